@@ -1,0 +1,37 @@
+//! A release of a pack.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `pack_release`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "pack_release")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub pack_id: Uuid,
+    pub publisher_id: Uuid,
+    pub version_id: Uuid,
+    pub previous_version_id: Option<Uuid>,
+    pub state: String,
+    pub schedule: String,
+    pub date: Option<String>,
+    pub time_zone: Option<String>,
+    pub starts_at: Option<DateTimeUtc>,
+    pub ends_at: Option<DateTimeUtc>,
+    pub lateness_seconds: Option<i64>,
+    pub superseded_by_id: Option<Uuid>,
+    pub created_at: DateTimeUtc,
+    pub actor_kind: String,
+    pub actor_name: String,
+    pub actor_token_id: Option<Uuid>,
+    pub actor_account_id: Option<Uuid>,
+    pub promoted_at: Option<DateTimeUtc>,
+    pub started_at: Option<DateTimeUtc>,
+    pub ended_at: Option<DateTimeUtc>,
+    pub progressed_at: Option<DateTimeUtc>,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

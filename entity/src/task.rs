@@ -1,0 +1,26 @@
+//! What follows from a decision, in batches (R49).
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `task`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "task")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub kind: String,
+    pub publisher_id: Uuid,
+    pub pack_id: Option<Uuid>,
+    pub release_id: Option<Uuid>,
+    pub account_id: Option<Uuid>,
+    pub moves: bool,
+    pub done_to: Option<Uuid>,
+    pub not_before: DateTimeUtc,
+    pub failures: i32,
+    pub created_at: DateTimeUtc,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

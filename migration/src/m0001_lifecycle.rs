@@ -1,0 +1,58 @@
+//! The first step: accounts, packages, packs, releases, installations, the event and the audit log.
+//!
+//! The tables stand in `m0001_lifecycle.sql`, written once; the few types that the databases spell
+//! differently are filled in here.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{DatabaseBackend, DbErr, Statement};
+
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0001_lifecycle"
+    }
+}
+
+const TABLES: &str = include_str!("m0001_lifecycle.sql");
+
+/// How each database spells the types of `m0001_lifecycle.sql`.
+fn spell(backend: DatabaseBackend) -> [(&'static str, &'static str); 5] {
+    match backend {
+        DatabaseBackend::Postgres => [
+            ("$uuid", "uuid"),
+            ("$bytes", "bytea"),
+            ("$instant", "timestamptz"),
+            ("$key", "text COLLATE \"C\""),
+            ("$serial", "bigserial PRIMARY KEY"),
+        ],
+        _ => [
+            ("$uuid", "blob"),
+            ("$bytes", "blob"),
+            ("$instant", "text"),
+            ("$key", "text"),
+            ("$serial", "integer PRIMARY KEY AUTOINCREMENT"),
+        ],
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let sql = spell(backend).into_iter().fold(TABLES.to_owned(), |sql, (name, spelt)| sql.replace(name, spelt));
+        manager.get_connection().execute_unprepared(&sql).await?;
+        let mut secret = vec![0_u8; 32];
+        getrandom::fill(&mut secret).map_err(|e| DbErr::Custom(format!("no randomness for the cursor secret: {e}")))?;
+        let insert = Statement::from_sql_and_values(
+            backend,
+            match backend {
+                DatabaseBackend::Postgres => "INSERT INTO server_secret (id, secret) VALUES (1, $1)",
+                _ => "INSERT INTO server_secret (id, secret) VALUES (1, ?)",
+            },
+            [secret.into()],
+        );
+        manager.get_connection().execute_raw(insert).await?;
+        Ok(())
+    }
+}

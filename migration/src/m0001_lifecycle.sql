@@ -1,0 +1,393 @@
+-- Names end in `_key` where they are stored folded for uniqueness, order and cursors.
+-- Who did something is told by four columns that start with `actor_`: what was so then stays.
+
+CREATE TABLE server_secret (
+    id integer PRIMARY KEY CHECK (id = 1),
+    secret $bytes NOT NULL
+);
+
+CREATE TABLE account (
+    id $uuid PRIMARY KEY,
+    kind text NOT NULL,
+    -- A publisher's own id, for a publisher.
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    name text NOT NULL,
+    name_key $key NOT NULL,
+    time_zone text,
+    status text NOT NULL,
+    suspended_at $instant,
+    enrolled_at $instant,
+    created_at $instant NOT NULL
+);
+CREATE UNIQUE INDEX managed_account_name ON account (publisher_id, name_key) WHERE kind = 'MANAGED';
+CREATE UNIQUE INDEX publisher_name ON account (name_key) WHERE kind = 'PUBLISHER';
+CREATE INDEX account_in_batches ON account (publisher_id, kind, id);
+CREATE INDEX account_by_name ON account (publisher_id, kind, name_key, id);
+
+CREATE TABLE api_token (
+    id $uuid PRIMARY KEY,
+    account_id $uuid NOT NULL REFERENCES account (id),
+    name text NOT NULL,
+    role text NOT NULL,
+    secret_hash $bytes NOT NULL UNIQUE,
+    created_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    last_used_at $instant,
+    expires_at $instant,
+    revoked_at $instant
+);
+CREATE INDEX api_token_newest ON api_token (account_id, created_at, id);
+
+CREATE TABLE enrolment_token (
+    id $uuid PRIMARY KEY,
+    -- One that counts an account: issuing another replaces it (R1).
+    account_id $uuid NOT NULL UNIQUE REFERENCES account (id),
+    secret_hash $bytes NOT NULL UNIQUE,
+    created_at $instant NOT NULL,
+    expires_at $instant NOT NULL,
+    spent_at $instant
+);
+
+CREATE TABLE account_group (
+    id $uuid PRIMARY KEY,
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    name text NOT NULL,
+    name_key $key NOT NULL,
+    is_all_accounts boolean NOT NULL,
+    -- All Accounts first: 0 for it, 1 for others.
+    rank integer NOT NULL,
+    created_at $instant NOT NULL,
+    UNIQUE (publisher_id, name_key)
+);
+CREATE UNIQUE INDEX one_all_accounts ON account_group (publisher_id) WHERE is_all_accounts;
+CREATE INDEX account_group_by_name ON account_group (publisher_id, rank, name_key, id);
+
+CREATE TABLE account_group_member (
+    group_id $uuid NOT NULL REFERENCES account_group (id),
+    account_id $uuid NOT NULL REFERENCES account (id),
+    PRIMARY KEY (group_id, account_id)
+);
+CREATE INDEX groups_of_account ON account_group_member (account_id, group_id);
+
+CREATE TABLE component (
+    id $uuid PRIMARY KEY,
+    owner_id $uuid NOT NULL REFERENCES account (id),
+    name text NOT NULL,
+    name_key $key NOT NULL,
+    component_type text NOT NULL,
+    created_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    -- Kept up by packaging and deleting (R7, R19); the key of a row that is made later, so no foreign key.
+    latest_shareable_id $uuid,
+    latest_publication_id $uuid,
+    -- Of the newest package, whatever its kind of label (R6, R7).
+    newest_at $instant,
+    newest_revision integer NOT NULL,
+    highest_numeric_label bigint NOT NULL
+);
+CREATE INDEX component_by_name ON component (owner_id, name_key, id);
+
+CREATE TABLE component_version (
+    id $uuid PRIMARY KEY,
+    component_id $uuid NOT NULL REFERENCES component (id),
+    owner_id $uuid NOT NULL REFERENCES account (id),
+    -- PACKAGE or PUBLICATION (R52).
+    kind text NOT NULL,
+    version text NOT NULL,
+    shareable boolean NOT NULL,
+    notes text,
+    revision integer NOT NULL,
+    created_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    deleted_at $instant,
+    -- The component's, for the order by name: a component keeps its name.
+    component_name_key $key NOT NULL,
+    UNIQUE (component_id, kind, version),
+    UNIQUE (component_id, kind, created_at)
+);
+CREATE INDEX version_newest ON component_version (component_id, created_at, id);
+CREATE INDEX version_newest_of_owner ON component_version (owner_id, created_at, id);
+CREATE INDEX version_by_component_name ON component_version (owner_id, component_name_key, created_at, id);
+
+CREATE TABLE manifest_entry (
+    component_version_id $uuid NOT NULL REFERENCES component_version (id),
+    position integer NOT NULL,
+    component_id $uuid NOT NULL REFERENCES component (id),
+    revision integer NOT NULL,
+    -- A JSON array of settings.
+    extensibility text NOT NULL,
+    PRIMARY KEY (component_version_id, position),
+    UNIQUE (component_version_id, component_id)
+);
+
+CREATE TABLE integration_pack (
+    id $uuid PRIMARY KEY,
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    name text NOT NULL,
+    name_key $key NOT NULL,
+    description text NOT NULL,
+    installation_type text NOT NULL,
+    deployment_model text NOT NULL,
+    -- JSON (R17).
+    support text NOT NULL,
+    revision integer NOT NULL,
+    last_number integer NOT NULL,
+    component_count integer NOT NULL,
+    newer_count integer NOT NULL,
+    has_unreleased_changes boolean NOT NULL,
+    -- Which versions and releases are in force, as stored: what is due is derived (R30).
+    current_version_id $uuid,
+    pending_release_id $uuid,
+    pending_version_id $uuid,
+    pending_starts_at $instant,
+    running_release_id $uuid,
+    created_at $instant NOT NULL,
+    updated_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    deleted_at $instant
+);
+CREATE UNIQUE INDEX pack_name ON integration_pack (publisher_id, name_key) WHERE deleted_at IS NULL;
+CREATE INDEX pack_in_batches ON integration_pack (publisher_id, id);
+CREATE INDEX pack_by_name ON integration_pack (publisher_id, name_key, id);
+CREATE INDEX pack_by_creation ON integration_pack (publisher_id, created_at, id);
+CREATE INDEX pack_by_edit ON integration_pack (publisher_id, updated_at, id);
+CREATE INDEX pack_with_newer ON integration_pack (publisher_id, name_key, id) WHERE newer_count > 0 AND deleted_at IS NULL;
+CREATE INDEX pack_due ON integration_pack (pending_starts_at) WHERE pending_starts_at IS NOT NULL;
+
+CREATE TABLE draft_row (
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    component_id $uuid NOT NULL REFERENCES component (id),
+    pinned_version_id $uuid REFERENCES component_version (id),
+    marked_for_removal boolean NOT NULL,
+    PRIMARY KEY (pack_id, component_id)
+);
+CREATE INDEX drafts_of_component ON draft_row (component_id, pack_id);
+CREATE INDEX drafts_pinned_to ON draft_row (pinned_version_id) WHERE pinned_version_id IS NOT NULL;
+
+-- By what managed accounts know a component of a pack: random, kept for good (R14).
+CREATE TABLE content_key (
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    component_id $uuid NOT NULL REFERENCES component (id),
+    content_key $uuid NOT NULL UNIQUE,
+    PRIMARY KEY (pack_id, component_id)
+);
+
+CREATE TABLE pack_version (
+    id $uuid PRIMARY KEY,
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    number integer NOT NULL,
+    notes text NOT NULL,
+    release_id $uuid NOT NULL,
+    created_at $instant NOT NULL,
+    UNIQUE (pack_id, number)
+);
+
+CREATE TABLE pack_version_item (
+    pack_version_id $uuid NOT NULL REFERENCES pack_version (id),
+    component_id $uuid NOT NULL REFERENCES component (id),
+    component_version_id $uuid NOT NULL REFERENCES component_version (id),
+    PRIMARY KEY (pack_version_id, component_id)
+);
+CREATE INDEX pack_versions_holding ON pack_version_item (component_version_id, pack_version_id);
+CREATE INDEX pack_versions_with_component ON pack_version_item (component_id, pack_version_id);
+
+CREATE TABLE pack_release (
+    id $uuid PRIMARY KEY,
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    version_id $uuid NOT NULL REFERENCES pack_version (id),
+    previous_version_id $uuid REFERENCES pack_version (id),
+    state text NOT NULL,
+    schedule text NOT NULL,
+    -- A civil date, ISO 8601.
+    date text,
+    time_zone text,
+    starts_at $instant,
+    ends_at $instant,
+    lateness_seconds bigint,
+    superseded_by_id $uuid REFERENCES pack_release (id),
+    created_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    promoted_at $instant,
+    started_at $instant,
+    ended_at $instant,
+    progressed_at $instant
+);
+-- The rules R28 and R29 hold when two calls race.
+CREATE UNIQUE INDEX one_pending_release ON pack_release (pack_id) WHERE state = 'SCHEDULED';
+CREATE UNIQUE INDEX one_running_release ON pack_release (pack_id) WHERE state = 'IN_PROGRESS';
+CREATE INDEX release_pending ON pack_release (publisher_id, starts_at) WHERE state = 'SCHEDULED';
+CREATE INDEX release_newest_of_pack ON pack_release (pack_id, created_at, id);
+CREATE INDEX release_newest ON pack_release (publisher_id, created_at, id);
+
+CREATE TABLE pack_share (
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    group_id $uuid NOT NULL REFERENCES account_group (id),
+    PRIMARY KEY (pack_id, group_id)
+);
+CREATE INDEX packs_of_group ON pack_share (group_id, pack_id);
+
+-- The accounts to which a pack was announced (PACK_SHARED) and not yet taken back: what tells a first
+-- and a last grant from any other (R50). Whether an account has a grant is never read from here.
+CREATE TABLE announced_grant (
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    account_id $uuid NOT NULL REFERENCES account (id),
+    PRIMARY KEY (pack_id, account_id)
+);
+
+CREATE TABLE installation (
+    id $uuid PRIMARY KEY,
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    account_id $uuid NOT NULL REFERENCES account (id),
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    override_name text,
+    -- The override name's, else the pack's.
+    name_key $key NOT NULL,
+    -- The account's, for the order by account.
+    account_name_key $key NOT NULL,
+    version_id $uuid NOT NULL REFERENCES pack_version (id),
+    installed_at $instant NOT NULL,
+    moved_at $instant,
+    uninstalled_at $instant,
+    -- When INSTALLATION_FROZEN was announced; whether it is frozen is derived from the grants (R45).
+    frozen_at $instant,
+    -- The account hears of the pack's releases between these places of the event log (R50).
+    heard_from bigint NOT NULL,
+    heard_until bigint,
+    -- The pack of a SINGLE installation that is there: one an account (R43).
+    single_pack_id $uuid,
+    -- The key of the override name of a MULTI installation that is there: one an account (R43).
+    override_name_key $key
+);
+CREATE UNIQUE INDEX one_single_installation ON installation (account_id, single_pack_id) WHERE single_pack_id IS NOT NULL;
+CREATE UNIQUE INDEX one_override_name ON installation (account_id, override_name_key) WHERE override_name_key IS NOT NULL;
+CREATE INDEX installation_of_account ON installation (account_id, name_key, id) WHERE uninstalled_at IS NULL;
+CREATE INDEX installation_of_publisher ON installation (publisher_id, name_key, id) WHERE uninstalled_at IS NULL;
+CREATE INDEX installation_of_pack ON installation (pack_id, name_key, id) WHERE uninstalled_at IS NULL;
+CREATE INDEX installation_batch ON installation (pack_id, id);
+CREATE INDEX installation_by_account_name ON installation (pack_id, account_name_key, id);
+CREATE INDEX installation_by_version ON installation (version_id) WHERE uninstalled_at IS NULL;
+CREATE INDEX installation_heard ON installation (account_id, pack_id, heard_from);
+
+CREATE TABLE installation_update (
+    installation_id $uuid NOT NULL REFERENCES installation (id),
+    release_id $uuid NOT NULL REFERENCES pack_release (id),
+    account_id $uuid NOT NULL REFERENCES account (id),
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    state text NOT NULL,
+    how text,
+    skip_reason text,
+    failure_code text,
+    attempts integer NOT NULL,
+    next_attempt_at $instant,
+    from_version_id $uuid NOT NULL REFERENCES pack_version (id),
+    to_version_id $uuid NOT NULL REFERENCES pack_version (id),
+    offered_at $instant NOT NULL,
+    settled_at $instant,
+    actor_kind text,
+    actor_name text,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    -- One row an installation and release: moved at most once (R41).
+    PRIMARY KEY (installation_id, release_id)
+);
+CREATE INDEX update_of_release ON installation_update (release_id, state, how, installation_id);
+CREATE INDEX update_in_batches ON installation_update (release_id, installation_id);
+CREATE INDEX update_to_be_tried_again ON installation_update (release_id, next_attempt_at)
+    WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX update_newest ON installation_update (installation_id, offered_at, release_id);
+
+-- What follows from a decision for installations or accounts, done in batches (R49).
+CREATE TABLE task (
+    id $uuid PRIMARY KEY,
+    kind text NOT NULL,
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    pack_id $uuid REFERENCES integration_pack (id),
+    release_id $uuid REFERENCES pack_release (id),
+    account_id $uuid REFERENCES account (id),
+    -- Whether installations are moved by it: then no other release of the pack can be made (R49).
+    moves boolean NOT NULL,
+    -- The last object that a batch has come to.
+    done_to $uuid,
+    not_before $instant NOT NULL,
+    failures integer NOT NULL,
+    created_at $instant NOT NULL
+);
+CREATE INDEX task_due ON task (not_before, id);
+CREATE INDEX task_of_pack ON task (pack_id, id);
+
+CREATE TABLE event (
+    sequence $serial,
+    id $uuid NOT NULL UNIQUE,
+    kind text NOT NULL,
+    audience text NOT NULL,
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    account_id $uuid REFERENCES account (id),
+    pack_id $uuid NOT NULL,
+    pack_name text NOT NULL,
+    occurred_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    release_id $uuid,
+    installation_id $uuid,
+    update_state text,
+    component_version_id $uuid,
+    group_id $uuid,
+    -- JSON: what it says of its own moment.
+    data text NOT NULL
+);
+CREATE INDEX event_of_publisher ON event (publisher_id, sequence);
+CREATE INDEX event_of_account ON event (account_id, sequence) WHERE account_id IS NOT NULL;
+CREATE INDEX event_for_installed ON event (publisher_id, sequence) WHERE audience = 'PUBLISHER_AND_INSTALLED';
+CREATE INDEX event_of_release ON event (release_id, sequence) WHERE release_id IS NOT NULL;
+
+CREATE TABLE audit_entry (
+    id $uuid PRIMARY KEY,
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    account_id $uuid REFERENCES account (id),
+    occurred_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    action text NOT NULL,
+    subject_type text NOT NULL,
+    subject_id text NOT NULL,
+    subject_name text,
+    -- A JSON array of the fields that changed.
+    changes text NOT NULL,
+    request_id text
+);
+CREATE INDEX audit_of_publisher ON audit_entry (publisher_id, occurred_at, id);
+CREATE INDEX audit_of_account ON audit_entry (account_id, occurred_at, id) WHERE account_id IS NOT NULL;
+
+CREATE TABLE client_request (
+    account_id $uuid NOT NULL REFERENCES account (id),
+    mutation text NOT NULL,
+    client_request_id $key NOT NULL,
+    input_hash $bytes NOT NULL,
+    -- A JSON array of the ids of what was made.
+    result text NOT NULL,
+    created_at $instant NOT NULL,
+    PRIMARY KEY (account_id, mutation, client_request_id)
+);
+CREATE INDEX client_request_age ON client_request (created_at);

@@ -1,0 +1,178 @@
+//! The composition root: builds everything, and owns the order in which it is built.
+
+use std::sync::Arc;
+
+use async_graphql::{Request, Response};
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use migration::{Migrator, MigratorTrait as _};
+
+use crate::clock::Clock;
+use crate::events::hub::Hub;
+use crate::graphql;
+use crate::http::{self, Engine, HttpOptions};
+use crate::ids::Ids;
+use crate::scheduler::Scheduler;
+use crate::service::error::Failure;
+use crate::service::rollout::{Mover, NoFaults};
+use crate::service::{Services, Settings, Shared};
+use crate::store::{Db, DbOptions, StoreError};
+
+/// What a server is made of.
+pub struct AppOptions {
+    pub database_url: String,
+    pub clock: Clock,
+    pub settings: Settings,
+    /// Whether the schema has what exists in demo mode alone.
+    pub demo: bool,
+    /// Whether pending migrations are run; without it they make [`App::build`] fail.
+    pub migrate: bool,
+    pub db: DbOptions,
+    /// What moves an installation: the seam that tests make fail.
+    pub mover: Arc<dyn Mover>,
+}
+
+impl AppOptions {
+    /// The default settings for the database at `database_url`, and pending migrations run.
+    pub fn new(database_url: impl Into<String>, clock: Clock) -> Self {
+        Self {
+            database_url: database_url.into(),
+            clock,
+            settings: Settings::default(),
+            demo: false,
+            migrate: true,
+            db: DbOptions::default(),
+            mover: Arc::new(NoFaults),
+        }
+    }
+}
+
+/// Why a server can't be built.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the database could not be migrated: {0}")]
+    Migration(String),
+    #[error("the database lacks {0} of this program's migrations: run `packwright migrate up`")]
+    Pending(usize),
+}
+
+/// A server that is built; nothing of it runs by itself.
+pub struct App {
+    pub services: Shared,
+    pub scheduler: Arc<Scheduler>,
+    pub hub: Arc<Hub>,
+    engine: Arc<Engine>,
+}
+
+impl App {
+    /// Connects, migrates, and builds the schema. Starts nothing.
+    ///
+    /// # Errors
+    /// [`AppError`] when the database can't be reached or isn't at this program's last migration.
+    pub async fn build(options: AppOptions) -> Result<Self, AppError> {
+        let db = Db::connect(&options.database_url, options.db).await?;
+        if options.migrate {
+            migrate(&db).await?;
+        }
+        match pending_migrations(&db).await? {
+            0 => {}
+            pending => return Err(AppError::Pending(pending)),
+        }
+        let services: Shared = Arc::new(Services {
+            db: db.clone(),
+            ids: Ids::new(options.clock.clone()),
+            clock: options.clock,
+            settings: options.settings,
+            mover: options.mover,
+            token_uses: crate::service::tokens::TokenUses::default(),
+        });
+        let scheduler = Arc::new(Scheduler::new(services.clone()));
+        let hub = Arc::new(Hub::open(db.clone()).await?);
+        let engine = Arc::new(Engine {
+            schema: graphql::schema(options.demo),
+            services: services.clone(),
+            prepare: {
+                let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
+                Box::new(move |request, caller| {
+                    graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller)
+                })
+            },
+            readiness: Box::new(move || readiness(db.clone())),
+        });
+        Ok(Self { services, scheduler, hub, engine })
+    }
+
+    /// The server's HTTP side.
+    pub fn router(&self, http: HttpOptions) -> axum::Router {
+        http::router(self.engine.clone(), http)
+    }
+
+    /// Authenticates and executes, as the HTTP handler does.
+    pub async fn execute(&self, bearer: Option<&str>, request: Request) -> Response {
+        match self.services.authenticate(bearer, None).await {
+            Ok(caller) => self.engine.execute(caller, "", request).await,
+            Err(failure) => http::failure_response(&failure, ""),
+        }
+    }
+
+    /// The same for a subscription.
+    ///
+    /// # Errors
+    /// The [`Failure`] of the authentication.
+    pub async fn execute_stream(
+        &self,
+        bearer: Option<&str>,
+        request: Request,
+    ) -> Result<BoxStream<'static, Response>, Failure> {
+        let caller = self.services.authenticate(bearer, None).await?;
+        Ok(self.engine.execute_stream(caller, "", request))
+    }
+}
+
+/// Runs the migrations that the database lacks.
+///
+/// # Errors
+/// [`AppError::Migration`].
+pub async fn migrate(db: &Db) -> Result<(), AppError> {
+    let _alone = db.hold_migrations().await?;
+    Migrator::up(db.for_migration(), None).await.map_err(|error| AppError::Migration(error.to_string()))
+}
+
+/// How many migrations the database lacks. Changes nothing.
+///
+/// # Errors
+/// [`AppError::Migration`] when it can't be told.
+pub async fn pending_migrations(db: &Db) -> Result<usize, AppError> {
+    Migrator::get_pending_migrations_read_only(db.for_migration())
+        .await
+        .map(|pending| pending.len())
+        .map_err(|error| AppError::Migration(error.to_string()))
+}
+
+/// The migrations by name, oldest first, and whether the database has them. Changes nothing.
+///
+/// # Errors
+/// [`AppError::Migration`] when it can't be told.
+pub async fn migration_status(db: &Db) -> Result<Vec<(String, bool)>, AppError> {
+    let error = |error: migration::DbErr| AppError::Migration(error.to_string());
+    let applied = Migrator::get_applied_migrations_read_only(db.for_migration()).await.map_err(error)?;
+    let pending = Migrator::get_pending_migrations_read_only(db.for_migration()).await.map_err(error)?;
+    let applied = applied.iter().map(|step| (step.name().to_owned(), true));
+    Ok(applied.chain(pending.iter().map(|step| (step.name().to_owned(), false))).collect())
+}
+
+/// Whether the database answers and is at this program's last migration.
+fn readiness(db: Db) -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(async move {
+        match pending_migrations(&db).await {
+            Ok(0) => Ok(()),
+            Ok(_) => Err("migrations are pending".into()),
+            Err(error) => {
+                tracing::warn!(%error, "not ready");
+                Err("the database can't be reached".into())
+            }
+        }
+    })
+}

@@ -1,0 +1,174 @@
+//! The command line.
+
+mod accounts;
+mod serve;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{self, App, AppError, AppOptions};
+use crate::clock::Clock;
+use crate::config::{DatabaseArgs, LogArgs, ServeArgs};
+use crate::service::error::Failure;
+use crate::store::{Db, DbOptions};
+use crate::{graphql, telemetry};
+
+/// A GraphQL API server for developing, releasing and installing integration packs.
+///
+/// Without a command it serves; `packwright --listen …` is `packwright serve --listen …`.
+#[derive(Parser, Debug)]
+#[command(name = "packwright", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serve the API; the default
+    Serve(Box<ServeArgs>),
+    /// Print the schema in GraphQL's own language
+    Schema,
+    /// The database's schema
+    Migrate {
+        #[command(subcommand)]
+        command: MigrateCommand,
+    },
+    /// Accounts, beside the server
+    Account {
+        #[command(subcommand)]
+        command: accounts::AccountCommand,
+    },
+    /// API tokens, beside the server
+    Token {
+        #[command(subcommand)]
+        command: accounts::TokenCommand,
+    },
+    /// Print the resolved settings of `serve`, secrets blanked
+    CheckConfig(Box<ServeArgs>),
+}
+
+#[derive(Subcommand, Debug)]
+enum MigrateCommand {
+    /// Run the migrations that the database lacks
+    Up(Common),
+    /// List the migrations and whether the database has them
+    Status(Common),
+}
+
+/// What every command beside the server takes.
+#[derive(clap::Args, Clone, Debug)]
+struct Common {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Why a command did not do what it was asked: a sentence for whoever typed it.
+#[derive(Debug)]
+struct Trouble(String);
+
+impl<E: std::error::Error> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Trouble {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// The stack of a worker. A document as deep as the limit allows is resolved by as many nested polls, and
+/// those are large in a build without optimization.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error.to_string()),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Trouble(text)) => complain(&text),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Trouble> {
+    match cli.command.unwrap_or_else(|| Command::Serve(Box::new(cli.serve))) {
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Schema => {
+            print(&graphql::sdl());
+            Ok(())
+        }
+        Command::Migrate { command } => migrate(command).await,
+        Command::Account { command } => accounts::account(command).await,
+        Command::Token { command } => accounts::token(command).await,
+        Command::CheckConfig(args) => {
+            args.check().map_err(Trouble::new)?;
+            print(&args.describe());
+            Ok(())
+        }
+    }
+}
+
+async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
+    let (MigrateCommand::Up(common) | MigrateCommand::Status(common)) = &command;
+    telemetry::start(&common.log).map_err(Trouble::new)?;
+    let up = matches!(command, MigrateCommand::Up(_));
+    let url = if up { common.database.url() } else { common.database.existing_url() };
+    let db = Db::connect(&url, DbOptions::default()).await?;
+    if up {
+        app::migrate(&db).await?;
+    }
+    for (name, applied) in app::migration_status(&db).await? {
+        print(&format!("{name} {}\n", if applied { "applied" } else { "pending" }));
+    }
+    Ok(db.close().await?)
+}
+
+/// The server's services on a database that is at the last migration, with nothing running.
+async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
+    telemetry::start(&common.log).map_err(Trouble::new)?;
+    let mut options = AppOptions::new(common.database.existing_url(), Clock::system());
+    // A command beside a running server must not change the schema under it.
+    options.migrate = false;
+    options.db.max_connections = common.database.database_connections;
+    match App::build(options).await {
+        Err(AppError::Pending(_)) => {
+            let database = crate::config::blank(&common.database.existing_url());
+            Err(Trouble::new(format!(
+                "The database {database} lacks migrations: run `packwright migrate up` on it first, or name another with --database-url or DATABASE_URL."
+            )))
+        }
+        built => Ok(built?),
+    }
+}
+
+/// A failure with what is inside it: whoever types commands has the log anyway.
+fn failed(failure: Failure) -> Trouble {
+    match &failure {
+        Failure::Fault(inside) | Failure::Unavailable(inside) => Trouble(format!("{failure} ({inside})")),
+        _ => Trouble(failure.to_string()),
+    }
+}
+
+/// To standard output; whoever closed it doesn't want the rest.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+}
+
+fn complain(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "packwright: {text}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,187 @@
+//! `packwright account` and `packwright token`: the first publisher and its tokens, without a server.
+
+use clap::{Args, Subcommand, ValueEnum};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::domain::Instant;
+use crate::domain::account::{Account, AccountKind, AccountStatus, Role};
+use crate::domain::id::{AccountId, TokenId};
+use crate::domain::refusal::Refusal;
+use crate::service::error::Error;
+
+use super::{Common, Trouble, beside_the_server, failed, print};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum AccountCommand {
+    /// Make a publisher
+    Create {
+        /// Its name
+        name: String,
+        /// The IANA time zone of its dated releases, such as Europe/Berlin; can be set later
+        #[arg(long, value_name = "ZONE", env = "PACKWRIGHT_TIME_ZONE")]
+        time_zone: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List the publishers and the accounts that they manage
+    List(Common),
+    /// Suspend an account: its tokens are refused, its updates skipped
+    Suspend(One),
+    /// Make a suspended account active again
+    Reactivate(One),
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum TokenCommand {
+    /// Make an API token; its secret is printed this once
+    Create {
+        #[command(flatten)]
+        account: One,
+        /// What it is for
+        #[arg(long, env = "PACKWRIGHT_TOKEN_NAME", default_value = "command line")]
+        name: String,
+        /// What it may do
+        #[arg(long, value_enum, env = "PACKWRIGHT_TOKEN_ROLE", default_value = "administrator")]
+        role: RoleName,
+        /// When it ends, such as 2027-01-31T00:00:00Z; never when it is not given
+        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_EXPIRES_AT")]
+        expires_at: Option<Instant>,
+    },
+    /// List the tokens of an account
+    List(One),
+    /// Revoke a token
+    Revoke {
+        /// Its id, as `token list` shows it
+        token: Uuid,
+        #[command(flatten)]
+        account: One,
+    },
+}
+
+/// One account.
+#[derive(Args, Debug)]
+pub(super) struct One {
+    /// The account: its id, or its name where only one bears it
+    #[arg(long, value_name = "ACCOUNT", env = "PACKWRIGHT_ACCOUNT")]
+    account: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(super) enum RoleName {
+    Administrator,
+    StandardUser,
+    ProductionSupport,
+    Support,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Administrator => Self::Administrator,
+            RoleName::StandardUser => Self::StandardUser,
+            RoleName::ProductionSupport => Self::ProductionSupport,
+            RoleName::Support => Self::Support,
+        }
+    }
+}
+
+pub(super) async fn account(command: AccountCommand) -> Result<(), Trouble> {
+    match command {
+        AccountCommand::Create { name, time_zone, common } => {
+            let app = beside_the_server(&common).await?;
+            let id = app.services.create_publisher(&name, time_zone).await.map_err(refused)?;
+            print(&format!("{}\n", Uuid::from(id)));
+        }
+        AccountCommand::List(common) => {
+            let app = beside_the_server(&common).await?;
+            for account in app.services.all_accounts().await.map_err(failed)? {
+                print(&describe(&account));
+            }
+        }
+        AccountCommand::Suspend(one) => {
+            let (app, account) = one.find().await?;
+            app.services.suspend_account(account).await.map_err(refused)?;
+        }
+        AccountCommand::Reactivate(one) => {
+            let (app, account) = one.find().await?;
+            app.services.reactivate_account(account).await.map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
+    match command {
+        TokenCommand::Create { account, name, role, expires_at } => {
+            let (app, account) = account.find().await?;
+            let issued =
+                app.services.create_token_for(account, &name, role.into(), expires_at).await.map_err(refused)?;
+            print(&format!("{}\n", issued.secret));
+        }
+        TokenCommand::List(one) => {
+            let (app, account) = one.find().await?;
+            let now = app.services.clock.now();
+            for token in app.services.tokens_of(account).await.map_err(failed)? {
+                let state = match (token.revoked_at, token.is_live(now)) {
+                    (Some(_), _) => "revoked",
+                    (None, false) => "expired",
+                    (None, true) => "live",
+                };
+                let role = format!("{:?}", token.role);
+                print(&format!("{}  {role:<17}  {state:<7}  {}\n", Uuid::from(token.id), token.name));
+            }
+        }
+        TokenCommand::Revoke { token, account } => {
+            let (app, account) = account.find().await?;
+            app.services.revoke_token_of(account, TokenId(token)).await.map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+fn describe(account: &Account) -> String {
+    let kind = match account.kind {
+        AccountKind::Publisher => "publisher",
+        AccountKind::Managed => "managed",
+    };
+    let status = match account.status {
+        AccountStatus::Active => "active",
+        AccountStatus::Suspended => "suspended",
+    };
+    let zone = account.time_zone.as_deref().unwrap_or("no time zone");
+    format!("{}  {kind:<9}  {status:<9}  {zone:<20}  {}\n", Uuid::from(account.id), account.name)
+}
+
+impl One {
+    /// The account that is meant, with the services to do something about it.
+    async fn find(&self) -> Result<(App, AccountId), Trouble> {
+        let app = beside_the_server(&self.common).await?;
+        let accounts = app.services.all_accounts().await.map_err(failed)?;
+        let wanted = self.account.trim();
+        let by_id = wanted.parse::<Uuid>().ok();
+        let key = crate::domain::text::key(wanted);
+        let is_meant = |account: &&Account| match by_id {
+            Some(id) => Uuid::from(account.id) == id,
+            None => crate::domain::text::key(&account.name) == key,
+        };
+        let found: Vec<_> = accounts.iter().filter(is_meant).map(|account| account.id).collect();
+        match found[..] {
+            [account] => Ok((app, account)),
+            [] => Err(Trouble::new(format!("There is no account {wanted}: see `packwright account list`."))),
+            _ => Err(Trouble::new(format!(
+                "Several accounts are called {wanted}: give the id, from `packwright account list`."
+            ))),
+        }
+    }
+}
+
+/// A refusal, in the words that the API has for it.
+fn refused<R: Refusal>(error: Error<R>) -> Trouble {
+    match error {
+        Error::Refused(refusals) => Trouble(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),
+        Error::Failed(failure) => failed(failure),
+    }
+}

@@ -1,0 +1,152 @@
+//! `packwright serve`.
+
+use std::future::IntoFuture as _;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::{App, AppOptions};
+use crate::clock::Clock;
+use crate::config::ServeArgs;
+use crate::demo::{self, Demo};
+use crate::http::HttpOptions;
+use crate::telemetry;
+
+use super::{Trouble, failed, print};
+
+/// How long requests that are being answered may take when the server ends.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long a loop that panicked waits before it starts again.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
+    args.check().map_err(Trouble::new)?;
+    telemetry::start(&args.log).map_err(Trouble::new)?;
+    // Taken before anything is built, so that an address in use is told at once.
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
+    if args.demo {
+        let demo = Demo::build(args.rules()).await?;
+        let served = serve(&args, listener, &demo.app).await;
+        demo.end().await;
+        served
+    } else {
+        let mut options = AppOptions::new(args.database.url(), Clock::system());
+        options.settings = args.rules();
+        options.migrate = !args.no_migrate;
+        options.db.max_connections = args.database.database_connections;
+        let app = App::build(options).await?;
+        let served = serve(&args, listener, &app).await;
+        // Nothing is lost when this fails: the server has ended its work.
+        let _ = app.services.db.clone().close().await;
+        served
+    }
+}
+
+async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(), Trouble> {
+    let address = listener.local_addr()?;
+    let empty = !app.services.has_accounts().await.map_err(failed)?;
+    let (end, ending) = watch::channel(false);
+    let scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
+        let scheduler = app.scheduler.clone();
+        move |ending| scheduler.clone().run(ending)
+    }));
+    let router = app.router(HttpOptions {
+        listener: Some(address),
+        public_hosts: args.public_host.clone(),
+        graphiql: args.graphiql || args.demo,
+        demo_tokens: if args.demo { demo::TOKENS.to_vec() } else { Vec::new() },
+        body_limit: args.body_limit,
+        shutdown: Some(ending.clone()),
+    });
+    print(&welcome(args, &format!("http://{address}"), empty));
+
+    let server = axum::serve(listener, router).with_graceful_shutdown(ended(ending.clone()));
+    let mut server = tokio::spawn(server.into_future());
+    let served = tokio::select! {
+        served = &mut server => served,
+        () = asked_to_end() => {
+            tracing::info!("ending: requests that are being answered have {} seconds", GRACE.as_secs());
+            end.send_replace(true);
+            tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(Ok(())) })
+        }
+    };
+    end.send_replace(true);
+    if tokio::time::timeout(GRACE, scheduler).await.is_err() {
+        tracing::warn!("the scheduler did not end in time; what it was at is done by the next start");
+    }
+    Ok(served??)
+}
+
+/// Runs a loop until the server ends. A panic in it is logged, and the loop starts again: its work
+/// is in the database.
+async fn supervise<F>(name: &'static str, ending: watch::Receiver<bool>, start: impl Fn(watch::Receiver<bool>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while !*ending.borrow() {
+        match tokio::spawn(start(ending.clone())).await {
+            Ok(()) if *ending.borrow() => return,
+            Ok(()) => tracing::error!(name, "the loop ended before the server"),
+            // The process ends, whatever the server thinks.
+            Err(error) if error.is_cancelled() => return,
+            Err(error) => tracing::error!(name, %error, "the loop panicked"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RESTART_AFTER) => {}
+            () = ended(ending.clone()) => {}
+        }
+    }
+}
+
+async fn ended(mut ending: watch::Receiver<bool>) {
+    // An error says that the sender is gone, and the server with it.
+    let _ = ending.wait_for(|ending| *ending).await;
+}
+
+/// Ctrl-C or SIGTERM.
+async fn asked_to_end() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+/// What is printed when the server has started.
+fn welcome(args: &ServeArgs, base: &str, empty: bool) -> String {
+    let mut text = format!("Packwright {}\n\n  GraphQL    {base}/graphql\n", env!("CARGO_PKG_VERSION"));
+    text += &format!("  WebSocket  {}/graphql (graphql-transport-ws)\n", base.replacen("http", "ws", 1));
+    if args.graphiql || args.demo {
+        text += &format!("  GraphiQL   {base}/graphiql\n");
+    }
+    text += &format!("  Health     {base}/livez, {base}/readyz\n");
+    if args.demo {
+        text +=
+            "\nThis is the demo: its data is thrown away at the end. Tokens, for `Authorization: Bearer TOKEN`:\n\n";
+        for token in demo::TOKENS {
+            text += &format!("  {:<24} {}\n", token.secret, token.name);
+        }
+    } else if empty {
+        text += "\nThe database is empty. Make the first publisher and a token for it:\n\n  \
+                 packwright account create \"My company\" --time-zone Europe/Berlin\n  \
+                 packwright token create --account \"My company\" --name first --role administrator\n\n\
+                 with the same --database-url, if you gave one.\n";
+    }
+    text + "\n"
+}

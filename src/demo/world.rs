@@ -1,0 +1,332 @@
+//! The demo's story: two months of a publisher, its packs, and two of its customers.
+
+use std::collections::BTreeMap;
+
+use chrono::{Days, Duration};
+
+use crate::app::App;
+use crate::domain::Instant;
+use crate::domain::account::Role;
+use crate::domain::id::{
+    AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId, UpdateId,
+};
+use crate::domain::pack::{DeploymentModel, InstallationType, SupportInfo};
+use crate::domain::packaged_component::ExtensibilitySetting;
+use crate::domain::release::RequestedSchedule;
+use crate::domain::window;
+use crate::scheduler::advance::advance;
+use crate::service::access::{Managed, Publisher};
+use crate::service::packaging::{NewManifestEntry, NewPackage};
+use crate::service::packs::NewPack;
+use crate::service::releases::ReleaseRequest;
+
+use super::catalogue::{self, COMPONENTS, PackagePlan, Plan};
+use super::{ACME_ADMIN, DemoError, GLOBEX_ADMIN, PUBLISHER_ADMIN, PUBLISHER_SUPPORT};
+
+type Told<T> = Result<T, DemoError>;
+
+/// The zone in which the demo's releases open.
+const ZONE: &str = "Europe/Berlin";
+
+/// The world while it is being made.
+struct World<'a> {
+    app: &'a App,
+    /// The present, at which the story ends.
+    now: Instant,
+    publisher: Publisher,
+    acme: Managed,
+    globex: Managed,
+    early_adopters: GroupId,
+    retail: GroupId,
+    manufacturing: GroupId,
+    components: BTreeMap<&'static str, ComponentId>,
+    versions: BTreeMap<(&'static str, usize), ComponentVersionId>,
+}
+
+/// Tells the story, on a clock that stands at its beginning, up to `now`.
+pub(super) async fn build(app: &App, now: Instant) -> Told<()> {
+    let mut world = World::found(app, now).await?;
+    world.build_components().await?;
+    let packs = world.compose().await?;
+    let orders_at_acme = world.install_everywhere(&packs).await?;
+    world.live(&packs).await?;
+    world.leave_open(&packs, orders_at_acme).await?;
+    world.advance_to(now).await
+}
+
+/// The packs that the story goes on with.
+struct Packs {
+    orders: PackId,
+    products: PackId,
+    invoices: PackId,
+    customers: PackId,
+    warehouse: PackId,
+}
+
+impl<'a> World<'a> {
+    /// The accounts, their groups, and the tokens that everybody knows.
+    async fn found(app: &'a App, now: Instant) -> Told<Self> {
+        let services = &app.services;
+        let id = services.create_publisher("Brightwater Integrations", Some(ZONE.into())).await?;
+        services.create_token_with_secret(id, "Demo administrator", Role::Administrator, PUBLISHER_ADMIN).await?;
+        services.create_token_with_secret(id, "Demo support desk", Role::Support, PUBLISHER_SUPPORT).await?;
+        let publisher = services.authenticate(Some(PUBLISHER_ADMIN), None).await?.viewer()?.publisher()?;
+        let acme = customer(app, &publisher, "Acme", "America/New_York", ACME_ADMIN).await?;
+        let globex = customer(app, &publisher, "Globex", "Asia/Tokyo", GLOBEX_ADMIN).await?;
+        let early_adopters = group(app, &publisher, "Early adopters", &[acme.id()]).await?;
+        let retail = group(app, &publisher, "Retail", &[acme.id()]).await?;
+        let manufacturing = group(app, &publisher, "Manufacturing", &[globex.id()]).await?;
+        let (components, versions) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { app, now, publisher, acme, globex, early_adopters, retail, manufacturing, components, versions })
+    }
+
+    /// All components, without the packages that are made later in the story.
+    async fn build_components(&mut self) -> Told<()> {
+        for plan in COMPONENTS {
+            let id = self.app.services.create_component(&self.publisher, plan.name, plan.component_type).await?;
+            self.components.insert(plan.name, id);
+        }
+        Ok(())
+    }
+
+    /// The packs, as they were first composed and released.
+    async fn compose(&mut self) -> Told<Packs> {
+        use InstallationType::{Multi, Single};
+        use catalogue::support;
+        self.until(54).await?;
+        let orders = self
+            .pack(
+                "Shop to ERP orders",
+                "Brings web shop orders into the ERP and tells the shop what became of them.",
+                Single,
+                support("Order desk", "orders"),
+            )
+            .await?;
+        self.add(orders, &[catalogue::ORDER_IMPORT, catalogue::ORDER_STATUS, catalogue::ORDERS_API]).await?;
+        let products = self
+            .pack(
+                "Product data hub",
+                "Keeps products and prices the same in all channels.",
+                Single,
+                support("Product desk", "products"),
+            )
+            .await?;
+        self.add(products, &[catalogue::CATALOGUE_SYNC, catalogue::PRICE_PUSH]).await?;
+        let invoices = self
+            .pack(
+                "Invoice exchange",
+                "Sends invoices and reads what was paid; one installation for each legal entity.",
+                Multi,
+                support("Finance desk", "invoices"),
+            )
+            .await?;
+        self.add(invoices, &[catalogue::INVOICE_EXPORT, catalogue::REMITTANCE_IMPORT]).await?;
+        let customers = self
+            .pack(
+                "Customer 360",
+                "One view of a customer, over an API of its own.",
+                Single,
+                support("Customer desk", "customers"),
+            )
+            .await?;
+        self.add(customers, &[catalogue::CUSTOMERS_API]).await?;
+        let warehouse = self
+            .pack(
+                "Warehouse link",
+                "Stock levels and parcels, for each warehouse.",
+                Multi,
+                support("Logistics desk", "warehouse"),
+            )
+            .await?;
+        self.add(warehouse, &[catalogue::INVENTORY_SYNC]).await?;
+        for pack in [orders, products, customers] {
+            self.share(pack, &[self.retail, self.manufacturing]).await?;
+        }
+        self.share(invoices, &[self.early_adopters]).await?;
+        self.share(warehouse, &[self.manufacturing]).await?;
+        for pack in [orders, products, invoices, customers, warehouse] {
+            self.release(pack, RequestedSchedule::Immediately, "The first release.").await?;
+        }
+        Ok(Packs { orders, products, invoices, customers, warehouse })
+    }
+
+    /// Who installed what; gives Acme's installation of the orders pack.
+    async fn install_everywhere(&mut self, packs: &Packs) -> Told<InstallationId> {
+        self.until(50).await?;
+        let orders_at_acme = self.install(&self.acme, packs.orders, None).await?;
+        self.install(&self.globex, packs.orders, None).await?;
+        self.install(&self.acme, packs.products, None).await?;
+        self.install(&self.globex, packs.products, None).await?;
+        self.install(&self.acme, packs.invoices, Some("Invoices Germany")).await?;
+        self.install(&self.acme, packs.invoices, Some("Invoices France")).await?;
+        self.install(&self.globex, packs.warehouse, Some("Warehouse Osaka")).await?;
+        Ok(orders_at_acme)
+    }
+
+    /// What became of the packs since, up to yesterday.
+    async fn live(&mut self, packs: &Packs) -> Told<()> {
+        self.until(33).await?;
+        self.release_in(packs.orders, 2, "Orders with several delivery addresses; the API tells the sales channel.")
+            .await?;
+
+        self.until(17).await?;
+        let description = "From the signed contract to the first day, and to the last.";
+        let lifecycle = self
+            .pack(
+                "Employee lifecycle",
+                description,
+                InstallationType::Single,
+                catalogue::support("People desk", "people"),
+            )
+            .await?;
+        self.add(lifecycle, &[catalogue::ONBOARDING]).await?;
+        // Shared before its first release: nobody sees it yet (R24).
+        self.share(lifecycle, &[self.early_adopters]).await?;
+
+        self.until(8).await?;
+        // The customer in Osaka isn't ready for several warehouses in one run, so the pack stays behind (R16).
+        self.pin(packs.warehouse, catalogue::INVENTORY_SYNC, 1).await?;
+        self.add(packs.warehouse, &[catalogue::SHIPMENT_TRACKING]).await?;
+        self.release_in(
+            packs.warehouse,
+            2,
+            "Parcels are followed, by six carriers. Reserved stock isn't available stock.",
+        )
+        .await?;
+
+        self.until(4).await?;
+        self.release_in(packs.customers, 1, "## Consents\n\nEach consent comes with the date it was given.").await?;
+        Ok(())
+    }
+
+    /// What is open now: a first release that waits for its date, and a release that is being tested.
+    async fn leave_open(&mut self, packs: &Packs, orders_at_acme: InstallationId) -> Told<()> {
+        self.until(1).await?;
+        let description = "Takes returns in, and settles them.";
+        let returns = self
+            .pack("Returns desk", description, InstallationType::Single, catalogue::support("Order desk", "returns"))
+            .await?;
+        self.add(returns, &[catalogue::RETURNS_INTAKE]).await?;
+        self.share(returns, &[self.retail]).await?;
+        self.release_in(returns, 6, "The first release of the returns desk.").await?;
+
+        let notes = "## Split orders\n\nA split order keeps the shop's number, and an order on hold says why.\n\nPlease test with your own shipping rules.";
+        let release = self.release_in(packs.orders, 4, notes).await?;
+        self.advance_to(self.now - Duration::hours(5)).await?;
+        let update = UpdateId { installation: orders_at_acme, release };
+        self.app.services.apply_early(&self.acme, update).await?;
+        Ok(())
+    }
+
+    /// Moves the story on to `days_ago` days before the present; packages are made on their way.
+    async fn until(&mut self, days_ago: i64) -> Told<()> {
+        let mut due: Vec<(i64, &'static Plan, usize, &'static PackagePlan)> = Vec::new();
+        for plan in COMPONENTS {
+            for (index, package) in plan.packages.iter().enumerate() {
+                if package.days_ago >= days_ago && !self.versions.contains_key(&(plan.name, index)) {
+                    due.push((package.days_ago, plan, index, package));
+                }
+            }
+        }
+        due.sort_by_key(|(days_ago, _, index, _)| (-days_ago, *index));
+        for (made, plan, index, package) in due {
+            self.advance_to(self.now - Duration::days(made)).await?;
+            self.package(plan, index, package).await?;
+        }
+        self.advance_to(self.now - Duration::days(days_ago)).await
+    }
+
+    async fn advance_to(&self, to: Instant) -> Told<()> {
+        Ok(advance(&self.app.scheduler, &self.app.services.clock, to).await?)
+    }
+
+    async fn package(&mut self, plan: &'static Plan, index: usize, package: &PackagePlan) -> Told<()> {
+        let setting =
+            |name: &str, uses_default| ExtensibilitySetting { name: name.into(), extensible: true, uses_default };
+        // What is shareable talks to the outside: through the gateway, whose certificate it brings.
+        let manifest = match (package.shareable, self.components.get(catalogue::GATEWAY_CERTIFICATE)) {
+            (true, Some(certificate)) => {
+                let extensibility = vec![setting("certificate", true)];
+                vec![NewManifestEntry { component_id: *certificate, revision: 1, extensibility }]
+            }
+            _ => Vec::new(),
+        };
+        let new = NewPackage {
+            component_id: self.component(plan.name)?,
+            version: package.version.map(Into::into),
+            shareable: package.shareable,
+            notes: Some(package.notes.into()),
+            revision: None,
+            extensibility: vec![setting("endpoint", false), setting("batchSize", true)],
+            manifest,
+        };
+        let made = self.app.services.create_packages(&self.publisher, vec![new], None).await?;
+        self.versions.extend(made.first().map(|id| ((plan.name, index), *id)));
+        Ok(())
+    }
+
+    fn component(&self, name: &str) -> Told<ComponentId> {
+        self.components.get(name).copied().ok_or_else(|| DemoError::Refused(format!("no component {name}")))
+    }
+
+    async fn pack(
+        &self,
+        name: &str,
+        description: &str,
+        installation_type: InstallationType,
+        support: SupportInfo,
+    ) -> Told<PackId> {
+        let (name, description) = (name.into(), description.into());
+        let pack =
+            NewPack { name, description, installation_type, deployment_model: DeploymentModel::Packaged, support };
+        Ok(self.app.services.create_pack(&self.publisher, pack).await?)
+    }
+
+    async fn add(&self, pack: PackId, names: &[&str]) -> Told<()> {
+        let components = names.iter().map(|name| self.component(name)).collect::<Told<Vec<_>>>()?;
+        Ok(self.app.services.add_components(&self.publisher, pack, components, None).await?)
+    }
+
+    /// Pins a component to the package that was made as number `index`, from 0.
+    async fn pin(&self, pack: PackId, name: &'static str, index: usize) -> Told<()> {
+        let version = self.versions.get(&(name, index)).copied();
+        let version = version.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))?;
+        Ok(self.app.services.pin_component(&self.publisher, pack, self.component(name)?, version, None).await?)
+    }
+
+    async fn share(&self, pack: PackId, groups: &[GroupId]) -> Told<()> {
+        Ok(self.app.services.share_pack(&self.publisher, pack, groups.to_vec()).await?)
+    }
+
+    async fn release(&self, pack_id: PackId, schedule: RequestedSchedule, notes: &str) -> Told<ReleaseId> {
+        let request =
+            ReleaseRequest { pack_id, schedule, notes: notes.into(), expected_revision: None, client_request_id: None };
+        Ok(self.app.services.release(&self.publisher, request).await?)
+    }
+
+    /// Releases a pack on the first date that can be had, or so many days after it.
+    async fn release_in(&self, pack: PackId, days: u64, notes: &str) -> Told<ReleaseId> {
+        let dates =
+            window::release_dates(self.app.services.clock.now(), ZONE, self.app.services.settings.release_days_ahead);
+        let dates = dates.map_err(|_| DemoError::Refused(format!("no zone {ZONE}")))?;
+        let date = dates.earliest + Days::new(days - 1);
+        self.release(pack, RequestedSchedule::OnDate(date), notes).await
+    }
+
+    async fn install(&self, account: &Managed, pack: PackId, name: Option<&str>) -> Told<InstallationId> {
+        Ok(self.app.services.install(account, pack, name.map(Into::into), None).await?)
+    }
+}
+
+/// A managed account that has enrolled.
+async fn customer(app: &App, publisher: &Publisher, name: &str, zone: &str, secret: &str) -> Told<Managed> {
+    let issued = app.services.create_managed_account(publisher, name, Some(zone.into())).await?;
+    app.services.create_token_with_secret(issued.account_id, "Demo administrator", Role::Administrator, secret).await?;
+    Ok(app.services.authenticate(Some(secret), None).await?.viewer()?.managed()?)
+}
+
+async fn group(app: &App, publisher: &Publisher, name: &str, accounts: &[AccountId]) -> Told<GroupId> {
+    let group = app.services.create_group(publisher, name).await?;
+    app.services.add_accounts(publisher, group, accounts.to_vec()).await?;
+    Ok(group)
+}

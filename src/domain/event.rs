@@ -1,0 +1,130 @@
+//! What is announced and remembered (R49, R50).
+
+use super::Instant;
+use super::account::Actor;
+use super::id::{AccountId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId};
+use super::installation::UpdateState;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    ReleaseScheduled,
+    ReleaseRescheduled,
+    ReleaseCanceled,
+    ReleaseSuperseded,
+    ReleaseStarted,
+    ReleaseProgressed,
+    ReleaseCompleted,
+    UpdateOffered,
+    InstallationUpdated,
+    InstallationFrozen,
+    PackShared,
+    PackUnshared,
+    NewerShareablePackaged,
+    PackDeleted,
+}
+
+/// Who hears of an event (R50).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// The publisher alone.
+    Publisher,
+    /// One managed account alone.
+    Account,
+    /// The publisher and one managed account.
+    PublisherAndAccount,
+    /// The publisher, and each managed account that has the pack installed.
+    PublisherAndInstalled,
+}
+
+/// A window as it was when the event happened.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct WindowFacts {
+    pub date: chrono::NaiveDate,
+    pub time_zone: String,
+    pub starts_at: Instant,
+    pub ends_at: Instant,
+}
+
+/// How far a release had got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Progress {
+    pub offered: i64,
+    pub applied: i64,
+    /// A part of `applied`.
+    pub applied_early: i64,
+    pub skipped: i64,
+    pub failed: i64,
+    pub withdrawn: i64,
+}
+
+impl Progress {
+    /// Installations that the release concerns.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.offered + self.applied + self.skipped + self.failed + self.withdrawn
+    }
+
+    /// 0 to 100: all but `offered`; 100 when there is nothing to do.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a percentage for people; installations are far below 2^52")]
+    pub fn percent(&self) -> f64 {
+        match self.total() {
+            0 => 100.0,
+            total => (total - self.offered) as f64 * 100.0 / total as f64,
+        }
+    }
+}
+
+/// What an event says of its own moment, beside the ids that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EventData {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowFacts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_window: Option<WindowFacts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<ReleaseId>,
+    /// The number of the version that the installation had after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_number: Option<i32>,
+}
+
+/// An event that is about to be written: its place in the log is given by the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    pub id: EventId,
+    pub kind: EventKind,
+    pub audience: Audience,
+    pub publisher_id: AccountId,
+    /// The managed account that it concerns.
+    pub account_id: Option<AccountId>,
+    pub pack_id: PackId,
+    pub pack_name: String,
+    pub occurred_at: Instant,
+    pub actor: Actor,
+    pub release_id: Option<ReleaseId>,
+    pub installation_id: Option<InstallationId>,
+    pub update_state: Option<UpdateState>,
+    pub component_version_id: Option<ComponentVersionId>,
+    pub group_id: Option<GroupId>,
+    pub data: EventData,
+}
+
+/// An event of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the log. Goes up in the order of commits; with gaps.
+    pub sequence: i64,
+    pub event: NewEvent,
+}
+
+/// One field that changed (R51).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Change {
+    pub field: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}

@@ -1,0 +1,18 @@
+//! The rules of `lifecycle.md` as plain functions over plain data.
+//!
+//! Nothing here waits, reads a clock or knows a database: `now` is a parameter, and what a rule needs
+//! to know comes in as a struct. Rule numbers (R28) are those of `docs/lifecycle.md`.
+
+pub mod account;
+pub mod event;
+pub mod id;
+pub mod installation;
+pub mod pack;
+pub mod packaged_component;
+pub mod refusal;
+pub mod release;
+pub mod text;
+pub mod window;
+
+/// An instant in UTC, cut to microseconds by the [clock](crate::clock) that gave it.
+pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,138 @@
+//! Components and what is packaged of them (R5–R7, R11).
+
+use chrono::Duration;
+
+use super::Instant;
+use super::account::Actor;
+use super::id::{AccountId, ComponentId, ComponentVersionId};
+
+/// What a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ComponentType {
+    Process,
+    ApiService,
+    ProcessRoute,
+    Certificate,
+    CustomLibrary,
+    FlowService,
+    ProcessingGroup,
+}
+
+impl ComponentType {
+    /// Whether its packages can be shareable at all (R11).
+    #[must_use]
+    pub fn can_be_shared(self) -> bool {
+        matches!(self, Self::Process | Self::ApiService)
+    }
+}
+
+/// A thing that can be packaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    pub id: ComponentId,
+    pub owner_id: AccountId,
+    pub name: String,
+    pub component_type: ComponentType,
+    pub created_at: Instant,
+    pub created_by: Actor,
+}
+
+/// Which kind of snapshot a version is (R52).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VersionKind {
+    /// A packaged component.
+    Package,
+    /// A publication, for legacy packs.
+    Publication,
+}
+
+/// An immutable snapshot of a component (R5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentVersion {
+    pub id: ComponentVersionId,
+    pub component_id: ComponentId,
+    pub kind: VersionKind,
+    /// The label; says nothing of order (R7).
+    pub version: String,
+    pub shareable: bool,
+    pub notes: Option<String>,
+    pub revision: i32,
+    pub created_at: Instant,
+    pub created_by: Actor,
+}
+
+/// A component inside a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestEntry {
+    pub component_id: ComponentId,
+    pub revision: i32,
+    pub extensibility: Vec<ExtensibilitySetting>,
+}
+
+/// What a managed account may override in a component. Never holds a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ExtensibilitySetting {
+    pub name: String,
+    pub extensible: bool,
+    pub uses_default: bool,
+}
+
+/// The most packages in one call (R9).
+pub const PACKAGES_MAX: usize = 250;
+/// The most components in a manifest, the packaged one included.
+pub const MANIFEST_MAX: usize = 500;
+/// The most settings of a manifest entry.
+pub const SETTINGS_MAX: usize = 200;
+
+/// The whole number of a numeric label: digits, or digits, a dot and digits (R6). `None` for any
+/// other label, and for a number too large to count on from.
+#[must_use]
+pub fn numeric_label(label: &str) -> Option<u64> {
+    let (whole, fraction) = label.split_once('.').unwrap_or((label, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if digits(whole) && digits(fraction) { whole.parse().ok().filter(|n| *n < u64::MAX) } else { None }
+}
+
+/// The label that a package without one gets: the next whole number after `highest`, the highest
+/// numeric label of the component, deleted ones included (R6).
+#[must_use]
+pub fn next_label(highest: Option<u64>) -> String {
+    format!("{}.0", highest.unwrap_or(0) + 1)
+}
+
+/// When a package made at `now` counts as made: the later of now and one microsecond after the
+/// component's newest, so that a stepped clock makes no later package older (R7).
+#[must_use]
+pub fn creation_time(now: Instant, newest: Option<Instant>) -> Instant {
+    newest.map_or(now, |newest| now.max(newest + Duration::microseconds(1)))
+}
+
+/// What is wrong with one package of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackageFault {
+    /// A component of this type can't be shared (R11).
+    TypeNotShareable,
+    /// The manifest holds a process route (R11).
+    ProcessRouteNotShareable,
+}
+
+/// Whether a package may be shareable (R11): by its component's type, then by what is inside.
+///
+/// # Errors
+/// [`PackageFault`].
+pub fn check_shareable(
+    shareable: bool,
+    component: ComponentType,
+    inside: impl IntoIterator<Item = ComponentType>,
+) -> Result<(), PackageFault> {
+    if !shareable {
+        return Ok(());
+    }
+    if !component.can_be_shared() {
+        return Err(PackageFault::TypeNotShareable);
+    }
+    if inside.into_iter().any(|t| t == ComponentType::ProcessRoute) {
+        return Err(PackageFault::ProcessRouteNotShareable);
+    }
+    Ok(())
+}

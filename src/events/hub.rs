@@ -1,0 +1,151 @@
+//! Follows the event log for any number of subscribers.
+//!
+//! The log's table is the truth; a commit in this process is a hint to look, and so is a slow poll, for
+//! commits of other processes. One look-up a change serves all subscribers: it reads the routes of what
+//! is new, and only those whom an event may concern read it, each with its own scope. So a slow
+//! subscriber keeps nobody waiting and no queue grows: it reads on where it was.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use tokio::sync::Mutex;
+use tokio::time::Instant as Tick;
+
+use super::cursor::Sealer;
+use crate::domain::event::Event;
+use crate::service::error::Failure;
+pub use crate::store::events::Interest;
+use crate::store::events::{self, Route};
+use crate::store::scope::Scope;
+use crate::store::{Db, StoreResult};
+
+/// How long a commit of another process can go unnoticed.
+const POLL: Duration = Duration::from_secs(1);
+/// How many events a subscriber reads at a time.
+const PAGE: u64 = 100;
+/// Of how many events the routes are kept; who is further behind reads the log.
+const TAIL: usize = 4_096;
+
+/// Follows the event log.
+pub struct Hub {
+    db: Db,
+    sealer: Sealer,
+    tail: Mutex<Tail>,
+}
+
+/// The routes of the newest events.
+struct Tail {
+    /// The routes of all events after this place are here.
+    from: i64,
+    /// Where the log ended when it was last looked at.
+    head: i64,
+    routes: VecDeque<Route>,
+    /// Which change was last looked for, and when.
+    change: u64,
+    looked_at: Option<Tick>,
+}
+
+impl Hub {
+    /// A hub for the log of a migrated database.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError).
+    pub async fn open(db: Db) -> StoreResult<Self> {
+        let sealer = Sealer::new(events::cursor_secret(&db).await?);
+        let head = events::head(&db).await?;
+        let tail = Tail { from: head, head, routes: VecDeque::new(), change: 0, looked_at: None };
+        Ok(Self { db, sealer, tail: Mutex::new(tail) })
+    }
+
+    /// What seals and opens cursors.
+    #[must_use]
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// Where the log ends.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn head(&self) -> Result<i64, Failure> {
+        Ok(events::head(&self.db).await?)
+    }
+
+    /// The events after a place that a reader may see and wants, and then those to come; without a place,
+    /// those to come alone. Never ends by itself but with a failure.
+    ///
+    /// # Errors
+    /// [`Failure`] when the log can't be read.
+    pub async fn follow(
+        self: &Arc<Self>,
+        scope: Scope,
+        after: Option<i64>,
+        interest: Interest,
+    ) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
+        let hub = self.clone();
+        let mut changes = self.db.changes();
+        // Subscribed before the log's end is read, so that nothing falls between.
+        let mut last = match after {
+            Some(place) => place,
+            None => self.head().await?,
+        };
+        Ok(Box::pin(async_stream::try_stream! {
+            loop {
+                let change = *changes.borrow_and_update();
+                let (head, concerned) = hub.look(change, scope, &interest, last).await?;
+                let mut more = concerned;
+                while more {
+                    let page = events::after(&hub.db, scope, last, &interest, PAGE).await?;
+                    more = u64::try_from(page.len()).is_ok_and(|n| n >= PAGE);
+                    for event in page {
+                        last = event.sequence;
+                        yield event;
+                    }
+                }
+                last = last.max(head);
+                tokio::select! {
+                    _ = changes.changed() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                }
+            }
+        }))
+    }
+
+    /// Where the log ends, and whether an event after `last` may concern the reader.
+    async fn look(&self, change: u64, scope: Scope, interest: &Interest, last: i64) -> StoreResult<(i64, bool)> {
+        let mut tail = self.tail.lock().await;
+        let fresh = tail.change == change && tail.looked_at.is_some_and(|at| at.elapsed() < POLL / 2);
+        if !fresh {
+            tail.look(&self.db).await?;
+            tail.change = change;
+            tail.looked_at = Some(Tick::now());
+        }
+        let unknown = last < tail.from && last < tail.head;
+        let concerned = unknown
+            || tail
+                .routes
+                .iter()
+                .rev()
+                .take_while(|route| route.sequence > last)
+                .any(|r| interest.may_concern(scope, r));
+        Ok((tail.head, concerned))
+    }
+}
+
+impl Tail {
+    async fn look(&mut self, db: &Db) -> StoreResult<()> {
+        loop {
+            let new = events::routes_after(db, self.head, 1_000).await?;
+            let Some(last) = new.last() else { return Ok(()) };
+            self.head = last.sequence;
+            self.routes.extend(new);
+            while self.routes.len() > TAIL {
+                if let Some(dropped) = self.routes.pop_front() {
+                    self.from = dropped.sequence;
+                }
+            }
+        }
+    }
+}

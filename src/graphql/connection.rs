@@ -1,0 +1,150 @@
+//! Connections: the arguments of a page, and the types that show one.
+
+use async_graphql::{Context, Result, SimpleObject};
+
+use super::error::bad_input;
+use crate::store::page::{CursorForm, Page, PageRequest};
+
+/// The arguments `first`, `after`, `last` and `before` as they came.
+#[derive(Clone, Debug, Default)]
+pub struct PageArgs {
+    first: Option<i32>,
+    after: Option<String>,
+    last: Option<i32>,
+    before: Option<String>,
+}
+
+/// How many rows a page has when no size is given.
+const SIZE: u32 = 20;
+/// The most rows of a page.
+const SIZE_MAX: u32 = 100;
+
+impl PageArgs {
+    /// In the order that a field has them.
+    #[must_use]
+    pub fn new(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Self {
+        Self { first, after, last, before }
+    }
+
+    /// Which part of a list they ask for; the total only when the field of `ctx` asks for it.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT for both sizes at once, one that is not 1 to 100, and a cursor of another list or order.
+    pub fn request(&self, ctx: &Context<'_>, form: CursorForm) -> Result<PageRequest> {
+        let (size, backward) = match (self.first, self.last) {
+            (Some(_), Some(_)) => return Err(bad_input("Give `first` or `last`, not both.")),
+            (Some(first), None) => (size(first, "first")?, false),
+            (None, Some(last)) => (size(last, "last")?, true),
+            (None, None) => (SIZE, false),
+        };
+        let keys = |cursor: &Option<String>, which: &str| {
+            let unfit = || bad_input(format!("`{which}` is no cursor of this list in this order."));
+            cursor.as_ref().map(|cursor| form.decode(cursor).ok_or_else(unfit)).transpose()
+        };
+        Ok(PageRequest {
+            size,
+            backward,
+            after: keys(&self.after, "after")?,
+            before: keys(&self.before, "before")?,
+            count: ctx.look_ahead().field("totalCount").exists(),
+        })
+    }
+}
+
+fn size(given: i32, which: &str) -> Result<u32> {
+    u32::try_from(given)
+        .ok()
+        .filter(|n| (1..=SIZE_MAX).contains(n))
+        .ok_or_else(|| bad_input(format!("`{which}` must be 1 to {SIZE_MAX}.")))
+}
+
+/// Where a page stands among all.
+#[derive(SimpleObject, Clone, Debug)]
+pub struct PageInfo {
+    /// Whether there is more after this page.
+    pub has_next_page: bool,
+    /// Whether there is more before this page.
+    pub has_previous_page: bool,
+    /// The cursor of the first edge; null for an empty page.
+    pub start_cursor: Option<String>,
+    /// The cursor of the last edge; null for an empty page.
+    pub end_cursor: Option<String>,
+}
+
+impl PageInfo {
+    /// Of a page.
+    pub fn of<T>(page: &Page<T>) -> Self {
+        Self {
+            has_next_page: page.has_next,
+            has_previous_page: page.has_previous,
+            start_cursor: page.items.first().map(|(cursor, _)| cursor.clone()),
+            end_cursor: page.items.last().map(|(cursor, _)| cursor.clone()),
+        }
+    }
+}
+
+/// A count as the schema's `Int`, that ends at 2,147,483,647.
+#[must_use]
+pub fn int(count: i64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// The most characters of a search.
+const SEARCH_MAX: usize = 500;
+
+/// A search or another free text of an argument.
+///
+/// # Errors
+/// BAD_USER_INPUT for one that holds U+0000, which no stored text holds, or is longer than any name.
+pub fn searchable(search: Option<String>) -> Result<Option<String>> {
+    match search {
+        Some(text) if text.contains('\0') => Err(bad_input("A text holds U+0000. Leave it out.")),
+        Some(text) if text.chars().count() > SEARCH_MAX => {
+            Err(bad_input(format!("Search for at most {SEARCH_MAX} characters.")))
+        }
+        search => Ok(search),
+    }
+}
+
+/// The two types of a connection: `connection!("packs", IntegrationPackConnection, IntegrationPackEdge, IntegrationPack)`.
+macro_rules! connection {
+    ($plural:literal, $connection:ident, $edge:ident, $node:ty) => {
+        #[doc = concat!("A page of ", $plural, ".")]
+        #[derive(::async_graphql::SimpleObject)]
+        pub struct $connection {
+            #[doc = concat!("The ", $plural, " of this page, in order.")]
+            pub edges: Vec<$edge>,
+            /// Where the page stands.
+            pub page_info: $crate::graphql::connection::PageInfo,
+            #[doc = concat!(
+                "How many ", $plural, " there are in all; counted only when asked for; null when there are too many to count."
+            )]
+            pub total_count: Option<i32>,
+        }
+
+        #[doc = concat!("A place on a page of ", $plural, ".")]
+        #[derive(::async_graphql::SimpleObject)]
+        pub struct $edge {
+            /// For `after` and `before`.
+            pub cursor: String,
+            /// What stands there.
+            pub node: $node,
+        }
+
+        impl $connection {
+            /// Shows a page, each row as `node` shows it.
+            pub fn of<T>(
+                page: $crate::store::page::Page<T>,
+                mut node: impl FnMut(T) -> $node,
+            ) -> Self {
+                Self {
+                    page_info: $crate::graphql::connection::PageInfo::of(&page),
+                    total_count: page.total.map($crate::graphql::connection::int),
+                    edges: page.items.into_iter().map(|(cursor, row)| $edge { cursor, node: node(row) }).collect(),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use connection;

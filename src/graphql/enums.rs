@@ -1,0 +1,308 @@
+//! The enums of the schema, and how they stand for those of the domain.
+
+use async_graphql::Enum;
+
+/// How often a managed account may install a pack (R10).
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::pack::InstallationType")]
+pub enum InstallationType {
+    /// Once.
+    Single,
+    /// Any number of times, each under its own name.
+    Multi,
+}
+
+/// What the rows of a pack hold (R52).
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::pack::DeploymentModel")]
+pub enum DeploymentModel {
+    /// Packaged components.
+    Packaged,
+    /// Publications of components.
+    Legacy,
+}
+
+/// Where a pack stands in its life.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::pack::PackState")]
+pub enum PackState {
+    /// No version has been in force, and no release is pending.
+    NeverReleased,
+    /// The first release waits for its date (R23).
+    FirstReleaseScheduled,
+    /// A version is in force and no release is pending or running.
+    Current,
+    /// A dated re-release is in its testing period (R26).
+    Testing,
+    /// A release is being rolled out.
+    Releasing,
+}
+
+/// What a component is.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::packaged_component::ComponentType")]
+pub enum ComponentType {
+    /// A process; can be shared.
+    Process,
+    /// An API service; can be shared, not in a MULTI pack (R12).
+    ApiService,
+    /// A process route; never shared, nor what holds one (R11).
+    ProcessRoute,
+    /// A certificate; never shared.
+    Certificate,
+    /// A custom library; never shared.
+    CustomLibrary,
+    /// A flow service; never shared.
+    FlowService,
+    /// A processing group; never shared.
+    ProcessingGroup,
+}
+
+/// How a release was made.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::release::ReleaseSchedule")]
+pub enum ReleaseSchedule {
+    /// At once (R25).
+    Immediately,
+    /// In the window of a date (R26).
+    #[graphql(name = "RELEASE_ON_SPECIFIED_DATE")]
+    OnSpecifiedDate,
+}
+
+/// Where a release stands.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::release::ReleaseState")]
+pub enum ReleaseState {
+    /// Waits for its window; can be rescheduled, promoted, canceled (R30).
+    Scheduled,
+    /// Installations are being moved.
+    InProgress,
+    /// Every installation was moved, or skipped with a reason.
+    Succeeded,
+    /// Some failed; they can be retried.
+    PartiallySucceeded,
+    /// All failed; they can be retried.
+    Failed,
+    /// Canceled before its window (R30).
+    Canceled,
+    /// An immediate release took its place (R29).
+    Superseded,
+}
+
+/// Where a release stands, without a word about other accounts.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AnnouncedReleaseState {
+    /// Waits for its window.
+    Scheduled,
+    /// Installations are being moved.
+    InProgress,
+    /// It has ended, however it went for others; see one's own updates.
+    Ended,
+    /// Canceled before its window (R30).
+    Canceled,
+    /// An immediate release took its place (R29).
+    Superseded,
+}
+
+/// Where an installation update stands.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::installation::UpdateState")]
+pub enum InstallationUpdateState {
+    /// Can be applied early, or waits to be moved.
+    Offered,
+    /// The installation has the version.
+    Applied,
+    /// Passed over; see the reason.
+    Skipped,
+    /// A fault; see the failure.
+    Failed,
+    /// Taken back: uninstalled, canceled or superseded (R29, R30, R44).
+    Withdrawn,
+}
+
+/// How an installation update came about.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::installation::UpdateMethod")]
+pub enum UpdateMethod {
+    /// By the account, in the testing period (R26).
+    Early,
+    /// By the window of a dated release (R27).
+    Automatic,
+    /// By an immediate or promoted release (R25).
+    Immediate,
+    /// When the grant came back or the account was active again: straight to the current version (R45, R46).
+    CatchUp,
+    /// Applied early, and moved back when the release was canceled (R30).
+    CanceledBack,
+}
+
+/// Why an installation is passed over.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::installation::SkipReason")]
+pub enum SkipReason {
+    /// No group grants the pack any more (R45).
+    NotEntitled,
+    /// The account is suspended (R46).
+    AccountSuspended,
+}
+
+/// Which kind of fault made an update fail.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::installation::FailureCode")]
+pub enum UpdateFailureCode {
+    /// May pass: tried again by itself.
+    Temporary,
+    /// Won't pass by itself: told to the operator.
+    Internal,
+}
+
+/// Whether an installation gets updates.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InstallationState {
+    /// It does.
+    Active,
+    /// No group grants the pack any more: it stays at its version (R45).
+    Frozen,
+}
+
+/// Whether an account may act.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::account::AccountStatus")]
+pub enum AccountStatus {
+    /// It may.
+    Active,
+    /// Its tokens are refused and its updates skipped (R4, R46).
+    Suspended,
+}
+
+/// The role of a token.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::account::Role")]
+pub enum Role {
+    /// Everything.
+    Administrator,
+    /// Packs and packages.
+    StandardUser,
+    /// Applies updates.
+    ProductionSupport,
+    /// Reads.
+    Support,
+}
+
+/// What a role allows (section 2 of the rules).
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::account::Privilege")]
+pub enum Privilege {
+    /// Create, edit, release packs; install and uninstall them.
+    IntegrationPack,
+    /// Package components.
+    PackagedComponentManagement,
+    /// Groups and sharing.
+    AccountGroupManagement,
+    /// Accounts, tokens, time zone.
+    AccountAdministration,
+    /// Apply a pending update.
+    ApplyUpdates,
+    /// Read what the account may see.
+    Read,
+    /// Read the audit log.
+    ViewAuditLog,
+}
+
+/// What happened (R50).
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::event::EventKind")]
+pub enum EventKind {
+    /// A release waits for its date.
+    ReleaseScheduled,
+    /// Its date was changed.
+    ReleaseRescheduled,
+    /// It was canceled.
+    ReleaseCanceled,
+    /// An immediate release took its place.
+    ReleaseSuperseded,
+    /// Installations are being moved.
+    ReleaseStarted,
+    /// More installations were moved; to the publisher, at most one a second.
+    ReleaseProgressed,
+    /// It came to its last state.
+    ReleaseCompleted,
+    /// An installation can apply a release early.
+    UpdateOffered,
+    /// An installation update changed its state.
+    InstallationUpdated,
+    /// An installation lost its last grant.
+    InstallationFrozen,
+    /// A pack can be installed.
+    PackShared,
+    /// A pack can no longer be installed.
+    PackUnshared,
+    /// A component of a pack has a newer shareable version; to the publisher.
+    NewerShareablePackaged,
+    /// A pack is gone.
+    PackDeleted,
+}
+
+/// What kind of actor.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::account::ActorKind")]
+pub enum ActorKind {
+    /// A token of an account.
+    ApiToken,
+    /// The server's own scheduler.
+    Scheduler,
+    /// The program's command line, beside the server.
+    CommandLine,
+}
+
+/// Which database the server is on.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::store::DatabaseKind")]
+pub enum DatabaseKind {
+    /// A file.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgresql,
+}
+
+/// Which way to order.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrderDirection {
+    /// Smallest, first or oldest first.
+    Asc,
+    /// Largest, last or newest first.
+    Desc,
+}
+
+/// What to order packs by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IntegrationPackOrderField {
+    /// The name, whatever the case.
+    Name,
+    /// When it was made.
+    CreatedAt,
+    /// When it was last edited.
+    UpdatedAt,
+}
+
+/// What to order packaged components by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PackagedComponentOrderField {
+    /// When it was packaged.
+    CreatedAt,
+    /// The component's name, whatever the case; newest first within a name.
+    ComponentName,
+}
+
+impl From<crate::domain::release::ReleaseState> for AnnouncedReleaseState {
+    fn from(state: crate::domain::release::ReleaseState) -> Self {
+        use crate::domain::release::ReleaseState as S;
+        match state {
+            S::Scheduled => Self::Scheduled,
+            S::InProgress => Self::InProgress,
+            S::Succeeded | S::PartiallySucceeded | S::Failed => Self::Ended,
+            S::Canceled => Self::Canceled,
+            S::Superseded => Self::Superseded,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What is no refusal by a rule: GraphQL errors with `extensions.code`. The one place that maps them.
+
+use async_graphql::{Error, ErrorExtensions as _};
+
+use crate::ids;
+use crate::service::error::Failure;
+
+/// The code of an input that can't be what is meant.
+pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+
+/// The `extensions.code` of a failure.
+#[must_use]
+pub fn code(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Unauthenticated(_) => "UNAUTHENTICATED",
+        Failure::Forbidden(_) => "FORBIDDEN",
+        Failure::NotFound => "NOT_FOUND",
+        Failure::BadInput(_) => BAD_USER_INPUT,
+        Failure::Unavailable(_) => "UNAVAILABLE",
+        Failure::Fault(_) => "INTERNAL_SERVER_ERROR",
+    }
+}
+
+/// A failure as a GraphQL error. Of what went wrong inside only an id is shown, that the log has too.
+#[must_use]
+pub fn failure(failure: Failure) -> Error {
+    let message = match &failure {
+        Failure::Unavailable(inside) | Failure::Fault(inside) => {
+            let id = incident();
+            tracing::error!(error.id = %id, error.code = code(&failure), "{inside}");
+            format!("{failure} The log has it under {id}.")
+        }
+        _ => failure.to_string(),
+    };
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code(&failure)))
+}
+
+/// The answer for an id that doesn't exist, is not to be seen, or is another type's (R3).
+#[must_use]
+pub fn not_found() -> Error {
+    failure(Failure::NotFound)
+}
+
+/// Input that can't be what is meant.
+#[must_use]
+pub fn bad_input(message: impl Into<String>) -> Error {
+    failure(Failure::BadInput(message.into()))
+}
+
+/// A mistake in this program.
+#[must_use]
+pub fn bug(what: impl Into<String>) -> Error {
+    failure(Failure::bug(what))
+}
+
+fn incident() -> String {
+    format!("{:016x}", u64::from_be_bytes(ids::random()))
+}
+
+/// Turns what a use case or the store answers into what a resolver answers. A plain `?` would lose the code.
+pub trait ResultExt<T> {
+    /// # Errors
+    /// [`failure`] of the error.
+    fn or_failure(self) -> async_graphql::Result<T>;
+}
+
+impl<T, E: Into<Failure>> ResultExt<T> for Result<T, E> {
+    fn or_failure(self) -> async_graphql::Result<T> {
+        self.map_err(|error| failure(error.into()))
+    }
+}

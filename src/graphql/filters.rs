@@ -1,0 +1,215 @@
+//! What a publisher's lists can be narrowed to and ordered by.
+
+use async_graphql::{Context, ID, InputObject, Result};
+
+use super::connection::searchable;
+use super::context::ContextExt as _;
+use super::enums::{
+    ComponentType, InstallationType, IntegrationPackOrderField, OrderDirection, PackState, PackagedComponentOrderField,
+    ReleaseSchedule, ReleaseState,
+};
+use super::error::{ResultExt as _, not_found};
+use super::ids::{component_id, pack_id};
+use crate::domain::id::{ComponentId, PackId};
+use crate::store::component_versions::{VersionFilter, VersionOrder};
+use crate::store::components;
+use crate::store::packs::{PackField, PackFilter, PackOrder};
+use crate::store::releases;
+
+/// Which packs. What is left out does not narrow.
+#[derive(InputObject, Default)]
+pub struct IntegrationPackFilter {
+    /// The name contains this, whatever the case.
+    pub search: Option<String>,
+    /// Has this installation type.
+    pub installation_type: Option<InstallationType>,
+    /// Is in one of these states.
+    pub states: Option<Vec<PackState>>,
+    /// Has (true) or hasn't (false) a newer shareable version (R19).
+    pub has_newer_shareable: Option<bool>,
+    /// Has (true) or hasn't (false) a pending release (R28).
+    pub has_pending_release: Option<bool>,
+    /// Has (true) or hasn't (false) changes that a release would bring.
+    pub has_unreleased_changes: Option<bool>,
+}
+
+impl TryFrom<IntegrationPackFilter> for PackFilter {
+    type Error = async_graphql::Error;
+
+    fn try_from(filter: IntegrationPackFilter) -> Result<Self> {
+        Ok(Self {
+            search: searchable(filter.search)?,
+            installation_type: filter.installation_type.map(Into::into),
+            states: filter.states.map(all),
+            has_newer: filter.has_newer_shareable,
+            has_pending: filter.has_pending_release,
+            has_unreleased_changes: filter.has_unreleased_changes,
+        })
+    }
+}
+
+/// The order of packs; ties by ID.
+#[derive(InputObject, Clone, Copy)]
+pub struct IntegrationPackOrder {
+    /// By what.
+    pub field: IntegrationPackOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Asc")]
+    pub direction: OrderDirection,
+}
+
+impl From<IntegrationPackOrder> for PackOrder {
+    fn from(order: IntegrationPackOrder) -> Self {
+        let field = match order.field {
+            IntegrationPackOrderField::Name => PackField::Name,
+            IntegrationPackOrderField::CreatedAt => PackField::CreatedAt,
+            IntegrationPackOrderField::UpdatedAt => PackField::UpdatedAt,
+        };
+        Self { field, descending: order.direction == OrderDirection::Desc }
+    }
+}
+
+/// Which components.
+#[derive(InputObject, Default)]
+pub struct ComponentFilter {
+    /// The name contains this, whatever the case.
+    pub search: Option<String>,
+    /// Is of one of these types.
+    pub types: Option<Vec<ComponentType>>,
+    /// Can be added to this pack now: the ID of an IntegrationPack (R11, R12, R14).
+    pub addable_to_pack_id: Option<ID>,
+}
+
+impl ComponentFilter {
+    /// With the pack that is meant.
+    ///
+    /// # Errors
+    /// NOT_FOUND for the pack, BAD_USER_INPUT.
+    pub async fn read(self, ctx: &Context<'_>) -> Result<components::ComponentFilter> {
+        let addable_to = match &self.addable_to_pack_id {
+            Some(id) => {
+                let pack = ctx.loaders().publisher.packs.one(pack_id(id)?).await.or_failure()?;
+                Some(pack.as_deref().ok_or_else(not_found)?.into())
+            }
+            None => None,
+        };
+        Ok(components::ComponentFilter { search: searchable(self.search)?, types: self.types.map(all), addable_to })
+    }
+}
+
+/// Which packaged components.
+#[derive(InputObject, Default)]
+pub struct PackagedComponentFilter {
+    /// The component's name or the version label contains this, whatever the case.
+    pub search: Option<String>,
+    /// Is a package of this component: the ID of a Component.
+    pub component_id: Option<ID>,
+    /// The component is of one of these types.
+    pub types: Option<Vec<ComponentType>>,
+    /// Is (true) or isn't (false) shareable.
+    pub shareable: Option<bool>,
+}
+
+impl PackagedComponentFilter {
+    /// For all components, or the one that it names.
+    ///
+    /// # Errors
+    /// NOT_FOUND for the component, BAD_USER_INPUT.
+    pub async fn read(self, ctx: &Context<'_>) -> Result<VersionFilter> {
+        let component = match &self.component_id {
+            Some(id) => Some(seen_component(ctx, id).await?),
+            None => None,
+        };
+        self.of(component)
+    }
+
+    /// For one component, whatever it names.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT.
+    pub fn of_component(self, component: ComponentId) -> Result<VersionFilter> {
+        self.of(Some(component))
+    }
+
+    fn of(self, component: Option<ComponentId>) -> Result<VersionFilter> {
+        Ok(VersionFilter {
+            search: searchable(self.search)?,
+            component,
+            types: self.types.map(all),
+            shareable: self.shareable,
+        })
+    }
+}
+
+async fn seen_component(ctx: &Context<'_>, id: &ID) -> Result<ComponentId> {
+    let id = component_id(id)?;
+    ctx.loaders().publisher.components.one(id).await.or_failure()?.map(|c| c.id).ok_or_else(not_found)
+}
+
+/// The order of packaged components; ties by ID.
+#[derive(InputObject, Clone, Copy)]
+pub struct PackagedComponentOrder {
+    /// By what.
+    pub field: PackagedComponentOrderField,
+    /// Which way.
+    #[graphql(default_with = "OrderDirection::Desc")]
+    pub direction: OrderDirection,
+}
+
+impl From<PackagedComponentOrder> for VersionOrder {
+    fn from(order: PackagedComponentOrder) -> Self {
+        let descending = order.direction == OrderDirection::Desc;
+        match order.field {
+            PackagedComponentOrderField::CreatedAt => Self::Created { descending },
+            PackagedComponentOrderField::ComponentName => Self::ComponentName { descending },
+        }
+    }
+}
+
+/// Which releases.
+#[derive(InputObject, Default)]
+pub struct ReleaseFilter {
+    /// Of this pack: the ID of an IntegrationPack.
+    pub pack_id: Option<ID>,
+    /// Is in one of these states.
+    pub states: Option<Vec<ReleaseState>>,
+    /// Was made so.
+    pub schedule: Option<ReleaseSchedule>,
+}
+
+impl ReleaseFilter {
+    /// For all packs, or the one that it names.
+    ///
+    /// # Errors
+    /// NOT_FOUND for the pack.
+    pub async fn read(self, ctx: &Context<'_>) -> Result<releases::ReleaseFilter> {
+        let pack = match &self.pack_id {
+            Some(id) => {
+                let pack = ctx.loaders().publisher.packs.one(pack_id(id)?).await.or_failure()?;
+                Some(pack.ok_or_else(not_found)?.id)
+            }
+            None => None,
+        };
+        Ok(self.of(pack))
+    }
+
+    /// For one pack, whatever it names.
+    #[must_use]
+    pub fn of_pack(self, pack: PackId) -> releases::ReleaseFilter {
+        self.of(Some(pack))
+    }
+
+    fn of(self, pack: Option<PackId>) -> releases::ReleaseFilter {
+        releases::ReleaseFilter { pack, states: self.states.map(all), schedule: self.schedule.map(Into::into) }
+    }
+}
+
+/// Each value once: a list of a million names the same few.
+pub(super) fn all<A: Into<B>, B: PartialEq>(many: Vec<A>) -> Vec<B> {
+    many.into_iter().map(Into::into).fold(Vec::new(), |mut known, value| {
+        if !known.contains(&value) {
+            known.push(value);
+        }
+        known
+    })
+}

@@ -1,0 +1,284 @@
+//! The interfaces of the schema: where one place serves a publisher and a managed account, or many types.
+
+#![allow(clippy::duplicated_attributes, reason = "two fields of one type are no duplicates")]
+#![allow(clippy::large_enum_variant, reason = "one value at a time, on its way into a response")]
+
+use async_graphql::{Context, ID, Interface, Result};
+
+use crate::domain::id::{AccountId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
+use crate::store::scope::Scope;
+
+use super::context::ContextExt as _;
+use super::enums::{AccountStatus, EventKind, InstallationType, ReleaseSchedule};
+use super::refusals::{AccountError, InstallationError, PackError, PackagingError, ReleaseError, SharingError};
+use super::scalars::{DateTime, Markdown, TimeZoneName};
+use super::types::account_group::AccountGroup;
+use super::types::actor::Actor;
+use super::types::announced_release::AnnouncedRelease;
+use super::types::api_token::ApiToken;
+use super::types::available_pack::AvailablePack;
+use super::types::available_pack_version::AvailablePackVersion;
+use super::types::component::Component;
+use super::types::event::{InstallationEvent, NewerShareableEvent, ReleaseEvent};
+use super::types::installation::Installation;
+use super::types::installation_update::InstallationUpdate;
+use super::types::integration_pack::IntegrationPack;
+use super::types::managed_account::ManagedAccount;
+use super::types::own_account::OwnAccount;
+use super::types::pack_version::{PackContentItem, PackVersion};
+use super::types::packaged_component::PackagedComponent;
+use super::types::publisher_account::PublisherAccount;
+use super::types::release::Release;
+use super::types::release_window::ReleaseWindow;
+use super::types::support_info::SupportInfo;
+use super::types::testing_period::TestingPeriod;
+
+/// An object that can be read again by its ID.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque, and unique over all types."))]
+pub enum Node {
+    IntegrationPack(IntegrationPack),
+    PackVersion(PackVersion),
+    Release(Release),
+    Component(Component),
+    PackagedComponent(PackagedComponent),
+    AvailablePack(AvailablePack),
+    AvailablePackVersion(AvailablePackVersion),
+    AnnouncedRelease(AnnouncedRelease),
+    Installation(Installation),
+    InstallationUpdate(InstallationUpdate),
+    PublisherAccount(PublisherAccount),
+    OwnAccount(OwnAccount),
+    ManagedAccount(ManagedAccount),
+    AccountGroup(AccountGroup),
+    ApiToken(ApiToken),
+    ReleaseEvent(ReleaseEvent),
+    InstallationEvent(InstallationEvent),
+    NewerShareableEvent(NewerShareableEvent),
+}
+
+/// A pack as its reader may see it: an IntegrationPack for its publisher, an AvailablePack for a managed account (R2).
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Opaque. The two readers of a pack know it by different IDs."),
+    field(name = "name", ty = "String", desc = "1 to 255 characters (R10)."),
+    field(name = "description", ty = "String", desc = "At most 500 characters; empty when there is none (R10)."),
+    field(name = "installation_type", ty = "InstallationType", desc = "How often an account may install it (R10)."),
+    field(
+        name = "support",
+        ty = "SupportInfo",
+        desc = "Whom to ask and what to read, before and after installing (R17)."
+    )
+)]
+pub enum Pack {
+    IntegrationPack(IntegrationPack),
+    AvailablePack(AvailablePack),
+}
+
+/// A numbered, immutable snapshot of a pack's content, made by a release (R22): a PackVersion for the publisher, an AvailablePackVersion for a managed account.
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Opaque."),
+    field(
+        name = "number",
+        ty = "i32",
+        desc = "1, 2, 3 … for each pack; a release that was canceled keeps the number it took."
+    ),
+    field(name = "notes", ty = "Markdown", desc = "The notes of its release (R33)."),
+    field(name = "created_at", ty = "DateTime", desc = "When its release was made."),
+    field(name = "contents", ty = "Vec<PackContentItem>", desc = "What it holds, by name; at most 100 (R14).")
+)]
+pub enum PackSnapshot {
+    PackVersion(PackVersion),
+    AvailablePackVersion(AvailablePackVersion),
+}
+
+/// The move of a pack's installations to one version: a Release for the publisher, an AnnouncedRelease for a managed account.
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Opaque."),
+    field(name = "pack", ty = "Pack", desc = "The pack."),
+    field(name = "version", ty = "PackSnapshot", desc = "The version that it brings."),
+    field(name = "schedule", ty = "ReleaseSchedule", desc = "Whether it was made to be applied at once or on a date."),
+    field(
+        name = "window",
+        ty = "Option<ReleaseWindow>",
+        desc = "When a dated release opens and closes; null for an immediate one (R36)."
+    ),
+    field(
+        name = "testing_period",
+        ty = "Option<TestingPeriod>",
+        desc = "When accounts that have the pack may apply early; null for an immediate and for a first release (R23, R26)."
+    ),
+    field(name = "notes", ty = "Markdown", desc = "What it brings, in the publisher's words (R33)."),
+    field(name = "created_at", ty = "DateTime", desc = "When it was made.")
+)]
+pub enum PackRelease {
+    Release(Release),
+    AnnouncedRelease(AnnouncedRelease),
+}
+
+/// What a row of a pack can hold: a PackagedComponent, or in a legacy pack a Publication (R52).
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Opaque."),
+    field(name = "component", ty = "Component", desc = "What was packaged or published."),
+    field(
+        name = "version",
+        ty = "String",
+        desc = "The version label (R6), or the number of the publication as text (R52)."
+    ),
+    field(name = "shareable", ty = "bool", desc = "Whether packs may hold it; true for every publication."),
+    field(name = "notes", ty = "Option<String>", desc = "What the maker wrote; null for nothing."),
+    field(
+        name = "created_at",
+        ty = "DateTime",
+        desc = "When it was made; what is newest is decided by this alone (R7)."
+    ),
+    field(name = "created_by", ty = "Actor", desc = "Who made it.")
+)]
+pub enum ComponentVersion {
+    PackagedComponent(PackagedComponent),
+}
+
+/// An account as its reader may see it: one's own (PublisherAccount, OwnAccount), or for a publisher one that it manages (ManagedAccount).
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Opaque."),
+    field(name = "name", ty = "String", desc = "1 to 255 characters."),
+    field(name = "status", ty = "AccountStatus", desc = "Whether it may act."),
+    field(
+        name = "time_zone",
+        ty = "Option<TimeZoneName>",
+        desc = "The account's zone; null while none is set. A publisher's decides when its dated releases open (R35)."
+    ),
+    field(name = "created_at", ty = "DateTime", desc = "When it was made.")
+)]
+pub enum Account {
+    PublisherAccount(PublisherAccount),
+    OwnAccount(OwnAccount),
+    ManagedAccount(ManagedAccount),
+}
+
+/// One change of state (R49, R50). Its own fields say what was so when it happened; objects reached from it are as they are now, and null when they are gone or no longer to be seen.
+/// A managed account gets only what it may see, through its own types.
+#[derive(Interface)]
+#[graphql(
+    field(
+        name = "id",
+        ty = "ID",
+        desc = "Opaque. The same event has the same ID for each delivery: use it to drop what comes twice."
+    ),
+    field(
+        name = "cursor",
+        ty = "String",
+        desc = "The place in the log, for `after`. Opaque, and valid for the caller's account alone."
+    ),
+    field(name = "kind", ty = "EventKind", desc = "What happened."),
+    field(name = "occurred_at", ty = "DateTime", desc = "When it was committed."),
+    field(
+        name = "actor",
+        ty = "Option<Actor>",
+        desc = "Who did it; null for a managed account when it wasn't one of its own tokens."
+    ),
+    field(name = "pack_id", ty = "ID", desc = "The pack's ID for this reader, also when the pack is gone."),
+    field(name = "pack_name", ty = "String", desc = "The pack's name when it happened."),
+    field(
+        name = "pack",
+        ty = "Option<Pack>",
+        desc = "The pack as it is now; null when it is gone or no longer to be seen."
+    )
+)]
+pub enum Event {
+    ReleaseEvent(ReleaseEvent),
+    InstallationEvent(InstallationEvent),
+    NewerShareableEvent(NewerShareableEvent),
+}
+
+/// Why a mutation refused. Each area has its own type with its own enum of codes in a field `code`.
+#[derive(Interface)]
+#[graphql(
+    field(
+        name = "message",
+        ty = "String",
+        desc = "A sentence in English that says what to do. May be shown; may change; don't parse it."
+    ),
+    field(
+        name = "field",
+        ty = "Option<Vec<String>>",
+        desc = "The path into `input`, for example [\"packages\", \"3\", \"version\"]; null when no one field is at fault."
+    )
+)]
+pub enum UserError {
+    PackagingError(PackagingError),
+    PackError(PackError),
+    ReleaseError(ReleaseError),
+    SharingError(SharingError),
+    AccountError(AccountError),
+    InstallationError(InstallationError),
+}
+
+impl Pack {
+    /// The pack as the viewer may see it; `None` when it may not.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: PackId) -> Result<Option<Self>> {
+        Ok(match ctx.scope()? {
+            Scope::Publisher(_) => IntegrationPack::by_id(ctx, id).await?.map(Into::into),
+            Scope::Managed(_) => AvailablePack::by_id(ctx, id).await?.map(Into::into),
+        })
+    }
+}
+
+impl PackSnapshot {
+    /// The version of a pack as the viewer may see it; `None` when it may not.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
+        Ok(match ctx.scope()? {
+            Scope::Publisher(_) => PackVersion::by_id(ctx, id).await?.map(Into::into),
+            Scope::Managed(_) => AvailablePackVersion::by_id(ctx, id).await?.map(Into::into),
+        })
+    }
+}
+
+impl PackRelease {
+    /// The release as the viewer may see it; `None` when it may not.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
+        Ok(match ctx.scope()? {
+            Scope::Publisher(_) => Release::by_id(ctx, id).await?.map(Into::into),
+            Scope::Managed(_) => AnnouncedRelease::by_id(ctx, id).await?.map(Into::into),
+        })
+    }
+}
+
+impl ComponentVersion {
+    /// The version of a component; `None` when the viewer may not see it.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
+        Ok(PackagedComponent::by_id(ctx, id).await?.map(Into::into))
+    }
+}
+
+impl Account {
+    /// The account as the viewer may see it: its own, or one that it manages; `None` when it may not.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
+        Ok(match ctx.scope()? {
+            Scope::Publisher(scope) if scope.publisher_id() == id => {
+                PublisherAccount::by_id(ctx, id).await?.map(Into::into)
+            }
+            Scope::Publisher(_) => ManagedAccount::by_id(ctx, id).await?.map(Into::into),
+            Scope::Managed(_) => OwnAccount::by_id(ctx, id).await?.map(Into::into),
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The loaders for accounts, groups and installations, and for what a managed account reads.
+
+use super::loaders::{Base, Batch};
+use crate::domain::account::{Account, AccountGroup, ApiToken};
+use crate::domain::id::{AccountId, GroupId, InstallationId, PackId, PackVersionId, ReleaseId, TokenId, UpdateId};
+use crate::domain::installation::Installation;
+use crate::domain::pack::PackVersion;
+use crate::domain::release::Release;
+use crate::store::accounts::{self, AccountFilter};
+use crate::store::available::{self, AvailableFilter, AvailablePack};
+use crate::store::groups::{self, GroupFilter};
+use crate::store::installations::{self, InstallationFilter};
+use crate::store::page::{Page, PageRequest};
+use crate::store::updates::{self, SeenUpdate, UpdatesKey};
+use crate::store::{grants, tokens};
+
+/// What a managed account reads, and what a publisher reads of accounts and installations.
+pub struct ManagedLoaders {
+    /// The account that reads, as it is now.
+    pub own_account: Batch<(), Account>,
+    pub accounts: Batch<AccountId, Account>,
+    pub account_pages: Batch<(AccountFilter, PageRequest), Page<Account>>,
+    pub groups: Batch<GroupId, AccountGroup>,
+    pub group_pages: Batch<(GroupFilter, PageRequest), Page<AccountGroup>>,
+    pub tokens: Batch<TokenId, ApiToken>,
+    pub token_pages: Batch<PageRequest, Page<ApiToken>>,
+    /// The tokens that keep the account from being locked out, at most two (R1).
+    pub open_tokens: Batch<(), Vec<TokenId>>,
+    pub installations: Batch<InstallationId, Installation>,
+    pub installation_pages: Batch<(InstallationFilter, PageRequest), Page<Installation>>,
+    /// Whether an installation is entitled; else it is frozen (R45).
+    pub entitled: Batch<InstallationId, bool>,
+    /// What can be applied early now (R26).
+    pub pending: Batch<InstallationId, SeenUpdate>,
+    pub updates: Batch<UpdateId, SeenUpdate>,
+    pub update_pages: Batch<UpdatesKey, Page<SeenUpdate>>,
+    /// The name of the managed account's publisher.
+    pub publisher_name: Batch<(), String>,
+    pub available_packs: Batch<PackId, AvailablePack>,
+    pub available_pages: Batch<(AvailableFilter, PageRequest), Page<AvailablePack>>,
+    pub available_versions: Batch<PackVersionId, PackVersion>,
+    pub announced_releases: Batch<ReleaseId, Release>,
+}
+
+impl ManagedLoaders {
+    pub(super) fn new(base: &Base) -> Self {
+        Self {
+            own_account: Batch::scoped(base, async |b, scope, _| Ok(only(accounts::own(&b.db, scope).await?))),
+            accounts: Batch::of_publisher(base, async |b, scope, ids| {
+                accounts::managed_by_ids(&b.db, &scope, &ids).await
+            }),
+            account_pages: Batch::of_publisher(base, async |b, scope, keys| {
+                accounts::pages(&b.db, &scope, &keys).await
+            }),
+            groups: Batch::of_publisher(base, async |b, scope, ids| groups::by_ids(&b.db, &scope, &ids).await),
+            group_pages: Batch::of_publisher(base, async |b, scope, keys| groups::pages(&b.db, &scope, &keys).await),
+            tokens: Batch::scoped(base, async |b, scope, ids| tokens::by_ids(&b.db, scope, &ids).await),
+            token_pages: Batch::scoped(base, async |b, scope, keys| tokens::pages(&b.db, scope, &keys).await),
+            open_tokens: Batch::scoped(base, async |b, scope, _| {
+                Ok(only(Some(tokens::that_keep_the_account_open(&b.db, scope).await?)))
+            }),
+            installations: Batch::scoped(base, async |b, scope, ids| installations::by_ids(&b.db, scope, &ids).await),
+            installation_pages: Batch::scoped(base, async |b, scope, keys| {
+                installations::pages(&b.db, scope, b.now, &keys).await
+            }),
+            entitled: Batch::scoped(base, async |b, scope, ids| {
+                let entitled = grants::entitled_installations(&b.db, scope, &ids).await?;
+                Ok(ids.into_iter().map(|id| (id, entitled.contains(&id))).collect())
+            }),
+            pending: Batch::scoped(base, async |b, scope, ids| updates::pending_of(&b.db, scope, b.now, &ids).await),
+            updates: Batch::scoped(base, async |b, scope, ids| updates::by_ids(&b.db, scope, b.now, &ids).await),
+            update_pages: Batch::scoped(base, async |b, scope, keys| updates::pages(&b.db, scope, b.now, &keys).await),
+            publisher_name: Batch::of_managed(base, async |b, scope, _| {
+                Ok(only(accounts::publisher_name(&b.db, &scope).await?))
+            }),
+            available_packs: Batch::of_managed(base, async |b, scope, ids| {
+                available::packs_by_ids(&b.db, &scope, b.now, &ids).await
+            }),
+            available_pages: Batch::of_managed(base, async |b, scope, keys| {
+                available::pages(&b.db, &scope, b.now, &keys).await
+            }),
+            available_versions: Batch::of_managed(base, async |b, scope, ids| {
+                available::versions_by_ids(&b.db, &scope, b.now, &ids).await
+            }),
+            announced_releases: Batch::of_managed(base, async |b, scope, ids| {
+                available::releases_by_ids(&b.db, &scope, b.now, &ids).await
+            }),
+        }
+    }
+}
+
+/// For what there is one of.
+fn only<V>(value: Option<V>) -> std::collections::HashMap<(), V> {
+    value.map(|value| ((), value)).into_iter().collect()
+}

@@ -1,0 +1,21 @@
+//! The GraphQL schema: types, resolvers, and how requests and errors are mapped.
+
+pub mod connection;
+pub mod context;
+pub mod enums;
+pub mod error;
+pub mod filters;
+pub mod ids;
+pub mod interfaces;
+pub mod loaders;
+pub mod loaders_managed;
+pub mod mutations;
+pub mod node;
+pub mod query;
+pub mod refusals;
+pub mod scalars;
+pub mod schema;
+pub mod subscription;
+pub mod types;
+
+pub use schema::{PackwrightSchema, prepare, schema, sdl};

@@ -1,0 +1,167 @@
+//! Accounts, and the enrolment of managed ones (R1, R35).
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+use futures_util::future::try_join_all;
+
+use crate::domain::account::Privilege;
+use crate::domain::id::ReleaseId;
+use crate::domain::refusal::AccountRefusal;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::ids;
+use crate::graphql::interfaces::Account;
+use crate::graphql::refusals::AccountError;
+use crate::graphql::scalars::{DateTime, TimeZoneName};
+use crate::graphql::types::managed_account::ManagedAccount;
+use crate::graphql::types::release::Release;
+use crate::service::accounts::{AccountEdit, IssuedEnrolment};
+use crate::service::error::Outcome;
+
+use super::{Shown, publisher, settle, viewer};
+
+/// Input of `createManagedAccount`.
+#[derive(InputObject)]
+struct CreateManagedAccountInput {
+    /// 1 to 255 characters after trimming.
+    name: String,
+    /// Its zone, for display.
+    time_zone: Option<TimeZoneName>,
+}
+
+/// Answer of `createManagedAccount`.
+#[derive(SimpleObject)]
+struct CreateManagedAccountPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
+    /// To be handed over, shown this once: a bearer token that can do nothing but call `createApiToken` once, for the account's first token, whatever role is asked for ADMINISTRATOR (R1). Null when refused.
+    enrolment_token: Option<String>,
+    /// Until when it can be used: 7 days. Null when refused.
+    enrolment_expires_at: Option<DateTime>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `reissueEnrolmentToken`.
+#[derive(InputObject)]
+struct ReissueEnrolmentTokenInput {
+    /// The ID of a ManagedAccount.
+    account_id: ID,
+}
+
+/// Answer of `reissueEnrolmentToken`.
+#[derive(SimpleObject)]
+struct ReissueEnrolmentTokenPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
+    /// As in `createManagedAccount`. Null when refused.
+    enrolment_token: Option<String>,
+    /// Until when it can be used: 7 days. Null when refused.
+    enrolment_expires_at: Option<DateTime>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `updateAccount`.
+#[derive(InputObject)]
+struct UpdateAccountInput {
+    /// The ID of a ManagedAccount; the caller's own account when left out.
+    account_id: Option<ID>,
+    /// A new name; unchanged when left out or null.
+    name: Option<String>,
+    /// A new zone; unchanged when left out, unset when null.
+    time_zone: MaybeUndefined<TimeZoneName>,
+}
+
+/// Answer of `updateAccount`.
+#[derive(SimpleObject)]
+struct UpdateAccountPayload {
+    /// The account; null when refused.
+    account: Shown<Account>,
+    /// The pending releases that keep the old zone, soonest first; at most 100 (R35).
+    releases_keeping_time_zone: Vec<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// An account with the enrolment token that was issued for it.
+struct Issued {
+    account: Shown<ManagedAccount>,
+    token: Option<String>,
+    expires_at: Option<DateTime>,
+    errors: Vec<AccountError>,
+}
+
+impl Issued {
+    async fn of(ctx: &Context<'_>, outcome: Outcome<IssuedEnrolment, AccountRefusal>) -> Result<Self> {
+        let (issued, errors) = settle(ctx, outcome)?;
+        let Some(issued) = issued else {
+            return Ok(Self { account: None, token: None, expires_at: None, errors });
+        };
+        let account = ManagedAccount::by_id(ctx, issued.account_id).await.transpose();
+        Ok(Self { account, token: Some(issued.secret), expires_at: Some(issued.expires_at.into()), errors })
+    }
+}
+
+/// Managed accounts and time zones.
+#[derive(Default)]
+pub(super) struct Accounts;
+
+#[Object]
+impl Accounts {
+    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself (R1). Codes: NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    async fn create_managed_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: CreateManagedAccountInput,
+    ) -> Result<CreateManagedAccountPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let zone = input.time_zone.map(|zone| zone.0);
+        let outcome = ctx.services().create_managed_account(&caller, &input.name, zone).await;
+        let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
+        Ok(CreateManagedAccountPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
+    }
+
+    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1). Codes: ALREADY_ENROLLED.
+    async fn reissue_enrolment_token(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: ReissueEnrolmentTokenInput,
+    ) -> Result<ReissueEnrolmentTokenPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let id = ids::managed_account_id(&input.account_id)?;
+        let outcome = ctx.services().reissue_enrolment(&caller, id).await;
+        let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
+        Ok(ReissueEnrolmentTokenPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
+    }
+
+    /// Changes the name or time zone of the caller's account, or of an account that the caller manages (R35). A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    async fn update_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: UpdateAccountInput,
+    ) -> Result<UpdateAccountPayload> {
+        let caller = viewer(ctx, Privilege::AccountAdministration)?;
+        let id = input.account_id.as_ref().map(ids::managed_account_id).transpose()?;
+        let edit = AccountEdit { name: input.name, time_zone: change(input.time_zone) };
+        let (edited, errors) = settle(ctx, ctx.services().update_account(caller, id, edit).await)?;
+        let Some(edited) = edited else {
+            return Ok(UpdateAccountPayload { account: None, releases_keeping_time_zone: Vec::new(), errors });
+        };
+        let account = Account::by_id(ctx, edited.account_id).await.transpose();
+        let releases_keeping_time_zone = releases(ctx, edited.releases_keeping_time_zone).await?;
+        Ok(UpdateAccountPayload { account, releases_keeping_time_zone, errors })
+    }
+}
+
+/// Left out: unchanged; null: unset.
+fn change(zone: MaybeUndefined<TimeZoneName>) -> Option<Option<String>> {
+    match zone {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(zone) => Some(Some(zone.0)),
+    }
+}
+
+async fn releases(ctx: &Context<'_>, ids: Vec<ReleaseId>) -> Result<Vec<Release>> {
+    let found = try_join_all(ids.into_iter().map(|id| Release::by_id(ctx, id))).await?;
+    Ok(found.into_iter().flatten().collect())
+}

@@ -1,0 +1,151 @@
+//! Making and editing packs (R10, R17).
+
+use async_graphql::{Context, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+
+use crate::domain::account::Privilege;
+use crate::domain::pack::{Guide, SupportInfo};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::{DeploymentModel, InstallationType};
+use crate::graphql::ids;
+use crate::graphql::refusals::PackError;
+use crate::graphql::scalars::{Markdown, Uri};
+use crate::graphql::types::integration_pack::IntegrationPack;
+use crate::service::packs::{NewPack, PackEdit};
+
+use super::{Shown, answer, publisher};
+
+/// Input of `createIntegrationPack`.
+#[derive(InputObject)]
+struct CreateIntegrationPackInput {
+    /// 1 to 255 characters after trimming.
+    name: String,
+    /// At most 500 characters.
+    #[graphql(default)]
+    description: String,
+    /// For good (R10).
+    installation_type: InstallationType,
+    /// For good (R52).
+    #[graphql(default_with = "DeploymentModel::Packaged")]
+    deployment_model: DeploymentModel,
+    /// Support data (R17).
+    support: Option<SupportInfoInput>,
+}
+
+/// Answer of `createIntegrationPack`.
+#[derive(SimpleObject)]
+struct CreateIntegrationPackPayload {
+    /// The pack; null when refused.
+    integration_pack: Shown<IntegrationPack>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<PackError>,
+}
+
+/// Input of `updateIntegrationPack`.
+#[derive(InputObject)]
+struct UpdateIntegrationPackInput {
+    /// The ID of an IntegrationPack.
+    pack_id: ID,
+    /// A new name; unchanged when left out or null.
+    name: Option<String>,
+    /// A new description; unchanged when left out or null.
+    description: Option<String>,
+    /// New support data, whole; unchanged when left out or null.
+    support: Option<SupportInfoInput>,
+    /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
+    expected_revision: Option<i32>,
+}
+
+/// Answer of `updateIntegrationPack`.
+#[derive(SimpleObject)]
+struct UpdateIntegrationPackPayload {
+    /// The pack; null when refused.
+    integration_pack: Shown<IntegrationPack>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<PackError>,
+}
+
+/// The publisher's support data, whole: what is left out is empty (R17).
+#[derive(InputObject)]
+struct SupportInfoInput {
+    /// At most 255 characters.
+    contact: Option<String>,
+    /// An address.
+    url: Option<Uri>,
+    /// How to install.
+    installation_guide: Option<GuideInput>,
+    /// How to use.
+    user_guide: Option<GuideInput>,
+    /// What must be there first.
+    prerequisites: Option<GuideInput>,
+}
+
+/// A text or the address of one.
+#[derive(OneofObject)]
+enum GuideInput {
+    /// At most 20,000 characters.
+    Text(Markdown),
+    /// An address.
+    Url(Uri),
+}
+
+impl From<SupportInfoInput> for SupportInfo {
+    fn from(input: SupportInfoInput) -> Self {
+        Self {
+            contact: input.contact,
+            url: input.url.map(|url| url.0),
+            installation_guide: input.installation_guide.map(Into::into),
+            user_guide: input.user_guide.map(Into::into),
+            prerequisites: input.prerequisites.map(Into::into),
+        }
+    }
+}
+
+impl From<GuideInput> for Guide {
+    fn from(input: GuideInput) -> Self {
+        match input {
+            GuideInput::Text(text) => Self::Text(text.0),
+            GuideInput::Url(url) => Self::Url(url.0),
+        }
+    }
+}
+
+/// Making and editing packs.
+#[derive(Default)]
+pub(super) struct Packs;
+
+#[Object]
+impl Packs {
+    /// Makes an empty pack (R10). Codes: NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    async fn create_integration_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: CreateIntegrationPackInput,
+    ) -> Result<CreateIntegrationPackPayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let pack = NewPack {
+            name: input.name,
+            description: input.description,
+            installation_type: input.installation_type.into(),
+            deployment_model: input.deployment_model.into(),
+            support: input.support.map(Into::into).unwrap_or_default(),
+        };
+        let outcome = ctx.services().create_pack(&caller, pack).await;
+        let (integration_pack, errors) = answer(ctx, outcome, |id| IntegrationPack::by_id(ctx, id)).await?;
+        Ok(CreateIntegrationPackPayload { integration_pack, errors })
+    }
+
+    /// Changes a pack's name, description or support data at once, without a release (R10, R17). Codes: STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    async fn update_integration_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: UpdateIntegrationPackInput,
+    ) -> Result<UpdateIntegrationPackPayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let pack = ids::pack_id(&input.pack_id)?;
+        let edit =
+            PackEdit { name: input.name, description: input.description, support: input.support.map(Into::into) };
+        let outcome = ctx.services().update_pack(&caller, pack, edit, input.expected_revision).await;
+        let (integration_pack, errors) = answer(ctx, outcome, |()| IntegrationPack::by_id(ctx, pack)).await?;
+        Ok(UpdateIntegrationPackPayload { integration_pack, errors })
+    }
+}

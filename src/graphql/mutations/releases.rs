@@ -1,0 +1,173 @@
+//! Releasing, and changing a pending release (R21–R30).
+
+use async_graphql::{Context, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+
+use crate::domain::account::Privilege;
+use crate::domain::release::RequestedSchedule;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::ids;
+use crate::graphql::refusals::ReleaseError;
+use crate::graphql::scalars::{Date, Markdown};
+use crate::graphql::types::release::Release;
+use crate::service::releases::ReleaseRequest;
+
+use super::{Shown, answer, publisher};
+
+/// Input of `releaseIntegrationPack`.
+#[derive(InputObject)]
+struct ReleaseIntegrationPackInput {
+    /// The ID of an IntegrationPack.
+    pack_id: ID,
+    /// When.
+    schedule: ReleaseScheduleInput,
+    /// What it brings, for managed accounts to read: 1 to 20,000 characters (R33).
+    notes: Markdown,
+    /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
+    expected_revision: Option<i32>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `releaseIntegrationPack`.
+#[derive(SimpleObject)]
+struct ReleaseIntegrationPackPayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// When to release: exactly one field.
+#[derive(OneofObject)]
+enum ReleaseScheduleInput {
+    /// At once; must be true.
+    Immediately(bool),
+    /// In the window of this date, in the account's time zone (R35, R36).
+    OnDate(Date),
+}
+
+/// Input of `rescheduleRelease`.
+#[derive(InputObject)]
+struct RescheduleReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+    /// The new date, in the zone that the release keeps.
+    on_date: Date,
+}
+
+/// Answer of `rescheduleRelease`.
+#[derive(SimpleObject)]
+struct RescheduleReleasePayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `promoteRelease`.
+#[derive(InputObject)]
+struct PromoteReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+}
+
+/// Answer of `promoteRelease`.
+#[derive(SimpleObject)]
+struct PromoteReleasePayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `cancelRelease`.
+#[derive(InputObject)]
+struct CancelReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+}
+
+/// Answer of `cancelRelease`.
+#[derive(SimpleObject)]
+struct CancelReleasePayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+impl From<ReleaseScheduleInput> for RequestedSchedule {
+    fn from(input: ReleaseScheduleInput) -> Self {
+        match input {
+            ReleaseScheduleInput::Immediately(true) => Self::Immediately,
+            ReleaseScheduleInput::Immediately(false) => Self::Invalid,
+            ReleaseScheduleInput::OnDate(date) => Self::OnDate(date.0),
+        }
+    }
+}
+
+/// Releasing.
+#[derive(Default)]
+pub(super) struct Releases;
+
+#[Object]
+impl Releases {
+    /// Releases the draft at once or on a date (R21 to R29). Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    async fn release_integration_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: ReleaseIntegrationPackInput,
+    ) -> Result<ReleaseIntegrationPackPayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let request = ReleaseRequest {
+            pack_id: ids::pack_id(&input.pack_id)?,
+            schedule: input.schedule.into(),
+            notes: input.notes.0,
+            expected_revision: input.expected_revision,
+            client_request_id: input.client_request_id,
+        };
+        let outcome = ctx.services().release(&caller, request).await;
+        let (release, errors) = answer(ctx, outcome, |id| Release::by_id(ctx, id)).await?;
+        let errors = errors.into_iter().map(ReleaseError::in_schedule).collect();
+        Ok(ReleaseIntegrationPackPayload { release, errors })
+    }
+
+    /// Moves a pending release to another date, in the zone that the release keeps (R30, R35). Codes: RELEASE_IN_PROGRESS, NOT_PENDING, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    async fn reschedule_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: RescheduleReleaseInput,
+    ) -> Result<RescheduleReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().reschedule_release(&caller, id, input.on_date.0).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(RescheduleReleasePayload { release, errors })
+    }
+
+    /// Starts a pending release now instead of in its window (R30). Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    async fn promote_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: PromoteReleaseInput,
+    ) -> Result<PromoteReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().promote_release(&caller, id).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(PromoteReleasePayload { release, errors })
+    }
+
+    /// Cancels a pending release and moves those who applied early back to the current version (R30). Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    async fn cancel_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: CancelReleaseInput,
+    ) -> Result<CancelReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().cancel_release(&caller, id).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(CancelReleasePayload { release, errors })
+    }
+}

@@ -1,0 +1,87 @@
+//! Any object by its id.
+
+use async_graphql::{Context, ID, Object, Result};
+use futures_util::future::join_all;
+
+use super::context::ContextExt as _;
+use super::error::bad_input;
+use super::ids::Gid;
+use super::interfaces::Node;
+use super::types::account_group::AccountGroup;
+use super::types::announced_release::AnnouncedRelease;
+use super::types::api_token::ApiToken;
+use super::types::available_pack::AvailablePack;
+use super::types::available_pack_version::AvailablePackVersion;
+use super::types::component::Component;
+use super::types::event;
+use super::types::installation::Installation;
+use super::types::installation_update::InstallationUpdate;
+use super::types::integration_pack::IntegrationPack;
+use super::types::managed_account::ManagedAccount;
+use super::types::own_account::OwnAccount;
+use super::types::pack_version::PackVersion;
+use super::types::packaged_component::PackagedComponent;
+use super::types::publisher_account::PublisherAccount;
+use super::types::release::Release;
+
+/// The most ids of one `nodes`.
+const NODES_MAX: usize = 100;
+
+/// The part of the query that reads any object by its id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The object with this ID; null when it doesn't exist or the caller may not see it (R3).
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An ID that this API gave out.")] id: ID,
+    ) -> Option<Result<Node>> {
+        if let Err(error) = ctx.viewer() {
+            return Some(Err(error));
+        }
+        seen(ctx, &id).await.transpose()
+    }
+
+    /// The objects with these IDs, in the order asked; null in the place of each that does not exist or may not be seen (R3).
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most 100 IDs.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node>>>> {
+        ctx.viewer()?;
+        if ids.len() > NODES_MAX {
+            return Err(bad_input(format!("Give at most {NODES_MAX} IDs.")));
+        }
+        Ok(join_all(ids.iter().map(async |id| seen(ctx, id).await.transpose())).await)
+    }
+}
+
+/// The object with this id, if it may be seen. One that is hidden costs the same statements as one that
+/// doesn't exist: each type's `by_id` asks for both alike (R3).
+///
+/// # Errors
+/// Faults.
+pub async fn seen(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    let Some(gid) = Gid::decode(id) else { return Ok(None) };
+    Ok(match gid {
+        Gid::IntegrationPack(id) => IntegrationPack::by_id(ctx, id).await?.map(Into::into),
+        Gid::AvailablePack(id) => AvailablePack::by_id(ctx, id).await?.map(Into::into),
+        Gid::PackVersion(id) => PackVersion::by_id(ctx, id).await?.map(Into::into),
+        Gid::AvailablePackVersion(id) => AvailablePackVersion::by_id(ctx, id).await?.map(Into::into),
+        Gid::Release(id) => Release::by_id(ctx, id).await?.map(Into::into),
+        Gid::AnnouncedRelease(id) => AnnouncedRelease::by_id(ctx, id).await?.map(Into::into),
+        Gid::Component(id) => Component::by_id(ctx, id).await?.map(Into::into),
+        Gid::PackagedComponent(id) => PackagedComponent::by_id(ctx, id).await?.map(Into::into),
+        Gid::Installation(id) => Installation::by_id(ctx, id).await?.map(Into::into),
+        Gid::InstallationUpdate(id) => InstallationUpdate::by_id(ctx, id).await?.map(Into::into),
+        Gid::PublisherAccount(id) => PublisherAccount::by_id(ctx, id).await?.map(Into::into),
+        Gid::OwnAccount(id) => OwnAccount::by_id(ctx, id).await?.map(Into::into),
+        Gid::ManagedAccount(id) => ManagedAccount::by_id(ctx, id).await?.map(Into::into),
+        Gid::AccountGroup(id) => AccountGroup::by_id(ctx, id).await?.map(Into::into),
+        Gid::ApiToken(id) => ApiToken::by_id(ctx, id).await?.map(Into::into),
+        Gid::Event(id) => event::by_id(ctx, id).await?,
+    })
+}

@@ -1,0 +1,16 @@
+//! The root of queries, put together from the rooms that read.
+
+pub mod account;
+pub mod managed;
+pub mod publisher;
+
+use async_graphql::MergedObject;
+
+use super::node::NodeQuery;
+use account::AccountQuery;
+use managed::ManagedQuery;
+use publisher::PublisherQuery;
+
+/// Everything that can be read. A field for publishers answers a managed account with the error FORBIDDEN, and the reverse (R1).
+#[derive(MergedObject, Default)]
+pub struct Query(PublisherQuery, AccountQuery, ManagedQuery, NodeQuery);

@@ -1,0 +1,203 @@
+//! What a publisher reads; and the server itself.
+
+use async_graphql::{Context, ErrorExtensions as _, ID, Object, Result, SimpleObject};
+
+use crate::domain::window::{WindowFault, release_window};
+use crate::graphql::connection::PageArgs;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::DatabaseKind;
+use crate::graphql::error::{ResultExt as _, not_found};
+use crate::graphql::filters::{
+    ComponentFilter, IntegrationPackFilter, IntegrationPackOrder, PackagedComponentFilter, PackagedComponentOrder,
+    ReleaseFilter,
+};
+use crate::graphql::ids;
+use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
+use crate::graphql::types::component::{Component, ComponentConnection};
+use crate::graphql::types::integration_pack::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
+use crate::graphql::types::packaged_component::{PackagedComponent, PackagedComponentConnection, packages_connection};
+use crate::graphql::types::release::{Release, ReleaseConnection, releases_connection};
+use crate::graphql::types::release_window::ReleaseWindow;
+use crate::store::components;
+
+/// The fields of `Query` for publishers.
+#[derive(Default)]
+pub struct PublisherQuery;
+
+/// The server.
+#[derive(SimpleObject)]
+pub struct ServerInfo {
+    /// Packwright's version.
+    version: &'static str,
+    /// The version of the time zone data, for example `2026b`.
+    time_zone_data_version: &'static str,
+    /// Which database.
+    database_kind: DatabaseKind,
+    /// The server's clock (R40).
+    now: DateTime,
+}
+
+#[Object]
+impl PublisherQuery {
+    /// The server: version, database, clock.
+    async fn server_info(&self, ctx: &Context<'_>) -> Result<ServerInfo> {
+        ctx.viewer()?;
+        Ok(ServerInfo {
+            version: env!("CARGO_PKG_VERSION"),
+            time_zone_data_version: chrono_tz::IANA_TZDB_VERSION,
+            database_kind: ctx.services().db.kind().into(),
+            now: ctx.now().into(),
+        })
+    }
+
+    /// Publisher: its packs.
+    async fn integration_packs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only packs that match all of it.")] filter: Option<IntegrationPackFilter>,
+        #[graphql(desc = "The order; by name when left out.")] order_by: Option<IntegrationPackOrder>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<IntegrationPackConnection> {
+        packs_connection(ctx, PacksOf::Publisher, filter, order_by, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// Publisher: one pack of its own.
+    async fn integration_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of an IntegrationPack.")] id: ID,
+    ) -> Option<Result<IntegrationPack>> {
+        Some(one_pack(ctx, &id).await)
+    }
+
+    /// Publisher: the packs of which at least one component has a newer shareable version than the one in force (R20); read them at `components(onlyWithNewerShareable: true)`.
+    async fn packs_with_newer_shareable_versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only packs that match all of it.")] filter: Option<IntegrationPackFilter>,
+        #[graphql(desc = "The order; by name when left out.")] order_by: Option<IntegrationPackOrder>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<IntegrationPackConnection> {
+        packs_connection(ctx, PacksOf::WithNewer, filter, order_by, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// The caller's components: a publisher's own, or the copies that a managed account took from the process library (R53). By name.
+    async fn components(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only components that match all of it.")] filter: Option<ComponentFilter>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<ComponentConnection> {
+        let scope = ctx.scope()?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, components::BY_NAME)?;
+        let filter = filter.unwrap_or_default().read(ctx).await?;
+        let page = components::page(ctx.loaders().db(), scope, &filter, request).await.or_failure()?;
+        Ok(ComponentConnection::of(page, Component))
+    }
+
+    /// One component of the caller's.
+    async fn component(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of a Component.")] id: ID,
+    ) -> Option<Result<Component>> {
+        Some(one_component(ctx, &id).await)
+    }
+
+    /// Publisher: its packaged components; newest first when no order is given.
+    async fn packaged_components(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only packaged components that match all of it.")] filter: Option<PackagedComponentFilter>,
+        #[graphql(desc = "The order; newest first when left out.")] order_by: Option<PackagedComponentOrder>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<PackagedComponentConnection> {
+        ctx.publisher()?;
+        let filter = filter.unwrap_or_default().read(ctx).await?;
+        packages_connection(ctx, filter, order_by, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// Publisher: one packaged component, deleted or not.
+    async fn packaged_component(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of a PackagedComponent.")] id: ID,
+    ) -> Option<Result<PackagedComponent>> {
+        Some(one_package(ctx, &id).await)
+    }
+
+    /// Publisher: one release of a pack of its own.
+    async fn release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of a Release.")] id: ID,
+    ) -> Option<Result<Release>> {
+        Some(one_release(ctx, &id).await)
+    }
+
+    /// Publisher: releases of all its packs, newest first.
+    async fn releases(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only releases that match all of it.")] filter: Option<ReleaseFilter>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<ReleaseConnection> {
+        ctx.publisher()?;
+        let filter = filter.unwrap_or_default().read(ctx).await?;
+        releases_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// The release window of any date in any zone (R36, R42). Errors: DATE_DOES_NOT_EXIST (R37), TIME_ZONE_UNKNOWN.
+    async fn release_window(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The civil date.")] date: Date,
+        #[graphql(desc = "The zone that the date is meant in.")] time_zone: TimeZoneName,
+    ) -> Result<ReleaseWindow> {
+        ctx.viewer()?;
+        release_window(date.0, &time_zone.0).map(Into::into).map_err(no_window)
+    }
+}
+
+async fn one_pack(ctx: &Context<'_>, id: &ID) -> Result<IntegrationPack> {
+    ctx.publisher()?;
+    IntegrationPack::by_id(ctx, ids::pack_id(id)?).await?.ok_or_else(not_found)
+}
+
+async fn one_component(ctx: &Context<'_>, id: &ID) -> Result<Component> {
+    ctx.viewer()?;
+    Component::by_id(ctx, ids::component_id(id)?).await?.ok_or_else(not_found)
+}
+
+async fn one_package(ctx: &Context<'_>, id: &ID) -> Result<PackagedComponent> {
+    ctx.publisher()?;
+    PackagedComponent::by_id(ctx, ids::packaged_component_id(id)?).await?.ok_or_else(not_found)
+}
+
+async fn one_release(ctx: &Context<'_>, id: &ID) -> Result<Release> {
+    ctx.publisher()?;
+    Release::by_id(ctx, ids::release_id(id)?).await?.ok_or_else(not_found)
+}
+
+fn no_window(fault: WindowFault) -> async_graphql::Error {
+    let (message, code) = match fault {
+        WindowFault::TimeZoneUnknown => ("The server knows no such time zone.", "TIME_ZONE_UNKNOWN"),
+        WindowFault::DateDoesNotExist => ("The zone has no such day.", "DATE_DOES_NOT_EXIST"),
+    };
+    async_graphql::Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}

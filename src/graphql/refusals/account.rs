@@ -1,0 +1,83 @@
+//! Refusals of changing accounts and tokens.
+
+use async_graphql::{Enum, Object};
+
+use crate::domain::refusal::{AccountRefusal, Refusal as _};
+
+/// Why changing accounts and tokens was refused.
+#[derive(Clone, Debug)]
+pub struct AccountError(AccountRefusal);
+
+impl From<AccountRefusal> for AccountError {
+    fn from(refusal: AccountRefusal) -> Self {
+        Self(refusal)
+    }
+}
+
+/// Why changing accounts and tokens was refused.
+#[Object]
+impl AccountError {
+    /// Which rule.
+    pub async fn code(&self) -> AccountErrorCode {
+        AccountErrorCode::from(&self.0)
+    }
+
+    /// A sentence in English that says what to do.
+    pub async fn message(&self) -> String {
+        self.0.message()
+    }
+
+    /// The path into `input`; null when no one field is at fault.
+    pub async fn field(&self) -> Option<Vec<String>> {
+        self.0.field()
+    }
+}
+
+/// The reasons for refusing changing accounts and tokens.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountErrorCode {
+    /// The name is empty.
+    NameRequired,
+    /// The name is longer than 255 characters.
+    NameTooLong,
+    /// Another account of the publisher has the name.
+    NameTaken,
+    /// A managed account can't rename itself.
+    NameNotEditable,
+    /// The server knows no such zone.
+    TimeZoneUnknown,
+    /// It is suspended already.
+    AlreadySuspended,
+    /// It isn't suspended.
+    NotSuspended,
+    /// The end of the token must be in the future.
+    ExpiryNotInFuture,
+    /// The first token of an account can't expire (R1).
+    ExpiryNotAllowed,
+    /// The account has made a token already (R1).
+    AlreadyEnrolled,
+    /// It is revoked already.
+    AlreadyRevoked,
+    /// The account would be left without a token of the role ADMINISTRATOR.
+    LastAdministratorToken,
+}
+
+impl From<&AccountRefusal> for AccountErrorCode {
+    fn from(refusal: &AccountRefusal) -> Self {
+        use AccountRefusal as R;
+        match refusal {
+            R::NameRequired => Self::NameRequired,
+            R::NameTooLong => Self::NameTooLong,
+            R::NameTaken => Self::NameTaken,
+            R::NameNotEditable => Self::NameNotEditable,
+            R::TimeZoneUnknown => Self::TimeZoneUnknown,
+            R::AlreadySuspended => Self::AlreadySuspended,
+            R::NotSuspended => Self::NotSuspended,
+            R::ExpiryNotInFuture => Self::ExpiryNotInFuture,
+            R::ExpiryNotAllowed => Self::ExpiryNotAllowed,
+            R::AlreadyEnrolled => Self::AlreadyEnrolled,
+            R::AlreadyRevoked => Self::AlreadyRevoked,
+            R::LastAdministratorToken => Self::LastAdministratorToken,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Refusals of making and editing packs.
+
+use async_graphql::{Context, Enum, Object, Result};
+
+use super::all;
+use crate::domain::id::ComponentId;
+use crate::domain::refusal::{PackRefusal, Refusal as _};
+use crate::graphql::types::component::Component;
+
+/// Why making, editing or deleting a pack was refused.
+#[derive(Clone, Debug)]
+pub struct PackError(PackRefusal);
+
+impl From<PackRefusal> for PackError {
+    fn from(refusal: PackRefusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl PackError {
+    fn at_fault(&self) -> Option<&[ComponentId]> {
+        use PackRefusal as R;
+        match &self.0 {
+            R::ComponentAlreadyInPack { components }
+            | R::ComponentTypeNotAllowed { components }
+            | R::ApiServiceInMulti { components }
+            | R::NoShareableVersion { components } => Some(components),
+            R::ComponentNotInPack { component }
+            | R::MarkedForRemoval { component }
+            | R::NotMarkedForRemoval { component }
+            | R::NotPinned { component } => Some(std::slice::from_ref(component)),
+            _ => None,
+        }
+    }
+}
+
+/// Why making, editing or deleting a pack was refused.
+#[Object]
+impl PackError {
+    /// Which rule.
+    pub async fn code(&self) -> PackErrorCode {
+        PackErrorCode::from(&self.0)
+    }
+
+    /// A sentence in English that says what to do.
+    pub async fn message(&self) -> String {
+        self.0.message()
+    }
+
+    /// The path into `input`; null when no one field is at fault.
+    pub async fn field(&self) -> Option<Vec<String>> {
+        self.0.field()
+    }
+
+    /// The components at fault; at most 100.
+    async fn components(&self, ctx: &Context<'_>) -> Result<Option<Vec<Component>>> {
+        all(self.at_fault(), |id| Component::by_id(ctx, id)).await
+    }
+
+    /// The revision now, for STALE_REVISION: read the pack again.
+    async fn current_revision(&self) -> Option<i32> {
+        match self.0 {
+            PackRefusal::StaleRevision { current } => Some(current),
+            _ => None,
+        }
+    }
+}
+
+/// The reasons for refusing making, editing or deleting a pack.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackErrorCode {
+    /// The name is empty.
+    NameRequired,
+    /// The name is longer than 255 characters (R10).
+    NameTooLong,
+    /// Another pack of the publisher has the name (R10).
+    NameTaken,
+    /// A MULTI pack can't be renamed (R10).
+    NameNotEditable,
+    /// The description is longer than 500 characters (R10).
+    DescriptionTooLong,
+    /// A part of the support data is too long or no address (R17).
+    SupportInfoInvalid,
+    /// The list is empty.
+    EmptyList,
+    /// There would be more than 100 components (R14).
+    PackFull,
+    /// It stands in the pack already (R14).
+    ComponentAlreadyInPack,
+    /// It doesn't stand in the pack.
+    ComponentNotInPack,
+    /// Only a PROCESS or API_SERVICE can be added (R11).
+    ComponentTypeNotAllowed,
+    /// A MULTI pack can't hold an API service (R12).
+    ApiServiceInMulti,
+    /// It has no version that is shareable and not deleted (R11).
+    NoShareableVersion,
+    /// The version isn't shareable (R11).
+    NotShareable,
+    /// The version is deleted (R11).
+    VersionDeleted,
+    /// The version is one of another component.
+    VersionOfOtherComponent,
+    /// A legacy pack takes publications, others take packages (R52).
+    WrongDeploymentModel,
+    /// It is marked for removal (R15).
+    MarkedForRemoval,
+    /// It isn't marked for removal (R15).
+    NotMarkedForRemoval,
+    /// It isn't pinned (R16).
+    NotPinned,
+    /// Somebody else edited the pack since.
+    StaleRevision,
+}
+
+impl From<&PackRefusal> for PackErrorCode {
+    fn from(refusal: &PackRefusal) -> Self {
+        use PackRefusal as R;
+        match refusal {
+            R::NameRequired => Self::NameRequired,
+            R::NameTooLong => Self::NameTooLong,
+            R::NameTaken => Self::NameTaken,
+            R::NameNotEditable => Self::NameNotEditable,
+            R::DescriptionTooLong => Self::DescriptionTooLong,
+            R::SupportInfoInvalid { .. } => Self::SupportInfoInvalid,
+            R::EmptyList => Self::EmptyList,
+            R::PackFull => Self::PackFull,
+            R::ComponentAlreadyInPack { .. } => Self::ComponentAlreadyInPack,
+            R::ComponentNotInPack { .. } => Self::ComponentNotInPack,
+            R::ComponentTypeNotAllowed { .. } => Self::ComponentTypeNotAllowed,
+            R::ApiServiceInMulti { .. } => Self::ApiServiceInMulti,
+            R::NoShareableVersion { .. } => Self::NoShareableVersion,
+            R::NotShareable => Self::NotShareable,
+            R::VersionDeleted => Self::VersionDeleted,
+            R::VersionOfOtherComponent => Self::VersionOfOtherComponent,
+            R::WrongDeploymentModel => Self::WrongDeploymentModel,
+            R::MarkedForRemoval { .. } => Self::MarkedForRemoval,
+            R::NotMarkedForRemoval { .. } => Self::NotMarkedForRemoval,
+            R::NotPinned { .. } => Self::NotPinned,
+            R::StaleRevision { .. } => Self::StaleRevision,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Refusals of packaging.
+
+use async_graphql::{Context, Enum, Object, Result};
+
+use crate::domain::refusal::{PackagingRefusal, Refusal as _};
+use crate::graphql::types::packaged_component::PackagedComponent;
+
+/// Why making, deleting or publishing packages was refused.
+#[derive(Clone, Debug)]
+pub struct PackagingError(PackagingRefusal);
+
+impl From<PackagingRefusal> for PackagingError {
+    fn from(refusal: PackagingRefusal) -> Self {
+        Self(refusal)
+    }
+}
+
+/// Why making, deleting or publishing packages was refused.
+#[Object]
+impl PackagingError {
+    /// Which rule.
+    pub async fn code(&self) -> PackagingErrorCode {
+        PackagingErrorCode::from(&self.0)
+    }
+
+    /// A sentence in English that says what to do.
+    pub async fn message(&self) -> String {
+        self.0.message()
+    }
+
+    /// The path into `input`; null when no one field is at fault.
+    pub async fn field(&self) -> Option<Vec<String>> {
+        self.0.field()
+    }
+
+    /// The package that has the label, for VERSION_LABEL_TAKEN.
+    async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<PackagedComponent>> {
+        match self.0 {
+            PackagingRefusal::VersionLabelTaken { taken_by: Some(id), .. } => PackagedComponent::by_id(ctx, id).await,
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The reasons for refusing making, deleting or publishing packages.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackagingErrorCode {
+    /// The name is empty.
+    NameRequired,
+    /// The name is longer than 255 characters.
+    NameTooLong,
+    /// The label is empty or longer than 64 characters (R6).
+    VersionLabelInvalid,
+    /// A package of the component has the label, deleted or not (R6).
+    VersionLabelTaken,
+    /// The notes are longer than 4,000 characters.
+    NotesTooLong,
+    /// A component of this type can't be shared (R11).
+    TypeNotShareable,
+    /// The manifest holds a process route (R11).
+    ProcessRouteNotShareable,
+    /// The manifest names a component twice, or has a bad revision or setting.
+    ManifestInvalid,
+    /// The list is empty.
+    EmptyList,
+    /// More than 250 packages (R9).
+    TooMany,
+    /// The same ID came with another input.
+    ClientRequestIdReused,
+}
+
+impl From<&PackagingRefusal> for PackagingErrorCode {
+    fn from(refusal: &PackagingRefusal) -> Self {
+        use PackagingRefusal as R;
+        match refusal {
+            R::NameRequired => Self::NameRequired,
+            R::NameTooLong => Self::NameTooLong,
+            R::VersionLabelInvalid { .. } => Self::VersionLabelInvalid,
+            R::VersionLabelTaken { .. } => Self::VersionLabelTaken,
+            R::NotesTooLong { .. } => Self::NotesTooLong,
+            R::TypeNotShareable { .. } => Self::TypeNotShareable,
+            R::ProcessRouteNotShareable { .. } => Self::ProcessRouteNotShareable,
+            R::ManifestInvalid { .. } => Self::ManifestInvalid,
+            R::EmptyList => Self::EmptyList,
+            R::TooMany => Self::TooMany,
+            R::ClientRequestIdReused => Self::ClientRequestIdReused,
+        }
+    }
+}

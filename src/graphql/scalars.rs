@@ -1,0 +1,155 @@
+//! The scalars of the schema. What is written in another form is the caller's mistake
+//! (`BAD_USER_INPUT`); what only a rule can judge (whether a zone is known, an address is one) is taken
+//! as it stands and judged by the use case.
+
+use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{NaiveDate, SecondsFormat, Timelike as _, Utc};
+
+use crate::domain::{Instant, window};
+
+use super::error::BAD_USER_INPUT;
+
+/// An instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DateTime(pub Instant);
+
+/// An instant in UTC, RFC 3339 with `Z`, at most microseconds: `2027-01-31T23:00:00Z`.
+#[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        text(&value).and_then(instant).map(Self).ok_or_else(|| bad("an instant in UTC such as 2027-01-31T23:00:00Z"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+impl From<Instant> for DateTime {
+    fn from(at: Instant) -> Self {
+        Self(at)
+    }
+}
+
+impl From<DateTime> for Instant {
+    fn from(at: DateTime) -> Self {
+        at.0
+    }
+}
+
+/// RFC 3339 allows more than one spelling of an instant; the schema has one.
+fn instant(text: &str) -> Option<Instant> {
+    let spelt = text.as_bytes().get(10) == Some(&b'T') && text.ends_with('Z');
+    let fraction = text.split_once('.').map_or(0, |(_, rest)| rest.len().saturating_sub(1));
+    let at = chrono::DateTime::parse_from_rfc3339(text).ok().filter(|_| spelt && fraction <= 6)?;
+    // A leap second has more than 10^9 nanoseconds: no database keeps it.
+    (at.nanosecond() < 1_000_000_000 && window::is_spellable(at.date_naive())).then(|| at.with_timezone(&Utc))
+}
+
+/// A civil date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(pub NaiveDate);
+
+/// A civil date without a time zone, ISO 8601: `2027-02-01`.
+#[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        text(&value).and_then(date).map(Self).ok_or_else(|| bad("a date such as 2027-02-01"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.format("%Y-%m-%d").to_string())
+    }
+}
+
+impl From<NaiveDate> for Date {
+    fn from(date: NaiveDate) -> Self {
+        Self(date)
+    }
+}
+
+fn date(text: &str) -> Option<NaiveDate> {
+    let digits = text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    (digits && text.len() == 10 && window::is_spellable(date)).then_some(date)
+}
+
+/// The name of a time zone, known or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZoneName(pub String);
+
+/// The name of an IANA time zone: `Europe/Berlin`. Letters, digits and `/ _ + -`; whether the server knows it is answered where it is used (TIME_ZONE_UNKNOWN).
+#[Scalar(name = "TimeZone", specified_by_url = "https://www.rfc-editor.org/rfc/rfc6557")]
+impl ScalarType for TimeZoneName {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let well_formed =
+            |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b));
+        let name = text(&value).filter(well_formed).map(|name| Self(name.to_owned()));
+        name.ok_or_else(|| bad("the name of a time zone such as Europe/Berlin"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+impl From<String> for TimeZoneName {
+    fn from(name: String) -> Self {
+        Self(name)
+    }
+}
+
+/// Text in CommonMark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Markdown(pub String);
+
+/// Text in CommonMark. Not sanitized: render it without raw HTML.
+#[Scalar(name = "Markdown", specified_by_url = "https://spec.commonmark.org/")]
+impl ScalarType for Markdown {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        text(&value).map(|text| Self(text.to_owned())).ok_or_else(|| bad("a text"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+impl From<String> for Markdown {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// An address, as a caller wrote it or as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uri(pub String);
+
+/// An absolute `https:` or `http:` address, at most 2,000 characters. Stored and shown, never fetched by the server.
+#[Scalar(name = "URI", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986")]
+impl ScalarType for Uri {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        text(&value).map(|text| Self(text.to_owned())).ok_or_else(|| bad("an address"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+impl From<String> for Uri {
+    fn from(address: String) -> Self {
+        Self(address)
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn bad<T: InputType>(wanted: &str) -> InputValueError<T> {
+    InputValueError::custom(format_args!("give {wanted}")).with_extension("code", BAD_USER_INPUT)
+}

@@ -1,0 +1,113 @@
+//! The schema put together, in two editions: the public one, and the demo's, that can move the clock. A
+//! field that is only hidden could still be called, so that they are two schemas.
+
+use std::sync::Arc;
+
+use async_graphql::{ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use futures_util::stream::BoxStream;
+
+use crate::events::hub::Hub;
+use crate::scheduler::Scheduler;
+use crate::service::Shared;
+use crate::service::access::Caller;
+
+use super::context::RequestData;
+use super::interfaces::{Account, ComponentVersion, Event, Node, Pack, PackRelease, PackSnapshot, UserError};
+use super::mutations::demo::DemoUserError;
+use super::mutations::{DemoMutation, Mutation};
+use super::query::Query;
+use super::subscription::Subscription;
+
+/// How deep a document may be nested. The introspection query of the usual tools needs this much.
+const DEPTH_MAX: usize = 15;
+/// How many aliases and directives a document may have.
+const ALIASES_MAX: usize = 250;
+const DIRECTIVES_MAX: usize = 50;
+
+/// The schema: the public one or the demo's. Cheap to clone.
+#[derive(Clone)]
+pub struct PackwrightSchema(Edition);
+
+#[derive(Clone)]
+enum Edition {
+    Public(Schema<Query, Mutation, Subscription>),
+    Demo(Schema<Query, DemoMutation, Subscription>),
+}
+
+impl PackwrightSchema {
+    /// Executes a query or a mutation.
+    pub async fn execute(&self, request: impl Into<Request>) -> Response {
+        match &self.0 {
+            Edition::Public(schema) => schema.execute(request).await,
+            Edition::Demo(schema) => schema.execute(request).await,
+        }
+    }
+
+    /// Executes any operation; a subscription answers more than once.
+    pub fn execute_stream(&self, request: impl Into<Request>) -> BoxStream<'static, Response> {
+        match &self.0 {
+            Edition::Public(schema) => schema.execute_stream(request),
+            Edition::Demo(schema) => schema.execute_stream(request),
+        }
+    }
+
+    /// The schema in its own language.
+    #[must_use]
+    pub fn sdl(&self) -> String {
+        let options =
+            SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions().use_space_ident();
+        match &self.0 {
+            Edition::Public(schema) => schema.sdl_with_options(options),
+            Edition::Demo(schema) => schema.sdl_with_options(options),
+        }
+    }
+}
+
+/// The schema, with or without what demo mode alone has.
+#[must_use]
+pub fn schema(demo: bool) -> PackwrightSchema {
+    PackwrightSchema(if demo {
+        let builder = Schema::build(Query::default(), DemoMutation::default(), Subscription);
+        Edition::Demo(common(builder.register_output_type::<DemoUserError>()).finish())
+    } else {
+        let builder = Schema::build(Query::default(), Mutation::default(), Subscription);
+        Edition::Public(common(builder.register_output_type::<UserError>()).finish())
+    })
+}
+
+/// The SDL of the public schema.
+#[must_use]
+pub fn sdl() -> String {
+    schema(false).sdl()
+}
+
+/// What both editions have: the interfaces that no field names, and the limits.
+fn common<M: ObjectType + 'static>(
+    builder: SchemaBuilder<Query, M, Subscription>,
+) -> SchemaBuilder<Query, M, Subscription> {
+    builder
+        .register_output_type::<Node>()
+        .register_output_type::<Pack>()
+        .register_output_type::<PackSnapshot>()
+        .register_output_type::<PackRelease>()
+        .register_output_type::<ComponentVersion>()
+        .register_output_type::<Account>()
+        .register_output_type::<Event>()
+        .validation_mode(ValidationMode::Strict)
+        .limit_depth(DEPTH_MAX)
+        .limit_aliases(ALIASES_MAX)
+        .limit_directives(DIRECTIVES_MAX)
+        .disable_suggestions()
+}
+
+/// A request with all that resolvers need.
+#[must_use]
+pub fn prepare(
+    request: Request,
+    services: Shared,
+    hub: Arc<Hub>,
+    scheduler: Arc<Scheduler>,
+    caller: Caller,
+) -> Request {
+    request.data(RequestData::new(services, hub, scheduler, caller))
+}

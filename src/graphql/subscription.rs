@@ -1,0 +1,173 @@
+//! What happens, as it happens (R49, R50): the hub follows the log in the viewer's scope, and each event
+//! is shown with loaders of its own, so that what is reached from it is read as it is then.
+
+use async_graphql::{Context, ID, Result, Subscription};
+use futures_util::stream::{BoxStream, Stream, StreamExt as _};
+
+use crate::domain::event::{Event, EventKind};
+use crate::domain::id::{PackId, ReleaseId};
+use crate::events::hub::Interest;
+use crate::service::error::Failure;
+use crate::store::scope::Scope;
+
+use super::context::ContextExt as _;
+use super::enums::ReleaseState;
+use super::error::{ResultExt as _, bad_input, not_found};
+use super::ids;
+use super::interfaces::Pack;
+use super::types::event::{Heard, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem};
+use super::types::release::Release;
+
+/// How many events of a release that have come meanwhile are told as one.
+const COALESCED_MAX: usize = 250;
+
+/// What happens, as it happens: at least once, in order for each pack (R49). Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
+/// Without `after` a subscription starts with what happens next. A cursor older than what is kept ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
+/// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
+/// It also ends when the token is revoked or expires, or its account is suspended.
+#[derive(Default)]
+pub struct Subscription;
+
+/// What happens, as it happens: at least once, in order for each pack (R49). Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
+/// Without `after` a subscription starts with what happens next. A cursor older than what is kept ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
+/// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
+/// It also ends when the token is revoked or expires, or its account is suspended.
+#[Subscription]
+impl Subscription {
+    /// A release was scheduled, rescheduled, canceled, superseded, started or completed: of the publisher's packs, or of packs that the managed account has installed.
+    async fn release_announced(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this pack: the ID of an IntegrationPack or an AvailablePack, as the caller sees it.")]
+        pack_id: Option<ID>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<ReleaseEvent>>> {
+        let kinds = vec![
+            EventKind::ReleaseScheduled,
+            EventKind::ReleaseRescheduled,
+            EventKind::ReleaseCanceled,
+            EventKind::ReleaseSuperseded,
+            EventKind::ReleaseStarted,
+            EventKind::ReleaseCompleted,
+        ];
+        let pack_id = pack(ctx, pack_id).await?;
+        let events = follow(ctx, after, Interest { kinds, pack_id, release_id: None }).await?;
+        Ok(shown(ctx, events))
+    }
+
+    /// Publisher: the progress of one release (R25): first where it stands now, then each change; ends when the release has ended.
+    async fn release_progress(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of a Release.")] release_id: ID,
+    ) -> Result<impl Stream<Item = Result<ReleaseProgressItem>>> {
+        ctx.publisher()?;
+        let id = ids::release_id(&release_id)?;
+        Release::by_id(ctx, id).await?.ok_or_else(not_found)?;
+        // The log's end is read before the release is: what happens in between is told once more.
+        let head = ctx.data_of_request().hub.head().await.or_failure()?;
+        let interest = Interest { kinds: Vec::new(), pack_id: None, release_id: Some(id) };
+        let events = ctx.data_of_request().hub.follow(ctx.scope()?, Some(head), interest).await.or_failure()?;
+        Ok(progress(ctx, id, head, events))
+    }
+
+    /// An update was offered to, or changed the state of, an installation; or an installation froze: the managed account's own, or those of the publisher's packs.
+    async fn installation_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<InstallationEvent>>> {
+        let kinds = vec![EventKind::UpdateOffered, EventKind::InstallationUpdated, EventKind::InstallationFrozen];
+        let events = follow(ctx, after, Interest { kinds, pack_id: None, release_id: None }).await?;
+        Ok(shown(ctx, events))
+    }
+
+    /// Publisher: a newer shareable version was packaged or published of a component that stands in one of its packs (R18, R19).
+    async fn newer_shareable_packaged(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this pack: the ID of an IntegrationPack.")] pack_id: Option<ID>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<NewerShareableEvent>>> {
+        ctx.publisher()?;
+        let pack_id = pack(ctx, pack_id).await?;
+        let kinds = vec![EventKind::NewerShareablePackaged];
+        let events = follow(ctx, after, Interest { kinds, pack_id, release_id: None }).await?;
+        Ok(shown(ctx, events))
+    }
+}
+
+type Events = BoxStream<'static, Result<Event, Failure>>;
+
+/// The pack that a viewer names by the id that it knows it by.
+async fn pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
+    let scope = ctx.scope()?;
+    let Some(id) = id else { return Ok(None) };
+    let id = match scope {
+        Scope::Publisher(_) => ids::pack_id(&id)?,
+        Scope::Managed(_) => ids::available_pack_id(&id)?,
+    };
+    Pack::by_id(ctx, id).await?.ok_or_else(not_found)?;
+    Ok(Some(id))
+}
+
+/// The viewer's events from a cursor on, or from what happens next.
+async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) -> Result<Events> {
+    let (scope, hub) = (ctx.scope()?, &ctx.data_of_request().hub);
+    let open = |cursor: String| {
+        let place = hub.sealer().open(scope.account_id(), &cursor);
+        place.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
+    };
+    let after = after.map(open).transpose()?;
+    hub.follow(scope, after, interest).await.or_failure()
+}
+
+/// Each event with loaders of its own; ends with the first error.
+fn shown<T: From<Heard>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<Item = Result<T>> {
+    async_stream::try_stream! {
+        while let Some(event) = events.next().await {
+            let event = event.or_failure()?;
+            ctx.renew();
+            yield T::from(Heard::new(ctx, event)?);
+        }
+    }
+}
+
+/// Where a release stands now, and again whenever something of it has happened, until it has ended.
+fn progress(
+    ctx: &Context<'_>,
+    id: ReleaseId,
+    head: i64,
+    events: Events,
+) -> impl Stream<Item = Result<ReleaseProgressItem>> {
+    async_stream::try_stream! {
+        let mut events = events.ready_chunks(COALESCED_MAX);
+        let mut place = head;
+        loop {
+            ctx.renew();
+            let release = Release::by_id(ctx, id).await?.ok_or_else(not_found)?;
+            let ended = has_ended(release.state(ctx).await?);
+            let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), place);
+            let progress = release.progress(ctx).await?;
+            yield ReleaseProgressItem::new(cursor, release, progress);
+            if ended {
+                break;
+            }
+            let Some(happened) = events.next().await else { break };
+            for event in happened {
+                place = event.or_failure()?.sequence;
+            }
+        }
+    }
+}
+
+fn has_ended(state: ReleaseState) -> bool {
+    match state {
+        ReleaseState::Scheduled | ReleaseState::InProgress => false,
+        ReleaseState::Succeeded
+        | ReleaseState::PartiallySucceeded
+        | ReleaseState::Failed
+        | ReleaseState::Canceled
+        | ReleaseState::Superseded => true,
+    }
+}

@@ -1,0 +1,48 @@
+//! Who did something.
+
+use async_graphql::{Context, Object, Result};
+
+use super::api_token::ApiToken;
+use crate::domain::account;
+use crate::domain::account::Privilege;
+use crate::domain::id::TokenId;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::ActorKind;
+
+/// Shows who did something.
+pub struct Actor(account::Actor);
+
+impl From<account::Actor> for Actor {
+    fn from(actor: account::Actor) -> Self {
+        Self(actor)
+    }
+}
+
+/// Who did something. What was so then: it stays when the token is gone.
+#[Object]
+impl Actor {
+    /// What kind of actor.
+    async fn kind(&self) -> ActorKind {
+        self.0.kind.into()
+    }
+
+    /// The token's name; `scheduler`; `command line`.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The token; null when it was none, or is one of another account, or the caller has no ACCOUNT_ADMINISTRATION.
+    async fn token(&self, ctx: &Context<'_>) -> Option<Result<ApiToken>> {
+        let id = self.own_token(ctx)?;
+        ApiToken::by_id(ctx, id).await.transpose()
+    }
+}
+
+impl Actor {
+    /// The token, as far as it is the caller's own account's and may be shown.
+    fn own_token(&self, ctx: &Context<'_>) -> Option<TokenId> {
+        let viewer = ctx.caller().viewer().ok()?;
+        let id = self.0.token_id.filter(|_| self.0.account_id == Some(viewer.account.id))?;
+        (viewer.may(Privilege::AccountAdministration) || id == viewer.token.id).then_some(id)
+    }
+}

@@ -1,0 +1,115 @@
+//! A component.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+
+use super::actor::Actor;
+use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_connection};
+use super::packaged_component::{PackagedComponent, PackagedComponentConnection, packages_connection};
+use crate::domain::account::Privilege;
+use crate::domain::id::ComponentId;
+use crate::domain::packaged_component as domain;
+use crate::graphql::connection::{PageArgs, connection};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::ComponentType;
+use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::filters::PackagedComponentFilter;
+use crate::graphql::ids::Gid;
+use crate::graphql::scalars::DateTime;
+
+/// A component, as its owner sees it.
+pub struct Component(pub(crate) Arc<domain::Component>);
+
+connection!("components", ComponentConnection, ComponentEdge, Component);
+
+impl Component {
+    /// The component, if the viewer may see it.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: ComponentId) -> Result<Option<Self>> {
+        Ok(ctx.loaders().publisher.components.one(id).await.or_failure()?.map(Self))
+    }
+
+    /// One that is there.
+    pub(crate) async fn must(ctx: &Context<'_>, id: ComponentId) -> Result<Self> {
+        Self::by_id(ctx, id).await?.ok_or_else(|| bug("a component is gone"))
+    }
+}
+
+/// A thing that can be packaged: built by the publisher, or a managed account's copy from the process library. Only its owner sees it.
+#[Object]
+impl Component {
+    /// Opaque.
+    pub async fn id(&self) -> ID {
+        Gid::Component(self.0.id).encode()
+    }
+
+    /// 1 to 255 characters; need not be unique.
+    pub async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What it is.
+    #[graphql(name = "type")]
+    pub async fn component_type(&self) -> ComponentType {
+        self.0.component_type.into()
+    }
+
+    /// When it was made or copied.
+    pub async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// Who made or copied it.
+    pub async fn created_by(&self) -> Actor {
+        Actor::from(self.0.created_by.clone())
+    }
+
+    /// The newest shareable, undeleted package; null when there is none (R13).
+    pub async fn latest_shareable(&self, ctx: &Context<'_>) -> Option<Result<PackagedComponent>> {
+        latest_shareable(ctx, self.0.id).await.transpose()
+    }
+
+    /// Its history of packages, newest first.
+    pub async fn packaged_components(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only packages that match all of it; `componentId` is ignored here.")] filter: Option<
+            PackagedComponentFilter,
+        >,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<PackagedComponentConnection> {
+        let filter = filter.unwrap_or_default().of_component(self.0.id)?;
+        packages_connection(ctx, filter, None, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// The packs whose current version, pending release or draft holds it, by name.
+    pub async fn packs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<IntegrationPackConnection> {
+        let args = PageArgs::new(first, after, last, before);
+        packs_connection(ctx, PacksOf::WithComponent(self.0.id), None, None, args).await
+    }
+
+    /// Whether the caller may now package or publish it.
+    pub async fn viewer_can_package(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(ctx.viewer()?.may(Privilege::PackagedComponentManagement))
+    }
+}
+
+async fn latest_shareable(ctx: &Context<'_>, id: ComponentId) -> Result<Option<PackagedComponent>> {
+    match ctx.loaders().publisher.latest_shareable.one(id).await.or_failure()? {
+        Some(version) => PackagedComponent::by_id(ctx, version).await,
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,188 @@
+//! One component in a pack, told alike in a draft and in a version.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Result};
+
+use super::component::Component;
+use super::packaged_component::PackagedComponent;
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId};
+use crate::domain::pack::{Content, ContentItem, DraftRow, Stamp, Standing};
+use crate::domain::text;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::error::ResultExt as _;
+use crate::graphql::interfaces::ComponentVersion;
+
+/// A row of a pack.
+pub struct PackComponent {
+    component: ComponentId,
+    in_this_content: Option<ComponentVersionId>,
+    current: Option<ComponentVersionId>,
+    pending: Option<ComponentVersionId>,
+    next: Option<ComponentVersionId>,
+    latest_shareable: Option<ComponentVersionId>,
+    newer_shareable_available: bool,
+    pinned: bool,
+    marked_for_removal: bool,
+}
+
+/// How a pack stands now: what each of its rows is judged by.
+struct Situation {
+    draft: HashMap<ComponentId, DraftRow>,
+    current: Content,
+    /// `None` without a pending release.
+    pending: Option<Content>,
+}
+
+/// What a version holds, by component.
+pub(crate) async fn content(ctx: &Context<'_>, version: Option<PackVersionId>) -> Result<Option<Content>> {
+    let Some(version) = version else { return Ok(None) };
+    let items = ctx.loaders().publisher.contents.one(version).await.or_failure()?;
+    let stamp = |item: &ContentItem| Stamp { id: item.component_version_id, created_at: item.created_at };
+    Ok(Some(items.iter().flat_map(|items| items.iter()).map(|item| (item.component_id, stamp(item))).collect()))
+}
+
+impl Situation {
+    async fn of(ctx: &Context<'_>, pack: PackId, standing: Standing) -> Result<Self> {
+        let loaders = ctx.loaders();
+        let (draft, current, pending) = futures_util::try_join!(
+            async { loaders.publisher.drafts.one(pack).await.or_failure() },
+            content(ctx, standing.current_version),
+            content(ctx, standing.pending.map(|p| p.version_id)),
+        )?;
+        let draft = draft.iter().flat_map(|rows| rows.iter()).map(|row| (row.component_id, row.clone())).collect();
+        Ok(Self { draft, current: current.unwrap_or_default(), pending })
+    }
+
+    /// A row as it stands, but for what the content at hand holds.
+    fn judge(&self, row: &DraftRow, next: Option<ComponentVersionId>) -> PackComponent {
+        let component = row.component_id;
+        let in_force = self.pending.as_ref().unwrap_or(&self.current);
+        PackComponent {
+            component,
+            in_this_content: None,
+            current: self.current.get(&component).map(|stamp| stamp.id),
+            pending: self.pending.as_ref().and_then(|content| content.get(&component)).map(|stamp| stamp.id),
+            next,
+            latest_shareable: row.latest_shareable.map(|stamp| stamp.id),
+            newer_shareable_available: row.newer_shareable_available(in_force.get(&component).copied()),
+            pinned: row.pinned.is_some(),
+            marked_for_removal: row.marked_for_removal,
+        }
+    }
+
+    fn of_draft(&self, row: &DraftRow) -> PackComponent {
+        let next = row.next();
+        PackComponent { in_this_content: next, ..self.judge(row, next) }
+    }
+}
+
+impl PackComponent {
+    /// The draft, by component name.
+    pub(crate) async fn draft(ctx: &Context<'_>, pack: PackId, standing: Standing) -> Result<Vec<Self>> {
+        let situation = Situation::of(ctx, pack, standing).await?;
+        let components = ctx.loaders().publisher.components.many(situation.draft.keys().copied()).await.or_failure()?;
+        let names: HashMap<_, _> = components.iter().map(|c| (c.id, text::key(&c.name))).collect();
+        let mut rows: Vec<_> = situation.draft.values().map(|row| situation.of_draft(row)).collect();
+        rows.sort_by_key(|row| (names.get(&row.component), row.component));
+        Ok(rows)
+    }
+
+    /// One row of a draft.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn of_draft(ctx: &Context<'_>, pack: PackId, component: ComponentId) -> Result<Option<Self>> {
+        let loaders = ctx.loaders();
+        let Some(found) = loaders.publisher.packs.one(pack).await.or_failure()? else { return Ok(None) };
+        let situation = Situation::of(ctx, pack, found.standing.at(loaders.now())).await?;
+        Ok(situation.draft.get(&component).map(|row| situation.of_draft(row)))
+    }
+
+    /// What a version holds, row by row, beside how the pack stands now.
+    pub(crate) async fn of_version(
+        ctx: &Context<'_>,
+        pack: PackId,
+        standing: Standing,
+        items: Arc<Vec<ContentItem>>,
+    ) -> Result<Vec<Self>> {
+        let situation = Situation::of(ctx, pack, standing).await?;
+        let row = async |item: &ContentItem| {
+            let judged = match situation.draft.get(&item.component_id) {
+                Some(row) => situation.judge(row, row.next()),
+                None => situation.judge(&gone(ctx, item.component_id).await?, None),
+            };
+            Ok(Self { in_this_content: Some(item.component_version_id), ..judged })
+        };
+        futures_util::future::try_join_all(items.iter().map(row)).await
+    }
+
+    pub(crate) fn newer_shareable(&self) -> bool {
+        self.newer_shareable_available
+    }
+}
+
+/// What would stand in the draft if the component were still in it.
+async fn gone(ctx: &Context<'_>, component_id: ComponentId) -> Result<DraftRow> {
+    let loaders = ctx.loaders();
+    let latest = match loaders.publisher.latest_shareable.one(component_id).await.or_failure()? {
+        Some(id) => loaders.publisher.component_versions.one(id).await.or_failure()?,
+        None => None,
+    };
+    let latest_shareable = latest.map(|version| Stamp { id: version.id, created_at: version.created_at });
+    Ok(DraftRow { component_id, pinned: None, marked_for_removal: false, latest_shareable })
+}
+
+async fn version(ctx: &Context<'_>, id: Option<ComponentVersionId>) -> Option<Result<ComponentVersion>> {
+    Some(PackagedComponent::must(ctx, id?).await.map(Into::into))
+}
+
+/// One component in a pack. The same row is told in a draft, in a preview and in a pack version: `inThisContent` is what the content at hand holds, all else is how the pack stands now (R19).
+#[Object]
+impl PackComponent {
+    /// The component; it stands in a pack once (R14), so that its ID is the row's key.
+    async fn component(&self, ctx: &Context<'_>) -> Result<Component> {
+        Component::must(ctx, self.component).await
+    }
+
+    /// What the content at hand holds: in a draft and a preview the same as `next`, in a pack version what that version holds for ever.
+    async fn in_this_content(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
+        version(ctx, self.in_this_content).await
+    }
+
+    /// What the current version of the pack holds; null when the component isn't in it.
+    async fn current(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
+        version(ctx, self.current).await
+    }
+
+    /// What the pending release brings; null when there is none, or it is without this component.
+    async fn pending(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
+        version(ctx, self.pending).await
+    }
+
+    /// What a release made now would take; null for a row that is marked for removal.
+    async fn next(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
+        version(ctx, self.next).await
+    }
+
+    /// The newest version that is shareable and not deleted (R7, R19); null when all are deleted.
+    async fn latest_shareable(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
+        version(ctx, self.latest_shareable).await
+    }
+
+    /// Whether `latestShareable` was made after the one in force: pending if there is one, else current (R19).
+    async fn newer_shareable_available(&self) -> bool {
+        self.newer_shareable_available
+    }
+
+    /// Whether the publisher chose the version (R16); else the row follows the newest shareable one.
+    async fn pinned(&self) -> bool {
+        self.pinned
+    }
+
+    /// Whether the next release drops it (R15).
+    async fn marked_for_removal(&self) -> bool {
+        self.marked_for_removal
+    }
+}

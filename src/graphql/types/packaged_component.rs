@@ -1,0 +1,117 @@
+//! A packaged component.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+
+use super::actor::Actor;
+use super::component::Component;
+use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_connection};
+use super::manifest::ManifestEntry;
+use crate::domain::id::ComponentVersionId;
+use crate::domain::packaged_component::ComponentVersion;
+use crate::graphql::connection::{PageArgs, connection};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::filters::PackagedComponentOrder;
+use crate::graphql::ids::Gid;
+use crate::graphql::scalars::DateTime;
+use crate::store::component_versions::{VersionFilter, VersionOrder, VersionsKey};
+use crate::store::page::Page;
+
+/// A packaged component, as its publisher sees it.
+pub struct PackagedComponent(pub(crate) Arc<ComponentVersion>);
+
+connection!("packaged components", PackagedComponentConnection, PackagedComponentEdge, PackagedComponent);
+
+/// Part of a list of packaged components; newest first when no order is given.
+pub(crate) async fn packages_connection(
+    ctx: &Context<'_>,
+    filter: VersionFilter,
+    order: Option<PackagedComponentOrder>,
+    args: PageArgs,
+) -> Result<PackagedComponentConnection> {
+    ctx.publisher()?;
+    let order = order.map_or(VersionOrder::NEWEST, Into::into);
+    let key = VersionsKey { filter, order, page: args.request(ctx, order.form())? };
+    let page = ctx.loaders().publisher.component_version_pages.one(key).await.or_failure()?;
+    Ok(PackagedComponentConnection::of(page.unwrap_or_else(|| Page::empty(false)), PackagedComponent))
+}
+
+impl PackagedComponent {
+    /// The packaged component, deleted or not, if the viewer may see it.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
+        Ok(ctx.loaders().publisher.component_versions.one(id).await.or_failure()?.map(Self))
+    }
+
+    /// One that is there.
+    pub(crate) async fn must(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Self> {
+        Self::by_id(ctx, id).await?.ok_or_else(|| bug("a packaged component is gone"))
+    }
+}
+
+/// An immutable snapshot of a component (R5). Only its publisher sees it.
+#[Object]
+impl PackagedComponent {
+    /// Opaque.
+    pub async fn id(&self) -> ID {
+        Gid::PackagedComponent(self.0.id).encode()
+    }
+
+    /// What was packaged.
+    pub async fn component(&self, ctx: &Context<'_>) -> Result<Component> {
+        Component::must(ctx, self.0.component_id).await
+    }
+
+    /// The version label: free text of 1 to 64 characters, unique for the component, deleted ones included (R6). Says nothing of order (R7).
+    pub async fn version(&self) -> String {
+        self.0.version.clone()
+    }
+
+    /// Whether packs may hold it; fixed at creation (R5).
+    pub async fn shareable(&self) -> bool {
+        self.0.shareable
+    }
+
+    /// What the maker wrote; fixed at creation (R5); null for nothing.
+    pub async fn notes(&self) -> Option<String> {
+        self.0.notes.clone()
+    }
+
+    /// When it was packaged; what is newest is decided by this alone (R7).
+    pub async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// Who packaged it.
+    pub async fn created_by(&self) -> Actor {
+        Actor::from(self.0.created_by.clone())
+    }
+
+    /// The revision of the component that was packaged.
+    pub async fn revision(&self) -> i32 {
+        self.0.revision
+    }
+
+    /// The components inside, the packaged one first; at most 500.
+    pub async fn manifest(&self, ctx: &Context<'_>) -> Result<Vec<ManifestEntry>> {
+        let manifest = ctx.loaders().publisher.manifests.one(self.0.id).await.or_failure()?;
+        Ok(manifest.iter().flat_map(|entries| entries.iter()).map(Into::into).collect())
+    }
+
+    /// The packs whose current version or pending release holds it or whose draft is pinned to it, by name. While there are any it can't be deleted (R8).
+    pub async fn packs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<IntegrationPackConnection> {
+        let args = PageArgs::new(first, after, last, before);
+        packs_connection(ctx, PacksOf::HoldingVersion(self.0.id), None, None, args).await
+    }
+}

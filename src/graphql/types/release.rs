@@ -1,0 +1,199 @@
+//! A release, as its publisher sees it.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+
+use super::actor::Actor;
+use super::installation_update::{InstallationUpdateConnection, InstallationUpdateFilter, updates_connection};
+use super::integration_pack::IntegrationPack;
+use super::pack_diff::PackDiff;
+use super::pack_version::PackVersion;
+use super::progress::ReleaseProgress;
+use super::release_window::ReleaseWindow;
+use super::testing_period::TestingPeriod;
+use crate::domain::Instant;
+use crate::domain::account::Privilege;
+use crate::domain::id::ReleaseId;
+use crate::domain::release::{self, Command, transition};
+use crate::graphql::connection::{PageArgs, connection};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::{ReleaseSchedule, ReleaseState};
+use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::ids::Gid;
+use crate::graphql::scalars::{DateTime, Markdown};
+use crate::store::page::Page;
+use crate::store::releases::{self, ReleaseFilter};
+use crate::store::scope::Scope;
+use crate::store::updates::UpdatesOf;
+
+/// A release as it stands at the instant of the read.
+pub struct Release {
+    release: Arc<release::Release>,
+    state: release::ReleaseState,
+    now: Instant,
+}
+
+connection!("releases", ReleaseConnection, ReleaseEdge, Release);
+
+/// Part of a list of releases, newest first.
+pub(crate) async fn releases_connection(
+    ctx: &Context<'_>,
+    filter: ReleaseFilter,
+    args: PageArgs,
+) -> Result<ReleaseConnection> {
+    ctx.publisher()?;
+    let key = (filter, args.request(ctx, releases::NEWEST)?);
+    let loaders = ctx.loaders();
+    let page = loaders.publisher.release_pages.one(key).await.or_failure()?;
+    let show = |release| Release::new(release, loaders.now());
+    Ok(ReleaseConnection::of(page.unwrap_or_else(|| Page::empty(false)), show))
+}
+
+impl Release {
+    /// A release at an instant.
+    pub(crate) fn new(release: Arc<release::Release>, now: Instant) -> Self {
+        Self { state: release.state_at(now), release, now }
+    }
+
+    /// The release, if the viewer may see it.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn by_id(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
+        if let Scope::Managed(_) = ctx.scope()? {
+            return Ok(None);
+        }
+        let loaders = ctx.loaders();
+        let found = loaders.publisher.releases.one(id).await.or_failure()?;
+        Ok(found.map(|release| Self::new(release, loaders.now())))
+    }
+
+    /// One that is there.
+    pub(crate) async fn must(ctx: &Context<'_>, id: ReleaseId) -> Result<Self> {
+        Self::by_id(ctx, id).await?.ok_or_else(|| bug("a release is gone"))
+    }
+
+    fn viewer_can(&self, ctx: &Context<'_>, command: Command) -> Result<bool> {
+        Ok(ctx.viewer()?.may(Privilege::IntegrationPack) && transition(self.state, command).is_ok())
+    }
+}
+
+/// The move of a pack's whole install base to one version. The publisher's view: a managed account reads an AnnouncedRelease.
+#[Object]
+impl Release {
+    /// Opaque.
+    pub async fn id(&self) -> ID {
+        Gid::Release(self.release.id).encode()
+    }
+
+    /// The pack.
+    pub async fn pack(&self, ctx: &Context<'_>) -> Result<IntegrationPack> {
+        IntegrationPack::must(ctx, self.release.pack_id).await
+    }
+
+    /// The version that it brings, frozen when the release was made (R22).
+    pub async fn version(&self, ctx: &Context<'_>) -> Result<PackVersion> {
+        PackVersion::must(ctx, self.release.version_id).await
+    }
+
+    /// The version that was current when it was made; null for the first release.
+    pub async fn previous_version(&self, ctx: &Context<'_>) -> Option<Result<PackVersion>> {
+        Some(PackVersion::must(ctx, self.release.previous_version_id?).await)
+    }
+
+    /// Where it stands.
+    pub async fn state(&self) -> ReleaseState {
+        self.state.into()
+    }
+
+    /// How it was made; a promoted release stays RELEASE_ON_SPECIFIED_DATE.
+    pub async fn schedule(&self) -> ReleaseSchedule {
+        self.release.schedule.into()
+    }
+
+    /// When it opens and closes, in the zone copied at the call (R35, R36); null for an immediate one.
+    pub async fn window(&self) -> Option<ReleaseWindow> {
+        ReleaseWindow::of_release(&self.release)
+    }
+
+    /// When accounts may apply early; null for an immediate and for a first release (R23, R26).
+    pub async fn testing_period(&self) -> Option<TestingPeriod> {
+        TestingPeriod::of(&self.release, self.now)
+    }
+
+    /// What it brings (R33).
+    pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
+        let version = ctx.loaders().publisher.pack_versions.must(self.release.version_id).await.or_failure()?;
+        Ok(Markdown(version.notes.clone()))
+    }
+
+    /// What it changes from `previousVersion`; the preview's diff, for good (R34).
+    pub async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
+        PackDiff::between(ctx, self.release.previous_version_id, self.release.version_id).await
+    }
+
+    /// How far it has got.
+    pub async fn progress(&self, ctx: &Context<'_>) -> Result<ReleaseProgress> {
+        Ok(ctx.loaders().publisher.progress.must(self.release.id).await.or_failure()?.into())
+    }
+
+    /// Its installation updates, one for each installation; by account name.
+    pub async fn updates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only updates that match all of it.")] filter: Option<InstallationUpdateFilter>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<InstallationUpdateConnection> {
+        let args = PageArgs::new(first, after, last, before);
+        updates_connection(ctx, UpdatesOf::Release(self.release.id), filter, args).await
+    }
+
+    /// The release that took its place; null unless its state is SUPERSEDED (R29).
+    pub async fn superseded_by(&self, ctx: &Context<'_>) -> Option<Result<Release>> {
+        Some(Release::must(ctx, self.release.superseded_by?).await)
+    }
+
+    /// When it was made.
+    pub async fn created_at(&self) -> DateTime {
+        self.release.created_at.into()
+    }
+
+    /// Who made it.
+    pub async fn created_by(&self) -> Actor {
+        Actor::from(self.release.created_by.clone())
+    }
+
+    /// When it was promoted; null when it wasn't (R30).
+    pub async fn promoted_at(&self) -> Option<DateTime> {
+        self.release.promoted_at.map(Into::into)
+    }
+
+    /// When the first installation could be moved; null before.
+    pub async fn started_at(&self) -> Option<DateTime> {
+        self.release.started_at.map(Into::into)
+    }
+
+    /// When it came to its last state; null before.
+    pub async fn ended_at(&self) -> Option<DateTime> {
+        self.release.ended_at.map(Into::into)
+    }
+
+    /// Whether the caller may now reschedule it.
+    pub async fn viewer_can_reschedule(&self, ctx: &Context<'_>) -> Result<bool> {
+        self.viewer_can(ctx, Command::Reschedule)
+    }
+
+    /// Whether the caller may now promote it.
+    pub async fn viewer_can_promote(&self, ctx: &Context<'_>) -> Result<bool> {
+        self.viewer_can(ctx, Command::Promote)
+    }
+
+    /// Whether the caller may now cancel it.
+    pub async fn viewer_can_cancel(&self, ctx: &Context<'_>) -> Result<bool> {
+        self.viewer_can(ctx, Command::Cancel)
+    }
+}

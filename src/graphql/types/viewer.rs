@@ -1,0 +1,57 @@
+//! Who is asking.
+
+use async_graphql::{Context, Object, Result};
+
+use super::api_token::ApiToken;
+use super::own_account::OwnAccount;
+use super::publisher_account::PublisherAccount;
+use crate::domain::account::AccountKind;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::{Privilege, Role};
+use crate::graphql::error::ResultExt as _;
+use crate::graphql::interfaces::Account;
+use crate::service::access;
+
+/// Shows who is asking.
+pub struct Viewer(access::Viewer);
+
+impl From<access::Viewer> for Viewer {
+    fn from(viewer: access::Viewer) -> Self {
+        Self(viewer)
+    }
+}
+
+/// Who is asking.
+#[Object]
+impl Viewer {
+    /// The account: a PublisherAccount or an OwnAccount.
+    async fn account(&self) -> Account {
+        let account = self.0.account.clone();
+        match account.kind {
+            AccountKind::Publisher => PublisherAccount::from(account).into(),
+            AccountKind::Managed => OwnAccount::from(account).into(),
+        }
+    }
+
+    /// The token of this request.
+    async fn token(&self) -> ApiToken {
+        self.0.token.clone().into()
+    }
+
+    /// Its role.
+    async fn role(&self) -> Role {
+        self.0.token.role.into()
+    }
+
+    /// What the role allows (section 2 of the rules).
+    async fn privileges(&self) -> Vec<Privilege> {
+        self.0.token.role.privileges().iter().map(|privilege| (*privilege).into()).collect()
+    }
+
+    /// Where the event log ends now for the caller. Opaque: tells nothing of other accounts. Read it first, then the state, then subscribe after it: nothing is missed.
+    async fn event_cursor(&self, ctx: &Context<'_>) -> Result<String> {
+        let hub = &ctx.data_of_request().hub;
+        let head = hub.head().await.or_failure()?;
+        Ok(hub.sealer().seal(self.0.account.id, head))
+    }
+}

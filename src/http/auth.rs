@@ -1,0 +1,70 @@
+//! Who sends a request, from what the request bears; and what a refusal looks like (R4).
+
+use async_graphql::{Pos, Response as GraphqlResponse};
+use axum::http::{HeaderMap, StatusCode, header};
+
+use crate::graphql;
+use crate::service::error::Failure;
+
+/// What stands in the header `Authorization`.
+#[derive(Clone, Debug)]
+pub(super) enum Credentials {
+    Absent,
+    Bearer(String),
+    /// Not a bearer token, or more than one.
+    Unreadable,
+}
+
+impl Credentials {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => value.to_str().map_or(Self::Unreadable, Self::parse),
+            (Some(_), Some(_)) => Self::Unreadable,
+        }
+    }
+
+    /// Reads `Bearer TOKEN`; the scheme's case doesn't matter.
+    pub(super) fn parse(value: &str) -> Self {
+        match value.trim().split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
+                Self::Bearer(token.trim().to_owned())
+            }
+            _ => Self::Unreadable,
+        }
+    }
+
+    /// The secret, as [`authenticate`](crate::service::Services::authenticate) takes it.
+    pub(super) fn secret(&self) -> Result<Option<&str>, Failure> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Bearer(secret) => Ok(Some(secret)),
+            Self::Unreadable => Err(Failure::Unauthenticated("Send one token: `Authorization: Bearer …`.")),
+        }
+    }
+}
+
+/// A failure as an answer; a fault of ours names the request, under which the log tells what is inside.
+#[must_use]
+pub fn failure_response(failure: &Failure, request_id: &str) -> GraphqlResponse {
+    let mut error = graphql::error::failure(failure.clone()).into_server_error(Pos::default());
+    // It stands nowhere in the document, that was not read.
+    error.locations.clear();
+    if matches!(failure, Failure::Fault(_)) && !request_id.is_empty() {
+        error.extensions.get_or_insert_default().set("requestId", request_id);
+    }
+    GraphqlResponse::from_errors(vec![error])
+}
+
+/// The status of a request that fails before its document is read.
+pub(super) fn status_of(failure: &Failure) -> StatusCode {
+    match failure {
+        Failure::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+        Failure::Forbidden(_) => StatusCode::FORBIDDEN,
+        Failure::NotFound => StatusCode::NOT_FOUND,
+        Failure::BadInput(_) => StatusCode::BAD_REQUEST,
+        Failure::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

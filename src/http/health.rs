@@ -1,0 +1,30 @@
+//! Whether the process lives, and whether it can serve.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+
+use super::router::Front;
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// `/livez`: the process answers.
+pub(super) async fn live() -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "status": "ok" }))).into_response()
+}
+
+/// `/readyz`: the database can be reached, and is at this program's last migration.
+pub(super) async fn ready(State(front): State<Arc<Front>>) -> Response {
+    let ready = tokio::time::timeout(PATIENCE, (front.engine.readiness)()).await;
+    let (status, body) = match ready.unwrap_or_else(|_| Err("the database doesn't answer".into())) {
+        Ok(()) => (StatusCode::OK, json!({ "status": "ok" })),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason })),
+    };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}

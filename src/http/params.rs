@@ -1,0 +1,82 @@
+//! What a request says, read from a body, an address or a WebSocket message.
+
+use async_graphql::{Request, Variables};
+use serde_json::{Map, Value};
+
+/// Why what a client sent is no GraphQL request.
+#[derive(Debug)]
+pub(super) struct Malformed {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+fn malformed(message: impl Into<String>) -> Malformed {
+    Malformed { code: "BAD_USER_INPUT", message: message.into() }
+}
+
+/// Reads a body: one JSON object.
+pub(super) fn from_body(body: &[u8]) -> Result<Request, Malformed> {
+    match serde_json::from_slice(body) {
+        Ok(value) => from_json(value),
+        Err(error) => Err(malformed(format!("The body is no JSON: line {}, column {}.", error.line(), error.column()))),
+    }
+}
+
+/// Reads the parameters of a request, already parsed.
+pub(super) fn from_json(value: Value) -> Result<Request, Malformed> {
+    let mut object = match value {
+        Value::Object(object) => object,
+        Value::Array(list) if list.is_empty() => return Err(malformed("The body is an empty list; send one request.")),
+        Value::Array(_) => return Err(malformed("Batches are not served; send one request at a time.")),
+        _ => return Err(malformed("Send a JSON object with a `query`.")),
+    };
+    let extensions = optional_object(&mut object, "extensions")?;
+    let query = match object.remove("query") {
+        Some(Value::String(query)) => query,
+        Some(Value::Null) | None if extensions.contains_key("persistedQuery") => {
+            return Err(Malformed {
+                code: "PERSISTED_QUERY_NOT_SUPPORTED",
+                message: "PersistedQueryNotSupported".into(),
+            });
+        }
+        Some(Value::Null) | None => return Err(malformed("`query` is missing.")),
+        Some(_) => return Err(malformed("`query` must be a string.")),
+    };
+    let operation_name = match object.remove("operationName") {
+        None | Some(Value::Null) => None,
+        // An empty name picks none, as clients with a form mean it.
+        Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
+        Some(_) => return Err(malformed("`operationName` must be a string.")),
+    };
+    let variables = optional_object(&mut object, "variables")?;
+    let mut request = Request::new(query).variables(Variables::from_json(Value::Object(variables)));
+    request.operation_name = operation_name;
+    Ok(request)
+}
+
+fn optional_object(object: &mut Map<String, Value>, name: &str) -> Result<Map<String, Value>, Malformed> {
+    match object.remove(name) {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(map)) => Ok(map),
+        Some(_) => Err(malformed(format!("`{name}` must be an object."))),
+    }
+}
+
+/// Reads the query part of an address.
+pub(super) fn from_address(query: &str) -> Result<Request, Malformed> {
+    let mut object = Map::new();
+    for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
+        let value = match &*name {
+            "query" | "operationName" => Value::String(text.into_owned()),
+            "variables" | "extensions" if text.is_empty() => Value::Null,
+            "variables" | "extensions" => {
+                serde_json::from_str(&text).map_err(|_| malformed(format!("`{name}` must be JSON.")))?
+            }
+            _ => continue,
+        };
+        if object.insert(name.clone().into_owned(), value).is_some() {
+            return Err(malformed(format!("`{name}` is given twice.")));
+        }
+    }
+    from_json(Value::Object(object))
+}

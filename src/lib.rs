@@ -1,0 +1,16 @@
+//! Packwright: develop, release and support integration packs, over GraphQL.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod domain;
+pub mod events;
+pub mod graphql;
+pub mod http;
+pub mod ids;
+pub mod scheduler;
+pub mod service;
+pub mod store;
+pub mod telemetry;

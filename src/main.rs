@@ -1,0 +1,5 @@
+//! The program: see `packwright --help`.
+
+fn main() -> std::process::ExitCode {
+    packwright::cli::main()
+}

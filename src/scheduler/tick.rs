@@ -1,0 +1,80 @@
+//! One pass of the scheduler. Tests call it directly, after they have moved the clock.
+
+use chrono::Duration;
+
+use super::Scheduler;
+use crate::domain::Instant;
+use crate::service::error::Failure;
+use crate::store::write::{packs, requests, tasks};
+
+/// How many due packs are read at a time.
+const PAGE: u64 = 100;
+
+/// What is done now and then.
+#[derive(Default)]
+pub(super) struct Housekeeping {
+    forgot_at: Option<Instant>,
+}
+
+impl Scheduler {
+    /// Does everything that is due now: opens windows, the oldest first, and runs tasks until none is due. Gives when it wants to be called next; `None` when nothing waits for a time.
+    ///
+    /// # Errors
+    /// The first [`Failure`], after everything else was tried; what failed is tried again by the next pass.
+    pub async fn tick(&self) -> Result<Option<Instant>, Failure> {
+        let mut housekeeping = self.pass.lock().await;
+        let worked = self.work().await;
+        let now = self.services.clock.now();
+        let saved = self.services.save_token_uses().await;
+        let forgot = match housekeeping.forgot_at {
+            Some(at) if now - at < Duration::hours(1) => Ok(()),
+            _ => requests::forget_old(&self.services.db, now).await.map(|_| housekeeping.forgot_at = Some(now)),
+        };
+        worked.and(saved)?;
+        forgot?;
+        let (window, task) = (packs::next_window(&self.services.db).await?, tasks::next_due(&self.services.db).await?);
+        Ok(window.into_iter().chain(task).min())
+    }
+
+    /// Opens windows and runs tasks in turn, so that no window waits for the end of a long rollout.
+    async fn work(&self) -> Result<(), Failure> {
+        let mut failed = None;
+        loop {
+            if let Err(failure) = self.open_windows().await {
+                failed.get_or_insert(failure);
+            }
+            match self.services.run_one_batch().await {
+                Ok(true) => {}
+                Ok(false) => return failed.map_or(Ok(()), Err),
+                // The task was put off, so that the others get their turn; unless not even that went.
+                Err(failure @ Failure::Unavailable(_)) => return Err(failure),
+                Err(failure) => {
+                    tracing::error!(?failure, "a batch failed; it is tried again");
+                    failed.get_or_insert(failure);
+                }
+            }
+        }
+    }
+
+    async fn open_windows(&self) -> Result<(), Failure> {
+        loop {
+            let due = packs::due(&self.services.db, None, self.services.clock.now(), PAGE).await?;
+            let (mut opened, mut failed) = (0, None);
+            for pack in due {
+                match self.services.open_if_due(None, pack).await {
+                    Ok(Some(_)) => opened += 1,
+                    Ok(None) => {}
+                    Err(failure) => {
+                        tracing::error!(pack = %pack.0, ?failure, "a window could not be opened; it is tried again");
+                        failed.get_or_insert(failure);
+                    }
+                }
+            }
+            match (opened, failed) {
+                (0, Some(failure)) => return Err(failure),
+                (0, None) => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+}

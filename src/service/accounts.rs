@@ -1,0 +1,319 @@
+//! Accounts: the publisher's own, and those that it manages (R1, R35, R46).
+
+use chrono::Duration;
+
+use crate::domain::Instant;
+use crate::domain::account::{ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Privilege};
+use crate::domain::id::{AccountId, ReleaseId};
+use crate::domain::refusal::AccountRefusal;
+use crate::domain::text::Name;
+use crate::domain::window;
+use crate::ids;
+use crate::store::write::accounts::{self, EnrolmentRow};
+use crate::store::write::tasks::{self, Work};
+use crate::store::write::{grants, installations};
+use crate::store::{StoreError, StoreResult, Tx};
+
+use super::Services;
+use super::access::{Publisher, Viewer};
+use super::error::{Error, Failure, Outcome, text_fault};
+use super::journal::{Entry, Journal, Subject};
+
+/// How long an enrolment token can be used (R1).
+const ENROLMENT_DAYS: i64 = 7;
+
+/// An enrolment token that was issued: its secret is told this once (R1).
+#[derive(Clone)]
+pub struct IssuedEnrolment {
+    pub account_id: AccountId,
+    pub secret: String,
+    pub expires_at: Instant,
+}
+
+/// What is to be changed of an account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountEdit {
+    /// `None` leaves it as it is.
+    pub name: Option<String>,
+    /// `None` leaves it as it is, `Some(None)` unsets it.
+    pub time_zone: Option<Option<String>>,
+}
+
+/// An account that was changed.
+#[derive(Clone, Debug)]
+pub struct EditedAccount {
+    pub account_id: AccountId,
+    /// The pending releases that keep the old zone, soonest first; at most 100 (R35).
+    pub releases_keeping_time_zone: Vec<ReleaseId>,
+}
+
+impl Services {
+    /// Makes a managed account, in All Accounts, with an enrolment token to be handed over (R1).
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    pub async fn create_managed_account(
+        &self,
+        caller: &Publisher,
+        name: &str,
+        time_zone: Option<String>,
+    ) -> Outcome<IssuedEnrolment, AccountRefusal> {
+        caller.viewer.require(Privilege::AccountAdministration)?;
+        let name = account_name(name)?;
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        if accounts::name_is_taken(&tx, AccountKind::Managed, Some(caller.id()), &name.key(), None).await? {
+            return Err(AccountRefusal::NameTaken.into());
+        }
+        check_zone(time_zone.as_deref())?;
+        let account = self.new_account(AccountKind::Managed, Some(caller.id()), &name, time_zone, journal.now);
+        taken(accounts::insert(&tx, &account).await)?;
+        let everybody = grants::all_accounts(&tx, &caller.scope)
+            .await?
+            .ok_or_else(|| Failure::bug("a publisher without the group All Accounts"))?;
+        grants::add_members(&tx, everybody.id, &[account.id]).await?;
+        let issued = self.issue(&tx, account.id, journal.now).await?;
+        journal.note(
+            Entry::of("createManagedAccount", Subject::ManagedAccount(account.id), account.name.clone())
+                .concerning(account.id)
+                .set("name", &account.name)
+                .change("timeZone", None, account.time_zone.clone()),
+        );
+        // Also when nothing is shared with All Accounts: somebody may be sharing a pack with it just now.
+        let task = self.ids.next();
+        tasks::add(&tx, task, caller.id(), Work::GrantsOfAccount(account.id), false, journal.now).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        self.run_first_batch(task).await;
+        Ok(issued)
+    }
+
+    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1).
+    ///
+    /// # Errors
+    /// ALREADY_ENROLLED; not found.
+    pub async fn reissue_enrolment(
+        &self,
+        caller: &Publisher,
+        account: AccountId,
+    ) -> Outcome<IssuedEnrolment, AccountRefusal> {
+        caller.viewer.require(Privilege::AccountAdministration)?;
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
+        if account.enrolled_at.is_some() {
+            return Err(AccountRefusal::AlreadyEnrolled.into());
+        }
+        let issued = self.issue(&tx, account.id, journal.now).await?;
+        journal.note(
+            Entry::of("reissueEnrolmentToken", Subject::ManagedAccount(account.id), account.name)
+                .concerning(account.id),
+        );
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(issued)
+    }
+
+    async fn issue(&self, tx: &Tx, account: AccountId, now: Instant) -> StoreResult<IssuedEnrolment> {
+        let secret = ids::secret("pwe_");
+        let expires_at = now + Duration::days(ENROLMENT_DAYS);
+        let row = EnrolmentRow { id: self.ids.next(), account_id: account, expires_at, spent_at: None };
+        accounts::issue_enrolment(tx, &row, ids::hash(&secret), now).await?;
+        Ok(IssuedEnrolment { account_id: account, secret, expires_at })
+    }
+
+    /// Changes the name or zone of the caller's account, or of `account`, that the caller manages (R35).
+    ///
+    /// # Errors
+    /// NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN; not found.
+    pub async fn update_account(
+        &self,
+        caller: &Viewer,
+        account: Option<AccountId>,
+        edit: AccountEdit,
+    ) -> Outcome<EditedAccount, AccountRefusal> {
+        caller.require(Privilege::AccountAdministration)?;
+        let mut journal = Journal::of_viewer(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let before = match account {
+            Some(id) => {
+                let publisher = caller.publisher()?;
+                accounts::lock_managed(&tx, &publisher.scope, id).await?
+            }
+            None => accounts::lock(&tx, caller.account.id).await?,
+        };
+        let before = before.ok_or(Failure::NotFound)?;
+        let mut after = before.clone();
+        if let Some(name) = edit.name.as_deref() {
+            if caller.account.kind == AccountKind::Managed {
+                return Err(AccountRefusal::NameNotEditable.into());
+            }
+            let name = account_name(name)?;
+            let among = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
+            if accounts::name_is_taken(&tx, before.kind, among, &name.key(), Some(before.id)).await? {
+                return Err(AccountRefusal::NameTaken.into());
+            }
+            after.name = name.as_str().to_owned();
+        }
+        if let Some(zone) = edit.time_zone {
+            check_zone(zone.as_deref())?;
+            after.time_zone = zone;
+        }
+        taken(accounts::save(&tx, &after).await)?;
+        if after.name != before.name {
+            let key = crate::domain::text::key(&after.name);
+            installations::save_account_name_key(&tx, after.id, &key).await?;
+        }
+        let releases = if before.kind == AccountKind::Publisher && after.time_zone != before.time_zone {
+            accounts::pending_in_other_zones(&tx, after.id, after.time_zone.as_deref(), journal.now).await?
+        } else {
+            Vec::new()
+        };
+        let mut entry = Entry::of("updateAccount", Subject::account(&after), after.name.clone())
+            .change("name", Some(before.name), Some(after.name.clone()))
+            .change("timeZone", before.time_zone, after.time_zone.clone());
+        if after.kind == AccountKind::Managed {
+            entry = entry.concerning(after.id);
+        }
+        journal.note(entry);
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
+    }
+
+    fn new_account(
+        &self,
+        kind: AccountKind,
+        publisher: Option<AccountId>,
+        name: &Name,
+        time_zone: Option<String>,
+        now: Instant,
+    ) -> Account {
+        let id: AccountId = self.ids.next();
+        Account {
+            id,
+            kind,
+            publisher_id: publisher.unwrap_or(id),
+            name: name.as_str().to_owned(),
+            time_zone,
+            status: AccountStatus::Active,
+            suspended_at: None,
+            enrolled_at: None,
+            created_at: now,
+        }
+    }
+
+    /// Makes a publisher, with its group All Accounts: for the command line.
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    pub async fn create_publisher(&self, name: &str, time_zone: Option<String>) -> Outcome<AccountId, AccountRefusal> {
+        let name = account_name(name)?;
+        check_zone(time_zone.as_deref())?;
+        let now = self.clock.now();
+        let tx = self.db.begin().await?;
+        if accounts::name_is_taken(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
+            return Err(AccountRefusal::NameTaken.into());
+        }
+        let account = self.new_account(AccountKind::Publisher, None, &name, time_zone, now);
+        taken(accounts::insert(&tx, &account).await)?;
+        let everybody = AccountGroup {
+            id: self.ids.next(),
+            publisher_id: account.id,
+            name: ALL_ACCOUNTS.into(),
+            is_all_accounts: true,
+            created_at: now,
+        };
+        grants::insert_group(&tx, &everybody).await?;
+        let mut journal = Journal::of_command_line(self, account.id, now);
+        journal.note(
+            Entry::of("commandLine.createAccount", Subject::PublisherAccount(account.id), account.name.clone())
+                .set("name", &account.name),
+        );
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(account.id)
+    }
+
+    /// Whether somebody is there to serve.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn has_accounts(&self) -> Result<bool, Failure> {
+        Ok(accounts::any(&self.db).await?)
+    }
+
+    /// All accounts, each publisher before those that it manages: for the command line.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn all_accounts(&self) -> Result<Vec<Account>, Failure> {
+        Ok(accounts::all(&self.db).await?)
+    }
+
+    /// Suspends a managed account: its tokens are refused, its updates skipped (R4, R46).
+    ///
+    /// # Errors
+    /// ALREADY_SUSPENDED; not found for an account that isn't a managed one.
+    pub async fn suspend_account(&self, account: AccountId) -> Outcome<(), AccountRefusal> {
+        self.set_status(account, AccountStatus::Suspended).await
+    }
+
+    /// Makes a suspended account active again.
+    ///
+    /// # Errors
+    /// NOT_SUSPENDED; not found for an account that isn't a managed one.
+    pub async fn reactivate_account(&self, account: AccountId) -> Outcome<(), AccountRefusal> {
+        self.set_status(account, AccountStatus::Active).await
+    }
+
+    async fn set_status(&self, account: AccountId, status: AccountStatus) -> Outcome<(), AccountRefusal> {
+        let now = self.clock.now();
+        let tx = self.db.begin().await?;
+        let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+        if account.kind != AccountKind::Managed {
+            return Err(Failure::BadInput("Only a managed account can be suspended and reactivated.".into()).into());
+        }
+        let suspend = status == AccountStatus::Suspended;
+        if account.status == status {
+            return Err(if suspend { AccountRefusal::AlreadySuspended } else { AccountRefusal::NotSuspended }.into());
+        }
+        account.status = status;
+        account.suspended_at = suspend.then_some(now);
+        accounts::save(&tx, &account).await?;
+        let (before, after, action) = if suspend {
+            ("ACTIVE", "SUSPENDED", "commandLine.suspendAccount")
+        } else {
+            ("SUSPENDED", "ACTIVE", "commandLine.reactivateAccount")
+        };
+        let mut journal = Journal::of_command_line(self, account.publisher_id, now);
+        journal.note(
+            Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id).change(
+                "status",
+                Some(before.into()),
+                Some(after.into()),
+            ),
+        );
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn account_name(raw: &str) -> Outcome<Name, AccountRefusal> {
+    Name::parse(raw).map_err(|fault| text_fault(fault, AccountRefusal::NameRequired, AccountRefusal::NameTooLong))
+}
+
+fn check_zone(zone: Option<&str>) -> Outcome<(), AccountRefusal> {
+    match zone.map(window::zone) {
+        Some(Err(_)) => Err(AccountRefusal::TimeZoneUnknown.into()),
+        _ => Ok(()),
+    }
+}
+
+fn taken(result: StoreResult<()>) -> Result<(), Error<AccountRefusal>> {
+    match result {
+        Err(StoreError::Conflict(_)) => Err(AccountRefusal::NameTaken.into()),
+        other => Ok(other?),
+    }
+}

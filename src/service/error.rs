@@ -1,0 +1,88 @@
+//! What a use case answers when it doesn't do what it was asked.
+
+use crate::domain::refusal::Refusal;
+use crate::domain::text::TextFault;
+use crate::store::StoreError;
+
+/// What is no refusal by a rule: a GraphQL error with `extensions.code`.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// No token, or one that opens nothing.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// Not with this token.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Doesn't exist, or is not to be seen: the same answer (R3).
+    #[error("There is no such object.")]
+    NotFound,
+    /// The input can't be what is meant.
+    #[error("{0}")]
+    BadInput(String),
+    /// The database can't be reached; the same call may pass later.
+    #[error("The server can't do this at the moment; try again.")]
+    Unavailable(String),
+    /// A fault of ours. Its text is for the log alone.
+    #[error("The server has failed.")]
+    Fault(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(text) => Self::Unavailable(text),
+            // Who races expects a refusal; where none fits, the same call again gets the right answer.
+            StoreError::Conflict(text) => Self::Unavailable(text),
+            StoreError::Fault(text) => Self::Fault(text),
+        }
+    }
+}
+
+impl Failure {
+    /// For what cannot be unless there is a mistake in this program.
+    #[must_use]
+    pub fn bug(what: impl Into<String>) -> Self {
+        Self::Fault(what.into())
+    }
+}
+
+/// What a use case of an area answers: refused by a rule, or failed.
+#[derive(Clone, Debug)]
+pub enum Error<R> {
+    /// The first check that failed, for each item at fault; never empty.
+    Refused(Vec<R>),
+    Failed(Failure),
+}
+
+impl<R: Refusal> From<R> for Error<R> {
+    fn from(refusal: R) -> Self {
+        Self::Refused(vec![refusal])
+    }
+}
+
+impl<R> From<Failure> for Error<R> {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl<R> From<StoreError> for Error<R> {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What a use case gives.
+pub type Outcome<T, R> = Result<T, Error<R>>;
+
+/// A text's fault as the area's refusals, or as bad input when it holds what no text may hold.
+pub fn text_fault<R: Refusal>(fault: TextFault, empty: R, too_long: R) -> Error<R> {
+    match fault {
+        TextFault::ControlCharacter => Failure::BadInput(CONTROL_CHARACTER.into()).into(),
+        TextFault::Empty => empty.into(),
+        TextFault::TooLong => too_long.into(),
+    }
+}
+
+pub(super) const CONTROL_CHARACTER: &str =
+    "A text holds a character that can't be stored: U+0000, or in a name a control character. Leave it out.";

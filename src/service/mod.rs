@@ -1,0 +1,53 @@
+//! The use cases: load, decide in `domain`, save, append the event and the audit entry, in one
+//! transaction. Mutations, the scheduler and the command line call the same functions.
+
+pub mod access;
+pub mod accounts;
+mod entitlement;
+pub mod error;
+pub mod installations;
+pub mod journal;
+mod moves;
+mod opening;
+pub mod packaging;
+pub mod packs;
+pub mod releases;
+mod requests;
+pub mod rollout;
+pub mod sharing;
+pub mod tokens;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::ids::Ids;
+use crate::store::Db;
+
+/// What an operator can set about the rules.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many days ahead a release's date may be (R38).
+    pub release_days_ahead: u16,
+    /// How many installations or accounts one batch comes to (R49).
+    pub batch_size: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { release_days_ahead: 365, batch_size: 250 }
+    }
+}
+
+/// All that a use case needs; one for a server.
+pub struct Services {
+    pub db: Db,
+    pub clock: Clock,
+    pub ids: Ids,
+    pub settings: Settings,
+    /// How an installation is moved.
+    pub mover: Arc<dyn rollout::Mover>,
+    pub token_uses: tokens::TokenUses,
+}
+
+/// [`Services`], shared.
+pub type Shared = Arc<Services>;

@@ -1,0 +1,411 @@
+//! Batches that offer, move and take back (R25–R27, R29, R30, R45, R46).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::account::AccountStatus;
+use crate::domain::event::{Audience, EventData, EventKind};
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId, UpdateId};
+use crate::domain::installation::{
+    Failure as UpdateFailure, Installation, InstallationUpdate, RolloutStep, SkipReason, UpdateMethod, UpdateState,
+    pause_after, reason_to_skip, rollout_step,
+};
+use crate::domain::pack::Pack;
+use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
+use crate::store::convert::Stored as _;
+use crate::store::write::installations::UpdateRow;
+use crate::store::write::tasks::Task;
+use crate::store::write::{grants, installations, packs};
+use crate::store::{StoreResult, Tx};
+
+use super::Services;
+use super::error::Failure;
+use super::journal::{Entry, Happening, Journal, Subject};
+use super::rollout::Batch;
+
+/// The longest pause before an installation is tried to be moved back again.
+const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
+
+/// Who of a batch's accounts may be moved.
+struct Standing {
+    entitled: BTreeSet<AccountId>,
+    statuses: BTreeMap<AccountId, AccountStatus>,
+}
+
+impl Standing {
+    async fn of(tx: &Tx, pack: PackId, accounts: impl Iterator<Item = AccountId>) -> StoreResult<Self> {
+        let accounts: BTreeSet<_> = accounts.collect();
+        let accounts: Vec<_> = accounts.into_iter().collect();
+        Ok(Self {
+            entitled: grants::entitled(tx, pack, &accounts).await?,
+            statuses: installations::account_statuses(tx, &accounts).await?,
+        })
+    }
+
+    fn reason_to_skip(&self, account: AccountId) -> Option<SkipReason> {
+        let status = self.statuses.get(&account).copied().unwrap_or(AccountStatus::Suspended);
+        reason_to_skip(self.entitled.contains(&account), status)
+    }
+}
+
+/// A new update of an installation by a release, offered at `now`.
+pub(super) fn offered(installation: &Installation, release: &Release, now: crate::domain::Instant) -> UpdateRow {
+    UpdateRow {
+        update: InstallationUpdate {
+            id: UpdateId { installation: installation.id, release: release.id },
+            account_id: installation.account_id,
+            publisher_id: installation.publisher_id,
+            pack_id: installation.pack_id,
+            state: UpdateState::Offered,
+            how: None,
+            skip_reason: None,
+            failure: None,
+            from_version_id: installation.version_id,
+            to_version_id: release.version_id,
+            offered_at: now,
+            settled_at: None,
+            applied_by: None,
+        },
+        attempts: 0,
+        next_attempt_at: None,
+    }
+}
+
+/// Remembers that an update came to another state; `version` is the number that its installation has now.
+pub(super) fn tell_update(
+    journal: &mut Journal<'_>,
+    pack: &Pack,
+    update: &InstallationUpdate,
+    before: Option<UpdateState>,
+    version: i32,
+    action: &'static str,
+) {
+    let kind = match update.state {
+        UpdateState::Offered => EventKind::UpdateOffered,
+        _ => EventKind::InstallationUpdated,
+    };
+    // What an update would have brought is not for an account that lost the grant (R45).
+    let hidden = update.skip_reason == Some(SkipReason::NotEntitled);
+    journal.tell(Happening {
+        audience: if hidden { Audience::Publisher } else { Audience::PublisherAndAccount },
+        account_id: Some(update.account_id),
+        release_id: Some(update.id.release),
+        installation_id: Some(update.id.installation),
+        update_state: Some(update.state),
+        data: EventData { version_number: Some(version), ..EventData::default() },
+        ..Happening::of(kind, pack)
+    });
+    journal.note(
+        Entry::of(action, Subject::Installation(update.id.installation), pack.name.clone())
+            .concerning(update.account_id)
+            .change("update.state", before.map(|s| s.stored().into()), Some(update.state.stored().into()))
+            .change("update.how", None, update.how.map(|h| h.stored().into()))
+            .change("update.skipReason", None, update.skip_reason.map(|r| r.stored().into()))
+            .change("version", None, Some(version.to_string())),
+    );
+}
+
+/// The numbers of the versions that a batch tells of.
+struct Numbers(BTreeMap<PackVersionId, i32>);
+
+impl Numbers {
+    async fn of(tx: &Tx, versions: impl Iterator<Item = PackVersionId>) -> StoreResult<Self> {
+        let mut numbers = BTreeMap::new();
+        for version in versions {
+            if let std::collections::btree_map::Entry::Vacant(slot) = numbers.entry(version) {
+                slot.insert(packs::version_number(tx, version).await?);
+            }
+        }
+        Ok(Self(numbers))
+    }
+
+    fn get(&self, version: PackVersionId) -> i32 {
+        self.0.get(&version).copied().unwrap_or(0)
+    }
+}
+
+impl Services {
+    /// Offers a scheduled release to installations, entitled ones alone (R26).
+    pub(super) async fn offer(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        task: &Task,
+        pack: PackId,
+        release: ReleaseId,
+    ) -> Result<Batch, Failure> {
+        let scheduled = |state| state == ReleaseState::Scheduled;
+        let pack = packs::hold(tx, pack).await?;
+        let Some((pack, release)) = self.pack_and_release(tx, pack, release, scheduled).await? else {
+            return Ok(Batch::Done);
+        };
+        let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
+        let ids: Vec<_> = found.iter().map(|i| i.id).collect();
+        let known = installations::updates(tx, release.id, &ids).await?;
+        let standing = Standing::of(tx, pack.id, found.iter().map(|i| i.account_id)).await?;
+        let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
+        let mut rows = Vec::new();
+        for installation in
+            found.iter().filter(|i| !known.contains_key(&i.id) && standing.entitled.contains(&i.account_id))
+        {
+            let row = offered(installation, &release, journal.now);
+            tell_update(
+                journal,
+                &pack,
+                &row.update,
+                None,
+                numbers.get(installation.version_id),
+                "scheduler.offerUpdate",
+            );
+            rows.push(row);
+        }
+        installations::save_updates(tx, &rows).await?;
+        Ok(self.after_batch(found.len(), found.last().map(|i| i.id.into())).map_or(Batch::Done, Batch::More))
+    }
+
+    /// Moves installations to a release that is in progress (R25, R27); the last batch ends it.
+    pub(super) async fn roll_out(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        task: &Task,
+        pack: PackId,
+        release: ReleaseId,
+    ) -> Result<Batch, Failure> {
+        let running = |state| state == ReleaseState::InProgress;
+        // Locked and not only held: the last batch changes it.
+        let pack = packs::lock_any(tx, pack).await?;
+        let Some((pack, release)) = self.pack_and_release(tx, pack, release, running).await? else {
+            return Ok(Batch::Done);
+        };
+        let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
+        let ids: Vec<_> = found.iter().map(|i| i.id).collect();
+        let known = installations::updates(tx, release.id, &ids).await?;
+        self.settle(tx, journal, &pack, &release, &found, known).await?;
+        let last = found.last().map(|i| i.id.into()).or(task.done_to);
+        if let Some(last) = self.after_batch(found.len(), last) {
+            self.announce_progress(tx, journal, &pack, &release, last).await?;
+            return Ok(Batch::More(last));
+        }
+        if let Some(next) = self.try_again(tx, journal, &pack, &release).await? {
+            return Ok(Batch::Again(next, last));
+        }
+        self.complete(tx, journal, pack, release).await?;
+        Ok(Batch::Done)
+    }
+
+    /// Tries those again whose pause is over; gives when the next is to be tried, if one is left.
+    async fn try_again(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &Pack,
+        release: &Release,
+    ) -> Result<Option<crate::domain::Instant>, Failure> {
+        let waiting = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
+        let due: Vec<_> = waiting
+            .into_iter()
+            .filter(|row| row.next_attempt_at.is_some_and(|at| at <= journal.now))
+            .map(|row| row.update.id.installation)
+            .collect();
+        let live = installations::lock_live(tx, &due).await?;
+        // Read again under the installations' locks: one may have been uninstalled meanwhile.
+        let due = installations::updates(tx, release.id, &due).await?;
+        self.settle(tx, journal, pack, release, &live, due).await?;
+        let left = installations::to_be_tried_again(tx, release.id, 1).await?;
+        Ok(left.first().and_then(|row| row.next_attempt_at))
+    }
+
+    /// Moves, skips or leaves alone each of some locked installations.
+    async fn settle(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &Pack,
+        release: &Release,
+        found: &[Installation],
+        mut known: BTreeMap<InstallationId, UpdateRow>,
+    ) -> Result<(), Failure> {
+        let standing = Standing::of(tx, pack.id, found.iter().map(|i| i.account_id)).await?;
+        let versions = found.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
+        let numbers = Numbers::of(tx, versions).await?;
+        let (mut rows, mut moved) = (Vec::new(), Vec::new());
+        for installation in found {
+            let row = known.remove(&installation.id);
+            let before = row.as_ref().map(|row| row.update.state);
+            let has_version = installation.version_id == release.version_id;
+            let step = rollout_step(before, has_version, standing.reason_to_skip(installation.account_id));
+            if step == RolloutStep::LeaveAlone {
+                continue;
+            }
+            let mut row = row.unwrap_or_else(|| offered(installation, release, journal.now));
+            match step {
+                RolloutStep::Skip(reason) => skip(&mut row, reason, journal.now),
+                _ => self.attempt(&mut row, release, journal.now),
+            }
+            let version = if row.update.state == UpdateState::Applied {
+                moved.push(installation.id);
+                release.version_id
+            } else {
+                installation.version_id
+            };
+            if row.update.state != UpdateState::Offered {
+                tell_update(journal, pack, &row.update, before, numbers.get(version), "scheduler.applyUpdate");
+            }
+            rows.push(row);
+        }
+        installations::move_to(tx, &moved, release.version_id, journal.now).await?;
+        Ok(installations::save_updates(tx, &rows).await?)
+    }
+
+    /// One attempt to move one installation. What fails is tried again after a growing pause, at most
+    /// five times within ten minutes; then its update is FAILED.
+    fn attempt(&self, row: &mut UpdateRow, release: &Release, now: crate::domain::Instant) {
+        let update = &mut row.update;
+        match self.mover.move_installation(update.id.installation, release.id) {
+            Ok(()) => {
+                let dated = release.schedule == ReleaseSchedule::OnSpecifiedDate && release.promoted_at.is_none();
+                update.state = UpdateState::Applied;
+                update.how = Some(if dated { UpdateMethod::Automatic } else { UpdateMethod::Immediate });
+                update.settled_at = Some(now);
+                update.failure = None;
+                row.next_attempt_at = None;
+            }
+            Err(code) => {
+                row.attempts = row.attempts.saturating_add(1);
+                update.failure = Some(UpdateFailure { code, attempts: row.attempts });
+                row.next_attempt_at = pause_after(row.attempts).map(|pause| now + pause);
+                if row.next_attempt_at.is_none() {
+                    update.state = UpdateState::Failed;
+                    update.settled_at = Some(now);
+                    tracing::error!(installation = %update.id.installation.0, release = %release.id.0, ?code, "an update failed for good");
+                }
+            }
+        }
+    }
+
+    /// One attempt to move one installation back. What fails is tried again after a growing pause, for as
+    /// long as it takes: a canceled version must not stay in the field.
+    fn attempt_back(&self, row: &mut UpdateRow, release: &Release, now: crate::domain::Instant) -> bool {
+        match self.mover.move_installation(row.update.id.installation, release.id) {
+            Ok(()) => {
+                withdraw_row(row, Some(UpdateMethod::CanceledBack), now);
+                true
+            }
+            Err(code) => {
+                row.attempts = row.attempts.saturating_add(1);
+                row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE));
+                tracing::warn!(installation = %row.update.id.installation.0, release = %release.id.0, ?code, "an installation could not be moved back; it is tried again");
+                false
+            }
+        }
+    }
+
+    /// Takes back the offers of a release that was canceled or superseded, and after a cancel moves those
+    /// back who applied early (R29, R30). Who has lost the grant is not moved (R45).
+    pub(super) async fn withdraw(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        task: &Task,
+        pack: PackId,
+        release: ReleaseId,
+    ) -> Result<Batch, Failure> {
+        let ended = |state| matches!(state, ReleaseState::Canceled | ReleaseState::Superseded);
+        let pack = packs::hold(tx, pack).await?;
+        let Some((pack, release)) = self.pack_and_release(tx, pack, release, ended).await? else {
+            return Ok(Batch::Done);
+        };
+        let rows = installations::updates_after(tx, release.id, task.done_to, self.settings.batch_size).await?;
+        let (found, last) = (rows.len(), rows.last().map(|row| row.update.id.installation.into()));
+        self.take_back(tx, journal, &pack, &release, rows).await?;
+        if let Some(last) = self.after_batch(found, last) {
+            return Ok(Batch::More(last));
+        }
+        let again: Vec<_> = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
+        let due: Vec<_> =
+            again.into_iter().filter(|row| row.next_attempt_at.is_some_and(|at| at <= journal.now)).collect();
+        self.take_back(tx, journal, &pack, &release, due).await?;
+        let left = installations::to_be_tried_again(tx, release.id, 1).await?;
+        let next = left.first().and_then(|row| row.next_attempt_at);
+        Ok(next.map_or(Batch::Done, |at| Batch::Again(at, last.or(task.done_to))))
+    }
+
+    async fn take_back(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &Pack,
+        release: &Release,
+        rows: Vec<UpdateRow>,
+    ) -> Result<(), Failure> {
+        let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
+        let live: BTreeMap<_, _> = installations::lock_live(tx, &ids).await?.into_iter().map(|i| (i.id, i)).collect();
+        // Read again under the installations' locks: an account may have applied or uninstalled meanwhile.
+        let rows: Vec<_> = installations::updates(tx, release.id, &ids).await?.into_values().collect();
+        let standing = Standing::of(tx, pack.id, live.values().map(|i| i.account_id)).await?;
+        let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
+        let versions = live.values().map(|i| i.version_id).chain(back_to);
+        let numbers = Numbers::of(tx, versions).await?;
+        let (mut changed, mut moved) = (Vec::new(), Vec::new());
+        for mut row in rows {
+            let before = row.update.state;
+            let Some(installation) = live.get(&row.update.id.installation) else {
+                changed.extend(given_up(row));
+                continue;
+            };
+            let returns = back_to.filter(|_| {
+                before == UpdateState::Applied
+                    && installation.version_id == release.version_id
+                    && standing.entitled.contains(&installation.account_id)
+            });
+            let version = match (before, returns) {
+                (UpdateState::Offered, _) => {
+                    withdraw_row(&mut row, None, journal.now);
+                    installation.version_id
+                }
+                (_, Some(version)) => {
+                    if self.attempt_back(&mut row, release, journal.now) {
+                        moved.push(installation.id);
+                        version
+                    } else {
+                        installation.version_id
+                    }
+                }
+                (_, None) => {
+                    changed.extend(given_up(row));
+                    continue;
+                }
+            };
+            if row.update.state != before {
+                tell_update(journal, pack, &row.update, Some(before), numbers.get(version), "scheduler.withdrawUpdate");
+            }
+            changed.push(row);
+        }
+        if let Some(version) = back_to {
+            installations::move_to(tx, &moved, version, journal.now).await?;
+        }
+        Ok(installations::save_updates(tx, &changed).await?)
+    }
+}
+
+fn skip(row: &mut UpdateRow, reason: SkipReason, now: crate::domain::Instant) {
+    row.update.state = UpdateState::Skipped;
+    row.update.skip_reason = Some(reason);
+    row.update.settled_at = Some(now);
+    row.update.failure = None;
+    row.next_attempt_at = None;
+}
+
+/// A row that was to be tried again, but is no longer to be moved: gone, or without a grant (R45).
+fn given_up(mut row: UpdateRow) -> Option<UpdateRow> {
+    row.next_attempt_at.take().map(|_| row)
+}
+
+/// Takes an update back; `how` when that moved its installation.
+pub(super) fn withdraw_row(row: &mut UpdateRow, how: Option<UpdateMethod>, now: crate::domain::Instant) {
+    row.update.state = UpdateState::Withdrawn;
+    row.update.how = how;
+    row.update.settled_at = Some(now);
+    row.update.failure = None;
+    row.next_attempt_at = None;
+}

@@ -1,0 +1,129 @@
+//! Starting a release: at once, promoted, or because its window has opened (R23, R25, R27, R30).
+
+use crate::domain::event::{EventData, EventKind, Progress};
+use crate::domain::id::{AccountId, PackId, ReleaseId};
+use crate::domain::pack::Pack;
+use crate::domain::release::{Command, Release, ReleaseState, transition};
+use crate::domain::window::lateness;
+use crate::store::write::tasks::Work;
+use crate::store::write::{packs, releases};
+use crate::store::{StoreError, Tx};
+
+use super::Services;
+use super::error::Failure;
+use super::journal::{Entry, Happening, Journal, Subject};
+
+/// How many due packs are read at a time: of one publisher, more than open in one night.
+const PAGE: u64 = 10_000;
+
+/// Why a release starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// It was made to be applied at once, and has no row yet.
+    New,
+    /// Its publisher didn't want to wait.
+    Promoted,
+    /// Its window has opened.
+    Due,
+}
+
+impl Services {
+    /// Carries out, in a transaction of its own, what is due of a pack: its window has opened (R30).
+    /// Every command that touches a pack calls this first, for a pack of the publisher that it is about, and
+    /// the scheduler calls it for any.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn open_if_due(&self, publisher: Option<AccountId>, pack: PackId) -> Result<Option<ReleaseId>, Failure> {
+        let now = self.clock.now();
+        if !packs::is_due(&self.db, publisher, pack, now).await? {
+            return Ok(None);
+        }
+        let tx = self.db.begin().await?;
+        let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
+        let Some(due) = pack.standing.pending.filter(|p| p.starts_at <= now) else { return Ok(None) };
+        let mut release = releases::lock(&tx, pack.id, due.release_id)
+            .await?
+            .ok_or_else(|| Failure::bug("a pack's pending release has no row"))?;
+        let mut journal = Journal::of_scheduler(self, pack.publisher_id, now);
+        self.start(&tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
+        packs::save_standing(&tx, pack.id, &pack.standing).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(Some(due.release_id))
+    }
+
+    /// The same for all packs of a publisher: before a command that touches some of them.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub(super) async fn open_all_due(&self, publisher: AccountId) -> Result<(), Failure> {
+        for pack in packs::due(&self.db, Some(publisher), self.clock.now(), PAGE).await? {
+            self.open_if_due(Some(publisher), pack).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a release: its version is the current one from here on, and what follows for installations
+    /// becomes a task. A first release, that nobody has to be moved by, has succeeded at once (R23).
+    /// Changes `pack.standing`, that the caller saves; gives the tasks.
+    pub(super) async fn start(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &mut Pack,
+        release: &mut Release,
+        why: Start,
+    ) -> Result<Vec<uuid::Uuid>, StoreError> {
+        let now = journal.now;
+        let command = if why == Start::Promoted { Command::Promote } else { Command::Open };
+        release.state = transition(release.state, command)
+            .map_err(|fault| StoreError::Fault(format!("a release can't start: {fault:?}")))?;
+        release.started_at = Some(now);
+        if why == Start::Promoted {
+            release.promoted_at = Some(now);
+        }
+        if why == Start::Due {
+            release.lateness_seconds = release.window.as_ref().and_then(|w| lateness(w.ends_at, now));
+        }
+        let first = release.previous_version_id.is_none();
+        pack.standing.current_version = Some(release.version_id);
+        pack.standing.pending = None;
+        pack.standing.running_release = (!first).then_some(release.id);
+        let action = match why {
+            Start::New => None,
+            Start::Promoted => Some("promoteRelease"),
+            Start::Due => Some("scheduler.startRelease"),
+        };
+        if let Some(action) = action {
+            journal.note(
+                Entry::of(action, Subject::Release(release.id), pack.name.clone())
+                    .change("state", Some("SCHEDULED".into()), Some("IN_PROGRESS".into()))
+                    .change("latenessSeconds", None, release.lateness_seconds.map(|s| s.to_string())),
+            );
+        }
+        journal.tell(Happening::release(EventKind::ReleaseStarted, pack, release.id));
+        if first {
+            release.state = ReleaseState::Succeeded;
+            release.ended_at = Some(now);
+            journal.note_by_scheduler(
+                Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
+                    "state",
+                    Some("IN_PROGRESS".into()),
+                    Some("SUCCEEDED".into()),
+                ),
+            );
+            journal.tell(Happening {
+                data: EventData { progress: Some(Progress::default()), ..EventData::default() },
+                ..Happening::release(EventKind::ReleaseCompleted, pack, release.id)
+            });
+        }
+        if why == Start::New {
+            releases::insert(tx, release).await?;
+        } else {
+            releases::save(tx, release).await?;
+        }
+        let work = if first { Work::GrantsOfPack(pack.id) } else { Work::RollOut(pack.id, release.id) };
+        Ok(vec![self.add_task(tx, pack, work, !first, now).await?])
+    }
+}

@@ -1,0 +1,368 @@
+//! Components and packages (R5–R7, R9, R11, R18).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::account::Privilege;
+use crate::domain::event::EventKind;
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::packaged_component::{
+    Component, ComponentType, ComponentVersion, ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, PACKAGES_MAX,
+    PackageFault, SETTINGS_MAX, VersionKind, check_shareable, creation_time, next_label, numeric_label,
+};
+use crate::domain::refusal::PackagingRefusal;
+use crate::domain::text::{self, Name, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
+use crate::store::Tx;
+use crate::store::write::components::{self, Counters};
+use crate::store::write::packs;
+
+use super::Services;
+use super::access::Publisher;
+use super::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
+use super::journal::{Entry, Happening, Journal, Subject};
+use super::requests::{Repeatable, Turn};
+
+/// One package to be made.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct NewPackage {
+    pub component_id: ComponentId,
+    /// The highest numeric label + 1 when `None` (R6).
+    pub version: Option<String>,
+    pub shareable: bool,
+    pub notes: Option<String>,
+    /// One more than that of the newest package when `None`.
+    pub revision: Option<i32>,
+    pub extensibility: Vec<ExtensibilitySetting>,
+    /// The other components inside.
+    pub manifest: Vec<NewManifestEntry>,
+}
+
+/// A component inside a package to be made.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct NewManifestEntry {
+    pub component_id: ComponentId,
+    pub revision: i32,
+    pub extensibility: Vec<ExtensibilitySetting>,
+}
+
+/// How often packaging begins anew because somebody put a component into another pack meanwhile.
+const TRIES: usize = 5;
+
+impl Services {
+    /// Makes a component.
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG.
+    pub async fn create_component(
+        &self,
+        caller: &Publisher,
+        name: &str,
+        component_type: ComponentType,
+    ) -> Outcome<ComponentId, PackagingRefusal> {
+        caller.viewer.require(Privilege::PackagedComponentManagement)?;
+        let name = Name::parse(name)
+            .map_err(|fault| text_fault(fault, PackagingRefusal::NameRequired, PackagingRefusal::NameTooLong))?;
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let component = Component {
+            id: self.ids.next(),
+            owner_id: caller.id(),
+            name: name.as_str().to_owned(),
+            component_type,
+            created_at: journal.now,
+            created_by: journal.actor().clone(),
+        };
+        let tx = self.db.begin().await?;
+        components::insert(&tx, &component).await?;
+        journal.note(
+            Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
+                .set("name", name.as_str()),
+        );
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(component.id)
+    }
+
+    /// Makes packages, all or none (R9). Changes and releases nothing else (R18); packs that hold a
+    /// component learn that there is something newer.
+    ///
+    /// # Errors
+    /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_TAKEN,
+    /// NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
+    /// component of somebody else.
+    pub async fn create_packages(
+        &self,
+        caller: &Publisher,
+        packages: Vec<NewPackage>,
+        client_request_id: Option<String>,
+    ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
+        caller.viewer.require(Privilege::PackagedComponentManagement)?;
+        self.open_all_due(caller.id()).await?;
+        let call = Repeatable::call(caller.id(), "createPackagedComponents", client_request_id.as_deref(), &packages)?;
+        for _ in 0..TRIES {
+            if let Some(made) = self.try_create_packages(caller, &packages, &call).await? {
+                return Ok(made);
+            }
+        }
+        Err(Failure::Unavailable("packs kept changing while their components were packaged".into()).into())
+    }
+
+    /// `None` when a component came into another pack while this waited for its lock.
+    async fn try_create_packages(
+        &self,
+        caller: &Publisher,
+        packages: &[NewPackage],
+        call: &Repeatable,
+    ) -> Outcome<Option<Vec<ComponentVersionId>>, PackagingRefusal> {
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        match call.turn(&tx, journal.now).await? {
+            Turn::Do => {}
+            Turn::Done(made) => return Ok(Some(made.into_iter().map(Into::into).collect())),
+            Turn::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
+        }
+        check_sizes(packages)?;
+        let wanted = wanted_components(packages);
+        // Before anything is locked, so that nobody can lock what is another's.
+        if components::types(&tx, &caller.scope, &wanted).await?.len() != wanted.len() {
+            return Err(Failure::NotFound.into());
+        }
+        let held_by = packs::with_components(&tx, &wanted).await?;
+        let pack_ids: BTreeSet<PackId> = held_by.values().flatten().copied().collect();
+        let locked = packs::lock_all(&tx, &pack_ids.iter().copied().collect::<Vec<_>>()).await?;
+        let mut counters: BTreeMap<ComponentId, Counters> =
+            components::lock_all(&tx, &caller.scope, &wanted).await?.into_iter().map(|c| (c.component.id, c)).collect();
+        if packs::with_components(&tx, &wanted).await? != held_by {
+            return Ok(None);
+        }
+        let types = self.check_ids(&tx, caller, packages, &counters).await?;
+        let labels = labels(&tx, packages, &counters).await?;
+        check_contents(packages, &types)?;
+
+        let mut made = Vec::with_capacity(packages.len());
+        for (package, label) in packages.iter().zip(labels) {
+            let Some(counters) = counters.get_mut(&package.component_id) else { return Err(Failure::NotFound.into()) };
+            let version = self.package(&tx, &journal, package, label, counters).await?;
+            journal.note(
+                Entry::of(
+                    "createPackagedComponents",
+                    Subject::PackagedComponent(version.id),
+                    counters.component.name.clone(),
+                )
+                .set("version", &version.version)
+                .set("shareable", version.shareable),
+            );
+            if version.shareable {
+                for pack in locked
+                    .iter()
+                    .filter(|pack| held_by.get(&version.component_id).is_some_and(|p| p.contains(&pack.id)))
+                {
+                    journal.tell(Happening {
+                        component_version_id: Some(version.id),
+                        ..Happening::of(EventKind::NewerShareablePackaged, pack)
+                    });
+                }
+            }
+            made.push(version.id);
+        }
+        for counters in counters.values() {
+            components::save_counters(&tx, counters).await?;
+        }
+        for pack in &locked {
+            self.reassess(&tx, pack).await?;
+        }
+        call.remember(&tx, &made.iter().map(|id| id.0).collect::<Vec<_>>()).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(Some(made))
+    }
+
+    /// The types of all components that a call names; all must be the caller's.
+    async fn check_ids(
+        &self,
+        tx: &Tx,
+        caller: &Publisher,
+        packages: &[NewPackage],
+        counters: &BTreeMap<ComponentId, Counters>,
+    ) -> Outcome<BTreeMap<ComponentId, ComponentType>, PackagingRefusal> {
+        let inside: BTreeSet<ComponentId> = packages.iter().flat_map(|p| &p.manifest).map(|e| e.component_id).collect();
+        let mut types: BTreeMap<_, _> =
+            components::types(tx, &caller.scope, &inside.iter().copied().collect::<Vec<_>>())
+                .await?
+                .into_iter()
+                .collect();
+        types.extend(counters.values().map(|c| (c.component.id, c.component.component_type)));
+        let named = packages.iter().map(|p| p.component_id).chain(inside);
+        if named.into_iter().all(|id| types.contains_key(&id)) { Ok(types) } else { Err(Failure::NotFound.into()) }
+    }
+
+    async fn package(
+        &self,
+        tx: &Tx,
+        journal: &Journal<'_>,
+        package: &NewPackage,
+        label: String,
+        counters: &mut Counters,
+    ) -> Result<ComponentVersion, Failure> {
+        let version = ComponentVersion {
+            id: self.ids.next(),
+            component_id: package.component_id,
+            kind: VersionKind::Package,
+            shareable: package.shareable,
+            notes: package.notes.as_deref().map(prose).filter(|notes| !notes.is_empty()),
+            revision: package.revision.unwrap_or_else(|| counters.newest_revision.saturating_add(1)),
+            created_at: creation_time(journal.now, counters.newest_at),
+            created_by: journal.actor().clone(),
+            version: label,
+        };
+        let own = ManifestEntry {
+            component_id: package.component_id,
+            revision: version.revision,
+            extensibility: settings(&package.extensibility),
+        };
+        let others = package.manifest.iter().map(|entry| ManifestEntry {
+            component_id: entry.component_id,
+            revision: entry.revision,
+            extensibility: settings(&entry.extensibility),
+        });
+        let manifest: Vec<_> = std::iter::once(own).chain(others).collect();
+        components::insert_version(tx, &version, &counters.component, &manifest).await?;
+        counters.newest_at = Some(version.created_at);
+        counters.newest_revision = version.revision;
+        if let Some(number) = numeric_label(&version.version).and_then(|n| i64::try_from(n).ok()) {
+            counters.highest_numeric_label = counters.highest_numeric_label.max(number);
+        }
+        if version.shareable {
+            counters.latest_shareable = Some(version.id);
+        }
+        Ok(version)
+    }
+}
+
+fn wanted_components(packages: &[NewPackage]) -> Vec<ComponentId> {
+    let wanted: BTreeSet<ComponentId> = packages.iter().map(|p| p.component_id).collect();
+    wanted.into_iter().collect()
+}
+
+fn prose(text: &str) -> String {
+    text::prose(text, usize::MAX).unwrap_or_default()
+}
+
+/// Settings as they are kept: by name, NFC.
+fn settings(settings: &[ExtensibilitySetting]) -> Vec<ExtensibilitySetting> {
+    let mut kept: Vec<_> = settings
+        .iter()
+        .map(|s| ExtensibilitySetting { name: text::label(&s.name, text::NAME_MAX).unwrap_or_default(), ..s.clone() })
+        .collect();
+    kept.sort_by(|a, b| a.name.cmp(&b.name));
+    kept
+}
+
+fn check_sizes(packages: &[NewPackage]) -> Outcome<(), PackagingRefusal> {
+    match packages.len() {
+        0 => Err(PackagingRefusal::EmptyList.into()),
+        n if n > PACKAGES_MAX => Err(PackagingRefusal::TooMany.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The label of each package, given or counted on (R6).
+async fn labels(
+    tx: &Tx,
+    packages: &[NewPackage],
+    counters: &BTreeMap<ComponentId, Counters>,
+) -> Outcome<Vec<String>, PackagingRefusal> {
+    let given =
+        packages.iter().map(|p| p.version.as_deref().map(|raw| text::label(raw, VERSION_LABEL_MAX)).transpose());
+    let given: Vec<Result<Option<String>, TextFault>> = given.collect();
+    if given.contains(&Err(TextFault::ControlCharacter)) {
+        return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into());
+    }
+    refuse(
+        given
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| label.is_err())
+            .map(|(index, _)| PackagingRefusal::VersionLabelInvalid { index }),
+    )?;
+
+    let mut highest: BTreeMap<ComponentId, u64> =
+        counters.iter().map(|(id, c)| (*id, u64::try_from(c.highest_numeric_label).unwrap_or(0))).collect();
+    let (mut labels, mut taken, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (index, (package, label)) in packages.iter().zip(given).enumerate() {
+        let counted = highest.entry(package.component_id).or_default();
+        let label = label.ok().flatten().unwrap_or_else(|| next_label(Some(*counted)));
+        *counted = (*counted).max(numeric_label(&label).filter(|n| i64::try_from(*n).is_ok()).unwrap_or(0));
+        let taken_by = components::with_label(tx, package.component_id, &label).await?;
+        if taken_by.is_some() || !seen.insert((package.component_id, label.clone())) {
+            taken.push(PackagingRefusal::VersionLabelTaken { index, taken_by });
+        }
+        labels.push(label);
+    }
+    refuse(taken)?;
+    Ok(labels)
+}
+
+fn check_contents(
+    packages: &[NewPackage],
+    types: &BTreeMap<ComponentId, ComponentType>,
+) -> Outcome<(), PackagingRefusal> {
+    let settings = packages
+        .iter()
+        .flat_map(|p| p.extensibility.iter().chain(p.manifest.iter().flat_map(|entry| &entry.extensibility)));
+    let unfit = packages.iter().any(|p| p.notes.as_deref().is_some_and(|notes| notes.contains('\0')))
+        || settings.into_iter().any(|setting| setting.name.chars().any(char::is_control));
+    if unfit {
+        return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into());
+    }
+    let each = || packages.iter().enumerate();
+    let too_long =
+        |p: &NewPackage| p.notes.as_deref().is_some_and(|notes| text::prose(notes, PACKAGE_NOTES_MAX).is_err());
+    refuse(each().filter(|(_, p)| too_long(p)).map(|(index, _)| PackagingRefusal::NotesTooLong { index }))?;
+    refuse(each().filter_map(|(index, p)| Some(PackagingRefusal::ManifestInvalid { index, why: manifest_fault(p)? })))?;
+    let faults: Vec<_> = each()
+        .filter_map(|(index, p)| {
+            let inside = p.manifest.iter().filter_map(|e| types.get(&e.component_id).copied());
+            let component = types.get(&p.component_id).copied()?;
+            Some((index, check_shareable(p.shareable, component, inside).err()?))
+        })
+        .collect();
+    refuse(
+        faults
+            .iter()
+            .filter(|(_, f)| *f == PackageFault::TypeNotShareable)
+            .map(|(index, _)| PackagingRefusal::TypeNotShareable { index: *index }),
+    )?;
+    refuse(faults.iter().map(|(index, _)| PackagingRefusal::ProcessRouteNotShareable { index: *index }))
+}
+
+/// All refusals of one kind, or none.
+fn refuse(refusals: impl IntoIterator<Item = PackagingRefusal>) -> Outcome<(), PackagingRefusal> {
+    let refusals: Vec<_> = refusals.into_iter().collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
+}
+
+/// What is wrong with a package's revision, manifest or settings.
+fn manifest_fault(package: &NewPackage) -> Option<String> {
+    if package.manifest.len() >= MANIFEST_MAX {
+        return Some("Name at most 499 other components in a manifest.".into());
+    }
+    let mut seen = BTreeSet::from([package.component_id]);
+    if !package.manifest.iter().all(|entry| seen.insert(entry.component_id)) {
+        return Some("Name each component in the manifest once, and leave out the packaged one.".into());
+    }
+    let mut revisions = package.manifest.iter().map(|entry| entry.revision).chain(package.revision);
+    if revisions.any(|revision| revision < 1) {
+        return Some("Give revisions of 1 or more.".into());
+    }
+    std::iter::once(&package.extensibility)
+        .chain(package.manifest.iter().map(|entry| &entry.extensibility))
+        .find_map(|settings| settings_fault(settings))
+}
+
+fn settings_fault(settings: &[ExtensibilitySetting]) -> Option<String> {
+    if settings.len() > SETTINGS_MAX {
+        return Some("Give at most 200 extensibility settings for a component.".into());
+    }
+    let mut seen = BTreeSet::new();
+    let unique = settings.iter().all(|s| text::label(&s.name, text::NAME_MAX).is_ok_and(|name| seen.insert(name)));
+    (!unique).then(|| "Give each extensibility setting a name of 1 to 255 characters, unique in its component.".into())
+}

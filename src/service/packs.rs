@@ -1,0 +1,422 @@
+//! Packs and their drafts (R10–R17).
+
+use crate::domain::account::Privilege;
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::pack::{
+    AddFault, Assessment, COMPONENTS_MAX, Candidate, DeploymentModel, DraftRow, Guide, InstallationType, Pack, Removal,
+    Standing, SupportInfo, assess, check_add, removal,
+};
+use crate::domain::packaged_component::VersionKind;
+use crate::domain::refusal::PackRefusal;
+use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
+use crate::store::write::tasks::Work;
+use crate::store::write::{components, packs, tasks};
+use crate::store::{StoreResult, Tx};
+
+use super::Services;
+use super::access::Publisher;
+use super::error::{Error, Failure, Outcome, text_fault};
+use super::journal::{Entry, Journal, Subject};
+
+/// A pack to be made.
+#[derive(Clone, Debug)]
+pub struct NewPack {
+    pub name: String,
+    pub description: String,
+    pub installation_type: InstallationType,
+    pub deployment_model: DeploymentModel,
+    pub support: SupportInfo,
+}
+
+/// What is to be changed of a pack; `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub struct PackEdit {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub support: Option<SupportInfo>,
+}
+
+/// An edit of a draft at work: the pack is locked, and what is due of it was carried out before.
+struct Editing<'a> {
+    tx: Tx,
+    pack: Pack,
+    journal: Journal<'a>,
+}
+
+impl Services {
+    /// Makes an empty pack (R10).
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    pub async fn create_pack(&self, caller: &Publisher, pack: NewPack) -> Outcome<PackId, PackRefusal> {
+        caller.viewer.require(Privilege::IntegrationPack)?;
+        let name = pack_name(&pack.name)?;
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        if packs::name_is_taken(&tx, &caller.scope, &name.key(), None).await? {
+            return Err(PackRefusal::NameTaken.into());
+        }
+        let pack = Pack {
+            id: self.ids.next(),
+            publisher_id: caller.id(),
+            name: name.as_str().to_owned(),
+            description: description(&pack.description)?,
+            installation_type: pack.installation_type,
+            deployment_model: pack.deployment_model,
+            support: support(pack.support)?,
+            revision: 1,
+            assessment: Assessment::default(),
+            last_number: 0,
+            standing: Standing::default(),
+            created_at: journal.now,
+            created_by: journal.actor().clone(),
+            updated_at: journal.now,
+        };
+        match packs::insert(&tx, &pack).await {
+            Err(crate::store::StoreError::Conflict(_)) => return Err(PackRefusal::NameTaken.into()),
+            other => other?,
+        }
+        journal.note(
+            Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
+                .set("name", &pack.name),
+        );
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(pack.id)
+    }
+
+    /// Changes a pack's name, description or support data at once, without a release (R10, R17).
+    ///
+    /// # Errors
+    /// STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
+    /// SUPPORT_INFO_INVALID; not found.
+    pub async fn update_pack(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        edit: PackEdit,
+        expected_revision: Option<i32>,
+    ) -> Outcome<(), PackRefusal> {
+        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let Editing { tx, pack, .. } = &editing;
+        if edit.name.is_some() && pack.installation_type == InstallationType::Multi {
+            return Err(PackRefusal::NameNotEditable.into());
+        }
+        let name = edit.name.as_deref().map(pack_name).transpose()?;
+        if let Some(name) = &name
+            && packs::name_is_taken(tx, &caller.scope, &name.key(), Some(pack.id)).await?
+        {
+            return Err(PackRefusal::NameTaken.into());
+        }
+        let name = name.map_or_else(|| pack.name.clone(), |name| name.as_str().to_owned());
+        let description =
+            edit.description.as_deref().map(description).transpose()?.unwrap_or_else(|| pack.description.clone());
+        let support = edit.support.map(support).transpose()?.unwrap_or_else(|| pack.support.clone());
+        match packs::save_details(tx, pack.id, &name, &description, &support).await {
+            Err(crate::store::StoreError::Conflict(_)) => return Err(PackRefusal::NameTaken.into()),
+            other => other?,
+        }
+        let renamed = name != pack.name;
+        let entry = Entry::of("updateIntegrationPack", Subject::IntegrationPack(pack.id), name.clone())
+            .change("name", Some(pack.name.clone()), Some(name))
+            .change("description", Some(pack.description.clone()), Some(description))
+            .change("support", spelt(&pack.support), spelt(&support));
+        let task = self.ids.next();
+        if renamed {
+            tasks::add(tx, task, caller.id(), Work::Rename(pack.id), false, editing.journal.now).await?;
+        }
+        editing.journal.note(entry);
+        self.finish_edit(editing).await?;
+        if renamed {
+            self.run_first_batch(task).await;
+        }
+        Ok(())
+    }
+
+    /// Adds components to the draft, each following its newest shareable version, all or none (R11–R14).
+    ///
+    /// # Errors
+    /// STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED,
+    /// API_SERVICE_IN_MULTI, NO_SHAREABLE_VERSION, PACK_FULL; not found.
+    pub async fn add_components(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        wanted: Vec<ComponentId>,
+        expected_revision: Option<i32>,
+    ) -> Outcome<(), PackRefusal> {
+        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let Editing { tx, pack, .. } = &editing;
+        if wanted.len() > COMPONENTS_MAX {
+            return Err(PackRefusal::PackFull.into());
+        }
+        let types = components::types(tx, &caller.scope, &wanted).await?;
+        if !wanted.iter().all(|id| types.iter().any(|(known, _)| known == id)) {
+            return Err(Failure::NotFound.into());
+        }
+        if wanted.is_empty() {
+            return Err(PackRefusal::EmptyList.into());
+        }
+        let rows = packs::draft(tx, pack.id).await?;
+        if pack.deployment_model == DeploymentModel::Packaged {
+            let shareable = components::with_shareable_version(tx, &wanted).await?;
+            let candidates: Vec<_> = wanted
+                .iter()
+                .filter_map(|id| {
+                    let (_, component_type) = types.iter().find(|(known, _)| known == id)?;
+                    Some(Candidate {
+                        component_id: *id,
+                        component_type: *component_type,
+                        has_shareable_version: shareable.contains(id),
+                        in_draft: rows.iter().any(|row| row.component_id == *id),
+                    })
+                })
+                .collect();
+            check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
+        } else {
+            // Publications, that alone a legacy pack holds, can't be made yet (R52).
+            return Err(PackRefusal::NoShareableVersion { components: wanted }.into());
+        }
+        let new: Vec<_> = wanted.iter().map(|id| (*id, self.ids.unguessable())).collect();
+        packs::add_draft_rows(tx, pack.id, &new).await?;
+        let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
+        for component in wanted.iter().take(COMPONENTS_MAX) {
+            entry = entry.set("components", component.0);
+        }
+        editing.journal.note(entry);
+        self.finish_edit(editing).await
+    }
+
+    /// Marks a component for removal by the next release; one that was never released just goes (R15).
+    ///
+    /// # Errors
+    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL; not found.
+    pub async fn remove_component(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        component: ComponentId,
+        expected_revision: Option<i32>,
+    ) -> Outcome<Removal, PackRefusal> {
+        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let Editing { tx, pack, .. } = &editing;
+        let row = self.row(tx, caller, pack, component).await?;
+        if row.marked_for_removal {
+            return Err(PackRefusal::MarkedForRemoval { component }.into());
+        }
+        let standing = pack.standing.at(editing.journal.now);
+        let pending = packs::content(tx, standing.pending.map(|p| p.version_id)).await?;
+        let current = packs::content(tx, standing.current_version).await?;
+        let removal = removal(pending.contains_key(&component) || current.contains_key(&component));
+        match removal {
+            Removal::Mark => packs::save_draft_row(tx, pack.id, component, row.pinned, true).await?,
+            Removal::Drop => packs::drop_draft_row(tx, pack.id, component).await?,
+        }
+        let entry = row_entry("removePackComponent", pack, component).set("markedForRemoval", removal == Removal::Mark);
+        editing.journal.note(entry);
+        self.finish_edit(editing).await?;
+        Ok(removal)
+    }
+
+    /// Takes back the mark for removal (R15).
+    ///
+    /// # Errors
+    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL; not found.
+    pub async fn restore_component(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        component: ComponentId,
+        expected_revision: Option<i32>,
+    ) -> Outcome<(), PackRefusal> {
+        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let Editing { tx, pack, .. } = &editing;
+        let row = self.row(tx, caller, pack, component).await?;
+        if !row.marked_for_removal {
+            return Err(PackRefusal::NotMarkedForRemoval { component }.into());
+        }
+        packs::save_draft_row(tx, pack.id, component, row.pinned, false).await?;
+        let entry = row_entry("restorePackComponent", pack, component).change(
+            "markedForRemoval",
+            Some("true".into()),
+            Some("false".into()),
+        );
+        editing.journal.note(entry);
+        self.finish_edit(editing).await
+    }
+
+    /// Pins a component to one version, older ones included (R16, R32).
+    ///
+    /// # Errors
+    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL, VERSION_OF_OTHER_COMPONENT,
+    /// NOT_SHAREABLE, VERSION_DELETED, WRONG_DEPLOYMENT_MODEL; not found.
+    pub async fn pin_component(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        component: ComponentId,
+        version: ComponentVersionId,
+        expected_revision: Option<i32>,
+    ) -> Outcome<(), PackRefusal> {
+        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let Editing { tx, pack, .. } = &editing;
+        let Some((chosen, deleted)) = components::version(tx, &caller.scope, version).await? else {
+            return Err(Failure::NotFound.into());
+        };
+        let row = self.row(tx, caller, pack, component).await?;
+        let wanted_kind = match pack.deployment_model {
+            DeploymentModel::Packaged => VersionKind::Package,
+            DeploymentModel::Legacy => VersionKind::Publication,
+        };
+        let refusal = match () {
+            () if row.marked_for_removal => Some(PackRefusal::MarkedForRemoval { component }),
+            () if chosen.component_id != component => Some(PackRefusal::VersionOfOtherComponent),
+            () if !chosen.shareable => Some(PackRefusal::NotShareable),
+            () if deleted => Some(PackRefusal::VersionDeleted),
+            () if chosen.kind != wanted_kind => Some(PackRefusal::WrongDeploymentModel),
+            () => None,
+        };
+        if let Some(refusal) = refusal {
+            return Err(refusal.into());
+        }
+        packs::save_draft_row(tx, pack.id, component, Some(version), false).await?;
+        let entry = row_entry("pinPackComponent", pack, component).change(
+            "pinned",
+            row.pinned.map(|id| id.0.to_string()),
+            Some(version.0.to_string()),
+        );
+        editing.journal.note(entry);
+        self.finish_edit(editing).await
+    }
+
+    /// Lets a component follow its newest shareable version again (R16).
+    ///
+    /// # Errors
+    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_PINNED; not found.
+    pub async fn unpin_component(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        component: ComponentId,
+        expected_revision: Option<i32>,
+    ) -> Outcome<(), PackRefusal> {
+        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let Editing { tx, pack, .. } = &editing;
+        let row = self.row(tx, caller, pack, component).await?;
+        let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
+        packs::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
+        let entry = row_entry("unpinPackComponent", pack, component).change("pinned", Some(pinned.0.to_string()), None);
+        editing.journal.note(entry);
+        self.finish_edit(editing).await
+    }
+
+    /// Begins an edit: checks the privilege, carries out what is due, locks the pack, checks the revision.
+    async fn edit(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        expected_revision: Option<i32>,
+    ) -> Outcome<Editing<'_>, PackRefusal> {
+        caller.viewer.require(Privilege::IntegrationPack)?;
+        self.open_if_due(Some(caller.id()), pack).await?;
+        let journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        match expected_revision {
+            Some(expected) if expected != pack.revision => {
+                Err(PackRefusal::StaleRevision { current: pack.revision }.into())
+            }
+            _ => Ok(Editing { tx, pack, journal }),
+        }
+    }
+
+    /// Ends an edit: counts the revision on, keeps up what is kept on the pack, and makes it so.
+    async fn finish_edit(&self, editing: Editing<'_>) -> Outcome<(), PackRefusal> {
+        let Editing { tx, pack, journal } = editing;
+        packs::save_revision(&tx, pack.id, pack.revision.saturating_add(1), journal.now).await?;
+        self.reassess(&tx, &pack).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The draft row of one of the caller's components.
+    async fn row(
+        &self,
+        tx: &Tx,
+        caller: &Publisher,
+        pack: &Pack,
+        component: ComponentId,
+    ) -> Outcome<DraftRow, PackRefusal> {
+        if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
+            return Err(Failure::NotFound.into());
+        }
+        let rows = packs::draft(tx, pack.id).await?;
+        let row = rows.into_iter().find(|row| row.component_id == component);
+        row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
+    }
+
+    /// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has.
+    pub(super) async fn reassess(&self, tx: &Tx, pack: &Pack) -> StoreResult<()> {
+        let rows = packs::draft(tx, pack.id).await?;
+        let in_force = packs::content(tx, pack.standing.in_force()).await?;
+        packs::save_assessment(tx, pack.id, assess(&rows, &in_force)).await
+    }
+}
+
+fn row_entry(action: &'static str, pack: &Pack, component: ComponentId) -> Entry {
+    Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone()).set("component", component.0)
+}
+
+fn add_refusal(fault: AddFault) -> PackRefusal {
+    match fault {
+        AddFault::AlreadyInPack(components) => PackRefusal::ComponentAlreadyInPack { components },
+        AddFault::TypeNotAllowed(components) => PackRefusal::ComponentTypeNotAllowed { components },
+        AddFault::ApiServiceInMulti(components) => PackRefusal::ApiServiceInMulti { components },
+        AddFault::NoShareableVersion(components) => PackRefusal::NoShareableVersion { components },
+        AddFault::PackFull => PackRefusal::PackFull,
+    }
+}
+
+fn pack_name(raw: &str) -> Outcome<Name, PackRefusal> {
+    Name::parse(raw).map_err(|fault| text_fault(fault, PackRefusal::NameRequired, PackRefusal::NameTooLong))
+}
+
+fn description(raw: &str) -> Outcome<String, PackRefusal> {
+    text::prose(raw.trim(), DESCRIPTION_MAX)
+        .map_err(|fault| text_fault(fault, PackRefusal::DescriptionTooLong, PackRefusal::DescriptionTooLong))
+}
+
+/// Support data as it is kept; what is empty is left out (R17).
+fn support(raw: SupportInfo) -> Outcome<SupportInfo, PackRefusal> {
+    let invalid = |part: &'static str| {
+        move |fault: TextFault| {
+            let refusal = PackRefusal::SupportInfoInvalid { part };
+            text_fault(fault, refusal.clone(), refusal)
+        }
+    };
+    let guide = |part: &'static str, guide: Option<Guide>| -> Result<Option<Guide>, Error<PackRefusal>> {
+        Ok(match guide {
+            None => None,
+            Some(Guide::Url(url)) => Some(Guide::Url(text::address(&url).map_err(invalid(part))?)),
+            Some(Guide::Text(body)) => {
+                Some(text::prose(&body, GUIDE_MAX).map_err(invalid(part))?).filter(|t| !t.is_empty()).map(Guide::Text)
+            }
+        })
+    };
+    let contact = match raw.contact.as_deref().map(|contact| text::label(contact, NAME_MAX)) {
+        None | Some(Err(TextFault::Empty)) => None,
+        Some(contact) => Some(contact.map_err(invalid("contact"))?),
+    };
+    Ok(SupportInfo {
+        contact,
+        url: raw.url.as_deref().map(text::address).transpose().map_err(invalid("url"))?,
+        installation_guide: guide("installationGuide", raw.installation_guide)?,
+        user_guide: guide("userGuide", raw.user_guide)?,
+        prerequisites: guide("prerequisites", raw.prerequisites)?,
+    })
+}
+
+fn spelt(support: &SupportInfo) -> Option<String> {
+    serde_json::to_string(support).ok()
+}

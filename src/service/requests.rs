@@ -1,0 +1,73 @@
+//! `clientRequestId`: a call that is safe to repeat.
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::AccountId;
+use crate::domain::text::{self, CLIENT_REQUEST_ID_MAX};
+use crate::store::write::requests::{ClientRequest, Known, claim, remember};
+use crate::store::{StoreResult, Tx};
+
+use super::error::Failure;
+
+/// A call as its caller names it; `None` when it is not named.
+pub(super) struct Repeatable(Option<ClientRequest>);
+
+/// Whether a call is to be done.
+pub(super) enum Turn {
+    Do,
+    /// It was done; the ids of what it made.
+    Done(Vec<Uuid>),
+    Reused,
+}
+
+impl Repeatable {
+    /// Names a call of `mutation` with `input`.
+    ///
+    /// # Errors
+    /// [`Failure::BadInput`] for an id that is empty, too long, or has control characters.
+    pub(super) fn call(
+        account: AccountId,
+        mutation: &'static str,
+        client_request_id: Option<&str>,
+        input: &impl Serialize,
+    ) -> Result<Self, Failure> {
+        let Some(raw) = client_request_id else { return Ok(Self(None)) };
+        let id = text::label(raw, CLIENT_REQUEST_ID_MAX).map_err(|_| {
+            Failure::BadInput("Give a clientRequestId of 1 to 64 characters, without control characters.".into())
+        })?;
+        let input = serde_json::to_vec(input).map_err(|e| Failure::bug(format!("an input can't be hashed: {e}")))?;
+        Ok(Self(Some(ClientRequest {
+            account_id: account,
+            mutation,
+            client_request_id: id,
+            input_hash: Sha256::digest(&input).to_vec(),
+        })))
+    }
+
+    /// Whether this transaction is to do the call. A concurrent one with the same name waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError).
+    pub(super) async fn turn(&self, tx: &Tx, now: Instant) -> StoreResult<Turn> {
+        let Some(request) = &self.0 else { return Ok(Turn::Do) };
+        Ok(match claim(tx, request, now).await? {
+            Known::New => Turn::Do,
+            Known::Repeat(ids) => Turn::Done(ids),
+            Known::Reused => Turn::Reused,
+        })
+    }
+
+    /// Remembers what the call made.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError).
+    pub(super) async fn remember(&self, tx: &Tx, made: &[Uuid]) -> StoreResult<()> {
+        match &self.0 {
+            Some(request) => remember(tx, request, made).await,
+            None => Ok(()),
+        }
+    }
+}

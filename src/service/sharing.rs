@@ -1,0 +1,331 @@
+//! Groups, who is in them, and what is shared with them (R24, R45, R48).
+
+use std::collections::BTreeSet;
+
+use crate::domain::account::{AccountGroup, Privilege};
+use crate::domain::event::EventKind;
+use crate::domain::id::{AccountId, GroupId, PackId};
+use crate::domain::refusal::SharingRefusal;
+use crate::domain::text::Name;
+use crate::store::write::tasks::{self, Work};
+use crate::store::write::{accounts, grants, packs};
+use crate::store::{StoreError, StoreResult, Tx};
+
+use super::Services;
+use super::access::Publisher;
+use super::error::{Failure, Outcome, text_fault};
+use super::journal::{Entry, Happening, Journal, Subject};
+
+/// How often a deletion begins anew because somebody shared another pack with the group meanwhile.
+const TRIES: usize = 5;
+/// The most ids in a list of an input.
+const LIST_MAX: usize = 100;
+
+impl Services {
+    /// Makes an account group.
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN.
+    pub async fn create_group(&self, caller: &Publisher, name: &str) -> Outcome<GroupId, SharingRefusal> {
+        caller.viewer.require(Privilege::AccountGroupManagement)?;
+        let name = group_name(name)?;
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        if grants::name_is_taken(&tx, &caller.scope, &name.key(), None).await? {
+            return Err(SharingRefusal::NameTaken.into());
+        }
+        let group = AccountGroup {
+            id: self.ids.next(),
+            publisher_id: caller.id(),
+            name: name.as_str().to_owned(),
+            is_all_accounts: false,
+            created_at: journal.now,
+        };
+        taken(grants::insert_group(&tx, &group).await)?;
+        journal.note(
+            Entry::of("createAccountGroup", Subject::AccountGroup(group.id), group.name.clone())
+                .set("name", &group.name),
+        );
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(group.id)
+    }
+
+    /// Renames an account group.
+    ///
+    /// # Errors
+    /// ALL_ACCOUNTS_IS_FIXED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found.
+    pub async fn rename_group(&self, caller: &Publisher, group: GroupId, name: &str) -> Outcome<(), SharingRefusal> {
+        caller.viewer.require(Privilege::AccountGroupManagement)?;
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let group = editable_group(&tx, caller, group).await?;
+        let name = group_name(name)?;
+        if grants::name_is_taken(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
+            return Err(SharingRefusal::NameTaken.into());
+        }
+        taken(grants::rename_group(&tx, group.id, name.as_str()).await)?;
+        let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(group.id), name.as_str().to_owned());
+        journal.note(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Deletes a group and with it the grants that it gave; gives how many installations froze (R45).
+    ///
+    /// # Errors
+    /// ALL_ACCOUNTS_IS_FIXED; not found.
+    pub async fn delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
+        caller.viewer.require(Privilege::AccountGroupManagement)?;
+        self.open_all_due(caller.id()).await?;
+        for _ in 0..TRIES {
+            if let Some(frozen) = self.try_delete_group(caller, group).await? {
+                return Ok(frozen);
+            }
+        }
+        Err(Failure::Unavailable("packs kept being shared with a group while it was deleted".into()).into())
+    }
+
+    /// `None` when a pack was shared with the group while this waited for its lock.
+    async fn try_delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<Option<u64>, SharingRefusal> {
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let packs = self.packs_to_change(&tx, caller, group).await?;
+        let group = editable_group(&tx, caller, group).await?;
+        if grants::packs_of(&tx, group.id).await? != packs {
+            return Ok(None);
+        }
+        grants::delete_group(&tx, group.id).await?;
+        let frozen = grants::count_frozen(&tx, &packs, None).await?;
+        for pack in packs::lock_all(&tx, &packs).await? {
+            journal.tell(Happening { group_id: Some(group.id), ..Happening::of(EventKind::PackUnshared, &pack) });
+        }
+        journal.note(Entry::of("deleteAccountGroup", Subject::AccountGroup(group.id), group.name));
+        let mut follow = Vec::new();
+        for pack in &packs {
+            follow.push(self.follow(&tx, caller, Work::GrantsOfPack(*pack), &journal).await?);
+        }
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        self.run_first_batches(follow).await;
+        Ok(Some(frozen))
+    }
+
+    /// Puts managed accounts into a group, all or none.
+    ///
+    /// # Errors
+    /// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, ALREADY_IN_GROUP; not found.
+    pub async fn add_accounts(
+        &self,
+        caller: &Publisher,
+        group: GroupId,
+        accounts: Vec<AccountId>,
+    ) -> Outcome<(), SharingRefusal> {
+        self.change_members(caller, group, accounts, true).await.map(|_| ())
+    }
+
+    /// Takes managed accounts out of a group, all or none; gives how many installations froze (R45).
+    ///
+    /// # Errors
+    /// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, NOT_IN_GROUP; not found.
+    pub async fn remove_accounts(
+        &self,
+        caller: &Publisher,
+        group: GroupId,
+        accounts: Vec<AccountId>,
+    ) -> Outcome<u64, SharingRefusal> {
+        self.change_members(caller, group, accounts, false).await
+    }
+
+    async fn change_members(
+        &self,
+        caller: &Publisher,
+        group: GroupId,
+        wanted: Vec<AccountId>,
+        add: bool,
+    ) -> Outcome<u64, SharingRefusal> {
+        caller.viewer.require(Privilege::AccountGroupManagement)?;
+        self.open_all_due(caller.id()).await?;
+        let named = wanted.len();
+        if named > LIST_MAX {
+            return check_list("accountIds", named).map(|()| 0);
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let known = accounts::lock_managed_all(&tx, &caller.scope, &wanted).await?;
+        let packs = self.packs_to_change(&tx, caller, group).await?;
+        let found = grants::lock_groups(&tx, &caller.scope, &[group]).await?;
+        let group = found.into_iter().next().ok_or(Failure::NotFound)?;
+        if known.len() != wanted.len() {
+            return Err(Failure::NotFound.into());
+        }
+        if group.is_all_accounts {
+            return Err(SharingRefusal::AllAccountsIsFixed.into());
+        }
+        check_list("accountIds", named)?;
+        let inside = grants::members_among(&tx, group.id, &wanted).await?;
+        let at_fault: Vec<_> = wanted.iter().copied().filter(|id| inside.contains(id) == add).collect();
+        if !at_fault.is_empty() {
+            return Err(if add {
+                SharingRefusal::AlreadyInGroup { accounts: at_fault }.into()
+            } else {
+                SharingRefusal::NotInGroup { accounts: at_fault }.into()
+            });
+        }
+        let frozen = if add {
+            grants::add_members(&tx, group.id, &wanted).await?;
+            0
+        } else {
+            grants::remove_members(&tx, group.id, &wanted).await?;
+            grants::count_frozen(&tx, &packs, Some(&wanted)).await?
+        };
+        let mut follow = Vec::new();
+        for account in &known {
+            let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
+            let member = Some(account.name.clone());
+            let (before, after) = if add { (None, member) } else { (member, None) };
+            let entry = Entry::of(action, Subject::AccountGroup(group.id), group.name.clone());
+            journal.note(entry.concerning(account.id).change("accounts", before, after));
+            // Also when nothing is shared with the group: somebody may be sharing a pack with it just now.
+            follow.push(self.follow(&tx, caller, Work::GrantsOfAccount(account.id), &journal).await?);
+        }
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        self.run_first_batches(follow).await;
+        Ok(frozen)
+    }
+
+    /// Shares a pack with groups, all or none; before its first release too (R24, R48).
+    ///
+    /// # Errors
+    /// EMPTY_LIST, TOO_MANY, ALREADY_SHARED; not found.
+    pub async fn share_pack(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        groups: Vec<GroupId>,
+    ) -> Outcome<(), SharingRefusal> {
+        self.change_shares(caller, pack, groups, true).await.map(|_| ())
+    }
+
+    /// Takes a pack back from groups, all or none; gives how many installations froze (R45).
+    ///
+    /// # Errors
+    /// EMPTY_LIST, TOO_MANY, NOT_SHARED; not found.
+    pub async fn unshare_pack(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        groups: Vec<GroupId>,
+    ) -> Outcome<u64, SharingRefusal> {
+        self.change_shares(caller, pack, groups, false).await
+    }
+
+    async fn change_shares(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        wanted: Vec<GroupId>,
+        share: bool,
+    ) -> Outcome<u64, SharingRefusal> {
+        caller.viewer.require(Privilege::AccountGroupManagement)?;
+        self.open_if_due(Some(caller.id()), pack).await?;
+        let named = wanted.len();
+        if named > LIST_MAX {
+            return check_list("groupIds", named).map(|()| 0);
+        }
+        let wanted: Vec<_> = wanted.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        let groups = grants::lock_groups(&tx, &caller.scope, &wanted).await?;
+        if groups.len() != wanted.len() {
+            return Err(Failure::NotFound.into());
+        }
+        check_list("groupIds", named)?;
+        let shared = grants::groups_of(&tx, pack.id).await?;
+        let at_fault: Vec<_> = wanted.iter().copied().filter(|id| shared.contains(id) == share).collect();
+        if !at_fault.is_empty() {
+            return Err(if share {
+                SharingRefusal::AlreadyShared { groups: at_fault }.into()
+            } else {
+                SharingRefusal::NotShared { groups: at_fault }.into()
+            });
+        }
+        let frozen = if share {
+            grants::share(&tx, pack.id, &wanted).await?;
+            0
+        } else {
+            grants::unshare(&tx, pack.id, &wanted).await?;
+            grants::count_frozen(&tx, &[pack.id], None).await?
+        };
+        let (kind, action) =
+            if share { (EventKind::PackShared, "sharePack") } else { (EventKind::PackUnshared, "unsharePack") };
+        for group in groups {
+            journal.tell(Happening { group_id: Some(group.id), ..Happening::of(kind, &pack) });
+            let name = Some(group.name);
+            let (before, after) = if share { (None, name) } else { (name, None) };
+            let entry = Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone());
+            journal.note(entry.change("groups", before, after));
+        }
+        let task = self.follow(&tx, caller, Work::GrantsOfPack(pack.id), &journal).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        self.run_first_batches(vec![task]).await;
+        Ok(frozen)
+    }
+
+    /// Locks the packs that a change of a group can grant or take.
+    async fn packs_to_change(
+        &self,
+        tx: &Tx,
+        caller: &Publisher,
+        group: GroupId,
+    ) -> Outcome<Vec<PackId>, SharingRefusal> {
+        if grants::is_own_group(tx, &caller.scope, group).await? {
+            Ok(grants::lock_packs_of(tx, group).await?)
+        } else {
+            Err(Failure::NotFound.into())
+        }
+    }
+
+    async fn follow(&self, tx: &Tx, caller: &Publisher, work: Work, journal: &Journal<'_>) -> StoreResult<uuid::Uuid> {
+        let id = self.ids.next();
+        tasks::add(tx, id, caller.id(), work, false, journal.now).await?;
+        Ok(id)
+    }
+
+    pub(super) async fn run_first_batches(&self, tasks: Vec<uuid::Uuid>) {
+        for task in tasks {
+            self.run_first_batch(task).await;
+        }
+    }
+}
+
+/// A group of the caller's that can be renamed, deleted, or given other members.
+async fn editable_group(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome<AccountGroup, SharingRefusal> {
+    let found = grants::lock_groups(tx, &caller.scope, &[group]).await?;
+    let group = found.into_iter().next().ok_or(Failure::NotFound)?;
+    if group.is_all_accounts { Err(SharingRefusal::AllAccountsIsFixed.into()) } else { Ok(group) }
+}
+
+fn group_name(raw: &str) -> Outcome<Name, SharingRefusal> {
+    Name::parse(raw).map_err(|fault| text_fault(fault, SharingRefusal::NameRequired, SharingRefusal::NameTooLong))
+}
+
+fn taken(result: StoreResult<()>) -> Outcome<(), SharingRefusal> {
+    match result {
+        Err(StoreError::Conflict(_)) => Err(SharingRefusal::NameTaken.into()),
+        other => Ok(other?),
+    }
+}
+
+fn check_list(list: &'static str, length: usize) -> Outcome<(), SharingRefusal> {
+    match length {
+        0 => Err(SharingRefusal::EmptyList { list }.into()),
+        n if n > LIST_MAX => Err(SharingRefusal::TooMany { list }.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,329 @@
+//! Tokens: who a secret stands for, making and revoking them (R1, R4).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::domain::Instant;
+use crate::domain::account::{Account, AccountStatus, ApiToken, Privilege, Role};
+use crate::domain::id::{AccountId, TokenId};
+use crate::domain::refusal::AccountRefusal;
+use crate::domain::text::Name;
+use crate::ids;
+use crate::store::write::accounts;
+use crate::store::{StoreError, Tx};
+
+use super::Services;
+use super::access::{Caller, Enrolment, Viewer};
+use super::error::{Failure, Outcome, text_fault};
+use super::journal::{Entry, Journal, Subject};
+
+/// An API token that was made: its secret is told this once.
+#[derive(Clone)]
+pub struct IssuedToken {
+    pub token_id: TokenId,
+    pub secret: String,
+}
+
+/// When tokens were used, until the scheduler writes it down: a request doesn't wait for that.
+#[derive(Default)]
+pub struct TokenUses(Mutex<HashMap<TokenId, Instant>>);
+
+impl TokenUses {
+    /// Remembers a use; `lastUsedAt` is kept to the minute.
+    fn remember(&self, token: &ApiToken, now: Instant) {
+        if token.last_used_at.is_none_or(|last| now - last >= chrono::Duration::minutes(1)) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token.id, now);
+        }
+    }
+
+    fn take(&self) -> Vec<(TokenId, Instant)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
+    }
+}
+
+const REFUSED: Failure = Failure::Unauthenticated("The token is unknown, revoked, expired or spent; ask for another.");
+
+fn check_status(account: &Account) -> Result<(), Failure> {
+    match account.status {
+        AccountStatus::Active => Ok(()),
+        AccountStatus::Suspended => Err(Failure::Forbidden("The account is suspended; ask its publisher.".into())),
+    }
+}
+
+impl Services {
+    /// Who a bearer secret stands for, before the document is read (R4).
+    ///
+    /// # Errors
+    /// [`Failure::Unauthenticated`] for an unknown, revoked, expired or spent token, [`Failure::Forbidden`]
+    /// for a suspended account's.
+    pub async fn authenticate(&self, secret: Option<&str>, request_id: Option<String>) -> Result<Caller, Failure> {
+        let Some(secret) = secret else { return Ok(Caller::Anonymous) };
+        let (hash, now) = (ids::hash(secret), self.clock.now());
+        if let Some((token, account)) = accounts::token_by_hash(&self.db, &hash).await? {
+            if !token.is_live(now) {
+                return Err(REFUSED);
+            }
+            check_status(&account)?;
+            self.token_uses.remember(&token, now);
+            return Ok(Caller::Viewer(Box::new(Viewer { account, token, request_id })));
+        }
+        let Some((row, account)) = accounts::enrolment_by_hash(&self.db, &hash).await? else { return Err(REFUSED) };
+        if row.spent_at.is_some() || row.expires_at <= now || account.enrolled_at.is_some() {
+            return Err(REFUSED);
+        }
+        check_status(&account)?;
+        Ok(Caller::Enrolment(Enrolment { account, token_id: row.id, request_id }))
+    }
+
+    /// Whether a viewer's token still opens the door: for subscriptions, that outlive their request.
+    ///
+    /// # Errors
+    /// [`Failure::Unauthenticated`] once it was revoked or has expired, [`Failure::Forbidden`] once its
+    /// account is suspended (R4).
+    pub async fn check_still_welcome(&self, viewer: &Viewer) -> Result<(), Failure> {
+        let found = accounts::token_and_account(&self.db, viewer.token.id).await?;
+        let (token, account) = found.ok_or(REFUSED)?;
+        if !token.is_live(self.clock.now()) {
+            return Err(REFUSED);
+        }
+        check_status(&account)
+    }
+
+    /// Writes down when tokens were used.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn save_token_uses(&self) -> Result<(), Failure> {
+        let uses = self.token_uses.take();
+        Ok(accounts::save_last_used(&self.db, &uses).await?)
+    }
+
+    /// Makes a token for the caller's own account. An enrolment token makes the account's first one, an
+    /// administrator's whatever role is asked for, and is spent by it (R1).
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE.
+    pub async fn create_token(
+        &self,
+        caller: &Caller,
+        name: &str,
+        role: Role,
+        expires_at: Option<Instant>,
+    ) -> Outcome<IssuedToken, AccountRefusal> {
+        match caller {
+            Caller::Enrolment(enrolment) => self.enrol(enrolment, name, expires_at).await,
+            Caller::Anonymous | Caller::Viewer(_) => {
+                let viewer = caller.viewer()?;
+                viewer.require(Privilege::AccountAdministration)?;
+                let journal = Journal::of_viewer(self, viewer, self.clock.now());
+                self.make_token(
+                    viewer.account.id,
+                    journal,
+                    NewToken { name, role, expires_at, secret: ids::secret("pwt_") },
+                )
+                .await
+            }
+        }
+    }
+
+    async fn enrol(
+        &self,
+        enrolment: &Enrolment,
+        name: &str,
+        expires_at: Option<Instant>,
+    ) -> Outcome<IssuedToken, AccountRefusal> {
+        let now = self.clock.now();
+        let mut journal = Journal::of_enrolment(self, &enrolment.account, enrolment.request_id.clone(), now);
+        let tx = self.db.begin().await?;
+        let mut account = accounts::lock(&tx, enrolment.account.id).await?.ok_or(Failure::NotFound)?;
+        check_status(&account)?;
+        let row = accounts::lock_enrolment(&tx, enrolment.token_id).await?;
+        // Two enrolments that race: the second one finds it spent, or replaced.
+        if account.enrolled_at.is_some() || !row.is_some_and(|row| row.spent_at.is_none() && row.expires_at > now) {
+            return Err(REFUSED.into());
+        }
+        let name = token_name(name)?;
+        if expires_at.is_some() {
+            return Err(AccountRefusal::ExpiryNotAllowed.into());
+        }
+        accounts::save_spent(&tx, enrolment.token_id, now).await?;
+        account.enrolled_at = Some(now);
+        accounts::save(&tx, &account).await?;
+        let new =
+            NewToken { name: name.as_str(), role: Role::Administrator, expires_at: None, secret: ids::secret("pwt_") };
+        let issued = self.insert_token(&tx, &mut journal, &account, &name, new, "enrolManagedAccount").await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(issued)
+    }
+
+    async fn make_token(
+        &self,
+        account: AccountId,
+        mut journal: Journal<'_>,
+        new: NewToken<'_>,
+    ) -> Outcome<IssuedToken, AccountRefusal> {
+        let tx = self.db.begin().await?;
+        let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+        let name = token_name(new.name)?;
+        let first = account.enrolled_at.is_none();
+        match new.expires_at {
+            Some(_) if first => return Err(AccountRefusal::ExpiryNotAllowed.into()),
+            Some(end) if end <= journal.now => return Err(AccountRefusal::ExpiryNotInFuture.into()),
+            _ => {}
+        }
+        if first && new.role != Role::Administrator {
+            let why = "The first token of an account must have the role ADMINISTRATOR: nobody could make another.";
+            return Err(Failure::BadInput(why.into()).into());
+        }
+        if first {
+            account.enrolled_at = Some(journal.now);
+            accounts::save(&tx, &account).await?;
+        }
+        let issued = self.insert_token(&tx, &mut journal, &account, &name, new, "createApiToken").await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(issued)
+    }
+
+    async fn insert_token(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        account: &Account,
+        name: &Name,
+        new: NewToken<'_>,
+        action: &'static str,
+    ) -> Result<IssuedToken, StoreError> {
+        let token = ApiToken {
+            id: self.ids.next(),
+            account_id: account.id,
+            name: name.as_str().to_owned(),
+            role: new.role,
+            created_at: journal.now,
+            created_by: journal.actor().clone(),
+            last_used_at: None,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        };
+        accounts::insert_token(tx, &token, ids::hash(&new.secret)).await?;
+        let enrolment = action == "enrolManagedAccount";
+        let subject = if enrolment { Subject::account(account) } else { Subject::ApiToken(token.id) };
+        let mut entry = Entry::of(action, subject, token.name.clone())
+            .set("role", crate::store::convert::Stored::stored(token.role));
+        if account.id != account.publisher_id {
+            entry = entry.concerning(account.id);
+        }
+        journal.note(entry);
+        Ok(IssuedToken { token_id: token.id, secret: new.secret })
+    }
+
+    /// Revokes a token of the caller's own account; its open subscriptions end.
+    ///
+    /// # Errors
+    /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
+    pub async fn revoke_token(&self, caller: &Viewer, token: TokenId) -> Outcome<(), AccountRefusal> {
+        caller.require(Privilege::AccountAdministration)?;
+        self.revoke(caller.account.id, token, Journal::of_viewer(self, caller, self.clock.now())).await
+    }
+
+    async fn revoke(
+        &self,
+        account: AccountId,
+        token: TokenId,
+        mut journal: Journal<'_>,
+    ) -> Outcome<(), AccountRefusal> {
+        let tx = self.db.begin().await?;
+        // The account's lock lets one revocation after the other count what is left.
+        let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+        let token = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
+        if token.revoked_at.is_some() {
+            return Err(AccountRefusal::AlreadyRevoked.into());
+        }
+        let others = accounts::tokens_in(&tx, account.id).await?;
+        let others_keep_open = others.iter().any(|other| other.id != token.id && other.keeps_the_account_open());
+        if token.keeps_the_account_open() && !others_keep_open {
+            return Err(AccountRefusal::LastAdministratorToken.into());
+        }
+        accounts::save_revoked(&tx, token.id, journal.now).await?;
+        let mut entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
+            "revokedAt",
+            None,
+            Some(journal.now.to_rfc3339()),
+        );
+        if account.id != account.publisher_id {
+            entry = entry.concerning(account.id);
+        }
+        journal.note(entry);
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    // The command line's own doors, beside the server.
+
+    /// Makes a token for any account: for the command line.
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE; not found.
+    pub async fn create_token_for(
+        &self,
+        account: AccountId,
+        name: &str,
+        role: Role,
+        expires_at: Option<Instant>,
+    ) -> Outcome<IssuedToken, AccountRefusal> {
+        let journal = self.command_line_journal(account).await?;
+        self.make_token(account, journal, NewToken { name, role, expires_at, secret: ids::secret("pwt_") }).await
+    }
+
+    /// The same with a secret of one's own: for the demo's fixed tokens.
+    ///
+    /// # Errors
+    /// NAME_REQUIRED, NAME_TOO_LONG; not found.
+    pub async fn create_token_with_secret(
+        &self,
+        account: AccountId,
+        name: &str,
+        role: Role,
+        secret: &str,
+    ) -> Outcome<TokenId, AccountRefusal> {
+        let journal = self.command_line_journal(account).await?;
+        let new = NewToken { name, role, expires_at: None, secret: secret.to_owned() };
+        Ok(self.make_token(account, journal, new).await?.token_id)
+    }
+
+    /// The tokens of any account, newest first: for the command line.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn tokens_of(&self, account: AccountId) -> Result<Vec<ApiToken>, Failure> {
+        Ok(accounts::tokens_of(&self.db, account).await?)
+    }
+
+    /// Revokes a token of any account: for the command line, under the same rules (R1).
+    ///
+    /// # Errors
+    /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
+    pub async fn revoke_token_of(&self, account: AccountId, token: TokenId) -> Outcome<(), AccountRefusal> {
+        let journal = self.command_line_journal(account).await?;
+        self.revoke(account, token, journal).await
+    }
+
+    async fn command_line_journal(&self, account: AccountId) -> Result<Journal<'_>, Failure> {
+        let tx = self.db.begin().await?;
+        let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+        Ok(Journal::of_command_line(self, account.publisher_id, self.clock.now()))
+    }
+}
+
+struct NewToken<'a> {
+    name: &'a str,
+    role: Role,
+    expires_at: Option<Instant>,
+    secret: String,
+}
+
+fn token_name(raw: &str) -> Outcome<Name, AccountRefusal> {
+    Name::parse(raw).map_err(|fault| text_fault(fault, AccountRefusal::NameRequired, AccountRefusal::NameTooLong))
+}

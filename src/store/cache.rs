@@ -1,0 +1,75 @@
+//! What never changes is kept in the process, bounded: no entry is ever out of date (R5, R22). Only
+//! reads outside of a transaction fill it, so that nothing is in it that was rolled back.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use quick_cache::sync;
+
+use super::StoreResult;
+use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackVersionId};
+use crate::domain::pack::{ContentItem, PackVersion};
+use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
+
+/// A thing and the account whose it is.
+pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);
+
+/// One kind of thing that never changes.
+pub(in crate::store) struct Shelf<K, V>(sync::Cache<K, Owned<V>>);
+
+pub(in crate::store) struct Cache {
+    pub(in crate::store) components: Shelf<ComponentId, Component>,
+    pub(in crate::store) component_versions: Shelf<ComponentVersionId, ComponentVersion>,
+    pub(in crate::store) manifests: Shelf<ComponentVersionId, Vec<ManifestEntry>>,
+    pub(in crate::store) pack_versions: Shelf<PackVersionId, PackVersion>,
+    pub(in crate::store) contents: Shelf<PackVersionId, Vec<ContentItem>>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            components: Shelf(sync::Cache::new(20_000)),
+            component_versions: Shelf(sync::Cache::new(50_000)),
+            manifests: Shelf(sync::Cache::new(500)),
+            pack_versions: Shelf(sync::Cache::new(20_000)),
+            contents: Shelf(sync::Cache::new(2_000)),
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
+    /// What is here and belongs to `owner`.
+    pub(in crate::store) fn peek(&self, owner: AccountId, id: &K) -> Option<Arc<V>> {
+        self.0.get(id).filter(|(of, _)| *of == owner).map(|(_, thing)| thing)
+    }
+
+    /// Those of `ids` that belong to `owner`; what is not here is asked of `load`, which must give
+    /// nothing of another owner.
+    pub(in crate::store) async fn get(
+        &self,
+        owner: AccountId,
+        ids: &[K],
+        load: impl AsyncFnOnce(Vec<K>) -> StoreResult<Vec<(K, V)>>,
+    ) -> StoreResult<HashMap<K, Arc<V>>> {
+        let mut found = HashMap::with_capacity(ids.len());
+        let mut missing = Vec::new();
+        for id in ids {
+            match self.0.get(id) {
+                // Another's is asked for like one that doesn't exist: the same number of statements (R3).
+                Some((of, thing)) if of == owner => {
+                    found.insert(*id, thing);
+                }
+                _ => missing.push(*id),
+            }
+        }
+        if !missing.is_empty() {
+            for (id, thing) in load(missing).await? {
+                let thing = Arc::new(thing);
+                self.0.insert(id, (owner, thing.clone()));
+                found.insert(id, thing);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads of packaged components and their manifests: only their publisher sees them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entity::{component, component_version as version, manifest_entry};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Order as Way, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QueryOrder as _, QueryTrait as _};
+
+use super::components::of_types;
+use super::convert::{self, Stored as _, from_json};
+use super::grants::col;
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use super::scope::PublisherScope;
+use super::{Db, StoreResult};
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::packaged_component::{ComponentType, ComponentVersion, ManifestEntry, VersionKind};
+
+/// The versions with these ids, deleted or not.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn by_ids(
+    db: &Db,
+    scope: PublisherScope,
+    ids: &[ComponentVersionId],
+) -> StoreResult<HashMap<ComponentVersionId, Arc<ComponentVersion>>> {
+    let owner = scope.publisher_id();
+    let load = async |ids: Vec<ComponentVersionId>| {
+        let rows = version::Entity::find()
+            .filter(col(version::Column::Id).is_in(ids.iter().map(|id| id.0)))
+            .filter(col(version::Column::OwnerId).eq(owner.0))
+            .all(db.reader())
+            .await?;
+        rows.into_iter().map(|row| Ok((row.id.into(), convert::component_version(row)?))).collect()
+    };
+    db.cache().component_versions.get(owner, ids, load).await
+}
+
+/// One that is known already.
+#[must_use]
+pub fn known(db: &Db, scope: PublisherScope, id: ComponentVersionId) -> Option<Arc<ComponentVersion>> {
+    db.cache().component_versions.peek(scope.publisher_id(), &id)
+}
+
+/// What is inside these versions, in the order in which it was given.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn manifests(
+    db: &Db,
+    scope: PublisherScope,
+    ids: &[ComponentVersionId],
+) -> StoreResult<HashMap<ComponentVersionId, Arc<Vec<ManifestEntry>>>> {
+    let owner = scope.publisher_id();
+    let load = async |ids: Vec<ComponentVersionId>| {
+        let of_owner = Query::select()
+            .column(version::Column::Id)
+            .from(version::Entity)
+            .and_where(col(version::Column::Id).is_in(ids.iter().map(|id| id.0)))
+            .and_where(col(version::Column::OwnerId).eq(owner.0))
+            .take();
+        let rows = manifest_entry::Entity::find()
+            .filter(col(manifest_entry::Column::ComponentVersionId).in_subquery(of_owner))
+            .order_by_asc(manifest_entry::Column::Position)
+            .all(db.reader())
+            .await?;
+        let mut manifests: HashMap<ComponentVersionId, Vec<ManifestEntry>> = HashMap::new();
+        for row in rows {
+            let entry = ManifestEntry {
+                component_id: row.component_id.into(),
+                revision: row.revision,
+                extensibility: from_json(&row.extensibility)?,
+            };
+            manifests.entry(row.component_version_id.into()).or_default().push(entry);
+        }
+        Ok(manifests.into_iter().collect())
+    };
+    db.cache().manifests.get(owner, ids, load).await
+}
+
+/// Which packaged components. Deleted ones are not among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct VersionFilter {
+    /// The component's name or the version label contains this.
+    pub search: Option<String>,
+    pub component: Option<ComponentId>,
+    /// The component's.
+    pub types: Option<Vec<ComponentType>>,
+    pub shareable: Option<bool>,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VersionOrder {
+    Created {
+        descending: bool,
+    },
+    /// Newest first within a name.
+    ComponentName {
+        descending: bool,
+    },
+}
+
+impl VersionOrder {
+    /// What lists are in when nobody asks for another order.
+    pub const NEWEST: Self = Self::Created { descending: true };
+
+    /// The cursors of lists in this order.
+    #[must_use]
+    pub fn form(self) -> CursorForm {
+        use KeyKind::{Id, Instant, Text};
+        match self {
+            Self::Created { descending } => CursorForm::new("package", &[Instant, Id]).reversed(descending),
+            Self::ComponentName { descending } => {
+                CursorForm::new("package.component", &[Text, Instant, Id]).reversed(descending)
+            }
+        }
+    }
+
+    fn order(self) -> Order<version::Model> {
+        let (created, id) = (col(version::Column::CreatedAt), col(version::Column::Id));
+        match self {
+            Self::Created { .. } => {
+                Order::new(self.form(), vec![created, id], |row| vec![Key::Instant(row.created_at), Key::Id(row.id)])
+            }
+            Self::ComponentName { descending } => {
+                let way = if descending { Way::Desc } else { Way::Asc };
+                let columns =
+                    vec![(col(version::Column::ComponentNameKey), way), (created, Way::Desc), (id, Way::Desc)];
+                Order::mixed(self.form(), columns, |row| {
+                    vec![Key::Text(row.component_name_key.clone()), Key::Instant(row.created_at), Key::Id(row.id)]
+                })
+            }
+        }
+    }
+}
+
+/// A part of a list of packaged components.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VersionsKey {
+    pub filter: VersionFilter,
+    pub order: VersionOrder,
+    pub page: PageRequest,
+}
+
+fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
+    let owner = scope.publisher_id();
+    let own = col(version::Column::OwnerId).eq(owner.0);
+    let own = match filter.component {
+        None => own,
+        // The history of one component has an index of its own.
+        Some(component) => col(version::Column::ComponentId).eq(component.0).and(checked(own)),
+    };
+    let mut select = version::Entity::find()
+        .filter(own)
+        .filter(col(version::Column::Kind).eq(VersionKind::Package.stored()))
+        .filter(col(version::Column::DeletedAt).is_null())
+        .into_query();
+    let of_type = |types: &Vec<ComponentType>| {
+        let components = Query::select()
+            .column(component::Column::Id)
+            .from(component::Entity)
+            .and_where(col(component::Column::OwnerId).eq(owner.0))
+            .and_where(of_types(col(component::Column::ComponentType), types))
+            .take();
+        col(version::Column::ComponentId).in_subquery(components)
+    };
+    let found = |search: &String| {
+        let label = Expr::from(Func::lower(col(version::Column::Version)));
+        contains(col(version::Column::ComponentNameKey), search).or(contains(label, search))
+    };
+    select
+        .and_where_option(filter.search.as_ref().map(found))
+        .and_where_option(filter.types.as_ref().map(of_type))
+        .and_where_option(filter.shareable.map(|shareable| col(version::Column::Shareable).eq(shareable)));
+    select
+}
+
+/// Parts of lists of packaged components.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: PublisherScope,
+    keys: &[VersionsKey],
+) -> StoreResult<HashMap<VersionsKey, Page<Arc<ComponentVersion>>>> {
+    let wanted = keys.iter().map(|key| {
+        let (select, order) = (filtered(scope, &key.filter), key.order.order());
+        (key.clone(), Wanted { select, order, request: key.page.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    let read = |row| convert::component_version(row).map(Arc::new);
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
+}

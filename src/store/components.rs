@@ -1,0 +1,162 @@
+//! Reads of components: only their owner sees them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entity::{component, draft_row};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _, QueryTrait as _};
+
+use super::convert::{self, Stored as _};
+use super::grants::col;
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
+use super::scope::Scope;
+use super::{Db, StoreResult};
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::pack::{COMPONENTS_MAX, DeploymentModel, InstallationType, Pack};
+use crate::domain::packaged_component::{Component, ComponentType};
+
+/// The components with these ids, as far as they are the reader's.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Arc<Component>>> {
+    let owner = scope.account_id();
+    let load = async |ids: Vec<ComponentId>| {
+        let rows = component::Entity::find()
+            .filter(col(component::Column::Id).is_in(ids.iter().map(|id| id.0)))
+            .filter(col(component::Column::OwnerId).eq(owner.0))
+            .all(db.reader())
+            .await?;
+        rows.into_iter().map(|row| Ok((row.id.into(), convert::component(row)?))).collect()
+    };
+    db.cache().components.get(owner, ids, load).await
+}
+
+/// One that is known already.
+#[must_use]
+pub fn known(db: &Db, scope: Scope, id: ComponentId) -> Option<Arc<Component>> {
+    db.cache().components.peek(scope.account_id(), &id)
+}
+
+#[derive(FromQueryResult)]
+struct Latest {
+    id: sea_orm::prelude::Uuid,
+    latest_shareable_id: Option<sea_orm::prelude::Uuid>,
+}
+
+/// The newest shareable version that is not deleted, of each component that has one (R7, R19).
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn latest_shareable(
+    db: &Db,
+    scope: Scope,
+    ids: &[ComponentId],
+) -> StoreResult<HashMap<ComponentId, ComponentVersionId>> {
+    let rows = component::Entity::find()
+        .select_only()
+        .column(component::Column::Id)
+        .column(component::Column::LatestShareableId)
+        .filter(col(component::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(col(component::Column::OwnerId).eq(scope.account_id().0))
+        .into_model::<Latest>()
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.id.into(), row.latest_shareable_id?.into()))).collect())
+}
+
+/// Which components.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ComponentFilter {
+    /// The name contains this.
+    pub search: Option<String>,
+    pub types: Option<Vec<ComponentType>>,
+    /// Can be added to this pack now.
+    pub addable_to: Option<AddableTo>,
+}
+
+/// What decides which components can be added to a pack (R11, R12, R14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddableTo {
+    pack_id: PackId,
+    installation_type: InstallationType,
+    deployment_model: DeploymentModel,
+    full: bool,
+}
+
+impl From<&Pack> for AddableTo {
+    fn from(pack: &Pack) -> Self {
+        Self {
+            pack_id: pack.id,
+            installation_type: pack.installation_type,
+            deployment_model: pack.deployment_model,
+            full: usize::try_from(pack.assessment.component_count).is_ok_and(|rows| rows >= COMPONENTS_MAX),
+        }
+    }
+}
+
+/// The cursors of [`page`].
+pub const BY_NAME: CursorForm = CursorForm::new("component", &[KeyKind::Text, KeyKind::Id]);
+
+fn by_name() -> Order<component::Model> {
+    Order::new(BY_NAME, vec![col(component::Column::NameKey), col(component::Column::Id)], |row| {
+        vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+    })
+}
+
+/// Nothing; told as an expression, for a list that is empty or a pack that is full.
+pub(super) fn nothing() -> Expr {
+    Expr::cust("1 = 0")
+}
+
+pub(super) fn of_types(column: Expr, types: &[ComponentType]) -> Expr {
+    if types.is_empty() { nothing() } else { column.is_in(types.iter().map(|t| t.stored())) }
+}
+
+fn addable(to: AddableTo) -> Expr {
+    if to.full {
+        return nothing();
+    }
+    let types = [ComponentType::Process, ComponentType::ApiService];
+    let taken = match to.installation_type {
+        InstallationType::Single => types.as_slice(),
+        InstallationType::Multi => &types[..1],
+    };
+    let newest = match to.deployment_model {
+        DeploymentModel::Packaged => component::Column::LatestShareableId,
+        DeploymentModel::Legacy => component::Column::LatestPublicationId,
+    };
+    let in_draft = Query::select()
+        .column(draft_row::Column::ComponentId)
+        .from(draft_row::Entity)
+        .and_where(col(draft_row::Column::PackId).eq(to.pack_id.0))
+        .take();
+    of_types(col(component::Column::ComponentType), taken)
+        .and(col(newest).is_not_null())
+        .and(col(component::Column::Id).not_in_subquery(in_draft))
+}
+
+fn filtered(scope: Scope, filter: &ComponentFilter) -> SelectStatement {
+    let mut select =
+        component::Entity::find().filter(col(component::Column::OwnerId).eq(scope.account_id().0)).into_query();
+    select
+        .and_where_option(filter.search.as_ref().map(|search| contains(col(component::Column::NameKey), search)))
+        .and_where_option(filter.types.as_ref().map(|types| of_types(col(component::Column::ComponentType), types)))
+        .and_where_option(filter.addable_to.map(addable));
+    select
+}
+
+/// A page of the reader's components, by name.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn page(
+    db: &Db,
+    scope: Scope,
+    filter: &ComponentFilter,
+    request: PageRequest,
+) -> StoreResult<Page<Arc<Component>>> {
+    let wanted = Wanted { select: filtered(scope, filter), order: by_name(), request };
+    page::page(db, wanted).await?.try_map(|row| convert::component(row).map(Arc::new))
+}

@@ -1,0 +1,305 @@
+//! Rows to the domain's structs and back. A stored name that nobody knows is a fault of ours.
+
+use entity as row;
+use sea_orm::prelude::Uuid;
+
+use super::{StoreError, StoreResult};
+use crate::domain::account::{Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role};
+use crate::domain::event::{Audience, Event, EventKind, NewEvent};
+use crate::domain::id::UpdateId;
+use crate::domain::installation::{
+    Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
+};
+use crate::domain::pack::{Assessment, DeploymentModel, InstallationType, Pack, PackVersion, PendingRelease, Standing};
+use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
+use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
+use crate::domain::window::Window;
+
+/// An enum that is stored by name: the name that it has in the schema.
+pub trait Stored: Sized + Copy {
+    /// The stored name.
+    fn stored(self) -> &'static str;
+    /// The value of a stored name.
+    ///
+    /// # Errors
+    /// [`StoreError::Fault`] for a name that is none.
+    fn read(name: &str) -> StoreResult<Self>;
+}
+
+macro_rules! stored {
+    ($($enum:ident { $($variant:ident = $name:literal),+ $(,)? })*) => {$(
+        impl Stored for $enum {
+            fn stored(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            fn read(name: &str) -> StoreResult<Self> {
+                match name {
+                    $($name => Ok(Self::$variant),)+
+                    other => Err(StoreError::Fault(format!(concat!("no ", stringify!($enum), ": {}"), other))),
+                }
+            }
+        }
+    )*};
+}
+
+stored! {
+    AccountKind { Publisher = "PUBLISHER", Managed = "MANAGED" }
+    AccountStatus { Active = "ACTIVE", Suspended = "SUSPENDED" }
+    Role { Administrator = "ADMINISTRATOR", StandardUser = "STANDARD_USER", ProductionSupport = "PRODUCTION_SUPPORT", Support = "SUPPORT" }
+    ActorKind { ApiToken = "API_TOKEN", Scheduler = "SCHEDULER", CommandLine = "COMMAND_LINE" }
+    ComponentType {
+        Process = "PROCESS", ApiService = "API_SERVICE", ProcessRoute = "PROCESS_ROUTE", Certificate = "CERTIFICATE",
+        CustomLibrary = "CUSTOM_LIBRARY", FlowService = "FLOW_SERVICE", ProcessingGroup = "PROCESSING_GROUP",
+    }
+    VersionKind { Package = "PACKAGE", Publication = "PUBLICATION" }
+    InstallationType { Single = "SINGLE", Multi = "MULTI" }
+    DeploymentModel { Packaged = "PACKAGED", Legacy = "LEGACY" }
+    ReleaseSchedule { Immediately = "IMMEDIATELY", OnSpecifiedDate = "RELEASE_ON_SPECIFIED_DATE" }
+    ReleaseState {
+        Scheduled = "SCHEDULED", InProgress = "IN_PROGRESS", Succeeded = "SUCCEEDED",
+        PartiallySucceeded = "PARTIALLY_SUCCEEDED", Failed = "FAILED", Canceled = "CANCELED", Superseded = "SUPERSEDED",
+    }
+    UpdateState { Offered = "OFFERED", Applied = "APPLIED", Skipped = "SKIPPED", Failed = "FAILED", Withdrawn = "WITHDRAWN" }
+    UpdateMethod { Early = "EARLY", Automatic = "AUTOMATIC", Immediate = "IMMEDIATE", CatchUp = "CATCH_UP", CanceledBack = "CANCELED_BACK" }
+    SkipReason { NotEntitled = "NOT_ENTITLED", AccountSuspended = "ACCOUNT_SUSPENDED" }
+    FailureCode { Temporary = "TEMPORARY", Internal = "INTERNAL" }
+    Audience {
+        Publisher = "PUBLISHER", Account = "ACCOUNT", PublisherAndAccount = "PUBLISHER_AND_ACCOUNT",
+        PublisherAndInstalled = "PUBLISHER_AND_INSTALLED",
+    }
+    EventKind {
+        ReleaseScheduled = "RELEASE_SCHEDULED", ReleaseRescheduled = "RELEASE_RESCHEDULED", ReleaseCanceled = "RELEASE_CANCELED",
+        ReleaseSuperseded = "RELEASE_SUPERSEDED", ReleaseStarted = "RELEASE_STARTED", ReleaseProgressed = "RELEASE_PROGRESSED",
+        ReleaseCompleted = "RELEASE_COMPLETED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED",
+        InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
+        NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
+    }
+}
+
+fn read<T: Stored>(name: &str) -> StoreResult<T> {
+    T::read(name)
+}
+
+fn read_some<T: Stored>(name: Option<&str>) -> StoreResult<Option<T>> {
+    name.map(T::read).transpose()
+}
+
+/// A JSON column.
+///
+/// # Errors
+/// [`StoreError::Fault`] when it doesn't hold what it should.
+pub fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> StoreResult<T> {
+    serde_json::from_str(text).map_err(|e| StoreError::Fault(format!("unreadable JSON in a column: {e}")))
+}
+
+/// A value for a JSON column.
+///
+/// # Errors
+/// [`StoreError::Fault`] when it can't be written as JSON.
+pub fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
+    serde_json::to_string(value).map_err(|e| StoreError::Fault(format!("no JSON: {e}")))
+}
+
+/// The four columns that tell an actor.
+pub fn actor(kind: &str, name: String, token_id: Option<Uuid>, account_id: Option<Uuid>) -> StoreResult<Actor> {
+    Ok(Actor { kind: read(kind)?, name, token_id: token_id.map(Into::into), account_id: account_id.map(Into::into) })
+}
+
+pub fn account(m: row::account::Model) -> StoreResult<Account> {
+    Ok(Account {
+        id: m.id.into(),
+        kind: read(&m.kind)?,
+        publisher_id: m.publisher_id.into(),
+        name: m.name,
+        time_zone: m.time_zone,
+        status: read(&m.status)?,
+        suspended_at: m.suspended_at,
+        enrolled_at: m.enrolled_at,
+        created_at: m.created_at,
+    })
+}
+
+pub fn group(m: row::account_group::Model) -> AccountGroup {
+    AccountGroup {
+        id: m.id.into(),
+        publisher_id: m.publisher_id.into(),
+        name: m.name,
+        is_all_accounts: m.is_all_accounts,
+        created_at: m.created_at,
+    }
+}
+
+pub fn token(m: row::api_token::Model) -> StoreResult<ApiToken> {
+    Ok(ApiToken {
+        id: m.id.into(),
+        account_id: m.account_id.into(),
+        name: m.name,
+        role: read(&m.role)?,
+        created_at: m.created_at,
+        created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+        last_used_at: m.last_used_at,
+        expires_at: m.expires_at,
+        revoked_at: m.revoked_at,
+    })
+}
+
+pub fn component(m: row::component::Model) -> StoreResult<Component> {
+    Ok(Component {
+        id: m.id.into(),
+        owner_id: m.owner_id.into(),
+        name: m.name,
+        component_type: read(&m.component_type)?,
+        created_at: m.created_at,
+        created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+    })
+}
+
+pub fn component_version(m: row::component_version::Model) -> StoreResult<ComponentVersion> {
+    Ok(ComponentVersion {
+        id: m.id.into(),
+        component_id: m.component_id.into(),
+        kind: read(&m.kind)?,
+        version: m.version,
+        shareable: m.shareable,
+        notes: m.notes,
+        revision: m.revision,
+        created_at: m.created_at,
+        created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+    })
+}
+
+pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
+    let pending = match (m.pending_release_id, m.pending_version_id, m.pending_starts_at) {
+        (Some(release), Some(version), Some(starts_at)) => {
+            Some(PendingRelease { release_id: release.into(), version_id: version.into(), starts_at })
+        }
+        _ => None,
+    };
+    Ok(Pack {
+        id: m.id.into(),
+        publisher_id: m.publisher_id.into(),
+        name: m.name,
+        description: m.description,
+        installation_type: read(&m.installation_type)?,
+        deployment_model: read(&m.deployment_model)?,
+        support: from_json(&m.support)?,
+        revision: m.revision,
+        assessment: Assessment {
+            component_count: m.component_count,
+            newer_count: m.newer_count,
+            has_unreleased_changes: m.has_unreleased_changes,
+        },
+        last_number: m.last_number,
+        standing: Standing {
+            current_version: m.current_version_id.map(Into::into),
+            pending,
+            running_release: m.running_release_id.map(Into::into),
+        },
+        created_at: m.created_at,
+        created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+        updated_at: m.updated_at,
+    })
+}
+
+pub fn pack_version(m: row::pack_version::Model) -> PackVersion {
+    PackVersion {
+        id: m.id.into(),
+        pack_id: m.pack_id.into(),
+        publisher_id: m.publisher_id.into(),
+        number: m.number,
+        notes: m.notes,
+        release_id: m.release_id.into(),
+        created_at: m.created_at,
+    }
+}
+
+pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
+    let window = match (m.date, m.time_zone, m.starts_at, m.ends_at) {
+        (Some(date), Some(time_zone), Some(starts_at), Some(ends_at)) => Some(Window {
+            date: date.parse().map_err(|_| StoreError::Fault(format!("no date: {date}")))?,
+            time_zone,
+            starts_at,
+            ends_at,
+        }),
+        _ => None,
+    };
+    Ok(Release {
+        id: m.id.into(),
+        pack_id: m.pack_id.into(),
+        publisher_id: m.publisher_id.into(),
+        version_id: m.version_id.into(),
+        previous_version_id: m.previous_version_id.map(Into::into),
+        state: read(&m.state)?,
+        schedule: read(&m.schedule)?,
+        window,
+        lateness_seconds: m.lateness_seconds,
+        superseded_by: m.superseded_by_id.map(Into::into),
+        created_at: m.created_at,
+        created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+        promoted_at: m.promoted_at,
+        started_at: m.started_at,
+        ended_at: m.ended_at,
+    })
+}
+
+pub fn installation(m: row::installation::Model) -> Installation {
+    Installation {
+        id: m.id.into(),
+        pack_id: m.pack_id.into(),
+        account_id: m.account_id.into(),
+        publisher_id: m.publisher_id.into(),
+        override_name: m.override_name,
+        version_id: m.version_id.into(),
+        installed_at: m.installed_at,
+        moved_at: m.moved_at,
+        uninstalled_at: m.uninstalled_at,
+    }
+}
+
+pub fn update(m: row::installation_update::Model) -> StoreResult<InstallationUpdate> {
+    let failure =
+        read_some::<FailureCode>(m.failure_code.as_deref())?.map(|code| Failure { code, attempts: m.attempts });
+    let applied_by = match (m.actor_kind, m.actor_name) {
+        (Some(kind), Some(name)) => Some(actor(&kind, name, m.actor_token_id, m.actor_account_id)?),
+        _ => None,
+    };
+    Ok(InstallationUpdate {
+        id: UpdateId { installation: m.installation_id.into(), release: m.release_id.into() },
+        account_id: m.account_id.into(),
+        publisher_id: m.publisher_id.into(),
+        pack_id: m.pack_id.into(),
+        state: read(&m.state)?,
+        how: read_some(m.how.as_deref())?,
+        skip_reason: read_some(m.skip_reason.as_deref())?,
+        failure,
+        from_version_id: m.from_version_id.into(),
+        to_version_id: m.to_version_id.into(),
+        offered_at: m.offered_at,
+        settled_at: m.settled_at,
+        applied_by,
+    })
+}
+
+pub fn event(m: row::event::Model) -> StoreResult<Event> {
+    Ok(Event {
+        sequence: m.sequence,
+        event: NewEvent {
+            id: m.id.into(),
+            kind: read(&m.kind)?,
+            audience: read(&m.audience)?,
+            publisher_id: m.publisher_id.into(),
+            account_id: m.account_id.map(Into::into),
+            pack_id: m.pack_id.into(),
+            pack_name: m.pack_name,
+            occurred_at: m.occurred_at,
+            actor: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+            release_id: m.release_id.map(Into::into),
+            installation_id: m.installation_id.map(Into::into),
+            update_state: read_some(m.update_state.as_deref())?,
+            component_version_id: m.component_version_id.map(Into::into),
+            group_id: m.group_id.map(Into::into),
+            data: from_json(&m.data)?,
+        },
+    })
+}

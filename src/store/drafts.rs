@@ -1,0 +1,76 @@
+//! Reads of drafts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use entity::{component, draft_row};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{ExprTrait as _, Query};
+use sea_orm::{ConnectionTrait as _, FromQueryResult};
+
+use super::component_versions;
+use super::grants::col;
+use super::page::checked;
+use super::scope::PublisherScope;
+use super::{Db, StoreResult};
+use crate::domain::id::{ComponentVersionId, PackId};
+use crate::domain::pack::{DraftRow, Stamp};
+
+#[derive(FromQueryResult)]
+struct Row {
+    pack_id: Uuid,
+    component_id: Uuid,
+    pinned_version_id: Option<Uuid>,
+    marked_for_removal: bool,
+    latest_shareable_id: Option<Uuid>,
+}
+
+/// The drafts of these packs, by component id; a pack without rows is not among them.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn of_packs(
+    db: &Db,
+    scope: PublisherScope,
+    ids: &[PackId],
+) -> StoreResult<HashMap<PackId, Arc<Vec<DraftRow>>>> {
+    let rows = Query::select()
+        .columns([
+            (draft_row::Entity, draft_row::Column::PackId),
+            (draft_row::Entity, draft_row::Column::ComponentId),
+            (draft_row::Entity, draft_row::Column::PinnedVersionId),
+            (draft_row::Entity, draft_row::Column::MarkedForRemoval),
+        ])
+        .column((component::Entity, component::Column::LatestShareableId))
+        .from(draft_row::Entity)
+        .inner_join(component::Entity, col(component::Column::Id).eq(col(draft_row::Column::ComponentId)))
+        .and_where(col(draft_row::Column::PackId).is_in(ids.iter().map(|id| id.0)))
+        // A draft holds its publisher's components and nobody else's.
+        .and_where(checked(col(component::Column::OwnerId).eq(scope.publisher_id().0)))
+        .take();
+    let rows = db.reader().query_all(&rows).await?;
+    let rows = rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+    let stamps = stamps(db, scope, &rows).await?;
+    let mut drafts: HashMap<PackId, BTreeMap<Uuid, DraftRow>> = HashMap::new();
+    for row in rows {
+        let judged = DraftRow {
+            component_id: row.component_id.into(),
+            pinned: row.pinned_version_id.map(Into::into),
+            marked_for_removal: row.marked_for_removal,
+            latest_shareable: row.latest_shareable_id.and_then(|id| stamps.get(&ComponentVersionId(id)).copied()),
+        };
+        drafts.entry(row.pack_id.into()).or_default().insert(row.component_id, judged);
+    }
+    Ok(drafts.into_iter().map(|(pack, rows)| (pack, Arc::new(rows.into_values().collect()))).collect())
+}
+
+/// When the newest shareable versions were made: mostly known already, as versions never change.
+async fn stamps(db: &Db, scope: PublisherScope, rows: &[Row]) -> StoreResult<HashMap<ComponentVersionId, Stamp>> {
+    let latest: std::collections::BTreeSet<_> = rows.iter().filter_map(|row| row.latest_shareable_id).collect();
+    if latest.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<_> = latest.into_iter().map(ComponentVersionId).collect();
+    let versions = component_versions::by_ids(db, scope, &ids).await?;
+    Ok(versions.into_iter().map(|(id, version)| (id, Stamp { id, created_at: version.created_at })).collect())
+}

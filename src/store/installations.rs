@@ -1,0 +1,102 @@
+//! Reads of installations: a managed account's own, or those of a publisher's packs. What was
+//! uninstalled is gone.
+
+use std::collections::HashMap;
+
+use entity::{installation, pack_version as version};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
+
+use super::grants::{col, entitled, installation_is_seen};
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
+use super::scope::Scope;
+use super::updates::has_pending;
+use super::{Db, StoreResult, convert};
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, InstallationId, PackId};
+use crate::domain::installation::Installation;
+
+/// The installations with these ids, as far as they are to be seen.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn by_ids(
+    db: &Db,
+    scope: Scope,
+    ids: &[InstallationId],
+) -> StoreResult<HashMap<InstallationId, Installation>> {
+    let rows = installation::Entity::find()
+        .filter(col(installation::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(installation_is_seen(scope))
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().map(convert::installation).map(|found| (found.id, found)).collect())
+}
+
+/// Which installations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InstallationFilter {
+    /// The installation's or the account's name contains this.
+    pub search: Option<String>,
+    pub pack: Option<PackId>,
+    pub account: Option<AccountId>,
+    /// Whether it is frozen (R45).
+    pub frozen: Option<bool>,
+    pub version_number: Option<i32>,
+    /// Whether it has an update that can be applied early now.
+    pub pending: Option<bool>,
+}
+
+/// The cursors of these pages.
+pub const BY_NAME: CursorForm = CursorForm::new("installation", &[KeyKind::Text, KeyKind::Id]);
+
+fn by_name() -> Order<installation::Model> {
+    Order::new(BY_NAME, vec![col(installation::Column::NameKey), col(installation::Column::Id)], |row| {
+        vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+    })
+}
+
+fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectStatement {
+    use installation::Column as I;
+    let mut select = installation::Entity::find().filter(installation_is_seen(scope)).into_query();
+    if let Some(search) = &filter.search {
+        select.and_where(contains(col(I::NameKey), search).or(contains(col(I::AccountNameKey), search)));
+    }
+    select
+        .and_where_option(filter.pack.map(|pack| col(I::PackId).eq(pack.0)))
+        .and_where_option(filter.account.map(|account| col(I::AccountId).eq(account.0)))
+        .and_where_option(filter.frozen.map(|frozen| if frozen { entitled().not() } else { entitled() }))
+        .and_where_option(filter.version_number.map(has_version))
+        .and_where_option(
+            filter.pending.map(|pending| if pending { has_pending(now) } else { has_pending(now).not() }),
+        );
+    select
+}
+
+fn has_version(number: i32) -> Expr {
+    let numbered = Query::select()
+        .column(version::Column::Id)
+        .from(version::Entity)
+        .and_where(col(version::Column::Id).eq(col(installation::Column::VersionId)))
+        .and_where(col(version::Column::Number).eq(number))
+        .take();
+    Expr::exists(numbered)
+}
+
+/// Pages of installations by name.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: Scope,
+    now: Instant,
+    keys: &[(InstallationFilter, PageRequest)],
+) -> StoreResult<HashMap<(InstallationFilter, PageRequest), Page<Installation>>> {
+    let wanted = keys.iter().map(|key| {
+        let select = filtered(scope, now, &key.0);
+        (key.clone(), Wanted { select, order: by_name(), request: key.1.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::installation))).collect())
+}

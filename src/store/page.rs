@@ -1,0 +1,387 @@
+//! Pages of a list by keyset: a cursor holds the sort keys of its row, so that a page costs what it
+//! shows and not what comes before it. Pages of the same list for many parents are one statement.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Datelike as _};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait as _, LikeExpr, Order as Way, SelectStatement, UnionType};
+use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+
+use super::{Db, StoreResult};
+use crate::domain::Instant;
+
+/// Past this many rows nobody counts on: `total` is `None`.
+const COUNT_MAX: u64 = 10_000;
+/// How many pages one statement is asked for: SQLite takes at most 500 parts.
+const PAGES_MAX: usize = 100;
+/// Which of the pages of a statement a row belongs to.
+const PAGE_OF: &str = "page_of";
+
+/// What kind of thing a list is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// A stored key of a name.
+    Text,
+    Instant,
+    Number,
+    Id,
+}
+
+/// One sort key of a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    Text(String),
+    Instant(Instant),
+    Number(i64),
+    Id(Uuid),
+}
+
+impl Key {
+    fn value(&self) -> Expr {
+        match self {
+            Self::Text(text) => Expr::val(text.clone()),
+            Self::Instant(at) => Expr::val(*at),
+            Self::Number(number) => Expr::val(*number),
+            Self::Id(id) => Expr::val(*id),
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Instant(at) => at.timestamp_micros().into(),
+            Self::Number(number) => (*number).into(),
+            Self::Id(id) => URL_SAFE_NO_PAD.encode(id.as_bytes()).into(),
+        }
+    }
+
+    /// Refuses what no row can hold, so that a made-up cursor never reaches a database.
+    fn from_json(kind: KeyKind, json: &serde_json::Value) -> Option<Self> {
+        match kind {
+            KeyKind::Text => json.as_str().filter(|text| !text.contains('\0')).map(|text| Self::Text(text.to_owned())),
+            KeyKind::Instant => DateTime::from_timestamp_micros(json.as_i64()?)
+                .filter(|at| (1..=9999).contains(&at.year()))
+                .map(Self::Instant),
+            KeyKind::Number => json.as_i64().map(Self::Number),
+            KeyKind::Id => Uuid::from_slice(&URL_SAFE_NO_PAD.decode(json.as_str()?).ok()?).ok().map(Self::Id),
+        }
+    }
+}
+
+/// Which list and order a cursor belongs to, and the kinds of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CursorForm {
+    list: &'static str,
+    descending: bool,
+    keys: &'static [KeyKind],
+}
+
+impl CursorForm {
+    /// The cursors of a list that is sorted by `keys`; `list` is unique among all lists and orders.
+    #[must_use]
+    pub const fn new(list: &'static str, keys: &'static [KeyKind]) -> Self {
+        Self { list, descending: false, keys }
+    }
+
+    /// The same list the other way round, whose cursors are others.
+    #[must_use]
+    pub const fn reversed(self, reversed: bool) -> Self {
+        Self { descending: self.descending != reversed, ..self }
+    }
+
+    /// A cursor.
+    #[must_use]
+    pub fn encode(self, keys: &[Key]) -> String {
+        let way = if self.descending { "-" } else { "" };
+        let mut parts = vec![serde_json::Value::from(format!("{way}{}", self.list))];
+        parts.extend(keys.iter().map(Key::to_json));
+        URL_SAFE_NO_PAD.encode(serde_json::Value::Array(parts).to_string())
+    }
+
+    /// The keys of a cursor; `None` for one of another list or order, and for what is none.
+    #[must_use]
+    pub fn decode(self, cursor: &str) -> Option<Vec<Key>> {
+        let json: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let (list, parts) = json.as_array()?.split_first()?;
+        let list = list.as_str()?;
+        let descending = list.starts_with('-');
+        let is_ours = list.trim_start_matches('-') == self.list && descending == self.descending;
+        if !is_ours || parts.len() != self.keys.len() {
+            return None;
+        }
+        self.keys.iter().zip(parts).map(|(kind, part)| Key::from_json(*kind, part)).collect()
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageRequest {
+    /// How many rows, 1 to 100.
+    pub size: u32,
+    /// Whether they are counted from the end.
+    pub backward: bool,
+    /// Keys of the list's [`CursorForm`].
+    pub after: Option<Vec<Key>>,
+    pub before: Option<Vec<Key>>,
+    /// Whether the total is wanted.
+    pub count: bool,
+}
+
+impl PageRequest {
+    /// The first `size` rows.
+    #[must_use]
+    pub fn first(size: u32) -> Self {
+        Self { size, backward: false, after: None, before: None, count: false }
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// In order, each with its cursor.
+    pub items: Vec<(String, T)>,
+    pub has_next: bool,
+    pub has_previous: bool,
+    /// How many rows there are in all; `None` when not asked for, and past 10,000.
+    pub total: Option<i64>,
+}
+
+impl<T> Page<T> {
+    /// A page of an empty list.
+    #[must_use]
+    pub fn empty(count: bool) -> Self {
+        Self { items: Vec::new(), has_next: false, has_previous: false, total: count.then_some(0) }
+    }
+
+    /// The page with something else in the place of each row.
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Page<U> {
+        let Self { items, has_next, has_previous, total } = self;
+        Page {
+            items: items.into_iter().map(|(cursor, item)| (cursor, f(item))).collect(),
+            has_next,
+            has_previous,
+            total,
+        }
+    }
+
+    /// The same where a row may be unreadable.
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let Self { items, has_next, has_previous, total } = self;
+        let items = items.into_iter().map(|(cursor, item)| Ok((cursor, f(item)?))).collect::<Result<_, E>>()?;
+        Ok(Page { items, has_next, has_previous, total })
+    }
+}
+
+/// How a list is sorted: the last column makes it unique.
+pub(in crate::store) struct Order<M> {
+    form: CursorForm,
+    columns: Vec<(Expr, Way)>,
+    keys: fn(&M) -> Vec<Key>,
+}
+
+impl<M> Order<M> {
+    /// All columns the same way: downward when `form` is reversed.
+    pub(in crate::store) fn new(form: CursorForm, columns: Vec<Expr>, keys: fn(&M) -> Vec<Key>) -> Self {
+        let way = if form.descending { Way::Desc } else { Way::Asc };
+        Self { form, columns: columns.into_iter().map(|column| (column, way.clone())).collect(), keys }
+    }
+
+    /// Each column its own way.
+    pub(in crate::store) fn mixed(form: CursorForm, columns: Vec<(Expr, Way)>, keys: fn(&M) -> Vec<Key>) -> Self {
+        Self { form, columns, keys }
+    }
+
+    fn compare(&self, a: &[Key], b: &[Key]) -> Ordering {
+        let ways = self.columns.iter().map(|(_, way)| way);
+        let mut each = a.iter().zip(b).zip(ways).map(|((a, b), way)| match way {
+            Way::Desc => b.cmp(a),
+            _ => a.cmp(b),
+        });
+        each.find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// What lies behind `keys` (`after`), or before them.
+    fn beyond(&self, keys: &[Key], after: bool) -> Expr {
+        let is_up = |way: &Way| (*way != Way::Desc) == after;
+        let uniform = self.columns.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a == b));
+        if let (true, Some((_, way))) = (uniform, self.columns.first()) {
+            let columns = Expr::tuple(self.columns.iter().map(|(column, _)| column.clone()));
+            let values = Expr::tuple(keys.iter().map(Key::value));
+            return if is_up(way) { columns.gt(values) } else { columns.lt(values) };
+        }
+        let pairs: Vec<_> = self.columns.iter().zip(keys).collect();
+        let strictly = |((column, way), key): &(&(Expr, Way), &Key)| {
+            if is_up(way) { column.clone().gt(key.value()) } else { column.clone().lt(key.value()) }
+        };
+        let mut any = Expr::val(false).eq(true);
+        for (n, pair) in pairs.iter().enumerate() {
+            let equal_so_far = pairs
+                .iter()
+                .take(n)
+                .fold(strictly(pair), |all, ((column, _), key)| column.clone().eq(key.value()).and(all));
+            any = if n == 0 { equal_so_far } else { any.or(equal_so_far) };
+        }
+        // Said beside the rest, so that an index finds the place.
+        match pairs.first() {
+            Some(((column, way), key)) if is_up(way) => column.clone().gte(key.value()).and(any),
+            Some(((column, _), key)) => column.clone().lte(key.value()).and(any),
+            None => any,
+        }
+    }
+}
+
+/// A list, its order, and the part of it that is wanted.
+pub(in crate::store) struct Wanted<M> {
+    /// Without an order and a limit.
+    pub(in crate::store) select: SelectStatement,
+    pub(in crate::store) order: Order<M>,
+    pub(in crate::store) request: PageRequest,
+}
+
+impl<M: FromQueryResult> Wanted<M> {
+    /// One row more than wanted, to see whether there is one.
+    fn statement(&self) -> SelectStatement {
+        let Self { select, order, request } = self;
+        let mut select = select.clone();
+        if let Some(after) = &request.after {
+            select.and_where(order.beyond(after, true));
+        }
+        if let Some(before) = &request.before {
+            select.and_where(order.beyond(before, false));
+        }
+        for (column, way) in &order.columns {
+            let upward = (*way != Way::Desc) != request.backward;
+            select.order_by_expr(column.clone(), if upward { Way::Asc } else { Way::Desc });
+        }
+        select.limit(u64::from(request.size) + 1);
+        select
+    }
+
+    fn counted(&self) -> SelectStatement {
+        let mut rows = self.select.clone();
+        rows.clear_selects().clear_order_by().expr(Expr::cust("1")).limit(COUNT_MAX + 1);
+        SelectStatement::new().expr_as(Expr::cust("COUNT(*)"), "total").from_subquery(rows, "counted").take()
+    }
+
+    fn page(&self, rows: Vec<M>, total: Option<i64>) -> Page<M> {
+        let mut rows: Vec<_> = rows.into_iter().map(|row| ((self.order.keys)(&row), row)).collect();
+        rows.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
+        let size = usize::try_from(self.request.size).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        if more && self.request.backward {
+            rows.remove(0);
+        }
+        rows.truncate(size);
+        let (after, before) = (self.request.after.is_some(), self.request.before.is_some());
+        let (has_previous, has_next) =
+            if self.request.backward { (more || after, before) } else { (after, more || before) };
+        let items = rows.into_iter().map(|(keys, row)| (self.order.form.encode(&keys), row)).collect();
+        Page { items, has_next, has_previous, total: total.filter(|t| u64::try_from(*t).is_ok_and(|t| t <= COUNT_MAX)) }
+    }
+}
+
+/// One page.
+pub(in crate::store) async fn page<M: FromQueryResult>(db: &Db, wanted: Wanted<M>) -> StoreResult<Page<M>> {
+    let mut pages = pages(db, vec![((), wanted)]).await?;
+    Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))
+}
+
+/// Pages of lists that have the same columns, in one statement for all, and one more when totals are
+/// wanted.
+pub(in crate::store) async fn pages<K, M>(db: &Db, wanted: Vec<(K, Wanted<M>)>) -> StoreResult<HashMap<K, Page<M>>>
+where
+    K: Eq + Hash,
+    M: FromQueryResult,
+{
+    let mut pages = HashMap::with_capacity(wanted.len());
+    let mut left = wanted;
+    while !left.is_empty() {
+        let rest = left.split_off(left.len().min(PAGES_MAX));
+        some_pages(db, left, &mut pages).await?;
+        left = rest;
+    }
+    Ok(pages)
+}
+
+async fn some_pages<K, M>(db: &Db, wanted: Vec<(K, Wanted<M>)>, into: &mut HashMap<K, Page<M>>) -> StoreResult<()>
+where
+    K: Eq + Hash,
+    M: FromQueryResult,
+{
+    let mut rows: Vec<Vec<M>> = wanted.iter().map(|_| Vec::new()).collect();
+    let selects = wanted.iter().map(|(_, w)| w.statement()).collect();
+    for (row, index) in numbered(db, selects).await? {
+        if let Some(rows) = rows.get_mut(index) {
+            rows.push(M::from_query_result(&row, "")?);
+        }
+    }
+    let counted: Vec<_> = wanted.iter().enumerate().filter(|(_, (_, w))| w.request.count).collect();
+    let mut totals = vec![None; wanted.len()];
+    if !counted.is_empty() {
+        let selects = counted.iter().map(|(_, (_, w))| w.counted()).collect();
+        for (row, index) in numbered(db, selects).await? {
+            let total: i64 = row.try_get("", "total")?;
+            if let Some(slot) = counted.get(index).and_then(|(page, _)| totals.get_mut(*page)) {
+                *slot = Some(total);
+            }
+        }
+    }
+    for (((key, wanted), rows), total) in wanted.into_iter().zip(rows).zip(totals) {
+        into.insert(key, wanted.page(rows, total));
+    }
+    Ok(())
+}
+
+/// The rows of all `selects`, each with the index of its select.
+async fn numbered(db: &Db, selects: Vec<SelectStatement>) -> StoreResult<Vec<(QueryResult, usize)>> {
+    let mut parts = selects.into_iter().enumerate();
+    let Some((_, mut statement)) = parts.next() else { return Ok(Vec::new()) };
+    let mut rest = parts.peekable();
+    if rest.peek().is_none() {
+        return Ok(db.reader().query_all(&statement).await?.into_iter().map(|row| (row, 0)).collect());
+    }
+    statement = part(statement, 0);
+    for (index, select) in rest {
+        statement.union(UnionType::All, part(select, index));
+    }
+    let rows = db.reader().query_all(&statement).await?;
+    rows.into_iter()
+        .map(|row| {
+            let index: i32 = row.try_get("", PAGE_OF)?;
+            Ok((row, usize::try_from(index).unwrap_or(usize::MAX)))
+        })
+        .collect()
+}
+
+/// A select that can stand in a union with its own order and limit.
+fn part(mut select: SelectStatement, index: usize) -> SelectStatement {
+    select.expr_as(Expr::cust(index.to_string()), PAGE_OF);
+    SelectStatement::new().column(Asterisk).from_subquery(select, "part").take()
+}
+
+/// A condition that is checked row by row: for whose a row is, where other columns say which rows there
+/// are. Told plainly, a database without statistics starts with all that the owner has.
+pub(in crate::store) fn checked(condition: Expr) -> Expr {
+    condition.is(Expr::custom_keyword("TRUE"))
+}
+
+/// Whether a stored key holds `search`, whatever the case.
+pub(in crate::store) fn contains(column: Expr, search: &str) -> Expr {
+    let mut pattern = String::from("%");
+    for c in crate::domain::text::key(search).chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    column.like(LikeExpr::new(pattern).escape('\\'))
+}

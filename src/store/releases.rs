@@ -1,0 +1,194 @@
+//! Reads of releases and how far they have got. Which of its publisher's releases a managed account may
+//! see is decided where it gets the id from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entity::{installation, installation_update as update, pack_release as release};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
+
+use super::components::nothing;
+use super::convert::{self, Stored as _};
+use super::grants::col;
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
+use super::scope::{PublisherScope, Scope};
+use super::{Db, StoreResult};
+use crate::domain::Instant;
+use crate::domain::event::Progress;
+use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::installation::{UpdateMethod, UpdateState, effective_state};
+use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
+
+/// The releases with these ids, of packs of the reader's publisher.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, Arc<Release>>> {
+    let rows = release::Entity::find()
+        .filter(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
+        .all(db.reader())
+        .await?;
+    rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::release(row)?)))).collect()
+}
+
+/// Which releases.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReleaseFilter {
+    pub pack: Option<PackId>,
+    pub states: Option<Vec<ReleaseState>>,
+    pub schedule: Option<ReleaseSchedule>,
+}
+
+/// The cursors of [`pages`].
+pub const NEWEST: CursorForm = CursorForm::new("release", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
+
+/// Parts of lists of releases, newest first, in the states that they have at `now`.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: PublisherScope,
+    now: Instant,
+    keys: &[(ReleaseFilter, PageRequest)],
+) -> StoreResult<HashMap<(ReleaseFilter, PageRequest), Page<Arc<Release>>>> {
+    let wanted = keys.iter().map(|key| {
+        let columns = vec![col(release::Column::CreatedAt), col(release::Column::Id)];
+        let order =
+            Order::new(NEWEST, columns, |row: &release::Model| vec![Key::Instant(row.created_at), Key::Id(row.id)]);
+        (key.clone(), Wanted { select: filtered(scope, now, &key.0), order, request: key.1.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    let read = |row| convert::release(row).map(Arc::new);
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
+}
+
+fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> SelectStatement {
+    let own = col(release::Column::PublisherId).eq(scope.publisher_id().0);
+    let own = match filter.pack {
+        None => own,
+        // The releases of one pack have an index of their own.
+        Some(pack) => col(release::Column::PackId).eq(pack.0).and(checked(own)),
+    };
+    let in_states = |states: &Vec<ReleaseState>| {
+        states.iter().map(|state| in_state(*state, now)).reduce(Expr::or).unwrap_or_else(nothing)
+    };
+    let mut select = release::Entity::find().filter(own).into_query();
+    select
+        .and_where_option(filter.states.as_ref().map(in_states))
+        .and_where_option(filter.schedule.map(|schedule| col(release::Column::Schedule).eq(schedule.stored())));
+    select
+}
+
+/// The condition for [`Release::state_at`] of what is stored: a scheduled release whose window has opened
+/// is in progress, or has succeeded if it is the first (R23, R30).
+fn in_state(state: ReleaseState, now: Instant) -> Expr {
+    let stored = |state: ReleaseState| col(release::Column::State).eq(state.stored());
+    let starts_at = || col(release::Column::StartsAt);
+    let previous = || col(release::Column::PreviousVersionId);
+    let due = || stored(ReleaseState::Scheduled).and(starts_at().lte(now));
+    match state {
+        ReleaseState::Scheduled => stored(state).and(starts_at().gt(now)),
+        ReleaseState::InProgress => stored(state).or(due().and(previous().is_not_null())),
+        ReleaseState::Succeeded => stored(state).or(due().and(previous().is_null())),
+        _ => stored(state),
+    }
+}
+
+/// Counts installations whose update is in this state.
+fn add(progress: &mut Progress, state: UpdateState, how: Option<UpdateMethod>, count: i64) {
+    match state {
+        UpdateState::Offered => progress.offered += count,
+        UpdateState::Applied => {
+            progress.applied += count;
+            if how == Some(UpdateMethod::Early) {
+                progress.applied_early += count;
+            }
+        }
+        UpdateState::Skipped => progress.skipped += count,
+        UpdateState::Failed => progress.failed += count,
+        UpdateState::Withdrawn => progress.withdrawn += count,
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Group {
+    release_id: Uuid,
+    release_state: String,
+    state: String,
+    how: Option<String>,
+    count: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Waiting {
+    release_id: Uuid,
+    count: i64,
+}
+
+/// How far these releases have got. What no batch has come to yet is derived from the decision (R49).
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, Progress>> {
+    let mut progress: HashMap<ReleaseId, Progress> = ids.iter().map(|id| (*id, Progress::default())).collect();
+    for row in db.reader().query_all(&settled(scope, ids)).await? {
+        let row = Group::from_query_result(&row, "")?;
+        let state = effective_state(UpdateState::read(&row.state)?, ReleaseState::read(&row.release_state)?);
+        let how = row.how.as_deref().map(UpdateMethod::read).transpose()?;
+        add(progress.entry(row.release_id.into()).or_default(), state, how, row.count);
+    }
+    for row in db.reader().query_all(&waiting(scope, ids)).await? {
+        let row = Waiting::from_query_result(&row, "")?;
+        progress.entry(row.release_id.into()).or_default().offered += row.count;
+    }
+    Ok(progress)
+}
+
+/// The updates that are written, counted.
+fn settled(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+    Query::select()
+        .column((update::Entity, update::Column::ReleaseId))
+        .expr_as(col(release::Column::State), "release_state")
+        .columns([(update::Entity, update::Column::State), (update::Entity, update::Column::How)])
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .from(update::Entity)
+        .inner_join(release::Entity, col(release::Column::Id).eq(col(update::Column::ReleaseId)))
+        .and_where(col(update::Column::ReleaseId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .add_group_by([
+            col(update::Column::ReleaseId),
+            col(release::Column::State),
+            col(update::Column::State),
+            col(update::Column::How),
+        ])
+        .take()
+}
+
+/// The installations that an open release has still to come to: those without an update of it and at
+/// another version. One that was made during the rollout has the version already (R27).
+fn waiting(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+    let written = Query::select()
+        .expr(Expr::cust("1"))
+        .from(update::Entity)
+        .and_where(col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .and_where(col(update::Column::ReleaseId).eq(col(release::Column::Id)))
+        .take();
+    let open = [ReleaseState::Scheduled, ReleaseState::InProgress].map(ReleaseState::stored);
+    Query::select()
+        .expr_as(col(release::Column::Id), "release_id")
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .from(release::Entity)
+        .inner_join(installation::Entity, col(installation::Column::PackId).eq(col(release::Column::PackId)))
+        .and_where(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(col(release::Column::State).is_in(open))
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where(col(installation::Column::VersionId).ne(col(release::Column::VersionId)))
+        .and_where(Expr::exists(written).not())
+        .add_group_by([col(release::Column::Id)])
+        .take()
+}

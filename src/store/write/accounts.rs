@@ -1,0 +1,346 @@
+//! Accounts and their tokens.
+
+use entity::{account, api_token, enrolment_token, pack_release};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use uuid::Uuid;
+
+use super::{ActorColumns, locked};
+use crate::domain::Instant;
+use crate::domain::account::{Account, AccountKind, ApiToken};
+use crate::domain::id::{AccountId, ReleaseId, TokenId};
+use crate::domain::text;
+use crate::store::convert::{self, Stored as _};
+use crate::store::scope::PublisherScope;
+use crate::store::{Db, StoreResult, Tx};
+
+/// An account, locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock(tx: &Tx, id: AccountId) -> StoreResult<Option<Account>> {
+    locked(account::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.map(convert::account).transpose()
+}
+
+/// An account that the publisher manages, locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_managed(tx: &Tx, scope: &PublisherScope, id: AccountId) -> StoreResult<Option<Account>> {
+    let found = lock_managed_all(tx, scope, &[id]).await?;
+    Ok(found.into_iter().next())
+}
+
+/// Accounts that the publisher manages, locked in the order of their ids.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_managed_all(tx: &Tx, scope: &PublisherScope, ids: &[AccountId]) -> StoreResult<Vec<Account>> {
+    let select = account::Entity::find()
+        .filter(account::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(account::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .filter(account::Column::Kind.eq(AccountKind::Managed.stored()))
+        .order_by_asc(account::Column::Id);
+    locked(select).all(tx.conn()).await?.into_iter().map(convert::account).collect()
+}
+
+/// Whether there is an account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn any(db: &Db) -> StoreResult<bool> {
+    Ok(account::Entity::find().limit(1).one(db.reader()).await?.is_some())
+}
+
+/// All accounts, each publisher before those that it manages, by name: for the command line.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn all(db: &Db) -> StoreResult<Vec<Account>> {
+    let found = account::Entity::find()
+        .order_by_asc(account::Column::PublisherId)
+        .order_by_desc(account::Column::Kind)
+        .order_by_asc(account::Column::NameKey)
+        .all(db.reader())
+        .await?;
+    found.into_iter().map(convert::account).collect()
+}
+
+/// Whether another account of the kind has the name: among a publisher's managed ones, or among publishers.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn name_is_taken(
+    tx: &Tx,
+    kind: AccountKind,
+    publisher: Option<AccountId>,
+    name_key: &str,
+    but: Option<AccountId>,
+) -> StoreResult<bool> {
+    let mut select = account::Entity::find()
+        .filter(account::Column::Kind.eq(kind.stored()))
+        .filter(account::Column::NameKey.eq(name_key));
+    if let Some(publisher) = publisher {
+        select = select.filter(account::Column::PublisherId.eq(Uuid::from(publisher)));
+    }
+    Ok(select.one(tx.conn()).await?.is_some_and(|found| Some(AccountId::from(found.id)) != but))
+}
+
+/// Adds an account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+pub async fn insert(tx: &Tx, new: &Account) -> StoreResult<()> {
+    account::Entity::insert(account::ActiveModel {
+        id: Set(new.id.into()),
+        kind: Set(new.kind.stored().into()),
+        publisher_id: Set(new.publisher_id.into()),
+        name: Set(new.name.clone()),
+        name_key: Set(text::key(&new.name)),
+        time_zone: Set(new.time_zone.clone()),
+        status: Set(new.status.stored().into()),
+        suspended_at: Set(new.suspended_at),
+        enrolled_at: Set(new.enrolled_at),
+        created_at: Set(new.created_at),
+    })
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Saves what can change of an account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
+    account::Entity::update(account::ActiveModel {
+        id: Set(account.id.into()),
+        name: Set(account.name.clone()),
+        name_key: Set(text::key(&account.name)),
+        time_zone: Set(account.time_zone.clone()),
+        status: Set(account.status.stored().into()),
+        suspended_at: Set(account.suspended_at),
+        enrolled_at: Set(account.enrolled_at),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The token with the hash, and its account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn token_by_hash(db: &Db, hash: &[u8]) -> StoreResult<Option<(ApiToken, Account)>> {
+    let Some(token) = api_token::Entity::find().filter(api_token::Column::SecretHash.eq(hash)).one(db.reader()).await?
+    else {
+        return Ok(None);
+    };
+    let account = account::Entity::find_by_id(token.account_id).one(db.reader()).await?;
+    let Some(account) = account else { return Ok(None) };
+    Ok(Some((convert::token(token)?, convert::account(account)?)))
+}
+
+/// A token by id, and its account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn token_and_account(db: &Db, id: TokenId) -> StoreResult<Option<(ApiToken, Account)>> {
+    let Some(token) = api_token::Entity::find_by_id(Uuid::from(id)).one(db.reader()).await? else { return Ok(None) };
+    let account = account::Entity::find_by_id(token.account_id).one(db.reader()).await?;
+    let Some(account) = account else { return Ok(None) };
+    Ok(Some((convert::token(token)?, convert::account(account)?)))
+}
+
+/// A token of an account, locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_token(tx: &Tx, account: AccountId, id: TokenId) -> StoreResult<Option<ApiToken>> {
+    let select =
+        api_token::Entity::find_by_id(Uuid::from(id)).filter(api_token::Column::AccountId.eq(Uuid::from(account)));
+    locked(select).one(tx.conn()).await?.map(convert::token).transpose()
+}
+
+/// The tokens of an account, newest first.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn tokens_of(db: &Db, account: AccountId) -> StoreResult<Vec<ApiToken>> {
+    let found = api_token::Entity::find()
+        .filter(api_token::Column::AccountId.eq(Uuid::from(account)))
+        .order_by_desc(api_token::Column::CreatedAt)
+        .order_by_desc(api_token::Column::Id)
+        .all(db.reader())
+        .await?;
+    found.into_iter().map(convert::token).collect()
+}
+
+/// The tokens that keep an account open (R1). Its account is locked by this transaction.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn tokens_in(tx: &Tx, account: AccountId) -> StoreResult<Vec<ApiToken>> {
+    let found = api_token::Entity::find()
+        .filter(api_token::Column::AccountId.eq(Uuid::from(account)))
+        .filter(api_token::Column::RevokedAt.is_null())
+        .all(tx.conn())
+        .await?;
+    found.into_iter().map(convert::token).collect()
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when the secret is in use.
+pub async fn insert_token(tx: &Tx, token: &ApiToken, secret_hash: Vec<u8>) -> StoreResult<()> {
+    let actor = ActorColumns::from(&token.created_by);
+    api_token::Entity::insert(api_token::ActiveModel {
+        id: Set(token.id.into()),
+        account_id: Set(token.account_id.into()),
+        name: Set(token.name.clone()),
+        role: Set(token.role.stored().into()),
+        secret_hash: Set(secret_hash),
+        created_at: Set(token.created_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        last_used_at: Set(None),
+        expires_at: Set(token.expires_at),
+        revoked_at: Set(None),
+    })
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Saves that a token was revoked. Whoever subscribed with it is told.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
+    tx.tell();
+    let row = api_token::ActiveModel { id: Set(id.into()), revoked_at: Set(Some(at)), ..Default::default() };
+    api_token::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Saves when tokens were last used.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_last_used(db: &Db, uses: &[(TokenId, Instant)]) -> StoreResult<()> {
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let tx = db.begin().await?;
+    for (id, at) in uses {
+        let row = api_token::ActiveModel { last_used_at: Set(Some(*at)), ..Default::default() };
+        let older =
+            Condition::any().add(api_token::Column::LastUsedAt.is_null()).add(api_token::Column::LastUsedAt.lt(*at));
+        api_token::Entity::update_many()
+            .set(row)
+            .filter(api_token::Column::Id.eq(Uuid::from(*id)))
+            .filter(older)
+            .exec(tx.conn())
+            .await?;
+    }
+    tx.commit().await
+}
+
+/// An enrolment token.
+#[derive(Clone, Debug)]
+pub struct EnrolmentRow {
+    pub id: Uuid,
+    pub account_id: AccountId,
+    pub expires_at: Instant,
+    pub spent_at: Option<Instant>,
+}
+
+fn enrolment(m: enrolment_token::Model) -> EnrolmentRow {
+    EnrolmentRow { id: m.id, account_id: m.account_id.into(), expires_at: m.expires_at, spent_at: m.spent_at }
+}
+
+/// Issues an enrolment token for an account; a former one ends (R1).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn issue_enrolment(tx: &Tx, row: &EnrolmentRow, secret_hash: Vec<u8>, now: Instant) -> StoreResult<()> {
+    use enrolment_token::Column;
+    let replace = OnConflict::column(Column::AccountId)
+        .update_columns([Column::Id, Column::SecretHash, Column::CreatedAt, Column::ExpiresAt, Column::SpentAt])
+        .to_owned();
+    enrolment_token::Entity::insert(enrolment_token::ActiveModel {
+        id: Set(row.id),
+        account_id: Set(row.account_id.into()),
+        secret_hash: Set(secret_hash),
+        created_at: Set(now),
+        expires_at: Set(row.expires_at),
+        spent_at: Set(None),
+    })
+    .on_conflict(replace)
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The enrolment token with the hash, and its account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn enrolment_by_hash(db: &Db, hash: &[u8]) -> StoreResult<Option<(EnrolmentRow, Account)>> {
+    let found =
+        enrolment_token::Entity::find().filter(enrolment_token::Column::SecretHash.eq(hash)).one(db.reader()).await?;
+    let Some(row) = found else { return Ok(None) };
+    let account = account::Entity::find_by_id(row.account_id).one(db.reader()).await?;
+    account.map(|account| Ok((enrolment(row), convert::account(account)?))).transpose()
+}
+
+/// An enrolment token, locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_enrolment(tx: &Tx, id: Uuid) -> StoreResult<Option<EnrolmentRow>> {
+    Ok(locked(enrolment_token::Entity::find_by_id(id)).one(tx.conn()).await?.map(enrolment))
+}
+
+/// Saves that an enrolment token was used.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_spent(tx: &Tx, id: Uuid, at: Instant) -> StoreResult<()> {
+    let row = enrolment_token::ActiveModel { id: Set(id), spent_at: Set(Some(at)), ..Default::default() };
+    enrolment_token::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// A publisher's releases that wait for a window after `now` in another zone than `zone`, soonest first (R35).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pending_in_other_zones(
+    tx: &Tx,
+    publisher: AccountId,
+    zone: Option<&str>,
+    now: Instant,
+) -> StoreResult<Vec<ReleaseId>> {
+    let mut select = pack_release::Entity::find()
+        .select_only()
+        .column(pack_release::Column::Id)
+        .filter(pack_release::Column::PublisherId.eq(Uuid::from(publisher)))
+        .filter(pack_release::Column::State.eq("SCHEDULED"))
+        .filter(pack_release::Column::StartsAt.gt(now));
+    if let Some(zone) = zone {
+        select = select.filter(pack_release::Column::TimeZone.ne(zone));
+    }
+    let found: Vec<Uuid> = select
+        .order_by_asc(pack_release::Column::StartsAt)
+        .order_by_asc(pack_release::Column::Id)
+        .limit(100)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}

@@ -1,0 +1,210 @@
+//! Components and their packages.
+
+use entity::{component, component_version, manifest_entry};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use uuid::Uuid;
+
+use super::{ActorColumns, locked};
+use crate::domain::Instant;
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, ManifestEntry};
+use crate::domain::text;
+use crate::store::convert::{self, Stored, to_json};
+use crate::store::scope::PublisherScope;
+use crate::store::{StoreResult, Tx};
+
+/// What packaging needs to know of a component, and counts on.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    pub component: Component,
+    /// Of the newest shareable, undeleted package.
+    pub latest_shareable: Option<ComponentVersionId>,
+    /// When the newest package was made (R7).
+    pub newest_at: Option<Instant>,
+    pub newest_revision: i32,
+    /// 0 when no label is numeric (R6).
+    pub highest_numeric_label: i64,
+}
+
+/// A publisher's components, locked in the order of their ids.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> StoreResult<Vec<Counters>> {
+    let select = component::Entity::find()
+        .filter(component::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
+        .order_by_asc(component::Column::Id);
+    locked(select)
+        .all(tx.conn())
+        .await?
+        .into_iter()
+        .map(|m| {
+            Ok(Counters {
+                latest_shareable: m.latest_shareable_id.map(Into::into),
+                newest_at: m.newest_at,
+                newest_revision: m.newest_revision,
+                highest_numeric_label: m.highest_numeric_label,
+                component: convert::component(m)?,
+            })
+        })
+        .collect()
+}
+
+/// The types of those of the components that are the publisher's.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn types(
+    tx: &Tx,
+    scope: &PublisherScope,
+    ids: &[ComponentId],
+) -> StoreResult<Vec<(ComponentId, ComponentType)>> {
+    let found: Vec<(Uuid, String)> = component::Entity::find()
+        .select_only()
+        .column(component::Column::Id)
+        .column(component::Column::ComponentType)
+        .filter(component::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    found.into_iter().map(|(id, name)| Ok((id.into(), ComponentType::read(&name)?))).collect()
+}
+
+/// Adds a component.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn insert(tx: &Tx, new: &Component) -> StoreResult<()> {
+    let actor = ActorColumns::from(&new.created_by);
+    component::Entity::insert(component::ActiveModel {
+        id: Set(new.id.into()),
+        owner_id: Set(new.owner_id.into()),
+        name: Set(new.name.clone()),
+        name_key: Set(text::key(&new.name)),
+        component_type: Set(new.component_type.stored().into()),
+        created_at: Set(new.created_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        latest_shareable_id: Set(None),
+        latest_publication_id: Set(None),
+        newest_at: Set(None),
+        newest_revision: Set(0),
+        highest_numeric_label: Set(0),
+    })
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Saves what packaging counts on.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_counters(tx: &Tx, counters: &Counters) -> StoreResult<()> {
+    component::Entity::update(component::ActiveModel {
+        id: Set(counters.component.id.into()),
+        latest_shareable_id: Set(counters.latest_shareable.map(Into::into)),
+        newest_at: Set(counters.newest_at),
+        newest_revision: Set(counters.newest_revision),
+        highest_numeric_label: Set(counters.highest_numeric_label),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The package of a component that has the label, deleted or not (R6).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn with_label(tx: &Tx, component: ComponentId, label: &str) -> StoreResult<Option<ComponentVersionId>> {
+    let found = component_version::Entity::find()
+        .filter(component_version::Column::ComponentId.eq(Uuid::from(component)))
+        .filter(component_version::Column::Kind.eq("PACKAGE"))
+        .filter(component_version::Column::Version.eq(label))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|version| version.id.into()))
+}
+
+/// Adds a package with its manifest.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn insert_version(
+    tx: &Tx,
+    new: &ComponentVersion,
+    of: &Component,
+    manifest: &[ManifestEntry],
+) -> StoreResult<()> {
+    let actor = ActorColumns::from(&new.created_by);
+    component_version::Entity::insert(component_version::ActiveModel {
+        id: Set(new.id.into()),
+        component_id: Set(new.component_id.into()),
+        owner_id: Set(of.owner_id.into()),
+        kind: Set(new.kind.stored().into()),
+        version: Set(new.version.clone()),
+        shareable: Set(new.shareable),
+        notes: Set(new.notes.clone()),
+        revision: Set(new.revision),
+        created_at: Set(new.created_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        deleted_at: Set(None),
+        component_name_key: Set(text::key(&of.name)),
+    })
+    .exec_without_returning(tx.conn())
+    .await?;
+    let rows = manifest.iter().enumerate().map(|(position, entry)| {
+        Ok(manifest_entry::ActiveModel {
+            component_version_id: Set(new.id.into()),
+            position: Set(i32::try_from(position).unwrap_or(i32::MAX)),
+            component_id: Set(entry.component_id.into()),
+            revision: Set(entry.revision),
+            extensibility: Set(to_json(&entry.extensibility)?),
+        })
+    });
+    let rows = rows.collect::<StoreResult<Vec<_>>>()?;
+    manifest_entry::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// A version of one of the publisher's components, with whether it is deleted.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn version(
+    tx: &Tx,
+    scope: &PublisherScope,
+    id: ComponentVersionId,
+) -> StoreResult<Option<(ComponentVersion, bool)>> {
+    let found = component_version::Entity::find_by_id(Uuid::from(id))
+        .filter(component_version::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
+        .one(tx.conn())
+        .await?;
+    found
+        .map(|m| {
+            let deleted = m.deleted_at.is_some();
+            Ok((convert::component_version(m)?, deleted))
+        })
+        .transpose()
+}
+
+/// Which of the components have a version that is shareable and not deleted.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn with_shareable_version(tx: &Tx, ids: &[ComponentId]) -> StoreResult<Vec<ComponentId>> {
+    let select = component::Entity::find()
+        .filter(component::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(component::Column::LatestShareableId.is_not_null())
+        .order_by_asc(component::Column::Id);
+    Ok(super::held(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())
+}

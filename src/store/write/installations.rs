@@ -1,0 +1,507 @@
+//! Installations and their updates.
+
+use std::collections::BTreeMap;
+
+use entity::{account, installation, installation_update};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder as _, QuerySelect as _,
+};
+use uuid::Uuid;
+
+use super::{ActorColumns, locked};
+use crate::domain::Instant;
+use crate::domain::account::AccountStatus;
+use crate::domain::event::Progress;
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId, UpdateId};
+use crate::domain::installation::{Installation, InstallationUpdate, UpdateMethod, UpdateState};
+use crate::domain::pack::InstallationType;
+use crate::domain::text;
+use crate::store::convert::{self, Stored as _};
+use crate::store::scope::ManagedScope;
+use crate::store::{StoreResult, Tx};
+
+/// Which installations of a pack a batch comes to.
+fn live_of(pack: PackId) -> sea_orm::Select<installation::Entity> {
+    installation::Entity::find()
+        .filter(installation::Column::PackId.eq(Uuid::from(pack)))
+        .filter(installation::Column::UninstalledAt.is_null())
+}
+
+/// The live installations of a pack after one, by id, locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn batch(tx: &Tx, pack: PackId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<Installation>> {
+    let mut select = live_of(pack);
+    if let Some(after) = after {
+        select = select.filter(installation::Column::Id.gt(after));
+    }
+    let select = select.order_by_asc(installation::Column::Id).limit(limit);
+    Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
+}
+
+/// Installations by id, locked; those that are gone are left out.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Installation>> {
+    let select = installation::Entity::find()
+        .filter(installation::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(installation::Column::UninstalledAt.is_null())
+        .order_by_asc(installation::Column::Id);
+    Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
+}
+
+/// The live installations of some accounts of a pack, locked, with whether a freeze was announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_accounts(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<Vec<(Installation, bool)>> {
+    let select = live_of(pack)
+        .filter(installation::Column::AccountId.is_in(accounts.iter().map(|id| Uuid::from(*id))))
+        .order_by_asc(installation::Column::Id);
+    let found = locked(select).all(tx.conn()).await?;
+    Ok(found
+        .into_iter()
+        .map(|m| {
+            let frozen = m.frozen_at.is_some();
+            (convert::installation(m), frozen)
+        })
+        .collect())
+}
+
+/// An account's own installation, locked, uninstalled or not.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_own(tx: &Tx, scope: &ManagedScope, id: InstallationId) -> StoreResult<Option<Installation>> {
+    let select = installation::Entity::find_by_id(Uuid::from(id))
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())));
+    Ok(locked(select).one(tx.conn()).await?.map(convert::installation))
+}
+
+/// An account's live installations of a pack.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn own_of_pack(tx: &Tx, scope: &ManagedScope, pack: PackId) -> StoreResult<Vec<Installation>> {
+    let found = live_of(pack)
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
+        .order_by_asc(installation::Column::Id)
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().map(convert::installation).collect())
+}
+
+/// An account's live installation with that override name (R43).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn with_override_name(tx: &Tx, scope: &ManagedScope, key: &str) -> StoreResult<Option<InstallationId>> {
+    let found = installation::Entity::find()
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
+        .filter(installation::Column::OverrideNameKey.eq(key))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|m| m.id.into()))
+}
+
+/// An installation to be added.
+#[derive(Clone, Debug)]
+pub struct NewInstallation<'a> {
+    pub installation: &'a Installation,
+    pub installation_type: InstallationType,
+    pub pack_name: &'a str,
+    pub account_name: &'a str,
+    /// The account hears of the pack's releases after this place of the log.
+    pub heard_from: i64,
+}
+
+/// Adds an installation.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when it is there already, or its name is taken.
+pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
+    let Installation { id, pack_id, account_id, publisher_id, override_name, version_id, installed_at, .. } =
+        new.installation;
+    let single = new.installation_type == InstallationType::Single;
+    installation::Entity::insert(installation::ActiveModel {
+        id: Set((*id).into()),
+        pack_id: Set((*pack_id).into()),
+        account_id: Set((*account_id).into()),
+        publisher_id: Set((*publisher_id).into()),
+        override_name: Set(override_name.clone()),
+        name_key: Set(text::key(override_name.as_deref().unwrap_or(new.pack_name))),
+        account_name_key: Set(text::key(new.account_name)),
+        version_id: Set((*version_id).into()),
+        installed_at: Set(*installed_at),
+        moved_at: Set(None),
+        uninstalled_at: Set(None),
+        frozen_at: Set(None),
+        heard_from: Set(new.heard_from),
+        heard_until: Set(None),
+        single_pack_id: Set(single.then(|| (*pack_id).into())),
+        override_name_key: Set(override_name.as_deref().map(text::key)),
+    })
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives an installation another override name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+pub async fn rename(tx: &Tx, id: InstallationId, name: &str) -> StoreResult<()> {
+    installation::Entity::update(installation::ActiveModel {
+        id: Set(id.into()),
+        override_name: Set(Some(name.to_owned())),
+        name_key: Set(text::key(name)),
+        override_name_key: Set(Some(text::key(name))),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives SINGLE installations the key of their pack's new name, for their order.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_name_key(tx: &Tx, ids: &[InstallationId], name_key: &str) -> StoreResult<()> {
+    change_many(tx, ids, installation::ActiveModel { name_key: Set(name_key.to_owned()), ..Default::default() }).await
+}
+
+/// Gives an account's installations the key of its new name, for their order.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) -> StoreResult<()> {
+    let row = installation::ActiveModel { account_name_key: Set(name_key.to_owned()), ..Default::default() };
+    installation::Entity::update_many()
+        .set(row)
+        .filter(installation::Column::AccountId.eq(Uuid::from(account)))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Uninstalls: the row stays for the history, what was unique is free again. Its account hears of the
+/// pack's releases until `heard_until`, or until it froze.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn uninstall(tx: &Tx, id: InstallationId, at: Instant, heard_until: i64) -> StoreResult<()> {
+    use sea_orm::sea_query::{Expr, Func};
+    let row = installation::ActiveModel {
+        uninstalled_at: Set(Some(at)),
+        single_pack_id: Set(None),
+        override_name_key: Set(None),
+        ..Default::default()
+    };
+    let until = Func::coalesce([Expr::col(installation::Column::HeardUntil), Expr::val(heard_until)]);
+    installation::Entity::update_many()
+        .set(row)
+        .col_expr(installation::Column::HeardUntil, until.into())
+        .filter(installation::Column::Id.eq(Uuid::from(id)))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Moves installations to a version. The one statement that does so.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at: Instant) -> StoreResult<()> {
+    let row =
+        installation::ActiveModel { version_id: Set(version.into()), moved_at: Set(Some(at)), ..Default::default() };
+    change_many(tx, ids, row).await
+}
+
+/// Remembers that a freeze was announced, or that the grant is back. A frozen installation's account
+/// hears nothing of the pack's releases after `heard_until`.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Option<(Instant, i64)>) -> StoreResult<()> {
+    let row = installation::ActiveModel {
+        frozen_at: Set(at.map(|(at, _)| at)),
+        heard_until: Set(at.map(|(_, place)| place)),
+        ..Default::default()
+    };
+    change_many(tx, ids, row).await
+}
+
+async fn change_many(tx: &Tx, ids: &[InstallationId], row: installation::ActiveModel) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    installation::Entity::update_many()
+        .set(row)
+        .filter(installation::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The statuses of accounts.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMap<AccountId, AccountStatus>> {
+    let found: Vec<(Uuid, String)> = account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
+        .column(account::Column::Status)
+        .filter(account::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    found.into_iter().map(|(id, status)| Ok((id.into(), AccountStatus::read(&status)?))).collect()
+}
+
+/// An update with what only the rollout looks at.
+#[derive(Clone, Debug)]
+pub struct UpdateRow {
+    pub update: InstallationUpdate,
+    /// How often it was tried in vain.
+    pub attempts: i32,
+    pub next_attempt_at: Option<Instant>,
+}
+
+fn update_row(m: installation_update::Model) -> StoreResult<UpdateRow> {
+    let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
+    Ok(UpdateRow { update: convert::update(m)?, attempts, next_attempt_at })
+}
+
+/// The updates of one release for some installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn updates(
+    tx: &Tx,
+    release: ReleaseId,
+    ids: &[InstallationId],
+) -> StoreResult<BTreeMap<InstallationId, UpdateRow>> {
+    let found = installation_update::Entity::find()
+        .filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(installation_update::Column::InstallationId.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .all(tx.conn())
+        .await?;
+    found
+        .into_iter()
+        .map(|m| {
+            let id = m.installation_id.into();
+            Ok((id, update_row(m)?))
+        })
+        .collect()
+}
+
+/// The updates of a release after one, by installation. Not locked: whoever changes one locks its
+/// installation first, and reads it again.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn updates_after(
+    tx: &Tx,
+    release: ReleaseId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<Vec<UpdateRow>> {
+    let mut select =
+        installation_update::Entity::find().filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)));
+    if let Some(after) = after {
+        select = select.filter(installation_update::Column::InstallationId.gt(after));
+    }
+    let select = select.order_by_asc(installation_update::Column::InstallationId).limit(limit);
+    select.all(tx.conn()).await?.into_iter().map(update_row).collect()
+}
+
+/// The updates of a release that were tried in vain and shall be tried again, soonest first. Not locked,
+/// as above.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> StoreResult<Vec<UpdateRow>> {
+    let select = installation_update::Entity::find()
+        .filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(installation_update::Column::NextAttemptAt.is_not_null())
+        .order_by_asc(installation_update::Column::NextAttemptAt)
+        .order_by_asc(installation_update::Column::InstallationId)
+        .limit(limit);
+    select.all(tx.conn()).await?.into_iter().map(update_row).collect()
+}
+
+/// The open offers of an installation.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn open_offers(tx: &Tx, id: InstallationId) -> StoreResult<Vec<UpdateRow>> {
+    let select = installation_update::Entity::find()
+        .filter(installation_update::Column::InstallationId.eq(Uuid::from(id)))
+        .filter(installation_update::Column::State.eq(UpdateState::Offered.stored()));
+    locked(select).all(tx.conn()).await?.into_iter().map(update_row).collect()
+}
+
+/// Adds updates, or saves those that are there.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_updates(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
+    use installation_update::Column;
+    for chunk in rows.chunks(500) {
+        let settle = OnConflict::columns([Column::InstallationId, Column::ReleaseId])
+            .update_columns([
+                Column::State,
+                Column::How,
+                Column::SkipReason,
+                Column::FailureCode,
+                Column::Attempts,
+                Column::NextAttemptAt,
+                Column::SettledAt,
+                Column::ActorKind,
+                Column::ActorName,
+                Column::ActorTokenId,
+                Column::ActorAccountId,
+            ])
+            .to_owned();
+        installation_update::Entity::insert_many(chunk.iter().map(active))
+            .on_conflict(settle)
+            .exec_without_returning(tx.conn())
+            .await?;
+    }
+    Ok(())
+}
+
+fn active(row: &UpdateRow) -> installation_update::ActiveModel {
+    let update = &row.update;
+    let actor = update.applied_by.as_ref().map(ActorColumns::from);
+    let (kind, name, token, account) = match actor {
+        Some(actor) => (Some(actor.kind), Some(actor.name), actor.token_id, actor.account_id),
+        None => (None, None, None, None),
+    };
+    installation_update::ActiveModel {
+        installation_id: Set(update.id.installation.into()),
+        release_id: Set(update.id.release.into()),
+        account_id: Set(update.account_id.into()),
+        publisher_id: Set(update.publisher_id.into()),
+        pack_id: Set(update.pack_id.into()),
+        state: Set(update.state.stored().into()),
+        how: Set(update.how.map(|how| how.stored().into())),
+        skip_reason: Set(update.skip_reason.map(|reason| reason.stored().into())),
+        failure_code: Set(update.failure.as_ref().map(|failure| failure.code.stored().into())),
+        attempts: Set(row.attempts),
+        next_attempt_at: Set(row.next_attempt_at),
+        from_version_id: Set(update.from_version_id.into()),
+        to_version_id: Set(update.to_version_id.into()),
+        offered_at: Set(update.offered_at),
+        settled_at: Set(update.settled_at),
+        actor_kind: Set(kind),
+        actor_name: Set(name),
+        actor_token_id: Set(token),
+        actor_account_id: Set(account),
+    }
+}
+
+/// One account's update for one of its installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn own_update(tx: &Tx, scope: &ManagedScope, id: UpdateId) -> StoreResult<Option<UpdateRow>> {
+    let select = installation_update::Entity::find_by_id((id.installation.into(), id.release.into()))
+        .filter(installation_update::Column::AccountId.eq(Uuid::from(scope.account_id())));
+    locked(select).one(tx.conn()).await?.map(update_row).transpose()
+}
+
+/// How far a release has got, by its updates' rows.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Progress> {
+    use installation_update::Column;
+    let counts: Vec<(String, Option<String>, i64)> = installation_update::Entity::find()
+        .select_only()
+        .column(Column::State)
+        .column(Column::How)
+        .column_as(Column::InstallationId.count(), "n")
+        .filter(Column::ReleaseId.eq(Uuid::from(release)))
+        .group_by(Column::State)
+        .group_by(Column::How)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let mut progress = Progress::default();
+    for (state, how, n) in counts {
+        match UpdateState::read(&state)? {
+            UpdateState::Offered => progress.offered += n,
+            UpdateState::Applied => {
+                progress.applied += n;
+                if how.as_deref() == Some(UpdateMethod::Early.stored()) {
+                    progress.applied_early += n;
+                }
+            }
+            UpdateState::Skipped => progress.skipped += n,
+            UpdateState::Failed => progress.failed += n,
+            UpdateState::Withdrawn => progress.withdrawn += n,
+        }
+    }
+    Ok(progress)
+}
+
+/// How many live installations of a pack are after one, by id, and still to be come to by a rollout.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn left_after(
+    tx: &Tx,
+    pack: PackId,
+    release: ReleaseId,
+    version: PackVersionId,
+    after: Uuid,
+) -> StoreResult<i64> {
+    use sea_orm::sea_query::Query;
+    let settled = Query::select()
+        .column(installation_update::Column::InstallationId)
+        .from(installation_update::Entity)
+        .and_where(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
+        .to_owned();
+    let left = live_of(pack)
+        .filter(installation::Column::Id.gt(after))
+        .filter(installation::Column::VersionId.ne(Uuid::from(version)))
+        .filter(installation::Column::Id.not_in_subquery(settled))
+        .count(tx.conn())
+        .await?;
+    Ok(i64::try_from(left).unwrap_or(i64::MAX))
+}
+
+/// Whether an update of the release was applied early: then a cancel moves somebody back.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn any_applied(tx: &Tx, release: ReleaseId) -> StoreResult<bool> {
+    let found = installation_update::Entity::find()
+        .filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(installation_update::Column::State.eq(UpdateState::Applied.stored()))
+        .one(tx.conn())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// The pack of one of an account's own installations, uninstalled or not.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pack_of_own(
+    db: &crate::store::Db,
+    scope: &ManagedScope,
+    id: InstallationId,
+) -> StoreResult<Option<PackId>> {
+    let found = installation::Entity::find_by_id(Uuid::from(id))
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
+        .one(db.reader())
+        .await?;
+    Ok(found.map(|m| m.pack_id.into()))
+}

@@ -1,0 +1,119 @@
+//! Releases.
+
+use entity::pack_release::{ActiveModel, Column, Entity};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::{ActorColumns, locked};
+use crate::domain::Instant;
+use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::release::Release;
+use crate::store::convert::{self, Stored as _};
+use crate::store::scope::PublisherScope;
+use crate::store::{Db, StoreResult, Tx};
+
+/// The pack of one of the publisher's releases: to lock it before the release.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pack_of(db: &Db, scope: &PublisherScope, id: ReleaseId) -> StoreResult<Option<PackId>> {
+    let found = Entity::find_by_id(Uuid::from(id))
+        .filter(Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .one(db.reader())
+        .await?;
+    Ok(found.map(|release| release.pack_id.into()))
+}
+
+/// A release of a pack that this transaction has locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Release>> {
+    let select = Entity::find_by_id(Uuid::from(id)).filter(Column::PackId.eq(Uuid::from(pack)));
+    locked(select).one(tx.conn()).await?.map(convert::release).transpose()
+}
+
+/// A release of a pack that this transaction holds.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn get(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Release>> {
+    let select = Entity::find_by_id(Uuid::from(id)).filter(Column::PackId.eq(Uuid::from(pack)));
+    select.one(tx.conn()).await?.map(convert::release).transpose()
+}
+
+/// When progress of a release was last announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn progressed_at(tx: &Tx, id: ReleaseId) -> StoreResult<Option<Instant>> {
+    Ok(Entity::find_by_id(Uuid::from(id)).one(tx.conn()).await?.and_then(|m| m.progressed_at))
+}
+
+/// Remembers when progress of a release was announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreResult<()> {
+    Entity::update(ActiveModel { id: Set(id.into()), progressed_at: Set(Some(at)), ..Default::default() })
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+fn row(release: &Release) -> ActiveModel {
+    let actor = ActorColumns::from(&release.created_by);
+    let window = release.window.as_ref();
+    ActiveModel {
+        id: Set(release.id.into()),
+        pack_id: Set(release.pack_id.into()),
+        publisher_id: Set(release.publisher_id.into()),
+        version_id: Set(release.version_id.into()),
+        previous_version_id: Set(release.previous_version_id.map(Into::into)),
+        state: Set(release.state.stored().into()),
+        schedule: Set(release.schedule.stored().into()),
+        date: Set(window.map(|w| w.date.to_string())),
+        time_zone: Set(window.map(|w| w.time_zone.clone())),
+        starts_at: Set(window.map(|w| w.starts_at)),
+        ends_at: Set(window.map(|w| w.ends_at)),
+        lateness_seconds: Set(release.lateness_seconds),
+        superseded_by_id: Set(release.superseded_by.map(Into::into)),
+        created_at: Set(release.created_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        promoted_at: Set(release.promoted_at),
+        started_at: Set(release.started_at),
+        ended_at: Set(release.ended_at),
+        progressed_at: sea_orm::ActiveValue::NotSet,
+    }
+}
+
+/// Adds a release.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when another release of the pack is pending or running.
+pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
+    Entity::insert(ActiveModel { progressed_at: Set(None), ..row(release) }).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// Saves a release.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save(tx: &Tx, release: &Release) -> StoreResult<()> {
+    Entity::update(row(release)).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Remembers which release took a superseded one's place (R29). Both are there already.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_superseded_by(tx: &Tx, old: ReleaseId, by: ReleaseId) -> StoreResult<()> {
+    let row = ActiveModel { id: Set(old.into()), superseded_by_id: Set(Some(by.into())), ..Default::default() };
+    Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Calls that are safe to repeat: `clientRequestId`s, remembered for 24 hours.
+
+use chrono::Duration;
+use entity::client_request::{ActiveModel, Column, Entity};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::AccountId;
+use crate::store::convert::{from_json, to_json};
+use crate::store::{Db, StoreResult, Tx};
+
+/// A call that may come again.
+#[derive(Clone, Debug)]
+pub struct ClientRequest {
+    pub account_id: AccountId,
+    pub mutation: &'static str,
+    pub client_request_id: String,
+    pub input_hash: Vec<u8>,
+}
+
+/// What is known of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It comes for the first time, and is being done by this transaction.
+    New,
+    /// It was done; the ids of what it made.
+    Repeat(Vec<Uuid>),
+    /// The same id came with another input.
+    Reused,
+}
+
+fn remembered_since(now: Instant) -> Instant {
+    now - Duration::hours(24)
+}
+
+/// Claims the call for this transaction; another one with the same id waits here until that ends.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResult<Known> {
+    let key = (request.account_id.into(), request.mutation.to_owned(), request.client_request_id.clone());
+    Entity::delete_by_id(key.clone()).filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
+    let row = ActiveModel {
+        account_id: Set(request.account_id.into()),
+        mutation: Set(request.mutation.into()),
+        client_request_id: Set(request.client_request_id.clone()),
+        input_hash: Set(request.input_hash.clone()),
+        result: Set("[]".into()),
+        created_at: Set(now),
+    };
+    let on_conflict =
+        OnConflict::columns([Column::AccountId, Column::Mutation, Column::ClientRequestId]).do_nothing().to_owned();
+    let inserted = Entity::insert(row).on_conflict(on_conflict).exec_without_returning(tx.conn()).await?;
+    if inserted == 1 {
+        return Ok(Known::New);
+    }
+    match Entity::find_by_id(key).one(tx.conn()).await? {
+        Some(known) if known.input_hash == request.input_hash => Ok(Known::Repeat(from_json(&known.result)?)),
+        _ => Ok(Known::Reused),
+    }
+}
+
+/// Remembers what the call made.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn remember(tx: &Tx, request: &ClientRequest, result: &[Uuid]) -> StoreResult<()> {
+    let row = ActiveModel {
+        account_id: Set(request.account_id.into()),
+        mutation: Set(request.mutation.into()),
+        client_request_id: Set(request.client_request_id.clone()),
+        result: Set(to_json(&result)?),
+        ..Default::default()
+    };
+    Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Forgets calls that are older than 24 hours; gives how many.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn forget_old(db: &Db, now: Instant) -> StoreResult<u64> {
+    let tx = db.begin().await?;
+    let gone = Entity::delete_many().filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
+    tx.commit().await?;
+    Ok(gone.rows_affected)
+}

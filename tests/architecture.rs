@@ -1,0 +1,299 @@
+//! Which room may know which: read from the sources, so that a wrong import is a
+//! failing test and not a matter of taste.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What each room may import of the others. `main`, `cli`, `app` and `demo` put the house together.
+const ALLOWED: &[(&str, &[&str])] = &[
+    // Pure: `now` is a parameter, and what a rule needs to know comes in as a struct.
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("ids", &["clock"]),
+    ("store", &["domain"]),
+    ("service", &["domain", "store", "clock", "ids"]),
+    ("events", &["domain", "store", "service::error"]),
+    ("scheduler", &["domain", "service", "clock"]),
+    ("graphql", &["domain", "service", "events", "store", "ids"]),
+    ("http", &["graphql", "service"]),
+    ("telemetry", &["config"]),
+    ("main", &["cli"]),
+    ("lib", &[]),
+    ("config", &[]),
+    ("app", EVERYTHING),
+    ("cli", EVERYTHING),
+    ("demo", EVERYTHING),
+];
+
+const EVERYTHING: &[&str] = &[
+    "app",
+    "cli",
+    "clock",
+    "config",
+    "demo",
+    "domain",
+    "events",
+    "graphql",
+    "http",
+    "ids",
+    "scheduler",
+    "service",
+    "store",
+    "telemetry",
+];
+
+/// Single files that may know more, each with its reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("scheduler/tick.rs", "store::write", "asks which packs and tasks are due; what it then does is service's"),
+    ("graphql/context.rs", "scheduler", "demoAdvanceClock lets the scheduler finish what is due"),
+    ("graphql/schema.rs", "scheduler", "the same"),
+    ("graphql/mutations/demo.rs", "scheduler", "the same"),
+    ("config.rs", "service", "the settings of the rules are its own"),
+];
+
+/// A source file: its path below `src`, and its text without comments.
+struct Source {
+    path: String,
+    code: String,
+}
+
+impl Source {
+    /// The room that it is in: `store` for `store/packs.rs`, `app` for `app.rs`.
+    fn room(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or_default();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    fn is_under(&self, prefixes: &[&str]) -> bool {
+        prefixes.iter().any(|prefix| self.path.starts_with(prefix))
+    }
+
+    /// Whether the code has this word, as a whole: `sea_orm` in `sea_orm::X`, not in `not_sea_orm`.
+    fn names(&self, word: &str) -> bool {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        self.code.match_indices(word).any(|(at, _)| {
+            let after = &self.code[at + word.len()..];
+            !self.code[..at].ends_with(part) && (!word.ends_with(part) || !after.starts_with(part))
+        })
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code =
+                    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+                let path = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+                found.push(Source { path, code });
+            }
+        }
+    }
+    assert!(found.len() > 20, "only {} files were found", found.len());
+    found
+}
+
+/// The paths below the crate that a file names: `store::packs::by_ids`, with groups taken apart, and with
+/// `super` resolved where it leaves the room.
+fn paths(source: &Source) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (start, prefix) in [("crate::", ""), ("packwright::", "")] {
+        for (at, _) in source.code.match_indices(start) {
+            if !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+                take(&source.code[at + start.len()..], prefix, &mut found);
+            }
+        }
+    }
+    let depth = module(&source.path).len();
+    for (at, _) in source.code.match_indices("super::") {
+        if source.code[..at].ends_with("super::") {
+            continue;
+        }
+        let rest = &source.code[at..];
+        let ups = rest.split("::").take_while(|part| *part == "super").count();
+        if ups >= depth {
+            take(&rest[ups * "super::".len()..], "", &mut found);
+        }
+    }
+    found
+}
+
+/// The module of a file: `["store", "packs"]` for `store/packs.rs`.
+fn module(path: &str) -> Vec<&str> {
+    path.strip_suffix(".rs").unwrap_or(path).split('/').filter(|part| *part != "mod").collect()
+}
+
+/// Takes one path, or each of a group in braces.
+fn take(code: &str, prefix: &str, found: &mut BTreeSet<String>) {
+    if let Some(group) = code.strip_prefix('{') {
+        let mut level = 0_usize;
+        let mut start = 0;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => level += 1,
+                ',' | '}' if level == 0 => {
+                    take(group[start..at].trim_start(), prefix, found);
+                    start = at + 1;
+                    if c == '}' {
+                        return;
+                    }
+                }
+                '}' => level -= 1,
+                _ => {}
+            }
+        }
+        return;
+    }
+    let end = code.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(code.len());
+    let path = code[..end].trim_end_matches(':');
+    if code[end..].starts_with('{') && code[..end].ends_with("::") {
+        take(&code[end..], &format!("{prefix}{path}::"), found);
+    } else if !path.is_empty() {
+        found.insert(format!("{prefix}{path}"));
+    }
+}
+
+/// Whether `path` is `allowed` or below it.
+fn is_below(path: &str, allowed: &str) -> bool {
+    path == allowed || path.strip_prefix(allowed).is_some_and(|rest| rest.starts_with("::"))
+}
+
+#[test]
+fn rooms_know_only_those_that_they_may() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let room = source.room();
+        let allowed = ALLOWED.iter().find(|(name, _)| *name == room);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("src/{} is in no room that has rules", source.path));
+        for path in paths(&source) {
+            let own = path.split("::").next() == Some(room) || room == "lib" && !path.contains("::");
+            let fine = own || allowed.iter().any(|allowed| is_below(&path, allowed));
+            let excepted = EXCEPTIONS.iter().any(|(file, allowed, _)| *file == source.path && is_below(&path, allowed));
+            if !fine && !excepted {
+                wrong.push(format!("src/{} names crate::{path}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_exception_is_still_needed() {
+    let sources = sources();
+    for (file, allowed, _) in EXCEPTIONS {
+        let source = sources.iter().find(|source| source.path == *file);
+        let used = source.is_some_and(|source| paths(source).iter().any(|path| is_below(path, allowed)));
+        assert!(used, "src/{file} doesn't name crate::{allowed}: take the exception out");
+    }
+}
+
+/// Fails for each file outside `rooms` that names one of the crates.
+fn only(crates: &[&str], rooms: &[&str]) {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_under(rooms)) {
+        wrong.extend(
+            crates.iter().filter(|name| source.names(name)).map(|name| format!("src/{} names {name}", source.path)),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_store_knows_a_database() {
+    only(&["sea_orm", "sqlx::", "use entity", "entity::"], &["store/"]);
+    only(&["migration"], &["app.rs", "cli.rs", "cli/", "store/"]);
+}
+
+#[test]
+fn only_the_outer_rooms_know_graphql_and_http() {
+    only(&["async_graphql", "async_graphql_axum"], &["graphql/", "http/", "app.rs"]);
+    // `cli/serve.rs` binds the socket and hands it over.
+    only(&["axum", "tower_http", "async_graphql_axum"], &["http/", "app.rs", "cli/serve.rs"]);
+    only(&["dataloader"], &["graphql/loaders"]);
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let outside = [
+        "tokio",
+        "tracing",
+        "sea_orm",
+        "async_graphql",
+        "axum",
+        "getrandom",
+        "async fn",
+        ".await",
+        "std::fs",
+        "std::env",
+    ];
+    for source in sources().iter().filter(|source| source.is_under(&["domain/"])) {
+        for name in outside {
+            assert!(!source.code.contains(name), "src/{} names {name}", source.path);
+        }
+    }
+}
+
+#[test]
+fn only_use_cases_open_transactions() {
+    for source in sources().iter().filter(|source| !source.is_under(&["service/", "store/"])) {
+        assert!(!source.code.contains(".begin("), "src/{} opens a transaction", source.path);
+    }
+}
+
+#[test]
+fn resolvers_read_and_never_write() {
+    for source in sources().iter().filter(|source| source.is_under(&["graphql/", "http/"])) {
+        let wrong: Vec<_> = paths(source).into_iter().filter(|path| is_below(path, "store::write")).collect();
+        assert!(wrong.is_empty(), "src/{} names {wrong:?}", source.path);
+        for writing in ["Tx", ".commit("] {
+            assert!(!source.names(writing), "src/{} names {writing}", source.path);
+        }
+    }
+}
+
+#[test]
+fn r03_scopes_are_made_from_an_authenticated_token_alone() {
+    for source in sources().iter().filter(|source| !source.is_under(&["service/access.rs"])) {
+        for maker in ["PublisherScope::of", "ManagedScope::of"] {
+            assert!(!source.code.contains(maker), "src/{} makes a scope of its own", source.path);
+        }
+    }
+    let here = sources().into_iter().find(|source| source.path == "store/scope.rs").unwrap();
+    assert_eq!(here.code.matches("pub(crate) fn of(").count(), 2, "nobody outside the crate can make one");
+    assert!(!here.code.contains("pub fn of("));
+}
+
+#[test]
+fn r40_one_clock_gives_now() {
+    let own = ["Utc::now", "Local::now", "SystemTime::now", "now_v7", "CURRENT_TIMESTAMP", "now()"];
+    for source in sources().iter().filter(|source| !source.is_under(&["clock.rs"])) {
+        for reading in own {
+            let found = source
+                .code
+                .match_indices(reading)
+                .any(|(at, _)| reading != "now()" || source.code[..at].ends_with([' ', '"', '(']));
+            assert!(!found, "src/{} reads a clock with {reading}", source.path);
+        }
+    }
+}
+
+#[test]
+fn what_reads_the_sources_reads_them_right() {
+    let source = |code: &str| Source { path: "graphql/mutations/demo.rs".into(), code: code.into() };
+    let found = |code: &str| paths(&source(code)).into_iter().collect::<Vec<_>>();
+    assert_eq!(found("use crate::store::packs;"), ["store::packs"]);
+    assert_eq!(found("use crate::{store::{packs, page::Page}, ids};"), ["ids", "store::packs", "store::page::Page"]);
+    assert_eq!(found("let a = crate::clock::Clock::system();"), ["clock::Clock::system"]);
+    assert_eq!(found("use super::super::context::X;"), Vec::<String>::new(), "still inside the room");
+    assert_eq!(found("use super::super::super::store::X;"), ["store::X"]);
+    assert_eq!(found("pub(crate) fn x() {} macro_rules! m { () => { $crate::domain::id } }"), Vec::<String>::new());
+    assert!(source("use sea_orm::X").names("sea_orm") && !source("use not_sea_orm::X").names("sea_orm"));
+    assert!(source("entity::pack::Model").names("entity::") && !source("an_entity::X").names("entity::"));
+}

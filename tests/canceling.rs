@@ -1,0 +1,157 @@
+//! Canceling a pending release: who applied early is moved back (R30).
+
+use serde_json::json;
+
+use crate::support::{At as _, TestApp, refusal};
+
+const OPENS: &str = "2026-11-30T23:00:00Z";
+
+#[tokio::test]
+async fn r30_canceling_moves_early_appliers_back() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    app.apply(&acme, &world.installations[0]).await;
+    app.advance_by(3600).await;
+    app.cancel(&release).await;
+    for (account, installation) in [&acme, &globex].into_iter().zip(&world.installations) {
+        assert_eq!(app.installed_number(account, installation).await, 1);
+        assert_eq!(app.offered(account, installation).await, None);
+    }
+    let back = app.updates(&acme, &world.installations[0]).await.remove(0);
+    assert_eq!(
+        (back.text("/state"), back.text("/how"), back.text("/settledAt")),
+        ("WITHDRAWN".into(), "CANCELED_BACK".into(), "2026-11-22T10:00:00Z".into())
+    );
+    let withdrawn = app.updates(&globex, &world.installations[1]).await.remove(0);
+    assert_eq!((withdrawn.text("/state"), withdrawn.at("/how")), ("WITHDRAWN".into(), &json!(null)));
+    let moved = app.read_installation(&acme, &world.installations[0], "movedAt").await;
+    assert_eq!(moved.text("/movedAt"), "2026-11-22T10:00:00Z");
+    let read = app
+        .read_release(&release, "state endedAt startedAt testingPeriod { endsAt isOpen } progress { total withdrawn }")
+        .await;
+    let expected = json!({
+        "state": "CANCELED", "endedAt": "2026-11-22T10:00:00Z", "startedAt": null,
+        "testingPeriod": { "endsAt": "2026-11-22T10:00:00Z", "isOpen": false }, "progress": { "total": 2, "withdrawn": 2 },
+    });
+    assert_eq!(read, expected);
+    let before = app.world().await;
+    app.advance_to(OPENS).await;
+    app.assert_unchanged(&before).await;
+}
+
+#[tokio::test]
+async fn r30_early_appliers_are_moved_back_in_batches_and_until_then_nothing_is_released() {
+    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
+    let app = TestApp::with(crate::support::Setup { settings, ..Default::default() }).await;
+    let accounts = app.managed_accounts(["A", "B", "C"]).await;
+    let world = app.installed_pack("Orders", &accounts.each_ref()).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    for (account, installation) in accounts.iter().zip(&world.installations) {
+        app.apply(account, installation).await;
+    }
+    app.cancel(&release).await;
+    let refused = refusal(&app.try_release(crate::support::immediately(&world.pack.id)).await);
+    assert_eq!(refused.code, "RELEASE_IN_PROGRESS");
+    app.tick().await;
+    for (account, installation) in accounts.iter().zip(&world.installations) {
+        assert_eq!(app.installed_number(account, installation).await, 1);
+    }
+    app.release_now(&world.pack.id).await;
+}
+
+#[tokio::test]
+async fn r30_a_fault_on_the_way_back_is_mended_before_anything_else_is_released() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    for (account, installation) in [&acme, &globex].into_iter().zip(&world.installations) {
+        app.apply(account, installation).await;
+    }
+    app.mover.fail(&world.installations[0], 2, packwright::domain::installation::FailureCode::Temporary);
+    app.cancel(&release).await;
+    assert_eq!(app.release_state(&release).await, "CANCELED");
+    assert_eq!(app.installed_number(&globex, &world.installations[1]).await, 1, "the other is not held up");
+    let update = app.updates(&acme, &world.installations[0]).await.remove(0);
+    assert_eq!(
+        (update.text("/state"), update.at("/failure")),
+        ("APPLIED".into(), &json!(null)),
+        "nothing has come of it yet"
+    );
+    assert_eq!(
+        refusal(&app.try_release(crate::support::immediately(&world.pack.id)).await).code,
+        "RELEASE_IN_PROGRESS"
+    );
+    app.live_until("2026-11-22T09:10:00Z").await;
+    assert_eq!(app.installed_number(&acme, &world.installations[0]).await, 1);
+    let update = app.updates(&acme, &world.installations[0]).await.remove(0);
+    assert_eq!((update.text("/state"), update.text("/how")), ("WITHDRAWN".into(), "CANCELED_BACK".into()));
+    app.release_now(&world.pack.id).await;
+}
+
+#[tokio::test]
+async fn r30_an_installation_that_applied_early_after_it_was_made_in_the_testing_period_is_moved_back_too() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    let installation = app.install(&globex, "Orders").await;
+    app.apply(&globex, &installation).await;
+    app.cancel(&release).await;
+    assert_eq!(app.installed_number(&globex, &installation).await, 1);
+}
+
+#[tokio::test]
+async fn r30_a_canceled_release_keeps_the_number_it_took() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.release_now(&pack.id).await;
+    let canceled = app.update_on(&pack, "2026-12-01").await;
+    app.cancel(&canceled).await;
+    let next = app.release_now(&pack.id).await;
+    let number = async |release: &str| app.read_release(release, "version { number }").await.int("/version/number");
+    assert_eq!((number(&canceled).await, number(&next).await), (2, 3));
+    assert_eq!(app.current_number(&pack.id).await, Some(3));
+    let diff = app.read_release(&next, "diff { fromNumber toNumber changed { from { version } } }").await;
+    assert_eq!(
+        diff.at("/diff"),
+        &json!({ "fromNumber": 1, "toNumber": 3, "changed": [{ "from": { "version": "1.0" } }] })
+    );
+}
+
+#[tokio::test]
+async fn r30_a_canceled_first_release_leaves_the_pack_as_never_released() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    let release = app.release_on(&pack.id, "2026-12-01").await;
+    app.cancel(&release).await;
+    let stands =
+        app.read_pack(&pack.id, "state currentVersion { number } pendingRelease { id } hasUnreleasedChanges").await;
+    assert_eq!(
+        stands,
+        json!({ "state": "NEVER_RELEASED", "currentVersion": null, "pendingRelease": null, "hasUnreleasedChanges": true })
+    );
+    app.advance_to(OPENS).await;
+    assert_eq!(app.find_available(&acme, "Orders").await, None);
+}
+
+#[tokio::test]
+async fn r30_after_a_cancel_another_date_can_be_had() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    let canceled = app.update_on(&world.pack, "2026-12-01").await;
+    app.apply(&acme, &world.installations[0]).await;
+    app.cancel(&canceled).await;
+    let release = app.release_on(&world.pack.id, "2026-12-01").await;
+    assert!(app.offered(&acme, &world.installations[0]).await.is_some(), "offered anew");
+    app.advance_to(OPENS).await;
+    assert_eq!(
+        (app.release_state(&release).await.as_str(), app.installed_number(&acme, &world.installations[0]).await),
+        ("SUCCEEDED", 3)
+    );
+}

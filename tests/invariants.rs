@@ -1,0 +1,79 @@
+//! Random stories, told to one server through GraphQL; after each step the invariants at the end of the
+//! rules' section 10 must hold, and what is stored must equal what the rows say.
+//!
+//! `PROPTEST_CASES` tells more stories than the few of a usual run.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::invariants_checks::Checker;
+use crate::invariants_story::{Command, Story};
+
+/// How many stories a usual run tells, and how long they are.
+const CASES: u32 = 12;
+const STEPS: usize = 40;
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
+}
+
+/// A command: which object of the few that there are is told by small numbers, that wrap.
+fn command() -> impl Strategy<Value = Command> {
+    let n = 0..6_usize;
+    prop_oneof![
+        3 => (n.clone(), prop::bool::weighted(0.8)).prop_map(|(component, shareable)| Command::Package { component, shareable }),
+        2 => (n.clone(), n.clone()).prop_map(|(pack, component)| Command::Add { pack, component }),
+        1 => (n.clone(), n.clone()).prop_map(|(pack, component)| Command::Remove { pack, component }),
+        1 => (n.clone(), n.clone()).prop_map(|(pack, component)| Command::Restore { pack, component }),
+        1 => (n.clone(), n.clone(), n.clone()).prop_map(|(pack, component, version)| Command::Pin { pack, component, version }),
+        1 => (n.clone(), n.clone()).prop_map(|(pack, component)| Command::Unpin { pack, component }),
+        3 => n.clone().prop_map(|pack| Command::ReleaseNow { pack }),
+        3 => (n.clone(), 1..9_u64).prop_map(|(pack, days)| Command::ReleaseOn { pack, days }),
+        1 => (n.clone(), 1..9_u64).prop_map(|(pack, days)| Command::Reschedule { pack, days }),
+        1 => n.clone().prop_map(|pack| Command::Promote { pack }),
+        1 => n.clone().prop_map(|pack| Command::Cancel { pack }),
+        4 => (n.clone(), n.clone()).prop_map(|(account, pack)| Command::Install { account, pack }),
+        3 => (n.clone(), n.clone()).prop_map(|(account, update)| Command::ApplyEarly { account, update }),
+        1 => (n.clone(), n.clone()).prop_map(|(account, installation)| Command::Uninstall { account, installation }),
+        2 => (n.clone(), n.clone()).prop_map(|(pack, group)| Command::Share { pack, group }),
+        1 => (n.clone(), n.clone()).prop_map(|(pack, group)| Command::Unshare { pack, group }),
+        1 => (n.clone(), n.clone()).prop_map(|(group, account)| Command::Join { group, account }),
+        1 => (n.clone(), n.clone()).prop_map(|(group, account)| Command::Leave { group, account }),
+        1 => n.clone().prop_map(|account| Command::Suspend { account }),
+        1 => n.clone().prop_map(|account| Command::Reactivate { account }),
+        1 => (n, 1..4_u32).prop_map(|(installation, times)| Command::Fault { installation, times }),
+        3 => (1..60_i64, any::<bool>()).prop_map(|(hours, tick)| Command::Wait { hours, tick }),
+        2 => Just(Command::Tick),
+    ]
+}
+
+async fn tell(commands: &[Command]) {
+    let mut story = Story::begin().await;
+    let mut checker = Checker::of(&story).await;
+    for (index, command) in commands.iter().enumerate() {
+        let outcome = story.step(command).await;
+        checker.check(&story, &format!("step {index}, {command:?} ({outcome:?})"), &outcome).await;
+    }
+    story.let_everything_end().await;
+    checker.check_the_end(&story).await;
+}
+
+#[test]
+fn r30_whatever_is_done_the_invariants_hold() {
+    let config = Config { cases: cases(), max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let stories = prop::collection::vec(command(), STEPS / 2..STEPS);
+    let told = TestRunner::new(config).run(&stories, |commands| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(tell(&commands))));
+        result.map_err(|panic| {
+            let text = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            TestCaseError::fail(text.unwrap_or_else(|| "a panic without a text".into()))
+        })
+    });
+    if let Err(error) = told {
+        panic!("{error}");
+    }
+}

@@ -1,0 +1,296 @@
+//! The invariants themselves (section 10 of the rules).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::invariants_rows::Rows;
+use crate::invariants_story::{Outcome, Story};
+use crate::support::{At, uuid_of};
+
+/// Compares what is with what was one step ago.
+pub(crate) struct Checker {
+    last: Rows,
+}
+
+impl Checker {
+    /// Begins with a story's beginning.
+    pub(crate) async fn of(story: &Story) -> Self {
+        let checker = Self { last: Rows::read(&story.app).await };
+        stored_equals_computed(&checker.last, "the beginning");
+        checker
+    }
+
+    /// Checks everything after one step.
+    pub(crate) async fn check(&mut self, story: &Story, step: &str, outcome: &Outcome) {
+        let rows = Rows::read(&story.app).await;
+        at_most_one_pending_and_one_running(&rows, step);
+        snapshots_never_change(&self.last, &rows, step);
+        stored_equals_computed(&rows, step);
+        nothing_starts_before_its_window(&rows, step);
+        each_change_is_told_once(&rows, step);
+        self.nothing_is_moved_without_a_grant(&rows, step);
+        self.who_was_eligible_has_the_version(&rows, step);
+        self.one_entry_for_what_was_done_and_none_for_what_was_refused(&rows, outcome, step);
+        read_equals_computed(story, &rows, step).await;
+        self.last = rows;
+    }
+
+    /// What must be so when nothing is left to do.
+    pub(crate) async fn check_the_end(&mut self, story: &Story) {
+        let rows = Rows::read(&story.app).await;
+        each_change_is_told_once(&rows, "the end");
+        self.who_was_eligible_has_the_version(&rows, "the end");
+        for release in rows.releases.values() {
+            assert!(
+                !["SCHEDULED", "IN_PROGRESS"].contains(&release.state.as_str()),
+                "a release never ended: {release:?}"
+            );
+        }
+        for update in rows.updates.values() {
+            assert_ne!(update.state, "OFFERED", "an offer that nobody settled: {update:?}");
+        }
+        for pack in rows.packs.values() {
+            assert!(pack.pending_release_id.is_none() && pack.running_release_id.is_none(), "{pack:?}");
+        }
+        read_equals_computed(story, &rows, "the end").await;
+    }
+
+    /// No update for an account without a grant: what is newly applied was granted before the step or
+    /// after it. Who is newly moved by the scheduler was active too.
+    fn nothing_is_moved_without_a_grant(&self, rows: &Rows, step: &str) {
+        for (key, update) in &rows.updates {
+            let before = self.last.updates.get(key).map(|u| u.state.as_str());
+            if update.state != "APPLIED" || before == Some("APPLIED") {
+                continue;
+            }
+            let installation = &rows.installations[&key.0];
+            let granted = self.last.is_granted(installation) || rows.is_granted(installation);
+            assert!(granted, "{step}: moved without a grant: {update:?}");
+            let active = self.last.is_active(installation) || rows.is_active(installation);
+            assert!(active, "{step}: moved for a suspended account: {update:?}");
+        }
+        for (id, installation) in &rows.installations {
+            let Some(before) = self.last.installations.get(id) else { continue };
+            if before.version_id != installation.version_id {
+                let granted = self.last.is_granted(installation) || rows.is_granted(installation);
+                assert!(granted, "{step}: a frozen installation was moved: {installation:?}");
+                assert!(before.uninstalled_at.is_none(), "{step}: what was uninstalled was moved: {installation:?}");
+            }
+        }
+    }
+
+    /// After SUCCEEDED every eligible installation has that version: of each release that has just
+    /// succeeded, every installation that is there has it, or was skipped with a reason, or has left it
+    /// by what was done since.
+    fn who_was_eligible_has_the_version(&self, rows: &Rows, step: &str) {
+        for release in rows.releases.values().filter(|r| r.state == "SUCCEEDED") {
+            // Only while no later release has moved them on.
+            if rows.packs[&release.pack_id].current_version_id != Some(release.version_id) {
+                continue;
+            }
+            if self.last.releases.get(&release.id).is_some_and(|r| r.state == "SUCCEEDED") {
+                continue;
+            }
+            let here =
+                rows.installations.values().filter(|i| i.pack_id == release.pack_id && i.uninstalled_at.is_none());
+            for installation in here.filter(|i| i.version_id != release.version_id) {
+                let update = rows.updates.get(&(installation.id, release.id));
+                let skipped = update.is_some_and(|u| u.state == "SKIPPED" && u.skip_reason.is_some());
+                assert!(skipped, "{step}: {release:?} has succeeded without {installation:?}: {update:?}");
+            }
+        }
+    }
+
+    /// One audit entry for an accepted call, none for a refused one; nothing is ever taken out of a log.
+    fn one_entry_for_what_was_done_and_none_for_what_was_refused(&self, rows: &Rows, outcome: &Outcome, step: &str) {
+        for (id, entry) in &self.last.entries {
+            assert_eq!(rows.entries.get(id), Some(entry), "{step}: the audit log was changed");
+        }
+        assert_eq!(self.last.events[..], rows.events[..self.last.events.len()], "{step}: the event log was changed");
+        let new: Vec<_> = rows.entries.values().filter(|entry| !self.last.entries.contains_key(&entry.id)).collect();
+        let by_caller = new.iter().filter(|entry| entry.actor_kind == "API_TOKEN");
+        match outcome {
+            Outcome::Done(mutation) => {
+                let mutation = *mutation;
+                let own = new.iter().filter(|entry| entry.action == mutation).count();
+                // What else changed by the same call: an update that was offered, applied or withdrawn, a
+                // release that was superseded.
+                let told = rows.events[self.last.events.len()..].iter().filter(|event| event.actor_kind == "API_TOKEN");
+                let told: Vec<_> =
+                    told.filter(|e| e.update_state.is_some() || e.kind == "RELEASE_SUPERSEDED").collect();
+                let expected = told.len() + usize::from(mutation != "applyPendingUpdate");
+                assert_eq!(own, expected, "{step}: {new:#?}");
+                assert_eq!(by_caller.count(), own, "{step}: {new:#?}");
+            }
+            Outcome::Refused(..) | Outcome::Nothing => assert_eq!(by_caller.count(), 0, "{step}: {new:#?}"),
+            Outcome::Outside => {}
+        }
+    }
+}
+
+fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {
+    for pack in rows.packs.values() {
+        for (state, named) in [("SCHEDULED", pack.pending_release_id), ("IN_PROGRESS", pack.running_release_id)] {
+            let found: Vec<_> =
+                rows.releases.values().filter(|r| r.pack_id == pack.id && r.state == state).map(|r| r.id).collect();
+            assert_eq!(found, named.into_iter().collect::<Vec<_>>(), "{step}: {state} releases of {}", pack.name);
+        }
+    }
+}
+
+/// Pack versions and packaged components never change, and none goes.
+fn snapshots_never_change(last: &Rows, rows: &Rows, step: &str) {
+    for (id, version) in &last.versions {
+        assert_eq!(rows.versions.get(id), Some(version), "{step}: a pack version has changed");
+    }
+    for (id, package) in &last.packages {
+        assert_eq!(rows.packages.get(id), Some(package), "{step}: a package has changed");
+    }
+    let of = |rows: &Rows| -> BTreeMap<Uuid, BTreeSet<(Uuid, Uuid)>> {
+        let mut contents: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for item in &rows.items {
+            contents.entry(item.pack_version_id).or_default().insert((item.component_id, item.component_version_id));
+        }
+        contents
+    };
+    let (before, after) = (of(last), of(rows));
+    for (version, content) in before {
+        assert_eq!(after.get(&version), Some(&content), "{step}: the content of a pack version has changed");
+    }
+}
+
+/// What is kept on a pack equals what the rows say.
+fn stored_equals_computed(rows: &Rows, step: &str) {
+    for pack in rows.packs.values() {
+        let stored = (pack.component_count, pack.newer_count, pack.has_unreleased_changes);
+        assert_eq!(stored, rows.assessment(pack), "{step}: what is stored of {} (rows, newer, unreleased)", pack.name);
+    }
+}
+
+fn nothing_starts_before_its_window(rows: &Rows, step: &str) {
+    for release in rows.releases.values() {
+        if let (Some(starts), Some(started), None) = (release.starts_at, release.started_at, release.promoted_at) {
+            assert!(started >= starts, "{step}: started before its window: {release:?}");
+        }
+    }
+    for update in rows.updates.values().filter(|u| u.how.as_deref() == Some("AUTOMATIC")) {
+        let starts = rows.releases[&update.release_id].starts_at.expect("a dated release");
+        assert!(update.settled_at.is_some_and(|at| at >= starts), "{step}: moved before its window: {update:?}");
+    }
+}
+
+/// One event a change of state: the events of an update tell a life that can be, each state once, and
+/// end where the update stands; an installation moves to a release's version at most once.
+fn each_change_is_told_once(rows: &Rows, step: &str) {
+    let mut told: BTreeMap<(Uuid, Uuid), Vec<&str>> = BTreeMap::new();
+    for event in &rows.events {
+        if let (Some(installation), Some(release), Some(state)) =
+            (event.installation_id, event.release_id, &event.update_state)
+        {
+            told.entry((installation, release)).or_default().push(state);
+        }
+    }
+    for (key, update) in &rows.updates {
+        let life = told.remove(key).unwrap_or_default();
+        let begun = life.strip_prefix(&["OFFERED"]).unwrap_or(&life);
+        let possible = match begun {
+            [] => update.state == "OFFERED",
+            [end] => update.state == *end && *end != "OFFERED",
+            ["APPLIED", "WITHDRAWN"] => update.state == "WITHDRAWN",
+            _ => false,
+        };
+        assert!(possible, "{step}: the events {life:?} of an update that is {}: {update:?}", update.state);
+    }
+    assert!(told.is_empty(), "{step}: events of updates that there are not: {told:?}");
+    for release in rows.releases.values() {
+        let of = |kind: &str| rows.events.iter().filter(|e| e.release_id == Some(release.id) && e.kind == kind).count();
+        let expected = [
+            ("RELEASE_STARTED", release.started_at.is_some()),
+            ("RELEASE_COMPLETED", ["SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED"].contains(&release.state.as_str())),
+            ("RELEASE_CANCELED", release.state == "CANCELED"),
+            ("RELEASE_SUPERSEDED", release.state == "SUPERSEDED"),
+            ("RELEASE_SCHEDULED", release.starts_at.is_some()),
+        ];
+        for (kind, so) in expected {
+            assert_eq!(of(kind), usize::from(so), "{step}: {kind} of {release:?}");
+        }
+    }
+}
+
+/// What the publisher reads equals what the rows say, as of now.
+async fn read_equals_computed(story: &Story, rows: &Rows, step: &str) {
+    let selection = "name newerShareableAvailable hasUnreleasedChanges componentCount state currentVersion { id installationCount } pendingRelease { id }
+        components { component { name } newerShareableAvailable } releases(first: 100) { edges { node { id state
+        progress { total offered applied skipped failed withdrawn percent } updates(first: 100) { totalCount edges { node { state } } } } } }
+        installations(first: 100) { totalCount edges { node { id state } } }";
+    for id in &story.packs {
+        let read = story.app.read_pack(id, selection).await;
+        let pack = &rows.packs[&uuid_of(id)];
+        let (count, newer, unreleased) = rows.assessment(pack);
+        let seen = (
+            read.int("/componentCount"),
+            read.at("/newerShareableAvailable") == true,
+            read.at("/hasUnreleasedChanges") == true,
+        );
+        assert_eq!(seen, (i64::from(count), newer > 0, unreleased), "{step}: what is read of {}", pack.name);
+        let newer_rows =
+            read.list("/components").iter().filter(|row| row.at("/newerShareableAvailable") == true).count();
+        assert_eq!(
+            newer_rows,
+            usize::try_from(newer).expect("few"),
+            "{step}: rows of {} with something newer",
+            pack.name
+        );
+        let due = pack.pending_starts_at.is_some_and(|at| at <= story.app.now());
+        assert_eq!(read.at("/pendingRelease").is_null(), due || pack.pending_release_id.is_none(), "{step}: {read:#}");
+        let current = if due { pack.pending_version_id } else { pack.current_version_id };
+        let read_current = read.pointer("/currentVersion/id").and_then(Value::as_str).map(uuid_of);
+        assert_eq!(read_current, current, "{step}: the current version of {}", pack.name);
+        installations_are_read_as_they_are(rows, pack.id, &read, step);
+        for release in read.nodes("/releases") {
+            progress_adds_up(&release, step);
+        }
+    }
+}
+
+fn installations_are_read_as_they_are(rows: &Rows, pack: Uuid, read: &Value, step: &str) {
+    let here: Vec<_> =
+        rows.installations.values().filter(|i| i.pack_id == pack && i.uninstalled_at.is_none()).collect();
+    assert_eq!(read.int("/installations/totalCount"), i64::try_from(here.len()).expect("few"), "{step}");
+    for node in read.nodes("/installations") {
+        let installation = &rows.installations[&uuid_of(&node.text("/id"))];
+        let expected = if rows.is_granted(installation) { "ACTIVE" } else { "FROZEN" };
+        assert_eq!(node.text("/state"), expected, "{step}: {installation:?}");
+    }
+    if let Some(current) = read.pointer("/currentVersion/id").and_then(Value::as_str) {
+        let have = here.iter().filter(|i| i.version_id == uuid_of(current)).count();
+        assert_eq!(read.int("/currentVersion/installationCount"), i64::try_from(have).expect("few"), "{step}");
+    }
+}
+
+fn progress_adds_up(release: &Value, step: &str) {
+    let progress = release.at("/progress");
+    let parts = ["offered", "applied", "skipped", "failed", "withdrawn"];
+    let numbers: BTreeMap<_, _> = parts.iter().map(|part| (*part, progress.int(&format!("/{part}")))).collect();
+    assert_eq!(progress.int("/total"), numbers.values().sum::<i64>(), "{step}: {release:#}");
+    let done = progress.int("/total") - numbers["offered"];
+    let percent = progress.at("/percent").as_f64().expect("a number");
+    #[expect(clippy::cast_precision_loss, reason = "a handful of installations")]
+    let expected =
+        if progress.int("/total") == 0 { 100.0 } else { done as f64 * 100.0 / progress.int("/total") as f64 };
+    assert!((percent - expected).abs() < 0.001, "{step}: {release:#}");
+    // What the page of updates shows is what the sum counts.
+    let states = release.nodes("/updates");
+    for (part, state) in [
+        ("offered", "OFFERED"),
+        ("applied", "APPLIED"),
+        ("skipped", "SKIPPED"),
+        ("failed", "FAILED"),
+        ("withdrawn", "WITHDRAWN"),
+    ] {
+        let shown = states.iter().filter(|update| update.text("/state") == state).count();
+        assert_eq!(i64::try_from(shown).expect("few"), numbers[part], "{step}: {part} of {release:#}");
+    }
+}

@@ -1,0 +1,354 @@
+//! The commands of a story, and the small world in which it is told.
+
+use chrono::{Days, Duration};
+use packwright::domain::installation::FailureCode;
+use packwright::service::Settings;
+use serde_json::{Value, json};
+
+use crate::support::{At, Managed, Setup, TestApp, input_type, uuid_of};
+use crate::support_more::{code_of, refusal_of};
+
+/// Something that somebody does. Numbers name objects; they wrap where there are fewer.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    Package {
+        component: usize,
+        shareable: bool,
+    },
+    Add {
+        pack: usize,
+        component: usize,
+    },
+    Remove {
+        pack: usize,
+        component: usize,
+    },
+    Restore {
+        pack: usize,
+        component: usize,
+    },
+    Pin {
+        pack: usize,
+        component: usize,
+        version: usize,
+    },
+    Unpin {
+        pack: usize,
+        component: usize,
+    },
+    ReleaseNow {
+        pack: usize,
+    },
+    ReleaseOn {
+        pack: usize,
+        days: u64,
+    },
+    Reschedule {
+        pack: usize,
+        days: u64,
+    },
+    Promote {
+        pack: usize,
+    },
+    Cancel {
+        pack: usize,
+    },
+    Install {
+        account: usize,
+        pack: usize,
+    },
+    ApplyEarly {
+        account: usize,
+        update: usize,
+    },
+    Uninstall {
+        account: usize,
+        installation: usize,
+    },
+    Share {
+        pack: usize,
+        group: usize,
+    },
+    Unshare {
+        pack: usize,
+        group: usize,
+    },
+    Join {
+        group: usize,
+        account: usize,
+    },
+    Leave {
+        group: usize,
+        account: usize,
+    },
+    Suspend {
+        account: usize,
+    },
+    Reactivate {
+        account: usize,
+    },
+    /// The next moves of an installation fail.
+    Fault {
+        installation: usize,
+        times: u32,
+    },
+    Wait {
+        hours: i64,
+        tick: bool,
+    },
+    Tick,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// There was nothing to do it to.
+    Nothing,
+    /// It isn't a call of the API.
+    Outside,
+    /// Accepted: the mutation's name.
+    Done(&'static str),
+    /// Refused by a rule, or with a GraphQL error: the mutation and the code.
+    Refused(&'static str, String),
+}
+
+/// A small world: a few of everything.
+pub(crate) struct Story {
+    pub(crate) app: TestApp,
+    pub(crate) packs: Vec<String>,
+    components: Vec<String>,
+    accounts: Vec<Managed>,
+    groups: Vec<String>,
+    /// How many installations of the MULTI pack were asked for: each under a name of its own.
+    installs: usize,
+}
+
+impl Story {
+    /// Three packs, one of them MULTI, four components, three accounts, All Accounts and two more groups;
+    /// batches of two.
+    pub(crate) async fn begin() -> Self {
+        let settings = Settings { batch_size: 2, ..Settings::default() };
+        let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+        let accounts: Vec<_> = app.managed_accounts(["Acme", "Globex", "Initech"]).await.into();
+        let groups =
+            vec![app.all_accounts().await, app.group("Gold", &[&accounts[0]]).await, app.group("Silver", &[]).await];
+        let mut components = Vec::new();
+        for name in ["Import", "Export", "Transform", "Report"] {
+            components.push(app.packaged(name).await.0);
+        }
+        let packs = vec![app.pack("Orders").await, app.pack("Invoices").await, app.multi_pack("Tools").await];
+        for (pack, component) in packs.iter().zip(&components) {
+            app.add(pack, &[component]).await;
+            app.share(pack, &[&groups[0]]).await;
+            app.release_now(pack).await;
+        }
+        let mut story = Self { app, packs, components, accounts, groups, installs: 0 };
+        for account in 0..3 {
+            for pack in 0..3 {
+                story.install(account, pack).await;
+            }
+        }
+        story.app.tick().await;
+        story
+    }
+
+    /// Does one thing.
+    pub(crate) async fn step(&mut self, command: &Command) -> Outcome {
+        match *command {
+            Command::Package { component, shareable } => {
+                let input = json!({ "packages": [{ "componentId": pick(&self.components, component), "shareable": shareable }] });
+                self.publish("createPackagedComponents", input).await
+            }
+            Command::Add { pack, component } => {
+                let input =
+                    json!({ "packId": pick(&self.packs, pack), "componentIds": [pick(&self.components, component)] });
+                self.publish("addPackComponents", input).await
+            }
+            Command::Remove { pack, component } => self.row("removePackComponent", pack, component).await,
+            Command::Restore { pack, component } => self.row("restorePackComponent", pack, component).await,
+            Command::Unpin { pack, component } => self.row("unpinPackComponent", pack, component).await,
+            Command::Pin { pack, component, version } => self.pin(pack, component, version).await,
+            Command::ReleaseNow { pack } => {
+                self.publish("releaseIntegrationPack", crate::support::immediately(pick(&self.packs, pack).as_str()))
+                    .await
+            }
+            Command::ReleaseOn { pack, days } => {
+                let input = crate::support::on_date(pick(&self.packs, pack).as_str(), &self.date_in(days));
+                self.publish("releaseIntegrationPack", input).await
+            }
+            Command::Reschedule { pack, days } => {
+                let more = json!({ "onDate": self.date_in(days) });
+                self.newest_release("rescheduleRelease", pack, more).await
+            }
+            Command::Promote { pack } => self.newest_release("promoteRelease", pack, json!({})).await,
+            Command::Cancel { pack } => self.newest_release("cancelRelease", pack, json!({})).await,
+            Command::Install { account, pack } => self.install(account, pack).await,
+            Command::ApplyEarly { account, update } => self.apply(account, update).await,
+            Command::Uninstall { account, installation } => self.uninstall(account, installation).await,
+            Command::Share { pack, group } => self.share("sharePack", pack, group).await,
+            Command::Unshare { pack, group } => self.share("unsharePack", pack, group).await,
+            Command::Join { group, account } => self.member("addAccountsToGroup", group, account).await,
+            Command::Leave { group, account } => self.member("removeAccountsFromGroup", group, account).await,
+            Command::Suspend { account } => {
+                let id = uuid_of(&pick(&self.accounts, account).id).into();
+                let _ = self.app.app.services.suspend_account(id).await;
+                Outcome::Outside
+            }
+            Command::Reactivate { account } => {
+                let id = uuid_of(&pick(&self.accounts, account).id).into();
+                let _ = self.app.app.services.reactivate_account(id).await;
+                Outcome::Outside
+            }
+            Command::Fault { installation, times } => self.fault(installation, times).await,
+            Command::Wait { hours, tick } => {
+                self.app.clock.advance_to(self.app.now() + Duration::hours(hours));
+                if tick {
+                    self.app.tick().await;
+                }
+                Outcome::Outside
+            }
+            Command::Tick => {
+                self.app.tick().await;
+                Outcome::Outside
+            }
+        }
+    }
+
+    /// Lets the scheduler come as often as it wants to, until nothing waits any more.
+    pub(crate) async fn let_everything_end(&mut self) {
+        for _ in 0..60 {
+            match self.app.tick().await {
+                Some(next) => self.app.clock.advance_to(next.max(self.app.now())),
+                None => return,
+            }
+        }
+        panic!("the scheduler never comes to an end");
+    }
+
+    async fn call(&self, token: &str, mutation: &'static str, input: Value) -> Outcome {
+        let document = format!(
+            "mutation($input: {}!) {{ {mutation}(input: $input) {{ errors {{ code message }} }} }}",
+            input_type(mutation)
+        );
+        let answer = self.app.gql_raw(Some(token), &document, json!({ "input": input })).await;
+        if let Some(code) = code_of(&answer) {
+            // Who applies what fails to be moved is told to try again; nothing of it was done then.
+            let failed = mutation == "applyPendingUpdate" && code == "UNAVAILABLE";
+            assert!(failed || ["NOT_FOUND", "FORBIDDEN"].contains(&code.as_str()), "{mutation} {input}: {answer:#}");
+            return Outcome::Refused(mutation, code);
+        }
+        match refusal_of(answer.at(&format!("/data/{mutation}"))) {
+            Some(code) => Outcome::Refused(mutation, code),
+            None => Outcome::Done(mutation),
+        }
+    }
+
+    async fn publish(&self, mutation: &'static str, input: Value) -> Outcome {
+        self.call(&self.app.publisher, mutation, input).await
+    }
+
+    async fn row(&self, mutation: &'static str, pack: usize, component: usize) -> Outcome {
+        let input = json!({ "packId": pick(&self.packs, pack), "componentId": pick(&self.components, component) });
+        self.publish(mutation, input).await
+    }
+
+    async fn pin(&self, pack: usize, component: usize, version: usize) -> Outcome {
+        let component = pick(&self.components, component);
+        let query =
+            "query($id: ID!) { component(id: $id) { packagedComponents(first: 100) { edges { node { id } } } } }";
+        let versions = self
+            .app
+            .gql(&self.app.publisher, query, json!({ "id": component }))
+            .await
+            .texts("/component/packagedComponents", "/id");
+        let input = json!({ "packId": pick(&self.packs, pack), "componentId": component, "versionId": pick(&versions, version) });
+        self.publish("pinPackComponent", input).await
+    }
+
+    async fn newest_release(&self, mutation: &'static str, pack: usize, more: Value) -> Outcome {
+        let seen =
+            self.app.read_pack(pick(&self.packs, pack).as_str(), "releases(first: 1) { edges { node { id } } }").await;
+        let releases = seen.texts("/releases", "/id");
+        let Some(release) = releases.first() else { return Outcome::Nothing };
+        let mut input = json!({ "releaseId": release });
+        input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        self.publish(mutation, input).await
+    }
+
+    async fn share(&self, mutation: &'static str, pack: usize, group: usize) -> Outcome {
+        self.publish(mutation, json!({ "packId": pick(&self.packs, pack), "groupIds": [pick(&self.groups, group)] }))
+            .await
+    }
+
+    async fn member(&self, mutation: &'static str, group: usize, account: usize) -> Outcome {
+        let input = json!({ "groupId": pick(&self.groups, group), "accountIds": [pick(&self.accounts, account).id] });
+        self.publish(mutation, input).await
+    }
+
+    /// What an account reads: the IDs of a connection's nodes; none while it is suspended.
+    async fn ids(&self, account: usize, field: &str) -> Vec<String> {
+        let query = format!("{{ {field}(first: 100) {{ edges {{ node {{ id }} }} }} }}");
+        let answer = self.app.gql_raw(Some(&pick(&self.accounts, account).token), &query, json!(null)).await;
+        match code_of(&answer).as_deref() {
+            None => answer.texts(&format!("/data/{field}"), "/id"),
+            Some("FORBIDDEN") => Vec::new(),
+            Some(code) => panic!("{field}: {code}"),
+        }
+    }
+
+    async fn install(&mut self, account: usize, pack: usize) -> Outcome {
+        let packs = self.ids(account, "availablePacks").await;
+        if packs.is_empty() {
+            return Outcome::Nothing;
+        }
+        let pack = pick(&packs, pack).clone();
+        let token = &pick(&self.accounts, account).token;
+        let kind = "query($id: ID!) { availablePack(id: $id) { installationType } }";
+        let multi =
+            self.app.gql(token, kind, json!({ "id": pack })).await.text("/availablePack/installationType") == "MULTI";
+        let mut input = json!({ "packId": pack });
+        if multi {
+            self.installs += 1;
+            input["overrideName"] = json!(format!("number {}", self.installs));
+        }
+        self.call(token, "installPack", input).await
+    }
+
+    async fn apply(&self, account: usize, update: usize) -> Outcome {
+        let updates = self.ids(account, "pendingUpdates").await;
+        if updates.is_empty() {
+            return Outcome::Nothing;
+        }
+        let input = json!({ "updateId": pick(&updates, update) });
+        self.call(&pick(&self.accounts, account).token, "applyPendingUpdate", input).await
+    }
+
+    async fn uninstall(&self, account: usize, installation: usize) -> Outcome {
+        let installations = self.ids(account, "installations").await;
+        if installations.is_empty() {
+            return Outcome::Nothing;
+        }
+        let input = json!({ "installationId": pick(&installations, installation) });
+        self.call(&pick(&self.accounts, account).token, "uninstallPack", input).await
+    }
+
+    async fn fault(&self, installation: usize, times: u32) -> Outcome {
+        let query = "{ installations(first: 100) { edges { node { id } } } }";
+        let all = self.app.gql(&self.app.publisher, query, json!(null)).await.texts("/installations", "/id");
+        if all.is_empty() {
+            return Outcome::Nothing;
+        }
+        self.app.mover.fail(pick(&all, installation).as_str(), times, FailureCode::Temporary);
+        Outcome::Outside
+    }
+
+    /// The date some days from now; in Berlin, or a day off, which is as good.
+    fn date_in(&self, days: u64) -> String {
+        let date = self.app.now().date_naive().checked_add_days(Days::new(days)).expect("a date");
+        date.to_string()
+    }
+}
+
+fn pick<T>(of: &[T], number: usize) -> &T {
+    &of[number % of.len()]
+}

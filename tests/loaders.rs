@@ -1,0 +1,60 @@
+//! The loaders, where the crate behind them needs help.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use packwright::graphql::loaders::{Base, Batch};
+use packwright::store::{Db, DbOptions};
+
+async fn base(directory: &tempfile::TempDir) -> Base {
+    let url = format!("sqlite://{}?mode=rwc", directory.path().join("loaders.db").display());
+    let db = Db::connect(&url, DbOptions::default()).await.unwrap();
+    Base { db, scope: None, now: "2027-01-10T12:00:00Z".parse().unwrap() }
+}
+
+/// When the resolver that drives a batch is dropped (a sibling failed, a client left), those that wait
+/// for the same batch still get their answers.
+#[tokio::test]
+async fn a_batch_whose_driver_is_dropped_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counter = reads.clone();
+    let batch = Arc::new(Batch::new(&base(&directory).await, move |_, keys: Vec<u32>| {
+        let is_first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            if is_first {
+                pending::<()>().await;
+            }
+            Ok(keys.into_iter().map(|key| (key, key * 2)).collect::<HashMap<_, _>>())
+        }
+    }));
+    let ask = |key| {
+        let batch = batch.clone();
+        tokio::spawn(async move { batch.one(key).await })
+    };
+    let (driver, waiting) = (ask(1), ask(2));
+    while reads.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    driver.abort();
+    assert_eq!(waiting.await.unwrap().unwrap(), Some(4));
+    assert_eq!(reads.load(Ordering::SeqCst), 2);
+}
+
+/// Many askers of one step are one read, and what names nothing is told so.
+#[tokio::test]
+async fn what_is_asked_in_one_step_is_read_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counter = reads.clone();
+    let batch = Batch::new(&base(&directory).await, move |_, keys: Vec<u32>| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async move { Ok(keys.into_iter().filter(|key| *key > 0).map(|key| (key, key * 2)).collect::<HashMap<_, _>>()) }
+    });
+    assert_eq!(batch.many([3, 0, 1, 3]).await.unwrap(), [6, 2, 6]);
+    assert_eq!(batch.one(0).await.unwrap(), None);
+    assert!(batch.must(0).await.is_err());
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+}

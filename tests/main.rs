@@ -1,0 +1,61 @@
+//! All tests that need a whole server, in one binary: each further one would be linked for itself.
+//! A test's name begins with the rule that it keeps (`docs/lifecycle.md`).
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod access;
+mod access_hidden;
+mod access_roles;
+mod access_tokens;
+mod accounts;
+mod applying;
+mod architecture;
+mod audit;
+mod canceling;
+mod composing;
+mod derived_reads;
+mod draft_rows;
+mod drafts;
+mod events;
+mod events_audience;
+mod events_socket;
+mod first_releases;
+mod freezing;
+mod groups;
+mod hostile;
+mod immediate_releases;
+mod installing;
+mod introspection;
+mod invariants;
+mod invariants_checks;
+mod invariants_rows;
+mod invariants_story;
+mod kill;
+mod labels;
+mod loaders;
+mod newer_versions;
+mod packaging;
+mod packaging_input;
+mod packs;
+mod pending_releases;
+mod release_conflicts;
+mod release_dates;
+mod release_decisions;
+mod release_input;
+mod release_state_machine;
+mod roles;
+mod rollout;
+mod rollout_failing;
+mod schema;
+mod sharing;
+mod spec_conformance;
+mod statements;
+mod stranger;
+mod stranger_world;
+mod support;
+mod support_more;
+mod testing_period;
+mod texts;
+mod update_steps;
+mod walk;
+mod windows;

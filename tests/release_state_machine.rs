@@ -1,0 +1,73 @@
+//! The whole state machine of a release, as text, and what follows from it (section 6).
+
+use packwright::domain::release::{Command, ReleaseState, TransitionFault, outcome, transition};
+
+/// One line a state and command.
+fn table() -> String {
+    let mut lines = Vec::new();
+    for state in ReleaseState::ALL {
+        for command in Command::ALL {
+            let end = match transition(state, command) {
+                Ok(next) => format!("{next:?}"),
+                Err(fault) => format!("refused: {fault:?}"),
+            };
+            lines.push(format!("{:<18} {:<18} -> {end}", format!("{state:?}"), format!("{command:?}")));
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn r30_the_whole_table_of_states_and_commands() {
+    insta::assert_snapshot!(table());
+}
+
+#[test]
+fn r30_only_a_scheduled_release_can_be_rescheduled_promoted_or_canceled() {
+    for command in [Command::Reschedule, Command::Promote, Command::Cancel, Command::Supersede, Command::Open] {
+        for state in ReleaseState::ALL {
+            let expected = match state {
+                ReleaseState::Scheduled => None,
+                ReleaseState::InProgress => Some(TransitionFault::InProgress),
+                _ => Some(TransitionFault::NotPending),
+            };
+            assert_eq!(transition(state, command).err(), expected, "{state:?} {command:?}");
+        }
+    }
+}
+
+#[test]
+fn r27_what_has_ended_is_left_by_a_retry_alone() {
+    for state in [
+        ReleaseState::Succeeded,
+        ReleaseState::PartiallySucceeded,
+        ReleaseState::Failed,
+        ReleaseState::Canceled,
+        ReleaseState::Superseded,
+    ] {
+        for command in Command::ALL.into_iter().filter(|c| *c != Command::RetryFailed) {
+            assert!(transition(state, command).is_err(), "{state:?} {command:?}");
+        }
+        let retried = matches!(state, ReleaseState::PartiallySucceeded | ReleaseState::Failed);
+        assert_eq!(transition(state, Command::RetryFailed).is_ok(), retried, "{state:?}");
+    }
+}
+
+#[test]
+fn r29_nothing_leads_to_superseded_but_superseding_and_nothing_leads_away() {
+    for state in ReleaseState::ALL {
+        for command in Command::ALL {
+            let superseded = transition(state, command) == Ok(ReleaseState::Superseded);
+            assert_eq!(superseded, state == ReleaseState::Scheduled && command == Command::Supersede);
+        }
+    }
+}
+
+#[test]
+fn r25_the_end_follows_from_how_many_failed() {
+    assert_eq!(outcome(0, 0), Command::CompleteAllWell, "nothing to do is done well");
+    assert_eq!(outcome(0, 5), Command::CompleteAllWell);
+    assert_eq!(outcome(1, 5), Command::CompleteSomeFailed);
+    assert_eq!(outcome(4, 1), Command::CompleteSomeFailed);
+    assert_eq!(outcome(5, 0), Command::CompleteAllFailed, "whoever was skipped beside them");
+}

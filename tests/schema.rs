@@ -1,0 +1,156 @@
+//! The schema that is committed is the one that the program has; and all of it is described.
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Pos, Positioned};
+use serde_json::json;
+
+use crate::support::{At as _, Setup, TestApp};
+
+#[test]
+fn the_committed_schema_is_what_the_program_prints() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let printed = packwright::graphql::sdl();
+    if committed != printed {
+        let first = committed.lines().zip(printed.lines()).position(|(committed, printed)| committed != printed);
+        let line = first.unwrap_or_else(|| committed.lines().count().min(printed.lines().count())) + 1;
+        panic!(
+            "schema.graphql differs from line {line} on. When the change is meant, run: cargo run -- schema > schema.graphql"
+        );
+    }
+}
+
+fn types(sdl: &str) -> Vec<TypeDefinition> {
+    let document = parse_schema(sdl).unwrap();
+    let types = document.definitions.into_iter().filter_map(|definition| match definition {
+        TypeSystemDefinition::Type(definition) => Some(definition.node),
+        _ => None,
+    });
+    types.collect()
+}
+
+/// Collects the places without a description.
+#[derive(Default)]
+struct Undescribed(Vec<String>);
+
+impl Undescribed {
+    fn check(&mut self, place: &str, description: Option<&Positioned<String>>) {
+        if description.is_none_or(|text| text.node.trim().is_empty()) {
+            self.0.push(place.to_owned());
+        }
+    }
+
+    fn inputs(&mut self, place: &str, inputs: &[Positioned<InputValueDefinition>]) {
+        for input in inputs {
+            self.check(&format!("{place}.{}", input.node.name.node), input.node.description.as_ref());
+        }
+    }
+
+    fn fields(&mut self, place: &str, fields: &[Positioned<FieldDefinition>]) {
+        for field in fields {
+            let place = format!("{place}.{}", field.node.name.node);
+            self.check(&place, field.node.description.as_ref());
+            self.inputs(&place, &field.node.arguments);
+        }
+    }
+
+    fn of(&mut self, definition: &TypeDefinition) {
+        let name = definition.name.node.as_str();
+        self.check(name, definition.description.as_ref());
+        match &definition.kind {
+            TypeKind::Object(object) => self.fields(name, &object.fields),
+            TypeKind::Interface(interface) => self.fields(name, &interface.fields),
+            TypeKind::InputObject(input) => self.inputs(name, &input.fields),
+            TypeKind::Enum(values) => {
+                for value in &values.values {
+                    self.check(&format!("{name}.{}", value.node.value.node), value.node.description.as_ref());
+                }
+            }
+            TypeKind::Scalar | TypeKind::Union(_) => {}
+        }
+    }
+}
+
+#[test]
+fn everything_in_the_schema_is_described() {
+    let mut undescribed = Undescribed::default();
+    for edition in [false, true] {
+        types(&packwright::graphql::schema(edition).sdl()).iter().for_each(|definition| undescribed.of(definition));
+    }
+    assert!(undescribed.0.is_empty(), "without a description:\n{}", undescribed.0.join("\n"));
+}
+
+#[test]
+fn what_looks_for_descriptions_finds_where_there_is_none() {
+    let mut undescribed = Undescribed::default();
+    let sdl = "type Query { a(b: Int): Int } \"\" enum E { \"described\" V W } input I { x: Int } interface N { id: ID! } scalar S";
+    types(sdl).iter().for_each(|definition| undescribed.of(definition));
+    let expected = ["Query", "Query.a", "Query.a.b", "E", "E.W", "I", "I.x", "N", "N.id", "S"];
+    assert_eq!(undescribed.0, expected);
+    let placed = Positioned::new(" ".to_owned(), Pos::default());
+    undescribed.check("blank", Some(&placed));
+    assert_eq!(undescribed.0.len(), expected.len() + 1);
+}
+
+#[test]
+fn each_mutation_takes_one_input_and_answers_with_a_payload() {
+    let all = types(&packwright::graphql::sdl());
+    let fields = |name: &str| -> Vec<(String, String)> {
+        let found =
+            all.iter().find(|definition| definition.name.node == name).unwrap_or_else(|| panic!("no type {name}"));
+        let TypeKind::Object(object) = &found.kind else { panic!("{name} is no object") };
+        object.fields.iter().map(|field| (field.node.name.node.to_string(), field.node.ty.node.to_string())).collect()
+    };
+    let mutations = fields("Mutation");
+    assert!(mutations.len() > 20);
+    for (name, ty) in mutations {
+        let (first, rest) = name.split_at(1);
+        let payload = format!("{}{rest}Payload", first.to_uppercase());
+        assert_eq!(ty, format!("{payload}!"));
+        let errors = fields(&payload).into_iter().find(|(field, _)| field == "errors");
+        let (_, errors) = errors.unwrap_or_else(|| panic!("{payload} has no errors"));
+        assert!(errors.starts_with('[') && errors.ends_with("Error!]!"), "{payload}.errors is {errors}");
+        let others =
+            fields(&payload).into_iter().filter(|(field, _)| field != "errors" && field != "releasesKeepingTimeZone");
+        for (field, ty) in others {
+            assert!(!ty.ends_with('!'), "{payload}.{field} can't be null when it refuses");
+        }
+    }
+}
+
+#[test]
+fn connections_are_those_of_relay() {
+    let all = types(&packwright::graphql::sdl());
+    let connections = all.iter().filter(|definition| definition.name.node.ends_with("Connection"));
+    let mut count = 0;
+    for connection in connections {
+        count += 1;
+        let TypeKind::Object(object) = &connection.kind else { panic!("{} is no object", connection.name.node) };
+        let fields: Vec<_> =
+            object.fields.iter().map(|f| format!("{}: {}", f.node.name.node, f.node.ty.node)).collect();
+        let edge = connection.name.node.replace("Connection", "Edge");
+        assert_eq!(fields, [format!("edges: [{edge}!]!"), "pageInfo: PageInfo!".into(), "totalCount: Int".into()]);
+    }
+    assert!(count >= 10);
+}
+
+#[test]
+fn the_clock_can_be_moved_in_the_demo_s_schema_alone() {
+    assert!(!packwright::graphql::sdl().contains("demoAdvanceClock"));
+    assert!(packwright::graphql::schema(true).sdl().contains("demoAdvanceClock"));
+}
+
+#[tokio::test]
+async fn outside_demo_mode_the_field_does_not_exist() {
+    let document =
+        "mutation($input: DemoAdvanceClockInput!) { demoAdvanceClock(input: $input) { now errors { code } } }";
+    let variables = json!({ "input": { "bySeconds": 60 } });
+    let app = TestApp::new().await;
+    assert_eq!(app.error_code(Some(&app.publisher), document, variables.clone()).await, "GRAPHQL_VALIDATION_FAILED");
+    let demo = TestApp::with(Setup { demo: true, ..Setup::default() }).await;
+    let moved = demo.gql(&demo.publisher, document, variables).await;
+    assert_eq!(moved.at("/demoAdvanceClock"), &json!({ "now": "2026-11-22T09:01:00Z", "errors": [] }));
+}

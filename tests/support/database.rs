@@ -1,0 +1,137 @@
+//! One database a test: a copy of one that was migrated once a process.
+//!
+//! A file of SQLite in a directory of its own; or, when `PACKWRIGHT_TEST_DATABASE_URL` names a
+//! PostgreSQL server (with any database that may be connected to), a database made there from a
+//! template. A server that is named and can't be reached is a failure, never a silent change to SQLite.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use packwright::app::{App, AppOptions};
+use packwright::clock::Clock;
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database as SeaDatabase};
+use tokio::sync::OnceCell;
+
+use super::{START, instant};
+
+/// The variable that names a PostgreSQL server.
+const SERVER: &str = "PACKWRIGHT_TEST_DATABASE_URL";
+
+/// A database that is gone when it is dropped.
+pub(crate) struct Database {
+    url: String,
+    /// Holds the file of SQLite.
+    _directory: Option<tempfile::TempDir>,
+    /// The PostgreSQL server and the database there.
+    made: Option<(String, String)>,
+}
+
+impl Database {
+    /// A migrated database without any row of a publisher's.
+    pub(crate) async fn create() -> Self {
+        match std::env::var(SERVER) {
+            Ok(server) if !server.is_empty() => Self::on_server(server).await,
+            _ => Self::in_file().await,
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn in_file() -> Self {
+        /// The bytes of a migrated file: small, and with no file to be left behind.
+        static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
+        let template = TEMPLATE
+            .get_or_init(async || {
+                let directory = tempfile::tempdir().expect("a directory");
+                let file = directory.path().join("template.db");
+                migrate(&sqlite_url(&file)).await;
+                std::fs::read(file).expect("the template's file")
+            })
+            .await;
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("test.db");
+        std::fs::write(&file, template).expect("the test's file");
+        Self { url: sqlite_url(&file), _directory: Some(directory), made: None }
+    }
+
+    async fn on_server(server: String) -> Self {
+        /// Why there is none, for a server that can't be reached: found out once, and not once a test.
+        static TEMPLATE: OnceCell<Result<String, String>> = OnceCell::const_new();
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let template = TEMPLATE
+            .get_or_init(async || {
+                let name = format!("{}_template", prefix());
+                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                on(&server, &[drop, format!("CREATE DATABASE {name}")]).await?;
+                migrate(&with_database(&server, &name)).await;
+                Ok(name)
+            })
+            .await;
+        let template = template.as_ref().unwrap_or_else(|why| panic!("{why}"));
+        let name = format!("{}_{}", prefix(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        // A run that was killed has left it behind.
+        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        // Making a database locks its template for a moment: one at a time.
+        static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let guard = ONE_AT_A_TIME.lock().await;
+        let made = on(&server, &[drop, format!("CREATE DATABASE {name} TEMPLATE {template}")]).await;
+        made.unwrap_or_else(|why| panic!("{why}"));
+        std::mem::drop(guard);
+        Self { url: with_database(&server, &name), _directory: None, made: Some((server, name)) }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some((server, name)) = self.made.take() else { return };
+        // The test's runtime may be on its way out: this needs one of its own.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let dropped = runtime.block_on(on(&server, &[format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]));
+            dropped.unwrap_or_else(|why| panic!("{why}"));
+        });
+        if dropped.join().is_err() && !std::thread::panicking() {
+            panic!("the test's database could not be dropped");
+        }
+    }
+}
+
+/// Names that no other work tree uses on the same server, the same at each run: what a run that was
+/// killed leaves behind, the next one drops.
+fn prefix() -> String {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
+    format!("packwright_test_{:08x}", hasher.finish() & 0xffff_ffff)
+}
+
+fn sqlite_url(file: &std::path::Path) -> String {
+    format!("sqlite://{}?mode=rwc", file.display())
+}
+
+fn with_database(server: &str, name: &str) -> String {
+    let mut url = url::Url::parse(server).unwrap_or_else(|e| panic!("{SERVER} is no address: {e}"));
+    url.set_path(name);
+    url.into()
+}
+
+/// Runs the migrations of the app, and leaves no connection open.
+async fn migrate(url: &str) {
+    let app = App::build(AppOptions::new(url, Clock::still(instant(START)))).await.expect("the template is migrated");
+    app.services.db.clone().close().await.expect("the template is closed");
+}
+
+/// Runs what no part of Packwright does: making and dropping whole databases.
+async fn on(server: &str, statements: &[String]) -> Result<(), String> {
+    let mut options = ConnectOptions::new(server);
+    options.max_connections(1).acquire_timeout(Duration::from_secs(5)).sqlx_logging(false);
+    let connection = SeaDatabase::connect(options).await;
+    let connection = connection.map_err(|e| format!("{SERVER} is set, and its server can't be reached: {e}"))?;
+    for statement in statements {
+        connection.execute_unprepared(statement).await.map_err(|e| format!("{statement}: {e}"))?;
+    }
+    connection.close().await.map_err(|e| format!("the connection to make databases can't be closed: {e}"))
+}

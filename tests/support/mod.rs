@@ -1,0 +1,193 @@
+//! What every test stands on: an [app](TestApp) with a database and a clock of its own, that is spoken
+//! to in GraphQL alone.
+//!
+//! A test reads like this:
+//!
+//! ```ignore
+//! #[tokio::test]
+//! async fn r28_second_dated_release_is_refused() {
+//!     let app = TestApp::new().await;
+//!     let pack = app.pack_with("Orders", &["Import"]).await;
+//!     app.release_on(&pack.id, "2026-12-01").await;
+//!     let refusal = app.refused(&app.publisher, "releaseIntegrationPack", on_date(&pack.id, "2026-12-02")).await;
+//!     assert_eq!(refusal.code, "RELEASE_ALREADY_PENDING");
+//! }
+//! ```
+//!
+//! No test sleeps and none reads the system's clock: time is moved with [`TestApp::advance_to`].
+//! Everything here panics with what it saw instead of what it needed, so that a test stays a story.
+
+mod accounts;
+mod builders;
+mod client;
+mod database;
+mod installing;
+mod json;
+mod mover;
+mod releasing;
+mod subscription;
+mod world;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use packwright::app::{App, AppOptions};
+use packwright::clock::Clock;
+use packwright::domain::Instant;
+use packwright::domain::account::Role;
+use packwright::service::Settings;
+use packwright::store::DbOptions;
+
+pub(crate) use accounts::Managed;
+pub(crate) use builders::{Pack, Package};
+pub(crate) use client::{accepted, input_type, refusal};
+pub(crate) use installing::Installed;
+pub(crate) use json::{At, instant, uuid_of};
+pub(crate) use mover::FailingMover;
+pub(crate) use releasing::{NOTES, immediately, on_date};
+pub(crate) use subscription::Subscription;
+
+/// When every test begins, unless its [`Setup`] says otherwise: 10:00 in Berlin, on a Sunday.
+pub(crate) const START: &str = "2026-11-22T09:00:00Z";
+
+/// The zone of the first publisher, unless the [`Setup`] says otherwise. Its midnight is 23:00 UTC in winter.
+pub(crate) const ZONE: &str = "Europe/Berlin";
+
+/// What a test wants to be otherwise than usual: `Setup { time_zone: None, ..Setup::default() }`.
+pub(crate) struct Setup {
+    /// Where the clock stands at first.
+    pub(crate) start: &'static str,
+    /// The first publisher's zone.
+    pub(crate) time_zone: Option<&'static str>,
+    /// Batch size, how many days ahead a date may be.
+    pub(crate) settings: Settings,
+    /// Whether `demoAdvanceClock` is in the schema.
+    pub(crate) demo: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { start: START, time_zone: Some(ZONE), settings: Settings::default(), demo: false }
+    }
+}
+
+/// A server without a socket: its own database, its own clock, one publisher (`Northwind`) with an
+/// administrator's token. The database is gone when it is dropped.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    /// Stands still until it is moved. Prefer [`TestApp::advance_to`] and [`TestApp::clock_only`].
+    pub(crate) clock: Clock,
+    /// The token of the first publisher's administrator.
+    pub(crate) publisher: String,
+    /// Makes moves of installations fail.
+    pub(crate) mover: Arc<FailingMover>,
+    statements: Arc<Mutex<Vec<String>>>,
+    /// Dropped last: it deletes what `app` was connected to.
+    database: database::Database,
+}
+
+impl TestApp {
+    /// The usual app.
+    pub(crate) async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// An app that is otherwise than usual.
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let clock = Clock::still(instant(setup.start));
+        let database = database::Database::create().await;
+        let mover = Arc::new(FailingMover::default());
+        let statements = Arc::new(Mutex::new(Vec::new()));
+        let app =
+            App::build(options(&setup, &clock, database.url(), &mover, &statements)).await.expect("the app builds");
+        let services = &app.services;
+        let account =
+            services.create_publisher("Northwind", setup.time_zone.map(Into::into)).await.expect("a publisher");
+        let publisher = "test-northwind-admin".to_owned();
+        services
+            .create_token_with_secret(account, "northwind-admin", Role::Administrator, &publisher)
+            .await
+            .expect("a token");
+        Self { app, clock, publisher, mover, statements, database }
+    }
+
+    /// A second server on the same database, with the same clock and the same mover: for tests of who
+    /// does what when several processes run. Must not outlive the first one.
+    pub(crate) async fn another_server(&self) -> App {
+        let setup = Setup::default();
+        let options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
+        App::build(options).await.expect("the second server builds")
+    }
+
+    /// The instant at hand.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Moves the clock forward to `to` and lets the scheduler do all that is due then. What was due
+    /// between is done then too, and late: stop at each window's start to be in time.
+    pub(crate) async fn advance_to(&self, to: &str) {
+        self.clock_only(to);
+        self.tick().await;
+    }
+
+    /// Moves the clock forward to `to`, while no scheduler runs.
+    pub(crate) fn clock_only(&self, to: &str) {
+        let to = instant(to);
+        assert!(to >= self.now(), "a clock goes forward only: it is {}, and {to} was asked for", self.now());
+        self.clock.advance_to(to);
+    }
+
+    /// [`TestApp::advance_to`] this many seconds on.
+    pub(crate) async fn advance_by(&self, seconds: i64) {
+        self.clock.advance_to(self.now() + chrono::Duration::seconds(seconds));
+        self.tick().await;
+    }
+
+    /// Moves the clock forward to `to` as if the scheduler had run all the time: it stops at each instant
+    /// at which something is due, so that nothing is late.
+    pub(crate) async fn live_until(&self, to: &str) {
+        let to = instant(to);
+        while let Some(next) = self.tick().await.filter(|next| *next <= to) {
+            assert!(next > self.now(), "the scheduler wants to be called again at once");
+            self.clock.advance_to(next);
+        }
+        self.clock.advance_to(to);
+        self.tick().await;
+    }
+
+    /// Lets the scheduler do what is due, and gives when it wants to be called next.
+    pub(crate) async fn tick(&self) -> Option<Instant> {
+        self.app.scheduler.tick().await.expect("the scheduler's tick")
+    }
+
+    /// The SQL statements that `work` runs on this app's connections, in their order.
+    pub(crate) async fn statements_of<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
+        self.statements().clear();
+        let result = work.await;
+        let seen = std::mem::take(&mut *self.statements());
+        (result, seen)
+    }
+
+    fn statements(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn options(
+    setup: &Setup,
+    clock: &Clock,
+    url: &str,
+    mover: &Arc<FailingMover>,
+    statements: &Arc<Mutex<Vec<String>>>,
+) -> AppOptions {
+    let log = statements.clone();
+    let observer = move |sql: &str| log.lock().unwrap_or_else(PoisonError::into_inner).push(sql.to_owned());
+    AppOptions {
+        settings: setup.settings.clone(),
+        demo: setup.demo,
+        migrate: false,
+        db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)) },
+        mover: mover.clone(),
+        ..AppOptions::new(url, clock.clone())
+    }
+}

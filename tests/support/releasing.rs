@@ -1,0 +1,80 @@
+//! Releases of the first publisher's packs.
+
+use serde_json::{Value, json};
+
+use super::{At, TestApp};
+
+/// The notes of a release whose notes don't matter.
+pub(crate) const NOTES: &str = "What is new.";
+
+/// An input of `releaseIntegrationPack` that releases at once.
+pub(crate) fn immediately(pack: &str) -> Value {
+    json!({ "packId": pack, "schedule": { "immediately": true }, "notes": NOTES })
+}
+
+/// An input of `releaseIntegrationPack` that releases on a date.
+pub(crate) fn on_date(pack: &str, date: &str) -> Value {
+    json!({ "packId": pack, "schedule": { "onDate": date }, "notes": NOTES })
+}
+
+impl TestApp {
+    /// Releases a draft at once, and gives the release's ID.
+    pub(crate) async fn release_now(&self, pack: &str) -> String {
+        self.ok(&self.publisher, "releaseIntegrationPack", immediately(pack), "release { id }")
+            .await
+            .text("/release/id")
+    }
+
+    /// Releases a draft on a date, and gives the release's ID.
+    pub(crate) async fn release_on(&self, pack: &str, date: &str) -> String {
+        self.ok(&self.publisher, "releaseIntegrationPack", on_date(pack, date), "release { id }")
+            .await
+            .text("/release/id")
+    }
+
+    /// Tries to release: the payload with `release { id }`, accepted or refused.
+    pub(crate) async fn try_release(&self, input: Value) -> Value {
+        self.mutate(&self.publisher, "releaseIntegrationPack", input, "release { id }").await
+    }
+
+    /// Moves a pending release to another date.
+    pub(crate) async fn reschedule(&self, release: &str, date: &str) {
+        let input = json!({ "releaseId": release, "onDate": date });
+        self.ok(&self.publisher, "rescheduleRelease", input, "release { id }").await;
+    }
+
+    /// Starts a pending release now.
+    pub(crate) async fn promote(&self, release: &str) {
+        self.ok(&self.publisher, "promoteRelease", json!({ "releaseId": release }), "release { id }").await;
+    }
+
+    /// Cancels a pending release.
+    pub(crate) async fn cancel(&self, release: &str) {
+        self.ok(&self.publisher, "cancelRelease", json!({ "releaseId": release }), "release { id }").await;
+    }
+
+    /// A release as its publisher sees it: `read_release(id, "state startedAt")` gives the Release.
+    pub(crate) async fn read_release(&self, release: &str, selection: &str) -> Value {
+        let query = format!("query($id: ID!) {{ release(id: $id) {{ {selection} }} }}");
+        self.gql(&self.publisher, &query, json!({ "id": release })).await.at("/release").clone()
+    }
+
+    /// The state of a release.
+    pub(crate) async fn release_state(&self, release: &str) -> String {
+        self.read_release(release, "state").await.text("/state")
+    }
+
+    /// The whole progress of a release.
+    pub(crate) async fn progress(&self, release: &str) -> Value {
+        let selection = "progress { total offered applied appliedEarly skipped failed withdrawn percent }";
+        self.read_release(release, selection).await.at("/progress").clone()
+    }
+
+    /// The number of the version in force, as the publisher sees it; `None` before the first.
+    pub(crate) async fn current_number(&self, pack: &str) -> Option<i64> {
+        self.read_pack(pack, "currentVersion { number }")
+            .await
+            .pointer("/currentVersion/number")
+            .and_then(Value::as_i64)
+    }
+}

@@ -1,0 +1,60 @@
+//! Listening.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use serde_json::Value;
+
+use super::{At, TestApp, client};
+
+/// How long a test listens for what must come before it gives up: never waited for when all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An open subscription.
+pub(crate) struct Subscription {
+    stream: BoxStream<'static, async_graphql::Response>,
+}
+
+impl TestApp {
+    /// Opens a subscription that must be let in. What happens from now on is heard, once it is polled
+    /// with one of the methods of [`Subscription`].
+    pub(crate) async fn subscribe(&self, token: &str, query: &str, variables: Value) -> Subscription {
+        let request = client::request(query, variables);
+        let stream = self.app.execute_stream(Some(token), request).await.expect("the subscription is let in");
+        Subscription { stream }
+    }
+}
+
+impl Subscription {
+    /// The next item whole, with `data` and `errors`; `None` when the subscription has ended.
+    pub(crate) async fn next_raw(&mut self) -> Option<Value> {
+        let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing came");
+        next.map(|response| serde_json::to_value(response).expect("an item is JSON"))
+    }
+
+    /// The `data` of the next item, which must come without errors.
+    pub(crate) async fn next(&mut self) -> Value {
+        let item = self.next_raw().await.expect("another item, before the subscription ends");
+        assert!(item.get("errors").is_none_or(|errors| errors.as_array().is_none_or(Vec::is_empty)), "{item:#}");
+        item.at("/data").clone()
+    }
+
+    /// The `data` of the next `count` items.
+    pub(crate) async fn collect(&mut self, count: usize) -> Vec<Value> {
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(self.next().await);
+        }
+        items
+    }
+
+    /// All items until the subscription ends by itself.
+    pub(crate) async fn until_the_end(mut self) -> Vec<Value> {
+        let mut items = Vec::new();
+        while let Some(item) = self.next_raw().await {
+            items.push(item);
+        }
+        items
+    }
+}
