@@ -24,4 +24,5 @@ pub mod release;
 pub mod release_window;
 pub mod support_info;
 pub mod testing_period;
+pub mod version_count;
 pub mod viewer;
