@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response};
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use migration::{Migrator, MigratorTrait as _};
@@ -10,7 +10,7 @@ use migration::{Migrator, MigratorTrait as _};
 use crate::clock::Clock;
 use crate::events::hub::Hub;
 use crate::graphql;
-use crate::http::{self, Engine, HttpOptions};
+use crate::http::{self, Answer, Engine, GraphqlRequest, HttpOptions};
 use crate::ids::Ids;
 use crate::scheduler::Scheduler;
 use crate::service::error::Failure;
@@ -109,25 +109,32 @@ impl App {
         http::router(self.engine.clone(), http)
     }
 
-    /// Authenticates and executes, as the HTTP handler does.
-    pub async fn execute(&self, bearer: Option<&str>, request: Request) -> Response {
-        match self.services.authenticate(bearer, None).await {
-            Ok(caller) => self.engine.execute(caller, "", request).await,
-            Err(failure) => http::failure_response(&failure, ""),
+    /// Authenticates, lets through the gate and executes, as the HTTP handler does.
+    pub async fn execute(&self, bearer: Option<&str>, request: impl Into<GraphqlRequest>) -> Answer {
+        let caller = match self.services.authenticate(bearer, None).await {
+            Ok(caller) => caller,
+            Err(failure) => return Answer::failed(&failure, ""),
+        };
+        match self.engine.admit(&caller, request.into()) {
+            Ok(admitted) => self.engine.execute(caller, "", admitted).await,
+            Err(refused) => *refused,
         }
     }
 
-    /// The same for a subscription.
+    /// The same for a subscription. What the gate refuses is the one answer of the stream.
     ///
     /// # Errors
     /// The [`Failure`] of the authentication.
     pub async fn execute_stream(
         &self,
         bearer: Option<&str>,
-        request: Request,
-    ) -> Result<BoxStream<'static, Response>, Failure> {
+        request: impl Into<GraphqlRequest>,
+    ) -> Result<BoxStream<'static, Answer>, Failure> {
         let caller = self.services.authenticate(bearer, None).await?;
-        Ok(self.engine.execute_stream(caller, "", request))
+        Ok(match self.engine.admit(&caller, request.into()) {
+            Ok(admitted) => self.engine.execute_stream(caller, "", admitted),
+            Err(refused) => futures_util::stream::iter([*refused]).boxed(),
+        })
     }
 }
 

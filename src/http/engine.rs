@@ -4,18 +4,20 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
-use async_graphql::{ErrorExtensionValues, Request, Response, ServerError, Value};
+use async_graphql::{Request, Response, ServerError, Variables};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 
+use crate::gate::OperationKind;
 use crate::graphql::PackwrightSchema;
 use crate::service::Shared;
 use crate::service::access::{Caller, Viewer};
 use crate::service::error::Failure;
 
-use super::auth::failure_response;
+use super::answer::{Answer, Phase, never_began, set_code, with_codes};
 use super::document;
+use super::request::GraphqlRequest;
 
 /// How often an open subscription asks whether its token still opens the door.
 const WELCOME_CHECK: Duration = Duration::from_secs(5);
@@ -34,42 +36,60 @@ pub struct Engine {
     pub readiness: Readiness,
 }
 
+/// A request that may be executed.
+pub struct Admitted {
+    kind: OperationKind,
+    request: Request,
+}
+
+impl Admitted {
+    /// What the operation does that is asked for.
+    #[must_use]
+    pub fn kind(&self) -> OperationKind {
+        self.kind
+    }
+}
+
 impl Engine {
+    /// Passes a request of `caller` through the gate. Nothing is executed; what may come is known then.
+    ///
+    /// # Errors
+    /// The answer for a request that is refused, [`Phase::Refused`] or [`Phase::Limited`].
+    pub fn admit(&self, _caller: &Caller, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
+        let Some(query) = asked.query else {
+            return Err(Box::new(Answer::refused("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")));
+        };
+        let mut request = Request::new(query).variables(Variables::from_json(asked.variables.into()));
+        request.operation_name = asked.operation_name.filter(|name| !name.is_empty());
+        admit(&mut request)?;
+        // An operation that isn't there is refused when it is executed.
+        let kind = operation_kind(&mut request).unwrap_or(OperationKind::Query);
+        Ok(Admitted { kind, request })
+    }
+
     /// Executes a query or a mutation. A fault of ours names `request_id`.
-    pub async fn execute(&self, caller: Caller, request_id: &str, mut request: Request) -> Response {
-        if let Err(refused) = admit(&mut request) {
-            return *refused;
-        }
-        let prepared = (self.prepare)(request, caller);
+    pub async fn execute(&self, caller: Caller, request_id: &str, admitted: Admitted) -> Answer {
+        let prepared = (self.prepare)(admitted.request, caller);
         match AssertUnwindSafe(self.schema.execute(prepared)).catch_unwind().await {
-            Ok(response) => coded(response),
+            Ok(response) => executed(response),
             // The panic's own text has gone to the log through the panic hook.
-            Err(_) => failure_response(&Failure::bug("a resolver panicked"), request_id),
+            Err(_) => Answer::failed(&Failure::bug("a resolver panicked"), request_id),
         }
     }
 
     /// Executes an operation of any kind as a stream of answers; a query's or mutation's has one. A
     /// subscription ends with an error when its token is revoked or expires, or its account is
     /// suspended: asked before each item, and every few seconds.
-    pub fn execute_stream(
-        &self,
-        caller: Caller,
-        request_id: &str,
-        mut request: Request,
-    ) -> BoxStream<'static, Response> {
-        let operation = match admit(&mut request) {
-            Err(refused) => return futures_util::stream::iter([*refused]).boxed(),
-            Ok(()) => operation_type(&mut request),
-        };
+    pub fn execute_stream(&self, caller: Caller, request_id: &str, admitted: Admitted) -> BoxStream<'static, Answer> {
         let request_id = request_id.to_owned();
         let viewer = match &caller {
-            Caller::Viewer(viewer) if operation == Some(OperationType::Subscription) => Some(viewer.clone()),
+            Caller::Viewer(viewer) if admitted.kind == OperationKind::Subscription => Some(viewer.clone()),
             _ => None,
         };
-        let answers = self.schema.execute_stream((self.prepare)(request, caller));
+        let answers = self.schema.execute_stream((self.prepare)(admitted.request, caller));
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
-            Ok(response) => coded(response),
-            Err(_) => failure_response(&Failure::bug("a subscription panicked"), &request_id),
+            Ok(response) => executed(response),
+            Err(_) => Answer::failed(&Failure::bug("a subscription panicked"), &request_id),
         });
         match viewer {
             Some(viewer) => while_welcome(self.services.clone(), *viewer, answers.boxed()),
@@ -79,18 +99,19 @@ impl Engine {
 }
 
 /// Parses a document, once nothing in it can do harm.
-fn admit(request: &mut Request) -> Result<(), Box<Response>> {
-    document::check_nesting(&request.query).map_err(|why| Box::new(error_response("GRAPHQL_PARSE_FAILED", why)))?;
+fn admit(request: &mut Request) -> Result<(), Box<Answer>> {
+    let refused = |code, why: String| Box::new(Answer::refused(code, why));
+    document::check_nesting(&request.query).map_err(|why| refused("GRAPHQL_PARSE_FAILED", why))?;
     let parsed = request.parsed_query().map_err(|error| Box::new(parse_error(error)))?;
-    document::check_size(parsed).map_err(|why| Box::new(error_response("GRAPHQL_VALIDATION_FAILED", why)))
+    document::check_size(parsed).map_err(|why| refused("GRAPHQL_VALIDATION_FAILED", why))
 }
 
 /// Passes `answers` on as long as the viewer's token opens the door.
 fn while_welcome(
     services: Shared,
     viewer: Viewer,
-    mut answers: BoxStream<'static, Response>,
-) -> BoxStream<'static, Response> {
+    mut answers: BoxStream<'static, Answer>,
+) -> BoxStream<'static, Answer> {
     async_stream::stream! {
         // In a task of its own: while it waits for a connection to the database, `answers`, that may hold
         // one, must go on.
@@ -110,7 +131,7 @@ fn while_welcome(
                 }
                 Ok(failure) = &mut dismissal.0 => failure,
             };
-            yield failure_response(&refused, viewer.request_id.as_deref().unwrap_or_default());
+            yield Answer::failed(&refused, viewer.request_id.as_deref().unwrap_or_default());
             return;
         }
     }
@@ -141,12 +162,11 @@ impl Drop for Watch {
     }
 }
 
-/// What kind of operation a request asks for: the one that `operationName` picks. `None` when there
-/// is no such operation, or the document can't be parsed.
-pub(super) fn operation_type(request: &mut Request) -> Option<OperationType> {
+/// What the operation does that `operationName` picks. `None` when there is no such operation.
+fn operation_kind(request: &mut Request) -> Option<OperationKind> {
     let name = request.operation_name.clone();
     let document: &ExecutableDocument = request.parsed_query().ok()?;
-    match (&document.operations, name) {
+    let picked = match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Some(operation.node.ty),
         // A document whose one operation has a name is kept as `Multiple`.
         (DocumentOperations::Single(_), Some(_)) => None,
@@ -157,45 +177,32 @@ pub(super) fn operation_type(request: &mut Request) -> Option<OperationType> {
             [operation] => Some(operation.node.ty),
             _ => None,
         },
-    }
-}
-
-/// Whether execution never began: the answer then has no `data`, and its status says so.
-pub(super) fn is_request_error(response: &Response) -> bool {
-    response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|e| e.path.is_empty())
-}
-
-/// An answer that is one error with a code.
-pub(super) fn error_response(code: &str, message: impl Into<String>) -> Response {
-    let mut error = ServerError::new(message, None);
-    set_code(&mut error, code);
-    Response::from_errors(vec![error])
+    };
+    picked.map(|kind| match kind {
+        OperationType::Query => OperationKind::Query,
+        OperationType::Mutation => OperationKind::Mutation,
+        OperationType::Subscription => OperationKind::Subscription,
+    })
 }
 
 /// The longest message of a parser that is passed on: it quotes the line at fault, however long.
 const MESSAGE_MAX: usize = 300;
 
-fn parse_error(mut error: ServerError) -> Response {
+fn parse_error(mut error: ServerError) -> Answer {
     if let Some((end, _)) = error.message.char_indices().nth(MESSAGE_MAX) {
         error.message.truncate(end);
         error.message.push('…');
     }
     set_code(&mut error, "GRAPHQL_PARSE_FAILED");
-    Response::from_errors(vec![error])
+    Answer::new(Phase::Refused, Response::from_errors(vec![error]))
 }
 
-/// Gives a code to each error that the framework made: our own bring theirs.
-fn coded(mut response: Response) -> Response {
-    let before_execution = is_request_error(&response);
-    for error in &mut response.errors {
-        if error.extensions.as_ref().and_then(|values| values.get("code")).is_none() {
-            // What the framework refuses while it executes is an argument that it can't read.
-            set_code(error, if before_execution { "GRAPHQL_VALIDATION_FAILED" } else { "BAD_USER_INPUT" });
-        }
+/// What the framework answered.
+fn executed(response: Response) -> Answer {
+    if never_began(&response) {
+        Answer::new(Phase::Refused, with_codes(response, "GRAPHQL_VALIDATION_FAILED"))
+    } else {
+        // What the framework refuses while it executes is an argument that it can't read.
+        Answer::new(Phase::Executed, with_codes(response, "BAD_USER_INPUT"))
     }
-    response
-}
-
-fn set_code(error: &mut ServerError, code: &str) {
-    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
 }

@@ -2,35 +2,34 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, Response as GraphqlResponse, ServerError, Value};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request as HttpRequest, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Serialize;
 
+use crate::gate::OperationKind;
 use crate::service::error::Failure;
 
 use super::accept::{self, Media};
-use super::auth::{Credentials, failure_response, status_of};
-use super::engine::{error_response, is_request_error, operation_type};
+use super::answer::{Answer, Phase};
+use super::auth::{Credentials, status_of};
 use super::limits::{self, Unread};
 use super::params;
+use super::request::GraphqlRequest;
 use super::router::{Front, RequestId};
 use super::websocket;
 
 /// Why a request is answered without being executed.
 struct Refused {
     status: StatusCode,
-    body: Box<GraphqlResponse>,
+    body: Box<Answer>,
     allow: Option<&'static str>,
 }
 
 impl Refused {
     fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, body: Box::new(error_response(code, message)), allow: None }
+        Self { status, body: Box::new(Answer::refused(code, message)), allow: None }
     }
 
     fn bad(status: StatusCode, message: impl Into<String>) -> Self {
@@ -78,18 +77,22 @@ async fn answer(front: &Front, request_id: String, media: Media, http: HttpReque
     };
     let refused = |failure: Failure| Refused {
         status: status_of(&failure),
-        body: Box::new(failure_response(&failure, &request_id)),
+        body: Box::new(Answer::failed(&failure, &request_id)),
         allow: None,
     };
     let credentials = Credentials::of(http.headers());
     let secret = credentials.secret().map_err(refused)?;
     let caller = front.engine.services.authenticate(secret, Some(request_id.clone())).await.map_err(refused)?;
-    let mut request = if by_get { read_address(&http)? } else { read_body(front, http).await? };
-    match operation_type(&mut request) {
-        Some(OperationType::Mutation) if by_get => {
+    let request = if by_get { read_address(&http)? } else { read_body(front, http).await? };
+    let admitted = match front.engine.admit(&caller, request) {
+        Ok(admitted) => admitted,
+        Err(refused) => return Ok(write(status(media, &refused), media, &refused)),
+    };
+    match admitted.kind() {
+        OperationKind::Mutation if by_get => {
             return Err(Refused::method("POST", "A mutation changes things: send it by POST."));
         }
-        Some(OperationType::Subscription) => {
+        OperationKind::Subscription => {
             return Err(Refused::bad(
                 StatusCode::BAD_REQUEST,
                 "Send a subscription over a WebSocket (graphql-transport-ws).",
@@ -97,29 +100,24 @@ async fn answer(front: &Front, request_id: String, media: Media, http: HttpReque
         }
         _ => {}
     }
-    let response = front.engine.execute(caller, &request_id, request).await;
-    let status = match (media, is_request_error(&response)) {
-        _ if has_fault(&response) => StatusCode::INTERNAL_SERVER_ERROR,
-        (Media::GraphqlResponse, true) => StatusCode::BAD_REQUEST,
-        _ => StatusCode::OK,
-    };
-    Ok(write(status, media, &response))
+    let answer = front.engine.execute(caller, &request_id, admitted).await;
+    Ok(write(status(media, &answer), media, &answer))
 }
 
-/// Whether nothing was executed for a fault of ours, such as a panic.
-fn has_fault(response: &GraphqlResponse) -> bool {
-    let is_fault = |error: &ServerError| {
-        let code = error.extensions.as_ref().and_then(|values| values.get("code"));
-        matches!(code, Some(Value::String(code)) if code == "INTERNAL_SERVER_ERROR")
-    };
-    is_request_error(response) && response.errors.iter().any(is_fault)
+fn status(media: Media, answer: &Answer) -> StatusCode {
+    match (answer.phase, media) {
+        (Phase::Failed, _) => StatusCode::INTERNAL_SERVER_ERROR,
+        (Phase::Limited, _) => StatusCode::TOO_MANY_REQUESTS,
+        (Phase::Refused, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        (Phase::Refused | Phase::Executed, _) => StatusCode::OK,
+    }
 }
 
-fn read_address(http: &HttpRequest<Body>) -> Result<Request, Refused> {
+fn read_address(http: &HttpRequest<Body>) -> Result<GraphqlRequest, Refused> {
     params::from_address(http.uri().query().unwrap_or_default()).map_err(malformed)
 }
 
-async fn read_body(front: &Front, http: HttpRequest<Body>) -> Result<Request, Refused> {
+async fn read_body(front: &Front, http: HttpRequest<Body>) -> Result<GraphqlRequest, Refused> {
     if !accept::is_json(http.headers()) {
         return Err(Refused::bad(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -153,9 +151,9 @@ fn refuse(media: Media, refused: Refused) -> Response {
     response
 }
 
-fn write(status: StatusCode, media: Media, response: &GraphqlResponse) -> Response {
+fn write(status: StatusCode, media: Media, answer: &Answer) -> Response {
     let headers = [(header::CONTENT_TYPE, media.content_type()), (header::CACHE_CONTROL, "no-store")];
-    match body(response) {
+    match serde_json::to_string(answer) {
         Ok(body) => (status, headers, body).into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
@@ -167,19 +165,6 @@ fn write(status: StatusCode, media: Media, response: &GraphqlResponse) -> Respon
 /// What is answered when nothing better can be.
 pub(super) const FAILED: &str =
     r#"{"errors":[{"message":"The server has failed.","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#;
-
-#[derive(Serialize)]
-struct RequestErrors<'a> {
-    errors: &'a [ServerError],
-}
-
-/// An answer as JSON: without `data` where execution never began.
-pub(super) fn body(response: &GraphqlResponse) -> Result<String, serde_json::Error> {
-    if !is_request_error(response) {
-        return serde_json::to_string(response);
-    }
-    serde_json::to_string(&RequestErrors { errors: &response.errors })
-}
 
 /// An answer that is one error, for the other rooms of this house.
 pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {

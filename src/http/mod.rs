@@ -1,6 +1,7 @@
 //! GraphQL over HTTP and WebSocket, by handlers of our own over `Schema::execute`.
 
 mod accept;
+mod answer;
 mod auth;
 mod document;
 mod engine;
@@ -9,9 +10,12 @@ mod graphql;
 mod health;
 mod limits;
 mod params;
+mod request;
 mod router;
 mod websocket;
 
+pub use answer::{Allowance, Answer, Phase};
 pub use auth::failure_response;
-pub use engine::{Engine, Prepare, Readiness};
+pub use engine::{Admitted, Engine, Prepare, Readiness};
+pub use request::GraphqlRequest;
 pub use router::{DemoToken, HttpOptions, router};

@@ -1,7 +1,8 @@
 //! What a request says, read from a body, an address or a WebSocket message.
 
-use async_graphql::{Request, Variables};
 use serde_json::{Map, Value};
+
+use super::request::GraphqlRequest;
 
 /// Why what a client sent is no GraphQL request.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ fn malformed(message: impl Into<String>) -> Malformed {
 }
 
 /// Reads a body: one JSON object.
-pub(super) fn from_body(body: &[u8]) -> Result<Request, Malformed> {
+pub(super) fn from_body(body: &[u8]) -> Result<GraphqlRequest, Malformed> {
     match serde_json::from_slice(body) {
         Ok(value) => from_json(value),
         Err(error) => Err(malformed(format!("The body is no JSON: line {}, column {}.", error.line(), error.column()))),
@@ -23,7 +24,7 @@ pub(super) fn from_body(body: &[u8]) -> Result<Request, Malformed> {
 }
 
 /// Reads the parameters of a request, already parsed.
-pub(super) fn from_json(value: Value) -> Result<Request, Malformed> {
+pub(super) fn from_json(value: Value) -> Result<GraphqlRequest, Malformed> {
     let mut object = match value {
         Value::Object(object) => object,
         Value::Array(list) if list.is_empty() => return Err(malformed("The body is an empty list; send one request.")),
@@ -31,27 +32,24 @@ pub(super) fn from_json(value: Value) -> Result<Request, Malformed> {
         _ => return Err(malformed("Send a JSON object with a `query`.")),
     };
     let extensions = optional_object(&mut object, "extensions")?;
+    let document_id = optional_string(&mut object, "documentId")?.or(optional_string(&mut object, "id")?);
     let query = match object.remove("query") {
-        Some(Value::String(query)) => query,
-        Some(Value::Null) | None if extensions.contains_key("persistedQuery") => {
-            return Err(Malformed {
-                code: "PERSISTED_QUERY_NOT_SUPPORTED",
-                message: "PersistedQueryNotSupported".into(),
-            });
-        }
+        Some(Value::String(query)) => Some(query),
+        Some(Value::Null) | None if document_id.is_some() || extensions.contains_key("persistedQuery") => None,
         Some(Value::Null) | None => return Err(malformed("`query` is missing.")),
         Some(_) => return Err(malformed("`query` must be a string.")),
     };
-    let operation_name = match object.remove("operationName") {
-        None | Some(Value::Null) => None,
-        // An empty name picks none, as clients with a form mean it.
-        Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
-        Some(_) => return Err(malformed("`operationName` must be a string.")),
-    };
+    let operation_name = optional_string(&mut object, "operationName")?;
     let variables = optional_object(&mut object, "variables")?;
-    let mut request = Request::new(query).variables(Variables::from_json(Value::Object(variables)));
-    request.operation_name = operation_name;
-    Ok(request)
+    Ok(GraphqlRequest { query, operation_name, variables, extensions, document_id })
+}
+
+fn optional_string(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Malformed> {
+    match object.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(malformed(format!("`{name}` must be a string."))),
+    }
 }
 
 fn optional_object(object: &mut Map<String, Value>, name: &str) -> Result<Map<String, Value>, Malformed> {
@@ -63,11 +61,11 @@ fn optional_object(object: &mut Map<String, Value>, name: &str) -> Result<Map<St
 }
 
 /// Reads the query part of an address.
-pub(super) fn from_address(query: &str) -> Result<Request, Malformed> {
+pub(super) fn from_address(query: &str) -> Result<GraphqlRequest, Malformed> {
     let mut object = Map::new();
     for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
-            "query" | "operationName" => Value::String(text.into_owned()),
+            "query" | "operationName" | "documentId" | "id" => Value::String(text.into_owned()),
             "variables" | "extensions" if text.is_empty() => Value::Null,
             "variables" | "extensions" => {
                 serde_json::from_str(&text).map_err(|_| malformed(format!("`{name}` must be JSON.")))?

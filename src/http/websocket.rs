@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::Response as GraphqlResponse;
 use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::extract::{FromRequestParts as _, WebSocketUpgrade};
@@ -21,8 +20,8 @@ use tracing::Instrument as _;
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 
+use super::answer::{Answer, Phase};
 use super::auth::{Credentials, failure_response};
-use super::engine::{error_response, is_request_error};
 use super::graphql::refusal;
 use super::params;
 use super::router::Front;
@@ -83,7 +82,7 @@ type Served<T> = Result<T, Close>;
 
 /// One answer of an operation, or `None` for its end. The number tells two operations apart that
 /// bear one id, one after the other.
-type Step = (String, u64, Option<GraphqlResponse>);
+type Step = (String, u64, Option<Answer>);
 
 /// An answer, written straight from its fields: they stand in the order of the document.
 #[derive(Serialize)]
@@ -91,7 +90,7 @@ struct Next<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     id: &'a str,
-    payload: &'a GraphqlResponse,
+    payload: &'a Answer,
 }
 
 struct Session {
@@ -232,16 +231,20 @@ impl Session {
         }
         if self.running.len() >= OPERATIONS_MAX {
             let refused =
-                error_response("BAD_USER_INPUT", format!("At most {OPERATIONS_MAX} operations a connection."));
+                Answer::refused("BAD_USER_INPUT", format!("At most {OPERATIONS_MAX} operations a connection."));
             return self.send_errors(&id, &refused).await;
         }
         let request = match params::from_json(payload) {
             Ok(request) => request,
-            Err(malformed) => return self.send_errors(&id, &error_response(malformed.code, malformed.message)).await,
+            Err(malformed) => return self.send_errors(&id, &Answer::refused(malformed.code, malformed.message)).await,
+        };
+        let admitted = match self.front.engine.admit(&caller, request) {
+            Ok(admitted) => admitted,
+            Err(refused) => return self.send_errors(&id, &refused).await,
         };
         self.started += 1;
         let number = self.started;
-        let mut answers = self.front.engine.execute_stream(caller, &self.request_id, request);
+        let mut answers = self.front.engine.execute_stream(caller, &self.request_id, admitted);
         let (speak, key) = (self.speak.clone(), id.clone());
         // A task of its own: one operation doesn't wait for another, nor its connection to the database for
         // the client to read.
@@ -271,7 +274,7 @@ impl Session {
             return Ok(());
         }
         match answer {
-            Some(answer) if is_request_error(&answer) => {
+            Some(answer) if answer.phase != Phase::Executed => {
                 self.stop(&id);
                 self.send_errors(&id, &answer).await
             }
@@ -283,8 +286,8 @@ impl Session {
         }
     }
 
-    async fn send_errors(&mut self, id: &str, answer: &GraphqlResponse) -> Served<()> {
-        self.send(&json!({ "type": "error", "id": id, "payload": answer.errors })).await
+    async fn send_errors(&mut self, id: &str, answer: &Answer) -> Served<()> {
+        self.send(&json!({ "type": "error", "id": id, "payload": answer.response.errors })).await
     }
 
     async fn send(&mut self, message: &impl Serialize) -> Served<()> {

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open subscription.
 pub(crate) struct Subscription {
-    stream: BoxStream<'static, async_graphql::Response>,
+    stream: BoxStream<'static, packwright::http::Answer>,
 }
 
 impl TestApp {

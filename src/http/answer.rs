@@ -1,0 +1,104 @@
+//! What a client is told, and what a transport needs to know of it.
+
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use crate::service::error::Failure;
+
+use super::auth::failure_response;
+
+/// How far a request came: transports answer by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Refused before it was executed: its document, its variables or its operation are at fault.
+    Refused,
+    /// Not executed now: its token has asked for too much within a short time.
+    Limited,
+    /// A fault of ours before anything was executed, or that left no answer.
+    Failed,
+    /// Executed, with or without errors.
+    Executed,
+}
+
+/// What a token may still ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// The most that it may ask for at once.
+    pub limit: u64,
+    /// What is left of it now.
+    pub remaining: u64,
+    /// In how many seconds all of it is there again.
+    pub reset_seconds: u64,
+    /// In how many seconds enough of it is there for this request; only for one that is refused.
+    pub retry_after_seconds: Option<u64>,
+}
+
+/// One answer. As JSON it has `data` only where execution began.
+#[derive(Debug)]
+pub struct Answer {
+    pub response: Response,
+    pub phase: Phase,
+    /// `None` where requests are not limited.
+    pub allowance: Option<Allowance>,
+}
+
+impl Answer {
+    pub(super) fn new(phase: Phase, response: Response) -> Self {
+        Self { response, phase, allowance: None }
+    }
+
+    /// One error, with which a request is refused.
+    pub(super) fn refused(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Phase::Refused, error_response(code, message))
+    }
+
+    /// A failure beside the document, such as a token that is refused.
+    #[must_use]
+    pub fn failed(failure: &Failure, request_id: &str) -> Self {
+        let phase = if matches!(failure, Failure::Fault(_)) { Phase::Failed } else { Phase::Refused };
+        Self::new(phase, failure_response(failure, request_id))
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        // First, so that nobody overlooks them.
+        if !self.response.errors.is_empty() {
+            map.serialize_entry("errors", &self.response.errors)?;
+        }
+        if self.phase == Phase::Executed {
+            map.serialize_entry("data", &self.response.data)?;
+        }
+        if !self.response.extensions.is_empty() {
+            map.serialize_entry("extensions", &self.response.extensions)?;
+        }
+        map.end()
+    }
+}
+
+/// An answer that is one error with a code.
+pub(super) fn error_response(code: &str, message: impl Into<String>) -> Response {
+    let mut error = ServerError::new(message, None);
+    set_code(&mut error, code);
+    Response::from_errors(vec![error])
+}
+
+/// Gives a code to each error that the framework made: our own bring theirs.
+pub(super) fn with_codes(mut response: Response, code: &str) -> Response {
+    for error in &mut response.errors {
+        if error.extensions.as_ref().and_then(|values| values.get("code")).is_none() {
+            set_code(error, code);
+        }
+    }
+    response
+}
+
+pub(super) fn set_code(error: &mut ServerError, code: &str) {
+    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
+}
+
+/// Whether the framework refused to execute: nothing has a value, and no error a place in the answer.
+pub(super) fn never_began(response: &Response) -> bool {
+    response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|e| e.path.is_empty())
+}
