@@ -18,6 +18,7 @@ mod draft_rows;
 mod drafts;
 mod events;
 mod events_audience;
+mod events_packs;
 mod events_socket;
 mod first_releases;
 mod freezing;

@@ -186,6 +186,13 @@ pub(crate) async fn assert_same_rows(app: &TestApp, before: &[String], what: &st
 }
 
 impl TestApp {
+    /// An event of the log as a reader may see it, or null: by the row's ID.
+    pub(crate) async fn read_event(&self, token: &str, event: &event::Model, selection: &str) -> Value {
+        let id = format!("evt_{}", URL_SAFE_NO_PAD.encode(event.id.as_bytes()));
+        let document = format!("query($id: ID!) {{ node(id: $id) {{ __typename id {selection} }} }}");
+        self.gql(token, &document, json!({ "id": id })).await.at("/node").clone()
+    }
+
     /// A pack with two components of its own, released at once, shared with one group, and installed by
     /// each of these accounts of the group.
     pub(crate) async fn installed_pack_in(&self, name: &str, group: &str, accounts: &[&Managed]) -> Installed {

@@ -5,6 +5,7 @@ pub use sea_orm_migration::prelude::{DbErr, MigratorTrait};
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m0001_lifecycle;
+mod spelling;
 
 /// All steps, oldest first.
 pub struct Migrator;

@@ -1,10 +1,11 @@
 //! The first step: accounts, packages, packs, releases, installations, the event and the audit log.
 //!
-//! The tables stand in `m0001_lifecycle.sql`, written once; the few types that the databases spell
-//! differently are filled in here.
+//! The tables stand in `m0001_lifecycle.sql`.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseBackend, DbErr, Statement};
+
+use crate::spelling;
 
 pub(crate) struct Migration;
 
@@ -16,32 +17,11 @@ impl MigrationName for Migration {
 
 const TABLES: &str = include_str!("m0001_lifecycle.sql");
 
-/// How each database spells the types of `m0001_lifecycle.sql`.
-fn spell(backend: DatabaseBackend) -> [(&'static str, &'static str); 5] {
-    match backend {
-        DatabaseBackend::Postgres => [
-            ("$uuid", "uuid"),
-            ("$bytes", "bytea"),
-            ("$instant", "timestamptz"),
-            ("$key", "text COLLATE \"C\""),
-            ("$serial", "bigserial PRIMARY KEY"),
-        ],
-        _ => [
-            ("$uuid", "blob"),
-            ("$bytes", "blob"),
-            ("$instant", "text"),
-            ("$key", "text"),
-            ("$serial", "integer PRIMARY KEY AUTOINCREMENT"),
-        ],
-    }
-}
-
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
-        let sql = spell(backend).into_iter().fold(TABLES.to_owned(), |sql, (name, spelt)| sql.replace(name, spelt));
-        manager.get_connection().execute_unprepared(&sql).await?;
+        spelling::run(manager, TABLES).await?;
         let mut secret = vec![0_u8; 32];
         getrandom::fill(&mut secret).map_err(|e| DbErr::Custom(format!("no randomness for the cursor secret: {e}")))?;
         let insert = Statement::from_sql_and_values(

@@ -90,6 +90,9 @@ pub struct EventData {
     /// The number of the version that the installation had after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_number: Option<i32>,
+    /// How many installations went with a deleted pack: all to the publisher, to an account its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uninstalled_count: Option<i64>,
 }
 
 /// An event that is about to be written: its place in the log is given by the database.

@@ -19,7 +19,7 @@ use super::types::api_token::ApiToken;
 use super::types::available_pack::AvailablePack;
 use super::types::available_pack_version::AvailablePackVersion;
 use super::types::component::Component;
-use super::types::event::{InstallationEvent, NewerShareableEvent, ReleaseEvent};
+use super::types::event::{InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent};
 use super::types::installation::Installation;
 use super::types::installation_update::InstallationUpdate;
 use super::types::integration_pack::IntegrationPack;
@@ -54,7 +54,9 @@ pub enum Node {
     ApiToken(ApiToken),
     ReleaseEvent(ReleaseEvent),
     InstallationEvent(InstallationEvent),
+    SharingEvent(SharingEvent),
     NewerShareableEvent(NewerShareableEvent),
+    PackDeletedEvent(PackDeletedEvent),
 }
 
 /// A pack as its reader may see it: an IntegrationPack for its publisher, an AvailablePack for a managed account (R2).
@@ -192,7 +194,9 @@ pub enum Account {
 pub enum Event {
     ReleaseEvent(ReleaseEvent),
     InstallationEvent(InstallationEvent),
+    SharingEvent(SharingEvent),
     NewerShareableEvent(NewerShareableEvent),
+    PackDeletedEvent(PackDeletedEvent),
 }
 
 /// Why a mutation refused. Each area has its own type with its own enum of codes in a field `code`.

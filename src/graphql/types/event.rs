@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use crate::domain::event::{self as domain, EventKind as Kind, WindowFacts};
 use crate::domain::id::{EventId, UpdateId};
 use crate::domain::window::Window;
+use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{EventKind, InstallationUpdateState};
 use crate::graphql::error::{ResultExt as _, bug};
@@ -15,6 +16,7 @@ use crate::graphql::scalars::DateTime;
 use crate::store::events;
 use crate::store::scope::Scope;
 
+use super::account_group::AccountGroup;
 use super::actor::Actor;
 use super::installation::Installation;
 use super::installation_update::InstallationUpdate;
@@ -194,6 +196,19 @@ event_type! {
 }
 
 event_type! {
+    /// PACK_SHARED or PACK_UNSHARED. A managed account hears it when its first grant comes or its last one goes, and for a pack never released when it is first released (R24, R48).
+    SharingEvent {
+        /// The group, to the publisher; null when it is gone, and always for a managed account (R2).
+        async fn group(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
+            match self.0.event.group_id.filter(|_| self.0.is_for_publisher()) {
+                Some(id) => AccountGroup::by_id(ctx, id).await,
+                None => Ok(None),
+            }
+        }
+    }
+}
+
+event_type! {
     /// NEWER_SHAREABLE_PACKAGED, to the publisher alone (R18, R19): one for each pack that has the component.
     NewerShareableEvent {
         /// The new version; a package that was restored counts too.
@@ -205,10 +220,21 @@ event_type! {
     }
 }
 
+event_type! {
+    /// PACK_DELETED. A managed account hears it when it had the pack installed or could install it (R47).
+    PackDeletedEvent {
+        /// How many installations went with it: all to the publisher, to a managed account its own.
+        async fn uninstalled_count(&self) -> Result<i32> {
+            let count = self.0.event.data.uninstalled_count;
+            count.map(int).ok_or_else(|| bug("an event of a deleted pack without the number of its installations"))
+        }
+    }
+}
+
 impl Event {
-    /// An event in the type of its kind; `None` for a kind that no type tells yet.
+    /// An event in the type of its kind.
     #[must_use]
-    pub fn of(heard: Heard) -> Option<Self> {
+    pub fn of(heard: Heard) -> Self {
         match heard.event.kind {
             Kind::ReleaseScheduled
             | Kind::ReleaseRescheduled
@@ -216,26 +242,29 @@ impl Event {
             | Kind::ReleaseSuperseded
             | Kind::ReleaseStarted
             | Kind::ReleaseProgressed
-            | Kind::ReleaseCompleted => Some(Self::ReleaseEvent(heard.into())),
+            | Kind::ReleaseCompleted => Self::ReleaseEvent(heard.into()),
             Kind::UpdateOffered | Kind::InstallationUpdated | Kind::InstallationFrozen => {
-                Some(Self::InstallationEvent(heard.into()))
+                Self::InstallationEvent(heard.into())
             }
-            Kind::NewerShareablePackaged => Some(Self::NewerShareableEvent(heard.into())),
-            Kind::PackShared | Kind::PackUnshared | Kind::PackDeleted => None,
+            Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(heard.into()),
+            Kind::NewerShareablePackaged => Self::NewerShareableEvent(heard.into()),
+            Kind::PackDeleted => Self::PackDeletedEvent(heard.into()),
         }
     }
 }
 
-/// The event with this id, if the viewer may see it and a type tells it.
+/// The event with this id, if the viewer may see it.
 ///
 /// # Errors
 /// UNAUTHENTICATED, FORBIDDEN, and faults.
 pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
     let Some(event) = events::by_id(&ctx.services().db, ctx.scope()?, id).await.or_failure()? else { return Ok(None) };
-    Ok(Event::of(Heard::new(ctx, event)?).map(|event| match event {
+    Ok(Some(match Event::of(Heard::new(ctx, event)?) {
         Event::ReleaseEvent(event) => event.into(),
         Event::InstallationEvent(event) => event.into(),
+        Event::SharingEvent(event) => event.into(),
         Event::NewerShareableEvent(event) => event.into(),
+        Event::PackDeletedEvent(event) => event.into(),
     }))
 }
 

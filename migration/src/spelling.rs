@@ -1,0 +1,32 @@
+//! The steps' SQL is written once; the few types that the databases spell differently are filled in here.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DatabaseBackend;
+
+/// How each database spells the types.
+fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 5] {
+    match backend {
+        DatabaseBackend::Postgres => [
+            ("$uuid", "uuid"),
+            ("$bytes", "bytea"),
+            ("$instant", "timestamptz"),
+            ("$key", "text COLLATE \"C\""),
+            ("$serial", "bigserial PRIMARY KEY"),
+        ],
+        _ => [
+            ("$uuid", "blob"),
+            ("$bytes", "blob"),
+            ("$instant", "text"),
+            ("$key", "text"),
+            ("$serial", "integer PRIMARY KEY AUTOINCREMENT"),
+        ],
+    }
+}
+
+/// Runs a step's statements, each type spelt as the database at hand spells it.
+pub(crate) async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    let types = types(manager.get_database_backend());
+    let sql = types.into_iter().fold(sql.to_owned(), |sql, (name, spelt)| sql.replace(name, spelt));
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
+}
