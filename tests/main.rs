@@ -20,6 +20,8 @@ mod events;
 mod events_audience;
 mod events_packs;
 mod events_socket;
+mod examples;
+mod examples_story;
 mod first_releases;
 mod freezing;
 mod groups;
