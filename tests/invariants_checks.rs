@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use packwright::domain::Instant;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ impl Checker {
         stored_equals_computed(&rows, step);
         nothing_starts_before_its_window(&rows, step);
         each_change_is_told_once(&rows, step);
+        each_change_is_tallied_once(&rows, step);
         self.nothing_is_moved_without_a_grant(&rows, step);
         self.who_was_eligible_has_the_version(&rows, step);
         self.one_entry_for_what_was_done_and_none_for_what_was_refused(&rows, outcome, step);
@@ -41,6 +43,7 @@ impl Checker {
     pub(crate) async fn check_the_end(&mut self, story: &Story) {
         let rows = Rows::read(&story.app).await;
         each_change_is_told_once(&rows, "the end");
+        each_change_is_tallied_once(&rows, "the end");
         self.who_was_eligible_has_the_version(&rows, "the end");
         for release in rows.releases.values() {
             assert!(
@@ -217,6 +220,42 @@ fn each_change_is_told_once(rows: &Rows, step: &str) {
             assert_eq!(of(kind), usize::from(so), "{step}: {kind} of {release:?}");
         }
     }
+}
+
+/// The tallies, added up for each release and instant, are what the updates say: offered when they were
+/// offered, settled when they were settled. Of what a cancel took back only the sum is known.
+pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
+    let mut tallied: BTreeMap<(Uuid, Option<Instant>, &str), i32> = BTreeMap::new();
+    for row in &rows.tallies {
+        assert_eq!(row.pack_id, rows.releases[&row.release_id].pack_id, "{step}: {row:?}");
+        *tallied.entry((row.release_id, None, "EARLY")).or_default() += row.applied_early;
+        for (what, count) in [
+            ("OFFERED", row.offered),
+            ("AUTOMATIC", row.applied_automatically),
+            ("IMMEDIATE", row.applied_immediately),
+            ("SKIPPED", row.skipped),
+            ("FAILED", row.failed),
+        ] {
+            // When a failed one was applied by a retry, or a skipped one caught up, the sum alone is the same.
+            let at = Some(row.at).filter(|_| !["FAILED", "SKIPPED"].contains(&what));
+            *tallied.entry((row.release_id, at, what)).or_default() += count;
+        }
+    }
+    let mut computed: BTreeMap<(Uuid, Option<Instant>, &str), i32> = BTreeMap::new();
+    for update in rows.updates.values() {
+        let mut count = |at, what| *computed.entry((update.release_id, at, what)).or_default() += 1;
+        count(Some(update.offered_at), "OFFERED");
+        match (update.state.as_str(), update.how.as_deref()) {
+            ("APPLIED", Some("EARLY")) | (_, Some("CANCELED_BACK")) => count(None, "EARLY"),
+            ("APPLIED", Some("AUTOMATIC")) => count(update.settled_at, "AUTOMATIC"),
+            ("APPLIED", Some("IMMEDIATE")) => count(update.settled_at, "IMMEDIATE"),
+            ("SKIPPED", _) | (_, Some("CATCH_UP")) => count(None, "SKIPPED"),
+            ("FAILED", _) => count(None, "FAILED"),
+            _ => {}
+        }
+    }
+    tallied.retain(|_, count| *count != 0);
+    assert_eq!(tallied, computed, "{step}: tallied, and as the updates say");
 }
 
 /// What the publisher reads equals what the rows say, as of now.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{
     account, account_group_member, audit_entry, component_version, draft_row, event, installation, installation_update,
-    integration_pack, pack_release, pack_share, pack_version, pack_version_item,
+    integration_pack, pack_release, pack_share, pack_version, pack_version_item, release_tally,
 };
 use sea_orm::{EntityTrait as _, QueryOrder as _};
 use uuid::Uuid;
@@ -26,6 +26,7 @@ pub(crate) struct Rows {
     pub(crate) drafts: Vec<draft_row::Model>,
     pub(crate) events: Vec<event::Model>,
     pub(crate) entries: BTreeMap<Uuid, audit_entry::Model>,
+    pub(crate) tallies: Vec<release_tally::Model>,
     /// (pack, account): what groups and shares grant.
     pub(crate) grants: BTreeSet<(Uuid, Uuid)>,
 }
@@ -59,6 +60,7 @@ impl Rows {
             drafts: draft_row::Entity::find().all(tables(app)).await.expect("rows"),
             events: event::Entity::find().order_by_asc(event::Column::Sequence).all(tables(app)).await.expect("rows"),
             entries: by_id!(app, audit_entry),
+            tallies: release_tally::Entity::find().all(tables(app)).await.expect("rows"),
             grants: shares.iter().flat_map(granted).collect(),
         }
     }

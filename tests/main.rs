@@ -8,6 +8,7 @@ mod access_hidden;
 mod access_roles;
 mod access_tokens;
 mod accounts;
+mod adoption;
 mod applying;
 mod architecture;
 mod audit;

@@ -21,5 +21,6 @@ pub mod pack_release;
 pub mod pack_share;
 pub mod pack_version;
 pub mod pack_version_item;
+pub mod release_tally;
 pub mod server_secret;
 pub mod task;

@@ -5,6 +5,7 @@ pub use sea_orm_migration::prelude::{DbErr, MigratorTrait};
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m0001_lifecycle;
+mod m0004_adoption;
 mod spelling;
 
 /// All steps, oldest first.
@@ -13,6 +14,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_lifecycle::Migration)]
+        vec![Box::new(m0001_lifecycle::Migration), Box::new(m0004_adoption::Migration)]
     }
 }

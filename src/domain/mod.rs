@@ -4,6 +4,7 @@
 //! to know comes in as a struct. Rule numbers (R28) are those of `docs/lifecycle.md`.
 
 pub mod account;
+pub mod adoption;
 pub mod event;
 pub mod id;
 pub mod installation;

@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 
 use super::loaders_managed::ManagedLoaders;
 use crate::domain::Instant;
+use crate::domain::adoption::CurvePoint;
 use crate::domain::event::Progress;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
 use crate::domain::pack::{ContentItem, DraftRow, Pack, PackVersion};
@@ -22,12 +23,13 @@ use crate::domain::release::Release;
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 use crate::service::{Services, Shared};
+use crate::store::adoption::{AdoptionOf, CurveKey, Spread};
 use crate::store::component_versions::VersionsKey;
 use crate::store::packs::PacksKey;
 use crate::store::page::{Page, PageRequest};
 use crate::store::releases::ReleaseFilter;
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
-use crate::store::{Db, StoreResult, component_versions, components, drafts, pack_versions, packs, releases};
+use crate::store::{Db, StoreResult, adoption, component_versions, components, drafts, pack_versions, packs, releases};
 
 /// The most keys of a batch: both databases take as many parameters in a statement.
 const BATCH_MAX: usize = 5_000;
@@ -213,6 +215,11 @@ pub struct PublisherLoaders {
     pub releases: Batch<ReleaseId, Arc<Release>>,
     pub release_pages: Batch<(ReleaseFilter, PageRequest), Page<Arc<Release>>>,
     pub progress: Batch<ReleaseId, Progress>,
+    /// What has no installation has none of these three.
+    pub spread: Batch<AdoptionOf, Arc<Spread>>,
+    pub account_counts: Batch<AdoptionOf, i64>,
+    pub frozen_counts: Batch<AdoptionOf, i64>,
+    pub curves: Batch<CurveKey, Vec<CurvePoint>>,
 }
 
 impl PublisherLoaders {
@@ -262,6 +269,13 @@ impl PublisherLoaders {
                 releases::pages(&b.db, scope, b.now, &keys).await
             }),
             progress: Batch::of_publisher(base, async |b, scope, ids| releases::progress(&b.db, scope, &ids).await),
+            spread: Batch::of_publisher(base, async |b, scope, of| {
+                let found = adoption::spread(&b.db, scope, &of).await?;
+                Ok(found.into_iter().map(|(of, spread)| (of, Arc::new(spread))).collect())
+            }),
+            account_counts: Batch::of_publisher(base, async |b, scope, of| adoption::accounts(&b.db, scope, &of).await),
+            frozen_counts: Batch::of_publisher(base, async |b, scope, of| adoption::frozen(&b.db, scope, &of).await),
+            curves: Batch::of_publisher(base, async |b, scope, keys| adoption::curves(&b.db, scope, &keys).await),
         }
     }
 }

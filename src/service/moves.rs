@@ -65,6 +65,7 @@ pub(super) fn offered(installation: &Installation, release: &Release, now: crate
             settled_at: None,
             applied_by: None,
         },
+        stored: None,
         attempts: 0,
         next_attempt_at: None,
     }

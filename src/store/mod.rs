@@ -2,6 +2,7 @@
 //! account can't be asked for; writes take a [`Tx`], that only `service` opens.
 
 pub mod accounts;
+pub mod adoption;
 pub mod available;
 mod cache;
 pub mod component_versions;

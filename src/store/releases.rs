@@ -168,9 +168,9 @@ fn settled(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
         .take()
 }
 
-/// The installations that an open release has still to come to: those without an update of it and at
+/// The installations that open releases have still to come to: those without an update of it and at
 /// another version. One that was made during the rollout has the version already (R27).
-fn waiting(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+pub(in crate::store) fn still_coming(scope: PublisherScope) -> SelectStatement {
     let written = Query::select()
         .expr(Expr::cust("1"))
         .from(update::Entity)
@@ -179,16 +179,22 @@ fn waiting(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
         .take();
     let open = [ReleaseState::Scheduled, ReleaseState::InProgress].map(ReleaseState::stored);
     Query::select()
-        .expr_as(col(release::Column::Id), "release_id")
-        .expr_as(Expr::cust("COUNT(*)"), "count")
         .from(release::Entity)
         .inner_join(installation::Entity, col(installation::Column::PackId).eq(col(release::Column::PackId)))
-        .and_where(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
         .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
         .and_where(col(release::Column::State).is_in(open))
         .and_where(col(installation::Column::UninstalledAt).is_null())
         .and_where(col(installation::Column::VersionId).ne(col(release::Column::VersionId)))
         .and_where(Expr::exists(written).not())
-        .add_group_by([col(release::Column::Id)])
         .take()
+}
+
+fn waiting(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+    let mut select = still_coming(scope);
+    select
+        .expr_as(col(release::Column::Id), "release_id")
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .and_where(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .add_group_by([col(release::Column::Id)]);
+    select
 }

@@ -119,7 +119,7 @@ pub(in crate::store) fn since() -> Expr {
 
 /// Whether there is an update of the installation by the release at hand: a row, or a release that is
 /// still coming to an installation that hasn't its version (R49).
-fn is_one() -> Expr {
+pub(in crate::store) fn is_one() -> Expr {
     let open = [ReleaseState::Scheduled, ReleaseState::InProgress].map(|state| state.stored());
     let derived = col(installation::Column::UninstalledAt)
         .is_null()

@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::account_group::{AccountGroupConnection, GroupsOf, groups_connection};
 use super::actor::Actor;
+use super::adoption::Adoption;
 use super::installation::{InstallationConnection, InstallationFilter, InstallationsOf, installations_connection};
 use super::pack_component::{PackComponent, content};
 use super::pack_diff::PackDiff;
@@ -280,6 +281,11 @@ impl IntegrationPack {
     ) -> Result<InstallationConnection> {
         let args = PageArgs::new(first, after, last, before);
         installations_connection(ctx, InstallationsOf::Pack(self.pack.id), filter, args).await
+    }
+
+    /// How far its versions have spread.
+    pub async fn adoption(&self, ctx: &Context<'_>) -> Adoption {
+        Adoption::of_pack(self.pack.id, ctx.now())
     }
 
     /// When it was made.

@@ -2,6 +2,7 @@
 
 pub mod account_group;
 pub mod actor;
+pub mod adoption;
 pub mod announced_release;
 pub mod api_token;
 pub mod available_pack;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, Result};
 
 use super::actor::Actor;
+use super::adoption::Adoption;
 use super::installation_update::{InstallationUpdateConnection, InstallationUpdateFilter, updates_connection};
 use super::integration_pack::IntegrationPack;
 use super::pack_diff::PackDiff;
@@ -136,6 +137,11 @@ impl Release {
     /// How far it has got.
     pub async fn progress(&self, ctx: &Context<'_>) -> Result<ReleaseProgress> {
         Ok(ctx.loaders().publisher.progress.must(self.release.id).await.or_failure()?.into())
+    }
+
+    /// How it spread over time.
+    pub async fn adoption(&self) -> Adoption {
+        Adoption::of_release(&self.release, self.now)
     }
 
     /// Its installation updates, one for each installation; by account name.

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{ActorColumns, locked};
+use super::{ActorColumns, locked, tallies};
 use crate::domain::Instant;
 use crate::domain::account::AccountStatus;
 use crate::domain::event::Progress;
@@ -267,6 +267,8 @@ pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMa
 #[derive(Clone, Debug)]
 pub struct UpdateRow {
     pub update: InstallationUpdate,
+    /// The state that is stored, whatever `update` says by now; `None` when there is no row yet.
+    pub stored: Option<UpdateState>,
     /// How often it was tried in vain.
     pub attempts: i32,
     pub next_attempt_at: Option<Instant>,
@@ -274,7 +276,8 @@ pub struct UpdateRow {
 
 fn update_row(m: installation_update::Model) -> StoreResult<UpdateRow> {
     let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
-    Ok(UpdateRow { update: convert::update(m)?, attempts, next_attempt_at })
+    let update = convert::update(m)?;
+    Ok(UpdateRow { stored: Some(update.state), update, attempts, next_attempt_at })
 }
 
 /// The updates of one release for some installations.
@@ -346,7 +349,8 @@ pub async fn open_offers(tx: &Tx, id: InstallationId) -> StoreResult<Vec<UpdateR
     locked(select).all(tx.conn()).await?.into_iter().map(update_row).collect()
 }
 
-/// Adds updates, or saves those that are there.
+/// Adds updates, or saves those that are there; and tallies what that changed. Save each row once: what is
+/// stored is what was read.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
@@ -373,7 +377,7 @@ pub async fn save_updates(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
             .exec_without_returning(tx.conn())
             .await?;
     }
-    Ok(())
+    tallies::add(tx, rows).await
 }
 
 fn active(row: &UpdateRow) -> installation_update::ActiveModel {

@@ -9,6 +9,7 @@ pub mod journal;
 pub mod packs;
 pub mod releases;
 pub mod requests;
+mod tallies;
 pub mod tasks;
 
 use sea_orm::sea_query::LockType;

@@ -1,0 +1,25 @@
+//! How many updates of a release came to a state at an instant.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `release_tally`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "release_tally")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub release_id: Uuid,
+    pub pack_id: Uuid,
+    pub at: DateTimeUtc,
+    pub offered: i32,
+    pub applied_early: i32,
+    pub applied_automatically: i32,
+    pub applied_immediately: i32,
+    pub skipped: i32,
+    pub failed: i32,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,132 @@
+//! How far versions have spread, and how that came about over time.
+
+use async_graphql::{Context, Object, Result, SimpleObject};
+
+use super::version_count::VersionCount;
+use crate::domain::Instant;
+use crate::domain::adoption::{CurveFault, CurvePart, CurvePoint, POINTS_MAX, POINTS_MIN};
+use crate::domain::id::PackId;
+use crate::domain::release::Release;
+use crate::graphql::connection::int;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::error::{ResultExt as _, bad_input};
+use crate::graphql::scalars::DateTime;
+use crate::store::adoption::AdoptionOf;
+
+/// Of a pack or of a release, at the instant of the read. What was uninstalled is nowhere among it but in
+/// the curve, that tells what happened.
+pub struct Adoption {
+    of: AdoptionOf,
+    /// Where the curve begins when nobody says so; with the first offer when this doesn't.
+    begin: Option<Instant>,
+    end: Instant,
+    now: Instant,
+}
+
+impl Adoption {
+    /// Over all installations of a pack.
+    pub(crate) fn of_pack(pack: PackId, now: Instant) -> Self {
+        Self { of: AdoptionOf::Pack(pack), begin: None, end: now, now }
+    }
+
+    /// Over the installations that a release concerns.
+    pub(crate) fn of_release(release: &Release, now: Instant) -> Self {
+        Self {
+            of: AdoptionOf::Release(release.id),
+            begin: Some(release.created_at),
+            end: release.ended_at.unwrap_or(now),
+            now,
+        }
+    }
+
+    fn part(&self, from: Option<DateTime>, to: Option<DateTime>, points: i32) -> Result<CurvePart> {
+        let part = CurvePart::new(from.map(Into::into), to.map(Into::into), points, self.end, self.now);
+        let part = part.map_err(|fault| bad_input(message(fault)))?;
+        Ok(match self.of {
+            AdoptionOf::Pack(_) => part.of_a_year(),
+            AdoptionOf::Release(_) => CurvePart { from: part.from.or(self.begin), ..part },
+        })
+    }
+}
+
+fn message(fault: CurveFault) -> String {
+    match fault {
+        CurveFault::Points => format!("`points` must be {POINTS_MIN} to {POINTS_MAX}."),
+        CurveFault::FromAfterTo => {
+            "`from` is after `to`, or after the end of the curve: give an earlier `from`, or leave it out.".into()
+        }
+    }
+}
+
+/// How far versions have spread: over all installations of a pack, or over those that one release concerns.
+#[Object]
+impl Adoption {
+    /// How many installations there are.
+    pub async fn installation_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let spread = ctx.loaders().publisher.spread.one(self.of).await.or_failure()?;
+        Ok(spread.map_or(0, |spread| int(spread.installations)))
+    }
+
+    /// In how many accounts.
+    pub async fn account_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(int(ctx.loaders().publisher.account_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
+    }
+
+    /// Of them, how many are frozen (R45).
+    pub async fn frozen_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(int(ctx.loaders().publisher.frozen_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
+    }
+
+    /// By version, newest first; only versions that an installation has, at most 100.
+    pub async fn by_version(&self, ctx: &Context<'_>) -> Result<Vec<VersionCount>> {
+        let spread = ctx.loaders().publisher.spread.one(self.of).await.or_failure()?.unwrap_or_default();
+        Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
+    }
+
+    /// The curve: running sums at evenly spaced instants. Empty before anything was offered.
+    pub async fn curve(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Where it begins; the first offer when left out, and at most a year back for a pack.")]
+        from: Option<DateTime>,
+        #[graphql(desc = "Where it ends; now, or the end of the release, when left out.")] to: Option<DateTime>,
+        #[graphql(desc = "How many points, 2 to 200.", default = 50)] points: i32,
+    ) -> Result<Vec<AdoptionPoint>> {
+        let key = (self.of, self.part(from, to, points)?);
+        let points = ctx.loaders().publisher.curves.one(key).await.or_failure()?.unwrap_or_default();
+        Ok(points.into_iter().map(Into::into).collect())
+    }
+}
+
+/// Running sums at one instant, since the beginning of the curve.
+#[derive(SimpleObject, Clone, Debug)]
+pub struct AdoptionPoint {
+    /// The instant.
+    pub at: DateTime,
+    /// Updates offered until then.
+    pub offered: i32,
+    /// Applied early, by their accounts.
+    pub applied_early: i32,
+    /// Applied in a window, by a late start included.
+    pub applied_automatically: i32,
+    /// Applied by an immediate or promoted release.
+    pub applied_immediately: i32,
+    /// Skipped.
+    pub skipped: i32,
+    /// Failed, and not applied by a retry until then.
+    pub failed: i32,
+}
+
+impl From<CurvePoint> for AdoptionPoint {
+    fn from(CurvePoint { at, tally }: CurvePoint) -> Self {
+        Self {
+            at: at.into(),
+            offered: int(tally.offered),
+            applied_early: int(tally.applied_early),
+            applied_automatically: int(tally.applied_automatically),
+            applied_immediately: int(tally.applied_immediately),
+            skipped: int(tally.skipped),
+            failed: int(tally.failed),
+        }
+    }
+}
