@@ -1,11 +1,15 @@
 //! The settings: what each command can be told, by option or by environment variable.
 
+mod transport;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::service;
+
+pub use transport::TransportArgs;
 
 /// The database of a server that isn't told another.
 pub const DEFAULT_DATABASE_URL: &str = "sqlite://packwright.db?mode=rwc";
@@ -96,10 +100,6 @@ pub struct ServeArgs {
     #[arg(long, env = "PACKWRIGHT_GRAPHIQL", value_parser = BoolishValueParser::new())]
     pub graphiql: bool,
 
-    /// The most bytes of a request's body or of a WebSocket message
-    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 1024 * 1024)]
-    pub body_limit: usize,
-
     /// How many days ahead a release's date may be
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365)]
     pub release_days_ahead: u16,
@@ -107,6 +107,9 @@ pub struct ServeArgs {
     /// How many installations one batch of a rollout comes to
     #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub batch_size: u64,
+
+    #[command(flatten)]
+    pub transport: TransportArgs,
 
     #[command(flatten)]
     pub log: LogArgs,
@@ -148,7 +151,7 @@ impl ServeArgs {
             LogFormat::Json => "json",
         };
         let database = if self.demo { "a throw-away SQLite file".to_owned() } else { blank(&self.database.url()) };
-        [
+        let settings = [
             ("listen", self.listen.to_string()),
             ("public-host", self.public_host.join(",")),
             ("database-url", database),
@@ -156,14 +159,13 @@ impl ServeArgs {
             ("no-migrate", self.no_migrate.to_string()),
             ("demo", self.demo.to_string()),
             ("graphiql", (self.graphiql || self.demo).to_string()),
-            ("body-limit", self.body_limit.to_string()),
             ("release-days-ahead", self.release_days_ahead.to_string()),
             ("batch-size", self.batch_size.to_string()),
             ("log-format", format.to_owned()),
             ("log", self.log.log.clone()),
-        ]
-        .map(|(name, value)| format!("{name} = {value}\n"))
-        .concat()
+        ];
+        let settings = settings.into_iter().chain(self.transport.describe());
+        settings.map(|(name, value)| format!("{name} = {value}\n")).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `packwright serve`.
 
-use std::future::IntoFuture as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,6 +11,8 @@ use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::demo::{self, Demo};
 use crate::http::HttpOptions;
+use crate::http::connections::progress::Timers;
+use crate::http::connections::{self, ConnectionOptions};
 use crate::telemetry;
 
 use super::{Trouble, failed, print};
@@ -53,31 +55,52 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
         let scheduler = app.scheduler.clone();
         move |ending| scheduler.clone().run(ending)
     }));
-    let router = app.router(HttpOptions {
-        listener: Some(address),
-        public_hosts: args.public_host.clone(),
-        graphiql: args.graphiql || args.demo,
-        demo_tokens: if args.demo { demo::TOKENS.to_vec() } else { Vec::new() },
-        body_limit: args.body_limit,
-        shutdown: Some(ending.clone()),
-    });
+    let router = app.router(http_options(args, address, ending.clone()));
     print(&welcome(args, &format!("http://{address}"), empty));
 
-    let server = axum::serve(listener, router).with_graceful_shutdown(ended(ending.clone()));
-    let mut server = tokio::spawn(server.into_future());
+    let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
     let served = tokio::select! {
         served = &mut server => served,
         () = asked_to_end() => {
             tracing::info!("ending: requests that are being answered have {} seconds", GRACE.as_secs());
             end.send_replace(true);
-            tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(Ok(())) })
+            tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(()) })
         }
     };
     end.send_replace(true);
     if tokio::time::timeout(GRACE, scheduler).await.is_err() {
         tracing::warn!("the scheduler did not end in time; what it was at is done by the next start");
     }
-    Ok(served??)
+    Ok(served?)
+}
+
+fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<bool>) -> HttpOptions {
+    let transport = &args.transport;
+    HttpOptions {
+        listener: Some(listener),
+        public_hosts: args.public_host.clone(),
+        cors_origins: transport.cors_origin.clone(),
+        graphiql: args.graphiql || args.demo,
+        demo_tokens: if args.demo { demo::TOKENS.to_vec() } else { Vec::new() },
+        body_limit: transport.body_limit,
+        body_timeout: transport.body_timeout,
+        keep_alive: transport.keep_alive,
+        init_timeout: transport.websocket_init_timeout,
+        send_timeout: transport.websocket_send_timeout,
+        max_operations: transport.websocket_operations as usize,
+        shutdown: Some(ending),
+    }
+}
+
+fn connection_options(args: &ServeArgs) -> ConnectionOptions {
+    let transport = &args.transport;
+    ConnectionOptions {
+        timers: Timers { head: transport.header_timeout, idle: transport.idle_timeout, write: transport.write_timeout },
+        head_limit: transport.header_limit as usize,
+        max: transport.max_connections,
+        max_per_peer: transport.max_connections_per_peer as usize,
+        trusted_proxies: transport.trusted_proxies.clone(),
+    }
 }
 
 /// Runs a loop until the server ends. A panic in it is logged, and the loop starts again: its work
@@ -132,6 +155,7 @@ async fn asked_to_end() {
 fn welcome(args: &ServeArgs, base: &str, empty: bool) -> String {
     let mut text = format!("Packwright {}\n\n  GraphQL    {base}/graphql\n", env!("CARGO_PKG_VERSION"));
     text += &format!("  WebSocket  {}/graphql (graphql-transport-ws)\n", base.replacen("http", "ws", 1));
+    text += &format!("  Events     {base}/graphql/stream (graphql-sse)\n");
     if args.graphiql || args.demo {
         text += &format!("  GraphiQL   {base}/graphiql\n");
     }

@@ -6,6 +6,7 @@ use async_graphql::{Context, Result};
 
 use super::error::ResultExt as _;
 use super::loaders::Loaders;
+use super::place::Place;
 use crate::domain::Instant;
 use crate::events::hub::Hub;
 use crate::scheduler::Scheduler;
@@ -46,6 +47,9 @@ impl RequestData {
 /// What a resolver asks of its context.
 pub trait ContextExt {
     fn data_of_request(&self) -> &RequestData;
+
+    /// Where the listener is in the event log, when its transport keeps account of it.
+    fn place(&self) -> Option<&Place>;
 
     fn services(&self) -> &Services {
         &self.data_of_request().services
@@ -106,5 +110,9 @@ pub trait ContextExt {
 impl ContextExt for Context<'_> {
     fn data_of_request(&self) -> &RequestData {
         self.data_unchecked::<RequestData>()
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.data_opt::<Arc<Place>>().map(AsRef::as_ref)
     }
 }

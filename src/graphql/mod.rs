@@ -11,6 +11,7 @@ pub mod loaders;
 pub mod loaders_managed;
 pub mod mutations;
 pub mod node;
+pub mod place;
 pub mod query;
 pub mod refusals;
 pub mod scalars;
@@ -18,4 +19,5 @@ pub mod schema;
 pub mod subscription;
 pub mod types;
 
+pub use place::Place;
 pub use schema::{PackwrightSchema, prepare, schema, sdl};

@@ -111,14 +111,16 @@ async fn pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
     Ok(Some(id))
 }
 
-/// The viewer's events from a cursor on, or from what happens next.
+/// The viewer's events from a cursor on, or from what happens next. What the transport says wins: it knows
+/// what the listener heard last.
 async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) -> Result<Events> {
     let (scope, hub) = (ctx.scope()?, &ctx.data_of_request().hub);
     let open = |cursor: String| {
         let place = hub.sealer().open(scope.account_id(), &cursor);
         place.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
     };
-    let after = after.map(open).transpose()?;
+    let given = ctx.place().and_then(|place| place.given());
+    let after = given.or(after).map(open).transpose()?;
     hub.follow(scope, after, interest).await.or_failure()
 }
 
@@ -128,8 +130,17 @@ fn shown<T: From<Heard>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<I
         while let Some(event) = events.next().await {
             let event = event.or_failure()?;
             ctx.renew();
-            yield T::from(Heard::new(ctx, event)?);
+            let heard = Heard::new(ctx, event)?;
+            reach(ctx, heard.cursor());
+            yield T::from(heard);
         }
+    }
+}
+
+/// Tells the transport, when it wants to know, of the event that is shown next.
+fn reach(ctx: &Context<'_>, cursor: &str) {
+    if let Some(place) = ctx.place() {
+        place.reach(cursor);
     }
 }
 
@@ -149,6 +160,7 @@ fn progress(
             let ended = has_ended(release.state(ctx).await?);
             let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), place);
             let progress = release.progress(ctx).await?;
+            reach(ctx, &cursor);
             yield ReleaseProgressItem::new(cursor, release, progress);
             if ended {
                 break;

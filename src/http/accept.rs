@@ -1,4 +1,4 @@
-//! Which media type an answer has, by what the request says it takes.
+//! Which media type an answer has, by what the request says it takes (RFC 9110, 12.5.1), and which a body has.
 
 use axum::http::{HeaderMap, header};
 
@@ -19,60 +19,174 @@ impl Media {
         }
     }
 
-    /// The type that the request likes best: `application/graphql-response+json` only when it is
-    /// asked for by name. `None` when the request takes neither.
+    /// The type that the request likes best; of two that it likes alike the one that says more. A wildcard
+    /// means `application/json`, unless the request refuses that one by name. `None` when it takes neither.
     pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
-        let mut ranges = Vec::new();
-        for value in headers.get_all(header::ACCEPT) {
-            ranges.extend(value.to_str().ok()?.split(',').filter_map(range));
-        }
-        if ranges.is_empty() {
-            return Some(Self::Json);
-        }
-        // The most exact range decides on a type, and not the first.
-        let quality = |names: &[&str]| -> u16 {
-            names
-                .iter()
-                .find_map(|name| ranges.iter().find(|(range, _)| range == name))
-                .map_or(0, |(_, quality)| *quality)
-        };
-        let graphql = quality(&["application/graphql-response+json"]);
-        let json = quality(&["application/json", "application/*", "*/*"]);
-        match (graphql, json) {
-            (0, 0) => None,
-            (graphql, json) if graphql >= json => Some(Self::GraphqlResponse),
-            _ => Some(Self::Json),
+        let accepted = Accepted::of(headers);
+        let json = accepted.quality("application", "json").value();
+        match accepted.quality("application", "graphql-response+json") {
+            Quality::ByName(graphql) if graphql > 0 && graphql >= json => Some(Self::GraphqlResponse),
+            _ if json > 0 => Some(Self::Json),
+            Quality::ByWildcard(graphql) if graphql > 0 => Some(Self::GraphqlResponse),
+            _ => None,
         }
     }
 }
 
-/// A media range with its quality in thousandths; `None` for one in a character set that we don't write.
-fn range(text: &str) -> Option<(String, u16)> {
-    let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
-    let mut quality = 1000;
-    for part in parts {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        match key.trim().to_ascii_lowercase().as_str() {
-            "q" => quality = thousandths(value.trim()),
-            "charset" if !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") => return None,
-            _ => {}
+/// Whether the request takes a stream of events.
+pub(super) fn takes_events(headers: &HeaderMap) -> bool {
+    Accepted::of(headers).quality("text", "event-stream").value() > 0
+}
+
+/// Whether a body of this `Content-Type` is read: JSON in UTF-8, said once.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let range = value.to_str().ok().and_then(Range::parse);
+    range.is_some_and(|range| range.kind == "application" && range.subtype == "json")
+}
+
+/// Whether a body is in a coding that isn't read: none is but plain bytes.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// How much a type is liked, in thousandths, and by which kind of range.
+#[derive(Clone, Copy)]
+enum Quality {
+    ByName(u16),
+    ByWildcard(u16),
+}
+
+impl Quality {
+    fn value(self) -> u16 {
+        match self {
+            Self::ByName(value) | Self::ByWildcard(value) => value,
         }
     }
-    Some((name, quality))
+}
+
+/// All that the `Accept` headers of a request say, together.
+struct Accepted {
+    ranges: Vec<Range>,
+    /// Nothing is said, so that everything is taken.
+    silent: bool,
+}
+
+impl Accepted {
+    fn of(headers: &HeaderMap) -> Self {
+        let (mut ranges, mut silent) = (Vec::new(), true);
+        for value in headers.get_all(header::ACCEPT) {
+            // What isn't ASCII names no type that we have.
+            let text = value.to_str().unwrap_or("?");
+            for element in split(text, ',').filter(|element| !element.is_empty()) {
+                silent = false;
+                ranges.extend(Range::parse(element));
+            }
+        }
+        Self { ranges, silent }
+    }
+
+    /// The most exact range that names a type decides on it, wherever it stands; of several the kindest.
+    fn quality(&self, kind: &str, subtype: &str) -> Quality {
+        if self.silent {
+            return Quality::ByWildcard(1000);
+        }
+        let matching = self.ranges.iter().filter_map(|range| Some((range.exactness(kind, subtype)?, range.quality)));
+        match matching.max() {
+            Some((Exactness::Anything | Exactness::Kind, quality)) => Quality::ByWildcard(quality),
+            Some((_, quality)) => Quality::ByName(quality),
+            None => Quality::ByWildcard(0),
+        }
+    }
+}
+
+/// How exactly a range names a type; what is further down is more exact.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Exactness {
+    Anything,
+    Kind,
+    /// By its name, with parameters that none of our types has: better than nothing.
+    NameAndMore,
+    Name,
+    NameAndCharset,
+}
+
+/// A media range with its quality in thousandths.
+struct Range {
+    kind: String,
+    subtype: String,
+    exactness: Exactness,
+    quality: u16,
+}
+
+impl Range {
+    /// `None` for what is no media range, or one in a character set that we don't write.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = split(text, ';');
+        let name = parts.next()?.to_ascii_lowercase();
+        let (kind, subtype) = match name.split_once('/') {
+            Some(both) => both,
+            // What old Java clients send.
+            None if name == "*" => ("*", "*"),
+            None => return None,
+        };
+        if !is_token(kind) || !is_token(subtype) || (kind == "*" && subtype != "*") {
+            return None;
+        }
+        let (mut exactness, mut quality) = (Exactness::Name, 1000);
+        for part in parts.filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let value = value.trim().trim_matches('"').to_ascii_lowercase();
+            match name.trim().to_ascii_lowercase().as_str() {
+                "q" => quality = thousandths(&value),
+                "charset" if value == "utf-8" || value == "utf8" => {
+                    exactness = exactness.max(Exactness::NameAndCharset)
+                }
+                "charset" => return None,
+                _ => exactness = exactness.min(Exactness::NameAndMore),
+            }
+        }
+        Some(Self { kind: kind.to_owned(), subtype: subtype.to_owned(), exactness, quality })
+    }
+
+    /// `None` when it doesn't name the type.
+    fn exactness(&self, kind: &str, subtype: &str) -> Option<Exactness> {
+        match (self.kind == kind, self.subtype == subtype) {
+            (true, true) if self.exactness == Exactness::NameAndMore && self.quality == 0 => None,
+            (true, true) => Some(self.exactness),
+            (true, false) if self.subtype == "*" => Some(Exactness::Kind),
+            _ if self.kind == "*" => Some(Exactness::Anything),
+            _ => None,
+        }
+    }
+}
+
+/// The parts of a list, trimmed; what is quoted is never a separator.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let is_separator = move |c: char| {
+        let free = !quoted && c == separator;
+        (quoted, escaped) = match c {
+            _ if escaped => (quoted, false),
+            '\\' if quoted => (quoted, true),
+            '"' => (!quoted, false),
+            _ => (quoted, false),
+        };
+        free
+    };
+    text.split(is_separator).map(str::trim)
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 /// `0.85` as 850; what can't be read counts as 1.
 fn thousandths(text: &str) -> u16 {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    match (whole, format!("{fraction:0<3}").get(..3).map(str::parse::<u16>)) {
-        ("0", Some(Ok(thousandths))) => thousandths,
+    match text.parse::<f32>() {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+        Ok(quality) if (0.0..=1.0).contains(&quality) => (quality * 1000.0).round() as u16,
         _ => 1000,
     }
-}
-
-/// Whether a body of this `Content-Type` is read: JSON in UTF-8.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
-    range(value).is_some_and(|(name, _)| name == "application/json")
 }

@@ -1,6 +1,7 @@
 //! Executes documents: the one way to the schema, for every transport.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
@@ -10,7 +11,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::gate::OperationKind;
-use crate::graphql::PackwrightSchema;
+use crate::graphql::{PackwrightSchema, Place};
 use crate::service::Shared;
 use crate::service::access::{Caller, Viewer};
 use crate::service::error::Failure;
@@ -47,6 +48,13 @@ impl Admitted {
     #[must_use]
     pub fn kind(&self) -> OperationKind {
         self.kind
+    }
+
+    /// With an account of where a subscription is in the event log.
+    #[must_use]
+    pub fn at(mut self, place: Arc<Place>) -> Self {
+        self.request = self.request.data(place);
+        self
     }
 }
 

@@ -1,6 +1,5 @@
 //! Which path is answered by whom, and what holds for every answer.
 
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -12,57 +11,22 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use futures_util::FutureExt as _;
-use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 use tracing::Instrument as _;
 
+use super::accept::Media;
+use super::connections::{self, Client, Crowded};
 use super::engine::Engine;
-use super::limits::Hosts;
-use super::{graphiql, graphql, health};
-
-/// How the HTTP side behaves.
-#[derive(Clone, Debug)]
-pub struct HttpOptions {
-    /// Where the server listens; `None` for one that is called in its process, which any name of
-    /// loopback reaches.
-    pub listener: Option<SocketAddr>,
-    /// The other hosts that it goes by, with or without a port.
-    pub public_hosts: Vec<String>,
-    /// Whether `/graphiql` is served.
-    pub graphiql: bool,
-    /// The tokens that `/graphiql` offers.
-    pub demo_tokens: Vec<DemoToken>,
-    /// The most bytes of a body or a WebSocket message.
-    pub body_limit: usize,
-    /// Turns true when the server ends: open WebSockets are closed then.
-    pub shutdown: Option<watch::Receiver<bool>>,
-}
-
-impl Default for HttpOptions {
-    fn default() -> Self {
-        Self {
-            listener: None,
-            public_hosts: Vec::new(),
-            graphiql: false,
-            demo_tokens: Vec::new(),
-            body_limit: 1024 * 1024,
-            shutdown: None,
-        }
-    }
-}
-
-/// A token that everybody may know.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-pub struct DemoToken {
-    /// Whose it is.
-    pub name: &'static str,
-    pub secret: &'static str,
-}
+use super::origin::{Hosts, Origins, cross_site};
+use super::reply::{FAILED, Refused, refusal};
+use super::settings::HttpOptions;
+use super::{graphiql, graphql, health, stream};
 
 /// What the handlers share.
 pub(super) struct Front {
     pub(super) engine: Arc<Engine>,
     pub(super) options: HttpOptions,
+    pub(super) origins: Origins,
     hosts: Hosts,
 }
 
@@ -77,19 +41,22 @@ const REQUEST_ID_MAX: usize = 128;
 /// The HTTP side of a server.
 pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     let hosts = Hosts::new(options.listener, &options.public_hosts);
+    let origins = Origins::new(&options.cors_origins);
     let graphiql = options.graphiql;
-    let front = Arc::new(Front { engine, options, hosts });
+    let front = Arc::new(Front { engine, options, origins, hosts });
     let mut router = Router::new()
         .route("/graphql", any(graphql::handle))
+        .route("/graphql/stream", any(stream::handle))
+        .route_layer(middleware::from_fn_with_state(front.clone(), cross_site))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready));
     if graphiql {
         router = router.merge(graphiql::routes());
     }
     router
-        .fallback(async || {
-            graphql::refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql.")
-        })
+        .fallback(async || refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql."))
+        .method_not_allowed_fallback(async || Refused::method("GET, HEAD", "Send GET.").reply(Media::Json))
+        // Events are never compressed: they would wait for each other.
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(front.clone(), outermost))
         .with_state(front)
@@ -99,17 +66,27 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
 async fn outermost(State(front): State<Arc<Front>>, mut request: Request<Body>, next: Next) -> Response {
     let id = request_id(request.headers())
         .unwrap_or_else(|| front.engine.services.ids.unguessable::<uuid::Uuid>().to_string());
-    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
-    let mut response = if front.hosts.admits(&request) {
-        request.extensions_mut().insert(RequestId(id.clone()));
-        let answer = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
-        answer.unwrap_or_else(|_| {
-            tracing::error!(parent: &span, "a handler panicked");
-            let headers = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
-            (StatusCode::INTERNAL_SERVER_ERROR, headers, graphql::FAILED).into_response()
-        })
-    } else {
-        graphql::refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", "The server doesn't go by this host name.")
+    let client = request.extensions().get::<Client>();
+    let crowded = client.and_then(|client| client.place.as_ref().err().copied());
+    let client = client.map(|client| tracing::field::display(client.address));
+    let span = tracing::info_span!("request", id, client, method = %request.method(), path = request.uri().path());
+    let mut response = match crowded {
+        _ if !front.hosts.admits(&request) => {
+            refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", "The server doesn't go by this host name.")
+        }
+        Some(Crowded { most }) => {
+            let refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", connections::crowded(most));
+            refused.with(header::RETRY_AFTER, "1").reply(Media::Json)
+        }
+        None => {
+            request.extensions_mut().insert(RequestId(id.clone()));
+            let answer = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
+            answer.unwrap_or_else(|_| {
+                tracing::error!(parent: &span, "a handler panicked");
+                let headers = [(header::CONTENT_TYPE, Media::Json.content_type())];
+                (StatusCode::INTERNAL_SERVER_ERROR, headers, FAILED).into_response()
+            })
+        }
     };
     tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();

@@ -25,6 +25,7 @@ mod installing;
 mod json;
 mod mover;
 mod releasing;
+mod server;
 mod subscription;
 mod world;
 
@@ -44,6 +45,7 @@ pub(crate) use installing::Installed;
 pub(crate) use json::{At, instant, uuid_of};
 pub(crate) use mover::FailingMover;
 pub(crate) use releasing::{NOTES, immediately, on_date};
+pub(crate) use server::{Ask, Reply, Server, read_chunk};
 pub(crate) use subscription::Subscription;
 
 /// When every test begins, unless its [`Setup`] says otherwise: 10:00 in Berlin, on a Sunday.

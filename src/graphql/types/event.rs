@@ -44,6 +44,12 @@ impl Heard {
         Ok(Self { event: event.event, cursor, scope })
     }
 
+    /// Its place in the log, sealed.
+    #[must_use]
+    pub fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
     fn is_for_publisher(&self) -> bool {
         matches!(self.scope, Scope::Publisher(_))
     }

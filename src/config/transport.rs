@@ -1,0 +1,128 @@
+//! The settings of how requests come and answers leave.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::Args;
+use ipnet::IpNet;
+
+/// What a client may send, how much of it, and how long it may take.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Transport")]
+pub struct TransportArgs {
+    /// An origin whose pages may call the server from a browser, such as https://app.example.com, or * for
+    /// all; may be repeated, in the variable separated by commas. None when it is not given
+    #[arg(long, value_name = "ORIGIN", env = "PACKWRIGHT_CORS_ORIGIN", value_delimiter = ',', value_parser = origin)]
+    pub cors_origin: Vec<String>,
+
+    /// A proxy, or a network of them, whose X-Forwarded-For says who a client is, such as 10.0.0.0/8; may be
+    /// repeated, in the variable separated by commas
+    #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// The most connections at a time; one more is answered 503
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+
+    /// The most connections of one client at a time; one more is answered 429. Behind a trusted proxy these
+    /// are the requests that are being answered
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS_PER_PEER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections_per_peer: u32,
+
+    /// How many seconds a request's line and headers may take to come; then it is answered 408
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_HEADER_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub header_timeout: Duration,
+
+    /// The most bytes of a request's line and headers; more are answered 431
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_HEADER_LIMIT", default_value_t = 64 * 1024, value_parser = clap::value_parser!(u32).range(1024..=1024 * 1024))]
+    pub header_limit: u32,
+
+    /// How many seconds a request's body may take to come; then it is answered 408
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_BODY_TIMEOUT", default_value = "15", value_parser = seconds)]
+    pub body_timeout: Duration,
+
+    /// The most bytes of a request's body or of a WebSocket message
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 1024 * 1024)]
+    pub body_limit: usize,
+
+    /// After how many seconds without a request a connection is closed
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_IDLE_TIMEOUT", default_value = "60", value_parser = seconds)]
+    pub idle_timeout: Duration,
+
+    /// After how many seconds a connection is closed whose client takes nothing of an answer
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_WRITE_TIMEOUT", default_value = "30", value_parser = seconds)]
+    pub write_timeout: Duration,
+
+    /// How often, in seconds, the server says on a WebSocket or a stream of events that it is still there.
+    /// A WebSocket whose client leaves two of these pings unanswered is closed
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_KEEP_ALIVE", default_value = "15", value_parser = seconds)]
+    pub keep_alive: Duration,
+
+    /// How many seconds the client of a WebSocket may take to send connection_init
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_WEBSOCKET_INIT_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub websocket_init_timeout: Duration,
+
+    /// After how many seconds a WebSocket is closed whose client leaves a message unread
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_WEBSOCKET_SEND_TIMEOUT", default_value = "15", value_parser = seconds)]
+    pub websocket_send_timeout: Duration,
+
+    /// The most operations that a WebSocket has open at a time
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_WEBSOCKET_OPERATIONS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub websocket_operations: u32,
+}
+
+impl TransportArgs {
+    /// The resolved settings: names and values.
+    #[must_use]
+    pub fn describe(&self) -> Vec<(&'static str, String)> {
+        let seconds = |duration: Duration| duration.as_secs_f64().to_string();
+        let networks: Vec<_> = self.trusted_proxies.iter().map(ToString::to_string).collect();
+        vec![
+            ("cors-origin", self.cors_origin.join(",")),
+            ("trusted-proxies", networks.join(",")),
+            ("max-connections", self.max_connections.to_string()),
+            ("max-connections-per-peer", self.max_connections_per_peer.to_string()),
+            ("header-timeout", seconds(self.header_timeout)),
+            ("header-limit", self.header_limit.to_string()),
+            ("body-timeout", seconds(self.body_timeout)),
+            ("body-limit", self.body_limit.to_string()),
+            ("idle-timeout", seconds(self.idle_timeout)),
+            ("write-timeout", seconds(self.write_timeout)),
+            ("keep-alive", seconds(self.keep_alive)),
+            ("websocket-init-timeout", seconds(self.websocket_init_timeout)),
+            ("websocket-send-timeout", seconds(self.websocket_send_timeout)),
+            ("websocket-operations", self.websocket_operations.to_string()),
+        ]
+    }
+}
+
+/// A time in seconds, such as 15 or 0.5.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write a number of seconds".to_owned())?;
+    if !(0.001..=86_400.0).contains(&seconds) {
+        return Err("write between 0.001 and 86400 seconds".into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| "write an address or a network, such as 10.0.0.0/8".into())
+}
+
+/// An origin as a browser sends it.
+fn origin(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let wrong = || "write a scheme, a host and a port, such as https://app.example.com:8443, or *".to_owned();
+    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    let whole = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
+    if !whole || url.has_host() && !url.username().is_empty() || url.fragment().is_some() {
+        return Err(wrong());
+    }
+    Ok(url.origin().ascii_serialization())
+}

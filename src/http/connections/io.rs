@@ -1,0 +1,106 @@
+//! A socket that tells how far its connection is.
+
+use std::io::{IoSlice, Result};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::progress::{Overdue, Progress, Timers};
+
+/// How far one connection is, told by its socket and its service.
+pub(super) struct Tracker {
+    progress: Mutex<Progress>,
+    changed: Notify,
+    timers: Timers,
+}
+
+impl Tracker {
+    pub(super) fn new(timers: Timers) -> Arc<Self> {
+        let progress = Mutex::new(Progress::begun(Instant::now()));
+        Arc::new(Self { progress, changed: Notify::new(), timers })
+    }
+
+    pub(super) fn tell(&self, what: impl FnOnce(&mut Progress) -> bool) {
+        if what(&mut self.progress()) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits until something takes too long.
+    pub(super) async fn overdue(&self) -> Overdue {
+        loop {
+            let deadline = self.progress().deadline(&self.timers);
+            match deadline {
+                Some((at, what)) if at <= Instant::now() => return what,
+                Some((at, _)) => tokio::select! {
+                    () = sleep_until(at) => {}
+                    () = self.changed.notified() => {}
+                },
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket that is tracked. `_held` is kept for as long as it is open, whoever speaks over it.
+pub(super) struct Tracked<S, H> {
+    pub(super) socket: S,
+    pub(super) tracker: Arc<Tracker>,
+    pub(super) _held: H,
+}
+
+impl<S, H> Tracked<S, H> {
+    fn wrote<T>(&self, result: Poll<Result<T>>) -> Poll<Result<T>> {
+        match result {
+            Poll::Pending => self.tracker.tell(|progress| progress.blocked(Instant::now())),
+            Poll::Ready(_) => self.tracker.tell(Progress::written),
+        }
+        result
+    }
+}
+
+impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Tracked<S, H> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.tracker.tell(|progress| progress.read(Instant::now()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Tracked<S, H> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.wrote(result)
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}

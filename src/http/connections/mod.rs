@@ -1,0 +1,325 @@
+//! Connections: accepted up to a number, in all and for each peer, served in HTTP/1.1, and ended when a
+//! client draws out what it does.
+
+mod io;
+pub mod peers;
+pub mod progress;
+
+use std::convert::Infallible;
+use std::io::{Error, ErrorKind};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response, StatusCode};
+use futures_util::future::BoxFuture;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use io::{Tracked, Tracker};
+use peers::{Peers, Place, forwarded_for, is_trusted};
+use progress::{Overdue, Progress, Timers};
+
+/// How many connections that are refused are told so at a time; more are closed without a word.
+const TOLD_MAX: usize = 64;
+/// How long one of them may take to hear it.
+const TELL_WITHIN: Duration = Duration::from_secs(1);
+/// How long to wait when the operating system gives no more connections.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// The most permits that are counted with.
+const CONNECTIONS_MAX: u32 = 1_000_000;
+
+/// How connections are kept.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    pub timers: Timers,
+    /// The most bytes of a request's line and headers.
+    pub head_limit: usize,
+    /// The most connections in all.
+    pub max: u32,
+    /// The most connections of one peer.
+    pub max_per_peer: usize,
+    /// The proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            timers: Timers { head: seconds(10), idle: seconds(60), write: seconds(30) },
+            head_limit: 64 * 1024,
+            max: 10_000,
+            max_per_peer: 1_000,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// Who sends a request; in the request's extensions.
+#[derive(Clone)]
+pub struct Client {
+    pub address: IpAddr,
+    /// Its place among its peer's, where a proxy's connection bears the requests of many; kept for as long
+    /// as the request is answered. `Err` when it has as many as it may.
+    pub place: Result<Option<Arc<Place>>, Crowded>,
+}
+
+/// A peer has as many connections as it may.
+#[derive(Clone, Copy, Debug)]
+pub struct Crowded {
+    pub most: usize,
+}
+
+/// Accepts and serves connections until `ending` turns true, and then comes to an end when the last one has.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: ConnectionOptions,
+    mut ending: watch::Receiver<bool>,
+) {
+    let most = options.max.clamp(1, CONNECTIONS_MAX);
+    let places = Arc::new(Semaphore::new(most as usize));
+    let door = Arc::new(Door {
+        peers: Peers::new(options.max_per_peer),
+        told: Arc::new(Semaphore::new(TOLD_MAX)),
+        router: TowerToHyperService::new(router),
+        options,
+    });
+    let theirs = ending.clone();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => door.open(socket, peer.ip(), &places, &theirs),
+                Err(error) => not_accepted(&error).await,
+            },
+            () = ended(&mut ending) => break,
+        }
+    }
+    drop(listener);
+    // Also those that became WebSockets.
+    let _ = places.acquire_many(most).await;
+}
+
+async fn ended(ending: &mut watch::Receiver<bool>) {
+    // An error says that the sender is gone, and the server with it.
+    let _ = ending.wait_for(|ending| *ending).await;
+}
+
+/// A client that has gone already is no trouble; a shortage of ours passes.
+async fn not_accepted(error: &Error) {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::warn!(%error, "no connection could be accepted");
+        sleep(ACCEPT_AGAIN).await;
+    }
+}
+
+/// What all connections share.
+struct Door {
+    peers: Arc<Peers>,
+    told: Arc<Semaphore>,
+    router: TowerToHyperService<Router>,
+    options: ConnectionOptions,
+}
+
+impl Door {
+    fn open(
+        self: &Arc<Self>,
+        socket: TcpStream,
+        peer: IpAddr,
+        places: &Arc<Semaphore>,
+        ending: &watch::Receiver<bool>,
+    ) {
+        // Fails only when the connection has gone.
+        let _ = socket.set_nodelay(true);
+        let Ok(permit) = places.clone().try_acquire_owned() else {
+            let message = format!("The server has {} connections, the most that it serves.", self.options.max);
+            return self.refuse(socket, "503 Service Unavailable", "UNAVAILABLE", &message);
+        };
+        let behind_proxy = is_trusted(&self.options.trusted_proxies, peer);
+        let place = match self.peers.enter(peer) {
+            _ if behind_proxy => None,
+            Some(place) => Some(place),
+            None => {
+                let message = crowded(self.options.max_per_peer);
+                return self.refuse(socket, "429 Too Many Requests", "RATE_LIMITED", &message);
+            }
+        };
+        let held: Held = (permit, place);
+        let (door, ending) = (self.clone(), ending.clone());
+        tokio::spawn(async move { door.converse(socket, held, peer, behind_proxy, ending).await });
+    }
+
+    /// Serves one connection to its end.
+    async fn converse(
+        self: Arc<Self>,
+        socket: TcpStream,
+        held: Held,
+        peer: IpAddr,
+        behind_proxy: bool,
+        mut ending: watch::Receiver<bool>,
+    ) {
+        let tracker = Tracker::new(self.options.timers);
+        let io = TokioIo::new(Tracked { socket, tracker: tracker.clone(), _held: held });
+        let (door, watched) = (self.clone(), tracker.clone());
+        let service = service_fn(move |request| door.answer(request, peer, behind_proxy, watched.clone()));
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // The tracker's timers say more.
+            .header_read_timeout(None)
+            .max_header_size(self.options.head_limit)
+            // The builder takes no smaller one.
+            .max_buf_size(self.options.head_limit.max(8 * 1024))
+            .serve_connection(io, service)
+            .with_upgrades();
+        let mut ends = false;
+        loop {
+            tokio::select! {
+                served = Pin::new(&mut connection) => {
+                    if let Err(error) = served {
+                        tracing::debug!(%peer, %error, "a connection ended");
+                    }
+                    return;
+                }
+                overdue = tracker.overdue() => {
+                    tracing::debug!(%peer, ?overdue, "a connection is ended");
+                    if overdue == Overdue::Head && let Some(parts) = connection.into_parts() {
+                        let head = self.options.timers.head.as_secs_f32();
+                        let message = format!("A request's headers must come within {head} seconds; these did not.");
+                        let answer = raw_answer("408 Request Timeout", "TIMEOUT", &message);
+                        tell(parts.io.into_inner(), &answer).await;
+                    }
+                    return;
+                }
+                () = ended(&mut ending), if !ends => {
+                    ends = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+            }
+        }
+    }
+
+    /// Has a request answered. In a box, so that the connection can be taken apart.
+    fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        peer: IpAddr,
+        behind_proxy: bool,
+        tracker: Arc<Tracker>,
+    ) -> BoxFuture<'static, Result<Response<Served>, Infallible>> {
+        tracker.tell(Progress::serving);
+        let client = self.client(&request, peer, behind_proxy);
+        let place = client.place.clone().ok().flatten();
+        request.extensions_mut().insert(client);
+        let answer = self.router.call(request.map(Body::new));
+        Box::pin(async move {
+            let response = answer.await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                tracker.tell(Progress::handed_over);
+            }
+            Ok(response.map(|body| Served { body, tracker, _place: place }))
+        })
+    }
+
+    fn client(&self, request: &Request<Incoming>, peer: IpAddr, behind_proxy: bool) -> Client {
+        if !behind_proxy {
+            return Client { address: peer.to_canonical(), place: Ok(None) };
+        }
+        let address = forwarded_for(request.headers(), &self.options.trusted_proxies, peer);
+        let place = if is_trusted(&self.options.trusted_proxies, address) {
+            Ok(None)
+        } else {
+            let crowded = Crowded { most: self.options.max_per_peer };
+            self.peers.enter(address).map(|place| Some(Arc::new(place))).ok_or(crowded)
+        };
+        Client { address, place }
+    }
+
+    /// Closes a connection that is one too many, with a word when there is time for it.
+    fn refuse(&self, socket: TcpStream, status: &str, code: &str, message: &str) {
+        let Ok(told) = self.told.clone().try_acquire_owned() else { return };
+        let answer = raw_answer(status, code, message);
+        tokio::spawn(async move {
+            tell(socket, &answer).await;
+            drop(told);
+        });
+    }
+}
+
+/// Why a peer's connection is refused.
+pub(super) fn crowded(most: usize) -> String {
+    format!("You have {most} connections, the most that a peer may have; close one first.")
+}
+
+/// What a connection keeps for as long as its socket is open.
+type Held = (OwnedSemaphorePermit, Option<Place>);
+
+/// An answer outside of any request.
+fn raw_answer(status: &str, code: &str, message: &str) -> String {
+    let body = serde_json::json!({ "errors": [{ "message": message, "extensions": { "code": code } }] }).to_string();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: {}\r\n\
+         x-content-type-options: nosniff\r\ncache-control: no-store\r\nretry-after: 1\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Says a last word. What the client has sent is read and thrown away: bytes that nobody has read would make
+/// the operating system throw away our answer too.
+async fn tell(mut socket: impl AsyncRead + AsyncWrite + Unpin, answer: &str) {
+    let word = async {
+        socket.write_all(answer.as_bytes()).await?;
+        socket.shutdown().await?;
+        let mut thrown_away = [0; 1024];
+        while socket.read(&mut thrown_away).await? > 0 {}
+        Ok::<_, Error>(())
+    };
+    // Whoever doesn't listen has gone.
+    let _ = timeout(TELL_WITHIN, word).await;
+}
+
+/// The body of an answer. When it has been passed on, the connection waits for its next request.
+struct Served {
+    body: Body,
+    tracker: Arc<Tracker>,
+    _place: Option<Arc<Place>>,
+}
+
+impl HttpBody for Served {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        HttpBody::size_hint(&self.body)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.tracker.tell(|progress| progress.served(tokio::time::Instant::now()));
+    }
+}

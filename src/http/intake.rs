@@ -1,0 +1,94 @@
+//! From an HTTP request to who asks for what: the same for an answer and for a stream of them.
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+
+use crate::service::access::Caller;
+
+use super::accept;
+use super::auth::Credentials;
+use super::limits;
+use super::params::{self, Malformed};
+use super::reply::Refused;
+use super::request::GraphqlRequest;
+use super::router::Front;
+
+/// Who asks for what.
+pub(super) struct Asked {
+    pub(super) caller: Caller,
+    pub(super) request: GraphqlRequest,
+}
+
+/// Reads a request, unless `unacceptable` says why nothing that could be answered would be taken.
+pub(super) async fn read(
+    front: &Front,
+    request_id: &str,
+    parts: &Parts,
+    body: Body,
+    unacceptable: Option<Refused>,
+) -> Result<Asked, Refused> {
+    match admit(front, request_id, parts, unacceptable).await {
+        Ok(caller) => Ok(Asked { caller, request: parameters(front, parts, body).await? }),
+        Err(refused) => {
+            limits::discard(&parts.headers, body).await;
+            Err(refused)
+        }
+    }
+}
+
+/// Whether the parameters stand in the address.
+pub(super) fn by_get(parts: &Parts) -> bool {
+    parts.method == Method::GET
+}
+
+/// All that can be known before the body is read.
+async fn admit(
+    front: &Front,
+    request_id: &str,
+    parts: &Parts,
+    unacceptable: Option<Refused>,
+) -> Result<Caller, Refused> {
+    if !by_get(parts) && parts.method != Method::POST {
+        return Err(Refused::method("GET, POST", "Send GET or POST."));
+    }
+    if let Some(unacceptable) = unacceptable {
+        return Err(unacceptable);
+    }
+    if !by_get(parts) {
+        check_type(parts)?;
+    }
+    let refused = |failure| Refused::failure(&failure, request_id);
+    let credentials = Credentials::of(&parts.headers);
+    let secret = credentials.secret().map_err(refused)?;
+    front.engine.services.authenticate(secret, Some(request_id.to_owned())).await.map_err(refused)
+}
+
+fn check_type(parts: &Parts) -> Result<(), Refused> {
+    if !accept::is_json(&parts.headers) {
+        let message = "Send the body as `Content-Type: application/json`, in UTF-8.";
+        return Err(Refused::bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    if accept::is_encoded(&parts.headers) {
+        let message = "Send the body as it is, without a `Content-Encoding`.";
+        let refused = Refused::bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+        return Err(refused.with(header::ACCEPT_ENCODING, "identity"));
+    }
+    Ok(())
+}
+
+async fn parameters(front: &Front, parts: &Parts, body: Body) -> Result<GraphqlRequest, Refused> {
+    let read = if by_get(parts) {
+        params::from_address(parts.uri.query().unwrap_or_default())
+    } else {
+        let options = &front.options;
+        let body = limits::read(&parts.headers, body, options.body_limit, options.body_timeout).await?;
+        params::from_body(&body)
+    };
+    read.map_err(|Malformed { code, message }| Refused::new(StatusCode::BAD_REQUEST, code, message))
+}
+
+/// What a client says with this header, in UTF-8 or nearly so; nothing when it says nothing.
+pub(super) fn text(value: Option<&HeaderValue>) -> Option<String> {
+    value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,179 @@
+//! Which hosts the server goes by, and pages of which origins may speak to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::accept::Media;
+use super::reply::{EXPOSED, Refused};
+use super::router::Front;
+
+/// How long a browser may remember what it was told before a request, in seconds.
+const PREFLIGHT_KEPT: &str = "600";
+
+/// Which hosts a server goes by. A page of another host that has its name point here is refused
+/// (DNS rebinding), before anything else is looked at.
+pub(super) struct Hosts {
+    /// `None` for a server that is called in its process.
+    listener: Option<SocketAddr>,
+    public: Vec<String>,
+}
+
+impl Hosts {
+    pub(super) fn new(listener: Option<SocketAddr>, public: &[String]) -> Self {
+        Self { listener, public: public.iter().map(|host| host.trim().to_ascii_lowercase()).collect() }
+    }
+
+    /// Whether the request names a host of ours: on a loopback listener `localhost`, `127.0.0.1` or
+    /// `[::1]` with its port, and everywhere one of the public ones.
+    pub(super) fn admits<B>(&self, request: &Request<B>) -> bool {
+        let mut named = request.headers().get_all(header::HOST).iter();
+        let host = match (named.next(), named.next()) {
+            (Some(host), None) => host.to_str().ok(),
+            (None, _) => return self.listener.is_none(),
+            (Some(_), Some(_)) => None,
+        };
+        // A request line with a whole address must name the same host.
+        let line = request.uri().authority().map(|authority| authority.as_str());
+        host.is_some_and(|host| self.is_ours(host) && line.is_none_or(|line| line.eq_ignore_ascii_case(host)))
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => (name, port.parse::<u16>().ok()),
+            _ => (host.as_str(), Some(80)),
+        };
+        let Some(port) = port else { return false };
+        let loopback_name = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+        let on_loopback = match self.listener {
+            None => true,
+            Some(listener) => listener.ip().is_loopback() && listener.port() == port,
+        };
+        (loopback_name && on_loopback) || self.public.iter().any(|public| *public == host || public == name)
+    }
+}
+
+/// The other origins whose pages may speak to the server.
+pub(super) struct Origins {
+    any: bool,
+    listed: Vec<String>,
+}
+
+/// Where a request comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Sender {
+    /// No page, or one of ours.
+    Own,
+    /// A page of another origin that may speak to us.
+    Allowed,
+    Foreign,
+}
+
+impl Origins {
+    /// Reads the origins that are configured; `*` for all.
+    pub(super) fn new(configured: &[String]) -> Self {
+        let any = configured.iter().any(|origin| origin.trim() == "*");
+        let listed = configured.iter().map(|origin| normal(origin.trim().trim_end_matches('/'))).collect();
+        Self { any, listed }
+    }
+
+    fn is_off(&self) -> bool {
+        !self.any && self.listed.is_empty()
+    }
+
+    /// A foreign `Origin`, compared whole with the host that the request names, or a browser that says so.
+    fn sender(&self, headers: &HeaderMap) -> Sender {
+        let says = |name: &str| headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
+        let by_same_site = matches!(says("sec-fetch-site").as_deref(), Ok([] | ["same-origin" | "same-site" | "none"]));
+        match (says("origin").as_deref(), says("host").as_deref()) {
+            (Ok([]), _) if by_same_site => Sender::Own,
+            (Ok([origin]), Ok([host])) if by_same_site && is_of_host(origin, host) => Sender::Own,
+            (Ok([origin]), _) if self.any || self.listed.contains(&normal(origin)) => Sender::Allowed,
+            _ => Sender::Foreign,
+        }
+    }
+
+    /// What a browser must know before it lets a page read an answer. Credentials that it would add by
+    /// itself are none of ours, so they are welcome from a listed origin, and never from all.
+    fn tell(&self, sender: &Sender, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+        if self.is_off() {
+            return;
+        }
+        if !self.any {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        let (Sender::Allowed, Some(origin)) = (sender, origin) else { return };
+        if self.any {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        } else {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    }
+}
+
+/// Whether an origin is the host that a request names. Whether that host is reached by TLS only a proxy
+/// knows, so both schemes are ours.
+fn is_of_host(origin: &str, host: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| {
+        let named = |text: &str| text.to_ascii_lowercase().starts_with(scheme);
+        named(origin) && normal(origin) == normal(&format!("{scheme}{host}"))
+    })
+}
+
+/// An origin in lower case, without the port that its scheme means anyway.
+fn normal(origin: &str) -> String {
+    let origin = origin.to_ascii_lowercase();
+    let usual = match origin.split_once("://") {
+        Some(("http", host)) => host.strip_suffix(":80").map(|host| format!("http://{host}")),
+        Some(("https", host)) => host.strip_suffix(":443").map(|host| format!("https://{host}")),
+        _ => None,
+    };
+    usual.unwrap_or(origin)
+}
+
+/// Answers pages of other sites: what they may not do, and what they may when they are let in.
+pub(super) async fn cross_site(State(front): State<Arc<Front>>, request: Request<Body>, next: Next) -> Response {
+    let origins = &front.origins;
+    let sender = origins.sender(request.headers());
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = match sender {
+        Sender::Foreign => {
+            let media = Media::wanted(request.headers()).unwrap_or(Media::Json);
+            Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", "The request comes from a page of another site.")
+                .reply(media)
+        }
+        Sender::Allowed if is_preflight(&request) => preflight(request.headers()),
+        _ => next.run(request).await,
+    };
+    origins.tell(&sender, origin, response.headers_mut());
+    response
+}
+
+fn is_preflight(request: &Request<Body>) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// What a page may send: any header, for none means anything here but those that we know.
+fn preflight(headers: &HeaderMap) -> Response {
+    let mut response = (
+        StatusCode::NO_CONTENT,
+        [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+            (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_KEPT),
+            (header::VARY, "Access-Control-Request-Method, Access-Control-Request-Headers"),
+        ],
+    )
+        .into_response();
+    if let Some(wanted) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
+    response
+}

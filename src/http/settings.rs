@@ -1,0 +1,80 @@
+//! How the HTTP side behaves.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How the HTTP side behaves.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Where the server listens; `None` for one that is called in its process, which any name of
+    /// loopback reaches.
+    pub listener: Option<SocketAddr>,
+    /// The other hosts that it goes by, with or without a port.
+    pub public_hosts: Vec<String>,
+    /// The other origins whose pages may speak to it; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// Whether `/graphiql` is served.
+    pub graphiql: bool,
+    /// The tokens that `/graphiql` offers.
+    pub demo_tokens: Vec<DemoToken>,
+    /// The most bytes of a body or a WebSocket message.
+    pub body_limit: usize,
+    /// How long a body may take to come.
+    pub body_timeout: Duration,
+    /// How often an open stream of events or a WebSocket says that it is still there.
+    pub keep_alive: Duration,
+    /// How long the client of a WebSocket may take to say who it is.
+    pub init_timeout: Duration,
+    /// How long the client of a WebSocket may leave a message unread.
+    pub send_timeout: Duration,
+    /// The most open operations of one WebSocket.
+    pub max_operations: usize,
+    /// Turns true when the server ends: open WebSockets and streams are closed then.
+    pub shutdown: Option<watch::Receiver<bool>>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            listener: None,
+            public_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            graphiql: false,
+            demo_tokens: Vec::new(),
+            body_limit: 1024 * 1024,
+            body_timeout: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(15),
+            init_timeout: Duration::from_secs(10),
+            send_timeout: Duration::from_secs(15),
+            max_operations: 100,
+            shutdown: None,
+        }
+    }
+}
+
+impl HttpOptions {
+    /// Comes to an end when the server does.
+    pub(super) async fn ended(&self) {
+        ended(&mut self.shutdown.clone()).await;
+    }
+}
+
+/// Comes to an end when the server does; waits for ever when nobody can end it.
+pub(super) async fn ended(shutdown: &mut Option<watch::Receiver<bool>>) {
+    if let Some(shutdown) = shutdown
+        && shutdown.wait_for(|ending| *ending).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// A token that everybody may know.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct DemoToken {
+    /// Whose it is.
+    pub name: &'static str,
+    pub secret: &'static str,
+}

@@ -1,0 +1,110 @@
+//! `/graphql/stream`: an operation's answers as server-sent events (`graphql-sse`, distinct connections).
+//!
+//! An event of the log bears its cursor as the event's id, so that a client that comes back says with
+//! `Last-Event-ID` what it heard last, and goes on after it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, Request as HttpRequest, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt as _};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::graphql::Place;
+
+use super::accept::{self, Media};
+use super::answer::{Answer, Phase};
+use super::graphql::check_kind;
+use super::intake::{self, Asked};
+use super::reply::{FAILED, Refused, answered};
+use super::router::{Front, RequestId};
+
+/// What says nothing: it tells the client that the stream is open, and proxies that it lives.
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+/// The end. A browser's `EventSource` passes on no event without data.
+const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Answers a request to `/graphql/stream`, whatever its method. What is no GraphQL request is refused as
+/// JSON; what is one is answered as events, also when it can't be executed.
+pub(super) async fn handle(
+    State(front): State<Arc<Front>>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    request: HttpRequest<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let unacceptable = (!accept::takes_events(&parts.headers))
+        .then(|| Refused::bad(StatusCode::NOT_ACCEPTABLE, "Answers here are text/event-stream; accept it."));
+    let opened = match intake::read(&front, &request_id, &parts, body, unacceptable).await {
+        Ok(asked) => open(front, &request_id, &parts, asked),
+        Err(refused) => Err(refused),
+    };
+    opened.unwrap_or_else(|refused| refused.reply(Media::wanted(&parts.headers).unwrap_or(Media::Json)))
+}
+
+fn open(
+    front: Arc<Front>,
+    request_id: &str,
+    parts: &Parts,
+    Asked { caller, request }: Asked,
+) -> Result<Response, Refused> {
+    let place = Arc::new(Place::after(intake::text(parts.headers.get(LAST_EVENT_ID))));
+    let answers = match front.engine.admit(&caller, request) {
+        Ok(admitted) => {
+            check_kind(admitted.kind(), intake::by_get(parts))?;
+            front.engine.execute_stream(caller, request_id, admitted.at(place.clone()))
+        }
+        // A document at fault is told as an event: a browser would hide the body of another status.
+        Err(refused) if refused.phase == Phase::Refused => futures_util::stream::iter([*refused]).boxed(),
+        Err(refused) => return Ok(answered(Media::Json, &refused)),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        // A proxy that gathers events would keep them from whoever waits for them.
+        (ACCEL_BUFFERING, "no"),
+    ];
+    let events = events(front, place, answers).map(Ok::<_, Infallible>);
+    Ok((headers, Body::from_stream(events)).into_response())
+}
+
+/// The stream, from its first comment to its end. Nothing is written ahead of the reader. A server that
+/// ends breaks off without `complete`, so that the client comes back.
+fn events(front: Arc<Front>, place: Arc<Place>, mut answers: BoxStream<'static, Answer>) -> impl Stream<Item = Bytes> {
+    async_stream::stream! {
+        yield COMMENT;
+        let every = front.options.keep_alive;
+        let mut silence = interval_at(Instant::now() + every, every);
+        silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = front.options.ended() => return,
+                answer = answers.next() => match answer {
+                    Some(answer) => yield next(&answer, place.take_reached()),
+                    None => break,
+                },
+                _ = silence.tick() => yield COMMENT,
+            }
+        }
+        yield COMPLETE;
+    }
+}
+
+/// An answer as an event; with an id when it tells of an event of the log, and not of why none is told.
+fn next(answer: &Answer, reached: Option<String>) -> Bytes {
+    let data = serde_json::to_string(answer).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer could not be written");
+        FAILED.to_owned()
+    });
+    let cursor = reached.filter(|_| answer.phase == Phase::Executed);
+    let id = cursor.map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
+    Bytes::from(format!("{id}event: next\ndata: {data}\n\n"))
+}

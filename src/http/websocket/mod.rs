@@ -1,0 +1,157 @@
+//! `graphql-transport-ws`: operations over a WebSocket.
+
+pub mod machine;
+pub mod message;
+pub mod session;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts as _, WebSocketUpgrade};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use crate::service::access::Caller;
+use crate::service::error::Failure;
+
+use super::answer::Answer;
+use super::auth::{Credentials, failure_response};
+use super::connections::Client;
+use super::reply::{Refused, refusal};
+use super::request::GraphqlRequest;
+use super::router::Front;
+use machine::Close;
+use message::Payload;
+use session::{Limits, Operations, Session};
+
+const PROTOCOL: &str = "graphql-transport-ws";
+const VERSION: &str = "13";
+/// How much longer a message may be than allowed before it isn't even read: up to here the client hears
+/// its length.
+const READ_BEYOND: usize = 64 << 10;
+
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Takes the connection over, when the client speaks our protocol.
+pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Request<Body>) -> Response {
+    let (mut parts, _) = request.into_parts();
+    if parts.headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
+        let message = "Speak version 13 of the WebSocket protocol.";
+        let refused = Refused::bad(StatusCode::UPGRADE_REQUIRED, message);
+        return refused.with(header::SEC_WEBSOCKET_VERSION, VERSION).reply(super::accept::Media::Json);
+    }
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade.protocols([PROTOCOL]),
+        Err(rejection) => {
+            let status = rejection.into_response().status();
+            return refusal(status, "BAD_USER_INPUT", "This is no handshake of a WebSocket.");
+        }
+    };
+    if upgrade.selected_protocol().is_none() {
+        return refusal(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", "Offer the sub-protocol graphql-transport-ws.");
+    }
+    let options = &front.options;
+    let limits = Limits {
+        init: options.init_timeout,
+        ping: options.keep_alive,
+        send: options.send_timeout,
+        message: options.body_limit,
+        operations: options.max_operations,
+    };
+    let read = options.body_limit.saturating_add(READ_BEYOND);
+    let shutdown = options.shutdown.clone();
+    let connection = Arc::new(Connection {
+        credentials: Credentials::of(&parts.headers),
+        caller: OnceLock::new(),
+        _place: parts.extensions.get::<Client>().cloned(),
+        front,
+        request_id,
+    });
+    let span = tracing::Span::current();
+    upgrade
+        .max_message_size(read)
+        .max_frame_size(read)
+        .on_upgrade(move |socket| Session::new(socket, connection, limits).serve(shutdown).instrument(span))
+}
+
+/// What a connection may do: what the token of its first message opens.
+struct Connection {
+    front: Arc<Front>,
+    request_id: String,
+    /// Those of the upgrade; the first message may bring others.
+    credentials: Credentials,
+    /// Who it is, once it is let in.
+    caller: OnceLock<Caller>,
+    /// The client's place among those of its address, for as long as the connection lives.
+    _place: Option<Client>,
+}
+
+impl Connection {
+    async fn let_in(&self, payload: Option<Payload>) -> Result<(), Close> {
+        let payload = payload.unwrap_or_default();
+        let given = payload.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let credentials = match given.map(|(_, value)| value) {
+            None | Some(Value::Null) => self.credentials.clone(),
+            Some(Value::String(value)) => Credentials::parse(value),
+            Some(_) => Credentials::Unreadable,
+        };
+        let caller = match credentials.secret() {
+            Ok(secret) => self.front.engine.services.authenticate(secret, Some(self.request_id.clone())).await,
+            Err(failure) => Err(failure),
+        };
+        let caller = caller.map_err(|failure| self.close(&failure))?;
+        // It is asked once.
+        let _ = self.caller.set(caller);
+        Ok(())
+    }
+
+    /// The token was good when the connection began; it may have been revoked since.
+    async fn welcome(&self) -> Result<Caller, Close> {
+        let caller = self.caller.get().ok_or_else(Close::forbidden)?.clone();
+        if let Caller::Viewer(viewer) = &caller {
+            let welcome = self.front.engine.services.check_still_welcome(viewer).await;
+            welcome.map_err(|failure| self.close(&failure))?;
+        }
+        Ok(caller)
+    }
+
+    fn close(&self, failure: &Failure) -> Close {
+        match failure {
+            Failure::Unauthenticated(_) | Failure::Forbidden(_) => Close::forbidden(),
+            failure => {
+                // The log has what is inside.
+                let _ = failure_response(failure, &self.request_id);
+                Close::try_again()
+            }
+        }
+    }
+
+    async fn open(&self, request: GraphqlRequest) -> Result<BoxStream<'static, Answer>, Close> {
+        let caller = self.welcome().await?;
+        Ok(match self.front.engine.admit(&caller, request) {
+            Ok(admitted) => self.front.engine.execute_stream(caller, &self.request_id, admitted),
+            Err(refused) => stream::iter([*refused]).boxed(),
+        })
+    }
+}
+
+impl Operations for Connection {
+    fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>> {
+        self.let_in(payload).boxed()
+    }
+
+    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<BoxStream<'static, Answer>, Close>> {
+        self.open(request).boxed()
+    }
+
+    fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}

@@ -1,0 +1,319 @@
+//! A connection as it runs: the machine, a socket, and a task for each operation.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message};
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tracing::Instrument as _;
+
+use super::machine::{Close, Machine, Step};
+use super::message::{Payload, ServerMessage};
+use crate::http::answer::{Answer, Phase};
+use crate::http::request::GraphqlRequest;
+use crate::http::settings::ended;
+use crate::service::error::Failure;
+
+/// How many answers wait to be sent, of all operations. An operation that has one more waits with it, in
+/// its turn: so a client that doesn't read costs no more memory, and one operation keeps no other waiting.
+const EVENTS_MAX: usize = 16;
+/// How long a closed connection is listened to, so that the client can read why.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Who may come in, and what is done for them.
+pub trait Operations: Send + Sync + 'static {
+    /// Lets a client in, by what it says in its first message.
+    fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>>;
+
+    /// Starts an operation; what is refused before it begins comes as an answer that wasn't executed.
+    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<BoxStream<'static, Answer>, Close>>;
+
+    /// The id under which the log knows this connection.
+    fn request_id(&self) -> &str;
+}
+
+/// The limits of a connection.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a client may take to say who it is.
+    pub init: Duration,
+    /// How often it is asked whether it is still there.
+    pub ping: Duration,
+    /// How long it may leave a message unread.
+    pub send: Duration,
+    /// The most bytes of a message.
+    pub message: usize,
+    /// The most operations at a time.
+    pub operations: usize,
+}
+
+/// What comes of an operation.
+enum Event {
+    Answer(Box<Answer>),
+    /// It panicked.
+    Failed,
+    Ended,
+    /// It ends the whole connection.
+    Close(Close),
+}
+
+/// An event with its operation's id and number.
+type Tagged = (Arc<str>, u64, Event);
+
+type Served<T> = Result<T, Close>;
+
+/// One connection.
+pub struct Session<S> {
+    socket: S,
+    operations: Arc<dyn Operations>,
+    machine: Machine,
+    limits: Limits,
+    tasks: HashMap<u64, AbortHandle>,
+    speak: mpsc::Sender<Tagged>,
+    events: mpsc::Receiver<Tagged>,
+}
+
+impl<S, E> Session<S>
+where
+    S: Stream<Item = Result<Message, E>> + Sink<Message> + Unpin,
+    E: std::fmt::Display,
+{
+    /// A connection over a socket that was just opened.
+    pub fn new(socket: S, operations: Arc<dyn Operations>, limits: Limits) -> Self {
+        let (speak, events) = mpsc::channel(EVENTS_MAX);
+        let machine = Machine::new(limits.operations);
+        Self { socket, operations, machine, limits, tasks: HashMap::new(), speak, events }
+    }
+
+    /// Serves the connection to its end.
+    pub async fn serve(mut self, shutdown: Option<watch::Receiver<bool>>) {
+        let Err(Close { code, reason }) = self.run(shutdown).await else { return };
+        tracing::debug!(code, reason, "a WebSocket is closed");
+        self.stop_all();
+        let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+        // Whoever doesn't read this has gone. What comes meanwhile is read and thrown away: bytes that
+        // nobody has read would make the operating system throw away our last words too.
+        let farewell = async {
+            if self.socket.send(close).await.is_ok() {
+                while let Ok(Some(Ok(_))) = timeout(LINGER, self.socket.next()).await {}
+            }
+        };
+        let _ = timeout(self.limits.send.max(LINGER), farewell).await;
+    }
+
+    async fn run(&mut self, mut shutdown: Option<watch::Receiver<bool>>) -> Served<()> {
+        let init_until = Instant::now() + self.limits.init;
+        let mut ping = interval_at(Instant::now() + self.limits.ping, self.limits.ping);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                received = self.socket.next() => match received {
+                    None => return Ok(()),
+                    Some(Err(error)) => return broken(&error),
+                    Some(Ok(message)) => {
+                        self.machine.heard();
+                        if self.receive(message).await? {
+                            return Ok(());
+                        }
+                    }
+                },
+                Some(event) = self.events.recv() => self.pass_on(event).await?,
+                () = tokio::time::sleep_until(init_until), if self.machine.awaits_greeting() => {
+                    return Err(Machine::greeting_overdue());
+                }
+                _ = ping.tick() => self.ask().await?,
+                () = ended(&mut shutdown) => return Err(Close::new(1001, "The server ends")),
+            }
+        }
+    }
+
+    /// Whether the client has said goodbye.
+    async fn receive(&mut self, message: Message) -> Served<bool> {
+        match message {
+            Message::Close(_) => {
+                // Reading on sends the answer that the client waits for.
+                let _ = timeout(LINGER, self.socket.next()).await;
+                return Ok(true);
+            }
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Binary(_) => return Err(Close::bad_request("Messages are text, not binary")),
+            Message::Text(text) => {
+                let (length, most) = (text.len(), self.limits.message);
+                if length > most {
+                    return Err(Close::new(1009, format!("A message has at most {most} bytes, this one {length}")));
+                }
+                let step = self.machine.receive(text.as_str());
+                self.take(step).await?;
+            }
+        }
+        Ok(false)
+    }
+
+    async fn take(&mut self, step: Step) -> Served<()> {
+        match step {
+            Step::Nothing => Ok(()),
+            Step::Pong(payload) => self.say(&ServerMessage::Pong { payload: payload.as_ref() }).await,
+            Step::Greet(payload) => {
+                let operations = self.operations.clone();
+                operations.greet(payload).await?;
+                self.machine.greeted();
+                self.say(&ServerMessage::ConnectionAck).await
+            }
+            Step::Start { id, number, request } => {
+                self.start(id.into(), number, *request);
+                Ok(())
+            }
+            Step::Stop(number) => {
+                self.stop(number);
+                Ok(())
+            }
+            Step::Refuse { id, most } => {
+                let message = format!("A connection has at most {most} operations at a time; this one is one more.");
+                self.refuse(&id, &Answer::refused("BAD_USER_INPUT", message)).await
+            }
+            Step::Close(close) => Err(close),
+        }
+    }
+
+    /// In a task of its own: one operation doesn't wait for another, nor its connection to the database for
+    /// the client to read, and what panics ends alone.
+    fn start(&mut self, id: Arc<str>, number: u64, request: GraphqlRequest) {
+        let (operations, speak) = (self.operations.clone(), self.speak.clone());
+        let operation = async move {
+            let run = run(operations.as_ref(), request, &id, number, &speak);
+            let last = AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Event::Failed);
+            // Nobody is left to hear it when this fails.
+            let _ = speak.send((id.clone(), number, last)).await;
+        };
+        let task = tokio::spawn(operation.instrument(tracing::Span::current()));
+        self.tasks.insert(number, task.abort_handle());
+    }
+
+    fn stop(&mut self, number: u64) {
+        if let Some(task) = self.tasks.remove(&number) {
+            task.abort();
+        }
+    }
+
+    async fn pass_on(&mut self, (id, number, event): Tagged) -> Served<()> {
+        if !self.machine.runs(&id, number) {
+            return Ok(());
+        }
+        match event {
+            Event::Answer(answer) if answer.phase == Phase::Executed => {
+                self.say(&ServerMessage::Next { id: &id, payload: &answer }).await
+            }
+            Event::Answer(answer) => self.end_with(&id, number, &answer).await,
+            Event::Failed => {
+                let answer = Answer::failed(&Failure::bug("an operation panicked"), self.operations.request_id());
+                self.end_with(&id, number, &answer).await
+            }
+            Event::Ended => {
+                self.forget(&id, number);
+                self.say(&ServerMessage::Complete { id: &id }).await
+            }
+            Event::Close(close) => Err(close),
+        }
+    }
+
+    /// Ends an operation with its errors: nothing comes after them.
+    async fn end_with(&mut self, id: &str, number: u64, answer: &Answer) -> Served<()> {
+        self.forget(id, number);
+        self.refuse(id, answer).await
+    }
+
+    fn forget(&mut self, id: &str, number: u64) {
+        self.machine.ended(id);
+        self.stop(number);
+    }
+
+    async fn refuse(&mut self, id: &str, answer: &Answer) -> Served<()> {
+        self.say(&ServerMessage::Error { id, payload: &answer.response.errors }).await
+    }
+
+    /// Asks whether the client is still there, in the socket's way, which a browser answers by itself, and
+    /// in the protocol's, which a program answers that still works.
+    async fn ask(&mut self) -> Served<()> {
+        self.machine.ask()?;
+        self.send(Message::Ping(axum::body::Bytes::new())).await?;
+        if self.machine.is_open() {
+            self.say(&ServerMessage::Ping).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, message: &ServerMessage<'_>) -> Served<()> {
+        match serde_json::to_string(message) {
+            Ok(text) => self.send(Message::Text(text.into())).await,
+            Err(error) => {
+                tracing::error!(%error, "a message could not be written");
+                Err(Close::try_again())
+            }
+        }
+    }
+
+    async fn send(&mut self, message: Message) -> Served<()> {
+        let within = self.limits.send;
+        match timeout(within, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Close::new(1001, "The client has gone")),
+            Err(_) => {
+                let within = within.as_secs_f32();
+                Err(Close::new(1013, format!("The client left a message unread for {within} seconds")))
+            }
+        }
+    }
+}
+
+impl<S> Session<S> {
+    fn stop_all(&mut self) {
+        for (_, task) in self.tasks.drain() {
+            task.abort();
+        }
+    }
+}
+
+impl<S> Drop for Session<S> {
+    fn drop(&mut self) {
+        self.stop_all();
+    }
+}
+
+/// Runs an operation, and gives the last that is to be said of it.
+async fn run(
+    operations: &dyn Operations,
+    request: GraphqlRequest,
+    id: &Arc<str>,
+    number: u64,
+    speak: &mpsc::Sender<Tagged>,
+) -> Event {
+    let mut answers = match operations.start(request).await {
+        Ok(answers) => answers,
+        Err(close) => return Event::Close(close),
+    };
+    while let Some(answer) = answers.next().await {
+        if speak.send((id.clone(), number, Event::Answer(Box::new(answer)))).await.is_err() {
+            break;
+        }
+    }
+    Event::Ended
+}
+
+/// What is no message at all: too long, or against the rules of WebSockets. Most often the client has gone.
+fn broken(error: &impl std::fmt::Display) -> Served<()> {
+    let why = error.to_string();
+    if why.contains("too long") {
+        return Err(Close::new(1009, "The message is too long"));
+    }
+    if why.to_ascii_lowercase().contains("utf-8") {
+        return Err(Close::new(1007, "A text must be UTF-8"));
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! `graphql-transport-ws` on a real listener: the handshake, and what only a real server shows.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use packwright::http::HttpOptions;
+use packwright::http::connections::ConnectionOptions;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::support::{Ask, At as _, Server, TestApp};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A handshake, whose headers can be changed.
+fn handshake(protocol: &str) -> Ask {
+    Ask::new("GET", "/graphql")
+        .with("connection", "Upgrade")
+        .with("upgrade", "websocket")
+        .with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .with("sec-websocket-version", "13")
+        .with("sec-websocket-protocol", protocol)
+}
+
+async fn connect(server: &Server) -> Socket {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+    let mut request = format!("ws://{}/graphql", server.address).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    tokio_tungstenite::connect_async(request).await.expect("the upgrade").0
+}
+
+async fn say(socket: &mut Socket, message: Value) {
+    socket.send(Message::text(message.to_string())).await.expect("sent");
+}
+
+/// The next message that is no ping; `{ "closed": code, "reason": … }` for the end.
+async fn hear(socket: &mut Socket) -> Value {
+    loop {
+        let next = timeout(Duration::from_secs(20), socket.next()).await.expect("nothing came");
+        match next.expect("a message").expect("a sound message") {
+            Message::Text(text) => {
+                let message: Value = serde_json::from_str(&text).expect("JSON");
+                if message.text("/type") != "ping" {
+                    return message;
+                }
+            }
+            Message::Close(frame) => {
+                let frame = frame.expect("a code");
+                assert!(frame.reason.len() <= 123);
+                return json!({ "closed": u16::from(frame.code), "reason": frame.reason.as_str() });
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn greeted(server: &Server, token: Option<&str>) -> Socket {
+    let mut socket = connect(server).await;
+    let payload = token.map(|token| json!({ "authorization": format!("Bearer {token}") }));
+    say(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
+    assert_eq!(hear(&mut socket).await, json!({ "type": "connection_ack" }));
+    socket
+}
+
+fn subscribe(id: &str, query: &str) -> Value {
+    json!({ "id": id, "type": "subscribe", "payload": { "query": query } })
+}
+
+#[tokio::test]
+async fn one_sub_protocol_is_spoken() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    for offered in ["graphql-transport-ws", "graphql-ws, graphql-transport-ws", "graphql-transport-ws,other"] {
+        let reply = server.send(&handshake(offered)).await;
+        assert_eq!(reply.status, 101, "{offered}");
+        assert_eq!(reply.header("sec-websocket-protocol").as_deref(), Some("graphql-transport-ws"));
+        assert_eq!(reply.header("sec-websocket-accept").as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    }
+    for offered in ["graphql-ws", "graphql-transport-ws2", "other"] {
+        let reply = server.send(&handshake(offered)).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "BAD_USER_INPUT"), "{offered}");
+        assert_eq!(reply.header("sec-websocket-protocol"), None);
+    }
+    let bare = Ask::new("GET", "/graphql").with("connection", "upgrade").with("upgrade", "WebSocket");
+    let bare = bare.with("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(server.send(&bare.clone().with("sec-websocket-version", "13")).await.status, 400, "none is offered");
+    let old = server.send(&bare.with("sec-websocket-version", "8")).await;
+    assert_eq!((old.status, old.header("sec-websocket-version").as_deref()), (426, Some("13")));
+    assert_eq!(old.code(), "BAD_USER_INPUT");
+    let keyless = Ask::new("GET", "/graphql").with("connection", "upgrade").with("upgrade", "websocket");
+    let keyless = keyless.with("sec-websocket-version", "13").with("sec-websocket-protocol", "graphql-transport-ws");
+    assert_eq!(server.send(&keyless).await.code(), "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn the_origin_is_looked_at_before_the_upgrade() {
+    let app = TestApp::new().await;
+    let options = HttpOptions { cors_origins: vec!["https://app.example.com".into()], ..HttpOptions::default() };
+    let server = Server::with(&app, options, ConnectionOptions::default()).await;
+    let own = format!("http://{}", server.address);
+    for (origin, status) in
+        [(own.as_str(), 101), ("https://app.example.com", 101), ("https://evil.example", 403), ("null", 403)]
+    {
+        assert_eq!(
+            server.send(&handshake("graphql-transport-ws").with("origin", origin)).await.status,
+            status,
+            "{origin}"
+        );
+    }
+    let misdirected = handshake("graphql-transport-ws").with("host", "evil.example");
+    assert_eq!(server.send(&misdirected).await.status, 421);
+}
+
+#[tokio::test]
+async fn a_token_comes_with_the_first_message_or_the_handshake() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    let viewer = subscribe("1", "{ viewer { role } }");
+    for name in ["Authorization", "authorization", "AUTHORIZATION"] {
+        let mut socket = connect(&server).await;
+        let payload = json!({ name: format!("bearer {}", app.publisher), "other": [1] });
+        say(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(hear(&mut socket).await, json!({ "type": "connection_ack" }));
+        say(&mut socket, viewer.clone()).await;
+        assert_eq!(hear(&mut socket).await.text("/payload/data/viewer/role"), "ADMINISTRATOR");
+    }
+    for payload in [
+        json!({ "Authorization": "Bearer nonsense" }),
+        json!({ "Authorization": "Basic x" }),
+        json!({ "Authorization": 1 }),
+    ] {
+        let mut socket = connect(&server).await;
+        say(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(hear(&mut socket).await, json!({ "closed": 4403, "reason": "Forbidden" }), "{payload}");
+    }
+    // Without a token a client is nobody.
+    let mut socket = greeted(&server, None).await;
+    say(&mut socket, viewer).await;
+    let answer = hear(&mut socket).await;
+    assert_eq!(
+        (answer.text("/type"), answer.text("/payload/errors/0/extensions/code")),
+        ("next".into(), "UNAUTHENTICATED".into())
+    );
+}
+
+#[tokio::test]
+async fn what_never_began_is_one_error() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    let mut socket = greeted(&server, Some(&app.publisher)).await;
+    let payloads = [
+        json!({ "query": "{" }),
+        json!({ "query": "{ nowhere }" }),
+        json!({ "query": "subscription { nowhere }" }),
+        json!({ "query": "query A { __typename } query B { __typename }" }),
+        json!({ "query": "query A { __typename }", "operationName": "B" }),
+    ];
+    for payload in payloads {
+        say(&mut socket, json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
+        let answer = hear(&mut socket).await;
+        assert_eq!((answer.text("/type"), answer.text("/id")), ("error".into(), "1".into()), "{payload}");
+        assert!(!answer.text("/payload/0/message").is_empty() && !answer.text("/payload/0/extensions/code").is_empty());
+        // Nothing follows, and the id is free.
+        say(&mut socket, json!({ "type": "ping" })).await;
+        assert_eq!(hear(&mut socket).await, json!({ "type": "pong" }), "{payload}");
+    }
+}
+
+#[tokio::test]
+async fn messages_have_a_limit_and_frames_rules() {
+    let app = TestApp::new().await;
+    let options = HttpOptions { body_limit: 100_000, ..HttpOptions::default() };
+    let server = Server::with(&app, options, ConnectionOptions::default()).await;
+    let padded = |length: usize| {
+        let frame = json!({ "type": "ping", "payload": { "x": "" } }).to_string().len();
+        json!({ "type": "ping", "payload": { "x": "y".repeat(length - frame) } })
+    };
+    let mut socket = greeted(&server, None).await;
+    say(&mut socket, padded(100_000)).await;
+    assert_eq!(hear(&mut socket).await.text("/type"), "pong");
+    say(&mut socket, padded(100_001)).await;
+    let end = hear(&mut socket).await;
+    assert_eq!(end["closed"], 1009);
+    assert!(end.text("/reason").contains("100000") && end.text("/reason").contains("100001"), "{end}");
+    let mut socket = greeted(&server, None).await;
+    say(&mut socket, padded(400_000)).await;
+    assert_eq!(hear(&mut socket).await["closed"], 1009);
+    let mut socket = greeted(&server, None).await;
+    socket.send(Message::binary(json!({ "type": "ping" }).to_string().into_bytes())).await.unwrap();
+    assert_eq!(hear(&mut socket).await["closed"], 4400);
+    let mut socket = greeted(&server, None).await;
+    let frame = Frame::message(vec![0xff_u8, 0xfe], OpCode::Data(Data::Text), true);
+    socket.send(Message::Frame(frame)).await.unwrap();
+    assert_eq!(hear(&mut socket).await["closed"], 1007);
+}
+
+#[tokio::test]
+async fn a_reason_is_heard_though_more_was_said() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    let mut socket = greeted(&server, None).await;
+    socket.feed(Message::text("nonsense")).await.unwrap();
+    for _ in 0..500 {
+        socket
+            .feed(Message::text(json!({ "type": "ping", "payload": { "x": "y".repeat(1_000) } }).to_string()))
+            .await
+            .unwrap();
+    }
+    let _ = socket.flush().await;
+    assert_eq!(hear(&mut socket).await["closed"], 4400);
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_hears_it_back() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    let mut socket = greeted(&server, Some(&app.publisher)).await;
+    say(&mut socket, subscribe("1", "subscription { releaseAnnounced { kind } }")).await;
+    socket.close(None).await.unwrap();
+    let end = timeout(Duration::from_secs(20), async { while let Some(Ok(_)) = socket.next().await {} }).await;
+    end.expect("the connection is closed");
+}
+
+#[tokio::test]
+async fn a_server_that_ends_closes_its_sockets() {
+    let app = TestApp::new().await;
+    let mut server = Server::start(&app).await;
+    let mut socket = greeted(&server, Some(&app.publisher)).await;
+    say(&mut socket, subscribe("1", "subscription { releaseAnnounced { kind } }")).await;
+    server.end.send_replace(true);
+    assert_eq!(hear(&mut socket).await["closed"], 1001);
+    drop(socket);
+    timeout(Duration::from_secs(20), &mut server.task).await.expect("the server ends").unwrap();
+}
+
+#[tokio::test]
+async fn an_open_socket_counts_as_a_connection() {
+    let app = TestApp::new().await;
+    let options = ConnectionOptions { max: 1, ..ConnectionOptions::default() };
+    let server = Server::with(&app, HttpOptions::default(), options).await;
+    let socket = greeted(&server, None).await;
+    let hello = Ask::query("{ __typename }");
+    assert_eq!(server.send(&hello).await.status, 503);
+    drop(socket);
+    let again = async { while server.send(&hello).await.status != 200 {} };
+    timeout(Duration::from_secs(20), again).await.expect("there is a place again");
+}

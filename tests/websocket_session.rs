@@ -1,0 +1,399 @@
+//! A connection with operations of the test's own, in time that is moved: what no real subscription does on
+//! demand, such as to panic, to flood, or to be read by nobody.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_graphql::{Response, Value as GraphqlValue};
+use axum::extract::ws::Message;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, Sink, Stream, StreamExt as _};
+use packwright::http::websocket::machine::Close;
+use packwright::http::websocket::message::Payload;
+use packwright::http::websocket::session::{Limits, Operations, Session};
+use packwright::http::{Answer, GraphqlRequest, Phase};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::support::At as _;
+
+/// Operations by the text of their documents.
+#[derive(Default)]
+struct Script {
+    /// How many operations are open.
+    open: Arc<AtomicUsize>,
+}
+
+/// Counts an operation for as long as it lives.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn answer(text: &str) -> Answer {
+    Answer { response: Response::new(GraphqlValue::String(text.into())), phase: Phase::Executed, allowance: None }
+}
+
+fn refused() -> Answer {
+    let error = async_graphql::ServerError::new("no", None);
+    Answer { response: Response::from_errors(vec![error]), phase: Phase::Refused, allowance: None }
+}
+
+impl Operations for Script {
+    fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>> {
+        async move {
+            if payload.is_some_and(|payload| payload.contains_key("bad")) { Err(Close::forbidden()) } else { Ok(()) }
+        }
+        .boxed()
+    }
+
+    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<BoxStream<'static, Answer>, Close>> {
+        let query = request.query.unwrap_or_default();
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let counted = Counted(self.open.clone());
+        async move {
+            let answers = match query.as_str() {
+                "once" => stream::iter([answer("once")]).boxed(),
+                "refused" => stream::iter([refused(), answer("never")]).boxed(),
+                "never" => stream::pending().boxed(),
+                "ticking" => stream::unfold((), |()| async {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    Some((answer("tick"), ()))
+                })
+                .boxed(),
+                "flood" => stream::repeat_with(|| answer("flood")).boxed(),
+                "long" => stream::repeat_with(|| answer(&"x".repeat(10_000))).boxed(),
+                "panic" => stream::iter([answer("before")]).chain(stream::poll_fn(|_| panic!("on purpose"))).boxed(),
+                "panic at once" => panic!("on purpose"),
+                "revoked" => return Err(Close::forbidden()),
+                other => panic!("no script for {other}"),
+            };
+            let answers = answers.inspect(move |_| {
+                let _ = &counted;
+            });
+            Ok(answers.boxed())
+        }
+        .boxed()
+    }
+
+    fn request_id(&self) -> &str {
+        "the-connection"
+    }
+}
+
+/// A socket in memory: what the client says comes out, and what is said to it takes one of few places.
+struct Pipe {
+    incoming: mpsc::UnboundedReceiver<Message>,
+    outgoing: mpsc::Sender<Message>,
+    waiting: Option<BoxFuture<'static, Option<mpsc::OwnedPermit<Message>>>>,
+    place: Option<mpsc::OwnedPermit<Message>>,
+}
+
+impl Stream for Pipe {
+    type Item = Result<Message, String>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.incoming.poll_recv(cx).map(|message| message.map(Ok))
+    }
+}
+
+impl Sink<Message> for Pipe {
+    type Error = String;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        if self.place.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let outgoing = self.outgoing.clone();
+        let waiting = self.waiting.get_or_insert_with(|| outgoing.reserve_owned().map(Result::ok).boxed());
+        let place = std::task::ready!(waiting.as_mut().poll(cx));
+        self.waiting = None;
+        self.place = Some(place.ok_or("gone")?);
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), String> {
+        self.place.take().expect("a place was waited for").send(message);
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The client's end.
+struct Client {
+    says: mpsc::UnboundedSender<Message>,
+    hears: mpsc::Receiver<Message>,
+    script: Arc<Script>,
+    session: JoinHandle<()>,
+    end: watch::Sender<bool>,
+    /// Whether it answers pings.
+    lively: bool,
+}
+
+fn limits() -> Limits {
+    let seconds = Duration::from_secs;
+    Limits { init: seconds(10), ping: seconds(15), send: seconds(15), message: 1_000, operations: 100 }
+}
+
+impl Client {
+    /// A client with a place for `places` messages that it hasn't read.
+    fn connect(places: usize) -> Self {
+        let (says, incoming) = mpsc::unbounded_channel();
+        let (outgoing, hears) = mpsc::channel(places);
+        let script = Arc::new(Script::default());
+        let (end, ending) = watch::channel(false);
+        let session = Session::new(Pipe { incoming, outgoing, waiting: None, place: None }, script.clone(), limits())
+            .serve(Some(ending));
+        Self { says, hears, script, session: tokio::spawn(session), end, lively: true }
+    }
+
+    /// One that is let in.
+    async fn greeted(places: usize) -> Self {
+        let mut client = Self::connect(places);
+        client.say(json!({ "type": "connection_init" }));
+        assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+        client
+    }
+
+    fn say(&self, message: Value) {
+        self.says.send(Message::text(message.to_string())).expect("the session lives");
+    }
+
+    fn subscribe(&self, id: &str, query: &str) {
+        self.say(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }));
+    }
+
+    /// The next text, or the code and reason with which the connection is closed. Pings are answered.
+    async fn hear(&mut self) -> Value {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(3_600), self.hears.recv()).await.expect("nothing came");
+            match next {
+                Some(Message::Text(text)) => {
+                    let message: Value = serde_json::from_str(&text).expect("JSON");
+                    if message.text("/type") != "ping" {
+                        return message;
+                    }
+                    if self.lively {
+                        self.say(json!({ "type": "pong" }));
+                    }
+                }
+                Some(Message::Close(frame)) => {
+                    let frame = frame.expect("a code");
+                    assert!(frame.reason.len() <= 123 && !frame.reason.is_empty());
+                    return json!({ "closed": frame.code, "reason": frame.reason.as_str() });
+                }
+                Some(_) => {}
+                None => return json!("gone"),
+            }
+        }
+    }
+
+    async fn closed(&mut self) -> u64 {
+        let mut last = self.hear().await;
+        while last.get("closed").is_none() {
+            last = self.hear().await;
+        }
+        last["closed"].as_u64().unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_say_who_it_is_is_closed() {
+    let began = Instant::now();
+    let mut client = Client::connect(10);
+    assert_eq!(client.hear().await, json!({ "closed": 4408, "reason": "Connection initialisation timeout" }));
+    assert_eq!(began.elapsed().as_secs(), 10);
+    let mut client = Client::connect(10);
+    client.say(json!({ "type": "connection_init", "payload": { "bad": 1 } }));
+    assert_eq!(client.hear().await, json!({ "closed": 4403, "reason": "Forbidden" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_says_what_it_has_to_say() {
+    let mut client = Client::greeted(10).await;
+    client.subscribe("1", "once");
+    assert_eq!(client.hear().await, json!({ "type": "next", "id": "1", "payload": { "data": "once" } }));
+    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "1" }));
+    client.subscribe("1", "refused");
+    let refused = client.hear().await;
+    assert_eq!(
+        (refused.text("/type"), refused.text("/id"), refused.text("/payload/0/message")),
+        ("error".into(), "1".into(), "no".into())
+    );
+    // Nothing comes after an error; the id is free again.
+    client.subscribe("1", "once");
+    assert_eq!(client.hear().await.text("/type"), "next");
+    assert_eq!(client.hear().await.text("/type"), "complete");
+    client.subscribe("2", "revoked");
+    assert_eq!(client.closed().await, 4403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completed_operation_says_nothing_more() {
+    let mut client = Client::greeted(10).await;
+    client.subscribe("a", "ticking");
+    assert_eq!(client.hear().await.text("/payload/data"), "tick");
+    client.say(json!({ "id": "a", "type": "complete" }));
+    client.say(json!({ "type": "ping", "payload": { "n": 1 } }));
+    assert_eq!(client.hear().await, json!({ "type": "pong", "payload": { "n": 1 } }), "and no echo of complete");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(client.script.open.load(Ordering::SeqCst), 0, "it has ended");
+    assert!(client.hears.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_its_own_operation_alone() {
+    let mut client = Client::greeted(10).await;
+    client.subscribe("calm", "ticking");
+    client.subscribe("wild", "panic");
+    client.subscribe("wilder", "panic at once");
+    let (mut ticks, mut ended) = (0, Vec::new());
+    while ticks < 3 {
+        let message = client.hear().await;
+        match (message.text("/id").as_str(), message.text("/type").as_str()) {
+            ("calm", "next") => ticks += 1,
+            ("wild", "next") => assert_eq!(message.text("/payload/data"), "before"),
+            (id, "error") => {
+                assert_eq!(message.text("/payload/0/extensions/code"), "INTERNAL_SERVER_ERROR");
+                assert_eq!(message.text("/payload/0/extensions/requestId"), "the-connection");
+                assert!(!message.to_string().contains("purpose"), "{message}");
+                ended.push(id.to_owned());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    ended.sort();
+    assert_eq!(ended, ["wild", "wilder"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_floods_keeps_no_other_waiting() {
+    let mut client = Client::greeted(1).await;
+    client.subscribe("flood", "flood");
+    for _ in 0..50 {
+        assert_eq!(client.hear().await.text("/id"), "flood");
+    }
+    for n in 1..100 {
+        client.subscribe(&format!("calm-{n}"), "once");
+    }
+    let (mut floods, mut calm) = (0, 0);
+    while calm < 99 {
+        let message = client.hear().await;
+        match (message.text("/id").as_str(), message.text("/type").as_str()) {
+            ("flood", _) => floods += 1,
+            (_, "complete") => calm += 1,
+            _ => {}
+        }
+    }
+    assert!(floods < 400, "the flood said {floods} while 99 others said two each");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_operations_and_no_more() {
+    let mut client = Client::greeted(10).await;
+    for n in 0..100 {
+        client.subscribe(&n.to_string(), "never");
+    }
+    client.subscribe("more", "never");
+    let refused = client.hear().await;
+    assert_eq!((refused.text("/type"), refused.text("/id")), ("error".into(), "more".into()));
+    assert_eq!(refused.text("/payload/0/extensions/code"), "BAD_USER_INPUT");
+    assert!(refused.text("/payload/0/message").contains("100"));
+    client.say(json!({ "id": "7", "type": "complete" }));
+    client.subscribe("more", "once");
+    assert_eq!(client.hear().await.text("/type"), "next");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_is_closed_and_costs_no_memory() {
+    let mut client = Client::greeted(1).await;
+    for n in 0..100 {
+        client.subscribe(&n.to_string(), "long");
+    }
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert!(!client.session.is_finished());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // It reads now: what was said, and why no more is.
+    let mut read = 0;
+    let close = loop {
+        let message = client.hear().await;
+        if message.get("closed").is_some() {
+            break message;
+        }
+        read += 1;
+    };
+    assert_eq!(close["closed"], 1013);
+    assert!(close.text("/reason").contains("unread for 15 seconds"));
+    assert!(read <= 3, "{read} messages were kept for it");
+    assert_eq!(client.script.open.load(Ordering::SeqCst), 0, "all has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_answers_no_ping_is_closed() {
+    let began = Instant::now();
+    let mut client = Client::greeted(10).await;
+    client.lively = false;
+    assert_eq!(client.closed().await, 4408);
+    assert_eq!(began.elapsed().as_secs(), 45, "after two pings without an answer");
+    // Whatever it says is an answer.
+    let mut client = Client::greeted(100).await;
+    client.subscribe("a", "ticking");
+    for _ in 0..300 {
+        assert_eq!(client.hear().await.text("/type"), "next");
+    }
+    let began = Instant::now();
+    let silent = Client::connect(10);
+    let mut pings = 0;
+    let Client { says, mut hears, .. } = silent;
+    says.send(Message::text(json!({ "type": "connection_init" }).to_string())).unwrap();
+    while began.elapsed().as_secs() < 100 {
+        if let Some(Message::Ping(data)) = hears.recv().await {
+            pings += 1;
+            says.send(Message::Pong(data)).unwrap();
+        }
+    }
+    assert!(pings >= 6, "the socket's own answer is enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_text_and_not_too_long() {
+    for (message, code) in [
+        (Message::binary(json!({ "type": "ping" }).to_string().into_bytes()), 4400),
+        (Message::text("nonsense"), 4400),
+        (Message::text(json!({ "type": "ping", "payload": { "x": "y".repeat(1_000) } }).to_string()), 1009),
+    ] {
+        let mut client = Client::greeted(10).await;
+        client.subscribe("a", "never");
+        client.says.send(message).unwrap();
+        assert_eq!(client.closed().await, code);
+        drop(client.says);
+        client.session.await.unwrap();
+        assert_eq!(client.script.open.load(Ordering::SeqCst), 0, "nothing goes on");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_says_so() {
+    let mut client = Client::greeted(10).await;
+    client.subscribe("a", "never");
+    client.say(json!({ "type": "ping" }));
+    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    client.end.send_replace(true);
+    assert_eq!(client.closed().await, 1001);
+}
