@@ -108,7 +108,7 @@ def main():
 
     page = get("/graphiql")
     policy = page[1].get("content-security-policy", "")
-    check("the query form is served, and nothing foreign", page[0] == 200 and "default-src 'none'" in policy and "http" not in policy)
+    check("GraphiQL is served, and nothing foreign", page[0] == 200 and "default-src 'none'" in policy and "http" not in policy)
 
 
 main()

@@ -25,6 +25,7 @@ mod examples;
 mod examples_story;
 mod first_releases;
 mod freezing;
+mod graphiql;
 mod groups;
 mod hostile;
 mod http_connections;

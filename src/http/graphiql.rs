@@ -1,9 +1,12 @@
-//! `/graphiql`: a query form of our own. All that it needs comes from this server.
+//! `/graphiql`: GraphiQL, where the build had npm to make it with, and a query form of our own at
+//! `/graphiql/form` and in its place. All that either needs comes from this server.
+
+mod editor;
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -11,22 +14,35 @@ use serde_json::json;
 
 use super::router::Front;
 
-const PAGE: &str = include_str!("graphiql/index.html");
+const FORM: &str = include_str!("graphiql/form.html");
 const SCRIPT: &str = include_str!("graphiql/form.js");
-const TOUR: &str = include_str!("graphiql/tour.js");
 const STYLE: &str = include_str!("graphiql/form.css");
+/// The demo's story is one for both.
+const TOUR: &str = include_str!("../../graphiql/tour.js");
+const ICON: &str = include_str!("../../graphiql/src/icon.svg");
 
 /// Nothing of another origin, nothing inline, and no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn routes() -> Router<Arc<Front>> {
-    Router::new()
-        .route("/graphiql", get(async || asset("text/html; charset=utf-8", PAGE)))
-        .route("/graphiql/form.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
-        .route("/graphiql/tour.js", get(async || asset("text/javascript; charset=utf-8", TOUR)))
-        .route("/graphiql/form.css", get(async || asset("text/css; charset=utf-8", STYLE)))
-        .route("/graphiql/settings.json", get(settings))
+    let mut router = Router::new()
+        .route("/graphiql", get(page))
+        .route("/graphiql/form", get(async || form()))
+        .route("/graphiql/form.js", get(async || own("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/graphiql/form.css", get(async || own("text/css; charset=utf-8", STYLE)))
+        .route("/graphiql/tour.js", get(async || own("text/javascript; charset=utf-8", TOUR)))
+        .route("/graphiql/icon.svg", get(async || own("image/svg+xml", ICON)))
+        .route("/graphiql/settings.json", get(settings));
+    for asset in editor::assets() {
+        let path = format!("/graphiql/{}", asset.name);
+        router = router.route(&path, get(async |headers: HeaderMap| asset.response(&headers)));
+    }
+    router
+}
+
+async fn page(headers: HeaderMap) -> Response {
+    editor::page().map_or_else(form, |page| page.response(&headers))
 }
 
 /// What the page is told: the tokens to choose from; none outside the demo.
@@ -34,14 +50,23 @@ async fn settings(State(front): State<Arc<Front>>) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "tokens": front.options.demo_tokens }))).into_response()
 }
 
-fn asset(content_type: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+fn form() -> Response {
+    own("text/html; charset=utf-8", FORM)
+}
+
+/// A file of the form. It is small, and asked for anew each time.
+fn own(content_type: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
+    (protected(POLICY), headers, text).into_response()
+}
+
+/// What keeps a page to itself.
+fn protected(policy: &'static str) -> [(HeaderName, &'static str); 5] {
+    [
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    ];
-    (headers, text).into_response()
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ]
 }

@@ -1,5 +1,5 @@
 // A query form: tabs, a token for each, variables, and subscriptions over graphql-transport-ws.
-"use strict";
+import { TOUR } from "/graphiql/tour.js";
 
 const $ = (id) => document.getElementById(id);
 const START = { name: "own", title: "New", about: "", query: "{\n  __typename\n}\n", variables: "{}", token: "" };

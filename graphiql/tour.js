@@ -1,12 +1,14 @@
-// The tabs of the demo: the story of a release, from the pack's page to the night on which it opens.
-// `fill` makes a tab's variables from what earlier tabs answered; `name` is what it is answered under.
-"use strict";
+// The tabs of the demo: the story of a release, from the pack's page to the night on which it opens. They serve
+// the editor and the query form alike, and their documents are those of the README's tour.
+// `name` is the operation's; `fill` makes its variables from what the others answered, by their names.
 
 const nodes = (connection) => (connection?.edges ?? []).map((edge) => edge.node);
 
-const TOUR = [
+const productDataHub = (answers) => nodes(answers.Packs?.integrationPacks).find((pack) => pack.name === "Product data hub");
+
+export const TOUR = [
   {
-    name: "packs",
+    name: "Packs",
     title: "1 Packs",
     token: "demo-publisher-admin",
     about: "The publisher's packs, each row with what is current, pending and newest.",
@@ -18,15 +20,10 @@ const TOUR = [
         name
         installationType
         state
-        revision
         newerShareableAvailable
         currentVersion { number installationCount }
         pendingRelease { id version { number } window { startsAt endsAt } progress { total offered appliedEarly } }
-        components(onlyWithNewerShareable: true) {
-          component { name }
-          current { version }
-          latestShareable { version notes }
-        }
+        components(onlyWithNewerShareable: true) { component { name } current { version } latestShareable { version notes } }
       }
     }
   }
@@ -34,28 +31,53 @@ const TOUR = [
 }`,
   },
   {
-    name: "release",
-    title: "2 Schedule",
+    name: "Pack",
+    title: "2 A pack",
+    token: "demo-publisher-admin",
+    about: "One pack's page: its rows, each with what is current, what the next release would hold, and what is newest.",
+    query: `query Pack($id: ID!) {
+  integrationPack(id: $id) {
+    id
+    name
+    description
+    state
+    hasUnreleasedChanges
+    components {
+      component { name }
+      current { version }
+      next { version }
+      latestShareable { version notes }
+      pinned
+      markedForRemoval
+    }
+    versions(first: 5) { edges { node { number createdAt notes installationCount } } }
+    groups(first: 5) { edges { node { name } } }
+    viewerCanRelease
+  }
+}`,
+    fill: (answers) => ({ id: productDataHub(answers)?.id }),
+  },
+  {
+    name: "Schedule",
+    title: "3 Schedule",
     token: "demo-publisher-admin",
     about: "Releases what is newer in Product data hub, on the first date that can be had: tomorrow, in the publisher's zone.",
     query: `mutation Schedule($packId: ID!, $date: Date!) {
-  releaseIntegrationPack(input: {
-    packId: $packId
-    schedule: { onDate: $date }
-    notes: "Tiered prices, and a catalogue sync that sends only what has changed."
-  }) {
+  releaseIntegrationPack(
+    input: { packId: $packId, schedule: { onDate: $date }, notes: "Tiered prices, and a sync that sends only what has changed." }
+  ) {
     release { id state version { number } window { date timeZone startsAt endsAt } progress { total offered } }
     errors { code message field blockingRelease { id } }
   }
 }`,
     fill: (answers) => ({
-      packId: nodes(answers.packs?.integrationPacks).find((pack) => pack.name === "Product data hub")?.id,
-      date: answers.packs?.viewer?.account?.releaseDates?.earliest,
+      packId: productDataHub(answers)?.id,
+      date: answers.Packs?.viewer?.account?.releaseDates?.earliest,
     }),
   },
   {
-    name: "offers",
-    title: "3 Offers to Acme",
+    name: "Offers",
+    title: "4 Offers to Acme",
     token: "demo-acme-admin",
     about: "What Acme may apply before the date, with what it changes.",
     query: `query Offers {
@@ -63,21 +85,19 @@ const TOUR = [
     edges {
       node {
         id
-        state
+        installation { name }
         fromVersion { number }
         toVersion { number }
-        installation { name }
         release { notes window { startsAt } testingPeriod { isOpen endsAt } }
         diff { added { name } removed { name } changed { from { name version } to { version } } }
-        viewerCanApply
       }
     }
   }
 }`,
   },
   {
-    name: "apply",
-    title: "4 Apply early",
+    name: "ApplyEarly",
+    title: "5 Apply early",
     token: "demo-acme-admin",
     about: "Acme doesn't wait for the date. Doing it twice does no harm.",
     query: `mutation ApplyEarly($updateId: ID!) {
@@ -88,12 +108,12 @@ const TOUR = [
   }
 }`,
     fill: (answers) => ({
-      updateId: nodes(answers.offers?.pendingUpdates).find((update) => update.installation.name === "Product data hub")?.id,
+      updateId: nodes(answers.Offers?.pendingUpdates).find((update) => update.installation.name === "Product data hub")?.id,
     }),
   },
   {
-    name: "watch",
-    title: "5 Watch",
+    name: "Watch",
+    title: "6 Watch",
     token: "demo-publisher-admin",
     about: "Stays open: run it, go on to the next tab, and come back to see what it heard.",
     query: `subscription Watch($releaseId: ID!) {
@@ -102,11 +122,11 @@ const TOUR = [
     progress { total offered applied appliedEarly skipped percent }
   }
 }`,
-    fill: (answers) => ({ releaseId: answers.release?.releaseIntegrationPack?.release?.id }),
+    fill: (answers) => ({ releaseId: answers.Schedule?.releaseIntegrationPack?.release?.id }),
   },
   {
-    name: "clock",
-    title: "6 Past midnight",
+    name: "PastMidnight",
+    title: "7 Past midnight",
     token: "demo-publisher-admin",
     about: "Moves the demo's clock past the window's start, as if the night had come.",
     query: `mutation PastMidnight($to: DateTime!) {
@@ -116,11 +136,11 @@ const TOUR = [
     errors { code message }
   }
 }`,
-    fill: (answers) => ({ to: answers.release?.releaseIntegrationPack?.release?.window?.endsAt }),
+    fill: (answers) => ({ to: answers.Schedule?.releaseIntegrationPack?.release?.window?.endsAt }),
   },
   {
-    name: "globex",
-    title: "7 Globex",
+    name: "Installations",
+    title: "8 Globex",
     token: "demo-globex-admin",
     about: "Globex did nothing, and has the new version all the same.",
     query: `query Installations {
@@ -130,14 +150,14 @@ const TOUR = [
         name
         version { number }
         movedAt
-        updates(first: 3) { edges { node { state how settledAt fromVersion { number } toVersion { number notes } } } }
+        updates(first: 3) { edges { node { state how settledAt toVersion { number notes } } } }
       }
     }
   }
 }`,
   },
   {
-    name: "follow",
+    name: "FollowUpdates",
     title: "Follow updates",
     token: "demo-globex-admin",
     about: "What an integrator of a managed account listens to.",

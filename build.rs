@@ -1,0 +1,170 @@
+//! Builds `graphiql/`, the editor at `/graphiql`, and makes it part of the program.
+//!
+//! Nothing here may keep the program from being built: without npm, or where npm fails, a warning says
+//! so, and the query form of `src/http/graphiql/` is served instead. All is done in `OUT_DIR`, and only
+//! when a source of the editor has changed. `PACKWRIGHT_SKIP_GRAPHIQL=1` leaves the editor out.
+
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+
+use std::collections::hash_map::DefaultHasher;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the editor is built from, below `graphiql/`. A developer's `node_modules` there is none of it.
+const SOURCES: &[&str] =
+    &["package.json", "package-lock.json", ".npmrc", "index.html", "vite.config.js", "tour.js", "src"];
+const SKIP: &str = "PACKWRIGHT_SKIP_GRAPHIQL";
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed=graphiql/{source}");
+    }
+    println!("cargo::rerun-if-env-changed={SKIP}");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let assets = if is_left_out() { None } else { built(&out) };
+    write_changed(&out.join("graphiql.rs"), assets.as_deref().unwrap_or("&[]"))
+}
+
+/// Clippy's results depend on none of it, and go into no program.
+fn is_left_out() -> bool {
+    std::env::var_os("CLIPPY_ARGS").is_some()
+        || std::env::var(SKIP).is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+}
+
+/// The editor's files, built now or earlier; `None`, with a warning, where they can't be had.
+fn built(out: &Path) -> Option<String> {
+    build(out)
+        .and_then(|dist| list(&dist))
+        .inspect_err(|error| {
+            println!("cargo::warning=GraphiQL was not built, a plain query form is served instead: {error}");
+            println!("cargo::warning=To try again, touch graphiql/package.json; {SKIP}=1 leaves GraphiQL out.");
+        })
+        .ok()
+}
+
+fn build(out: &Path) -> Result<PathBuf> {
+    let project = out.join("graphiql");
+    let dist = project.join("dist");
+    let (stamp, locked) = (out.join("graphiql.built"), out.join("graphiql.installed"));
+    let sources = files(Path::new("graphiql"))?;
+    let state = hash(sources.iter())?;
+    if dist.is_dir() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == state) {
+        return Ok(dist);
+    }
+    _ = fs::remove_file(&stamp);
+    copy(&sources, &project)?;
+    let packages =
+        hash(sources.iter().filter(|path| path.ends_with("package.json") || path.ends_with("package-lock.json")))?;
+    if !fs::read_to_string(&locked).is_ok_and(|locked| locked == packages) {
+        _ = fs::remove_file(&locked);
+        // No script of a package is run. A machine without a network shouldn't wait long to be told so.
+        let install = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+        npm(&project, &[&install[..], &["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]].concat())?;
+        fs::write(&locked, &packages)?;
+    }
+    npm(&project, &["run", "build"])?;
+    fs::write(&stamp, &state)?;
+    Ok(dist)
+}
+
+/// All sources, in an order that stays.
+fn files(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open: Vec<_> = SOURCES.iter().map(|source| root.join(source)).collect();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                open.push(entry?.path());
+            }
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn hash<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    for path in paths {
+        path.hash(&mut hasher);
+        fs::read(path)?.hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+/// Puts the sources into `project`, and takes out what was there of them before.
+fn copy(sources: &[PathBuf], project: &Path) -> Result<()> {
+    for old in ["src", "dist"] {
+        _ = fs::remove_dir_all(project.join(old));
+    }
+    for source in sources {
+        let target = project.join(source.strip_prefix("graphiql")?);
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::copy(source, target)?;
+    }
+    Ok(())
+}
+
+fn npm(project: &Path, arguments: &[&str]) -> Result<()> {
+    let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let output = Command::new(program).args(arguments).current_dir(project).output();
+    let output = output.map_err(|error| format!("npm can't be run ({error})"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let log = project.join("npm.log");
+    fs::write(&log, [output.stdout, output.stderr].concat())?;
+    Err(format!("npm {} failed, see {}", arguments[0], log.display()).into())
+}
+
+/// The editor's files as a slice of `Asset`, for `src/http/graphiql/editor.rs`.
+fn list(dist: &Path) -> Result<String> {
+    let mut paths = Vec::new();
+    let mut open = vec![dist.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() { open.push(path) } else { paths.push(path) }
+        }
+    }
+    paths.sort();
+    let mut list = "&[\n".to_owned();
+    for path in paths {
+        let name = path.strip_prefix(dist)?.with_extension("");
+        let name = name.to_str().ok_or("a file's name is not in UTF-8")?.replace('\\', "/");
+        let media_type = media_type(&name)?;
+        writeln!(list, "    Asset {{ name: {name:?}, media_type: {media_type:?}, gzip: include_bytes!({path:?}) }},")?;
+    }
+    Ok(list + "]")
+}
+
+fn media_type(name: &str) -> Result<&'static str> {
+    Ok(match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("txt") => "text/plain; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("ttf") => "font/ttf",
+        Some("woff2") => "font/woff2",
+        _ => return Err(format!("what is {name}?").into()),
+    })
+}
+
+/// Writes only what is new, so that nothing is compiled again for it.
+fn write_changed(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    Ok(fs::write(path, text)?)
+}

@@ -1,0 +1,75 @@
+// What the editor calls to run a document.
+import type { Fetcher, FetcherParams } from "@graphiql/toolkit";
+import { getOperationAST, parse } from "graphql";
+import * as listening from "./listening";
+import { activeTab, remember, stepOf, tokenOf } from "./session";
+import { post, type Request } from "./transport";
+
+/** The tab whose subscription the next run takes up again, instead of starting one. */
+let resuming: string | undefined;
+/** Called after each answer. */
+let answered = () => {};
+
+export const onAnswer = (call: () => void) => {
+  answered = call;
+};
+
+/** Says that the next run shows a subscription that the tab has already. */
+export function resume(tab: string) {
+  resuming = tab;
+}
+
+export const fetcher: Fetcher = (params, options) => {
+  const tab = activeTab();
+  const running = resuming === tab ? listening.ofTab(tab) : undefined;
+  resuming = undefined;
+  if (running) return observable(running);
+  const { name, isSubscription } = operationOf(params);
+  const token = tokenOf(tab, stepOf(name));
+  const request: Request = { query: params.query, variables: params.variables, operationName: name ?? params.operationName ?? null };
+  if (isSubscription) return observable(listening.start(tab, name ?? "a subscription", request, token));
+  return answer(request, name, token, options?.headers);
+};
+
+async function answer(request: Request, name: string | undefined, token: string, headers: Record<string, unknown> | undefined) {
+  const result = await post(request, token, headers);
+  if (name && result.data) remember(name, result.data);
+  answered();
+  return result as never;
+}
+
+/** Read from the text that is sent: the name that the editor gives can be that of a moment ago. */
+function operationOf({ query, operationName }: FetcherParams): { name?: string; isSubscription: boolean } {
+  try {
+    const document = parse(query);
+    const operation = getOperationAST(document, operationName) ?? getOperationAST(document);
+    const name = operation?.name?.value;
+    return { ...(name && { name }), isSubscription: operation?.operation === "subscription" };
+  } catch {
+    // The server says better what is wrong with it.
+    return { isSubscription: false };
+  }
+}
+
+/** A subscription as the editor wants to see it. It ends with its tab, or when it is stopped there. */
+function observable({ id, tab }: listening.Subscription) {
+  return {
+    subscribe(observer: { next(result: never): void; complete(): void }) {
+      const leave = listening.observe(id, {
+        next: (result) => {
+          if (activeTab() === tab) observer.next(result as never);
+        },
+        complete: () => observer.complete(),
+      });
+      return {
+        unsubscribe() {
+          leave();
+          // The editor also stops when another tab is chosen, and says so a moment later.
+          setTimeout(() => {
+            if (activeTab() === tab) listening.stop(id);
+          });
+        },
+      };
+    },
+  } as never;
+}

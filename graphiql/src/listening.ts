@@ -1,0 +1,107 @@
+// Subscriptions outlive the tab that is looked at: one goes on hearing while another tab moves the clock.
+import { useSyncExternalStore } from "react";
+import { type Request, type Result, subscribe } from "./transport";
+
+export interface Heard {
+  at: Date;
+  result: Result;
+}
+
+export interface Subscription {
+  readonly id: number;
+  /** The tab that started it. */
+  readonly tab: string;
+  readonly name: string;
+  readonly token: string;
+  /** The latest comes first; older ones than these are forgotten. */
+  readonly heard: readonly Heard[];
+  readonly count: number;
+  /** Why it has ended; `undefined` while it goes on. */
+  readonly ended: string | undefined;
+}
+
+/** What the editor gives to be told. */
+export interface Observer {
+  next(result: Result): void;
+  complete(): void;
+}
+
+const KEPT = 100;
+const ends = new Map<number, () => void>();
+const observers = new Map<number, Observer>();
+const readers = new Set<() => void>();
+let subscriptions: readonly Subscription[] = [];
+let last = 0;
+
+/** All subscriptions, those that have ended too. */
+export const useSubscriptions = () =>
+  useSyncExternalStore(
+    (reader) => {
+      readers.add(reader);
+      return () => readers.delete(reader);
+    },
+    () => subscriptions,
+  );
+
+export const ofTab = (tab: string) => subscriptions.find((subscription) => subscription.tab === tab);
+
+function set(next: readonly Subscription[]) {
+  subscriptions = next;
+  for (const reader of readers) reader();
+}
+
+function change(id: number, changed: (subscription: Subscription) => Partial<Subscription>) {
+  set(subscriptions.map((each) => (each.id === id ? { ...each, ...changed(each) } : each)));
+}
+
+/** Starts a subscription of a tab, in place of the one that it had. */
+export function start(tab: string, name: string, request: Request, token: string): Subscription {
+  const before = ofTab(tab);
+  if (before) forget(before.id);
+  const started: Subscription = { id: ++last, tab, name, token, heard: [], count: 0, ended: undefined };
+  set([started, ...subscriptions]);
+  const { id } = started;
+  const end = subscribe(request, token, {
+    next(result) {
+      change(id, ({ heard, count }) => ({ heard: [{ at: new Date(), result }, ...heard].slice(0, KEPT), count: count + 1 }));
+      observers.get(id)?.next(result);
+    },
+    end(reason) {
+      ends.delete(id);
+      change(id, ({ ended }) => ({ ended: ended ?? reason ?? "complete" }));
+      observers.get(id)?.complete();
+    },
+  });
+  if (ofTab(tab)?.ended === undefined) ends.set(id, end);
+  return started;
+}
+
+/** Has an observer told what is heard from now on, and what was heard last. */
+export function observe(id: number, observer: Observer): () => void {
+  observers.set(id, observer);
+  // Not before the caller knows that it observes.
+  queueMicrotask(() => {
+    if (observers.get(id) !== observer) return;
+    const subscription = subscriptions.find((each) => each.id === id);
+    const latest = subscription?.heard[0];
+    if (latest) observer.next(latest.result);
+    if (!subscription || subscription.ended !== undefined) observer.complete();
+  });
+  return () => {
+    if (observers.get(id) === observer) observers.delete(id);
+  };
+}
+
+/** Ends a subscription; what it has heard stays. */
+export function stop(id: number) {
+  change(id, ({ ended }) => ({ ended: ended ?? "stopped" }));
+  ends.get(id)?.();
+  ends.delete(id);
+}
+
+/** Ends a subscription, and forgets what it has heard. */
+export function forget(id: number) {
+  stop(id);
+  observers.delete(id);
+  set(subscriptions.filter((subscription) => subscription.id !== id));
+}

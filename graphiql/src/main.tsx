@@ -1,0 +1,52 @@
+import "./workers";
+import "@graphiql/react/style.css";
+import "@graphiql/plugin-doc-explorer/style.css";
+import "@graphiql/plugin-history/style.css";
+import "graphiql/graphiql.css";
+import "./page.css";
+
+import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
+import { GraphiQL } from "graphiql";
+import { createPortal } from "react-dom";
+import { createRoot } from "react-dom/client";
+import { TOUR } from "../tour.js";
+import { Bar } from "./bar";
+import { fetcher } from "./fetcher";
+import { setActiveTab } from "./session";
+import { load, type Settings } from "./settings";
+import { SUBSCRIPTIONS } from "./subscriptions";
+
+const NEW = "query WhoAmI {\n  viewer {\n    role\n    account {\n      name\n    }\n  }\n}\n";
+const PLUGINS = [HISTORY_PLUGIN, SUBSCRIPTIONS];
+
+function Page({ settings, bar }: { settings: Settings; bar: Element }) {
+  const isDemo = settings.tokens.length > 0;
+  return (
+    <GraphiQL
+      fetcher={fetcher}
+      plugins={PLUGINS}
+      defaultQuery={NEW}
+      defaultTabs={isDemo ? TOUR.map(({ query }) => ({ query })) : [{ query: NEW }]}
+      defaultEditorToolsVisibility="variables"
+      showPersistHeadersSettings={false}
+      // The demo's data goes with its server, and what was written for it with the window.
+      {...(isDemo && { storage: sessionStorage })}
+      onTabChange={({ tabs, activeTabIndex }) => setActiveTab(tabs[activeTabIndex]?.id ?? "")}
+    >
+      <GraphiQL.Logo>{null}</GraphiQL.Logo>
+      {createPortal(<Bar settings={settings} />, bar)}
+    </GraphiQL>
+  );
+}
+
+async function start() {
+  const [bar, editor] = ["bar", "editor"].map((id) => document.getElementById(id));
+  if (!bar || !editor) throw new Error("The page is not the one that this script was made for.");
+  try {
+    createRoot(editor).render(<Page settings={await load()} bar={bar} />);
+  } catch (error) {
+    editor.textContent = `The editor can't start. ${error instanceof Error ? error.message : ""}`;
+  }
+}
+
+void start();

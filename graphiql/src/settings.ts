@@ -1,0 +1,17 @@
+/** A token that everybody may know. */
+export interface KnownToken {
+  name: string;
+  secret: string;
+}
+
+/** What the server tells the page. */
+export interface Settings {
+  /** The demo's tokens; none elsewhere. */
+  tokens: readonly KnownToken[];
+}
+
+export async function load(): Promise<Settings> {
+  const response = await fetch("/graphiql/settings.json");
+  if (!response.ok) throw new Error(`The server answers ${response.status} when asked for its settings.`);
+  return response.json();
+}

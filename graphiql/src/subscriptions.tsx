@@ -1,0 +1,65 @@
+// The pane of all subscriptions, with what each has heard: the answer's pane shows the latest event alone.
+import type { GraphiQLPlugin } from "@graphiql/react";
+import * as listening from "./listening";
+
+function Icon() {
+  return (
+    <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinecap="round" aria-hidden="true">
+      <circle cx="12" cy="12" r="2" fill="currentColor" />
+      <path d="M8.2 15.8a5.4 5.4 0 0 1 0-7.6M15.8 8.2a5.4 5.4 0 0 1 0 7.6M5 19a10 10 0 0 1 0-14M19 5a10 10 0 0 1 0 14" />
+    </svg>
+  );
+}
+
+function Pane() {
+  const subscriptions = listening.useSubscriptions();
+  return (
+    <section aria-label="Subscriptions" className="subscriptions">
+      <h2>Subscriptions</h2>
+      {subscriptions.length === 0 && <p>None has been started. One that is goes on while you look at other tabs.</p>}
+      {subscriptions.map((subscription) => (
+        <Entry key={subscription.id} subscription={subscription} />
+      ))}
+    </section>
+  );
+}
+
+function Entry({ subscription: { id, name, ended, heard, count } }: { subscription: listening.Subscription }) {
+  return (
+    <article>
+      <h3>
+        {name}
+        <small>{ended === undefined ? "listens" : ended}</small>
+        {ended === undefined ? (
+          <button type="button" onClick={() => listening.stop(id)}>
+            Stop
+          </button>
+        ) : (
+          <button type="button" onClick={() => listening.forget(id)}>
+            Forget
+          </button>
+        )}
+      </h3>
+      <p>{count === 1 ? "1 event" : `${count} events`}</p>
+      <ol>
+        {heard.map(({ at, result }, index) => (
+          <li key={count - index}>
+            <details open={index === 0}>
+              <summary>
+                {count - index}, at {at.toLocaleTimeString()}
+              </summary>
+              <pre>{JSON.stringify(result, null, 2)}</pre>
+            </details>
+          </li>
+        ))}
+      </ol>
+    </article>
+  );
+}
+
+export const SUBSCRIPTIONS: GraphiQLPlugin = { title: "Subscriptions", icon: Icon, content: Pane };
+
+/** Opens the pane. The editor's own button does more than its actions let others do: it makes room as well. */
+export function showSubscriptions() {
+  document.querySelector<HTMLElement>(`.graphiql-sidebar button[aria-label="Show ${SUBSCRIPTIONS.title}"]`)?.click();
+}

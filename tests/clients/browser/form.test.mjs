@@ -1,0 +1,42 @@
+// The query form, which is what `/graphiql` shows where the editor was not built.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { within } from "../lib/browser.mjs";
+import { ask, PUBLISHER, start } from "../lib/demo.mjs";
+
+let demo;
+before(async () => {
+  demo = await start();
+});
+after(() => demo?.stop());
+
+const answers = (page, text) => page.locator("#answer").getByText(text).first().waitFor();
+const tab = (page, name) => page.getByRole("tab", { name }).click();
+const run = (page) => page.locator("#run").click();
+
+test("a query runs, and a subscription hears what another tab's mutation does", () =>
+  within(`${demo.url}/graphiql/form`, {}, async ({ page, picture }) => {
+    assert.equal(await page.locator("#tokens").inputValue(), PUBLISHER);
+    await run(page);
+    await answers(page, /"Product data hub"/);
+    await picture("form");
+    await tab(page, "Follow updates");
+    await run(page);
+    await page.getByText("listening").waitFor();
+    await tab(page, "7 Past midnight");
+    const { serverInfo } = await ask(demo, PUBLISHER, "{ serverInfo { now } }");
+    const inTenDays = new Date(Date.parse(serverInfo.now) + 10 * 24 * 3600 * 1000);
+    await page.locator("#variables").fill(JSON.stringify({ to: inTenDays }));
+    await run(page);
+    await answers(page, /"releases"/);
+    await tab(page, "Follow updates");
+    await answers(page, /"packName"/);
+  }));
+
+test("it is readable in the dark, on a small window", () =>
+  within(`${demo.url}/graphiql/form`, { colorScheme: "dark", viewport: { width: 390, height: 844 } }, async ({ page, picture }) => {
+    await run(page);
+    await answers(page, /"Product data hub"/);
+    await picture("form-phone-dark");
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, "nothing is cut off at the side");
+  }));

@@ -1,0 +1,76 @@
+// Debian's Chromium, and a page in it of which everything is known that it does.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { TARGET } from "./demo.mjs";
+
+const PROGRAMS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+/** What a run leaves to be looked at. */
+const FILES = join(TARGET, "ci");
+
+/**
+ * Runs a story in a new window on `address`. It fails when anything was done there that should not have been, but
+ * for what is `expected`; a picture is kept of the moment.
+ */
+export async function within(address, { expected, ...options }, story) {
+  const window = await open(new URL(address).origin, options);
+  try {
+    await window.page.goto(address);
+    await story(window);
+    assert.deepEqual(window.wrong.filter((what) => !expected?.test(what)), []);
+  } catch (error) {
+    await window.picture("failed");
+    throw error;
+  } finally {
+    await window.close();
+  }
+}
+
+/** A window on `origin`, with a list of all that it did and should not have done. */
+async function open(origin, { colorScheme = "light", viewport = { width: 1400, height: 900 } } = {}) {
+  const executablePath = process.env.CHROMIUM ?? PROGRAMS.find(existsSync);
+  if (!executablePath) throw new Error("there is no Chromium");
+  const profile = await mkdtemp(join(tmpdir(), "packwright-browser-"));
+  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: FLAGS, colorScheme, viewport });
+  const requests = [];
+  const wrong = [];
+  const see = (url) => {
+    requests.push(url);
+    if (new URL(url.replace(/^ws/, "http")).origin !== origin) wrong.push(`a request left the origin: ${url}`);
+  };
+  context.on("request", (request) => see(request.url()));
+  context.on("weberror", (error) => wrong.push(`an error on the page: ${error.error()}`));
+  context.on("response", (response) => {
+    if (response.status() >= 400) wrong.push(`${response.status()} for ${response.url()}`);
+  });
+  context.on("requestfailed", (request) => wrong.push(`${request.url()} failed: ${request.failure()?.errorText}`));
+  // Workers' consoles come here too.
+  context.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") wrong.push(`on the console: ${message.text()}`);
+  });
+  await context.exposeBinding("violated", (_source, what) => wrong.push(`against the policy: ${what}`));
+  await context.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => window.violated(`${violatedDirective} ${blockedURI}`));
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.on("websocket", (socket) => see(socket.url()));
+  return {
+    page,
+    context,
+    requests,
+    wrong,
+    /** Keeps a picture of the page as one of the run's files. */
+    async picture(name) {
+      await mkdir(FILES, { recursive: true });
+      await page.screenshot({ path: join(FILES, `${name}.png`) });
+    },
+    async close() {
+      await context.close();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
+}

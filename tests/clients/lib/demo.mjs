@@ -1,0 +1,75 @@
+// A demo of the program that was built, on a free port, for as long as a test file runs.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** The tokens of the demo. */
+export const PUBLISHER = "demo-publisher-admin";
+export const SUPPORT = "demo-publisher-support";
+export const ACME = "demo-acme-admin";
+export const GLOBEX = "demo-globex-admin";
+
+export const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url));
+export const PROGRAM = process.env.PACKWRIGHT_PROGRAM ?? `${TARGET}/debug/packwright`;
+const START_WITHIN = 60_000;
+
+/** Starts a server; `more` are options beside `serve`. */
+export async function start(more = ["--demo"], environment = {}) {
+  const child = spawn(PROGRAM, ["serve", "--listen", "127.0.0.1:0", ...more], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
+  const said = [];
+  child.stderr.on("data", (text) => said.push(text));
+  const url = await new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`${PROGRAM} ${why}:\n${said.join("")}`));
+    const timer = setTimeout(fail, START_WITHIN, "doesn't start");
+    child.once("error", (error) => fail(error.message));
+    child.once("exit", (code) => fail(`ended with ${code}`));
+    child.stdout.on("data", (text) => {
+      said.push(text);
+      const found = /GraphQL\s+(http:\S+)\/graphql/.exec(said.join(""));
+      if (!found) return;
+      clearTimeout(timer);
+      child.removeAllListeners("exit");
+      resolve(found[1]);
+    });
+  });
+  return {
+    url,
+    endpoint: `${url}/graphql`,
+    socket: `${url.replace(/^http/, "ws")}/graphql`,
+    async stop() {
+      if (child.exitCode !== null) throw new Error(`the server has ended by itself:\n${said.join("")}`);
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+/** Runs a document as `token`, and gives the data; throws on errors. */
+export async function ask({ endpoint }, token, query, variables = {}) {
+  const response = await fetch(endpoint, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = await response.json();
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data;
+}
+
+/** Moves the demo's clock. */
+export async function advance(demo, input) {
+  const { demoAdvanceClock } = await ask(
+    demo,
+    PUBLISHER,
+    "mutation ($input: DemoAdvanceClockInput!) { demoAdvanceClock(input: $input) { now errors { code message } } }",
+    { input },
+  );
+  if (demoAdvanceClock.errors.length > 0) throw new Error(JSON.stringify(demoAdvanceClock.errors));
+  return demoAdvanceClock.now;
+}
+
+export const nodes = (connection) => connection.edges.map((edge) => edge.node);

@@ -1,0 +1,144 @@
+//! What `/graphiql` serves: GraphiQL or the query form, whichever this build has, and the form in any case.
+//! That they work in a browser is looked at in `tests/clients/browser`.
+
+use std::collections::BTreeMap;
+
+use packwright::http::HttpOptions;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::TestApp;
+
+const README: &str = include_str!("../README.md");
+const TOUR: &str = include_str!("../graphiql/tour.js");
+
+struct Answer {
+    status: String,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// Asks a server of its own for a file, without or with an `Accept-Encoding`.
+async fn get(options: HttpOptions, path: &str, encoding: &str) -> Answer {
+    let app = TestApp::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = app.app.router(HttpOptions { listener: Some(address), ..options });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept-encoding: {encoding}\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let mut head = std::str::from_utf8(&answer[..end]).unwrap().lines();
+    let status = head.next().unwrap().to_owned();
+    let headers = head.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.into(), value.into()));
+    Answer { status, headers: headers.collect(), body: answer[end + 4..].to_vec() }
+}
+
+async fn file(path: &str, encoding: &str) -> Answer {
+    let answer = get(HttpOptions { graphiql: true, ..HttpOptions::default() }, path, encoding).await;
+    assert!(answer.status.contains(" 200 "), "{path} is answered with {}", answer.status);
+    answer
+}
+
+/// The paths of our own that a page names.
+fn named(page: &str) -> Vec<String> {
+    let attributes = page.split('"').skip(1).step_by(2);
+    attributes.filter(|value| value.starts_with("/graphiql/")).map(Into::into).collect()
+}
+
+#[tokio::test]
+async fn pages_are_served_with_all_that_they_name_and_under_a_strict_policy() {
+    for path in ["/graphiql", "/graphiql/form"] {
+        let page = file(path, "identity").await;
+        let policy = page.header("content-security-policy");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("x-frame-options"), "DENY");
+        assert_eq!(page.header("cache-control"), "no-cache");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+        for foreign in ["http", "//", "*", "unsafe-eval", "blob:"] {
+            assert!(!policy.contains(foreign), "{policy}");
+        }
+        let named = named(page.text());
+        assert!(named.len() >= 3, "{path} names {named:?} alone");
+        for path in named {
+            let part = file(&path, "identity").await;
+            let wanted = match path.rsplit('.').next() {
+                Some("js") => "text/javascript; charset=utf-8",
+                Some("css") => "text/css; charset=utf-8",
+                Some("svg") => "image/svg+xml",
+                _ => panic!("what is {path}?"),
+            };
+            assert_eq!(part.header("content-type"), wanted, "{path}");
+            assert!(!part.body.is_empty());
+            let forever = part.header("cache-control").contains("immutable");
+            assert_eq!(forever, path.starts_with("/graphiql/assets/"), "{path}: only what has a hash stays");
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_come_compressed_to_those_who_take_it() {
+    let page = file("/graphiql", "identity").await;
+    for path in named(page.text()) {
+        let plain = file(&path, "gzip;q=0, identity").await;
+        assert_eq!(plain.header("content-encoding"), "", "{path}");
+        // What is small is left as it is.
+        let compressed = file(&path, "br, gzip").await;
+        if plain.body.len() > 1024 {
+            assert_eq!(compressed.header("content-encoding"), "gzip", "{path}");
+            assert!(compressed.body.len() < plain.body.len(), "{path}");
+            assert_eq!(compressed.header("vary"), "accept-encoding", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_served_there_unless_it_is_asked_for() {
+    for path in ["/graphiql", "/graphiql/form", "/graphiql/settings.json", "/graphiql/icon.svg"] {
+        assert!(get(HttpOptions::default(), path, "identity").await.status.contains(" 404 "), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_told_in_the_demo_alone() {
+    let settings = file("/graphiql/settings.json", "identity").await;
+    assert_eq!(settings.text(), r#"{"tokens":[]}"#);
+    assert_eq!(settings.header("cache-control"), "no-store");
+    let demo = HttpOptions { graphiql: true, demo_tokens: packwright::demo::TOKENS.to_vec(), ..HttpOptions::default() };
+    let told = get(demo, "/graphiql/settings.json", "identity").await;
+    assert!(told.text().contains(r#""secret":"demo-acme-admin""#), "{}", told.text());
+}
+
+#[test]
+fn the_tour_of_the_readme_is_that_of_graphiql() {
+    let tour = README.split("\n## ").find(|section| section.starts_with("A tour\n")).unwrap();
+    let documents: Vec<_> =
+        tour.split("```graphql\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
+    assert_eq!(documents.len(), 8);
+    let mut from = 0;
+    for document in documents {
+        let at = TOUR[from..].find(&format!("query: `{document}`,\n"));
+        let at = at.unwrap_or_else(|| panic!("graphiql/tour.js doesn't have this in its place:\n{document}"));
+        let token = TOUR[from..from + at].rsplit("token: \"").next().unwrap().split('"').next().unwrap();
+        let before = tour.split(document).next().unwrap();
+        assert!(
+            before.rsplit("\n**").next().unwrap().contains(token) || document.contains("demoAdvanceClock"),
+            "{document}"
+        );
+        from += at;
+    }
+}
