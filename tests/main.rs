@@ -58,6 +58,7 @@ mod roles;
 mod rollout;
 mod rollout_failing;
 mod schema;
+mod settings;
 mod sharing;
 mod spec_conformance;
 mod statements;

@@ -1,0 +1,73 @@
+//! What `serve` can be told.
+
+use clap::{Args as _, Command, FromArgMatches as _};
+use packwright::config::ServeArgs;
+
+fn command() -> Command {
+    ServeArgs::augment_args(Command::new("serve"))
+}
+
+/// The settings of a command line; `Err` when it is refused.
+fn parse(line: &[&str]) -> Result<ServeArgs, clap::Error> {
+    let matches = command().try_get_matches_from(["serve"].iter().chain(line))?;
+    ServeArgs::from_arg_matches(&matches)
+}
+
+#[test]
+fn every_setting_is_explained_has_a_variable_and_is_printed() {
+    let printed = parse(&[]).unwrap().describe();
+    for argument in command().get_arguments().filter(|argument| argument.get_id() != "help") {
+        let name = argument.get_long().expect("a long name");
+        assert!(argument.get_help().is_some(), "--{name} is not explained");
+        let variable = format!("PACKWRIGHT_{}", name.replace('-', "_").to_uppercase());
+        assert_eq!(argument.get_env().and_then(|env| env.to_str()), Some(variable.as_str()), "--{name}");
+        assert!(printed.lines().any(|line| line.starts_with(&format!("{name} ="))), "{name} is not printed");
+    }
+}
+
+#[test]
+fn origins_are_whole_and_nothing_more() {
+    let origins = |value: &str| parse(&["--cors-origin", value]).map(|args| args.transport.cors_origin);
+    assert_eq!(origins("https://app.example.com").unwrap(), ["https://app.example.com"]);
+    assert_eq!(
+        origins("https://App.example.com/,http://localhost:3000").unwrap(),
+        ["https://app.example.com", "http://localhost:3000"]
+    );
+    assert_eq!(origins("https://app.example.com:443").unwrap(), ["https://app.example.com"]);
+    assert_eq!(origins("*").unwrap(), ["*"]);
+    for wrong in ["app.example.com", "https://", "https://app.example.com/path", "ftp://a", "https://u@a", "null", ""] {
+        assert!(origins(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn proxies_are_addresses_or_networks() {
+    let proxies = |value: &str| {
+        let args = parse(&["--trusted-proxies", value]);
+        args.map(|args| args.transport.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(proxies("10.0.0.0/8, fd00::/8,192.0.2.1").unwrap(), ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]);
+    for wrong in ["10.0.0.0/33", "proxy.example.com", "10.0.0", ""] {
+        assert!(proxies(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn times_and_counts_have_bounds() {
+    for wrong in [
+        ["--header-timeout", "0"],
+        ["--body-timeout", "-1"],
+        ["--idle-timeout", "1e9"],
+        ["--write-timeout", "soon"],
+        ["--keep-alive", "NaN"],
+        ["--max-connections", "0"],
+        ["--max-connections-per-peer", "0"],
+        ["--websocket-operations", "0"],
+        ["--header-limit", "1"],
+    ] {
+        assert!(parse(&wrong).is_err(), "{wrong:?}");
+    }
+    let args = parse(&["--header-timeout", "0.5"]).unwrap();
+    assert_eq!(args.transport.header_timeout, std::time::Duration::from_millis(500));
+    assert!(args.describe().contains("header-timeout = 0.5\n"));
+}
