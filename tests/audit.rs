@@ -32,6 +32,8 @@ async fn r51_each_mutation_of_a_publisher_is_one_row_with_its_name() {
     let steps: Vec<(&str, Value)> = vec![
         ("createComponent", json!({ "name": "Export", "type": "PROCESS" })),
         ("createPackagedComponents", json!({ "packages": [{ "componentId": component, "shareable": true }] })),
+        ("deletePackagedComponent", json!({ "packagedComponentId": first.id })),
+        ("restorePackagedComponent", json!({ "packagedComponentId": first.id })),
         ("createIntegrationPack", json!({ "name": "Invoices", "installationType": "MULTI" })),
         ("updateIntegrationPack", json!({ "packId": pack, "description": "All about orders" })),
         ("addPackComponents", json!({ "packId": pack, "componentIds": [component] })),

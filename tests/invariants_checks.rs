@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use entity::component_version;
 use packwright::domain::Instant;
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,6 +30,7 @@ impl Checker {
         at_most_one_pending_and_one_running(&rows, step);
         snapshots_never_change(&self.last, &rows, step);
         stored_equals_computed(&rows, step);
+        nothing_deleted_is_held(&rows, step);
         nothing_starts_before_its_window(&rows, step);
         each_change_is_told_once(&rows, step);
         each_change_is_tallied_once(&rows, step);
@@ -149,7 +151,10 @@ fn snapshots_never_change(last: &Rows, rows: &Rows, step: &str) {
         assert_eq!(rows.versions.get(id), Some(version), "{step}: a pack version has changed");
     }
     for (id, package) in &last.packages {
-        assert_eq!(rows.packages.get(id), Some(package), "{step}: a package has changed");
+        // Deleted or restored it may have been meanwhile (R8).
+        let now =
+            rows.packages.get(id).map(|now| component_version::Model { deleted_at: package.deleted_at, ..now.clone() });
+        assert_eq!(now.as_ref(), Some(package), "{step}: a package has changed");
     }
     let of = |rows: &Rows| -> BTreeMap<Uuid, BTreeSet<(Uuid, Uuid)>> {
         let mut contents: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
@@ -169,6 +174,25 @@ fn stored_equals_computed(rows: &Rows, step: &str) {
     for pack in rows.packs.values() {
         let stored = (pack.component_count, pack.newer_count, pack.has_unreleased_changes);
         assert_eq!(stored, rows.assessment(pack), "{step}: what is stored of {} (rows, newer, unreleased)", pack.name);
+    }
+}
+
+/// Nothing that is deleted stands in content in force or is pinned to (R8); what a component says is its newest
+/// shareable package is that (R19).
+fn nothing_deleted_is_held(rows: &Rows, step: &str) {
+    let deleted = |id: &Uuid| rows.packages[id].deleted_at.is_some();
+    for pack in rows.packs.values() {
+        for version in [pack.current_version_id, pack.pending_version_id] {
+            let held = rows.content(version);
+            assert!(!held.values().any(deleted), "{step}: {} holds a deleted package: {held:?}", pack.name);
+        }
+    }
+    for row in &rows.drafts {
+        assert!(!row.pinned_version_id.as_ref().is_some_and(deleted), "{step}: pinned to a deleted package: {row:?}");
+    }
+    for component in rows.components.values() {
+        let latest = rows.latest_shareable(component.id).map(|package| package.id);
+        assert_eq!(component.latest_shareable_id, latest, "{step}: the newest shareable package of {}", component.name);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{
-    account, account_group_member, audit_entry, component_version, draft_row, event, installation, installation_update,
-    integration_pack, pack_release, pack_share, pack_version, pack_version_item, release_tally,
+    account, account_group_member, audit_entry, component, component_version, draft_row, event, installation,
+    installation_update, integration_pack, pack_release, pack_share, pack_version, pack_version_item, release_tally,
 };
 use sea_orm::{EntityTrait as _, QueryOrder as _};
 use uuid::Uuid;
@@ -22,6 +22,7 @@ pub(crate) struct Rows {
     pub(crate) updates: BTreeMap<(Uuid, Uuid), installation_update::Model>,
     pub(crate) versions: BTreeMap<Uuid, pack_version::Model>,
     pub(crate) items: Vec<pack_version_item::Model>,
+    pub(crate) components: BTreeMap<Uuid, component::Model>,
     pub(crate) packages: BTreeMap<Uuid, component_version::Model>,
     pub(crate) drafts: Vec<draft_row::Model>,
     pub(crate) events: Vec<event::Model>,
@@ -56,6 +57,7 @@ impl Rows {
             updates: updates.into_iter().map(|row| ((row.installation_id, row.release_id), row)).collect(),
             versions: by_id!(app, pack_version),
             items: pack_version_item::Entity::find().all(tables(app)).await.expect("rows"),
+            components: by_id!(app, component),
             packages: by_id!(app, component_version),
             drafts: draft_row::Entity::find().all(tables(app)).await.expect("rows"),
             events: event::Entity::find().order_by_asc(event::Column::Sequence).all(tables(app)).await.expect("rows"),
@@ -76,14 +78,14 @@ impl Rows {
     }
 
     /// The newest package of a component that packs may hold (R7, R19).
-    fn latest_shareable(&self, component: Uuid) -> Option<&component_version::Model> {
+    pub(crate) fn latest_shareable(&self, component: Uuid) -> Option<&component_version::Model> {
         let of =
             self.packages.values().filter(|p| p.component_id == component && p.shareable && p.deleted_at.is_none());
         of.max_by_key(|p| p.created_at)
     }
 
     /// What a pack version holds: component → package; nothing for no version.
-    fn content(&self, version: Option<Uuid>) -> BTreeMap<Uuid, Uuid> {
+    pub(crate) fn content(&self, version: Option<Uuid>) -> BTreeMap<Uuid, Uuid> {
         let held = self.items.iter().filter(|item| Some(item.pack_version_id) == version);
         held.map(|item| (item.component_id, item.component_version_id)).collect()
     }

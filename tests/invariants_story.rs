@@ -15,6 +15,15 @@ pub(crate) enum Command {
         component: usize,
         shareable: bool,
     },
+    /// Of a package, and its restoring.
+    Delete {
+        component: usize,
+        version: usize,
+    },
+    Undelete {
+        component: usize,
+        version: usize,
+    },
     Add {
         pack: usize,
         component: usize,
@@ -159,6 +168,10 @@ impl Story {
                 let input = json!({ "packages": [{ "componentId": pick(&self.components, component), "shareable": shareable }] });
                 self.publish("createPackagedComponents", input).await
             }
+            Command::Delete { component, version } => self.package("deletePackagedComponent", component, version).await,
+            Command::Undelete { component, version } => {
+                self.package("restorePackagedComponent", component, version).await
+            }
             Command::Add { pack, component } => {
                 let input =
                     json!({ "packId": pick(&self.packs, pack), "componentIds": [pick(&self.components, component)] });
@@ -253,16 +266,24 @@ impl Story {
     }
 
     async fn pin(&self, pack: usize, component: usize, version: usize) -> Outcome {
+        let chosen = self.version(component, version).await;
         let component = pick(&self.components, component);
-        let query =
-            "query($id: ID!) { component(id: $id) { packagedComponents(first: 100) { edges { node { id } } } } }";
-        let versions = self
-            .app
-            .gql(&self.app.publisher, query, json!({ "id": component }))
-            .await
-            .texts("/component/packagedComponents", "/id");
-        let input = json!({ "packId": pick(&self.packs, pack), "componentId": component, "versionId": pick(&versions, version) });
+        let input = json!({ "packId": pick(&self.packs, pack), "componentId": component, "versionId": chosen });
         self.publish("pinPackComponent", input).await
+    }
+
+    async fn package(&self, mutation: &'static str, component: usize, version: usize) -> Outcome {
+        let chosen = self.version(component, version).await;
+        self.publish(mutation, json!({ "packagedComponentId": chosen })).await
+    }
+
+    /// A package of a component, deleted or not; 0 is the newest.
+    async fn version(&self, component: usize, version: usize) -> String {
+        let query = "query($id: ID!) { component(id: $id) {
+            packagedComponents(first: 100, filter: { includeDeleted: true }) { edges { node { id } } } } }";
+        let variables = json!({ "id": pick(&self.components, component) });
+        let data = self.app.gql(&self.app.publisher, query, variables).await;
+        pick(&data.texts("/component/packagedComponents", "/id"), version).clone()
     }
 
     async fn newest_release(&self, mutation: &'static str, pack: usize, more: Value) -> Outcome {

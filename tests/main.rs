@@ -14,6 +14,8 @@ mod architecture;
 mod audit;
 mod canceling;
 mod composing;
+mod deleting;
+mod deleting_races;
 mod derived_reads;
 mod draft_rows;
 mod drafts;

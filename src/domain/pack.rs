@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Instant;
 use super::account::Actor;
 use super::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId, ReleaseId};
-use super::packaged_component::ComponentType;
+use super::packaged_component::{ComponentType, VersionKind};
 
 /// How often a managed account may install a pack (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,17 @@ pub enum InstallationType {
 pub enum DeploymentModel {
     Packaged,
     Legacy,
+}
+
+impl DeploymentModel {
+    /// The one kind of versions that a pack of this model holds: the two never mix (R52).
+    #[must_use]
+    pub fn holds(self) -> VersionKind {
+        match self {
+            Self::Packaged => VersionKind::Package,
+            Self::Legacy => VersionKind::Publication,
+        }
+    }
 }
 
 /// A text, or the address of one.

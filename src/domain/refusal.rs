@@ -4,7 +4,7 @@
 
 use chrono::NaiveDate;
 
-use super::id::{AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, ReleaseId};
+use super::id::{AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId};
 
 /// The path into a mutation's `input`.
 pub type Field = Vec<String>;
@@ -21,19 +21,39 @@ pub trait Refusal {
     fn field(&self) -> Option<Field>;
 }
 
-/// Why making packages was refused.
+/// Why making, deleting or restoring packages was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackagingRefusal {
     NameRequired,
     NameTooLong,
-    VersionLabelInvalid { index: usize },
-    VersionLabelTaken { index: usize, taken_by: Option<ComponentVersionId> },
-    NotesTooLong { index: usize },
-    TypeNotShareable { index: usize },
-    ProcessRouteNotShareable { index: usize },
-    ManifestInvalid { index: usize, why: String },
+    VersionLabelInvalid {
+        index: usize,
+    },
+    VersionLabelTaken {
+        index: usize,
+        taken_by: Option<ComponentVersionId>,
+    },
+    NotesTooLong {
+        index: usize,
+    },
+    TypeNotShareable {
+        index: usize,
+    },
+    ProcessRouteNotShareable {
+        index: usize,
+    },
+    ManifestInvalid {
+        index: usize,
+        why: String,
+    },
     EmptyList,
     TooMany,
+    /// With the packs that hold it, by name.
+    PackageInUse {
+        packs: Vec<PackId>,
+    },
+    AlreadyDeleted,
+    NotDeleted,
     ClientRequestIdReused,
 }
 
@@ -54,6 +74,11 @@ impl Refusal for PackagingRefusal {
             Self::ManifestInvalid { why, .. } => why.clone(),
             Self::EmptyList => "Name at least one package to make.".into(),
             Self::TooMany => "Make at most 250 packages in one call.".into(),
+            Self::PackageInUse { .. } => {
+                "Packs hold the package, or their drafts are pinned to it; release another version, or unpin it, before you delete it.".into()
+            }
+            Self::AlreadyDeleted => "The package is deleted already.".into(),
+            Self::NotDeleted => "The package isn't deleted; there is nothing to restore.".into(),
             Self::ClientRequestIdReused => REUSED.into(),
         }
     }
@@ -69,6 +94,7 @@ impl Refusal for PackagingRefusal {
                 package(index, "manifest")
             }
             Self::EmptyList | Self::TooMany => path(&["packages"]),
+            Self::PackageInUse { .. } | Self::AlreadyDeleted | Self::NotDeleted => path(&["packagedComponentId"]),
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }

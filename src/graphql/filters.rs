@@ -108,6 +108,9 @@ pub struct PackagedComponentFilter {
     pub types: Option<Vec<ComponentType>>,
     /// Is (true) or isn't (false) shareable.
     pub shareable: Option<bool>,
+    /// Deleted ones too (R8).
+    #[graphql(default)]
+    pub include_deleted: bool,
 }
 
 impl PackagedComponentFilter {
@@ -137,6 +140,7 @@ impl PackagedComponentFilter {
             component,
             types: self.types.map(all),
             shareable: self.shareable,
+            include_deleted: self.include_deleted,
         })
     }
 }

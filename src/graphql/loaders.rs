@@ -25,6 +25,7 @@ use crate::service::error::Failure;
 use crate::service::{Services, Shared};
 use crate::store::adoption::{AdoptionOf, CurveKey, Spread};
 use crate::store::component_versions::VersionsKey;
+use crate::store::package_uses;
 use crate::store::packs::PacksKey;
 use crate::store::page::{Page, PageRequest};
 use crate::store::releases::ReleaseFilter;
@@ -200,6 +201,10 @@ pub struct PublisherLoaders {
     pub component_versions: Batch<ComponentVersionId, Arc<ComponentVersion>>,
     pub component_version_pages: Batch<VersionsKey, Page<Arc<ComponentVersion>>>,
     pub manifests: Batch<ComponentVersionId, Arc<Vec<ManifestEntry>>>,
+    /// When a package was deleted that is.
+    pub deletions: Batch<ComponentVersionId, Instant>,
+    /// Packages that can't be deleted now (R8).
+    pub packages_in_use: Batch<ComponentVersionId, ()>,
     pub packs: Batch<PackId, Arc<Pack>>,
     pub pack_pages: Batch<PacksKey, Page<Arc<Pack>>>,
     /// Packs whose installations are being moved (R49).
@@ -242,6 +247,12 @@ impl PublisherLoaders {
             }),
             manifests: Batch::of_publisher(base, async |b, scope, ids| {
                 component_versions::manifests(&b.db, scope, &ids).await
+            }),
+            deletions: Batch::of_publisher(base, async |b, scope, ids| {
+                package_uses::deletions(&b.db, scope, &ids).await
+            }),
+            packages_in_use: Batch::of_publisher(base, async |b, scope, ids| {
+                Ok(package_uses::in_use(&b.db, scope, b.now, &ids).await?.into_iter().map(|id| (id, ())).collect())
             }),
             packs: Batch::of_publisher(base, async |b, scope, ids| packs::by_ids(&b.db, scope, &ids).await),
             pack_pages: Batch::of_publisher(base, async |b, scope, keys| {

@@ -3,8 +3,10 @@
 
 pub mod access;
 pub mod accounts;
+mod deleting;
 mod entitlement;
 pub mod error;
+mod holders;
 pub mod installations;
 pub mod journal;
 mod moves;

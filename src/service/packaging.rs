@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Privilege;
-use crate::domain::event::EventKind;
-use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::pack::DeploymentModel;
 use crate::domain::packaged_component::{
     Component, ComponentType, ComponentVersion, ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, PACKAGES_MAX,
     PackageFault, SETTINGS_MAX, VersionKind, check_shareable, creation_time, next_label, numeric_label,
@@ -13,12 +13,12 @@ use crate::domain::refusal::PackagingRefusal;
 use crate::domain::text::{self, Name, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
 use crate::store::Tx;
 use crate::store::write::components::{self, Counters};
-use crate::store::write::packs;
 
 use super::Services;
 use super::access::Publisher;
 use super::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
-use super::journal::{Entry, Happening, Journal, Subject};
+use super::holders::{Holders, TRIES};
+use super::journal::{Entry, Journal, Subject};
 use super::requests::{Repeatable, Turn};
 
 /// One package to be made.
@@ -43,9 +43,6 @@ pub struct NewManifestEntry {
     pub revision: i32,
     pub extensibility: Vec<ExtensibilitySetting>,
 }
-
-/// How often packaging begins anew because somebody put a component into another pack meanwhile.
-const TRIES: usize = 5;
 
 impl Services {
     /// Makes a component.
@@ -125,21 +122,18 @@ impl Services {
         if components::types(&tx, &caller.scope, &wanted).await?.len() != wanted.len() {
             return Err(Failure::NotFound.into());
         }
-        let held_by = packs::with_components(&tx, &wanted).await?;
-        let pack_ids: BTreeSet<PackId> = held_by.values().flatten().copied().collect();
-        let locked = packs::lock_all(&tx, &pack_ids.iter().copied().collect::<Vec<_>>()).await?;
-        let mut counters: BTreeMap<ComponentId, Counters> =
-            components::lock_all(&tx, &caller.scope, &wanted).await?.into_iter().map(|c| (c.component.id, c)).collect();
-        if packs::with_components(&tx, &wanted).await? != held_by {
+        let Some(mut holders) = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await? else {
             return Ok(None);
-        }
-        let types = self.check_ids(&tx, caller, packages, &counters).await?;
-        let labels = labels(&tx, packages, &counters).await?;
+        };
+        let types = self.check_ids(&tx, caller, packages, &holders.components).await?;
+        let labels = labels(&tx, packages, &holders.components).await?;
         check_contents(packages, &types)?;
 
         let mut made = Vec::with_capacity(packages.len());
         for (package, label) in packages.iter().zip(labels) {
-            let Some(counters) = counters.get_mut(&package.component_id) else { return Err(Failure::NotFound.into()) };
+            let Some(counters) = holders.components.get_mut(&package.component_id) else {
+                return Err(Failure::NotFound.into());
+            };
             let version = self.package(&tx, &journal, package, label, counters).await?;
             journal.note(
                 Entry::of(
@@ -151,24 +145,11 @@ impl Services {
                 .set("shareable", version.shareable),
             );
             if version.shareable {
-                for pack in locked
-                    .iter()
-                    .filter(|pack| held_by.get(&version.component_id).is_some_and(|p| p.contains(&pack.id)))
-                {
-                    journal.tell(Happening {
-                        component_version_id: Some(version.id),
-                        ..Happening::of(EventKind::NewerShareablePackaged, pack)
-                    });
-                }
+                holders.tell_newer(&mut journal, version.component_id, version.id);
             }
             made.push(version.id);
         }
-        for counters in counters.values() {
-            components::save_counters(&tx, counters).await?;
-        }
-        for pack in &locked {
-            self.reassess(&tx, pack).await?;
-        }
+        self.save_holders(&tx, &holders).await?;
         call.remember(&tx, &made.iter().map(|id| id.0).collect::<Vec<_>>()).await?;
         journal.write(&tx).await?;
         tx.commit().await?;

@@ -6,7 +6,6 @@ use crate::domain::pack::{
     AddFault, Assessment, COMPONENTS_MAX, Candidate, DeploymentModel, DraftRow, Guide, InstallationType, Pack, Removal,
     Standing, SupportInfo, assess, check_add, removal,
 };
-use crate::domain::packaged_component::VersionKind;
 use crate::domain::refusal::PackRefusal;
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
 use crate::store::write::tasks::Work;
@@ -264,16 +263,12 @@ impl Services {
             return Err(Failure::NotFound.into());
         };
         let row = self.row(tx, caller, pack, component).await?;
-        let wanted_kind = match pack.deployment_model {
-            DeploymentModel::Packaged => VersionKind::Package,
-            DeploymentModel::Legacy => VersionKind::Publication,
-        };
         let refusal = match () {
             () if row.marked_for_removal => Some(PackRefusal::MarkedForRemoval { component }),
             () if chosen.component_id != component => Some(PackRefusal::VersionOfOtherComponent),
             () if !chosen.shareable => Some(PackRefusal::NotShareable),
             () if deleted => Some(PackRefusal::VersionDeleted),
-            () if chosen.kind != wanted_kind => Some(PackRefusal::WrongDeploymentModel),
+            () if chosen.kind != pack.deployment_model.holds() => Some(PackRefusal::WrongDeploymentModel),
             () => None,
         };
         if let Some(refusal) = refusal {

@@ -79,7 +79,7 @@ pub async fn manifests(
     db.cache().manifests.get(owner, ids, load).await
 }
 
-/// Which packaged components. Deleted ones are not among them.
+/// Which packaged components.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VersionFilter {
     /// The component's name or the version label contains this.
@@ -88,6 +88,8 @@ pub struct VersionFilter {
     /// The component's.
     pub types: Option<Vec<ComponentType>>,
     pub shareable: Option<bool>,
+    /// Those too that are deleted (R8).
+    pub include_deleted: bool,
 }
 
 /// In which order.
@@ -155,7 +157,6 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
     let mut select = version::Entity::find()
         .filter(own)
         .filter(col(version::Column::Kind).eq(VersionKind::Package.stored()))
-        .filter(col(version::Column::DeletedAt).is_null())
         .into_query();
     let of_type = |types: &Vec<ComponentType>| {
         let components = Query::select()
@@ -171,6 +172,7 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
         contains(col(version::Column::ComponentNameKey), search).or(contains(label, search))
     };
     select
+        .and_where_option((!filter.include_deleted).then(|| col(version::Column::DeletedAt).is_null()))
         .and_where_option(filter.search.as_ref().map(found))
         .and_where_option(filter.types.as_ref().map(of_type))
         .and_where_option(filter.shareable.map(|shareable| col(version::Column::Shareable).eq(shareable)));

@@ -14,6 +14,7 @@ pub mod grants;
 pub mod groups;
 pub mod installations;
 pub mod pack_versions;
+pub mod package_uses;
 pub mod packs;
 pub mod page;
 pub mod releases;

@@ -57,6 +57,18 @@ impl TestApp {
         Package { id: made.text("/id"), version: made.text("/version"), created_at: made.text("/createdAt") }
     }
 
+    /// Deletes a package.
+    pub(crate) async fn delete_package(&self, package: &str) {
+        let input = json!({ "packagedComponentId": package });
+        self.ok(&self.publisher, "deletePackagedComponent", input, "packagedComponent { id }").await;
+    }
+
+    /// Restores a deleted package.
+    pub(crate) async fn restore_package(&self, package: &str) {
+        let input = json!({ "packagedComponentId": package });
+        self.ok(&self.publisher, "restorePackagedComponent", input, "packagedComponent { id }").await;
+    }
+
     /// A component with one shareable package: (component, package 1.0).
     pub(crate) async fn packaged(&self, name: &str) -> (String, Package) {
         let component = self.component(name).await;

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod components;
+mod deleting;
 pub mod demo;
 mod draft;
 mod groups;
@@ -31,6 +32,7 @@ macro_rules! mutation {
         #[graphql(name = "Mutation")]
         pub struct $root(
             components::Components,
+            deleting::Deleting,
             packs::Packs,
             draft::Draft,
             releases::Releases,

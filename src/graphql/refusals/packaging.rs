@@ -2,7 +2,9 @@
 
 use async_graphql::{Context, Enum, Object, Result};
 
+use super::all;
 use crate::domain::refusal::{PackagingRefusal, Refusal as _};
+use crate::graphql::types::integration_pack::IntegrationPack;
 use crate::graphql::types::packaged_component::PackagedComponent;
 
 /// Why making, deleting or publishing packages was refused.
@@ -31,6 +33,15 @@ impl PackagingError {
     /// The path into `input`; null when no one field is at fault.
     pub async fn field(&self) -> Option<Vec<String>> {
         self.0.field()
+    }
+
+    /// The packs that use the package, for PACKAGE_IN_USE; by name, at most 100.
+    async fn packs(&self, ctx: &Context<'_>) -> Result<Option<Vec<IntegrationPack>>> {
+        let holding = match &self.0 {
+            PackagingRefusal::PackageInUse { packs } => Some(packs.as_slice()),
+            _ => None,
+        };
+        all(holding, |id| IntegrationPack::by_id(ctx, id)).await
     }
 
     /// The package that has the label, for VERSION_LABEL_TAKEN.
@@ -65,6 +76,12 @@ pub enum PackagingErrorCode {
     EmptyList,
     /// More than 250 packages (R9).
     TooMany,
+    /// A pack's current version or pending release, a pinned draft row, or the process library holds it (R8, R53).
+    PackageInUse,
+    /// It is deleted already.
+    AlreadyDeleted,
+    /// It isn't deleted.
+    NotDeleted,
     /// The same ID came with another input.
     ClientRequestIdReused,
 }
@@ -83,6 +100,9 @@ impl From<&PackagingRefusal> for PackagingErrorCode {
             R::ManifestInvalid { .. } => Self::ManifestInvalid,
             R::EmptyList => Self::EmptyList,
             R::TooMany => Self::TooMany,
+            R::PackageInUse { .. } => Self::PackageInUse,
+            R::AlreadyDeleted => Self::AlreadyDeleted,
+            R::NotDeleted => Self::NotDeleted,
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
         }
     }

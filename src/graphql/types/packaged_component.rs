@@ -8,6 +8,7 @@ use super::actor::Actor;
 use super::component::Component;
 use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_connection};
 use super::manifest::ManifestEntry;
+use crate::domain::account::Privilege;
 use crate::domain::id::ComponentVersionId;
 use crate::domain::packaged_component::ComponentVersion;
 use crate::graphql::connection::{PageArgs, connection};
@@ -96,6 +97,12 @@ impl PackagedComponent {
         self.0.revision
     }
 
+    /// When it was deleted; null while it isn't (R8).
+    pub async fn deleted_at(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
+        let deleted = ctx.loaders().publisher.deletions.one(self.0.id).await.or_failure();
+        deleted.map(|at| at.map(Into::into)).transpose()
+    }
+
     /// The components inside, the packaged one first; at most 500.
     pub async fn manifest(&self, ctx: &Context<'_>) -> Result<Vec<ManifestEntry>> {
         let manifest = ctx.loaders().publisher.manifests.one(self.0.id).await.or_failure()?;
@@ -113,5 +120,24 @@ impl PackagedComponent {
     ) -> Result<IntegrationPackConnection> {
         let args = PageArgs::new(first, after, last, before);
         packs_connection(ctx, PacksOf::HoldingVersion(self.0.id), None, None, args).await
+    }
+    /// Whether the caller may now delete it.
+    pub async fn viewer_can_delete(&self, ctx: &Context<'_>) -> Result<bool> {
+        let loaders = ctx.loaders();
+        if !ctx.viewer()?.may(Privilege::PackagedComponentManagement) {
+            return Ok(false);
+        }
+        let (deleted, used) = futures_util::try_join!(
+            loaders.publisher.deletions.one(self.0.id),
+            loaders.publisher.packages_in_use.one(self.0.id)
+        )
+        .or_failure()?;
+        Ok(deleted.is_none() && used.is_none())
+    }
+
+    /// Whether the caller may now restore it.
+    pub async fn viewer_can_restore(&self, ctx: &Context<'_>) -> Result<bool> {
+        let deleted = ctx.loaders().publisher.deletions.one(self.0.id).await.or_failure()?;
+        Ok(deleted.is_some() && ctx.viewer()?.may(Privilege::PackagedComponentManagement))
     }
 }

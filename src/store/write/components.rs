@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{ActorColumns, locked};
 use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId};
-use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, ManifestEntry};
+use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, ManifestEntry, VersionKind};
 use crate::domain::text;
 use crate::store::convert::{self, Stored, to_json};
 use crate::store::scope::PublisherScope;
@@ -195,6 +195,41 @@ pub async fn version(
             Ok((convert::component_version(m)?, deleted))
         })
         .transpose()
+}
+
+/// Saves that a package is deleted, since when, or that it isn't (R8).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_deleted(tx: &Tx, id: ComponentVersionId, deleted_at: Option<Instant>) -> StoreResult<()> {
+    component_version::Entity::update(component_version::ActiveModel {
+        id: Set(id.into()),
+        deleted_at: Set(deleted_at),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The newest package of a component that is shareable and not deleted (R7, R19).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn newest_shareable(tx: &Tx, component: ComponentId) -> StoreResult<Option<ComponentVersionId>> {
+    let found: Option<Uuid> = component_version::Entity::find()
+        .select_only()
+        .column(component_version::Column::Id)
+        .filter(component_version::Column::ComponentId.eq(Uuid::from(component)))
+        .filter(component_version::Column::Kind.eq(VersionKind::Package.stored()))
+        .filter(component_version::Column::Shareable.eq(true))
+        .filter(component_version::Column::DeletedAt.is_null())
+        .order_by_desc(component_version::Column::CreatedAt)
+        .limit(1)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(Into::into))
 }
 
 /// Which of the components have a version that is shareable and not deleted.

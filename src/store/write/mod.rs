@@ -11,6 +11,7 @@ pub mod releases;
 pub mod requests;
 mod tallies;
 pub mod tasks;
+pub mod uses;
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{EntityTrait, QuerySelect, Select};

@@ -107,66 +107,6 @@ pub async fn lock_all(tx: &Tx, ids: &[PackId]) -> StoreResult<Vec<Pack>> {
     locked(select).all(tx.conn()).await?.into_iter().map(convert::pack).collect()
 }
 
-/// The packs whose draft or content in force holds one of the components.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn with_components(tx: &Tx, components: &[ComponentId]) -> StoreResult<BTreeMap<ComponentId, Vec<PackId>>> {
-    let wanted: Vec<Uuid> = components.iter().map(|id| Uuid::from(*id)).collect();
-    let drafts: Vec<(Uuid, Uuid)> = draft_row::Entity::find()
-        .select_only()
-        .column(draft_row::Column::ComponentId)
-        .column(draft_row::Column::PackId)
-        .filter(draft_row::Column::ComponentId.is_in(wanted.iter().copied()))
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    let in_force = packs_in_force_with(tx, &wanted).await?;
-    let mut found: BTreeMap<ComponentId, Vec<PackId>> = BTreeMap::new();
-    for (component, pack) in drafts.into_iter().chain(in_force) {
-        found.entry(component.into()).or_default().push(pack.into());
-    }
-    for packs in found.values_mut() {
-        packs.sort_unstable();
-        packs.dedup();
-    }
-    Ok(found)
-}
-
-async fn packs_in_force_with(tx: &Tx, components: &[Uuid]) -> StoreResult<Vec<(Uuid, Uuid)>> {
-    use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-    use sea_orm::{ConnectionTrait as _, TryGetable as _};
-    let (pack, version, item) = (integration_pack::Entity, pack_version::Entity, pack_version_item::Entity);
-    let version_id = || (version, pack_version::Column::Id);
-    // From the component to its versions of packs, and to their packs by key: no pack of others is read.
-    let select = Query::select()
-        .column((item, pack_version_item::Column::ComponentId))
-        .column((pack, integration_pack::Column::Id))
-        .from(item)
-        .inner_join(version, Expr::col(version_id()).equals((item, pack_version_item::Column::PackVersionId)))
-        .inner_join(
-            pack,
-            Expr::col((pack, integration_pack::Column::Id)).equals((version, pack_version::Column::PackId)),
-        )
-        .and_where(Expr::col((item, pack_version_item::Column::ComponentId)).is_in(components.iter().copied()))
-        .and_where(Expr::col((pack, integration_pack::Column::DeletedAt)).is_null())
-        .and_where(
-            Expr::col((pack, integration_pack::Column::PendingVersionId)).equals(version_id()).or(Expr::col((
-                pack,
-                integration_pack::Column::CurrentVersionId,
-            ))
-            .equals(version_id())),
-        )
-        .to_owned();
-    let rows = tx.conn().query_all(&select).await?;
-    rows.iter()
-        .map(|row| {
-            let id = |index| Uuid::try_get_by_index(row, index).map_err(sea_orm::DbErr::from);
-            Ok((id(0)?, id(1)?))
-        })
-        .collect()
-}
-
 /// Whether another pack of the publisher has the name.
 ///
 /// # Errors

@@ -1,0 +1,73 @@
+//! Components and the packs that have them, locked together: what is made or taken of a component changes
+//! what its packs are told and what is kept on them.
+
+use std::collections::BTreeMap;
+
+use crate::domain::event::EventKind;
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::pack::{DeploymentModel, Pack};
+use crate::store::write::components::{self, Counters};
+use crate::store::write::{packs, uses};
+use crate::store::{StoreResult, Tx};
+
+use super::Services;
+use super::access::Publisher;
+use super::journal::{Happening, Journal};
+
+/// How often a use case begins anew because somebody put a component into another pack meanwhile.
+pub(super) const TRIES: usize = 5;
+
+/// Locked components, and the locked packs that have them.
+pub(super) struct Holders {
+    pub(super) components: BTreeMap<ComponentId, Counters>,
+    packs: Vec<Pack>,
+    packs_with: BTreeMap<ComponentId, Vec<PackId>>,
+}
+
+impl Holders {
+    /// Locks those of the components that are the caller's, after the packs of a deployment model that have
+    /// them. `None` when a component came into another pack while this waited: begin anew.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError).
+    pub(super) async fn lock(
+        tx: &Tx,
+        caller: &Publisher,
+        wanted: &[ComponentId],
+        model: DeploymentModel,
+    ) -> StoreResult<Option<Self>> {
+        let packs_with = uses::packs_with(tx, wanted, model).await?;
+        let mut ids: Vec<PackId> = packs_with.values().flatten().copied().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let packs = packs::lock_all(tx, &ids).await?;
+        let counters = components::lock_all(tx, &caller.scope, wanted).await?;
+        let components = counters.into_iter().map(|counters| (counters.component.id, counters)).collect();
+        let still_so = uses::packs_with(tx, wanted, model).await? == packs_with;
+        Ok(still_so.then_some(Self { components, packs, packs_with }))
+    }
+
+    /// Tells the publisher of each pack that has the component that there is something newer (R18, R19).
+    pub(super) fn tell_newer(&self, journal: &mut Journal<'_>, component: ComponentId, version: ComponentVersionId) {
+        let with = self.packs_with.get(&component);
+        for pack in self.packs.iter().filter(|pack| with.is_some_and(|ids| ids.contains(&pack.id))) {
+            journal.tell(Happening {
+                component_version_id: Some(version),
+                ..Happening::of(EventKind::NewerShareablePackaged, pack)
+            });
+        }
+    }
+}
+
+impl Services {
+    /// Saves what is counted on of locked components, and what is kept of them on their packs.
+    pub(super) async fn save_holders(&self, tx: &Tx, holders: &Holders) -> StoreResult<()> {
+        for counters in holders.components.values() {
+            components::save_counters(tx, counters).await?;
+        }
+        for pack in &holders.packs {
+            self.reassess(tx, pack).await?;
+        }
+        Ok(())
+    }
+}
