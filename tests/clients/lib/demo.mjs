@@ -1,6 +1,7 @@
 // A demo of the program that was built, on a free port, for as long as a test file runs.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The tokens of the demo. */
@@ -9,7 +10,12 @@ export const SUPPORT = "demo-publisher-support";
 export const ACME = "demo-acme-admin";
 export const GLOBEX = "demo-globex-admin";
 
-export const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../../target", import.meta.url));
+/** The repository's own folder: this file is below it, and so is what is compiled of it. */
+let root = new URL(".", import.meta.url);
+while (!existsSync(new URL("Cargo.lock", root))) root = new URL("..", root);
+export const ROOT = fileURLToPath(root);
+
+export const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 export const PROGRAM = process.env.PACKWRIGHT_PROGRAM ?? `${TARGET}/debug/packwright`;
 const START_WITHIN = 60_000;
 

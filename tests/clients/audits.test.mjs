@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { serverAudits } from "graphql-http";
-import { start } from "../lib/demo.mjs";
+import { start } from "./lib/demo.mjs";
 
 /** As many as this version has: fewer would be audits that were lost. */
 const AUDITS = 61;
