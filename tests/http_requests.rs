@@ -313,6 +313,8 @@ async fn a_long_answer_is_compressed_for_whom_it_helps() {
     let long = Ask::query("{ __schema { types { name description } } }");
     let plain = server.send(&long).await;
     assert_eq!(plain.header("content-encoding"), None);
+    let short = server.send(&Ask::query("{ __typename }").with("accept-encoding", "gzip")).await;
+    assert_eq!(short.header("content-encoding"), None, "not worth it");
     let packed = server.send(&long.with("accept-encoding", "gzip")).await;
     assert_eq!(packed.header("content-encoding").as_deref(), Some("gzip"));
     assert!(packed.body.len() * 2 < plain.body.len(), "{} of {}", packed.body.len(), plain.body.len());

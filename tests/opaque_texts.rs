@@ -30,7 +30,7 @@ fn uuid() -> impl Strategy<Value = Uuid> {
 
 proptest! {
     #[test]
-    fn no_text_in_the_place_of_a_cursor_does_harm(text in texts(), account in uuid(), key in any::<[u8; 32]>()) {
+    fn fuzz_no_text_in_the_place_of_a_cursor_does_harm(text in texts(), account in uuid(), key in any::<[u8; 32]>()) {
         if let Some(keys) = FORM.decode(&text) {
             prop_assert_eq!(keys.len(), 4);
             prop_assert_eq!(FORM.decode(&FORM.encode(&keys)), Some(keys), "what is read can be written");
@@ -66,7 +66,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_in_the_place_of_an_id_does_harm(text in texts()) {
+    fn fuzz_no_text_in_the_place_of_an_id_does_harm(text in texts()) {
         if let Some(gid) = Gid::decode(&ID(text.clone())) {
             prop_assert_eq!(gid.encode().to_string(), text, "an object has one id");
         }

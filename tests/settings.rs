@@ -71,3 +71,17 @@ fn times_and_counts_have_bounds() {
     assert_eq!(args.transport.header_timeout, std::time::Duration::from_millis(500));
     assert!(args.describe().contains("header-timeout = 0.5\n"));
 }
+
+#[test]
+fn only_loopback_is_served_without_a_name_and_the_demo_nowhere_else() {
+    let check = |line: &[&str]| parse(line).expect("a command line").check();
+    for listener in ["127.0.0.1:8080", "[::1]:8080", "localhost:0", "127.8.8.8:1"] {
+        assert_eq!(check(&["--listen", listener]), Ok(()), "{listener}");
+        assert_eq!(check(&["--demo", "--listen", listener]), Ok(()), "{listener}");
+    }
+    for listener in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"] {
+        assert!(check(&["--listen", listener]).is_err(), "{listener}");
+        assert_eq!(check(&["--listen", listener, "--public-host", "api.example.com"]), Ok(()), "{listener}");
+        assert!(check(&["--demo", "--listen", listener, "--public-host", "api.example.com"]).is_err(), "{listener}");
+    }
+}

@@ -207,12 +207,12 @@ fn nearly() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_text_breaks_the_reader(text in prop_oneof![any::<String>(), nearly()]) {
+    fn fuzz_no_text_breaks_the_reader(text in prop_oneof![any::<String>(), nearly()]) {
         let _ = ClientMessage::parse(&text);
     }
 
     #[test]
-    fn no_conversation_breaks_the_machine(texts in prop::collection::vec(prop_oneof![
+    fn fuzz_no_conversation_breaks_the_machine(texts in prop::collection::vec(prop_oneof![
         nearly(),
         (0..5u8).prop_map(|id| subscribe(&id.to_string()).to_string()),
         (0..5u8).prop_map(|id| json!({ "type": "complete", "id": id.to_string() }).to_string()),

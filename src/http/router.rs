@@ -11,7 +11,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use futures_util::FutureExt as _;
-use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
+use tower_http::compression::{CompressionLayer, DefaultPredicate};
 use tracing::Instrument as _;
 
 use super::accept::Media;
@@ -35,6 +36,8 @@ pub(super) struct Front {
 pub(super) struct RequestId(pub(super) String);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// From how many bytes on an answer is compressed.
+const COMPRESSED_MIN: u64 = 1_024;
 /// The longest id that is taken from a client.
 const REQUEST_ID_MAX: usize = 128;
 
@@ -56,8 +59,8 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     router
         .fallback(async || refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql."))
         .method_not_allowed_fallback(async || Refused::method("GET, HEAD", "Send GET.").reply(Media::Json))
-        // Events are never compressed: they would wait for each other.
-        .layer(CompressionLayer::new())
+        // Events are never compressed: they would wait for each other. Short answers fit into a packet anyway.
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_MIN))))
         .layer(middleware::from_fn_with_state(front.clone(), outermost))
         .with_state(front)
 }
