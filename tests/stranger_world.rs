@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::introspection::Schema;
 use crate::support::{At, Managed, TestApp};
-use crate::support_more::events_after;
 use crate::walk::{Walk, selection};
 
 /// What only the first publisher knows: groups, drafts, notes of packages, tokens, releases not made known.
@@ -71,8 +70,7 @@ impl StrangerWorld {
         let mut sides = Vec::new();
         for ((name, token, is_publisher), cursor) in readers.into_iter().zip(cursors) {
             let mut walk = Walk::from_the_roots(&app, &schema, &token).await;
-            let mut items = heard(&app, &schema, &token, is_publisher, &cursor).await;
-            items.extend(remembered(&app, &token).await);
+            let items = heard(&app, &schema, &token, is_publisher, &cursor).await;
             walk.also_from(&app, &schema, &token, &items).await;
             sides.push(Side { name, token, is_publisher, walk });
         }
@@ -241,14 +239,4 @@ async fn heard(app: &TestApp, schema: &Schema, token: &str, is_publisher: bool, 
         }
     }
     items
-}
-
-/// The events of packs that a reader can read again.
-async fn remembered(app: &TestApp, token: &str) -> Vec<Value> {
-    let mut found = Vec::new();
-    for event in events_after(app, 0).await.into_iter().filter(|event| event.kind.starts_with("PACK_")) {
-        let node = app.read_event(token, &event, "").await;
-        found.extend(Some(node).filter(|node| !node.is_null()));
-    }
-    found
 }

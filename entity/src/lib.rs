@@ -13,6 +13,8 @@ pub mod content_key;
 pub mod draft_row;
 pub mod enrolment_token;
 pub mod event;
+pub mod event_log;
+pub mod heard_before;
 pub mod installation;
 pub mod installation_update;
 pub mod integration_pack;

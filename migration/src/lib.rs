@@ -5,6 +5,7 @@ pub use sea_orm_migration::prelude::{DbErr, MigratorTrait};
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m0001_lifecycle;
+mod m0002_logs;
 mod m0004_adoption;
 mod spelling;
 
@@ -14,6 +15,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_lifecycle::Migration), Box::new(m0004_adoption::Migration)]
+        vec![Box::new(m0001_lifecycle::Migration), Box::new(m0002_logs::Migration), Box::new(m0004_adoption::Migration)]
     }
 }

@@ -24,6 +24,47 @@ pub enum EventKind {
     PackDeleted,
 }
 
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 14] = [
+        Self::ReleaseScheduled,
+        Self::ReleaseRescheduled,
+        Self::ReleaseCanceled,
+        Self::ReleaseSuperseded,
+        Self::ReleaseStarted,
+        Self::ReleaseProgressed,
+        Self::ReleaseCompleted,
+        Self::UpdateOffered,
+        Self::InstallationUpdated,
+        Self::InstallationFrozen,
+        Self::PackShared,
+        Self::PackUnshared,
+        Self::NewerShareablePackaged,
+        Self::PackDeleted,
+    ];
+
+    /// Whether it is one of a release, that every account hears that has the pack installed.
+    #[must_use]
+    pub fn is_of_release(self) -> bool {
+        match self {
+            Self::ReleaseScheduled
+            | Self::ReleaseRescheduled
+            | Self::ReleaseCanceled
+            | Self::ReleaseSuperseded
+            | Self::ReleaseStarted
+            | Self::ReleaseProgressed
+            | Self::ReleaseCompleted => true,
+            Self::UpdateOffered
+            | Self::InstallationUpdated
+            | Self::InstallationFrozen
+            | Self::PackShared
+            | Self::PackUnshared
+            | Self::NewerShareablePackaged
+            | Self::PackDeleted => false,
+        }
+    }
+}
+
 /// Who hears of an event (R50).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {

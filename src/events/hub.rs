@@ -16,17 +16,33 @@ use tokio::time::Instant as Tick;
 use super::cursor::Sealer;
 use crate::domain::event::Event;
 use crate::service::error::Failure;
+use crate::store::event_log::{self, Route};
 pub use crate::store::events::Interest;
-use crate::store::events::{self, Route};
 use crate::store::scope::Scope;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, events};
 
 /// How long a commit of another process can go unnoticed.
 const POLL: Duration = Duration::from_secs(1);
 /// How many events a subscriber reads at a time.
-const PAGE: u64 = 100;
+const PAGE: u32 = 100;
 /// Of how many events the routes are kept; who is further behind reads the log.
 const TAIL: usize = 4_096;
+
+/// Why events can't be told on.
+#[derive(Clone, Debug)]
+pub enum Halt {
+    /// The place is older than what is kept. From `oldest` on nothing is missed any more.
+    Expired {
+        oldest: i64,
+    },
+    Failed(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
 
 /// Follows the event log.
 pub struct Hub {
@@ -53,8 +69,8 @@ impl Hub {
     /// # Errors
     /// [`StoreError`](crate::store::StoreError).
     pub async fn open(db: Db) -> StoreResult<Self> {
-        let sealer = Sealer::new(events::cursor_secret(&db).await?);
-        let head = events::head(&db).await?;
+        let sealer = Sealer::new(event_log::cursor_secret(&db).await?);
+        let head = event_log::extent(&db).await?.end;
         let tail = Tail { from: head, head, routes: VecDeque::new(), change: 0, looked_at: None };
         Ok(Self { db, sealer, tail: Mutex::new(tail) })
     }
@@ -70,25 +86,41 @@ impl Hub {
     /// # Errors
     /// [`Failure`].
     pub async fn head(&self) -> Result<i64, Failure> {
-        Ok(events::head(&self.db).await?)
+        Ok(event_log::extent(&self.db).await?.end)
+    }
+
+    /// Whether all that came after a place is still there. Asked after reading from that place, so that
+    /// what was pruned meanwhile is noticed.
+    ///
+    /// # Errors
+    /// [`Halt::Expired`] when some of it was pruned; [`Halt::Failed`].
+    pub async fn check_kept(&self, place: i64) -> Result<(), Halt> {
+        match event_log::extent(&self.db).await?.begin {
+            begin if place < begin => Err(Halt::Expired { oldest: begin }),
+            _ => Ok(()),
+        }
     }
 
     /// The events after a place that a reader may see and wants, and then those to come; without a place,
-    /// those to come alone. Never ends by itself but with a failure.
+    /// those to come alone. Never ends by itself but with what halts it: pruning, too, that overtakes a
+    /// reader who is slow.
     ///
     /// # Errors
-    /// [`Failure`] when the log can't be read.
+    /// [`Halt`] when the place is older than what is kept, or the log can't be read.
     pub async fn follow(
         self: &Arc<Self>,
         scope: Scope,
         after: Option<i64>,
         interest: Interest,
-    ) -> Result<BoxStream<'static, Result<Event, Failure>>, Failure> {
+    ) -> Result<BoxStream<'static, Result<Event, Halt>>, Halt> {
         let hub = self.clone();
         let mut changes = self.db.changes();
         // Subscribed before the log's end is read, so that nothing falls between.
         let mut last = match after {
-            Some(place) => place,
+            Some(place) => {
+                self.check_kept(place).await?;
+                place
+            }
             None => self.head().await?,
         };
         Ok(Box::pin(async_stream::try_stream! {
@@ -97,8 +129,9 @@ impl Hub {
                 let (head, concerned) = hub.look(change, scope, &interest, last).await?;
                 let mut more = concerned;
                 while more {
-                    let page = events::after(&hub.db, scope, last, &interest, PAGE).await?;
-                    more = u64::try_from(page.len()).is_ok_and(|n| n >= PAGE);
+                    let (page, left) = events::after(&hub.db, scope, last, &interest, PAGE).await?;
+                    hub.check_kept(last).await?;
+                    more = left;
                     for event in page {
                         last = event.sequence;
                         yield event;
@@ -135,17 +168,36 @@ impl Hub {
 }
 
 impl Tail {
+    /// Takes in what has come since the last look; of what is far more than is kept, nothing.
     async fn look(&mut self, db: &Db) -> StoreResult<()> {
-        loop {
-            let new = events::routes_after(db, self.head, 1_000).await?;
-            let Some(last) = new.last() else { return Ok(()) };
+        let looked_to = self.head;
+        let end = event_log::extent(db).await?.end;
+        if usize::try_from(end - looked_to).is_ok_and(|new| new > TAIL) {
+            self.begin_at(end);
+            return Ok(());
+        }
+        while self.head < end {
+            let new = event_log::routes_after(db, self.head, 1_000).await?;
+            let Some(last) = new.last() else { break };
             self.head = last.sequence;
             self.routes.extend(new);
-            while self.routes.len() > TAIL {
-                if let Some(dropped) = self.routes.pop_front() {
-                    self.from = dropped.sequence;
-                }
+        }
+        self.head = self.head.max(end);
+        if self.head > looked_to && event_log::extent(db).await?.begin > looked_to {
+            // Some of it was pruned before it was looked at: whom that concerned is not known.
+            self.begin_at(self.head);
+        }
+        while self.routes.len() > TAIL {
+            if let Some(dropped) = self.routes.pop_front() {
+                self.from = dropped.sequence;
             }
         }
+        Ok(())
+    }
+
+    fn begin_at(&mut self, place: i64) {
+        self.routes.clear();
+        self.from = place;
+        self.head = place;
     }
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Result, SimpleObject};
 
 use super::error::bad_input;
-use crate::store::page::{CursorForm, Page, PageRequest};
+use crate::store::page::{CursorForm, Key, Page, PageRequest};
 
 /// The arguments `first`, `after`, `last` and `before` as they came.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,14 @@ impl PageArgs {
     /// # Errors
     /// BAD_USER_INPUT for both sizes at once, one that is not 1 to 100, and a cursor of another list or order.
     pub fn request(&self, ctx: &Context<'_>, form: CursorForm) -> Result<PageRequest> {
+        self.request_by(ctx, |cursor| form.decode(cursor))
+    }
+
+    /// The same for cursors that `open` reads.
+    ///
+    /// # Errors
+    /// As [`PageArgs::request`].
+    pub fn request_by(&self, ctx: &Context<'_>, open: impl Fn(&str) -> Option<Vec<Key>>) -> Result<PageRequest> {
         let (size, backward) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(bad_input("Give `first` or `last`, not both.")),
             (Some(first), None) => (size(first, "first")?, false),
@@ -39,7 +47,7 @@ impl PageArgs {
         };
         let keys = |cursor: &Option<String>, which: &str| {
             let unfit = || bad_input(format!("`{which}` is no cursor of this list in this order."));
-            cursor.as_ref().map(|cursor| form.decode(cursor).ok_or_else(unfit)).transpose()
+            cursor.as_ref().map(|cursor| open(cursor).ok_or_else(unfit)).transpose()
         };
         Ok(PageRequest {
             size,

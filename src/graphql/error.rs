@@ -47,6 +47,17 @@ pub fn bad_input(message: impl Into<String>) -> Error {
     failure(Failure::BadInput(message.into()))
 }
 
+/// The answer for an event cursor that is older than what is kept; from `oldest` on nothing is missed.
+#[must_use]
+pub fn cursor_expired(oldest: String) -> Error {
+    let message =
+        "The events after this cursor are no longer kept. Read the state again, and go on after `viewer.eventCursor`.";
+    Error::new(message).extend_with(|_, extensions| {
+        extensions.set("code", "CURSOR_EXPIRED");
+        extensions.set("oldestCursor", oldest);
+    })
+}
+
 /// A mistake in this program.
 #[must_use]
 pub fn bug(what: impl Into<String>) -> Error {

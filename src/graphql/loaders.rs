@@ -12,6 +12,7 @@ use ::dataloader::cached::Loader;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use super::loaders_logs::LogLoaders;
 use super::loaders_managed::ManagedLoaders;
 use crate::domain::Instant;
 use crate::domain::adoption::CurvePoint;
@@ -168,6 +169,7 @@ pub struct Loaders {
     pub publisher: PublisherLoaders,
     /// Accounts, groups, installations, and what a managed account reads.
     pub managed: ManagedLoaders,
+    pub logs: LogLoaders,
 }
 
 impl Loaders {
@@ -176,7 +178,12 @@ impl Loaders {
     pub fn new(services: &Shared, caller: &Caller) -> Self {
         let Services { db, clock, .. } = &**services;
         let base = Base { db: db.clone(), scope: caller.viewer().ok().map(|v| v.scope()), now: clock.now() };
-        Self { publisher: PublisherLoaders::new(&base), managed: ManagedLoaders::new(&base), base }
+        Self {
+            publisher: PublisherLoaders::new(&base),
+            managed: ManagedLoaders::new(&base),
+            logs: LogLoaders::new(&base),
+            base,
+        }
     }
 
     /// The instant that everything of this set is told at.

@@ -4,17 +4,16 @@
 use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 
-use crate::domain::event::{Event, EventKind};
-use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::event::{self as domain, EventKind};
+use crate::domain::id::ReleaseId;
 use crate::events::hub::Interest;
-use crate::service::error::Failure;
-use crate::store::scope::Scope;
 
 use super::context::ContextExt as _;
 use super::enums::ReleaseState;
 use super::error::{ResultExt as _, bad_input, not_found};
+use super::event_log::{EventFilter, halted, known_pack, place};
 use super::ids;
-use super::interfaces::Pack;
+use super::interfaces::Event;
 use super::types::event::{Heard, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem};
 use super::types::release::Release;
 
@@ -50,8 +49,8 @@ impl Subscription {
             EventKind::ReleaseStarted,
             EventKind::ReleaseCompleted,
         ];
-        let pack_id = pack(ctx, pack_id).await?;
-        let events = follow(ctx, after, Interest { kinds, pack_id, release_id: None }).await?;
+        let pack_id = known_pack(ctx, pack_id).await?;
+        let events = follow(ctx, after, Interest { kinds: Some(kinds), pack_id, ..Interest::default() }).await?;
         Ok(shown(ctx, events))
     }
 
@@ -66,8 +65,8 @@ impl Subscription {
         Release::by_id(ctx, id).await?.ok_or_else(not_found)?;
         // The log's end is read before the release is: what happens in between is told once more.
         let head = ctx.data_of_request().hub.head().await.or_failure()?;
-        let interest = Interest { kinds: Vec::new(), pack_id: None, release_id: Some(id) };
-        let events = ctx.data_of_request().hub.follow(ctx.scope()?, Some(head), interest).await.or_failure()?;
+        let interest = Interest { release_id: Some(id), ..Interest::default() };
+        let events = follow_from(ctx, Some(head), interest).await?;
         Ok(progress(ctx, id, head, events))
     }
 
@@ -78,7 +77,7 @@ impl Subscription {
         #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<InstallationEvent>>> {
         let kinds = vec![EventKind::UpdateOffered, EventKind::InstallationUpdated, EventKind::InstallationFrozen];
-        let events = follow(ctx, after, Interest { kinds, pack_id: None, release_id: None }).await?;
+        let events = follow(ctx, after, Interest { kinds: Some(kinds), ..Interest::default() }).await?;
         Ok(shown(ctx, events))
     }
 
@@ -90,45 +89,49 @@ impl Subscription {
         #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<NewerShareableEvent>>> {
         ctx.publisher()?;
-        let pack_id = pack(ctx, pack_id).await?;
-        let kinds = vec![EventKind::NewerShareablePackaged];
-        let events = follow(ctx, after, Interest { kinds, pack_id, release_id: None }).await?;
+        let pack_id = known_pack(ctx, pack_id).await?;
+        let kinds = Some(vec![EventKind::NewerShareablePackaged]);
+        let events = follow(ctx, after, Interest { kinds, pack_id, ..Interest::default() }).await?;
+        Ok(shown(ctx, events))
+    }
+
+    /// All events that the caller may hear of (R50).
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+        #[graphql(desc = "Only events that match all of it.")] filter: Option<EventFilter>,
+    ) -> Result<impl Stream<Item = Result<Event>>> {
+        let interest = filter.unwrap_or_default().read(ctx).await?;
+        let events = follow(ctx, after, interest).await?;
         Ok(shown(ctx, events))
     }
 }
 
-type Events = BoxStream<'static, Result<Event, Failure>>;
-
-/// The pack that a viewer names by the id that it knows it by.
-async fn pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
-    let scope = ctx.scope()?;
-    let Some(id) = id else { return Ok(None) };
-    let id = match scope {
-        Scope::Publisher(_) => ids::pack_id(&id)?,
-        Scope::Managed(_) => ids::available_pack_id(&id)?,
-    };
-    Pack::by_id(ctx, id).await?.ok_or_else(not_found)?;
-    Ok(Some(id))
-}
+type Events = BoxStream<'static, Result<domain::Event>>;
 
 /// The viewer's events from a cursor on, or from what happens next. What the transport says wins: it knows
 /// what the listener heard last.
 async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) -> Result<Events> {
-    let (scope, hub) = (ctx.scope()?, &ctx.data_of_request().hub);
-    let open = |cursor: String| {
-        let place = hub.sealer().open(scope.account_id(), &cursor);
-        place.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
-    };
+    let open =
+        |cursor: String| place(ctx, &cursor)?.ok_or_else(|| bad_input("`after` is no event cursor of this account."));
     let given = ctx.place().and_then(|place| place.given());
     let after = given.or(after).map(open).transpose()?;
-    hub.follow(scope, after, interest).await.or_failure()
+    follow_from(ctx, after, interest).await
+}
+
+/// The viewer's events from a place of the log on.
+async fn follow_from(ctx: &Context<'_>, after: Option<i64>, interest: Interest) -> Result<Events> {
+    let (scope, hub) = (ctx.scope()?, ctx.data_of_request().hub.clone());
+    let events = hub.follow(scope, after, interest).await.map_err(|halt| halted(&hub, scope, halt))?;
+    Ok(events.map(move |event| event.map_err(|halt| halted(&hub, scope, halt))).boxed())
 }
 
 /// Each event with loaders of its own; ends with the first error.
 fn shown<T: From<Heard>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<Item = Result<T>> {
     async_stream::try_stream! {
         while let Some(event) = events.next().await {
-            let event = event.or_failure()?;
+            let event = event?;
             ctx.renew();
             let heard = Heard::new(ctx, event)?;
             reach(ctx, heard.cursor());
@@ -167,7 +170,7 @@ fn progress(
             }
             let Some(happened) = events.next().await else { break };
             for event in happened {
-                place = event.or_failure()?.sequence;
+                place = event?.sequence;
             }
         }
     }

@@ -115,9 +115,12 @@ impl Services {
                 _ => {}
             }
         }
-        let place = if frozen.is_empty() { 0 } else { log::head(tx).await? };
-        installations::save_frozen(tx, &frozen, Some((journal.now, place))).await?;
-        Ok(installations::save_frozen(tx, &thawed, None).await?)
+        if frozen.is_empty() && thawed.is_empty() {
+            return Ok(());
+        }
+        let place = log::head(tx).await?;
+        installations::save_frozen(tx, &frozen, journal.now, place).await?;
+        Ok(installations::save_thawed(tx, &thawed, place).await?)
     }
 }
 

@@ -1,44 +1,38 @@
 //! The event log as its readers may see it (R49, R50).
 
-use entity::{event, installation, server_secret};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
-use uuid::Uuid;
+use std::collections::HashMap;
+
+use entity::{event, heard_before, installation};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use super::convert::{self, Stored as _};
+use super::event_log::Route;
+use super::grants::col;
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use super::scope::{ManagedScope, Scope};
-use super::{Db, StoreError, StoreResult};
+use super::{Db, StoreResult};
 use crate::domain::event::{Audience, Event, EventKind};
-use crate::domain::id::{AccountId, EventId, PackId, ReleaseId};
+use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
 
 /// Which events a reader wants of those that it may see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// All kinds when empty.
-    pub kinds: Vec<EventKind>,
+    /// All kinds when `None`, nothing when empty.
+    pub kinds: Option<Vec<EventKind>>,
     pub pack_id: Option<PackId>,
     pub release_id: Option<ReleaseId>,
-}
-
-/// What tells whether an event can concern a reader, without reading it.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    pub sequence: i64,
-    pub kind: EventKind,
-    pub audience: Audience,
-    pub publisher_id: AccountId,
-    pub account_id: Option<AccountId>,
-    pub pack_id: PackId,
-    pub release_id: Option<ReleaseId>,
+    pub installation_id: Option<InstallationId>,
 }
 
 impl Interest {
     /// Whether an event of this route may be for the reader. Says yes when only the database can tell.
     #[must_use]
     pub fn may_concern(&self, scope: Scope, route: &Route) -> bool {
-        let wanted = (self.kinds.is_empty() || self.kinds.contains(&route.kind))
+        let wanted = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&route.kind))
             && self.pack_id.is_none_or(|pack| pack == route.pack_id)
-            && self.release_id.is_none_or(|release| route.release_id == Some(release));
+            && self.release_id.is_none_or(|release| route.release_id == Some(release))
+            && self.installation_id.is_none_or(|installation| route.installation_id == Some(installation));
         wanted
             && match scope {
                 Scope::Publisher(scope) => {
@@ -51,134 +45,163 @@ impl Interest {
                 },
             }
     }
+
+    fn kinds(&self) -> &[EventKind] {
+        self.kinds.as_deref().unwrap_or(&EventKind::ALL)
+    }
+
+    /// What it asks of an event, to be checked row by row.
+    fn check(&self, select: &mut SelectStatement) {
+        let kinds = self.kinds.as_ref().map(|kinds| kinds.iter().map(|kind| kind.stored()));
+        select
+            .and_where_option(kinds.map(|kinds| checked(col(event::Column::Kind).is_in(kinds))))
+            .and_where_option(self.pack_id.map(|id| checked(col(event::Column::PackId).eq(id.0))))
+            .and_where_option(self.release_id.map(|id| checked(col(event::Column::ReleaseId).eq(id.0))))
+            .and_where_option(self.installation_id.map(|id| checked(col(event::Column::InstallationId).eq(id.0))));
+    }
+}
+
+/// What a publisher may see: all of its packs but what is for one account alone.
+fn of_publisher(scope: Scope) -> Expr {
+    col(event::Column::PublisherId)
+        .eq(scope.publisher_id().0)
+        .and(col(event::Column::Audience).ne(Audience::Account.stored()))
+}
+
+/// What is for this account by name.
+fn of_account(scope: ManagedScope) -> Expr {
+    let named = [Audience::Account, Audience::PublisherAndAccount].map(|audience| audience.stored());
+    col(event::Column::AccountId).eq(scope.account_id().0).and(col(event::Column::Audience).is_in(named))
+}
+
+/// What is for every account that has the pack installed, as far as this one heard of it then.
+fn of_installed(scope: ManagedScope) -> Expr {
+    col(event::Column::PublisherId).eq(scope.publisher_id().0).and(for_installed()).and(hears(scope))
+}
+
+/// Spelt as in the index `event_for_installed`, that is of these alone.
+fn for_installed() -> Expr {
+    col(event::Column::Audience).eq(Expr::cust("'PUBLISHER_AND_INSTALLED'"))
+}
+
+/// Whether the event at hand stands in an interval in which the account had its pack installed and granted.
+fn hears(scope: ManagedScope) -> Expr {
+    use heard_before::Column as H;
+    use installation::Column as I;
+    let sequence = || col(event::Column::Sequence);
+    let now = Query::select()
+        .expr(Expr::cust("1"))
+        .from(installation::Entity)
+        .and_where(col(I::AccountId).eq(scope.account_id().0))
+        .and_where(col(I::PackId).eq(col(event::Column::PackId)))
+        .and_where(sequence().gt(col(I::HeardFrom)))
+        .and_where(col(I::HeardUntil).is_null().or(sequence().lte(col(I::HeardUntil))))
+        .take();
+    let before = Query::select()
+        .expr(Expr::cust("1"))
+        .from(heard_before::Entity)
+        .and_where(col(H::AccountId).eq(scope.account_id().0))
+        .and_where(col(H::PackId).eq(col(event::Column::PackId)))
+        .and_where(sequence().gt(col(H::HeardFrom)))
+        .and_where(sequence().lte(col(H::HeardUntil)))
+        .take();
+    Expr::exists(now).or(Expr::exists(before))
 }
 
 /// What a reader may see of the log.
-fn visible(scope: Scope) -> Condition {
+fn visible(scope: Scope) -> Expr {
     match scope {
-        Scope::Publisher(scope) => Condition::all()
-            .add(event::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
-            .add(event::Column::Audience.ne(Audience::Account.stored())),
-        Scope::Managed(scope) => Condition::any()
-            .add(Condition::all().add(event::Column::AccountId.eq(Uuid::from(scope.account_id()))).add(
-                event::Column::Audience.is_in([Audience::Account.stored(), Audience::PublisherAndAccount.stored()]),
-            ))
-            .add(
-                Condition::all()
-                    .add(event::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
-                    .add(event::Column::Audience.eq(Audience::PublisherAndInstalled.stored()))
-                    .add(Expr::exists(hears(scope))),
-            ),
+        Scope::Publisher(_) => of_publisher(scope),
+        Scope::Managed(managed) => of_account(managed).or(of_installed(managed)),
     }
 }
 
-/// An installation of the account's that was there when the event at hand happened.
-fn hears(scope: ManagedScope) -> sea_orm::sea_query::SelectStatement {
-    let row = installation::Entity;
-    let sequence = || Expr::col((event::Entity, event::Column::Sequence));
-    Query::select()
-        .expr(Expr::val(1))
-        .from(row)
-        .and_where(Expr::col((row, installation::Column::AccountId)).eq(Uuid::from(scope.account_id())))
-        .and_where(Expr::col((row, installation::Column::PackId)).equals((event::Entity, event::Column::PackId)))
-        .and_where(sequence().gt(Expr::col((row, installation::Column::HeardFrom))))
-        .cond_where(
-            Condition::any()
-                .add(Expr::col((row, installation::Column::HeardUntil)).is_null())
-                .add(sequence().lte(Expr::col((row, installation::Column::HeardUntil)))),
-        )
-        .to_owned()
-}
-
-/// The next events after a place of the log, oldest first.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, limit: u64) -> StoreResult<Vec<Event>> {
-    let mut select = event::Entity::find().filter(visible(scope)).filter(event::Column::Sequence.gt(place));
-    if !interest.kinds.is_empty() {
-        select = select.filter(event::Column::Kind.is_in(interest.kinds.iter().map(|kind| kind.stored())));
+/// What a reader may see and wants, in parts, each of which an index has in the order of the log.
+fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
+    use event::Column as E;
+    let part = |found_by: Expr, may_see: Expr| {
+        let mut select = event::Entity::find().filter(found_by).filter(checked(may_see)).into_query();
+        interest.check(&mut select);
+        select
+    };
+    let by_kind = |column: Expr, kinds: &mut dyn Iterator<Item = EventKind>, may_see: Expr| -> Vec<_> {
+        kinds.map(|kind| part(column.clone().and(col(E::Kind).eq(kind.stored())), may_see.clone())).collect()
+    };
+    if let Some(id) = interest.installation_id {
+        return vec![part(col(E::InstallationId).eq(id.0), visible(scope))];
     }
-    if let Some(pack) = interest.pack_id {
-        select = select.filter(event::Column::PackId.eq(Uuid::from(pack)));
+    if let Some(id) = interest.release_id {
+        return vec![part(col(E::ReleaseId).eq(id.0), visible(scope))];
     }
-    if let Some(release) = interest.release_id {
-        select = select.filter(event::Column::ReleaseId.eq(Uuid::from(release)));
+    let mut kinds = interest.kinds().iter().copied();
+    match (scope, interest.pack_id) {
+        (Scope::Publisher(_), Some(id)) => by_kind(col(E::PackId).eq(id.0), &mut kinds, of_publisher(scope)),
+        (Scope::Publisher(by), None) if interest.kinds.is_some() => {
+            by_kind(col(E::PublisherId).eq(by.publisher_id().0), &mut kinds, of_publisher(scope))
+        }
+        (Scope::Publisher(by), None) => vec![part(col(E::PublisherId).eq(by.publisher_id().0), of_publisher(scope))],
+        (Scope::Managed(by), pack) => {
+            let mut parts = vec![part(col(E::AccountId).eq(by.account_id().0), of_account(by))];
+            let mut of_releases = kinds.filter(|kind| kind.is_of_release()).peekable();
+            match (of_releases.peek(), pack) {
+                (None, _) => {}
+                (_, Some(id)) => parts.extend(by_kind(col(E::PackId).eq(id.0), &mut of_releases, of_installed(by))),
+                (_, None) => {
+                    let found_by = col(E::PublisherId).eq(by.publisher_id().0).and(for_installed());
+                    parts.push(part(found_by, of_installed(by)));
+                }
+            }
+            parts
+        }
     }
-    let found = select.order_by_asc(event::Column::Sequence).limit(limit).all(db.reader()).await?;
-    found.into_iter().map(convert::event).collect()
 }
 
-/// One event, if the reader may see it.
+/// The keys of these pages; their cursors are sealed before they are shown.
+pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
+
+/// A page of what a reader may see and wants, oldest first.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn by_id(db: &Db, scope: Scope, id: EventId) -> StoreResult<Option<Event>> {
-    let found = event::Entity::find().filter(visible(scope)).filter(event::Column::Id.eq(Uuid::from(id)));
-    found.one(db.reader()).await?.map(convert::event).transpose()
+/// [`StoreError`](super::StoreError).
+pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Event>> {
+    let order =
+        Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |row: &event::Model| vec![Key::Number(row.sequence)]);
+    page::page_of_parts(db, parts(scope, interest), order, request).await?.try_map(convert::event)
 }
 
-/// Where the log ends.
+/// The next events after a place of the log, oldest first, and whether there are more.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn head(db: &Db) -> StoreResult<i64> {
-    let last: Option<i64> = event::Entity::find()
-        .select_only()
-        .column(event::Column::Sequence)
-        .order_by_desc(event::Column::Sequence)
-        .limit(1)
-        .into_tuple()
-        .one(db.reader())
-        .await?;
-    Ok(last.unwrap_or(0))
+/// [`StoreError`](super::StoreError).
+pub async fn after(
+    db: &Db,
+    scope: Scope,
+    place: i64,
+    interest: &Interest,
+    size: u32,
+) -> StoreResult<(Vec<Event>, bool)> {
+    let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
+    let page = page(db, scope, interest, request).await?;
+    Ok((page.items.into_iter().map(|(_, event)| event).collect(), page.has_next))
 }
 
-/// A row of [`routes_after`].
-type RouteRow = (i64, String, String, Uuid, Option<Uuid>, Uuid, Option<Uuid>);
-
-/// The routes of the next events after a place of the log, oldest first.
+/// Whether there is any that a reader may see and wants.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<Route>> {
-    let found: Vec<RouteRow> = event::Entity::find()
-        .select_only()
-        .columns([
-            event::Column::Sequence,
-            event::Column::Kind,
-            event::Column::Audience,
-            event::Column::PublisherId,
-            event::Column::AccountId,
-            event::Column::PackId,
-            event::Column::ReleaseId,
-        ])
-        .filter(event::Column::Sequence.gt(place))
-        .order_by_asc(event::Column::Sequence)
-        .limit(limit)
-        .into_tuple()
+/// [`StoreError`](super::StoreError).
+pub async fn any(db: &Db, scope: Scope, interest: &Interest) -> StoreResult<bool> {
+    Ok(!page(db, scope, interest, PageRequest::first(1)).await?.items.is_empty())
+}
+
+/// The events with these ids, as far as the reader may see them.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashMap<EventId, Event>> {
+    let found = event::Entity::find()
+        .filter(col(event::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(checked(visible(scope)))
         .all(db.reader())
         .await?;
-    let route = |(sequence, kind, audience, publisher, account, pack, release): RouteRow| {
-        Ok(Route {
-            sequence,
-            kind: EventKind::read(&kind)?,
-            audience: Audience::read(&audience)?,
-            publisher_id: publisher.into(),
-            account_id: account.map(Into::into),
-            pack_id: pack.into(),
-            release_id: release.map(Into::into),
-        })
-    };
-    found.into_iter().map(route).collect()
-}
-
-/// The 32 bytes that seal event cursors, made by the first migration.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn cursor_secret(db: &Db) -> StoreResult<[u8; 32]> {
-    let row = server_secret::Entity::find_by_id(1).one(db.reader()).await?;
-    row.and_then(|row| row.secret.try_into().ok())
-        .ok_or_else(|| StoreError::Fault("the table server_secret holds no secret of 32 bytes".into()))
+    found.into_iter().map(|row| convert::event(row).map(|event| (event.event.id, event))).collect()
 }

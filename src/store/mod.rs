@@ -9,6 +9,7 @@ pub mod component_versions;
 pub mod components;
 pub mod convert;
 pub mod drafts;
+pub mod event_log;
 pub mod events;
 pub mod grants;
 pub mod groups;

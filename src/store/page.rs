@@ -42,6 +42,15 @@ pub enum Key {
 }
 
 impl Key {
+    /// The number, if it is one.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(_) | Self::Instant(_) | Self::Id(_) => None,
+        }
+    }
+
     fn value(&self) -> Expr {
         match self {
             Self::Text(text) => Expr::val(text.clone()),
@@ -277,7 +286,7 @@ impl<M: FromQueryResult> Wanted<M> {
         let size = usize::try_from(self.request.size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
         if more && self.request.backward {
-            rows.remove(0);
+            rows.drain(..rows.len() - size);
         }
         rows.truncate(size);
         let (after, before) = (self.request.after.is_some(), self.request.before.is_some());
@@ -292,6 +301,36 @@ impl<M: FromQueryResult> Wanted<M> {
 pub(in crate::store) async fn page<M: FromQueryResult>(db: &Db, wanted: Wanted<M>) -> StoreResult<Page<M>> {
     let mut pages = pages(db, vec![((), wanted)]).await?;
     Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))
+}
+
+/// One page of a list that is given in parts, in one statement, and one more when the total is wanted.
+/// No row is in two of them. Each is read in the list's order from an index of its own, so that the page
+/// costs what its parts show and not what they hold.
+pub(in crate::store) async fn page_of_parts<M: FromQueryResult>(
+    db: &Db,
+    parts: Vec<SelectStatement>,
+    order: Order<M>,
+    request: PageRequest,
+) -> StoreResult<Page<M>> {
+    let mut wanted = Wanted { select: SelectStatement::new(), order, request };
+    let (mut pages, mut counts) = (Vec::new(), Vec::new());
+    for part in parts {
+        wanted.select = part;
+        pages.push(wanted.statement());
+        counts.push(wanted.counted());
+    }
+    let rows = numbered(db, pages).await?;
+    let rows = rows.iter().map(|(row, _)| M::from_query_result(row, "")).collect::<Result<_, _>>()?;
+    let total = if wanted.request.count { Some(sum(db, counts).await?) } else { None };
+    Ok(wanted.page(rows, total))
+}
+
+async fn sum(db: &Db, counts: Vec<SelectStatement>) -> StoreResult<i64> {
+    let mut sum: i64 = 0;
+    for (row, _) in numbered(db, counts).await? {
+        sum = sum.saturating_add(row.try_get("", "total")?);
+    }
+    Ok(sum)
 }
 
 /// Pages of lists that have the same columns, in one statement for all, and one more when totals are

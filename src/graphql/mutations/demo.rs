@@ -162,11 +162,11 @@ impl Demo {
 
 /// The releases that started or ended after a place of the log, in that order, as the caller may see them.
 async fn meanwhile(ctx: &Context<'_>, place: i64) -> Result<Vec<PackRelease>> {
-    let kinds = vec![EventKind::ReleaseStarted, EventKind::ReleaseCompleted];
-    let interest = Interest { kinds, pack_id: None, release_id: None };
+    let kinds = Some(vec![EventKind::ReleaseStarted, EventKind::ReleaseCompleted]);
+    let interest = Interest { kinds, ..Interest::default() };
     // Each is told twice at most: that it started and that it ended.
-    let limit = u64::try_from(2 * RELEASES_MAX).unwrap_or(u64::MAX);
-    let happened = events::after(&ctx.services().db, ctx.scope()?, place, &interest, limit).await.or_failure()?;
+    let limit = u32::try_from(2 * RELEASES_MAX).unwrap_or(u32::MAX);
+    let (happened, _) = events::after(&ctx.services().db, ctx.scope()?, place, &interest, limit).await.or_failure()?;
     let mut seen = HashSet::new();
     let ids = happened.into_iter().filter_map(|event| event.event.release_id).filter(|id| seen.insert(*id));
     let found = try_join_all(ids.take(RELEASES_MAX).map(|id| PackRelease::by_id(ctx, id))).await?;

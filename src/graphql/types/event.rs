@@ -6,14 +6,13 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use crate::domain::event::{self as domain, EventKind as Kind, WindowFacts};
 use crate::domain::id::{EventId, UpdateId};
 use crate::domain::window::Window;
-use crate::graphql::connection::int;
+use crate::graphql::connection::{connection, int};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{EventKind, InstallationUpdateState};
 use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::ids::Gid;
 use crate::graphql::interfaces::{ComponentVersion, Event, Node, Pack, PackRelease};
 use crate::graphql::scalars::DateTime;
-use crate::store::events;
 use crate::store::scope::Scope;
 
 use super::account_group::AccountGroup;
@@ -23,6 +22,8 @@ use super::installation_update::InstallationUpdate;
 use super::progress::ReleaseProgress;
 use super::release::Release;
 use super::release_window::ReleaseWindow;
+
+connection!("events", EventConnection, EventEdge, Event);
 
 /// An event as one account hears it.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Heard {
         Ok(Self { event: event.event, cursor, scope })
     }
 
-    /// Its place in the log, sealed.
+    /// The place in the log, sealed for the account.
     #[must_use]
     pub fn cursor(&self) -> &str {
         &self.cursor
@@ -237,6 +238,12 @@ event_type! {
     }
 }
 
+impl From<Heard> for Event {
+    fn from(heard: Heard) -> Self {
+        Self::of(heard)
+    }
+}
+
 impl Event {
     /// An event in the type of its kind.
     #[must_use]
@@ -264,7 +271,7 @@ impl Event {
 /// # Errors
 /// UNAUTHENTICATED, FORBIDDEN, and faults.
 pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
-    let Some(event) = events::by_id(&ctx.services().db, ctx.scope()?, id).await.or_failure()? else { return Ok(None) };
+    let Some(event) = ctx.loaders().logs.events.one(id).await.or_failure()? else { return Ok(None) };
     Ok(Some(match Event::of(Heard::new(ctx, event)?) {
         Event::ReleaseEvent(event) => event.into(),
         Event::InstallationEvent(event) => event.into(),

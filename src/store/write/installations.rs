@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use entity::{account, installation, installation_update};
-use sea_orm::sea_query::OnConflict;
+use entity::{account, heard_before, installation, installation_update};
+use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder as _, QuerySelect as _,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait as _, QueryFilter,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _,
 };
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use crate::domain::pack::InstallationType;
 use crate::domain::text;
 use crate::store::convert::{self, Stored as _};
 use crate::store::scope::ManagedScope;
-use crate::store::{StoreResult, Tx};
+use crate::store::{StoreError, StoreResult, Tx};
 
 /// Which installations of a pack a batch comes to.
 fn live_of(pack: PackId) -> sea_orm::Select<installation::Entity> {
@@ -221,15 +222,49 @@ pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at
     change_many(tx, ids, row).await
 }
 
-/// Remembers that a freeze was announced, or that the grant is back. A frozen installation's account
-/// hears nothing of the pack's releases after `heard_until`.
+/// Remembers that a freeze was announced. The account hears nothing of what the pack's releases do after
+/// the place `heard_until` of the event log (R50).
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Option<(Instant, i64)>) -> StoreResult<()> {
+pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
     let row = installation::ActiveModel {
-        frozen_at: Set(at.map(|(at, _)| at)),
-        heard_until: Set(at.map(|(_, place)| place)),
+        frozen_at: Set(Some(at)),
+        heard_until: Set(Some(heard_until)),
+        ..Default::default()
+    };
+    change_many(tx, ids, row).await
+}
+
+/// Remembers that the grant is back. The account hears of the pack again after the place `heard_from`; of
+/// what happened meanwhile it never does, and of what it heard before it still can (R50).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_thawed(tx: &Tx, ids: &[InstallationId], heard_from: i64) -> StoreResult<()> {
+    use heard_before::Column as H;
+    use installation::Column as I;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let is_meant = || I::Id.is_in(ids.iter().map(|id| Uuid::from(*id)));
+    let over = installation::Entity::find()
+        .select_only()
+        .columns([I::AccountId, I::PackId, I::Id, I::HeardFrom, I::HeardUntil])
+        .filter(is_meant())
+        .filter(I::HeardUntil.is_not_null())
+        .into_query();
+    let keep = Query::insert()
+        .into_table(heard_before::Entity)
+        .columns([H::AccountId, H::PackId, H::InstallationId, H::HeardFrom, H::HeardUntil])
+        .select_from(over)
+        .map_err(|e| StoreError::Fault(e.to_string()))?
+        .to_owned();
+    tx.conn().execute(&keep).await?;
+    let row = installation::ActiveModel {
+        frozen_at: Set(None),
+        heard_from: Set(heard_from),
+        heard_until: Set(None),
         ..Default::default()
     };
     change_many(tx, ids, row).await
@@ -466,7 +501,6 @@ pub async fn left_after(
     version: PackVersionId,
     after: Uuid,
 ) -> StoreResult<i64> {
-    use sea_orm::sea_query::Query;
     let settled = Query::select()
         .column(installation_update::Column::InstallationId)
         .from(installation_update::Entity)

@@ -1,7 +1,7 @@
 //! The event log and the audit log, written in the transaction that changes the state (R49, R51).
 
 use entity::{audit_entry, event};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use uuid::Uuid;
 
 use super::ActorColumns;
@@ -10,6 +10,7 @@ use crate::domain::account::Actor;
 use crate::domain::event::{Change, NewEvent};
 use crate::domain::id::AccountId;
 use crate::store::convert::{Stored as _, to_json};
+use crate::store::event_log::extent_for;
 use crate::store::{StoreResult, Tx};
 
 /// An entry of the audit log that is about to be written.
@@ -120,13 +121,5 @@ fn entry_row(new: &NewEntry) -> StoreResult<audit_entry::ActiveModel> {
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn head(tx: &Tx) -> StoreResult<i64> {
-    let last: Option<i64> = event::Entity::find()
-        .select_only()
-        .column(event::Column::Sequence)
-        .order_by_desc(event::Column::Sequence)
-        .limit(1)
-        .into_tuple()
-        .one(tx.conn())
-        .await?;
-    Ok(last.unwrap_or(0))
+    Ok(extent_for(tx.conn()).await?.end)
 }

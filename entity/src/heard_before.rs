@@ -1,0 +1,23 @@
+//! Intervals of the event log in which an account heard of a pack's releases, and that are over (R50).
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `heard_before`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "heard_before")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub pack_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub installation_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub heard_from: i64,
+    pub heard_until: i64,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

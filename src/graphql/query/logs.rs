@@ -1,0 +1,27 @@
+//! What happened, and who did what.
+
+use async_graphql::{Context, Object, Result};
+
+use crate::graphql::connection::PageArgs;
+use crate::graphql::event_log::{EventFilter, events_connection};
+use crate::graphql::types::event::EventConnection;
+
+/// The part of the query that reads the event log and the audit log.
+#[derive(Default)]
+pub struct LogQuery;
+
+#[Object]
+impl LogQuery {
+    /// The event log as far as the caller may see it, oldest first (R49, R50). A cursor older than what is kept gets the error CURSOR_EXPIRED with `extensions.oldestCursor`.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only events that match all of it.")] filter: Option<EventFilter>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<EventConnection> {
+        events_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
+    }
+}

@@ -1,0 +1,108 @@
+//! The event log itself, whoever reads it: where it begins and ends, what came, and for whom it may be (R49).
+
+use entity::{event, event_log, server_secret};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SubQueryStatement};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+use uuid::Uuid;
+
+use super::convert::Stored as _;
+use super::{Db, StoreError, StoreResult};
+use crate::domain::event::{Audience, EventKind};
+use crate::domain::id::{AccountId, InstallationId, PackId, ReleaseId};
+
+/// What of the log is there: what comes after `begin`, up to `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// What stood here or before was pruned; who has read up to here has missed nothing.
+    pub begin: i64,
+    pub end: i64,
+}
+
+/// What of the log is there.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn extent(db: &Db) -> StoreResult<Extent> {
+    extent_for(db.reader()).await
+}
+
+/// One statement, so that pruning is seen whole or not at all.
+pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreResult<Extent> {
+    let newest = Query::select().expr(Expr::col(event::Column::Sequence).max()).from(event::Entity).take();
+    let found: Option<(i64, Option<i64>)> = event_log::Entity::find_by_id(1)
+        .select_only()
+        .column(event_log::Column::PrunedTo)
+        .expr_as(Expr::from(SubQueryStatement::from(newest)), "newest")
+        .into_tuple()
+        .one(conn)
+        .await?;
+    let (begin, newest) = found.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
+    // Pruned to its end, the log ends where it did.
+    Ok(Extent { begin, end: std::cmp::max(newest.unwrap_or(begin), begin) })
+}
+
+/// What tells whether an event can concern a reader, without reading it.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub sequence: i64,
+    pub kind: EventKind,
+    pub audience: Audience,
+    pub publisher_id: AccountId,
+    pub account_id: Option<AccountId>,
+    pub pack_id: PackId,
+    pub release_id: Option<ReleaseId>,
+    pub installation_id: Option<InstallationId>,
+}
+
+/// A row of [`routes_after`].
+type RouteRow = (i64, String, String, Uuid, Option<Uuid>, Uuid, Option<Uuid>, Option<Uuid>);
+
+/// The routes of the next events after a place of the log, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<Route>> {
+    let found: Vec<RouteRow> = event::Entity::find()
+        .select_only()
+        .columns([
+            event::Column::Sequence,
+            event::Column::Kind,
+            event::Column::Audience,
+            event::Column::PublisherId,
+            event::Column::AccountId,
+            event::Column::PackId,
+            event::Column::ReleaseId,
+            event::Column::InstallationId,
+        ])
+        .filter(event::Column::Sequence.gt(place))
+        .order_by_asc(event::Column::Sequence)
+        .limit(limit)
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    let route = |(sequence, kind, audience, publisher, account, pack, release, installation): RouteRow| {
+        Ok(Route {
+            sequence,
+            kind: EventKind::read(&kind)?,
+            audience: Audience::read(&audience)?,
+            publisher_id: publisher.into(),
+            account_id: account.map(Into::into),
+            pack_id: pack.into(),
+            release_id: release.map(Into::into),
+            installation_id: installation.map(Into::into),
+        })
+    };
+    found.into_iter().map(route).collect()
+}
+
+/// The 32 bytes that seal event cursors, made by the first migration.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn cursor_secret(db: &Db) -> StoreResult<[u8; 32]> {
+    let row = server_secret::Entity::find_by_id(1).one(db.reader()).await?;
+    row.and_then(|row| row.secret.try_into().ok())
+        .ok_or_else(|| StoreError::Fault("the table server_secret holds no secret of 32 bytes".into()))
+}

@@ -1,0 +1,81 @@
+//! Whatever the logs are filtered by, an index has the rows in their order (R49): on SQLite, that says how it
+//! goes about a statement whatever the tables hold.
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support_more::tables;
+
+/// How SQLite goes about the statements on `table` among these, a step a line; nothing on PostgreSQL.
+async fn plans(app: &TestApp, statements: &[String], table: &str) -> Vec<String> {
+    let backend = tables(app).get_database_backend();
+    if backend == DatabaseBackend::Postgres {
+        return Vec::new();
+    }
+    let mut steps = Vec::new();
+    for sql in statements.iter().filter(|sql| sql.contains(&format!("FROM \"{table}\""))) {
+        let rows =
+            tables(app).query_all_raw(Statement::from_string(backend, format!("EXPLAIN QUERY PLAN {sql}"))).await;
+        for row in rows.expect("a plan") {
+            steps.push(row.try_get::<String>("", "detail").expect("a step"));
+        }
+    }
+    assert!(!steps.is_empty(), "no statement on {table}: {statements:#?}");
+    steps
+}
+
+/// Fails unless a query reads `table` by exactly these indexes, in their order.
+async fn reads_by(app: &TestApp, token: &str, query: &str, variables: Value, table: &str, indexes: &[&str]) {
+    let (_, statements) = app.statements_of(app.gql(token, query, variables.clone())).await;
+    let steps = plans(app, &statements, table).await;
+    if steps.is_empty() {
+        return;
+    }
+    let sorted: Vec<_> =
+        steps.iter().filter(|step| step.contains("TEMP B-TREE") || step.contains(&format!("SCAN {table}"))).collect();
+    assert!(sorted.is_empty(), "{variables}: {steps:#?}");
+    let search = format!("SEARCH {table} USING INDEX ");
+    let used: std::collections::BTreeSet<_> =
+        steps.iter().filter_map(|step| step.strip_prefix(&search)?.split(' ').next()).collect();
+    assert_eq!(used, indexes.iter().copied().collect(), "{variables}: {steps:#?}");
+}
+
+const EVENTS: &str = "query($filter: EventFilter, $after: String, $last: Int) { events(filter: $filter, after: $after, last: $last) { edges { cursor } } }";
+
+#[tokio::test]
+async fn r49_the_event_log_is_read_by_an_index_whatever_is_asked() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let installed = app.installed_pack("Orders", &[&acme]).await;
+    let available = app.available(&acme, "Orders").await;
+    let (p, a) = (app.cursor(&app.publisher).await, app.cursor(&acme.token).await);
+    let kinds = json!(["RELEASE_STARTED", "PACK_SHARED"]);
+    let installation = json!({ "installationId": installed.installations[0], "kinds": kinds });
+    for more in [json!({}), json!({ "after": p }), json!({ "after": p, "last": 5 }), json!({ "last": 5 })] {
+        for (filter, index) in [
+            (json!({}), "event_of_publisher"),
+            (json!({ "kinds": kinds }), "event_of_publisher_by_kind"),
+            (json!({ "packId": installed.pack.id }), "event_of_pack_by_kind"),
+            (json!({ "packId": installed.pack.id, "kinds": kinds }), "event_of_pack_by_kind"),
+            (installation.clone(), "event_of_installation"),
+        ] {
+            let mut variables = more.clone();
+            variables["filter"] = filter;
+            reads_by(&app, &app.publisher, EVENTS, variables, "event", &[index]).await;
+        }
+    }
+    for more in [json!({}), json!({ "after": a }), json!({ "last": 5 })] {
+        for (filter, indexes) in [
+            (json!({}), vec!["event_of_account", "event_for_installed"]),
+            (json!({ "kinds": kinds }), vec!["event_of_account", "event_for_installed"]),
+            (json!({ "kinds": ["PACK_SHARED"] }), vec!["event_of_account"]),
+            (json!({ "packId": available }), vec!["event_of_account", "event_of_pack_by_kind"]),
+            (installation.clone(), vec!["event_of_installation"]),
+        ] {
+            let mut variables = more.clone();
+            variables["filter"] = filter;
+            reads_by(&app, &acme.token, EVENTS, variables, "event", &indexes).await;
+        }
+    }
+}
