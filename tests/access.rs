@@ -7,7 +7,8 @@ use crate::support::{At, TestApp};
 use crate::support_more::{code_of, unknown_like};
 
 /// Fields of Query and Subscription that are for one kind of account; all others are for both.
-const FOR_PUBLISHERS: [&str; 13] = [
+const FOR_PUBLISHERS: [&str; 14] = [
+    "releasePreview",
     "integrationPacks",
     "integrationPack",
     "packsWithNewerShareableVersions",
@@ -176,11 +177,11 @@ async fn r04_a_suspended_accounts_tokens_are_forbidden_until_it_is_active_again(
 async fn r04_a_suspended_accounts_enrolment_token_makes_nothing() {
     let app = TestApp::new().await;
     let (id, enrolment) = app.not_enrolled(&app.publisher, "Acme").await;
-    app.app.services.suspend_account(crate::support::uuid_of(&id).into()).await.expect("suspended");
+    app.ok(&app.publisher, "suspendAccount", json!({ "accountId": id }), "account { status }").await;
     let document =
         "mutation { createApiToken(input: { name: \"first\", role: ADMINISTRATOR }) { secret errors { code } } }";
     assert_eq!(app.error_code(Some(&enrolment), document, json!(null)).await, "FORBIDDEN");
-    app.app.services.reactivate_account(crate::support::uuid_of(&id).into()).await.expect("active again");
+    app.ok(&app.publisher, "reactivateAccount", json!({ "accountId": id }), "account { status }").await;
     let secret = app.enrol(&enrolment).await;
     app.gql(&secret, "{ viewer { role } }", json!(null)).await;
 }

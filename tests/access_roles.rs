@@ -7,13 +7,14 @@ use crate::support::{At, TestApp, input_type};
 use crate::support_more::{all_rows, assert_same_rows, code_of, unknown_like};
 
 /// Each mutation: which kinds of account have it, and the privilege that it needs.
-const TABLE: [(&str, Kinds, &str); 33] = [
+const TABLE: [(&str, Kinds, &str); 37] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createPackagedComponents", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deletePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("restorePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createIntegrationPack", Kinds::Publisher, "INTEGRATION_PACK"),
     ("updateIntegrationPack", Kinds::Publisher, "INTEGRATION_PACK"),
+    ("deleteIntegrationPack", Kinds::Publisher, "INTEGRATION_PACK"),
     ("addPackComponents", Kinds::Publisher, "INTEGRATION_PACK"),
     ("removePackComponent", Kinds::Publisher, "INTEGRATION_PACK"),
     ("restorePackComponent", Kinds::Publisher, "INTEGRATION_PACK"),
@@ -23,6 +24,7 @@ const TABLE: [(&str, Kinds, &str); 33] = [
     ("rescheduleRelease", Kinds::Publisher, "INTEGRATION_PACK"),
     ("promoteRelease", Kinds::Publisher, "INTEGRATION_PACK"),
     ("cancelRelease", Kinds::Publisher, "INTEGRATION_PACK"),
+    ("retryFailedUpdates", Kinds::Publisher, "INTEGRATION_PACK"),
     ("createAccountGroup", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
     ("updateAccountGroup", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
     ("deleteAccountGroup", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
@@ -32,6 +34,8 @@ const TABLE: [(&str, Kinds, &str); 33] = [
     ("unsharePack", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
     ("createManagedAccount", Kinds::Publisher, "ACCOUNT_ADMINISTRATION"),
     ("reissueEnrolmentToken", Kinds::Publisher, "ACCOUNT_ADMINISTRATION"),
+    ("suspendAccount", Kinds::Publisher, "ACCOUNT_ADMINISTRATION"),
+    ("reactivateAccount", Kinds::Publisher, "ACCOUNT_ADMINISTRATION"),
     ("updateAccount", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
     ("createApiToken", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
     ("revokeApiToken", Kinds::Both, "ACCOUNT_ADMINISTRATION"),

@@ -237,7 +237,6 @@ async fn r49_what_was_there_before_the_tallies_is_tallied_by_the_migration() {
     app.live_until("2026-12-02T00:00:00Z").await;
     app.mover.mend();
     app.uninstall(&initech, &installed.installations[2]).await;
-    app.reactivate(&globex).await;
     app.update_now(&installed.pack).await;
     let before = [ends_with(&app, &canceled).await, ends_with(&app, &dated).await];
     assert_eq!(before, [[3, 1, 0, 0, 0, 0], [3, 1, 0, 0, 1, 1]]);

@@ -2,6 +2,7 @@
 //! yet, so the rows are read where they are.
 
 use entity::audit_entry::Model;
+use packwright::domain::account::AccountStatus;
 use serde_json::{Value, json};
 
 use crate::support::{At, TestApp, uuid_of};
@@ -52,6 +53,9 @@ async fn r51_each_mutation_of_a_publisher_is_one_row_with_its_name() {
         ("createManagedAccount", json!({ "name": "Globex" })),
         ("updateAccount", json!({ "accountId": acme.id, "name": "Acme Inc" })),
         ("createApiToken", json!({ "name": "second", "role": "SUPPORT" })),
+        ("suspendAccount", json!({ "accountId": acme.id })),
+        ("reactivateAccount", json!({ "accountId": acme.id })),
+        ("deleteIntegrationPack", json!({ "packId": pack, "confirmInstallations": 0 })),
     ];
     for (mutation, input) in steps {
         app.tick().await;
@@ -70,7 +74,7 @@ async fn r51_each_mutation_of_a_publisher_is_one_row_with_its_name() {
         let others: Vec<_> =
             mark.actions(&app).await.into_iter().filter(|a| a != mutation && !a.starts_with("scheduler.")).collect();
         assert_eq!(others, Vec::<String>::new(), "{mutation} is one change");
-        if mutation == "updateAccount" {
+        if ["updateAccount", "suspendAccount", "reactivateAccount"].contains(&mutation) {
             assert_eq!(entry.account_id, Some(uuid_of(&acme.id)), "it concerns Acme");
         }
     }
@@ -169,8 +173,9 @@ async fn r51_the_command_line_is_named() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let mark = Mark::now(&app).await;
-    app.suspend(&acme).await;
-    app.reactivate(&acme).await;
+    for status in [AccountStatus::Suspended, AccountStatus::Active] {
+        app.app.services.set_account_status(uuid_of(&acme.id).into(), status).await.expect("changed");
+    }
     let entries = mark.entries(&app).await;
     assert_eq!(entries.len(), 2, "{entries:#?}");
     for entry in entries {

@@ -1,5 +1,4 @@
-//! Losing the last grant freezes an installation (R45). Catching up is another day's work: an account
-//! that gets its grant back waits for the next release.
+//! Losing the last grant freezes an installation (R45). What a grant that comes back does is in `catching_up`.
 
 use serde_json::{Value, json};
 
@@ -170,20 +169,6 @@ async fn r45_a_superseding_release_does_not_move_a_frozen_installation() {
     assert_eq!(state(&app, &acme, &installed.installations[0]).await, frozen(2), "where it went by itself");
     assert_eq!(state(&app, &globex, &installed.installations[1]).await, active(3));
     assert_eq!(app.update_of(&release, &installed.installations[0]).await.text("/skipReason"), "NOT_ENTITLED");
-}
-
-#[tokio::test]
-async fn r45_a_grant_that_comes_back_later_leaves_the_version_until_the_next_release() {
-    let (app, acme, _, gold, installed) = world().await;
-    app.unshare(&installed.pack.id, &[&gold]).await;
-    app.update_now(&installed.pack).await;
-    app.tick().await;
-    app.share(&installed.pack.id, &[&gold]).await;
-    app.tick().await;
-    assert_eq!(state(&app, &acme, &installed.installations[0]).await, active(1));
-    app.update_now(&installed.pack).await;
-    app.tick().await;
-    assert_eq!(state(&app, &acme, &installed.installations[0]).await, active(3));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use packwright::domain::installation::FailureCode;
 use packwright::service::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{At, Managed, Setup, TestApp, input_type, uuid_of};
+use crate::support::{At, Managed, Setup, TestApp, input_type};
 use crate::support_more::{code_of, refusal_of};
 
 /// Something that somebody does. Numbers name objects; they wrap where there are fewer.
@@ -60,6 +60,12 @@ pub(crate) enum Command {
         pack: usize,
     },
     Cancel {
+        pack: usize,
+    },
+    RetryFailed {
+        pack: usize,
+    },
+    DeletePack {
         pack: usize,
     },
     Install {
@@ -133,22 +139,26 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// Three packs, one of them MULTI, four components, three accounts, All Accounts and two more groups;
-    /// batches of two.
+    /// Three packs, one of them MULTI, four components, three accounts, All Accounts and two more groups of
+    /// two, each with a pack; batches of two.
     pub(crate) async fn begin() -> Self {
         let settings = Settings { batch_size: 2, ..Settings::default() };
         let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
         let accounts: Vec<_> = app.managed_accounts(["Acme", "Globex", "Initech"]).await.into();
-        let groups =
-            vec![app.all_accounts().await, app.group("Gold", &[&accounts[0]]).await, app.group("Silver", &[]).await];
+        let groups = vec![
+            app.all_accounts().await,
+            app.group("Gold", &[&accounts[0], &accounts[1]]).await,
+            app.group("Silver", &[&accounts[0], &accounts[2]]).await,
+        ];
         let mut components = Vec::new();
         for name in ["Import", "Export", "Transform", "Report"] {
             components.push(app.packaged(name).await.0);
         }
         let packs = vec![app.pack("Orders").await, app.pack("Invoices").await, app.multi_pack("Tools").await];
-        for (pack, component) in packs.iter().zip(&components) {
+        // One grant each: whoever loses it freezes.
+        for ((pack, component), group) in packs.iter().zip(&components).zip([&groups[1], &groups[0], &groups[2]]) {
             app.add(pack, &[component]).await;
-            app.share(pack, &[&groups[0]]).await;
+            app.share(pack, &[group]).await;
             app.release_now(pack).await;
         }
         let mut story = Self { app, packs, components, accounts, groups, installs: 0 };
@@ -195,6 +205,8 @@ impl Story {
             }
             Command::Promote { pack } => self.newest_release("promoteRelease", pack, json!({})).await,
             Command::Cancel { pack } => self.newest_release("cancelRelease", pack, json!({})).await,
+            Command::RetryFailed { pack } => self.newest_release("retryFailedUpdates", pack, json!({})).await,
+            Command::DeletePack { pack } => self.delete_pack(pack).await,
             Command::Install { account, pack } => self.install(account, pack).await,
             Command::ApplyEarly { account, update } => self.apply(account, update).await,
             Command::Uninstall { account, installation } => self.uninstall(account, installation).await,
@@ -203,14 +215,12 @@ impl Story {
             Command::Join { group, account } => self.member("addAccountsToGroup", group, account).await,
             Command::Leave { group, account } => self.member("removeAccountsFromGroup", group, account).await,
             Command::Suspend { account } => {
-                let id = uuid_of(&pick(&self.accounts, account).id).into();
-                let _ = self.app.app.services.suspend_account(id).await;
-                Outcome::Outside
+                let input = json!({ "accountId": pick(&self.accounts, account).id });
+                self.publish("suspendAccount", input).await
             }
             Command::Reactivate { account } => {
-                let id = uuid_of(&pick(&self.accounts, account).id).into();
-                let _ = self.app.app.services.reactivate_account(id).await;
-                Outcome::Outside
+                let input = json!({ "accountId": pick(&self.accounts, account).id });
+                self.publish("reactivateAccount", input).await
             }
             Command::Fault { installation, times } => self.fault(installation, times).await,
             Command::Wait { hours, tick } => {
@@ -287,13 +297,24 @@ impl Story {
     }
 
     async fn newest_release(&self, mutation: &'static str, pack: usize, more: Value) -> Outcome {
-        let seen =
-            self.app.read_pack(pick(&self.packs, pack).as_str(), "releases(first: 1) { edges { node { id } } }").await;
-        let releases = seen.texts("/releases", "/id");
-        let Some(release) = releases.first() else { return Outcome::Nothing };
+        let query = "query($id: ID!) { integrationPack(id: $id) { releases(first: 1) { edges { node { id } } } } }";
+        let id = json!({ "id": pick(&self.packs, pack) });
+        let seen = self.app.gql_raw(Some(&self.app.publisher), query, id).await;
+        let release = seen.pointer("/data/integrationPack/releases/edges/0/node/id");
+        let Some(release) = release else { return Outcome::Nothing };
         let mut input = json!({ "releaseId": release });
         input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         self.publish(mutation, input).await
+    }
+
+    /// Deletes a pack, whatever it has of installations then.
+    async fn delete_pack(&self, pack: usize) -> Outcome {
+        let pack = pick(&self.packs, pack);
+        let document =
+            "mutation($id: ID!) { deleteIntegrationPack(input: { packId: $id, dryRun: true }) { uninstalledCount } }";
+        let dry = self.app.gql_raw(Some(&self.app.publisher), document, json!({ "id": pack })).await;
+        let count = dry.pointer("/data/deleteIntegrationPack/uninstalledCount").cloned().unwrap_or_default();
+        self.publish("deleteIntegrationPack", json!({ "packId": pack, "confirmInstallations": count })).await
     }
 
     async fn share(&self, mutation: &'static str, pack: usize, group: usize) -> Outcome {

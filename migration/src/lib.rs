@@ -7,6 +7,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 mod m0001_lifecycle;
 mod m0002_logs;
 mod m0004_adoption;
+mod m0005_deletion;
 mod spelling;
 
 /// All steps, oldest first.
@@ -15,6 +16,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_lifecycle::Migration), Box::new(m0002_logs::Migration), Box::new(m0004_adoption::Migration)]
+        vec![
+            Box::new(m0001_lifecycle::Migration),
+            Box::new(m0002_logs::Migration),
+            Box::new(m0004_adoption::Migration),
+            Box::new(m0005_deletion::Migration),
+        ]
     }
 }

@@ -103,11 +103,11 @@ pub(super) async fn account(command: AccountCommand) -> Result<(), Trouble> {
         }
         AccountCommand::Suspend(one) => {
             let (app, account) = one.find().await?;
-            app.services.suspend_account(account).await.map_err(refused)?;
+            app.services.set_account_status(account, AccountStatus::Suspended).await.map_err(refused)?;
         }
         AccountCommand::Reactivate(one) => {
             let (app, account) = one.find().await?;
-            app.services.reactivate_account(account).await.map_err(refused)?;
+            app.services.set_account_status(account, AccountStatus::Active).await.map_err(refused)?;
         }
     }
     Ok(())

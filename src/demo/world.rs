@@ -299,8 +299,14 @@ impl<'a> World<'a> {
     }
 
     async fn release(&self, pack_id: PackId, schedule: RequestedSchedule, notes: &str) -> Told<ReleaseId> {
-        let request =
-            ReleaseRequest { pack_id, schedule, notes: notes.into(), expected_revision: None, client_request_id: None };
+        let request = ReleaseRequest {
+            pack_id,
+            schedule,
+            notes: notes.into(),
+            expected_content: None,
+            expected_revision: None,
+            client_request_id: None,
+        };
         Ok(self.app.services.release(&self.publisher, request).await?)
     }
 

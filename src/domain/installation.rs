@@ -138,6 +138,37 @@ pub fn pause_after(attempts: i32) -> Option<chrono::Duration> {
     PAUSES.get(index).map(|seconds| chrono::Duration::seconds(*seconds))
 }
 
+/// The same for an update that has failed and is retried: each retry is a round of [`ATTEMPTS_MAX`]
+/// attempts, counted on from those before.
+#[must_use]
+pub fn pause_in_round(attempts: i32) -> Option<chrono::Duration> {
+    pause_after((attempts - 1).rem_euclid(ATTEMPTS_MAX) + 1)
+}
+
+/// What catching up does with an installation that is not at its pack's current version (R45, R46).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatchUpStep {
+    /// It was skipped by the release that is in force: it is brought to its version now.
+    Settle,
+    /// It is where a release brought it that may have been canceled since: then it is moved back.
+    MoveBack,
+    /// A rollout is still coming to it, or has failed to move it.
+    LeaveAlone,
+}
+
+/// What catching up does with an entitled installation of an active account that is not at the current
+/// version: the state of its update by the release in force, if it has one, and whether that release is
+/// being rolled out.
+#[must_use]
+pub fn catch_up_step(update: Option<UpdateState>, running: bool) -> CatchUpStep {
+    match update {
+        Some(UpdateState::Skipped) => CatchUpStep::Settle,
+        Some(UpdateState::Offered | UpdateState::Failed) => CatchUpStep::LeaveAlone,
+        None if running => CatchUpStep::LeaveAlone,
+        None | Some(UpdateState::Applied | UpdateState::Withdrawn) => CatchUpStep::MoveBack,
+    }
+}
+
 /// Whether an update can be applied early now, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyStep {

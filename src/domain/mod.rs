@@ -10,6 +10,7 @@ pub mod id;
 pub mod installation;
 pub mod pack;
 pub mod packaged_component;
+pub mod preview;
 pub mod refusal;
 pub mod release;
 pub mod text;

@@ -133,6 +133,8 @@ pub struct Pack {
     pub created_at: Instant,
     pub created_by: Actor,
     pub updated_at: Instant,
+    /// When it was deleted (R47): then only what went with it still names it.
+    pub deleted_at: Option<Instant>,
 }
 
 /// A numbered, immutable snapshot of a pack's content (R22).

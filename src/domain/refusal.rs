@@ -148,6 +148,15 @@ pub enum PackRefusal {
     StaleRevision {
         current: i32,
     },
+    /// With how many installations there are.
+    ConfirmationRequired {
+        installations: i64,
+    },
+    /// With how many installations there are.
+    ConfirmationMismatch {
+        installations: i64,
+    },
+    ReleaseInProgress,
 }
 
 impl Refusal for PackRefusal {
@@ -190,6 +199,15 @@ impl Refusal for PackRefusal {
                     "Somebody else edited the pack since; it is at revision {current}. Read it again and repeat the edit."
                 )
             }
+            Self::ConfirmationRequired { installations } => {
+                format!(
+                    "Deleting the pack uninstalls it everywhere: repeat the number of its installations, {installations}."
+                )
+            }
+            Self::ConfirmationMismatch { installations } => {
+                format!("The pack has {installations} installations now; look again, and confirm that number.")
+            }
+            Self::ReleaseInProgress => "Installations of the pack are being moved; wait until that has ended.".into(),
         }
     }
 
@@ -212,6 +230,8 @@ impl Refusal for PackRefusal {
                 path(&["versionId"])
             }
             Self::StaleRevision { .. } => path(&["expectedRevision"]),
+            Self::ConfirmationRequired { .. } | Self::ConfirmationMismatch { .. } => path(&["confirmInstallations"]),
+            Self::ReleaseInProgress => None,
         }
     }
 }
@@ -221,6 +241,7 @@ impl Refusal for PackRefusal {
 pub enum ReleaseRefusal {
     ClientRequestIdReused,
     StaleRevision { current: i32 },
+    ContentChanged,
     InvalidSchedule,
     NotesRequired,
     NotesTooLong,
@@ -230,6 +251,9 @@ pub enum ReleaseRefusal {
     ReleaseInProgress { blocking: Option<ReleaseId> },
     ReleaseAlreadyPending { blocking: ReleaseId },
     NotPending,
+    NotStarted,
+    Superseded,
+    NothingToRetry,
     TimeZoneRequired,
     DateDoesNotExist { earliest: NaiveDate, time_zone: String },
     DateNotInFuture { earliest: NaiveDate, time_zone: String },
@@ -243,6 +267,7 @@ impl Refusal for ReleaseRefusal {
             Self::StaleRevision { current } => {
                 format!("Somebody else edited the pack since; it is at revision {current}. Read it again before you release it.")
             }
+            Self::ContentChanged => "A release would now take other versions than the preview showed; preview it again.".into(),
             Self::InvalidSchedule => "Give `immediately: true`, or a date.".into(),
             Self::NotesRequired => "Say in the notes what the release brings.".into(),
             Self::NotesTooLong => "Shorten the notes to 20,000 characters.".into(),
@@ -256,6 +281,9 @@ impl Refusal for ReleaseRefusal {
                 "A release of the pack waits for its date; reschedule, promote or cancel it, or release at once.".into()
             }
             Self::NotPending => "The release was canceled or superseded, or has ended; it can't be changed any more.".into(),
+            Self::NotStarted => "The release has not started, so that no update of it can have failed.".into(),
+            Self::Superseded => "A later release took this one's place; what failed is moved by that one.".into(),
+            Self::NothingToRetry => "No update of the release has failed; there is nothing to try again.".into(),
             Self::TimeZoneRequired => "Set the time zone of your account (updateAccount) before you release on a date, or release at once.".into(),
             Self::DateDoesNotExist { earliest, time_zone } => {
                 format!("There is no such day in {time_zone}; choose another, from {earliest} on.")
@@ -269,6 +297,7 @@ impl Refusal for ReleaseRefusal {
         match self {
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
             Self::StaleRevision { .. } => path(&["expectedRevision"]),
+            Self::ContentChanged => path(&["expectedContent"]),
             Self::InvalidSchedule => path(&["schedule", "immediately"]),
             Self::NotesRequired | Self::NotesTooLong => path(&["notes"]),
             Self::DateDoesNotExist { .. } | Self::DateNotInFuture { .. } | Self::DateTooFar { .. } => path(&["onDate"]),
@@ -278,6 +307,9 @@ impl Refusal for ReleaseRefusal {
             | Self::ReleaseInProgress { .. }
             | Self::ReleaseAlreadyPending { .. }
             | Self::NotPending
+            | Self::NotStarted
+            | Self::Superseded
+            | Self::NothingToRetry
             | Self::TimeZoneRequired => None,
         }
     }

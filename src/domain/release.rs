@@ -278,3 +278,44 @@ pub fn future_window(now: Instant, date: NaiveDate, zone: &str, days_ahead: u16)
         DateFault::TooFar(latest) => ReleaseRefusal::DateTooFar { latest, time_zone },
     })
 }
+
+/// What [`decide_retry`] needs to know of a release and its pack at `now`.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryFacts {
+    pub release: ReleaseId,
+    /// As of `now`.
+    pub state: ReleaseState,
+    /// Whether its version is the current one: it is the newest release that has started.
+    pub newest: bool,
+    /// The pack's pending release.
+    pub pending: Option<ReleaseId>,
+    /// A release whose moves are not all done.
+    pub moving: Option<ReleaseId>,
+    /// How many of its updates have failed and can be tried again.
+    pub failed: u64,
+}
+
+/// Decides whether a release's failed updates are tried again; gives the state that it then has.
+///
+/// # Errors
+/// The first refusal in the order NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING,
+/// NOTHING_TO_RETRY.
+pub fn decide_retry(facts: &RetryFacts) -> Result<ReleaseState, ReleaseRefusal> {
+    use ReleaseState as S;
+    let refusal = match facts.state {
+        S::Scheduled | S::Canceled => Some(ReleaseRefusal::NotStarted),
+        S::Superseded => Some(ReleaseRefusal::Superseded),
+        S::InProgress => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(facts.release) }),
+        S::Succeeded | S::PartiallySucceeded | S::Failed => match (facts.pending, facts.moving) {
+            _ if !facts.newest => Some(ReleaseRefusal::Superseded),
+            (_, Some(blocking)) => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) }),
+            (Some(blocking), None) => Some(ReleaseRefusal::ReleaseAlreadyPending { blocking }),
+            (None, None) if facts.failed == 0 => Some(ReleaseRefusal::NothingToRetry),
+            (None, None) => None,
+        },
+    };
+    match refusal {
+        Some(refusal) => Err(refusal),
+        None => transition(facts.state, Command::RetryFailed).map_err(|_| ReleaseRefusal::NothingToRetry),
+    }
+}

@@ -236,13 +236,13 @@ impl Pack {
 }
 
 impl PackSnapshot {
-    /// The version of a pack as the viewer may see it; `None` when it may not.
+    /// The version of a pack that something names which the viewer may see; `None` when it may not see it.
     ///
     /// # Errors
     /// What reading it failed with.
     pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
         Ok(match ctx.scope()? {
-            Scope::Publisher(_) => PackVersion::by_id(ctx, id).await?.map(Into::into),
+            Scope::Publisher(_) => Some(PackVersion::must(ctx, id).await?.into()),
             Scope::Managed(_) => AvailablePackVersion::by_id(ctx, id).await?.map(Into::into),
         })
     }

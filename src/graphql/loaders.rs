@@ -214,8 +214,8 @@ pub struct PublisherLoaders {
     pub packages_in_use: Batch<ComponentVersionId, ()>,
     pub packs: Batch<PackId, Arc<Pack>>,
     pub pack_pages: Batch<PacksKey, Page<Arc<Pack>>>,
-    /// Packs whose installations are being moved (R49).
-    pub moving: Batch<PackId, ()>,
+    /// The release by which a pack's installations are being moved (R49).
+    pub moving: Batch<PackId, ReleaseId>,
     /// A pack without rows has none.
     pub drafts: Batch<PackId, Arc<Vec<DraftRow>>>,
     pub pack_versions: Batch<PackVersionId, Arc<PackVersion>>,
@@ -232,6 +232,8 @@ pub struct PublisherLoaders {
     pub account_counts: Batch<AdoptionOf, i64>,
     pub frozen_counts: Batch<AdoptionOf, i64>,
     pub curves: Batch<CurveKey, Vec<CurvePoint>>,
+    /// How many failed updates of a release can be tried again; a release without any has none.
+    pub retriable: Batch<ReleaseId, u64>,
 }
 
 impl PublisherLoaders {
@@ -265,9 +267,7 @@ impl PublisherLoaders {
             pack_pages: Batch::of_publisher(base, async |b, scope, keys| {
                 packs::pages(&b.db, scope, b.now, &keys).await
             }),
-            moving: Batch::of_publisher(base, async |b, scope, ids| {
-                Ok(packs::moving(&b.db, scope, &ids).await?.into_iter().map(|id| (id, ())).collect())
-            }),
+            moving: Batch::of_publisher(base, async |b, scope, ids| packs::moving(&b.db, scope, &ids).await),
             drafts: Batch::of_publisher(base, async |b, scope, ids| drafts::of_packs(&b.db, scope, &ids).await),
             pack_versions: Batch::scoped(base, async |b, scope, ids| pack_versions::by_ids(&b.db, scope, &ids).await)
                 .knowing(base, |db, scope, id| pack_versions::known(db, scope, *id)),
@@ -294,6 +294,7 @@ impl PublisherLoaders {
             account_counts: Batch::of_publisher(base, async |b, scope, of| adoption::accounts(&b.db, scope, &of).await),
             frozen_counts: Batch::of_publisher(base, async |b, scope, of| adoption::frozen(&b.db, scope, &of).await),
             curves: Batch::of_publisher(base, async |b, scope, keys| adoption::curves(&b.db, scope, &keys).await),
+            retriable: Batch::of_publisher(base, async |b, scope, ids| releases::retriable(&b.db, scope, &ids).await),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::refusal::AccountRefusal;
 use crate::domain::text::Name;
 use crate::domain::window;
 use crate::ids;
+use crate::store::convert::Stored as _;
 use crate::store::write::accounts::{self, EnrolmentRow};
 use crate::store::write::tasks::{self, Work};
 use crate::store::write::{grants, installations};
@@ -251,51 +252,84 @@ impl Services {
         Ok(accounts::all(&self.db).await?)
     }
 
-    /// Suspends a managed account: its tokens are refused, its updates skipped (R4, R46).
+    /// Suspends an account that the caller manages: its tokens are refused, its updates skipped (R4, R46).
     ///
     /// # Errors
-    /// ALREADY_SUSPENDED; not found for an account that isn't a managed one.
-    pub async fn suspend_account(&self, account: AccountId) -> Outcome<(), AccountRefusal> {
-        self.set_status(account, AccountStatus::Suspended).await
+    /// ALREADY_SUSPENDED; not found.
+    pub async fn suspend_account(&self, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
+        self.set_managed_status(caller, account, AccountStatus::Suspended, "suspendAccount").await
     }
 
-    /// Makes a suspended account active again.
+    /// Makes a suspended account that the caller manages active; its installations catch up (R46).
     ///
     /// # Errors
-    /// NOT_SUSPENDED; not found for an account that isn't a managed one.
-    pub async fn reactivate_account(&self, account: AccountId) -> Outcome<(), AccountRefusal> {
-        self.set_status(account, AccountStatus::Active).await
+    /// NOT_SUSPENDED; not found.
+    pub async fn reactivate_account(&self, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
+        self.set_managed_status(caller, account, AccountStatus::Active, "reactivateAccount").await
     }
 
-    async fn set_status(&self, account: AccountId, status: AccountStatus) -> Outcome<(), AccountRefusal> {
+    async fn set_managed_status(
+        &self,
+        caller: &Publisher,
+        account: AccountId,
+        status: AccountStatus,
+        action: &'static str,
+    ) -> Outcome<(), AccountRefusal> {
+        caller.viewer.require(Privilege::AccountAdministration)?;
+        let journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
+        self.set_status(tx, journal, account, status, action).await
+    }
+
+    /// Suspends or reactivates any managed account: for the command line.
+    ///
+    /// # Errors
+    /// ALREADY_SUSPENDED, NOT_SUSPENDED; not found, and bad input for an account that isn't a managed one.
+    pub async fn set_account_status(&self, account: AccountId, status: AccountStatus) -> Outcome<(), AccountRefusal> {
         let now = self.clock.now();
         let tx = self.db.begin().await?;
-        let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+        let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
         if account.kind != AccountKind::Managed {
             return Err(Failure::BadInput("Only a managed account can be suspended and reactivated.".into()).into());
         }
+        let action = match status {
+            AccountStatus::Suspended => "commandLine.suspendAccount",
+            AccountStatus::Active => "commandLine.reactivateAccount",
+        };
+        let journal = Journal::of_command_line(self, account.publisher_id, now);
+        self.set_status(tx, journal, account, status, action).await
+    }
+
+    async fn set_status(
+        &self,
+        tx: Tx,
+        mut journal: Journal<'_>,
+        mut account: Account,
+        status: AccountStatus,
+        action: &'static str,
+    ) -> Outcome<(), AccountRefusal> {
         let suspend = status == AccountStatus::Suspended;
         if account.status == status {
             return Err(if suspend { AccountRefusal::AlreadySuspended } else { AccountRefusal::NotSuspended }.into());
         }
+        let before = account.status;
         account.status = status;
-        account.suspended_at = suspend.then_some(now);
+        account.suspended_at = suspend.then_some(journal.now);
         accounts::save(&tx, &account).await?;
-        let (before, after, action) = if suspend {
-            ("ACTIVE", "SUSPENDED", "commandLine.suspendAccount")
-        } else {
-            ("SUSPENDED", "ACTIVE", "commandLine.reactivateAccount")
-        };
-        let mut journal = Journal::of_command_line(self, account.publisher_id, now);
-        journal.note(
-            Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id).change(
-                "status",
-                Some(before.into()),
-                Some(after.into()),
-            ),
-        );
+        let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
+        journal.note(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
+        // Whatever a release was passing over meanwhile is settled after this commit (R46).
+        let catch_up = self.ids.next();
+        if !suspend {
+            let work = Work::CatchUp(account.id);
+            tasks::add(&tx, catch_up, account.publisher_id, work, false, journal.now).await?;
+        }
         journal.write(&tx).await?;
         tx.commit().await?;
+        if !suspend {
+            self.run_first_batch(catch_up).await;
+        }
         Ok(())
     }
 }

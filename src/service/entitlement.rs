@@ -76,6 +76,7 @@ impl Services {
         self.freeze(tx, journal, pack, accounts, &entitled).await
     }
 
+    /// Freezes what lost its grant, and lets what has it catch up (R45).
     async fn freeze(
         &self,
         tx: &Tx,
@@ -84,9 +85,8 @@ impl Services {
         accounts: &[AccountId],
         entitled: &BTreeSet<AccountId>,
     ) -> Result<(), Failure> {
-        let found = installations::of_accounts(tx, pack.id, accounts).await?;
-        let (mut frozen, mut thawed) = (Vec::new(), Vec::new());
-        for (installation, was_frozen) in found {
+        let (mut frozen, mut thawed, mut here) = (Vec::new(), Vec::new(), Vec::new());
+        for (installation, was_frozen) in installations::of_accounts(tx, pack.id, accounts).await? {
             match (was_frozen, entitled.contains(&installation.account_id)) {
                 (false, false) => {
                     let number = packs::version_number(tx, installation.version_id).await?;
@@ -101,20 +101,18 @@ impl Services {
                     frozen.push(installation.id);
                 }
                 (true, true) => {
-                    journal.note(state_entry(
-                        "scheduler.unfreezeInstallation",
-                        &installation,
-                        pack,
-                        "FROZEN",
-                        "ACTIVE",
-                    ));
-                    let number = packs::version_number(tx, installation.version_id).await?;
-                    self.offer_pending(tx, journal, pack, &installation, number, "scheduler.offerUpdate").await?;
+                    let action = "scheduler.unfreezeInstallation";
+                    journal.note(state_entry(action, &installation, pack, "FROZEN", "ACTIVE"));
                     thawed.push(installation.id);
+                    here.push(installation);
                 }
-                _ => {}
+                // The grant may have been lost and regained before a batch came to say so.
+                (false, true) => here.push(installation),
+                (true, false) => {}
             }
         }
+        let here = self.catch_up(tx, journal, pack, here).await?;
+        self.offer_to(tx, journal, pack, &here, "scheduler.offerUpdate").await?;
         if frozen.is_empty() && thawed.is_empty() {
             return Ok(());
         }

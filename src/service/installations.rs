@@ -85,7 +85,7 @@ impl Services {
                 .concerning(caller.id())
                 .set("version", number),
         );
-        self.offer_pending(&tx, &mut journal, &pack, &installation, number, "installPack").await?;
+        self.offer_to(&tx, &mut journal, &pack, std::slice::from_ref(&installation), "installPack").await?;
         call.remember(&tx, &[installation.id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
@@ -137,25 +137,6 @@ impl Services {
             }
             _ => Ok(()),
         }
-    }
-
-    pub(super) async fn offer_pending(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &Pack,
-        installation: &Installation,
-        number: i32,
-        action: &'static str,
-    ) -> Result<(), Failure> {
-        let Some(pending) = pack.standing.at(journal.now).pending else { return Ok(()) };
-        let Some(release) = releases::get(tx, pack.id, pending.release_id).await? else { return Ok(()) };
-        if !installations::updates(tx, release.id, &[installation.id]).await?.is_empty() {
-            return Ok(());
-        }
-        let row = offered(installation, &release, journal.now);
-        tell_update(journal, pack, &row.update, None, number, action);
-        Ok(installations::save_updates(tx, &[row]).await?)
     }
 
     /// Gives an installation of a MULTI pack another name (R43).

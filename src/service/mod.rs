@@ -3,7 +3,10 @@
 
 pub mod access;
 pub mod accounts;
+mod catch_up;
+pub mod content_token;
 mod deleting;
+pub mod deleting_packs;
 mod entitlement;
 pub mod error;
 mod holders;
@@ -15,6 +18,7 @@ pub mod packaging;
 pub mod packs;
 pub mod releases;
 mod requests;
+mod retries;
 pub mod rollout;
 pub mod sharing;
 pub mod tokens;

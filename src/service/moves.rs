@@ -22,17 +22,17 @@ use super::error::Failure;
 use super::journal::{Entry, Happening, Journal, Subject};
 use super::rollout::Batch;
 
-/// The longest pause before an installation is tried to be moved back again.
-const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
+/// The longest pause before an installation is tried to be moved back, or to catch up, again.
+pub(super) const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
 
 /// Who of a batch's accounts may be moved.
-struct Standing {
+pub(super) struct Standing {
     entitled: BTreeSet<AccountId>,
     statuses: BTreeMap<AccountId, AccountStatus>,
 }
 
 impl Standing {
-    async fn of(tx: &Tx, pack: PackId, accounts: impl Iterator<Item = AccountId>) -> StoreResult<Self> {
+    pub(super) async fn of(tx: &Tx, pack: PackId, accounts: impl Iterator<Item = AccountId>) -> StoreResult<Self> {
         let accounts: BTreeSet<_> = accounts.collect();
         let accounts: Vec<_> = accounts.into_iter().collect();
         Ok(Self {
@@ -41,7 +41,7 @@ impl Standing {
         })
     }
 
-    fn reason_to_skip(&self, account: AccountId) -> Option<SkipReason> {
+    pub(super) fn reason_to_skip(&self, account: AccountId) -> Option<SkipReason> {
         let status = self.statuses.get(&account).copied().unwrap_or(AccountStatus::Suspended);
         reason_to_skip(self.entitled.contains(&account), status)
     }
@@ -263,14 +263,7 @@ impl Services {
     fn attempt(&self, row: &mut UpdateRow, release: &Release, now: crate::domain::Instant) {
         let update = &mut row.update;
         match self.mover.move_installation(update.id.installation, release.id) {
-            Ok(()) => {
-                let dated = release.schedule == ReleaseSchedule::OnSpecifiedDate && release.promoted_at.is_none();
-                update.state = UpdateState::Applied;
-                update.how = Some(if dated { UpdateMethod::Automatic } else { UpdateMethod::Immediate });
-                update.settled_at = Some(now);
-                update.failure = None;
-                row.next_attempt_at = None;
-            }
+            Ok(()) => applied(row, release, now),
             Err(code) => {
                 row.attempts = row.attempts.saturating_add(1);
                 update.failure = Some(UpdateFailure { code, attempts: row.attempts });
@@ -286,7 +279,7 @@ impl Services {
 
     /// One attempt to move one installation back. What fails is tried again after a growing pause, for as
     /// long as it takes: a canceled version must not stay in the field.
-    fn attempt_back(&self, row: &mut UpdateRow, release: &Release, now: crate::domain::Instant) -> bool {
+    pub(super) fn attempt_back(&self, row: &mut UpdateRow, release: &Release, now: crate::domain::Instant) -> bool {
         match self.mover.move_installation(row.update.id.installation, release.id) {
             Ok(()) => {
                 withdraw_row(row, Some(UpdateMethod::CanceledBack), now);
@@ -389,6 +382,16 @@ impl Services {
     }
 }
 
+/// An update that its release has come to.
+pub(super) fn applied(row: &mut UpdateRow, release: &Release, now: crate::domain::Instant) {
+    let dated = release.schedule == ReleaseSchedule::OnSpecifiedDate && release.promoted_at.is_none();
+    row.update.state = UpdateState::Applied;
+    row.update.how = Some(if dated { UpdateMethod::Automatic } else { UpdateMethod::Immediate });
+    row.update.settled_at = Some(now);
+    row.update.failure = None;
+    row.next_attempt_at = None;
+}
+
 fn skip(row: &mut UpdateRow, reason: SkipReason, now: crate::domain::Instant) {
     row.update.state = UpdateState::Skipped;
     row.update.skip_reason = Some(reason);
@@ -398,7 +401,7 @@ fn skip(row: &mut UpdateRow, reason: SkipReason, now: crate::domain::Instant) {
 }
 
 /// A row that was to be tried again, but is no longer to be moved: gone, or without a grant (R45).
-fn given_up(mut row: UpdateRow) -> Option<UpdateRow> {
+pub(super) fn given_up(mut row: UpdateRow) -> Option<UpdateRow> {
     row.next_attempt_at.take().map(|_| row)
 }
 

@@ -70,6 +70,7 @@ impl Services {
             created_at: journal.now,
             created_by: journal.actor().clone(),
             updated_at: journal.now,
+            deleted_at: None,
         };
         match packs::insert(&tx, &pack).await {
             Err(crate::store::StoreError::Conflict(_)) => return Err(PackRefusal::NameTaken.into()),

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use crate::domain::account::Privilege;
 use crate::domain::event::{EventData, EventKind};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
-use crate::domain::pack::{Pack, PackVersion, PendingRelease};
+use crate::domain::pack::{DraftRow, Pack, PackVersion, PendingRelease, next_content};
 use crate::domain::refusal::ReleaseRefusal;
 use crate::domain::release::{
     Command, Decision, Release, ReleaseFacts, ReleaseSchedule, ReleaseState, RequestedSchedule, TransitionFault,
@@ -18,6 +18,7 @@ use crate::store::{StoreError, Tx};
 
 use super::Services;
 use super::access::Publisher;
+use super::content_token::content_token;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject, window_facts};
 use super::opening::Start;
@@ -29,6 +30,8 @@ pub struct ReleaseRequest {
     pub pack_id: PackId,
     pub schedule: RequestedSchedule,
     pub notes: String,
+    /// The token of the content that the publisher saw; `None` takes whatever there is (R34).
+    pub expected_content: Option<String>,
     pub expected_revision: Option<i32>,
     pub client_request_id: Option<String>,
 }
@@ -45,12 +48,13 @@ impl Services {
     /// Releases the draft at once or on a date (R21–R29).
     ///
     /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, and
-    /// those of [`decide`]; not found.
+    /// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED,
+    /// NOTES_TOO_LONG, and those of [`decide`]; not found.
     pub async fn release(&self, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         self.open_if_due(Some(caller.id()), request.pack_id).await?;
-        let input = (request.pack_id, format!("{:?}", request.schedule), &request.notes, request.expected_revision);
+        let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = &request;
+        let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision);
         let crid = request.client_request_id.as_deref();
         let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
         let mut journal = Journal::of(self, caller, self.clock.now());
@@ -61,8 +65,9 @@ impl Services {
             Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
         }
         let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
-        let notes = check_request(&request, &pack)?;
-        let decision = self.decide_release(&tx, caller, &pack, request.schedule, &journal).await?;
+        let rows = packs::draft(&tx, pack.id).await?;
+        let notes = check_request(&request, &pack, &rows)?;
+        let decision = self.decide_release(&tx, caller, &pack, &rows, request.schedule, &journal).await?;
         let (release, follow) = match self.make_release(&tx, &mut journal, pack, &notes, decision).await {
             // Another server was quicker, past all locks: the constraint says what the rule says.
             Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
@@ -82,16 +87,16 @@ impl Services {
         tx: &Tx,
         caller: &Publisher,
         pack: &Pack,
+        rows: &[DraftRow],
         schedule: RequestedSchedule,
         journal: &Journal<'_>,
     ) -> Outcome<Decision, ReleaseRefusal> {
-        let rows = packs::draft(tx, pack.id).await?;
         let standing = pack.standing.at(journal.now);
         let current = crate::domain::pack::ids(&packs::content(tx, standing.current_version).await?);
         // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
         let account = accounts::lock(tx, caller.id()).await?.ok_or(Failure::NotFound)?;
         let facts = ReleaseFacts {
-            rows: &rows,
+            rows,
             current: &current,
             standing,
             moving: tasks::moving(tx, pack.id).await?,
@@ -318,10 +323,14 @@ impl Services {
     }
 }
 
-/// What can be said of a request without looking at the draft; gives the notes as they are kept.
-fn check_request(request: &ReleaseRequest, pack: &Pack) -> Outcome<String, ReleaseRefusal> {
+/// What can be said of a request before a release is decided; gives the notes as they are kept.
+fn check_request(request: &ReleaseRequest, pack: &Pack, rows: &[DraftRow]) -> Outcome<String, ReleaseRefusal> {
     if request.expected_revision.is_some_and(|expected| expected != pack.revision) {
         return Err(ReleaseRefusal::StaleRevision { current: pack.revision }.into());
+    }
+    let content = || content_token(pack.id, &next_content(rows));
+    if request.expected_content.as_ref().is_some_and(|expected| *expected != content()) {
+        return Err(ReleaseRefusal::ContentChanged.into());
     }
     if request.schedule == RequestedSchedule::Invalid {
         return Err(ReleaseRefusal::InvalidSchedule.into());

@@ -89,10 +89,13 @@ impl Services {
         let batch = match task.work {
             Work::Offer(pack, release) => self.offer(&tx, &mut journal, task, pack, release).await?,
             Work::RollOut(pack, release) => self.roll_out(&tx, &mut journal, task, pack, release).await?,
+            Work::Retry(pack, release) => self.retry(&tx, &mut journal, task, pack, release).await?,
             Work::Withdraw(pack, release) => self.withdraw(&tx, &mut journal, task, pack, release).await?,
             Work::GrantsOfPack(pack) => self.grants_of_pack(&tx, &mut journal, task, pack).await?,
             Work::GrantsOfAccount(account) => self.grants_of_account(&tx, &mut journal, task, account).await?,
+            Work::CatchUp(account) => self.account_catches_up(&tx, &mut journal, task, account).await?,
             Work::Rename(pack) => self.rename_batch(&tx, task, pack).await?,
+            Work::Delete(pack) => self.uninstall_everywhere(&tx, &mut journal, task, pack).await?,
         };
         match batch {
             Batch::More(done_to) => tasks::advance(&tx, task, Some(done_to), now).await?,

@@ -11,9 +11,9 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _, QueryTrait as _, Select};
 
 use super::convert::{self, Stored as _};
-use super::grants::{col, granted, has_current, has_installed, is_current, pack_is_available};
+use super::grants::{col, granted, has_current, has_installed, installation_is_seen, is_current, pack_is_available};
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
-use super::scope::ManagedScope;
+use super::scope::{ManagedScope, Scope};
 use super::{Db, StoreResult};
 use crate::domain::Instant;
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
@@ -136,7 +136,7 @@ pub async fn versions_by_ids(
         .from(installation::Entity)
         .and_where(col(installation::Column::VersionId).eq(id()))
         .and_where(col(installation::Column::AccountId).eq(account.0))
-        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where(installation_is_seen(Scope::Managed(*scope)))
         .take();
     let by_update = Query::select()
         .expr(Expr::cust("1"))

@@ -199,6 +199,7 @@ pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
         created_at: m.created_at,
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
         updated_at: m.updated_at,
+        deleted_at: m.deleted_at,
     })
 }
 

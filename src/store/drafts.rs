@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use entity::{component, draft_row};
+use entity::{component, content_key, draft_row};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{ExprTrait as _, Query};
-use sea_orm::{ConnectionTrait as _, FromQueryResult};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _};
 
-use super::component_versions;
 use super::grants::col;
 use super::page::checked;
-use super::scope::PublisherScope;
-use super::{Db, StoreResult};
-use crate::domain::id::{ComponentVersionId, PackId};
-use crate::domain::pack::{DraftRow, Stamp};
+use super::scope::{PublisherScope, Scope};
+use super::{Db, StoreResult, component_versions, components};
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::pack::{ContentItem, DraftRow, Stamp};
+use crate::domain::text;
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -73,4 +73,46 @@ async fn stamps(db: &Db, scope: PublisherScope, rows: &[Row]) -> StoreResult<Has
     let ids: Vec<_> = latest.into_iter().map(ComponentVersionId).collect();
     let versions = component_versions::by_ids(db, scope, &ids).await?;
     Ok(versions.into_iter().map(|(id, version)| (id, Stamp { id, created_at: version.created_at })).collect())
+}
+
+/// What a content of a pack would hold, by name: as [`pack_versions::contents`](super::pack_versions::contents)
+/// tells it of one that was released. The pack and the versions are ones that the publisher may see.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn items(
+    db: &Db,
+    scope: PublisherScope,
+    pack: PackId,
+    content: &BTreeMap<ComponentId, ComponentVersionId>,
+) -> StoreResult<Vec<ContentItem>> {
+    let ids: (Vec<_>, Vec<_>) = content.iter().map(|(component, version)| (*component, *version)).unzip();
+    let components = components::by_ids(db, Scope::Publisher(scope), &ids.0).await?;
+    let versions = component_versions::by_ids(db, scope, &ids.1).await?;
+    let keys: Vec<(Uuid, Uuid)> = content_key::Entity::find()
+        .select_only()
+        .columns([content_key::Column::ComponentId, content_key::Column::ContentKey])
+        .filter(col(content_key::Column::PackId).eq(pack.0))
+        .filter(col(content_key::Column::ComponentId).is_in(ids.0.iter().map(|id| id.0)))
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    let mut items: Vec<_> = keys
+        .into_iter()
+        .filter_map(|(component, key)| {
+            let component = components.get(&ComponentId(component))?;
+            let version = versions.get(content.get(&component.id)?)?;
+            Some(ContentItem {
+                component_id: component.id,
+                component_version_id: version.id,
+                key: key.into(),
+                name: component.name.clone(),
+                component_type: component.component_type,
+                version: version.version.clone(),
+                created_at: version.created_at,
+            })
+        })
+        .collect();
+    items.sort_by_cached_key(|item| (text::key(&item.name), item.key));
+    Ok(items)
 }

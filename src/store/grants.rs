@@ -68,14 +68,28 @@ pub(in crate::store) fn pack_is_available(account: AccountId, now: Instant) -> E
     col(pack::Column::DeletedAt).is_null().and(offered.or(has_installed(account, id())))
 }
 
+/// Whether `id` names none of the publisher's deleted packs: what still hangs on one is hidden from the
+/// deletion on, also before a batch has come to it (R47, R49). There are few of them, so that they are
+/// looked up once and not for each row.
+pub(in crate::store) fn of_living_pack(scope: Scope, id: Expr) -> Expr {
+    let deleted = Query::select()
+        .column(pack::Column::Id)
+        .from(pack::Entity)
+        .and_where(col(pack::Column::PublisherId).eq(scope.publisher_id().0))
+        .and_where(col(pack::Column::DeletedAt).is_not_null())
+        .take();
+    id.not_in_subquery(deleted)
+}
+
 /// The rows of `installation` that a scope may see: a publisher those of its packs, a managed account
-/// its own; what was uninstalled is gone.
+/// its own; what was uninstalled is gone, and what went with its pack.
 pub(in crate::store) fn installation_is_seen(scope: Scope) -> Expr {
     let own = match scope {
         Scope::Publisher(scope) => col(installation::Column::PublisherId).eq(scope.publisher_id().0),
         Scope::Managed(scope) => col(installation::Column::AccountId).eq(scope.account_id().0),
     };
     own.and(col(installation::Column::UninstalledAt).is_null())
+        .and(of_living_pack(scope, col(installation::Column::PackId)))
 }
 
 /// Which of these installations are entitled; the others are frozen (R45).

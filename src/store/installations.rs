@@ -3,18 +3,20 @@
 
 use std::collections::HashMap;
 
-use entity::{installation, pack_version as version};
+use entity::{account, installation, pack_version as version};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
 
+use super::convert::Stored as _;
 use super::grants::{col, entitled, installation_is_seen};
-use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
-use super::scope::Scope;
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use super::scope::{PublisherScope, Scope};
 use super::updates::has_pending;
 use super::{Db, StoreResult, convert};
 use crate::domain::Instant;
+use crate::domain::account::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId};
-use crate::domain::installation::Installation;
+use crate::domain::installation::{Installation, SkipReason, reason_to_skip};
 
 /// The installations with these ids, as far as they are to be seen.
 ///
@@ -99,4 +101,56 @@ pub async fn pages(
     });
     let pages = page::pages(db, wanted.collect()).await?;
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::installation))).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Reached {
+    entitled: bool,
+    status: String,
+    count: i64,
+}
+
+/// How many installations of a pack a release would move, and how many it would pass over for each
+/// reason (R34, R45, R46).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    pub moved: i64,
+    /// By reason; those that pass none over are left out.
+    pub skipped: Vec<(SkipReason, i64)>,
+}
+
+/// Whom a release of the publisher's pack would reach now.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn reach(db: &Db, scope: PublisherScope, pack: PackId) -> StoreResult<Reach> {
+    use installation::Column as I;
+    let each = Query::select()
+        .expr_as(entitled(), "entitled")
+        .expr_as(col(account::Column::Status), "status")
+        .from(installation::Entity)
+        .inner_join(account::Entity, col(account::Column::Id).eq(col(I::AccountId)))
+        .and_where(col(I::PackId).eq(pack.0))
+        .and_where(col(I::UninstalledAt).is_null())
+        .and_where(checked(col(I::PublisherId).eq(scope.publisher_id().0)))
+        .take();
+    let counts = Query::select()
+        .columns(["entitled", "status"])
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .from_subquery(each, "reached")
+        .group_by_columns(["entitled", "status"])
+        .take();
+    let mut reach = Reach::default();
+    for row in db.reader().query_all(&counts).await? {
+        let Reached { entitled, status, count } = Reached::from_query_result(&row, "")?;
+        match reason_to_skip(entitled, AccountStatus::read(&status)?) {
+            None => reach.moved += count,
+            Some(reason) => match reach.skipped.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, skipped)) => *skipped += count,
+                None => reach.skipped.push((reason, count)),
+            },
+        }
+    }
+    reach.skipped.sort_by_key(|(reason, _)| reason.stored());
+    Ok(reach)
 }

@@ -1,12 +1,13 @@
 //! Reads of packs: their publisher's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use entity::{
     account_group_member as member, draft_row, integration_pack as pack, pack_share, pack_version,
     pack_version_item as item, task,
 };
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
 
@@ -17,16 +18,17 @@ use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Want
 use super::scope::PublisherScope;
 use super::{Db, StoreResult};
 use crate::domain::Instant;
-use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId};
+use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId, ReleaseId};
 use crate::domain::pack::{InstallationType, Pack, PackState};
 
-/// The publisher's packs with these ids.
+/// The publisher's packs with these ids, deleted ones too: what went with one still names it.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn by_ids(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {
     let named = col(pack::Column::Id).is_in(ids.iter().map(|id| id.0));
-    let rows = pack::Entity::find().filter(named).filter(checked(own(scope))).all(db.reader()).await?;
+    let own = checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0));
+    let rows = pack::Entity::find().filter(named).filter(own).all(db.reader()).await?;
     rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::pack(row)?)))).collect()
 }
 
@@ -35,23 +37,23 @@ fn own(scope: PublisherScope) -> Expr {
     col(pack::Column::PublisherId).eq(scope.publisher_id().0).and(col(pack::Column::DeletedAt).is_null())
 }
 
-/// Those of these packs whose installations are still being moved by a decision: no release of them can
-/// be made until that is done (R49).
+/// Those of these packs whose installations are still being moved by a decision, with its release: no
+/// other release of them can be made until that is done (R49).
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
-pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashSet<PackId>> {
-    let rows: Vec<Option<sea_orm::prelude::Uuid>> = task::Entity::find()
+pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, ReleaseId>> {
+    let rows: Vec<(Option<Uuid>, Option<Uuid>)> = task::Entity::find()
         .select_only()
         .column(task::Column::PackId)
-        .distinct()
+        .column(task::Column::ReleaseId)
         .filter(col(task::Column::PackId).is_in(ids.iter().map(|id| id.0)))
         .filter(col(task::Column::PublisherId).eq(scope.publisher_id().0))
         .filter(col(task::Column::Moves).eq(true))
         .into_tuple()
         .all(db.reader())
         .await?;
-    Ok(rows.into_iter().flatten().map(PackId).collect())
+    Ok(rows.into_iter().filter_map(|(pack, release)| Some((PackId(pack?), ReleaseId(release?)))).collect())
 }
 
 /// Among which packs.

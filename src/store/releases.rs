@@ -4,18 +4,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{installation, installation_update as update, pack_release as release};
+use entity::{account, installation, installation_update as update, pack_release as release};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
 
 use super::components::nothing;
 use super::convert::{self, Stored as _};
-use super::grants::col;
+use super::grants::{col, entitled, of_living_pack};
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
 use super::scope::{PublisherScope, Scope};
 use super::{Db, StoreResult};
 use crate::domain::Instant;
+use crate::domain::account::AccountStatus;
 use crate::domain::event::Progress;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::installation::{UpdateMethod, UpdateState, effective_state};
@@ -29,9 +30,22 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<Has
     let rows = release::Entity::find()
         .filter(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
         .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(of_living_pack(scope, col(release::Column::PackId)))
         .all(db.reader())
         .await?;
     rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::release(row)?)))).collect()
+}
+
+/// One of the publisher's releases, also of a pack that was deleted.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn of_any_pack(db: &Db, scope: PublisherScope, id: ReleaseId) -> StoreResult<Option<Release>> {
+    let found = release::Entity::find_by_id(id.0)
+        .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
+        .one(db.reader())
+        .await?;
+    found.map(convert::release).transpose()
 }
 
 /// Which releases.
@@ -76,7 +90,8 @@ fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> Sele
     let in_states = |states: &Vec<ReleaseState>| {
         states.iter().map(|state| in_state(*state, now)).reduce(Expr::or).unwrap_or_else(nothing)
     };
-    let mut select = release::Entity::find().filter(own).into_query();
+    let living = of_living_pack(Scope::Publisher(scope), col(release::Column::PackId));
+    let mut select = release::Entity::find().filter(own).filter(living).into_query();
     select
         .and_where_option(filter.states.as_ref().map(in_states))
         .and_where_option(filter.schedule.map(|schedule| col(release::Column::Schedule).eq(schedule.stored())));
@@ -197,4 +212,33 @@ fn waiting(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
         .and_where(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
         .add_group_by([col(release::Column::Id)]);
     select
+}
+
+/// How many failed updates of these releases can be tried again: of installations that are there, are
+/// entitled, and whose accounts are active (R45, R46). A release without any is not among them.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, u64>> {
+    let counts = Query::select()
+        .column((update::Entity, update::Column::ReleaseId))
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .from(update::Entity)
+        .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
+        .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
+        .and_where(col(update::Column::ReleaseId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
+        .and_where(checked(col(update::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where(col(account::Column::Status).eq(AccountStatus::Active.stored()))
+        .and_where(entitled())
+        .add_group_by([col(update::Column::ReleaseId)])
+        .take();
+    let rows = db.reader().query_all(&counts).await?;
+    rows.iter()
+        .map(|row| {
+            let Waiting { release_id, count } = Waiting::from_query_result(row, "")?;
+            Ok((release_id.into(), u64::try_from(count).unwrap_or(0)))
+        })
+        .collect()
 }

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait as _, FromQueryResult};
 
 use super::available::{TAKEN_BACK, pack_is_seen, update_row_is_shown};
 use super::convert::{self, Stored as _};
-use super::grants::{col, entitled};
+use super::grants::{col, entitled, of_living_pack};
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
 use super::scope::Scope;
 use super::{Db, StoreResult};
@@ -145,7 +145,9 @@ pub(in crate::store) fn seen(scope: Scope, now: Instant) -> SelectStatement {
     columns(&mut select);
     match scope {
         Scope::Publisher(scope) => {
-            select.and_where(col(installation::Column::PublisherId).eq(scope.publisher_id().0));
+            select
+                .and_where(col(installation::Column::PublisherId).eq(scope.publisher_id().0))
+                .and_where(of_living_pack(Scope::Publisher(scope), col(installation::Column::PackId)));
         }
         Scope::Managed(scope) => {
             let row = has_row().and(update_row_is_shown());

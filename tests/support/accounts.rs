@@ -66,14 +66,14 @@ impl TestApp {
         self.ok(admin, "createApiToken", input, "secret").await.text("/secret")
     }
 
-    /// Suspends a managed account, as the command line does it.
+    /// Suspends a managed account.
     pub(crate) async fn suspend(&self, account: &Managed) {
-        self.app.services.suspend_account(super::uuid_of(&account.id).into()).await.expect("suspended");
+        self.ok(&self.publisher, "suspendAccount", json!({ "accountId": account.id }), "account { id }").await;
     }
 
-    /// Makes a suspended account active, as the command line does it.
+    /// Makes a suspended account active.
     pub(crate) async fn reactivate(&self, account: &Managed) {
-        self.app.services.reactivate_account(super::uuid_of(&account.id).into()).await.expect("active again");
+        self.ok(&self.publisher, "reactivateAccount", json!({ "accountId": account.id }), "account { id }").await;
     }
 
     /// A group of the first publisher's with these accounts in it, which may be none.

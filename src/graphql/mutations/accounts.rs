@@ -16,7 +16,7 @@ use crate::graphql::types::release::Release;
 use crate::service::accounts::{AccountEdit, IssuedEnrolment};
 use crate::service::error::Outcome;
 
-use super::{Shown, publisher, settle, viewer};
+use super::{Shown, answer, publisher, settle, viewer};
 
 /// Input of `createManagedAccount`.
 #[derive(InputObject)]
@@ -36,6 +36,38 @@ struct CreateManagedAccountPayload {
     enrolment_token: Option<String>,
     /// Until when it can be used: 7 days. Null when refused.
     enrolment_expires_at: Option<DateTime>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `suspendAccount`.
+#[derive(InputObject)]
+struct SuspendAccountInput {
+    /// The ID of a ManagedAccount.
+    account_id: ID,
+}
+
+/// Answer of `suspendAccount`.
+#[derive(SimpleObject)]
+struct SuspendAccountPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `reactivateAccount`.
+#[derive(InputObject)]
+struct ReactivateAccountInput {
+    /// The ID of a ManagedAccount.
+    account_id: ID,
+}
+
+/// Answer of `reactivateAccount`.
+#[derive(SimpleObject)]
+struct ReactivateAccountPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
 }
@@ -131,6 +163,32 @@ impl Accounts {
         let outcome = ctx.services().reissue_enrolment(&caller, id).await;
         let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
         Ok(ReissueEnrolmentTokenPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
+    }
+
+    /// Suspends a managed account: its tokens are refused and its updates skipped (R4, R46). Codes: ALREADY_SUSPENDED.
+    async fn suspend_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: SuspendAccountInput,
+    ) -> Result<SuspendAccountPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let id = ids::managed_account_id(&input.account_id)?;
+        let outcome = ctx.services().suspend_account(&caller, id).await;
+        let (account, errors) = answer(ctx, outcome, |()| ManagedAccount::by_id(ctx, id)).await?;
+        Ok(SuspendAccountPayload { account, errors })
+    }
+
+    /// Makes a suspended account active; its installations catch up (R46). Codes: NOT_SUSPENDED.
+    async fn reactivate_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: ReactivateAccountInput,
+    ) -> Result<ReactivateAccountPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let id = ids::managed_account_id(&input.account_id)?;
+        let outcome = ctx.services().reactivate_account(&caller, id).await;
+        let (account, errors) = answer(ctx, outcome, |()| ManagedAccount::by_id(ctx, id)).await?;
+        Ok(ReactivateAccountPayload { account, errors })
     }
 
     /// Changes the name or time zone of the caller's account, or of an account that the caller manages (R35). A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.

@@ -1,18 +1,21 @@
-//! Making and editing packs (R10, R17).
+//! Making, editing and deleting packs (R10, R17, R47).
 
 use async_graphql::{Context, ID, InputObject, Object, OneofObject, Result, SimpleObject};
 
 use crate::domain::account::Privilege;
 use crate::domain::pack::{Guide, SupportInfo};
+use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{DeploymentModel, InstallationType};
 use crate::graphql::ids;
 use crate::graphql::refusals::PackError;
 use crate::graphql::scalars::{Markdown, Uri};
 use crate::graphql::types::integration_pack::IntegrationPack;
+use crate::graphql::types::release::Release;
+use crate::service::deleting_packs::Deletion;
 use crate::service::packs::{NewPack, PackEdit};
 
-use super::{Shown, answer, publisher};
+use super::{Shown, answer, publisher, settle};
 
 /// Input of `createIntegrationPack`.
 #[derive(InputObject)]
@@ -64,6 +67,31 @@ struct UpdateIntegrationPackPayload {
     errors: Vec<PackError>,
 }
 
+/// Input of `deleteIntegrationPack`.
+#[derive(InputObject)]
+struct DeleteIntegrationPackInput {
+    /// The ID of an IntegrationPack.
+    pack_id: ID,
+    /// The number of installations that will be uninstalled; needed unless `dryRun`.
+    confirm_installations: Option<i32>,
+    /// Says what would happen and changes nothing.
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+/// Answer of `deleteIntegrationPack`.
+#[derive(SimpleObject)]
+struct DeleteIntegrationPackPayload {
+    /// The ID that the pack had; null for a dry run.
+    deleted_pack_id: Option<ID>,
+    /// How many installations were or would be uninstalled; null when refused.
+    uninstalled_count: Option<i32>,
+    /// The pending release that was or would be canceled; null when there is none.
+    canceled_release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<PackError>,
+}
+
 /// The publisher's support data, whole: what is left out is empty (R17).
 #[derive(InputObject)]
 struct SupportInfoInput {
@@ -109,7 +137,7 @@ impl From<GuideInput> for Guide {
     }
 }
 
-/// Making and editing packs.
+/// Making, editing and deleting packs.
 #[derive(Default)]
 pub(super) struct Packs;
 
@@ -147,5 +175,27 @@ impl Packs {
         let outcome = ctx.services().update_pack(&caller, pack, edit, input.expected_revision).await;
         let (integration_pack, errors) = answer(ctx, outcome, |()| IntegrationPack::by_id(ctx, pack)).await?;
         Ok(UpdateIntegrationPackPayload { integration_pack, errors })
+    }
+
+    /// Deletes a pack: uninstalls it everywhere and cancels its pending release (R47). Codes: CONFIRMATION_REQUIRED, CONFIRMATION_MISMATCH, RELEASE_IN_PROGRESS.
+    async fn delete_integration_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: DeleteIntegrationPackInput,
+    ) -> Result<DeleteIntegrationPackPayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let pack = ids::pack_id(&input.pack_id)?;
+        let deletion = if input.dry_run { Deletion::DryRun } else { Deletion::Confirmed(input.confirm_installations) };
+        let (done, errors) = settle(ctx, ctx.services().delete_pack(&caller, pack, deletion).await)?;
+        let canceled_release = match done.and_then(|done| done.canceled) {
+            Some(release) => Release::gone_or_not(ctx, release).await.transpose(),
+            None => None,
+        };
+        Ok(DeleteIntegrationPackPayload {
+            deleted_pack_id: done.filter(|_| !input.dry_run).map(|_| input.pack_id),
+            uninstalled_count: done.map(|done| int(done.installations)),
+            canceled_release,
+            errors,
+        })
     }
 }

@@ -1,17 +1,17 @@
 //! Releasing, and changing a pending release (R21–R30).
 
-use async_graphql::{Context, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::account::Privilege;
-use crate::domain::release::RequestedSchedule;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::refusals::ReleaseError;
 use crate::graphql::scalars::{Date, Markdown};
 use crate::graphql::types::release::Release;
+use crate::graphql::types::release_schedule::ReleaseScheduleInput;
 use crate::service::releases::ReleaseRequest;
 
-use super::{Shown, answer, publisher};
+use super::{Shown, answer, count, publisher};
 
 /// Input of `releaseIntegrationPack`.
 #[derive(InputObject)]
@@ -22,6 +22,8 @@ struct ReleaseIntegrationPackInput {
     schedule: ReleaseScheduleInput,
     /// What it brings, for managed accounts to read: 1 to 20,000 characters (R33).
     notes: Markdown,
+    /// The `contentToken` of the preview that the caller saw; when a release would now take anything else, CONTENT_CHANGED. Not checked when left out.
+    expected_content: Option<String>,
     /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
     expected_revision: Option<i32>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
@@ -35,15 +37,6 @@ struct ReleaseIntegrationPackPayload {
     release: Shown<Release>,
     /// Why it was refused; empty when it was done.
     errors: Vec<ReleaseError>,
-}
-
-/// When to release: exactly one field.
-#[derive(OneofObject)]
-enum ReleaseScheduleInput {
-    /// At once; must be true.
-    Immediately(bool),
-    /// In the window of this date, in the account's time zone (R35, R36).
-    OnDate(Date),
 }
 
 /// Input of `rescheduleRelease`.
@@ -96,14 +89,22 @@ struct CancelReleasePayload {
     errors: Vec<ReleaseError>,
 }
 
-impl From<ReleaseScheduleInput> for RequestedSchedule {
-    fn from(input: ReleaseScheduleInput) -> Self {
-        match input {
-            ReleaseScheduleInput::Immediately(true) => Self::Immediately,
-            ReleaseScheduleInput::Immediately(false) => Self::Invalid,
-            ReleaseScheduleInput::OnDate(date) => Self::OnDate(date.0),
-        }
-    }
+/// Input of `retryFailedUpdates`.
+#[derive(InputObject)]
+struct RetryFailedUpdatesInput {
+    /// The ID of a Release that has ended PARTIALLY_SUCCEEDED or FAILED.
+    release_id: ID,
+}
+
+/// Answer of `retryFailedUpdates`.
+#[derive(SimpleObject)]
+struct RetryFailedUpdatesPayload {
+    /// The release, in progress again; null when refused.
+    release: Shown<Release>,
+    /// How many updates are tried again; null when refused.
+    retried_count: Option<i32>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
 }
 
 /// Releasing.
@@ -112,7 +113,7 @@ pub(super) struct Releases;
 
 #[Object]
 impl Releases {
-    /// Releases the draft at once or on a date (R21 to R29). Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    /// Releases the draft at once or on a date (R21 to R29). Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
     async fn release_integration_pack(
         &self,
         ctx: &Context<'_>,
@@ -123,6 +124,7 @@ impl Releases {
             pack_id: ids::pack_id(&input.pack_id)?,
             schedule: input.schedule.into(),
             notes: input.notes.0,
+            expected_content: input.expected_content,
             expected_revision: input.expected_revision,
             client_request_id: input.client_request_id,
         };
@@ -169,5 +171,19 @@ impl Releases {
         let outcome = ctx.services().cancel_release(&caller, id).await;
         let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
         Ok(CancelReleasePayload { release, errors })
+    }
+
+    /// Tries the failed updates of a release again, now. Codes: NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, NOTHING_TO_RETRY.
+    async fn retry_failed_updates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: RetryFailedUpdatesInput,
+    ) -> Result<RetryFailedUpdatesPayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().retry_failed_updates(&caller, id).await;
+        let retried_count = outcome.as_ref().ok().map(|retried| count(*retried));
+        let (release, errors) = answer(ctx, outcome, |_| Release::by_id(ctx, id)).await?;
+        Ok(RetryFailedUpdatesPayload { release, retried_count, errors })
     }
 }

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Object, Result, SimpleObject};
 
+use crate::domain::release::RequestedSchedule;
 use crate::domain::window::{WindowFault, release_window};
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
@@ -17,6 +18,8 @@ use crate::graphql::types::component::{Component, ComponentConnection};
 use crate::graphql::types::integration_pack::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
 use crate::graphql::types::packaged_component::{PackagedComponent, PackagedComponentConnection, packages_connection};
 use crate::graphql::types::release::{Release, ReleaseConnection, releases_connection};
+use crate::graphql::types::release_preview::ReleasePreview;
+use crate::graphql::types::release_schedule::ReleaseScheduleInput;
 use crate::graphql::types::release_window::ReleaseWindow;
 use crate::store::components;
 
@@ -162,6 +165,18 @@ impl PublisherQuery {
         releases_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
     }
 
+    /// Publisher: what a release of the pack made now would do (R34).
+    async fn release_preview(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of an IntegrationPack.")] pack_id: ID,
+        #[graphql(desc = "The schedule to be judged; IMMEDIATELY when left out.")] schedule: Option<
+            ReleaseScheduleInput,
+        >,
+    ) -> Option<Result<ReleasePreview>> {
+        Some(release_preview(ctx, &pack_id, schedule).await)
+    }
+
     /// The release window of any date in any zone (R36, R42). Errors: DATE_DOES_NOT_EXIST (R37), TIME_ZONE_UNKNOWN.
     async fn release_window(
         &self,
@@ -192,6 +207,11 @@ async fn one_package(ctx: &Context<'_>, id: &ID) -> Result<PackagedComponent> {
 async fn one_release(ctx: &Context<'_>, id: &ID) -> Result<Release> {
     ctx.publisher()?;
     Release::by_id(ctx, ids::release_id(id)?).await?.ok_or_else(not_found)
+}
+
+async fn release_preview(ctx: &Context<'_>, id: &ID, schedule: Option<ReleaseScheduleInput>) -> Result<ReleasePreview> {
+    let pack = one_pack(ctx, id).await?;
+    ReleasePreview::of(ctx, pack, schedule.map_or(RequestedSchedule::Immediately, Into::into)).await
 }
 
 fn no_window(fault: WindowFault) -> async_graphql::Error {

@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, Object, Result};
 use super::all;
 use crate::domain::id::ComponentId;
 use crate::domain::refusal::{PackRefusal, Refusal as _};
+use crate::graphql::connection::int;
 use crate::graphql::types::component::Component;
 
 /// Why making, editing or deleting a pack was refused.
@@ -64,6 +65,15 @@ impl PackError {
             _ => None,
         }
     }
+
+    /// The number of installations now, for CONFIRMATION_REQUIRED and CONFIRMATION_MISMATCH.
+    async fn installation_count(&self) -> Option<i32> {
+        match self.0 {
+            PackRefusal::ConfirmationRequired { installations }
+            | PackRefusal::ConfirmationMismatch { installations } => Some(int(installations)),
+            _ => None,
+        }
+    }
 }
 
 /// The reasons for refusing making, editing or deleting a pack.
@@ -111,6 +121,12 @@ pub enum PackErrorCode {
     NotPinned,
     /// Somebody else edited the pack since.
     StaleRevision,
+    /// The number of installations must be given (R47).
+    ConfirmationRequired,
+    /// There is another number of installations now (R47).
+    ConfirmationMismatch,
+    /// A rollout is running; wait until it has ended.
+    ReleaseInProgress,
 }
 
 impl From<&PackRefusal> for PackErrorCode {
@@ -138,6 +154,9 @@ impl From<&PackRefusal> for PackErrorCode {
             R::NotMarkedForRemoval { .. } => Self::NotMarkedForRemoval,
             R::NotPinned { .. } => Self::NotPinned,
             R::StaleRevision { .. } => Self::StaleRevision,
+            R::ConfirmationRequired { .. } => Self::ConfirmationRequired,
+            R::ConfirmationMismatch { .. } => Self::ConfirmationMismatch,
+            R::ReleaseInProgress => Self::ReleaseInProgress,
         }
     }
 }

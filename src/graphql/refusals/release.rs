@@ -125,6 +125,12 @@ pub enum ReleaseErrorCode {
     ReleaseInProgress,
     /// It has been canceled or superseded, or has ended.
     NotPending,
+    /// It has not started.
+    NotStarted,
+    /// A later release took its place.
+    Superseded,
+    /// No update of it has failed.
+    NothingToRetry,
     /// The account has no time zone (R35).
     TimeZoneRequired,
     /// The zone has no such day (R37).
@@ -141,6 +147,8 @@ pub enum ReleaseErrorCode {
     NotesTooLong,
     /// Somebody else edited the draft since.
     StaleRevision,
+    /// It would take other versions than the preview showed (R34).
+    ContentChanged,
     /// The same ID came with another input.
     ClientRequestIdReused,
 }
@@ -151,6 +159,7 @@ impl From<&ReleaseRefusal> for ReleaseErrorCode {
         match refusal {
             R::ClientRequestIdReused => Self::ClientRequestIdReused,
             R::StaleRevision { .. } => Self::StaleRevision,
+            R::ContentChanged => Self::ContentChanged,
             R::InvalidSchedule => Self::InvalidSchedule,
             R::NotesRequired => Self::NotesRequired,
             R::NotesTooLong => Self::NotesTooLong,
@@ -160,6 +169,9 @@ impl From<&ReleaseRefusal> for ReleaseErrorCode {
             R::ReleaseInProgress { .. } => Self::ReleaseInProgress,
             R::ReleaseAlreadyPending { .. } => Self::ReleaseAlreadyPending,
             R::NotPending => Self::NotPending,
+            R::NotStarted => Self::NotStarted,
+            R::Superseded => Self::Superseded,
+            R::NothingToRetry => Self::NothingToRetry,
             R::TimeZoneRequired => Self::TimeZoneRequired,
             R::DateDoesNotExist { .. } => Self::DateDoesNotExist,
             R::DateNotInFuture { .. } => Self::ReleaseDateNotInFuture,

@@ -17,12 +17,13 @@ use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::PackId;
 use crate::domain::pack::{self, Pack, Standing};
-use crate::domain::release::{ReleaseFacts, RequestedSchedule, decide};
+use crate::domain::refusal::ReleaseRefusal;
+use crate::domain::release::{Decision, ReleaseFacts, RequestedSchedule, decide};
 use crate::domain::window::release_dates;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{DeploymentModel, InstallationType, PackState};
-use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::error::ResultExt as _;
 use crate::graphql::filters::{IntegrationPackFilter, IntegrationPackOrder, ReleaseFilter};
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::DateTime;
@@ -32,6 +33,7 @@ use crate::store::page::Page;
 pub use crate::store::packs::PacksOf;
 
 /// A pack as it stands at the instant of the read.
+#[derive(Clone)]
 pub struct IntegrationPack {
     pack: Arc<Pack>,
     standing: Standing,
@@ -73,40 +75,45 @@ impl IntegrationPack {
     pub async fn by_id(ctx: &Context<'_>, id: PackId) -> Result<Option<Self>> {
         let loaders = ctx.loaders();
         let found = loaders.publisher.packs.one(id).await.or_failure()?;
-        Ok(found.map(|pack| Self::new(pack, loaders.now())))
+        Ok(found.filter(|pack| pack.deleted_at.is_none()).map(|pack| Self::new(pack, loaders.now())))
     }
 
-    /// One that is there.
+    /// One that something names, also when it was deleted since.
     pub(crate) async fn must(ctx: &Context<'_>, id: PackId) -> Result<Self> {
-        Self::by_id(ctx, id).await?.ok_or_else(|| bug("a pack is gone"))
+        let loaders = ctx.loaders();
+        Ok(Self::new(loaders.publisher.packs.must(id).await.or_failure()?, loaders.now()))
     }
 
     pub(crate) fn standing(&self) -> Standing {
         self.standing
     }
 
-    /// Whether a release made now would be taken: judged by the same rules as the release itself.
-    async fn could_release(
+    pub(crate) fn pack(&self) -> &Pack {
+        &self.pack
+    }
+
+    /// What would come of a release made now: judged by the same rules as the release itself.
+    pub(crate) async fn decide(
         &self,
         ctx: &Context<'_>,
         schedule: RequestedSchedule,
         time_zone: Option<&str>,
-    ) -> Result<bool> {
+    ) -> Result<std::result::Result<Decision, ReleaseRefusal>> {
         let (loaders, id) = (ctx.loaders(), self.pack.id);
-        if self.standing.running_release.is_some() || loaders.publisher.moving.one(id).await.or_failure()?.is_some() {
-            return Ok(false);
-        }
-        let rows = loaders.publisher.drafts.one(id).await.or_failure()?.unwrap_or_default();
-        let current = content(ctx, self.standing.current_version).await?.unwrap_or_default();
+        let (rows, current, moving) = futures_util::try_join!(
+            async { loaders.publisher.drafts.one(id).await.or_failure() },
+            content(ctx, self.standing.current_version),
+            async { loaders.publisher.moving.one(id).await.or_failure() },
+        )?;
         let facts = ReleaseFacts {
-            rows: &rows,
-            current: &pack::ids(&current),
+            rows: &rows.unwrap_or_default(),
+            current: &pack::ids(&current.unwrap_or_default()),
             standing: self.standing,
-            moving: None,
+            moving,
             time_zone,
             days_ahead: ctx.services().settings.release_days_ahead,
         };
-        Ok(decide(&facts, schedule, loaders.now()).is_ok())
+        Ok(decide(&facts, schedule, loaders.now()))
     }
 
     async fn numbered(&self, ctx: &Context<'_>, number: i32) -> Result<Option<PackVersion>> {
@@ -317,7 +324,7 @@ impl IntegrationPack {
     /// Whether the caller may now release it at once; false too when there is nothing to release (R21).
     pub async fn viewer_can_release(&self, ctx: &Context<'_>) -> Result<bool> {
         let may = ctx.viewer()?.may(Privilege::IntegrationPack);
-        Ok(may && self.could_release(ctx, RequestedSchedule::Immediately, None).await?)
+        Ok(may && self.decide(ctx, RequestedSchedule::Immediately, None).await?.is_ok())
     }
 
     /// Whether the caller may now release it on a date; false too while a release is pending (R28) or the account has no time zone (R35).
@@ -329,11 +336,17 @@ impl IntegrationPack {
         let days_ahead = ctx.services().settings.release_days_ahead;
         let first_date = |zone: &str| release_dates(ctx.now(), zone, days_ahead).ok().map(|dates| dates.earliest);
         let Some(date) = account.time_zone.as_deref().and_then(first_date) else { return Ok(false) };
-        self.could_release(ctx, RequestedSchedule::OnDate(date), account.time_zone.as_deref()).await
+        Ok(self.decide(ctx, RequestedSchedule::OnDate(date), account.time_zone.as_deref()).await?.is_ok())
     }
 
     /// Whether the caller may now share it with groups.
     pub async fn viewer_can_share(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(ctx.viewer()?.may(Privilege::AccountGroupManagement))
+    }
+
+    /// Whether the caller may now delete it (R47).
+    pub async fn viewer_can_delete(&self, ctx: &Context<'_>) -> Result<bool> {
+        let may = ctx.viewer()?.may(Privilege::IntegrationPack) && self.standing.running_release.is_none();
+        Ok(may && ctx.loaders().publisher.moving.one(self.pack.id).await.or_failure()?.is_none())
     }
 }

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use super::account_group::{AccountGroup, AccountGroupConnection, GroupsOf, groups_connection};
 use super::installation::{InstallationConnection, InstallationFilter, InstallationsOf, installations_connection};
 use super::integration_pack::{IntegrationPackConnection, packs_connection};
-use crate::domain::account::{Account, Privilege};
+use crate::domain::account::{self, Account, Privilege};
 use crate::domain::id::{AccountId, GroupId};
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
@@ -99,6 +99,16 @@ impl ManagedAccount {
     /// Whether the caller may now rename it or set its zone.
     async fn viewer_can_update(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(ctx.viewer()?.may(Privilege::AccountAdministration))
+    }
+
+    /// Whether the caller may now suspend it.
+    async fn viewer_can_suspend(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.0.status == account::AccountStatus::Active && ctx.viewer()?.may(Privilege::AccountAdministration))
+    }
+
+    /// Whether the caller may now reactivate it.
+    async fn viewer_can_reactivate(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.0.status == account::AccountStatus::Suspended && ctx.viewer()?.may(Privilege::AccountAdministration))
     }
 }
 

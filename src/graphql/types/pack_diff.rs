@@ -61,6 +61,19 @@ impl PackDiff {
         Ok(Self { from_number, to_number: Some(to.number), ..diff })
     }
 
+    /// From a version that the reader may see, or from nothing, to what is not released yet.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn from_version(ctx: &Context<'_>, from: Option<PackVersionId>, to: &[ContentItem]) -> Result<Self> {
+        let Some(from) = from else { return Ok(Self::of(&[], to)) };
+        let loaders = ctx.loaders();
+        let (version, content) =
+            futures_util::try_join!(loaders.publisher.pack_versions.must(from), loaders.publisher.contents.one(from))
+                .or_failure()?;
+        Ok(Self { from_number: Some(version.number), ..Self::of(&content.unwrap_or_default(), to) })
+    }
+
     /// Of two contents, each in the order of its names.
     #[must_use]
     pub fn of(from: &[ContentItem], to: &[ContentItem]) -> Self {

@@ -15,7 +15,7 @@ use crate::domain::pack::{self, ContentItem};
 use crate::graphql::connection::{PageArgs, connection, int};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::ComponentType;
-use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, Markdown};
 use crate::store::pack_versions;
@@ -76,15 +76,15 @@ impl PackVersion {
     /// # Errors
     /// What reading it failed with.
     pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
-        match ctx.scope()? {
-            Scope::Publisher(_) => Ok(ctx.loaders().publisher.pack_versions.one(id).await.or_failure()?.map(Self)),
-            Scope::Managed(_) => Ok(None),
-        }
+        let Scope::Publisher(_) = ctx.scope()? else { return Ok(None) };
+        let Some(found) = ctx.loaders().publisher.pack_versions.one(id).await.or_failure()? else { return Ok(None) };
+        // What never changes is kept in the process: whether its pack is still there is asked each time.
+        Ok(IntegrationPack::by_id(ctx, found.pack_id).await?.map(|_| Self(found)))
     }
 
-    /// One that is there.
+    /// One that something names, also when its pack was deleted since.
     pub(crate) async fn must(ctx: &Context<'_>, id: PackVersionId) -> Result<Self> {
-        Self::by_id(ctx, id).await?.ok_or_else(|| bug("a pack version is gone"))
+        Ok(Self(ctx.loaders().publisher.pack_versions.must(id).await.or_failure()?))
     }
 }
 

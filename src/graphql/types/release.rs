@@ -16,7 +16,7 @@ use super::testing_period::TestingPeriod;
 use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::ReleaseId;
-use crate::domain::release::{self, Command, transition};
+use crate::domain::release::{self as domain, Command, RetryFacts, decide_retry, transition};
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{ReleaseSchedule, ReleaseState};
@@ -30,8 +30,8 @@ use crate::store::updates::UpdatesOf;
 
 /// A release as it stands at the instant of the read.
 pub struct Release {
-    release: Arc<release::Release>,
-    state: release::ReleaseState,
+    release: Arc<domain::Release>,
+    state: domain::ReleaseState,
     now: Instant,
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn releases_connection(
 
 impl Release {
     /// A release at an instant.
-    pub(crate) fn new(release: Arc<release::Release>, now: Instant) -> Self {
+    pub(crate) fn new(release: Arc<domain::Release>, now: Instant) -> Self {
         Self { state: release.state_at(now), release, now }
     }
 
@@ -68,6 +68,16 @@ impl Release {
         let loaders = ctx.loaders();
         let found = loaders.publisher.releases.one(id).await.or_failure()?;
         Ok(found.map(|release| Self::new(release, loaders.now())))
+    }
+
+    /// The same, also when its pack was deleted: for what tells of the deletion.
+    ///
+    /// # Errors
+    /// What reading it failed with.
+    pub async fn gone_or_not(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
+        let (loaders, scope) = (ctx.loaders(), ctx.publisher()?.scope);
+        let found = releases::of_any_pack(loaders.db(), scope, id).await.or_failure()?;
+        Ok(found.map(|release| Self::new(Arc::new(release), loaders.now())))
     }
 
     /// One that is there.
@@ -201,5 +211,24 @@ impl Release {
     /// Whether the caller may now cancel it.
     pub async fn viewer_can_cancel(&self, ctx: &Context<'_>) -> Result<bool> {
         self.viewer_can(ctx, Command::Cancel)
+    }
+
+    /// Whether the caller may now retry failed updates.
+    pub async fn viewer_can_retry_failed(&self, ctx: &Context<'_>) -> Result<bool> {
+        let ended = matches!(self.state, domain::ReleaseState::PartiallySucceeded | domain::ReleaseState::Failed);
+        if !ended || !ctx.viewer()?.may(Privilege::IntegrationPack) {
+            return Ok(false);
+        }
+        let loaders = ctx.loaders();
+        let standing = IntegrationPack::must(ctx, self.release.pack_id).await?.standing();
+        let facts = RetryFacts {
+            release: self.release.id,
+            state: self.state,
+            newest: standing.current_version == Some(self.release.version_id),
+            pending: standing.pending.map(|pending| pending.release_id),
+            moving: loaders.publisher.moving.one(self.release.pack_id).await.or_failure()?,
+            failed: loaders.publisher.retriable.one(self.release.id).await.or_failure()?.unwrap_or(0),
+        };
+        Ok(decide_retry(&facts).is_ok())
     }
 }

@@ -72,6 +72,30 @@ pub async fn of_accounts(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> Store
         .collect())
 }
 
+/// The packs that an account has installed, after one, by id.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn packs_of_account(
+    tx: &Tx,
+    account: AccountId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<Vec<PackId>> {
+    let mut select = installation::Entity::find()
+        .select_only()
+        .column(installation::Column::PackId)
+        .distinct()
+        .filter(installation::Column::AccountId.eq(Uuid::from(account)))
+        .filter(installation::Column::UninstalledAt.is_null());
+    if let Some(after) = after {
+        select = select.filter(installation::Column::PackId.gt(after));
+    }
+    let select = select.order_by_asc(installation::Column::PackId).limit(limit);
+    let found: Vec<Uuid> = select.into_tuple().all(tx.conn()).await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
 /// An account's own installation, locked, uninstalled or not.
 ///
 /// # Errors
@@ -309,7 +333,7 @@ pub struct UpdateRow {
     pub next_attempt_at: Option<Instant>,
 }
 
-fn update_row(m: installation_update::Model) -> StoreResult<UpdateRow> {
+pub(super) fn update_row(m: installation_update::Model) -> StoreResult<UpdateRow> {
     let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
     let update = convert::update(m)?;
     Ok(UpdateRow { stored: Some(update.state), update, attempts, next_attempt_at })

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod components;
+pub mod deletion;
 pub mod grants;
 pub mod installations;
 pub mod journal;
@@ -11,6 +12,7 @@ pub mod releases;
 pub mod requests;
 mod tallies;
 pub mod tasks;
+pub mod updates;
 pub mod uses;
 
 use sea_orm::sea_query::LockType;

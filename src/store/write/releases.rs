@@ -1,12 +1,13 @@
 //! Releases.
 
 use entity::pack_release::{ActiveModel, Column, Entity};
+use entity::pack_version;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{ActorColumns, locked};
 use crate::domain::Instant;
-use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::release::Release;
 use crate::store::convert::{self, Stored as _};
 use crate::store::scope::PublisherScope;
@@ -40,6 +41,17 @@ pub async fn lock(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Re
 pub async fn get(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Release>> {
     let select = Entity::find_by_id(Uuid::from(id)).filter(Column::PackId.eq(Uuid::from(pack)));
     select.one(tx.conn()).await?.map(convert::release).transpose()
+}
+
+/// The release that made a version.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_version(tx: &Tx, version: PackVersionId) -> StoreResult<Option<Release>> {
+    let Some(made) = pack_version::Entity::find_by_id(Uuid::from(version)).one(tx.conn()).await? else {
+        return Ok(None);
+    };
+    get(tx, made.pack_id.into(), made.release_id.into()).await
 }
 
 /// When progress of a release was last announced.

@@ -16,14 +16,20 @@ pub enum Work {
     Offer(PackId, ReleaseId),
     /// Move the installations of its pack to a release (R25, R27).
     RollOut(PackId, ReleaseId),
+    /// Try the failed updates of a release again.
+    Retry(PackId, ReleaseId),
     /// Take back the offers of a canceled or superseded release, and after a cancel the early applied (R29, R30).
     Withdraw(PackId, ReleaseId),
     /// Tell accounts of a pack that they gained or lost it, and freeze what they lose (R45, R50).
     GrantsOfPack(PackId),
     /// The same for all packs of one account.
     GrantsOfAccount(AccountId),
+    /// Bring the installations of an account that is active again to what they were passed over for (R46).
+    CatchUp(AccountId),
     /// Give the installations of a renamed SINGLE pack its new name for their order.
     Rename(PackId),
+    /// Uninstall a deleted pack everywhere, and tell the accounts that had it or could have it (R47).
+    Delete(PackId),
 }
 
 impl Work {
@@ -31,10 +37,13 @@ impl Work {
         match self {
             Self::Offer(..) => "OFFER",
             Self::RollOut(..) => "ROLL_OUT",
+            Self::Retry(..) => "RETRY",
             Self::Withdraw(..) => "WITHDRAW",
             Self::GrantsOfPack(_) => "GRANTS_OF_PACK",
             Self::GrantsOfAccount(_) => "GRANTS_OF_ACCOUNT",
+            Self::CatchUp(_) => "CATCH_UP",
             Self::Rename(_) => "RENAME",
+            Self::Delete(_) => "DELETE",
         }
     }
 }
@@ -57,10 +66,13 @@ impl Task {
         let work = match (m.kind.as_str(), pack, release, m.account_id) {
             ("OFFER", Some(pack), Some(release), _) => Work::Offer(pack, release),
             ("ROLL_OUT", Some(pack), Some(release), _) => Work::RollOut(pack, release),
+            ("RETRY", Some(pack), Some(release), _) => Work::Retry(pack, release),
             ("WITHDRAW", Some(pack), Some(release), _) => Work::Withdraw(pack, release),
             ("GRANTS_OF_PACK", Some(pack), ..) => Work::GrantsOfPack(pack),
             ("GRANTS_OF_ACCOUNT", .., Some(account)) => Work::GrantsOfAccount(account.into()),
+            ("CATCH_UP", .., Some(account)) => Work::CatchUp(account.into()),
             ("RENAME", Some(pack), ..) => Work::Rename(pack),
+            ("DELETE", Some(pack), ..) => Work::Delete(pack),
             (other, ..) => return Err(StoreError::Fault(format!("no task: {other}"))),
         };
         Ok(Self { id: m.id, work, publisher_id: m.publisher_id.into(), done_to: m.done_to, failures: m.failures })
@@ -74,11 +86,12 @@ impl Task {
 /// [`StoreError`].
 pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: bool, now: Instant) -> StoreResult<()> {
     let (pack, release, account) = match work {
-        Work::Offer(pack, release) | Work::RollOut(pack, release) | Work::Withdraw(pack, release) => {
-            (Some(pack), Some(release), None)
-        }
-        Work::GrantsOfPack(pack) | Work::Rename(pack) => (Some(pack), None, None),
-        Work::GrantsOfAccount(account) => (None, None, Some(account)),
+        Work::Offer(pack, release)
+        | Work::RollOut(pack, release)
+        | Work::Retry(pack, release)
+        | Work::Withdraw(pack, release) => (Some(pack), Some(release), None),
+        Work::GrantsOfPack(pack) | Work::Rename(pack) | Work::Delete(pack) => (Some(pack), None, None),
+        Work::GrantsOfAccount(account) | Work::CatchUp(account) => (None, None, Some(account)),
     };
     tx.tell();
     Entity::insert(ActiveModel {

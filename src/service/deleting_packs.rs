@@ -1,0 +1,174 @@
+//! Deleting packs (R47).
+
+use std::collections::BTreeMap;
+
+use crate::domain::account::Privilege;
+use crate::domain::event::{Audience, EventData, EventKind};
+use crate::domain::id::{AccountId, PackId, ReleaseId};
+use crate::domain::installation::Installation;
+use crate::domain::pack::Pack;
+use crate::domain::refusal::PackRefusal;
+use crate::domain::release::{Command, transition};
+use crate::store::convert::Stored as _;
+use crate::store::write::tasks::{self, Task, Work};
+use crate::store::write::{deletion, grants, installations, journal as log, packs, releases};
+use crate::store::{StoreError, Tx};
+
+use super::Services;
+use super::access::Publisher;
+use super::error::{Failure, Outcome};
+use super::journal::{Entry, Happening, Journal, Subject};
+use super::moves::{tell_update, withdraw_row};
+use super::rollout::Batch;
+
+/// How a pack is to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// Says what would happen, and changes nothing.
+    DryRun,
+    /// With the number of installations that the publisher confirms, if it gave one.
+    Confirmed(Option<i32>),
+}
+
+/// What deleting a pack did, or would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    pub installations: i64,
+    /// The pending release that was, or would be, canceled.
+    pub canceled: Option<ReleaseId>,
+}
+
+impl Services {
+    /// Deletes a pack: uninstalls it everywhere and cancels its pending release (R47).
+    ///
+    /// # Errors
+    /// RELEASE_IN_PROGRESS after CONFIRMATION_REQUIRED and CONFIRMATION_MISMATCH; not found.
+    pub async fn delete_pack(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        deletion: Deletion,
+    ) -> Outcome<Deleted, PackRefusal> {
+        caller.viewer.require(Privilege::IntegrationPack)?;
+        self.open_if_due(Some(caller.id()), pack).await?;
+        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        // Locked: who installs or uninstalls holds the pack, so that the count stands until the commit.
+        let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        let installations = deletion::count_installations(&tx, pack.id).await?;
+        check_confirmation(deletion, installations)?;
+        if pack.standing.running_release.is_some() || tasks::moving(&tx, pack.id).await?.is_some() {
+            return Err(PackRefusal::ReleaseInProgress.into());
+        }
+        let canceled = pack.standing.pending.map(|pending| pending.release_id);
+        let deleted = Deleted { installations, canceled };
+        if deletion == Deletion::DryRun {
+            return Ok(deleted);
+        }
+        if let Some(release) = canceled {
+            self.cancel_for_good(&tx, &mut journal, &mut pack, release).await?;
+        }
+        deletion::delete(&tx, pack.id, journal.now).await?;
+        journal.note(
+            Entry::of("deleteIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
+                .change("name", Some(pack.name.clone()), None)
+                .change("installations", Some(installations.to_string()), None),
+        );
+        journal.tell(Happening {
+            data: EventData { uninstalled_count: Some(installations), ..EventData::default() },
+            ..Happening::of(EventKind::PackDeleted, &pack)
+        });
+        let task = self.add_task(&tx, &pack, Work::Delete(pack.id), false, journal.now).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        self.run_first_batch(task).await;
+        Ok(deleted)
+    }
+
+    async fn cancel_for_good(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &mut Pack,
+        release: ReleaseId,
+    ) -> Result<(), StoreError> {
+        let Some(mut release) = releases::lock(tx, pack.id, release).await? else { return Ok(()) };
+        let before = release.state;
+        release.state = transition(before, Command::Cancel)
+            .map_err(|fault| StoreError::Fault(format!("a pending release can't be canceled: {fault:?}")))?;
+        release.ended_at = Some(journal.now);
+        releases::save(tx, &release).await?;
+        pack.standing.pending = None;
+        packs::save_standing(tx, pack.id, &pack.standing).await?;
+        journal.note(Entry::of("deleteIntegrationPack", Subject::Release(release.id), pack.name.clone()).change(
+            "state",
+            Some(before.stored().into()),
+            Some(release.state.stored().into()),
+        ));
+        journal.tell(Happening::release(EventKind::ReleaseCanceled, pack, release.id));
+        Ok(())
+    }
+
+    /// Uninstalls a deleted pack in some accounts, and tells those that had it or could have it.
+    pub(super) async fn uninstall_everywhere(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        task: &Task,
+        pack: PackId,
+    ) -> Result<Batch, Failure> {
+        let Some(pack) = deletion::lock_deleted(tx, pack).await? else { return Ok(Batch::Done) };
+        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
+        let told = grants::announced(tx, pack.id, &accounts).await?;
+        let mut uninstalled: BTreeMap<AccountId, i64> = told.iter().map(|account| (*account, 0)).collect();
+        let found: Vec<_> = installations::of_accounts(tx, pack.id, &accounts).await?;
+        let found: Vec<Installation> = found.into_iter().map(|(installation, _)| installation).collect();
+        for installation in &found {
+            *uninstalled.entry(installation.account_id).or_default() += 1;
+            self.withdraw_offers(tx, journal, &pack, installation).await?;
+        }
+        let ids: Vec<_> = found.iter().map(|installation| installation.id).collect();
+        deletion::uninstall_all(tx, &ids, journal.now, log::head(tx).await?).await?;
+        for (account, count) in uninstalled {
+            journal.tell(Happening {
+                audience: Audience::Account,
+                account_id: Some(account),
+                data: EventData { uninstalled_count: Some(count), ..EventData::default() },
+                ..Happening::of(EventKind::PackDeleted, &pack)
+            });
+        }
+        grants::forget_announced(tx, pack.id, &told.into_iter().collect::<Vec<_>>()).await?;
+        Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
+    }
+
+    async fn withdraw_offers(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &Pack,
+        installation: &Installation,
+    ) -> Result<(), Failure> {
+        let number = packs::version_number(tx, installation.version_id).await?;
+        let mut rows = installations::open_offers(tx, installation.id).await?;
+        for row in &mut rows {
+            let before = row.update.state;
+            withdraw_row(row, None, journal.now);
+            tell_update(journal, pack, &row.update, Some(before), number, "scheduler.withdrawUpdate");
+        }
+        installations::save_updates(tx, &rows).await?;
+        let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+        let entry = Entry::of("scheduler.uninstallPack", Subject::Installation(installation.id), shown);
+        journal.note(entry.concerning(installation.account_id).change("version", Some(number.to_string()), None));
+        Ok(())
+    }
+}
+
+fn check_confirmation(deletion: Deletion, installations: i64) -> Result<(), PackRefusal> {
+    match deletion {
+        Deletion::Confirmed(None) => Err(PackRefusal::ConfirmationRequired { installations }),
+        Deletion::Confirmed(Some(count)) if i64::from(count) != installations => {
+            Err(PackRefusal::ConfirmationMismatch { installations })
+        }
+        Deletion::Confirmed(Some(_)) | Deletion::DryRun => Ok(()),
+    }
+}
