@@ -35,6 +35,7 @@ async fn r51_each_mutation_of_a_publisher_is_one_row_with_its_name() {
         ("createPackagedComponents", json!({ "packages": [{ "componentId": component, "shareable": true }] })),
         ("deletePackagedComponent", json!({ "packagedComponentId": first.id })),
         ("restorePackagedComponent", json!({ "packagedComponentId": first.id })),
+        ("publishComponent", json!({ "componentId": component, "notes": "For those who stay behind" })),
         ("createIntegrationPack", json!({ "name": "Invoices", "installationType": "MULTI" })),
         ("updateIntegrationPack", json!({ "packId": pack, "description": "All about orders" })),
         ("addPackComponents", json!({ "packId": pack, "componentIds": [component] })),

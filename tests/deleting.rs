@@ -150,6 +150,21 @@ async fn r08_the_error_names_all_packs_by_name() {
 }
 
 #[tokio::test]
+async fn r08_a_deleted_pack_holds_nothing_any_more() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.release_now(&pack.id).await;
+    let new = app.something_new(&pack).await;
+    app.pin(&pack.id, &pack.components[0], &new.id).await;
+    let input = json!({ "packId": pack.id, "confirmInstallations": 0 });
+    app.ok(&app.publisher, "deleteIntegrationPack", input, "deletedPackId").await;
+    for package in [&pack.packages[0], &new] {
+        assert_eq!(read(&app, package, "viewerCanDelete").await, json!({ "viewerCanDelete": true }));
+        app.delete_package(&package.id).await;
+    }
+}
+
+#[tokio::test]
 async fn r06_a_deleted_package_keeps_its_label_and_counts() {
     let app = TestApp::new().await;
     let (component, first) = app.packaged("Import").await;

@@ -22,6 +22,7 @@ fn command() -> impl Strategy<Value = Command> {
     let n = 0..6_usize;
     prop_oneof![
         3 => (n.clone(), prop::bool::weighted(0.8)).prop_map(|(component, shareable)| Command::Package { component, shareable }),
+        2 => n.clone().prop_map(|component| Command::Publish { component }),
         2 => (n.clone(), n.clone()).prop_map(|(component, version)| Command::Delete { component, version }),
         1 => (n.clone(), n.clone()).prop_map(|(component, version)| Command::Undelete { component, version }),
         2 => (n.clone(), n.clone()).prop_map(|(pack, component)| Command::Add { pack, component }),

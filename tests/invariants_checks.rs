@@ -31,6 +31,7 @@ impl Checker {
         snapshots_never_change(&self.last, &rows, step);
         stored_equals_computed(&rows, step);
         nothing_deleted_is_held(&rows, step);
+        no_pack_mixes_kinds(&rows, step);
         nothing_starts_before_its_window(&rows, step);
         each_change_is_told_once(&rows, step);
         each_change_is_tallied_once(&rows, step);
@@ -202,18 +203,29 @@ fn stored_equals_computed(rows: &Rows, step: &str) {
 /// shareable package is that (R19).
 fn nothing_deleted_is_held(rows: &Rows, step: &str) {
     let deleted = |id: &Uuid| rows.packages[id].deleted_at.is_some();
-    for pack in rows.packs.values() {
+    let there = |pack: &Uuid| rows.packs[pack].deleted_at.is_none();
+    for pack in rows.packs.values().filter(|pack| there(&pack.id)) {
         for version in [pack.current_version_id, pack.pending_version_id] {
             let held = rows.content(version);
             assert!(!held.values().any(deleted), "{step}: {} holds a deleted package: {held:?}", pack.name);
         }
     }
-    for row in &rows.drafts {
+    for row in rows.drafts.iter().filter(|row| there(&row.pack_id)) {
         assert!(!row.pinned_version_id.as_ref().is_some_and(deleted), "{step}: pinned to a deleted package: {row:?}");
     }
     for component in rows.components.values() {
-        let latest = rows.latest_shareable(component.id).map(|package| package.id);
-        assert_eq!(component.latest_shareable_id, latest, "{step}: the newest shareable package of {}", component.name);
+        let latest = |kind| rows.latest_shareable(component.id, kind).map(|version| version.id);
+        let stored = (component.latest_shareable_id, component.latest_publication_id);
+        assert_eq!(stored, (latest("PACKAGE"), latest("PUBLICATION")), "{step}: the newest of {}", component.name);
+    }
+}
+
+/// The two kinds of content never mix in a pack (R52).
+fn no_pack_mixes_kinds(rows: &Rows, step: &str) {
+    for item in &rows.items {
+        let pack = &rows.packs[&rows.versions[&item.pack_version_id].pack_id];
+        let expected = if pack.deployment_model == "LEGACY" { "PUBLICATION" } else { "PACKAGE" };
+        assert_eq!(rows.packages[&item.component_version_id].kind, expected, "{step}: {} holds it", pack.name);
     }
 }
 

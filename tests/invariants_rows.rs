@@ -77,11 +77,10 @@ impl Rows {
         self.accounts[&installation.account_id].status == "ACTIVE"
     }
 
-    /// The newest package of a component that packs may hold (R7, R19).
-    pub(crate) fn latest_shareable(&self, component: Uuid) -> Option<&component_version::Model> {
-        let of =
-            self.packages.values().filter(|p| p.component_id == component && p.shareable && p.deleted_at.is_none());
-        of.max_by_key(|p| p.created_at)
+    /// The newest version of a component, of a kind, that packs may hold (R7, R19, R52).
+    pub(crate) fn latest_shareable(&self, component: Uuid, kind: &str) -> Option<&component_version::Model> {
+        let of = self.packages.values().filter(|p| p.component_id == component && p.kind == kind);
+        of.filter(|p| p.shareable && p.deleted_at.is_none()).max_by_key(|p| p.created_at)
     }
 
     /// What a pack version holds: component → package; nothing for no version.
@@ -93,17 +92,18 @@ impl Rows {
     /// (rows, rows with something newer, whether a release would differ) of a pack, from the rows (R19, R21).
     pub(crate) fn assessment(&self, pack: &integration_pack::Model) -> (i32, i32, bool) {
         let in_force = self.content(pack.pending_version_id.or(pack.current_version_id));
+        let kind = if pack.deployment_model == "LEGACY" { "PUBLICATION" } else { "PACKAGE" };
         let drafts: Vec<_> = self.drafts.iter().filter(|row| row.pack_id == pack.id).collect();
         let newer = drafts.iter().filter(|row| {
             let held = in_force.get(&row.component_id).map(|id| self.packages[id].created_at);
-            let latest = self.latest_shareable(row.component_id).map(|p| p.created_at);
+            let latest = self.latest_shareable(row.component_id, kind).map(|p| p.created_at);
             matches!((latest, held), (Some(latest), Some(held)) if latest > held)
         });
         let next: BTreeMap<_, _> = drafts
             .iter()
             .filter(|row| !row.marked_for_removal)
             .filter_map(|row| {
-                let latest = || self.latest_shareable(row.component_id).map(|p| p.id);
+                let latest = || self.latest_shareable(row.component_id, kind).map(|p| p.id);
                 Some((row.component_id, row.pinned_version_id.or_else(latest)?))
             })
             .collect();

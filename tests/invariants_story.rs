@@ -15,6 +15,9 @@ pub(crate) enum Command {
         component: usize,
         shareable: bool,
     },
+    Publish {
+        component: usize,
+    },
     /// Of a package, and its restoring.
     Delete {
         component: usize,
@@ -139,8 +142,8 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// Three packs, one of them MULTI, four components, three accounts, All Accounts and two more groups of
-    /// two, each with a pack; batches of two.
+    /// Four packs, one of them MULTI and one of the model LEGACY, four components, three accounts, All Accounts
+    /// and two more groups of two, each with a pack; batches of two.
     pub(crate) async fn begin() -> Self {
         let settings = Settings { batch_size: 2, ..Settings::default() };
         let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
@@ -153,17 +156,24 @@ impl Story {
         let mut components = Vec::new();
         for name in ["Import", "Export", "Transform", "Report"] {
             components.push(app.packaged(name).await.0);
+            app.publish(components.last().expect("a component")).await;
         }
-        let packs = vec![app.pack("Orders").await, app.pack("Invoices").await, app.multi_pack("Tools").await];
+        let packs = vec![
+            app.pack("Orders").await,
+            app.pack("Invoices").await,
+            app.multi_pack("Tools").await,
+            app.legacy_pack("Ledger").await,
+        ];
         // One grant each: whoever loses it freezes.
-        for ((pack, component), group) in packs.iter().zip(&components).zip([&groups[1], &groups[0], &groups[2]]) {
+        let granted = [&groups[1], &groups[0], &groups[2], &groups[0]];
+        for ((pack, component), group) in packs.iter().zip(&components).zip(granted) {
             app.add(pack, &[component]).await;
             app.share(pack, &[group]).await;
             app.release_now(pack).await;
         }
         let mut story = Self { app, packs, components, accounts, groups, installs: 0 };
         for account in 0..3 {
-            for pack in 0..3 {
+            for pack in 0..4 {
                 story.install(account, pack).await;
             }
         }
@@ -177,6 +187,9 @@ impl Story {
             Command::Package { component, shareable } => {
                 let input = json!({ "packages": [{ "componentId": pick(&self.components, component), "shareable": shareable }] });
                 self.publish("createPackagedComponents", input).await
+            }
+            Command::Publish { component } => {
+                self.publish("publishComponent", json!({ "componentId": pick(&self.components, component) })).await
             }
             Command::Delete { component, version } => self.package("deletePackagedComponent", component, version).await,
             Command::Undelete { component, version } => {
@@ -276,10 +289,24 @@ impl Story {
     }
 
     async fn pin(&self, pack: usize, component: usize, version: usize) -> Outcome {
-        let chosen = self.version(component, version).await;
+        // Now and then one of the kind that the pack doesn't hold (R52).
+        let legacy = pack % self.packs.len() == 3;
+        let chosen = if legacy != (version == 5) {
+            self.publication(component, version).await
+        } else {
+            self.version(component, version).await
+        };
         let component = pick(&self.components, component);
         let input = json!({ "packId": pick(&self.packs, pack), "componentId": component, "versionId": chosen });
         self.publish("pinPackComponent", input).await
+    }
+
+    /// A publication of a component; 0 is the newest.
+    async fn publication(&self, component: usize, version: usize) -> String {
+        let query = "query($id: ID!) { component(id: $id) { publications(first: 100) { edges { node { id } } } } }";
+        let variables = json!({ "id": pick(&self.components, component) });
+        let data = self.app.gql(&self.app.publisher, query, variables).await;
+        pick(&data.texts("/component/publications", "/id"), version).clone()
     }
 
     async fn package(&self, mutation: &'static str, component: usize, version: usize) -> Outcome {

@@ -48,6 +48,7 @@ mod invariants_rows;
 mod invariants_story;
 mod kill;
 mod labels;
+mod legacy;
 mod loaders;
 mod log_indexes;
 mod newer_versions;

@@ -14,6 +14,7 @@ pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "Never released pack",
     "Scheduled for later",
     "notes of a package",
+    "notes of a publication",
     "northwind-admin",
     "northwind-second-token",
     "notes of what waits for its first window",
@@ -119,6 +120,11 @@ async fn more_tokens_and_accounts(app: &TestApp, acme: &Managed) {
 }
 
 async fn what_nobody_else_sees(app: &TestApp) {
+    let published = app.component("Unfinished plan, published").await;
+    let notes = json!({ "componentId": published, "notes": "notes of a publication" });
+    app.ok(&app.publisher, "publishComponent", notes, "").await;
+    let legacy = app.legacy_pack("Never released legacy pack").await;
+    app.add(&legacy, &[&published]).await;
     let never = app.pack_with("Never released pack", &["Unfinished plan"]).await;
     app.share_with_all(&never.id).await;
     let notes = json!({ "shareable": false, "notes": "notes of a package", "version": "draft" });

@@ -11,7 +11,7 @@ use crate::domain::id::{
     AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId, UpdateId,
 };
 use crate::domain::pack::{DeploymentModel, InstallationType, SupportInfo};
-use crate::domain::packaged_component::ExtensibilitySetting;
+use crate::domain::packaged_component::{ExtensibilitySetting, NamedVersion, VersionKind};
 use crate::domain::release::RequestedSchedule;
 use crate::domain::window;
 use crate::scheduler::advance::advance;
@@ -289,8 +289,9 @@ impl<'a> World<'a> {
 
     /// Pins a component to the package that was made as number `index`, from 0.
     async fn pin(&self, pack: PackId, name: &'static str, index: usize) -> Told<()> {
-        let version = self.versions.get(&(name, index)).copied();
-        let version = version.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))?;
+        let id = self.versions.get(&(name, index)).copied();
+        let id = id.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))?;
+        let version = NamedVersion { kind: VersionKind::Package, id };
         Ok(self.app.services.pin_component(&self.publisher, pack, self.component(name)?, version, None).await?)
     }
 

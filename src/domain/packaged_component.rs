@@ -38,9 +38,10 @@ pub struct Component {
 }
 
 /// Which kind of snapshot a version is (R52).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VersionKind {
     /// A packaged component.
+    #[default]
     Package,
     /// A publication, for legacy packs.
     Publication,
@@ -59,6 +60,13 @@ pub struct ComponentVersion {
     pub revision: i32,
     pub created_at: Instant,
     pub created_by: Actor,
+}
+
+/// A version as a caller names it: the type of its id tells its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedVersion {
+    pub kind: VersionKind,
+    pub id: ComponentVersionId,
 }
 
 /// A component inside a package.
@@ -100,8 +108,14 @@ pub fn next_label(highest: Option<u64>) -> String {
     format!("{}.0", highest.unwrap_or(0) + 1)
 }
 
-/// When a package made at `now` counts as made: the later of now and one microsecond after the
-/// component's newest, so that a stepped clock makes no later package older (R7).
+/// The number of a publication, that is kept as text like a label; `None` for what is none (R52).
+#[must_use]
+pub fn publication_number(version: &str) -> Option<i32> {
+    version.parse().ok().filter(|number| *number > 0)
+}
+
+/// When a package or publication made at `now` counts as made: the later of now and one microsecond after
+/// the component's newest of either kind, so that a stepped clock makes no later one older (R7).
 #[must_use]
 pub fn creation_time(now: Instant, newest: Option<Instant>) -> Instant {
     newest.map_or(now, |newest| now.max(newest + Duration::microseconds(1)))

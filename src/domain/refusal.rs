@@ -36,9 +36,13 @@ pub enum PackagingRefusal {
     NotesTooLong {
         index: usize,
     },
+    /// Those of a publication.
+    PublicationNotesTooLong,
     TypeNotShareable {
         index: usize,
     },
+    /// Of a component to be published (R52).
+    ComponentNotShareable,
     ProcessRouteNotShareable {
         index: usize,
     },
@@ -66,8 +70,9 @@ impl Refusal for PackagingRefusal {
             Self::VersionLabelTaken { .. } => {
                 "The component has a package with this version label; choose another, or leave it out. A deleted package keeps its label.".into()
             }
-            Self::NotesTooLong { .. } => "Shorten the notes to 4,000 characters.".into(),
+            Self::NotesTooLong { .. } | Self::PublicationNotesTooLong => "Shorten the notes to 4,000 characters.".into(),
             Self::TypeNotShareable { .. } => "Only a PROCESS or an API_SERVICE can be shareable; package it with shareable: false.".into(),
+            Self::ComponentNotShareable => "Only a PROCESS or an API_SERVICE can be published.".into(),
             Self::ProcessRouteNotShareable { .. } => {
                 "The manifest holds a process route, which can't be shared; take it out, or package with shareable: false.".into()
             }
@@ -90,6 +95,8 @@ impl Refusal for PackagingRefusal {
             Self::VersionLabelInvalid { index } | Self::VersionLabelTaken { index, .. } => package(index, "version"),
             Self::NotesTooLong { index } => package(index, "notes"),
             Self::TypeNotShareable { index } => package(index, "shareable"),
+            Self::ComponentNotShareable => path(&["componentId"]),
+            Self::PublicationNotesTooLong => path(&["notes"]),
             Self::ProcessRouteNotShareable { index } | Self::ManifestInvalid { index, .. } => {
                 package(index, "manifest")
             }
@@ -180,7 +187,9 @@ impl Refusal for PackRefusal {
             Self::ComponentNotInPack { .. } => "The component doesn't stand in the pack; add it first.".into(),
             Self::ComponentTypeNotAllowed { .. } => "Only a PROCESS or an API_SERVICE can be added to a pack.".into(),
             Self::ApiServiceInMulti { .. } => "A MULTI pack can't hold an API service; use a SINGLE pack.".into(),
-            Self::NoShareableVersion { .. } => "Package a shareable version of the component first.".into(),
+            Self::NoShareableVersion { .. } => {
+                "Package a shareable version of the component first; for a legacy pack, publish it.".into()
+            }
             Self::NotShareable => "Choose a version that is shareable.".into(),
             Self::VersionDeleted => "Choose a version that is not deleted, or restore it first.".into(),
             Self::VersionOfOtherComponent => "Choose a version of this component.".into(),
@@ -274,7 +283,7 @@ impl Refusal for ReleaseRefusal {
             Self::EmptyPack => "Add a component to the pack before you release it.".into(),
             Self::NothingToRelease => "The release would hold what the current version holds; change the pack, or package a newer shareable version first.".into(),
             Self::NoShareableVersion { .. } => {
-                "Package a shareable version of the components named, pin a version of them, or remove them from the pack.".into()
+                "Package a shareable version of the components named (publish them, for a legacy pack), pin a version of them, or remove them from the pack.".into()
             }
             Self::ReleaseInProgress { .. } => "A rollout of the pack is running; wait until it has ended.".into(),
             Self::ReleaseAlreadyPending { .. } => {

@@ -11,6 +11,7 @@ use super::enums::{
 use super::error::{ResultExt as _, not_found};
 use super::ids::{component_id, pack_id};
 use crate::domain::id::{ComponentId, PackId};
+use crate::domain::packaged_component::VersionKind;
 use crate::store::component_versions::{VersionFilter, VersionOrder};
 use crate::store::components;
 use crate::store::packs::{PackField, PackFilter, PackOrder};
@@ -136,6 +137,7 @@ impl PackagedComponentFilter {
 
     fn of(self, component: Option<ComponentId>) -> Result<VersionFilter> {
         Ok(VersionFilter {
+            kind: VersionKind::Package,
             search: searchable(self.search)?,
             component,
             types: self.types.map(all),

@@ -12,6 +12,7 @@ use crate::domain::id::{
 };
 
 use super::error::not_found;
+use crate::domain::packaged_component::{NamedVersion, VersionKind};
 
 /// The bytes of an identity.
 trait Bytes: Sized {
@@ -109,6 +110,7 @@ gids! {
     Release(ReleaseId) = "rel", release_id, release_ids;
     AnnouncedRelease(ReleaseId) = "ann", announced_release_id, announced_release_ids;
     Component(ComponentId) = "comp", component_id, component_ids;
+    Publication(ComponentVersionId) = "publ", publication_id, publication_ids;
     PackagedComponent(ComponentVersionId) = "pkg", packaged_component_id, packaged_component_ids;
     Installation(InstallationId) = "inst", installation_id, installation_ids;
     InstallationUpdate(UpdateId) = "upd", update_id, update_ids;
@@ -118,6 +120,18 @@ gids! {
     AccountGroup(GroupId) = "grp", group_id, group_ids;
     ApiToken(TokenId) = "tok", token_id, token_ids;
     Event(EventId) = "evt", event_id, event_ids;
+}
+
+/// The version of a component in the id of a `PackagedComponent` or a `Publication`.
+///
+/// # Errors
+/// NOT_FOUND for any other id (R3).
+pub fn version_id(id: &ID) -> Result<NamedVersion> {
+    match Gid::decode(id) {
+        Some(Gid::PackagedComponent(id)) => Ok(NamedVersion { kind: VersionKind::Package, id }),
+        Some(Gid::Publication(id)) => Ok(NamedVersion { kind: VersionKind::Publication, id }),
+        _ => Err(not_found()),
+    }
 }
 
 fn spell(prefix: &str, bytes: &[u8]) -> ID {

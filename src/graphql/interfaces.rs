@@ -6,10 +6,12 @@
 use async_graphql::{Context, ID, Interface, Result};
 
 use crate::domain::id::{AccountId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
+use crate::domain::packaged_component::VersionKind;
 use crate::store::scope::Scope;
 
 use super::context::ContextExt as _;
 use super::enums::{AccountStatus, EventKind, InstallationType, ReleaseSchedule};
+use super::error::{ResultExt as _, bug};
 use super::refusals::{AccountError, InstallationError, PackError, PackagingError, ReleaseError, SharingError};
 use super::scalars::{DateTime, Markdown, TimeZoneName};
 use super::types::account_group::AccountGroup;
@@ -27,6 +29,7 @@ use super::types::managed_account::ManagedAccount;
 use super::types::own_account::OwnAccount;
 use super::types::pack_version::{PackContentItem, PackVersion};
 use super::types::packaged_component::PackagedComponent;
+use super::types::publication::Publication;
 use super::types::publisher_account::PublisherAccount;
 use super::types::release::Release;
 use super::types::release_window::ReleaseWindow;
@@ -42,6 +45,7 @@ pub enum Node {
     Release(Release),
     Component(Component),
     PackagedComponent(PackagedComponent),
+    Publication(Publication),
     AvailablePack(AvailablePack),
     AvailablePackVersion(AvailablePackVersion),
     AnnouncedRelease(AnnouncedRelease),
@@ -141,6 +145,7 @@ pub enum PackRelease {
 )]
 pub enum ComponentVersion {
     PackagedComponent(PackagedComponent),
+    Publication(Publication),
 }
 
 /// An account as its reader may see it: one's own (PublisherAccount, OwnAccount), or for a publisher one that it manages (ManagedAccount).
@@ -267,7 +272,16 @@ impl ComponentVersion {
     /// # Errors
     /// What reading it failed with.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
-        Ok(PackagedComponent::by_id(ctx, id).await?.map(Into::into))
+        let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
+        Ok(found.map(|version| match version.kind {
+            VersionKind::Package => PackagedComponent(version).into(),
+            VersionKind::Publication => Publication(version).into(),
+        }))
+    }
+
+    /// One that is there.
+    pub(crate) async fn must(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Self> {
+        Self::by_id(ctx, id).await?.ok_or_else(|| bug("a version of a component is gone"))
     }
 }
 

@@ -203,8 +203,8 @@ impl Loaders {
 /// through its own.
 pub struct PublisherLoaders {
     pub components: Batch<ComponentId, Arc<Component>>,
-    /// The newest shareable version of a component that has one.
-    pub latest_shareable: Batch<ComponentId, ComponentVersionId>,
+    /// The newest versions of a component that packs may hold.
+    pub latest: Batch<ComponentId, components::Latest>,
     pub component_versions: Batch<ComponentVersionId, Arc<ComponentVersion>>,
     pub component_version_pages: Batch<VersionsKey, Page<Arc<ComponentVersion>>>,
     pub manifests: Batch<ComponentVersionId, Arc<Vec<ManifestEntry>>>,
@@ -241,9 +241,7 @@ impl PublisherLoaders {
         Self {
             components: Batch::scoped(base, async |b, scope, ids| components::by_ids(&b.db, scope, &ids).await)
                 .knowing(base, |db, scope, id| components::known(db, scope, *id)),
-            latest_shareable: Batch::scoped(base, async |b, scope, ids| {
-                components::latest_shareable(&b.db, scope, &ids).await
-            }),
+            latest: Batch::scoped(base, async |b, scope, ids| components::latest(&b.db, scope, &ids).await),
             component_versions: Batch::of_publisher(base, async |b, scope, ids| {
                 component_versions::by_ids(&b.db, scope, &ids).await
             })

@@ -21,6 +21,7 @@ use super::types::managed_account::ManagedAccount;
 use super::types::own_account::OwnAccount;
 use super::types::pack_version::PackVersion;
 use super::types::packaged_component::PackagedComponent;
+use super::types::publication::Publication;
 use super::types::publisher_account::PublisherAccount;
 use super::types::release::Release;
 
@@ -74,6 +75,7 @@ pub async fn seen(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Gid::Release(id) => Release::by_id(ctx, id).await?.map(Into::into),
         Gid::AnnouncedRelease(id) => AnnouncedRelease::by_id(ctx, id).await?.map(Into::into),
         Gid::Component(id) => Component::by_id(ctx, id).await?.map(Into::into),
+        Gid::Publication(id) => Publication::by_id(ctx, id).await?.map(Into::into),
         Gid::PackagedComponent(id) => PackagedComponent::by_id(ctx, id).await?.map(Into::into),
         Gid::Installation(id) => Installation::by_id(ctx, id).await?.map(Into::into),
         Gid::InstallationUpdate(id) => InstallationUpdate::by_id(ctx, id).await?.map(Into::into),

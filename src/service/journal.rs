@@ -20,6 +20,7 @@ use super::access::{Managed, Publisher, Viewer};
 pub enum Subject {
     Component(ComponentId),
     PackagedComponent(ComponentVersionId),
+    Publication(ComponentVersionId),
     IntegrationPack(PackId),
     Release(ReleaseId),
     AccountGroup(GroupId),
@@ -35,6 +36,7 @@ impl Subject {
         match self {
             Self::Component(id) => ("Component", id.0.to_string()),
             Self::PackagedComponent(id) => ("PackagedComponent", id.0.to_string()),
+            Self::Publication(id) => ("Publication", id.0.to_string()),
             Self::IntegrationPack(id) => ("IntegrationPack", id.0.to_string()),
             Self::Release(id) => ("Release", id.0.to_string()),
             Self::AccountGroup(id) => ("AccountGroup", id.0.to_string()),

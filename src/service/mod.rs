@@ -16,6 +16,7 @@ mod moves;
 mod opening;
 pub mod packaging;
 pub mod packs;
+mod publishing;
 pub mod releases;
 mod requests;
 mod retries;

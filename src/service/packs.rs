@@ -1,11 +1,12 @@
 //! Packs and their drafts (R10–R17).
 
 use crate::domain::account::Privilege;
-use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::id::{ComponentId, PackId};
 use crate::domain::pack::{
     AddFault, Assessment, COMPONENTS_MAX, Candidate, DeploymentModel, DraftRow, Guide, InstallationType, Pack, Removal,
     Standing, SupportInfo, assess, check_add, removal,
 };
+use crate::domain::packaged_component::NamedVersion;
 use crate::domain::refusal::PackRefusal;
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
 use crate::store::write::tasks::Work;
@@ -157,26 +158,21 @@ impl Services {
         if wanted.is_empty() {
             return Err(PackRefusal::EmptyList.into());
         }
-        let rows = packs::draft(tx, pack.id).await?;
-        if pack.deployment_model == DeploymentModel::Packaged {
-            let shareable = components::with_shareable_version(tx, &wanted).await?;
-            let candidates: Vec<_> = wanted
-                .iter()
-                .filter_map(|id| {
-                    let (_, component_type) = types.iter().find(|(known, _)| known == id)?;
-                    Some(Candidate {
-                        component_id: *id,
-                        component_type: *component_type,
-                        has_shareable_version: shareable.contains(id),
-                        in_draft: rows.iter().any(|row| row.component_id == *id),
-                    })
+        let rows = packs::draft(tx, pack).await?;
+        let shareable = components::with_shareable_version(tx, &wanted, pack.deployment_model.holds()).await?;
+        let candidates: Vec<_> = wanted
+            .iter()
+            .filter_map(|id| {
+                let (_, component_type) = types.iter().find(|(known, _)| known == id)?;
+                Some(Candidate {
+                    component_id: *id,
+                    component_type: *component_type,
+                    has_shareable_version: shareable.contains(id),
+                    in_draft: rows.iter().any(|row| row.component_id == *id),
                 })
-                .collect();
-            check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
-        } else {
-            // Publications, that alone a legacy pack holds, can't be made yet (R52).
-            return Err(PackRefusal::NoShareableVersion { components: wanted }.into());
-        }
+            })
+            .collect();
+        check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
         let new: Vec<_> = wanted.iter().map(|id| (*id, self.ids.unguessable())).collect();
         packs::add_draft_rows(tx, pack.id, &new).await?;
         let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
@@ -255,14 +251,13 @@ impl Services {
         caller: &Publisher,
         pack: PackId,
         component: ComponentId,
-        version: ComponentVersionId,
+        version: NamedVersion,
         expected_revision: Option<i32>,
     ) -> Outcome<(), PackRefusal> {
         let mut editing = self.edit(caller, pack, expected_revision).await?;
         let Editing { tx, pack, .. } = &editing;
-        let Some((chosen, deleted)) = components::version(tx, &caller.scope, version).await? else {
-            return Err(Failure::NotFound.into());
-        };
+        let found = components::version(tx, &caller.scope, version.id).await?;
+        let (chosen, deleted) = found.filter(|(found, _)| found.kind == version.kind).ok_or(Failure::NotFound)?;
         let row = self.row(tx, caller, pack, component).await?;
         let refusal = match () {
             () if row.marked_for_removal => Some(PackRefusal::MarkedForRemoval { component }),
@@ -275,11 +270,11 @@ impl Services {
         if let Some(refusal) = refusal {
             return Err(refusal.into());
         }
-        packs::save_draft_row(tx, pack.id, component, Some(version), false).await?;
+        packs::save_draft_row(tx, pack.id, component, Some(version.id), false).await?;
         let entry = row_entry("pinPackComponent", pack, component).change(
             "pinned",
             row.pinned.map(|id| id.0.to_string()),
-            Some(version.0.to_string()),
+            Some(version.id.0.to_string()),
         );
         editing.journal.note(entry);
         self.finish_edit(editing).await
@@ -347,14 +342,14 @@ impl Services {
         if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
             return Err(Failure::NotFound.into());
         }
-        let rows = packs::draft(tx, pack.id).await?;
+        let rows = packs::draft(tx, pack).await?;
         let row = rows.into_iter().find(|row| row.component_id == component);
         row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
     }
 
     /// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has.
     pub(super) async fn reassess(&self, tx: &Tx, pack: &Pack) -> StoreResult<()> {
-        let rows = packs::draft(tx, pack.id).await?;
+        let rows = packs::draft(tx, pack).await?;
         let in_force = packs::content(tx, pack.standing.in_force()).await?;
         packs::save_assessment(tx, pack.id, assess(&rows, &in_force)).await
     }

@@ -65,7 +65,7 @@ impl Services {
             Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
         }
         let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
-        let rows = packs::draft(&tx, pack.id).await?;
+        let rows = packs::draft(&tx, &pack).await?;
         let notes = check_request(&request, &pack, &rows)?;
         let decision = self.decide_release(&tx, caller, &pack, &rows, request.schedule, &journal).await?;
         let (release, follow) = match self.make_release(&tx, &mut journal, pack, &notes, decision).await {

@@ -1,4 +1,4 @@
-//! Reads of packaged components and their manifests: only their publisher sees them.
+//! Reads of packaged components with their manifests, and of publications: only their publisher sees them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,9 +79,10 @@ pub async fn manifests(
     db.cache().manifests.get(owner, ids, load).await
 }
 
-/// Which packaged components.
+/// Which packaged components, or publications.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VersionFilter {
+    pub kind: VersionKind,
     /// The component's name or the version label contains this.
     pub search: Option<String>,
     pub component: Option<ComponentId>,
@@ -102,6 +103,8 @@ pub enum VersionOrder {
     ComponentName {
         descending: bool,
     },
+    /// Publications, newest first.
+    Published,
 }
 
 impl VersionOrder {
@@ -114,6 +117,7 @@ impl VersionOrder {
         use KeyKind::{Id, Instant, Text};
         match self {
             Self::Created { descending } => CursorForm::new("package", &[Instant, Id]).reversed(descending),
+            Self::Published => CursorForm::new("publication", &[Instant, Id]).reversed(true),
             Self::ComponentName { descending } => {
                 CursorForm::new("package.component", &[Text, Instant, Id]).reversed(descending)
             }
@@ -123,7 +127,7 @@ impl VersionOrder {
     fn order(self) -> Order<version::Model> {
         let (created, id) = (col(version::Column::CreatedAt), col(version::Column::Id));
         match self {
-            Self::Created { .. } => {
+            Self::Created { .. } | Self::Published => {
                 Order::new(self.form(), vec![created, id], |row| vec![Key::Instant(row.created_at), Key::Id(row.id)])
             }
             Self::ComponentName { descending } => {
@@ -138,7 +142,7 @@ impl VersionOrder {
     }
 }
 
-/// A part of a list of packaged components.
+/// A part of a list of packaged components or publications.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VersionsKey {
     pub filter: VersionFilter,
@@ -154,10 +158,8 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
         // The history of one component has an index of its own.
         Some(component) => col(version::Column::ComponentId).eq(component.0).and(checked(own)),
     };
-    let mut select = version::Entity::find()
-        .filter(own)
-        .filter(col(version::Column::Kind).eq(VersionKind::Package.stored()))
-        .into_query();
+    let mut select =
+        version::Entity::find().filter(own).filter(col(version::Column::Kind).eq(filter.kind.stored())).into_query();
     let of_type = |types: &Vec<ComponentType>| {
         let components = Query::select()
             .column(component::Column::Id)
@@ -179,7 +181,7 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
     select
 }
 
-/// Parts of lists of packaged components.
+/// Parts of lists of packaged components and publications.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).

@@ -14,7 +14,7 @@ use super::scope::Scope;
 use super::{Db, StoreResult};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::pack::{COMPONENTS_MAX, DeploymentModel, InstallationType, Pack};
-use crate::domain::packaged_component::{Component, ComponentType};
+use crate::domain::packaged_component::{Component, ComponentType, VersionKind};
 
 /// The components with these ids, as far as they are the reader's.
 ///
@@ -40,30 +40,50 @@ pub fn known(db: &Db, scope: Scope, id: ComponentId) -> Option<Arc<Component>> {
 }
 
 #[derive(FromQueryResult)]
-struct Latest {
+struct LatestRow {
     id: sea_orm::prelude::Uuid,
     latest_shareable_id: Option<sea_orm::prelude::Uuid>,
+    latest_publication_id: Option<sea_orm::prelude::Uuid>,
 }
 
-/// The newest shareable version that is not deleted, of each component that has one (R7, R19).
+/// The newest versions of a component that packs may hold, of each kind (R7, R19, R52).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latest {
+    pub package: Option<ComponentVersionId>,
+    pub publication: Option<ComponentVersionId>,
+}
+
+impl Latest {
+    /// That of one kind.
+    #[must_use]
+    pub fn of(self, kind: VersionKind) -> Option<ComponentVersionId> {
+        match kind {
+            VersionKind::Package => self.package,
+            VersionKind::Publication => self.publication,
+        }
+    }
+}
+
+/// The newest versions that are shareable and not deleted, of each of these components.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
-pub async fn latest_shareable(
-    db: &Db,
-    scope: Scope,
-    ids: &[ComponentId],
-) -> StoreResult<HashMap<ComponentId, ComponentVersionId>> {
+pub async fn latest(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Latest>> {
     let rows = component::Entity::find()
         .select_only()
         .column(component::Column::Id)
         .column(component::Column::LatestShareableId)
+        .column(component::Column::LatestPublicationId)
         .filter(col(component::Column::Id).is_in(ids.iter().map(|id| id.0)))
         .filter(col(component::Column::OwnerId).eq(scope.account_id().0))
-        .into_model::<Latest>()
+        .into_model::<LatestRow>()
         .all(db.reader())
         .await?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.id.into(), row.latest_shareable_id?.into()))).collect())
+    let latest = |row: &LatestRow| Latest {
+        package: row.latest_shareable_id.map(Into::into),
+        publication: row.latest_publication_id.map(Into::into),
+    };
+    Ok(rows.into_iter().map(|row| (row.id.into(), latest(&row))).collect())
 }
 
 /// Which components.

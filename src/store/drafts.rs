@@ -1,19 +1,21 @@
 //! Reads of drafts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use entity::{component, content_key, draft_row};
+use entity::{component, content_key, draft_row, integration_pack};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{ExprTrait as _, Query};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _};
 
+use super::convert::Stored as _;
 use super::grants::col;
 use super::page::checked;
 use super::scope::{PublisherScope, Scope};
 use super::{Db, StoreResult, component_versions, components};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
-use crate::domain::pack::{ContentItem, DraftRow, Stamp};
+use crate::domain::pack::{ContentItem, DeploymentModel, DraftRow, Stamp};
+use crate::domain::packaged_component::VersionKind;
 use crate::domain::text;
 
 #[derive(FromQueryResult)]
@@ -22,7 +24,20 @@ struct Row {
     component_id: Uuid,
     pinned_version_id: Option<Uuid>,
     marked_for_removal: bool,
+    deployment_model: String,
     latest_shareable_id: Option<Uuid>,
+    latest_publication_id: Option<Uuid>,
+}
+
+impl Row {
+    /// The newest version that the pack could hold: of the kind that its model holds (R52).
+    fn latest(&self) -> StoreResult<Option<ComponentVersionId>> {
+        Ok(match DeploymentModel::read(&self.deployment_model)?.holds() {
+            VersionKind::Package => self.latest_shareable_id,
+            VersionKind::Publication => self.latest_publication_id,
+        }
+        .map(Into::into))
+    }
 }
 
 /// The drafts of these packs, by component id; a pack without rows is not among them.
@@ -41,8 +56,13 @@ pub async fn of_packs(
             (draft_row::Entity, draft_row::Column::PinnedVersionId),
             (draft_row::Entity, draft_row::Column::MarkedForRemoval),
         ])
-        .column((component::Entity, component::Column::LatestShareableId))
+        .columns([
+            (component::Entity, component::Column::LatestShareableId),
+            (component::Entity, component::Column::LatestPublicationId),
+        ])
+        .column((integration_pack::Entity, integration_pack::Column::DeploymentModel))
         .from(draft_row::Entity)
+        .inner_join(integration_pack::Entity, col(integration_pack::Column::Id).eq(col(draft_row::Column::PackId)))
         .inner_join(component::Entity, col(component::Column::Id).eq(col(draft_row::Column::ComponentId)))
         .and_where(col(draft_row::Column::PackId).is_in(ids.iter().map(|id| id.0)))
         // A draft holds its publisher's components and nobody else's.
@@ -57,7 +77,7 @@ pub async fn of_packs(
             component_id: row.component_id.into(),
             pinned: row.pinned_version_id.map(Into::into),
             marked_for_removal: row.marked_for_removal,
-            latest_shareable: row.latest_shareable_id.and_then(|id| stamps.get(&ComponentVersionId(id)).copied()),
+            latest_shareable: row.latest()?.and_then(|id| stamps.get(&id).copied()),
         };
         drafts.entry(row.pack_id.into()).or_default().insert(row.component_id, judged);
     }
@@ -66,11 +86,11 @@ pub async fn of_packs(
 
 /// When the newest shareable versions were made: mostly known already, as versions never change.
 async fn stamps(db: &Db, scope: PublisherScope, rows: &[Row]) -> StoreResult<HashMap<ComponentVersionId, Stamp>> {
-    let latest: std::collections::BTreeSet<_> = rows.iter().filter_map(|row| row.latest_shareable_id).collect();
+    let latest = rows.iter().filter_map(|row| row.latest().transpose()).collect::<StoreResult<BTreeSet<_>>>()?;
     if latest.is_empty() {
         return Ok(HashMap::new());
     }
-    let ids: Vec<_> = latest.into_iter().map(ComponentVersionId).collect();
+    let ids: Vec<_> = latest.into_iter().collect();
     let versions = component_versions::by_ids(db, scope, &ids).await?;
     Ok(versions.into_iter().map(|(id, version)| (id, Stamp { id, created_at: version.created_at })).collect())
 }

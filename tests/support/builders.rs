@@ -13,6 +13,14 @@ pub(crate) struct Package {
     pub(crate) created_at: String,
 }
 
+/// A publication.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Publication {
+    pub(crate) id: String,
+    pub(crate) number: i64,
+    pub(crate) created_at: String,
+}
+
 /// A pack with components, each with one shareable package.
 #[derive(Clone, Debug)]
 pub(crate) struct Pack {
@@ -57,6 +65,15 @@ impl TestApp {
         Package { id: made.text("/id"), version: made.text("/version"), created_at: made.text("/createdAt") }
     }
 
+    /// A publication of a component, with the next number.
+    pub(crate) async fn publish(&self, component: &str) -> Publication {
+        let selection = "publication { id number createdAt }";
+        let payload =
+            self.ok(&self.publisher, "publishComponent", json!({ "componentId": component }), selection).await;
+        let made = payload.at("/publication");
+        Publication { id: made.text("/id"), number: made.int("/number"), created_at: made.text("/createdAt") }
+    }
+
     /// Deletes a package.
     pub(crate) async fn delete_package(&self, package: &str) {
         let input = json!({ "packagedComponentId": package });
@@ -98,6 +115,14 @@ impl TestApp {
     /// An empty MULTI pack.
     pub(crate) async fn multi_pack(&self, name: &str) -> String {
         self.pack_of_type(name, "MULTI").await
+    }
+
+    /// An empty SINGLE pack of the model LEGACY.
+    pub(crate) async fn legacy_pack(&self, name: &str) -> String {
+        let input = json!({ "name": name, "installationType": "SINGLE", "deploymentModel": "LEGACY" });
+        self.ok(&self.publisher, "createIntegrationPack", input, "integrationPack { id }")
+            .await
+            .text("/integrationPack/id")
     }
 
     async fn pack_of_type(&self, name: &str, installation_type: &str) -> String {

@@ -102,6 +102,7 @@ fn object_of(mutation: &str) -> &'static str {
     match mutation {
         "createComponent" => "component { id }",
         "createPackagedComponents" => "packagedComponents { id }",
+        "publishComponent" => "publication { id }",
         "deletePackagedComponent" | "restorePackagedComponent" => "packagedComponent { id }",
         "createIntegrationPack" | "updateIntegrationPack" | "sharePack" => "integrationPack { id }",
         "unsharePack" => "integrationPack { id } frozenCount",
@@ -125,9 +126,11 @@ fn object_of(mutation: &str) -> &'static str {
 /// What a mutation's errors can be asked for, by its area.
 fn errors_of(mutation: &str) -> &'static str {
     match mutation {
-        "createComponent" | "createPackagedComponents" | "deletePackagedComponent" | "restorePackagedComponent" => {
-            "code message field takenBy { id version } packs { id name }"
-        }
+        "createComponent"
+        | "createPackagedComponents"
+        | "deletePackagedComponent"
+        | "restorePackagedComponent"
+        | "publishComponent" => "code message field takenBy { id version } packs { id name }",
         "releaseIntegrationPack" | "rescheduleRelease" | "promoteRelease" | "cancelRelease" => {
             "code message field earliestDate latestDate timeZone blockingRelease { id state } components { id } currentRevision"
         }

@@ -39,7 +39,7 @@ use packwright::service::Settings;
 use packwright::store::DbOptions;
 
 pub(crate) use accounts::Managed;
-pub(crate) use builders::{Pack, Package};
+pub(crate) use builders::{Pack, Package, Publication};
 pub(crate) use client::{accepted, input_type, refusal};
 pub(crate) use installing::Installed;
 pub(crate) use json::{At, instant, uuid_of};

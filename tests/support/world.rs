@@ -9,7 +9,7 @@ pub(crate) type World = Vec<Value>;
 
 const QUERIES: [&str; 4] = [
     "{ components(first: 100) { edges { node { id name type latestShareable { id }
-        packagedComponents(first: 100, filter: { includeDeleted: true }) { edges { node { id version shareable notes createdAt revision deletedAt } } } } } } }",
+        packagedComponents(first: 100, filter: { includeDeleted: true }) { edges { node { id version shareable notes createdAt revision deletedAt } } } publications(first: 100) { edges { node { id number notes createdAt } } } } } } }",
     "{ integrationPacks(first: 100) { edges { node { id name description revision state updatedAt hasUnreleasedChanges
         support { contact url installationGuide { text url } userGuide { text url } prerequisites { text url } }
         components { component { id } current { id } pending { id } next { id } newerShareableAvailable pinned markedForRemoval }

@@ -204,7 +204,7 @@ impl Draft {
     ) -> Result<PinPackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_id(&input.pack_id)?, ids::component_id(&input.component_id)?);
-        let version = ids::packaged_component_id(&input.version_id)?;
+        let version = ids::version_id(&input.version_id)?;
         let outcome = ctx.services().pin_component(&caller, pack, row, version, input.expected_revision).await;
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(PinPackComponentPayload { integration_pack, component, errors })

@@ -9,6 +9,7 @@ mod draft;
 mod groups;
 mod installations;
 mod packs;
+mod publishing;
 mod releases;
 mod sharing;
 mod tokens;
@@ -33,6 +34,7 @@ macro_rules! mutation {
         pub struct $root(
             components::Components,
             deleting::Deleting,
+            publishing::Publishing,
             packs::Packs,
             draft::Draft,
             releases::Releases,

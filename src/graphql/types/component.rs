@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Object, Result};
 use super::actor::Actor;
 use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_connection};
 use super::packaged_component::{PackagedComponent, PackagedComponentConnection, packages_connection};
+use super::publication::{Publication, PublicationConnection, publications_connection};
 use crate::domain::account::Privilege;
 use crate::domain::id::ComponentId;
 use crate::domain::packaged_component as domain;
@@ -72,6 +73,11 @@ impl Component {
         latest_shareable(ctx, self.0.id).await.transpose()
     }
 
+    /// The newest publication (R52); null when there is none.
+    pub async fn latest_publication(&self, ctx: &Context<'_>) -> Option<Result<Publication>> {
+        latest_publication(ctx, self.0.id).await.transpose()
+    }
+
     /// Its history of packages, newest first.
     pub async fn packaged_components(
         &self,
@@ -86,6 +92,18 @@ impl Component {
     ) -> Result<PackagedComponentConnection> {
         let filter = filter.unwrap_or_default().of_component(self.0.id)?;
         packages_connection(ctx, filter, None, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// Its publications for legacy packs, newest first (R52).
+    pub async fn publications(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<PublicationConnection> {
+        publications_connection(ctx, self.0.id, PageArgs::new(first, after, last, before)).await
     }
 
     /// The packs whose current version, pending release or draft holds it, by name.
@@ -108,8 +126,17 @@ impl Component {
 }
 
 async fn latest_shareable(ctx: &Context<'_>, id: ComponentId) -> Result<Option<PackagedComponent>> {
-    match ctx.loaders().publisher.latest_shareable.one(id).await.or_failure()? {
+    let latest = ctx.loaders().publisher.latest.one(id).await.or_failure()?;
+    match latest.and_then(|latest| latest.package) {
         Some(version) => PackagedComponent::by_id(ctx, version).await,
+        None => Ok(None),
+    }
+}
+
+async fn latest_publication(ctx: &Context<'_>, id: ComponentId) -> Result<Option<Publication>> {
+    let latest = ctx.loaders().publisher.latest.one(id).await.or_failure()?;
+    match latest.and_then(|latest| latest.publication) {
+        Some(version) => Publication::by_id(ctx, version).await,
         None => Ok(None),
     }
 }

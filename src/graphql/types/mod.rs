@@ -20,6 +20,7 @@ pub mod pack_diff;
 pub mod pack_version;
 pub mod packaged_component;
 pub mod progress;
+pub mod publication;
 pub mod publisher_account;
 pub mod release;
 pub mod release_preview;

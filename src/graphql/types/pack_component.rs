@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, Result};
 
 use super::component::Component;
-use super::packaged_component::PackagedComponent;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId};
 use crate::domain::pack::{Content, ContentItem, DraftRow, Stamp, Standing};
 use crate::domain::text;
@@ -111,7 +110,7 @@ impl PackComponent {
         let row = async |item: &ContentItem| {
             let judged = match situation.draft.get(&item.component_id) {
                 Some(row) => situation.judge(row, row.next()),
-                None => situation.judge(&gone(ctx, item.component_id).await?, None),
+                None => situation.judge(&gone(ctx, pack, item.component_id).await?, None),
             };
             Ok(Self { in_this_content: Some(item.component_version_id), ..judged })
         };
@@ -124,9 +123,11 @@ impl PackComponent {
 }
 
 /// What would stand in the draft if the component were still in it.
-async fn gone(ctx: &Context<'_>, component_id: ComponentId) -> Result<DraftRow> {
+async fn gone(ctx: &Context<'_>, pack: PackId, component_id: ComponentId) -> Result<DraftRow> {
     let loaders = ctx.loaders();
-    let latest = match loaders.publisher.latest_shareable.one(component_id).await.or_failure()? {
+    let kind = loaders.publisher.packs.must(pack).await.or_failure()?.deployment_model.holds();
+    let latest = loaders.publisher.latest.one(component_id).await.or_failure()?.unwrap_or_default();
+    let latest = match latest.of(kind) {
         Some(id) => loaders.publisher.component_versions.one(id).await.or_failure()?,
         None => None,
     };
@@ -135,7 +136,7 @@ async fn gone(ctx: &Context<'_>, component_id: ComponentId) -> Result<DraftRow> 
 }
 
 async fn version(ctx: &Context<'_>, id: Option<ComponentVersionId>) -> Option<Result<ComponentVersion>> {
-    Some(PackagedComponent::must(ctx, id?).await.map(Into::into))
+    Some(ComponentVersion::must(ctx, id?).await)
 }
 
 /// One component in a pack. The same row is told in a draft, in a preview and in a pack version: `inThisContent` is what the content at hand holds, all else is how the pack stands now (R19).

@@ -10,7 +10,7 @@ use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_connecti
 use super::manifest::ManifestEntry;
 use crate::domain::account::Privilege;
 use crate::domain::id::ComponentVersionId;
-use crate::domain::packaged_component::ComponentVersion;
+use crate::domain::packaged_component::{ComponentVersion, VersionKind};
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::{ResultExt as _, bug};
@@ -45,7 +45,8 @@ impl PackagedComponent {
     /// # Errors
     /// What reading it failed with.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().publisher.component_versions.one(id).await.or_failure()?.map(Self))
+        let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
+        Ok(found.filter(|version| version.kind == VersionKind::Package).map(Self))
     }
 
     /// One that is there.

@@ -19,7 +19,9 @@ pub struct Counters {
     pub component: Component,
     /// Of the newest shareable, undeleted package.
     pub latest_shareable: Option<ComponentVersionId>,
-    /// When the newest package was made (R7).
+    /// Of the newest publication (R52).
+    pub latest_publication: Option<ComponentVersionId>,
+    /// When the newest package or publication was made (R7).
     pub newest_at: Option<Instant>,
     pub newest_revision: i32,
     /// 0 when no label is numeric (R6).
@@ -42,6 +44,7 @@ pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> S
         .map(|m| {
             Ok(Counters {
                 latest_shareable: m.latest_shareable_id.map(Into::into),
+                latest_publication: m.latest_publication_id.map(Into::into),
                 newest_at: m.newest_at,
                 newest_revision: m.newest_revision,
                 highest_numeric_label: m.highest_numeric_label,
@@ -108,6 +111,7 @@ pub async fn save_counters(tx: &Tx, counters: &Counters) -> StoreResult<()> {
     component::Entity::update(component::ActiveModel {
         id: Set(counters.component.id.into()),
         latest_shareable_id: Set(counters.latest_shareable.map(Into::into)),
+        latest_publication_id: Set(counters.latest_publication.map(Into::into)),
         newest_at: Set(counters.newest_at),
         newest_revision: Set(counters.newest_revision),
         highest_numeric_label: Set(counters.highest_numeric_label),
@@ -132,7 +136,7 @@ pub async fn with_label(tx: &Tx, component: ComponentId, label: &str) -> StoreRe
     Ok(found.map(|version| version.id.into()))
 }
 
-/// Adds a package with its manifest.
+/// Adds a package with its manifest, or a publication, that has none.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
@@ -172,6 +176,9 @@ pub async fn insert_version(
         })
     });
     let rows = rows.collect::<StoreResult<Vec<_>>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
     manifest_entry::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
     Ok(())
 }
@@ -232,14 +239,18 @@ pub async fn newest_shareable(tx: &Tx, component: ComponentId) -> StoreResult<Op
     Ok(found.map(Into::into))
 }
 
-/// Which of the components have a version that is shareable and not deleted.
+/// Which of the components have a version of the kind that is shareable and not deleted.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn with_shareable_version(tx: &Tx, ids: &[ComponentId]) -> StoreResult<Vec<ComponentId>> {
+pub async fn with_shareable_version(tx: &Tx, ids: &[ComponentId], kind: VersionKind) -> StoreResult<Vec<ComponentId>> {
+    let latest = match kind {
+        VersionKind::Package => component::Column::LatestShareableId,
+        VersionKind::Publication => component::Column::LatestPublicationId,
+    };
     let select = component::Entity::find()
         .filter(component::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
-        .filter(component::Column::LatestShareableId.is_not_null())
+        .filter(latest.is_not_null())
         .order_by_asc(component::Column::Id);
     Ok(super::held(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())
 }

@@ -14,6 +14,7 @@ use super::{ActorColumns, held, locked};
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
 use crate::domain::pack::{Assessment, Content, DraftRow, Pack, PackVersion, Stamp, Standing, SupportInfo};
+use crate::domain::packaged_component::VersionKind;
 use crate::domain::text;
 use crate::store::convert::{self, Stored as _, to_json};
 use crate::store::scope::{ManagedScope, PublisherScope};
@@ -238,13 +239,14 @@ pub async fn save_assessment(tx: &Tx, id: PackId, assessment: Assessment) -> Sto
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn draft(tx: &Tx, id: PackId) -> StoreResult<Vec<DraftRow>> {
+pub async fn draft(tx: &Tx, pack: &Pack) -> StoreResult<Vec<DraftRow>> {
     let rows = draft_row::Entity::find()
-        .filter(draft_row::Column::PackId.eq(Uuid::from(id)))
+        .filter(draft_row::Column::PackId.eq(Uuid::from(pack.id)))
         .order_by_asc(draft_row::Column::ComponentId)
         .all(tx.conn())
         .await?;
-    let latest = latest_shareable(tx, &rows.iter().map(|row| row.component_id).collect::<Vec<_>>()).await?;
+    let components: Vec<_> = rows.iter().map(|row| row.component_id).collect();
+    let latest = latest_shareable(tx, &components, pack.deployment_model.holds()).await?;
     Ok(rows
         .into_iter()
         .map(|row| DraftRow {
@@ -256,14 +258,18 @@ pub async fn draft(tx: &Tx, id: PackId) -> StoreResult<Vec<DraftRow>> {
         .collect())
 }
 
-/// The newest shareable version of each component that has one; the components are held.
-async fn latest_shareable(tx: &Tx, components: &[Uuid]) -> StoreResult<BTreeMap<Uuid, Stamp>> {
+/// The newest shareable version of the kind, of each component that has one; the components are held.
+async fn latest_shareable(tx: &Tx, components: &[Uuid], kind: VersionKind) -> StoreResult<BTreeMap<Uuid, Stamp>> {
     let select = component::Entity::find()
         .filter(component::Column::Id.is_in(components.iter().copied()))
         .order_by_asc(component::Column::Id);
     let found = held(select).all(tx.conn()).await?;
-    let stamps = stamps(tx, found.iter().filter_map(|c| c.latest_shareable_id)).await?;
-    Ok(found.into_iter().filter_map(|c| Some((c.id, *stamps.get(&c.latest_shareable_id?)?))).collect())
+    let latest = |c: &component::Model| match kind {
+        VersionKind::Package => c.latest_shareable_id,
+        VersionKind::Publication => c.latest_publication_id,
+    };
+    let stamps = stamps(tx, found.iter().filter_map(latest)).await?;
+    Ok(found.into_iter().filter_map(|c| Some((c.id, *stamps.get(&latest(&c)?)?))).collect())
 }
 
 async fn stamps(tx: &Tx, ids: impl IntoIterator<Item = Uuid>) -> StoreResult<BTreeMap<Uuid, Stamp>> {
