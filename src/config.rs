@@ -104,6 +104,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365)]
     pub release_days_ahead: u16,
 
+    /// How many days an event is kept in the log; a cursor that is older gets CURSOR_EXPIRED
+    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_EVENTS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    pub keep_events: u16,
+
     /// How many installations one batch of a rollout comes to
     #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub batch_size: u64,
@@ -119,7 +123,11 @@ impl ServeArgs {
     /// What the settings say about the rules.
     #[must_use]
     pub fn rules(&self) -> service::Settings {
-        service::Settings { release_days_ahead: self.release_days_ahead, batch_size: self.batch_size }
+        service::Settings {
+            release_days_ahead: self.release_days_ahead,
+            batch_size: self.batch_size,
+            keep_events_days: self.keep_events,
+        }
     }
 
     /// Whether these settings can be served with.
@@ -161,6 +169,7 @@ impl ServeArgs {
             ("graphiql", (self.graphiql || self.demo).to_string()),
             ("release-days-ahead", self.release_days_ahead.to_string()),
             ("batch-size", self.batch_size.to_string()),
+            ("keep-events", self.keep_events.to_string()),
             ("log-format", format.to_owned()),
             ("log", self.log.log.clone()),
         ];

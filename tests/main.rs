@@ -64,6 +64,7 @@ mod release_dates;
 mod release_decisions;
 mod release_input;
 mod release_state_machine;
+mod retention;
 mod retrying;
 mod roles;
 mod rollout;

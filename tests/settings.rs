@@ -64,9 +64,13 @@ fn times_and_counts_have_bounds() {
         ["--max-connections-per-peer", "0"],
         ["--websocket-operations", "0"],
         ["--header-limit", "1"],
+        ["--keep-events", "0"],
+        ["--keep-events", "70000"],
     ] {
         assert!(parse(&wrong).is_err(), "{wrong:?}");
     }
+    assert_eq!(parse(&[]).unwrap().rules().keep_events_days, 90);
+    assert_eq!(parse(&["--keep-events", "7"]).unwrap().rules().keep_events_days, 7);
     let args = parse(&["--header-timeout", "0.5"]).unwrap();
     assert_eq!(args.transport.header_timeout, std::time::Duration::from_millis(500));
     assert!(args.describe().contains("header-timeout = 0.5\n"));

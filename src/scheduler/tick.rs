@@ -14,6 +14,7 @@ const PAGE: u64 = 100;
 #[derive(Default)]
 pub(super) struct Housekeeping {
     forgot_at: Option<Instant>,
+    pruned_at: Option<Instant>,
 }
 
 impl Scheduler {
@@ -26,12 +27,19 @@ impl Scheduler {
         let worked = self.work().await;
         let now = self.services.clock.now();
         let saved = self.services.save_token_uses().await;
+        let recent = |at: Option<Instant>| at.is_some_and(|at| now - at < Duration::hours(1));
         let forgot = match housekeeping.forgot_at {
-            Some(at) if now - at < Duration::hours(1) => Ok(()),
+            at if recent(at) => Ok(()),
             _ => requests::forget_old(&self.services.db, now).await.map(|_| housekeeping.forgot_at = Some(now)),
+        };
+        let pruned = match housekeeping.pruned_at {
+            at if recent(at) => Ok(()),
+            // What is left is done by the next pass.
+            _ => self.services.prune_events().await.map(|all| housekeeping.pruned_at = all.then_some(now)),
         };
         worked.and(saved)?;
         forgot?;
+        pruned?;
         let (window, task) = (packs::next_window(&self.services.db).await?, tasks::next_due(&self.services.db).await?);
         Ok(window.into_iter().chain(task).min())
     }

@@ -19,6 +19,7 @@ pub mod packs;
 mod publishing;
 pub mod releases;
 mod requests;
+mod retention;
 mod retries;
 pub mod rollout;
 pub mod sharing;
@@ -37,11 +38,13 @@ pub struct Settings {
     pub release_days_ahead: u16,
     /// How many installations or accounts one batch comes to (R49).
     pub batch_size: u64,
+    /// How many days an event is kept in the log, at least 1 (R49).
+    pub keep_events_days: u16,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { release_days_ahead: 365, batch_size: 250 }
+        Self { release_days_ahead: 365, batch_size: 250, keep_events_days: 90 }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod packs;
 pub mod releases;
 pub mod requests;
+pub mod retention;
 mod tallies;
 pub mod tasks;
 pub mod updates;
