@@ -195,6 +195,22 @@ async fn r47_what_no_batch_has_come_to_is_hidden_from_the_call_on() {
 }
 
 #[tokio::test]
+async fn r47_an_installation_that_no_batch_has_come_to_can_not_be_renamed() {
+    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
+    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let pack = app.multi_pack_with("Tools", &["Tool"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    app.install_as(&acme, "Tools", "Ours").await;
+    let installation = app.install_as(&globex, "Tools", "Theirs").await;
+    delete_for_good(&app, &pack.id, 2).await;
+    let input = json!({ "installationId": installation, "overrideName": "Another" });
+    assert_eq!(app.denied(&globex.token, "renameInstallation", input).await, "NOT_FOUND");
+}
+
+#[tokio::test]
 async fn r47_each_account_that_had_it_or_could_have_it_is_told_with_its_own_count() {
     let app = TestApp::new().await;
     let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;

@@ -150,9 +150,12 @@ impl Services {
         name: &str,
     ) -> Outcome<(), InstallationRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
+        let pack = installations::pack_of_own(&self.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
         let mut journal = Journal::of_managed(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
+        // Of a deleted pack nothing is left, also where no batch has uninstalled it yet (R47).
+        packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
         let found = installations::lock_own(&tx, &caller.scope, installation).await?;
         let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
         let Some(before) = installation.override_name else {
@@ -190,7 +193,7 @@ impl Services {
         let found = installations::lock_own(&tx, &caller.scope, installation).await?;
         let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
         let number = packs::version_number(&tx, installation.version_id).await?;
-        let mut rows = installations::open_offers(&tx, installation.id).await?;
+        let mut rows = installations::open_offers(&tx, &[installation.id]).await?;
         rows.extend(self.derived_update(&tx, &pack, &installation, &rows, journal.now).await?);
         for row in &mut rows {
             let before = row.update.state;
@@ -198,7 +201,7 @@ impl Services {
             tell_update(&mut journal, &pack, &row.update, Some(before), number, "uninstallPack");
         }
         installations::save_updates(&tx, &rows).await?;
-        installations::uninstall(&tx, installation.id, journal.now, log::head(&tx).await?).await?;
+        installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
         let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
         journal.note(
             Entry::of("uninstallPack", Subject::Installation(installation.id), shown).concerning(caller.id()).change(
