@@ -16,7 +16,7 @@ use crate::store::write::{packs, releases};
 use super::Services;
 use super::error::Failure;
 use super::journal::Journal;
-use super::moves::{LONGEST_PAUSE, Standing, offered, tell_update};
+use super::moves::{LONGEST_PAUSE, Numbers, Standing, offered, tell_update};
 use super::rollout::Batch;
 
 /// What catching up has changed so far.
@@ -186,10 +186,11 @@ impl Services {
         let Some(release) = releases::get(tx, pack.id, pending.release_id).await? else { return Ok(()) };
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
         let known = installations::updates(tx, release.id, &ids).await?;
+        let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
         let mut rows = Vec::new();
         for installation in found.iter().filter(|i| !known.contains_key(&i.id)) {
             let row = offered(installation, &release, journal.now);
-            let number = packs::version_number(tx, installation.version_id).await?;
+            let number = numbers.get(installation.version_id);
             tell_update(journal, pack, &row.update, None, number, action);
             rows.push(row);
         }

@@ -8,17 +8,16 @@ use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::domain::installation::Installation;
 use crate::domain::pack::Pack;
 use crate::domain::refusal::PackRefusal;
-use crate::domain::release::{Command, transition};
-use crate::store::convert::Stored as _;
+use crate::store::Tx;
 use crate::store::write::tasks::{self, Task, Work};
 use crate::store::write::{deletion, grants, installations, journal as log, packs, releases};
-use crate::store::{StoreError, Tx};
 
 use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
-use super::moves::{tell_update, withdraw_row};
+use super::moves::{Numbers, tell_update, withdraw_row};
+use super::releases::Ending;
 use super::rollout::Batch;
 
 /// How a pack is to be deleted.
@@ -65,8 +64,12 @@ impl Services {
         if deletion == Deletion::DryRun {
             return Ok(deleted);
         }
-        if let Some(release) = canceled {
-            self.cancel_for_good(&tx, &mut journal, &mut pack, release).await?;
+        if let Some(release) = canceled
+            && let Some(mut release) = releases::lock(&tx, pack.id, release).await?
+        {
+            let ending = Ending::Canceled("deleteIntegrationPack");
+            self.end_pending(&tx, &mut journal, &mut pack, &mut release, ending).await?;
+            packs::save_standing(&tx, pack.id, &pack.standing).await?;
         }
         deletion::delete(&tx, pack.id, journal.now).await?;
         journal.note(
@@ -85,30 +88,6 @@ impl Services {
         Ok(deleted)
     }
 
-    async fn cancel_for_good(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &mut Pack,
-        release: ReleaseId,
-    ) -> Result<(), StoreError> {
-        let Some(mut release) = releases::lock(tx, pack.id, release).await? else { return Ok(()) };
-        let before = release.state;
-        release.state = transition(before, Command::Cancel)
-            .map_err(|fault| StoreError::Fault(format!("a pending release can't be canceled: {fault:?}")))?;
-        release.ended_at = Some(journal.now);
-        releases::save(tx, &release).await?;
-        pack.standing.pending = None;
-        packs::save_standing(tx, pack.id, &pack.standing).await?;
-        journal.note(Entry::of("deleteIntegrationPack", Subject::Release(release.id), pack.name.clone()).change(
-            "state",
-            Some(before.stored().into()),
-            Some(release.state.stored().into()),
-        ));
-        journal.tell(Happening::release(EventKind::ReleaseCanceled, pack, release.id));
-        Ok(())
-    }
-
     /// Uninstalls a deleted pack in some accounts, and tells those that had it or could have it.
     pub(super) async fn uninstall_everywhere(
         &self,
@@ -125,10 +104,8 @@ impl Services {
         let found: Vec<Installation> = found.into_iter().map(|(installation, _)| installation).collect();
         for installation in &found {
             *uninstalled.entry(installation.account_id).or_default() += 1;
-            self.withdraw_offers(tx, journal, &pack, installation).await?;
         }
-        let ids: Vec<_> = found.iter().map(|installation| installation.id).collect();
-        deletion::uninstall_all(tx, &ids, journal.now, log::head(tx).await?).await?;
+        self.uninstall_all(tx, journal, &pack, &found).await?;
         for (account, count) in uninstalled {
             journal.tell(Happening {
                 audience: Audience::Account,
@@ -141,25 +118,32 @@ impl Services {
         Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
     }
 
-    async fn withdraw_offers(
+    /// Uninstalls locked installations, and withdraws what is offered to them.
+    async fn uninstall_all(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
         pack: &Pack,
-        installation: &Installation,
+        found: &[Installation],
     ) -> Result<(), Failure> {
-        let number = packs::version_number(tx, installation.version_id).await?;
-        let mut rows = installations::open_offers(tx, installation.id).await?;
-        for row in &mut rows {
+        let ids: Vec<_> = found.iter().map(|installation| installation.id).collect();
+        let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
+        let mut offers = installations::open_offers(tx, &ids).await?;
+        for row in &mut offers {
+            let version = found.iter().find(|i| i.id == row.update.id.installation).map(|i| i.version_id);
+            let number = version.map_or(0, |version| numbers.get(version));
             let before = row.update.state;
             withdraw_row(row, None, journal.now);
             tell_update(journal, pack, &row.update, Some(before), number, "scheduler.withdrawUpdate");
         }
-        installations::save_updates(tx, &rows).await?;
-        let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-        let entry = Entry::of("scheduler.uninstallPack", Subject::Installation(installation.id), shown);
-        journal.note(entry.concerning(installation.account_id).change("version", Some(number.to_string()), None));
-        Ok(())
+        for installation in found {
+            let number = numbers.get(installation.version_id);
+            let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+            let entry = Entry::of("scheduler.uninstallPack", Subject::Installation(installation.id), shown);
+            journal.note(entry.concerning(installation.account_id).change("version", Some(number.to_string()), None));
+        }
+        installations::save_updates(tx, &offers).await?;
+        Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)
     }
 }
 

@@ -106,10 +106,10 @@ pub(super) fn tell_update(
 }
 
 /// The numbers of the versions that a batch tells of.
-struct Numbers(BTreeMap<PackVersionId, i32>);
+pub(super) struct Numbers(BTreeMap<PackVersionId, i32>);
 
 impl Numbers {
-    async fn of(tx: &Tx, versions: impl Iterator<Item = PackVersionId>) -> StoreResult<Self> {
+    pub(super) async fn of(tx: &Tx, versions: impl Iterator<Item = PackVersionId>) -> StoreResult<Self> {
         let mut numbers = BTreeMap::new();
         for version in versions {
             if let std::collections::btree_map::Entry::Vacant(slot) = numbers.entry(version) {
@@ -119,7 +119,7 @@ impl Numbers {
         Ok(Self(numbers))
     }
 
-    fn get(&self, version: PackVersionId) -> i32 {
+    pub(super) fn get(&self, version: PackVersionId) -> i32 {
         self.0.get(&version).copied().unwrap_or(0)
     }
 }
@@ -203,11 +203,8 @@ impl Services {
         release: &Release,
     ) -> Result<Option<crate::domain::Instant>, Failure> {
         let waiting = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
-        let due: Vec<_> = waiting
-            .into_iter()
-            .filter(|row| row.next_attempt_at.is_some_and(|at| at <= journal.now))
-            .map(|row| row.update.id.installation)
-            .collect();
+        let due: Vec<_> =
+            waiting.into_iter().filter(|row| row.is_due(journal.now)).map(|row| row.update.id.installation).collect();
         let live = installations::lock_live(tx, &due).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
         let due = installations::updates(tx, release.id, &due).await?;
@@ -316,8 +313,7 @@ impl Services {
             return Ok(Batch::More(last));
         }
         let again: Vec<_> = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
-        let due: Vec<_> =
-            again.into_iter().filter(|row| row.next_attempt_at.is_some_and(|at| at <= journal.now)).collect();
+        let due: Vec<_> = again.into_iter().filter(|row| row.is_due(journal.now)).collect();
         self.take_back(tx, journal, &pack, &release, due).await?;
         let left = installations::to_be_tried_again(tx, release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);

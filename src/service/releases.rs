@@ -12,6 +12,7 @@ use crate::domain::release::{
     decide, future_window, transition,
 };
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
+use crate::store::convert::Stored as _;
 use crate::store::write::tasks::Work;
 use crate::store::write::{accounts, installations, packs, releases, tasks};
 use crate::store::{StoreError, Tx};
@@ -34,6 +35,23 @@ pub struct ReleaseRequest {
     pub expected_content: Option<String>,
     pub expected_revision: Option<i32>,
     pub client_request_id: Option<String>,
+}
+
+/// How a pending release comes to its end before its window.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    /// By the mutation of this name.
+    Canceled(&'static str),
+    SupersededBy(ReleaseId),
+}
+
+impl Ending {
+    fn command(self) -> Command {
+        match self {
+            Self::Canceled(_) => Command::Cancel,
+            Self::SupersededBy(_) => Command::Supersede,
+        }
+    }
 }
 
 /// A change of a pending release at work: its pack is locked, and what was due was carried out before.
@@ -163,10 +181,11 @@ impl Services {
             }
         } else {
             let superseded = decision.supersedes;
-            if let Some(old) = superseded {
-                self.supersede(tx, journal, &pack, old, id).await?;
+            if let Some(old) = superseded
+                && let Some(mut old) = releases::lock(tx, pack.id, old).await?
+            {
+                self.end_pending(tx, journal, &mut pack, &mut old, Ending::SupersededBy(id)).await?;
             }
-            pack.standing.pending = None;
             follow.extend(self.start(tx, journal, &mut pack, &mut release, Start::New).await?);
             if let Some(old) = superseded {
                 releases::save_superseded_by(tx, old, id).await?;
@@ -180,30 +199,35 @@ impl Services {
         Ok((id, follow))
     }
 
-    /// An immediate release takes the place of the pending one (R29).
-    async fn supersede(
+    /// Ends a pending release before its window: it is canceled, or another takes its place (R29, R30, R47).
+    /// Changes `pack.standing`, that the caller saves.
+    pub(super) async fn end_pending(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
-        pack: &Pack,
-        old: ReleaseId,
-        by: ReleaseId,
+        pack: &mut Pack,
+        release: &mut Release,
+        ending: Ending,
     ) -> Result<(), StoreError> {
-        let Some(mut release) = releases::lock(tx, pack.id, old).await? else { return Ok(()) };
         let before = release.state;
-        release.state = transition(before, Command::Supersede)
-            .map_err(|fault| StoreError::Fault(format!("a pending release can't be superseded: {fault:?}")))?;
+        release.state = transition(before, ending.command())
+            .map_err(|fault| StoreError::Fault(format!("a pending release can't be ended: {fault:?}")))?;
         release.ended_at = Some(journal.now);
-        releases::save(tx, &release).await?;
-        journal.tell(Happening {
-            data: EventData { superseded_by: Some(by), ..EventData::default() },
-            ..Happening::release(EventKind::ReleaseSuperseded, pack, old)
-        });
-        journal.note(Entry::of("releaseIntegrationPack", Subject::Release(old), pack.name.clone()).change(
+        releases::save(tx, release).await?;
+        pack.standing.pending = None;
+        let (kind, action, superseded_by) = match ending {
+            Ending::Canceled(action) => (EventKind::ReleaseCanceled, action, None),
+            Ending::SupersededBy(by) => (EventKind::ReleaseSuperseded, "releaseIntegrationPack", Some(by)),
+        };
+        journal.note(Entry::of(action, Subject::Release(release.id), pack.name.clone()).change(
             "state",
-            Some("SCHEDULED".into()),
-            Some("SUPERSEDED".into()),
+            Some(before.stored().into()),
+            Some(release.state.stored().into()),
         ));
+        journal.tell(Happening {
+            data: EventData { superseded_by, ..EventData::default() },
+            ..Happening::release(kind, pack, release.id)
+        });
         Ok(())
     }
 
@@ -266,20 +290,11 @@ impl Services {
     /// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
     pub async fn cancel_release(&self, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
         let Changing { tx, mut pack, mut release, mut journal } = self.change(caller, release, Command::Cancel).await?;
-        release.state = ReleaseState::Canceled;
-        release.ended_at = Some(journal.now);
-        releases::save(&tx, &release).await?;
-        pack.standing.pending = None;
+        self.end_pending(&tx, &mut journal, &mut pack, &mut release, Ending::Canceled("cancelRelease")).await?;
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
         self.reassess(&tx, &pack).await?;
         let moves = installations::any_applied(&tx, release.id).await?;
         let task = self.add_task(&tx, &pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
-        journal.note(Entry::of("cancelRelease", Subject::Release(release.id), pack.name.clone()).change(
-            "state",
-            Some("SCHEDULED".into()),
-            Some("CANCELED".into()),
-        ));
-        journal.tell(Happening::release(EventKind::ReleaseCanceled, &pack, release.id));
         journal.write(&tx).await?;
         tx.commit().await?;
         self.run_first_batch(task).await;

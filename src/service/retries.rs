@@ -84,7 +84,7 @@ impl Services {
             return Ok(Batch::More(last));
         }
         let due = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
-        let due: Vec<_> = due.into_iter().filter(|row| is_due(row, journal.now)).collect();
+        let due: Vec<_> = due.into_iter().filter(|row| row.is_due(journal.now)).collect();
         self.try_failed(tx, journal, &pack, &release, &due).await?;
         let left = installations::to_be_tried_again(tx, release.id, 1).await?;
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
@@ -138,8 +138,4 @@ impl Services {
             }
         }
     }
-}
-
-fn is_due(row: &UpdateRow, now: Instant) -> bool {
-    row.next_attempt_at.is_some_and(|at| at <= now)
 }

@@ -1,13 +1,12 @@
-//! Deleting a pack, and uninstalling it everywhere (R47).
+//! Deleting a pack (R47).
 
 use entity::{draft_row, installation, integration_pack, pack_share};
-use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter};
 use uuid::Uuid;
 
 use super::locked;
 use crate::domain::Instant;
-use crate::domain::id::{InstallationId, PackId};
+use crate::domain::id::PackId;
 use crate::domain::pack::Pack;
 use crate::store::{StoreResult, Tx, convert};
 
@@ -51,29 +50,4 @@ pub async fn lock_deleted(tx: &Tx, id: PackId) -> StoreResult<Option<Pack>> {
     let select =
         integration_pack::Entity::find_by_id(Uuid::from(id)).filter(integration_pack::Column::DeletedAt.is_not_null());
     locked(select).one(tx.conn()).await?.map(convert::pack).transpose()
-}
-
-/// Uninstalls: the rows stay for the history, what was unique is free again. Their accounts hear of the
-/// pack's releases until `heard_until`, or until they froze.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn uninstall_all(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let row = installation::ActiveModel {
-        uninstalled_at: Set(Some(at)),
-        single_pack_id: Set(None),
-        override_name_key: Set(None),
-        ..Default::default()
-    };
-    let until = Func::coalesce([Expr::col(installation::Column::HeardUntil), Expr::val(heard_until)]);
-    installation::Entity::update_many()
-        .set(row)
-        .col_expr(installation::Column::HeardUntil, until.into())
-        .filter(installation::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
-        .exec(tx.conn())
-        .await?;
-    Ok(())
 }

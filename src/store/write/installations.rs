@@ -213,13 +213,16 @@ pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) 
     Ok(())
 }
 
-/// Uninstalls: the row stays for the history, what was unique is free again. Its account hears of the
-/// pack's releases until `heard_until`, or until it froze.
+/// Uninstalls: the rows stay for the history, what was unique is free again. Their accounts hear of the
+/// pack's releases until `heard_until`, or until they froze.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn uninstall(tx: &Tx, id: InstallationId, at: Instant, heard_until: i64) -> StoreResult<()> {
+pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
     use sea_orm::sea_query::{Expr, Func};
+    if ids.is_empty() {
+        return Ok(());
+    }
     let row = installation::ActiveModel {
         uninstalled_at: Set(Some(at)),
         single_pack_id: Set(None),
@@ -230,7 +233,7 @@ pub async fn uninstall(tx: &Tx, id: InstallationId, at: Instant, heard_until: i6
     installation::Entity::update_many()
         .set(row)
         .col_expr(installation::Column::HeardUntil, until.into())
-        .filter(installation::Column::Id.eq(Uuid::from(id)))
+        .filter(installation::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -333,6 +336,14 @@ pub struct UpdateRow {
     pub next_attempt_at: Option<Instant>,
 }
 
+impl UpdateRow {
+    /// Whether its pause is over at `now`.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.next_attempt_at.is_some_and(|at| at <= now)
+    }
+}
+
 pub(super) fn update_row(m: installation_update::Model) -> StoreResult<UpdateRow> {
     let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
     let update = convert::update(m)?;
@@ -397,13 +408,13 @@ pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> Store
     select.all(tx.conn()).await?.into_iter().map(update_row).collect()
 }
 
-/// The open offers of an installation.
+/// The open offers of installations.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn open_offers(tx: &Tx, id: InstallationId) -> StoreResult<Vec<UpdateRow>> {
+pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<UpdateRow>> {
     let select = installation_update::Entity::find()
-        .filter(installation_update::Column::InstallationId.eq(Uuid::from(id)))
+        .filter(installation_update::Column::InstallationId.is_in(ids.iter().map(|id| Uuid::from(*id))))
         .filter(installation_update::Column::State.eq(UpdateState::Offered.stored()));
     locked(select).all(tx.conn()).await?.into_iter().map(update_row).collect()
 }
