@@ -24,13 +24,14 @@ after(async () => {
 });
 
 test("a token is typed in, and kept out of the storage that stays", () =>
-  within(`${server.url}/graphiql`, {}, async ({ page, context }) => {
+  within(`${server.url}/graphiql`, {}, async ({ page, context, settled }) => {
     const editor = page.locator(".graphiql-query-editor .view-lines");
     await editor.waitFor();
     assert.equal(await page.locator("#tokens").count(), 0);
     await page.getByLabel("Bearer token").fill(token);
     await page.locator(".graphiql-execute-button").click();
     await page.locator(".result-window .view-lines").getByText("Northwind").waitFor();
+    await settled();
     await page.reload();
     await editor.waitFor();
     assert.equal(await page.getByLabel("Bearer token").inputValue(), token, "a reload doesn't ask for it again");

@@ -38,11 +38,16 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
   const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: FLAGS, colorScheme, viewport });
   const requests = [];
   const wrong = [];
+  const open = new Set();
   const see = (url) => {
     requests.push(url);
     if (new URL(url.replace(/^ws/, "http")).origin !== origin) wrong.push(`a request left the origin: ${url}`);
   };
-  context.on("request", (request) => see(request.url()));
+  context.on("request", (request) => {
+    open.add(request);
+    see(request.url());
+  });
+  for (const end of ["requestfinished", "requestfailed"]) context.on(end, (request) => open.delete(request));
   context.on("weberror", (error) => wrong.push(`an error on the page: ${error.error()}`));
   context.on("response", (response) => {
     if (response.status() >= 400) wrong.push(`${response.status()} for ${response.url()}`);
@@ -63,6 +68,10 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
     context,
     requests,
     wrong,
+    /** Waits until the page has had an answer to all that it asked for: leaving it earlier would break that off. */
+    async settled() {
+      for (let quiet = 0; quiet < 5; quiet = open.size === 0 ? quiet + 1 : 0) await page.waitForTimeout(100);
+    },
     /** Keeps a picture of the page as one of the run's files. */
     async picture(name) {
       await mkdir(FILES, { recursive: true });
