@@ -66,7 +66,10 @@ fn build(out: &Path) -> Result<PathBuf> {
         _ = fs::remove_file(&locked);
         // No script of a package is run. A machine without a network shouldn't wait long to be told so.
         let install = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
-        npm(&project, &[&install[..], &["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]].concat())?;
+        npm(
+            &project,
+            &[&install[..], &["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000"]].concat(),
+        )?;
         fs::write(&locked, &packages)?;
     }
     npm(&project, &["run", "build"])?;

@@ -37,7 +37,6 @@ function useWrappedLines() {
 
 function TokenChoice({ tab, step, settings }: { tab: string; step: Step | undefined; settings: Settings }) {
   const [token, setToken] = useState(() => session.tokenOf(tab, step));
-  const { introspect } = useGraphiQLActions();
   const known = settings.tokens.some(({ secret }) => secret === token);
   const choose = (token: string) => {
     session.chooseToken(tab, token);
@@ -69,7 +68,6 @@ function TokenChoice({ tab, step, settings }: { tab: string; step: Step | undefi
           title="Kept until this window is closed"
           value={token}
           onChange={(event) => choose(event.target.value.trim())}
-          onBlur={() => introspect()}
         />
       )}
     </>

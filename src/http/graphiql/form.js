@@ -217,6 +217,7 @@ async function start() {
     }
   });
   show(tabs[0]);
+  $("run").disabled = false;
   tellTime();
 }
 

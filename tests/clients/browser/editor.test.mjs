@@ -1,7 +1,7 @@
 // GraphiQL in a browser: the demo's story from its first tab to its last, with nothing from elsewhere.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { within } from "../lib/browser.mjs";
+import { mounted, within } from "../lib/browser.mjs";
 import { advance, PUBLISHER, start } from "../lib/demo.mjs";
 
 let demo;
@@ -10,7 +10,6 @@ before(async () => {
 });
 after(() => demo?.stop());
 
-const mounted = (page) => page.locator(".graphiql-query-editor .view-lines").waitFor();
 const tab = (page, name) => page.getByRole("tab").getByTitle(name, { exact: true });
 const run = (page) => page.locator(".graphiql-execute-button").click();
 

@@ -16,6 +16,7 @@ const run = (page) => page.locator("#run").click();
 
 test("a query runs, and a subscription hears what another tab's mutation does", () =>
   within(`${demo.url}/graphiql/form`, {}, async ({ page, picture }) => {
+    await page.locator("#run:enabled").waitFor();
     assert.equal(await page.locator("#tokens").inputValue(), PUBLISHER);
     await run(page);
     await answers(page, /"Product data hub"/);

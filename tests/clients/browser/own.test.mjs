@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { within } from "../lib/browser.mjs";
+import { mounted, within } from "../lib/browser.mjs";
 import { PROGRAM, start } from "../lib/demo.mjs";
 
 let folder, server, token;
@@ -25,15 +25,14 @@ after(async () => {
 
 test("a token is typed in, and kept out of the storage that stays", () =>
   within(`${server.url}/graphiql`, {}, async ({ page, context, settled }) => {
-    const editor = page.locator(".graphiql-query-editor .view-lines");
-    await editor.waitFor();
+    await mounted(page);
     assert.equal(await page.locator("#tokens").count(), 0);
     await page.getByLabel("Bearer token").fill(token);
     await page.locator(".graphiql-execute-button").click();
     await page.locator(".result-window .view-lines").getByText("Northwind").waitFor();
     await settled();
     await page.reload();
-    await editor.waitFor();
+    await mounted(page);
     assert.equal(await page.getByLabel("Bearer token").inputValue(), token, "a reload doesn't ask for it again");
     const kept = JSON.stringify(await context.storageState());
     assert.ok(kept.includes("graphiql:"), "the documents stay");

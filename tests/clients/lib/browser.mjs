@@ -30,6 +30,12 @@ export async function within(address, { expected, ...options }, story) {
   }
 }
 
+/** Waits until the editor is there; says so when the program has none. */
+export async function mounted(page) {
+  if (await page.locator("textarea#query").count()) throw new Error("the program was built without GraphiQL: the query form is in its place");
+  await page.locator(".graphiql-query-editor .view-lines").waitFor();
+}
+
 /** A window on `origin`, with a list of all that it did and should not have done. */
 async function open(origin, { colorScheme = "light", viewport = { width: 1400, height: 900 } } = {}) {
   const executablePath = process.env.CHROMIUM ?? PROGRAMS.find(existsSync);

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The tokens of the demo. */
@@ -15,7 +16,7 @@ let root = new URL(".", import.meta.url);
 while (!existsSync(new URL("Cargo.lock", root))) root = new URL("..", root);
 export const ROOT = fileURLToPath(root);
 
-export const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
+export const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 export const PROGRAM = process.env.PACKWRIGHT_PROGRAM ?? `${TARGET}/debug/packwright`;
 const START_WITHIN = 60_000;
 
@@ -27,7 +28,7 @@ export async function start(more = ["--demo"], environment = {}) {
   });
   const said = [];
   child.stderr.on("data", (text) => said.push(text));
-  const url = await new Promise((resolve, reject) => {
+  const url = await new Promise((started, reject) => {
     const fail = (why) => reject(new Error(`${PROGRAM} ${why}:\n${said.join("")}`));
     const timer = setTimeout(fail, START_WITHIN, "doesn't start");
     child.once("error", (error) => fail(error.message));
@@ -38,7 +39,7 @@ export async function start(more = ["--demo"], environment = {}) {
       if (!found) return;
       clearTimeout(timer);
       child.removeAllListeners("exit");
-      resolve(found[1]);
+      started(found[1]);
     });
   });
   return {
