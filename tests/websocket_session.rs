@@ -10,11 +10,11 @@ use std::time::Duration;
 use async_graphql::{Response, Value as GraphqlValue};
 use axum::extract::ws::Message;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use futures_util::{FutureExt as _, Sink, Stream, StreamExt as _};
 use packwright::http::websocket::machine::Close;
 use packwright::http::websocket::message::Payload;
-use packwright::http::websocket::session::{Limits, Operations, Session};
+use packwright::http::websocket::session::{Limits, Operations, Session, Started};
 use packwright::http::{Answer, GraphqlRequest, Phase};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -28,6 +28,8 @@ use crate::support::At as _;
 struct Script {
     /// How many operations are open.
     open: Arc<AtomicUsize>,
+    /// How many large answers were made.
+    begun: Arc<AtomicUsize>,
 }
 
 /// Counts an operation for as long as it lives.
@@ -56,13 +58,21 @@ impl Operations for Script {
         .boxed()
     }
 
-    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<BoxStream<'static, Answer>, Close>> {
+    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>> {
         let query = request.query.unwrap_or_default();
         self.open.fetch_add(1, Ordering::SeqCst);
-        let counted = Counted(self.open.clone());
+        let (counted, begun) = (Counted(self.open.clone()), self.begun.clone());
         async move {
             let answers = match query.as_str() {
                 "once" => stream::iter([answer("once")]).boxed(),
+                "once, and large" => {
+                    let begun = begun.clone();
+                    stream::once(async move {
+                        begun.fetch_add(1, Ordering::SeqCst);
+                        answer(&"x".repeat(100_000))
+                    })
+                    .boxed()
+                }
                 "refused" => stream::iter([refused(), answer("never")]).boxed(),
                 "never" => stream::pending().boxed(),
                 "ticking" => stream::unfold((), |()| async {
@@ -80,7 +90,7 @@ impl Operations for Script {
             let answers = answers.inspect(move |_| {
                 let _ = &counted;
             });
-            Ok(answers.boxed())
+            Ok(Started { answers: answers.boxed(), once: query.starts_with("once") })
         }
         .boxed()
     }
@@ -342,6 +352,22 @@ async fn who_does_not_read_is_closed_and_costs_no_memory() {
     assert!(close.text("/reason").contains("unread for 15 seconds"));
     assert!(read <= 3, "{read} messages were kept for it");
     assert_eq!(client.script.open.load(Ordering::SeqCst), 0, "all has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_not_made_before_somebody_takes_them() {
+    let mut client = Client::greeted(1).await;
+    for n in 0..100 {
+        client.subscribe(&n.to_string(), "once, and large");
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let begun = client.script.begun.load(Ordering::SeqCst);
+    assert!((8..=10).contains(&begun), "{begun} were made for nobody");
+    let mut ended = 0;
+    while ended < 100 {
+        ended += usize::from(client.hear().await.text("/type") == "complete");
+    }
+    assert_eq!(client.script.begun.load(Ordering::SeqCst), 100);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,15 +11,15 @@ use axum::extract::{FromRequestParts as _, WebSocketUpgrade};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::Value;
 use tracing::Instrument as _;
 
+use crate::gate::OperationKind;
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 
-use super::answer::Answer;
 use super::auth::{Credentials, failure_response};
 use super::connections::Client;
 use super::reply::{Refused, refusal};
@@ -27,7 +27,7 @@ use super::request::GraphqlRequest;
 use super::router::Front;
 use machine::Close;
 use message::Payload;
-use session::{Limits, Operations, Session};
+use session::{Limits, Operations, Session, Started};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 const VERSION: &str = "13";
@@ -133,12 +133,15 @@ impl Connection {
         }
     }
 
-    async fn open(&self, request: GraphqlRequest) -> Result<BoxStream<'static, Answer>, Close> {
+    async fn open(&self, request: GraphqlRequest) -> Result<Started, Close> {
         let caller = self.welcome().await?;
-        Ok(match self.front.engine.admit(&caller, request) {
-            Ok(admitted) => self.front.engine.execute_stream(caller, &self.request_id, admitted),
-            Err(refused) => stream::iter([*refused]).boxed(),
-        })
+        let admitted = match self.front.engine.admit(&caller, request) {
+            Ok(admitted) => admitted,
+            Err(refused) => return Ok(Started { answers: stream::iter([*refused]).boxed(), once: true }),
+        };
+        let once = admitted.kind() != OperationKind::Subscription;
+        let answers = self.front.engine.execute_stream(caller, &self.request_id, admitted);
+        Ok(Started { answers, once })
     }
 }
 
@@ -147,7 +150,7 @@ impl Operations for Connection {
         self.let_in(payload).boxed()
     }
 
-    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<BoxStream<'static, Answer>, Close>> {
+    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>> {
         self.open(request).boxed()
     }
 

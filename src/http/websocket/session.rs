@@ -9,7 +9,7 @@ use axum::extract::ws::{CloseFrame, Message};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::Instrument as _;
@@ -24,6 +24,9 @@ use crate::service::error::Failure;
 /// How many answers wait to be sent, of all operations. An operation that has one more waits with it, in
 /// its turn: so a client that doesn't read costs no more memory, and one operation keeps no other waiting.
 const EVENTS_MAX: usize = 16;
+/// How many queries and mutations of a connection are executed, or have answers that it hasn't taken, at a
+/// time. Others wait before they are begun: an answer can be large, and needs no token to be so.
+const ONCE_MAX: usize = 8;
 /// How long a closed connection is listened to, so that the client can read why.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -33,10 +36,18 @@ pub trait Operations: Send + Sync + 'static {
     fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>>;
 
     /// Starts an operation; what is refused before it begins comes as an answer that wasn't executed.
-    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<BoxStream<'static, Answer>, Close>>;
+    fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>>;
 
     /// The id under which the log knows this connection.
     fn request_id(&self) -> &str;
+}
+
+/// An operation that may run.
+pub struct Started {
+    /// Executed as far as it is polled.
+    pub answers: BoxStream<'static, Answer>,
+    /// Whether there is one answer, as to a query or a mutation.
+    pub once: bool,
 }
 
 /// The limits of a connection.
@@ -56,7 +67,8 @@ pub struct Limits {
 
 /// What comes of an operation.
 enum Event {
-    Answer(Box<Answer>),
+    /// With its turn, where there is one: given back when the client has taken the answer.
+    Answer(Box<Answer>, Option<OwnedSemaphorePermit>),
     /// It panicked.
     Failed,
     Ended,
@@ -76,6 +88,7 @@ pub struct Session<S> {
     machine: Machine,
     limits: Limits,
     tasks: HashMap<u64, AbortHandle>,
+    turns: Arc<Semaphore>,
     speak: mpsc::Sender<Tagged>,
     events: mpsc::Receiver<Tagged>,
 }
@@ -89,7 +102,8 @@ where
     pub fn new(socket: S, operations: Arc<dyn Operations>, limits: Limits) -> Self {
         let (speak, events) = mpsc::channel(EVENTS_MAX);
         let machine = Machine::new(limits.operations);
-        Self { socket, operations, machine, limits, tasks: HashMap::new(), speak, events }
+        let turns = Arc::new(Semaphore::new(ONCE_MAX));
+        Self { socket, operations, machine, limits, tasks: HashMap::new(), turns, speak, events }
     }
 
     /// Serves the connection to its end.
@@ -185,9 +199,9 @@ where
     /// In a task of its own: one operation doesn't wait for another, nor its connection to the database for
     /// the client to read, and what panics ends alone.
     fn start(&mut self, id: Arc<str>, number: u64, request: GraphqlRequest) {
-        let (operations, speak) = (self.operations.clone(), self.speak.clone());
+        let (operations, turns, speak) = (self.operations.clone(), self.turns.clone(), self.speak.clone());
         let operation = async move {
-            let run = run(operations.as_ref(), request, &id, number, &speak);
+            let run = run(operations.as_ref(), request, turns, |event| speak.send((id.clone(), number, event)));
             let last = AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Event::Failed);
             // Nobody is left to hear it when this fails.
             let _ = speak.send((id.clone(), number, last)).await;
@@ -207,10 +221,10 @@ where
             return Ok(());
         }
         match event {
-            Event::Answer(answer) if answer.phase == Phase::Executed => {
+            Event::Answer(answer, _turn) if answer.phase == Phase::Executed => {
                 self.say(&ServerMessage::Next { id: &id, payload: &answer }).await
             }
-            Event::Answer(answer) => self.end_with(&id, number, &answer).await,
+            Event::Answer(answer, _turn) => self.end_with(&id, number, &answer).await,
             Event::Failed => {
                 let answer = Answer::failed(&Failure::bug("an operation panicked"), self.operations.request_id());
                 self.end_with(&id, number, &answer).await
@@ -287,19 +301,23 @@ impl<S> Drop for Session<S> {
 }
 
 /// Runs an operation, and gives the last that is to be said of it.
-async fn run(
+async fn run<T, E>(
     operations: &dyn Operations,
     request: GraphqlRequest,
-    id: &Arc<str>,
-    number: u64,
-    speak: &mpsc::Sender<Tagged>,
-) -> Event {
-    let mut answers = match operations.start(request).await {
-        Ok(answers) => answers,
+    turns: Arc<Semaphore>,
+    tell: impl Fn(Event) -> T,
+) -> Event
+where
+    T: Future<Output = Result<(), E>>,
+{
+    let Started { mut answers, once } = match operations.start(request).await {
+        Ok(started) => started,
         Err(close) => return Event::Close(close),
     };
+    // Nobody closes the semaphore.
+    let mut turn = if once { turns.acquire_owned().await.ok() } else { None };
     while let Some(answer) = answers.next().await {
-        if speak.send((id.clone(), number, Event::Answer(Box::new(answer)))).await.is_err() {
+        if tell(Event::Answer(Box::new(answer), turn.take())).await.is_err() {
             break;
         }
     }
