@@ -44,6 +44,15 @@ def check(what, is_so):
         raise SystemExit(1)
 
 
+def wait_for(what, is_so):
+    """For what the server does by itself, soon after."""
+    for _ in range(100):
+        if is_so():
+            return check(what, True)
+        time.sleep(0.1)
+    return check(what, False)
+
+
 def wait_until_ready():
     for _ in range(300):
         try:
@@ -82,7 +91,12 @@ def main():
     check("a pack has newer versions", pack["newerShareableAvailable"] and pack["components"])
 
     earliest = told["viewer"]["account"]["releaseDates"]["earliest"]
-    made = ask(publisher, document(readme, "Schedule"), packId=pack["id"], date=earliest)["releaseIntegrationPack"]
+    page = ask(publisher, document(readme, "Pack"), id=pack["id"])["integrationPack"]
+    check("its page shows what a release would hold", page["hasUnreleasedChanges"] and page["viewerCanRelease"])
+    preview = ask(publisher, document(readme, "Preview"), packId=pack["id"], date=earliest)["releasePreview"]
+    check("a preview says what would happen", preview["willMoveCount"] == 2 and preview["refusals"] == [])
+    content = preview["contentToken"]
+    made = ask(publisher, document(readme, "Schedule"), packId=pack["id"], date=earliest, content=content)["releaseIntegrationPack"]
     check("a release is scheduled", made["errors"] == [] and made["release"]["state"] == "SCHEDULED")
     release, window = made["release"], made["release"]["window"]
 
@@ -99,12 +113,32 @@ def main():
     check("Globex waits", before["version"]["number"] < release["version"]["number"])
     moved = ask(publisher, document(readme, "PastMidnight"), to=window["endsAt"])["demoAdvanceClock"]
     check("the night passes", moved["errors"] == [] and release["id"] in [r["id"] for r in moved["releases"]])
-    after = named(nodes(ask(globex, installations)["installations"]), pack["name"])
+    told = ask(globex, installations)
+    after = named(nodes(told["installations"]), pack["name"])
     check("Globex was moved", after["version"]["number"] == release["version"]["number"])
     update = nodes(after["updates"])[0]
     check("by the server", (update["state"], update["how"]) == ("APPLIED", "AUTOMATIC"))
     late = ask(publisher, "query($id: ID!) { release(id: $id) { state window { late } } }", id=release["id"])["release"]
     check("in time", late == {"state": "SUCCEEDED", "window": {"late": False}})
+
+    group = named(nodes(page["groups"]), "Manufacturing")["id"]
+    component = page["components"][0]["component"]["id"]
+    left = ask(publisher, document(readme, "LeaveBehind"), packId=pack["id"], groupId=group, componentId=component)
+    check("Globex is left behind", left["unsharePack"]["frozenCount"] == 1 and all(each["errors"] == [] for each in left.values()))
+    newest = left["releaseIntegrationPack"]["release"]["version"]["number"]
+
+    def version_of(token):
+        return named(nodes(ask(token, installations)["installations"]), pack["name"])["version"]["number"]
+
+    wait_for("Acme has the fix", lambda: version_of(acme) == newest)
+    check("Globex hasn't", version_of(globex) == release["version"]["number"])
+    again = ask(publisher, document(readme, "ShareAgain"), packId=pack["id"], groupId=group)["sharePack"]
+    check("it is shared again", again["errors"] == [])
+    wait_for("Globex catches up", lambda: version_of(globex) == newest)
+    heard = nodes(ask(globex, document(readme, "Heard"), after=told["viewer"]["eventCursor"])["events"])
+    kinds = [event["kind"] for event in heard]
+    wanted = ["PACK_UNSHARED", "INSTALLATION_FROZEN", "PACK_SHARED", "INSTALLATION_UPDATED"]
+    check(f"Globex heard of it: {', '.join(kinds)}", kinds == wanted)
 
     page = get("/graphiql")
     policy = page[1].get("content-security-policy", "")

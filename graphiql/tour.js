@@ -6,6 +6,8 @@ const nodes = (connection) => (connection?.edges ?? []).map((edge) => edge.node)
 
 const productDataHub = (answers) => nodes(answers.Packs?.integrationPacks).find((pack) => pack.name === "Product data hub");
 
+const manufacturing = (answers) => nodes(answers.Pack?.integrationPack?.groups).find((group) => group.name === "Manufacturing");
+
 export const TOUR = [
   {
     name: "Packs",
@@ -43,7 +45,7 @@ export const TOUR = [
     state
     hasUnreleasedChanges
     components {
-      component { name }
+      component { id name }
       current { version }
       next { version }
       latestShareable { version notes }
@@ -51,23 +53,28 @@ export const TOUR = [
       markedForRemoval
     }
     versions(first: 5) { edges { node { number createdAt notes installationCount } } }
-    groups(first: 5) { edges { node { name } } }
+    groups(first: 5) { edges { node { id name } } }
     viewerCanRelease
   }
 }`,
     fill: (answers) => ({ id: productDataHub(answers)?.id }),
   },
   {
-    name: "Schedule",
-    title: "3 Schedule",
+    name: "Preview",
+    title: "3 Preview",
     token: "demo-publisher-admin",
-    about: "Releases what is newer in Product data hub, on the first date that can be had: tomorrow, in the publisher's zone.",
-    query: `mutation Schedule($packId: ID!, $date: Date!) {
-  releaseIntegrationPack(
-    input: { packId: $packId, schedule: { onDate: $date }, notes: "Tiered prices, and a sync that sends only what has changed." }
-  ) {
-    release { id state version { number } window { date timeZone startsAt endsAt } progress { total offered } }
-    errors { code message field blockingRelease { id } }
+    about: "What a release of Product data hub would do on the first date that can be had: tomorrow, in the publisher's zone.",
+    query: `query Preview($packId: ID!, $date: Date!) {
+  releasePreview(packId: $packId, schedule: { onDate: $date }) {
+    nextNumber
+    contentToken
+    diff { added { name version } removed { name version } changed { from { name version } to { version } } unchangedCount }
+    installationsByVersion { version { number } installationCount }
+    willMoveCount
+    willSkip { reason installationCount }
+    window { startsAt endsAt }
+    warnings { code message }
+    refusals { code message }
   }
 }`,
     fill: (answers) => ({
@@ -76,8 +83,32 @@ export const TOUR = [
     }),
   },
   {
+    name: "Schedule",
+    title: "4 Schedule",
+    token: "demo-publisher-admin",
+    about: "Releases what was previewed, and nothing else, on the date that it was previewed for.",
+    query: `mutation Schedule($packId: ID!, $date: Date!, $content: String) {
+  releaseIntegrationPack(
+    input: {
+      packId: $packId
+      schedule: { onDate: $date }
+      expectedContent: $content
+      notes: "Tiered prices, and a sync that sends only what has changed."
+    }
+  ) {
+    release { id state version { number } window { date timeZone startsAt endsAt } progress { total offered } }
+    errors { code message field blockingRelease { id } }
+  }
+}`,
+    fill: (answers) => ({
+      packId: productDataHub(answers)?.id,
+      date: answers.Packs?.viewer?.account?.releaseDates?.earliest,
+      content: answers.Preview?.releasePreview?.contentToken,
+    }),
+  },
+  {
     name: "Offers",
-    title: "4 Offers to Acme",
+    title: "5 Offers to Acme",
     token: "demo-acme-admin",
     about: "What Acme may apply before the date, with what it changes.",
     query: `query Offers {
@@ -97,7 +128,7 @@ export const TOUR = [
   },
   {
     name: "ApplyEarly",
-    title: "5 Apply early",
+    title: "6 Apply early",
     token: "demo-acme-admin",
     about: "Acme doesn't wait for the date. Doing it twice does no harm.",
     query: `mutation ApplyEarly($updateId: ID!) {
@@ -113,7 +144,7 @@ export const TOUR = [
   },
   {
     name: "Watch",
-    title: "6 Watch",
+    title: "7 Watch",
     token: "demo-publisher-admin",
     about: "Stays open: run it, go on to the next tab, and come back to see what it heard.",
     query: `subscription Watch($releaseId: ID!) {
@@ -126,7 +157,7 @@ export const TOUR = [
   },
   {
     name: "PastMidnight",
-    title: "7 Past midnight",
+    title: "8 Past midnight",
     token: "demo-publisher-admin",
     about: "Moves the demo's clock past the window's start, as if the night had come.",
     query: `mutation PastMidnight($to: DateTime!) {
@@ -140,7 +171,7 @@ export const TOUR = [
   },
   {
     name: "Installations",
-    title: "8 Globex",
+    title: "9 Globex",
     token: "demo-globex-admin",
     about: "Globex did nothing, and has the new version all the same.",
     query: `query Installations {
@@ -154,7 +185,71 @@ export const TOUR = [
       }
     }
   }
+  viewer { eventCursor }
 }`,
+  },
+  {
+    name: "LeaveBehind",
+    title: "10 Leave behind",
+    token: "demo-publisher-admin",
+    about: "Takes the pack back from Globex's group and releases a fix at once: Globex's installation is frozen, Acme's has it.",
+    query: `mutation LeaveBehind($packId: ID!, $groupId: ID!, $componentId: ID!) {
+  unsharePack(input: { packId: $packId, groupIds: [$groupId] }) {
+    frozenCount
+    errors { code message }
+  }
+  createPackagedComponents(
+    input: { packages: [{ componentId: $componentId, shareable: true, notes: "Prices keep four decimals." }] }
+  ) {
+    packagedComponents { version notes }
+    errors { code message }
+  }
+  releaseIntegrationPack(input: { packId: $packId, schedule: { immediately: true }, notes: "Prices keep four decimals." }) {
+    release { id version { number } }
+    errors { code message }
+  }
+}`,
+    fill: (answers) => ({
+      packId: productDataHub(answers)?.id,
+      groupId: manufacturing(answers)?.id,
+      componentId: answers.Pack?.integrationPack?.components?.[0]?.component?.id,
+    }),
+  },
+  {
+    name: "ShareAgain",
+    title: "11 Share again",
+    token: "demo-publisher-admin",
+    about: "Globex may have the pack again, and catches up with its current version.",
+    query: `mutation ShareAgain($packId: ID!, $groupId: ID!) {
+  sharePack(input: { packId: $packId, groupIds: [$groupId] }) {
+    integrationPack { name currentVersion { number installationCount } }
+    errors { code message }
+  }
+}`,
+    fill: (answers) => ({ packId: productDataHub(answers)?.id, groupId: manufacturing(answers)?.id }),
+  },
+  {
+    name: "Heard",
+    title: "12 Event log",
+    token: "demo-globex-admin",
+    about: "What Globex heard of that, after the place in the log at which it was before.",
+    query: `query Heard($after: String) {
+  events(after: $after, first: 20) {
+    edges {
+      cursor
+      node {
+        id
+        kind
+        occurredAt
+        packName
+        ... on InstallationEvent { state versionNumber installation { name } }
+        ... on ReleaseEvent { release { version { number } } }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}`,
+    fill: (answers) => ({ after: answers.Installations?.viewer?.eventCursor }),
   },
   {
     name: "FollowUpdates",

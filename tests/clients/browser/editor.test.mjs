@@ -36,7 +36,10 @@ async function answers(page, wanted) {
 test("the editor mounts, knows the schema, and runs a query with the token of its tab", () =>
   within(`${demo.url}/graphiql`, {}, async ({ page, picture }) => {
     await mounted(page);
-    const story = ["Packs", "Pack", "Schedule", "Offers", "ApplyEarly", "Watch", "PastMidnight", "Installations", "FollowUpdates"];
+    const story = [
+      "Packs", "Pack", "Preview", "Schedule", "Offers", "ApplyEarly", "Watch", "PastMidnight", "Installations",
+      "LeaveBehind", "ShareAgain", "Heard", "FollowUpdates",
+    ];
     for (const name of story) await tab(page, name).waitFor();
     assert.equal(await page.getByRole("tab").count(), story.length);
     assert.equal(await page.locator("#tokens").inputValue(), PUBLISHER);
@@ -77,6 +80,9 @@ test("a subscription goes on in its tab while another one moves the clock", () =
     await tab(page, "Pack").click();
     await run(page);
     await answers(page, '"name": "Product data hub".*"hasUnreleasedChanges": true');
+    await tab(page, "Preview").click();
+    await run(page);
+    await answers(page, '"nextNumber": 2.*"contentToken"');
     await tab(page, "Schedule").click();
     await run(page);
     await answers(page, '"state": "SCHEDULED"');
@@ -105,6 +111,15 @@ test("a subscription goes on in its tab while another one moves the clock", () =
     await tab(page, "Installations").click();
     await run(page);
     await answers(page, '"how": "AUTOMATIC"');
+    await tab(page, "LeaveBehind").click();
+    await run(page);
+    await answers(page, '"frozenCount": 1');
+    await tab(page, "ShareAgain").click();
+    await run(page);
+    await answers(page, '"sharePack": \\{');
+    await tab(page, "Heard").click();
+    await run(page);
+    await answers(page, '"kind": "PACK_UNSHARED"');
   }));
 
 test("a subscription hears what happens elsewhere, until it is stopped", () =>

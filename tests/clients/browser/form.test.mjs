@@ -24,7 +24,7 @@ test("a query runs, and a subscription hears what another tab's mutation does", 
     await tab(page, "Follow updates");
     await run(page);
     await page.getByText("listening").waitFor();
-    await tab(page, "7 Past midnight");
+    await tab(page, "8 Past midnight");
     const { serverInfo } = await ask(demo, PUBLISHER, "{ serverInfo { now } }");
     const inTenDays = new Date(Date.parse(serverInfo.now) + 10 * 24 * 3600 * 1000);
     await page.locator("#variables").fill(JSON.stringify({ to: inTenDays }));
