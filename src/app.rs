@@ -10,7 +10,7 @@ use migration::{Migrator, MigratorTrait as _};
 use crate::clock::Clock;
 use crate::events::hub::Hub;
 use crate::graphql;
-use crate::http::{self, Answer, Engine, GraphqlRequest, HttpOptions};
+use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions};
 use crate::ids::Ids;
 use crate::scheduler::Scheduler;
 use crate::service::error::Failure;
@@ -28,6 +28,8 @@ pub struct AppOptions {
     /// Whether pending migrations are run; without it they make [`App::build`] fail.
     pub migrate: bool,
     pub db: DbOptions,
+    /// How requests are executed.
+    pub engine: EngineOptions,
     /// What moves an installation: the seam that tests make fail.
     pub mover: Arc<dyn Mover>,
 }
@@ -42,6 +44,7 @@ impl AppOptions {
             demo: false,
             migrate: true,
             db: DbOptions::default(),
+            engine: EngineOptions::default(),
             mover: Arc::new(NoFaults),
         }
     }
@@ -54,6 +57,8 @@ pub enum AppError {
     Store(#[from] StoreError),
     #[error("the database could not be migrated: {0}")]
     Migration(String),
+    #[error("the schema can't be read by the gate before it: {0}")]
+    Schema(String),
     #[error("the database lacks {0} of this program's migrations: run `packwright migrate up`")]
     Pending(usize),
 }
@@ -90,17 +95,15 @@ impl App {
         });
         let scheduler = Arc::new(Scheduler::new(services.clone()));
         let hub = Arc::new(Hub::open(db.clone()).await?);
-        let engine = Arc::new(Engine {
-            schema: graphql::schema(options.demo),
-            services: services.clone(),
-            prepare: {
-                let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
-                Box::new(move |request, caller| {
-                    graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller)
-                })
-            },
-            readiness: Box::new(move || readiness(db.clone())),
-        });
+        let prepare = {
+            let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
+            move |request, caller| graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller)
+        };
+        let readiness = move || readiness(db.clone());
+        let schema = graphql::schema(options.demo);
+        let engine = Engine::new(schema, services.clone(), Box::new(prepare), Box::new(readiness), options.engine)
+            .map_err(AppError::Schema)?;
+        let engine = Arc::new(engine);
         Ok(Self { services, scheduler, hub, engine })
     }
 

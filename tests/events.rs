@@ -6,7 +6,7 @@ use crate::support::{At, Setup, Subscription, TestApp};
 use crate::support_more::{Mark, events_after, refusal_of};
 
 const ANNOUNCED: &str = "subscription($after: String) { releaseAnnounced(after: $after) {
-    id cursor kind packName actor { kind name } release { id ... on Release { state } ... on AnnouncedRelease { state } } } }";
+    id cursor kind packName actor { kind name } release { id ... on Release { state } ... on AnnouncedRelease { announced: state } } } }";
 const NEWER: &str = "subscription($after: String) { newerShareablePackaged(after: $after) { id cursor kind packName version { version } } }";
 
 /// The kinds of some items of `releaseAnnounced`.

@@ -1,4 +1,36 @@
-//! What stands before the framework: every document is read, bounded and validated here.
+//! What stands before the framework: every document, whichever way it came, is read, bounded and
+//! validated here against the schema's text. Pure: text in, a verdict and a printed text out.
+//!
+//! A document's way: its length, its tokens, its nesting, the specification's rules, its size when all
+//! fragments are spread out, its depth; then it is printed in the form that the framework reads, with
+//! each token at the place where the client wrote it. What it costs depends on its variables, and so do
+//! they on it: [`Gate::prepare`] settles that for each request anew.
+
+mod cache;
+mod coerce;
+mod cost;
+mod limits;
+mod literals;
+mod measure;
+mod objection;
+mod print;
+mod read;
+mod root;
+mod stored;
+
+use std::sync::Arc;
+
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Schema};
+use serde_json::{Map, Value};
+
+pub use cache::Checked;
+pub use limits::{ERRORS_MAX, Limits};
+pub use objection::{Code, Location, Objection, shortened};
+pub use stored::{Stored, TrustedDocuments, Wanted};
+
+use cache::Cache;
+use cost::Formula;
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -6,4 +38,168 @@ pub enum OperationKind {
     Query,
     Mutation,
     Subscription,
+}
+
+/// What the gate has to know of a schema beyond its text.
+#[derive(Clone, Copy)]
+pub struct Facts {
+    /// Whether a value is one of a scalar that the specification doesn't know, and if not, what would be.
+    pub check_scalar: fn(scalar: &str, value: &Value) -> Result<(), String>,
+    /// How long the list of a type's field can be, where it is shorter than a page.
+    pub list_size: fn(of: &str, field: &str) -> Option<u64>,
+    /// Whether what stands behind the gate reads a document, and if not, where it stops.
+    pub check_syntax: fn(printed: &str) -> Result<(), Location>,
+}
+
+/// The gate before one schema. Shared by all threads.
+pub struct Gate {
+    schema: Valid<Schema>,
+    facts: Facts,
+    limits: Limits,
+    stored: Stored,
+    cache: Cache,
+}
+
+/// A document that may be executed.
+#[derive(Debug)]
+pub struct Document {
+    /// What the framework is given.
+    pub printed: String,
+    /// Whether what was printed stands elsewhere than where the client wrote it: places in it tell nothing.
+    pub is_moved: bool,
+    operations: Vec<Operation>,
+}
+
+/// One operation of a document.
+#[derive(Debug)]
+pub struct Operation {
+    pub kind: OperationKind,
+    name: Option<Name>,
+    variables: Vec<coerce::Variable>,
+    cost: Formula,
+}
+
+/// A request that may be executed, and what it costs.
+#[derive(Debug)]
+pub struct Prepared {
+    pub kind: OperationKind,
+    /// The operation's name in the printed text.
+    pub operation_name: Option<String>,
+    /// The variables' values as the operation's types take them, with its defaults.
+    pub variables: Map<String, Value>,
+    pub cost: u64,
+}
+
+impl Gate {
+    /// Before the schema that `sdl` describes.
+    ///
+    /// # Errors
+    /// What is wrong with `sdl`.
+    pub fn new(sdl: &str, facts: Facts, limits: Limits, stored: Stored) -> Result<Self, String> {
+        let schema = read::schema(sdl)?;
+        let cache = Cache::new(limits.cache_bytes);
+        Ok(Self { schema, facts, limits, stored, cache })
+    }
+
+    /// The limits that it keeps.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The verdict on a text, from memory when it was asked for before.
+    #[must_use]
+    pub fn check(&self, text: &str) -> Arc<Checked> {
+        self.cache.get_or_judge(text, || self.judge(text))
+    }
+
+    /// The verdict on a text, found anew.
+    ///
+    /// # Errors
+    /// Why it may not be executed.
+    pub fn judge(&self, text: &str) -> Result<Document, Vec<Objection>> {
+        let read::Read { document, is_moved } = read::document(text, &self.schema, &self.limits)?;
+        literals::check(&document, &self.schema, &self.facts)?;
+        measure::check(&document, &self.limits)?;
+        let operations = document.operations.iter().map(|operation| self.operation(&document, operation, text));
+        let operations = operations.collect::<Result<_, _>>()?;
+        let printed = if is_moved { print::anew(&document) } else { print::in_place(text, &document) };
+        // The parser here passes over a name that has no colon and no value; who wrote it meant something.
+        (self.facts.check_syntax)(&printed)
+            .map_err(|at| vec![Objection::parse("syntax error: something else is expected here").at(Some(at))])?;
+        Ok(Document { operations, printed, is_moved })
+    }
+
+    fn operation(
+        &self,
+        document: &apollo_compiler::ExecutableDocument,
+        operation: &apollo_compiler::executable::Operation,
+        text: &str,
+    ) -> Result<Operation, Vec<Objection>> {
+        use apollo_compiler::executable::OperationType;
+        Ok(Operation {
+            kind: match operation.operation_type {
+                OperationType::Query => OperationKind::Query,
+                OperationType::Mutation => OperationKind::Mutation,
+                OperationType::Subscription => OperationKind::Subscription,
+            },
+            name: operation.name.clone(),
+            variables: coerce::variables(operation, text, self)?,
+            cost: Formula::of(document, &operation.selection_set, &self.facts),
+        })
+    }
+
+    /// What is to be executed of a document: the operation that `operation_name` picks, with its
+    /// variables' values, when it doesn't cost too much.
+    ///
+    /// # Errors
+    /// Why it may not be executed.
+    pub fn prepare(
+        &self,
+        document: &Document,
+        operation_name: Option<&str>,
+        variables: Map<String, Value>,
+    ) -> Result<Prepared, Vec<Objection>> {
+        let operation = document.operation(operation_name)?;
+        let variables = coerce::values(operation, variables, self)?;
+        let cost = operation.cost.evaluate(&variables);
+        if cost > self.limits.cost {
+            let message = format!(
+                "The operation costs {cost}, and one may cost {} at most; ask for smaller pages or fewer fields.",
+                self.limits.cost
+            );
+            return Err(vec![Objection::validation(message).bounded(self.limits.cost, cost)]);
+        }
+        let operation_name = operation.name.as_ref().map(|name| name.as_str().to_owned());
+        Ok(Prepared { kind: operation.kind, operation_name, variables, cost })
+    }
+}
+
+impl Document {
+    /// The operation that a request asks for: the named one, or without a name the only one.
+    fn operation(&self, name: Option<&str>) -> Result<&Operation, Vec<Objection>> {
+        let found = match (name, &self.operations[..]) {
+            (None, [only]) => Some(only),
+            (None, _) => None,
+            (Some(name), operations) => {
+                operations.iter().find(|operation| operation.name.as_ref().is_some_and(|known| known == name))
+            }
+        };
+        found.ok_or_else(|| {
+            let message = match name {
+                None if self.operations.is_empty() => "The document has no operation.",
+                None => "The document has more than one operation; say which with `operationName`.",
+                Some(_) => "The document has no operation with the name that `operationName` gives.",
+            };
+            vec![Objection::new(Code::BadUserInput, message)]
+        })
+    }
+
+    /// About how many bytes it takes in memory.
+    fn bytes(&self) -> usize {
+        let of_operation = |operation: &Operation| {
+            256 + operation.cost.bytes() + operation.variables.iter().map(coerce::Variable::bytes).sum::<usize>()
+        };
+        256 + self.printed.len() + self.operations.iter().map(of_operation).sum::<usize>()
+    }
 }

@@ -13,6 +13,7 @@ pub mod loaders_logs;
 pub mod loaders_managed;
 pub mod mutations;
 pub mod node;
+mod panics;
 pub mod place;
 pub mod query;
 pub mod refusals;
@@ -21,5 +22,6 @@ pub mod schema;
 pub mod subscription;
 pub mod types;
 
+pub use panics::Panics;
 pub use place::Place;
-pub use schema::{PackwrightSchema, prepare, schema, sdl};
+pub use schema::{FACTS, PackwrightSchema, prepare, schema, sdl};

@@ -7,6 +7,7 @@ use async_graphql::{ObjectType, Request, Response, SDLExportOptions, Schema, Sch
 use futures_util::stream::BoxStream;
 
 use crate::events::hub::Hub;
+use crate::gate::{Facts, Location};
 use crate::scheduler::Scheduler;
 use crate::service::Shared;
 use crate::service::access::Caller;
@@ -15,14 +16,12 @@ use super::context::RequestData;
 use super::interfaces::{Account, ComponentVersion, Event, Node, Pack, PackRelease, PackSnapshot, UserError};
 use super::mutations::demo::DemoUserError;
 use super::mutations::{DemoMutation, Mutation};
+use super::panics::Guard;
 use super::query::Query;
 use super::subscription::Subscription;
 
-/// How deep a document may be nested. The introspection query of the usual tools needs this much.
-const DEPTH_MAX: usize = 15;
-/// How many aliases and directives a document may have.
-const ALIASES_MAX: usize = 250;
-const DIRECTIVES_MAX: usize = 50;
+/// How deep the framework goes into a document: deeper than the gate lets one be nested.
+const RECURSION_MAX: usize = 1_000;
 
 /// The schema: the public one or the demo's. Cheap to clone.
 #[derive(Clone)]
@@ -75,6 +74,23 @@ pub fn schema(demo: bool) -> PackwrightSchema {
     })
 }
 
+/// What the gate has to know of the schema beyond its text.
+pub const FACTS: Facts = Facts {
+    check_scalar: super::scalars::check_scalar,
+    list_size: |of, field| match (of, field) {
+        // One of each code, and only one of these has a list of its own.
+        ("ReleasePreview", "warnings") => Some(4),
+        _ => None,
+    },
+    check_syntax: |printed| match async_graphql::parser::parse_query(printed) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let at = error.positions().next().unwrap_or_default();
+            Err(Location { line: at.line, column: at.column })
+        }
+    },
+};
+
 /// The SDL of the public schema.
 #[must_use]
 pub fn sdl() -> String {
@@ -93,10 +109,10 @@ fn common<M: ObjectType + 'static>(
         .register_output_type::<ComponentVersion>()
         .register_output_type::<Account>()
         .register_output_type::<Event>()
-        .validation_mode(ValidationMode::Strict)
-        .limit_depth(DEPTH_MAX)
-        .limit_aliases(ALIASES_MAX)
-        .limit_directives(DIRECTIVES_MAX)
+        .extension(Guard)
+        // The gate has validated the document.
+        .validation_mode(ValidationMode::Fast)
+        .limit_recursive_depth(RECURSION_MAX)
         .disable_suggestions()
 }
 

@@ -3,6 +3,7 @@
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use crate::gate;
 use crate::service::error::Failure;
 
 use super::auth::failure_response;
@@ -43,7 +44,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(phase: Phase, response: Response) -> Self {
+    /// With as many errors, and of such a length, as are told.
+    pub(super) fn new(phase: Phase, mut response: Response) -> Self {
+        response.errors.truncate(gate::ERRORS_MAX);
+        for error in &mut response.errors {
+            error.message = gate::shortened(std::mem::take(&mut error.message));
+        }
         Self { response, phase, allowance: None }
     }
 
@@ -84,18 +90,27 @@ pub(super) fn error_response(code: &str, message: impl Into<String>) -> Response
     Response::from_errors(vec![error])
 }
 
-/// Gives a code to each error that the framework made: our own bring theirs.
-pub(super) fn with_codes(mut response: Response, code: &str) -> Response {
+/// Gives a code to each error that the framework made, our own bring theirs; and to a fault of ours the
+/// request's id.
+pub(super) fn with_codes(mut response: Response, code: &str, request_id: &str) -> Response {
     for error in &mut response.errors {
-        if error.extensions.as_ref().and_then(|values| values.get("code")).is_none() {
-            set_code(error, code);
+        match error.extensions.as_ref().and_then(|values| values.get("code")) {
+            None => set_code(error, code),
+            Some(Value::String(code)) if code == "INTERNAL_SERVER_ERROR" && !request_id.is_empty() => {
+                set(error, "requestId", request_id);
+            }
+            Some(_) => {}
         }
     }
     response
 }
 
 pub(super) fn set_code(error: &mut ServerError, code: &str) {
-    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", code);
+    set(error, "code", code);
+}
+
+pub(super) fn set(error: &mut ServerError, name: &str, value: impl Into<Value>) {
+    error.extensions.get_or_insert_with(ErrorExtensionValues::default).set(name, value);
 }
 
 /// Whether the framework refused to execute: nothing has a value, and no error a place in the answer.

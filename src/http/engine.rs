@@ -4,20 +4,20 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
-use async_graphql::{Request, Response, ServerError, Variables};
+use async_graphql::{Request, Response, ServerError, Value, Variables};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use crate::gate::OperationKind;
-use crate::graphql::{PackwrightSchema, Place};
+use crate::gate::{Checked, Gate, Objection, OperationKind, Prepared, Wanted};
+use crate::graphql::{self, PackwrightSchema, Panics, Place};
 use crate::service::Shared;
 use crate::service::access::{Caller, Viewer};
 use crate::service::error::Failure;
 
-use super::answer::{Answer, Phase, never_began, set_code, with_codes};
-use super::document;
+use super::allowance::Allowances;
+use super::answer::{Allowance, Answer, Phase, never_began, set, set_code, with_codes};
+use super::options::EngineOptions;
 use super::request::GraphqlRequest;
 
 /// How often an open subscription asks whether its token still opens the door.
@@ -31,72 +31,142 @@ pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Se
 
 /// The schema with all that executing takes.
 pub struct Engine {
-    pub schema: PackwrightSchema,
     pub services: Shared,
-    pub prepare: Prepare,
     pub readiness: Readiness,
+    schema: PackwrightSchema,
+    prepare: Prepare,
+    gate: Gate,
+    allowances: Option<Allowances>,
+    execution_limit: Duration,
 }
 
 /// A request that may be executed.
 pub struct Admitted {
-    kind: OperationKind,
-    request: Request,
+    checked: Arc<Checked>,
+    prepared: Prepared,
+    allowance: Option<Allowance>,
+    place: Option<Arc<Place>>,
 }
 
 impl Admitted {
     /// What the operation does that is asked for.
     #[must_use]
     pub fn kind(&self) -> OperationKind {
-        self.kind
+        self.prepared.kind
+    }
+
+    /// What its token may still ask for; `None` where requests are not limited.
+    #[must_use]
+    pub fn allowance(&self) -> Option<Allowance> {
+        self.allowance
+    }
+
+    /// Whether the document was printed otherwise than it was written.
+    fn is_moved(&self) -> bool {
+        self.checked.verdict.as_ref().is_ok_and(|document| document.is_moved)
     }
 
     /// With an account of where a subscription is in the event log.
     #[must_use]
     pub fn at(mut self, place: Arc<Place>) -> Self {
-        self.request = self.request.data(place);
+        self.place = Some(place);
         self
     }
 }
 
 impl Engine {
-    /// Passes a request of `caller` through the gate. Nothing is executed; what may come is known then.
+    /// Over a schema, with a gate before it.
+    ///
+    /// # Errors
+    /// When the gate can't read the schema's own text.
+    pub fn new(
+        schema: PackwrightSchema,
+        services: Shared,
+        prepare: Prepare,
+        readiness: Readiness,
+        options: EngineOptions,
+    ) -> Result<Self, String> {
+        let gate = Gate::new(&schema.sdl(), graphql::FACTS, options.documents, options.stored)?;
+        let allowances = options.cost_per_minute.map(Allowances::new);
+        Ok(Self { services, readiness, schema, prepare, gate, allowances, execution_limit: options.execution })
+    }
+
+    /// Passes a request of `caller` through the gate, and charges its token for it. Nothing is executed;
+    /// what may come is known then.
     ///
     /// # Errors
     /// The answer for a request that is refused, [`Phase::Refused`] or [`Phase::Limited`].
-    pub fn admit(&self, _caller: &Caller, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
-        let Some(query) = asked.query else {
-            return Err(Box::new(Answer::refused("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")));
+    pub fn admit(&self, caller: &Caller, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
+        let wanted = Wanted {
+            text: asked.query.as_deref(),
+            id: asked.document_id.as_deref(),
+            extensions: Some(&asked.extensions),
         };
-        let mut request = Request::new(query).variables(Variables::from_json(asked.variables.into()));
-        request.operation_name = asked.operation_name.filter(|name| !name.is_empty());
-        admit(&mut request)?;
-        // An operation that isn't there is refused when it is executed.
-        let kind = operation_kind(&mut request).unwrap_or(OperationKind::Query);
-        Ok(Admitted { kind, request })
+        let checked = self.gate.find(wanted).map_err(|objection| refused(&[objection]))?;
+        let document = checked.verdict.as_ref().map_err(|objections| refused(objections))?;
+        // GraphQL over HTTP: an empty name is as good as none.
+        let operation_name = asked.operation_name.as_deref().filter(|name| !name.is_empty());
+        let prepared =
+            self.gate.prepare(document, operation_name, asked.variables).map_err(|objections| refused(&objections))?;
+        let allowance = self.charge(caller, &prepared)?;
+        Ok(Admitted { checked, prepared, allowance, place: None })
     }
 
-    /// Executes a query or a mutation. A fault of ours names `request_id`.
+    fn charge(&self, caller: &Caller, prepared: &Prepared) -> Result<Option<Allowance>, Box<Answer>> {
+        let (Some(allowances), Caller::Viewer(viewer)) = (&self.allowances, caller) else { return Ok(None) };
+        let charged = allowances.charge(viewer.token.id.into(), prepared.cost, tokio::time::Instant::now());
+        charged.map(Some).map_err(|allowance| Box::new(limited(prepared.cost, allowance)))
+    }
+
+    /// Executes a query or a mutation, for as long as one may take. A fault of ours names `request_id`.
     pub async fn execute(&self, caller: Caller, request_id: &str, admitted: Admitted) -> Answer {
-        let prepared = (self.prepare)(admitted.request, caller);
-        match AssertUnwindSafe(self.schema.execute(prepared)).catch_unwind().await {
-            Ok(response) => executed(response),
+        let kind = admitted.kind();
+        let panics = Panics::default();
+        let request = self.request(caller, &admitted, &panics);
+        let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
+        let mut answer = match tokio::time::timeout(self.execution_limit, executed).await {
+            Ok(Ok(response)) => executed_answer(response, &panics, request_id),
             // The panic's own text has gone to the log through the panic hook.
-            Err(_) => Answer::failed(&Failure::bug("a resolver panicked"), request_id),
+            Ok(Err(_)) => Answer::failed(&Failure::bug("the execution panicked"), request_id),
+            Err(_) => timed_out(kind, self.execution_limit),
+        };
+        if admitted.is_moved() {
+            forget_places(&mut answer);
         }
+        self.tell_cost(&mut answer, &admitted);
+        answer
     }
 
     /// Executes an operation of any kind as a stream of answers; a query's or mutation's has one. A
     /// subscription ends with an error when its token is revoked or expires, or its account is
     /// suspended: asked before each item, and every few seconds.
-    pub fn execute_stream(&self, caller: Caller, request_id: &str, admitted: Admitted) -> BoxStream<'static, Answer> {
+    pub fn execute_stream(
+        self: &Arc<Self>,
+        caller: Caller,
+        request_id: &str,
+        admitted: Admitted,
+    ) -> BoxStream<'static, Answer> {
         let request_id = request_id.to_owned();
+        if admitted.kind() != OperationKind::Subscription {
+            let engine = self.clone();
+            return async move { engine.execute(caller, &request_id, admitted).await }.into_stream().boxed();
+        }
         let viewer = match &caller {
-            Caller::Viewer(viewer) if admitted.kind == OperationKind::Subscription => Some(viewer.clone()),
+            Caller::Viewer(viewer) => Some(viewer.clone()),
             _ => None,
         };
-        let answers = self.schema.execute_stream((self.prepare)(admitted.request, caller));
+        let panics = Panics::default();
+        let answers = self.schema.execute_stream(self.request(caller, &admitted, &panics));
+        let (mut is_first, is_moved) = (true, admitted.is_moved());
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
-            Ok(response) => executed(response),
+            Ok(response) => {
+                let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
+                let mut answer = executed_answer(response, &panics, &request_id);
+                if is_moved {
+                    forget_places(&mut answer);
+                }
+                if never_subscribed { Answer { phase: Phase::Refused, ..answer } } else { answer }
+            }
             Err(_) => Answer::failed(&Failure::bug("a subscription panicked"), &request_id),
         });
         match viewer {
@@ -104,14 +174,112 @@ impl Engine {
             None => answers.boxed(),
         }
     }
+
+    /// What the framework is given: the document as the gate printed it.
+    fn request(&self, caller: Caller, admitted: &Admitted, panics: &Panics) -> Request {
+        let Admitted { checked, prepared, .. } = admitted;
+        let printed = checked.verdict.as_ref().map(|document| document.printed.clone()).unwrap_or_default();
+        let mut request = Request::new(printed)
+            .variables(Variables::from_json(prepared.variables.clone().into()))
+            .data(panics.clone());
+        if let Some(place) = &admitted.place {
+            request = request.data(place.clone());
+        }
+        request.operation_name.clone_from(&prepared.operation_name);
+        (self.prepare)(request, caller)
+    }
+
+    /// `extensions.cost`: what the request was counted as, and what its token may still ask for. Of what is
+    /// free nothing is told.
+    fn tell_cost(&self, answer: &mut Answer, admitted: &Admitted) {
+        answer.allowance = admitted.allowance;
+        if admitted.prepared.cost == 0 {
+            return;
+        }
+        let mut cost = serde_json::json!({ "requested": admitted.prepared.cost, "limit": self.gate.limits().cost });
+        if let Some(allowance) = admitted.allowance {
+            cost["remaining"] = allowance.remaining.into();
+            cost["perMinute"] = allowance.limit.into();
+            cost["resetSeconds"] = allowance.reset_seconds.into();
+        }
+        answer.response.extensions.insert("cost".into(), Value::from_json(cost).unwrap_or_default());
+    }
 }
 
-/// Parses a document, once nothing in it can do harm.
-fn admit(request: &mut Request) -> Result<(), Box<Answer>> {
-    let refused = |code, why: String| Box::new(Answer::refused(code, why));
-    document::check_nesting(&request.query).map_err(|why| refused("GRAPHQL_PARSE_FAILED", why))?;
-    let parsed = request.parsed_query().map_err(|error| Box::new(parse_error(error)))?;
-    document::check_size(parsed).map_err(|why| refused("GRAPHQL_VALIDATION_FAILED", why))
+/// The answer to a request that the gate refuses.
+fn refused(objections: &[Objection]) -> Box<Answer> {
+    let error = |objection: &Objection| {
+        let mut error = ServerError::new(&objection.message, None);
+        let pos = |at: crate::gate::Location| async_graphql::Pos { line: at.line, column: at.column };
+        error.locations.extend(objection.location.map(pos));
+        set_code(&mut error, objection.code.as_str());
+        if let Some((limit, requested)) = objection.bound {
+            set(&mut error, "limit", limit);
+            set(&mut error, "requested", requested);
+        }
+        error
+    };
+    Box::new(Answer::new(Phase::Refused, Response::from_errors(objections.iter().map(error).collect())))
+}
+
+/// The answer to a request that its token can't pay for now.
+fn limited(cost: u64, allowance: Allowance) -> Answer {
+    let wait = allowance.retry_after_seconds.unwrap_or_default();
+    let message = format!(
+        "The request costs {cost}, and of the {} that this token may ask for in a minute {} are left; try again in {wait} s.",
+        allowance.limit, allowance.remaining
+    );
+    let mut answer = Answer::refused("RATE_LIMITED", message);
+    for error in &mut answer.response.errors {
+        set(error, "limit", allowance.limit);
+        set(error, "requested", cost);
+        set(error, "remaining", allowance.remaining);
+        set(error, "retryAfterSeconds", wait);
+    }
+    Answer { phase: Phase::Limited, allowance: Some(allowance), ..answer }
+}
+
+/// The answer to a request that took too long. What was not committed by then is rolled back; a mutation
+/// may have been, and only its answer be missing.
+fn timed_out(kind: OperationKind, limit: Duration) -> Answer {
+    let limit = limit.as_secs_f64();
+    let message = match kind {
+        OperationKind::Mutation => format!(
+            "The mutation did not end within {limit} s. What it began was done as a whole or not at all: look before you send it again, or send it with the same clientRequestId."
+        ),
+        _ => format!("The operation did not end within {limit} s; ask for less at once."),
+    };
+    let mut answer = Answer::refused("TIMEOUT", message);
+    for error in &mut answer.response.errors {
+        set(error, "limitSeconds", limit);
+    }
+    Answer { phase: Phase::Executed, ..answer }
+}
+
+/// Whether the first answer of a subscription says that there is none: its field could not begin.
+fn never_subscribed(response: &Response) -> bool {
+    response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|e| e.path.len() <= 1)
+}
+
+/// Leaves out where errors stand: in a text that the client hasn't seen.
+fn forget_places(answer: &mut Answer) {
+    answer.response.errors.iter_mut().for_each(|error| error.locations.clear());
+}
+
+/// What the framework answered, with the errors of fields that panicked.
+fn executed_answer(mut response: Response, panics: &Panics, request_id: &str) -> Answer {
+    response.errors.extend(panics.take());
+    let is_coded = |error: &ServerError| error.extensions.as_ref().is_some_and(|values| values.get("code").is_some());
+    if never_began(&response) {
+        if response.errors.iter().all(is_coded) {
+            return Answer::new(Phase::Refused, response);
+        }
+        // What the gate lets pass, the framework reads: anything else is a fault of ours.
+        let errors: Vec<&str> = response.errors.iter().map(|error| error.message.as_str()).collect();
+        return Answer::failed(&Failure::bug(format!("the framework refused: {errors:?}")), request_id);
+    }
+    // What the framework refuses while it executes is an argument that it can't read.
+    Answer::new(Phase::Executed, with_codes(response, "BAD_USER_INPUT", request_id))
 }
 
 /// Passes `answers` on as long as the viewer's token opens the door.
@@ -167,50 +335,5 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// What the operation does that `operationName` picks. `None` when there is no such operation.
-fn operation_kind(request: &mut Request) -> Option<OperationKind> {
-    let name = request.operation_name.clone();
-    let document: &ExecutableDocument = request.parsed_query().ok()?;
-    let picked = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), None) => Some(operation.node.ty),
-        // A document whose one operation has a name is kept as `Multiple`.
-        (DocumentOperations::Single(_), Some(_)) => None,
-        (DocumentOperations::Multiple(operations), Some(name)) => {
-            operations.get(name.as_str()).map(|operation| operation.node.ty)
-        }
-        (DocumentOperations::Multiple(operations), None) => match operations.values().collect::<Vec<_>>()[..] {
-            [operation] => Some(operation.node.ty),
-            _ => None,
-        },
-    };
-    picked.map(|kind| match kind {
-        OperationType::Query => OperationKind::Query,
-        OperationType::Mutation => OperationKind::Mutation,
-        OperationType::Subscription => OperationKind::Subscription,
-    })
-}
-
-/// The longest message of a parser that is passed on: it quotes the line at fault, however long.
-const MESSAGE_MAX: usize = 300;
-
-fn parse_error(mut error: ServerError) -> Answer {
-    if let Some((end, _)) = error.message.char_indices().nth(MESSAGE_MAX) {
-        error.message.truncate(end);
-        error.message.push('…');
-    }
-    set_code(&mut error, "GRAPHQL_PARSE_FAILED");
-    Answer::new(Phase::Refused, Response::from_errors(vec![error]))
-}
-
-/// What the framework answered.
-fn executed(response: Response) -> Answer {
-    if never_began(&response) {
-        Answer::new(Phase::Refused, with_codes(response, "GRAPHQL_VALIDATION_FAILED"))
-    } else {
-        // What the framework refuses while it executes is an argument that it can't read.
-        Answer::new(Phase::Executed, with_codes(response, "BAD_USER_INPUT"))
     }
 }

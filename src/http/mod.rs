@@ -1,16 +1,17 @@
 //! GraphQL over HTTP, WebSocket and server-sent events, by handlers of our own over `Schema::execute`.
 
 mod accept;
+mod allowance;
 mod answer;
 mod auth;
 pub mod connections;
-mod document;
 mod engine;
 mod graphiql;
 mod graphql;
 mod health;
 mod intake;
 mod limits;
+mod options;
 mod origin;
 mod params;
 mod reply;
@@ -23,6 +24,7 @@ pub mod websocket;
 pub use answer::{Allowance, Answer, Phase};
 pub use auth::failure_response;
 pub use engine::{Admitted, Engine, Prepare, Readiness};
+pub use options::EngineOptions;
 pub use request::GraphqlRequest;
 pub use router::router;
 pub use settings::{DemoToken, HttpOptions};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 pub struct GraphqlRequest {
     /// The document's text; `None` when the client names a document that the server has.
     pub query: Option<String>,
-    /// Which of the document's operations; an empty name is passed on as it came.
+    /// Which of the document's operations; an empty name is as good as none.
     pub operation_name: Option<String>,
     /// The variables' values.
     pub variables: Map<String, Value>,

@@ -1,6 +1,7 @@
 //! Speaking GraphQL to the app, and reading its refusals.
 
 use async_graphql::{Request, Variables};
+use packwright::http::GraphqlRequest;
 use serde_json::{Value, json};
 
 use super::{At, TestApp};
@@ -20,10 +21,17 @@ pub(crate) struct Refusal {
 }
 
 impl TestApp {
-    /// The whole answer, `data` and `errors`, to a query, mutation or introspection.
+    /// The answer, `data` and `errors`, to a query, mutation or introspection.
     pub(crate) async fn gql_raw(&self, token: Option<&str>, query: &str, variables: Value) -> Value {
-        let response = self.app.execute(token, request(query, variables)).await;
-        serde_json::to_value(response).expect("an answer is JSON")
+        let mut answer = self.answer(token, request(query, variables)).await;
+        answer.as_object_mut().expect("an answer is an object").remove("extensions");
+        answer
+    }
+
+    /// The whole answer to a request, with its `extensions`.
+    pub(crate) async fn answer(&self, token: Option<&str>, request: impl Into<GraphqlRequest>) -> Value {
+        let answer = self.app.execute(token, request).await;
+        serde_json::to_value(answer).expect("an answer is JSON")
     }
 
     /// The `data` of an answer. Panics when there are GraphQL errors.

@@ -35,6 +35,8 @@ use packwright::app::{App, AppOptions};
 use packwright::clock::Clock;
 use packwright::domain::Instant;
 use packwright::domain::account::Role;
+use packwright::gate::Limits;
+use packwright::http::EngineOptions;
 use packwright::service::Settings;
 use packwright::store::DbOptions;
 
@@ -64,11 +66,19 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     /// Whether `demoAdvanceClock` is in the schema.
     pub(crate) demo: bool,
+    /// The limits of requests. What tests look at the world with may cost more than a client's page.
+    pub(crate) engine: EngineOptions,
+}
+
+/// The default limits, but for what a request may cost: a test reads all there is in one.
+fn generous() -> EngineOptions {
+    let documents = Limits { cost: 100_000_000, ..Limits::default() };
+    EngineOptions { documents, ..EngineOptions::default() }
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { start: START, time_zone: Some(ZONE), settings: Settings::default(), demo: false }
+        Self { start: START, time_zone: Some(ZONE), settings: Settings::default(), demo: false, engine: generous() }
     }
 }
 
@@ -190,6 +200,7 @@ fn options(
         migrate: false,
         db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)) },
         mover: mover.clone(),
+        engine: setup.engine.clone(),
         ..AppOptions::new(url, clock.clone())
     }
 }

@@ -1,0 +1,76 @@
+//! Verdicts are kept, by what they take in memory: a client sends the same few documents again and again.
+//! By a hash that nobody can find a second text for, so that no text passes on another's verdict.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quick_cache::Weighter;
+use sha2::{Digest as _, Sha256};
+
+use super::{Document, Objection};
+
+/// A verdict on one text.
+#[derive(Debug)]
+pub struct Checked {
+    /// The text's SHA-256.
+    pub hash: [u8; 32],
+    /// The document, or why it may not be executed.
+    pub verdict: Result<Document, Vec<Objection>>,
+    registered: AtomicBool,
+}
+
+impl Checked {
+    /// From now on the document can be asked for by its hash, for as long as it is kept.
+    pub(super) fn register(&self) {
+        self.registered.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) struct Cache(quick_cache::sync::Cache<[u8; 32], Arc<Checked>, Bytes>);
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<[u8; 32], Arc<Checked>> for Bytes {
+    fn weight(&self, _: &[u8; 32], checked: &Arc<Checked>) -> u64 {
+        let of_verdict = match &checked.verdict {
+            Ok(document) => document.bytes(),
+            Err(objections) => objections.iter().map(|objection| 128 + objection.message.len()).sum(),
+        };
+        (256 + of_verdict) as u64
+    }
+}
+
+impl Cache {
+    /// About how many bytes the verdict on a usual document takes.
+    const USUAL: u64 = 2_048;
+
+    pub(super) fn new(bytes: u64) -> Self {
+        let items = usize::try_from(bytes / Self::USUAL).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+        Self(quick_cache::sync::Cache::with_weighter(items, bytes, Bytes))
+    }
+
+    pub(super) fn get_or_judge(
+        &self,
+        text: &str,
+        judge: impl FnOnce() -> Result<Document, Vec<Objection>>,
+    ) -> Arc<Checked> {
+        let hash = sha256(text);
+        if let Some(known) = self.0.get(&hash) {
+            return known;
+        }
+        // Whoever asks at the same time finds the same.
+        let checked = Arc::new(Checked { hash, verdict: judge(), registered: AtomicBool::new(false) });
+        self.0.insert(hash, checked.clone());
+        checked
+    }
+
+    pub(super) fn registered(&self, hash: &[u8; 32]) -> Option<Arc<Checked>> {
+        self.0.get(hash).filter(|checked| checked.registered.load(Ordering::Relaxed))
+    }
+}
+
+/// The hash that a document is known by.
+pub(super) fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

@@ -1,0 +1,106 @@
+//! Why a request may not be executed.
+
+/// The longest message: it may quote what a client wrote, however long.
+const MESSAGE_MAX: usize = 300;
+
+/// The kind of an objection: its `extensions.code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The text is no GraphQL.
+    ParseFailed,
+    /// It is GraphQL, and not a request that this schema answers.
+    ValidationFailed,
+    /// The document is fine, and what came with it isn't.
+    BadUserInput,
+    /// A stored document is asked for that this server doesn't have (now).
+    PersistedQueryNotFound,
+    /// Stored documents are not served.
+    PersistedQueryNotSupported,
+    /// Only the documents that the server was started with are executed.
+    PersistedQueryRequired,
+}
+
+impl Code {
+    /// As clients are told it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
+            Self::PersistedQueryRequired => "PERSISTED_QUERY_REQUIRED",
+        }
+    }
+}
+
+/// A place in a document, both from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    pub line: usize,
+    pub column: usize,
+}
+
+/// Where in a text something stands, as the number of bytes before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(pub(super) usize);
+
+impl Place {
+    /// The place as people count it. Lines end as the specification says.
+    pub(super) fn locate(self, text: &str) -> Location {
+        let mut end = self.0.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &text[..end];
+        let returns = before.matches('\r').count() - before.matches("\r\n").count();
+        let line = 1 + before.matches('\n').count() + returns;
+        let start = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        Location { line, column: 1 + before[start..].chars().count() }
+    }
+}
+
+/// Why a request may not be executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    pub code: Code,
+    pub message: String,
+    pub location: Option<Location>,
+    /// A limit that was passed, and what was asked for.
+    pub bound: Option<(u64, u64)>,
+}
+
+impl Objection {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: shortened(message.into()), location: None, bound: None }
+    }
+
+    pub(super) fn parse(message: impl Into<String>) -> Self {
+        Self::new(Code::ParseFailed, message)
+    }
+
+    pub(super) fn validation(message: impl Into<String>) -> Self {
+        Self::new(Code::ValidationFailed, message)
+    }
+
+    pub(super) fn at(self, location: Option<Location>) -> Self {
+        Self { location, ..self }
+    }
+
+    pub(super) fn bounded(self, limit: u64, requested: u64) -> Self {
+        Self { bound: Some((limit, requested)), ..self }
+    }
+}
+
+/// A message of a length that can be sent.
+#[must_use]
+pub fn shortened(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX - 1)
+        && message[end..].chars().nth(1).is_some()
+    {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}

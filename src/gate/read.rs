@@ -1,0 +1,163 @@
+//! From a text to a document that is valid.
+
+use apollo_compiler::ast::{self, Definition, Selection};
+use apollo_compiler::diagnostic::{Diagnostic, ToCliReport as _};
+use apollo_compiler::parser::Parser;
+use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
+use apollo_compiler::{ExecutableDocument, Schema};
+use apollo_parser::{Lexer, TokenKind};
+
+use super::limits::{ERRORS_MAX, Limits};
+use super::objection::{Code, Objection, Place};
+use super::root;
+
+/// The name that the parser wants for a file; nobody is told it.
+const FILE: &str = "document";
+
+/// Reads the schema. What the validator's own types say of introspection beyond the specification's edition
+/// that the framework answers, is taken out.
+pub(super) fn schema(sdl: &str) -> Result<Valid<Schema>, String> {
+    let mut schema = Schema::parse(sdl, "schema").map_err(|error| error.to_string())?;
+    let mut object = |name: &str, edit: fn(&mut apollo_compiler::schema::ObjectType)| {
+        if let Some(apollo_compiler::schema::ExtendedType::Object(object)) = schema.types.get_mut(name) {
+            edit(object.make_mut());
+        }
+    };
+    object("__Directive", |directive| {
+        directive.fields.shift_remove("isDeprecated");
+        directive.fields.shift_remove("deprecationReason");
+    });
+    object("__Schema", |schema| {
+        if let Some(directives) = schema.fields.get_mut("directives") {
+            directives.make_mut().arguments.clear();
+        }
+    });
+    schema.validate().map_err(|error| error.to_string())
+}
+
+/// A document that is valid.
+pub(super) struct Read {
+    pub(super) document: ExecutableDocument,
+    /// Whether parts of it stand elsewhere than in the text.
+    pub(super) is_moved: bool,
+}
+
+/// Reads and validates a document.
+pub(super) fn document(text: &str, schema: &Valid<Schema>, limits: &Limits) -> Result<Read, Vec<Objection>> {
+    check_length(text, limits)?;
+    check_tokens(text, limits)?;
+    let mut ast = parse(text, limits)?;
+    check_empty(&ast, text)?;
+    let subscription = schema.schema_definition.subscription.as_ref();
+    let plain = subscription.and_then(|root| root::plain(&ast, root.as_str()));
+    let is_moved = plain.is_some();
+    if let Some(plain) = plain {
+        ast = plain;
+    }
+    match ast.to_executable_validate(schema) {
+        Ok(valid) => {
+            check_null_defaults(&ast, schema, text)?;
+            Ok(Read { document: valid.into_inner(), is_moved })
+        }
+        Err(failed) => Err(objections(&failed.errors, text, Code::ValidationFailed)),
+    }
+}
+
+fn check_length(text: &str, limits: &Limits) -> Result<(), Vec<Objection>> {
+    let (limit, length) = (limits.document_bytes, text.len());
+    if length <= limit {
+        return Ok(());
+    }
+    let message = format!("The document has {length} bytes, and {limit} at most are read.");
+    Err(vec![Objection::parse(message).bounded(limit as u64, length as u64)])
+}
+
+/// The specification's tokens: what it ignores between them is not counted.
+fn check_tokens(text: &str, limits: &Limits) -> Result<(), Vec<Objection>> {
+    let ignored = |kind| matches!(kind, TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma | TokenKind::Eof);
+    // What is no token is the parser's to tell.
+    let count = Lexer::new(text).filter(|token| token.as_ref().is_ok_and(|token| !ignored(token.kind()))).count();
+    if count <= limits.tokens {
+        return Ok(());
+    }
+    let limit = limits.tokens;
+    let message = format!("The document has {count} tokens, and {limit} at most are read; ask for less at once.");
+    Err(vec![Objection::parse(message).bounded(limit as u64, count as u64)])
+}
+
+fn parse(text: &str, limits: &Limits) -> Result<ast::Document, Vec<Objection>> {
+    let mut parser = Parser::new().recursion_limit(limits.nesting).token_limit(usize::MAX);
+    let parsed = parser.parse_ast(text, FILE);
+    if parser.recursion_reached() > limits.nesting {
+        let (limit, reached) = (limits.nesting, parser.recursion_reached());
+        let message = format!("The document is nested deeper than {limit} levels; ask for less at once.");
+        return Err(vec![Objection::parse(message).bounded(limit as u64, reached as u64)]);
+    }
+    parsed.map_err(|failed| objections(&failed.errors, text, Code::ParseFailed))
+}
+
+/// The parser follows a later edition, in which a selection may be empty.
+fn check_empty(document: &ast::Document, text: &str) -> Result<(), Vec<Objection>> {
+    let empty = document.definitions.iter().find_map(|definition| match definition {
+        Definition::OperationDefinition(it) => empty_selection(&it.selection_set, definition.location()),
+        Definition::FragmentDefinition(it) => empty_selection(&it.selection_set, definition.location()),
+        _ => None,
+    });
+    match empty {
+        None => Ok(()),
+        Some(at) => {
+            let location = at.map(|span| Place(span.offset()).locate(text));
+            Err(vec![Objection::parse("syntax error: a selection must not be empty").at(location)])
+        }
+    }
+}
+
+type Span = Option<apollo_compiler::parser::SourceSpan>;
+
+/// Where a selection is empty, if one is; the place itself may not be known.
+fn empty_selection(selections: &[Selection], whose: Span) -> Option<Span> {
+    if selections.is_empty() {
+        return Some(whose);
+    }
+    selections.iter().find_map(|selection| match selection {
+        Selection::Field(field) => empty_selection(field.selection_set.as_deref()?, field.location()),
+        Selection::InlineFragment(inline) => empty_selection(&inline.selection_set, inline.location()),
+        Selection::FragmentSpread(_) => None,
+    })
+}
+
+/// A default of null doesn't make a variable fit where null can't be; the validator thinks that it does.
+/// Without these defaults it finds what is wrong.
+fn check_null_defaults(document: &ast::Document, schema: &Valid<Schema>, text: &str) -> Result<(), Vec<Objection>> {
+    let has_null = |operation: &ast::OperationDefinition| {
+        operation.variables.iter().any(|variable| variable.default_value.as_ref().is_some_and(|value| value.is_null()))
+    };
+    let mut without = None;
+    for (index, definition) in document.definitions.iter().enumerate() {
+        if let Definition::OperationDefinition(operation) = definition
+            && has_null(operation)
+        {
+            let document = without.get_or_insert_with(|| document.clone());
+            if let Definition::OperationDefinition(operation) = &mut document.definitions[index] {
+                for variable in &mut operation.make_mut().variables {
+                    if variable.default_value.as_ref().is_some_and(|value| value.is_null()) {
+                        variable.make_mut().default_value = None;
+                    }
+                }
+            }
+        }
+    }
+    let Some(without) = without else { return Ok(()) };
+    match without.to_executable_validate(schema) {
+        Ok(_) => Ok(()),
+        Err(failed) => Err(objections(&failed.errors, text, Code::ValidationFailed)),
+    }
+}
+
+fn objections(errors: &DiagnosticList, text: &str, code: Code) -> Vec<Objection> {
+    let objection = |error: Diagnostic<'_, DiagnosticData>| {
+        let location = error.error.location().map(|span| Place(span.offset()).locate(text));
+        Objection::new(code, error.error.to_string()).at(location)
+    };
+    errors.iter().take(ERRORS_MAX).map(objection).collect()
+}

@@ -1,0 +1,186 @@
+//! Documents that a client names instead of sending them: those that the server was started with
+//! ("trusted documents"), or those that some client has sent before ("automatic persisted queries").
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::cache::sha256;
+use super::objection::{Code, Objection};
+use super::{Checked, Gate};
+
+/// Which documents can be named.
+#[derive(Clone, Debug, Default)]
+pub enum Stored {
+    /// None.
+    Off,
+    /// Each that was sent together with its hash, for as long as it is kept.
+    #[default]
+    Automatic,
+    /// These; and nothing else is executed.
+    Trusted(Arc<TrustedDocuments>),
+}
+
+/// The documents of a list.
+#[derive(Debug, Default)]
+pub struct TrustedDocuments {
+    by_id: HashMap<String, Arc<str>>,
+    hashes: HashSet<[u8; 32]>,
+}
+
+impl TrustedDocuments {
+    /// Reads a list as build tools write it: an object from ids to texts (graphql-codegen, Relay), or a
+    /// manifest with `operations`, each with `id` and `body` (Apollo). An id is in most cases the text's SHA-256.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(json: &str) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(json).map_err(|error| format!("it is no JSON: {error}"))?;
+        let Value::Object(object) = value else { return Err("it must be a JSON object from ids to documents".into()) };
+        let mut documents = Self::default();
+        match object.get("operations") {
+            Some(Value::Array(operations)) => {
+                for (index, operation) in operations.iter().enumerate() {
+                    let part = |name: &str| operation.get(name).and_then(Value::as_str);
+                    let (Some(id), Some(body)) = (part("id"), part("body")) else {
+                        return Err(format!("operation {index} of the manifest lacks `id` or `body`"));
+                    };
+                    documents.add(id, body)?;
+                }
+            }
+            _ => {
+                for (id, text) in &object {
+                    let text = text.as_str().ok_or_else(|| format!("the document `{id}` must be a text"))?;
+                    documents.add(id, text)?;
+                }
+            }
+        }
+        if documents.by_id.is_empty() {
+            return Err("it lists no document, so that nothing could be executed".into());
+        }
+        Ok(documents)
+    }
+
+    fn add(&mut self, id: &str, text: &str) -> Result<(), String> {
+        let text: Arc<str> = text.into();
+        self.hashes.insert(sha256(&text));
+        match self.by_id.insert(normalized(id), text.clone()) {
+            Some(other) if other != text => Err(format!("two documents have the id `{id}`")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ids and texts, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_id.iter().map(|(id, text)| (id.as_str(), &**text))
+    }
+
+    fn get(&self, id: &str) -> Option<&Arc<str>> {
+        self.by_id.get(&normalized(id))
+    }
+}
+
+/// `sha256:` before a hash says what it is anyway; the case of a hash means nothing.
+fn normalized(id: &str) -> String {
+    let bare = id.strip_prefix("sha256:").unwrap_or(id);
+    let is_hash = bare.len() == 64 && bare.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_hash { bare.to_ascii_lowercase() } else { id.to_owned() }
+}
+
+fn hash_of(id: &str) -> Option<[u8; 32]> {
+    let hex = normalized(id);
+    let mut hash = [0; 32];
+    if hex.len() != 64 {
+        return None;
+    }
+    for (i, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// How a request says which document it wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// The document itself.
+    pub text: Option<&'a str>,
+    /// Its id in a list of documents.
+    pub id: Option<&'a str>,
+    /// `extensions`, that may hold a `persistedQuery`.
+    pub extensions: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// The id of the document, if one is given: `documentId`, or `extensions.persistedQuery.sha256Hash`.
+    fn named(&self) -> Result<Option<&'a str>, Objection> {
+        if self.id.is_some() {
+            return Ok(self.id);
+        }
+        match self.extensions.and_then(|extensions| extensions.get("persistedQuery")) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(named)) if named.get("version").is_none_or(|version| version == 1) => {
+                let hash = named.get("sha256Hash").and_then(Value::as_str);
+                hash.map(Some).ok_or_else(|| unfit("`persistedQuery` needs a text `sha256Hash`."))
+            }
+            Some(_) => Err(unfit("`persistedQuery` must be an object of version 1.")),
+        }
+    }
+}
+
+fn unfit(message: &str) -> Objection {
+    Objection::new(Code::BadUserInput, message)
+}
+
+fn not_found() -> Objection {
+    // Clients know it by this message.
+    Objection::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
+}
+
+fn other_text() -> Objection {
+    unfit("The document is not the one that its hash or id names.")
+}
+
+impl Gate {
+    /// The verdict on the document that a request wants.
+    ///
+    /// # Errors
+    /// Why there is none to be judged.
+    pub fn find(&self, wanted: Wanted<'_>) -> Result<Arc<Checked>, Objection> {
+        let named = wanted.named()?;
+        match (&self.stored, named, wanted.text) {
+            (_, None, None) => Err(unfit("`query` is missing.")),
+            (Stored::Trusted(trusted), Some(id), text) => {
+                let listed = trusted.get(id).ok_or_else(not_found)?;
+                if text.is_some_and(|text| *text != **listed) {
+                    return Err(other_text());
+                }
+                Ok(self.check(listed))
+            }
+            (Stored::Trusted(trusted), None, Some(text)) => {
+                if !trusted.hashes.contains(&sha256(text)) {
+                    let message = "Only the documents that this server was started with are executed.";
+                    return Err(Objection::new(Code::PersistedQueryRequired, message));
+                }
+                Ok(self.check(text))
+            }
+            (Stored::Off, Some(_), None) => {
+                Err(Objection::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported"))
+            }
+            (Stored::Automatic, Some(id), None) => {
+                hash_of(id).and_then(|hash| self.cache.registered(&hash)).ok_or_else(not_found)
+            }
+            (Stored::Automatic, Some(id), Some(text)) => {
+                let checked = self.check(text);
+                if hash_of(id) != Some(checked.hash) {
+                    return Err(other_text());
+                }
+                if checked.verdict.is_ok() {
+                    checked.register();
+                }
+                Ok(checked)
+            }
+            (_, _, Some(text)) => Ok(self.check(text)),
+        }
+    }
+}

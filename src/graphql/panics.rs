@@ -1,0 +1,76 @@
+//! A resolver that panics fails its own field, and no other.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
+use futures_util::FutureExt as _;
+
+use crate::service::error::Failure;
+
+use super::error;
+
+/// The errors of fields that panicked and may be null: such a field has a value, and its error stands here.
+/// Attached to each request.
+#[derive(Clone, Default)]
+pub struct Panics(Arc<Mutex<Vec<ServerError>>>);
+
+impl Panics {
+    /// Those since it was last asked.
+    #[must_use]
+    pub fn take(&self) -> Vec<ServerError> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, error: ServerError) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+    }
+}
+
+/// Stands around each field.
+pub(super) struct Guard;
+
+impl ExtensionFactory for Guard {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_graphql::async_trait::async_trait]
+impl Extension for Guard {
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let (pos, path, nullable) = (info.field.name.pos, info.path_node, !info.return_type.ends_with('!'));
+        match AssertUnwindSafe(next.run(ctx, info)).catch_unwind().await {
+            Ok(result) => result,
+            // The panic's own text has gone to the log through the panic hook.
+            Err(_) => {
+                let path = segments(path);
+                let failed = error::failure(Failure::bug(format!("a resolver panicked at {path:?}")));
+                let failed = failed.into_server_error(pos).with_path(path);
+                match ctx.data_opt::<Panics>() {
+                    Some(panics) if nullable => {
+                        panics.put(failed);
+                        Ok(None)
+                    }
+                    _ => Err(failed),
+                }
+            }
+        }
+    }
+}
+
+fn segments(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
+    let segment = |node: &QueryPathNode<'_>| match node.segment {
+        QueryPathSegment::Index(index) => PathSegment::Index(index),
+        QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+    };
+    let mut path: Vec<PathSegment> = std::iter::once(node).chain(node.parents()).map(segment).collect();
+    path.reverse();
+    path
+}

@@ -1,0 +1,86 @@
+//! How much each token may ask for: its requests are charged what they cost, from a bucket that fills up
+//! again evenly. Kept in the process, for a bounded number of tokens: a server that is started again, or
+//! a token that was forgotten, begins with a full one.
+
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::answer::Allowance;
+
+/// How many tokens' buckets are kept: those that were used last.
+const BUCKETS: usize = 50_000;
+/// What a request is charged at least, since each takes a token's check and a place in the queue.
+const CHARGE_MIN: u64 = 10;
+const MINUTE: f64 = 60.0;
+
+/// The buckets of all tokens. Each holds what may be asked for within a minute.
+pub(super) struct Allowances {
+    per_minute: u64,
+    buckets: quick_cache::sync::Cache<Uuid, Arc<Mutex<Bucket>>>,
+}
+
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Allowances {
+    pub(super) fn new(per_minute: NonZeroU64) -> Self {
+        Self { per_minute: per_minute.get(), buckets: quick_cache::sync::Cache::new(BUCKETS) }
+    }
+
+    /// Charges a token for a request.
+    ///
+    /// # Errors
+    /// What is left, when that is not enough: nothing is charged then.
+    pub(super) fn charge(&self, token: Uuid, cost: u64, now: Instant) -> Result<Allowance, Allowance> {
+        let full = Arc::new(Mutex::new(Bucket { left: self.capacity(), at: now }));
+        let Ok(bucket) = self.buckets.get_or_insert_with(&token, || Ok::<_, std::convert::Infallible>(full));
+        let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = now.saturating_duration_since(bucket.at);
+        bucket.left = (bucket.left + since.as_secs_f64() * self.per_second()).min(self.capacity());
+        bucket.at = bucket.at.max(now);
+        // What costs more than a full bucket holds empties it, or it could never be asked for.
+        let charge = number(cost.max(CHARGE_MIN)).min(self.capacity());
+        if bucket.left < charge {
+            let wait = (charge - bucket.left) / self.per_second();
+            return Err(Allowance { retry_after_seconds: Some(seconds(wait)), ..self.allowance(bucket.left) });
+        }
+        bucket.left -= charge;
+        Ok(self.allowance(bucket.left))
+    }
+
+    fn allowance(&self, left: f64) -> Allowance {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a u64")]
+        let remaining = left.max(0.0) as u64;
+        Allowance {
+            limit: self.per_minute,
+            remaining,
+            reset_seconds: seconds((self.capacity() - left) / self.per_second()),
+            retry_after_seconds: None,
+        }
+    }
+
+    fn capacity(&self) -> f64 {
+        number(self.per_minute)
+    }
+
+    fn per_second(&self) -> f64 {
+        self.capacity() / MINUTE
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a limit needs no more than 15 digits")]
+fn number(n: u64) -> f64 {
+    n as f64
+}
+
+/// Whole seconds, rounded up: who waits so long has waited long enough.
+fn seconds(of: f64) -> u64 {
+    let exact = Duration::try_from_secs_f64(of.max(0.0)).unwrap_or(Duration::MAX);
+    exact.as_secs() + u64::from(exact.subsec_nanos() > 0)
+}

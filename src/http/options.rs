@@ -1,0 +1,30 @@
+//! How requests are executed, whichever way they came.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use crate::gate::{Limits, Stored};
+
+/// What an operator can set about executing.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// The limits of documents.
+    pub documents: Limits,
+    /// Which documents can be named instead of being sent.
+    pub stored: Stored,
+    /// How long a query or a mutation may take.
+    pub execution: Duration,
+    /// What the requests of one token may cost in a minute; `None` for no limit.
+    pub cost_per_minute: Option<NonZeroU64>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            documents: Limits::default(),
+            stored: Stored::default(),
+            execution: Duration::from_secs(10),
+            cost_per_minute: None,
+        }
+    }
+}
