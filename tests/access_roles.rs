@@ -7,12 +7,16 @@ use crate::support::{At, TestApp, input_type};
 use crate::support_more::{all_rows, assert_same_rows, code_of, unknown_like};
 
 /// Each mutation: which kinds of account have it, and the privilege that it needs.
-const TABLE: [(&str, Kinds, &str); 38] = [
+const TABLE: [(&str, Kinds, &str); 41] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createPackagedComponents", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deletePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("restorePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("publishComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
+    // With groups; without any, PACKAGED_COMPONENT_MANAGEMENT is enough.
+    ("publishToProcessLibrary", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
+    ("withdrawFromProcessLibrary", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
+    ("copyFromProcessLibrary", Kinds::Managed, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createIntegrationPack", Kinds::Publisher, "INTEGRATION_PACK"),
     ("updateIntegrationPack", Kinds::Publisher, "INTEGRATION_PACK"),
     ("deleteIntegrationPack", Kinds::Publisher, "INTEGRATION_PACK"),

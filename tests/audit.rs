@@ -36,6 +36,7 @@ async fn r51_each_mutation_of_a_publisher_is_one_row_with_its_name() {
         ("deletePackagedComponent", json!({ "packagedComponentId": first.id })),
         ("restorePackagedComponent", json!({ "packagedComponentId": first.id })),
         ("publishComponent", json!({ "componentId": component, "notes": "For those who stay behind" })),
+        ("publishToProcessLibrary", json!({ "packagedComponentId": first.id, "groupIds": [gold] })),
         ("createIntegrationPack", json!({ "name": "Invoices", "installationType": "MULTI" })),
         ("updateIntegrationPack", json!({ "packId": pack, "description": "All about orders" })),
         ("addPackComponents", json!({ "packId": pack, "componentIds": [component] })),

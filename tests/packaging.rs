@@ -48,8 +48,8 @@ async fn r05_no_mutation_changes_a_package() {
     for mutation in data.list("/__type/fields") {
         let fields = mutation.list("/args/0/type/ofType/inputFields");
         let takes_a_package = fields.iter().any(|field| field.text("/name") == "packagedComponentId");
-        // A package that is deleted or restored stays what it is (R8).
-        let known = ["deletePackagedComponent", "restorePackagedComponent"];
+        // A package that is deleted, restored or shared as a template stays what it is (R8, R53).
+        let known = ["deletePackagedComponent", "restorePackagedComponent", "publishToProcessLibrary"];
         let name = mutation.text("/name");
         assert!(!takes_a_package || known.contains(&name.as_str()), "{name} takes a package");
     }

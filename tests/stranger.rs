@@ -22,7 +22,7 @@ const SHARED_WITH_PUBLISHER: [&str; 4] = ["Installation", "InstallationUpdate", 
 const SHARED_BY_ACCOUNTS: [&str; 4] = ["AvailablePack", "AvailablePackVersion", "AnnouncedRelease", "ReleaseEvent"];
 
 /// Which types an ID in an input names, by the name of its field: a publisher's, a managed account's.
-const NAMES: [(&str, &str, &str); 18] = [
+const NAMES: [(&str, &str, &str); 19] = [
     ("id", "*", "*"),
     ("ids", "*", "*"),
     ("packId", "IntegrationPack", "AvailablePack"),
@@ -30,6 +30,7 @@ const NAMES: [(&str, &str, &str); 18] = [
     ("withoutPackId", "IntegrationPack", "IntegrationPack"),
     ("componentId", "Component", "Component"),
     ("componentIds", "Component", "Component"),
+    ("processId", "PublishedProcess", "AvailableProcess"),
     ("packagedComponentId", "PackagedComponent", "PackagedComponent"),
     ("versionId", "PackagedComponent", "PackagedComponent"),
     ("releaseId", "Release", "Release"),

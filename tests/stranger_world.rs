@@ -11,6 +11,7 @@ pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "Gold customers",
     "Silver customers",
     "Unfinished plan",
+    "Template for nobody",
     "Never released pack",
     "Scheduled for later",
     "notes of a package",
@@ -20,8 +21,14 @@ pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "notes of what waits for its first window",
 ];
 /// What only Acme and the publisher may know; the name of another account, too, is not Globex's to read.
-pub(crate) const SECRETS_OF_ACME: &[&str] =
-    &["Acme Corporation", "Only for Acme", "Acme's own name", "acme-second-token"];
+pub(crate) const SECRETS_OF_ACME: &[&str] = &[
+    "Acme Corporation",
+    "Only for Acme",
+    "Acme's own name",
+    "Template for Acme",
+    "Acme's own copy",
+    "acme-second-token",
+];
 /// The same of Globex.
 pub(crate) const SECRETS_OF_GLOBEX: &[&str] = &["Globex Industries", "Only for Globex", "Globex's own name"];
 /// What only the second publisher and its account know.
@@ -104,6 +111,7 @@ async fn northwind(app: &TestApp, acme: &Managed, globex: &Managed) {
     app.installed_pack("Current for all", &[acme, globex]).await;
     app.installed_pack_in("Only for Acme", &gold, &[acme]).await;
     app.installed_pack_in("Only for Globex", &silver, &[globex]).await;
+    templates(app, acme, &gold).await;
     several_times(app, acme, globex).await;
     canceled_once(app, acme, globex).await;
     superseded_once(app, acme, globex).await;
@@ -134,6 +142,17 @@ async fn what_nobody_else_sees(app: &TestApp) {
     let notes = "notes of what waits for its first window";
     let input = json!({ "packId": later.id, "schedule": { "onDate": "2026-12-24" }, "notes": notes });
     app.ok(&app.publisher, "releaseIntegrationPack", input, "release { id }").await;
+}
+
+async fn templates(app: &TestApp, acme: &Managed, gold: &str) {
+    for (name, groups) in [("Template for Acme", vec![gold]), ("Template for nobody", vec![])] {
+        let (_, package) = app.packaged(name).await;
+        let input = json!({ "packagedComponentId": package.id, "groupIds": groups });
+        app.ok(&app.publisher, "publishToProcessLibrary", input, "").await;
+    }
+    let library = app.gql(&acme.token, "{ processLibrary { edges { node { id } } } }", json!(null)).await;
+    let input = json!({ "processId": library.texts("/processLibrary", "/id")[0], "name": "Acme's own copy" });
+    app.ok(&acme.token, "copyFromProcessLibrary", input, "").await;
 }
 
 async fn several_times(app: &TestApp, acme: &Managed, globex: &Managed) {

@@ -6,6 +6,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m0001_lifecycle;
 mod m0002_logs;
+mod m0003_library;
 mod m0004_adoption;
 mod m0005_deletion;
 mod spelling;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_lifecycle::Migration),
             Box::new(m0002_logs::Migration),
+            Box::new(m0003_library::Migration),
             Box::new(m0004_adoption::Migration),
             Box::new(m0005_deletion::Migration),
         ]

@@ -45,6 +45,7 @@ pub(super) const REMITTANCE_IMPORT: &str = "Remittance advice import";
 pub(super) const SHIPMENT_TRACKING: &str = "Shipment tracking poll";
 pub(super) const ONBOARDING: &str = "Employee onboarding";
 pub(super) const RETURNS_INTAKE: &str = "Returns intake";
+pub(super) const TILL_RECEIPTS: &str = "Till receipt upload";
 pub(super) const GATEWAY_CERTIFICATE: &str = "Gateway certificate";
 pub(super) const EDIFACT_LIBRARY: &str = "EDIFACT parser";
 
@@ -64,7 +65,11 @@ pub(super) const COMPONENTS: &[Plan] = &[
     Plan {
         name: PRICE_PUSH,
         component_type: Process,
-        packages: &[package(59, "First version."), package(5, "Tiered prices, and currencies without cents.")],
+        packages: &[
+            package(59, "First version."),
+            package(7, "Tiered prices."),
+            package(5, "Tiered prices, and currencies without cents."),
+        ],
     },
     Plan {
         name: INVENTORY_SYNC,
@@ -120,6 +125,8 @@ pub(super) const COMPONENTS: &[Plan] = &[
         packages: &[package(18, "First version."), internal(3, "Half way to the new forms.")],
     },
     Plan { name: RETURNS_INTAKE, component_type: Process, packages: &[package(10, "First version.")] },
+    // Published for a legacy pack, and never packaged (R52).
+    Plan { name: TILL_RECEIPTS, component_type: Process, packages: &[] },
     Plan {
         name: GATEWAY_CERTIFICATE,
         component_type: Certificate,

@@ -16,6 +16,7 @@ use crate::domain::release::RequestedSchedule;
 use crate::domain::window;
 use crate::scheduler::advance::advance;
 use crate::service::access::{Managed, Publisher};
+use crate::service::library::NewProcess;
 use crate::service::packaging::{NewManifestEntry, NewPackage};
 use crate::service::packs::NewPack;
 use crate::service::releases::ReleaseRequest;
@@ -61,6 +62,7 @@ struct Packs {
     invoices: PackId,
     customers: PackId,
     warehouse: PackId,
+    tills: PackId,
 }
 
 impl<'a> World<'a> {
@@ -139,15 +141,33 @@ impl<'a> World<'a> {
             )
             .await?;
         self.add(warehouse, &[catalogue::INVENTORY_SYNC]).await?;
+        let tills =
+            self.legacy_pack("Till connection", "Brings in the day's receipts; for tills of the old kind.").await?;
         for pack in [orders, products, customers] {
             self.share(pack, &[self.retail, self.manufacturing]).await?;
         }
         self.share(invoices, &[self.early_adopters]).await?;
         self.share(warehouse, &[self.manufacturing]).await?;
-        for pack in [orders, products, invoices, customers, warehouse] {
+        self.share(tills, &[self.retail]).await?;
+        for pack in [orders, products, invoices, customers, warehouse, tills] {
             self.release(pack, RequestedSchedule::Immediately, "The first release.").await?;
         }
-        Ok(Packs { orders, products, invoices, customers, warehouse })
+        Ok(Packs { orders, products, invoices, customers, warehouse, tills })
+    }
+
+    /// A pack of the older kind, that holds publications in the place of packages (R52).
+    async fn legacy_pack(&self, name: &str, description: &str) -> Told<PackId> {
+        self.publish(catalogue::TILL_RECEIPTS, "The receipts of a day, in one file.").await?;
+        let pack = NewPack {
+            name: name.into(),
+            description: description.into(),
+            installation_type: InstallationType::Single,
+            deployment_model: DeploymentModel::Legacy,
+            support: catalogue::support("Shop desk", "tills"),
+        };
+        let pack = self.app.services.create_pack(&self.publisher, pack).await?;
+        self.add(pack, &[catalogue::TILL_RECEIPTS]).await?;
+        Ok(pack)
     }
 
     /// Who installed what; gives Acme's installation of the orders pack.
@@ -160,11 +180,30 @@ impl<'a> World<'a> {
         self.install(&self.acme, packs.invoices, Some("Invoices Germany")).await?;
         self.install(&self.acme, packs.invoices, Some("Invoices France")).await?;
         self.install(&self.globex, packs.warehouse, Some("Warehouse Osaka")).await?;
+        self.install(&self.acme, packs.tills, None).await?;
         Ok(orders_at_acme)
+    }
+
+    /// A process that is shared as a template, and what a customer did with it (R53). What is packaged of it
+    /// later touches neither.
+    async fn share_a_template(&self) -> Told<()> {
+        let services = &self.app.services;
+        let new = NewProcess {
+            package: self.version(catalogue::SHIPMENT_TRACKING, 0)?,
+            groups: vec![self.retail, self.manufacturing],
+            description: "A *starting point*: asks two carriers where a parcel is. Add your own.".into(),
+        };
+        let process = services.publish_to_library(&self.publisher, new).await?;
+        self.advance_to(services.clock.now() + Duration::hours(30)).await?;
+        services.copy_from_library(&self.acme, process, Some("Tracking for our couriers".into()), None).await?;
+        Ok(())
     }
 
     /// What became of the packs since, up to yesterday.
     async fn live(&mut self, packs: &Packs) -> Told<()> {
+        self.until(45).await?;
+        self.share_a_template().await?;
+
         self.until(33).await?;
         self.release_in(packs.orders, 2, "Orders with several delivery addresses; the API tells the sales channel.")
             .await?;
@@ -193,6 +232,11 @@ impl<'a> World<'a> {
             "Parcels are followed, by six carriers. Reserved stock isn't available stock.",
         )
         .await?;
+
+        // It halved some prices; nobody had it yet.
+        self.until(6).await?;
+        self.app.services.delete_package(&self.publisher, self.version(catalogue::PRICE_PUSH, 1)?).await?;
+        self.publish(catalogue::TILL_RECEIPTS, "A receipt at a time, as soon as it is printed.").await?;
 
         self.until(4).await?;
         self.release_in(packs.customers, 1, "## Consents\n\nEach consent comes with the date it was given.").await?;
@@ -269,6 +313,18 @@ impl<'a> World<'a> {
         self.components.get(name).copied().ok_or_else(|| DemoError::Refused(format!("no component {name}")))
     }
 
+    /// The package that was made of a component as number `index`, from 0.
+    fn version(&self, name: &'static str, index: usize) -> Told<ComponentVersionId> {
+        let id = self.versions.get(&(name, index)).copied();
+        id.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))
+    }
+
+    async fn publish(&self, name: &str, notes: &str) -> Told<()> {
+        let component = self.component(name)?;
+        self.app.services.publish_component(&self.publisher, component, Some(notes.into()), None).await?;
+        Ok(())
+    }
+
     async fn pack(
         &self,
         name: &str,
@@ -289,9 +345,7 @@ impl<'a> World<'a> {
 
     /// Pins a component to the package that was made as number `index`, from 0.
     async fn pin(&self, pack: PackId, name: &'static str, index: usize) -> Told<()> {
-        let id = self.versions.get(&(name, index)).copied();
-        let id = id.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))?;
-        let version = NamedVersion { kind: VersionKind::Package, id };
+        let version = NamedVersion { kind: VersionKind::Package, id: self.version(name, index)? };
         Ok(self.app.services.pin_component(&self.publisher, pack, self.component(name)?, version, None).await?)
     }
 

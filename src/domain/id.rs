@@ -42,6 +42,8 @@ ids! {
     ReleaseId
     /// A pack in a managed account.
     InstallationId
+    /// A process in the process library.
+    LibraryProcessId
     /// An event of the log.
     EventId
     /// The name by which managed accounts know a component of a pack: random, kept for good (R14).

@@ -8,6 +8,7 @@ pub mod adoption;
 pub mod event;
 pub mod id;
 pub mod installation;
+pub mod library;
 pub mod pack;
 pub mod packaged_component;
 pub mod preview;

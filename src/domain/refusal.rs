@@ -9,7 +9,7 @@ use super::id::{AccountId, ComponentId, ComponentVersionId, GroupId, Installatio
 /// The path into a mutation's `input`.
 pub type Field = Vec<String>;
 
-fn path(parts: &[&str]) -> Option<Field> {
+pub(super) fn path(parts: &[&str]) -> Option<Field> {
     Some(parts.iter().map(|part| (*part).to_owned()).collect())
 }
 
@@ -52,9 +52,10 @@ pub enum PackagingRefusal {
     },
     EmptyList,
     TooMany,
-    /// With the packs that hold it, by name.
+    /// With the packs that hold it, by name, and whether the process library does.
     PackageInUse {
         packs: Vec<PackId>,
+        in_library: bool,
     },
     AlreadyDeleted,
     NotDeleted,
@@ -79,6 +80,12 @@ impl Refusal for PackagingRefusal {
             Self::ManifestInvalid { why, .. } => why.clone(),
             Self::EmptyList => "Name at least one package to make.".into(),
             Self::TooMany => "Make at most 250 packages in one call.".into(),
+            Self::PackageInUse { packs, in_library: true } if packs.is_empty() => {
+                "The package is in the process library; withdraw it there before you delete it.".into()
+            }
+            Self::PackageInUse { in_library: true, .. } => {
+                "Packs and the process library hold the package; release another version, unpin it, and withdraw it from the library, before you delete it.".into()
+            }
             Self::PackageInUse { .. } => {
                 "Packs hold the package, or their drafts are pinned to it; release another version, or unpin it, before you delete it.".into()
             }
@@ -107,7 +114,7 @@ impl Refusal for PackagingRefusal {
     }
 }
 
-const REUSED: &str =
+pub(super) const REUSED: &str =
     "This clientRequestId came with another input in the last 24 hours; use a new one for a new request.";
 
 /// Why making or editing a pack was refused.

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use crate::domain::id::{
-    AccountId, ComponentId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, PackVersionId, ReleaseId,
-    TokenId, UpdateId,
+    AccountId, ComponentId, ComponentVersionId, EventId, GroupId, InstallationId, LibraryProcessId, PackId,
+    PackVersionId, ReleaseId, TokenId, UpdateId,
 };
 
 use super::error::not_found;
@@ -35,7 +35,7 @@ macro_rules! bytes_of_uuid {
 }
 
 bytes_of_uuid! {
-    AccountId ComponentId ComponentVersionId EventId GroupId InstallationId PackId PackVersionId ReleaseId TokenId
+    AccountId ComponentId ComponentVersionId EventId GroupId InstallationId LibraryProcessId PackId PackVersionId ReleaseId TokenId
 }
 
 impl Bytes for UpdateId {
@@ -110,6 +110,8 @@ gids! {
     Release(ReleaseId) = "rel", release_id, release_ids;
     AnnouncedRelease(ReleaseId) = "ann", announced_release_id, announced_release_ids;
     Component(ComponentId) = "comp", component_id, component_ids;
+    PublishedProcess(LibraryProcessId) = "lib", published_process_id, published_process_ids;
+    AvailableProcess(LibraryProcessId) = "alib", available_process_id, available_process_ids;
     Publication(ComponentVersionId) = "publ", publication_id, publication_ids;
     PackagedComponent(ComponentVersionId) = "pkg", packaged_component_id, packaged_component_ids;
     Installation(InstallationId) = "inst", installation_id, installation_ids;

@@ -12,7 +12,9 @@ use crate::store::scope::Scope;
 use super::context::ContextExt as _;
 use super::enums::{AccountStatus, EventKind, InstallationType, ReleaseSchedule};
 use super::error::{ResultExt as _, bug};
-use super::refusals::{AccountError, InstallationError, PackError, PackagingError, ReleaseError, SharingError};
+use super::refusals::{
+    AccountError, InstallationError, LibraryError, PackError, PackagingError, ReleaseError, SharingError,
+};
 use super::scalars::{DateTime, Markdown, TimeZoneName};
 use super::types::account_group::AccountGroup;
 use super::types::actor::Actor;
@@ -20,6 +22,7 @@ use super::types::announced_release::AnnouncedRelease;
 use super::types::api_token::ApiToken;
 use super::types::available_pack::AvailablePack;
 use super::types::available_pack_version::AvailablePackVersion;
+use super::types::available_process::AvailableProcess;
 use super::types::component::Component;
 use super::types::event::{InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent};
 use super::types::installation::Installation;
@@ -30,6 +33,7 @@ use super::types::own_account::OwnAccount;
 use super::types::pack_version::{PackContentItem, PackVersion};
 use super::types::packaged_component::PackagedComponent;
 use super::types::publication::Publication;
+use super::types::published_process::PublishedProcess;
 use super::types::publisher_account::PublisherAccount;
 use super::types::release::Release;
 use super::types::release_window::ReleaseWindow;
@@ -46,6 +50,8 @@ pub enum Node {
     Component(Component),
     PackagedComponent(PackagedComponent),
     Publication(Publication),
+    PublishedProcess(PublishedProcess),
+    AvailableProcess(AvailableProcess),
     AvailablePack(AvailablePack),
     AvailablePackVersion(AvailablePackVersion),
     AnnouncedRelease(AnnouncedRelease),
@@ -148,6 +154,20 @@ pub enum ComponentVersion {
     Publication(Publication),
 }
 
+/// A process shared as a template (R53): a PublishedProcess for its publisher, an AvailableProcess for a managed account.
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Opaque."),
+    field(name = "name", ty = "String", desc = "The process's name."),
+    field(name = "version", ty = "String", desc = "The version label of the package."),
+    field(name = "description", ty = "Markdown", desc = "What it is for; empty when there is none."),
+    field(name = "published_at", ty = "DateTime", desc = "When it came into the library.")
+)]
+pub enum LibraryProcess {
+    PublishedProcess(PublishedProcess),
+    AvailableProcess(AvailableProcess),
+}
+
 /// An account as its reader may see it: one's own (PublisherAccount, OwnAccount), or for a publisher one that it manages (ManagedAccount).
 #[derive(Interface)]
 #[graphql(
@@ -225,6 +245,7 @@ pub enum UserError {
     SharingError(SharingError),
     AccountError(AccountError),
     InstallationError(InstallationError),
+    LibraryError(LibraryError),
 }
 
 impl Pack {

@@ -12,6 +12,7 @@ use ::dataloader::cached::Loader;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use super::loaders_library::LibraryLoaders;
 use super::loaders_logs::LogLoaders;
 use super::loaders_managed::ManagedLoaders;
 use crate::domain::Instant;
@@ -170,6 +171,8 @@ pub struct Loaders {
     /// Accounts, groups, installations, and what a managed account reads.
     pub managed: ManagedLoaders,
     pub logs: LogLoaders,
+    /// The process library.
+    pub library: LibraryLoaders,
 }
 
 impl Loaders {
@@ -182,6 +185,7 @@ impl Loaders {
             publisher: PublisherLoaders::new(&base),
             managed: ManagedLoaders::new(&base),
             logs: LogLoaders::new(&base),
+            library: LibraryLoaders::new(&base),
             base,
         }
     }

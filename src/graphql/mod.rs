@@ -9,6 +9,7 @@ pub mod filters;
 pub mod ids;
 pub mod interfaces;
 pub mod loaders;
+pub mod loaders_library;
 pub mod loaders_logs;
 pub mod loaders_managed;
 pub mod mutations;

@@ -12,6 +12,7 @@ use super::types::announced_release::AnnouncedRelease;
 use super::types::api_token::ApiToken;
 use super::types::available_pack::AvailablePack;
 use super::types::available_pack_version::AvailablePackVersion;
+use super::types::available_process::AvailableProcess;
 use super::types::component::Component;
 use super::types::event;
 use super::types::installation::Installation;
@@ -22,6 +23,7 @@ use super::types::own_account::OwnAccount;
 use super::types::pack_version::PackVersion;
 use super::types::packaged_component::PackagedComponent;
 use super::types::publication::Publication;
+use super::types::published_process::PublishedProcess;
 use super::types::publisher_account::PublisherAccount;
 use super::types::release::Release;
 
@@ -75,6 +77,8 @@ pub async fn seen(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Gid::Release(id) => Release::by_id(ctx, id).await?.map(Into::into),
         Gid::AnnouncedRelease(id) => AnnouncedRelease::by_id(ctx, id).await?.map(Into::into),
         Gid::Component(id) => Component::by_id(ctx, id).await?.map(Into::into),
+        Gid::PublishedProcess(id) => PublishedProcess::by_id(ctx, id).await?.map(Into::into),
+        Gid::AvailableProcess(id) => AvailableProcess::by_id(ctx, id).await?.map(Into::into),
         Gid::Publication(id) => Publication::by_id(ctx, id).await?.map(Into::into),
         Gid::PackagedComponent(id) => PackagedComponent::by_id(ctx, id).await?.map(Into::into),
         Gid::Installation(id) => Installation::by_id(ctx, id).await?.map(Into::into),

@@ -13,7 +13,9 @@ use crate::service::Shared;
 use crate::service::access::Caller;
 
 use super::context::RequestData;
-use super::interfaces::{Account, ComponentVersion, Event, Node, Pack, PackRelease, PackSnapshot, UserError};
+use super::interfaces::{
+    Account, ComponentVersion, Event, LibraryProcess, Node, Pack, PackRelease, PackSnapshot, UserError,
+};
 use super::mutations::demo::DemoUserError;
 use super::mutations::{DemoMutation, Mutation};
 use super::panics::Guard;
@@ -107,6 +109,7 @@ fn common<M: ObjectType + 'static>(
         .register_output_type::<PackSnapshot>()
         .register_output_type::<PackRelease>()
         .register_output_type::<ComponentVersion>()
+        .register_output_type::<LibraryProcess>()
         .register_output_type::<Account>()
         .register_output_type::<Event>()
         .extension(Guard)

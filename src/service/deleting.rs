@@ -6,7 +6,7 @@ use crate::domain::pack::DeploymentModel;
 use crate::domain::packaged_component::{ComponentVersion, VersionKind};
 use crate::domain::refusal::PackagingRefusal;
 use crate::store::Tx;
-use crate::store::write::{components, uses};
+use crate::store::write::{components, library, uses};
 
 use super::Services;
 use super::access::Publisher;
@@ -87,8 +87,9 @@ impl Services {
             Change::Restore if !deleted => return Err(PackagingRefusal::NotDeleted.into()),
             Change::Delete => {
                 let packs = uses::packs_holding(&tx, package, journal.now, NAMED_MAX).await?;
-                if !packs.is_empty() {
-                    return Err(PackagingRefusal::PackageInUse { packs }.into());
+                let in_library = library::holds(&tx, package).await?;
+                if in_library || !packs.is_empty() {
+                    return Err(PackagingRefusal::PackageInUse { packs, in_library }.into());
                 }
             }
             Change::Restore => {}

@@ -5,7 +5,8 @@ use crate::domain::Instant;
 use crate::domain::account::{Account, Actor};
 use crate::domain::event::{Audience, Change, EventData, EventKind, NewEvent, WindowFacts};
 use crate::domain::id::{
-    AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId, TokenId, UpdateId,
+    AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, LibraryProcessId, PackId, ReleaseId, TokenId,
+    UpdateId,
 };
 use crate::domain::pack::Pack;
 use crate::domain::window::Window;
@@ -21,6 +22,7 @@ pub enum Subject {
     Component(ComponentId),
     PackagedComponent(ComponentVersionId),
     Publication(ComponentVersionId),
+    PublishedProcess(LibraryProcessId),
     IntegrationPack(PackId),
     Release(ReleaseId),
     AccountGroup(GroupId),
@@ -37,6 +39,7 @@ impl Subject {
             Self::Component(id) => ("Component", id.0.to_string()),
             Self::PackagedComponent(id) => ("PackagedComponent", id.0.to_string()),
             Self::Publication(id) => ("Publication", id.0.to_string()),
+            Self::PublishedProcess(id) => ("PublishedProcess", id.0.to_string()),
             Self::IntegrationPack(id) => ("IntegrationPack", id.0.to_string()),
             Self::Release(id) => ("Release", id.0.to_string()),
             Self::AccountGroup(id) => ("AccountGroup", id.0.to_string()),

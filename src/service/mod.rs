@@ -12,6 +12,7 @@ pub mod error;
 mod holders;
 pub mod installations;
 pub mod journal;
+pub mod library;
 mod moves;
 mod opening;
 pub mod packaging;

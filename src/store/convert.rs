@@ -10,6 +10,7 @@ use crate::domain::id::UpdateId;
 use crate::domain::installation::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
 };
+use crate::domain::library::LibraryProcess;
 use crate::domain::pack::{Assessment, DeploymentModel, InstallationType, Pack, PackVersion, PendingRelease, Standing};
 use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
 use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
@@ -167,6 +168,20 @@ pub fn component_version(m: row::component_version::Model) -> StoreResult<Compon
         created_at: m.created_at,
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
     })
+}
+
+pub fn library_process(m: row::library_process::Model) -> LibraryProcess {
+    LibraryProcess {
+        id: m.id.into(),
+        publisher_id: m.publisher_id.into(),
+        component_version_id: m.component_version_id.into(),
+        name: m.name,
+        version: m.version,
+        description: m.description,
+        published_at: m.published_at,
+        withdrawn_at: m.withdrawn_at,
+        copy_count: m.copy_count,
+    }
 }
 
 pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {

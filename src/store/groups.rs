@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{account_group as group, account_group_member as member, pack_share as share};
+use entity::{account_group as group, account_group_member as member, library_share, pack_share as share};
 use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
 use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
@@ -11,7 +11,7 @@ use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Want
 use super::scope::PublisherScope;
 use super::{Db, StoreResult, convert};
 use crate::domain::account::AccountGroup;
-use crate::domain::id::{AccountId, GroupId, PackId};
+use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
 
 /// The groups with these ids, as far as they are the publisher's.
 ///
@@ -35,18 +35,20 @@ pub struct GroupFilter {
     pub without_pack: Option<PackId>,
     /// Has this pack; then All Accounts stands among the others.
     pub with_pack: Option<PackId>,
+    /// The library shares this process with it; then All Accounts stands among the others.
+    pub with_process: Option<LibraryProcessId>,
     /// Has this account.
     pub with_account: Option<AccountId>,
 }
 
 /// The cursors of groups, All Accounts first.
 pub const ALL_ACCOUNTS_FIRST: CursorForm = CursorForm::new("group", &[KeyKind::Number, KeyKind::Text, KeyKind::Id]);
-/// The cursors of a pack's groups.
+/// The cursors of the groups of a pack or a library process.
 pub const BY_NAME: CursorForm = CursorForm::new("group_name", &[KeyKind::Text, KeyKind::Id]);
 
 fn order(filter: &GroupFilter) -> Order<group::Model> {
     use group::Column as G;
-    if filter.with_pack.is_some() {
+    if filter.with_pack.is_some() || filter.with_process.is_some() {
         return Order::new(BY_NAME, vec![col(G::NameKey), col(G::Id)], |row| {
             vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
         });
@@ -65,6 +67,13 @@ fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
             .and_where(col(share::Column::PackId).eq(pack.0))
             .take()
     };
+    let taking = |process: LibraryProcessId| {
+        Query::select()
+            .column(library_share::Column::GroupId)
+            .from(library_share::Entity)
+            .and_where(col(library_share::Column::ProcessId).eq(process.0))
+            .take()
+    };
     let holding = |account: AccountId| {
         Query::select()
             .column(member::Column::GroupId)
@@ -77,11 +86,12 @@ fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
         .and_where_option(filter.search.as_deref().map(|search| contains(col(G::NameKey), search)))
         .and_where_option(filter.without_pack.map(|pack| col(G::Id).not_in_subquery(sharing(pack))))
         .and_where_option(filter.with_pack.map(|pack| col(G::Id).in_subquery(sharing(pack))))
+        .and_where_option(filter.with_process.map(|process| col(G::Id).in_subquery(taking(process))))
         .and_where_option(filter.with_account.map(|account| col(G::Id).in_subquery(holding(account))));
     select
 }
 
-/// Pages of groups: All Accounts first, then by name; of a pack's groups by name alone.
+/// Pages of groups: All Accounts first, then by name; of the groups of a pack or a process by name alone.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).

@@ -14,6 +14,7 @@ pub mod events;
 pub mod grants;
 pub mod groups;
 pub mod installations;
+pub mod library;
 pub mod pack_versions;
 pub mod package_uses;
 pub mod packs;

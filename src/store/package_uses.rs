@@ -4,13 +4,15 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    component_version as version, draft_row, integration_pack as pack, pack_version, pack_version_item as item,
+    component_version as version, draft_row, integration_pack as pack, library_process, pack_version,
+    pack_version_item as item,
 };
 use sea_orm::prelude::{DateTimeUtc, Uuid};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 use sea_orm::{ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _, TryGetable as _};
 
 use super::grants::col;
+use super::library::is_offered;
 use super::page::checked;
 use super::scope::PublisherScope;
 use super::{Db, StoreResult};
@@ -40,7 +42,7 @@ pub async fn deletions(
 }
 
 /// Those of these packages that can't be deleted at `now`, because a pack's current version or pending
-/// release holds them, or a draft is pinned to them.
+/// release holds them, a draft is pinned to them, or they are in the process library.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
@@ -50,7 +52,10 @@ pub async fn in_use(
     now: Instant,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashSet<ComponentVersionId>> {
-    let select = pinned(scope, ids).union(UnionType::All, in_force(scope, now, ids)).take();
+    let select = pinned(scope, ids)
+        .union(UnionType::All, in_force(scope, now, ids))
+        .union(UnionType::All, in_library(scope, ids))
+        .take();
     let rows = db.reader().query_all(&select).await?;
     rows.iter().map(|row| Ok(Uuid::try_get_by_index(row, 0).map_err(DbErr::from)?.into())).collect()
 }
@@ -67,6 +72,16 @@ fn pinned(scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement 
         .inner_join(pack::Entity, col(pack::Column::Id).eq(col(draft_row::Column::PackId)))
         .and_where(col(draft_row::Column::PinnedVersionId).is_in(ids.iter().map(|id| id.0)))
         .and_where(own(scope))
+        .take()
+}
+
+fn in_library(scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
+    Query::select()
+        .column((library_process::Entity, library_process::Column::ComponentVersionId))
+        .from(library_process::Entity)
+        .and_where(col(library_process::Column::ComponentVersionId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(col(library_process::Column::PublisherId).eq(scope.publisher_id().0))
+        .and_where(is_offered())
         .take()
 }
 

@@ -111,6 +111,8 @@ fn object_of(mutation: &str) -> &'static str {
         "createComponent" => "component { id }",
         "createPackagedComponents" => "packagedComponents { id }",
         "publishComponent" => "publication { id }",
+        "publishToProcessLibrary" | "withdrawFromProcessLibrary" => "publishedProcess { id }",
+        "copyFromProcessLibrary" => "component { id }",
         "deletePackagedComponent" | "restorePackagedComponent" => "packagedComponent { id }",
         "createIntegrationPack" | "updateIntegrationPack" | "sharePack" => "integrationPack { id }",
         "unsharePack" => "integrationPack { id } frozenCount",

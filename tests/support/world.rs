@@ -7,7 +7,7 @@ use super::TestApp;
 /// What the first publisher could see at one moment.
 pub(crate) type World = Vec<Value>;
 
-const QUERIES: [&str; 4] = [
+const QUERIES: [&str; 5] = [
     "{ components(first: 100) { edges { node { id name type latestShareable { id }
         packagedComponents(first: 100, filter: { includeDeleted: true }) { edges { node { id version shareable notes createdAt revision deletedAt } } } publications(first: 100) { edges { node { id number notes createdAt } } } } } } }",
     "{ integrationPacks(first: 100) { edges { node { id name description revision state updatedAt hasUnreleasedChanges
@@ -22,6 +22,8 @@ const QUERIES: [&str; 4] = [
     "{ accountGroups(first: 100) { edges { node { id name accounts(first: 100) { edges { node { id } } } packs(first: 100) { edges { node { id } } } } } }
        managedAccounts(first: 100) { edges { node { id name status timeZone } } }
        installations(first: 100) { edges { node { id name state movedAt version { number } pendingUpdate { id } } } } }",
+    "{ processLibrary(first: 100) { edges { node { id name version description publishedAt
+        ... on PublishedProcess { copyCount groups(first: 100) { edges { node { id } } } } } } } }",
     "{ viewer { eventCursor account { id name timeZone ... on PublisherAccount { apiTokens(first: 100) { edges { node { id name role expiresAt revokedAt } } } } } } }",
 ];
 

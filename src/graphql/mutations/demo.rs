@@ -13,7 +13,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::PackRelease;
 use crate::graphql::refusals::{
-    AccountError, InstallationError, PackError, PackagingError, ReleaseError, SharingError,
+    AccountError, InstallationError, LibraryError, PackError, PackagingError, ReleaseError, SharingError,
 };
 use crate::graphql::scalars::DateTime;
 use crate::scheduler::advance::advance;
@@ -105,6 +105,7 @@ pub enum DemoUserError {
     SharingError(SharingError),
     AccountError(AccountError),
     InstallationError(InstallationError),
+    LibraryError(LibraryError),
     DemoError(DemoError),
 }
 

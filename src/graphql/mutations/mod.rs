@@ -8,6 +8,7 @@ pub mod demo;
 mod draft;
 mod groups;
 mod installations;
+mod library;
 mod packs;
 mod publishing;
 mod releases;
@@ -35,6 +36,7 @@ macro_rules! mutation {
             components::Components,
             deleting::Deleting,
             publishing::Publishing,
+            library::Library,
             packs::Packs,
             draft::Draft,
             releases::Releases,

@@ -1,6 +1,7 @@
 //! The root of queries, put together from the rooms that read.
 
 pub mod account;
+pub mod library;
 pub mod logs;
 pub mod managed;
 pub mod publisher;
@@ -9,10 +10,11 @@ use async_graphql::MergedObject;
 
 use super::node::NodeQuery;
 use account::AccountQuery;
+use library::LibraryQuery;
 use logs::LogQuery;
 use managed::ManagedQuery;
 use publisher::PublisherQuery;
 
 /// Everything that can be read. A field for publishers answers a managed account with the error FORBIDDEN, and the reverse (R1).
 #[derive(MergedObject, Default)]
-pub struct Query(PublisherQuery, AccountQuery, ManagedQuery, LogQuery, NodeQuery);
+pub struct Query(PublisherQuery, AccountQuery, ManagedQuery, LibraryQuery, LogQuery, NodeQuery);

@@ -3,6 +3,7 @@
 
 mod account;
 mod installation;
+mod library;
 mod pack;
 mod packaging;
 mod release;
@@ -10,6 +11,7 @@ mod sharing;
 
 pub use account::{AccountError, AccountErrorCode};
 pub use installation::{InstallationError, InstallationErrorCode};
+pub use library::{LibraryError, LibraryErrorCode};
 pub use pack::{PackError, PackErrorCode};
 pub use packaging::{PackagingError, PackagingErrorCode};
 pub use release::{ReleaseError, ReleaseErrorCode};

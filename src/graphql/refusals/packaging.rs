@@ -38,7 +38,7 @@ impl PackagingError {
     /// The packs that use the package, for PACKAGE_IN_USE; by name, at most 100.
     async fn packs(&self, ctx: &Context<'_>) -> Result<Option<Vec<IntegrationPack>>> {
         let holding = match &self.0 {
-            PackagingRefusal::PackageInUse { packs } => Some(packs.as_slice()),
+            PackagingRefusal::PackageInUse { packs, .. } => Some(packs.as_slice()),
             _ => None,
         };
         all(holding, |id| IntegrationPack::by_id(ctx, id)).await

@@ -6,7 +6,7 @@ use super::integration_pack::{IntegrationPack, IntegrationPackConnection, packs_
 use super::managed_account::{AccountsOf, ManagedAccountConnection, accounts_connection};
 use crate::domain::account;
 use crate::domain::account::Privilege;
-use crate::domain::id::{AccountId, GroupId, PackId};
+use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::{ResultExt as _, not_found};
@@ -128,6 +128,8 @@ pub enum GroupsOf {
     Account(AccountId),
     /// Those that a pack is shared with, by name.
     Pack(PackId),
+    /// Those that the library shares a process with, by name.
+    Process(LibraryProcessId),
 }
 
 /// A publisher's groups.
@@ -140,13 +142,15 @@ pub async fn groups_connection(
     filter: Option<AccountGroupFilter>,
     args: PageArgs,
 ) -> Result<AccountGroupConnection> {
-    let form = if matches!(of, GroupsOf::Pack(_)) { groups::BY_NAME } else { groups::ALL_ACCOUNTS_FIRST };
+    let by_name = matches!(of, GroupsOf::Pack(_) | GroupsOf::Process(_));
+    let form = if by_name { groups::BY_NAME } else { groups::ALL_ACCOUNTS_FIRST };
     let request = args.request(ctx, form)?;
     let mut filter = filter.unwrap_or_default().read(ctx).await?;
     match of {
         GroupsOf::Everything => {}
         GroupsOf::Account(account) => filter.with_account = Some(account),
         GroupsOf::Pack(pack) => filter.with_pack = Some(pack),
+        GroupsOf::Process(process) => filter.with_process = Some(process),
     }
     let page = ctx.loaders().managed.group_pages.must((filter, request)).await.or_failure()?;
     Ok(AccountGroupConnection::of(page, AccountGroup))

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, Result};
 
 use super::actor::Actor;
-use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_connection};
+use super::available_process::LibraryCopySource;
+use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_or_none};
 use super::packaged_component::{PackagedComponent, PackagedComponentConnection, packages_connection};
 use super::publication::{Publication, PublicationConnection, publications_connection};
 use crate::domain::account::Privilege;
@@ -68,6 +69,12 @@ impl Component {
         Actor::from(self.0.created_by.clone())
     }
 
+    /// Where a copy came from (R53); null for what was built here.
+    pub async fn copied_from(&self, ctx: &Context<'_>) -> Option<Result<LibraryCopySource>> {
+        let source = ctx.loaders().library.copy_sources.one(self.0.id).await.or_failure();
+        source.map(|source| source.map(LibraryCopySource)).transpose()
+    }
+
     /// The newest shareable, undeleted package; null when there is none (R13).
     pub async fn latest_shareable(&self, ctx: &Context<'_>) -> Option<Result<PackagedComponent>> {
         latest_shareable(ctx, self.0.id).await.transpose()
@@ -116,12 +123,14 @@ impl Component {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<IntegrationPackConnection> {
         let args = PageArgs::new(first, after, last, before);
-        packs_connection(ctx, PacksOf::WithComponent(self.0.id), None, None, args).await
+        packs_or_none(ctx, PacksOf::WithComponent(self.0.id), None, None, args).await
     }
 
     /// Whether the caller may now package or publish it.
     pub async fn viewer_can_package(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(ctx.viewer()?.may(Privilege::PackagedComponentManagement))
+        let viewer = ctx.viewer()?;
+        // A managed account packages nothing (R1).
+        Ok(viewer.publisher().is_ok() && viewer.may(Privilege::PackagedComponentManagement))
     }
 }
 

@@ -53,13 +53,27 @@ pub async fn packs_connection(
     args: PageArgs,
 ) -> Result<IntegrationPackConnection> {
     ctx.publisher()?;
+    packs_or_none(ctx, of, filter, order, args).await
+}
+
+/// The same for a field that a managed account can reach too: it has no packs.
+///
+/// # Errors
+/// BAD_USER_INPUT.
+pub(super) async fn packs_or_none(
+    ctx: &Context<'_>,
+    of: PacksOf,
+    filter: Option<IntegrationPackFilter>,
+    order: Option<IntegrationPackOrder>,
+    args: PageArgs,
+) -> Result<IntegrationPackConnection> {
     let filter = PackFilter::try_from(filter.unwrap_or_default())?;
     let order = order.map_or(PackOrder::BY_NAME, Into::into);
     let key = PacksKey { of, filter, order, page: args.request(ctx, order.form())? };
-    let loaders = ctx.loaders();
+    let (loaders, empty) = (ctx.loaders(), Page::empty(key.page.count));
     let page = loaders.publisher.pack_pages.one(key).await.or_failure()?;
     let show = |pack| IntegrationPack::new(pack, loaders.now());
-    Ok(IntegrationPackConnection::of(page.unwrap_or_else(|| Page::empty(false)), show))
+    Ok(IntegrationPackConnection::of(page.unwrap_or(empty), show))
 }
 
 impl IntegrationPack {

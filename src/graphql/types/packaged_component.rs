@@ -8,6 +8,7 @@ use super::actor::Actor;
 use super::component::Component;
 use super::integration_pack::{IntegrationPackConnection, PacksOf, packs_connection};
 use super::manifest::ManifestEntry;
+use super::published_process::PublishedProcess;
 use crate::domain::account::Privilege;
 use crate::domain::id::ComponentVersionId;
 use crate::domain::packaged_component::{ComponentVersion, VersionKind};
@@ -25,18 +26,19 @@ pub struct PackagedComponent(pub(crate) Arc<ComponentVersion>);
 
 connection!("packaged components", PackagedComponentConnection, PackagedComponentEdge, PackagedComponent);
 
-/// Part of a list of packaged components; newest first when no order is given.
+/// Part of a list of packaged components; newest first when no order is given. Empty for a managed account:
+/// its components are copies, and have no packages.
 pub(crate) async fn packages_connection(
     ctx: &Context<'_>,
     filter: VersionFilter,
     order: Option<PackagedComponentOrder>,
     args: PageArgs,
 ) -> Result<PackagedComponentConnection> {
-    ctx.publisher()?;
     let order = order.map_or(VersionOrder::NEWEST, Into::into);
     let key = VersionsKey { filter, order, page: args.request(ctx, order.form())? };
+    let empty = Page::empty(key.page.count);
     let page = ctx.loaders().publisher.component_version_pages.one(key).await.or_failure()?;
-    Ok(PackagedComponentConnection::of(page.unwrap_or_else(|| Page::empty(false)), PackagedComponent))
+    Ok(PackagedComponentConnection::of(page.unwrap_or(empty), PackagedComponent))
 }
 
 impl PackagedComponent {
@@ -122,6 +124,12 @@ impl PackagedComponent {
         let args = PageArgs::new(first, after, last, before);
         packs_connection(ctx, PacksOf::HoldingVersion(self.0.id), None, None, args).await
     }
+    /// Its place in the process library; null when it isn't there (R53).
+    pub async fn published_process(&self, ctx: &Context<'_>) -> Option<Result<PublishedProcess>> {
+        let place = ctx.loaders().library.of_packages.one(self.0.id).await.or_failure();
+        place.map(|place| place.map(PublishedProcess)).transpose()
+    }
+
     /// Whether the caller may now delete it.
     pub async fn viewer_can_delete(&self, ctx: &Context<'_>) -> Result<bool> {
         let loaders = ctx.loaders();

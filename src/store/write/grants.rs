@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use entity::{
-    account, account_group, account_group_member, announced_grant, installation, integration_pack, pack_share,
+    account, account_group, account_group_member, announced_grant, installation, integration_pack, library_share,
+    pack_share,
 };
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query, SelectStatement};
 use sea_orm::{
@@ -108,6 +109,7 @@ pub async fn delete_group(tx: &Tx, id: GroupId) -> StoreResult<()> {
         .filter(account_group_member::Column::GroupId.eq(id))
         .exec(tx.conn())
         .await?;
+    library_share::Entity::delete_many().filter(library_share::Column::GroupId.eq(id)).exec(tx.conn()).await?;
     account_group::Entity::delete_by_id(id).exec(tx.conn()).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ pub mod deletion;
 pub mod grants;
 pub mod installations;
 pub mod journal;
+pub mod library;
 pub mod packs;
 pub mod releases;
 pub mod requests;

@@ -1,0 +1,28 @@
+//! The loaders for the process library.
+
+use super::loaders::{Base, Batch};
+use crate::domain::id::{ComponentId, ComponentVersionId, LibraryProcessId};
+use crate::domain::library::{CopySource, LibraryProcess};
+use crate::store::library;
+
+/// What either reader reads of the process library.
+pub struct LibraryLoaders {
+    /// A publisher's own, withdrawn ones too; an account's are those offered to it.
+    pub processes: Batch<LibraryProcessId, LibraryProcess>,
+    /// The places of a publisher's packages in the library.
+    pub of_packages: Batch<ComponentVersionId, LibraryProcess>,
+    /// Where a component came from that is a copy.
+    pub copy_sources: Batch<ComponentId, CopySource>,
+}
+
+impl LibraryLoaders {
+    pub(super) fn new(base: &Base) -> Self {
+        Self {
+            processes: Batch::scoped(base, async |b, scope, ids| library::by_ids(&b.db, scope, &ids).await),
+            of_packages: Batch::of_publisher(base, async |b, scope, ids| {
+                library::of_packages(&b.db, scope, &ids).await
+            }),
+            copy_sources: Batch::scoped(base, async |b, scope, ids| library::copy_sources(&b.db, scope, &ids).await),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The process library (R53).
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+
+use crate::domain::account::Privilege;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::ids;
+use crate::graphql::refusals::LibraryError;
+use crate::graphql::scalars::Markdown;
+use crate::graphql::types::component::Component;
+use crate::graphql::types::published_process::PublishedProcess;
+use crate::service::library::NewProcess;
+
+use super::{Shown, answer, managed, publisher};
+
+/// Input of `publishToProcessLibrary`.
+#[derive(InputObject)]
+struct PublishToProcessLibraryInput {
+    /// The ID of a PackagedComponent. One that is in the library already gets the groups and the description anew.
+    packaged_component_id: ID,
+    /// At most 100 IDs of AccountGroups that it is shared with, all of them; may be empty.
+    group_ids: Vec<ID>,
+    /// What it is for, at most 20,000 characters.
+    #[graphql(default_with = "Markdown(String::new())")]
+    description: Markdown,
+}
+
+/// Answer of `publishToProcessLibrary`.
+#[derive(SimpleObject)]
+struct PublishToProcessLibraryPayload {
+    /// The process in the library; null when refused.
+    published_process: Shown<PublishedProcess>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<LibraryError>,
+}
+
+/// Input of `withdrawFromProcessLibrary`.
+#[derive(InputObject)]
+struct WithdrawFromProcessLibraryInput {
+    /// The ID of a PublishedProcess.
+    process_id: ID,
+}
+
+/// Answer of `withdrawFromProcessLibrary`.
+#[derive(SimpleObject)]
+struct WithdrawFromProcessLibraryPayload {
+    /// The withdrawn process; null when refused.
+    published_process: Shown<PublishedProcess>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<LibraryError>,
+}
+
+/// Input of `copyFromProcessLibrary`.
+#[derive(InputObject)]
+struct CopyFromProcessLibraryInput {
+    /// The ID of an AvailableProcess.
+    process_id: ID,
+    /// The copy's name, 1 to 255 characters; the process's when left out.
+    name: Option<String>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `copyFromProcessLibrary`.
+#[derive(SimpleObject)]
+struct CopyFromProcessLibraryPayload {
+    /// The copy; null when refused.
+    component: Shown<Component>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<LibraryError>,
+}
+
+/// Publishing, withdrawing and copying processes.
+#[derive(Default)]
+pub(super) struct Library;
+
+#[Object]
+impl Library {
+    /// Publishes a shareable process as a template, or changes with whom a published one is shared (R53). Codes: NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY.
+    async fn publish_to_process_library(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: PublishToProcessLibraryInput,
+    ) -> Result<PublishToProcessLibraryPayload> {
+        let mut caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
+        for privilege in NewProcess::needs(input.group_ids.len()) {
+            caller = publisher(ctx, *privilege)?;
+        }
+        let package = ids::packaged_component_id(&input.packaged_component_id)?;
+        let new = NewProcess { package, groups: ids::group_ids(&input.group_ids)?, description: input.description.0 };
+        let outcome = ctx.services().publish_to_library(&caller, new).await;
+        let (published_process, errors) = answer(ctx, outcome, |id| PublishedProcess::by_id(ctx, id)).await?;
+        Ok(PublishToProcessLibraryPayload { published_process, errors })
+    }
+
+    /// Takes a process out of the library; copies stay with those who took them (R53). Codes: ALREADY_WITHDRAWN.
+    async fn withdraw_from_process_library(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: WithdrawFromProcessLibraryInput,
+    ) -> Result<WithdrawFromProcessLibraryPayload> {
+        let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
+        let id = ids::published_process_id(&input.process_id)?;
+        let outcome = ctx.services().withdraw_from_library(&caller, id).await;
+        let (published_process, errors) = answer(ctx, outcome, |()| PublishedProcess::by_id(ctx, id)).await?;
+        Ok(WithdrawFromProcessLibraryPayload { published_process, errors })
+    }
+
+    /// Managed account: takes a copy of a library process as a component of its own (R53). Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG.
+    async fn copy_from_process_library(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do.")] input: CopyFromProcessLibraryInput,
+    ) -> Result<CopyFromProcessLibraryPayload> {
+        let caller = managed(ctx, Privilege::PackagedComponentManagement)?;
+        let id = ids::available_process_id(&input.process_id)?;
+        let outcome = ctx.services().copy_from_library(&caller, id, input.name, input.client_request_id).await;
+        let (component, errors) = answer(ctx, outcome, |id| Component::by_id(ctx, id)).await?;
+        Ok(CopyFromProcessLibraryPayload { component, errors })
+    }
+}
