@@ -166,6 +166,13 @@ async fn r45_the_frozen_are_counted_as_of_now() {
     let release = app.update_now(&installed.pack).await;
     assert_eq!(ends_with(&app, &release).await, [2, 0, 0, 1, 1, 0]);
     assert_eq!(app.read_release(&release, COUNTS).await.int("/adoption/frozenCount"), 1);
+    // Who catches up was skipped, and stays counted as that.
+    app.share_with_all(&installed.pack.id).await;
+    app.tick().await;
+    let counts = app.read_release(&release, COUNTS).await;
+    assert_eq!(counts.int("/adoption/frozenCount"), 0);
+    assert_eq!(counts.int("/adoption/byVersion/0/installationCount"), 2);
+    assert_eq!(ends_with(&app, &release).await, [2, 0, 0, 1, 1, 0]);
 }
 
 #[tokio::test]
@@ -180,6 +187,13 @@ async fn r41_a_failure_is_counted_when_it_is_one_for_good() {
     }
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
     assert_eq!(ends_with(&app, &release).await, [3, 0, 0, 2, 0, 1]);
+    app.mover.mend();
+    app.advance_by(3600).await;
+    let selection = "release { state }";
+    app.ok(&app.publisher, "retryFailedUpdates", json!({ "releaseId": release }), selection).await;
+    app.tick().await;
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+    assert_eq!(ends_with(&app, &release).await, [3, 0, 0, 3, 0, 0], "a retry takes it back");
 }
 
 #[tokio::test]

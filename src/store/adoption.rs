@@ -8,14 +8,14 @@ use entity::{
     pack_version as version, release_tally as tally,
 };
 use sea_orm::prelude::{DateTimeUtc, Uuid};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, Value, ValueTuple};
+use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, SelectStatement, Value, ValueTuple};
 use sea_orm::{ConnectionTrait as _, FromQueryResult, QueryResult};
 
 use super::grants::{col, entitled};
 use super::page::checked;
 use super::scope::PublisherScope;
 use super::updates::is_one;
-use super::{Db, StoreResult};
+use super::{DatabaseKind, Db, StoreResult};
 use crate::domain::Instant;
 use crate::domain::adoption::{CurvePart, CurvePoint, Tally};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
@@ -304,7 +304,7 @@ async fn sum(db: &Db, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult
         }
         for chunk in ranges.chunks(RANGES_MAX) {
             let bounds = chunk.iter().map(|(_, range)| *range);
-            for row in db.reader().query_all(&range_sums(bounds, packs)).await? {
+            for row in db.reader().query_all(&range_sums(bounds, packs, db.kind())).await? {
                 let number: i32 = row.try_get("", "number")?;
                 let place = usize::try_from(number).ok().and_then(|number| chunk.get(number));
                 let Some(((curve, index), _)) = place else { continue };
@@ -317,39 +317,62 @@ async fn sum(db: &Db, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult
     Ok(())
 }
 
-/// The sums of what was tallied after one instant and not after another, for each of some ranges.
-fn range_sums(ranges: impl Iterator<Item = (Uuid, Instant, Instant)>, packs: bool) -> SelectStatement {
+/// The sums of what was tallied after one instant and not after another, for each of some ranges: one look
+/// into an index each. PostgreSQL, which knows nothing of the ranges when it plans, would join whole tables
+/// by hash and has to be told; SQLite does so by itself, and knows no LATERAL.
+fn range_sums(
+    ranges: impl Iterator<Item = (Uuid, Instant, Instant)>,
+    packs: bool,
+    kind: DatabaseKind,
+) -> SelectStatement {
     let tuples = ranges.enumerate().map(|(number, (of, after, until))| {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let values: [Value; 4] = [number.into(), of.into(), after.into(), until.into()];
         ValueTuple::Many(values.to_vec())
     });
-    // What both databases call the columns of such a list.
-    let of_range = |column: &'static str| Expr::col(("range", column));
     let tallied = if packs { tally::Column::PackId } else { tally::Column::ReleaseId };
-    let sum = |column: tally::Column| col(column).sum();
-    Query::select()
-        .expr_as(of_range("column1"), "number")
-        .expr_as(sum(tally::Column::Offered), "offered")
-        .expr_as(sum(tally::Column::AppliedEarly), "applied_early")
-        .expr_as(sum(tally::Column::AppliedAutomatically), "applied_automatically")
-        .expr_as(sum(tally::Column::AppliedImmediately), "applied_immediately")
-        .expr_as(sum(tally::Column::Skipped), "skipped")
-        .expr_as(sum(tally::Column::Failed), "failed")
-        .from_values(tuples, "range")
-        .inner_join(
-            tally::Entity,
-            col(tallied)
-                .eq(of_range("column2"))
-                .and(col(tally::Column::At).gt(of_range("column3")))
-                .and(col(tally::Column::At).lte(of_range("column4"))),
-        )
-        .add_group_by([of_range("column1")])
-        .take()
+    let within = col(tallied)
+        .eq(of_range("column2"))
+        .and(col(tally::Column::At).gt(of_range("column3")))
+        .and(col(tally::Column::At).lte(of_range("column4")));
+    let mut select = Query::select().expr_as(of_range("column1"), "number").from_values(tuples, "range").take();
+    match kind {
+        DatabaseKind::Sqlite => {
+            for (column, name) in SUMS {
+                select.expr_as(col(column).sum(), name);
+            }
+            select.inner_join(tally::Entity, within).add_group_by([of_range("column1")]);
+        }
+        DatabaseKind::Postgresql => {
+            let mut sums = Query::select();
+            for (column, name) in SUMS {
+                sums.expr_as(col(column).sum(), name);
+                select.column(("sums", name));
+            }
+            let sums = sums.from(tally::Entity).and_where(within).take();
+            select.join_lateral(JoinType::InnerJoin, sums, "sums", Expr::val(true));
+        }
+    }
+    select
 }
 
+/// What both databases call the columns of a list of values.
+fn of_range(column: &'static str) -> Expr {
+    Expr::col(("range", column))
+}
+
+const SUMS: [(tally::Column, &str); 6] = [
+    (tally::Column::Offered, "offered"),
+    (tally::Column::AppliedEarly, "applied_early"),
+    (tally::Column::AppliedAutomatically, "applied_automatically"),
+    (tally::Column::AppliedImmediately, "applied_immediately"),
+    (tally::Column::Skipped, "skipped"),
+    (tally::Column::Failed, "failed"),
+];
+
 fn read(row: &QueryResult) -> StoreResult<Tally> {
-    let sum = |column: &str| row.try_get::<i64>("", column);
+    // Nothing is the sum of no rows.
+    let sum = |column: &str| row.try_get::<Option<i64>>("", column).map(Option::unwrap_or_default);
     Ok(Tally {
         offered: sum("offered")?,
         applied_early: sum("applied_early")?,
