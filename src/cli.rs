@@ -1,6 +1,7 @@
 //! The command line.
 
 mod accounts;
+pub mod seed;
 mod serve;
 
 use std::io::Write as _;
@@ -48,6 +49,8 @@ enum Command {
         #[command(subcommand)]
         command: accounts::TokenCommand,
     },
+    /// Fill an empty database with a large world, for load tests alone
+    Seed(Box<seed::SeedArgs>),
     /// Print the resolved settings of `serve`, secrets blanked
     CheckConfig(Box<ServeArgs>),
 }
@@ -71,7 +74,7 @@ struct Common {
 
 /// Why a command did not do what it was asked: a sentence for whoever typed it.
 #[derive(Debug)]
-struct Trouble(String);
+pub struct Trouble(String);
 
 impl<E: std::error::Error> From<E> for Trouble {
     fn from(error: E) -> Self {
@@ -114,6 +117,7 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
         Command::Migrate { command } => migrate(command).await,
         Command::Account { command } => accounts::account(command).await,
         Command::Token { command } => accounts::token(command).await,
+        Command::Seed(args) => seed::run(*args).await,
         Command::CheckConfig(args) => {
             args.check().map_err(Trouble::new)?;
             print(&args.describe());
@@ -145,14 +149,16 @@ async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
     options.migrate = false;
     options.db.max_connections = common.database.database_connections;
     match App::build(options).await {
-        Err(AppError::Pending(_)) => {
-            let database = crate::config::blank(&common.database.existing_url());
-            Err(Trouble::new(format!(
-                "The database {database} lacks migrations: run `packwright migrate up` on it first, or name another with --database-url or DATABASE_URL."
-            )))
-        }
+        Err(AppError::Pending(_)) => Err(lacks_migrations(common)),
         built => Ok(built?),
     }
+}
+
+fn lacks_migrations(common: &Common) -> Trouble {
+    let database = crate::config::blank(&common.database.existing_url());
+    Trouble::new(format!(
+        "The database {database} lacks migrations: run `packwright migrate up` on it first, or name another with --database-url or DATABASE_URL."
+    ))
 }
 
 /// A failure with what is inside it: whoever types commands has the log anyway.

@@ -12,6 +12,7 @@ pub mod graphql;
 pub mod http;
 pub mod ids;
 pub mod scheduler;
+pub mod seed;
 pub mod service;
 pub mod store;
 pub mod telemetry;

@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Pure: text in, verdict and printed text out.
     ("gate", &[]),
     ("http", &["gate", "graphql", "service"]),
+    // Thought up from a number alone: it is written by the store, and both are brought together by the command.
+    ("seed", &["domain"]),
     ("telemetry", &["config"]),
     ("main", &["cli"]),
     ("lib", &[]),
@@ -40,6 +42,7 @@ const EVERYTHING: &[&str] = &[
     "http",
     "ids",
     "scheduler",
+    "seed",
     "service",
     "store",
     "telemetry",
@@ -224,7 +227,7 @@ fn only_the_outer_rooms_know_graphql_and_http() {
 }
 
 #[test]
-fn the_domain_is_pure() {
+fn the_domain_and_the_seed_are_pure() {
     let outside = [
         "tokio",
         "tracing",
@@ -237,7 +240,7 @@ fn the_domain_is_pure() {
         "std::fs",
         "std::env",
     ];
-    for source in sources().iter().filter(|source| source.is_under(&["domain/"])) {
+    for source in sources().iter().filter(|source| source.is_under(&["domain/", "seed/"])) {
         for name in outside {
             assert!(!source.code.contains(name), "src/{} names {name}", source.path);
         }

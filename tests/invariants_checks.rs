@@ -146,7 +146,7 @@ impl Checker {
 
 /// When nothing is left to do, whoever may be moved has the current version (R27, R45, R46), unless the
 /// server failed to move it.
-fn is_where_it_belongs(rows: &Rows, installation: &entity::installation::Model) {
+pub(crate) fn is_where_it_belongs(rows: &Rows, installation: &entity::installation::Model) {
     let pack = &rows.packs[&installation.pack_id];
     assert!(pack.deleted_at.is_none(), "a deleted pack is still installed: {installation:?}");
     let current = pack.current_version_id.expect("what is installed was released");
@@ -157,7 +157,7 @@ fn is_where_it_belongs(rows: &Rows, installation: &entity::installation::Model) 
     assert!(update.is_some_and(|u| u.state == "FAILED"), "left behind: {installation:?}, {update:?}");
 }
 
-fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {
+pub(crate) fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {
     for pack in rows.packs.values() {
         for (state, named) in [("SCHEDULED", pack.pending_release_id), ("IN_PROGRESS", pack.running_release_id)] {
             let found: Vec<_> =
@@ -192,7 +192,7 @@ fn snapshots_never_change(last: &Rows, rows: &Rows, step: &str) {
 }
 
 /// What is kept on a pack equals what the rows say.
-fn stored_equals_computed(rows: &Rows, step: &str) {
+pub(crate) fn stored_equals_computed(rows: &Rows, step: &str) {
     for pack in rows.packs.values().filter(|pack| pack.deleted_at.is_none()) {
         let stored = (pack.component_count, pack.newer_count, pack.has_unreleased_changes);
         assert_eq!(stored, rows.assessment(pack), "{step}: what is stored of {} (rows, newer, unreleased)", pack.name);
@@ -201,7 +201,7 @@ fn stored_equals_computed(rows: &Rows, step: &str) {
 
 /// Nothing that is deleted stands in content in force or is pinned to (R8); what a component says is its newest
 /// shareable package is that (R19).
-fn nothing_deleted_is_held(rows: &Rows, step: &str) {
+pub(crate) fn nothing_deleted_is_held(rows: &Rows, step: &str) {
     let deleted = |id: &Uuid| rows.packages[id].deleted_at.is_some();
     let there = |pack: &Uuid| rows.packs[pack].deleted_at.is_none();
     for pack in rows.packs.values().filter(|pack| there(&pack.id)) {
@@ -221,7 +221,7 @@ fn nothing_deleted_is_held(rows: &Rows, step: &str) {
 }
 
 /// The two kinds of content never mix in a pack (R52).
-fn no_pack_mixes_kinds(rows: &Rows, step: &str) {
+pub(crate) fn no_pack_mixes_kinds(rows: &Rows, step: &str) {
     for item in &rows.items {
         let pack = &rows.packs[&rows.versions[&item.pack_version_id].pack_id];
         let expected = if pack.deployment_model == "LEGACY" { "PUBLICATION" } else { "PACKAGE" };
@@ -229,7 +229,7 @@ fn no_pack_mixes_kinds(rows: &Rows, step: &str) {
     }
 }
 
-fn nothing_starts_before_its_window(rows: &Rows, step: &str) {
+pub(crate) fn nothing_starts_before_its_window(rows: &Rows, step: &str) {
     for release in rows.releases.values() {
         if let (Some(starts), Some(started), None) = (release.starts_at, release.started_at, release.promoted_at) {
             assert!(started >= starts, "{step}: started before its window: {release:?}");
@@ -377,7 +377,7 @@ fn installations_are_read_as_they_are(rows: &Rows, pack: Uuid, read: &Value, ste
     }
 }
 
-fn progress_adds_up(release: &Value, step: &str) {
+pub(crate) fn progress_adds_up(release: &Value, step: &str) {
     let progress = release.at("/progress");
     let parts = ["offered", "applied", "skipped", "failed", "withdrawn"];
     let numbers: BTreeMap<_, _> = parts.iter().map(|part| (*part, progress.int(&format!("/{part}")))).collect();

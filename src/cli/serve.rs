@@ -130,7 +130,7 @@ async fn ended(mut ending: watch::Receiver<bool>) {
 }
 
 /// Ctrl-C or SIGTERM.
-async fn asked_to_end() {
+pub(super) async fn asked_to_end() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -88,7 +88,7 @@ pub enum DatabaseKind {
 }
 
 /// The key of the advisory lock under which PostgreSQL is migrated: any number, the same for all.
-const MIGRATION_LOCK: i64 = 0x6d69_6772_6174_6531;
+pub(in crate::store) const MIGRATION_LOCK: i64 = 0x6d69_6772_6174_6531;
 
 /// Is told of each SQL statement that is run: for tests that count them.
 pub type StatementObserver = Arc<dyn Fn(&str) + Send + Sync>;

@@ -105,21 +105,28 @@ impl TestApp {
 
     /// An app that is otherwise than usual.
     pub(crate) async fn with(setup: Setup) -> Self {
+        let time_zone = setup.time_zone;
+        let mut app = Self::empty(setup).await;
+        let services = &app.app.services;
+        let account = services.create_publisher("Northwind", time_zone.map(Into::into)).await.expect("a publisher");
+        let publisher = "test-northwind-admin".to_owned();
+        services
+            .create_token_with_secret(account, "northwind-admin", Role::Administrator, &publisher)
+            .await
+            .expect("a token");
+        app.publisher = publisher;
+        app
+    }
+
+    /// An app without any account: a test fills the database itself, and puts its publisher's token there.
+    pub(crate) async fn empty(setup: Setup) -> Self {
         let clock = Clock::still(instant(setup.start));
         let database = database::Database::create().await;
         let mover = Arc::new(FailingMover::default());
         let statements = Arc::new(Mutex::new(Vec::new()));
         let app =
             App::build(options(&setup, &clock, database.url(), &mover, &statements)).await.expect("the app builds");
-        let services = &app.services;
-        let account =
-            services.create_publisher("Northwind", setup.time_zone.map(Into::into)).await.expect("a publisher");
-        let publisher = "test-northwind-admin".to_owned();
-        services
-            .create_token_with_secret(account, "northwind-admin", Role::Administrator, &publisher)
-            .await
-            .expect("a token");
-        Self { app, clock, publisher, mover, statements, database }
+        Self { app, clock, publisher: String::new(), mover, statements, database }
     }
 
     /// A second server on the same database, with the same clock and the same mover: for tests of who

@@ -450,7 +450,7 @@ pub async fn save_updates(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
     tallies::add(tx, rows).await
 }
 
-fn active(row: &UpdateRow) -> installation_update::ActiveModel {
+pub(super) fn active(row: &UpdateRow) -> installation_update::ActiveModel {
     let update = &row.update;
     let actor = update.applied_by.as_ref().map(ActorColumns::from);
     let (kind, name, token, account) = match actor {

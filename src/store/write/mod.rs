@@ -12,6 +12,7 @@ pub mod packs;
 pub mod releases;
 pub mod requests;
 pub mod retention;
+pub mod seed;
 mod tallies;
 pub mod tasks;
 pub mod updates;

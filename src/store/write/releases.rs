@@ -73,7 +73,8 @@ pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreRes
     Ok(())
 }
 
-fn row(release: &Release) -> ActiveModel {
+/// A row without when progress was announced.
+pub(super) fn row(release: &Release) -> ActiveModel {
     let actor = ActorColumns::from(&release.created_by);
     let window = release.window.as_ref();
     ActiveModel {

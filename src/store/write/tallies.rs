@@ -45,7 +45,8 @@ fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
     tallies
 }
 
-fn active(release: ReleaseId, pack: PackId, at: Instant, tally: &Tally) -> release_tally::ActiveModel {
+/// A row of tallies.
+pub(super) fn active(release: ReleaseId, pack: PackId, at: Instant, tally: &Tally) -> release_tally::ActiveModel {
     let count = |n: i64| Set(i32::try_from(n).unwrap_or(i32::MAX));
     release_tally::ActiveModel {
         id: sea_orm::ActiveValue::NotSet,

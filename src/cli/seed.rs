@@ -1,0 +1,331 @@
+//! `packwright seed`: a large world for load tests, in an empty database.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant as Moment};
+
+use chrono::SubsecRound as _;
+use clap::{Args, value_parser};
+
+use crate::app;
+use crate::clock::Clock;
+use crate::domain::Instant;
+use crate::domain::packaged_component::VersionKind;
+use crate::ids;
+use crate::seed::{Built, Noted, Options, Planted, Told, World, beginning_of_day};
+use crate::store::write::journal::NewEntry;
+use crate::store::write::seed::{Load, SeededComponent, SeededInstallation, SeededPack, SeededRelease};
+use crate::store::{Db, DbOptions};
+use crate::telemetry;
+
+use super::serve::asked_to_end;
+use super::{Common, Trouble, print};
+
+/// How large a world, and which one.
+#[derive(Args, Debug)]
+pub(super) struct SeedArgs {
+    /// How many packs
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_PACKS", default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
+    packs: u32,
+
+    /// How many installations, over all packs
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_INSTALLATIONS", default_value_t = 20_000, value_parser = value_parser!(u32).range(0..=20_000_000))]
+    installations: u32,
+
+    /// How many managed accounts; one for twenty installations when it is not given, but at least ten
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_ACCOUNTS", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    accounts: Option<u32>,
+
+    /// How many account groups beside All Accounts
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_GROUPS", default_value_t = 40, value_parser = value_parser!(u32).range(0..=1_000))]
+    groups: u32,
+
+    /// How many components; four for each pack when it is not given, but at least forty
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_COMPONENTS", value_parser = value_parser!(u32).range(1..=400_000))]
+    components: Option<u32>,
+
+    /// Which world: the same number, options and instant make the same one, ids included
+    #[arg(long, value_name = "NUMBER", env = "PACKWRIGHT_SEED", default_value_t = 1)]
+    seed: u64,
+
+    /// The present of the world, such as 2027-01-31T00:00:00Z: pending releases open in the days after it.
+    /// The beginning of today, UTC, when it is not given
+    #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_SEED_AT")]
+    at: Option<Instant>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+impl SeedArgs {
+    fn options(&self, now: Instant) -> Result<Options, Trouble> {
+        let at = self.at.map_or_else(|| beginning_of_day(now), |at| at.trunc_subsecs(6));
+        if at > now {
+            let why = "The present of the world can't lie in the future: give an earlier --at, or leave it out.";
+            return Err(Trouble::new(why));
+        }
+        let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        Ok(Options {
+            seed: self.seed,
+            at,
+            packs: size(self.packs),
+            installations: size(self.installations),
+            accounts: size(self.accounts.unwrap_or_else(|| (self.installations / 20).max(10))),
+            groups: size(self.groups),
+            components: size(self.components.unwrap_or_else(|| (self.packs.saturating_mul(4)).max(40))),
+        })
+    }
+}
+
+/// How far a load has got.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// How many installations were made, those that were uninstalled again left out.
+    pub installations: usize,
+    pub of: usize,
+}
+
+/// A world that is there, and the tokens that open it: told this once.
+#[derive(Debug)]
+pub struct Filled {
+    pub installations: usize,
+    pub updates: usize,
+    pub publisher: String,
+    pub publisher_secret: String,
+    pub account: String,
+    pub account_secret: String,
+}
+
+pub(super) async fn run(args: SeedArgs) -> Result<(), Trouble> {
+    let options = args.options(Clock::system().now())?;
+    let world = World::new(options)?;
+    let db = connect(&args.common).await?;
+    let mut meter = Meter::new();
+    let filled = tokio::select! {
+        filled = fill(&db, &world, |progress| meter.show(progress)) => filled,
+        () = asked_to_end() => Err(Trouble::new("Stopped before the end: the database is as empty as it was. Run the command again for a world.")),
+    };
+    meter.end();
+    print(&describe(&options, &filled?, meter.begun.elapsed()));
+    Ok(db.close().await?)
+}
+
+/// The database, made or migrated if it is new. One that others work with keeps its schema.
+async fn connect(common: &Common) -> Result<Db, Trouble> {
+    telemetry::start(&common.log).map_err(Trouble::new)?;
+    let options = DbOptions { max_connections: common.database.database_connections, ..DbOptions::default() };
+    let db = Db::connect(&common.database.url(), options).await?;
+    let migrations = app::migration_status(&db).await?;
+    if migrations.iter().all(|(_, applied)| !applied) {
+        app::migrate(&db).await?;
+    } else if migrations.iter().any(|(_, applied)| !applied) {
+        return Err(super::lacks_migrations(common));
+    }
+    Ok(db)
+}
+
+/// Loads a world into an empty database, all or nothing.
+///
+/// # Errors
+/// A sentence that says what to do: when the database isn't empty, or can't be written.
+pub async fn fill(db: &Db, world: &World, mut report: impl FnMut(Progress)) -> Result<Filled, Trouble> {
+    let Some(mut load) = Load::begin(db).await? else {
+        return Err(Trouble::new(
+            "The database has accounts already, and a world for load tests is made in an empty one: name another with --database-url or DATABASE_URL.",
+        ));
+    };
+    let mut filled = people(&mut load, world).await?;
+    components(&mut load, world).await?;
+    for told in world.packs() {
+        pack(&mut load, world, told, &mut filled, |made| {
+            report(Progress { installations: made, of: world.options.installations });
+        })
+        .await?;
+    }
+    load.rows().entries([entry(world, world.seeded(filled.installations))]);
+    load.finish().await?;
+    Ok(filled)
+}
+
+async fn people(load: &mut Load, world: &World) -> Result<Filled, Trouble> {
+    let people = &world.people;
+    let first = people.accounts.first().ok_or_else(|| Trouble::new("a world without accounts"))?;
+    // Not from the seed: whoever knows that must not know these.
+    let filled = Filled {
+        installations: 0,
+        updates: 0,
+        publisher: people.publisher.name.clone(),
+        publisher_secret: ids::secret("pwt_"),
+        account: first.account.name.clone(),
+        account_secret: ids::secret("pwt_"),
+    };
+    load.rows().account(&people.publisher);
+    load.rows().token(&people.token, ids::hash(&filled.publisher_secret));
+    load.rows().entries(entries(world, world.of_publisher()));
+    for (index, person) in people.accounts.iter().enumerate() {
+        let hash = if index == 0 { ids::hash(&filled.account_secret) } else { person.secret_hash.to_vec() };
+        let (id, spent) = &person.enrolment;
+        let rows = load.rows();
+        rows.account(&person.account);
+        rows.token(&person.token, hash);
+        rows.enrolment(&person.account, (*id, spent), person.account.created_at + chrono::Duration::days(7));
+        rows.entries(entries(world, world.of_person(index, person)));
+        load.flush_if_much().await?;
+    }
+    for (index, circle) in people.circles.iter().enumerate() {
+        let member = |place: &u32| people.accounts.get(*place as usize).map(|person| person.account.id);
+        load.rows().group(&circle.group, circle.members.iter().filter_map(member));
+        load.rows().entries(entries(world, world.of_circle(index, circle)));
+        load.flush_if_much().await?;
+    }
+    Ok(filled)
+}
+
+async fn components(load: &mut Load, world: &World) -> Result<(), Trouble> {
+    for (index, built) in world.components.iter().enumerate() {
+        let rows = load.rows();
+        rows.component(component(world, built));
+        for package in &built.packages {
+            rows.version(&built.component, &package.version, &package.manifest, package.deleted_at)?;
+        }
+        for publication in &built.publications {
+            rows.version(&built.component, publication, &[], None)?;
+        }
+        rows.entries(entries(world, world.of_component(index, built)));
+        load.flush_if_much().await?;
+    }
+    Ok(())
+}
+
+fn component<'a>(world: &World, built: &'a Built) -> SeededComponent<'a> {
+    let latest = |kind| built.latest(kind, world.options.at).map(|stamp| stamp.id);
+    SeededComponent {
+        component: &built.component,
+        latest_shareable: latest(VersionKind::Package),
+        latest_publication: latest(VersionKind::Publication),
+        newest_at: built.newest().map(|version| version.created_at),
+        newest_revision: built.revision(),
+        highest_label: built.highest_label,
+    }
+}
+
+async fn pack(
+    load: &mut Load,
+    world: &World,
+    mut told: Told<'_>,
+    filled: &mut Filled,
+    mut made: impl FnMut(usize),
+) -> Result<(), Trouble> {
+    let life = &told.life;
+    load.rows().pack(SeededPack {
+        pack: &life.pack,
+        rows: &life.rows,
+        keys: &life.keys,
+        groups: &told.groups,
+        announced: &told.announced,
+    })?;
+    for issue in &life.issues {
+        let (release, version, content) = (&issue.release, &issue.version, &issue.content);
+        let progressed_at = issue.progressed_at;
+        load.rows().release(SeededRelease { release, progressed_at, version, content });
+    }
+    load.rows().entries(entries(world, told.entries));
+    while let Some(part) = told.field.part(life) {
+        let live = part.installations.iter().filter(|planted| planted.installation.uninstalled_at.is_none()).count();
+        filled.installations += live;
+        filled.updates += part.updates.len();
+        for planted in part.installations {
+            load.rows().installation(seeded(planted));
+        }
+        for came in part.updates {
+            load.rows().update(came.update, came.attempts);
+        }
+        load.rows().entries(entries(world, part.entries));
+        load.flush_if_much().await?;
+        made(filled.installations);
+    }
+    for ((release, at), tally) in &told.field.tallies {
+        load.rows().tally(*release, life.pack.id, *at, tally);
+    }
+    Ok(load.flush_if_much().await?)
+}
+
+fn seeded(planted: Planted) -> SeededInstallation {
+    let Planted { installation, installation_type, name_key, account_name_key, frozen_at } = planted;
+    SeededInstallation { installation, installation_type, name_key, account_name_key, frozen_at }
+}
+
+fn entries(world: &World, noted: Vec<Noted>) -> impl Iterator<Item = NewEntry> {
+    noted.into_iter().map(|noted| entry(world, noted))
+}
+
+fn entry(world: &World, noted: Noted) -> NewEntry {
+    NewEntry {
+        id: noted.id,
+        publisher_id: world.people.publisher.id,
+        account_id: noted.account_id,
+        occurred_at: noted.occurred_at,
+        actor: noted.actor,
+        action: noted.action,
+        subject_type: noted.subject_type,
+        subject_id: noted.subject_id.to_string(),
+        subject_name: Some(noted.subject_name),
+        changes: noted.changes,
+        request_id: None,
+    }
+}
+
+fn describe(options: &Options, filled: &Filled, took: Duration) -> String {
+    let Options { seed, at, packs, accounts, .. } = options;
+    let Filled { installations, updates, publisher, publisher_secret, account, account_secret } = filled;
+    let at = at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "A world for load tests, and for nothing else: {packs} packs, {installations} installations in {accounts} accounts, {updates} updates, in {} s.
+The same again: --seed {seed} --at {at} with the same options, on an empty database.
+
+publisher, administrator   {publisher_secret}   {publisher}
+account, administrator     {account_secret}   {account}
+",
+        took.as_secs()
+    );
+    text
+}
+
+/// Shows progress on standard error: on a terminal in one line, else now and then.
+struct Meter {
+    begun: Moment,
+    shown: Option<Moment>,
+    terminal: bool,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self { begun: Moment::now(), shown: None, terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        let pause = if self.terminal { Duration::from_millis(200) } else { Duration::from_secs(5) };
+        if self.shown.is_some_and(|shown| shown.elapsed() < pause) {
+            return;
+        }
+        self.shown = Some(Moment::now());
+        let (begin, end) = if self.terminal { ("\r", "\x1b[K") } else { ("", "\n") };
+        let _ = write!(std::io::stderr(), "{begin}{}{end}", line(progress, self.begun.elapsed()));
+    }
+
+    fn end(&self) {
+        if self.terminal && self.shown.is_some() {
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+}
+
+/// What is done, how fast, and how long the rest takes at that rate.
+fn line(Progress { installations, of }: Progress, elapsed: Duration) -> String {
+    let millis = elapsed.as_millis().max(1);
+    let rate = installations as u128 * 1_000 / millis;
+    let left = (of.saturating_sub(installations)) as u128 / rate.max(1);
+    format!("{installations} of {of} installations, {rate} a second, {left} s left")
+}

@@ -1,0 +1,205 @@
+//! The components that the publisher built, what it packaged of them, and what it published for legacy packs.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::dice::{Dice, For};
+use super::people::{DAYS, People};
+use super::{Options, words};
+use crate::domain::Instant;
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::pack::Stamp;
+use crate::domain::packaged_component::{
+    Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, VersionKind, next_label,
+    numeric_label,
+};
+
+/// By how many days after the publisher began every component has been packaged.
+pub(super) const PACKAGED_BY: i64 = 160;
+
+/// What has been packaged in so many days is newer than what most packs hold.
+pub(super) const LATELY: i64 = 60;
+
+/// Of how many components that can be shared one is published too.
+const PUBLISHED: u64 = 4;
+
+/// A package with what is inside.
+#[derive(Clone, Debug)]
+pub struct Packaged {
+    pub version: ComponentVersion,
+    pub manifest: Vec<ManifestEntry>,
+    pub deleted_at: Option<Instant>,
+}
+
+/// A component with its packages and its publications, oldest first.
+#[derive(Clone, Debug)]
+pub struct Built {
+    pub component: Component,
+    pub packages: Vec<Packaged>,
+    pub publications: Vec<ComponentVersion>,
+    /// The highest whole number of a label; 0 when none is numeric (R6).
+    pub highest_label: i64,
+}
+
+impl Built {
+    /// What there was of a kind at an instant that packs may hold, oldest first.
+    fn held(&self, kind: VersionKind, at: Instant) -> impl DoubleEndedIterator<Item = &ComponentVersion> {
+        let packages = self.packages.iter().filter(|package| package.deleted_at.is_none());
+        let all = packages.map(|package| &package.version).chain(&self.publications);
+        all.filter(move |version| version.kind == kind && version.shareable && version.created_at <= at)
+    }
+
+    /// The newest version of a kind that there was at an instant, and that packs may hold (R7, R52).
+    pub fn latest(&self, kind: VersionKind, at: Instant) -> Option<Stamp> {
+        let found = self.held(kind, at).next_back()?;
+        Some(Stamp { id: found.id, created_at: found.created_at })
+    }
+
+    /// All of them.
+    pub(super) fn versions(&self, kind: VersionKind, at: Instant) -> Vec<ComponentVersionId> {
+        self.held(kind, at).map(|version| version.id).collect()
+    }
+
+    /// The newest version of either kind, which every later one is newer than (R7).
+    pub fn newest(&self) -> Option<&ComponentVersion> {
+        let packages = self.packages.iter().map(|package| &package.version);
+        packages.chain(&self.publications).max_by_key(|version| version.created_at)
+    }
+
+    /// The revision that the component has come to.
+    pub fn revision(&self) -> i32 {
+        self.packages.last().map_or(0, |package| package.version.revision)
+    }
+}
+
+/// All components.
+pub(super) fn build(options: &Options, people: &People) -> Vec<Built> {
+    let mut all: Vec<Built> = Vec::with_capacity(options.components);
+    for index in 0..options.components {
+        let certificate = all.iter().rev().find(|built| built.component.component_type == ComponentType::Certificate);
+        let inside = certificate.map(|built| built.component.id);
+        all.push(built(options, people, index, inside));
+    }
+    all
+}
+
+/// What the component at a place is: every eleventh can't be shared.
+fn component_type(index: usize, dice: &mut Dice) -> ComponentType {
+    match index % 33 {
+        10 => ComponentType::Certificate,
+        21 => ComponentType::CustomLibrary,
+        32 => ComponentType::FlowService,
+        _ if dice.percent(12) => ComponentType::ApiService,
+        _ => ComponentType::Process,
+    }
+}
+
+fn built(options: &Options, people: &People, index: usize, inside: Option<ComponentId>) -> Built {
+    let mut dice = Dice::new(options.seed, For::Component, index);
+    let began = options.at - TimeDelta::days(DAYS);
+    let created = dice.days_after(began, 2, PACKAGED_BY - 10);
+    let component = Component {
+        id: dice.id(created),
+        owner_id: people.publisher.id,
+        name: words::component(index),
+        component_type: component_type(index, &mut dice),
+        created_at: created,
+        created_by: people.actor(),
+    };
+    let mut built = Built { component, packages: Vec::new(), publications: Vec::new(), highest_label: 0 };
+    let mut at = dice.days_after(created, 0, 3);
+    while at < options.at - TimeDelta::hours(1) {
+        // Lately the publisher was busy with other things, so that most packs are up to date.
+        let lately = at > options.at - TimeDelta::days(LATELY);
+        if !lately || dice.percent(15) {
+            package(&mut built, at, inside, &mut dice);
+        }
+        at = dice.days_after(at, 25, 160);
+    }
+    if built.component.component_type.can_be_shared() && dice.below(PUBLISHED) == 0 {
+        publish(options, &mut built, &mut dice);
+    }
+    built
+}
+
+/// Publishes a component again and again, first in the days after its first package.
+fn publish(options: &Options, built: &mut Built, dice: &mut Dice) {
+    let Some(first) = built.packages.first().map(|package| package.version.created_at) else { return };
+    let mut at = dice.days_after(first, 0, 3);
+    while at < options.at - TimeDelta::days(LATELY / 2) {
+        let packaged = built.packages.iter().map(|package| &package.version);
+        let revision = packaged.filter(|version| version.created_at <= at).map(|version| version.revision).max();
+        built.publications.push(ComponentVersion {
+            id: dice.id(at),
+            component_id: built.component.id,
+            kind: VersionKind::Publication,
+            version: (built.publications.len() + 1).to_string(),
+            shareable: true,
+            notes: dice.percent(70).then(|| words::package_notes(dice)),
+            revision: revision.unwrap_or(0),
+            created_at: at,
+            created_by: built.component.created_by.clone(),
+        });
+        at = dice.days_after(at, 60, 200);
+    }
+}
+
+/// Deletes some of the packages that nothing holds: the publisher tidied up on the last day. What packs follow
+/// is left alone.
+pub(super) fn tidy(options: &Options, all: &mut [Built], held: &BTreeSet<ComponentVersionId>) {
+    for (index, built) in all.iter_mut().enumerate() {
+        let mut dice = Dice::new(options.seed, For::Tidying, index);
+        let latest = built.latest(VersionKind::Package, options.at).map(|stamp| stamp.id);
+        for package in &mut built.packages {
+            let id = package.version.id;
+            if dice.percent(10) && !held.contains(&id) && latest != Some(id) {
+                let day = options.at - TimeDelta::hours(24);
+                package.deleted_at = Some(dice.between(day.max(package.version.created_at), options.at));
+            }
+        }
+    }
+}
+
+fn package(built: &mut Built, at: Instant, inside: Option<ComponentId>, dice: &mut Dice) {
+    let component = &built.component;
+    let first = built.packages.is_empty();
+    let shareable = component.component_type.can_be_shared() && (first || dice.percent(80));
+    let counted = u64::try_from(built.highest_label).ok();
+    let label = if !first && dice.percent(10) {
+        format!("{}.{}", built.highest_label, built.packages.len())
+    } else {
+        next_label(counted)
+    };
+    let number = numeric_label(&label).and_then(|number| i64::try_from(number).ok()).unwrap_or(0);
+    built.highest_label = built.highest_label.max(number);
+    let revision = i32::try_from(built.packages.len()).unwrap_or(0) + 1;
+    let version = ComponentVersion {
+        id: dice.id(at),
+        component_id: component.id,
+        kind: VersionKind::Package,
+        version: label,
+        shareable,
+        notes: dice.percent(70).then(|| words::package_notes(dice)),
+        revision,
+        created_at: at,
+        created_by: component.created_by.clone(),
+    };
+    let own = ManifestEntry { component_id: component.id, revision, extensibility: settings(dice) };
+    let others = inside.filter(|_| shareable && dice.percent(50)).map(|component_id| ManifestEntry {
+        component_id,
+        revision: 1,
+        extensibility: settings(dice),
+    });
+    let manifest = std::iter::once(own).chain(others).collect();
+    built.packages.push(Packaged { version, manifest, deleted_at: None });
+}
+
+/// Some settings, by name, as packaging keeps them.
+fn settings(dice: &mut Dice) -> Vec<ExtensibilitySetting> {
+    let mut names: Vec<&str> = words::SETTINGS.iter().copied().filter(|_| dice.percent(40)).collect();
+    names.sort_unstable();
+    let setting =
+        |name: &str| ExtensibilitySetting { name: name.to_owned(), extensible: true, uses_default: dice.percent(60) };
+    names.into_iter().map(setting).collect()
+}

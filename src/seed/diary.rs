@@ -1,0 +1,137 @@
+//! What the audit log says of single installations: most of it by far, and so the last days alone.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::Options;
+use super::dice::For;
+use super::field::{Came, Planted};
+use super::life::{Fate, Issue, Life};
+use super::log::{Log, Noted};
+use super::people::{People, Person, actor};
+use crate::domain::Instant;
+use crate::domain::account::Actor;
+use crate::domain::id::AccountId;
+use crate::domain::installation::{SkipReason, UpdateMethod, UpdateState};
+
+/// How many days back it tells.
+const TELLING: i64 = 30;
+
+/// What happened to the installations of a pack in the last days.
+#[derive(Debug)]
+pub(super) struct Diary {
+    log: Log,
+    since: Instant,
+}
+
+impl Diary {
+    pub(super) fn new(options: &Options, people: &People, index: usize) -> Self {
+        let log = Log::new(options, For::LogOfField, index, people.actor());
+        Self { log, since: options.at - TimeDelta::days(TELLING) }
+    }
+
+    /// What was told since this was asked last.
+    pub(super) fn take(&mut self) -> Vec<Noted> {
+        std::mem::take(&mut self.log.entries)
+    }
+
+    fn about(&mut self, at: Instant, action: &'static str, by: Actor, of: About<'_>) -> Option<&mut Noted> {
+        if at < self.since {
+            return None;
+        }
+        let entry = self.log.note(at, action, ("Installation", of.installation), of.name);
+        entry.actor = by;
+        Some(entry.concerning(of.account))
+    }
+
+    /// How an installation came, and how it went or froze.
+    pub(super) fn installation(&mut self, life: &Life, planted: &Planted, person: &Person) {
+        let Planted { installation, frozen_at, .. } = planted;
+        let shown = installation.override_name.as_ref().unwrap_or(&life.pack.name);
+        let of = About { installation: installation.id.into(), account: person.account.id, name: shown };
+        let at = installation.installed_at;
+        if let Some(entry) = self.about(at, "installPack", actor(&person.token), of) {
+            entry.set("version", &life.version_at(at).1.to_string());
+        }
+        if let Some(at) = installation.uninstalled_at {
+            let deleted = life.pack.deleted_at.is_some_and(|deleted| deleted <= at);
+            let (action, by) = if deleted {
+                ("scheduler.uninstallPack", Actor::scheduler())
+            } else {
+                ("uninstallPack", actor(&person.token))
+            };
+            if let Some(entry) = self.about(at, action, by, of) {
+                entry.change("version", Some(&life.number(installation.version_id).to_string()), None);
+            }
+        }
+        if let Some(at) = *frozen_at
+            && let Some(entry) = self.about(at, "scheduler.freezeInstallation", Actor::scheduler(), of)
+        {
+            entry.change("state", Some("ACTIVE"), Some("FROZEN"));
+        }
+    }
+
+    /// How an update was offered, and what became of it.
+    pub(super) fn update(&mut self, life: &Life, issue: &Issue, came: &Came, person: &Person) {
+        let update = &came.update;
+        let of =
+            About { installation: update.id.installation.into(), account: person.account.id, name: &life.pack.name };
+        let (from, to) = (life.number(update.from_version_id).to_string(), issue.version.number.to_string());
+        let offered = issue.fate != Fate::Immediate && update.skip_reason != Some(SkipReason::NotEntitled);
+        if offered && let Some(entry) = self.about(update.offered_at, "scheduler.offerUpdate", Actor::scheduler(), of) {
+            entry.set("update.state", "OFFERED").set("version", &from);
+        }
+        let Some(at) = update.settled_at else { return };
+        let before = offered.then_some("OFFERED");
+        let early = update.how == Some(UpdateMethod::Early);
+        let action = match update.state {
+            UpdateState::Applied if early => "applyPendingUpdate",
+            UpdateState::Withdrawn => "scheduler.withdrawUpdate",
+            _ => "scheduler.applyUpdate",
+        };
+        let by = if early { actor(&person.token) } else { Actor::scheduler() };
+        let now = if update.state == UpdateState::Applied { &to } else { &from };
+        if let Some(entry) = self.about(at, action, by, of) {
+            entry
+                .change("update.state", before, Some(state(update.state)))
+                .change("update.how", None, update.how.map(how))
+                .change("update.skipReason", None, update.skip_reason.map(reason))
+                .change("version", None, Some(now));
+        }
+    }
+}
+
+/// Which installation an entry is about.
+#[derive(Clone, Copy)]
+struct About<'a> {
+    installation: Uuid,
+    account: AccountId,
+    name: &'a str,
+}
+
+fn state(state: UpdateState) -> &'static str {
+    match state {
+        UpdateState::Offered => "OFFERED",
+        UpdateState::Applied => "APPLIED",
+        UpdateState::Skipped => "SKIPPED",
+        UpdateState::Failed => "FAILED",
+        UpdateState::Withdrawn => "WITHDRAWN",
+    }
+}
+
+fn how(how: UpdateMethod) -> &'static str {
+    match how {
+        UpdateMethod::Early => "EARLY",
+        UpdateMethod::Automatic => "AUTOMATIC",
+        UpdateMethod::Immediate => "IMMEDIATE",
+        UpdateMethod::CatchUp => "CATCH_UP",
+        UpdateMethod::CanceledBack => "CANCELED_BACK",
+    }
+}
+
+fn reason(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::NotEntitled => "NOT_ENTITLED",
+        SkipReason::AccountSuspended => "ACCOUNT_SUSPENDED",
+    }
+}

@@ -1,0 +1,288 @@
+//! What the audit log says of how the world came about (R51): all that the publisher did, and each step of a
+//! release. Of single installations `diary.rs` tells.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::catalogue::Built;
+use super::dice::{Dice, For};
+use super::life::{Edit, Fate, Issue, Life};
+use super::people::{Circle, People, Person, enrolment};
+use super::{Options, World};
+use crate::domain::Instant;
+use crate::domain::account::{AccountGroup, Actor};
+use crate::domain::event::Change;
+use crate::domain::id::AccountId;
+use crate::domain::packaged_component::{ComponentVersion, VersionKind};
+use crate::domain::release::ReleaseState;
+
+/// An entry of the audit log.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    pub id: Uuid,
+    /// The managed account that it concerns.
+    pub account_id: Option<AccountId>,
+    pub occurred_at: Instant,
+    pub actor: Actor,
+    pub action: &'static str,
+    pub subject_type: &'static str,
+    pub subject_id: Uuid,
+    pub subject_name: String,
+    pub changes: Vec<Change>,
+}
+
+impl Noted {
+    pub(super) fn concerning(&mut self, account: AccountId) -> &mut Self {
+        self.account_id = Some(account);
+        self
+    }
+
+    pub(super) fn change(&mut self, field: &str, before: Option<&str>, after: Option<&str>) -> &mut Self {
+        if before != after {
+            let text = |value: Option<&str>| value.map(ToOwned::to_owned);
+            self.changes.push(Change { field: field.into(), before: text(before), after: text(after) });
+        }
+        self
+    }
+
+    pub(super) fn set(&mut self, field: &str, after: &str) -> &mut Self {
+        self.change(field, None, Some(after))
+    }
+}
+
+/// Entries being gathered, with dice of their own for the ids.
+#[derive(Debug)]
+pub(super) struct Log {
+    dice: Dice,
+    /// Who acts when nothing else is said.
+    actor: Actor,
+    pub(super) entries: Vec<Noted>,
+}
+
+impl Log {
+    pub(super) fn new(options: &Options, what: For, index: usize, actor: Actor) -> Self {
+        Self { dice: Dice::new(options.seed, what, index), actor, entries: Vec::new() }
+    }
+
+    /// An entry about something: its type in the schema, its id, its name.
+    pub(super) fn note<I: Into<Uuid>>(
+        &mut self,
+        at: Instant,
+        action: &'static str,
+        (subject_type, id): (&'static str, I),
+        name: &str,
+    ) -> &mut Noted {
+        let (id, subject_id, actor) = (self.dice.id(at), id.into(), self.actor.clone());
+        self.entries.push(Noted {
+            id,
+            account_id: None,
+            occurred_at: at,
+            actor,
+            action,
+            subject_type,
+            subject_id,
+            subject_name: name.to_owned(),
+            changes: Vec::new(),
+        });
+        let last = self.entries.len() - 1;
+        &mut self.entries[last]
+    }
+
+    fn state(&mut self, of: &mut Step<'_>, at: Instant, action: &'static str, after: &'static str) -> &mut Noted {
+        let before = std::mem::replace(&mut of.state, after);
+        self.note(at, action, ("Release", of.issue.release.id), of.pack).change("state", Some(before), Some(after))
+    }
+}
+
+/// A release on its way.
+struct Step<'a> {
+    issue: &'a Issue,
+    pack: &'a str,
+    state: &'static str,
+}
+
+impl World {
+    /// What is told of the world itself.
+    #[must_use]
+    pub fn seeded(&self, installations: usize) -> Noted {
+        let publisher = &self.people.publisher;
+        let mut log = Log::new(&self.options, For::Log, 0, Actor::command_line());
+        log.note(self.options.at, "seed", ("PublisherAccount", publisher.id), &publisher.name)
+            .set("seed", &self.options.seed.to_string())
+            .set("packs", &self.options.packs.to_string())
+            .set("installations", &installations.to_string())
+            .clone()
+    }
+
+    /// How the publisher began.
+    #[must_use]
+    pub fn of_publisher(&self) -> Vec<Noted> {
+        let (publisher, token) = (&self.people.publisher, &self.people.token);
+        let mut log = Log::new(&self.options, For::Log, 1, Actor::command_line());
+        log.note(
+            publisher.created_at,
+            "commandLine.createAccount",
+            ("PublisherAccount", publisher.id),
+            &publisher.name,
+        )
+        .set("name", &publisher.name);
+        log.note(token.created_at, "createApiToken", ("ApiToken", token.id), &token.name).set("role", "ADMINISTRATOR");
+        log.entries
+    }
+
+    /// How the account at a place came and, perhaps, was suspended.
+    #[must_use]
+    pub fn of_person(&self, place: usize, person: &Person) -> Vec<Noted> {
+        let Person { account, token, .. } = person;
+        let subject = ("ManagedAccount", account.id);
+        let mut log = Log::new(&self.options, For::LogOfPeople, place, self.people.actor());
+        log.note(account.created_at, "createManagedAccount", subject, &account.name)
+            .concerning(account.id)
+            .set("name", &account.name)
+            .change("timeZone", None, account.time_zone.as_deref());
+        let enrolled = log.note(token.created_at, "enrolManagedAccount", subject, &token.name);
+        enrolled.concerning(account.id).set("role", "ADMINISTRATOR").actor = enrolment(account.id);
+        if let Some(at) = account.suspended_at {
+            let suspended = log.note(at, "suspendAccount", subject, &account.name);
+            suspended.concerning(account.id).change("status", Some("ACTIVE"), Some("SUSPENDED"));
+        }
+        log.entries
+    }
+
+    /// How the group at a place came about, and who came into it. Everybody is in All Accounts unasked.
+    #[must_use]
+    pub fn of_circle(&self, place: usize, Circle { group, members }: &Circle) -> Vec<Noted> {
+        let mut log = Log::new(&self.options, For::LogOfGroup, place, self.people.actor());
+        let AccountGroup { id, name, is_all_accounts, created_at, .. } = group;
+        if *is_all_accounts {
+            return log.entries;
+        }
+        let subject = ("AccountGroup", *id);
+        log.note(*created_at, "createAccountGroup", subject, name).set("name", name);
+        for member in members.iter().filter_map(|place| self.people.accounts.get(*place as usize)) {
+            // Soon after it came, and before it enrolled.
+            let at = member.account.created_at.max(*created_at) + TimeDelta::minutes(1);
+            let added = log.note(at, "addAccountsToGroup", subject, name);
+            added.concerning(member.account.id).set("accounts", &member.account.name);
+        }
+        log.entries
+    }
+
+    /// What was made of the component at a place.
+    #[must_use]
+    pub fn of_component(&self, place: usize, built: &Built) -> Vec<Noted> {
+        let mut log = Log::new(&self.options, For::LogOfComponent, place, self.people.actor());
+        let component = &built.component;
+        let name = &component.name;
+        log.note(component.created_at, "createComponent", ("Component", component.id), name).set("name", name);
+        for package in &built.packages {
+            log.version(&package.version, name);
+            if let Some(at) = package.deleted_at {
+                let subject = ("PackagedComponent", package.version.id);
+                let deleted = log.note(at, "deletePackagedComponent", subject, name);
+                deleted.change("version", Some(&package.version.version), None);
+            }
+        }
+        for publication in &built.publications {
+            log.version(publication, name);
+        }
+        log.entries
+    }
+}
+
+impl Log {
+    fn version(&mut self, version: &ComponentVersion, name: &str) {
+        match version.kind {
+            VersionKind::Package => {
+                let subject = ("PackagedComponent", version.id);
+                self.note(version.created_at, "createPackagedComponents", subject, name)
+                    .set("version", &version.version)
+                    .set("shareable", if version.shareable { "true" } else { "false" });
+            }
+            VersionKind::Publication => {
+                let subject = ("Publication", version.id);
+                self.note(version.created_at, "publishComponent", subject, name).set("number", &version.version);
+            }
+        }
+    }
+
+    fn edit(&mut self, life: &Life, at: Instant, edit: &Edit) {
+        let (subject, name) = (("IntegrationPack", life.pack.id), &life.pack.name);
+        match edit {
+            Edit::Added(components) => {
+                let added = self.note(at, "addPackComponents", subject, name);
+                for component in components {
+                    added.set("components", &component.0.to_string());
+                }
+            }
+            Edit::Removed { component, marked } => {
+                let removed = self.note(at, "removePackComponent", subject, name);
+                let marked = if *marked { "true" } else { "false" };
+                removed.set("component", &component.0.to_string()).set("markedForRemoval", marked);
+            }
+            Edit::Pinned { component, version } => {
+                let pinned = self.note(at, "pinPackComponent", subject, name);
+                pinned.set("component", &component.0.to_string()).set("pinned", &version.0.to_string());
+            }
+        }
+    }
+
+    fn release(&mut self, pack: &str, issue: &Issue) {
+        let release = &issue.release;
+        let window = release.window.as_ref();
+        let date = window.map(|window| window.date.to_string());
+        self.note(release.created_at, "releaseIntegrationPack", ("Release", release.id), pack)
+            .set("version", &issue.version.number.to_string())
+            .change("date", None, date.as_deref())
+            .change("timeZone", None, window.map(|window| window.time_zone.as_str()));
+        let mut step = Step { issue, pack, state: if window.is_some() { "SCHEDULED" } else { "IN_PROGRESS" } };
+        match (issue.fate, release.started_at, release.ended_at) {
+            (Fate::Canceled, _, Some(ended)) => {
+                self.state(&mut step, ended, "cancelRelease", "CANCELED");
+            }
+            (Fate::Promoted, Some(at), _) => {
+                self.state(&mut step, at, "promoteRelease", "IN_PROGRESS");
+            }
+            (Fate::First | Fate::Dated, Some(at), _) if window.is_some() => {
+                self.state(&mut step, at, "scheduler.startRelease", "IN_PROGRESS").actor = Actor::scheduler();
+            }
+            _ => {}
+        }
+        if let (Some(_), Some(ended)) = (release.started_at, release.ended_at) {
+            let partly = release.state == ReleaseState::PartiallySucceeded;
+            let after = if partly { "PARTIALLY_SUCCEEDED" } else { "SUCCEEDED" };
+            self.state(&mut step, ended, "scheduler.completeRelease", after).actor = Actor::scheduler();
+        }
+    }
+}
+
+/// The life of the pack at a place, whose installations are planted; shared with groups of these names, and
+/// with so many installations until it was deleted.
+pub(super) fn of_life(
+    options: &Options,
+    people: &People,
+    index: usize,
+    life: &Life,
+    groups: &[&Circle],
+    installations: usize,
+) -> Vec<Noted> {
+    let mut log = Log::new(options, For::LogOfPack, index, people.actor());
+    let (subject, name) = (("IntegrationPack", life.pack.id), &life.pack.name);
+    log.note(life.pack.created_at, "createIntegrationPack", subject, name).set("name", name);
+    for (at, edit) in &life.edits {
+        log.edit(life, *at, edit);
+    }
+    for circle in groups {
+        // Before anybody can have installed it.
+        let at = life.pack.created_at + TimeDelta::seconds(30);
+        log.note(at, "sharePack", subject, name).set("groups", &circle.group.name);
+    }
+    for issue in &life.issues {
+        log.release(name, issue);
+    }
+    if let Some(at) = life.pack.deleted_at {
+        let deleted = log.note(at, "deleteIntegrationPack", subject, name);
+        deleted.change("name", Some(name), None).change("installations", Some(&installations.to_string()), None);
+    }
+    log.entries
+}

@@ -1,0 +1,346 @@
+//! The lives of packs: what is in them, what was released when, and how they stand now.
+
+use chrono::{Days, TimeDelta};
+
+use super::catalogue::{Built, LATELY, PACKAGED_BY};
+use super::dice::{Dice, For};
+use super::life::{Edit, Fate, Issue, Life};
+use super::people::{DAYS, People};
+use super::{Options, words};
+use crate::domain::Instant;
+use crate::domain::account::Actor;
+use crate::domain::id::{ComponentId, PackVersionId};
+use crate::domain::pack::{
+    Content, DeploymentModel, DraftRow, Guide, InstallationType, Pack, PackVersion, PendingRelease, Standing,
+    SupportInfo, assess, ids,
+};
+use crate::domain::packaged_component::{ComponentType, VersionKind};
+use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
+use crate::domain::window::{Window, release_window};
+
+/// How a pack stands at the end of its life so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    NeverReleased,
+    FirstReleaseScheduled,
+    Testing,
+    Current,
+    Deleted,
+}
+
+/// A life being made.
+struct Maker<'a> {
+    options: &'a Options,
+    catalogue: &'a [Built],
+    dice: Dice,
+    actor: Actor,
+    life: Life,
+    /// The places of the components in the draft.
+    draft: Vec<usize>,
+    current: Content,
+    pending: Option<Content>,
+    numbers: i32,
+}
+
+/// The life of the pack at a place.
+pub(super) fn life(options: &Options, people: &People, catalogue: &[Built], index: usize) -> Life {
+    let mut dice = Dice::new(options.seed, For::Pack, index);
+    let began = options.at - TimeDelta::days(DAYS);
+    let created = dice.days_after(began, PACKAGED_BY + 1, DAYS - 100);
+    let installation_type = if dice.percent(22) { InstallationType::Multi } else { InstallationType::Single };
+    let ending = match dice.below(100) {
+        // The first two can always be installed.
+        _ if index == 0 => Ending::Testing,
+        _ if index == 1 => Ending::Current,
+        _ if index % 40 == 17 => Ending::Deleted,
+        0..4 => Ending::NeverReleased,
+        4..7 => Ending::FirstReleaseScheduled,
+        7..27 => Ending::Testing,
+        _ => Ending::Current,
+    };
+    // The largest ones are of the new model.
+    let legacy = index > 1 && dice.percent(8);
+    let name = words::pack(index);
+    let pack = Pack {
+        id: dice.id(created),
+        publisher_id: people.publisher.id,
+        description: format!("{name}, with everything that belongs to it."),
+        support: support(&name, &mut dice),
+        name,
+        installation_type,
+        deployment_model: if legacy { DeploymentModel::Legacy } else { DeploymentModel::Packaged },
+        revision: 1,
+        assessment: crate::domain::pack::Assessment::default(),
+        last_number: 0,
+        standing: Standing::default(),
+        created_at: created,
+        created_by: people.actor(),
+        updated_at: created,
+        deleted_at: None,
+    };
+    let life = Life { pack, rows: Vec::new(), edits: Vec::new(), keys: Vec::new(), issues: Vec::new() };
+    let maker = Maker {
+        options,
+        catalogue,
+        dice,
+        actor: people.actor(),
+        life,
+        draft: Vec::new(),
+        current: Content::new(),
+        pending: None,
+        numbers: 0,
+    };
+    maker.live(ending)
+}
+
+fn support(name: &str, dice: &mut Dice) -> SupportInfo {
+    SupportInfo {
+        contact: dice.percent(90).then(|| "Integration desk".to_owned()),
+        url: dice.percent(60).then(|| "https://support.example.com/integrations".to_owned()),
+        installation_guide: dice
+            .percent(60)
+            .then(|| Guide::Text(format!("# {name}\n\nSet the endpoint, then run once."))),
+        user_guide: dice.percent(40).then(|| Guide::Url("https://docs.example.com/integrations".to_owned())),
+        prerequisites: None,
+    }
+}
+
+impl Maker<'_> {
+    fn live(mut self, ending: Ending) -> Life {
+        let created = self.life.pack.created_at;
+        let wanted = self.dice.range(3, 12);
+        let mut edited = created + TimeDelta::minutes(self.dice.range(1, 60));
+        let added = (0..wanted).filter_map(|_| self.add()).collect();
+        self.edit(edited, Edit::Added(added));
+        if matches!(ending, Ending::Testing | Ending::Current | Ending::Deleted) {
+            edited = self.release_over_the_years(edited);
+        }
+        let pending_from = self.dice.days_after(self.options.at, -5, -2);
+        match ending {
+            Ending::FirstReleaseScheduled => self.schedule(pending_from),
+            Ending::Testing => {
+                self.change(pending_from - TimeDelta::hours(1));
+                self.schedule(pending_from);
+            }
+            Ending::Deleted => self.life.pack.deleted_at = Some(self.dice.days_after(self.options.at, -20, -8)),
+            Ending::NeverReleased | Ending::Current => {}
+        }
+        self.leave_something_open(edited);
+        self.finish()
+    }
+
+    /// The releases that have ended; gives when the last edit was.
+    fn release_over_the_years(&mut self, mut edited: Instant) -> Instant {
+        let wanted = self.dice.range(1, 5);
+        let mut at = self.dice.days_after(edited, 1, 12);
+        while i64::from(self.numbers) < wanted && at < self.options.at - TimeDelta::days(35) {
+            if self.numbers > 0 && (self.dice.percent(25) || self.content(at) == self.current) {
+                edited = at - TimeDelta::hours(2);
+                self.change(edited);
+            }
+            let fate = match self.dice.below(100) {
+                _ if self.numbers == 0 => Fate::First,
+                0..35 => Fate::Immediate,
+                35..85 => Fate::Dated,
+                85..93 => Fate::Promoted,
+                _ => Fate::Canceled,
+            };
+            if self.content(at) != self.current {
+                self.issue(at, fate);
+            }
+            at = self.dice.days_after(at, 30, 130);
+        }
+        let last = self.life.issues.last().map_or(edited, |issue| issue.release.created_at);
+        let at = self.dice.days_after(self.options.at, -LATELY, -37);
+        if self.dice.percent(65) && at > last + TimeDelta::days(25) && self.content(at) != self.current {
+            self.issue(at, Fate::Dated);
+        }
+        edited
+    }
+
+    /// Which kind of versions the pack holds (R52).
+    fn kind(&self) -> VersionKind {
+        self.life.pack.deployment_model.holds()
+    }
+
+    /// A place in the catalogue that the pack can take (R11, R12) and hasn't; `None` when none is found.
+    fn candidate(&mut self) -> Option<usize> {
+        let multi = self.life.pack.installation_type == InstallationType::Multi;
+        (0..50).find_map(|_| {
+            let place = self.dice.place(self.catalogue.len());
+            let built = self.catalogue.get(place)?;
+            let component_type = built.component.component_type;
+            let fits = component_type.can_be_shared() && !(multi && component_type == ComponentType::ApiService);
+            let made = built.latest(self.kind(), self.life.pack.created_at).is_some();
+            (fits && made && !self.draft.contains(&place)).then_some(place)
+        })
+    }
+
+    fn add(&mut self) -> Option<ComponentId> {
+        let place = self.candidate()?;
+        let component = self.catalogue[place].component.id;
+        self.draft.push(place);
+        if !self.life.keys.iter().any(|(known, _)| *known == component) {
+            let key = self.dice.key();
+            self.life.keys.push((component, key));
+        }
+        Some(component)
+    }
+
+    /// Another component, or one less.
+    fn change(&mut self, at: Instant) {
+        if self.draft.len() > 3 && (self.draft.len() >= 12 || self.dice.percent(25)) {
+            let place = self.dice.place(self.draft.len());
+            let component = self.catalogue[self.draft.remove(place)].component.id;
+            let marked = self.current.contains_key(&component);
+            self.edit(at, Edit::Removed { component, marked });
+        } else if let Some(component) = self.add() {
+            self.edit(at, Edit::Added(vec![component]));
+        }
+    }
+
+    fn edit(&mut self, at: Instant, edit: Edit) {
+        self.life.pack.revision += 1;
+        self.life.pack.updated_at = at;
+        self.life.edits.push((at, edit));
+    }
+
+    /// What a release made at an instant takes.
+    fn content(&self, at: Instant) -> Content {
+        let built = self.draft.iter().map(|place| &self.catalogue[*place]);
+        built.filter_map(|built| Some((built.component.id, built.latest(self.kind(), at)?))).collect()
+    }
+
+    fn window(&mut self, at: Instant, from: i64, to: i64) -> Option<Window> {
+        let days = u64::try_from(self.dice.range(from, to)).unwrap_or(0);
+        let date = at.date_naive().checked_add_days(Days::new(days))?;
+        release_window(date, words::PUBLISHER_ZONE).ok()
+    }
+
+    /// Makes a release that has ended. Those that are rolled out end with their last installation: later.
+    fn issue(&mut self, at: Instant, fate: Fate) {
+        let dated = match fate {
+            Fate::First => self.dice.percent(30),
+            Fate::Immediate | Fate::Pending => false,
+            Fate::Dated | Fate::Promoted | Fate::Canceled => true,
+        };
+        let window = if dated { self.window(at, 3, 10) } else { None };
+        let early = at + TimeDelta::minutes(self.dice.range(12 * 60, 36 * 60));
+        let opened = window.as_ref().map(|w| w.starts_at + TimeDelta::milliseconds(self.dice.range(5, 400)));
+        let content = self.content(at);
+        let version = self.push(at, fate, window, &content);
+        let Some(issue) = self.life.issues.last_mut() else { return };
+        let release = &mut issue.release;
+        match fate {
+            Fate::First | Fate::Immediate | Fate::Dated => release.started_at = opened.or(Some(at)),
+            Fate::Promoted => (release.started_at, release.promoted_at) = (Some(early), Some(early)),
+            Fate::Canceled | Fate::Pending => release.ended_at = Some(early),
+        }
+        if fate == Fate::Canceled {
+            release.state = ReleaseState::Canceled;
+            return;
+        }
+        release.state = ReleaseState::Succeeded;
+        release.ended_at = release.started_at;
+        self.current = content;
+        self.life.pack.standing.current_version = Some(version);
+    }
+
+    /// Makes the release that waits for its date.
+    fn schedule(&mut self, at: Instant) {
+        let content = self.content(at);
+        let Some(window) = self.window(self.options.at, 3, 10) else { return };
+        if content.is_empty() || content == self.current {
+            return;
+        }
+        let starts_at = window.starts_at;
+        let version_id = self.push(at, Fate::Pending, Some(window), &content);
+        let Some(issue) = self.life.issues.last() else { return };
+        let release_id = issue.release.id;
+        self.life.pack.standing.pending = Some(PendingRelease { release_id, version_id, starts_at });
+        self.pending = Some(content);
+    }
+
+    fn push(&mut self, at: Instant, fate: Fate, window: Option<Window>, content: &Content) -> PackVersionId {
+        self.numbers += 1;
+        let (pack, dice): (&mut Pack, &mut Dice) = (&mut self.life.pack, &mut self.dice);
+        pack.revision += 1;
+        pack.last_number = self.numbers;
+        let (release_id, version_id) = (dice.id(at), dice.id(at));
+        let version = PackVersion {
+            id: version_id,
+            pack_id: pack.id,
+            publisher_id: pack.publisher_id,
+            number: self.numbers,
+            notes: words::release_notes(self.numbers, dice),
+            release_id,
+            created_at: at,
+        };
+        let schedule = if window.is_some() { ReleaseSchedule::OnSpecifiedDate } else { ReleaseSchedule::Immediately };
+        let release = Release {
+            id: release_id,
+            pack_id: pack.id,
+            publisher_id: pack.publisher_id,
+            version_id,
+            previous_version_id: pack.standing.current_version,
+            state: ReleaseState::Scheduled,
+            schedule,
+            window,
+            lateness_seconds: None,
+            superseded_by: None,
+            created_at: at,
+            created_by: self.actor.clone(),
+            promoted_at: None,
+            started_at: None,
+            ended_at: None,
+        };
+        self.life.issues.push(Issue { version, content: ids(content), release, progressed_at: None, fate });
+        version_id
+    }
+
+    /// What the publisher is at since: a component more, one that is to go, one that stays behind (R15, R16).
+    fn leave_something_open(&mut self, edited: Instant) {
+        let since = self.life.issues.last().map_or(edited, |issue| issue.release.created_at);
+        let until = self.life.pack.deleted_at.unwrap_or(self.options.at);
+        let at = self.dice.between(since.max(edited), until);
+        if self.dice.percent(10)
+            && let Some(component) = self.add()
+        {
+            self.edit(at, Edit::Added(vec![component]));
+        }
+        self.life.rows = self.draft_rows();
+        let place = self.dice.place(self.life.rows.len());
+        let versions = self.draft.get(place).map(|place| &self.catalogue[*place]);
+        let versions = versions.map(|built| built.versions(self.kind(), self.options.at)).unwrap_or_default();
+        let chosen = self.dice.place(versions.len());
+        let (mark, pin) = (self.dice.percent(5), self.dice.percent(10));
+        let Some(component) = self.life.rows.get(place).map(|row| row.component_id) else { return };
+        let held = |content: &Content| content.contains_key(&component);
+        if mark && (held(&self.current) || self.pending.as_ref().is_some_and(held)) {
+            self.life.rows[place].marked_for_removal = true;
+            self.edit(at, Edit::Removed { component, marked: true });
+        } else if pin && let Some(version) = versions.get(chosen).copied() {
+            self.life.rows[place].pinned = Some(version);
+            self.edit(at, Edit::Pinned { component, version });
+        }
+    }
+
+    /// The draft with every row following.
+    fn draft_rows(&self) -> Vec<DraftRow> {
+        let row = |place: &usize| {
+            let built = &self.catalogue[*place];
+            let latest_shareable = built.latest(self.kind(), self.options.at);
+            DraftRow { component_id: built.component.id, pinned: None, marked_for_removal: false, latest_shareable }
+        };
+        self.draft.iter().map(row).collect()
+    }
+
+    fn finish(mut self) -> Life {
+        let content = self.pending.unwrap_or(self.current);
+        self.life.pack.assessment = assess(&self.life.rows, &content);
+        if self.life.pack.deleted_at.is_some() {
+            self.life.rows.clear();
+        }
+        self.life
+    }
+}

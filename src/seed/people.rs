@@ -1,0 +1,158 @@
+//! The publisher, the accounts that it manages, and their groups.
+
+use chrono::TimeDelta;
+
+use super::dice::{Dice, For};
+use super::{Options, words};
+use crate::domain::Instant;
+use crate::domain::account::{
+    ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role,
+};
+use crate::domain::id::{AccountId, TokenId};
+use crate::domain::text;
+
+/// How many days before the present the publisher began.
+pub(super) const DAYS: i64 = 720;
+/// Every how manieth account is suspended.
+const SUSPENDED: usize = 101;
+
+/// A managed account, that has enrolled.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub account: Account,
+    pub name_key: String,
+    /// Its administrator's.
+    pub token: ApiToken,
+    /// The hash of a secret that nobody knows.
+    pub secret_hash: [u8; 32],
+    /// The spent token that it enrolled with: its id, and such a hash.
+    pub enrolment: (uuid::Uuid, [u8; 32]),
+}
+
+/// A group, and which accounts are in it, by their places, in order.
+#[derive(Clone, Debug)]
+pub struct Circle {
+    pub group: AccountGroup,
+    pub members: Vec<u32>,
+}
+
+/// Everybody.
+#[derive(Clone, Debug)]
+pub struct People {
+    pub publisher: Account,
+    /// The publisher's administrator's.
+    pub token: ApiToken,
+    pub accounts: Vec<Person>,
+    /// All Accounts first.
+    pub circles: Vec<Circle>,
+    /// The present, at which the world is told.
+    pub(super) now: Instant,
+}
+
+impl People {
+    pub(super) fn new(options: &Options) -> Self {
+        let mut dice = Dice::new(options.seed, For::Publisher, 0);
+        let began = options.at - TimeDelta::days(DAYS);
+        let id: AccountId = dice.id(began);
+        let publisher = Account {
+            id,
+            kind: AccountKind::Publisher,
+            publisher_id: id,
+            name: words::PUBLISHER.into(),
+            time_zone: Some(words::PUBLISHER_ZONE.into()),
+            status: AccountStatus::Active,
+            suspended_at: None,
+            enrolled_at: Some(began),
+            created_at: began,
+        };
+        let token = token(dice.id(began), id, began, Actor::command_line());
+        let accounts: Vec<_> = (0..options.accounts).map(|index| person(options, id, began, index)).collect();
+        let everybody = (0..).take(accounts.len()).collect();
+        let mut circles =
+            vec![Circle { group: group(id, dice.id(began), ALL_ACCOUNTS.into(), true, began), members: everybody }];
+        circles.extend((0..options.groups).map(|index| circle(options, id, began, index)));
+        Self { publisher, token, accounts, circles, now: options.at }
+    }
+
+    /// Who the publisher's things were made by.
+    pub(super) fn actor(&self) -> Actor {
+        actor(&self.token)
+    }
+}
+
+/// Who acts with a token.
+pub(super) fn actor(token: &ApiToken) -> Actor {
+    Actor {
+        kind: ActorKind::ApiToken,
+        name: token.name.clone(),
+        token_id: Some(token.id),
+        account_id: Some(token.account_id),
+    }
+}
+
+/// Who acts with the token that an account enrols with.
+pub(super) fn enrolment(account: AccountId) -> Actor {
+    Actor { kind: ActorKind::ApiToken, name: "enrolment token".into(), token_id: None, account_id: Some(account) }
+}
+
+fn token(id: TokenId, account: AccountId, at: Instant, by: Actor) -> ApiToken {
+    ApiToken {
+        id,
+        account_id: account,
+        name: "administrator".into(),
+        role: Role::Administrator,
+        created_at: at,
+        created_by: by,
+        last_used_at: None,
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+fn person(options: &Options, publisher: AccountId, began: Instant, index: usize) -> Person {
+    let mut dice = Dice::new(options.seed, For::Account, index);
+    // The first one is there from the beginning, and stays: its token is told.
+    let created = if index == 0 { began + TimeDelta::days(1) } else { dice.days_after(began, 1, DAYS - 40) };
+    let enrolled = created + TimeDelta::minutes(dice.range(5, 3 * 24 * 60));
+    let suspended = index % SUSPENDED == SUSPENDED - 1;
+    let suspended_at = suspended.then(|| dice.days_after(options.at, -150, -10).max(enrolled + TimeDelta::days(1)));
+    let id = dice.id(created);
+    let account = Account {
+        id,
+        kind: AccountKind::Managed,
+        publisher_id: publisher,
+        name: words::account(index),
+        time_zone: dice.percent(80).then(|| words::zone(&mut dice).to_owned()),
+        status: if suspended { AccountStatus::Suspended } else { AccountStatus::Active },
+        suspended_at,
+        enrolled_at: Some(enrolled),
+        created_at: created,
+    };
+    Person {
+        name_key: text::key(&account.name),
+        token: token(dice.id(enrolled), id, enrolled, enrolment(id)),
+        secret_hash: dice.bytes(),
+        enrolment: (dice.id(created), dice.bytes()),
+        account,
+    }
+}
+
+fn group(publisher: AccountId, id: crate::domain::id::GroupId, name: String, all: bool, at: Instant) -> AccountGroup {
+    AccountGroup { id, publisher_id: publisher, name, is_all_accounts: all, created_at: at }
+}
+
+fn circle(options: &Options, publisher: AccountId, began: Instant, index: usize) -> Circle {
+    let mut dice = Dice::new(options.seed, For::Group, index);
+    let created = dice.days_after(began, 0, 60);
+    let group = group(publisher, dice.id(created), words::group(index), false, created);
+    // From two accounts in a thousand to one in three, few of them large.
+    let share = 2 + dice.below(19) * dice.below(19);
+    let mut members: Vec<u32> = (0..)
+        .take(options.accounts)
+        .filter(|account| (*account == 0 && index < 3) || dice.below(1000) < share)
+        .collect();
+    if members.is_empty() {
+        members.push(u32::try_from(dice.place(options.accounts)).unwrap_or(0));
+    }
+    Circle { group, members }
+}

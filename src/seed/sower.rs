@@ -1,0 +1,140 @@
+//! Who has installed a pack, and when.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::Options;
+use super::dice::Dice;
+use super::field::{Seedling, batch};
+use super::life::Life;
+use super::people::People;
+use crate::domain::Instant;
+use crate::domain::pack::InstallationType;
+
+/// One in so many has lost its grant.
+const FROZEN: usize = 60;
+/// For so many there is one more that was uninstalled.
+const UNINSTALLED: usize = 80;
+/// How long after its start or its end a release is under way at the most.
+const UNDER_WAY: TimeDelta = TimeDelta::hours(12);
+/// How many installations of a deleted pack there were, at the most.
+const DELETED_MAX: usize = 500;
+
+/// Chooses who has installed a pack, and when.
+pub(super) struct Sower<'a> {
+    pub(super) options: &'a Options,
+    pub(super) people: &'a People,
+    pub(super) life: &'a Life,
+    pub(super) dice: &'a mut Dice,
+    /// When the pack could first be installed.
+    pub(super) from: Instant,
+}
+
+impl Sower<'_> {
+    /// `wanted` installations in the accounts at the places `granted`, or as many as can be.
+    pub(super) fn sow(&mut self, granted: &BTreeSet<u32>, wanted: usize) -> Vec<Seedling> {
+        let mut accounts: Vec<usize> =
+            granted.iter().map(|account| *account as usize).filter(|account| self.span(*account).is_some()).collect();
+        self.dice.shuffle(&mut accounts);
+        // The first account's token is told: it has whatever it can have.
+        if let Some(first) = accounts.iter().position(|account| *account == 0) {
+            accounts.swap(0, first);
+        }
+        if let Some(at) = self.life.pack.deleted_at {
+            return self.gone(&accounts, at);
+        }
+        let frozen = self.frozen(granted, wanted);
+        let live = wanted.saturating_sub(frozen.len());
+        let uninstalled = wanted / UNINSTALLED;
+        let multi = self.life.pack.installation_type == InstallationType::Multi;
+        let among = if multi { accounts.len().min((live / 2).max(1)) } else { accounts.len() };
+        let many = live + uninstalled;
+        let many = if multi && among > 0 { many } else { many.min(among) };
+        let mut seedlings: Vec<Seedling> = Vec::with_capacity(many + frozen.len());
+        for place in 0..many {
+            let Some(account) = accounts.get(place % among).copied() else { break };
+            seedlings.extend(self.seedling(account, place / among));
+        }
+        for seedling in seedlings.iter_mut().skip(live) {
+            seedling.uninstalled_at = Some(self.later(seedling.installed_at));
+        }
+        for account in frozen {
+            if let Some(mut seedling) = self.seedling(account, 0) {
+                seedling.frozen_at = Some(self.later(seedling.installed_at));
+                seedlings.push(seedling);
+            }
+        }
+        seedlings
+    }
+
+    /// Who had a pack until it was deleted (R47).
+    fn gone(&mut self, accounts: &[usize], deleted_at: Instant) -> Vec<Seedling> {
+        let many = (accounts.len() / 2).min(DELETED_MAX);
+        let mut seedlings: Vec<_> = accounts[..many].iter().filter_map(|account| self.seedling(*account, 0)).collect();
+        for (mut before, seedling) in seedlings.iter_mut().enumerate() {
+            seedling.uninstalled_at = Some(batch(deleted_at, &mut before));
+        }
+        seedlings
+    }
+
+    /// Accounts that had the grant once.
+    fn frozen(&mut self, granted: &BTreeSet<u32>, wanted: usize) -> Vec<usize> {
+        let total = self.people.accounts.len();
+        let most = (wanted / FROZEN).min(total.saturating_sub(granted.len()) / 2);
+        let mut found = BTreeSet::new();
+        for _ in 0..most * 4 {
+            let account = self.dice.place(total);
+            let was_granted = u32::try_from(account).is_ok_and(|account| granted.contains(&account));
+            if found.len() < most && !was_granted && self.span(account).is_some() {
+                found.insert(account);
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// When an account can have installed the pack.
+    fn span(&self, account: usize) -> Option<(Instant, Instant)> {
+        let account = &self.people.accounts.get(account)?.account;
+        let hour = TimeDelta::hours(1);
+        let from = account.enrolled_at.unwrap_or(account.created_at).max(self.from) + hour;
+        let until = self.options.at - TimeDelta::days(6);
+        let until = account.suspended_at.map_or(until, |at| until.min(at - hour));
+        let until = self.life.pack.deleted_at.map_or(until, |at| until.min(at - hour));
+        (from < until).then_some((from, until))
+    }
+
+    fn seedling(&mut self, account: usize, number: usize) -> Option<Seedling> {
+        let (from, until) = self.span(account)?;
+        let at = self.dice.between(from, until);
+        let installed_at = self.free(at);
+        let id = self.dice.id(installed_at);
+        let seedling =
+            Seedling { id, installed_at, account, number, frozen_at: None, uninstalled_at: None, fails: None };
+        (installed_at <= until).then_some(seedling)
+    }
+
+    /// An instant after another at which no release was under way.
+    fn later(&mut self, at: Instant) -> Instant {
+        let until = self.options.at - TimeDelta::days(6);
+        let at = self.dice.between(at + TimeDelta::minutes(5), until);
+        self.free(at)
+    }
+
+    /// The instant, or if a release was under way then, one after it.
+    fn free(&mut self, at: Instant) -> Instant {
+        let under_way = self.life.issues.iter().find(|issue| {
+            let release = &issue.release;
+            let until = release.ended_at.unwrap_or(self.options.at) + UNDER_WAY;
+            (release.created_at..until).contains(&at)
+        });
+        match under_way {
+            Some(issue) => {
+                issue.release.ended_at.unwrap_or(self.options.at)
+                    + UNDER_WAY
+                    + TimeDelta::minutes(self.dice.range(1, 600))
+            }
+            None => at,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Loading a whole world into an empty database: many rows a statement, all in one transaction, the
+//! indexes made at the end. Whoever is killed on the way leaves the database as empty as it was.
+
+mod indexes;
+mod rows;
+
+use sea_orm::{ActiveModelTrait, ConnectionTrait as _, EntityTrait};
+
+use self::rows::Rows;
+use crate::store::{Db, MIGRATION_LOCK, StoreResult, Tx};
+
+pub use self::rows::{SeededComponent, SeededInstallation, SeededPack, SeededRelease};
+
+/// How many values a statement takes: SQLite's limit.
+const VALUES_MAX: usize = 32_766;
+/// How many rows are gathered before they are written.
+const ROWS_MAX: usize = 20_000;
+/// What SQLite may keep in memory meanwhile.
+const CACHE_KIBIBYTES: u32 = 512 * 1024;
+/// What it keeps otherwise, as [`Db`] says when it connects.
+const USUAL_CACHE_KIBIBYTES: u32 = 64 * 1024;
+
+/// A world that is being loaded.
+pub struct Load {
+    tx: Tx,
+    /// How the indexes that were dropped are made again.
+    indexes: Vec<String>,
+    rows: Rows,
+}
+
+impl Load {
+    /// Begins; `None` when there is an account already.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError).
+    pub async fn begin(db: &Db) -> StoreResult<Option<Self>> {
+        let tx = db.begin().await?;
+        if tx.is_postgresql() {
+            // One load at a time, and no migration meanwhile.
+            tx.conn().execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+        }
+        if entity::account::Entity::find().one(tx.conn()).await?.is_some() {
+            return Ok(None);
+        }
+        set_cache(&tx, CACHE_KIBIBYTES).await?;
+        let indexes = indexes::drop(&tx).await?;
+        Ok(Some(Self { tx, indexes, rows: Rows::default() }))
+    }
+
+    /// What is to be written next. Whatever is added is written sooner or later by [`Load::flush`].
+    pub fn rows(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+
+    /// Writes what was gathered, if it is much; in the order in which rows point to each other.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError).
+    pub async fn flush_if_much(&mut self) -> StoreResult<()> {
+        if self.rows.count() < ROWS_MAX { Ok(()) } else { self.flush().await }
+    }
+
+    async fn flush(&mut self) -> StoreResult<()> {
+        let rows = std::mem::take(&mut self.rows);
+        rows.insert(&self.tx).await
+    }
+
+    /// Writes the rest, makes the indexes, and makes all of it so.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError); nothing is so then.
+    pub async fn finish(mut self) -> StoreResult<()> {
+        self.flush().await?;
+        for index in &self.indexes {
+            self.tx.conn().execute_unprepared(index).await?;
+        }
+        set_cache(&self.tx, USUAL_CACHE_KIBIBYTES).await?;
+        if self.tx.is_postgresql() {
+            // Without it the first queries are planned for an empty database.
+            self.tx.conn().execute_unprepared("ANALYZE").await?;
+        }
+        self.tx.commit().await
+    }
+}
+
+async fn set_cache(tx: &Tx, kibibytes: u32) -> StoreResult<()> {
+    if !tx.is_postgresql() {
+        tx.conn().execute_unprepared(&format!("PRAGMA cache_size = -{kibibytes}")).await?;
+    }
+    Ok(())
+}
+
+/// Inserts rows of one table, as many a statement as it takes.
+async fn insert<A>(tx: &Tx, rows: Vec<A>) -> StoreResult<()>
+where
+    A: ActiveModelTrait + Send,
+{
+    use sea_orm::Iterable as _;
+    let columns = <A::Entity as EntityTrait>::Column::iter().count();
+    let chunk = (VALUES_MAX / columns.max(1)).min(1_000);
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        A::Entity::insert_many(rows.by_ref().take(chunk)).exec_without_returning(tx.conn()).await?;
+    }
+    Ok(())
+}

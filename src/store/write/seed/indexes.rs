@@ -1,0 +1,33 @@
+//! Indexes that are only in the way while a world is loaded: taken away, and made again from what the
+//! database itself says of them.
+
+use sea_orm::{ConnectionTrait as _, FromQueryResult, Statement};
+
+use crate::store::{StoreResult, Tx};
+
+/// The indexes that belong to no key or UNIQUE of a table, which a load can't do without.
+const ON_SQLITE: &str =
+    "SELECT name, sql AS definition FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name";
+const ON_POSTGRESQL: &str = "SELECT indexname::text AS name, indexdef AS definition FROM pg_indexes
+    WHERE schemaname = current_schema()
+    AND indexname NOT IN (SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u', 'x')) ORDER BY indexname";
+
+#[derive(FromQueryResult)]
+struct Index {
+    name: String,
+    definition: String,
+}
+
+/// Drops them, and gives the statements that make them again.
+pub(super) async fn drop(tx: &Tx) -> StoreResult<Vec<String>> {
+    let conn = tx.conn();
+    let sql = if tx.is_postgresql() { ON_POSTGRESQL } else { ON_SQLITE };
+    let found = conn.query_all_raw(Statement::from_string(conn.get_database_backend(), sql)).await?;
+    let mut made_again = Vec::with_capacity(found.len());
+    for row in found {
+        let index = Index::from_query_result(&row, "")?;
+        conn.execute_unprepared(&format!("DROP INDEX \"{}\"", index.name)).await?;
+        made_again.push(index.definition);
+    }
+    Ok(made_again)
+}

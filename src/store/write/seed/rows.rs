@@ -1,0 +1,393 @@
+//! The rows of a world, from the domain's structs.
+
+use std::collections::BTreeMap;
+
+use entity::{
+    account, account_group, account_group_member, announced_grant, api_token, component, component_version,
+    content_key, draft_row, enrolment_token, installation, installation_update, integration_pack, manifest_entry,
+    pack_release, pack_share, pack_version, pack_version_item, release_tally,
+};
+use sea_orm::ActiveValue::Set;
+use uuid::Uuid;
+
+use super::insert;
+use crate::domain::Instant;
+use crate::domain::account::{Account, AccountGroup, ApiToken};
+use crate::domain::adoption::Tally;
+use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, GroupId, PackId, ReleaseId};
+use crate::domain::installation::{Installation, InstallationUpdate};
+use crate::domain::pack::{DraftRow, InstallationType, Pack, PackVersion};
+use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
+use crate::domain::release::Release;
+use crate::domain::text;
+use crate::store::convert::{Stored as _, to_json};
+use crate::store::write::installations::UpdateRow;
+use crate::store::write::journal::{NewEntry, append_entries};
+use crate::store::write::{ActorColumns, installations, releases, tallies};
+use crate::store::{StoreResult, Tx};
+
+/// A component with what packaging counts on.
+#[derive(Clone, Copy, Debug)]
+pub struct SeededComponent<'a> {
+    pub component: &'a Component,
+    pub latest_shareable: Option<ComponentVersionId>,
+    pub latest_publication: Option<ComponentVersionId>,
+    /// When the newest version of either kind was made.
+    pub newest_at: Option<Instant>,
+    pub newest_revision: i32,
+    /// The highest whole number of a label; 0 when none is numeric.
+    pub highest_label: i64,
+}
+
+/// A pack with its draft.
+#[derive(Clone, Copy, Debug)]
+pub struct SeededPack<'a> {
+    pub pack: &'a Pack,
+    pub rows: &'a [DraftRow],
+    pub keys: &'a [(ComponentId, ContentKey)],
+    pub groups: &'a [GroupId],
+    pub announced: &'a [AccountId],
+}
+
+/// A release with the version that it made.
+#[derive(Clone, Copy, Debug)]
+pub struct SeededRelease<'a> {
+    pub release: &'a Release,
+    pub progressed_at: Option<Instant>,
+    pub version: &'a PackVersion,
+    pub content: &'a BTreeMap<ComponentId, ComponentVersionId>,
+}
+
+/// An installation with the keys of its name and of its account's. Whoever has it hears of all that is in
+/// the log, which is empty, until it froze or was uninstalled (R50).
+#[derive(Clone, Debug)]
+pub struct SeededInstallation {
+    pub installation: Installation,
+    pub installation_type: InstallationType,
+    pub name_key: String,
+    pub account_name_key: String,
+    pub frozen_at: Option<Instant>,
+}
+
+/// Rows that are to be written, by table.
+#[derive(Default)]
+pub struct Rows {
+    accounts: Vec<account::ActiveModel>,
+    tokens: Vec<api_token::ActiveModel>,
+    enrolments: Vec<enrolment_token::ActiveModel>,
+    groups: Vec<account_group::ActiveModel>,
+    members: Vec<account_group_member::ActiveModel>,
+    components: Vec<component::ActiveModel>,
+    packages: Vec<component_version::ActiveModel>,
+    manifests: Vec<manifest_entry::ActiveModel>,
+    packs: Vec<integration_pack::ActiveModel>,
+    drafts: Vec<draft_row::ActiveModel>,
+    keys: Vec<content_key::ActiveModel>,
+    versions: Vec<pack_version::ActiveModel>,
+    items: Vec<pack_version_item::ActiveModel>,
+    releases: Vec<pack_release::ActiveModel>,
+    shares: Vec<pack_share::ActiveModel>,
+    announced: Vec<announced_grant::ActiveModel>,
+    installations: Vec<installation::ActiveModel>,
+    updates: Vec<installation_update::ActiveModel>,
+    tallies: Vec<release_tally::ActiveModel>,
+    entries: Vec<NewEntry>,
+    count: usize,
+}
+
+impl Rows {
+    /// How many rows there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// An account.
+    pub fn account(&mut self, account: &Account) {
+        self.count += 1;
+        self.accounts.push(account::ActiveModel {
+            id: Set(account.id.into()),
+            kind: Set(account.kind.stored().into()),
+            publisher_id: Set(account.publisher_id.into()),
+            name: Set(account.name.clone()),
+            name_key: Set(text::key(&account.name)),
+            time_zone: Set(account.time_zone.clone()),
+            status: Set(account.status.stored().into()),
+            suspended_at: Set(account.suspended_at),
+            enrolled_at: Set(account.enrolled_at),
+            created_at: Set(account.created_at),
+        });
+    }
+
+    /// A token, with the hash of its secret.
+    pub fn token(&mut self, token: &ApiToken, secret_hash: Vec<u8>) {
+        self.count += 1;
+        let actor = ActorColumns::from(&token.created_by);
+        self.tokens.push(api_token::ActiveModel {
+            id: Set(token.id.into()),
+            account_id: Set(token.account_id.into()),
+            name: Set(token.name.clone()),
+            role: Set(token.role.stored().into()),
+            secret_hash: Set(secret_hash),
+            created_at: Set(token.created_at),
+            actor_kind: Set(actor.kind),
+            actor_name: Set(actor.name),
+            actor_token_id: Set(actor.token_id),
+            actor_account_id: Set(actor.account_id),
+            last_used_at: Set(token.last_used_at),
+            expires_at: Set(token.expires_at),
+            revoked_at: Set(token.revoked_at),
+        });
+    }
+
+    /// The enrolment token that an account has spent (R1): its id, the hash of its secret, when it ended.
+    pub fn enrolment(&mut self, account: &Account, (id, secret_hash): (Uuid, &[u8]), expires_at: Instant) {
+        self.count += 1;
+        self.enrolments.push(enrolment_token::ActiveModel {
+            id: Set(id),
+            account_id: Set(account.id.into()),
+            secret_hash: Set(secret_hash.to_vec()),
+            created_at: Set(account.created_at),
+            expires_at: Set(expires_at),
+            spent_at: Set(account.enrolled_at),
+        });
+    }
+
+    /// A group with who is in it.
+    pub fn group(&mut self, group: &AccountGroup, members: impl Iterator<Item = AccountId>) {
+        self.groups.push(account_group::ActiveModel {
+            id: Set(group.id.into()),
+            publisher_id: Set(group.publisher_id.into()),
+            name: Set(group.name.clone()),
+            name_key: Set(text::key(&group.name)),
+            is_all_accounts: Set(group.is_all_accounts),
+            rank: Set(i32::from(!group.is_all_accounts)),
+            created_at: Set(group.created_at),
+        });
+        let before = self.members.len();
+        self.members.extend(members.map(|account| account_group_member::ActiveModel {
+            group_id: Set(group.id.into()),
+            account_id: Set(account.into()),
+        }));
+        self.count += 1 + self.members.len() - before;
+    }
+
+    /// A component with what packaging counts on.
+    pub fn component(&mut self, new: SeededComponent<'_>) {
+        let component = new.component;
+        self.count += 1;
+        let actor = ActorColumns::from(&component.created_by);
+        self.components.push(component::ActiveModel {
+            id: Set(component.id.into()),
+            owner_id: Set(component.owner_id.into()),
+            name: Set(component.name.clone()),
+            name_key: Set(text::key(&component.name)),
+            component_type: Set(component.component_type.stored().into()),
+            created_at: Set(component.created_at),
+            actor_kind: Set(actor.kind),
+            actor_name: Set(actor.name),
+            actor_token_id: Set(actor.token_id),
+            actor_account_id: Set(actor.account_id),
+            latest_shareable_id: Set(new.latest_shareable.map(Into::into)),
+            latest_publication_id: Set(new.latest_publication.map(Into::into)),
+            newest_at: Set(new.newest_at),
+            newest_revision: Set(new.newest_revision),
+            highest_numeric_label: Set(new.highest_label),
+        });
+    }
+
+    /// A package with its manifest, or a publication, which has none.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError), when a setting can't be spelt.
+    pub fn version(
+        &mut self,
+        of: &Component,
+        new: &ComponentVersion,
+        manifest: &[ManifestEntry],
+        deleted_at: Option<Instant>,
+    ) -> StoreResult<()> {
+        self.count += 1 + manifest.len();
+        let actor = ActorColumns::from(&new.created_by);
+        self.packages.push(component_version::ActiveModel {
+            id: Set(new.id.into()),
+            component_id: Set(new.component_id.into()),
+            owner_id: Set(of.owner_id.into()),
+            kind: Set(new.kind.stored().into()),
+            version: Set(new.version.clone()),
+            shareable: Set(new.shareable),
+            notes: Set(new.notes.clone()),
+            revision: Set(new.revision),
+            created_at: Set(new.created_at),
+            actor_kind: Set(actor.kind),
+            actor_name: Set(actor.name),
+            actor_token_id: Set(actor.token_id),
+            actor_account_id: Set(actor.account_id),
+            deleted_at: Set(deleted_at),
+            component_name_key: Set(text::key(&of.name)),
+        });
+        for (position, entry) in (0..).zip(manifest) {
+            self.manifests.push(manifest_entry::ActiveModel {
+                component_version_id: Set(new.id.into()),
+                position: Set(position),
+                component_id: Set(entry.component_id.into()),
+                revision: Set(entry.revision),
+                extensibility: Set(to_json(&entry.extensibility)?),
+            });
+        }
+        Ok(())
+    }
+
+    /// A pack with its draft, and whom it is shared with.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::store::StoreError), when its support data can't be spelt.
+    pub fn pack(&mut self, SeededPack { pack, rows, keys, groups, announced }: SeededPack<'_>) -> StoreResult<()> {
+        self.count += 1 + rows.len() + keys.len() + groups.len() + announced.len();
+        self.packs.push(pack_row(pack)?);
+        self.drafts.extend(rows.iter().map(|row| draft_row::ActiveModel {
+            pack_id: Set(pack.id.into()),
+            component_id: Set(row.component_id.into()),
+            pinned_version_id: Set(row.pinned.map(Into::into)),
+            marked_for_removal: Set(row.marked_for_removal),
+        }));
+        self.keys.extend(keys.iter().map(|(component, key)| content_key::ActiveModel {
+            pack_id: Set(pack.id.into()),
+            component_id: Set((*component).into()),
+            content_key: Set((*key).into()),
+        }));
+        self.shares.extend(
+            groups
+                .iter()
+                .map(|group| pack_share::ActiveModel { pack_id: Set(pack.id.into()), group_id: Set((*group).into()) }),
+        );
+        self.announced.extend(announced.iter().map(|account| announced_grant::ActiveModel {
+            pack_id: Set(pack.id.into()),
+            account_id: Set((*account).into()),
+        }));
+        Ok(())
+    }
+
+    /// A release with the version that it made.
+    pub fn release(&mut self, SeededRelease { release, progressed_at, version, content }: SeededRelease<'_>) {
+        self.count += 2 + content.len();
+        self.versions.push(pack_version::ActiveModel {
+            id: Set(version.id.into()),
+            pack_id: Set(version.pack_id.into()),
+            publisher_id: Set(version.publisher_id.into()),
+            number: Set(version.number),
+            notes: Set(version.notes.clone()),
+            release_id: Set(version.release_id.into()),
+            created_at: Set(version.created_at),
+        });
+        self.items.extend(content.iter().map(|(component, held)| pack_version_item::ActiveModel {
+            pack_version_id: Set(version.id.into()),
+            component_id: Set((*component).into()),
+            component_version_id: Set((*held).into()),
+        }));
+        self.releases.push(pack_release::ActiveModel { progressed_at: Set(progressed_at), ..releases::row(release) });
+    }
+
+    /// An installation.
+    pub fn installation(&mut self, new: SeededInstallation) {
+        self.count += 1;
+        let SeededInstallation { installation, installation_type, name_key, account_name_key, frozen_at } = new;
+        let live = installation.uninstalled_at.is_none();
+        let single = live && installation_type == InstallationType::Single;
+        let override_name_key = installation.override_name.as_ref().filter(|_| live).map(|_| name_key.clone());
+        self.installations.push(installation::ActiveModel {
+            id: Set(installation.id.into()),
+            pack_id: Set(installation.pack_id.into()),
+            account_id: Set(installation.account_id.into()),
+            publisher_id: Set(installation.publisher_id.into()),
+            override_name: Set(installation.override_name),
+            name_key: Set(name_key),
+            account_name_key: Set(account_name_key),
+            version_id: Set(installation.version_id.into()),
+            installed_at: Set(installation.installed_at),
+            moved_at: Set(installation.moved_at),
+            uninstalled_at: Set(installation.uninstalled_at),
+            frozen_at: Set(frozen_at),
+            heard_from: Set(0),
+            heard_until: Set((frozen_at.is_some() || !live).then_some(0)),
+            single_pack_id: Set(single.then(|| installation.pack_id.into())),
+            override_name_key: Set(override_name_key),
+        });
+    }
+
+    /// An update.
+    pub fn update(&mut self, update: InstallationUpdate, attempts: i32) {
+        self.count += 1;
+        let row = UpdateRow { update, stored: None, attempts, next_attempt_at: None };
+        self.updates.push(installations::active(&row));
+    }
+
+    /// What was tallied of a release at an instant.
+    pub fn tally(&mut self, release: ReleaseId, pack: PackId, at: Instant, tally: &Tally) {
+        self.count += 1;
+        self.tallies.push(tallies::active(release, pack, at, tally));
+    }
+
+    /// What the audit log says.
+    pub fn entries(&mut self, entries: impl IntoIterator<Item = NewEntry>) {
+        let before = self.entries.len();
+        self.entries.extend(entries);
+        self.count += self.entries.len() - before;
+    }
+
+    /// Writes all of it, what is pointed to first.
+    pub(super) async fn insert(self, tx: &Tx) -> StoreResult<()> {
+        insert(tx, self.accounts).await?;
+        insert(tx, self.tokens).await?;
+        insert(tx, self.enrolments).await?;
+        insert(tx, self.groups).await?;
+        insert(tx, self.members).await?;
+        insert(tx, self.components).await?;
+        insert(tx, self.packages).await?;
+        insert(tx, self.manifests).await?;
+        insert(tx, self.packs).await?;
+        insert(tx, self.drafts).await?;
+        insert(tx, self.keys).await?;
+        insert(tx, self.versions).await?;
+        insert(tx, self.items).await?;
+        insert(tx, self.releases).await?;
+        insert(tx, self.shares).await?;
+        insert(tx, self.announced).await?;
+        insert(tx, self.installations).await?;
+        insert(tx, self.updates).await?;
+        insert(tx, self.tallies).await?;
+        append_entries(tx, self.entries).await
+    }
+}
+
+fn pack_row(pack: &Pack) -> StoreResult<integration_pack::ActiveModel> {
+    let actor = ActorColumns::from(&pack.created_by);
+    let pending = pack.standing.pending;
+    Ok(integration_pack::ActiveModel {
+        id: Set(pack.id.into()),
+        publisher_id: Set(pack.publisher_id.into()),
+        name: Set(pack.name.clone()),
+        name_key: Set(text::key(&pack.name)),
+        description: Set(pack.description.clone()),
+        installation_type: Set(pack.installation_type.stored().into()),
+        deployment_model: Set(pack.deployment_model.stored().into()),
+        support: Set(to_json(&pack.support)?),
+        revision: Set(pack.revision),
+        last_number: Set(pack.last_number),
+        component_count: Set(pack.assessment.component_count),
+        newer_count: Set(pack.assessment.newer_count),
+        has_unreleased_changes: Set(pack.assessment.has_unreleased_changes),
+        current_version_id: Set(pack.standing.current_version.map(Into::into)),
+        pending_release_id: Set(pending.map(|pending| pending.release_id.into())),
+        pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
+        pending_starts_at: Set(pending.map(|pending| pending.starts_at)),
+        running_release_id: Set(pack.standing.running_release.map(Into::into)),
+        created_at: Set(pack.created_at),
+        updated_at: Set(pack.updated_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        deleted_at: Set(pack.deleted_at),
+    })
+}
