@@ -77,10 +77,15 @@ impl App {
     /// # Errors
     /// [`AppError`] when the database can't be reached or isn't at this program's last migration.
     pub async fn build(options: AppOptions) -> Result<Self, AppError> {
-        let db = Db::connect(&options.database_url, options.db).await?;
         if options.migrate {
-            migrate(&db).await?;
+            // On connections of its own: a migration may take longer than a statement otherwise.
+            let db =
+                Db::connect(&options.database_url, DbOptions { statement_timeout: None, ..options.db.clone() }).await?;
+            let migrated = migrate(&db).await;
+            db.close().await?;
+            migrated?;
         }
+        let db = Db::connect(&options.database_url, options.db).await?;
         match pending_migrations(&db).await? {
             0 => {}
             pending => return Err(AppError::Pending(pending)),

@@ -164,7 +164,9 @@ fn lacks_migrations(common: &Common) -> Trouble {
 /// A failure with what is inside it: whoever types commands has the log anyway.
 fn failed(failure: Failure) -> Trouble {
     match &failure {
-        Failure::Fault(inside) | Failure::Unavailable(inside) => Trouble(format!("{failure} ({inside})")),
+        Failure::Fault(inside) | Failure::Unavailable(inside) | Failure::Timeout(inside) => {
+            Trouble(format!("{failure} ({inside})"))
+        }
         _ => Trouble(failure.to_string()),
     }
 }

@@ -1,5 +1,6 @@
 //! The settings: what each command can be told, by option or by environment variable.
 
+mod limits;
 mod transport;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::service;
 
+pub use limits::LimitArgs;
 pub use transport::TransportArgs;
 
 /// The database of a server that isn't told another.
@@ -116,6 +118,9 @@ pub struct ServeArgs {
     pub transport: TransportArgs,
 
     #[command(flatten)]
+    pub limits: LimitArgs,
+
+    #[command(flatten)]
     pub log: LogArgs,
 }
 
@@ -173,7 +178,7 @@ impl ServeArgs {
             ("log-format", format.to_owned()),
             ("log", self.log.log.clone()),
         ];
-        let settings = settings.into_iter().chain(self.transport.describe());
+        let settings = settings.into_iter().chain(self.transport.describe()).chain(self.limits.describe());
         settings.map(|(name, value)| format!("{name} = {value}\n")).collect()
     }
 }

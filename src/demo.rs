@@ -13,7 +13,7 @@ use chrono::Duration;
 use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
 use crate::domain::refusal::Refusal;
-use crate::http::DemoToken;
+use crate::http::{DemoToken, EngineOptions};
 use crate::service::Settings;
 use crate::service::error::{Error, Failure};
 use crate::store::StoreError;
@@ -77,7 +77,7 @@ impl Demo {
     ///
     /// # Errors
     /// [`DemoError`].
-    pub async fn build(settings: Settings) -> Result<Self, DemoError> {
+    pub async fn build(settings: Settings, engine: EngineOptions) -> Result<Self, DemoError> {
         let directory = Directory::new()?;
         let url = directory.database_url();
         let now = Clock::system().now();
@@ -91,6 +91,7 @@ impl Demo {
         let mut present = AppOptions::new(url, Clock::ticking());
         present.settings = settings;
         present.demo = true;
+        present.engine = engine;
         Ok(Self { app: App::build(present).await?, _directory: directory })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_graphql::{Request, Variables};
 use futures_util::StreamExt as _;
 use packwright::demo;
+use packwright::http::EngineOptions;
 use packwright::service::Settings;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -65,7 +66,7 @@ pub(crate) fn kind_of(sender: &str) -> &'static str {
 
 impl Demo {
     pub(crate) async fn build(settings: Settings) -> Self {
-        let demo = demo::Demo::build(settings).await.expect("the demo's world");
+        let demo = demo::Demo::build(settings, EngineOptions::default()).await.expect("the demo's world");
         Self { demo, kept: BTreeMap::new(), listeners: Vec::new() }
     }
 

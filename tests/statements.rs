@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{At as _, Installed, Managed, TestApp};
 
-const PACKS_PAGE: &str = "query($first: Int = 20, $after: String) { integrationPacks(first: $first, after: $after) {
+pub(crate) const PACKS_PAGE: &str = "query($first: Int = 20, $after: String) { integrationPacks(first: $first, after: $after) {
     edges { cursor node { id name installationType state newerShareableAvailable hasUnreleasedChanges
         currentVersion { id number createdAt installationCount }
         pendingRelease { id version { number } window { date timeZone startsAt endsAt late latenessSeconds } }

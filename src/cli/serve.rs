@@ -1,6 +1,7 @@
 //! `packwright serve`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -10,9 +11,10 @@ use crate::app::{App, AppOptions};
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::demo::{self, Demo};
-use crate::http::HttpOptions;
+use crate::gate::Limits;
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
+use crate::http::{EngineOptions, HttpOptions};
 use crate::telemetry;
 
 use super::{Trouble, failed, print};
@@ -30,7 +32,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         .await
         .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
     if args.demo {
-        let demo = Demo::build(args.rules()).await?;
+        let demo = Demo::build(args.rules(), engine_options(&args)).await?;
         let served = serve(&args, listener, &demo.app).await;
         demo.end().await;
         served
@@ -39,6 +41,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         options.settings = args.rules();
         options.migrate = !args.no_migrate;
         options.db.max_connections = args.database.database_connections;
+        options.db.statement_timeout = Some(args.limits.statement_timeout);
+        options.engine = engine_options(&args);
         let app = App::build(options).await?;
         let served = serve(&args, listener, &app).await;
         // Nothing is lost when this fails: the server has ended its work.
@@ -89,6 +93,29 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         send_timeout: transport.websocket_send_timeout,
         max_operations: transport.websocket_operations as usize,
         shutdown: Some(ending),
+    }
+}
+
+/// A document is a part of a body, and has the same limit. The demo's requests are not counted.
+fn engine_options(args: &ServeArgs) -> EngineOptions {
+    let limits = &args.limits;
+    EngineOptions {
+        documents: Limits {
+            document_bytes: args.transport.body_limit,
+            tokens: limits.max_tokens as usize,
+            nesting: limits.max_nesting.into(),
+            selections: limits.max_selections,
+            depth: limits.max_depth,
+            cost: limits.max_cost,
+            root_mutations: limits.max_root_mutations,
+            aliases: limits.max_aliases,
+            cache_bytes: limits.document_cache,
+        },
+        execution: limits.execution_timeout,
+        cost_per_minute: NonZeroU64::new(limits.rate_limit).filter(|_| !args.demo),
+        errors: limits.max_errors.into(),
+        message: limits.max_message.into(),
+        ..EngineOptions::default()
     }
 }
 

@@ -97,7 +97,7 @@ impl TransportArgs {
 }
 
 /// A time in seconds, such as 15 or 0.5.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "write a number of seconds".to_owned())?;
     if !(0.001..=86_400.0).contains(&seconds) {
         return Err("write between 0.001 and 86400 seconds".into());

@@ -50,6 +50,10 @@ impl Cache {
         Self(quick_cache::sync::Cache::with_weighter(items, bytes, Bytes))
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.weight()
+    }
+
     pub(super) fn get_or_judge(
         &self,
         text: &str,

@@ -39,8 +39,8 @@ impl Default for Limits {
     }
 }
 
-/// The most errors that are told of one request.
-pub const ERRORS_MAX: usize = 20;
+/// The most objections to one request: more than anybody is told.
+pub(super) const ERRORS_MAX: usize = 100;
 /// The size of a page when none is asked for.
 pub(super) const PAGE: u64 = 20;
 /// The largest page: whoever asks for a larger one is refused by the field.

@@ -25,7 +25,7 @@ use apollo_compiler::{Name, Schema};
 use serde_json::{Map, Value};
 
 pub use cache::Checked;
-pub use limits::{ERRORS_MAX, Limits};
+pub use limits::Limits;
 pub use objection::{Code, Location, Objection, shortened};
 pub use stored::{Stored, TrustedDocuments, Wanted};
 
@@ -105,6 +105,12 @@ impl Gate {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// About how many bytes the verdicts take that are kept.
+    #[must_use]
+    pub fn kept_bytes(&self) -> u64 {
+        self.cache.bytes()
     }
 
     /// The verdict on a text, from memory when it was asked for before.

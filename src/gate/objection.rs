@@ -1,7 +1,7 @@
 //! Why a request may not be executed.
 
-/// The longest message: it may quote what a client wrote, however long.
-const MESSAGE_MAX: usize = 300;
+/// The longest message: it may quote what a client wrote, however long, and is kept.
+const MESSAGE_MAX: usize = 1_000;
 
 /// The kind of an objection: its `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Objection {
 
 impl Objection {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: shortened(message.into()), location: None, bound: None }
+        Self { code, message: shortened(message.into(), MESSAGE_MAX), location: None, bound: None }
     }
 
     pub(super) fn parse(message: impl Into<String>) -> Self {
@@ -93,10 +93,10 @@ impl Objection {
     }
 }
 
-/// A message of a length that can be sent.
+/// A message of at most so many characters.
 #[must_use]
-pub fn shortened(mut message: String) -> String {
-    if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX - 1)
+pub fn shortened(mut message: String, most: usize) -> String {
+    if let Some((end, _)) = message.char_indices().nth(most.saturating_sub(1))
         && message[end..].chars().nth(1).is_some()
     {
         message.truncate(end);

@@ -17,6 +17,7 @@ pub fn code(failure: &Failure) -> &'static str {
         Failure::NotFound => "NOT_FOUND",
         Failure::BadInput(_) => BAD_USER_INPUT,
         Failure::Unavailable(_) => "UNAVAILABLE",
+        Failure::Timeout(_) => "TIMEOUT",
         Failure::Fault(_) => "INTERNAL_SERVER_ERROR",
     }
 }
@@ -25,7 +26,7 @@ pub fn code(failure: &Failure) -> &'static str {
 #[must_use]
 pub fn failure(failure: Failure) -> Error {
     let message = match &failure {
-        Failure::Unavailable(inside) | Failure::Fault(inside) => {
+        Failure::Unavailable(inside) | Failure::Timeout(inside) | Failure::Fault(inside) => {
             let id = incident();
             tracing::error!(error.id = %id, error.code = code(&failure), "{inside}");
             format!("{failure} The log has it under {id}.")

@@ -18,7 +18,7 @@ const CHARGE_MIN: u64 = 10;
 const MINUTE: f64 = 60.0;
 
 /// The buckets of all tokens. Each holds what may be asked for within a minute.
-pub(super) struct Allowances {
+pub struct Allowances {
     per_minute: u64,
     buckets: quick_cache::sync::Cache<Uuid, Arc<Mutex<Bucket>>>,
 }
@@ -29,7 +29,9 @@ struct Bucket {
 }
 
 impl Allowances {
-    pub(super) fn new(per_minute: NonZeroU64) -> Self {
+    /// Full buckets, that fill up within a minute.
+    #[must_use]
+    pub fn new(per_minute: NonZeroU64) -> Self {
         Self { per_minute: per_minute.get(), buckets: quick_cache::sync::Cache::new(BUCKETS) }
     }
 
@@ -37,7 +39,7 @@ impl Allowances {
     ///
     /// # Errors
     /// What is left, when that is not enough: nothing is charged then.
-    pub(super) fn charge(&self, token: Uuid, cost: u64, now: Instant) -> Result<Allowance, Allowance> {
+    pub fn charge(&self, token: Uuid, cost: u64, now: Instant) -> Result<Allowance, Allowance> {
         let full = Arc::new(Mutex::new(Bucket { left: self.capacity(), at: now }));
         let Ok(bucket) = self.buckets.get_or_insert_with(&token, || Ok::<_, std::convert::Infallible>(full));
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);

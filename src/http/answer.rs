@@ -44,13 +44,22 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// With as many errors, and of such a length, as are told.
-    pub(super) fn new(phase: Phase, mut response: Response) -> Self {
-        response.errors.truncate(gate::ERRORS_MAX);
-        for error in &mut response.errors {
-            error.message = gate::shortened(std::mem::take(&mut error.message));
-        }
+    pub(super) fn new(phase: Phase, response: Response) -> Self {
         Self { response, phase, allowance: None }
+    }
+
+    /// With at most so many errors, their messages of at most so many characters; `extensions` tell how many
+    /// were left out.
+    pub(super) fn bounded(mut self, errors: usize, message: usize) -> Self {
+        let all = self.response.errors.len();
+        if all > errors {
+            self.response.errors.truncate(errors);
+            self.response.extensions.insert("errorsLeftOut".into(), Value::from(all - errors));
+        }
+        for error in &mut self.response.errors {
+            error.message = gate::shortened(std::mem::take(&mut error.message), message);
+        }
+        self
     }
 
     /// One error, with which a request is refused.

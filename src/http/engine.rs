@@ -38,6 +38,20 @@ pub struct Engine {
     gate: Gate,
     allowances: Option<Allowances>,
     execution_limit: Duration,
+    told: Told,
+}
+
+/// How much of what went wrong an answer tells.
+#[derive(Clone, Copy)]
+struct Told {
+    errors: usize,
+    message: usize,
+}
+
+impl Told {
+    fn of(self, answer: Answer) -> Answer {
+        answer.bounded(self.errors, self.message)
+    }
 }
 
 /// A request that may be executed.
@@ -88,7 +102,8 @@ impl Engine {
     ) -> Result<Self, String> {
         let gate = Gate::new(&schema.sdl(), graphql::FACTS, options.documents, options.stored)?;
         let allowances = options.cost_per_minute.map(Allowances::new);
-        Ok(Self { services, readiness, schema, prepare, gate, allowances, execution_limit: options.execution })
+        let told = Told { errors: options.errors, message: options.message };
+        Ok(Self { services, readiness, schema, prepare, gate, allowances, execution_limit: options.execution, told })
     }
 
     /// Passes a request of `caller` through the gate, and charges its token for it. Nothing is executed;
@@ -97,6 +112,10 @@ impl Engine {
     /// # Errors
     /// The answer for a request that is refused, [`Phase::Refused`] or [`Phase::Limited`].
     pub fn admit(&self, caller: &Caller, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
+        self.admit_unbounded(caller, asked).map_err(|answer| Box::new(self.told.of(*answer)))
+    }
+
+    fn admit_unbounded(&self, caller: &Caller, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
         let wanted = Wanted {
             text: asked.query.as_deref(),
             id: asked.document_id.as_deref(),
@@ -134,7 +153,7 @@ impl Engine {
             forget_places(&mut answer);
         }
         self.tell_cost(&mut answer, &admitted);
-        answer
+        self.told.of(answer)
     }
 
     /// Executes an operation of any kind as a stream of answers; a query's or mutation's has one. A
@@ -157,7 +176,7 @@ impl Engine {
         };
         let panics = Panics::default();
         let answers = self.schema.execute_stream(self.request(caller, &admitted, &panics));
-        let (mut is_first, is_moved) = (true, admitted.is_moved());
+        let (mut is_first, is_moved, told) = (true, admitted.is_moved(), self.told);
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
             Ok(response) => {
                 let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
@@ -165,7 +184,7 @@ impl Engine {
                 if is_moved {
                     forget_places(&mut answer);
                 }
-                if never_subscribed { Answer { phase: Phase::Refused, ..answer } } else { answer }
+                told.of(if never_subscribed { Answer { phase: Phase::Refused, ..answer } } else { answer })
             }
             Err(_) => Answer::failed(&Failure::bug("a subscription panicked"), &request_id),
         });
@@ -324,7 +343,7 @@ impl Watch {
                 tokio::time::sleep(WELCOME_CHECK).await;
                 match services.check_still_welcome(&viewer).await {
                     // A database that can't be asked tells nothing: the next answer is checked anyway.
-                    Ok(()) | Err(Failure::Unavailable(_)) => {}
+                    Ok(()) | Err(Failure::Unavailable(_) | Failure::Timeout(_)) => {}
                     Err(failure) => return failure,
                 }
             }

@@ -21,6 +21,7 @@ mod settings;
 mod stream;
 pub mod websocket;
 
+pub use allowance::Allowances;
 pub use answer::{Allowance, Answer, Phase};
 pub use auth::failure_response;
 pub use engine::{Admitted, Engine, Prepare, Readiness};

@@ -16,6 +16,9 @@ pub struct EngineOptions {
     pub execution: Duration,
     /// What the requests of one token may cost in a minute; `None` for no limit.
     pub cost_per_minute: Option<NonZeroU64>,
+    /// The most errors of an answer, and the most characters of the message of one.
+    pub errors: usize,
+    pub message: usize,
 }
 
 impl Default for EngineOptions {
@@ -25,6 +28,8 @@ impl Default for EngineOptions {
             stored: Stored::default(),
             execution: Duration::from_secs(10),
             cost_per_minute: None,
+            errors: 20,
+            message: 300,
         }
     }
 }

@@ -55,7 +55,7 @@ impl Scheduler {
                 Ok(true) => {}
                 Ok(false) => return failed.map_or(Ok(()), Err),
                 // The task was put off, so that the others get their turn; unless not even that went.
-                Err(failure @ Failure::Unavailable(_)) => return Err(failure),
+                Err(failure @ (Failure::Unavailable(_) | Failure::Timeout(_))) => return Err(failure),
                 Err(failure) => {
                     tracing::error!(?failure, "a batch failed; it is tried again");
                     failed.get_or_insert(failure);

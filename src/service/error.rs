@@ -22,6 +22,9 @@ pub enum Failure {
     /// The database can't be reached; the same call may pass later.
     #[error("The server can't do this at the moment; try again.")]
     Unavailable(String),
+    /// The database took too long; the same call may pass later, or when it asks for less.
+    #[error("The database did not answer in time; ask for less at once, or try again.")]
+    Timeout(String),
     /// A fault of ours. Its text is for the log alone.
     #[error("The server has failed.")]
     Fault(String),
@@ -33,6 +36,7 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable(text) => Self::Unavailable(text),
             // Who races expects a refusal; where none fits, the same call again gets the right answer.
             StoreError::Conflict(text) => Self::Unavailable(text),
+            StoreError::Timeout(text) => Self::Timeout(text),
             StoreError::Fault(text) => Self::Fault(text),
         }
     }

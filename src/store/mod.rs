@@ -26,6 +26,7 @@ pub mod updates;
 pub mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -42,6 +43,9 @@ pub enum StoreError {
     /// The database can't be reached, or gave up a lock; the same call may pass later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// A statement took longer than one may.
+    #[error("a statement took too long: {0}")]
+    Timeout(String),
     /// A fault of ours.
     #[error("the database refused: {0}")]
     Fault(String),
@@ -55,7 +59,12 @@ impl From<DbErr> for StoreError {
             _ => {
                 let text = error.to_string();
                 // PostgreSQL's deadlock and serialization failures, SQLite's busy: another try may pass.
-                if ["deadlock detected", "could not serialize", "database is locked"].iter().any(|t| text.contains(t)) {
+                if text.contains("statement timeout") {
+                    Self::Timeout(text)
+                } else if ["deadlock detected", "could not serialize", "database is locked"]
+                    .iter()
+                    .any(|t| text.contains(t))
+                {
                     Self::Unavailable(text)
                 } else {
                     Self::Fault(text)
@@ -72,6 +81,7 @@ impl StoreError {
         match self {
             Self::Conflict(text) => Self::Conflict(hide(text)),
             Self::Unavailable(text) => Self::Unavailable(hide(text)),
+            Self::Timeout(text) => Self::Timeout(hide(text)),
             Self::Fault(text) => Self::Fault(hide(text)),
         }
     }
@@ -98,6 +108,8 @@ pub type StatementObserver = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct DbOptions {
     /// The most connections at a time; 10 when 0.
     pub max_connections: u32,
+    /// How long a statement may take in PostgreSQL; SQLite has no such bound.
+    pub statement_timeout: Option<Duration>,
     pub observer: Option<StatementObserver>,
 }
 
@@ -131,7 +143,11 @@ impl Db {
         let max = if options.max_connections == 0 { 10 } else { options.max_connections };
         let open = async |max: u32| -> StoreResult<DatabaseConnection> {
             let mut connect = ConnectOptions::new(url);
-            connect.max_connections(max).sqlx_logging(false).acquire_timeout(std::time::Duration::from_secs(10));
+            connect.max_connections(max).sqlx_logging(false).acquire_timeout(Duration::from_secs(10));
+            if let Some(most) = options.statement_timeout {
+                let most = most.as_millis().to_string();
+                connect.map_sqlx_postgres_opts(move |postgres| postgres.options([("statement_timeout", &most)]));
+            }
             connect.map_sqlx_sqlite_opts(|sqlite| {
                 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
                 sqlite
@@ -139,7 +155,7 @@ impl Db {
                     // A commit is on the disk before its events are announced.
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
-                    .busy_timeout(std::time::Duration::from_secs(10))
+                    .busy_timeout(Duration::from_secs(10))
                     .pragma("cache_size", "-65536")
             });
             let mut connection = Database::connect(connect).await?;
@@ -238,16 +254,21 @@ pub struct Tx {
 }
 
 impl Tx {
-    /// Makes all of it so, and then tells those who wait for events and tasks.
+    /// Makes all of it so, and then tells those who wait for events and tasks. Once begun this comes to its
+    /// end, also when the caller is no longer there to hear of it: its time was up, or its client has gone.
     ///
     /// # Errors
     /// [`StoreError`]; nothing is so then.
     pub async fn commit(self) -> StoreResult<()> {
-        self.inner.commit().await?;
-        if self.told.into_inner() {
-            self.changed.send_modify(|n| *n += 1);
-        }
-        Ok(())
+        let Self { inner, changed, told, .. } = self;
+        let committed = tokio::spawn(async move {
+            inner.commit().await?;
+            if told.into_inner() {
+                changed.send_modify(|n| *n += 1);
+            }
+            Ok(())
+        });
+        committed.await.unwrap_or_else(|error| Err(StoreError::Fault(format!("the commit did not end: {error}"))))
     }
 
     pub(in crate::store) fn conn(&self) -> &DatabaseTransaction {

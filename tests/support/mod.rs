@@ -30,6 +30,7 @@ mod subscription;
 mod world;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use packwright::app::{App, AppOptions};
 use packwright::clock::Clock;
@@ -132,8 +133,14 @@ impl TestApp {
     /// A second server on the same database, with the same clock and the same mover: for tests of who
     /// does what when several processes run. Must not outlive the first one.
     pub(crate) async fn another_server(&self) -> App {
-        let setup = Setup::default();
-        let options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
+        self.another_server_with(generous(), None).await
+    }
+
+    /// The same, with limits of its own for requests and for statements.
+    pub(crate) async fn another_server_with(&self, engine: EngineOptions, statement_timeout: Option<Duration>) -> App {
+        let setup = Setup { engine, ..Setup::default() };
+        let mut options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
+        options.db.statement_timeout = statement_timeout;
         App::build(options).await.expect("the second server builds")
     }
 
@@ -205,7 +212,7 @@ fn options(
         settings: setup.settings.clone(),
         demo: setup.demo,
         migrate: false,
-        db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)) },
+        db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)), ..DbOptions::default() },
         mover: mover.clone(),
         engine: setup.engine.clone(),
         ..AppOptions::new(url, clock.clone())

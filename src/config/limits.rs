@@ -1,0 +1,90 @@
+//! The settings of how much one request, or one token, may ask for.
+
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+
+use super::transport::seconds;
+
+/// How much a request may ask for. Whoever passes a limit is told it, and what was asked for.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits of requests")]
+pub struct LimitArgs {
+    /// The most tokens of a document: its names, values and punctuators
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_TOKENS", default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_tokens: u32,
+
+    /// How deep selections, values and types of a document may be nested, however they stand within each other
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_NESTING", default_value_t = 64, value_parser = value_parser!(u16).range(1..=256))]
+    pub max_nesting: u16,
+
+    /// The most fields and fragments of an operation, each fragment counted wherever it is spread
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_SELECTIONS", default_value_t = 5_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub max_selections: u64,
+
+    /// How many fields may stand within each other; the introspection query of the usual tools needs 15
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_DEPTH", default_value_t = 15, value_parser = value_parser!(u64).range(1..=256))]
+    pub max_depth: u64,
+
+    /// The most that an operation may cost. A field costs 1, on a connection's node 2; a connection
+    /// multiplies what is under it by its page, another list by 20
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = value_parser!(u64).range(1..))]
+    pub max_cost: u64,
+
+    /// The most mutations of one operation
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ROOT_MUTATIONS", default_value_t = 10, value_parser = value_parser!(u64).range(1..=1_000))]
+    pub max_root_mutations: u64,
+
+    /// The most aliases of one selection
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ALIASES", default_value_t = 50, value_parser = value_parser!(u64).range(0..=10_000))]
+    pub max_aliases: u64,
+
+    /// How many seconds a query or a mutation may take; then it is answered TIMEOUT, and what it has not
+    /// committed is undone
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_EXECUTION_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub execution_timeout: Duration,
+
+    /// How many seconds a statement in PostgreSQL may take, whoever asks for it; SQLite has no such bound
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_STATEMENT_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub statement_timeout: Duration,
+
+    /// The most errors of an answer; of how many more there were `extensions.errorsLeftOut` tells
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ERRORS", default_value_t = 20, value_parser = value_parser!(u8).range(1..=100))]
+    pub max_errors: u8,
+
+    /// The most characters of an error's message
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_MESSAGE", default_value_t = 300, value_parser = value_parser!(u16).range(100..=1_000))]
+    pub max_message: u16,
+
+    /// What the requests of one token may cost in a minute, each at least 10; one that would cost more is
+    /// answered 429. 0 for no limit; the demo has none
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = value_parser!(u64).range(..=1_000_000_000_000_000))]
+    pub rate_limit: u64,
+
+    /// How many bytes of documents, and of what was found out about them, are kept in memory
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_DOCUMENT_CACHE", default_value_t = 32 * 1024 * 1024)]
+    pub document_cache: u64,
+}
+
+impl LimitArgs {
+    /// The resolved settings: names and values.
+    #[must_use]
+    pub fn describe(&self) -> Vec<(&'static str, String)> {
+        let seconds = |duration: Duration| duration.as_secs_f64().to_string();
+        vec![
+            ("max-tokens", self.max_tokens.to_string()),
+            ("max-nesting", self.max_nesting.to_string()),
+            ("max-selections", self.max_selections.to_string()),
+            ("max-depth", self.max_depth.to_string()),
+            ("max-cost", self.max_cost.to_string()),
+            ("max-root-mutations", self.max_root_mutations.to_string()),
+            ("max-aliases", self.max_aliases.to_string()),
+            ("execution-timeout", seconds(self.execution_timeout)),
+            ("statement-timeout", seconds(self.statement_timeout)),
+            ("max-errors", self.max_errors.to_string()),
+            ("max-message", self.max_message.to_string()),
+            ("rate-limit", self.rate_limit.to_string()),
+            ("document-cache", self.document_cache.to_string()),
+        ]
+    }
+}

@@ -1,0 +1,110 @@
+//! How much each token may ask for: charged by cost, filled up evenly, told in headers and in the answer.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use packwright::http::{Allowances, EngineOptions, GraphqlRequest, Phase};
+use serde_json::json;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::support::{Ask, At as _, Reply, Server, Setup, TestApp};
+
+/// Costs 10, which is the least that is charged.
+const CHEAP: &str = "{ viewer { account { id } } }";
+/// Costs 1 + 5 × 4.
+const PAGE: &str = "{ integrationPacks(first: 5) { edges { node { id } } } }";
+
+fn allowances(per_minute: u64) -> Allowances {
+    Allowances::new(NonZeroU64::new(per_minute).expect("not 0"))
+}
+
+async fn app(per_minute: u64) -> TestApp {
+    let engine = EngineOptions { cost_per_minute: NonZeroU64::new(per_minute), ..EngineOptions::default() };
+    TestApp::with(Setup { engine, ..Setup::default() }).await
+}
+
+#[test]
+fn a_bucket_fills_up_evenly_and_is_each_tokens_own() {
+    let (allowances, now) = (allowances(600), Instant::now());
+    let (token, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let left = allowances.charge(token, 590, now).expect("as much as a minute has");
+    assert_eq!((left.limit, left.remaining, left.reset_seconds, left.retry_after_seconds), (600, 10, 59, None));
+    // Each request is charged something.
+    assert_eq!(allowances.charge(token, 0, now).expect("the last of it").remaining, 0);
+    let refused = allowances.charge(token, 25, now).expect_err("empty");
+    assert_eq!((refused.remaining, refused.retry_after_seconds, refused.reset_seconds), (0, Some(3), 60));
+    assert_eq!(allowances.charge(other, 25, now).expect("another's").remaining, 575);
+    // What was refused has cost nothing; who waits as long as was said is served.
+    assert!(allowances.charge(token, 25, now + Duration::from_millis(2_400)).is_err());
+    assert_eq!(allowances.charge(token, 25, now + Duration::from_secs(3)).expect("enough by now").remaining, 5);
+    // It never holds more than a minute's.
+    let late = allowances.charge(token, 10, now + Duration::from_secs(3_600)).expect("full");
+    assert_eq!(late.remaining, 590);
+}
+
+#[test]
+fn what_costs_more_than_a_minute_has_waits_for_a_full_bucket() {
+    let (allowances, now, token) = (allowances(100), Instant::now(), Uuid::from_u128(1));
+    assert_eq!(allowances.charge(token, 5_000, now).expect("full").remaining, 0);
+    assert_eq!(allowances.charge(token, 5_000, now).expect_err("empty").retry_after_seconds, Some(60));
+    assert!(allowances.charge(token, 5_000, now + Duration::from_secs(60)).is_ok());
+}
+
+fn number(reply: &Reply, header: &str) -> u64 {
+    reply.header(header).unwrap_or_else(|| panic!("no {header}")).parse().expect("a number")
+}
+
+#[tokio::test]
+async fn each_answer_tells_what_is_left_and_429_when_to_come_back() {
+    let app = app(45).await;
+    let acme = app.managed("Acme").await;
+    let server = Server::start(&app).await;
+    let before = number(&server.send(&Ask::query(CHEAP).token(&acme.token)).await, "x-ratelimit-remaining");
+    assert_eq!(before, 35, "another token has a bucket of its own");
+    // What the test has spent on the account has come from the publisher's.
+    let reply = loop {
+        let reply = server.send(&Ask::query(PAGE).token(&app.publisher)).await;
+        if reply.status != 200 {
+            break reply;
+        }
+        assert_eq!(number(&reply, "x-ratelimit-limit"), 45);
+        let cost = reply.json().at("/extensions/cost").clone();
+        assert_eq!((cost.at("/requested"), cost.at("/perMinute")), (&json!(21), &json!(45)));
+        assert_eq!(cost.at("/remaining"), number(&reply, "x-ratelimit-remaining"));
+        assert_eq!(cost.at("/resetSeconds"), number(&reply, "x-ratelimit-reset"));
+        assert!(reply.header("retry-after").is_none());
+    };
+    assert_eq!((reply.status, reply.code().as_str()), (429, "RATE_LIMITED"));
+    assert!((1..=28).contains(&number(&reply, "retry-after")));
+    assert!(number(&reply, "x-ratelimit-remaining") < 21);
+    let error = reply.json().at("/errors/0").clone();
+    assert_eq!((error.at("/extensions/requested"), error.at("/extensions/limit")), (&json!(21), &json!(45)));
+    assert_eq!(error.at("/extensions/retryAfterSeconds"), number(&reply, "retry-after"));
+    assert!(error.text("/message").contains("45") && error.text("/message").contains("21"), "{error}");
+    assert!(reply.json().get("data").is_none());
+    // In every form, and by every way.
+    let asked = Ask::query(PAGE).token(&app.publisher);
+    assert_eq!(server.send(&asked.clone().accept("application/graphql-response+json")).await.status, 429);
+    assert_eq!(server.send(&Ask::get(&[("query", PAGE)]).token(&app.publisher)).await.status, 429);
+    let events = server.send(&asked.to("/graphql/stream").accept("text/event-stream")).await;
+    assert!(events.text().contains("RATE_LIMITED"), "{}", events.text());
+    let request = GraphqlRequest { query: Some(PAGE.into()), ..GraphqlRequest::default() };
+    let mut stream = app.app.execute_stream(Some(&app.publisher), request).await.expect("let in");
+    assert_eq!(stream.next().await.map(|answer| answer.phase), Some(Phase::Limited));
+    // Others are served.
+    assert_eq!(server.send(&Ask::query(CHEAP).token(&acme.token)).await.status, 200);
+    assert_eq!(server.send(&Ask::query("{ __typename }")).await.status, 200);
+}
+
+#[tokio::test]
+async fn nothing_is_counted_where_there_is_no_limit() {
+    let app = app(0).await;
+    let server = Server::start(&app).await;
+    for _ in 0..20 {
+        let reply = server.send(&Ask::query(PAGE).token(&app.publisher)).await;
+        assert_eq!((reply.status, reply.header("x-ratelimit-limit")), (200, None));
+        assert!(reply.json().at("/extensions/cost").get("remaining").is_none());
+    }
+}

@@ -1,0 +1,94 @@
+//! A request that takes too long is answered `TIMEOUT`, and does nothing by halves.
+
+use std::time::Duration;
+
+use async_graphql::{Request, Variables};
+use packwright::app::App;
+use packwright::http::EngineOptions;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use serde_json::{Value, json};
+
+use crate::support::{At as _, Setup, TestApp};
+use crate::support_more::tables;
+
+const PACKAGE: &str = "mutation($input: CreatePackagedComponentsInput!) {
+    createPackagedComponents(input: $input) { packagedComponents { id } errors { __typename } } }";
+
+fn hurried(execution: Duration) -> EngineOptions {
+    EngineOptions { execution, ..EngineOptions::default() }
+}
+
+async fn ask(app: &App, token: &str, document: &str, variables: Value) -> Value {
+    let request = Request::new(document).variables(Variables::from_json(variables));
+    serde_json::to_value(app.execute(Some(token), request).await).expect("an answer is JSON")
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_told_the_limit() {
+    let app = TestApp::with(Setup { engine: hurried(Duration::ZERO), ..Setup::default() }).await;
+    // Many milliseconds' work, on any machine.
+    let pages: String = (0..50)
+        .map(|n| format!("a{n}: integrationPacks(first: {}, filter: {{ search: \"{n}\" }}) {{ totalCount }} ", n + 1))
+        .collect();
+    let answer = app.gql_raw(Some(&app.publisher), &format!("{{ {pages} }}"), json!({})).await;
+    assert_eq!(answer.text("/errors/0/extensions/code"), "TIMEOUT");
+    assert_eq!(answer.at("/errors/0/extensions/limitSeconds"), 0.0);
+    assert!(answer.text("/errors/0/message").contains("0 s"), "{answer:#}");
+    assert_eq!(answer.get("data"), Some(&Value::Null), "it was begun");
+    // What needs no waiting is in time.
+    assert_eq!(app.gql_raw(None, "{ __typename }", json!({})).await, json!({ "data": { "__typename": "Query" } }));
+}
+
+/// Whatever instant the time is up at: done as a whole or not at all, and the same call again gives the first answer.
+#[tokio::test]
+async fn a_mutation_that_takes_too_long_is_done_whole_or_not_at_all() {
+    let app = TestApp::new().await;
+    let component = app.component("Import").await;
+    let count = async || {
+        let read = "query($id: ID!) { component(id: $id) { packagedComponents { totalCount } } }";
+        let read = app.gql(&app.publisher, read, json!({ "id": component })).await;
+        read.at("/component/packagedComponents/totalCount").as_u64().expect("a number")
+    };
+    let mut outcomes = (0, 0);
+    for n in 0..24_u32 {
+        let server = app.another_server_with(hurried(Duration::from_micros(400) * n), None).await;
+        let input =
+            json!({ "input": { "packages": [{ "componentId": component }], "clientRequestId": format!("call {n}") } });
+        let first = ask(&server, &app.publisher, PACKAGE, input.clone()).await;
+        let timed_out = first.get("errors").is_some();
+        if timed_out {
+            assert_eq!(first.text("/errors/0/extensions/code"), "TIMEOUT");
+            assert!(first.text("/errors/0/message").contains("clientRequestId"), "{first:#}");
+            outcomes.0 += 1;
+        } else {
+            outcomes.1 += 1;
+        }
+        // What was being committed is, in a moment; the next writer waits for it.
+        let again = ask(&app.app, &app.publisher, PACKAGE, input).await;
+        let id = again.text("/data/createPackagedComponents/packagedComponents/0/id");
+        if !timed_out {
+            assert_eq!(first.text("/data/createPackagedComponents/packagedComponents/0/id"), id);
+        }
+        assert_eq!(count().await, u64::from(n) + 1, "once, after {n}");
+        server.services.db.clone().close().await.expect("closed");
+    }
+    assert!(outcomes.0 > 0, "none timed out: {outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended_by_postgresql() {
+    let app = TestApp::new().await;
+    let server = app.another_server_with(EngineOptions::default(), Some(Duration::from_millis(200))).await;
+    let tx = tables(&app).begin().await.expect("a transaction");
+    if tx.execute_unprepared("LOCK TABLE component IN ACCESS EXCLUSIVE MODE").await.is_err() {
+        // SQLite has neither: there a statement that nobody waits for ends with the next row it would give.
+        return;
+    }
+    let components = "{ components { totalCount edges { node { id } } } }";
+    let answer = ask(&server, &app.publisher, components, json!({})).await;
+    assert_eq!(answer.text("/errors/0/extensions/code"), "TIMEOUT", "{answer:#}");
+    assert!(!answer.to_string().contains("statement timeout"), "nothing of the database is told: {answer:#}");
+    tx.rollback().await.expect("rolled back");
+    let answer = ask(&server, &app.publisher, components, json!({})).await;
+    assert!(answer.get("errors").is_none(), "{answer:#}");
+}
