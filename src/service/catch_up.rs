@@ -9,9 +9,9 @@ use crate::domain::installation::{CatchUpStep, Installation, UpdateMethod, Updat
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState};
 use crate::store::Tx;
-use crate::store::write::installations::{self, UpdateRow};
 use crate::store::write::tasks::{self, Task, Work};
-use crate::store::write::{packs, releases};
+use crate::store::write::updates::{self, UpdateRow};
+use crate::store::write::{installations, packs, releases};
 
 use super::Services;
 use super::error::Failure;
@@ -79,7 +79,7 @@ impl Services {
         };
         let running = standing.running_release == Some(in_force.id);
         let ids: Vec<_> = behind.iter().map(|i| i.id).collect();
-        let mut known = installations::updates(tx, in_force.id, &ids).await?;
+        let mut known = updates::of_release(tx, in_force.id, &ids).await?;
         let may = Standing::of(tx, pack.id, behind.iter().map(|i| i.account_id)).await?;
         let mut caught = Caught::default();
         for installation in behind.into_iter().filter(|i| may.reason_to_skip(i.account_id).is_none()) {
@@ -129,7 +129,7 @@ impl Services {
     ) -> Result<(), Failure> {
         let maker = makers.of(tx, installation.version_id).await?;
         let Some(release) = maker.filter(|release| release.state == ReleaseState::Canceled) else { return Ok(()) };
-        let row = installations::updates(tx, release.id, &[installation.id]).await?.remove(&installation.id);
+        let row = updates::of_release(tx, release.id, &[installation.id]).await?.remove(&installation.id);
         let Some(mut row) = row.filter(|row| row.update.state == UpdateState::Applied) else { return Ok(()) };
         if self.attempt_back(&mut row, release, now) {
             caught.moved.push(installation);
@@ -165,7 +165,7 @@ impl Services {
         }
         let moved: Vec<_> = caught.moved.iter().map(|installation| installation.id).collect();
         installations::move_to(tx, &moved, current, journal.now).await?;
-        installations::save_updates(tx, &caught.rows).await?;
+        updates::save(tx, &caught.rows).await?;
         for (account, at) in &caught.again {
             tasks::add(tx, self.ids.next(), pack.publisher_id, Work::CatchUp(*account), false, *at).await?;
         }
@@ -185,7 +185,7 @@ impl Services {
         let Some(pending) = pack.standing.at(journal.now).pending.filter(|_| !found.is_empty()) else { return Ok(()) };
         let Some(release) = releases::get(tx, pack.id, pending.release_id).await? else { return Ok(()) };
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-        let known = installations::updates(tx, release.id, &ids).await?;
+        let known = updates::of_release(tx, release.id, &ids).await?;
         let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
         let mut rows = Vec::new();
         for installation in found.iter().filter(|i| !known.contains_key(&i.id)) {
@@ -194,6 +194,6 @@ impl Services {
             tell_update(journal, pack, &row.update, None, number, action);
             rows.push(row);
         }
-        Ok(installations::save_updates(tx, &rows).await?)
+        Ok(updates::save(tx, &rows).await?)
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::pack::Pack;
 use crate::domain::refusal::PackRefusal;
 use crate::store::Tx;
 use crate::store::write::tasks::{self, Task, Work};
-use crate::store::write::{deletion, grants, installations, journal as log, packs, releases};
+use crate::store::write::{deletion, grants, installations, journal as log, packs, releases, updates};
 
 use super::Services;
 use super::access::Publisher;
@@ -128,7 +128,7 @@ impl Services {
     ) -> Result<(), Failure> {
         let ids: Vec<_> = found.iter().map(|installation| installation.id).collect();
         let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
-        let mut offers = installations::open_offers(tx, &ids).await?;
+        let mut offers = updates::open_offers(tx, &ids).await?;
         for row in &mut offers {
             let version = found.iter().find(|i| i.id == row.update.id.installation).map(|i| i.version_id);
             let number = version.map_or(0, |version| numbers.get(version));
@@ -142,7 +142,7 @@ impl Services {
             let entry = Entry::of("scheduler.uninstallPack", Subject::Installation(installation.id), shown);
             journal.note(entry.concerning(installation.account_id).change("version", Some(number.to_string()), None));
         }
-        installations::save_updates(tx, &offers).await?;
+        updates::save(tx, &offers).await?;
         Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)
     }
 }

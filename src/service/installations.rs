@@ -7,7 +7,8 @@ use crate::domain::pack::{InstallationType, Pack};
 use crate::domain::refusal::InstallationRefusal;
 use crate::domain::release::ReleaseState;
 use crate::domain::text::{self, NAME_MAX, TextFault};
-use crate::store::write::installations::{NewInstallation, UpdateRow};
+use crate::store::write::installations::NewInstallation;
+use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{accounts, grants, installations, journal as log, packs, releases};
 use crate::store::{StoreError, Tx};
 
@@ -193,14 +194,14 @@ impl Services {
         let found = installations::lock_own(&tx, &caller.scope, installation).await?;
         let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
         let number = packs::version_number(&tx, installation.version_id).await?;
-        let mut rows = installations::open_offers(&tx, &[installation.id]).await?;
+        let mut rows = updates::open_offers(&tx, &[installation.id]).await?;
         rows.extend(self.derived_update(&tx, &pack, &installation, &rows, journal.now).await?);
         for row in &mut rows {
             let before = row.update.state;
             withdraw_row(row, None, journal.now);
             tell_update(&mut journal, &pack, &row.update, Some(before), number, "uninstallPack");
         }
-        installations::save_updates(&tx, &rows).await?;
+        updates::save(&tx, &rows).await?;
         installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
         let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
         journal.note(
@@ -232,7 +233,7 @@ impl Services {
         if !concerned || known.iter().any(|row| row.update.id.release == id) {
             return Ok(None);
         }
-        let there = installations::updates(tx, id, &[installation.id]).await?;
+        let there = updates::of_release(tx, id, &[installation.id]).await?;
         let entitled = !grants::entitled(tx, pack.id, &[installation.account_id]).await?.is_empty();
         Ok((there.is_empty() && entitled)
             .then(|| offered(installation, &release, release.created_at.max(installation.installed_at))))
@@ -253,7 +254,7 @@ impl Services {
         let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;
         let installation =
             installations::lock_own(&tx, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
-        let stored = installations::own_update(&tx, &caller.scope, update).await?;
+        let stored = updates::own(&tx, &caller.scope, update).await?;
         let live = installation.uninstalled_at.is_none();
         let row = match stored {
             Some(row) => Some(row),
@@ -284,7 +285,7 @@ impl Services {
         row.update.applied_by = Some(journal.actor().clone());
         let number = packs::version_number(&tx, release.version_id).await?;
         tell_update(&mut journal, &pack, &row.update, Some(before), number, "applyPendingUpdate");
-        installations::save_updates(&tx, &[row]).await?;
+        updates::save(&tx, &[row]).await?;
         installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
         journal.write(&tx).await?;
         tx.commit().await?;

@@ -12,8 +12,8 @@ use crate::domain::installation::{
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
 use crate::store::convert::Stored as _;
-use crate::store::write::installations::UpdateRow;
 use crate::store::write::tasks::Task;
+use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{grants, installations, packs};
 use crate::store::{StoreResult, Tx};
 
@@ -141,7 +141,7 @@ impl Services {
         };
         let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-        let known = installations::updates(tx, release.id, &ids).await?;
+        let known = updates::of_release(tx, release.id, &ids).await?;
         let standing = Standing::of(tx, pack.id, found.iter().map(|i| i.account_id)).await?;
         let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
         let mut rows = Vec::new();
@@ -159,7 +159,7 @@ impl Services {
             );
             rows.push(row);
         }
-        installations::save_updates(tx, &rows).await?;
+        updates::save(tx, &rows).await?;
         Ok(self.after_batch(found.len(), found.last().map(|i| i.id.into())).map_or(Batch::Done, Batch::More))
     }
 
@@ -180,7 +180,7 @@ impl Services {
         };
         let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-        let known = installations::updates(tx, release.id, &ids).await?;
+        let known = updates::of_release(tx, release.id, &ids).await?;
         self.settle(tx, journal, &pack, &release, &found, known).await?;
         let last = found.last().map(|i| i.id.into()).or(task.done_to);
         if let Some(last) = self.after_batch(found.len(), last) {
@@ -202,14 +202,14 @@ impl Services {
         pack: &Pack,
         release: &Release,
     ) -> Result<Option<crate::domain::Instant>, Failure> {
-        let waiting = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
+        let waiting = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
         let due: Vec<_> =
             waiting.into_iter().filter(|row| row.is_due(journal.now)).map(|row| row.update.id.installation).collect();
         let live = installations::lock_live(tx, &due).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
-        let due = installations::updates(tx, release.id, &due).await?;
+        let due = updates::of_release(tx, release.id, &due).await?;
         self.settle(tx, journal, pack, release, &live, due).await?;
-        let left = installations::to_be_tried_again(tx, release.id, 1).await?;
+        let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         Ok(left.first().and_then(|row| row.next_attempt_at))
     }
 
@@ -252,7 +252,7 @@ impl Services {
             rows.push(row);
         }
         installations::move_to(tx, &moved, release.version_id, journal.now).await?;
-        Ok(installations::save_updates(tx, &rows).await?)
+        Ok(updates::save(tx, &rows).await?)
     }
 
     /// One attempt to move one installation. What fails is tried again after a growing pause, at most
@@ -306,16 +306,16 @@ impl Services {
         let Some((pack, release)) = self.pack_and_release(tx, pack, release, ended).await? else {
             return Ok(Batch::Done);
         };
-        let rows = installations::updates_after(tx, release.id, task.done_to, self.settings.batch_size).await?;
+        let rows = updates::after(tx, release.id, task.done_to, self.settings.batch_size).await?;
         let (found, last) = (rows.len(), rows.last().map(|row| row.update.id.installation.into()));
         self.take_back(tx, journal, &pack, &release, rows).await?;
         if let Some(last) = self.after_batch(found, last) {
             return Ok(Batch::More(last));
         }
-        let again: Vec<_> = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
+        let again: Vec<_> = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
         let due: Vec<_> = again.into_iter().filter(|row| row.is_due(journal.now)).collect();
         self.take_back(tx, journal, &pack, &release, due).await?;
-        let left = installations::to_be_tried_again(tx, release.id, 1).await?;
+        let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);
         Ok(next.map_or(Batch::Done, |at| Batch::Again(at, last.or(task.done_to))))
     }
@@ -331,7 +331,7 @@ impl Services {
         let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
         let live: BTreeMap<_, _> = installations::lock_live(tx, &ids).await?.into_iter().map(|i| (i.id, i)).collect();
         // Read again under the installations' locks: an account may have applied or uninstalled meanwhile.
-        let rows: Vec<_> = installations::updates(tx, release.id, &ids).await?.into_values().collect();
+        let rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
         let standing = Standing::of(tx, pack.id, live.values().map(|i| i.account_id)).await?;
         let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
         let versions = live.values().map(|i| i.version_id).chain(back_to);
@@ -374,7 +374,7 @@ impl Services {
         if let Some(version) = back_to {
             installations::move_to(tx, &moved, version, journal.now).await?;
         }
-        Ok(installations::save_updates(tx, &changed).await?)
+        Ok(updates::save(tx, &changed).await?)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::release::{
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
 use crate::store::convert::Stored as _;
 use crate::store::write::tasks::Work;
-use crate::store::write::{accounts, installations, packs, releases, tasks};
+use crate::store::write::{accounts, packs, releases, tasks, updates};
 use crate::store::{StoreError, Tx};
 
 use super::Services;
@@ -293,7 +293,7 @@ impl Services {
         self.end_pending(&tx, &mut journal, &mut pack, &mut release, Ending::Canceled("cancelRelease")).await?;
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
         self.reassess(&tx, &pack).await?;
-        let moves = installations::any_applied(&tx, release.id).await?;
+        let moves = updates::any_applied(&tx, release.id).await?;
         let task = self.add_task(&tx, &pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
         journal.write(&tx).await?;
         tx.commit().await?;

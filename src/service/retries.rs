@@ -10,9 +10,9 @@ use crate::domain::refusal::ReleaseRefusal;
 use crate::domain::release::{Release, ReleaseState, RetryFacts, decide_retry};
 use crate::store::Tx;
 use crate::store::convert::Stored as _;
-use crate::store::write::installations::{self, UpdateRow};
 use crate::store::write::tasks::{self, Task, Work};
-use crate::store::write::{packs, releases, updates};
+use crate::store::write::updates::{self, UpdateRow};
+use crate::store::write::{installations, packs, releases};
 
 use super::Services;
 use super::access::Publisher;
@@ -83,10 +83,10 @@ impl Services {
             self.announce_progress(tx, journal, &pack, &release, last).await?;
             return Ok(Batch::More(last));
         }
-        let due = installations::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
+        let due = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
         let due: Vec<_> = due.into_iter().filter(|row| row.is_due(journal.now)).collect();
         self.try_failed(tx, journal, &pack, &release, &due).await?;
-        let left = installations::to_be_tried_again(tx, release.id, 1).await?;
+        let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
             return Ok(Batch::Again(next, last.or(task.done_to)));
         }
@@ -105,7 +105,7 @@ impl Services {
         let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
         let live = installations::lock_live(tx, &ids).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
-        let rows = installations::updates(tx, release.id, &ids).await?;
+        let rows = updates::of_release(tx, release.id, &ids).await?;
         let standing = Standing::of(tx, pack.id, live.iter().map(|i| i.account_id)).await?;
         let number = packs::version_number(tx, release.version_id).await?;
         let (mut changed, mut moved) = (Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ impl Services {
             changed.push(row);
         }
         installations::move_to(tx, &moved, release.version_id, journal.now).await?;
-        Ok(installations::save_updates(tx, &changed).await?)
+        Ok(updates::save(tx, &changed).await?)
     }
 
     /// One more attempt to move one installation; what fails again stays FAILED.

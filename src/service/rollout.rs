@@ -12,7 +12,7 @@ use crate::domain::installation::FailureCode;
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState, outcome, transition};
 use crate::store::write::tasks::{self, Task, Work};
-use crate::store::write::{installations, packs, releases};
+use crate::store::write::{installations, packs, releases, updates};
 use crate::store::{StoreResult, Tx};
 
 use super::Services;
@@ -122,7 +122,7 @@ impl Services {
         mut pack: Pack,
         mut release: Release,
     ) -> Result<(), Failure> {
-        let progress = installations::progress(tx, release.id).await?;
+        let progress = updates::progress(tx, release.id).await?;
         let before = release.state;
         release.state = transition(before, outcome(progress.failed, progress.applied))
             .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
@@ -157,7 +157,7 @@ impl Services {
             return Ok(());
         }
         releases::save_progressed_at(tx, release.id, journal.now).await?;
-        let mut progress = installations::progress(tx, release.id).await?;
+        let mut progress = updates::progress(tx, release.id).await?;
         progress.offered += installations::left_after(tx, pack.id, release.id, release.version_id, done_to).await?;
         journal.tell(Happening {
             release_id: Some(release.id),

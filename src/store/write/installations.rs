@@ -1,21 +1,20 @@
-//! Installations and their updates.
+//! Installations.
 
 use std::collections::BTreeMap;
 
 use entity::{account, heard_before, installation, installation_update};
-use sea_orm::sea_query::{OnConflict, Query};
+use sea_orm::sea_query::Query;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait as _, QueryFilter,
     QueryOrder as _, QuerySelect as _, QueryTrait as _,
 };
 use uuid::Uuid;
 
-use super::{ActorColumns, locked, tallies};
+use super::locked;
 use crate::domain::Instant;
 use crate::domain::account::AccountStatus;
-use crate::domain::event::Progress;
-use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId, UpdateId};
-use crate::domain::installation::{Installation, InstallationUpdate, UpdateMethod, UpdateState};
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::installation::Installation;
 use crate::domain::pack::InstallationType;
 use crate::domain::text;
 use crate::store::convert::{self, Stored as _};
@@ -325,206 +324,6 @@ pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMa
     found.into_iter().map(|(id, status)| Ok((id.into(), AccountStatus::read(&status)?))).collect()
 }
 
-/// An update with what only the rollout looks at.
-#[derive(Clone, Debug)]
-pub struct UpdateRow {
-    pub update: InstallationUpdate,
-    /// The state that is stored, whatever `update` says by now; `None` when there is no row yet.
-    pub stored: Option<UpdateState>,
-    /// How often it was tried in vain.
-    pub attempts: i32,
-    pub next_attempt_at: Option<Instant>,
-}
-
-impl UpdateRow {
-    /// Whether its pause is over at `now`.
-    #[must_use]
-    pub fn is_due(&self, now: Instant) -> bool {
-        self.next_attempt_at.is_some_and(|at| at <= now)
-    }
-}
-
-pub(super) fn update_row(m: installation_update::Model) -> StoreResult<UpdateRow> {
-    let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
-    let update = convert::update(m)?;
-    Ok(UpdateRow { stored: Some(update.state), update, attempts, next_attempt_at })
-}
-
-/// The updates of one release for some installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn updates(
-    tx: &Tx,
-    release: ReleaseId,
-    ids: &[InstallationId],
-) -> StoreResult<BTreeMap<InstallationId, UpdateRow>> {
-    let found = installation_update::Entity::find()
-        .filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(installation_update::Column::InstallationId.is_in(ids.iter().map(|id| Uuid::from(*id))))
-        .all(tx.conn())
-        .await?;
-    found
-        .into_iter()
-        .map(|m| {
-            let id = m.installation_id.into();
-            Ok((id, update_row(m)?))
-        })
-        .collect()
-}
-
-/// The updates of a release after one, by installation. Not locked: whoever changes one locks its
-/// installation first, and reads it again.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn updates_after(
-    tx: &Tx,
-    release: ReleaseId,
-    after: Option<Uuid>,
-    limit: u64,
-) -> StoreResult<Vec<UpdateRow>> {
-    let mut select =
-        installation_update::Entity::find().filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)));
-    if let Some(after) = after {
-        select = select.filter(installation_update::Column::InstallationId.gt(after));
-    }
-    let select = select.order_by_asc(installation_update::Column::InstallationId).limit(limit);
-    select.all(tx.conn()).await?.into_iter().map(update_row).collect()
-}
-
-/// The updates of a release that were tried in vain and shall be tried again, soonest first. Not locked,
-/// as above.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> StoreResult<Vec<UpdateRow>> {
-    let select = installation_update::Entity::find()
-        .filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(installation_update::Column::NextAttemptAt.is_not_null())
-        .order_by_asc(installation_update::Column::NextAttemptAt)
-        .order_by_asc(installation_update::Column::InstallationId)
-        .limit(limit);
-    select.all(tx.conn()).await?.into_iter().map(update_row).collect()
-}
-
-/// The open offers of installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<UpdateRow>> {
-    let select = installation_update::Entity::find()
-        .filter(installation_update::Column::InstallationId.is_in(ids.iter().map(|id| Uuid::from(*id))))
-        .filter(installation_update::Column::State.eq(UpdateState::Offered.stored()));
-    locked(select).all(tx.conn()).await?.into_iter().map(update_row).collect()
-}
-
-/// Adds updates, or saves those that are there; and tallies what that changed. Save each row once: what is
-/// stored is what was read.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn save_updates(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
-    use installation_update::Column;
-    for chunk in rows.chunks(500) {
-        let settle = OnConflict::columns([Column::InstallationId, Column::ReleaseId])
-            .update_columns([
-                Column::State,
-                Column::How,
-                Column::SkipReason,
-                Column::FailureCode,
-                Column::Attempts,
-                Column::NextAttemptAt,
-                Column::SettledAt,
-                Column::ActorKind,
-                Column::ActorName,
-                Column::ActorTokenId,
-                Column::ActorAccountId,
-            ])
-            .to_owned();
-        installation_update::Entity::insert_many(chunk.iter().map(active))
-            .on_conflict(settle)
-            .exec_without_returning(tx.conn())
-            .await?;
-    }
-    tallies::add(tx, rows).await
-}
-
-pub(super) fn active(row: &UpdateRow) -> installation_update::ActiveModel {
-    let update = &row.update;
-    let actor = update.applied_by.as_ref().map(ActorColumns::from);
-    let (kind, name, token, account) = match actor {
-        Some(actor) => (Some(actor.kind), Some(actor.name), actor.token_id, actor.account_id),
-        None => (None, None, None, None),
-    };
-    installation_update::ActiveModel {
-        installation_id: Set(update.id.installation.into()),
-        release_id: Set(update.id.release.into()),
-        account_id: Set(update.account_id.into()),
-        publisher_id: Set(update.publisher_id.into()),
-        pack_id: Set(update.pack_id.into()),
-        state: Set(update.state.stored().into()),
-        how: Set(update.how.map(|how| how.stored().into())),
-        skip_reason: Set(update.skip_reason.map(|reason| reason.stored().into())),
-        failure_code: Set(update.failure.as_ref().map(|failure| failure.code.stored().into())),
-        attempts: Set(row.attempts),
-        next_attempt_at: Set(row.next_attempt_at),
-        from_version_id: Set(update.from_version_id.into()),
-        to_version_id: Set(update.to_version_id.into()),
-        offered_at: Set(update.offered_at),
-        settled_at: Set(update.settled_at),
-        actor_kind: Set(kind),
-        actor_name: Set(name),
-        actor_token_id: Set(token),
-        actor_account_id: Set(account),
-    }
-}
-
-/// One account's update for one of its installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn own_update(tx: &Tx, scope: &ManagedScope, id: UpdateId) -> StoreResult<Option<UpdateRow>> {
-    let select = installation_update::Entity::find_by_id((id.installation.into(), id.release.into()))
-        .filter(installation_update::Column::AccountId.eq(Uuid::from(scope.account_id())));
-    locked(select).one(tx.conn()).await?.map(update_row).transpose()
-}
-
-/// How far a release has got, by its updates' rows.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Progress> {
-    use installation_update::Column;
-    let counts: Vec<(String, Option<String>, i64)> = installation_update::Entity::find()
-        .select_only()
-        .column(Column::State)
-        .column(Column::How)
-        .column_as(Column::InstallationId.count(), "n")
-        .filter(Column::ReleaseId.eq(Uuid::from(release)))
-        .group_by(Column::State)
-        .group_by(Column::How)
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    let mut progress = Progress::default();
-    for (state, how, n) in counts {
-        match UpdateState::read(&state)? {
-            UpdateState::Offered => progress.offered += n,
-            UpdateState::Applied => {
-                progress.applied += n;
-                if how.as_deref() == Some(UpdateMethod::Early.stored()) {
-                    progress.applied_early += n;
-                }
-            }
-            UpdateState::Skipped => progress.skipped += n,
-            UpdateState::Failed => progress.failed += n,
-            UpdateState::Withdrawn => progress.withdrawn += n,
-        }
-    }
-    Ok(progress)
-}
-
 /// How many live installations of a pack are after one, by id, and still to be come to by a rollout.
 ///
 /// # Errors
@@ -548,19 +347,6 @@ pub async fn left_after(
         .count(tx.conn())
         .await?;
     Ok(i64::try_from(left).unwrap_or(i64::MAX))
-}
-
-/// Whether an update of the release was applied early: then a cancel moves somebody back.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn any_applied(tx: &Tx, release: ReleaseId) -> StoreResult<bool> {
-    let found = installation_update::Entity::find()
-        .filter(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(installation_update::Column::State.eq(UpdateState::Applied.stored()))
-        .one(tx.conn())
-        .await?;
-    Ok(found.is_some())
 }
 
 /// The pack of one of an account's own installations, uninstalled or not.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::release_tally;
 use sea_orm::{ActiveValue::Set, EntityTrait as _};
 
-use super::installations::UpdateRow;
+use super::updates::UpdateRow;
 use crate::domain::Instant;
 use crate::domain::adoption::Tally;
 use crate::domain::id::{PackId, ReleaseId};

@@ -21,9 +21,9 @@ use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEnt
 use crate::domain::release::Release;
 use crate::domain::text;
 use crate::store::convert::{Stored as _, to_json};
-use crate::store::write::installations::UpdateRow;
 use crate::store::write::journal::{NewEntry, append_entries};
-use crate::store::write::{ActorColumns, installations, releases, tallies};
+use crate::store::write::updates::{self, UpdateRow};
+use crate::store::write::{ActorColumns, releases, tallies};
 use crate::store::{StoreResult, Tx};
 
 /// A component with what packaging counts on.
@@ -319,7 +319,7 @@ impl Rows {
     pub fn update(&mut self, update: InstallationUpdate, attempts: i32) {
         self.count += 1;
         let row = UpdateRow { update, stored: None, attempts, next_attempt_at: None };
-        self.updates.push(installations::active(&row));
+        self.updates.push(updates::active(&row));
     }
 
     /// What was tallied of a release at an instant.
