@@ -5,7 +5,7 @@ use chrono::Duration;
 use super::Scheduler;
 use crate::domain::Instant;
 use crate::service::error::Failure;
-use crate::store::write::{packs, requests, tasks};
+use crate::store::write::{requests, tasks, windows};
 
 /// How many due packs are read at a time.
 const PAGE: u64 = 100;
@@ -40,7 +40,7 @@ impl Scheduler {
         worked.and(saved)?;
         forgot?;
         pruned?;
-        let (window, task) = (packs::next_window(&self.services.db).await?, tasks::next_due(&self.services.db).await?);
+        let (window, task) = (windows::next(&self.services.db).await?, tasks::next_due(&self.services.db).await?);
         Ok(window.into_iter().chain(task).min())
     }
 
@@ -66,7 +66,7 @@ impl Scheduler {
 
     async fn open_windows(&self) -> Result<(), Failure> {
         loop {
-            let due = packs::due(&self.services.db, None, self.services.clock.now(), PAGE).await?;
+            let due = windows::due(&self.services.db, None, self.services.clock.now(), PAGE).await?;
             let (mut opened, mut failed) = (0, None);
             for pack in due {
                 match self.services.open_if_due(None, pack).await {

@@ -6,7 +6,7 @@ use crate::domain::pack::Pack;
 use crate::domain::release::{Command, Release, ReleaseState, transition};
 use crate::domain::window::lateness;
 use crate::store::write::tasks::Work;
-use crate::store::write::{packs, releases};
+use crate::store::write::{packs, releases, windows};
 use crate::store::{StoreError, Tx};
 
 use super::Services;
@@ -36,7 +36,7 @@ impl Services {
     /// [`Failure`].
     pub async fn open_if_due(&self, publisher: Option<AccountId>, pack: PackId) -> Result<Option<ReleaseId>, Failure> {
         let now = self.clock.now();
-        if !packs::is_due(&self.db, publisher, pack, now).await? {
+        if !windows::is_due(&self.db, publisher, pack, now).await? {
             return Ok(None);
         }
         let tx = self.db.begin().await?;
@@ -58,7 +58,7 @@ impl Services {
     /// # Errors
     /// [`Failure`].
     pub(super) async fn open_all_due(&self, publisher: AccountId) -> Result<(), Failure> {
-        for pack in packs::due(&self.db, Some(publisher), self.clock.now(), PAGE).await? {
+        for pack in windows::due(&self.db, Some(publisher), self.clock.now(), PAGE).await? {
             self.open_if_due(Some(publisher), pack).await?;
         }
         Ok(())

@@ -144,7 +144,7 @@ impl Services {
             release_id: id,
             created_at: now,
         };
-        packs::insert_version(tx, &version, &decision.content).await?;
+        releases::insert_version(tx, &version, &decision.content).await?;
         let dated = decision.window.is_some();
         let mut release = Release {
             id,

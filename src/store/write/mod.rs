@@ -17,6 +17,7 @@ mod tallies;
 pub mod tasks;
 pub mod updates;
 pub mod uses;
+pub mod windows;
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{EntityTrait, QuerySelect, Select};

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{ActorColumns, held, locked};
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
-use crate::domain::pack::{Assessment, Content, DraftRow, Pack, PackVersion, Stamp, Standing, SupportInfo};
+use crate::domain::pack::{Assessment, Content, DraftRow, Pack, Stamp, Standing, SupportInfo};
 use crate::domain::packaged_component::VersionKind;
 use crate::domain::text;
 use crate::store::convert::{self, Stored as _, to_json};
@@ -159,11 +159,11 @@ pub async fn insert(tx: &Tx, pack: &Pack) -> StoreResult<()> {
     Ok(())
 }
 
-fn change(id: PackId) -> integration_pack::ActiveModel {
+pub(super) fn change(id: PackId) -> integration_pack::ActiveModel {
     integration_pack::ActiveModel { id: Set(id.into()), ..Default::default() }
 }
 
-async fn save(tx: &Tx, row: integration_pack::ActiveModel) -> StoreResult<()> {
+pub(super) async fn save(tx: &Tx, row: integration_pack::ActiveModel) -> StoreResult<()> {
     integration_pack::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
@@ -370,36 +370,6 @@ pub async fn drop_marked_rows(tx: &Tx, id: PackId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Adds a version with its content (R22), and counts the pack's numbers on.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn insert_version(
-    tx: &Tx,
-    version: &PackVersion,
-    content: &BTreeMap<ComponentId, ComponentVersionId>,
-) -> StoreResult<()> {
-    pack_version::Entity::insert(pack_version::ActiveModel {
-        id: Set(version.id.into()),
-        pack_id: Set(version.pack_id.into()),
-        publisher_id: Set(version.publisher_id.into()),
-        number: Set(version.number),
-        notes: Set(version.notes.clone()),
-        release_id: Set(version.release_id.into()),
-        created_at: Set(version.created_at),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
-    pack_version_item::Entity::insert_many(content.iter().map(|(component, held)| pack_version_item::ActiveModel {
-        pack_version_id: Set(version.id.into()),
-        component_id: Set((*component).into()),
-        component_version_id: Set((*held).into()),
-    }))
-    .exec_without_returning(tx.conn())
-    .await?;
-    save(tx, integration_pack::ActiveModel { last_number: Set(version.number), ..change(version.pack_id) }).await
-}
-
 /// The number of a version.
 ///
 /// # Errors
@@ -407,75 +377,4 @@ pub async fn insert_version(
 pub async fn version_number(tx: &Tx, version: PackVersionId) -> StoreResult<i32> {
     let found = pack_version::Entity::find_by_id(Uuid::from(version)).one(tx.conn()).await?;
     Ok(found.map_or(0, |version| version.number))
-}
-
-/// The packs, of one publisher or of all, with a window that has opened and that nobody has carried out
-/// yet, oldest window first (R39).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn due(
-    db: &crate::store::Db,
-    publisher: Option<AccountId>,
-    now: Instant,
-    limit: u64,
-) -> StoreResult<Vec<PackId>> {
-    let mut select = integration_pack::Entity::find();
-    if let Some(publisher) = publisher {
-        select = select.filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)));
-    }
-    let found: Vec<Uuid> = select
-        .select_only()
-        .column(integration_pack::Column::Id)
-        .filter(integration_pack::Column::PendingStartsAt.lte(now))
-        .order_by_asc(integration_pack::Column::PendingStartsAt)
-        .order_by_asc(integration_pack::Column::Id)
-        .limit(limit)
-        .into_tuple()
-        .all(db.reader())
-        .await?;
-    Ok(found.into_iter().map(Into::into).collect())
-}
-
-/// When the next window opens; `None` when no release is pending.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn next_window(db: &crate::store::Db) -> StoreResult<Option<Instant>> {
-    let found: Option<Option<Instant>> = integration_pack::Entity::find()
-        .select_only()
-        .column(integration_pack::Column::PendingStartsAt)
-        .filter(integration_pack::Column::PendingStartsAt.is_not_null())
-        .order_by_asc(integration_pack::Column::PendingStartsAt)
-        .limit(1)
-        .into_tuple()
-        .one(db.reader())
-        .await?;
-    Ok(found.flatten())
-}
-
-/// Whether a window of the pack has opened and nobody has carried that out yet. Read without a lock, so
-/// that a command on a pack of which nothing is due pays one look-up for it. With `publisher`, only a pack of
-/// its: nobody else can set it in motion.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn is_due(
-    db: &crate::store::Db,
-    publisher: Option<AccountId>,
-    id: PackId,
-    now: Instant,
-) -> StoreResult<bool> {
-    let mut select = integration_pack::Entity::find_by_id(Uuid::from(id));
-    if let Some(publisher) = publisher {
-        select = select.filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)));
-    }
-    let found: Option<Uuid> = select
-        .select_only()
-        .column(integration_pack::Column::Id)
-        .filter(integration_pack::Column::PendingStartsAt.lte(now))
-        .into_tuple()
-        .one(db.reader())
-        .await?;
-    Ok(found.is_some())
 }

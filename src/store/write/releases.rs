@@ -1,13 +1,16 @@
-//! Releases.
+//! Releases, and the versions that they make.
+
+use std::collections::BTreeMap;
 
 use entity::pack_release::{ActiveModel, Column, Entity};
-use entity::pack_version;
+use entity::{integration_pack, pack_version, pack_version_item};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::{ActorColumns, locked};
+use super::{ActorColumns, locked, packs};
 use crate::domain::Instant;
-use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
+use crate::domain::pack::PackVersion;
 use crate::domain::release::Release;
 use crate::store::convert::{self, Stored as _};
 use crate::store::scope::PublisherScope;
@@ -129,4 +132,38 @@ pub async fn save_superseded_by(tx: &Tx, old: ReleaseId, by: ReleaseId) -> Store
     let row = ActiveModel { id: Set(old.into()), superseded_by_id: Set(Some(by.into())), ..Default::default() };
     Entity::update(row).exec(tx.conn()).await?;
     Ok(())
+}
+
+/// Adds a version with its content (R22), and counts the pack's numbers on.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn insert_version(
+    tx: &Tx,
+    version: &PackVersion,
+    content: &BTreeMap<ComponentId, ComponentVersionId>,
+) -> StoreResult<()> {
+    pack_version::Entity::insert(pack_version::ActiveModel {
+        id: Set(version.id.into()),
+        pack_id: Set(version.pack_id.into()),
+        publisher_id: Set(version.publisher_id.into()),
+        number: Set(version.number),
+        notes: Set(version.notes.clone()),
+        release_id: Set(version.release_id.into()),
+        created_at: Set(version.created_at),
+    })
+    .exec_without_returning(tx.conn())
+    .await?;
+    pack_version_item::Entity::insert_many(content.iter().map(|(component, held)| pack_version_item::ActiveModel {
+        pack_version_id: Set(version.id.into()),
+        component_id: Set((*component).into()),
+        component_version_id: Set((*held).into()),
+    }))
+    .exec_without_returning(tx.conn())
+    .await?;
+    packs::save(
+        tx,
+        integration_pack::ActiveModel { last_number: Set(version.number), ..packs::change(version.pack_id) },
+    )
+    .await
 }
