@@ -8,6 +8,7 @@ mod cache;
 pub mod component_versions;
 pub mod components;
 pub mod convert;
+pub mod cursor;
 pub mod drafts;
 pub mod event_log;
 pub mod events;

@@ -1,0 +1,119 @@
+//! Cursors: the sort keys of a row, as a text that names its list and order too.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Datelike as _};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::Expr;
+
+use crate::domain::Instant;
+
+/// What kind of thing a list is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// A stored key of a name.
+    Text,
+    Instant,
+    Number,
+    Id,
+}
+
+/// One sort key of a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    Text(String),
+    Instant(Instant),
+    Number(i64),
+    Id(Uuid),
+}
+
+impl Key {
+    /// The number, if it is one.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(_) | Self::Instant(_) | Self::Id(_) => None,
+        }
+    }
+
+    pub(super) fn value(&self) -> Expr {
+        match self {
+            Self::Text(text) => Expr::val(text.clone()),
+            Self::Instant(at) => Expr::val(*at),
+            Self::Number(number) => Expr::val(*number),
+            Self::Id(id) => Expr::val(*id),
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Instant(at) => at.timestamp_micros().into(),
+            Self::Number(number) => (*number).into(),
+            Self::Id(id) => URL_SAFE_NO_PAD.encode(id.as_bytes()).into(),
+        }
+    }
+
+    /// Refuses what no row can hold, so that a made-up cursor never reaches a database.
+    fn from_json(kind: KeyKind, json: &serde_json::Value) -> Option<Self> {
+        match kind {
+            KeyKind::Text => json.as_str().filter(|text| !text.contains('\0')).map(|text| Self::Text(text.to_owned())),
+            KeyKind::Instant => DateTime::from_timestamp_micros(json.as_i64()?)
+                .filter(|at| (1..=9999).contains(&at.year()))
+                .map(Self::Instant),
+            KeyKind::Number => json.as_i64().map(Self::Number),
+            KeyKind::Id => Uuid::from_slice(&URL_SAFE_NO_PAD.decode(json.as_str()?).ok()?).ok().map(Self::Id),
+        }
+    }
+}
+
+/// Which list and order a cursor belongs to, and the kinds of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CursorForm {
+    list: &'static str,
+    descending: bool,
+    keys: &'static [KeyKind],
+}
+
+impl CursorForm {
+    /// The cursors of a list that is sorted by `keys`; `list` is unique among all lists and orders.
+    #[must_use]
+    pub const fn new(list: &'static str, keys: &'static [KeyKind]) -> Self {
+        Self { list, descending: false, keys }
+    }
+
+    /// The same list the other way round, whose cursors are others.
+    #[must_use]
+    pub const fn reversed(self, reversed: bool) -> Self {
+        Self { descending: self.descending != reversed, ..self }
+    }
+
+    /// Whether the list goes from its greatest keys to its least.
+    pub(super) const fn is_descending(self) -> bool {
+        self.descending
+    }
+
+    /// A cursor.
+    #[must_use]
+    pub fn encode(self, keys: &[Key]) -> String {
+        let way = if self.descending { "-" } else { "" };
+        let mut parts = vec![serde_json::Value::from(format!("{way}{}", self.list))];
+        parts.extend(keys.iter().map(Key::to_json));
+        URL_SAFE_NO_PAD.encode(serde_json::Value::Array(parts).to_string())
+    }
+
+    /// The keys of a cursor; `None` for one of another list or order, and for what is none.
+    #[must_use]
+    pub fn decode(self, cursor: &str) -> Option<Vec<Key>> {
+        let json: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let (list, parts) = json.as_array()?.split_first()?;
+        let list = list.as_str()?;
+        let descending = list.starts_with('-');
+        let is_ours = list.trim_start_matches('-') == self.list && descending == self.descending;
+        if !is_ours || parts.len() != self.keys.len() {
+            return None;
+        }
+        self.keys.iter().zip(parts).map(|(kind, part)| Key::from_json(*kind, part)).collect()
+    }
+}
