@@ -1,0 +1,189 @@
+"""Runs each operation of the design's operations.graphql against a demo, with variables found there.
+
+python3 operations.py http://127.0.0.1:PORT operations.graphql
+
+Mutations come in an order that makes sense. It fails when an operation is refused, or isn't run.
+"""
+
+import json
+import re
+import sys
+import urllib.error
+import urllib.request
+
+BASE = sys.argv[1]
+PUBLISHER, ACME, GLOBEX = "demo-publisher-admin", "demo-acme-admin", "demo-globex-admin"
+
+
+def post(token, body):
+    headers = {
+        "content-type": "application/json",
+        "accept": "application/graphql-response+json",
+        "authorization": f"Bearer {token}",
+    }
+    request = urllib.request.Request(BASE + "/graphql", json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        return json.loads(error.read())
+
+
+def ask(token, query, **variables):
+    answer = post(token, {"query": query, "variables": variables})
+    if "errors" in answer:
+        raise SystemExit(f"{json.dumps(answer['errors'], indent=2)}\nfor {query}")
+    return answer["data"]
+
+
+def nodes(connection):
+    return [edge["node"] for edge in connection["edges"]]
+
+
+def named(connection, name):
+    return next(node["id"] for node in nodes(connection) if node["name"] == name)
+
+
+def definitions(text):
+    """The fragments and operations of a document by name: (kind, text)."""
+    found, start, depth, parens = {}, None, 0, 0
+    head = re.compile(r"(query|mutation|subscription|fragment)\s+(\w+)")
+    text = re.sub(r"#[^\n]*", "", text)
+    for i, character in enumerate(text):
+        parens += (character == "(") - (character == ")")
+        if character == "{":
+            if depth == 0 and parens == 0:
+                match = list(head.finditer(text, start or 0, i))[0]
+                begin = match.start()
+            depth += parens == 0
+        elif character == "}" and parens == 0:
+            depth -= 1
+            if depth == 0:
+                kind, name = match.groups()
+                found[name] = (kind, text[begin : i + 1])
+                start = i + 1
+    return found
+
+
+def whole(name, all_of_it):
+    """An operation with the fragments that it needs."""
+    needed, queue = [], [name]
+    while queue:
+        at = queue.pop()
+        if at in needed:
+            continue
+        needed.append(at)
+        queue += [spread for spread in re.findall(r"\.\.\.\s*(\w+)", all_of_it[at][1]) if spread != "on"]
+    return "\n".join(all_of_it[at][1] for at in needed)
+
+
+def first_item(token, query, variables):
+    """The first item of a subscription, as a server-sent event."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    headers = {"content-type": "application/json", "accept": "text/event-stream", "authorization": f"Bearer {token}"}
+    request = urllib.request.Request(BASE + "/graphql/stream", body, headers)
+    kind = None
+    with urllib.request.urlopen(request, timeout=20) as response:
+        for line in response:
+            field, _, value = line.decode().rstrip("\r\n").partition(":")
+            if field == "event":
+                kind = value.strip()
+            elif field == "data" and kind == "next":
+                return json.loads(value)
+    raise SystemExit(f"no item for {query}")
+
+
+class Design:
+    """The operations, and which of them have run."""
+
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as file:
+            self.all = definitions(file.read())
+        self.left = [name for name, (kind, _) in self.all.items() if kind != "fragment"]
+
+    def run(self, name, token, /, *, refused=None, **variables):
+        """Runs an operation and gives its one field, or all when it asks for several."""
+        kind, query = self.all[name][0], whole(name, self.all)
+        if kind == "subscription":
+            answer = first_item(token, query, variables)
+        else:
+            answer = post(token, {"query": query, "variables": variables, "operationName": name})
+        if answer.get("errors"):
+            raise SystemExit(f"{name}: {json.dumps(answer['errors'], indent=2)}")
+        data = answer["data"]
+        told = next(iter(data.values())) if len(data) == 1 else data
+        if kind == "mutation":
+            codes = [error["code"] for error in told["errors"]]
+            if codes != ([refused] if refused else []):
+                raise SystemExit(f"{name}: {json.dumps(told, indent=2)}")
+        if name in self.left:
+            self.left.remove(name)
+        return told
+
+
+def main():
+    design = Design(sys.argv[2])
+    run = design.run
+    followed = run("StartFollowing", ACME)["viewer"]["eventCursor"]
+    cursor = ask(PUBLISHER, "{ viewer { eventCursor } }")["viewer"]["eventCursor"]
+    dates = run("ReleaseWizardDates", PUBLISHER)["account"]["releaseDates"]
+    groups = ask(PUBLISHER, "{ accountGroups(first: 20) { edges { node { id name } } } }")["accountGroups"]
+
+    run("IntegrationPacksPage", PUBLISHER, filter={"hasPendingRelease": True}, orderBy={"field": "UPDATED_AT", "direction": "DESC"})
+    run("WhatIsNewer", PUBLISHER)
+    run("WindowOfDate", PUBLISHER, date=dates["earliest"], timeZone=dates["timeZone"])
+    made = run("CreatePack", PUBLISHER, input={"name": "By design", "installationType": "SINGLE"})["integrationPack"]
+    pack = made["id"]
+    addable = run("AddComponentsDialog", PUBLISHER, packId=pack, search="order")
+    components = [node["id"] for node in nodes(addable)][:2]
+    added = run("AddComponents", PUBLISHER, packId=pack, componentIds=components, revision=made["revision"])
+    oldest = nodes(run("ChooseAnotherVersion", PUBLISHER, componentId=components[0])["packagedComponents"])[-1]["id"]
+    pin = {"packId": pack, "componentId": components[0], "versionId": oldest}
+    revision = run("PinVersion", PUBLISHER, input=pin)["integrationPack"]["revision"]
+    assert added["integrationPack"]["revision"] < revision
+    run("Share", PUBLISHER, packId=pack, groupIds=[named(groups, "Retail")])
+    revision = run("ReleaseWizardVersions", PUBLISHER, packId=pack)["revision"]
+    run("ReleaseNow", PUBLISHER, packId=pack, notes="One.", revision=revision, requestId="design 1")
+
+    available = named(run("BrowsePacks", ACME, search="by design"), "By design")
+    installation = run("Install", ACME, packId=available, requestId="design 2")["installation"]["id"]
+    run("MyInstallations", ACME)
+    component = run("CreateComponentOfProcess", PUBLISHER, name="By design too")["component"]["id"]
+    packages = [{"componentId": each, "shareable": True} for each in [*components, component]]
+    packaged = run("Package", PUBLISHER, packages=packages, requestId="design 3")["packagedComponents"]
+    run("PackagedComponentHistory", PUBLISHER, componentId=component)
+    run("DeletePackage", PUBLISHER, id=packaged[-1]["id"])
+
+    preview = run("Preview", PUBLISHER, packId=pack, schedule={"onDate": dates["earliest"]})
+    assert preview["willMoveCount"] == 1 and preview["refusals"] == []
+    on_date = {"packId": pack, "date": dates["earliest"], "notes": "Two.", "revision": preview["revision"]}
+    release = run("ReleaseOnDate", PUBLISHER, requestId="design 4", **on_date)["release"]["id"]
+    pending = [node for node in nodes(run("MyPendingUpdates", ACME)) if node["installation"]["name"] == "By design"]
+    run("Apply", ACME, updateId=pending[0]["id"])
+    run("Reschedule", PUBLISHER, releaseId=release, date=dates["latest"])
+    run("Cancel", PUBLISHER, releaseId=release)
+    on_date["revision"] = run("ReleaseWizardVersions", PUBLISHER, packId=pack)["revision"]
+    release = run("ReleaseOnDate", PUBLISHER, requestId="design 5", **on_date)["release"]["id"]
+    run("Promote", PUBLISHER, releaseId=release)
+    run("WatchRelease", PUBLISHER, releaseId=release)
+    run("ReleasePage", PUBLISHER, id=release)
+    run("RetryFailed", PUBLISHER, refused="NOTHING_TO_RETRY", releaseId=release)
+    run("InstallationHistory", ACME, id=installation)
+
+    run("FollowUpdates", ACME, after=followed)
+    run("FollowEverything", ACME, after=followed)
+    run("FollowEverything", PUBLISHER, after=cursor)
+    run("FollowAnnouncements", ACME, packId=available, after=followed)
+    run("FollowNewerVersions", PUBLISHER, after=cursor)
+    assert nodes(run("CatchUp", ACME, after=followed))
+
+    run("NewCustomer", PUBLISHER, name="Umbrella", timeZone="Europe/London")
+    count = run("DeletePack", PUBLISHER, packId=pack)["uninstalledCount"]
+    run("DeletePack", PUBLISHER, packId=pack, dryRun=False, count=count)
+    assert nodes(run("Audit", PUBLISHER, filter={"actions": ["deleteIntegrationPack"]}))
+    if design.left:
+        raise SystemExit(f"not run: {', '.join(design.left)}")
+    print("every operation of the design runs")
+
+
+main()
