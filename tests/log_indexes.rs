@@ -1,4 +1,4 @@
-//! Whatever the logs are filtered by, an index has the rows in their order (R49): on SQLite, that says how it
+//! Whatever the logs are filtered by, an index has the rows in their order (R49, R51): on SQLite, that says how it
 //! goes about a statement whatever the tables hold.
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
@@ -76,6 +76,50 @@ async fn r49_the_event_log_is_read_by_an_index_whatever_is_asked() {
             let mut variables = more.clone();
             variables["filter"] = filter;
             reads_by(&app, &acme.token, EVENTS, variables, "event", &indexes).await;
+        }
+    }
+}
+
+const AUDIT: &str = "query($filter: AuditLogFilter, $after: String, $last: Int) { auditLog(filter: $filter, after: $after, last: $last) { edges { cursor } totalCount } }";
+
+#[tokio::test]
+async fn r51_the_audit_log_is_read_by_an_index_whatever_is_asked() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let installed = app.installed_pack("Orders", &[&acme]).await;
+    let own = "{ viewer { token { id } account { id } } auditLog(first: 1) { pageInfo { endCursor } } }";
+    let actions = json!(["createManagedAccount", "installPack"]);
+    for (token, of_reader) in [(&app.publisher, "publisher"), (&acme.token, "account")] {
+        let known = app.gql(token, own, json!(null)).await;
+        let (own_token, own_account) = (&known["viewer"]["token"]["id"], &known["viewer"]["account"]["id"]);
+        let after = &known["auditLog"]["pageInfo"]["endCursor"];
+        let mut about = vec!["audit_of_subject"];
+        if of_reader == "account" {
+            about.push("audit_of_own_subject");
+        }
+        let range = json!({ "from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z" });
+        for more in [json!({}), json!({ "after": after }), json!({ "after": after, "last": 5 }), json!({ "last": 5 })] {
+            for (filter, indexes) in [
+                (json!({}), vec![format!("audit_of_{of_reader}_by_kind")]),
+                (range.clone(), vec![format!("audit_of_{of_reader}_by_kind")]),
+                (json!({ "actorKind": "COMMAND_LINE" }), vec![format!("audit_of_{of_reader}_by_kind")]),
+                (json!({ "actions": actions }), vec![format!("audit_of_{of_reader}_by_action")]),
+                (
+                    json!({ "actions": actions, "actorKind": "SCHEDULER" }),
+                    vec![format!("audit_of_{of_reader}_by_action")],
+                ),
+                (json!({ "tokenId": own_token, "actions": actions }), vec!["audit_of_token".into()]),
+                (json!({ "subjectId": own_account }), about.iter().map(ToString::to_string).collect()),
+                (
+                    json!({ "subjectId": installed.installations[0], "tokenId": own_token }),
+                    about.iter().map(ToString::to_string).collect(),
+                ),
+            ] {
+                let mut variables = more.clone();
+                variables["filter"] = filter;
+                let indexes: Vec<_> = indexes.iter().map(String::as_str).collect();
+                reads_by(&app, token, AUDIT, variables, "audit_entry", &indexes).await;
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ mod allowances;
 mod applying;
 mod architecture;
 mod audit;
+mod audit_log;
+mod audit_readers;
 mod canceling;
 mod catching_up;
 mod composing;

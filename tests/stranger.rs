@@ -16,7 +16,8 @@ use crate::support_more::{all_rows, assert_same_rows, code_of, refusal_of, roomy
 
 /// What a publisher and an account that it manages both know, under the same ID: an account's
 /// installation is its publisher's to see too.
-const SHARED_WITH_PUBLISHER: [&str; 4] = ["Installation", "InstallationUpdate", "InstallationEvent", "ReleaseEvent"];
+const SHARED_WITH_PUBLISHER: [&str; 5] =
+    ["Installation", "InstallationUpdate", "InstallationEvent", "ReleaseEvent", "AuditEntry"];
 
 /// What two managed accounts of one publisher both know: a pack that is shared with both.
 const SHARED_BY_ACCOUNTS: [&str; 4] = ["AvailablePack", "AvailablePackVersion", "AnnouncedRelease", "ReleaseEvent"];

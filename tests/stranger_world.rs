@@ -80,6 +80,7 @@ impl StrangerWorld {
             let mut walk = Walk::from_the_roots(&app, &schema, &token).await;
             let items = heard(&app, &schema, &token, is_publisher, &cursor).await;
             walk.also_from(&app, &schema, &token, &items).await;
+            walk.also_from(&app, &schema, &token, &audited(&app, &token).await).await;
             sides.push(Side { name, token, is_publisher, walk });
         }
         Self { app, schema, sides }
@@ -264,4 +265,19 @@ async fn heard(app: &TestApp, schema: &Schema, token: &str, is_publisher: bool, 
         }
     }
     items
+}
+
+/// The whole audit log of a reader: more than a page.
+async fn audited(app: &TestApp, token: &str) -> Vec<Value> {
+    let query = "query($after: String) { auditLog(first: 100, after: $after) { edges { node { __typename id } } pageInfo { hasNextPage endCursor } } }";
+    let (mut pages, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let page = app.gql(token, query, json!({ "after": after })).await;
+        after = page.at("/auditLog/pageInfo/endCursor").clone();
+        let more = page.at("/auditLog/pageInfo/hasNextPage") == true;
+        pages.push(page);
+        if !more {
+            return pages;
+        }
+    }
 }

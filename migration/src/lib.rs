@@ -9,6 +9,7 @@ mod m0002_logs;
 mod m0003_library;
 mod m0004_adoption;
 mod m0005_deletion;
+mod m0006_audit;
 mod spelling;
 
 /// All steps, oldest first.
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_library::Migration),
             Box::new(m0004_adoption::Migration),
             Box::new(m0005_deletion::Migration),
+            Box::new(m0006_audit::Migration),
         ]
     }
 }

@@ -10,10 +10,11 @@ use clap::{Args, value_parser};
 use crate::app;
 use crate::clock::Clock;
 use crate::domain::Instant;
+use crate::domain::audit::{Recorded, Subject, SubjectKey};
+use crate::domain::id::AccountId;
 use crate::domain::packaged_component::VersionKind;
 use crate::ids;
 use crate::seed::{Built, Noted, Options, Planted, Told, World, beginning_of_day};
-use crate::store::write::journal::NewEntry;
 use crate::store::write::seed::{Load, SeededComponent, SeededInstallation, SeededPack, SeededRelease};
 use crate::store::{Db, DbOptions};
 use crate::telemetry;
@@ -255,21 +256,30 @@ fn seeded(planted: Planted) -> SeededInstallation {
     SeededInstallation { installation, installation_type, name_key, account_name_key, frozen_at }
 }
 
-fn entries(world: &World, noted: Vec<Noted>) -> impl Iterator<Item = NewEntry> {
+fn entries(world: &World, noted: Vec<Noted>) -> impl Iterator<Item = Recorded> {
     noted.into_iter().map(|noted| entry(world, noted))
 }
 
-fn entry(world: &World, noted: Noted) -> NewEntry {
-    NewEntry {
-        id: noted.id,
-        publisher_id: world.people.publisher.id,
+fn entry(world: &World, noted: Noted) -> Recorded {
+    let people = &world.people;
+    let subject =
+        |type_name: &str, id: String, name| Subject { key: SubjectKey { type_name: type_name.into(), id }, name };
+    let own = |account: AccountId, name| Some(subject("OwnAccount", account.0.to_string(), name));
+    let own_subject = match (noted.account_id, noted.subject_type) {
+        (Some(account), "ManagedAccount") => own(account, Some(noted.subject_name.clone())),
+        (Some(account), "AccountGroup") => own(account, people.name_of(account)),
+        _ => None,
+    };
+    Recorded {
+        id: noted.id.into(),
+        publisher_id: people.publisher.id,
         account_id: noted.account_id,
         occurred_at: noted.occurred_at,
+        actor_account_name: noted.actor.account_id.and_then(|account| people.name_of(account)),
         actor: noted.actor,
-        action: noted.action,
-        subject_type: noted.subject_type,
-        subject_id: noted.subject_id.to_string(),
-        subject_name: Some(noted.subject_name),
+        action: noted.action.into(),
+        subject: subject(noted.subject_type, noted.subject_id.to_string(), Some(noted.subject_name)),
+        own_subject,
         changes: noted.changes,
         request_id: None,
     }

@@ -164,11 +164,3 @@ pub struct Event {
     pub sequence: i64,
     pub event: NewEvent,
 }
-
-/// One field that changed (R51).
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Change {
-    pub field: String,
-    pub before: Option<String>,
-    pub after: Option<String>,
-}

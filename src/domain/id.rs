@@ -46,6 +46,8 @@ ids! {
     LibraryProcessId
     /// An event of the log.
     EventId
+    /// An entry of the audit log.
+    AuditEntryId
     /// The name by which managed accounts know a component of a pack: random, kept for good (R14).
     ContentKey
 }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod adoption;
+pub mod audit;
 pub mod event;
 pub mod id;
 pub mod installation;

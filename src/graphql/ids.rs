@@ -7,11 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use crate::domain::id::{
-    AccountId, ComponentId, ComponentVersionId, EventId, GroupId, InstallationId, LibraryProcessId, PackId,
-    PackVersionId, ReleaseId, TokenId, UpdateId,
+    AccountId, AuditEntryId, ComponentId, ComponentVersionId, EventId, GroupId, InstallationId, LibraryProcessId,
+    PackId, PackVersionId, ReleaseId, TokenId, UpdateId,
 };
 
 use super::error::not_found;
+use crate::domain::audit::SubjectKey;
 use crate::domain::packaged_component::{NamedVersion, VersionKind};
 
 /// The bytes of an identity.
@@ -35,7 +36,7 @@ macro_rules! bytes_of_uuid {
 }
 
 bytes_of_uuid! {
-    AccountId ComponentId ComponentVersionId EventId GroupId InstallationId LibraryProcessId PackId PackVersionId ReleaseId TokenId
+    AccountId AuditEntryId ComponentId ComponentVersionId EventId GroupId InstallationId LibraryProcessId PackId PackVersionId ReleaseId TokenId
 }
 
 impl Bytes for UpdateId {
@@ -76,6 +77,27 @@ macro_rules! gids {
                     _ => return None,
                 };
                 (gid.encode() == *id).then_some(gid)
+            }
+
+            /// Its type in the schema and its identity, as the audit log spells them.
+            #[must_use]
+            pub fn key(self) -> SubjectKey {
+                match self {
+                    $(Self::$variant(id) => SubjectKey {
+                        type_name: stringify!($variant).into(),
+                        id: text_of(&id.write()),
+                    },)*
+                }
+            }
+
+            /// What the audit log spells so.
+            #[must_use]
+            pub fn of_key(key: &SubjectKey) -> Option<Self> {
+                let bytes = bytes_of(&key.id)?;
+                match key.type_name.as_str() {
+                    $(stringify!($variant) => $id::read(&bytes).map(Self::$variant),)*
+                    _ => None,
+                }
             }
         }
 
@@ -122,6 +144,7 @@ gids! {
     AccountGroup(GroupId) = "grp", group_id, group_ids;
     ApiToken(TokenId) = "tok", token_id, token_ids;
     Event(EventId) = "evt", event_id, event_ids;
+    AuditEntry(AuditEntryId) = "aud", audit_entry_id, audit_entry_ids;
 }
 
 /// The version of a component in the id of a `PackagedComponent` or a `Publication`.
@@ -134,6 +157,17 @@ pub fn version_id(id: &ID) -> Result<NamedVersion> {
         Some(Gid::Publication(id)) => Ok(NamedVersion { kind: VersionKind::Publication, id }),
         _ => Err(not_found()),
     }
+}
+
+/// UUIDs with a plus between them.
+fn text_of(bytes: &[u8]) -> String {
+    let uuids = bytes.chunks(16).filter_map(|bytes| Uuid::from_slice(bytes).ok());
+    uuids.map(|uuid| uuid.to_string()).collect::<Vec<_>>().join("+")
+}
+
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let uuids: Result<Vec<Uuid>, _> = text.split('+').map(str::parse).collect();
+    Some(uuids.ok()?.into_iter().flat_map(Uuid::into_bytes).collect())
 }
 
 fn spell(prefix: &str, bytes: &[u8]) -> ID {

@@ -20,6 +20,7 @@ use super::types::account_group::AccountGroup;
 use super::types::actor::Actor;
 use super::types::announced_release::AnnouncedRelease;
 use super::types::api_token::ApiToken;
+use super::types::audit_entry::AuditEntry;
 use super::types::available_pack::AvailablePack;
 use super::types::available_pack_version::AvailablePackVersion;
 use super::types::available_process::AvailableProcess;
@@ -67,6 +68,7 @@ pub enum Node {
     SharingEvent(SharingEvent),
     NewerShareableEvent(NewerShareableEvent),
     PackDeletedEvent(PackDeletedEvent),
+    AuditEntry(AuditEntry),
 }
 
 /// A pack as its reader may see it: an IntegrationPack for its publisher, an AvailablePack for a managed account (R2).

@@ -1,17 +1,22 @@
 //! The loaders for the event log and the audit log.
 
 use super::loaders::{Base, Batch};
+use crate::domain::audit::AuditEntry;
 use crate::domain::event::Event;
-use crate::domain::id::EventId;
-use crate::store::events;
+use crate::domain::id::{AuditEntryId, EventId};
+use crate::store::{audit, events};
 
 /// What either reader reads of its logs.
 pub struct LogLoaders {
     pub events: Batch<EventId, Event>,
+    pub audit_entries: Batch<AuditEntryId, AuditEntry>,
 }
 
 impl LogLoaders {
     pub(super) fn new(base: &Base) -> Self {
-        Self { events: Batch::scoped(base, async |b, scope, ids| events::by_ids(&b.db, scope, &ids).await) }
+        Self {
+            events: Batch::scoped(base, async |b, scope, ids| events::by_ids(&b.db, scope, &ids).await),
+            audit_entries: Batch::scoped(base, async |b, scope, ids| audit::by_ids(&b.db, scope, &ids).await),
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::interfaces::Node;
 use super::types::account_group::AccountGroup;
 use super::types::announced_release::AnnouncedRelease;
 use super::types::api_token::ApiToken;
+use super::types::audit_entry::AuditEntry;
 use super::types::available_pack::AvailablePack;
 use super::types::available_pack_version::AvailablePackVersion;
 use super::types::available_process::AvailableProcess;
@@ -89,5 +90,6 @@ pub async fn seen(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Gid::AccountGroup(id) => AccountGroup::by_id(ctx, id).await?.map(Into::into),
         Gid::ApiToken(id) => ApiToken::by_id(ctx, id).await?.map(Into::into),
         Gid::Event(id) => event::by_id(ctx, id).await?,
+        Gid::AuditEntry(id) => AuditEntry::by_id(ctx, id).await?.map(Into::into),
     })
 }

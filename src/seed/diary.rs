@@ -92,6 +92,10 @@ impl Diary {
         let by = if early { actor(&person.token) } else { Actor::scheduler() };
         let now = if update.state == UpdateState::Applied { &to } else { &from };
         if let Some(entry) = self.about(at, action, by, of) {
+            // What it would have brought is not for an account that had lost the grant (R45).
+            if update.skip_reason == Some(SkipReason::NotEntitled) {
+                entry.account_id = None;
+            }
             entry
                 .change("update.state", before, Some(state(update.state)))
                 .change("update.how", None, update.how.map(how))

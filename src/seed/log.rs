@@ -11,7 +11,7 @@ use super::people::{Circle, People, Person, enrolment};
 use super::{Options, World};
 use crate::domain::Instant;
 use crate::domain::account::{AccountGroup, Actor};
-use crate::domain::event::Change;
+use crate::domain::audit::Change;
 use crate::domain::id::AccountId;
 use crate::domain::packaged_component::{ComponentVersion, VersionKind};
 use crate::domain::release::ReleaseState;
@@ -40,13 +40,20 @@ impl Noted {
     pub(super) fn change(&mut self, field: &str, before: Option<&str>, after: Option<&str>) -> &mut Self {
         if before != after {
             let text = |value: Option<&str>| value.map(ToOwned::to_owned);
-            self.changes.push(Change { field: field.into(), before: text(before), after: text(after) });
+            self.changes.push(Change { field: field.into(), before: text(before), after: text(after), of: None });
         }
         self
     }
 
     pub(super) fn set(&mut self, field: &str, after: &str) -> &mut Self {
         self.change(field, None, Some(after))
+    }
+
+    /// What was set names something of this type.
+    fn refer<I: Into<Uuid>>(&mut self, field: &str, type_name: &str, id: I) -> &mut Self {
+        let (after, of) = (Some(id.into().to_string()), Some(type_name.to_owned()));
+        self.changes.push(Change { field: field.into(), before: None, after, of });
+        self
     }
 }
 
@@ -140,7 +147,7 @@ impl World {
             .concerning(account.id)
             .set("name", &account.name)
             .change("timeZone", None, account.time_zone.as_deref());
-        let enrolled = log.note(token.created_at, "enrolManagedAccount", subject, &token.name);
+        let enrolled = log.note(token.created_at, "enrolManagedAccount", subject, &account.name);
         enrolled.concerning(account.id).set("role", "ADMINISTRATOR").actor = enrolment(account.id);
         if let Some(at) = account.suspended_at {
             let suspended = log.note(at, "suspendAccount", subject, &account.name);
@@ -212,17 +219,21 @@ impl Log {
             Edit::Added(components) => {
                 let added = self.note(at, "addPackComponents", subject, name);
                 for component in components {
-                    added.set("components", &component.0.to_string());
+                    added.refer("components", "Component", *component);
                 }
             }
             Edit::Removed { component, marked } => {
                 let removed = self.note(at, "removePackComponent", subject, name);
                 let marked = if *marked { "true" } else { "false" };
-                removed.set("component", &component.0.to_string()).set("markedForRemoval", marked);
+                removed.refer("component", "Component", *component).set("markedForRemoval", marked);
             }
             Edit::Pinned { component, version } => {
                 let pinned = self.note(at, "pinPackComponent", subject, name);
-                pinned.set("component", &component.0.to_string()).set("pinned", &version.0.to_string());
+                let of = match life.pack.deployment_model.holds() {
+                    VersionKind::Package => "PackagedComponent",
+                    VersionKind::Publication => "Publication",
+                };
+                pinned.refer("component", "Component", *component).refer("pinned", of, *version);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The publisher, the accounts that it manages, and their groups.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 
 use super::dice::{Dice, For};
@@ -45,6 +47,7 @@ pub struct People {
     pub accounts: Vec<Person>,
     /// All Accounts first.
     pub circles: Vec<Circle>,
+    names: HashMap<AccountId, String>,
     /// The present, at which the world is told.
     pub(super) now: Instant,
 }
@@ -71,7 +74,15 @@ impl People {
         let mut circles =
             vec![Circle { group: group(id, dice.id(began), ALL_ACCOUNTS.into(), true, began), members: everybody }];
         circles.extend((0..options.groups).map(|index| circle(options, id, began, index)));
-        Self { publisher, token, accounts, circles, now: options.at }
+        let all = accounts.iter().map(|person| &person.account).chain([&publisher]);
+        let names = all.map(|account| (account.id, account.name.clone())).collect();
+        Self { publisher, token, accounts, circles, names, now: options.at }
+    }
+
+    /// The name of an account.
+    #[must_use]
+    pub fn name_of(&self, account: AccountId) -> Option<String> {
+        self.names.get(&account).cloned()
     }
 
     /// Who the publisher's things were made by.

@@ -3,31 +3,37 @@
 
 use crate::domain::Instant;
 use crate::domain::account::{Account, Actor};
-use crate::domain::event::{Audience, Change, EventData, EventKind, NewEvent, WindowFacts};
+use crate::domain::audit::{self, CHANGES_MAX, Change, Recorded, SubjectKey};
+use crate::domain::event::{Audience, EventData, EventKind, NewEvent, WindowFacts};
 use crate::domain::id::{
     AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, LibraryProcessId, PackId, ReleaseId, TokenId,
     UpdateId,
 };
 use crate::domain::pack::Pack;
+use crate::domain::packaged_component::VersionKind;
 use crate::domain::window::Window;
-use crate::store::write::journal::{NewEntry, append_entries, append_events};
+use crate::store::write::journal::{append_entries, append_events};
 use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 
 /// What an audit entry is about: its type in the schema, and its id.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     Component(ComponentId),
     PackagedComponent(ComponentVersionId),
     Publication(ComponentVersionId),
     PublishedProcess(LibraryProcessId),
+    AvailableProcess(LibraryProcessId),
     IntegrationPack(PackId),
+    AvailablePack(PackId),
     Release(ReleaseId),
+    AnnouncedRelease(ReleaseId),
     AccountGroup(GroupId),
     PublisherAccount(AccountId),
     ManagedAccount(AccountId),
+    OwnAccount(AccountId),
     ApiToken(TokenId),
     Installation(InstallationId),
     InstallationUpdate(UpdateId),
@@ -40,14 +46,53 @@ impl Subject {
             Self::PackagedComponent(id) => ("PackagedComponent", id.0.to_string()),
             Self::Publication(id) => ("Publication", id.0.to_string()),
             Self::PublishedProcess(id) => ("PublishedProcess", id.0.to_string()),
+            Self::AvailableProcess(id) => ("AvailableProcess", id.0.to_string()),
             Self::IntegrationPack(id) => ("IntegrationPack", id.0.to_string()),
+            Self::AvailablePack(id) => ("AvailablePack", id.0.to_string()),
             Self::Release(id) => ("Release", id.0.to_string()),
+            Self::AnnouncedRelease(id) => ("AnnouncedRelease", id.0.to_string()),
             Self::AccountGroup(id) => ("AccountGroup", id.0.to_string()),
             Self::PublisherAccount(id) => ("PublisherAccount", id.0.to_string()),
             Self::ManagedAccount(id) => ("ManagedAccount", id.0.to_string()),
+            Self::OwnAccount(id) => ("OwnAccount", id.0.to_string()),
             Self::ApiToken(id) => ("ApiToken", id.0.to_string()),
             Self::Installation(id) => ("Installation", id.0.to_string()),
             Self::InstallationUpdate(id) => ("InstallationUpdate", format!("{}+{}", id.installation.0, id.release.0)),
+        }
+    }
+
+    /// How the publisher and the managed account `account` each know it: neither is told an id of the other's.
+    fn for_both(self, account: AccountId) -> (Self, Self) {
+        match self {
+            Self::Installation(_) | Self::InstallationUpdate(_) => (self, self),
+            Self::IntegrationPack(id) | Self::AvailablePack(id) => (Self::IntegrationPack(id), Self::AvailablePack(id)),
+            Self::Release(id) | Self::AnnouncedRelease(id) => (Self::Release(id), Self::AnnouncedRelease(id)),
+            Self::PublishedProcess(id) | Self::AvailableProcess(id) => {
+                (Self::PublishedProcess(id), Self::AvailableProcess(id))
+            }
+            Self::ManagedAccount(_) | Self::OwnAccount(_) => (Self::ManagedAccount(account), Self::OwnAccount(account)),
+            Self::AccountGroup(_) | Self::PublisherAccount(_) => (self, Self::OwnAccount(account)),
+            Self::ApiToken(_) | Self::Component(_) | Self::PackagedComponent(_) | Self::Publication(_) => {
+                (Self::ManagedAccount(account), self)
+            }
+        }
+    }
+
+    /// With its name, or with the account's where the account stands in its place.
+    fn named(self, told: Self, name: &Option<String>, account_name: &Option<String>) -> audit::Subject {
+        let is_account = |subject| matches!(subject, Self::ManagedAccount(_) | Self::OwnAccount(_));
+        let replaced = is_account(told) && !is_account(self);
+        let (type_name, id) = told.spelt();
+        let key = SubjectKey { type_name: type_name.into(), id };
+        audit::Subject { key, name: if replaced { account_name.clone() } else { name.clone() } }
+    }
+
+    /// A version of a component.
+    #[must_use]
+    pub fn version(kind: VersionKind, id: ComponentVersionId) -> Self {
+        match kind {
+            VersionKind::Package => Self::PackagedComponent(id),
+            VersionKind::Publication => Self::Publication(id),
         }
     }
 
@@ -70,6 +115,8 @@ pub struct Entry {
     pub subject_name: Option<String>,
     /// The managed account that it concerns.
     pub account_id: Option<AccountId>,
+    /// Its name, where it is not the actor's account.
+    pub account_name: Option<String>,
     pub changes: Vec<Change>,
 }
 
@@ -77,7 +124,7 @@ impl Entry {
     /// An entry about something that has a name.
     #[must_use]
     pub fn of(action: &'static str, subject: Subject, name: impl Into<Option<String>>) -> Self {
-        Self { action, subject, subject_name: name.into(), account_id: None, changes: Vec::new() }
+        Self { action, subject, subject_name: name.into(), account_id: None, account_name: None, changes: Vec::new() }
     }
 
     /// Names the managed account that it concerns.
@@ -87,11 +134,29 @@ impl Entry {
         self
     }
 
+    /// The same with its name then, which it is told under where the subject is the other reader's.
+    #[must_use]
+    pub fn concerning_account(self, account: &Account) -> Self {
+        Self { account_name: Some(account.name.clone()), ..self.concerning(account.id) }
+    }
+
     /// Adds a field that changed; one that didn't is left out.
     #[must_use]
-    pub fn change(mut self, field: &str, before: Option<String>, after: Option<String>) -> Self {
-        if before != after {
-            self.changes.push(Change { field: field.into(), before, after });
+    pub fn change(self, field: &str, before: Option<String>, after: Option<String>) -> Self {
+        self.add(Change { field: field.into(), before, after, of: None })
+    }
+
+    /// Adds a field that names something, and was changed, set or cleared.
+    #[must_use]
+    pub fn refer(self, field: &str, before: Option<Subject>, after: Option<Subject>) -> Self {
+        let of = before.or(after).map(|subject| subject.spelt().0.to_owned());
+        let id = |subject: Option<Subject>| subject.map(|subject| subject.spelt().1);
+        self.add(Change { field: field.into(), before: id(before), after: id(after), of })
+    }
+
+    fn add(mut self, change: Change) -> Self {
+        if change.before != change.after && self.changes.len() < CHANGES_MAX {
+            self.changes.push(change);
         }
         self
     }
@@ -161,11 +226,13 @@ pub struct Journal<'a> {
     services: &'a Services,
     publisher_id: AccountId,
     actor: Actor,
+    /// The name of the actor's account.
+    actor_account_name: Option<String>,
     request_id: Option<String>,
     /// The one instant of the use case.
     pub now: Instant,
     events: Vec<NewEvent>,
-    entries: Vec<NewEntry>,
+    entries: Vec<Recorded>,
 }
 
 impl<'a> Journal<'a> {
@@ -176,13 +243,25 @@ impl<'a> Journal<'a> {
         request_id: Option<String>,
         now: Instant,
     ) -> Self {
-        Self { services, publisher_id, actor, request_id, now, events: Vec::new(), entries: Vec::new() }
+        Self {
+            services,
+            publisher_id,
+            actor,
+            actor_account_name: None,
+            request_id,
+            now,
+            events: Vec::new(),
+            entries: Vec::new(),
+        }
     }
 
     /// The journal of a publisher's or managed account's call.
     #[must_use]
     pub fn of_viewer(services: &'a Services, viewer: &Viewer, now: Instant) -> Self {
-        Self::by(services, viewer.account.publisher_id, viewer.actor(), viewer.request_id.clone(), now)
+        Self {
+            actor_account_name: Some(viewer.account.name.clone()),
+            ..Self::by(services, viewer.account.publisher_id, viewer.actor(), viewer.request_id.clone(), now)
+        }
     }
 
     /// The journal of a publisher's call.
@@ -218,7 +297,10 @@ impl<'a> Journal<'a> {
             token_id: None,
             account_id: Some(account.id),
         };
-        Self::by(services, account.publisher_id, actor, request_id, now)
+        Self {
+            actor_account_name: Some(account.name.clone()),
+            ..Self::by(services, account.publisher_id, actor, request_id, now)
+        }
     }
 
     /// Who acts.
@@ -250,27 +332,35 @@ impl<'a> Journal<'a> {
 
     /// Remembers an audit entry of a step that is the scheduler's, whoever's call it was done in.
     pub fn note_by_scheduler(&mut self, entry: Entry) {
-        let caller = std::mem::replace(&mut self.actor, Actor::scheduler());
-        self.note(entry);
-        self.actor = caller;
+        let entry = self.recorded(entry);
+        let by = Actor::scheduler();
+        self.entries.push(Recorded { actor: by, actor_account_name: None, request_id: None, ..entry });
     }
 
     /// Remembers an audit entry.
     pub fn note(&mut self, entry: Entry) {
-        let (subject_type, subject_id) = entry.subject.spelt();
-        self.entries.push(NewEntry {
+        let entry = self.recorded(entry);
+        self.entries.push(entry);
+    }
+
+    fn recorded(&self, entry: Entry) -> Recorded {
+        let Entry { action, subject, subject_name: name, account_id, account_name, changes } = entry;
+        let own_name = self.actor_account_name.clone().filter(|_| self.actor.account_id == account_id);
+        let account_name = account_name.or(own_name);
+        let (told, own) = account_id.map_or((subject, subject), |account| subject.for_both(account));
+        Recorded {
             id: self.services.ids.next(),
             publisher_id: self.publisher_id,
-            account_id: entry.account_id,
+            account_id,
             occurred_at: self.now,
             actor: self.actor.clone(),
-            action: entry.action,
-            subject_type,
-            subject_id,
-            subject_name: entry.subject_name,
-            changes: entry.changes,
+            actor_account_name: self.actor_account_name.clone(),
+            action: action.into(),
+            subject: subject.named(told, &name, &account_name),
+            own_subject: (own != told).then(|| subject.named(own, &name, &account_name)),
+            changes,
             request_id: self.request_id.clone(),
-        });
+        }
     }
 
     /// Writes all of it. The last thing that a transaction does.

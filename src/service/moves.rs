@@ -95,9 +95,10 @@ pub(super) fn tell_update(
         data: EventData { version_number: Some(version), ..EventData::default() },
         ..Happening::of(kind, pack)
     });
+    let entry = Entry::of(action, Subject::Installation(update.id.installation), pack.name.clone());
+    let entry = if hidden { entry } else { entry.concerning(update.account_id) };
     journal.note(
-        Entry::of(action, Subject::Installation(update.id.installation), pack.name.clone())
-            .concerning(update.account_id)
+        entry
             .change("update.state", before.map(|s| s.stored().into()), Some(update.state.stored().into()))
             .change("update.how", None, update.how.map(|h| h.stored().into()))
             .change("update.skipReason", None, update.skip_reason.map(|r| r.stored().into()))

@@ -177,7 +177,7 @@ impl Services {
         packs::add_draft_rows(tx, pack.id, &new).await?;
         let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
         for component in wanted.iter().take(COMPONENTS_MAX) {
-            entry = entry.set("components", component.0);
+            entry = entry.refer("components", None, Some(Subject::Component(*component)));
         }
         editing.journal.note(entry);
         self.finish_edit(editing).await
@@ -271,11 +271,9 @@ impl Services {
             return Err(refusal.into());
         }
         packs::save_draft_row(tx, pack.id, component, Some(version.id), false).await?;
-        let entry = row_entry("pinPackComponent", pack, component).change(
-            "pinned",
-            row.pinned.map(|id| id.0.to_string()),
-            Some(version.id.0.to_string()),
-        );
+        let named = |id| Subject::version(chosen.kind, id);
+        let (before, after) = (row.pinned.map(named), Some(named(version.id)));
+        let entry = row_entry("pinPackComponent", pack, component).refer("pinned", before, after);
         editing.journal.note(entry);
         self.finish_edit(editing).await
     }
@@ -296,7 +294,8 @@ impl Services {
         let row = self.row(tx, caller, pack, component).await?;
         let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
         packs::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
-        let entry = row_entry("unpinPackComponent", pack, component).change("pinned", Some(pinned.0.to_string()), None);
+        let before = Subject::version(pack.deployment_model.holds(), pinned);
+        let entry = row_entry("unpinPackComponent", pack, component).refer("pinned", Some(before), None);
         editing.journal.note(entry);
         self.finish_edit(editing).await
     }
@@ -356,7 +355,11 @@ impl Services {
 }
 
 fn row_entry(action: &'static str, pack: &Pack, component: ComponentId) -> Entry {
-    Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone()).set("component", component.0)
+    Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone()).refer(
+        "component",
+        None,
+        Some(Subject::Component(component)),
+    )
 }
 
 fn add_refusal(fault: AddFault) -> PackRefusal {

@@ -187,7 +187,7 @@ impl Services {
             let member = Some(account.name.clone());
             let (before, after) = if add { (None, member) } else { (member, None) };
             let entry = Entry::of(action, Subject::AccountGroup(group.id), group.name.clone());
-            journal.note(entry.concerning(account.id).change("accounts", before, after));
+            journal.note(entry.concerning_account(account).change("accounts", before, after));
             // Also when nothing is shared with the group: somebody may be sharing a pack with it just now.
             follow.push(self.follow(&tx, caller, Work::GrantsOfAccount(account.id), &journal).await?);
         }

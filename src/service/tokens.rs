@@ -208,11 +208,15 @@ impl Services {
         };
         accounts::insert_token(tx, &token, ids::hash(&new.secret)).await?;
         let enrolment = action == "enrolManagedAccount";
-        let subject = if enrolment { Subject::account(account) } else { Subject::ApiToken(token.id) };
-        let mut entry = Entry::of(action, subject, token.name.clone())
-            .set("role", crate::store::convert::Stored::stored(token.role));
+        // The name of the token is the account's alone.
+        let (subject, name) = if enrolment {
+            (Subject::account(account), account.name.clone())
+        } else {
+            (Subject::ApiToken(token.id), token.name.clone())
+        };
+        let mut entry = Entry::of(action, subject, name).set("role", crate::store::convert::Stored::stored(token.role));
         if account.id != account.publisher_id {
-            entry = entry.concerning(account.id);
+            entry = entry.concerning_account(account);
         }
         journal.note(entry);
         Ok(IssuedToken { token_id: token.id, secret: new.secret })
@@ -252,7 +256,7 @@ impl Services {
             Some(journal.now.to_rfc3339()),
         );
         if account.id != account.publisher_id {
-            entry = entry.concerning(account.id);
+            entry = entry.concerning_account(&account);
         }
         journal.note(entry);
         journal.write(&tx).await?;

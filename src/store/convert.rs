@@ -5,6 +5,7 @@ use sea_orm::prelude::Uuid;
 
 use super::{StoreError, StoreResult};
 use crate::domain::account::{Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role};
+use crate::domain::audit::{Recorded, Subject, SubjectKey};
 use crate::domain::event::{Audience, Event, EventKind, NewEvent};
 use crate::domain::id::UpdateId;
 use crate::domain::installation::{
@@ -317,5 +318,25 @@ pub fn event(m: row::event::Model) -> StoreResult<Event> {
             group_id: m.group_id.map(Into::into),
             data: from_json(&m.data)?,
         },
+    })
+}
+
+pub fn audit_entry(m: row::audit_entry::Model) -> StoreResult<Recorded> {
+    let own_subject = match (m.own_subject_type, m.own_subject_id) {
+        (Some(type_name), Some(id)) => Some(Subject { key: SubjectKey { type_name, id }, name: m.own_subject_name }),
+        _ => None,
+    };
+    Ok(Recorded {
+        id: m.id.into(),
+        publisher_id: m.publisher_id.into(),
+        account_id: m.account_id.map(Into::into),
+        occurred_at: m.occurred_at,
+        actor: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+        actor_account_name: m.actor_account_name,
+        action: m.action,
+        subject: Subject { key: SubjectKey { type_name: m.subject_type, id: m.subject_id }, name: m.subject_name },
+        own_subject,
+        changes: from_json(&m.changes)?,
+        request_id: m.request_id,
     })
 }

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod adoption;
+pub mod audit;
 pub mod available;
 mod cache;
 pub mod component_versions;

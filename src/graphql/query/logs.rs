@@ -2,8 +2,10 @@
 
 use async_graphql::{Context, Object, Result};
 
+use crate::graphql::audit_log::{AuditLogFilter, audit_connection};
 use crate::graphql::connection::PageArgs;
 use crate::graphql::event_log::{EventFilter, events_connection};
+use crate::graphql::types::audit_entry::AuditEntryConnection;
 use crate::graphql::types::event::EventConnection;
 
 /// The part of the query that reads the event log and the audit log.
@@ -23,5 +25,18 @@ impl LogQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EventConnection> {
         events_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// The audit log of the caller's account, newest first (R51). Needs VIEW_AUDIT_LOG.
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only entries that match all of it.")] filter: Option<AuditLogFilter>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<AuditEntryConnection> {
+        audit_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
     }
 }

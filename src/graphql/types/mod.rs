@@ -5,6 +5,7 @@ pub mod actor;
 pub mod adoption;
 pub mod announced_release;
 pub mod api_token;
+pub mod audit_entry;
 pub mod available_pack;
 pub mod available_pack_version;
 pub mod available_process;

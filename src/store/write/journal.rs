@@ -2,36 +2,13 @@
 
 use entity::{audit_entry, event};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
-use uuid::Uuid;
 
 use super::ActorColumns;
-use crate::domain::Instant;
-use crate::domain::account::Actor;
-use crate::domain::event::{Change, NewEvent};
-use crate::domain::id::AccountId;
+use crate::domain::audit::Recorded;
+use crate::domain::event::NewEvent;
 use crate::store::convert::{Stored as _, to_json};
 use crate::store::event_log::extent_for;
 use crate::store::{StoreResult, Tx};
-
-/// An entry of the audit log that is about to be written.
-#[derive(Clone, Debug)]
-pub struct NewEntry {
-    pub id: Uuid,
-    pub publisher_id: AccountId,
-    /// The managed account that it concerns.
-    pub account_id: Option<AccountId>,
-    pub occurred_at: Instant,
-    pub actor: Actor,
-    /// The mutation, or the scheduler's or command line's step.
-    pub action: &'static str,
-    /// The subject's type in the schema.
-    pub subject_type: &'static str,
-    /// The subject's id, as [`Subject`](crate::service::journal::Subject) spells it.
-    pub subject_id: String,
-    pub subject_name: Option<String>,
-    pub changes: Vec<Change>,
-    pub request_id: Option<String>,
-}
 
 /// The key of the advisory lock under which places in the log are given: any number, the same for all.
 const LOG_LOCK: i64 = 0x0070_6163_6b6c_6f67;
@@ -88,7 +65,7 @@ fn event_row(new: &NewEvent) -> StoreResult<event::ActiveModel> {
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn append_entries(tx: &Tx, entries: Vec<NewEntry>) -> StoreResult<()> {
+pub async fn append_entries(tx: &Tx, entries: Vec<Recorded>) -> StoreResult<()> {
     for chunk in entries.chunks(CHUNK) {
         let rows = chunk.iter().map(entry_row).collect::<StoreResult<Vec<_>>>()?;
         audit_entry::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
@@ -96,10 +73,11 @@ pub async fn append_entries(tx: &Tx, entries: Vec<NewEntry>) -> StoreResult<()> 
     Ok(())
 }
 
-fn entry_row(new: &NewEntry) -> StoreResult<audit_entry::ActiveModel> {
+fn entry_row(new: &Recorded) -> StoreResult<audit_entry::ActiveModel> {
     let actor = ActorColumns::from(&new.actor);
+    let own = new.own_subject.as_ref();
     Ok(audit_entry::ActiveModel {
-        id: Set(new.id),
+        id: Set(new.id.into()),
         publisher_id: Set(new.publisher_id.into()),
         account_id: Set(new.account_id.map(Into::into)),
         occurred_at: Set(new.occurred_at),
@@ -107,10 +85,14 @@ fn entry_row(new: &NewEntry) -> StoreResult<audit_entry::ActiveModel> {
         actor_name: Set(actor.name),
         actor_token_id: Set(actor.token_id),
         actor_account_id: Set(actor.account_id),
-        action: Set(new.action.into()),
-        subject_type: Set(new.subject_type.into()),
-        subject_id: Set(new.subject_id.clone()),
-        subject_name: Set(new.subject_name.clone()),
+        actor_account_name: Set(new.actor_account_name.clone()),
+        action: Set(new.action.clone()),
+        subject_type: Set(new.subject.key.type_name.clone()),
+        subject_id: Set(new.subject.key.id.clone()),
+        subject_name: Set(new.subject.name.clone()),
+        own_subject_type: Set(own.map(|subject| subject.key.type_name.clone())),
+        own_subject_id: Set(own.map(|subject| subject.key.id.clone())),
+        own_subject_name: Set(own.and_then(|subject| subject.name.clone())),
         changes: Set(to_json(&new.changes)?),
         request_id: Set(new.request_id.clone()),
     })

@@ -14,6 +14,7 @@ use super::insert;
 use crate::domain::Instant;
 use crate::domain::account::{Account, AccountGroup, ApiToken};
 use crate::domain::adoption::Tally;
+use crate::domain::audit::Recorded;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, GroupId, PackId, ReleaseId};
 use crate::domain::installation::{Installation, InstallationUpdate};
 use crate::domain::pack::{DraftRow, InstallationType, Pack, PackVersion};
@@ -21,7 +22,7 @@ use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEnt
 use crate::domain::release::Release;
 use crate::domain::text;
 use crate::store::convert::{Stored as _, to_json};
-use crate::store::write::journal::{NewEntry, append_entries};
+use crate::store::write::journal::append_entries;
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{ActorColumns, releases, tallies};
 use crate::store::{StoreResult, Tx};
@@ -91,7 +92,7 @@ pub struct Rows {
     installations: Vec<installation::ActiveModel>,
     updates: Vec<installation_update::ActiveModel>,
     tallies: Vec<release_tally::ActiveModel>,
-    entries: Vec<NewEntry>,
+    entries: Vec<Recorded>,
     count: usize,
 }
 
@@ -329,7 +330,7 @@ impl Rows {
     }
 
     /// What the audit log says.
-    pub fn entries(&mut self, entries: impl IntoIterator<Item = NewEntry>) {
+    pub fn entries(&mut self, entries: impl IntoIterator<Item = Recorded>) {
         let before = self.entries.len();
         self.entries.extend(entries);
         self.count += self.entries.len() - before;

@@ -1,0 +1,98 @@
+//! The audit log's filter, and its pages (R51).
+
+use async_graphql::{Context, ID, InputObject, Result};
+
+use super::connection::{PageArgs, searchable};
+use super::context::ContextExt as _;
+use super::enums::ActorKind;
+use super::error::{ResultExt as _, bad_input, not_found};
+use super::filters::all;
+use super::ids::{Gid, token_id};
+use super::node::seen;
+use super::scalars::DateTime;
+use super::types::api_token::ApiToken;
+use super::types::audit_entry::{AuditEntry, AuditEntryConnection};
+use crate::domain::account::Privilege;
+use crate::domain::audit::SubjectKey;
+use crate::domain::id::TokenId;
+use crate::store::audit;
+
+/// The most actions of a filter.
+const ACTIONS_MAX: usize = 100;
+
+/// Which audit entries.
+#[derive(InputObject, Default)]
+pub struct AuditLogFilter {
+    /// Done by this kind of actor.
+    actor_kind: Option<ActorKind>,
+    /// Done with this token: the ID of an ApiToken, revoked or not.
+    token_id: Option<ID>,
+    /// Done to this object: the ID of any, gone or not.
+    subject_id: Option<ID>,
+    /// Is one of these actions, for example `releaseIntegrationPack`.
+    actions: Option<Vec<String>>,
+    /// Not before this instant.
+    from: Option<DateTime>,
+    /// Before this instant.
+    to: Option<DateTime>,
+}
+
+impl AuditLogFilter {
+    /// With what its ids name.
+    async fn read(self, ctx: &Context<'_>) -> Result<audit::AuditFilter> {
+        Ok(audit::AuditFilter {
+            actor_kind: self.actor_kind.map(Into::into),
+            actions: actions(self.actions)?,
+            from: self.from.map(Into::into),
+            to: self.to.map(Into::into),
+            token: known_token(ctx, self.token_id).await?,
+            subject: known_subject(ctx, self.subject_id).await?,
+        })
+    }
+}
+
+fn actions(given: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
+    let Some(given) = given else { return Ok(None) };
+    if given.len() > ACTIONS_MAX {
+        return Err(bad_input(format!("Give at most {ACTIONS_MAX} actions.")));
+    }
+    let given: Vec<_> = given.into_iter().map(|action| searchable(Some(action))).collect::<Result<_>>()?;
+    Ok(Some(all(given.into_iter().flatten().collect())))
+}
+
+/// A token of the caller's own account: it stays known when it is revoked.
+async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId>> {
+    let Some(id) = id else { return Ok(None) };
+    let id = token_id(&id)?;
+    ApiToken::by_id(ctx, id).await?.ok_or_else(not_found)?;
+    Ok(Some(id))
+}
+
+/// What the caller may see, or what is gone and has an entry that it may see. Anything else is not found,
+/// after the same statements (R3).
+async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<SubjectKey>> {
+    let Some(id) = id else { return Ok(None) };
+    let key = Gid::decode(&id).ok_or_else(not_found)?.key();
+    if seen(ctx, &id).await?.is_none()
+        && !audit::any_about(&ctx.services().db, ctx.scope()?, &key).await.or_failure()?
+    {
+        return Err(not_found());
+    }
+    Ok(Some(key))
+}
+
+/// The entries that the viewer may see and wants, newest first.
+///
+/// # Errors
+/// FORBIDDEN without the privilege, NOT_FOUND and BAD_USER_INPUT for what the arguments name, and faults.
+pub async fn audit_connection(
+    ctx: &Context<'_>,
+    filter: Option<AuditLogFilter>,
+    args: PageArgs,
+) -> Result<AuditEntryConnection> {
+    ctx.viewer()?.require(Privilege::ViewAuditLog).or_failure()?;
+    let request = args.request(ctx, audit::NEWEST)?;
+    let filter = filter.unwrap_or_default().read(ctx).await?;
+    let page = audit::page(&ctx.services().db, ctx.scope()?, &filter, request).await.or_failure()?;
+    Ok(AuditEntryConnection::of(page, AuditEntry::from))
+}
