@@ -57,8 +57,8 @@ pub enum AppError {
     Store(#[from] StoreError),
     #[error("the database could not be migrated: {0}")]
     Migration(String),
-    #[error("the schema can't be read by the gate before it: {0}")]
-    Schema(String),
+    #[error("{0}")]
+    Gate(String),
     #[error("the database lacks {0} of this program's migrations: run `packwright migrate up`")]
     Pending(usize),
 }
@@ -107,7 +107,7 @@ impl App {
         let readiness = move || readiness(db.clone());
         let schema = graphql::schema(options.demo);
         let engine = Engine::new(schema, services.clone(), Box::new(prepare), Box::new(readiness), options.engine)
-            .map_err(AppError::Schema)?;
+            .map_err(AppError::Gate)?;
         let engine = Arc::new(engine);
         Ok(Self { services, scheduler, hub, engine })
     }

@@ -115,13 +115,13 @@ pub struct ServeArgs {
     pub batch_size: u64,
 
     #[command(flatten)]
+    pub log: LogArgs,
+
+    #[command(flatten)]
     pub transport: TransportArgs,
 
     #[command(flatten)]
     pub limits: LimitArgs,
-
-    #[command(flatten)]
-    pub log: LogArgs,
 }
 
 impl ServeArgs {

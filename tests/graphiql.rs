@@ -123,6 +123,13 @@ async fn tokens_are_told_in_the_demo_alone() {
     assert!(told.text().contains(r#""secret":"demo-acme-admin""#), "{}", told.text());
 }
 
+#[tokio::test]
+async fn a_server_that_executes_only_trusted_documents_says_so() {
+    let options = HttpOptions { graphiql: true, trusted_only: true, ..HttpOptions::default() };
+    let told = get(options, "/graphiql/settings.json", "identity").await;
+    assert!(told.text().contains("--trusted-documents"), "{}", told.text());
+}
+
 #[test]
 fn the_tour_of_the_readme_is_that_of_graphiql() {
     let tour = README.split("\n## ").find(|section| section.starts_with("A tour\n")).unwrap();

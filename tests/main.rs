@@ -95,6 +95,7 @@ mod suspending;
 mod testing_period;
 mod texts;
 mod timeouts;
+mod trusted_documents;
 mod update_steps;
 mod walk;
 mod websocket_machine;

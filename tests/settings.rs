@@ -26,6 +26,30 @@ fn every_setting_is_explained_has_a_variable_and_is_printed() {
 }
 
 #[test]
+fn each_limit_is_told_in_the_page_on_security() {
+    let page = include_str!("../docs/security.md");
+    for argument in command().get_arguments() {
+        let name = argument.get_long().unwrap_or_default();
+        let heading = argument.get_help_heading().unwrap_or_default();
+        if heading == "Limits of requests" {
+            assert!(page.contains(&format!("`--{name}")), "--{name} is missing");
+        }
+    }
+}
+
+#[test]
+fn limits_of_requests_are_what_the_design_says() {
+    let args = parse(&[]).unwrap().limits;
+    assert_eq!((args.max_tokens, args.max_nesting, args.max_selections, args.max_depth), (2_000, 64, 5_000, 15));
+    assert_eq!((args.max_root_mutations, args.max_aliases, args.max_errors, args.max_message), (10, 50, 20, 300));
+    assert_eq!(args.execution_timeout, std::time::Duration::from_secs(10));
+    for wrong in [["--max-tokens", "0"], ["--max-nesting", "1000"], ["--max-cost", "0"], ["--max-message", "1"]] {
+        assert!(parse(&wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(parse(&["--rate-limit", "0"]).unwrap().limits.rate_limit, 0);
+}
+
+#[test]
 fn origins_are_whole_and_nothing_more() {
     let origins = |value: &str| parse(&["--cors-origin", value]).map(|args| args.transport.cors_origin);
     assert_eq!(origins("https://app.example.com").unwrap(), ["https://app.example.com"]);

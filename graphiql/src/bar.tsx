@@ -20,6 +20,11 @@ export function Bar({ settings }: { settings: Settings }) {
       <h1>Packwright</h1>
       <TokenChoice key={tab.id} tab={tab.id} step={step} settings={settings} />
       <p>{step?.about}</p>
+      {settings.notice && (
+        <p id="notice" role="status">
+          {settings.notice}
+        </p>
+      )}
       <Fill tab={tab.id} step={step} />
       <Listening tab={tab.id} tabs={tabs.map(({ id }) => id)} />
       {settings.tokens.length > 0 && <DemoClock token={settings.tokens[0]?.secret ?? ""} />}

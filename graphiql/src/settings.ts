@@ -8,6 +8,8 @@ export interface KnownToken {
 export interface Settings {
   /** The demo's tokens; none elsewhere. */
   tokens: readonly KnownToken[];
+  /** What is to be known about the server, if there is something. */
+  notice?: string;
 }
 
 export async function load(): Promise<Settings> {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,7 +12,7 @@ use crate::app::{App, AppOptions};
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::demo::{self, Demo};
-use crate::gate::Limits;
+use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::{EngineOptions, HttpOptions};
@@ -27,12 +28,13 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
     args.check().map_err(Trouble::new)?;
     telemetry::start(&args.log).map_err(Trouble::new)?;
+    let engine = engine_options(&args)?;
     // Taken before anything is built, so that an address in use is told at once.
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
     if args.demo {
-        let demo = Demo::build(args.rules(), engine_options(&args)).await?;
+        let demo = Demo::build(args.rules(), engine).await?;
         let served = serve(&args, listener, &demo.app).await;
         demo.end().await;
         served
@@ -42,7 +44,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         options.migrate = !args.no_migrate;
         options.db.max_connections = args.database.database_connections;
         options.db.statement_timeout = Some(args.limits.statement_timeout);
-        options.engine = engine_options(&args);
+        options.engine = engine;
         let app = App::build(options).await?;
         let served = serve(&args, listener, &app).await;
         // Nothing is lost when this fails: the server has ended its work.
@@ -85,6 +87,7 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         public_hosts: args.public_host.clone(),
         cors_origins: transport.cors_origin.clone(),
         graphiql: args.graphiql || args.demo,
+        trusted_only: args.limits.trusted_documents.is_some(),
         demo_tokens: if args.demo { demo::TOKENS.to_vec() } else { Vec::new() },
         body_limit: transport.body_limit,
         body_timeout: transport.body_timeout,
@@ -97,9 +100,9 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
 }
 
 /// A document is a part of a body, and has the same limit. The demo's requests are not counted.
-fn engine_options(args: &ServeArgs) -> EngineOptions {
+fn engine_options(args: &ServeArgs) -> Result<EngineOptions, Trouble> {
     let limits = &args.limits;
-    EngineOptions {
+    Ok(EngineOptions {
         documents: Limits {
             document_bytes: args.transport.body_limit,
             tokens: limits.max_tokens as usize,
@@ -115,8 +118,18 @@ fn engine_options(args: &ServeArgs) -> EngineOptions {
         cost_per_minute: NonZeroU64::new(limits.rate_limit).filter(|_| !args.demo),
         errors: limits.max_errors.into(),
         message: limits.max_message.into(),
-        ..EngineOptions::default()
-    }
+        stored: stored(args)?,
+    })
+}
+
+/// Which documents can be named, and whether others are executed.
+fn stored(args: &ServeArgs) -> Result<Stored, Trouble> {
+    let Some(file) = &args.limits.trusted_documents else {
+        return Ok(if args.limits.no_persisted_queries { Stored::Off } else { Stored::Automatic });
+    };
+    let wrong = |why: String| Trouble::new(format!("--trusted-documents {}: {why}", file.display()));
+    let json = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    Ok(Stored::Trusted(Arc::new(TrustedDocuments::parse(&json).map_err(wrong)?)))
 }
 
 fn connection_options(args: &ServeArgs) -> ConnectionOptions {
@@ -187,6 +200,9 @@ fn welcome(args: &ServeArgs, base: &str, empty: bool) -> String {
         text += &format!("  GraphiQL   {base}/graphiql\n");
     }
     text += &format!("  Health     {base}/livez, {base}/readyz\n");
+    if let Some(file) = &args.limits.trusted_documents {
+        text += &format!("\nOnly the documents of {} are executed.\n", file.display());
+    }
     if args.demo {
         text +=
             "\nThis is the demo: its data is thrown away at the end. Tokens, for `Authorization: Bearer TOKEN`:\n\n";

@@ -1,7 +1,9 @@
 //! The settings of how much one request, or one token, may ask for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, value_parser};
 
 use super::transport::seconds;
@@ -61,6 +63,17 @@ pub struct LimitArgs {
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = value_parser!(u64).range(..=1_000_000_000_000_000))]
     pub rate_limit: u64,
 
+    /// A JSON file with the only documents that are executed, by their ids: as graphql-codegen and Relay write
+    /// it, or Apollo's manifest. A request then names its document by `documentId`, or by the hash in
+    /// `extensions.persistedQuery`; nothing else is executed, introspection neither
+    #[arg(long, value_name = "FILE", env = "PACKWRIGHT_TRUSTED_DOCUMENTS")]
+    pub trusted_documents: Option<PathBuf>,
+
+    /// Keep no documents that clients send with their hash, to name them by it afterwards (automatic persisted
+    /// queries); they are told that it isn't supported
+    #[arg(long, env = "PACKWRIGHT_NO_PERSISTED_QUERIES", value_parser = BoolishValueParser::new())]
+    pub no_persisted_queries: bool,
+
     /// How many bytes of documents, and of what was found out about them, are kept in memory
     #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_DOCUMENT_CACHE", default_value_t = 32 * 1024 * 1024)]
     pub document_cache: u64,
@@ -84,6 +97,11 @@ impl LimitArgs {
             ("max-errors", self.max_errors.to_string()),
             ("max-message", self.max_message.to_string()),
             ("rate-limit", self.rate_limit.to_string()),
+            (
+                "trusted-documents",
+                self.trusted_documents.as_deref().map_or_else(String::new, |file| file.display().to_string()),
+            ),
+            ("no-persisted-queries", self.no_persisted_queries.to_string()),
             ("document-cache", self.document_cache.to_string()),
         ]
     }

@@ -94,11 +94,14 @@ impl Gate {
     /// Before the schema that `sdl` describes.
     ///
     /// # Errors
-    /// What is wrong with `sdl`.
+    /// What is wrong with `sdl`, or with a trusted document.
     pub fn new(sdl: &str, facts: Facts, limits: Limits, stored: Stored) -> Result<Self, String> {
-        let schema = read::schema(sdl)?;
+        let schema =
+            read::schema(sdl).map_err(|error| format!("the schema can't be read by the gate before it: {error}"))?;
         let cache = Cache::new(limits.cache_bytes);
-        Ok(Self { schema, facts, limits, stored, cache })
+        let gate = Self { schema, facts, limits, stored, cache };
+        gate.check_trusted()?;
+        Ok(gate)
     }
 
     /// The limits that it keeps.

@@ -64,7 +64,11 @@ impl TrustedDocuments {
 
     fn add(&mut self, id: &str, text: &str) -> Result<(), String> {
         let text: Arc<str> = text.into();
-        self.hashes.insert(sha256(&text));
+        let hash = sha256(&text);
+        if id.starts_with(PREFIX) && hash_of(id) != Some(hash) {
+            return Err(format!("the document `{id}` is another than its id says"));
+        }
+        self.hashes.insert(hash);
         match self.by_id.insert(normalized(id), text.clone()) {
             Some(other) if other != text => Err(format!("two documents have the id `{id}`")),
             _ => Ok(()),
@@ -81,9 +85,12 @@ impl TrustedDocuments {
     }
 }
 
+/// What the appendix of GraphQL over HTTP puts before a hash.
+const PREFIX: &str = "sha256:";
+
 /// `sha256:` before a hash says what it is anyway; the case of a hash means nothing.
 fn normalized(id: &str) -> String {
-    let bare = id.strip_prefix("sha256:").unwrap_or(id);
+    let bare = id.strip_prefix(PREFIX).unwrap_or(id);
     let is_hash = bare.len() == 64 && bare.bytes().all(|b| b.is_ascii_hexdigit());
     if is_hash { bare.to_ascii_lowercase() } else { id.to_owned() }
 }
@@ -128,6 +135,16 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// How many objections to a trusted document are told: the rest often follows from them.
+const TOLD: usize = 3;
+
+fn told(objection: &Objection) -> String {
+    match objection.location {
+        Some(at) => format!("{} (line {}, column {})", objection.message, at.line, at.column),
+        None => objection.message.clone(),
+    }
+}
+
 fn unfit(message: &str) -> Objection {
     Objection::new(Code::BadUserInput, message)
 }
@@ -142,6 +159,21 @@ fn other_text() -> Objection {
 }
 
 impl Gate {
+    /// Judges the documents of the list, and by this keeps what there is room for.
+    ///
+    /// # Errors
+    /// Which one would be refused, and why.
+    pub(super) fn check_trusted(&self) -> Result<(), String> {
+        let Stored::Trusted(trusted) = &self.stored else { return Ok(()) };
+        for (id, text) in trusted.iter() {
+            if let Err(objections) = &self.check(text).verdict {
+                let why = objections.iter().take(TOLD).map(told).collect::<Vec<_>>().join("; ");
+                return Err(format!("the trusted document `{id}` may not be executed: {why}"));
+            }
+        }
+        Ok(())
+    }
+
     /// The verdict on the document that a request wants.
     ///
     /// # Errors

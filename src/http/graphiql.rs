@@ -21,6 +21,10 @@ const STYLE: &str = include_str!("graphiql/form.css");
 const TOUR: &str = include_str!("../../graphiql/tour.js");
 const ICON: &str = include_str!("../../graphiql/src/icon.svg");
 
+/// What a page is good for here.
+const NOTICE: &str = "This server executes only the documents that it was started with (--trusted-documents): \
+                      paste one of them as it stands. Introspection is none of them, so there is no help with fields.";
+
 /// Nothing of another origin, nothing inline, and no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -45,9 +49,14 @@ async fn page(headers: HeaderMap) -> Response {
     editor::page().map_or_else(form, |page| page.response(&headers))
 }
 
-/// What the page is told: the tokens to choose from; none outside the demo.
+/// What the page is told: the tokens to choose from, none outside the demo; and what is to be known about the
+/// server, if there is something.
 async fn settings(State(front): State<Arc<Front>>) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "tokens": front.options.demo_tokens }))).into_response()
+    let mut settings = json!({ "tokens": front.options.demo_tokens });
+    if front.options.trusted_only {
+        settings["notice"] = NOTICE.into();
+    }
+    ([(header::CACHE_CONTROL, "no-store")], Json(settings)).into_response()
 }
 
 fn form() -> Response {

@@ -32,7 +32,7 @@ pub(super) fn from_json(value: Value) -> Result<GraphqlRequest, Malformed> {
         _ => return Err(malformed("Send a JSON object with a `query`.")),
     };
     let extensions = optional_object(&mut object, "extensions")?;
-    let document_id = optional_string(&mut object, "documentId")?.or(optional_string(&mut object, "id")?);
+    let document_id = document_id(&mut object)?;
     let query = match object.remove("query") {
         Some(Value::String(query)) => Some(query),
         Some(Value::Null) | None if document_id.is_some() || extensions.contains_key("persistedQuery") => None,
@@ -42,6 +42,19 @@ pub(super) fn from_json(value: Value) -> Result<GraphqlRequest, Malformed> {
     let operation_name = optional_string(&mut object, "operationName")?;
     let variables = optional_object(&mut object, "variables")?;
     Ok(GraphqlRequest { query, operation_name, variables, extensions, document_id })
+}
+
+/// The id of a stored document. The appendix of GraphQL over HTTP says `documentId`; clients of Relay send `id`
+/// or `doc_id`, which mean something else, and nothing here, beside a `query`.
+fn document_id(object: &mut Map<String, Value>) -> Result<Option<String>, Malformed> {
+    let has_query = object.get("query").is_some_and(|query| !query.is_null());
+    let others: &[&str] = if has_query { &[] } else { &["id", "doc_id"] };
+    for name in ["documentId"].iter().chain(others) {
+        if let Some(id) = optional_string(object, name)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 fn optional_string(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Malformed> {
@@ -65,7 +78,7 @@ pub(super) fn from_address(query: &str) -> Result<GraphqlRequest, Malformed> {
     let mut object = Map::new();
     for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
-            "query" | "operationName" | "documentId" | "id" => Value::String(text.into_owned()),
+            "query" | "operationName" | "documentId" | "id" | "doc_id" => Value::String(text.into_owned()),
             "variables" | "extensions" if text.is_empty() => Value::Null,
             "variables" | "extensions" => {
                 serde_json::from_str(&text).map_err(|_| malformed(format!("`{name}` must be JSON.")))?

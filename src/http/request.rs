@@ -14,7 +14,7 @@ pub struct GraphqlRequest {
     pub variables: Map<String, Value>,
     /// What the client says beside: `persistedQuery`.
     pub extensions: Map<String, Value>,
-    /// The id of a document that the server has: a parameter `documentId` or `id`.
+    /// The id of a document that the server has: a parameter `documentId`, or `id`, or `doc_id`.
     pub document_id: Option<String>,
 }
 

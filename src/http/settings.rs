@@ -17,6 +17,8 @@ pub struct HttpOptions {
     pub cors_origins: Vec<String>,
     /// Whether `/graphiql` is served.
     pub graphiql: bool,
+    /// Whether nothing but trusted documents is executed, which `/graphiql` says.
+    pub trusted_only: bool,
     /// The tokens that `/graphiql` offers.
     pub demo_tokens: Vec<DemoToken>,
     /// The most bytes of a body or a WebSocket message.
@@ -42,6 +44,7 @@ impl Default for HttpOptions {
             public_hosts: Vec::new(),
             cors_origins: Vec::new(),
             graphiql: false,
+            trusted_only: false,
             demo_tokens: Vec::new(),
             body_limit: 1024 * 1024,
             body_timeout: Duration::from_secs(15),

@@ -180,7 +180,10 @@ function chooseFrom(tokens) {
 
 async function start() {
   try {
-    demoTokens = (await (await fetch("/graphiql/settings.json")).json()).tokens;
+    const settings = await (await fetch("/graphiql/settings.json")).json();
+    demoTokens = settings.tokens;
+    $("notice").textContent = settings.notice ?? "";
+    $("notice").hidden = !settings.notice;
   } catch {
     demoTokens = [];
   }
