@@ -67,6 +67,7 @@ mod packaging;
 mod packaging_input;
 mod packs;
 mod pending_releases;
+mod plans;
 mod preview_warnings;
 mod previews;
 mod release_conflicts;

@@ -16,7 +16,7 @@ use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Want
 use super::scope::{ManagedScope, Scope};
 use super::{Db, StoreResult};
 use crate::domain::Instant;
-use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{AccountId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installation::{SkipReason, UpdateState};
 use crate::domain::pack::{InstallationType, Pack, PackVersion};
 use crate::domain::release::{Release, ReleaseState};
@@ -107,6 +107,13 @@ pub(in crate::store) fn update_row_is_shown() -> Expr {
     not_skipped_for_it.and(no_open_offer.or(grant).or(Expr::exists(taken_back)))
 }
 
+/// Whether the installation at hand, there or gone, is one of the account's of a pack. What is read of updates
+/// begins here: an account has few installations of a pack, a release has as many updates as the pack has
+/// installations (R49).
+fn is_of(account: AccountId, pack: Expr) -> Expr {
+    col(installation::Column::AccountId).eq(account.0).and(col(installation::Column::PackId).eq(pack))
+}
+
 /// The states of a release that end its open offers.
 pub(in crate::store) const TAKEN_BACK: [ReleaseState; 2] = [ReleaseState::Canceled, ReleaseState::Superseded];
 
@@ -135,14 +142,14 @@ pub async fn versions_by_ids(
         .expr(Expr::cust("1"))
         .from(installation::Entity)
         .and_where(col(installation::Column::VersionId).eq(id()))
-        .and_where(col(installation::Column::AccountId).eq(account.0))
+        .and_where(is_of(account, col(version::Column::PackId)))
         .and_where(installation_is_seen(Scope::Managed(*scope)))
         .take();
     let by_update = Query::select()
         .expr(Expr::cust("1"))
-        .from(update::Entity)
-        .and_where(col(update::Column::AccountId).eq(account.0))
-        .and_where(col(update::Column::PackId).eq(col(version::Column::PackId)))
+        .from(installation::Entity)
+        .inner_join(update::Entity, col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .and_where(is_of(account, col(version::Column::PackId)))
         .and_where(
             col(update::Column::FromVersionId)
                 .eq(id())
@@ -181,10 +188,10 @@ pub async fn releases_by_ids(
         .take();
     let came = Query::select()
         .expr(Expr::cust("1"))
-        .from(update::Entity)
-        .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
+        .from(installation::Entity)
+        .inner_join(update::Entity, col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .and_where(is_of(account, col(release::Column::PackId)))
         .and_where(col(update::Column::ReleaseId).eq(id()))
-        .and_where(col(update::Column::AccountId).eq(account.0))
         .and_where(update_row_is_shown())
         .take();
     let rows = release::Entity::find()

@@ -313,6 +313,9 @@ async fn change_many(tx: &Tx, ids: &[InstallationId], row: installation::ActiveM
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMap<AccountId, AccountStatus>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let found: Vec<(Uuid, String)> = account::Entity::find()
         .select_only()
         .column(account::Column::Id)
