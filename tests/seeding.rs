@@ -76,10 +76,14 @@ async fn dump(app: &TestApp) -> BTreeMap<String, Vec<String>> {
     dump
 }
 
-/// How the database tells its indexes.
+/// How the database tells its indexes, and PostgreSQL its constraints.
 async fn indexes(app: &TestApp) -> Vec<String> {
     let sql = match tables(app).get_database_backend() {
-        DatabaseBackend::Postgres => "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1",
+        DatabaseBackend::Postgres => {
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()
+             UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+             WHERE connamespace = current_schema()::regnamespace ORDER BY 1"
+        }
         _ => "SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY 1",
     };
     texts(app, sql).await

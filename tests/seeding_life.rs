@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use entity::{announced_grant, task};
+use entity::{announced_grant, library_copy, library_process, library_share, task};
 use packwright::domain::{Instant, text};
 use packwright::seed::Options;
 use sea_orm::EntityTrait as _;
@@ -85,7 +85,8 @@ async fn r19_a_seeded_world_is_what_the_services_would_have_left() {
     let rows = check(&app, "seeded").await;
     assert!(task::Entity::find().all(tables(&app)).await.expect("rows").is_empty(), "nothing is left to do");
     assert!(rows.events.is_empty());
-    the_audit_log_tells_how_it_came_about(&app, &rows);
+    the_audit_log_tells_how_it_came_about(&app, &rows).await;
+    copies_are_counted(&app, &rows).await;
     for release in rows.releases.values() {
         assert_ne!(release.state, "IN_PROGRESS");
         assert_eq!(release.state == "SCHEDULED", release.ended_at.is_none(), "{release:?}");
@@ -109,7 +110,7 @@ async fn r19_a_seeded_world_is_what_the_services_would_have_left() {
 }
 
 /// What was done is an entry each, at the time when it was done; of single installations only what is not long ago.
-fn the_audit_log_tells_how_it_came_about(app: &TestApp, rows: &Rows) {
+async fn the_audit_log_tells_how_it_came_about(app: &TestApp, rows: &Rows) {
     let mut told: BTreeMap<(&str, String), Vec<Instant>> = BTreeMap::new();
     for entry in rows.entries.values() {
         assert!(entry.occurred_at <= app.now(), "{entry:?}");
@@ -129,6 +130,15 @@ fn the_audit_log_tells_how_it_came_about(app: &TestApp, rows: &Rows) {
         let made = if version.kind == "PACKAGE" { "createPackagedComponents" } else { "publishComponent" };
         take(made, version.id, Some(version.created_at));
         take("deletePackagedComponent", version.id, version.deleted_at);
+    }
+    for process in library_process::Entity::find().all(tables(app)).await.expect("rows") {
+        take("publishToProcessLibrary", process.id, Some(process.published_at));
+        take("withdrawFromProcessLibrary", process.id, process.withdrawn_at);
+    }
+    for component in rows.components.values() {
+        let copied = rows.accounts[&component.owner_id].kind == "MANAGED";
+        take("copyFromProcessLibrary", component.id, Some(component.created_at).filter(|_| copied));
+        take("createComponent", component.id, Some(component.created_at).filter(|_| !copied));
     }
     for pack in rows.packs.values() {
         take("createIntegrationPack", pack.id, Some(pack.created_at));
@@ -161,6 +171,22 @@ fn the_audit_log_tells_how_it_came_about(app: &TestApp, rows: &Rows) {
         of.retain(|u| u.settled_at.is_some_and(|at| recent(&at)) && u.how.as_deref() == Some("EARLY"));
         take("applyPendingUpdate", installation.id, of.first().and_then(|update| update.settled_at));
     }
+}
+
+/// A process counts its copies, each a component of an account; only one that is offered is shared (R53).
+async fn copies_are_counted(app: &TestApp, rows: &Rows) {
+    let copies = library_copy::Entity::find().all(tables(app)).await.expect("rows");
+    let shares = library_share::Entity::find().all(tables(app)).await.expect("rows");
+    let processes = library_process::Entity::find().all(tables(app)).await.expect("rows");
+    for process in &processes {
+        let of = copies.iter().filter(|copy| copy.process_id == process.id).count();
+        assert_eq!(Ok(process.copy_count), i64::try_from(of), "{process:?}");
+        let shared = shares.iter().any(|share| share.process_id == process.id);
+        assert_eq!(shared, process.withdrawn_at.is_none(), "{process:?}");
+        let package = &rows.packages[&process.component_version_id];
+        assert!(package.shareable && package.deleted_at.is_none(), "{package:?}");
+    }
+    assert!(processes.len() > 1 && !copies.is_empty(), "{processes:?}");
 }
 
 /// A world in which something never happens tests nothing of it.

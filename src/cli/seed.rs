@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::Instant;
 use crate::domain::audit::{Recorded, Subject, SubjectKey};
 use crate::domain::id::AccountId;
-use crate::domain::packaged_component::VersionKind;
+use crate::domain::packaged_component::{Component, VersionKind};
 use crate::ids;
 use crate::seed::{Built, Noted, Options, Planted, Told, World, beginning_of_day};
 use crate::store::write::seed::{Load, SeededComponent, SeededInstallation, SeededPack, SeededRelease};
@@ -137,6 +137,7 @@ pub async fn fill(db: &Db, world: &World, mut report: impl FnMut(Progress)) -> R
     };
     let mut filled = people(&mut load, world).await?;
     components(&mut load, world).await?;
+    library(&mut load, world).await?;
     for told in world.packs() {
         pack(&mut load, world, told, &mut filled, |made| {
             report(Progress { installations: made, of: world.options.installations });
@@ -196,6 +197,32 @@ async fn components(load: &mut Load, world: &World) -> Result<(), Trouble> {
         load.flush_if_much().await?;
     }
     Ok(())
+}
+
+async fn library(load: &mut Load, world: &World) -> Result<(), Trouble> {
+    for (index, template) in world.templates.iter().enumerate() {
+        let rows = load.rows();
+        rows.process(&template.process, &template.groups);
+        for component in &template.copies {
+            rows.component(copy(component));
+            rows.copy(component, &template.process);
+        }
+        rows.entries(entries(world, world.of_template(index, template)));
+        load.flush_if_much().await?;
+    }
+    Ok(())
+}
+
+/// A component that nothing was packaged of.
+fn copy(component: &Component) -> SeededComponent<'_> {
+    SeededComponent {
+        component,
+        latest_shareable: None,
+        latest_publication: None,
+        newest_at: None,
+        newest_revision: 0,
+        highest_label: 0,
+    }
 }
 
 fn component<'a>(world: &World, built: &'a Built) -> SeededComponent<'a> {

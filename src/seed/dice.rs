@@ -16,11 +16,13 @@ pub(super) enum For {
     Pack,
     Shares,
     Field,
+    Template,
     Tidying,
     Log,
     LogOfPeople,
     LogOfGroup,
     LogOfComponent,
+    LogOfTemplate,
     LogOfPack,
     LogOfField,
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::catalogue::Built;
 use super::dice::{Dice, For};
+use super::library::Template;
 use super::life::{Edit, Fate, Issue, Life};
 use super::people::{Circle, People, Person, enrolment};
 use super::{Options, World};
@@ -192,6 +193,29 @@ impl World {
         }
         for publication in &built.publications {
             log.version(publication, name);
+        }
+        log.entries
+    }
+
+    /// What was made of the template at a place.
+    #[must_use]
+    pub fn of_template(&self, place: usize, Template { process, groups, copies }: &Template) -> Vec<Noted> {
+        let mut log = Log::new(&self.options, For::LogOfTemplate, place, self.people.actor());
+        let subject = ("PublishedProcess", process.id);
+        let shared = self.people.circles.iter().filter(|circle| groups.contains(&circle.group.id));
+        let names = shared.map(|circle| circle.group.name.as_str()).collect::<Vec<_>>().join(", ");
+        log.note(process.published_at, "publishToProcessLibrary", subject, &process.name)
+            .set("version", &process.version)
+            .change("description", None, Some(process.description.as_str()).filter(|text| !text.is_empty()))
+            .change("groups", None, Some(names.as_str()).filter(|text| !text.is_empty()));
+        if let Some(at) = process.withdrawn_at {
+            let withdrawn = log.note(at, "withdrawFromProcessLibrary", subject, &process.name);
+            withdrawn.change("version", Some(&process.version), None);
+        }
+        for copy in copies {
+            let copied = log.note(copy.created_at, "copyFromProcessLibrary", ("Component", copy.id), &copy.name);
+            copied.concerning(copy.owner_id).set("process", &process.name).set("version", &process.version);
+            copied.actor = copy.created_by.clone();
         }
         log.entries
     }

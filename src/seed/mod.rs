@@ -8,6 +8,7 @@ mod catalogue;
 mod diary;
 mod dice;
 mod field;
+mod library;
 mod life;
 mod log;
 mod packs;
@@ -26,6 +27,7 @@ use crate::domain::pack::InstallationType;
 
 pub use self::catalogue::Built;
 pub use self::field::{Came, Field, Part, Planted};
+pub use self::library::Template;
 pub use self::life::{Issue, Life};
 pub use self::log::Noted;
 pub use self::people::{Circle, People, Person};
@@ -65,6 +67,8 @@ pub struct World {
     pub options: Options,
     pub people: People,
     pub components: Vec<Built>,
+    /// What was ever in the process library.
+    pub templates: Vec<Template>,
     lives: Vec<Life>,
     /// How many installations each pack is to have.
     wanted: Vec<usize>,
@@ -92,10 +96,12 @@ impl World {
         let mut components = catalogue::build(&options, &people);
         let lives: Vec<_> =
             (0..options.packs).map(|index| packs::life(&options, &people, &components, index)).collect();
-        let held = lives.iter().flat_map(Life::holds).collect();
+        let templates = library::templates(&options, &people, &components);
+        let in_library = templates.iter().map(|template| template.process.component_version_id);
+        let held = lives.iter().flat_map(Life::holds).chain(in_library).collect();
         catalogue::tidy(&options, &mut components, &held);
         let wanted = distribute(&options, &lives)?;
-        Ok(Self { options, people, components, lives, wanted })
+        Ok(Self { options, people, components, templates, lives, wanted })
     }
 
     /// The packs, one after the other. What doesn't fit into one, because accounts came too late to it, goes

@@ -67,7 +67,13 @@ pub async fn holds(tx: &Tx, package: ComponentVersionId) -> StoreResult<bool> {
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn insert(tx: &Tx, new: &LibraryProcess) -> StoreResult<()> {
-    library_process::Entity::insert(library_process::ActiveModel {
+    library_process::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a process.
+pub(super) fn row(new: &LibraryProcess) -> library_process::ActiveModel {
+    library_process::ActiveModel {
         id: Set(new.id.into()),
         publisher_id: Set(new.publisher_id.into()),
         component_version_id: Set(new.component_version_id.into()),
@@ -78,10 +84,17 @@ pub async fn insert(tx: &Tx, new: &LibraryProcess) -> StoreResult<()> {
         published_at: Set(new.published_at),
         withdrawn_at: Set(new.withdrawn_at),
         copy_count: Set(new.copy_count),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
-    Ok(())
+    }
+}
+
+/// The row of a copy.
+pub(super) fn copy_row(component: ComponentId, of: &LibraryProcess) -> library_copy::ActiveModel {
+    library_copy::ActiveModel {
+        component_id: Set(component.into()),
+        process_id: Set(of.id.into()),
+        name: Set(of.name.clone()),
+        version: Set(of.version.clone()),
+    }
 }
 
 fn change(id: LibraryProcessId) -> library_process::ActiveModel {
@@ -159,14 +172,7 @@ pub async fn group_names(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<Strin
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn add_copy(tx: &Tx, component: ComponentId, of: &LibraryProcess) -> StoreResult<()> {
-    library_copy::Entity::insert(library_copy::ActiveModel {
-        component_id: Set(component.into()),
-        process_id: Set(of.id.into()),
-        name: Set(of.name.clone()),
-        version: Set(of.version.clone()),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
+    library_copy::Entity::insert(copy_row(component, of)).exec_without_returning(tx.conn()).await?;
     let row = library_process::ActiveModel { copy_count: Set(of.copy_count.saturating_add(1)), ..change(of.id) };
     library_process::Entity::update(row).exec(tx.conn()).await?;
     Ok(())

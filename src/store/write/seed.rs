@@ -1,5 +1,5 @@
 //! Loading a whole world into an empty database: many rows a statement, all in one transaction, the
-//! indexes made at the end. Whoever is killed on the way leaves the database as empty as it was.
+//! indexes and foreign keys made at the end. Whoever is killed on the way leaves the database as empty as it was.
 
 mod indexes;
 mod rows;
@@ -23,7 +23,7 @@ const USUAL_CACHE_KIBIBYTES: u32 = 64 * 1024;
 /// A world that is being loaded.
 pub struct Load {
     tx: Tx,
-    /// How the indexes that were dropped are made again.
+    /// How the indexes and foreign keys that were dropped are made again.
     indexes: Vec<String>,
     rows: Rows,
 }

@@ -1,5 +1,5 @@
-//! Indexes that are only in the way while a world is loaded: taken away, and made again from what the
-//! database itself says of them.
+//! Indexes and foreign keys that are only in the way while a world is loaded: taken away, and made again from
+//! what the database itself says of them. A foreign key that is made again is checked for all rows at once.
 
 use sea_orm::{ConnectionTrait as _, FromQueryResult, Statement};
 
@@ -12,13 +12,25 @@ const ON_POSTGRESQL: &str = "SELECT indexname::text AS name, indexdef AS definit
     WHERE schemaname = current_schema()
     AND indexname NOT IN (SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u', 'x')) ORDER BY indexname";
 
+/// SQLite can't drop a foreign key.
+const FOREIGN_KEYS_ON_POSTGRESQL: &str =
+    "SELECT conrelid::regclass::text AS of, conname::text AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+    WHERE contype = 'f' AND connamespace = current_schema()::regnamespace ORDER BY 1, 2";
+
 #[derive(FromQueryResult)]
 struct Index {
     name: String,
     definition: String,
 }
 
-/// Drops them, and gives the statements that make them again.
+#[derive(FromQueryResult)]
+struct ForeignKey {
+    of: String,
+    name: String,
+    definition: String,
+}
+
+/// Drops them, and gives the statements that make them again, in their order.
 pub(super) async fn drop(tx: &Tx) -> StoreResult<Vec<String>> {
     let conn = tx.conn();
     let sql = if tx.is_postgresql() { ON_POSTGRESQL } else { ON_SQLITE };
@@ -28,6 +40,21 @@ pub(super) async fn drop(tx: &Tx) -> StoreResult<Vec<String>> {
         let index = Index::from_query_result(&row, "")?;
         conn.execute_unprepared(&format!("DROP INDEX \"{}\"", index.name)).await?;
         made_again.push(index.definition);
+    }
+    if tx.is_postgresql() {
+        made_again.extend(drop_foreign_keys(tx).await?);
+    }
+    Ok(made_again)
+}
+
+async fn drop_foreign_keys(tx: &Tx) -> StoreResult<Vec<String>> {
+    let conn = tx.conn();
+    let sql = Statement::from_string(conn.get_database_backend(), FOREIGN_KEYS_ON_POSTGRESQL);
+    let mut made_again = Vec::new();
+    for row in conn.query_all_raw(sql).await? {
+        let ForeignKey { of, name, definition } = ForeignKey::from_query_result(&row, "")?;
+        conn.execute_unprepared(&format!("ALTER TABLE {of} DROP CONSTRAINT \"{name}\"")).await?;
+        made_again.push(format!("ALTER TABLE {of} ADD CONSTRAINT \"{name}\" {definition}"));
     }
     Ok(made_again)
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use entity::{
     account, account_group, account_group_member, announced_grant, api_token, component, component_version,
-    content_key, draft_row, enrolment_token, installation, installation_update, integration_pack, manifest_entry,
-    pack_release, pack_share, pack_version, pack_version_item, release_tally,
+    content_key, draft_row, enrolment_token, installation, installation_update, integration_pack, library_copy,
+    library_process, library_share, manifest_entry, pack_release, pack_share, pack_version, pack_version_item,
+    release_tally,
 };
 use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use crate::domain::adoption::Tally;
 use crate::domain::audit::Recorded;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, GroupId, PackId, ReleaseId};
 use crate::domain::installation::{Installation, InstallationUpdate};
+use crate::domain::library::LibraryProcess;
 use crate::domain::pack::{DraftRow, InstallationType, Pack, PackVersion};
 use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::release::Release;
@@ -24,7 +26,7 @@ use crate::domain::text;
 use crate::store::convert::{Stored as _, to_json};
 use crate::store::write::journal::append_entries;
 use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{ActorColumns, releases, tallies};
+use crate::store::write::{ActorColumns, library, releases, tallies};
 use crate::store::{StoreResult, Tx};
 
 /// A component with what packaging counts on.
@@ -81,6 +83,9 @@ pub struct Rows {
     components: Vec<component::ActiveModel>,
     packages: Vec<component_version::ActiveModel>,
     manifests: Vec<manifest_entry::ActiveModel>,
+    processes: Vec<library_process::ActiveModel>,
+    process_shares: Vec<library_share::ActiveModel>,
+    copies: Vec<library_copy::ActiveModel>,
     packs: Vec<integration_pack::ActiveModel>,
     drafts: Vec<draft_row::ActiveModel>,
     keys: Vec<content_key::ActiveModel>,
@@ -239,6 +244,22 @@ impl Rows {
         Ok(())
     }
 
+    /// A process of the library with the groups that it is shared with.
+    pub fn process(&mut self, process: &LibraryProcess, groups: &[GroupId]) {
+        self.count += 1 + groups.len();
+        self.processes.push(library::row(process));
+        self.process_shares.extend(groups.iter().map(|group| library_share::ActiveModel {
+            process_id: Set(process.id.into()),
+            group_id: Set((*group).into()),
+        }));
+    }
+
+    /// A component as the copy of a process.
+    pub fn copy(&mut self, component: &Component, of: &LibraryProcess) {
+        self.count += 1;
+        self.copies.push(library::copy_row(component.id, of));
+    }
+
     /// A pack with its draft, and whom it is shared with.
     ///
     /// # Errors
@@ -346,6 +367,9 @@ impl Rows {
         insert(tx, self.components).await?;
         insert(tx, self.packages).await?;
         insert(tx, self.manifests).await?;
+        insert(tx, self.processes).await?;
+        insert(tx, self.process_shares).await?;
+        insert(tx, self.copies).await?;
         insert(tx, self.packs).await?;
         insert(tx, self.drafts).await?;
         insert(tx, self.keys).await?;
