@@ -61,6 +61,7 @@ mod library_copies;
 mod library_costs;
 mod loaders;
 mod log_indexes;
+mod meetings;
 mod newer_versions;
 mod opaque_texts;
 mod packaging;

@@ -66,10 +66,11 @@ impl Scheduler {
 
     async fn open_windows(&self) -> Result<(), Failure> {
         loop {
-            let due = windows::due(&self.services.db, None, self.services.clock.now(), PAGE).await?;
+            let now = self.services.clock.now();
+            let due = windows::due(&self.services.db, None, now, PAGE).await?;
             let (mut opened, mut failed) = (0, None);
             for pack in due {
-                match self.services.open_if_due(None, pack).await {
+                match self.services.open_if_due(None, pack, now).await {
                     Ok(Some(_)) => opened += 1,
                     Ok(None) => {}
                     Err(failure) => {

@@ -49,8 +49,9 @@ impl Services {
         deletion: Deletion,
     ) -> Outcome<Deleted, PackRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        self.open_if_due(Some(caller.id()), pack).await?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.id()), pack, now).await?;
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         // Locked: who installs or uninstalls holds the pack, so that the count stands until the commit.
         let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;

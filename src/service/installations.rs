@@ -33,15 +33,18 @@ impl Services {
         client_request_id: Option<String>,
     ) -> Outcome<InstallationId, InstallationRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        self.open_if_due(Some(caller.scope.publisher_id()), pack).await?;
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.scope.publisher_id()), pack, now).await?;
         let call = Repeatable::call(caller.id(), "installPack", client_request_id.as_deref(), &(pack, &override_name))?;
-        let mut journal = Journal::of_managed(self, caller, self.clock.now());
+        let mut journal = Journal::of_managed(self, caller, now);
         let tx = self.db.begin().await?;
         match call.turn(&tx, journal.now).await? {
             Turn::Do => {}
             Turn::Done(made) => {
                 let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
-                // What was installed by the first call may be gone since: then there is nothing to answer with.
+                // What was installed by the first call may be gone since, or its pack be deleted: then there is
+                // nothing to answer with.
+                packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
                 let still = installations::lock_live(&tx, &[made]).await?;
                 return still.first().map(|i| i.id).ok_or_else(|| Failure::NotFound.into());
             }
@@ -49,7 +52,7 @@ impl Services {
         }
         // The account's lock makes its installations one after the other, so that names and SINGLE hold.
         let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-        let pack = self.visible_pack(&tx, caller, pack).await?;
+        let pack = self.visible_pack(&tx, caller, pack, journal.now).await?;
         let name = self.check_install(&tx, caller, &pack, override_name.as_deref()).await?;
         let version_id = pack.standing.at(journal.now).current_version.ok_or(Failure::NotFound)?;
         let installation = Installation {
@@ -94,9 +97,15 @@ impl Services {
     }
 
     /// A pack that the account can see: granted and released, or installed by it (R2); held.
-    async fn visible_pack(&self, tx: &Tx, caller: &Managed, pack: PackId) -> Outcome<Pack, InstallationRefusal> {
+    async fn visible_pack(
+        &self,
+        tx: &Tx,
+        caller: &Managed,
+        pack: PackId,
+        now: crate::domain::Instant,
+    ) -> Outcome<Pack, InstallationRefusal> {
         // One scoped statement: a hidden pack costs as much as one that doesn't exist (R3).
-        let pack = packs::hold_visible(tx, &caller.scope, pack, self.clock.now()).await?.ok_or(Failure::NotFound)?;
+        let pack = packs::hold_visible(tx, &caller.scope, pack, now).await?.ok_or(Failure::NotFound)?;
         if grants::entitled(tx, pack.id, &[caller.id()]).await?.is_empty() {
             return Err(InstallationRefusal::NotEntitled.into());
         }
@@ -187,8 +196,9 @@ impl Services {
     pub async fn uninstall(&self, caller: &Managed, installation: InstallationId) -> Outcome<(), InstallationRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let pack = installations::pack_of_own(&self.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
-        self.open_if_due(Some(caller.scope.publisher_id()), pack).await?;
-        let mut journal = Journal::of_managed(self, caller, self.clock.now());
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.scope.publisher_id()), pack, now).await?;
+        let mut journal = Journal::of_managed(self, caller, now);
         let tx = self.db.begin().await?;
         let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
         let found = installations::lock_own(&tx, &caller.scope, installation).await?;
@@ -247,8 +257,9 @@ impl Services {
         caller.viewer.require(Privilege::ApplyUpdates)?;
         let pack =
             installations::pack_of_own(&self.db, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
-        self.open_if_due(Some(caller.scope.publisher_id()), pack).await?;
-        let mut journal = Journal::of_managed(self, caller, self.clock.now());
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.scope.publisher_id()), pack, now).await?;
+        let mut journal = Journal::of_managed(self, caller, now);
         let tx = self.db.begin().await?;
         let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
         let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;

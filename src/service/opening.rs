@@ -1,5 +1,6 @@
 //! Starting a release: at once, promoted, or because its window has opened (R23, R25, R27, R30).
 
+use crate::domain::Instant;
 use crate::domain::event::{EventData, EventKind, Progress};
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::domain::pack::Pack;
@@ -28,14 +29,18 @@ pub(super) enum Start {
 }
 
 impl Services {
-    /// Carries out, in a transaction of its own, what is due of a pack: its window has opened (R30).
-    /// Every command that touches a pack calls this first, for a pack of the publisher that it is about, and
-    /// the scheduler calls it for any.
+    /// Carries out, in a transaction of its own, what is due of a pack by `now`: its window has opened (R30).
+    /// Every command that touches a pack calls this first, with the one instant that it then goes by, for a
+    /// pack of the publisher that it is about; the scheduler calls it for any.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn open_if_due(&self, publisher: Option<AccountId>, pack: PackId) -> Result<Option<ReleaseId>, Failure> {
-        let now = self.clock.now();
+    pub async fn open_if_due(
+        &self,
+        publisher: Option<AccountId>,
+        pack: PackId,
+        now: Instant,
+    ) -> Result<Option<ReleaseId>, Failure> {
         if !windows::is_due(&self.db, publisher, pack, now).await? {
             return Ok(None);
         }
@@ -58,8 +63,9 @@ impl Services {
     /// # Errors
     /// [`Failure`].
     pub(super) async fn open_all_due(&self, publisher: AccountId) -> Result<(), Failure> {
-        for pack in windows::due(&self.db, Some(publisher), self.clock.now(), PAGE).await? {
-            self.open_if_due(Some(publisher), pack).await?;
+        let now = self.clock.now();
+        for pack in windows::due(&self.db, Some(publisher), now, PAGE).await? {
+            self.open_if_due(Some(publisher), pack, now).await?;
         }
         Ok(())
     }

@@ -308,8 +308,9 @@ impl Services {
         expected_revision: Option<i32>,
     ) -> Outcome<Editing<'_>, PackRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        self.open_if_due(Some(caller.id()), pack).await?;
-        let journal = Journal::of(self, caller, self.clock.now());
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.id()), pack, now).await?;
+        let journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         match expected_revision {

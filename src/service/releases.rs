@@ -70,16 +70,21 @@ impl Services {
     /// NOTES_TOO_LONG, and those of [`decide`]; not found.
     pub async fn release(&self, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        self.open_if_due(Some(caller.id()), request.pack_id).await?;
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.id()), request.pack_id, now).await?;
         let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = &request;
         let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision);
         let crid = request.client_request_id.as_deref();
         let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         match call.turn(&tx, journal.now).await? {
             Turn::Do => {}
-            Turn::Done(made) => return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into()),
+            Turn::Done(made) => {
+                // Of a pack that is gone since there is nothing to answer with.
+                packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
+                return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
+            }
             Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
         }
         let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
@@ -310,8 +315,9 @@ impl Services {
     ) -> Outcome<Changing<'_>, ReleaseRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let pack = releases::pack_of(&self.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
-        self.open_if_due(Some(caller.id()), pack).await?;
-        let journal = Journal::of(self, caller, self.clock.now());
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.id()), pack, now).await?;
+        let journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         let release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;

@@ -30,8 +30,9 @@ impl Services {
     pub async fn retry_failed_updates(&self, caller: &Publisher, release: ReleaseId) -> Outcome<u64, ReleaseRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let pack = releases::pack_of(&self.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
-        self.open_if_due(Some(caller.id()), pack).await?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.id()), pack, now).await?;
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;

@@ -231,13 +231,14 @@ impl Services {
         share: bool,
     ) -> Outcome<u64, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        self.open_if_due(Some(caller.id()), pack).await?;
+        let now = self.clock.now();
+        self.open_if_due(Some(caller.id()), pack, now).await?;
         let named = wanted.len();
         if named > LIST_MAX {
             return check_list("groupIds", named).map(|()| 0);
         }
         let wanted: Vec<_> = wanted.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         let groups = grants::lock_groups(&tx, &caller.scope, &wanted).await?;

@@ -83,6 +83,22 @@ impl Default for Setup {
     }
 }
 
+/// Looks at the SQL statements of an app.
+#[derive(Default)]
+struct Spy {
+    statements: Vec<String>,
+    hook: Option<Box<dyn FnMut(&str) + Send>>,
+}
+
+impl Spy {
+    fn saw(&mut self, sql: &str) {
+        self.statements.push(sql.to_owned());
+        if let Some(hook) = &mut self.hook {
+            hook(sql);
+        }
+    }
+}
+
 /// A server without a socket: its own database, its own clock, one publisher (`Northwind`) with an
 /// administrator's token. The database is gone when it is dropped.
 pub(crate) struct TestApp {
@@ -93,7 +109,7 @@ pub(crate) struct TestApp {
     pub(crate) publisher: String,
     /// Makes moves of installations fail.
     pub(crate) mover: Arc<FailingMover>,
-    statements: Arc<Mutex<Vec<String>>>,
+    spy: Arc<Mutex<Spy>>,
     /// Dropped last: it deletes what `app` was connected to.
     database: database::Database,
 }
@@ -124,10 +140,9 @@ impl TestApp {
         let clock = Clock::still(instant(setup.start));
         let database = database::Database::create().await;
         let mover = Arc::new(FailingMover::default());
-        let statements = Arc::new(Mutex::new(Vec::new()));
-        let app =
-            App::build(options(&setup, &clock, database.url(), &mover, &statements)).await.expect("the app builds");
-        Self { app, clock, publisher: String::new(), mover, statements, database }
+        let spy = Arc::new(Mutex::new(Spy::default()));
+        let app = App::build(options(&setup, &clock, database.url(), &mover, &spy)).await.expect("the app builds");
+        Self { app, clock, publisher: String::new(), mover, spy, database }
     }
 
     /// A second server on the same database, with the same clock and the same mover: for tests of who
@@ -141,6 +156,13 @@ impl TestApp {
         let setup = Setup { engine, ..Setup::default() };
         let mut options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
         options.db.statement_timeout = statement_timeout;
+        App::build(options).await.expect("the second server builds")
+    }
+
+    /// The same with a clock of its own, that stands still.
+    pub(crate) async fn another_server_at(&self, at: &str) -> App {
+        let clock = Clock::still(instant(at));
+        let options = options(&Setup::default(), &clock, self.database.url(), &self.mover, &Arc::default());
         App::build(options).await.expect("the second server builds")
     }
 
@@ -188,26 +210,26 @@ impl TestApp {
 
     /// The SQL statements that `work` runs on this app's connections, in their order.
     pub(crate) async fn statements_of<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
-        self.statements().clear();
+        self.spy().statements.clear();
         let result = work.await;
-        let seen = std::mem::take(&mut *self.statements());
+        let seen = std::mem::take(&mut self.spy().statements);
         (result, seen)
     }
 
-    fn statements(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does something after each SQL statement that this app's connections run from now on: what happens
+    /// between two statements of one call.
+    pub(crate) fn after_statements(&self, hook: impl FnMut(&str) + Send + 'static) {
+        self.spy().hook = Some(Box::new(hook));
+    }
+
+    fn spy(&self) -> std::sync::MutexGuard<'_, Spy> {
+        self.spy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn options(
-    setup: &Setup,
-    clock: &Clock,
-    url: &str,
-    mover: &Arc<FailingMover>,
-    statements: &Arc<Mutex<Vec<String>>>,
-) -> AppOptions {
-    let log = statements.clone();
-    let observer = move |sql: &str| log.lock().unwrap_or_else(PoisonError::into_inner).push(sql.to_owned());
+fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, spy: &Arc<Mutex<Spy>>) -> AppOptions {
+    let spy = spy.clone();
+    let observer = move |sql: &str| spy.lock().unwrap_or_else(PoisonError::into_inner).saw(sql);
     AppOptions {
         settings: setup.settings.clone(),
         demo: setup.demo,

@@ -1,0 +1,145 @@
+//! What meets in the middle of one call: a window that opens, another server that is quicker, a pack that is gone.
+
+use serde_json::json;
+
+use crate::support::{At as _, Setup, TestApp, immediately};
+
+const OPENS: &str = "2026-11-30T23:00:00Z";
+
+/// Lets the window open right after the next call has looked whether it is open.
+fn open_in_the_middle(app: &TestApp) {
+    let (clock, mut looked) = (app.clock.clone(), false);
+    app.after_statements(move |sql| {
+        if !looked && sql.contains(r#""pending_starts_at" <="#) {
+            looked = true;
+            clock.advance_to(OPENS.parse().unwrap());
+        }
+    });
+}
+
+#[tokio::test]
+async fn r30_a_first_release_whose_window_opens_in_the_middle_of_an_immediate_one_is_not_lost() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let first = app.release_on(&pack.id, "2026-12-01").await;
+    app.something_new(&pack).await;
+    open_in_the_middle(&app);
+    let second = app.release_now(&pack.id).await;
+    assert_eq!(app.now().to_rfc3339(), "2026-11-30T23:00:00+00:00", "it opened in the middle");
+    app.tick().await;
+    let read = app.read_release(&first, "state supersededBy { id } endedAt").await;
+    assert_eq!(
+        (read.text("/state"), read.at("/supersededBy").clone()),
+        ("SUPERSEDED".into(), json!({ "id": second })),
+        "the call goes by one instant"
+    );
+    assert_ne!(read.at("/endedAt"), &json!(null));
+    let stands = app.read_pack(&pack.id, "state currentVersion { number } pendingRelease { id }").await;
+    assert_eq!(stands, json!({ "state": "CURRENT", "currentVersion": { "number": 2 }, "pendingRelease": null }));
+}
+
+#[tokio::test]
+async fn r47_a_window_that_opens_in_the_middle_of_a_deletion_moves_nobody() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    app.update_on(&world.pack, "2026-12-01").await;
+    open_in_the_middle(&app);
+    let input = json!({ "packId": world.pack.id, "confirmInstallations": 1 });
+    let payload = app
+        .ok(
+            &app.publisher,
+            "deleteIntegrationPack",
+            input,
+            "uninstalledCount canceledRelease { state endedAt window { startsAt } }",
+        )
+        .await;
+    let canceled = payload.at("/canceledRelease");
+    assert_eq!(canceled.text("/state"), "CANCELED");
+    assert!(canceled.text("/endedAt") < canceled.text("/window/startsAt"), "canceled before its window: {canceled}");
+    app.tick().await;
+    assert_eq!(app.find_available(&acme, "Orders").await, None);
+}
+
+#[tokio::test]
+async fn r21_a_repeated_request_whose_pack_is_gone_is_not_found() {
+    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
+    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let accounts = app.managed_accounts(["Acme", "Globex"]).await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    let mut release = immediately(&pack.id);
+    release["clientRequestId"] = json!("once");
+    app.ok(&app.publisher, "releaseIntegrationPack", release.clone(), "release { id }").await;
+    app.tick().await;
+    let install = json!({ "packId": app.available(&accounts[0], "Orders").await, "clientRequestId": "once" });
+    for account in &accounts {
+        app.ok(&account.token, "installPack", install.clone(), "installation { id }").await;
+    }
+    let input = json!({ "packId": pack.id, "confirmInstallations": 2 });
+    app.ok(&app.publisher, "deleteIntegrationPack", input, "uninstalledCount").await;
+    let document = "mutation($input: ReleaseIntegrationPackInput!) { releaseIntegrationPack(input: $input) { release { id } errors { code } } }";
+    let code = app.error_code(Some(&app.publisher), document, json!({ "input": release })).await;
+    assert_eq!(code, "NOT_FOUND");
+    let document =
+        "mutation($input: InstallPackInput!) { installPack(input: $input) { installation { id } errors { code } } }";
+    for account in &accounts {
+        // The first batch has uninstalled the pack in one of them alone.
+        let code = app.error_code(Some(&account.token), document, json!({ "input": install })).await;
+        assert_eq!(code, "NOT_FOUND", "{}", account.name);
+    }
+}
+
+#[tokio::test]
+async fn r41_a_server_whose_clock_is_behind_goes_by_what_another_has_done() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    let update = app.offered(&acme, &world.installations[0]).await.expect("an offer");
+    let behind = app.another_server_at("2026-11-30T22:59:59Z").await;
+    app.advance_to(OPENS).await;
+    let ask = async |token: &str, document: &str, input: serde_json::Value| {
+        let variables = async_graphql::Variables::from_json(json!({ "input": input, "id": release }));
+        let answer = behind.execute(Some(token), async_graphql::Request::new(document).variables(variables)).await;
+        serde_json::to_value(answer).unwrap().at("/data").clone()
+    };
+    let read = ask(&app.publisher, "query($id: ID!) { release(id: $id) { state viewerCanCancel } }", json!(null)).await;
+    assert_eq!(read.at("/release"), &json!({ "state": "SUCCEEDED", "viewerCanCancel": false }));
+    let cancel = "mutation($input: CancelReleaseInput!) { cancelRelease(input: $input) { errors { code } } }";
+    let refused = ask(&app.publisher, cancel, json!({ "releaseId": release })).await;
+    assert_eq!(refused.text("/cancelRelease/errors/0/code"), "NOT_PENDING");
+    let apply = "mutation($input: ApplyPendingUpdateInput!) { applyPendingUpdate(input: $input) { alreadyApplied } }";
+    let applied = ask(&acme.token, apply, json!({ "updateId": update })).await;
+    assert_eq!(applied.at("/applyPendingUpdate/alreadyApplied"), true);
+    let install =
+        "mutation($input: InstallPackInput!) { installPack(input: $input) { installation { version { number } } } }";
+    let available = app.available(&globex, "Orders").await;
+    let installed = ask(&globex.token, install, json!({ "packId": available })).await;
+    assert_eq!(installed.int("/installPack/installation/version/number"), 2);
+    app.something_new(&world.pack).await;
+    let again = "mutation($input: ReleaseIntegrationPackInput!) { releaseIntegrationPack(input: $input) { release { state } errors { code } } }";
+    let next = ask(&app.publisher, again, immediately(&world.pack.id)).await;
+    assert_eq!(next.text("/releaseIntegrationPack/release/state"), "SUCCEEDED");
+    assert_eq!(app.installed_number(&acme, &world.installations[0]).await, 3);
+    assert_eq!(app.mover.attempts(&world.installations[0]), 2, "once for each release");
+    behind.services.db.clone().close().await.unwrap();
+}
+
+#[tokio::test]
+async fn r21_a_request_id_is_the_accounts_whichever_token_repeats_it() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let mut input = immediately(&pack.id);
+    input["clientRequestId"] = json!("once");
+    let made = app.ok(&app.publisher, "releaseIntegrationPack", input.clone(), "release { id }").await;
+    let other = app.token(&app.publisher, "STANDARD_USER").await;
+    let repeated = app.ok(&other, "releaseIntegrationPack", input.clone(), "release { id }").await;
+    assert_eq!(made.text("/release/id"), repeated.text("/release/id"));
+    let support = app.token(&app.publisher, "SUPPORT").await;
+    assert_eq!(
+        app.denied(&support, "releaseIntegrationPack", input).await,
+        "FORBIDDEN",
+        "a repeat needs the privilege too"
+    );
+}
