@@ -1,5 +1,8 @@
 //! What meets in the middle of one call: a window that opens, another server that is quicker, a pack that is gone.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::{At as _, Setup, TestApp, immediately};
@@ -59,6 +62,47 @@ async fn r47_a_window_that_opens_in_the_middle_of_a_deletion_moves_nobody() {
     assert!(canceled.text("/endedAt") < canceled.text("/window/startsAt"), "canceled before its window: {canceled}");
     app.tick().await;
     assert_eq!(app.find_available(&acme, "Orders").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r49_a_small_install_base_is_finished_when_the_call_returns_also_when_another_server_took_its_task() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    // A release that takes the place of a pending one has two tasks: while this server does the first,
+    // the other one takes the second.
+    app.update_on(&world.pack, "2026-12-01").await;
+    app.something_new(&world.pack).await;
+    app.tick().await;
+    let other = app.another_server().await;
+    let (go, wanted) = mpsc::channel::<()>();
+    let (moving, moved) = mpsc::channel::<()>();
+    app.mover.before_next(move || {
+        let _ = moving.send(());
+        std::thread::sleep(Duration::from_millis(500));
+    });
+    let mut told = false;
+    app.after_statements(move |sql| {
+        if !told && sql.starts_with(r#"DELETE FROM "task""#) {
+            told = true;
+            let _ = go.send(());
+            // On SQLite, that has one writer at a time, the other server waits for this one.
+            let _ = moved.recv_timeout(Duration::from_secs(1));
+        }
+    });
+    let runtime = tokio::runtime::Handle::current();
+    let quicker = std::thread::spawn(move || {
+        wanted.recv_timeout(Duration::from_secs(10)).expect("the first task is done");
+        runtime.block_on(async {
+            while other.services.run_one_batch().await.expect("a batch") {}
+            other.services.db.clone().close().await.expect("closed");
+        });
+    });
+    let payload =
+        app.ok(&app.publisher, "releaseIntegrationPack", immediately(&world.pack.id), "release { state }").await;
+    assert_eq!(payload.text("/release/state"), "SUCCEEDED");
+    assert_eq!(app.installed_number(&acme, &world.installations[0]).await, 3);
+    quicker.join().expect("the other server works");
 }
 
 #[tokio::test]

@@ -72,7 +72,11 @@ impl Services {
     async fn run_batch(&self, only: Option<Uuid>) -> Result<bool, Failure> {
         let now = self.clock.now();
         let tx = self.db.begin().await?;
-        let Some(task) = tasks::claim(&tx, only, now).await? else { return Ok(false) };
+        let task = match only {
+            Some(new) => tasks::claim_new(&tx, new).await?,
+            None => tasks::claim(&tx, now).await?,
+        };
+        let Some(task) = task else { return Ok(false) };
         match self.work(tx, &task, now).await {
             Ok(()) => Ok(true),
             Err(failure) => {

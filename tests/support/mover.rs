@@ -20,12 +20,19 @@ struct State {
     /// How often the moves of an installation still fail, and how.
     failing: HashMap<InstallationId, (u32, FailureCode)>,
     attempts: Vec<(InstallationId, ReleaseId)>,
+    /// What the next move waits for.
+    held: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl FailingMover {
     /// Makes the next `times` moves of an installation fail; `u32::MAX` for all of them.
     pub(crate) fn fail(&self, installation: &str, times: u32, code: FailureCode) {
         self.state().failing.insert(InstallationId(uuid_of(installation)), (times, code));
+    }
+
+    /// Does something before the next move, in the middle of its batch.
+    pub(crate) fn before_next(&self, hook: impl FnOnce() + Send + 'static) {
+        self.state().held = Some(Box::new(hook));
     }
 
     /// Lets all moves go well from now on.
@@ -46,6 +53,10 @@ impl FailingMover {
 
 impl Mover for FailingMover {
     fn move_installation(&self, installation: InstallationId, release: ReleaseId) -> Result<(), FailureCode> {
+        let held = self.state().held.take();
+        if let Some(hook) = held {
+            hook();
+        }
         let mut state = self.state();
         state.attempts.push((installation, release));
         match state.failing.get_mut(&installation) {

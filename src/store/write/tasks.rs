@@ -5,6 +5,7 @@ use sea_orm::sea_query::{LockBehavior, LockType};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
+use super::locked;
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::store::{Db, StoreError, StoreResult, Tx};
@@ -112,19 +113,24 @@ pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: boo
     Ok(())
 }
 
-/// Takes one task that is due for this transaction, the oldest first; with `only`, that one. One that
-/// another server works on is passed over.
+/// Takes a task that its caller has just made, for its first batch: due, also when the clock was set back a
+/// moment ago. When somebody else was quicker this waits until that first batch is done, and gives `None`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn claim(tx: &Tx, only: Option<Uuid>, now: Instant) -> StoreResult<Option<Task>> {
-    let due = match only {
-        // Just made by the caller: due, also when the clock was set back a moment ago.
-        Some(id) => Column::Id.eq(id),
-        None => Column::NotBefore.lte(now),
-    };
+pub async fn claim_new(tx: &Tx, id: Uuid) -> StoreResult<Option<Task>> {
+    let found = locked(Entity::find_by_id(id)).one(tx.conn()).await?;
+    found.filter(|task| task.done_to.is_none()).map(Task::of).transpose()
+}
+
+/// Takes one task that is due for this transaction, the oldest first. One that another server works on is
+/// passed over.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn claim(tx: &Tx, now: Instant) -> StoreResult<Option<Task>> {
     let found = Entity::find()
-        .filter(due)
+        .filter(Column::NotBefore.lte(now))
         .order_by_asc(Column::NotBefore)
         .order_by_asc(Column::Id)
         .limit(1)
