@@ -155,3 +155,22 @@ async fn r30_after_a_cancel_another_date_can_be_had() {
         ("SUCCEEDED", 3)
     );
 }
+
+#[tokio::test]
+async fn r44_who_applied_early_and_installed_anew_is_moved_back_from_what_it_has_now_alone() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    app.apply(&acme, &world.installations[0]).await;
+    app.uninstall(&acme, &world.installations[0]).await;
+    let anew = app.install(&acme, "Orders").await;
+    assert_eq!(app.installed_number(&acme, &anew).await, 1, "what was tested is gone with the installation");
+    app.apply(&acme, &anew).await;
+    app.cancel(&release).await;
+    assert_eq!(app.installed_number(&acme, &anew).await, 1);
+    assert_eq!(app.mover.attempts(&world.installations[0]), 1, "applied, and never touched again");
+    assert_eq!(app.mover.attempts(&anew), 2);
+    app.release_now(&world.pack.id).await;
+    assert_eq!(app.installed_number(&acme, &anew).await, 3);
+}

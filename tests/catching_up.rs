@@ -211,3 +211,30 @@ async fn r45_what_is_at_the_current_version_is_left_alone() {
     let moved = mark.kinds(&app).await.iter().filter(|kind| *kind == "INSTALLATION_UPDATED").count();
     assert_eq!(moved, 0);
 }
+
+#[tokio::test]
+async fn r45_an_early_applier_that_a_cancel_left_behind_is_moved_by_the_rollout_that_runs_when_it_regains_the_grant() {
+    let (app, accounts, gold, installed) = in_batches_of(1).await;
+    let canceled = app.update_on(&installed.pack, "2026-12-01").await;
+    for (account, installation) in accounts.iter().zip(&installed.installations) {
+        app.apply(account, installation).await;
+        leave(&app, &gold, account).await;
+    }
+    app.tick().await;
+    app.cancel(&canceled).await;
+    app.tick().await;
+    // The call does the first batch alone: one of the two is skipped, the other is still to be come to.
+    let release = app.update_now(&installed.pack).await;
+    for account in &accounts {
+        join(&app, &gold, account).await;
+    }
+    app.tick().await;
+    let mut ways = Vec::new();
+    for (account, installation) in accounts.iter().zip(&installed.installations) {
+        assert_eq!(app.installed_number(account, installation).await, 3);
+        ways.push(app.update_of(&release, installation).await.text("/how"));
+    }
+    ways.sort();
+    assert_eq!(ways, ["CATCH_UP", "IMMEDIATE"], "each has an update by the release that brought it there");
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+}

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::{At as _, NOTES, TestApp, immediately, on_date};
+use crate::support_more::Mark;
 
 #[tokio::test]
 async fn r21_an_empty_pack_is_not_released() {
@@ -229,4 +230,21 @@ async fn r33_notes_have_1_to_20000_characters() {
     }
     assert_eq!(app.denied(&app.publisher, "releaseIntegrationPack", input("a\u{0}b")).await, "BAD_USER_INPUT");
     app.ok(&app.publisher, "releaseIntegrationPack", input(&"ü".repeat(20_000)), "release { id }").await;
+}
+
+#[tokio::test]
+async fn r30_an_immediate_release_comes_after_a_first_one_whose_window_has_opened_unnoticed() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let first = app.release_on(&pack.id, "2026-12-01").await;
+    app.something_new(&pack).await;
+    app.clock_only("2026-11-30T23:00:00Z");
+    let mark = Mark::now(&app).await;
+    let second = app.release_now(&pack.id).await;
+    let started_and_ended = ["RELEASE_STARTED", "RELEASE_COMPLETED", "RELEASE_STARTED", "RELEASE_COMPLETED"];
+    assert_eq!(mark.kinds(&app).await, started_and_ended);
+    let read = app.read_release(&first, "state startedAt window { late }").await;
+    let expected = json!({ "state": "SUCCEEDED", "startedAt": "2026-11-30T23:00:00Z", "window": { "late": false } });
+    assert_eq!(read, expected);
+    assert_eq!(app.read_release(&second, "previousVersion { number }").await.int("/previousVersion/number"), 1);
 }

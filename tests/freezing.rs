@@ -187,3 +187,18 @@ async fn r45_who_loses_the_grant_during_a_rollout_is_skipped_when_its_batch_come
     assert_eq!((progress.int("/applied"), progress.int("/skipped"), progress.int("/offered")), (1, 1, 0));
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
 }
+
+#[tokio::test]
+async fn r45_who_was_offered_nothing_has_nothing_withdrawn_when_it_uninstalls() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let gold = app.group("Gold", &[&acme]).await;
+    let installed = app.installed_pack_in("Orders", &gold, &[&acme]).await;
+    app.unshare(&installed.pack.id, &[&gold]).await;
+    let release = app.update_on(&installed.pack, "2026-12-01").await;
+    app.tick().await;
+    let mark = Mark::now(&app).await;
+    app.uninstall(&acme, &installed.installations[0]).await;
+    assert_eq!(mark.kinds(&app).await, Vec::<String>::new());
+    assert_eq!(app.progress(&release).await.int("/total"), 0);
+}

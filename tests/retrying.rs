@@ -155,3 +155,18 @@ async fn r44_what_was_uninstalled_is_not_retried() {
     app.uninstall(&accounts[0], &installed.installations[0]).await;
     assert_eq!(refusal(&retry(&app, &release).await).code, "NOTHING_TO_RETRY");
 }
+
+#[tokio::test]
+async fn r41_nothing_is_retried_while_early_appliers_are_moved_back() {
+    let (app, accounts, installed, release) = failed(&[0]).await;
+    let canceled = app.update_on(&installed.pack, "2026-12-01").await;
+    app.apply(&accounts[1], &installed.installations[1]).await;
+    app.mover.fail(&installed.installations[1], 1, FailureCode::Temporary);
+    app.cancel(&canceled).await;
+    assert_eq!(refusal(&retry(&app, &release).await).code, "RELEASE_IN_PROGRESS");
+    assert!(!can_retry(&app, &release).await);
+    let_it_end(&app).await;
+    assert_eq!(app.installed_number(&accounts[1], &installed.installations[1]).await, 2, "it is back");
+    app.mover.mend();
+    assert_eq!(retry(&app, &release).await.int("/retriedCount"), 1);
+}

@@ -169,6 +169,21 @@ async fn r41_who_uninstalls_while_it_is_tried_again_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn r45_who_loses_the_grant_while_it_is_tried_again_is_skipped_and_not_waited_for() {
+    let (app, accounts, installed) = three().await;
+    let everybody = app.all_accounts().await;
+    app.mover.fail(&installed.installations[0], u32::MAX, FailureCode::Temporary);
+    let release = app.release_now(&installed.pack.id).await;
+    app.unshare(&installed.pack.id, &[&everybody]).await;
+    until_nothing_is_left(&app).await;
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+    assert_eq!(app.mover.attempts(&installed.installations[0]), 1);
+    let update = app.update_of(&release, &installed.installations[0]).await;
+    assert_eq!((update.text("/state"), update.text("/skipReason")), ("SKIPPED".into(), "NOT_ENTITLED".into()));
+    assert_eq!(app.installed_number(&accounts[0], &installed.installations[0]).await, 1);
+}
+
+#[tokio::test]
 async fn r30_a_cancel_tries_again_to_move_an_early_applier_back() {
     let (app, accounts, installed) = three().await;
     let release = app.release_on(&installed.pack.id, "2026-12-01").await;

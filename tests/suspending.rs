@@ -160,3 +160,23 @@ async fn r46_a_killed_catch_up_is_gone_on_with_by_the_scheduler() {
         assert_eq!(app.installed_number(&acme, installation).await, 2);
     }
 }
+
+#[tokio::test]
+async fn r46_who_regains_the_grant_while_suspended_catches_up_when_it_is_active_again() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let gold = app.group("Gold", &[&acme]).await;
+    let installed = app.installed_pack_in("Orders", &gold, &[&acme]).await;
+    app.suspend(&acme).await;
+    app.unshare(&installed.pack.id, &[&gold]).await;
+    let release = app.update_now(&installed.pack).await;
+    let installation = &installed.installations[0];
+    assert_eq!(app.update_of(&release, installation).await.text("/skipReason"), "NOT_ENTITLED");
+    app.share(&installed.pack.id, &[&gold]).await;
+    app.tick().await;
+    let update = app.update_of(&release, installation).await;
+    assert_eq!(update.text("/state"), "SKIPPED", "a suspended account is moved by nothing");
+    app.reactivate(&acme).await;
+    assert_eq!(app.installed_number(&acme, installation).await, 2);
+    assert_eq!(app.update_of(&release, installation).await.text("/how"), "CATCH_UP");
+}

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{At as _, Setup, TestApp, refusal};
+use crate::support::{At as _, Setup, TestApp, refusal, uuid_of};
+use crate::support_more::Mark;
 
 /// When the window of 2026-12-01 opens in Berlin.
 const OPENS: &str = "2026-11-30T23:00:00Z";
@@ -247,4 +248,43 @@ async fn r26_an_offer_that_was_taken_back_can_not_be_applied() {
     app.cancel(&release).await;
     assert_eq!(refusal(&app.try_apply(&acme, &update).await).code, "UPDATE_WITHDRAWN");
     assert_eq!(app.offered(&acme, &world.installations[0]).await, None);
+}
+
+#[tokio::test]
+async fn r29_each_offer_that_a_superseding_release_ends_is_told_and_settled() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme, &globex]).await;
+    let pending = app.update_on(&world.pack, "2026-12-01").await;
+    app.apply(&acme, &world.installations[0]).await;
+    app.something_new(&world.pack).await;
+    let mark = Mark::now(&app).await;
+    app.release_now(&world.pack.id).await;
+    app.tick().await;
+    let told = mark.events(&app).await;
+    let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+    let moved = "INSTALLATION_UPDATED";
+    assert_eq!(kinds, ["RELEASE_SUPERSEDED", "RELEASE_STARTED", moved, moved, moved, "RELEASE_COMPLETED"]);
+    assert_eq!(
+        (told[2].release_id, told[2].installation_id, told[2].update_state.as_deref()),
+        (Some(uuid_of(&pending)), Some(uuid_of(&world.installations[1])), Some("WITHDRAWN"))
+    );
+    let update = app.updates(&globex, &world.installations[1]).await.remove(1);
+    assert_eq!((update.text("/state"), update.text("/settledAt")), ("WITHDRAWN".into(), "2026-11-22T09:00:00Z".into()));
+}
+
+#[tokio::test]
+async fn r31_what_is_offered_to_an_installation_made_in_the_testing_period_is_told() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    app.update_on(&world.pack, "2026-12-01").await;
+    app.tick().await;
+    let mark = Mark::now(&app).await;
+    let installation = app.install(&globex, "Orders").await;
+    app.tick().await;
+    let told = mark.events(&app).await;
+    assert_eq!(told.len(), 1, "once");
+    assert_eq!((told[0].kind.as_str(), told[0].audience.as_str()), ("UPDATE_OFFERED", "PUBLISHER_AND_ACCOUNT"));
+    assert_eq!(told[0].installation_id, Some(uuid_of(&installation)));
 }
