@@ -238,3 +238,48 @@ async fn r45_an_early_applier_that_a_cancel_left_behind_is_moved_by_the_rollout_
     assert_eq!(ways, ["CATCH_UP", "IMMEDIATE"], "each has an update by the release that brought it there");
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
 }
+
+#[tokio::test]
+async fn r45_who_applied_early_stays_there_when_its_grant_goes_and_comes_back_in_the_testing_period() {
+    let (app, [acme, globex], gold, installed) = world().await;
+    let release = app.update_on(&installed.pack, "2026-12-01").await;
+    app.apply(&acme, &installed.installations[0]).await;
+    app.tick().await;
+    for account in [&acme, &globex] {
+        leave(&app, &gold, account).await;
+    }
+    let mark = Mark::now(&app).await;
+    for account in [&acme, &globex] {
+        join(&app, &gold, account).await;
+    }
+    app.tick().await;
+    assert_eq!(mark.kinds(&app).await, ["PACK_SHARED", "PACK_SHARED"], "nothing is offered or moved anew");
+    assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2);
+    assert_eq!(outcome(&app, &release, &installed.installations[0]).await.1, "EARLY");
+    assert!(app.offered(&globex, &installed.installations[1]).await.is_some());
+    app.advance_to("2026-11-30T23:00:00Z").await;
+    assert_eq!(app.mover.attempts(&installed.installations[0]), 1, "the window doesn't touch it again");
+    assert_eq!(app.installed_number(&globex, &installed.installations[1]).await, 2);
+}
+
+#[tokio::test]
+async fn r45_who_was_skipped_before_its_freeze_was_told_catches_up_when_the_grant_is_back() {
+    let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
+    let app = TestApp::with(Setup { settings, ..Default::default() }).await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let gold = app.group("Gold", &[&acme, &globex]).await;
+    // Batches come to accounts in their order, and to installations in theirs: here the other way round.
+    let installed = app.installed_pack_in("Orders", &gold, &[&globex, &acme]).await;
+    app.something_new(&installed.pack).await;
+    app.tick().await;
+    let mark = Mark::now(&app).await;
+    app.unshare(&installed.pack.id, &[&gold]).await;
+    let release = app.release_now(&installed.pack.id).await;
+    app.share(&installed.pack.id, &[&gold]).await;
+    assert_eq!(outcome(&app, &release, &installed.installations[0]).await.0, "SKIPPED");
+    app.tick().await;
+    let frozen = mark.events(&app).await.into_iter().filter(|event| event.kind == "INSTALLATION_FROZEN");
+    assert!(frozen.into_iter().all(|event| event.installation_id == Some(uuids_of(&installed.installations[1])[0])));
+    assert_eq!(app.installed_number(&globex, &installed.installations[0]).await, 2);
+    assert_eq!(outcome(&app, &release, &installed.installations[0]).await.1, "CATCH_UP");
+}
