@@ -284,3 +284,24 @@ async fn r47_a_pack_never_released_is_deleted_without_a_word_to_accounts() {
     assert_eq!(told.len(), 1, "{told:#?}");
     assert_eq!((told[0].kind.as_str(), told[0].audience.as_str()), ("PACK_DELETED", "PUBLISHER"));
 }
+
+#[tokio::test]
+async fn r47_nothing_is_deleted_while_early_appliers_are_moved_back_or_once_a_window_has_opened_unnoticed() {
+    use packwright::domain::installation::FailureCode;
+    let (app, accounts, installed) = world().await;
+    let release = app.update_on(&installed.pack, "2026-12-01").await;
+    app.apply(&accounts[0], &installed.installations[0]).await;
+    app.mover.fail(&installed.installations[0], 1, FailureCode::Temporary);
+    app.cancel(&release).await;
+    let confirmed = json!({ "confirmInstallations": 2 });
+    let refused = refusal(&delete(&app, &installed.pack.id, confirmed.clone()).await);
+    assert_eq!(refused.code, "RELEASE_IN_PROGRESS", "a canceled version is still in the field");
+    app.advance_by(5).await;
+    let due = app.release_on(&installed.pack.id, "2026-12-01").await;
+    app.clock_only("2026-11-30T23:00:00Z");
+    let refused = refusal(&delete(&app, &installed.pack.id, confirmed).await);
+    assert_eq!(refused.code, "RELEASE_IN_PROGRESS", "its rollout comes first");
+    app.tick().await;
+    assert_eq!(app.release_state(&due).await, "SUCCEEDED");
+    delete_for_good(&app, &installed.pack.id, 2).await;
+}

@@ -107,6 +107,8 @@ async fn r45_an_account_that_uninstalls_a_frozen_pack_keeps_what_it_heard_alone(
     app.unshare(&installed.pack.id, &[&gold]).await;
     listener.listen().await;
     app.update_now(&installed.pack).await;
+    let while_frozen = listener.listen().await;
+    assert!(while_frozen.iter().all(|kind| !kind.starts_with("RELEASE_")), "{while_frozen:?}");
     app.uninstall(&acme, &installed.installations[0]).await;
     app.update_now(&installed.pack).await;
     app.share(&installed.pack.id, &[&gold]).await;

@@ -248,3 +248,14 @@ async fn r30_an_immediate_release_comes_after_a_first_one_whose_window_has_opene
     assert_eq!(read, expected);
     assert_eq!(app.read_release(&second, "previousVersion { number }").await.int("/previousVersion/number"), 1);
 }
+
+#[tokio::test]
+async fn r51_the_end_of_a_first_release_is_the_schedulers_step_in_whoevers_call_it_comes() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let mark = Mark::now(&app).await;
+    app.release_now(&pack.id).await;
+    let entries = mark.entries(&app).await;
+    let who: Vec<_> = entries.iter().map(|entry| (entry.action.as_str(), entry.actor_kind.as_str())).collect();
+    assert_eq!(who, [("releaseIntegrationPack", "API_TOKEN"), ("scheduler.completeRelease", "SCHEDULER")]);
+}

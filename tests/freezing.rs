@@ -202,3 +202,56 @@ async fn r45_who_was_offered_nothing_has_nothing_withdrawn_when_it_uninstalls() 
     assert_eq!(mark.kinds(&app).await, Vec::<String>::new());
     assert_eq!(app.progress(&release).await.int("/total"), 0);
 }
+
+#[tokio::test]
+async fn r45_only_what_a_call_froze_is_counted_as_frozen_by_it() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let (gold, silver) = (app.group("Gold", &[&acme]).await, app.group("Silver", &[&globex]).await);
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.share(&pack.id, &[&gold, &silver]).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    for account in [&acme, &globex] {
+        app.install(account, "Orders").await;
+    }
+    assert_eq!(app.unshare(&pack.id, &[&gold]).await, 1);
+    assert_eq!(app.unshare(&pack.id, &[&silver]).await, 1, "the other one has been frozen before");
+}
+
+#[tokio::test]
+async fn r45_a_release_made_while_an_installation_is_frozen_is_hidden_from_its_account_also_by_its_id() {
+    let (app, acme, globex, gold, installed) = world().await;
+    let input = json!({ "groupId": gold, "accountIds": [acme.id] });
+    app.ok(&app.publisher, "removeAccountsFromGroup", input, "").await;
+    app.update_on(&installed.pack, "2026-12-01").await;
+    let offer = app.read_installation(
+        &globex,
+        &installed.installations[1],
+        "pendingUpdate { release { ... on AnnouncedRelease { id } } }",
+    );
+    let announced = offer.await.text("/pendingUpdate/release/id");
+    let node = async |token: &str| {
+        let query = "query($id: ID!) { node(id: $id) { id } }";
+        app.gql(token, query, json!({ "id": announced })).await.at("/node").clone()
+    };
+    assert_eq!(node(&globex.token).await, json!({ "id": announced }));
+    assert_eq!(node(&acme.token).await, Value::Null);
+}
+
+#[tokio::test]
+async fn r45_a_frozen_installation_has_no_pending_update_for_its_publisher_either() {
+    let (app, acme, _, gold, installed) = world().await;
+    app.update_on(&installed.pack, "2026-12-01").await;
+    let input = json!({ "groupId": gold, "accountIds": [acme.id] });
+    app.ok(&app.publisher, "removeAccountsFromGroup", input, "").await;
+    let query = "query($filter: InstallationFilter) { installations(filter: $filter) { edges { node { id pendingUpdate { state } } } } }";
+    let listed = async |pending: bool| {
+        app.gql(&app.publisher, query, json!({ "filter": { "hasPendingUpdate": pending } }))
+            .await
+            .nodes("/installations")
+    };
+    let [frozen, active] = [&installed.installations[0], &installed.installations[1]];
+    assert_eq!(listed(true).await, [json!({ "id": active, "pendingUpdate": { "state": "OFFERED" } })]);
+    assert_eq!(listed(false).await, [json!({ "id": frozen, "pendingUpdate": null })]);
+}

@@ -191,3 +191,22 @@ async fn r49_a_server_that_slept_while_another_pruned_tells_its_subscribers_so()
     let told = next().await;
     assert_eq!(code_of(&told).as_deref(), Some("CURSOR_EXPIRED"), "three events were missed: {told:#}");
 }
+
+#[tokio::test]
+async fn r49_what_was_heard_before_a_freeze_is_there_for_as_long_as_it_is_kept() {
+    let app = keeping(1).await;
+    let acme = app.managed("Acme").await;
+    let gold = app.group("Gold", &[&acme]).await;
+    let installed = app.installed_pack_in("Orders", &gold, &[&acme]).await;
+    app.advance_to("2026-11-22T20:00:00Z").await;
+    app.something_new(&installed.pack).await;
+    app.advance_to("2026-11-23T12:00:00Z").await;
+    app.release_now(&installed.pack.id).await;
+    app.unshare(&installed.pack.id, &[&gold]).await;
+    app.share(&installed.pack.id, &[&gold]).await;
+    app.advance_to("2026-11-23T21:00:00Z").await;
+    let left = app.gql(&acme.token, EVENTS, json!({})).await.texts("/events", "/kind");
+    let heard =
+        ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED", "PACK_UNSHARED", "INSTALLATION_FROZEN"];
+    assert_eq!(left, [heard.as_slice(), &["PACK_SHARED"]].concat());
+}

@@ -170,3 +170,32 @@ async fn r41_nothing_is_retried_while_early_appliers_are_moved_back() {
     app.mover.mend();
     assert_eq!(retry(&app, &release).await.int("/retriedCount"), 1);
 }
+
+#[tokio::test]
+async fn r46_who_is_suspended_while_a_retry_pauses_is_not_moved_by_it() {
+    let (app, accounts, installed, release) = failed(&[0]).await;
+    assert_ne!(app.read_release(&release, "endedAt").await.at("/endedAt"), &json!(null));
+    retry(&app, &release).await;
+    assert_eq!(app.read_release(&release, "endedAt").await.at("/endedAt"), &json!(null), "it has not ended any more");
+    app.suspend(&accounts[0]).await;
+    app.mover.mend();
+    let_it_end(&app).await;
+    assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
+    assert_eq!(app.update_of(&release, &installed.installations[0]).await.text("/state"), "FAILED");
+    assert_eq!(
+        app.mover.attempts(&installed.installations[0]),
+        6,
+        "once by the retry, before the account was suspended"
+    );
+}
+
+#[tokio::test]
+async fn r41_a_release_is_not_retried_once_the_window_of_the_next_one_has_opened_unnoticed() {
+    let (app, _, installed, release) = failed(&[0]).await;
+    let next = app.update_on(&installed.pack, "2026-12-01").await;
+    app.mover.mend();
+    app.clock_only("2026-11-30T23:00:00Z");
+    assert_eq!(refusal(&retry(&app, &release).await).code, "SUPERSEDED", "a later release took its place");
+    app.tick().await;
+    assert_eq!(app.release_state(&next).await, "SUCCEEDED");
+}
