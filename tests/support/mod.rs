@@ -83,11 +83,14 @@ impl Default for Setup {
     }
 }
 
+/// What is done after each SQL statement, that it is told.
+type Hook = Box<dyn FnMut(&str) + Send>;
+
 /// Looks at the SQL statements of an app.
 #[derive(Default)]
 struct Spy {
     statements: Vec<String>,
-    hook: Option<Box<dyn FnMut(&str) + Send>>,
+    hook: Option<Hook>,
 }
 
 impl Spy {
