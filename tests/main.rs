@@ -97,6 +97,7 @@ mod suspending;
 mod testing_period;
 mod texts;
 mod timeouts;
+mod tokens;
 mod trusted_documents;
 mod update_steps;
 mod walk;

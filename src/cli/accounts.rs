@@ -5,10 +5,11 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::domain::Instant;
-use crate::domain::account::{Account, AccountKind, AccountStatus, Role};
+use crate::domain::account::{Account, AccountKind, AccountStatus, ApiToken, Role};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::refusal::Refusal;
 use crate::service::error::Error;
+use crate::service::token_rotation::Rotation;
 
 use super::{Common, Trouble, beside_the_server, failed, print};
 
@@ -50,7 +51,21 @@ pub(super) enum TokenCommand {
     },
     /// List the tokens of an account
     List(One),
-    /// Revoke a token
+    /// Make a token in the place of another, with its name and role; the new secret is printed this once
+    Rotate {
+        /// The id of the former token, as `token list` shows it
+        token: Uuid,
+        #[command(flatten)]
+        account: One,
+        /// How many hours the former token still works, so that the new one can be handed out; with 0 it is
+        /// revoked at once
+        #[arg(long, value_name = "HOURS", env = "PACKWRIGHT_TOKEN_OVERLAP", default_value_t = 24, value_parser = clap::value_parser!(u16).range(..=8760))]
+        overlap: u16,
+        /// When the new token ends; when the former one would have if it is not given
+        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_EXPIRES_AT")]
+        expires_at: Option<Instant>,
+    },
+    /// Revoke a token: at once, and its open subscriptions end
     Revoke {
         /// Its id, as `token list` shows it
         token: Uuid,
@@ -130,9 +145,14 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
                     (None, false) => "expired",
                     (None, true) => "live",
                 };
-                let role = format!("{:?}", token.role);
-                print(&format!("{}  {role:<17}  {state:<7}  {}\n", Uuid::from(token.id), token.name));
+                print(&describe_token(&token, state));
             }
+        }
+        TokenCommand::Rotate { token, account, overlap, expires_at } => {
+            let (app, account) = account.find().await?;
+            let rotation = Rotation { overlap: chrono::Duration::hours(overlap.into()), expires_at };
+            let issued = app.services.rotate_token_of(account, TokenId(token), rotation).await.map_err(refused)?;
+            print(&format!("{}\n", issued.secret));
         }
         TokenCommand::Revoke { token, account } => {
             let (app, account) = account.find().await?;
@@ -140,6 +160,15 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// A line of `token list`: id, role, state, its end, when it was last used, name.
+fn describe_token(token: &ApiToken, state: &str) -> String {
+    let day =
+        |at: Option<Instant>, none: &str| at.map_or(none.to_owned(), |at| at.format("%Y-%m-%dT%H:%MZ").to_string());
+    let (ends, used) = (day(token.expires_at, "no end"), day(token.last_used_at, "never used"));
+    let role = format!("{:?}", token.role);
+    format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}\n", Uuid::from(token.id), token.name)
 }
 
 fn describe(account: &Account) -> String {

@@ -24,6 +24,7 @@ mod retention;
 mod retries;
 pub mod rollout;
 pub mod sharing;
+pub mod token_rotation;
 pub mod tokens;
 
 use std::sync::Arc;

@@ -186,7 +186,7 @@ impl Services {
         Ok(issued)
     }
 
-    async fn insert_token(
+    pub(super) async fn insert_token(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
@@ -244,11 +244,7 @@ impl Services {
         if token.revoked_at.is_some() {
             return Err(AccountRefusal::AlreadyRevoked.into());
         }
-        let others = accounts::tokens_in(&tx, account.id).await?;
-        let others_keep_open = others.iter().any(|other| other.id != token.id && other.keeps_the_account_open());
-        if token.keeps_the_account_open() && !others_keep_open {
-            return Err(AccountRefusal::LastAdministratorToken.into());
-        }
+        self.check_others_keep_open(&tx, &token).await?;
         accounts::save_revoked(&tx, token.id, journal.now).await?;
         let mut entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
             "revokedAt",
@@ -314,20 +310,21 @@ impl Services {
         self.revoke(account, token, journal).await
     }
 
-    async fn command_line_journal(&self, account: AccountId) -> Result<Journal<'_>, Failure> {
+    pub(super) async fn command_line_journal(&self, account: AccountId) -> Result<Journal<'_>, Failure> {
         let tx = self.db.begin().await?;
         let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
         Ok(Journal::of_command_line(self, account.publisher_id, self.clock.now()))
     }
 }
 
-struct NewToken<'a> {
-    name: &'a str,
-    role: Role,
-    expires_at: Option<Instant>,
-    secret: String,
+/// A token that is about to be made.
+pub(super) struct NewToken<'a> {
+    pub(super) name: &'a str,
+    pub(super) role: Role,
+    pub(super) expires_at: Option<Instant>,
+    pub(super) secret: String,
 }
 
-fn token_name(raw: &str) -> Outcome<Name, AccountRefusal> {
+pub(super) fn token_name(raw: &str) -> Outcome<Name, AccountRefusal> {
     Name::parse(raw).map_err(|fault| text_fault(fault, AccountRefusal::NameRequired, AccountRefusal::NameTooLong))
 }

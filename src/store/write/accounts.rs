@@ -227,6 +227,17 @@ pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
     Ok(())
 }
 
+/// Saves when a token ends. Whoever subscribed with it is told.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
+    tx.tell();
+    let row = api_token::ActiveModel { id: Set(id.into()), expires_at: Set(Some(at)), ..Default::default() };
+    api_token::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
 /// Saves when tokens were last used.
 ///
 /// # Errors
