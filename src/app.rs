@@ -12,6 +12,7 @@ use crate::events::hub::Hub;
 use crate::graphql;
 use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions};
 use crate::ids::Ids;
+use crate::jwt::{Jwt, JwtSettings};
 use crate::scheduler::Scheduler;
 use crate::service::error::Failure;
 use crate::service::rollout::{Mover, NoFaults};
@@ -30,6 +31,8 @@ pub struct AppOptions {
     pub db: DbOptions,
     /// How requests are executed.
     pub engine: EngineOptions,
+    /// Which JWTs are taken in the place of API tokens.
+    pub jwt: Option<JwtSettings>,
     /// What moves an installation: the seam that tests make fail.
     pub mover: Arc<dyn Mover>,
 }
@@ -45,6 +48,7 @@ impl AppOptions {
             migrate: true,
             db: DbOptions::default(),
             engine: EngineOptions::default(),
+            jwt: None,
             mover: Arc::new(NoFaults),
         }
     }
@@ -59,6 +63,8 @@ pub enum AppError {
     Migration(String),
     #[error("{0}")]
     Gate(String),
+    #[error("the keys of JWTs can't be read: {0}")]
+    Jwks(String),
     #[error("the database lacks {0} of this program's migrations: run `packwright migrate up`")]
     Pending(usize),
 }
@@ -90,6 +96,10 @@ impl App {
             0 => {}
             pending => return Err(AppError::Pending(pending)),
         }
+        let jwt = match options.jwt {
+            Some(settings) => Some(Arc::new(Jwt::open(settings, options.clock.now()).await.map_err(AppError::Jwks)?)),
+            None => None,
+        };
         let services: Shared = Arc::new(Services {
             db: db.clone(),
             ids: Ids::new(options.clock.clone()),
@@ -97,6 +107,7 @@ impl App {
             settings: options.settings,
             mover: options.mover,
             token_uses: crate::service::tokens::TokenUses::default(),
+            jwt,
         });
         let scheduler = Arc::new(Scheduler::new(services.clone()));
         let hub = Arc::new(Hub::open(db.clone()).await?);

@@ -1,5 +1,6 @@
 //! The settings: what each command can be told, by option or by environment variable.
 
+mod jwt;
 mod limits;
 mod transport;
 
@@ -10,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::service;
 
+pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
 pub use transport::TransportArgs;
 
@@ -98,7 +100,7 @@ pub struct ServeArgs {
     #[arg(long, env = "PACKWRIGHT_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
-    /// Serve the query form at /graphiql; the demo always does
+    /// Serve GraphiQL at /graphiql; the demo always does
     #[arg(long, env = "PACKWRIGHT_GRAPHIQL", value_parser = BoolishValueParser::new())]
     pub graphiql: bool,
 
@@ -116,6 +118,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub log: LogArgs,
+
+    #[command(flatten)]
+    pub jwt: JwtArgs,
 
     #[command(flatten)]
     pub transport: TransportArgs,
@@ -151,6 +156,9 @@ impl ServeArgs {
         }
         match self.database.database_url.as_deref() {
             Some("") => Err("--database-url is empty: give an address, or leave it out.".into()),
+            _ if self.demo && self.jwt.jwks.is_some() => {
+                Err("The demo has tokens of its own: leave --jwks out.".into())
+            }
             Some(_) if self.demo => Err("The demo has a database of its own: leave --database-url out.".into()),
             _ => Ok(()),
         }
@@ -178,7 +186,11 @@ impl ServeArgs {
             ("log-format", format.to_owned()),
             ("log", self.log.log.clone()),
         ];
-        let settings = settings.into_iter().chain(self.transport.describe()).chain(self.limits.describe());
+        let settings = settings
+            .into_iter()
+            .chain(self.jwt.describe())
+            .chain(self.transport.describe())
+            .chain(self.limits.describe());
         settings.map(|(name, value)| format!("{name} = {value}\n")).collect()
     }
 }

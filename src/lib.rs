@@ -11,6 +11,7 @@ pub mod gate;
 pub mod graphql;
 pub mod http;
 pub mod ids;
+pub mod jwt;
 pub mod scheduler;
 pub mod seed;
 pub mod service;

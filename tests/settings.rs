@@ -113,3 +113,23 @@ fn only_loopback_is_served_without_a_name_and_the_demo_nowhere_else() {
         assert!(check(&["--demo", "--listen", listener, "--public-host", "api.example.com"]).is_err(), "{listener}");
     }
 }
+
+#[test]
+fn jwts_need_an_issuer_and_an_audience_and_have_no_shared_secret() {
+    let whole = ["--jwks", "keys.json", "--jwt-issuer", "us", "--jwt-audience", "you"];
+    let args = parse(&whole).unwrap();
+    assert_eq!(args.jwt.jwks.as_deref(), Some("keys.json"));
+    for left in [&whole[..2], &whole[..4], &whole[2..], &["--jwt-issuer", "us"][..]] {
+        assert!(parse(left).is_err(), "{left:?}");
+    }
+    assert!(args.check().is_ok());
+    assert!(parse(&[&whole[..], &["--demo"]].concat()).unwrap().check().is_err(), "the demo has tokens of its own");
+    let algorithms = |names: &str| parse(&["--jwt-algorithms", names]);
+    assert_eq!(algorithms("ES256,EdDSA").unwrap().jwt.jwt_algorithms.len(), 2);
+    for wrong in ["HS256", "none", "RS256,HS512", ""] {
+        assert!(algorithms(wrong).is_err(), "{wrong}");
+    }
+    let printed =
+        parse(&["--jwks", "https://u:secret@id.example.com/k?a=secret", "--jwt-issuer", "i", "--jwt-audience", "a"]);
+    assert!(!printed.unwrap().describe().contains("secret"));
+}

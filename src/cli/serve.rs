@@ -10,12 +10,13 @@ use tokio::sync::watch;
 
 use crate::app::{App, AppOptions};
 use crate::clock::Clock;
-use crate::config::ServeArgs;
+use crate::config::{JwtAlgorithm, JwtArgs, ServeArgs};
 use crate::demo::{self, Demo};
 use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::{EngineOptions, HttpOptions};
+use crate::jwt::{JwtSettings, Source};
 use crate::telemetry;
 
 use super::{Trouble, failed, print};
@@ -41,6 +42,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
     } else {
         let mut options = AppOptions::new(args.database.url(), Clock::system());
         options.settings = args.rules();
+        options.jwt = jwt_settings(&args.jwt)?;
         options.migrate = !args.no_migrate;
         options.db.max_connections = args.database.database_connections;
         options.db.statement_timeout = Some(args.limits.statement_timeout);
@@ -61,6 +63,13 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
         let scheduler = app.scheduler.clone();
         move |ending| scheduler.clone().run(ending)
     }));
+    let jwt = app.services.jwt.clone().map(|jwt| {
+        let clock = app.services.clock.clone();
+        tokio::spawn(supervise("the keys of JWTs", ending.clone(), move |ending| {
+            let (jwt, clock) = (jwt.clone(), clock.clone());
+            jwt.run(move || clock.now(), ending)
+        }))
+    });
     let router = app.router(http_options(args, address, ending.clone()));
     print(&welcome(args, &format!("http://{address}"), empty));
 
@@ -74,10 +83,32 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
         }
     };
     end.send_replace(true);
+    if let Some(jwt) = jwt {
+        // It changes nothing that could be left half done.
+        jwt.abort();
+    }
     if tokio::time::timeout(GRACE, scheduler).await.is_err() {
         tracing::warn!("the scheduler did not end in time; what it was at is done by the next start");
     }
     Ok(served?)
+}
+
+/// Which JWTs are taken, as the options say.
+fn jwt_settings(args: &JwtArgs) -> Result<Option<JwtSettings>, Trouble> {
+    let (Some(source), Some(issuer), Some(audience)) = (&args.jwks, &args.jwt_issuer, &args.jwt_audience) else {
+        return Ok(None);
+    };
+    let known = |algorithm: &JwtAlgorithm| algorithm.name().parse().map_err(|_| Trouble::new(algorithm.name()));
+    Ok(Some(JwtSettings {
+        source: Source::parse(source).map_err(|why| Trouble::new(format!("--jwks: {why}.")))?,
+        issuer: issuer.clone(),
+        audience: audience.clone(),
+        algorithms: args.jwt_algorithms.iter().map(known).collect::<Result<_, _>>()?,
+        account_claim: args.jwt_account_claim.clone(),
+        role_claim: args.jwt_role_claim.clone(),
+        leeway: chrono::Duration::seconds(args.jwt_leeway.into()),
+        refresh: args.refresh(),
+    }))
 }
 
 fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<bool>) -> HttpOptions {

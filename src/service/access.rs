@@ -1,5 +1,6 @@
 //! Who is asking, and what they may do (R1–R4). The one place that makes scopes.
 
+use crate::domain::Instant;
 use crate::domain::account::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege};
 use crate::domain::id::AccountId;
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
@@ -29,9 +30,20 @@ pub struct Enrolment {
 #[derive(Clone, Debug)]
 pub struct Viewer {
     pub account: Account,
+    /// Of a JWT what it says.
     pub token: ApiToken,
+    pub bearer: Bearer,
     /// The `X-Request-Id`, for the audit log.
     pub request_id: Option<String>,
+}
+
+/// What a viewer's token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// An API token, that is kept and can be revoked.
+    Stored,
+    /// A JWT: nothing is kept of it, and it ends by itself.
+    Signed { until: Instant },
 }
 
 impl Caller {
@@ -115,7 +127,7 @@ impl Viewer {
         Actor {
             kind: ActorKind::ApiToken,
             name: self.token.name.clone(),
-            token_id: Some(self.token.id),
+            token_id: (self.bearer == Bearer::Stored).then_some(self.token.id),
             account_id: Some(self.account.id),
         }
     }

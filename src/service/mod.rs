@@ -24,6 +24,7 @@ mod retention;
 mod retries;
 pub mod rollout;
 pub mod sharing;
+mod signed_tokens;
 pub mod token_rotation;
 pub mod tokens;
 
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::ids::Ids;
+use crate::jwt::Jwt;
 use crate::store::Db;
 
 /// What an operator can set about the rules.
@@ -59,6 +61,8 @@ pub struct Services {
     /// How an installation is moved.
     pub mover: Arc<dyn rollout::Mover>,
     pub token_uses: tokens::TokenUses,
+    /// What checks JWTs, where an issuer of them is trusted.
+    pub jwt: Option<Arc<Jwt>>,
 }
 
 /// [`Services`], shared.

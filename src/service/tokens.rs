@@ -9,11 +9,12 @@ use crate::domain::id::{AccountId, TokenId};
 use crate::domain::refusal::AccountRefusal;
 use crate::domain::text::Name;
 use crate::ids;
+use crate::jwt::is_jwt;
 use crate::store::write::accounts;
 use crate::store::{StoreError, Tx};
 
 use super::Services;
-use super::access::{Caller, Enrolment, Viewer};
+use super::access::{Bearer, Caller, Enrolment, Viewer};
 use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
 
@@ -41,9 +42,10 @@ impl TokenUses {
     }
 }
 
-const REFUSED: Failure = Failure::Unauthenticated("The token is unknown, revoked, expired or spent; ask for another.");
+pub(super) const REFUSED: Failure =
+    Failure::Unauthenticated("The token is unknown, revoked, expired or spent; ask for another.");
 
-fn check_status(account: &Account) -> Result<(), Failure> {
+pub(super) fn check_status(account: &Account) -> Result<(), Failure> {
     match account.status {
         AccountStatus::Active => Ok(()),
         AccountStatus::Suspended => Err(Failure::Forbidden("The account is suspended; ask its publisher.".into())),
@@ -58,6 +60,9 @@ impl Services {
     /// for a suspended account's.
     pub async fn authenticate(&self, secret: Option<&str>, request_id: Option<String>) -> Result<Caller, Failure> {
         let Some(secret) = secret else { return Ok(Caller::Anonymous) };
+        if let Some(jwt) = self.jwt.as_ref().filter(|_| is_jwt(secret)) {
+            return self.authenticate_signed(jwt, secret, request_id).await;
+        }
         let (hash, now) = (ids::hash(secret), self.clock.now());
         if let Some((token, account)) = accounts::token_by_hash(&self.db, &hash).await? {
             if !token.is_live(now) {
@@ -65,7 +70,7 @@ impl Services {
             }
             check_status(&account)?;
             self.token_uses.remember(&token, now);
-            return Ok(Caller::Viewer(Box::new(Viewer { account, token, request_id })));
+            return Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer: Bearer::Stored, request_id })));
         }
         let Some((row, account)) = accounts::enrolment_by_hash(&self.db, &hash).await? else { return Err(REFUSED) };
         if row.spent_at.is_some() || row.expires_at <= now || account.enrolled_at.is_some() {
@@ -75,18 +80,25 @@ impl Services {
         Ok(Caller::Enrolment(Enrolment { account, token_id: row.id, request_id }))
     }
 
-    /// Whether a viewer's token still opens the door: for subscriptions, that outlive their request.
+    /// Whether a viewer's token still opens the door: for subscriptions, that outlive their request. A JWT does
+    /// until it ends, whatever becomes of its key.
     ///
     /// # Errors
     /// [`Failure::Unauthenticated`] once it was revoked or has expired, [`Failure::Forbidden`] once its
     /// account is suspended (R4).
     pub async fn check_still_welcome(&self, viewer: &Viewer) -> Result<(), Failure> {
-        let found = accounts::token_and_account(&self.db, viewer.token.id).await?;
-        let (token, account) = found.ok_or(REFUSED)?;
-        if !token.is_live(self.clock.now()) {
-            return Err(REFUSED);
-        }
-        check_status(&account)
+        let now = self.clock.now();
+        let (live, account) = match viewer.bearer {
+            Bearer::Stored => {
+                let found = accounts::token_and_account(&self.db, viewer.token.id).await?;
+                let (token, account) = found.ok_or(REFUSED)?;
+                (token.is_live(now), account)
+            }
+            Bearer::Signed { until } => {
+                (now < until, accounts::by_id(&self.db, viewer.account.id).await?.ok_or(REFUSED)?)
+            }
+        };
+        if live { check_status(&account) } else { Err(REFUSED) }
     }
 
     /// Writes down when tokens were used.

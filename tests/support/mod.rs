@@ -38,6 +38,7 @@ use packwright::domain::Instant;
 use packwright::domain::account::Role;
 use packwright::gate::Limits;
 use packwright::http::EngineOptions;
+use packwright::jwt::JwtSettings;
 use packwright::service::Settings;
 use packwright::store::DbOptions;
 
@@ -69,6 +70,8 @@ pub(crate) struct Setup {
     pub(crate) demo: bool,
     /// The limits of requests. What tests look at the world with may cost more than a client's page.
     pub(crate) engine: EngineOptions,
+    /// Which JWTs are taken.
+    pub(crate) jwt: Option<JwtSettings>,
 }
 
 /// The default limits, but for what a request may cost: a test reads all there is in one.
@@ -79,7 +82,14 @@ fn generous() -> EngineOptions {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { start: START, time_zone: Some(ZONE), settings: Settings::default(), demo: false, engine: generous() }
+        Self {
+            start: START,
+            time_zone: Some(ZONE),
+            settings: Settings::default(),
+            demo: false,
+            engine: generous(),
+            jwt: None,
+        }
     }
 }
 
@@ -236,6 +246,7 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
     AppOptions {
         settings: setup.settings.clone(),
         demo: setup.demo,
+        jwt: setup.jwt.clone(),
         migrate: false,
         db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)), ..DbOptions::default() },
         mover: mover.clone(),

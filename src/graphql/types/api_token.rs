@@ -12,6 +12,7 @@ use crate::graphql::enums::Role;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::DateTime;
+use crate::service::access::Bearer;
 use crate::store::tokens;
 
 connection!("tokens", ApiTokenConnection, ApiTokenEdge, ApiToken);
@@ -76,7 +77,9 @@ impl ApiToken {
     /// Whether the caller may now revoke it.
     async fn viewer_can_revoke(&self, ctx: &Context<'_>) -> Result<bool> {
         let may = ctx.caller().viewer().is_ok_and(|viewer| viewer.may(Privilege::AccountAdministration));
-        if !may || self.0.revoked_at.is_some() {
+        // A JWT is not revoked here: it ends by itself.
+        let stored = ctx.caller().viewer().is_ok_and(|v| v.bearer == Bearer::Stored || v.token.id != self.0.id);
+        if !may || !stored || self.0.revoked_at.is_some() {
             return Ok(false);
         }
         Ok(!self.0.keeps_the_account_open() || !self.is_last(ctx).await?)
@@ -90,6 +93,9 @@ impl ApiToken {
     /// UNAUTHENTICATED, FORBIDDEN, and faults.
     pub async fn by_id(ctx: &Context<'_>, id: TokenId) -> Result<Option<Self>> {
         let viewer = ctx.viewer()?;
+        if viewer.bearer != Bearer::Stored && viewer.token.id == id {
+            return Ok(Some(Self(viewer.token.clone())));
+        }
         let may = viewer.may(Privilege::AccountAdministration) || viewer.token.id == id;
         let token = ctx.loaders().managed.tokens.one(id).await.or_failure()?;
         Ok(token.filter(|_| may).map(Self))

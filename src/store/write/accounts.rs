@@ -128,6 +128,14 @@ pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
     Ok(())
 }
 
+/// An account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_id(db: &Db, id: AccountId) -> StoreResult<Option<Account>> {
+    account::Entity::find_by_id(Uuid::from(id)).one(db.reader()).await?.map(convert::account).transpose()
+}
+
 /// The token with the hash, and its account.
 ///
 /// # Errors

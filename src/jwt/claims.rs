@@ -1,0 +1,70 @@
+//! What a JWT says, after its signature, issuer and audience were found right.
+
+use chrono::DateTime;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Identity, JwtSettings, Unfit};
+use crate::domain::Instant;
+
+/// The claims that are looked at.
+#[derive(Deserialize)]
+pub(super) struct Claims {
+    iss: String,
+    sub: String,
+    exp: f64,
+    nbf: Option<f64>,
+    iat: Option<f64>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+impl Claims {
+    /// Whom the token is for, if it is one of this time and names an account and a role.
+    pub(super) fn identity(self, settings: &JwtSettings, now: Instant) -> Result<Identity, Unfit> {
+        let unfit = |why: &str| Unfit::Claims(why.to_owned());
+        let expires_at = instant(self.exp).ok_or_else(|| unfit("`exp` is no time"))?;
+        let until = expires_at.checked_add_signed(settings.leeway).ok_or_else(|| unfit("`exp` is no time"))?;
+        if until <= now {
+            return Err(unfit("it has expired"));
+        }
+        for begins in [self.nbf, self.iat].into_iter().flatten() {
+            let begins = instant(begins).ok_or_else(|| unfit("`nbf` or `iat` is no time"))?;
+            if begins > now + settings.leeway {
+                return Err(unfit("it is for a time that is to come"));
+            }
+        }
+        let account = self.others.get(&settings.account_claim).and_then(Value::as_str);
+        let account = account.and_then(|id| id.parse::<Uuid>().ok()).ok_or_else(|| unfit("it names no account"))?;
+        Ok(Identity {
+            role: self.role(&settings.role_claim).ok_or_else(|| unfit("it doesn't name one role"))?,
+            issued_at: self.iat.and_then(instant),
+            issuer: self.iss,
+            subject: self.sub,
+            account: account.into(),
+            expires_at,
+            until,
+        })
+    }
+
+    /// The role, as a text or as the only one of a list: of several nobody could say which is meant.
+    fn role(&self, claim: &str) -> Option<String> {
+        match self.others.get(claim)? {
+            Value::String(role) => Some(role.clone()),
+            Value::Array(roles) => match roles.as_slice() {
+                [Value::String(role)] => Some(role.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Seconds since 1970, with a fraction or without.
+fn instant(seconds: f64) -> Option<Instant> {
+    // Beyond this a database has no instants.
+    let whole = (0.0..=253_402_300_799.0).contains(&seconds).then_some(seconds)?;
+    #[expect(clippy::cast_possible_truncation, reason = "within what is checked above")]
+    DateTime::from_timestamp_micros((whole * 1e6) as i64)
+}

@@ -1,0 +1,71 @@
+//! Gets a small document over HTTP: one request, one connection, no redirect, no proxy, bounded in time and size.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, header};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use url::Url;
+
+/// How long all of it may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The most bytes of the document.
+const SIZE_MAX: usize = 1024 * 1024;
+
+/// The document at an address of [`Source::parse`](super::Source::parse).
+pub(super) async fn get(url: &Url) -> Result<Vec<u8>, String> {
+    let got = tokio::time::timeout(TIMEOUT, connect_and_get(url)).await;
+    got.map_err(|_| format!("nothing came within {} seconds", TIMEOUT.as_secs()))?
+}
+
+async fn connect_and_get(url: &Url) -> Result<Vec<u8>, String> {
+    let host = url.host_str().ok_or("the address has no host")?.trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().ok_or("the address has no port")?;
+    let socket = TcpStream::connect((host.as_str(), port)).await.map_err(|error| error.to_string())?;
+    if url.scheme() == "http" {
+        return exchange(url, socket).await;
+    }
+    let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
+    let stream = connector()?.connect(name, socket).await.map_err(|error| error.to_string())?;
+    exchange(url, stream).await
+}
+
+/// With the roots that browsers trust.
+fn connector() -> Result<TlsConnector, String> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+async fn exchange(url: &Url, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Vec<u8>, String> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    // Dropped with this function, and the connection with it.
+    let mut driver = tokio::task::JoinSet::new();
+    driver.spawn(connection);
+    let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
+    let request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
+        .header(header::HOST, authority)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, concat!("packwright/", env!("CARGO_PKG_VERSION")))
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    if answer.status() != hyper::StatusCode::OK {
+        return Err(format!("the answer is {}", answer.status()));
+    }
+    let body = Limited::new(answer.into_body(), SIZE_MAX).collect().await.map_err(|error| error.to_string())?;
+    Ok(body.to_bytes().to_vec())
+}

@@ -1,0 +1,229 @@
+//! JWTs of an identity provider in the place of API tokens: who they are for, and the keys that they are
+//! checked with. A leaf: it knows neither the database nor GraphQL.
+
+mod claims;
+mod fetch;
+mod keys;
+mod signature;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use tokio::sync::{Mutex, watch};
+use url::Url;
+
+use crate::domain::Instant;
+use crate::domain::id::AccountId;
+
+use claims::Claims;
+use keys::Keys;
+
+/// How soon after an attempt to get the keys an unknown one may make another: whoever sends nonsense
+/// can't make the server ask more often.
+pub const UNKNOWN_KEY_PAUSE: chrono::Duration = chrono::Duration::seconds(30);
+
+/// The longest token that is looked at.
+const LENGTH_MAX: usize = 16 * 1024;
+
+/// Where the keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    File(PathBuf),
+    /// `https`, or `http` on loopback.
+    Url(Url),
+}
+
+impl Source {
+    /// Reads an address or the name of a file.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if !text.contains("://") {
+            return Ok(Self::File(text.into()));
+        }
+        let url = Url::parse(text).map_err(|error| format!("{text} is no address: {error}"))?;
+        let loopback = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        match url.scheme() {
+            "https" if url.has_host() => Ok(Self::Url(url)),
+            "http" if loopback => Ok(Self::Url(url)),
+            _ => Err("keys come over https, from a file, or over http from this machine alone".into()),
+        }
+    }
+}
+
+/// Which JWTs are taken, and what they say.
+#[derive(Clone, Debug)]
+pub struct JwtSettings {
+    pub source: Source,
+    /// `iss` must be this.
+    pub issuer: String,
+    /// `aud` must be this, or hold it.
+    pub audience: String,
+    /// `alg` must be one of these; asymmetric alone.
+    pub algorithms: Vec<Algorithm>,
+    /// The claim that holds the account's id.
+    pub account_claim: String,
+    /// The claim that holds the role.
+    pub role_claim: String,
+    /// How far the issuer's clock may be from ours.
+    pub leeway: chrono::Duration,
+    /// How often the keys are read again.
+    pub refresh: Duration,
+}
+
+/// Whom a JWT is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub issuer: String,
+    /// Who the issuer says that it is.
+    pub subject: String,
+    pub account: AccountId,
+    /// The name of a role, as the token spells it.
+    pub role: String,
+    pub issued_at: Option<Instant>,
+    pub expires_at: Instant,
+    /// The end, and the leeway that it is given.
+    pub until: Instant,
+}
+
+/// Why a JWT isn't taken: for the log alone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("it is longer than {LENGTH_MAX} bytes")]
+    TooLong,
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
+    #[error("its algorithm is none of those that are allowed")]
+    Algorithm,
+    #[error("it has critical headers")]
+    Critical,
+    #[error("no key of the set is meant by it")]
+    UnknownKey,
+    #[error("{0}")]
+    Claims(String),
+}
+
+/// Checks JWTs with the keys of one issuer.
+pub struct Jwt {
+    settings: JwtSettings,
+    keys: RwLock<Arc<Keys>>,
+    /// When the keys were last asked for, whether they came or not. Held while they are.
+    asked: Mutex<Option<Instant>>,
+}
+
+/// Whether a bearer token has the shape of a JWT: three parts with dots between them, as no secret of ours has.
+#[must_use]
+pub fn is_jwt(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+impl Jwt {
+    /// With the keys of a file. Those of an address may come later: until then no JWT is taken.
+    ///
+    /// # Errors
+    /// A sentence that says why the file can't be used.
+    pub async fn open(settings: JwtSettings, now: Instant) -> Result<Self, String> {
+        signature::install();
+        let this = Self { settings, keys: RwLock::default(), asked: Mutex::new(None) };
+        match (this.refresh(now).await, &this.settings.source) {
+            (Err(error), Source::File(file)) => Err(format!("{}: {error}", file.display())),
+            (Err(error), Source::Url(_)) => {
+                tracing::warn!(%error, "the keys of JWTs could not be read; they are tried again");
+                Ok(this)
+            }
+            (Ok(()), _) => Ok(this),
+        }
+    }
+
+    /// Reads the keys again. When that fails the former ones stay.
+    ///
+    /// # Errors
+    /// A sentence that says why.
+    pub async fn refresh(&self, now: Instant) -> Result<(), String> {
+        let mut asked = self.asked.lock().await;
+        self.ask(&mut asked, now).await
+    }
+
+    async fn ask(&self, asked: &mut Option<Instant>, now: Instant) -> Result<(), String> {
+        *asked = Some(now);
+        let text = match &self.settings.source {
+            Source::File(file) => tokio::fs::read(file).await.map_err(|error| error.to_string())?,
+            Source::Url(url) => fetch::get(url).await?,
+        };
+        let keys = Keys::parse(&text)?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    /// Reads the keys again now and then, until the server ends.
+    pub async fn run(self: Arc<Self>, clock: impl Fn() -> Instant + Send, mut ending: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.refresh) => {}
+                _ = ending.wait_for(|ending| *ending) => return,
+            }
+            if let Err(error) = self.refresh(clock()).await {
+                tracing::warn!(%error, "the keys of JWTs could not be read again; the former ones stay");
+            }
+        }
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whom a JWT is for, if it is one that is taken.
+    ///
+    /// # Errors
+    /// [`Unfit`].
+    pub async fn identify(&self, token: &str, now: Instant) -> Result<Identity, Unfit> {
+        if token.len() > LENGTH_MAX {
+            return Err(Unfit::TooLong);
+        }
+        let header = decode_header(token).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+        if !self.settings.algorithms.contains(&header.alg) {
+            return Err(Unfit::Algorithm);
+        }
+        // What must be understood and isn't, by RFC 7515, section 4.1.11.
+        if header.crit.is_some() {
+            return Err(Unfit::Critical);
+        }
+        let kid = header.kid.as_deref();
+        let key = match self.keys().find(kid, header.alg) {
+            Some(key) => key,
+            None => {
+                self.look_for_new_keys(now).await;
+                self.keys().find(kid, header.alg).ok_or(Unfit::UnknownKey)?
+            }
+        };
+        let mut validation = Validation::new(header.alg);
+        validation.set_issuer(&[&self.settings.issuer]);
+        validation.set_audience(&[&self.settings.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // The library would ask the system's clock: times are checked against ours, below.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let decoded = decode::<Claims>(token, &key, &validation).map_err(|error| Unfit::Claims(error.to_string()))?;
+        decoded.claims.identity(&self.settings, now)
+    }
+
+    /// After a token named a key that isn't known, at most once in [`UNKNOWN_KEY_PAUSE`]. Those that come
+    /// meanwhile wait for the one that asks.
+    async fn look_for_new_keys(&self, now: Instant) {
+        let mut asked = self.asked.lock().await;
+        if asked.is_some_and(|at| (now - at).abs() < UNKNOWN_KEY_PAUSE) {
+            return;
+        }
+        if let Err(error) = self.ask(&mut asked, now).await {
+            tracing::warn!(%error, "the keys of JWTs could not be read again; the former ones stay");
+        }
+    }
+}
