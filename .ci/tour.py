@@ -140,6 +140,11 @@ def main():
     wanted = ["PACK_UNSHARED", "INSTALLATION_FROZEN", "PACK_SHARED", "INSTALLATION_UPDATED"]
     check(f"Globex heard of it: {', '.join(kinds)}", kinds == wanted)
 
+    told = nodes(ask(publisher, document(readme, "Audit"))["auditLog"])
+    actions = {entry["action"] for entry in told}
+    check(f"the audit log tells it: {', '.join(sorted(actions))}", {"sharePack", "unsharePack", "applyPendingUpdate"} <= actions)
+    check("with the scheduler", "SCHEDULER" in {entry["actor"]["kind"] for entry in told})
+
     page = get("/graphiql")
     policy = page[1].get("content-security-policy", "")
     check("GraphiQL is served, and nothing foreign", page[0] == 200 and "default-src 'none'" in policy and "http" not in policy)

@@ -252,6 +252,26 @@ export const TOUR = [
     fill: (answers) => ({ after: answers.Installations?.viewer?.eventCursor }),
   },
   {
+    name: "Audit",
+    title: "13 Audit log",
+    token: "demo-publisher-admin",
+    about: "Who has done what, newest first, the scheduler included.",
+    query: `query Audit {
+  auditLog(first: 20) {
+    edges {
+      node {
+        occurredAt
+        actor { kind name }
+        action
+        subjectType
+        subjectName
+        changes { field before after }
+      }
+    }
+  }
+}`,
+  },
+  {
     name: "FollowUpdates",
     title: "Follow updates",
     token: "demo-globex-admin",

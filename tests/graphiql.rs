@@ -135,7 +135,7 @@ fn the_tour_of_the_readme_is_that_of_graphiql() {
     let tour = README.split("\n## ").find(|section| section.starts_with("A tour\n")).unwrap();
     let documents: Vec<_> =
         tour.split("```graphql\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
-    assert_eq!(documents.len(), 12);
+    assert_eq!(documents.len(), 13);
     let mut from = 0;
     for document in documents {
         let at = TOUR[from..].find(&format!("query: `{document}`,\n"));

@@ -38,7 +38,7 @@ test("the editor mounts, knows the schema, and runs a query with the token of it
     await mounted(page);
     const story = [
       "Packs", "Pack", "Preview", "Schedule", "Offers", "ApplyEarly", "Watch", "PastMidnight", "Installations",
-      "LeaveBehind", "ShareAgain", "Heard", "FollowUpdates",
+      "LeaveBehind", "ShareAgain", "Heard", "Audit", "FollowUpdates",
     ];
     for (const name of story) await tab(page, name).waitFor();
     assert.equal(await page.getByRole("tab").count(), story.length);
@@ -120,6 +120,9 @@ test("a subscription goes on in its tab while another one moves the clock", () =
     await tab(page, "Heard").click();
     await run(page);
     await answers(page, '"kind": "PACK_UNSHARED"');
+    await tab(page, "Audit").click();
+    await run(page);
+    await answers(page, '"auditLog".*"action": "');
   }));
 
 test("a subscription hears what happens elsewhere, until it is stopped", () =>
