@@ -300,3 +300,25 @@ async fn r46_who_applied_early_and_is_suspended_since_is_left_alone() {
     let answer = app.gql_raw(Some(&acme.token), "{ installations { edges { cursor } } }", json!(null)).await;
     assert_eq!(code_of(&answer).as_deref(), Some("FORBIDDEN"), "and reads nothing meanwhile (R4)");
 }
+
+#[tokio::test]
+async fn r26_what_panics_fails_its_field_alone_and_leaves_nothing_half_done() {
+    let (app, acme, _, installed, _) = testing().await;
+    let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
+    app.mover.before_next(|| panic!("a secret of the house"));
+    let before = all_rows(&app).await;
+    let answer = app
+        .gql_raw(
+            Some(&acme.token),
+            "mutation($id: ID!) { first: applyPendingUpdate(input: { updateId: $id }) { alreadyApplied } }",
+            json!({ "id": update }),
+        )
+        .await;
+    let error = answer.at("/errors/0");
+    assert_eq!(error.text("/extensions/code"), "INTERNAL_SERVER_ERROR");
+    assert_eq!(error.at("/path"), &json!(["first"]));
+    assert!(error.text("/message").contains("The log has it under") && !answer.to_string().contains("secret"));
+    assert_same_rows(&app, &before, "what panicked").await;
+    let again = app.ok(&acme.token, "applyPendingUpdate", json!({ "updateId": update }), "alreadyApplied").await;
+    assert_eq!(again.at("/alreadyApplied"), &json!(false));
+}
