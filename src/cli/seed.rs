@@ -292,10 +292,15 @@ fn entry(world: &World, noted: Noted) -> Recorded {
     let subject =
         |type_name: &str, id: String, name| Subject { key: SubjectKey { type_name: type_name.into(), id }, name };
     let own = |account: AccountId, name| Some(subject("OwnAccount", account.0.to_string(), name));
-    let own_subject = match (noted.account_id, noted.subject_type) {
-        (Some(account), "ManagedAccount") => own(account, Some(noted.subject_name.clone())),
-        (Some(account), "AccountGroup") => own(account, people.name_of(account)),
-        _ => None,
+    let noted_subject = subject(noted.subject_type, noted.subject_id.to_string(), Some(noted.subject_name.clone()));
+    let (subject, own_subject) = match (noted.account_id, noted.subject_type) {
+        (Some(account), "ManagedAccount") => (noted_subject, own(account, Some(noted.subject_name))),
+        (Some(account), "AccountGroup") => (noted_subject, own(account, people.name_of(account))),
+        // A copy is a component of the account's alone (R53).
+        (Some(account), "Component") => {
+            (subject("ManagedAccount", account.0.to_string(), people.name_of(account)), Some(noted_subject))
+        }
+        _ => (noted_subject, None),
     };
     Recorded {
         id: noted.id.into(),
@@ -305,7 +310,7 @@ fn entry(world: &World, noted: Noted) -> Recorded {
         actor_account_name: noted.actor.account_id.and_then(|account| people.name_of(account)),
         actor: noted.actor,
         action: noted.action.into(),
-        subject: subject(noted.subject_type, noted.subject_id.to_string(), Some(noted.subject_name)),
+        subject,
         own_subject,
         changes: noted.changes,
         request_id: None,
