@@ -16,7 +16,7 @@ use crate::store::write::{installations, packs, releases};
 use super::Services;
 use super::error::Failure;
 use super::journal::Journal;
-use super::moves::{LONGEST_PAUSE, Numbers, Standing, offered, tell_update};
+use super::moves::{LONGEST_PAUSE, Numbers, Standing, Step, offered, tell_update};
 use super::rollout::Batch;
 
 /// What catching up has changed so far.
@@ -148,16 +148,19 @@ impl Services {
         current: PackVersionId,
         caught: &Caught,
     ) -> Result<(), Failure> {
-        let number = packs::version_number(tx, current).await?;
+        let left = caught.moved.iter().map(|installation| installation.version_id);
+        let numbers = Numbers::of(tx, left.chain(std::iter::once(current))).await?;
         for row in &caught.rows {
+            let installation = caught.moved.iter().find(|i| i.id == row.update.id.installation);
+            let step = numbers.step(installation.map_or(current, |i| i.version_id), current);
             match row.update.state {
                 UpdateState::Applied if row.update.how == Some(UpdateMethod::CatchUp) => {
                     let before = Some(UpdateState::Skipped);
-                    tell_update(journal, pack, &row.update, before, number, "scheduler.applyUpdate");
+                    tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
                 }
                 UpdateState::Withdrawn => {
                     let before = Some(UpdateState::Applied);
-                    tell_update(journal, pack, &row.update, before, number, "scheduler.withdrawUpdate");
+                    tell_update(journal, pack, &row.update, before, step, "scheduler.withdrawUpdate");
                 }
                 // It could not be moved, and is where it was.
                 _ => {}
@@ -191,7 +194,7 @@ impl Services {
         for installation in found.iter().filter(|i| !known.contains_key(&i.id)) {
             let row = offered(installation, &release, journal.now);
             let number = numbers.get(installation.version_id);
-            tell_update(journal, pack, &row.update, None, number, action);
+            tell_update(journal, pack, &row.update, None, Step::stays(number), action);
             rows.push(row);
         }
         Ok(updates::save(tx, &rows).await?)

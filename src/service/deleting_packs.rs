@@ -16,7 +16,7 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
-use super::moves::{Numbers, tell_update, withdraw_row};
+use super::moves::{Numbers, Step, tell_update, withdraw_row};
 use super::releases::Ending;
 use super::rollout::Batch;
 
@@ -135,7 +135,7 @@ impl Services {
             let number = version.map_or(0, |version| numbers.get(version));
             let before = row.update.state;
             withdraw_row(row, None, journal.now);
-            tell_update(journal, pack, &row.update, Some(before), number, "scheduler.withdrawUpdate");
+            tell_update(journal, pack, &row.update, Some(before), Step::stays(number), "scheduler.withdrawUpdate");
         }
         for installation in found {
             let number = numbers.get(installation.version_id);

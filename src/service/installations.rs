@@ -16,7 +16,7 @@ use super::Services;
 use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::journal::{Entry, Journal, Subject};
-use super::moves::{offered, tell_update, withdraw_row};
+use super::moves::{Step, offered, tell_update, withdraw_row};
 use super::requests::{Repeatable, Turn};
 
 impl Services {
@@ -209,7 +209,7 @@ impl Services {
         for row in &mut rows {
             let before = row.update.state;
             withdraw_row(row, None, journal.now);
-            tell_update(&mut journal, &pack, &row.update, Some(before), number, "uninstallPack");
+            tell_update(&mut journal, &pack, &row.update, Some(before), Step::stays(number), "uninstallPack");
         }
         updates::save(&tx, &rows).await?;
         installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
@@ -294,8 +294,11 @@ impl Services {
         row.update.how = Some(UpdateMethod::Early);
         row.update.settled_at = Some(journal.now);
         row.update.applied_by = Some(journal.actor().clone());
-        let number = packs::version_number(&tx, release.version_id).await?;
-        tell_update(&mut journal, &pack, &row.update, Some(before), number, "applyPendingUpdate");
+        let step = Step {
+            before: packs::version_number(&tx, installation.version_id).await?,
+            after: packs::version_number(&tx, release.version_id).await?,
+        };
+        tell_update(&mut journal, &pack, &row.update, Some(before), step, "applyPendingUpdate");
         updates::save(&tx, &[row]).await?;
         installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
         journal.write(&tx).await?;

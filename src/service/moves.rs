@@ -71,13 +71,27 @@ pub(super) fn offered(installation: &Installation, release: &Release, now: crate
     }
 }
 
-/// Remembers that an update came to another state; `version` is the number that its installation has now.
+/// The numbers of the versions that an installation had before a step, and has after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub before: i32,
+    pub after: i32,
+}
+
+impl Step {
+    /// It isn't moved.
+    pub(super) fn stays(number: i32) -> Self {
+        Self { before: number, after: number }
+    }
+}
+
+/// Remembers that an update came to another state.
 pub(super) fn tell_update(
     journal: &mut Journal<'_>,
     pack: &Pack,
     update: &InstallationUpdate,
     before: Option<UpdateState>,
-    version: i32,
+    version: Step,
     action: &'static str,
 ) {
     let kind = match update.state {
@@ -92,18 +106,20 @@ pub(super) fn tell_update(
         release_id: Some(update.id.release),
         installation_id: Some(update.id.installation),
         update_state: Some(update.state),
-        data: EventData { version_number: Some(version), ..EventData::default() },
+        data: EventData { version_number: Some(version.after), ..EventData::default() },
         ..Happening::of(kind, pack)
     });
     let entry = Entry::of(action, Subject::Installation(update.id.installation), pack.name.clone());
     let entry = if hidden { entry } else { entry.concerning(update.account_id) };
-    journal.note(
+    let entry = entry
+        .change("update.state", before.map(|s| s.stored().into()), Some(update.state.stored().into()))
+        .change("update.how", None, update.how.map(|h| h.stored().into()))
+        .change("update.skipReason", None, update.skip_reason.map(|r| r.stored().into()));
+    journal.note(if version.before == version.after {
         entry
-            .change("update.state", before.map(|s| s.stored().into()), Some(update.state.stored().into()))
-            .change("update.how", None, update.how.map(|h| h.stored().into()))
-            .change("update.skipReason", None, update.skip_reason.map(|r| r.stored().into()))
-            .change("version", None, Some(version.to_string())),
-    );
+    } else {
+        entry.change("version", Some(version.before.to_string()), Some(version.after.to_string()))
+    });
 }
 
 /// The numbers of the versions that a batch tells of.
@@ -122,6 +138,10 @@ impl Numbers {
 
     pub(super) fn get(&self, version: PackVersionId) -> i32 {
         self.0.get(&version).copied().unwrap_or(0)
+    }
+
+    pub(super) fn step(&self, before: PackVersionId, after: PackVersionId) -> Step {
+        Step { before: self.get(before), after: self.get(after) }
     }
 }
 
@@ -155,7 +175,7 @@ impl Services {
                 &pack,
                 &row.update,
                 None,
-                numbers.get(installation.version_id),
+                Step::stays(numbers.get(installation.version_id)),
                 "scheduler.offerUpdate",
             );
             rows.push(row);
@@ -248,7 +268,8 @@ impl Services {
                 installation.version_id
             };
             if row.update.state != UpdateState::Offered {
-                tell_update(journal, pack, &row.update, before, numbers.get(version), "scheduler.applyUpdate");
+                let step = numbers.step(installation.version_id, version);
+                tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
             }
             rows.push(row);
         }
@@ -368,7 +389,8 @@ impl Services {
                 }
             };
             if row.update.state != before {
-                tell_update(journal, pack, &row.update, Some(before), numbers.get(version), "scheduler.withdrawUpdate");
+                let step = numbers.step(installation.version_id, version);
+                tell_update(journal, pack, &row.update, Some(before), step, "scheduler.withdrawUpdate");
             }
             changed.push(row);
         }

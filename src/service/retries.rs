@@ -18,7 +18,7 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
-use super::moves::{Standing, applied, given_up, tell_update};
+use super::moves::{Numbers, Standing, applied, given_up, tell_update};
 use super::rollout::Batch;
 
 impl Services {
@@ -108,18 +108,21 @@ impl Services {
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
         let rows = updates::of_release(tx, release.id, &ids).await?;
         let standing = Standing::of(tx, pack.id, live.iter().map(|i| i.account_id)).await?;
-        let number = packs::version_number(tx, release.version_id).await?;
+        let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
+        let numbers = Numbers::of(tx, versions).await?;
         let (mut changed, mut moved) = (Vec::new(), Vec::new());
         for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
             let installation = live.iter().find(|i| i.id == row.update.id.installation);
-            if installation.is_none_or(|i| standing.reason_to_skip(i.account_id).is_some()) {
+            let entitled = installation.filter(|i| standing.reason_to_skip(i.account_id).is_none());
+            let Some(installation) = entitled else {
                 changed.extend(given_up(row));
                 continue;
-            }
+            };
             self.attempt_again(&mut row, release, journal.now);
             if row.update.state == UpdateState::Applied {
                 let before = Some(UpdateState::Failed);
-                tell_update(journal, pack, &row.update, before, number, "scheduler.applyUpdate");
+                let step = numbers.step(installation.version_id, release.version_id);
+                tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
                 moved.push(row.update.id.installation);
             }
             changed.push(row);
