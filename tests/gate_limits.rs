@@ -242,3 +242,37 @@ async fn twenty_errors_are_told_each_of_300_characters() {
     assert_eq!(answer.at("/extensions/errorsLeftOut"), 10);
     assert!(answer.at("/data/a29").is_null(), "the answer is whole: {answer:#}");
 }
+
+#[test]
+fn introspection_is_bounded_though_it_is_free() {
+    let gate = gate(Limits::default());
+    let passed = |document: &str| gate.judge(document).err().and_then(|why| why[0].bound);
+    assert_eq!(passed("{ __schema { types { possibleTypes { interfaces { name } } } } }"), None);
+    let thrice = "{ __schema { types { possibleTypes { interfaces { possibleTypes { name } } } } } }";
+    assert_eq!(passed(thrice), Some((2, 3)));
+    let spread = "query A { ...Root } fragment Root on Query { __type(name: \"Node\") { possibleTypes { ...Below } } }
+        fragment Below on __Type { interfaces { ... on __Type { fields { name } } } }";
+    assert_eq!(passed(spread), Some((2, 3)));
+    let often =
+        |times: usize| format!("{{ {} }}", "__schema { types { fields { type { ofType { name } } } } }".repeat(times));
+    assert_eq!(passed(&often(10)), None);
+    let (limit, asked) = passed(&often(150)).expect("too much at once");
+    assert!(asked > limit && limit == 750_000, "{asked}");
+    assert_eq!(passed(&format!("{INTROSPECTION} query Other {{ __typename }}")), None);
+}
+
+#[test]
+fn a_long_document_with_many_variables_is_judged_in_one_walk() {
+    let name = "N".repeat(400_000);
+    let variables: String = (0..300).map(|n| format!("$v{n}: ID! ")).collect();
+    let used: String = (0..300).map(|n| format!("$v{n} ")).collect();
+    let began = std::time::Instant::now();
+    let gate = gate(Limits { tokens: 5_000, ..Limits::default() });
+    assert!(gate.judge(&format!("query {name}({variables}) {{ nodes(ids: [{used}]) {{ id }} }}")).is_ok());
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    let why = gate
+        .judge("query A($b: ID!\r\n  $c: Nothing) {\r\n  node(id: $b) { id } é: node(id: $d) { id } }")
+        .unwrap_err();
+    let places: Vec<_> = why.iter().filter_map(|one| one.location).map(|at| (at.line, at.column)).collect();
+    assert!(places.contains(&(2, 7)) || places.contains(&(2, 3)), "{places:?}");
+}

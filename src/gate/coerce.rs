@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use super::limits::ERRORS_MAX;
 use super::literals;
-use super::objection::{Code, Location, Objection, Place};
+use super::objection::{Code, Location, Objection, Places};
 use super::{Gate, Operation};
 
 /// A variable as an operation defines it.
@@ -32,15 +32,20 @@ impl Variable {
 /// # Errors
 /// For a default that is no value of a scalar of ours.
 pub(super) fn variables(operation: &Executable, text: &str, gate: &Gate) -> Result<Vec<Variable>, Vec<Objection>> {
-    operation.variables.iter().map(|definition| variable(definition, text, gate)).collect()
+    let mut places = Places::of(text);
+    operation.variables.iter().map(|definition| variable(definition, &mut places, gate)).collect()
 }
 
-fn variable(definition: &Node<VariableDefinition>, text: &str, gate: &Gate) -> Result<Variable, Vec<Objection>> {
+fn variable(
+    definition: &Node<VariableDefinition>,
+    places: &mut Places<'_>,
+    gate: &Gate,
+) -> Result<Variable, Vec<Objection>> {
     let mut variable = Variable {
         name: definition.name.clone(),
         ty: (*definition.ty).clone(),
         default: None,
-        location: definition.location().map(|span| Place(span.offset()).locate(text)),
+        location: definition.location().map(|span| places.locate(span.offset())),
     };
     if let Some(value) = definition.default_value.as_ref().and_then(|default| literal(default)) {
         let mut coercing = Coercing::new(gate, &variable);

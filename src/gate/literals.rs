@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Facts;
 use super::limits::ERRORS_MAX;
-use super::objection::{Objection, Place};
+use super::objection::{Objection, Places};
 
 struct Checking<'a> {
     schema: &'a Schema,
@@ -42,9 +42,8 @@ pub(super) fn check(document: &ExecutableDocument, schema: &Schema, facts: &Fact
     let text = document.sources.values().next().map_or("", |source| source.source_text());
     let mut seen = HashSet::new();
     let objections = checking.objections.into_iter().filter(|(_, at)| seen.insert(*at)).take(ERRORS_MAX);
-    Err(objections
-        .map(|(message, at)| Objection::validation(message).at(at.map(|at| Place(at).locate(text))))
-        .collect())
+    let mut places = Places::of(text);
+    Err(objections.map(|(message, at)| Objection::validation(message).at(at.map(|at| places.locate(at)))).collect())
 }
 
 impl Checking<'_> {

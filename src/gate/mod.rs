@@ -9,6 +9,7 @@
 mod cache;
 mod coerce;
 mod cost;
+mod introspection;
 mod limits;
 mod literals;
 mod measure;
@@ -130,6 +131,7 @@ impl Gate {
         let read::Read { document, is_moved } = read::document(text, &self.schema, &self.limits)?;
         literals::check(&document, &self.schema, &self.facts)?;
         measure::check(&document, &self.limits)?;
+        introspection::check(&document, self.schema.types.len())?;
         let operations = document.operations.iter().map(|operation| self.operation(&document, operation, text));
         let operations = operations.collect::<Result<_, _>>()?;
         let printed = if is_moved { print::anew(&document) } else { print::in_place(text, &document) };

@@ -42,22 +42,37 @@ pub struct Location {
     pub column: usize,
 }
 
-/// Where in a text something stands, as the number of bytes before it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place(pub(super) usize);
+/// Finds places in a text. It goes on from the last one, so that places that come in their order are found
+/// in one walk, however long the text is.
+pub(super) struct Places<'a> {
+    text: &'a str,
+    at: usize,
+    here: Location,
+}
 
-impl Place {
-    /// The place as people count it. Lines end as the specification says.
-    pub(super) fn locate(self, text: &str) -> Location {
-        let mut end = self.0.min(text.len());
-        while !text.is_char_boundary(end) {
+impl<'a> Places<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text, at: 0, here: Location { line: 1, column: 1 } }
+    }
+
+    /// The place after so many bytes as people count it. Lines end as the specification says.
+    pub(super) fn locate(&mut self, offset: usize) -> Location {
+        let mut end = offset.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &text[..end];
-        let returns = before.matches('\r').count() - before.matches("\r\n").count();
-        let line = 1 + before.matches('\n').count() + returns;
-        let start = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
-        Location { line, column: 1 + before[start..].chars().count() }
+        if end < self.at {
+            *self = Self::of(self.text);
+        }
+        let between = &self.text[self.at..end];
+        let returns = between.matches('\r').count() - between.matches("\r\n").count();
+        self.here.line += between.matches('\n').count() + returns;
+        match between.rfind(['\n', '\r']) {
+            Some(last) => self.here.column = 1 + between[last + 1..].chars().count(),
+            None => self.here.column += between.chars().count(),
+        }
+        self.at = end;
+        self.here
     }
 }
 

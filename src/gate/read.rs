@@ -8,7 +8,7 @@ use apollo_compiler::{ExecutableDocument, Schema};
 use apollo_parser::{Lexer, TokenKind};
 
 use super::limits::{ERRORS_MAX, Limits};
-use super::objection::{Code, Objection, Place};
+use super::objection::{Code, Objection, Places};
 use super::root;
 
 /// The name that the parser wants for a file; nobody is told it.
@@ -106,7 +106,7 @@ fn check_empty(document: &ast::Document, text: &str) -> Result<(), Vec<Objection
     match empty {
         None => Ok(()),
         Some(at) => {
-            let location = at.map(|span| Place(span.offset()).locate(text));
+            let location = at.map(|span| Places::of(text).locate(span.offset()));
             Err(vec![Objection::parse("syntax error: a selection must not be empty").at(location)])
         }
     }
@@ -155,8 +155,9 @@ fn check_null_defaults(document: &ast::Document, schema: &Valid<Schema>, text: &
 }
 
 fn objections(errors: &DiagnosticList, text: &str, code: Code) -> Vec<Objection> {
+    let mut places = Places::of(text);
     let objection = |error: Diagnostic<'_, DiagnosticData>| {
-        let location = error.error.location().map(|span| Place(span.offset()).locate(text));
+        let location = error.error.location().map(|span| places.locate(span.offset()));
         Objection::new(code, error.error.to_string()).at(location)
     };
     errors.iter().take(ERRORS_MAX).map(objection).collect()
