@@ -184,6 +184,19 @@ fn a_formula_is_completed_by_the_variables_of_each_request() {
 }
 
 #[test]
+fn a_cost_beyond_all_numbers_is_the_greatest_and_does_not_begin_again_at_nothing() {
+    let level = "installations(first: 100) { edges { node { pack { ... on IntegrationPack { ";
+    let (open, close) = (level.repeat(10), "} } } } } ".repeat(10));
+    let deep = format!("integrationPacks(first: 100) {{ edges {{ node {{ {open} id {close} }} }} }}");
+    let more = "c: viewer { account { id } }";
+    let gate = gate(Limits { depth: 60, ..Limits::default() });
+    for document in [format!("{{ {deep} {more} }}"), format!("{{ {more} {deep} }}")] {
+        let why = prepared(&gate, &document, json!({})).expect_err("beyond the limit");
+        assert_eq!(why[0].bound, Some((40_000, u64::MAX)), "{why:?}");
+    }
+}
+
+#[test]
 fn a_page_of_twenty_packs_with_all_their_rows_is_served() {
     let asked = cost(PACKS_PAGE, json!({}));
     assert!((5_000..20_000).contains(&asked), "{asked}");

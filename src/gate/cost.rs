@@ -79,7 +79,7 @@ impl Formula {
         if field.name.starts_with("__") {
             return;
         }
-        self.known += if stand == Stand::Node { 2 } else { 1 };
+        self.known = self.known.saturating_add(if stand == Stand::Node { 2 } else { 1 });
         let Some(set) = &field.selection_set else { return };
         let is_connection = field.definition.argument_by_name("first").is_some();
         let below = match stand {
