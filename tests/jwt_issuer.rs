@@ -120,6 +120,8 @@ pub(crate) struct KeyServer {
     document: Arc<Mutex<String>>,
     asked: Arc<AtomicUsize>,
     failing: Arc<AtomicBool>,
+    /// Held by whoever keeps the answers back.
+    held: Arc<tokio::sync::Mutex<()>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -129,8 +131,10 @@ impl KeyServer {
         let url = format!("http://{}/keys?of=us", listener.local_addr().expect("an address"));
         let document = Arc::new(Mutex::new(document.to_string()));
         let (asked, failing) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let held = Arc::<tokio::sync::Mutex<()>>::default();
         let task = tokio::spawn({
             let (document, asked, failing) = (document.clone(), asked.clone(), failing.clone());
+            let held = held.clone();
             async move {
                 loop {
                     let (mut socket, _) = listener.accept().await.expect("a connection");
@@ -143,6 +147,7 @@ impl KeyServer {
                     }
                     assert!(head.starts_with(b"GET /keys?of=us HTTP/1.1\r\n"), "{}", String::from_utf8_lossy(&head));
                     asked.fetch_add(1, Ordering::SeqCst);
+                    drop(held.lock().await);
                     let body = document.lock().expect("unpoisoned").clone();
                     let status = if failing.load(Ordering::SeqCst) { "500 Oh No" } else { "200 OK" };
                     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -150,7 +155,7 @@ impl KeyServer {
                 }
             }
         });
-        Self { url, document, asked, failing, task }
+        Self { url, document, asked, failing, held, task }
     }
 
     pub(crate) fn give(&self, document: &Value) {
@@ -159,6 +164,11 @@ impl KeyServer {
 
     pub(crate) fn fail(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
+    }
+
+    /// Keeps answers back until what it gives is dropped.
+    pub(crate) async fn hold(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.held.clone().lock_owned().await
     }
 
     pub(crate) fn asked(&self) -> usize {

@@ -50,6 +50,30 @@ async fn r04_many_at_once_look_for_an_unknown_key_once() {
 }
 
 #[tokio::test]
+async fn r04_whoever_hangs_up_does_not_keep_new_keys_out() {
+    let (old, new) = (SigningKey::ed("old"), SigningKey::ed("new"));
+    let server = KeyServer::start(&key_set(&[&old])).await;
+    let app = app_of(&server).await;
+    let jwt = app.app.services.jwt.clone().expect("JWTs are taken");
+    let good = new.jwt(&claims(&app, &app.publisher, "SUPPORT").await);
+    server.give(&key_set(&[&old, &new]));
+    app.clock_only("2026-11-22T09:01:00Z");
+    let held = server.hold().await;
+    let has_asked = async {
+        while server.asked() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = jwt.identify(&good, app.now()) => panic!("the answer is held back"),
+        () = has_asked => {}
+    }
+    drop(held);
+    assert!(lets_in(&app, &good).await, "what was asked for came");
+    assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test]
 async fn r04_keys_that_can_not_be_read_again_stay() {
     let (old, new) = (SigningKey::ed("old"), SigningKey::ed("new"));
     let server = KeyServer::start(&key_set(&[&old])).await;

@@ -111,12 +111,13 @@ pub enum Unfit {
     Claims(String),
 }
 
-/// Checks JWTs with the keys of one issuer.
+/// Checks JWTs with the keys of one issuer. Cheap to clone.
+#[derive(Clone)]
 pub struct Jwt {
-    settings: JwtSettings,
-    keys: RwLock<Arc<Keys>>,
+    settings: Arc<JwtSettings>,
+    keys: Arc<RwLock<Arc<Keys>>>,
     /// When the keys were last asked for, whether they came or not. Held while they are.
-    asked: Mutex<Option<Instant>>,
+    asked: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Whether a bearer token has the shape of a JWT: three parts with dots between them, as no secret of ours has.
@@ -132,7 +133,7 @@ impl Jwt {
     /// A sentence that says why the file can't be used.
     pub async fn open(settings: JwtSettings, now: Instant) -> Result<Self, String> {
         signature::install();
-        let this = Self { settings, keys: RwLock::default(), asked: Mutex::new(None) };
+        let this = Self { settings: Arc::new(settings), keys: Arc::default(), asked: Arc::default() };
         match (this.refresh(now).await, &this.settings.source) {
             (Err(error), Source::File(file)) => Err(format!("{}: {error}", file.display())),
             (Err(error), Source::Url(_)) => {
@@ -216,13 +217,16 @@ impl Jwt {
     }
 
     /// After a token named a key that isn't known, at most once in [`UNKNOWN_KEY_PAUSE`]. Those that come
-    /// meanwhile wait for the one that asks.
+    /// meanwhile wait for the one that asks. Once begun it comes to its end, also when the client that sent the
+    /// token has gone: else one that hangs up each time would keep the new keys out.
     async fn look_for_new_keys(&self, now: Instant) {
-        let mut asked = self.asked.lock().await;
+        let mut asked = self.asked.clone().lock_owned().await;
         if asked.is_some_and(|at| (now - at).abs() < UNKNOWN_KEY_PAUSE) {
             return;
         }
-        if let Err(error) = self.ask(&mut asked, now).await {
+        let this = self.clone();
+        let looking = tokio::spawn(async move { this.ask(&mut asked, now).await });
+        if let Err(error) = looking.await.unwrap_or_else(|error| Err(error.to_string())) {
             tracing::warn!(%error, "the keys of JWTs could not be read again; the former ones stay");
         }
     }
