@@ -120,6 +120,20 @@ async fn r01_a_jwt_may_do_what_its_role_allows_in_its_account() {
 }
 
 #[tokio::test]
+async fn r51_what_was_done_with_a_jwt_is_found_by_its_id() {
+    let key = SigningKey::ed("ed");
+    let World { app, .. } = &world(&key_set(&[&key]), |_| {}).await;
+    let jwt = key.jwt(&claims(app, &app.publisher, "ADMINISTRATOR").await);
+    let input = json!({ "name": "Import", "type": "PROCESS" });
+    app.ok(&jwt, "createComponent", input, "component { id }").await;
+    let own = app.gql(&jwt, VIEWER, json!(null)).await.text("/viewer/token/id");
+    let entries = app.audit(&jwt, json!({ "tokenId": own })).await;
+    assert_eq!(entries.len(), 1, "{entries:#?}");
+    assert_eq!(entries[0].text("/action"), "createComponent");
+    assert_eq!(entries[0].text("/actor/name"), "alice@example.com");
+}
+
+#[tokio::test]
 async fn r04_what_is_wrong_with_a_jwt_keeps_it_out() {
     let (key, stranger) = (SigningKey::ed("ed"), SigningKey::ed("ed"));
     let World { app, .. } = &world(&key_set(&[&key]), |_| {}).await;

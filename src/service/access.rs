@@ -127,7 +127,8 @@ impl Viewer {
         Actor {
             kind: ActorKind::ApiToken,
             name: self.token.name.clone(),
-            token_id: (self.bearer == Bearer::Stored).then_some(self.token.id),
+            // A JWT's as well, though no row has it: what was done with it is found by it.
+            token_id: Some(self.token.id),
             account_id: Some(self.account.id),
         }
     }
