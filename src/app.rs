@@ -84,9 +84,8 @@ impl App {
     /// [`AppError`] when the database can't be reached or isn't at this program's last migration.
     pub async fn build(options: AppOptions) -> Result<Self, AppError> {
         if options.migrate {
-            // On connections of its own: a migration may take longer than a statement otherwise.
-            let db =
-                Db::connect(&options.database_url, DbOptions { statement_timeout: None, ..options.db.clone() }).await?;
+            // On connections of its own, with other bounds.
+            let db = Db::connect(&options.database_url, options.db.clone().for_migration()).await?;
             let migrated = migrate(&db).await;
             db.close().await?;
             migrated?;

@@ -23,6 +23,55 @@ async fn ask(app: &App, token: &str, document: &str, variables: Value) -> Value 
     serde_json::to_value(app.execute(Some(token), request).await).expect("an answer is JSON")
 }
 
+/// An error as a database that speaks another language words it.
+#[derive(Debug)]
+struct Coded(&'static str);
+
+impl std::fmt::Display for Coded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("es ging nicht")
+    }
+}
+
+impl std::error::Error for Coded {}
+
+impl sea_orm::sqlx::error::DatabaseError for Coded {
+    fn message(&self) -> &str {
+        "es ging nicht"
+    }
+    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+        Some(self.0.into())
+    }
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+    fn kind(&self) -> sea_orm::sqlx::error::ErrorKind {
+        sea_orm::sqlx::error::ErrorKind::Other
+    }
+}
+
+#[test]
+fn an_error_of_the_database_is_known_by_its_code_whatever_its_language() {
+    use packwright::store::StoreError;
+    let read = |code| {
+        let error = std::sync::Arc::new(sea_orm::sqlx::Error::Database(Box::new(Coded(code))));
+        StoreError::from(sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)))
+    };
+    assert!(matches!(read("57014"), StoreError::Timeout(_)));
+    for again in ["40P01", "40001", "5", "261", "517", "773"] {
+        assert!(matches!(read(again), StoreError::Unavailable(_)), "{again}");
+    }
+    for fault in ["42601", "1", "6", "", "00005"] {
+        assert!(matches!(read(fault), StoreError::Fault(_)), "{fault}");
+    }
+}
+
 #[tokio::test]
 async fn a_query_that_takes_too_long_is_told_the_limit() {
     let app = TestApp::with(Setup { engine: hurried(Duration::ZERO), ..Setup::default() }).await;

@@ -115,6 +115,7 @@ pub(super) async fn run(args: SeedArgs) -> Result<(), Trouble> {
 async fn connect(common: &Common) -> Result<Db, Trouble> {
     telemetry::start(&common.log).map_err(Trouble::new)?;
     let options = DbOptions { max_connections: common.database.database_connections, ..DbOptions::default() };
+    let options = options.for_migration();
     let db = Db::connect(&common.database.url(), options).await?;
     let migrations = app::migration_status(&db).await?;
     if migrations.iter().all(|(_, applied)| !applied) {

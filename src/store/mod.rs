@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
-    SqlErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    RuntimeErr, SqlErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::watch;
 
@@ -60,20 +60,31 @@ impl From<DbErr> for StoreError {
             (DbErr::Conn(_) | DbErr::ConnectionAcquire(_), _) => Self::Unavailable(error.to_string()),
             _ => {
                 let text = error.to_string();
-                // PostgreSQL's deadlock and serialization failures, SQLite's busy: another try may pass.
-                if text.contains("statement timeout") {
-                    Self::Timeout(text)
-                } else if ["deadlock detected", "could not serialize", "database is locked"]
-                    .iter()
-                    .any(|t| text.contains(t))
-                {
-                    Self::Unavailable(text)
-                } else {
-                    Self::Fault(text)
+                match code(&error).as_deref() {
+                    // PostgreSQL's query_canceled.
+                    Some("57014") => Self::Timeout(text),
+                    // Its deadlock_detected and serialization_failure, and SQLite's busy: another try may pass.
+                    Some("40P01" | "40001") => Self::Unavailable(text),
+                    Some(code) if is_sqlite_busy(code) => Self::Unavailable(text),
+                    _ => Self::Fault(text),
                 }
             }
         }
     }
+}
+
+/// What the database calls an error: a SQLSTATE, or one of SQLite's numbers. Its words may be in any language.
+fn code(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
+        return None;
+    };
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+}
+
+/// `SQLITE_BUSY`, also with what it extends it by in its higher bits. A SQLSTATE has five characters, and these
+/// numbers at most three.
+fn is_sqlite_busy(code: &str) -> bool {
+    code.len() < 5 && code.parse::<u32>().is_ok_and(|code| code & 0xff == 5)
 }
 
 impl StoreError {
@@ -113,6 +124,16 @@ pub struct DbOptions {
     /// How long a statement may take in PostgreSQL; SQLite has no such bound.
     pub statement_timeout: Option<Duration>,
     pub observer: Option<StatementObserver>,
+}
+
+impl DbOptions {
+    /// The same for a migration: it may take longer than a statement otherwise, and has its lock on a connection
+    /// beside the one that it runs on.
+    #[must_use]
+    pub fn for_migration(self) -> Self {
+        let max_connections = if self.max_connections == 1 { 2 } else { self.max_connections };
+        Self { max_connections, statement_timeout: None, ..self }
+    }
 }
 
 /// A database: cheap to clone.
