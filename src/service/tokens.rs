@@ -25,6 +25,9 @@ pub struct IssuedToken {
     pub secret: String,
 }
 
+/// The most uses of tokens that are written in one transaction: others wait for its locks.
+const USES_A_TRANSACTION: usize = 500;
+
 /// When tokens were used, until the scheduler writes it down: a request doesn't wait for that.
 #[derive(Default)]
 pub struct TokenUses(Mutex<HashMap<TokenId, Instant>>);
@@ -37,8 +40,19 @@ impl TokenUses {
         }
     }
 
+    /// All of them, in the order in which every server locks tokens.
     fn take(&self) -> Vec<(TokenId, Instant)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
+        let mut uses: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+        uses.sort_unstable_by_key(|(token, _)| token.0);
+        uses
+    }
+
+    /// Remembers what could not be written, but for tokens that were used again meanwhile.
+    fn put_back(&self, uses: &[(TokenId, Instant)]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (token, at) in uses {
+            kept.entry(*token).or_insert(*at);
+        }
     }
 }
 
@@ -101,13 +115,22 @@ impl Services {
         if live { check_status(&account) } else { Err(REFUSED) }
     }
 
-    /// Writes down when tokens were used.
+    /// Writes down when tokens were used, some hundreds a transaction.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`]: what is not written then is kept for the next time.
     pub async fn save_token_uses(&self) -> Result<(), Failure> {
         let uses = self.token_uses.take();
-        Ok(accounts::save_last_used(&self.db, &uses).await?)
+        let mut left = &uses[..];
+        while !left.is_empty() {
+            let (some, rest) = left.split_at(left.len().min(USES_A_TRANSACTION));
+            if let Err(error) = accounts::save_last_used(&self.db, some).await {
+                self.token_uses.put_back(left);
+                return Err(error.into());
+            }
+            left = rest;
+        }
+        Ok(())
     }
 
     /// Makes a token for the caller's own account. An enrolment token makes the account's first one, an

@@ -246,7 +246,8 @@ pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
     Ok(())
 }
 
-/// Saves when tokens were last used.
+/// Saves when tokens were last used, in the order given: that of their ids, so that two servers don't wait for
+/// each other.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
