@@ -119,7 +119,7 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
         Command::Token { command } => accounts::token(command).await,
         Command::Seed(args) => seed::run(*args).await,
         Command::CheckConfig(args) => {
-            args.check().map_err(Trouble::new)?;
+            serve::check(&args).await?;
             print(&args.describe());
             Ok(())
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::app::{App, AppOptions};
+use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
 use crate::config::{JwtAlgorithm, JwtArgs, ServeArgs};
 use crate::demo::{self, Demo};
@@ -16,7 +16,7 @@ use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::{EngineOptions, HttpOptions};
-use crate::jwt::{JwtSettings, Source};
+use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::telemetry;
 
 use super::{Trouble, failed, print};
@@ -53,6 +53,16 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         let _ = app.services.db.clone().close().await;
         served
     }
+}
+
+/// Whether `serve` would take the settings, with the files that they name. Nothing is asked over a network.
+pub(super) async fn check(args: &ServeArgs) -> Result<(), Trouble> {
+    args.check().map_err(Trouble::new)?;
+    engine_options(args)?;
+    if let Some(jwt) = jwt_settings(&args.jwt)?.filter(|jwt| matches!(jwt.source, Source::File(_))) {
+        Jwt::open(jwt, Clock::system().now()).await.map_err(AppError::Jwks)?;
+    }
+    Ok(())
 }
 
 async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(), Trouble> {
