@@ -62,7 +62,7 @@ pub(super) enum TokenCommand {
         #[arg(long, value_name = "HOURS", env = "PACKWRIGHT_TOKEN_OVERLAP", default_value_t = 24, value_parser = clap::value_parser!(u16).range(..=8760))]
         overlap: u16,
         /// When the new token ends; when the former one would have if it is not given
-        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_EXPIRES_AT")]
+        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_ROTATED_EXPIRES_AT")]
         expires_at: Option<Instant>,
     },
     /// Revoke a token: at once, and its open subscriptions end
