@@ -92,6 +92,25 @@ async fn r53_copies_at_once_are_counted_each_and_a_withdrawal_ends_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r53_a_publication_for_fewer_groups_ends_the_copies_of_the_others() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let gold = app.group("Gold", &[&acme]).await;
+    for n in 0..8 {
+        let name = format!("Order import {n}");
+        let (package, _) = app.template(&name, &[&gold]).await;
+        let available = app.process_at(&acme, &name).await;
+        let copy = || failure(&app, &acme.token, "copyFromProcessLibrary", json!({ "processId": available }));
+        let fewer = app.put_into_library(&package, &[]);
+        let (published, a, b, c, d) = tokio::join!(fewer, copy(), copy(), copy(), copy());
+        let copies = [a, b, c, d];
+        assert!(copies.iter().flatten().all(|code| code == "NOT_FOUND"), "{copies:?}");
+        let taken = copies.iter().filter(|code| code.is_none()).count();
+        assert_eq!(published.int("/copyCount"), i64::try_from(taken).unwrap(), "none was taken afterwards: {copies:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r53_publish_against_deleting_the_group() {
     let app = TestApp::new().await;
     for n in 0..6 {

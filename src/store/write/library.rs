@@ -26,16 +26,19 @@ pub async fn lock(tx: &Tx, scope: &PublisherScope, id: LibraryProcessId) -> Stor
     Ok(locked(select).one(tx.conn()).await?.map(convert::library_process))
 }
 
-/// A process that is offered to an account, locked.
+/// A process that is offered to an account, locked. Whether it is offered is asked once the lock is held: the
+/// statement that waits for it looks at the groups as they were when it began, and would miss a publication that
+/// it waited for.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn lock_offered(tx: &Tx, scope: &ManagedScope, id: LibraryProcessId) -> StoreResult<Option<LibraryProcess>> {
     let select = library_process::Entity::find_by_id(Uuid::from(id))
-        .filter(library_process::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
-        .filter(is_offered())
-        .filter(is_shared_with(scope.account_id()));
-    Ok(locked(select).one(tx.conn()).await?.map(convert::library_process))
+        .filter(library_process::Column::PublisherId.eq(Uuid::from(scope.publisher_id())));
+    let held = locked(select.clone()).one(tx.conn()).await?;
+    // Asked of an unknown one as well (R3).
+    let offered = select.filter(is_offered()).filter(is_shared_with(scope.account_id())).one(tx.conn()).await?;
+    Ok(held.and(offered).map(convert::library_process))
 }
 
 /// The place of a package in the library, taken or once taken, locked. The package's component is locked
