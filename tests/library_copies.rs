@@ -129,8 +129,10 @@ async fn r01_publishing_needs_the_groups_privilege_too_when_groups_are_named() {
         let code = failure(&app, token, "publishToProcessLibrary", input.clone()).await;
         assert_eq!(code.as_deref(), Some("FORBIDDEN"), "{input}");
     }
-    assert_eq!(failure(&app, &standard, "publishToProcessLibrary", without).await, None);
+    assert_eq!(failure(&app, &standard, "publishToProcessLibrary", without.clone()).await, None);
     app.ok(&app.publisher, "publishToProcessLibrary", with, "").await;
+    let nobody = failure(&app, &standard, "publishToProcessLibrary", without.clone()).await;
+    assert_eq!(nobody.as_deref(), Some("FORBIDDEN"), "it would be shared with nobody any more");
     let process = app
         .gql(
             &desk,
@@ -163,6 +165,7 @@ async fn r01_publishing_needs_the_groups_privilege_too_when_groups_are_named() {
     assert_eq!(failure(&app, &user, "copyFromProcessLibrary", copying.clone()).await, None);
     assert_eq!(failure(&app, &app.publisher, "copyFromProcessLibrary", copying).await.as_deref(), Some("FORBIDDEN"));
     assert_eq!(failure(&app, &standard, "withdrawFromProcessLibrary", json!({ "processId": id })).await, None);
+    assert_eq!(failure(&app, &standard, "publishToProcessLibrary", without).await, None, "it had no groups left");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod account;
 mod installation;
+mod library;
 mod pack;
 mod packaging;
 mod release;
@@ -11,6 +12,7 @@ mod sharing;
 
 pub use account::AccountRefusal;
 pub use installation::InstallationRefusal;
+pub use library::LibraryRefusal;
 pub use pack::PackRefusal;
 pub use packaging::PackagingRefusal;
 pub use release::ReleaseRefusal;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::{ComponentId, ComponentVersionId, GroupId, LibraryProcessId};
-use crate::domain::library::{DESCRIPTION_MAX, GROUPS_MAX, LibraryProcess, LibraryRefusal, check_publish};
+use crate::domain::library::{DESCRIPTION_MAX, GROUPS_MAX, LibraryProcess, check_publish};
 use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
+use crate::domain::refusal::LibraryRefusal;
 use crate::domain::text::{self, Name};
 use crate::store::write::{components, grants, library};
 use crate::store::{StoreResult, Tx};
@@ -27,8 +28,8 @@ pub struct NewProcess {
 }
 
 impl NewProcess {
-    /// What is needed beside the privilege to publish: sharing with groups is the groups' privilege, as it
-    /// is for packs.
+    /// What is needed to publish: sharing with groups is the groups' privilege, as it is for packs. Taking
+    /// away all groups that a process is shared with needs it too, which the process tells.
     #[must_use]
     pub fn needs(groups: usize) -> &'static [Privilege] {
         let both = &[Privilege::PackagedComponentManagement, Privilege::AccountGroupManagement];
@@ -57,6 +58,14 @@ impl Services {
         let groups = lock_groups(&tx, caller, &new.groups).await?;
         let locked = components::lock_all(&tx, &caller.scope, &[found.component_id]).await?;
         let component = &locked.first().ok_or(Failure::NotFound)?.component;
+        let known = library::lock_of_package(&tx, new.package).await?;
+        let before = match &known {
+            Some(process) => library::group_names(&tx, process.id).await?,
+            None => Vec::new(),
+        };
+        if !before.is_empty() {
+            caller.viewer.require(Privilege::AccountGroupManagement)?;
+        }
         // Anew, now that nobody can delete it any more.
         let (package, deleted) =
             components::version(&tx, &caller.scope, new.package).await?.ok_or(Failure::NotFound)?;
@@ -67,11 +76,6 @@ impl Services {
         if new.groups.len() > GROUPS_MAX {
             return Err(LibraryRefusal::TooMany.into());
         }
-        let known = library::lock_of_package(&tx, new.package).await?;
-        let before = match &known {
-            Some(process) => library::group_names(&tx, process.id).await?,
-            None => Vec::new(),
-        };
         let process = self.put_into_library(&tx, component, &package, known.clone(), description, journal.now).await?;
         library::share(&tx, process.id, &groups).await?;
         let after = library::group_names(&tx, process.id).await?;

@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, Object};
 
-use crate::domain::library::LibraryRefusal;
+use crate::domain::refusal::LibraryRefusal;
 use crate::domain::refusal::Refusal as _;
 
 /// Why publishing, withdrawing or copying a process was refused.
