@@ -18,7 +18,8 @@ pub(super) struct Housekeeping {
 }
 
 impl Scheduler {
-    /// Does everything that is due now: opens windows, the oldest first, and runs tasks until none is due. Gives when it wants to be called next; `None` when nothing waits for a time.
+    /// Does everything that is due now: opens windows, the oldest first, and runs tasks until none is due. Gives
+    /// when it wants to be called next; `None` when nothing waits for a time.
     ///
     /// # Errors
     /// The first [`Failure`], after everything else was tried; what failed is tried again by the next pass.

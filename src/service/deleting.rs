@@ -1,5 +1,6 @@
 //! Deleting packages and restoring them (R8, R19).
 
+use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::ComponentVersionId;
 use crate::domain::pack::DeploymentModel;
@@ -58,9 +59,10 @@ impl Services {
         change: Change,
     ) -> Outcome<(), PackagingRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        self.open_all_due(caller.id()).await?;
+        let now = self.clock.now();
+        self.open_all_due(caller.id(), now).await?;
         for _ in 0..TRIES {
-            if self.try_change_package(caller, package, change).await?.is_some() {
+            if self.try_change_package(caller, package, change, now).await?.is_some() {
                 return Ok(());
             }
         }
@@ -73,8 +75,9 @@ impl Services {
         caller: &Publisher,
         package: ComponentVersionId,
         change: Change,
+        now: Instant,
     ) -> Outcome<Option<()>, PackagingRefusal> {
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let component = find(&tx, caller, package).await?.0.component_id;
         let Some(mut holders) = Holders::lock(&tx, caller, &[component], DeploymentModel::Packaged).await? else {

@@ -58,12 +58,11 @@ impl Services {
         Ok(Some(due.release_id))
     }
 
-    /// The same for all packs of a publisher: before a command that touches some of them.
+    /// The same for all packs of a publisher: before a command that touches some of them, with its instant.
     ///
     /// # Errors
     /// [`Failure`].
-    pub(super) async fn open_all_due(&self, publisher: AccountId) -> Result<(), Failure> {
-        let now = self.clock.now();
+    pub(super) async fn open_all_due(&self, publisher: AccountId, now: Instant) -> Result<(), Failure> {
         for pack in windows::due(&self.db, Some(publisher), now, PAGE).await? {
             self.open_if_due(Some(publisher), pack, now).await?;
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::pack::DeploymentModel;
@@ -92,10 +93,11 @@ impl Services {
         client_request_id: Option<String>,
     ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        self.open_all_due(caller.id()).await?;
+        let now = self.clock.now();
+        self.open_all_due(caller.id(), now).await?;
         let call = Repeatable::call(caller.id(), "createPackagedComponents", client_request_id.as_deref(), &packages)?;
         for _ in 0..TRIES {
-            if let Some(made) = self.try_create_packages(caller, &packages, &call).await? {
+            if let Some(made) = self.try_create_packages(caller, &packages, &call, now).await? {
                 return Ok(made);
             }
         }
@@ -108,8 +110,9 @@ impl Services {
         caller: &Publisher,
         packages: &[NewPackage],
         call: &Repeatable,
+        now: Instant,
     ) -> Outcome<Option<Vec<ComponentVersionId>>, PackagingRefusal> {
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         match call.turn(&tx, journal.now).await? {
             Turn::Do => {}

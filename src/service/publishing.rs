@@ -1,5 +1,6 @@
 //! Publications, that legacy packs hold in the place of packages (R52).
 
+use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::pack::DeploymentModel;
@@ -30,11 +31,12 @@ impl Services {
         client_request_id: Option<String>,
     ) -> Outcome<ComponentVersionId, PackagingRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        self.open_all_due(caller.id()).await?;
+        let now = self.clock.now();
+        self.open_all_due(caller.id(), now).await?;
         let input = (component, &notes);
         let call = Repeatable::call(caller.id(), "publishComponent", client_request_id.as_deref(), &input)?;
         for _ in 0..TRIES {
-            if let Some(made) = self.try_publish_component(caller, component, notes.as_deref(), &call).await? {
+            if let Some(made) = self.try_publish_component(caller, component, notes.as_deref(), &call, now).await? {
                 return Ok(made);
             }
         }
@@ -48,8 +50,9 @@ impl Services {
         component: ComponentId,
         notes: Option<&str>,
         call: &Repeatable,
+        now: Instant,
     ) -> Outcome<Option<ComponentVersionId>, PackagingRefusal> {
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let turn = call.turn(&tx, journal.now).await?;
         if let Turn::Done(made) = &turn {

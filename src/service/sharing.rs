@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::Instant;
 use crate::domain::account::{AccountGroup, Privilege};
 use crate::domain::event::EventKind;
 use crate::domain::id::{AccountId, GroupId, PackId};
@@ -78,9 +79,10 @@ impl Services {
     /// ALL_ACCOUNTS_IS_FIXED; not found.
     pub async fn delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        self.open_all_due(caller.id()).await?;
+        let now = self.clock.now();
+        self.open_all_due(caller.id(), now).await?;
         for _ in 0..TRIES {
-            if let Some(frozen) = self.try_delete_group(caller, group).await? {
+            if let Some(frozen) = self.try_delete_group(caller, group, now).await? {
                 return Ok(frozen);
             }
         }
@@ -88,8 +90,13 @@ impl Services {
     }
 
     /// `None` when a pack was shared with the group while this waited for its lock.
-    async fn try_delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<Option<u64>, SharingRefusal> {
-        let mut journal = Journal::of(self, caller, self.clock.now());
+    async fn try_delete_group(
+        &self,
+        caller: &Publisher,
+        group: GroupId,
+        now: Instant,
+    ) -> Outcome<Option<u64>, SharingRefusal> {
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let packs = self.packs_to_change(&tx, caller, group).await?;
         let group = editable_group(&tx, caller, group).await?;
@@ -146,13 +153,14 @@ impl Services {
         add: bool,
     ) -> Outcome<u64, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        self.open_all_due(caller.id()).await?;
+        let now = self.clock.now();
+        self.open_all_due(caller.id(), now).await?;
         let named = wanted.len();
         if named > LIST_MAX {
             return check_list("accountIds", named).map(|()| 0);
         }
         let wanted: Vec<_> = wanted.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
         let known = accounts::lock_managed_all(&tx, &caller.scope, &wanted).await?;
         let packs = self.packs_to_change(&tx, caller, group).await?;

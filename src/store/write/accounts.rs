@@ -185,7 +185,7 @@ pub async fn tokens_of(db: &Db, account: AccountId) -> StoreResult<Vec<ApiToken>
     found.into_iter().map(convert::token).collect()
 }
 
-/// The tokens that keep an account open (R1). Its account is locked by this transaction.
+/// The tokens of an account that are not revoked, expired ones too. The account is locked by this transaction.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
