@@ -2,6 +2,9 @@
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use packwright::config::ServeArgs;
+use packwright::gate::Limits;
+use packwright::http::connections::ConnectionOptions;
+use packwright::http::{EngineOptions, HttpOptions};
 
 fn command() -> Command {
     ServeArgs::augment_args(Command::new("serve"))
@@ -26,15 +29,61 @@ fn every_setting_is_explained_has_a_variable_and_is_printed() {
 }
 
 #[test]
-fn each_limit_is_told_in_the_page_on_security() {
+fn each_setting_of_requests_is_told_in_the_page_on_security() {
     let page = include_str!("../docs/security.md");
+    let told: Vec<_> = page.split('`').filter_map(|code| code.split([' ', '=']).next()).collect();
+    let mut headings = std::collections::BTreeMap::<_, usize>::new();
     for argument in command().get_arguments() {
         let name = argument.get_long().unwrap_or_default();
-        let heading = argument.get_help_heading().unwrap_or_default();
-        if heading == "Limits of requests" {
-            assert!(page.contains(&format!("`--{name}")), "--{name} is missing");
+        let heading = argument.get_help_heading().unwrap_or_default().to_owned();
+        if ["Limits of requests", "Transport", "JWTs of an identity provider"].contains(&heading.as_str()) {
+            assert!(told.contains(&format!("--{name}").as_str()), "--{name} is missing");
+            *headings.entry(heading).or_default() += 1;
         }
     }
+    assert_eq!(headings.len(), 3, "{headings:?}");
+}
+
+#[test]
+fn the_defaults_of_the_command_line_are_those_of_the_server() {
+    let args = parse(&[]).unwrap();
+    let (limits, transport) = (&args.limits, &args.transport);
+    let engine = EngineOptions::default();
+    let documents = Limits {
+        document_bytes: transport.body_limit,
+        tokens: limits.max_tokens as usize,
+        nesting: limits.max_nesting.into(),
+        selections: limits.max_selections,
+        depth: limits.max_depth,
+        cost: limits.max_cost,
+        root_mutations: limits.max_root_mutations,
+        aliases: limits.max_aliases,
+        cache_bytes: limits.document_cache,
+    };
+    assert_eq!(documents, engine.documents);
+    assert_eq!(
+        (limits.execution_timeout, usize::from(limits.max_errors), usize::from(limits.max_message)),
+        (engine.execution, engine.errors, engine.message)
+    );
+    let http = HttpOptions::default();
+    assert_eq!((transport.body_limit, transport.body_timeout), (http.body_limit, http.body_timeout));
+    assert_eq!(
+        (transport.keep_alive, transport.websocket_init_timeout, transport.websocket_send_timeout),
+        (http.keep_alive, http.init_timeout, http.send_timeout)
+    );
+    assert_eq!(transport.websocket_operations as usize, http.max_operations);
+    assert_eq!((&transport.cors_origin, &args.public_host), (&http.cors_origins, &http.public_hosts));
+    let connections = ConnectionOptions::default();
+    let timers = &connections.timers;
+    assert_eq!(
+        (transport.header_timeout, transport.idle_timeout, transport.write_timeout),
+        (timers.head, timers.idle, timers.write)
+    );
+    assert_eq!(
+        (transport.header_limit as usize, transport.max_connections, transport.max_connections_per_peer as usize),
+        (connections.head_limit, connections.max, connections.max_per_peer)
+    );
+    assert_eq!(transport.trusted_proxies, connections.trusted_proxies);
 }
 
 #[test]
