@@ -176,6 +176,11 @@ fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
 }
 
+/// Says something beside what a command prints.
+fn remark(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 fn complain(text: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "packwright: {text}");
     ExitCode::FAILURE

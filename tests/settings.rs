@@ -5,6 +5,7 @@ use packwright::config::ServeArgs;
 use packwright::gate::Limits;
 use packwright::http::connections::ConnectionOptions;
 use packwright::http::{EngineOptions, HttpOptions};
+use packwright::service::Settings;
 
 fn command() -> Command {
     ServeArgs::augment_args(Command::new("serve"))
@@ -84,6 +85,11 @@ fn the_defaults_of_the_command_line_are_those_of_the_server() {
         (connections.head_limit, connections.max, connections.max_per_peer)
     );
     assert_eq!(transport.trusted_proxies, connections.trusted_proxies);
+    let (rules, settings) = (args.rules(), Settings::default());
+    assert_eq!(
+        (rules.release_days_ahead, rules.batch_size, rules.keep_events_days),
+        (settings.release_days_ahead, settings.batch_size, settings.keep_events_days)
+    );
 }
 
 #[test]

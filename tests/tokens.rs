@@ -27,7 +27,7 @@ async fn lets_in(app: &TestApp, token: &str) -> bool {
 async fn rotate(app: &TestApp, secret: &str, rotation: Rotation) -> Result<IssuedToken, Error<AccountRefusal>> {
     let viewer = own(app, secret).await;
     let (token, account) = (uuid_of(&viewer.text("/token/id")), uuid_of(&viewer.text("/account/id")));
-    app.app.services.rotate_token_of(account.into(), TokenId(token), rotation).await
+    app.app.services.rotate_token_of(account.into(), TokenId(token), rotation).await.map(|rotated| rotated.issued)
 }
 
 fn within(hours: i64) -> Rotation {
@@ -97,6 +97,24 @@ async fn r01_rotation_keeps_the_rules_of_tokens() {
     rotate(&app, &app.publisher, within(0)).await.expect("the last one is replaced by its like");
     let again = services.rotate_token_of(account.into(), TokenId(token), within(1)).await;
     assert!(matches!(again, Err(Error::Refused(_))), "it is revoked");
+}
+
+#[tokio::test]
+async fn r01_a_token_is_rotated_once() {
+    let app = TestApp::new().await;
+    let former = app.token(&app.publisher, "SUPPORT").await;
+    let issued = rotate(&app, &former, within(24)).await.expect("rotated");
+    for hours in [0, 24] {
+        match rotate(&app, &former, within(hours)).await {
+            Err(Error::Failed(Failure::BadInput(why))) => {
+                assert!(why.contains(&uuid::Uuid::from(issued.token_id).to_string()), "{why}");
+            }
+            other => panic!("not refused: {}", other.is_ok()),
+        }
+    }
+    let third = rotate(&app, &issued.secret, within(24)).await.expect("the one in its place is rotated");
+    app.clock_only("2026-11-24T09:00:00Z");
+    assert!(lets_in(&app, &third.secret).await, "it has no end of its own");
 }
 
 #[tokio::test]
@@ -175,12 +193,17 @@ async fn r01_a_token_reaches_its_own_account_and_role_alone() {
 
 /// Runs the program beside the server, and gives what it prints.
 async fn command_line(app: &TestApp, arguments: &[&str]) -> String {
+    both_outputs(app, arguments).await.0
+}
+
+/// The same with what it says beside it.
+async fn both_outputs(app: &TestApp, arguments: &[&str]) -> (String, String) {
     let url = database_url(app).await;
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_packwright"));
     let ran =
         command.args(arguments).args(["--database-url", &url]).kill_on_drop(true).output().await.expect("it runs");
     assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).expect("UTF-8")
+    (String::from_utf8(ran.stdout).expect("UTF-8"), String::from_utf8(ran.stderr).expect("UTF-8"))
 }
 
 #[tokio::test]
@@ -198,10 +221,13 @@ async fn r01_tokens_are_listed_rotated_and_revoked_by_command() {
     let first = line("live").await;
     assert!(first.contains("Support") && first.contains("no end") && first.contains("never used"), "{first}");
     let id = first.split(' ').next().expect("an id");
-    let rotated = command_line(&app, &["token", "rotate", id, "--account", "Acme", "--overlap", "0"]).await;
+    let (rotated, said) = both_outputs(&app, &["token", "rotate", id, "--account", "Acme", "--overlap", "0"]).await;
+    assert_eq!(rotated.lines().count(), 1, "the secret alone");
+    assert!(said.contains(id) && said.contains("has no end") && !said.contains(rotated.trim()), "{said}");
     assert!(!lets_in(&app, secret.trim()).await && lets_in(&app, rotated.trim()).await);
     line("revoked").await;
     let second = line("live").await;
+    assert!(said.contains(second.split(' ').next().expect("an id")), "{said}");
     command_line(&app, &["token", "revoke", second.split(' ').next().expect("an id"), "--account", "Acme"]).await;
     assert!(!lets_in(&app, rotated.trim()).await);
     assert!(!listed().await.contains(rotated.trim()), "a secret is told once");

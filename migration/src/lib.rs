@@ -10,6 +10,7 @@ mod m0003_library;
 mod m0004_adoption;
 mod m0005_deletion;
 mod m0006_audit;
+mod m0007_rotation;
 mod spelling;
 
 /// All steps, oldest first.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_adoption::Migration),
             Box::new(m0005_deletion::Migration),
             Box::new(m0006_audit::Migration),
+            Box::new(m0007_rotation::Migration),
         ]
     }
 }

@@ -9,9 +9,9 @@ use crate::domain::account::{Account, AccountKind, AccountStatus, ApiToken, Role
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::refusal::Refusal;
 use crate::service::error::Error;
-use crate::service::token_rotation::Rotation;
+use crate::service::token_rotation::{Rotated, Rotation};
 
-use super::{Common, Trouble, beside_the_server, failed, print};
+use super::{Common, Trouble, beside_the_server, failed, print, remark};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AccountCommand {
@@ -151,8 +151,10 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
         TokenCommand::Rotate { token, account, overlap, expires_at } => {
             let (app, account) = account.find().await?;
             let rotation = Rotation { overlap: chrono::Duration::hours(overlap.into()), expires_at };
-            let issued = app.services.rotate_token_of(account, TokenId(token), rotation).await.map_err(refused)?;
-            print(&format!("{}\n", issued.secret));
+            let rotated = app.services.rotate_token_of(account, TokenId(token), rotation).await.map_err(refused)?;
+            // The secret stands alone on the standard output, for scripts.
+            print(&format!("{}\n", rotated.issued.secret));
+            remark(&describe_rotation(token, &rotated));
         }
         TokenCommand::Revoke { token, account } => {
             let (app, account) = account.find().await?;
@@ -169,6 +171,16 @@ fn describe_token(token: &ApiToken, state: &str) -> String {
     let (ends, used) = (day(token.expires_at, "no end"), day(token.last_used_at, "never used"));
     let role = format!("{:?}", token.role);
     format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}\n", Uuid::from(token.id), token.name)
+}
+
+/// What `token rotate` says beside the secret.
+fn describe_rotation(former: Uuid, rotated: &Rotated) -> String {
+    let ends = rotated.expires_at.map_or("has no end".to_owned(), |at| format!("ends {}", at.to_rfc3339()));
+    let new = Uuid::from(rotated.issued.token_id);
+    format!(
+        "The new token {new} {ends}.\nThe former one {former} works until {}.\n",
+        rotated.former_ends_at.to_rfc3339()
+    )
 }
 
 fn describe(account: &Account) -> String {

@@ -124,6 +124,8 @@ pub struct ApiToken {
     pub last_used_at: Option<Instant>,
     pub expires_at: Option<Instant>,
     pub revoked_at: Option<Instant>,
+    /// The token that it was rotated to.
+    pub replaced_by: Option<TokenId>,
 }
 
 impl ApiToken {

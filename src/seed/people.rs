@@ -117,6 +117,7 @@ fn token(id: TokenId, account: AccountId, at: Instant, by: Actor) -> ApiToken {
         last_used_at: None,
         expires_at: None,
         revoked_at: None,
+        replaced_by: None,
     }
 }
 

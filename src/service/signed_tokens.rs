@@ -54,6 +54,7 @@ fn shown(account: &Account, role: Role, identity: Identity, now: crate::domain::
         last_used_at: None,
         expires_at: Some(identity.expires_at),
         revoked_at: None,
+        replaced_by: None,
     }
 }
 

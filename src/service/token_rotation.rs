@@ -24,6 +24,16 @@ pub struct Rotation {
     pub expires_at: Option<Instant>,
 }
 
+/// What became of a rotation.
+pub struct Rotated {
+    /// The new token.
+    pub issued: IssuedToken,
+    /// When the new token ends, if it does.
+    pub expires_at: Option<Instant>,
+    /// Until when the former token works.
+    pub former_ends_at: Instant,
+}
+
 impl Services {
     /// Makes a token of the same account, name and role, and ends the former one, in one transaction: for the
     /// command line. Over the API an administrator makes the new token, hands it out, and revokes the former
@@ -31,13 +41,13 @@ impl Services {
     ///
     /// # Errors
     /// ALREADY_REVOKED, EXPIRY_NOT_IN_FUTURE, LAST_ADMINISTRATOR_TOKEN; not found, and bad input for a token
-    /// that has expired.
+    /// that has expired or was rotated already: a second new token would have the end of the overlap.
     pub async fn rotate_token_of(
         &self,
         account: AccountId,
         token: TokenId,
         rotation: Rotation,
-    ) -> Outcome<IssuedToken, AccountRefusal> {
+    ) -> Outcome<Rotated, AccountRefusal> {
         let mut journal = self.command_line_journal(account).await?;
         let tx = self.db.begin().await?;
         let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
@@ -47,6 +57,11 @@ impl Services {
         }
         if !former.is_live(journal.now) {
             return Err(Failure::BadInput("The token has expired: make another.".into()).into());
+        }
+        if let Some(by) = former.replaced_by {
+            let by = uuid::Uuid::from(by);
+            let why = format!("The token was rotated already: rotate {by}, which took its place, or make another.");
+            return Err(Failure::BadInput(why).into());
         }
         let expires_at = rotation.expires_at.or(former.expires_at);
         if expires_at.is_some_and(|end| end <= journal.now) {
@@ -58,25 +73,26 @@ impl Services {
         let name = token_name(&former.name)?;
         let new = NewToken { name: name.as_str(), role: former.role, expires_at, secret: ids::secret("pwt_") };
         let issued = self.insert_token(&tx, &mut journal, &account, &name, new, "createApiToken").await?;
+        accounts::save_replaced_by(&tx, former.id, issued.token_id).await?;
         let entry = Entry::of("commandLine.rotateApiToken", Subject::ApiToken(former.id), former.name.clone()).refer(
             "replacedBy",
             None,
             Some(Subject::ApiToken(issued.token_id)),
         );
         let (now, text) = (journal.now, |at: Option<Instant>| at.map(|at| at.to_rfc3339()));
-        let entry = if rotation.overlap <= Duration::zero() {
+        let (entry, former_ends_at) = if rotation.overlap <= Duration::zero() {
             accounts::save_revoked(&tx, former.id, now).await?;
-            entry.change("revokedAt", None, text(Some(now)))
+            (entry.change("revokedAt", None, text(Some(now))), now)
         } else {
             let end = former.expires_at.map_or(now + rotation.overlap, |end| end.min(now + rotation.overlap));
             accounts::save_expires(&tx, former.id, end).await?;
-            entry.change("expiresAt", text(former.expires_at), text(Some(end)))
+            (entry.change("expiresAt", text(former.expires_at), text(Some(end))), end)
         };
         let concerns = account.id != account.publisher_id;
         journal.note(if concerns { entry.concerning_account(&account) } else { entry });
         journal.write(&tx).await?;
         tx.commit().await?;
-        Ok(issued)
+        Ok(Rotated { issued, expires_at, former_ends_at })
     }
 
     /// Whether the account stays open without a token (R1). Its lock lets one call after the other count.

@@ -240,6 +240,7 @@ impl Services {
             last_used_at: None,
             expires_at: new.expires_at,
             revoked_at: None,
+            replaced_by: None,
         };
         accounts::insert_token(tx, &token, ids::hash(&new.secret)).await?;
         let enrolment = action == "enrolManagedAccount";

@@ -143,6 +143,7 @@ pub fn token(m: row::api_token::Model) -> StoreResult<ApiToken> {
         last_used_at: m.last_used_at,
         expires_at: m.expires_at,
         revoked_at: m.revoked_at,
+        replaced_by: m.replaced_by.map(Into::into),
     })
 }
 

@@ -218,6 +218,7 @@ pub async fn insert_token(tx: &Tx, token: &ApiToken, secret_hash: Vec<u8>) -> St
         last_used_at: Set(None),
         expires_at: Set(token.expires_at),
         revoked_at: Set(None),
+        replaced_by: Set(token.replaced_by.map(Into::into)),
     })
     .exec_without_returning(tx.conn())
     .await?;
@@ -242,6 +243,16 @@ pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
 pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
     tx.tell();
     let row = api_token::ActiveModel { id: Set(id.into()), expires_at: Set(Some(at)), ..Default::default() };
+    api_token::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Saves what token another was rotated to.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_replaced_by(tx: &Tx, id: TokenId, by: TokenId) -> StoreResult<()> {
+    let row = api_token::ActiveModel { id: Set(id.into()), replaced_by: Set(Some(by.into())), ..Default::default() };
     api_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }

@@ -143,6 +143,7 @@ impl Rows {
             last_used_at: Set(token.last_used_at),
             expires_at: Set(token.expires_at),
             revoked_at: Set(token.revoked_at),
+            replaced_by: Set(token.replaced_by.map(Into::into)),
         });
     }
 
