@@ -91,21 +91,24 @@ pub async fn name_is_taken(
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
 pub async fn insert(tx: &Tx, new: &Account) -> StoreResult<()> {
-    account::Entity::insert(account::ActiveModel {
-        id: Set(new.id.into()),
-        kind: Set(new.kind.stored().into()),
-        publisher_id: Set(new.publisher_id.into()),
-        name: Set(new.name.clone()),
-        name_key: Set(text::key(&new.name)),
-        time_zone: Set(new.time_zone.clone()),
-        status: Set(new.status.stored().into()),
-        suspended_at: Set(new.suspended_at),
-        enrolled_at: Set(new.enrolled_at),
-        created_at: Set(new.created_at),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
+    account::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
     Ok(())
+}
+
+/// The row of an account.
+pub(super) fn row(of: &Account) -> account::ActiveModel {
+    account::ActiveModel {
+        id: Set(of.id.into()),
+        kind: Set(of.kind.stored().into()),
+        publisher_id: Set(of.publisher_id.into()),
+        name: Set(of.name.clone()),
+        name_key: Set(text::key(&of.name)),
+        time_zone: Set(of.time_zone.clone()),
+        status: Set(of.status.stored().into()),
+        suspended_at: Set(of.suspended_at),
+        enrolled_at: Set(of.enrolled_at),
+        created_at: Set(of.created_at),
+    }
 }
 
 /// Saves what can change of an account.
@@ -203,8 +206,14 @@ pub async fn tokens_in(tx: &Tx, account: AccountId) -> StoreResult<Vec<ApiToken>
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when the secret is in use.
 pub async fn insert_token(tx: &Tx, token: &ApiToken, secret_hash: Vec<u8>) -> StoreResult<()> {
+    api_token::Entity::insert(token_row(token, secret_hash)).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a token.
+pub(super) fn token_row(token: &ApiToken, secret_hash: Vec<u8>) -> api_token::ActiveModel {
     let actor = ActorColumns::from(&token.created_by);
-    api_token::Entity::insert(api_token::ActiveModel {
+    api_token::ActiveModel {
         id: Set(token.id.into()),
         account_id: Set(token.account_id.into()),
         name: Set(token.name.clone()),
@@ -215,14 +224,11 @@ pub async fn insert_token(tx: &Tx, token: &ApiToken, secret_hash: Vec<u8>) -> St
         actor_name: Set(actor.name),
         actor_token_id: Set(actor.token_id),
         actor_account_id: Set(actor.account_id),
-        last_used_at: Set(None),
+        last_used_at: Set(token.last_used_at),
         expires_at: Set(token.expires_at),
-        revoked_at: Set(None),
+        revoked_at: Set(token.revoked_at),
         replaced_by: Set(token.replaced_by.map(Into::into)),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
-    Ok(())
+    }
 }
 
 /// Saves that a token was revoked. Whoever subscribed with it is told.
@@ -303,18 +309,27 @@ pub async fn issue_enrolment(tx: &Tx, row: &EnrolmentRow, secret_hash: Vec<u8>, 
     let replace = OnConflict::column(Column::AccountId)
         .update_columns([Column::Id, Column::SecretHash, Column::CreatedAt, Column::ExpiresAt, Column::SpentAt])
         .to_owned();
-    enrolment_token::Entity::insert(enrolment_token::ActiveModel {
-        id: Set(row.id),
-        account_id: Set(row.account_id.into()),
-        secret_hash: Set(secret_hash),
-        created_at: Set(now),
-        expires_at: Set(row.expires_at),
-        spent_at: Set(None),
-    })
-    .on_conflict(replace)
-    .exec_without_returning(tx.conn())
-    .await?;
+    enrolment_token::Entity::insert(enrolment_row(row, secret_hash, now))
+        .on_conflict(replace)
+        .exec_without_returning(tx.conn())
+        .await?;
     Ok(())
+}
+
+/// The row of an enrolment token.
+pub(super) fn enrolment_row(
+    of: &EnrolmentRow,
+    secret_hash: Vec<u8>,
+    created_at: Instant,
+) -> enrolment_token::ActiveModel {
+    enrolment_token::ActiveModel {
+        id: Set(of.id),
+        account_id: Set(of.account_id.into()),
+        secret_hash: Set(secret_hash),
+        created_at: Set(created_at),
+        expires_at: Set(of.expires_at),
+        spent_at: Set(of.spent_at),
+    }
 }
 
 /// The enrolment token with the hash, and its account.

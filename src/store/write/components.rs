@@ -80,8 +80,14 @@ pub async fn types(
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn insert(tx: &Tx, new: &Component) -> StoreResult<()> {
+    component::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a component without versions.
+pub(super) fn row(new: &Component) -> component::ActiveModel {
     let actor = ActorColumns::from(&new.created_by);
-    component::Entity::insert(component::ActiveModel {
+    component::ActiveModel {
         id: Set(new.id.into()),
         owner_id: Set(new.owner_id.into()),
         name: Set(new.name.clone()),
@@ -97,10 +103,7 @@ pub async fn insert(tx: &Tx, new: &Component) -> StoreResult<()> {
         newest_at: Set(None),
         newest_revision: Set(0),
         highest_numeric_label: Set(0),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
-    Ok(())
+    }
 }
 
 /// Saves what packaging counts on.
@@ -146,8 +149,19 @@ pub async fn insert_version(
     of: &Component,
     manifest: &[ManifestEntry],
 ) -> StoreResult<()> {
+    component_version::Entity::insert(version_row(new, of)).exec_without_returning(tx.conn()).await?;
+    let rows = manifest_rows(new.id, manifest)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    manifest_entry::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a version that isn't deleted.
+pub(super) fn version_row(new: &ComponentVersion, of: &Component) -> component_version::ActiveModel {
     let actor = ActorColumns::from(&new.created_by);
-    component_version::Entity::insert(component_version::ActiveModel {
+    component_version::ActiveModel {
         id: Set(new.id.into()),
         component_id: Set(new.component_id.into()),
         owner_id: Set(of.owner_id.into()),
@@ -163,24 +177,24 @@ pub async fn insert_version(
         actor_account_id: Set(actor.account_id),
         deleted_at: Set(None),
         component_name_key: Set(text::key(&of.name)),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
-    let rows = manifest.iter().enumerate().map(|(position, entry)| {
+    }
+}
+
+/// The rows of a package's manifest.
+pub(super) fn manifest_rows(
+    of: ComponentVersionId,
+    manifest: &[ManifestEntry],
+) -> StoreResult<Vec<manifest_entry::ActiveModel>> {
+    let row = |(position, entry): (i32, &ManifestEntry)| {
         Ok(manifest_entry::ActiveModel {
-            component_version_id: Set(new.id.into()),
-            position: Set(i32::try_from(position).unwrap_or(i32::MAX)),
+            component_version_id: Set(of.into()),
+            position: Set(position),
             component_id: Set(entry.component_id.into()),
             revision: Set(entry.revision),
             extensibility: Set(to_json(&entry.extensibility)?),
         })
-    });
-    let rows = rows.collect::<StoreResult<Vec<_>>>()?;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    manifest_entry::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
-    Ok(())
+    };
+    (0..).zip(manifest).map(row).collect()
 }
 
 /// A version of one of the publisher's components, with whether it is deleted.

@@ -68,7 +68,13 @@ pub async fn name_is_taken(tx: &Tx, scope: &PublisherScope, name_key: &str, but:
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
 pub async fn insert_group(tx: &Tx, group: &AccountGroup) -> StoreResult<()> {
-    account_group::Entity::insert(account_group::ActiveModel {
+    account_group::Entity::insert(group_row(group)).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a group.
+pub(super) fn group_row(group: &AccountGroup) -> account_group::ActiveModel {
+    account_group::ActiveModel {
         id: Set(group.id.into()),
         publisher_id: Set(group.publisher_id.into()),
         name: Set(group.name.clone()),
@@ -76,10 +82,7 @@ pub async fn insert_group(tx: &Tx, group: &AccountGroup) -> StoreResult<()> {
         is_all_accounts: Set(group.is_all_accounts),
         rank: Set(i32::from(!group.is_all_accounts)),
         created_at: Set(group.created_at),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
-    Ok(())
+    }
 }
 
 /// Renames a group.

@@ -127,8 +127,15 @@ pub async fn name_is_taken(tx: &Tx, scope: &PublisherScope, name_key: &str, but:
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn insert(tx: &Tx, pack: &Pack) -> StoreResult<()> {
+    integration_pack::Entity::insert(row(pack)?).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a pack.
+pub(super) fn row(pack: &Pack) -> StoreResult<integration_pack::ActiveModel> {
     let actor = ActorColumns::from(&pack.created_by);
-    let row = integration_pack::ActiveModel {
+    let pending = pack.standing.pending;
+    Ok(integration_pack::ActiveModel {
         id: Set(pack.id.into()),
         publisher_id: Set(pack.publisher_id.into()),
         name: Set(pack.name.clone()),
@@ -139,24 +146,22 @@ pub async fn insert(tx: &Tx, pack: &Pack) -> StoreResult<()> {
         support: Set(to_json(&pack.support)?),
         revision: Set(pack.revision),
         last_number: Set(pack.last_number),
-        component_count: Set(0),
-        newer_count: Set(0),
-        has_unreleased_changes: Set(false),
-        current_version_id: Set(None),
-        pending_release_id: Set(None),
-        pending_version_id: Set(None),
-        pending_starts_at: Set(None),
-        running_release_id: Set(None),
+        component_count: Set(pack.assessment.component_count),
+        newer_count: Set(pack.assessment.newer_count),
+        has_unreleased_changes: Set(pack.assessment.has_unreleased_changes),
+        current_version_id: Set(pack.standing.current_version.map(Into::into)),
+        pending_release_id: Set(pending.map(|pending| pending.release_id.into())),
+        pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
+        pending_starts_at: Set(pending.map(|pending| pending.starts_at)),
+        running_release_id: Set(pack.standing.running_release.map(Into::into)),
         created_at: Set(pack.created_at),
         updated_at: Set(pack.updated_at),
         actor_kind: Set(actor.kind),
         actor_name: Set(actor.name),
         actor_token_id: Set(actor.token_id),
         actor_account_id: Set(actor.account_id),
-        deleted_at: Set(None),
-    };
-    integration_pack::Entity::insert(row).exec_without_returning(tx.conn()).await?;
-    Ok(())
+        deleted_at: Set(pack.deleted_at),
+    })
 }
 
 pub(super) fn change(id: PackId) -> integration_pack::ActiveModel {

@@ -143,7 +143,19 @@ pub async fn insert_version(
     version: &PackVersion,
     content: &BTreeMap<ComponentId, ComponentVersionId>,
 ) -> StoreResult<()> {
-    pack_version::Entity::insert(pack_version::ActiveModel {
+    pack_version::Entity::insert(version_row(version)).exec_without_returning(tx.conn()).await?;
+    let items = item_rows(version.id, content);
+    pack_version_item::Entity::insert_many(items).exec_without_returning(tx.conn()).await?;
+    packs::save(
+        tx,
+        integration_pack::ActiveModel { last_number: Set(version.number), ..packs::change(version.pack_id) },
+    )
+    .await
+}
+
+/// The row of a version.
+pub(super) fn version_row(version: &PackVersion) -> pack_version::ActiveModel {
+    pack_version::ActiveModel {
         id: Set(version.id.into()),
         pack_id: Set(version.pack_id.into()),
         publisher_id: Set(version.publisher_id.into()),
@@ -151,19 +163,17 @@ pub async fn insert_version(
         notes: Set(version.notes.clone()),
         release_id: Set(version.release_id.into()),
         created_at: Set(version.created_at),
-    })
-    .exec_without_returning(tx.conn())
-    .await?;
-    pack_version_item::Entity::insert_many(content.iter().map(|(component, held)| pack_version_item::ActiveModel {
-        pack_version_id: Set(version.id.into()),
+    }
+}
+
+/// The rows of what a version holds.
+pub(super) fn item_rows(
+    version: PackVersionId,
+    content: &BTreeMap<ComponentId, ComponentVersionId>,
+) -> impl Iterator<Item = pack_version_item::ActiveModel> {
+    content.iter().map(move |(component, held)| pack_version_item::ActiveModel {
+        pack_version_id: Set(version.into()),
         component_id: Set((*component).into()),
         component_version_id: Set((*held).into()),
-    }))
-    .exec_without_returning(tx.conn())
-    .await?;
-    packs::save(
-        tx,
-        integration_pack::ActiveModel { last_number: Set(version.number), ..packs::change(version.pack_id) },
-    )
-    .await
+    })
 }

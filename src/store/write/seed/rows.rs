@@ -22,11 +22,10 @@ use crate::domain::library::LibraryProcess;
 use crate::domain::pack::{DraftRow, InstallationType, Pack, PackVersion};
 use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::release::Release;
-use crate::domain::text;
-use crate::store::convert::{Stored as _, to_json};
+use crate::store::write::accounts::EnrolmentRow;
 use crate::store::write::journal::append_entries;
 use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{ActorColumns, library, releases, tallies};
+use crate::store::write::{accounts, components, grants, library, packs, releases, tallies};
 use crate::store::{StoreResult, Tx};
 
 /// A component with what packaging counts on.
@@ -111,66 +110,25 @@ impl Rows {
     /// An account.
     pub fn account(&mut self, account: &Account) {
         self.count += 1;
-        self.accounts.push(account::ActiveModel {
-            id: Set(account.id.into()),
-            kind: Set(account.kind.stored().into()),
-            publisher_id: Set(account.publisher_id.into()),
-            name: Set(account.name.clone()),
-            name_key: Set(text::key(&account.name)),
-            time_zone: Set(account.time_zone.clone()),
-            status: Set(account.status.stored().into()),
-            suspended_at: Set(account.suspended_at),
-            enrolled_at: Set(account.enrolled_at),
-            created_at: Set(account.created_at),
-        });
+        self.accounts.push(accounts::row(account));
     }
 
     /// A token, with the hash of its secret.
     pub fn token(&mut self, token: &ApiToken, secret_hash: Vec<u8>) {
         self.count += 1;
-        let actor = ActorColumns::from(&token.created_by);
-        self.tokens.push(api_token::ActiveModel {
-            id: Set(token.id.into()),
-            account_id: Set(token.account_id.into()),
-            name: Set(token.name.clone()),
-            role: Set(token.role.stored().into()),
-            secret_hash: Set(secret_hash),
-            created_at: Set(token.created_at),
-            actor_kind: Set(actor.kind),
-            actor_name: Set(actor.name),
-            actor_token_id: Set(actor.token_id),
-            actor_account_id: Set(actor.account_id),
-            last_used_at: Set(token.last_used_at),
-            expires_at: Set(token.expires_at),
-            revoked_at: Set(token.revoked_at),
-            replaced_by: Set(token.replaced_by.map(Into::into)),
-        });
+        self.tokens.push(accounts::token_row(token, secret_hash));
     }
 
     /// The enrolment token that an account has spent (R1): its id, the hash of its secret, when it ended.
     pub fn enrolment(&mut self, account: &Account, (id, secret_hash): (Uuid, &[u8]), expires_at: Instant) {
         self.count += 1;
-        self.enrolments.push(enrolment_token::ActiveModel {
-            id: Set(id),
-            account_id: Set(account.id.into()),
-            secret_hash: Set(secret_hash.to_vec()),
-            created_at: Set(account.created_at),
-            expires_at: Set(expires_at),
-            spent_at: Set(account.enrolled_at),
-        });
+        let spent = EnrolmentRow { id, account_id: account.id, expires_at, spent_at: account.enrolled_at };
+        self.enrolments.push(accounts::enrolment_row(&spent, secret_hash.to_vec(), account.created_at));
     }
 
     /// A group with who is in it.
     pub fn group(&mut self, group: &AccountGroup, members: impl Iterator<Item = AccountId>) {
-        self.groups.push(account_group::ActiveModel {
-            id: Set(group.id.into()),
-            publisher_id: Set(group.publisher_id.into()),
-            name: Set(group.name.clone()),
-            name_key: Set(text::key(&group.name)),
-            is_all_accounts: Set(group.is_all_accounts),
-            rank: Set(i32::from(!group.is_all_accounts)),
-            created_at: Set(group.created_at),
-        });
+        self.groups.push(grants::group_row(group));
         let before = self.members.len();
         self.members.extend(members.map(|account| account_group_member::ActiveModel {
             group_id: Set(group.id.into()),
@@ -181,25 +139,14 @@ impl Rows {
 
     /// A component with what packaging counts on.
     pub fn component(&mut self, new: SeededComponent<'_>) {
-        let component = new.component;
         self.count += 1;
-        let actor = ActorColumns::from(&component.created_by);
         self.components.push(component::ActiveModel {
-            id: Set(component.id.into()),
-            owner_id: Set(component.owner_id.into()),
-            name: Set(component.name.clone()),
-            name_key: Set(text::key(&component.name)),
-            component_type: Set(component.component_type.stored().into()),
-            created_at: Set(component.created_at),
-            actor_kind: Set(actor.kind),
-            actor_name: Set(actor.name),
-            actor_token_id: Set(actor.token_id),
-            actor_account_id: Set(actor.account_id),
             latest_shareable_id: Set(new.latest_shareable.map(Into::into)),
             latest_publication_id: Set(new.latest_publication.map(Into::into)),
             newest_at: Set(new.newest_at),
             newest_revision: Set(new.newest_revision),
             highest_numeric_label: Set(new.highest_label),
+            ..components::row(new.component)
         });
     }
 
@@ -215,33 +162,9 @@ impl Rows {
         deleted_at: Option<Instant>,
     ) -> StoreResult<()> {
         self.count += 1 + manifest.len();
-        let actor = ActorColumns::from(&new.created_by);
-        self.packages.push(component_version::ActiveModel {
-            id: Set(new.id.into()),
-            component_id: Set(new.component_id.into()),
-            owner_id: Set(of.owner_id.into()),
-            kind: Set(new.kind.stored().into()),
-            version: Set(new.version.clone()),
-            shareable: Set(new.shareable),
-            notes: Set(new.notes.clone()),
-            revision: Set(new.revision),
-            created_at: Set(new.created_at),
-            actor_kind: Set(actor.kind),
-            actor_name: Set(actor.name),
-            actor_token_id: Set(actor.token_id),
-            actor_account_id: Set(actor.account_id),
-            deleted_at: Set(deleted_at),
-            component_name_key: Set(text::key(&of.name)),
-        });
-        for (position, entry) in (0..).zip(manifest) {
-            self.manifests.push(manifest_entry::ActiveModel {
-                component_version_id: Set(new.id.into()),
-                position: Set(position),
-                component_id: Set(entry.component_id.into()),
-                revision: Set(entry.revision),
-                extensibility: Set(to_json(&entry.extensibility)?),
-            });
-        }
+        let row = components::version_row(new, of);
+        self.packages.push(component_version::ActiveModel { deleted_at: Set(deleted_at), ..row });
+        self.manifests.extend(components::manifest_rows(new.id, manifest)?);
         Ok(())
     }
 
@@ -267,7 +190,7 @@ impl Rows {
     /// [`StoreError`](crate::store::StoreError), when its support data can't be spelt.
     pub fn pack(&mut self, SeededPack { pack, rows, keys, groups, announced }: SeededPack<'_>) -> StoreResult<()> {
         self.count += 1 + rows.len() + keys.len() + groups.len() + announced.len();
-        self.packs.push(pack_row(pack)?);
+        self.packs.push(packs::row(pack)?);
         self.drafts.extend(rows.iter().map(|row| draft_row::ActiveModel {
             pack_id: Set(pack.id.into()),
             component_id: Set(row.component_id.into()),
@@ -294,20 +217,8 @@ impl Rows {
     /// A release with the version that it made.
     pub fn release(&mut self, SeededRelease { release, progressed_at, version, content }: SeededRelease<'_>) {
         self.count += 2 + content.len();
-        self.versions.push(pack_version::ActiveModel {
-            id: Set(version.id.into()),
-            pack_id: Set(version.pack_id.into()),
-            publisher_id: Set(version.publisher_id.into()),
-            number: Set(version.number),
-            notes: Set(version.notes.clone()),
-            release_id: Set(version.release_id.into()),
-            created_at: Set(version.created_at),
-        });
-        self.items.extend(content.iter().map(|(component, held)| pack_version_item::ActiveModel {
-            pack_version_id: Set(version.id.into()),
-            component_id: Set((*component).into()),
-            component_version_id: Set((*held).into()),
-        }));
+        self.versions.push(releases::version_row(version));
+        self.items.extend(releases::item_rows(version.id, content));
         self.releases.push(pack_release::ActiveModel { progressed_at: Set(progressed_at), ..releases::row(release) });
     }
 
@@ -384,36 +295,4 @@ impl Rows {
         insert(tx, self.tallies).await?;
         append_entries(tx, self.entries).await
     }
-}
-
-fn pack_row(pack: &Pack) -> StoreResult<integration_pack::ActiveModel> {
-    let actor = ActorColumns::from(&pack.created_by);
-    let pending = pack.standing.pending;
-    Ok(integration_pack::ActiveModel {
-        id: Set(pack.id.into()),
-        publisher_id: Set(pack.publisher_id.into()),
-        name: Set(pack.name.clone()),
-        name_key: Set(text::key(&pack.name)),
-        description: Set(pack.description.clone()),
-        installation_type: Set(pack.installation_type.stored().into()),
-        deployment_model: Set(pack.deployment_model.stored().into()),
-        support: Set(to_json(&pack.support)?),
-        revision: Set(pack.revision),
-        last_number: Set(pack.last_number),
-        component_count: Set(pack.assessment.component_count),
-        newer_count: Set(pack.assessment.newer_count),
-        has_unreleased_changes: Set(pack.assessment.has_unreleased_changes),
-        current_version_id: Set(pack.standing.current_version.map(Into::into)),
-        pending_release_id: Set(pending.map(|pending| pending.release_id.into())),
-        pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
-        pending_starts_at: Set(pending.map(|pending| pending.starts_at)),
-        running_release_id: Set(pack.standing.running_release.map(Into::into)),
-        created_at: Set(pack.created_at),
-        updated_at: Set(pack.updated_at),
-        actor_kind: Set(actor.kind),
-        actor_name: Set(actor.name),
-        actor_token_id: Set(actor.token_id),
-        actor_account_id: Set(actor.account_id),
-        deleted_at: Set(pack.deleted_at),
-    })
 }
