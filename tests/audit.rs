@@ -209,6 +209,37 @@ async fn r51_changes_tell_before_and_after() {
 }
 
 #[tokio::test]
+async fn r51_a_version_is_told_where_an_installation_was_moved_and_only_there() {
+    let app = TestApp::new().await;
+    let [acme, globex, umbrella] = app.managed_accounts(["Acme", "Globex", "Umbrella"]).await;
+    let installed = app.installed_pack("Orders", &[&acme, &globex, &umbrella]).await;
+    let seen = app.audit_so_far(&app.publisher).await;
+    app.update_on(&installed.pack, "2026-12-01").await;
+    app.tick().await;
+    let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
+    app.ok(&acme.token, "applyPendingUpdate", json!({ "updateId": update }), "alreadyApplied").await;
+    app.suspend(&umbrella).await;
+    app.advance_to("2026-11-30T23:00:00Z").await;
+    let version = |entry: &Value| changes(entry).into_iter().find(|(field, ..)| field == "version");
+    let moved = Some(("version".to_owned(), Some("1".to_owned()), Some("2".to_owned())));
+    assert_eq!(version(&seen.one(&app, &app.publisher, "applyPendingUpdate").await), moved);
+    let since = seen.since(&app, &app.publisher).await;
+    let of = |action: &str, installation: usize| {
+        let found = since.iter().find(|entry| {
+            entry.text("/action") == action && entry.text("/subjectId") == installed.installations[installation]
+        });
+        version(found.unwrap_or_else(|| panic!("no {action} of {installation}: {since:#?}")))
+    };
+    assert_eq!(of("scheduler.offerUpdate", 1), None);
+    assert_eq!(of("scheduler.applyUpdate", 1), moved);
+    assert_eq!(of("scheduler.applyUpdate", 2), None, "it was skipped");
+    let seen = app.audit_so_far(&app.publisher).await;
+    app.ok(&app.publisher, "reactivateAccount", json!({ "accountId": umbrella.id }), "account { id }").await;
+    app.tick().await;
+    assert_eq!(version(&seen.one(&app, &app.publisher, "scheduler.applyUpdate").await), moved, "it caught up");
+}
+
+#[tokio::test]
 async fn r51_changes_name_things_by_their_ids() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;

@@ -1,6 +1,7 @@
 //! Verdicts are kept, by what they take in memory: a client sends the same few documents again and again.
 //! By a hash that nobody can find a second text for, so that no text passes on another's verdict.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -60,12 +61,10 @@ impl Cache {
         judge: impl FnOnce() -> Result<Document, Vec<Objection>>,
     ) -> Arc<Checked> {
         let hash = sha256(text);
-        if let Some(known) = self.0.get(&hash) {
-            return known;
-        }
-        // Whoever asks at the same time finds the same.
-        let checked = Arc::new(Checked { hash, verdict: judge(), registered: AtomicBool::new(false) });
-        self.0.insert(hash, checked.clone());
+        let checked = || Arc::new(Checked { hash, verdict: judge(), registered: AtomicBool::new(false) });
+        // Whoever asks at the same time waits for the same verdict: one that took its place would forget that
+        // the document was registered.
+        let Ok(checked) = self.0.get_or_insert_with(&hash, || Ok::<_, Infallible>(checked()));
         checked
     }
 

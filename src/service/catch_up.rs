@@ -16,8 +16,9 @@ use crate::store::write::{installations, packs, releases};
 use super::Services;
 use super::error::Failure;
 use super::journal::Journal;
-use super::moves::{LONGEST_PAUSE, Numbers, Standing, Step, offered, tell_update};
+use super::moves::{LONGEST_PAUSE, Standing};
 use super::rollout::Batch;
+use super::updates::{Numbers, Step, offered, tell_update};
 
 /// What catching up has changed so far.
 #[derive(Default)]

@@ -16,9 +16,9 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
-use super::moves::{Numbers, Step, tell_update, withdraw_row};
 use super::releases::Ending;
 use super::rollout::Batch;
+use super::updates::{Numbers, Step, tell_update, withdraw_row};
 
 /// How a pack is to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use super::Services;
 use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::journal::{Entry, Journal, Subject};
-use super::moves::{Step, offered, tell_update, withdraw_row};
 use super::requests::{Repeatable, Turn};
+use super::updates::{Step, offered, tell_update, withdraw_row};
 
 impl Services {
     /// Installs a pack's current version (R31, R43). In a testing period the pending one is offered.

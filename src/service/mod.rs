@@ -7,6 +7,7 @@ mod catch_up;
 pub mod content_token;
 mod deleting;
 pub mod deleting_packs;
+mod draft;
 mod entitlement;
 pub mod error;
 mod holders;
@@ -27,6 +28,7 @@ pub mod sharing;
 mod signed_tokens;
 pub mod token_rotation;
 pub mod tokens;
+mod updates;
 
 use std::sync::Arc;
 

@@ -1,21 +1,17 @@
-//! Packs and their drafts (R10–R17).
+//! Packs: making, and changing what they are called and say (R10, R17).
 
 use crate::domain::account::Privilege;
-use crate::domain::id::{ComponentId, PackId};
-use crate::domain::pack::{
-    AddFault, Assessment, COMPONENTS_MAX, Candidate, DeploymentModel, DraftRow, Guide, InstallationType, Pack, Removal,
-    Standing, SupportInfo, assess, check_add, removal,
-};
-use crate::domain::packaged_component::NamedVersion;
+use crate::domain::id::PackId;
+use crate::domain::pack::{Assessment, DeploymentModel, Guide, InstallationType, Pack, Standing, SupportInfo};
 use crate::domain::refusal::PackRefusal;
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
 use crate::store::write::tasks::Work;
-use crate::store::write::{components, packs, tasks};
-use crate::store::{StoreResult, Tx};
+use crate::store::write::{packs, tasks};
 
 use super::Services;
 use super::access::Publisher;
-use super::error::{Error, Failure, Outcome, text_fault};
+use super::draft::Editing;
+use super::error::{Error, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
 
 /// A pack to be made.
@@ -34,13 +30,6 @@ pub struct PackEdit {
     pub name: Option<String>,
     pub description: Option<String>,
     pub support: Option<SupportInfo>,
-}
-
-/// An edit of a draft at work: the pack is locked, and what is due of it was carried out before.
-struct Editing<'a> {
-    tx: Tx,
-    pack: Pack,
-    journal: Journal<'a>,
 }
 
 impl Services {
@@ -132,244 +121,6 @@ impl Services {
             self.run_first_batch(task).await;
         }
         Ok(())
-    }
-
-    /// Adds components to the draft, each following its newest shareable version, all or none (R11–R14).
-    ///
-    /// # Errors
-    /// STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED,
-    /// API_SERVICE_IN_MULTI, NO_SHAREABLE_VERSION, PACK_FULL; not found.
-    pub async fn add_components(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        wanted: Vec<ComponentId>,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        if wanted.len() > COMPONENTS_MAX {
-            return Err(PackRefusal::PackFull.into());
-        }
-        let types = components::types(tx, &caller.scope, &wanted).await?;
-        if !wanted.iter().all(|id| types.iter().any(|(known, _)| known == id)) {
-            return Err(Failure::NotFound.into());
-        }
-        if wanted.is_empty() {
-            return Err(PackRefusal::EmptyList.into());
-        }
-        let rows = packs::draft(tx, pack).await?;
-        let shareable = components::with_shareable_version(tx, &wanted, pack.deployment_model.holds()).await?;
-        let candidates: Vec<_> = wanted
-            .iter()
-            .filter_map(|id| {
-                let (_, component_type) = types.iter().find(|(known, _)| known == id)?;
-                Some(Candidate {
-                    component_id: *id,
-                    component_type: *component_type,
-                    has_shareable_version: shareable.contains(id),
-                    in_draft: rows.iter().any(|row| row.component_id == *id),
-                })
-            })
-            .collect();
-        check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
-        let new: Vec<_> = wanted.iter().map(|id| (*id, self.ids.unguessable())).collect();
-        packs::add_draft_rows(tx, pack.id, &new).await?;
-        let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
-        for component in wanted.iter().take(COMPONENTS_MAX) {
-            entry = entry.refer("components", None, Some(Subject::Component(*component)));
-        }
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
-    }
-
-    /// Marks a component for removal by the next release; one that was never released just goes (R15).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL; not found.
-    pub async fn remove_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<Removal, PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        let row = self.row(tx, caller, pack, component).await?;
-        if row.marked_for_removal {
-            return Err(PackRefusal::MarkedForRemoval { component }.into());
-        }
-        let standing = pack.standing.at(editing.journal.now);
-        let pending = packs::content(tx, standing.pending.map(|p| p.version_id)).await?;
-        let current = packs::content(tx, standing.current_version).await?;
-        let removal = removal(pending.contains_key(&component) || current.contains_key(&component));
-        match removal {
-            Removal::Mark => packs::save_draft_row(tx, pack.id, component, row.pinned, true).await?,
-            Removal::Drop => packs::drop_draft_row(tx, pack.id, component).await?,
-        }
-        let entry = row_entry("removePackComponent", pack, component).set("markedForRemoval", removal == Removal::Mark);
-        editing.journal.note(entry);
-        self.finish_edit(editing).await?;
-        Ok(removal)
-    }
-
-    /// Takes back the mark for removal (R15).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL; not found.
-    pub async fn restore_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        let row = self.row(tx, caller, pack, component).await?;
-        if !row.marked_for_removal {
-            return Err(PackRefusal::NotMarkedForRemoval { component }.into());
-        }
-        packs::save_draft_row(tx, pack.id, component, row.pinned, false).await?;
-        let entry = row_entry("restorePackComponent", pack, component).change(
-            "markedForRemoval",
-            Some("true".into()),
-            Some("false".into()),
-        );
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
-    }
-
-    /// Pins a component to one version, older ones included (R16, R32).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL, VERSION_OF_OTHER_COMPONENT,
-    /// NOT_SHAREABLE, VERSION_DELETED, WRONG_DEPLOYMENT_MODEL; not found.
-    pub async fn pin_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        version: NamedVersion,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        let found = components::version(tx, &caller.scope, version.id).await?;
-        let (chosen, deleted) = found.filter(|(found, _)| found.kind == version.kind).ok_or(Failure::NotFound)?;
-        let row = self.row(tx, caller, pack, component).await?;
-        let refusal = match () {
-            () if row.marked_for_removal => Some(PackRefusal::MarkedForRemoval { component }),
-            () if chosen.component_id != component => Some(PackRefusal::VersionOfOtherComponent),
-            () if !chosen.shareable => Some(PackRefusal::NotShareable),
-            () if deleted => Some(PackRefusal::VersionDeleted),
-            () if chosen.kind != pack.deployment_model.holds() => Some(PackRefusal::WrongDeploymentModel),
-            () => None,
-        };
-        if let Some(refusal) = refusal {
-            return Err(refusal.into());
-        }
-        packs::save_draft_row(tx, pack.id, component, Some(version.id), false).await?;
-        let named = |id| Subject::version(chosen.kind, id);
-        let (before, after) = (row.pinned.map(named), Some(named(version.id)));
-        let entry = row_entry("pinPackComponent", pack, component).refer("pinned", before, after);
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
-    }
-
-    /// Lets a component follow its newest shareable version again (R16).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_PINNED; not found.
-    pub async fn unpin_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        let row = self.row(tx, caller, pack, component).await?;
-        let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
-        packs::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
-        let before = Subject::version(pack.deployment_model.holds(), pinned);
-        let entry = row_entry("unpinPackComponent", pack, component).refer("pinned", Some(before), None);
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
-    }
-
-    /// Begins an edit: checks the privilege, carries out what is due, locks the pack, checks the revision.
-    async fn edit(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<Editing<'_>, PackRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.id()), pack, now).await?;
-        let journal = Journal::of(self, caller, now);
-        let tx = self.db.begin().await?;
-        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
-        match expected_revision {
-            Some(expected) if expected != pack.revision => {
-                Err(PackRefusal::StaleRevision { current: pack.revision }.into())
-            }
-            _ => Ok(Editing { tx, pack, journal }),
-        }
-    }
-
-    /// Ends an edit: counts the revision on, keeps up what is kept on the pack, and makes it so.
-    async fn finish_edit(&self, editing: Editing<'_>) -> Outcome<(), PackRefusal> {
-        let Editing { tx, pack, journal } = editing;
-        packs::save_revision(&tx, pack.id, pack.revision.saturating_add(1), journal.now).await?;
-        self.reassess(&tx, &pack).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// The draft row of one of the caller's components.
-    async fn row(
-        &self,
-        tx: &Tx,
-        caller: &Publisher,
-        pack: &Pack,
-        component: ComponentId,
-    ) -> Outcome<DraftRow, PackRefusal> {
-        if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
-            return Err(Failure::NotFound.into());
-        }
-        let rows = packs::draft(tx, pack).await?;
-        let row = rows.into_iter().find(|row| row.component_id == component);
-        row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
-    }
-
-    /// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has.
-    pub(super) async fn reassess(&self, tx: &Tx, pack: &Pack) -> StoreResult<()> {
-        let rows = packs::draft(tx, pack).await?;
-        let in_force = packs::content(tx, pack.standing.in_force()).await?;
-        packs::save_assessment(tx, pack.id, assess(&rows, &in_force)).await
-    }
-}
-
-fn row_entry(action: &'static str, pack: &Pack, component: ComponentId) -> Entry {
-    Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone()).refer(
-        "component",
-        None,
-        Some(Subject::Component(component)),
-    )
-}
-
-fn add_refusal(fault: AddFault) -> PackRefusal {
-    match fault {
-        AddFault::AlreadyInPack(components) => PackRefusal::ComponentAlreadyInPack { components },
-        AddFault::TypeNotAllowed(components) => PackRefusal::ComponentTypeNotAllowed { components },
-        AddFault::ApiServiceInMulti(components) => PackRefusal::ApiServiceInMulti { components },
-        AddFault::NoShareableVersion(components) => PackRefusal::NoShareableVersion { components },
-        AddFault::PackFull => PackRefusal::PackFull,
     }
 }
 

@@ -18,8 +18,9 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
-use super::moves::{Numbers, Standing, applied, given_up, tell_update};
+use super::moves::Standing;
 use super::rollout::Batch;
+use super::updates::{Numbers, applied, given_up, tell_update};
 
 impl Services {
     /// Tries the failed updates of the newest started release again, now, and again with growing pauses;
