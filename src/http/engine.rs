@@ -186,7 +186,7 @@ impl Engine {
                 }
                 told.of(if never_subscribed { Answer { phase: Phase::Refused, ..answer } } else { answer })
             }
-            Err(_) => Answer::failed(&Failure::bug("a subscription panicked"), &request_id),
+            Err(_) => told.of(Answer::failed(&Failure::bug("a subscription panicked"), &request_id)),
         });
         match viewer {
             Some(viewer) => while_welcome(self.services.clone(), *viewer, answers.boxed()),

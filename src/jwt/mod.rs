@@ -22,7 +22,7 @@ use keys::Keys;
 
 /// How soon after an attempt to get the keys an unknown one may make another: whoever sends nonsense
 /// can't make the server ask more often.
-pub const UNKNOWN_KEY_PAUSE: chrono::Duration = chrono::Duration::seconds(30);
+const UNKNOWN_KEY_PAUSE: chrono::Duration = chrono::Duration::seconds(30);
 
 /// The longest token that is looked at.
 const LENGTH_MAX: usize = 16 * 1024;

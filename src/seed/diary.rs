@@ -79,7 +79,7 @@ impl Diary {
         let (from, to) = (life.number(update.from_version_id).to_string(), issue.version.number.to_string());
         let offered = issue.fate != Fate::Immediate && update.skip_reason != Some(SkipReason::NotEntitled);
         if offered && let Some(entry) = self.about(update.offered_at, "scheduler.offerUpdate", Actor::scheduler(), of) {
-            entry.set("update.state", "OFFERED").set("version", &from);
+            entry.set("update.state", "OFFERED");
         }
         let Some(at) = update.settled_at else { return };
         let before = offered.then_some("OFFERED");
@@ -100,7 +100,7 @@ impl Diary {
                 .change("update.state", before, Some(state(update.state)))
                 .change("update.how", None, update.how.map(how))
                 .change("update.skipReason", None, update.skip_reason.map(reason))
-                .change("version", None, Some(now));
+                .change("version", Some(&from), Some(now));
         }
     }
 }

@@ -140,6 +140,12 @@ impl Entry {
         Self { account_name: Some(account.name.clone()), ..self.concerning(account.id) }
     }
 
+    /// Names the account, if it is a managed one: of a publisher's own the log needs no name.
+    #[must_use]
+    pub fn concerning_managed(self, account: &Account) -> Self {
+        if account.id == account.publisher_id { self } else { self.concerning_account(account) }
+    }
+
     /// Adds a field that changed; one that didn't is left out.
     #[must_use]
     pub fn change(self, field: &str, before: Option<String>, after: Option<String>) -> Self {

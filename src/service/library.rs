@@ -13,7 +13,7 @@ use crate::store::write::{components, grants, library};
 use crate::store::{StoreResult, Tx};
 
 use super::Services;
-use super::access::{Managed, Publisher};
+use super::access::{Managed, Publisher, Viewer};
 use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
 use super::requests::{Repeatable, Turn};
@@ -28,12 +28,14 @@ pub struct NewProcess {
 }
 
 impl NewProcess {
-    /// What is needed to publish: sharing with groups is the groups' privilege, as it is for packs. Taking
-    /// away all groups that a process is shared with needs it too, which the process tells.
-    #[must_use]
-    pub fn needs(groups: usize) -> &'static [Privilege] {
-        let both = &[Privilege::PackagedComponentManagement, Privilege::AccountGroupManagement];
-        if groups == 0 { &both[..1] } else { both }
+    /// Whether somebody may publish to so many groups: sharing is the groups' privilege, as it is for packs.
+    /// Taking away all groups that a process is shared with needs it too, which the process tells.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] (R4).
+    pub fn check_may(viewer: &Viewer, groups: usize) -> Result<(), Failure> {
+        viewer.require(Privilege::PackagedComponentManagement)?;
+        if groups == 0 { Ok(()) } else { viewer.require(Privilege::AccountGroupManagement) }
     }
 }
 
@@ -49,9 +51,7 @@ impl Services {
         caller: &Publisher,
         new: NewProcess,
     ) -> Outcome<LibraryProcessId, LibraryRefusal> {
-        for privilege in NewProcess::needs(new.groups.len()) {
-            caller.viewer.require(*privilege)?;
-        }
+        NewProcess::check_may(&caller.viewer, new.groups.len())?;
         let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         let found = find_package(&tx, caller, new.package).await?;

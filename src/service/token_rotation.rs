@@ -13,7 +13,7 @@ use crate::store::write::accounts;
 use super::Services;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Subject};
-use super::tokens::{IssuedToken, NewToken, token_name};
+use super::tokens::{IssuedToken, Making, NewToken};
 
 /// How a token is replaced.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +70,8 @@ impl Services {
         if former.keeps_the_account_open() && expires_at.is_some() {
             self.check_others_keep_open(&tx, &former).await?;
         }
-        let name = token_name(&former.name)?;
-        let new = NewToken { name: name.as_str(), role: former.role, expires_at, secret: ids::secret("pwt_") };
-        let issued = self.insert_token(&tx, &mut journal, &account, &name, new, "createApiToken").await?;
+        let new = NewToken { name: &former.name, role: former.role, expires_at, secret: ids::secret("pwt_") };
+        let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Another).await?;
         accounts::save_replaced_by(&tx, former.id, issued.token_id).await?;
         let entry = Entry::of("commandLine.rotateApiToken", Subject::ApiToken(former.id), former.name.clone()).refer(
             "replacedBy",
@@ -88,8 +87,7 @@ impl Services {
             accounts::save_expires(&tx, former.id, end).await?;
             (entry.change("expiresAt", text(former.expires_at), text(Some(end))), end)
         };
-        let concerns = account.id != account.publisher_id;
-        journal.note(if concerns { entry.concerning_account(&account) } else { entry });
+        journal.note(entry.concerning_managed(&account));
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(Rotated { issued, expires_at, former_ends_at })

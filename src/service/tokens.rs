@@ -186,7 +186,7 @@ impl Services {
         accounts::save(&tx, &account).await?;
         let new =
             NewToken { name: name.as_str(), role: Role::Administrator, expires_at: None, secret: ids::secret("pwt_") };
-        let issued = self.insert_token(&tx, &mut journal, &account, &name, new, "enrolManagedAccount").await?;
+        let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Enrolment).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(issued)
@@ -215,7 +215,8 @@ impl Services {
             account.enrolled_at = Some(journal.now);
             accounts::save(&tx, &account).await?;
         }
-        let issued = self.insert_token(&tx, &mut journal, &account, &name, new, "createApiToken").await?;
+        let new = NewToken { name: name.as_str(), ..new };
+        let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Another).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(issued)
@@ -226,14 +227,13 @@ impl Services {
         tx: &Tx,
         journal: &mut Journal<'_>,
         account: &Account,
-        name: &Name,
         new: NewToken<'_>,
-        action: &'static str,
+        making: Making,
     ) -> Result<IssuedToken, StoreError> {
         let token = ApiToken {
             id: self.ids.next(),
             account_id: account.id,
-            name: name.as_str().to_owned(),
+            name: new.name.to_owned(),
             role: new.role,
             created_at: journal.now,
             created_by: journal.actor().clone(),
@@ -243,18 +243,13 @@ impl Services {
             replaced_by: None,
         };
         accounts::insert_token(tx, &token, ids::hash(&new.secret)).await?;
-        let enrolment = action == "enrolManagedAccount";
-        // The name of the token is the account's alone.
-        let (subject, name) = if enrolment {
-            (Subject::account(account), account.name.clone())
-        } else {
-            (Subject::ApiToken(token.id), token.name.clone())
+        let entry = match making {
+            Making::Another => Entry::of("createApiToken", Subject::ApiToken(token.id), token.name.clone()),
+            // The name of the token is the account's alone.
+            Making::Enrolment => Entry::of("enrolManagedAccount", Subject::account(account), account.name.clone()),
         };
-        let mut entry = Entry::of(action, subject, name).set("role", crate::store::convert::Stored::stored(token.role));
-        if account.id != account.publisher_id {
-            entry = entry.concerning_account(account);
-        }
-        journal.note(entry);
+        let role = crate::store::convert::Stored::stored(token.role);
+        journal.note(entry.set("role", role).concerning_managed(account));
         Ok(IssuedToken { token_id: token.id, secret: new.secret })
     }
 
@@ -282,15 +277,12 @@ impl Services {
         }
         self.check_others_keep_open(&tx, &token).await?;
         accounts::save_revoked(&tx, token.id, journal.now).await?;
-        let mut entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
+        let entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
             "revokedAt",
             None,
             Some(journal.now.to_rfc3339()),
         );
-        if account.id != account.publisher_id {
-            entry = entry.concerning_account(&account);
-        }
-        journal.note(entry);
+        journal.note(entry.concerning_managed(&account));
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(())
@@ -347,10 +339,17 @@ impl Services {
     }
 
     pub(super) async fn command_line_journal(&self, account: AccountId) -> Result<Journal<'_>, Failure> {
-        let tx = self.db.begin().await?;
-        let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+        let account = accounts::by_id(&self.db, account).await?.ok_or(Failure::NotFound)?;
         Ok(Journal::of_command_line(self, account.publisher_id, self.clock.now()))
     }
+}
+
+/// What a token is made for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Making {
+    /// A managed account's first one (R1).
+    Enrolment,
+    Another,
 }
 
 /// A token that is about to be made.

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::account::Privilege;
 use crate::graphql::context::ContextExt as _;
+use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids;
 use crate::graphql::refusals::LibraryError;
 use crate::graphql::scalars::Markdown;
@@ -82,10 +83,8 @@ impl Library {
         ctx: &Context<'_>,
         #[graphql(desc = "What to do.")] input: PublishToProcessLibraryInput,
     ) -> Result<PublishToProcessLibraryPayload> {
-        let mut caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
-        for privilege in NewProcess::needs(input.group_ids.len()) {
-            caller = publisher(ctx, *privilege)?;
-        }
+        let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
+        NewProcess::check_may(&caller.viewer, input.group_ids.len()).or_failure()?;
         let package = ids::packaged_component_id(&input.packaged_component_id)?;
         let new = NewProcess { package, groups: ids::group_ids(&input.group_ids)?, description: input.description.0 };
         let outcome = ctx.services().publish_to_library(&caller, new).await;
