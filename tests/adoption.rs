@@ -5,13 +5,9 @@ use chrono::Duration;
 use packwright::domain::adoption::{CurveFault, CurvePart};
 use packwright::domain::installation::FailureCode;
 use packwright::service::Settings;
-use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
-use crate::invariants_checks::each_change_is_tallied_once;
-use crate::invariants_rows::Rows;
 use crate::support::{At, Installed, Managed, Setup, TestApp, instant};
-use crate::support_more::tables;
 
 const COUNTS: &str =
     "adoption { installationCount accountCount frozenCount byVersion { version { number } installationCount } }";
@@ -234,36 +230,4 @@ fn r27_points_are_evenly_spaced_with_both_ends() {
     assert!(part(4).unwrap().instants(end + Duration::microseconds(1)).is_empty());
     assert_eq!((part(1), part(201)), (Err(CurveFault::Points), Err(CurveFault::Points)));
     assert_eq!(CurvePart::new(Some(end), Some(begin), 2, end, end), Err(CurveFault::FromAfterTo));
-}
-
-#[tokio::test]
-async fn r49_what_was_there_before_the_tallies_is_tallied_by_the_migration() {
-    let app = TestApp::new().await;
-    let ([acme, globex, initech], installed) = three_accounts(&app).await;
-    let canceled = app.update_on(&installed.pack, "2026-12-01").await;
-    app.apply(&acme, &installed.installations[0]).await;
-    app.advance_by(60).await;
-    app.cancel(&canceled).await;
-    app.suspend(&globex).await;
-    app.mover.fail(&installed.installations[2], u32::MAX, FailureCode::Internal);
-    let dated = app.update_on(&installed.pack, "2026-12-01").await;
-    app.apply(&acme, &installed.installations[0]).await;
-    app.live_until("2026-12-02T00:00:00Z").await;
-    app.mover.mend();
-    app.uninstall(&initech, &installed.installations[2]).await;
-    app.update_now(&installed.pack).await;
-    let before = [ends_with(&app, &canceled).await, ends_with(&app, &dated).await];
-    assert_eq!(before, [[3, 1, 0, 0, 0, 0], [3, 1, 0, 0, 1, 1]]);
-
-    let database = tables(&app);
-    for statement in [
-        "DROP TABLE release_tally",
-        "DROP INDEX installation_of_account_and_pack",
-        "DELETE FROM seaql_migrations WHERE version = 'm0004_adoption'",
-    ] {
-        database.execute_unprepared(statement).await.unwrap();
-    }
-    packwright::app::migrate(&app.app.services.db).await.unwrap();
-    assert_eq!([ends_with(&app, &canceled).await, ends_with(&app, &dated).await], before);
-    each_change_is_tallied_once(&Rows::read(&app).await, "after the migration");
 }

@@ -1,11 +1,10 @@
 //! The process library under several calls at once, on a database of before, and what its answers cost (R53).
 
-use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use crate::library::{AVAILABLE, PUBLISHED, failure, publishing};
 use crate::support::{At as _, Managed, TestApp};
-use crate::support_more::{tables, unknown_like};
+use crate::support_more::unknown_like;
 
 #[tokio::test]
 async fn r03_a_hidden_process_costs_as_much_as_one_that_is_not_there() {
@@ -152,24 +151,4 @@ async fn r20_the_library_costs_the_same_for_many() {
         counts.push(count);
     }
     assert_eq!(counts[0], counts[1]);
-}
-
-#[tokio::test]
-async fn r53_a_database_from_before_the_library_gets_it() {
-    let app = TestApp::new().await;
-    let acme = app.managed("Acme").await;
-    let before = app.world().await;
-    for statement in [
-        "DROP TABLE library_copy",
-        "DROP TABLE library_share",
-        "DROP TABLE library_process",
-        "DELETE FROM seaql_migrations WHERE version = 'm0003_library'",
-    ] {
-        tables(&app).execute_unprepared(statement).await.unwrap();
-    }
-    assert_eq!(packwright::app::pending_migrations(&app.app.services.db).await.unwrap(), 1, "later ones are there");
-    packwright::app::migrate(&app.app.services.db).await.unwrap();
-    assert_eq!(app.world().await, before);
-    app.template("Order import", &[&app.all_accounts().await]).await;
-    app.copy(&acme, "Order import").await;
 }

@@ -37,7 +37,9 @@ CREATE TABLE api_token (
     actor_account_id $uuid,
     last_used_at $instant,
     expires_at $instant,
-    revoked_at $instant
+    revoked_at $instant,
+    -- The token that a rotation made in its place (R1).
+    replaced_by $uuid
 );
 CREATE INDEX api_token_newest ON api_token (account_id, created_at, id);
 
@@ -164,6 +166,7 @@ CREATE INDEX pack_by_name ON integration_pack (publisher_id, name_key, id);
 CREATE INDEX pack_by_creation ON integration_pack (publisher_id, created_at, id);
 CREATE INDEX pack_by_edit ON integration_pack (publisher_id, updated_at, id);
 CREATE INDEX pack_with_newer ON integration_pack (publisher_id, name_key, id) WHERE newer_count > 0 AND deleted_at IS NULL;
+CREATE INDEX pack_deleted ON integration_pack (publisher_id, id) WHERE deleted_at IS NOT NULL;
 CREATE INDEX pack_due ON integration_pack (pending_starts_at) WHERE pending_starts_at IS NOT NULL;
 
 CREATE TABLE draft_row (
@@ -284,6 +287,20 @@ CREATE INDEX installation_batch ON installation (pack_id, id);
 CREATE INDEX installation_by_account_name ON installation (pack_id, account_name_key, id);
 CREATE INDEX installation_by_version ON installation (version_id) WHERE uninstalled_at IS NULL;
 CREATE INDEX installation_heard ON installation (account_id, pack_id, heard_from);
+-- The accounts that have a pack installed, and those of them with the grant, are counted from this index alone.
+CREATE INDEX installation_of_account_and_pack ON installation (pack_id, account_id) WHERE uninstalled_at IS NULL;
+
+-- The intervals of the event log in which an account heard of a pack's releases, and that ended while the
+-- pack stayed installed: by a freeze, before the grant came back (R45, R50).
+CREATE TABLE heard_before (
+    account_id $uuid NOT NULL REFERENCES account (id),
+    pack_id $uuid NOT NULL,
+    installation_id $uuid NOT NULL REFERENCES installation (id),
+    heard_from bigint NOT NULL,
+    heard_until bigint NOT NULL,
+    PRIMARY KEY (account_id, pack_id, installation_id, heard_from)
+);
+CREATE INDEX heard_before_age ON heard_before (heard_until);
 
 CREATE TABLE installation_update (
     installation_id $uuid NOT NULL REFERENCES installation (id),
@@ -314,6 +331,24 @@ CREATE INDEX update_to_be_tried_again ON installation_update (release_id, next_a
     WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX update_newest ON installation_update (installation_id, offered_at, release_id);
 
+-- How many updates of a release came to a state at an instant: one row a transaction, release and
+-- instant, only ever added. Written by whatever saves updates, in its transaction.
+CREATE TABLE release_tally (
+    id $serial,
+    release_id $uuid NOT NULL REFERENCES pack_release (id),
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    at $instant NOT NULL,
+    offered integer NOT NULL,
+    applied_early integer NOT NULL,
+    applied_automatically integer NOT NULL,
+    applied_immediately integer NOT NULL,
+    skipped integer NOT NULL,
+    -- Goes down again by what a retry applied.
+    failed integer NOT NULL
+);
+CREATE INDEX tally_of_release ON release_tally (release_id, at);
+CREATE INDEX tally_of_pack ON release_tally (pack_id, at);
+
 -- What follows from a decision for installations or accounts, done in batches (R49).
 CREATE TABLE task (
     id $uuid PRIMARY KEY,
@@ -332,6 +367,13 @@ CREATE TABLE task (
 );
 CREATE INDEX task_due ON task (not_before, id);
 CREATE INDEX task_of_pack ON task (pack_id, id);
+
+-- Where the event log begins: what stood at this place or before it was pruned.
+CREATE TABLE event_log (
+    id integer PRIMARY KEY CHECK (id = 1),
+    pruned_to bigint NOT NULL
+);
+INSERT INTO event_log (id, pruned_to) VALUES (1, 0);
 
 CREATE TABLE event (
     sequence $serial,
@@ -359,6 +401,9 @@ CREATE INDEX event_of_publisher ON event (publisher_id, sequence);
 CREATE INDEX event_of_account ON event (account_id, sequence) WHERE account_id IS NOT NULL;
 CREATE INDEX event_for_installed ON event (publisher_id, sequence) WHERE audience = 'PUBLISHER_AND_INSTALLED';
 CREATE INDEX event_of_release ON event (release_id, sequence) WHERE release_id IS NOT NULL;
+CREATE INDEX event_of_publisher_by_kind ON event (publisher_id, kind, sequence);
+CREATE INDEX event_of_pack_by_kind ON event (pack_id, kind, sequence);
+CREATE INDEX event_of_installation ON event (installation_id, sequence) WHERE installation_id IS NOT NULL;
 
 CREATE TABLE audit_entry (
     id $uuid PRIMARY KEY,
@@ -369,16 +414,30 @@ CREATE TABLE audit_entry (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
+    -- The name that the account of the actor had then: the other reader is told it in the place of the token's.
+    actor_account_name text,
     action text NOT NULL,
     subject_type text NOT NULL,
     subject_id text NOT NULL,
     subject_name text,
+    -- The subject as the managed account knows it, where that is another than the publisher's.
+    own_subject_type text,
+    own_subject_id text,
+    own_subject_name text,
     -- A JSON array of the fields that changed.
     changes text NOT NULL,
     request_id text
 );
-CREATE INDEX audit_of_publisher ON audit_entry (publisher_id, occurred_at, id);
-CREATE INDEX audit_of_account ON audit_entry (account_id, occurred_at, id) WHERE account_id IS NOT NULL;
+-- By kind of actor; the whole log is the few kinds together.
+CREATE INDEX audit_of_publisher_by_kind ON audit_entry (publisher_id, actor_kind, occurred_at, id);
+CREATE INDEX audit_of_account_by_kind ON audit_entry (account_id, actor_kind, occurred_at, id)
+    WHERE account_id IS NOT NULL;
+CREATE INDEX audit_of_publisher_by_action ON audit_entry (publisher_id, action, occurred_at, id);
+CREATE INDEX audit_of_account_by_action ON audit_entry (account_id, action, occurred_at, id)
+    WHERE account_id IS NOT NULL;
+CREATE INDEX audit_of_token ON audit_entry (actor_token_id, occurred_at, id) WHERE actor_token_id IS NOT NULL;
+CREATE INDEX audit_of_subject ON audit_entry (subject_id, occurred_at, id);
+CREATE INDEX audit_of_own_subject ON audit_entry (own_subject_id, occurred_at, id) WHERE own_subject_id IS NOT NULL;
 
 CREATE TABLE client_request (
     account_id $uuid NOT NULL REFERENCES account (id),
@@ -391,3 +450,36 @@ CREATE TABLE client_request (
     PRIMARY KEY (account_id, mutation, client_request_id)
 );
 CREATE INDEX client_request_age ON client_request (created_at);
+
+-- A process that a publisher shares as a template (R53). One row a package for good: a package that comes back
+-- after it was withdrawn is the same entry.
+CREATE TABLE library_process (
+    id $uuid PRIMARY KEY,
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    component_version_id $uuid NOT NULL UNIQUE REFERENCES component_version (id),
+    -- The component's and the package's, which never change: an account reads them here and nowhere else.
+    name text NOT NULL,
+    name_key $key NOT NULL,
+    version text NOT NULL,
+    description text NOT NULL,
+    published_at $instant NOT NULL,
+    withdrawn_at $instant,
+    copy_count bigint NOT NULL
+);
+CREATE INDEX library_by_name ON library_process (publisher_id, name_key, id) WHERE withdrawn_at IS NULL;
+
+-- With which groups it is shared; nothing of one that is withdrawn.
+CREATE TABLE library_share (
+    process_id $uuid NOT NULL REFERENCES library_process (id),
+    group_id $uuid NOT NULL REFERENCES account_group (id),
+    PRIMARY KEY (process_id, group_id)
+);
+CREATE INDEX library_of_group ON library_share (group_id, process_id);
+
+-- Where a component came from that an account copied, as it was then.
+CREATE TABLE library_copy (
+    component_id $uuid PRIMARY KEY REFERENCES component (id),
+    process_id $uuid NOT NULL REFERENCES library_process (id),
+    name text NOT NULL,
+    version text NOT NULL
+);

@@ -1,6 +1,6 @@
-//! The first step: accounts, packages, packs, releases, installations, the event and the audit log.
+//! The first step: all tables and their indexes.
 //!
-//! The tables stand in `m0001_lifecycle.sql`.
+//! They stand in `m0001_schema.sql`.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseBackend, DbErr, Statement};
@@ -11,14 +11,19 @@ pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
-        "m0001_lifecycle"
+        "m0001_schema"
     }
 }
 
-const TABLES: &str = include_str!("m0001_lifecycle.sql");
+const TABLES: &str = include_str!("m0001_schema.sql");
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        // PostgreSQL would do so by itself, SQLite only when it is asked to.
+        Some(true)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         spelling::run(manager, TABLES).await?;
