@@ -38,6 +38,8 @@ mod gate;
 mod gate_fuzz;
 mod gate_language;
 mod gate_limits;
+mod gate_memory;
+mod gate_words;
 mod graphiql;
 mod groups;
 mod hostile;

@@ -36,7 +36,7 @@ impl Weighter<[u8; 32], Arc<Checked>> for Bytes {
     fn weight(&self, _: &[u8; 32], checked: &Arc<Checked>) -> u64 {
         let of_verdict = match &checked.verdict {
             Ok(document) => document.bytes(),
-            Err(objections) => objections.iter().map(|objection| 128 + objection.message.len()).sum(),
+            Err(objections) => objections.iter().map(|objection| 128 + objection.message.capacity()).sum(),
         };
         (256 + of_verdict) as u64
     }

@@ -23,7 +23,7 @@ pub(super) struct Variable {
 impl Variable {
     /// About how many bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
-        128 + self.default.as_ref().map_or(0, |value| 2 * value.to_string().len())
+        128 + self.name.as_str().len() + self.default.as_ref().map_or(0, weight)
     }
 }
 
@@ -217,6 +217,21 @@ impl<'a> Coercing<'a> {
         }
         Value::Object(taken)
     }
+}
+
+/// About how many bytes a value takes in memory, and not fewer.
+pub(super) fn weight(value: &Value) -> usize {
+    /// What an entry of an object takes beside its key and its value.
+    const ENTRY: usize = 96;
+    size_of::<Value>()
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.capacity(),
+            Value::Array(items) => {
+                (items.capacity() - items.len()) * size_of::<Value>() + items.iter().map(weight).sum::<usize>()
+            }
+            Value::Object(entries) => entries.iter().map(|(key, value)| ENTRY + key.capacity() + weight(value)).sum(),
+        }
 }
 
 /// A number without a fraction, however it is written.

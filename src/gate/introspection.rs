@@ -1,107 +1,295 @@
-//! How much of the schema an operation may ask for. Introspection is free and open to everybody, and its
-//! lists lead from types to types and back: a short text could ask for more than memory holds.
+//! How much of the schema an operation asks for. Introspection is open to everybody, and its lists lead from
+//! types to types and back: a short text could ask for more than memory holds. So the answer is weighed with
+//! the schema at hand before it is made: each field with its name in the answer and the text that it gives.
 
-use apollo_compiler::ExecutableDocument;
-use apollo_compiler::executable::{Operation, Selection, SelectionSet};
+use apollo_compiler::ast::{FieldDefinition, InputValueDefinition, Type, Value};
+use apollo_compiler::collections::HashMap;
+use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet};
+use apollo_compiler::schema::{DirectiveDefinition, EnumValueDefinition, ExtendedType, Implementers};
+use apollo_compiler::{ExecutableDocument, Name, Node, Schema};
 
 use super::objection::Objection;
 
 /// How many lists that lead from a type to others may stand within each other. Tools need two.
 const LISTS_MAX: u64 = 2;
-/// About how many fields the schema's answer may have: twice what tools ask for when they read all of it.
-const FIELDS_MAX: u64 = 750_000;
+/// The heaviest answer, in bytes: more than twice what tools ask for when they read all of the schema.
+const BYTES_MAX: u64 = 4 << 20;
+/// What a field takes in memory while the answer is made, beside its name and its text.
+const FIELD_BYTES: u64 = 64;
 
-/// What a selection comes to.
-#[derive(Clone, Copy, Default)]
-struct Asked {
-    /// About how many fields its answer has.
-    fields: u64,
-    /// How many lists that lead from types to types stand within each other.
-    lists: u64,
+/// What an operation asks of the schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Introspection {
+    /// About how many bytes this part of the answer takes while it is made; 0 for an operation without one.
+    pub(super) bytes: u64,
+    /// Whether the operation asks for nothing else, so that its answer is the same each time.
+    pub(super) is_all: bool,
 }
 
-struct Asking<'a> {
-    document: &'a ExecutableDocument,
-    /// How many types the schema has.
-    types: u64,
+/// Weighs an operation of a valid document whose fragments don't spread out without bounds.
+///
+/// # Errors
+/// An objection when it asks for too much.
+pub(super) fn weigh(
+    operation: &Operation,
+    document: &ExecutableDocument,
+    schema: &Schema,
+) -> Result<Introspection, Vec<Objection>> {
+    let roots = roots(operation, document);
+    if roots.asked.is_empty() {
+        return Ok(Introspection::default());
+    }
+    let lists = Lists { document };
+    let deep = roots.asked.iter().map(|field| lists.under(field)).max().unwrap_or_default();
+    if deep > LISTS_MAX {
+        let message = format!(
+            "The introspection asks for {deep} lists of fields or types within each other, and may ask for {LISTS_MAX}; ask for less at once."
+        );
+        return Err(vec![Objection::validation(message).bounded(LISTS_MAX, deep)]);
+    }
+    let mut weighing = Weighing { document, schema, implementers: schema.implementers_map(), bytes: 0 };
+    for field in &roots.asked {
+        weighing.root(field);
+    }
+    if weighing.is_too_much() {
+        let message = format!(
+            "The introspection asks for more than {BYTES_MAX} bytes, and may ask for so many; ask for less at once."
+        );
+        return Err(vec![Objection::validation(message).bounded(BYTES_MAX, weighing.bytes)]);
+    }
+    Ok(Introspection { bytes: weighing.bytes, is_all: !roots.has_others })
 }
 
-/// Checks each operation of a valid document whose fragments don't spread out without bounds.
-pub(super) fn check(document: &ExecutableDocument, types: usize) -> Result<(), Vec<Objection>> {
-    let asking = Asking { document, types: types as u64 };
-    match document.operations.iter().find_map(|operation| asking.objection(operation)) {
-        Some(objection) => Err(vec![objection]),
-        None => Ok(()),
-    }
+/// The fields of an operation's root.
+#[derive(Default)]
+struct Roots<'a> {
+    /// `__schema` and `__type`.
+    asked: Vec<&'a Field>,
+    /// Whether there are fields beside these and `__typename`.
+    has_others: bool,
 }
 
-impl Asking<'_> {
-    fn objection(&self, operation: &Operation) -> Option<Objection> {
-        let asked = self.root(&operation.selection_set);
-        let (asked, limit, what) = if asked.lists > LISTS_MAX {
-            (asked.lists, LISTS_MAX, "lists of fields or types within each other")
-        } else if asked.fields > FIELDS_MAX {
-            (asked.fields, FIELDS_MAX, "fields, about")
-        } else {
-            return None;
-        };
-        let message =
-            format!("The introspection asks for {asked} {what}, and may ask for {limit}; ask for less at once.");
-        Some(Objection::validation(message).bounded(limit, asked))
-    }
-
-    /// Of `__schema` and `__type` alone, which stand at the root.
-    fn root(&self, set: &SelectionSet) -> Asked {
-        self.sum(set, |selection| match selection {
-            Selection::Field(field) if field.name.starts_with("__") => {
-                field.selection_set.as_ref().map_or_else(Asked::default, |set| self.below(set))
-            }
-            Selection::Field(_) => Asked::default(),
-            Selection::InlineFragment(inline) => self.root(&inline.selection_set),
-            Selection::FragmentSpread(spread) => {
-                self.fragment(&spread.fragment_name).map_or_else(Asked::default, |set| self.root(set))
-            }
-        })
-    }
-
-    fn below(&self, set: &SelectionSet) -> Asked {
-        self.sum(set, |selection| match selection {
-            Selection::Field(field) => {
-                let below = field.selection_set.as_ref().map_or_else(Asked::default, |set| self.below(set));
-                let (size, leads_on) = self.list(&field.name);
-                Asked {
-                    fields: size.saturating_mul(below.fields).saturating_add(1),
-                    lists: below.lists + u64::from(leads_on),
+fn roots<'a>(operation: &'a Operation, document: &'a ExecutableDocument) -> Roots<'a> {
+    let mut roots = Roots::default();
+    let mut sets = vec![&operation.selection_set];
+    while let Some(set) = sets.pop() {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) if field.name == "__typename" => {}
+                Selection::Field(field) if field.name.starts_with("__") => roots.asked.push(field),
+                Selection::Field(_) => roots.has_others = true,
+                Selection::InlineFragment(inline) => sets.push(&inline.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    sets.extend(document.fragments.get(&spread.fragment_name).map(|it| &it.selection_set));
                 }
+            }
+        }
+    }
+    roots
+}
+
+/// Counts lists that lead from types to types within each other.
+struct Lists<'a> {
+    document: &'a ExecutableDocument,
+}
+
+impl Lists<'_> {
+    fn under(&self, field: &Field) -> u64 {
+        field.selection_set.as_ref().map_or(0, |set| self.below(set))
+    }
+
+    fn below(&self, set: &SelectionSet) -> u64 {
+        let deepest = set.selections.iter().map(|selection| match selection {
+            Selection::Field(field) => {
+                let leads_on = matches!(field.name.as_str(), "fields" | "inputFields" | "interfaces" | "possibleTypes");
+                u64::from(leads_on) + self.under(field)
             }
             Selection::InlineFragment(inline) => self.below(&inline.selection_set),
             Selection::FragmentSpread(spread) => {
-                self.fragment(&spread.fragment_name).map_or_else(Asked::default, |set| self.below(set))
+                let fragment = self.document.fragments.get(&spread.fragment_name);
+                fragment.map_or(0, |fragment| self.below(&fragment.selection_set))
             }
-        })
+        });
+        deepest.max().unwrap_or_default()
+    }
+}
+
+/// A thing that introspection shows.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    Schema,
+    Type(&'a ExtendedType),
+    /// A type that can't be null, or a list.
+    Wrapped(&'a Type),
+    /// The list within a list that can't be null, which the parser makes one of: a list of these.
+    ListOf(&'a Type),
+    Field(&'a FieldDefinition),
+    Input(&'a InputValueDefinition),
+    EnumValue(&'a EnumValueDefinition),
+    Directive(&'a DirectiveDefinition),
+}
+
+/// Makes the answer, without writing it. Each step adds to its weight, so that the work ends where the limit
+/// does, however the document is made.
+struct Weighing<'a> {
+    document: &'a ExecutableDocument,
+    schema: &'a Schema,
+    implementers: HashMap<Name, Implementers>,
+    bytes: u64,
+}
+
+impl<'a> Weighing<'a> {
+    fn is_too_much(&self) -> bool {
+        self.bytes > BYTES_MAX
     }
 
-    fn sum(&self, set: &SelectionSet, asked: impl Fn(&Selection) -> Asked) -> Asked {
-        set.selections.iter().map(asked).fold(Asked::default(), |sum, one| Asked {
-            fields: sum.fields.saturating_add(one.fields),
-            lists: sum.lists.max(one.lists),
-        })
-    }
-
-    fn fragment(&self, name: &str) -> Option<&SelectionSet> {
-        self.document.fragments.get(name).map(|fragment| &fragment.selection_set)
-    }
-
-    /// About how long a list of the schema is, and whether it leads from a type to others.
-    fn list(&self, name: &str) -> (u64, bool) {
-        match name {
-            "types" => (self.types, false),
-            "fields" => (8, true),
-            "inputFields" => (4, true),
-            "interfaces" | "possibleTypes" => (2, true),
-            "enumValues" | "directives" => (5, false),
-            "args" => (2, false),
-            _ => (1, false),
+    fn root(&mut self, field: &Field) {
+        let schema = self.schema;
+        let shown: Vec<Shown<'a>> = if field.name == "__schema" {
+            vec![Shown::Schema]
+        } else {
+            match field.specified_argument_by_name("name").and_then(|name| name.as_str()) {
+                Some(name) => schema.types.get(name).map(Shown::Type).into_iter().collect(),
+                // A variable may name any of them.
+                None => schema.types.values().map(Shown::Type).collect(),
+            }
+        };
+        if let Some(set) = &field.selection_set {
+            self.weigh(set, &shown);
         }
     }
+
+    fn weigh(&mut self, set: &SelectionSet, shown: &[Shown<'a>]) {
+        let document = self.document;
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => self.field(field, shown),
+                Selection::InlineFragment(inline) => self.weigh(&inline.selection_set, shown),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = document.fragments.get(&spread.fragment_name) {
+                        self.weigh(&fragment.selection_set, shown);
+                    }
+                }
+            }
+            if self.is_too_much() {
+                return;
+            }
+        }
+    }
+
+    fn field(&mut self, field: &Field, shown: &[Shown<'a>]) {
+        let of_each = FIELD_BYTES + field.response_name().len() as u64;
+        let mut below = Vec::new();
+        for one in shown {
+            self.bytes += of_each + self.text(*one, &field.name);
+            if field.selection_set.is_some() {
+                self.below(*one, &field.name, &mut below);
+            }
+            if self.is_too_much() {
+                return;
+            }
+        }
+        if let Some(set) = field.selection_set.as_ref().filter(|_| !below.is_empty()) {
+            self.weigh(set, &below);
+        }
+    }
+
+    /// The bytes of the text that a field gives.
+    fn text(&self, shown: Shown<'a>, field: &str) -> u64 {
+        let described = |description: &Option<Node<str>>| description.as_ref().map_or(0, |text| text.len());
+        let bytes = match (field, shown) {
+            ("description", Shown::Schema) => described(&self.schema.schema_definition.description),
+            ("description", Shown::Type(ty)) => ty.description().map_or(0, |text| text.len()),
+            ("description", Shown::Field(field)) => described(&field.description),
+            ("description", Shown::Input(input)) => described(&input.description),
+            ("description", Shown::EnumValue(value)) => described(&value.description),
+            ("description", Shown::Directive(directive)) => described(&directive.description),
+            ("name", Shown::Type(ty)) => ty.name().len(),
+            ("name", Shown::Field(field)) => field.name.len(),
+            ("name", Shown::Input(input)) => input.name.len(),
+            ("name", Shown::EnumValue(value)) => value.value.len(),
+            ("name", Shown::Directive(directive)) => directive.name.len(),
+            ("defaultValue", Shown::Input(input)) => input.default_value.as_ref().map_or(0, |value| written(value)),
+            ("locations", Shown::Directive(directive)) => 32 * directive.locations.len(),
+            // A reason, or an address.
+            ("deprecationReason" | "specifiedByURL", _) => 128,
+            _ => 0,
+        };
+        bytes as u64
+    }
+
+    /// What a field of `shown` leads to.
+    fn below(&self, shown: Shown<'a>, field: &str, to: &mut Vec<Shown<'a>>) {
+        let schema = self.schema;
+        let named = |name: &str| schema.types.get(name).map(Shown::Type);
+        match (shown, field) {
+            (Shown::Schema, "types") => to.extend(schema.types.values().map(Shown::Type)),
+            (Shown::Schema, "directives") => {
+                to.extend(schema.directive_definitions.values().map(|directive| Shown::Directive(directive)));
+            }
+            (Shown::Schema, "queryType") => to.extend(root_type(schema, "Query")),
+            (Shown::Schema, "mutationType") => to.extend(root_type(schema, "Mutation")),
+            (Shown::Schema, "subscriptionType") => to.extend(root_type(schema, "Subscription")),
+            (Shown::Type(ty), _) => match (ty, field) {
+                (ExtendedType::Object(object), "fields") => {
+                    to.extend(object.fields.values().map(|field| Shown::Field(field)));
+                }
+                (ExtendedType::Interface(interface), "fields") => {
+                    to.extend(interface.fields.values().map(|field| Shown::Field(field)));
+                }
+                (ExtendedType::Object(object), "interfaces") => {
+                    to.extend(object.implements_interfaces.iter().filter_map(|name| named(name)));
+                }
+                (ExtendedType::Interface(interface), "interfaces") => {
+                    to.extend(interface.implements_interfaces.iter().filter_map(|name| named(name)));
+                }
+                (ExtendedType::Interface(interface), "possibleTypes") => {
+                    let implementers = self.implementers.get(&interface.name);
+                    to.extend(implementers.iter().flat_map(|of| of.objects.iter()).filter_map(|name| named(name)));
+                }
+                (ExtendedType::Union(union), "possibleTypes") => {
+                    to.extend(union.members.iter().filter_map(|name| named(name)));
+                }
+                (ExtendedType::Enum(of), "enumValues") => {
+                    to.extend(of.values.values().map(|value| Shown::EnumValue(value)));
+                }
+                (ExtendedType::InputObject(input), "inputFields") => {
+                    to.extend(input.fields.values().map(|field| Shown::Input(field)));
+                }
+                _ => {}
+            },
+            (Shown::Field(field), "args") => to.extend(field.arguments.iter().map(|argument| Shown::Input(argument))),
+            (Shown::Directive(directive), "args") => {
+                to.extend(directive.arguments.iter().map(|argument| Shown::Input(argument)));
+            }
+            (Shown::Field(field), "type") => to.extend(self.of_type(&field.ty)),
+            (Shown::Input(input), "type") => to.extend(self.of_type(&input.ty)),
+            (Shown::Wrapped(ty), "ofType") => to.extend(self.within(ty)),
+            (Shown::ListOf(item), "ofType") => to.extend(self.of_type(item)),
+            _ => {}
+        }
+    }
+
+    fn of_type(&self, ty: &'a Type) -> Option<Shown<'a>> {
+        match ty {
+            Type::Named(name) => self.schema.types.get(name).map(Shown::Type),
+            _ => Some(Shown::Wrapped(ty)),
+        }
+    }
+
+    fn within(&self, ty: &'a Type) -> Option<Shown<'a>> {
+        match ty {
+            Type::NonNullNamed(name) | Type::Named(name) => self.schema.types.get(name).map(Shown::Type),
+            Type::NonNullList(item) => Some(Shown::ListOf(item)),
+            Type::List(item) => self.of_type(item),
+        }
+    }
+}
+
+fn root_type<'a>(schema: &'a Schema, name: &str) -> Option<Shown<'a>> {
+    schema.types.get(name).map(Shown::Type)
+}
+
+fn written(value: &Value) -> usize {
+    value.to_string().len()
 }

@@ -41,7 +41,13 @@ impl Default for Limits {
 
 /// The most objections to one request: more than anybody is told.
 pub(super) const ERRORS_MAX: usize = 100;
+/// The most directives at one location.
+pub(super) const DIRECTIVES_MAX: usize = 10;
 /// The size of a page when none is asked for.
 pub(super) const PAGE: u64 = 20;
 /// The largest page: whoever asks for a larger one is refused by the field.
 pub(super) const PAGE_MAX: u64 = 100;
+/// What a connection's total costs, beside what its filters do.
+pub(super) const COUNT: u64 = 100;
+/// For each so many bytes the name of a field in the answer costs 1.
+pub(super) const NAME: u64 = 32;

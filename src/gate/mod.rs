@@ -9,6 +9,7 @@
 mod cache;
 mod coerce;
 mod cost;
+mod directives;
 mod introspection;
 mod limits;
 mod literals;
@@ -18,6 +19,7 @@ mod print;
 mod read;
 mod root;
 mod stored;
+mod words;
 
 use std::sync::Arc;
 
@@ -32,6 +34,7 @@ pub use stored::{Stored, TrustedDocuments, Wanted};
 
 use cache::Cache;
 use cost::Formula;
+use introspection::Introspection;
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +49,14 @@ pub enum OperationKind {
 pub struct Facts {
     /// Whether a value is one of a scalar that the specification doesn't know, and if not, what would be.
     pub check_scalar: fn(scalar: &str, value: &Value) -> Result<(), String>,
-    /// How long the list of a type's field can be, where it is shorter than a page.
+    /// How long the list of a type's field is counted as, where that isn't a page.
     pub list_size: fn(of: &str, field: &str) -> Option<u64>,
+    /// The argument that says how long the list of a type's field is, and the most that it may say.
+    pub sized_by: fn(of: &str, field: &str) -> Option<(&'static str, u64)>,
+    /// What a type's field costs beside what it answers: rows that it sums up, or a text as long as a page.
+    pub field_reads: fn(of: &str, field: &str, ty: &str) -> u64,
+    /// What it costs that a field of a filter, or an argument of a field, is given: rows that are read and left out.
+    pub filter_reads: fn(of: &str, argument: &str) -> u64,
     /// Whether what stands behind the gate reads a document, and if not, where it stops.
     pub check_syntax: fn(printed: &str) -> Result<(), Location>,
 }
@@ -78,6 +87,7 @@ pub struct Operation {
     name: Option<Name>,
     variables: Vec<coerce::Variable>,
     cost: Formula,
+    introspection: Introspection,
 }
 
 /// A request that may be executed, and what it costs.
@@ -89,6 +99,10 @@ pub struct Prepared {
     /// The variables' values as the operation's types take them, with its defaults.
     pub variables: Map<String, Value>,
     pub cost: u64,
+    /// About how many bytes of the schema the operation asks for, while they are gathered; 0 for none.
+    pub introspection_bytes: u64,
+    /// Whether it asks for nothing else: these variables always get the same answer.
+    pub is_introspection: bool,
 }
 
 impl Gate {
@@ -131,7 +145,6 @@ impl Gate {
         let read::Read { document, is_moved } = read::document(text, &self.schema, &self.limits)?;
         literals::check(&document, &self.schema, &self.facts)?;
         measure::check(&document, &self.limits)?;
-        introspection::check(&document, self.schema.types.len())?;
         let operations = document.operations.iter().map(|operation| self.operation(&document, operation, text));
         let operations = operations.collect::<Result<_, _>>()?;
         let printed = if is_moved { print::anew(&document) } else { print::in_place(text, &document) };
@@ -156,7 +169,8 @@ impl Gate {
             },
             name: operation.name.clone(),
             variables: coerce::variables(operation, text, self)?,
-            cost: Formula::of(document, &operation.selection_set, &self.facts),
+            cost: Formula::of(document, &operation.selection_set, &self.schema, &self.facts),
+            introspection: introspection::weigh(operation, document, &self.schema)?,
         })
     }
 
@@ -182,7 +196,8 @@ impl Gate {
             return Err(vec![Objection::validation(message).bounded(self.limits.cost, cost)]);
         }
         let operation_name = operation.name.as_ref().map(|name| name.as_str().to_owned());
-        Ok(Prepared { kind: operation.kind, operation_name, variables, cost })
+        let Introspection { bytes: introspection_bytes, is_all: is_introspection } = operation.introspection;
+        Ok(Prepared { kind: operation.kind, operation_name, variables, cost, introspection_bytes, is_introspection })
     }
 }
 
@@ -206,11 +221,13 @@ impl Document {
         })
     }
 
-    /// About how many bytes it takes in memory.
+    /// About how many bytes it takes in memory, and not fewer: by what its parts have room for.
     fn bytes(&self) -> usize {
         let of_operation = |operation: &Operation| {
-            256 + operation.cost.bytes() + operation.variables.iter().map(coerce::Variable::bytes).sum::<usize>()
+            let name = operation.name.as_ref().map_or(0, |name| name.as_str().len());
+            let variables = operation.variables.iter().map(coerce::Variable::bytes).sum::<usize>();
+            256 + name + operation.cost.bytes() + variables
         };
-        256 + self.printed.len() + self.operations.iter().map(of_operation).sum::<usize>()
+        256 + self.printed.capacity() + self.operations.iter().map(of_operation).sum::<usize>()
     }
 }

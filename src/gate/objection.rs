@@ -88,7 +88,10 @@ pub struct Objection {
 
 impl Objection {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: shortened(message.into(), MESSAGE_MAX), location: None, bound: None }
+        let mut message = shortened(message.into(), MESSAGE_MAX);
+        // It is kept, and may have been cut from a name as long as the whole document.
+        message.shrink_to_fit();
+        Self { code, message, location: None, bound: None }
     }
 
     pub(super) fn parse(message: impl Into<String>) -> Self {

@@ -27,13 +27,15 @@ pub(super) fn anew(document: &ExecutableDocument) -> String {
     for fragment in document.fragments.values_mut() {
         fragment.make_mut().description = None;
     }
-    document.serialize().no_indent().to_string()
+    let mut printed = document.serialize().no_indent().to_string();
+    printed.shrink_to_fit();
+    printed
 }
 
 /// A valid document, printed. `text` is what it was read from.
 pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
     let texts = texts(document);
-    let mut printed = Printed { out: String::with_capacity(text.len()), at: Spot::START };
+    let mut printed = Printed { out: String::new(), at: Spot::START };
     let mut read = Spot::START;
     let mut before = TokenKind::Eof;
     for token in Lexer::new(text).flatten() {
@@ -57,6 +59,8 @@ pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
         }
         read.pass(token.data());
     }
+    // It is kept: most of a text can be comments, of which nothing is printed.
+    printed.out.shrink_to_fit();
     printed.out
 }
 

@@ -1,5 +1,7 @@
 //! From a text to a document that is valid.
 
+use std::collections::HashSet;
+
 use apollo_compiler::ast::{self, Definition, Selection};
 use apollo_compiler::diagnostic::{Diagnostic, ToCliReport as _};
 use apollo_compiler::parser::Parser;
@@ -8,8 +10,8 @@ use apollo_compiler::{ExecutableDocument, Schema};
 use apollo_parser::{Lexer, TokenKind};
 
 use super::limits::{ERRORS_MAX, Limits};
-use super::objection::{Code, Objection, Places};
-use super::root;
+use super::objection::{Objection, Places};
+use super::{directives, root, words};
 
 /// The name that the parser wants for a file; nobody is told it.
 const FILE: &str = "document";
@@ -48,6 +50,7 @@ pub(super) fn document(text: &str, schema: &Valid<Schema>, limits: &Limits) -> R
     check_tokens(text, limits)?;
     let mut ast = parse(text, limits)?;
     check_empty(&ast, text)?;
+    let locations = directives::locations(&ast, text)?;
     let subscription = schema.schema_definition.subscription.as_ref();
     let plain = subscription.and_then(|root| root::plain(&ast, root.as_str()));
     let is_moved = plain.is_some();
@@ -59,7 +62,7 @@ pub(super) fn document(text: &str, schema: &Valid<Schema>, limits: &Limits) -> R
             check_null_defaults(&ast, schema, text)?;
             Ok(Read { document: valid.into_inner(), is_moved })
         }
-        Err(failed) => Err(objections(&failed.errors, text, Code::ValidationFailed)),
+        Err(failed) => Err(invalid(&failed.errors, text, Some(&locations))),
     }
 }
 
@@ -93,7 +96,7 @@ fn parse(text: &str, limits: &Limits) -> Result<ast::Document, Vec<Objection>> {
         let message = format!("The document is nested deeper than {limit} levels; ask for less at once.");
         return Err(vec![Objection::parse(message).bounded(limit as u64, reached as u64)]);
     }
-    parsed.map_err(|failed| objections(&failed.errors, text, Code::ParseFailed))
+    parsed.map_err(|failed| unreadable(&failed.errors, text))
 }
 
 /// The parser follows a later edition, in which a selection may be empty.
@@ -150,15 +153,34 @@ fn check_null_defaults(document: &ast::Document, schema: &Valid<Schema>, text: &
     let Some(without) = without else { return Ok(()) };
     match without.to_executable_validate(schema) {
         Ok(_) => Ok(()),
-        Err(failed) => Err(objections(&failed.errors, text, Code::ValidationFailed)),
+        Err(failed) => Err(invalid(&failed.errors, text, None)),
     }
 }
 
-fn objections(errors: &DiagnosticList, text: &str, code: Code) -> Vec<Objection> {
+/// What the parser says against a text.
+fn unreadable(errors: &DiagnosticList, text: &str) -> Vec<Objection> {
     let mut places = Places::of(text);
     let objection = |error: Diagnostic<'_, DiagnosticData>| {
-        let location = error.error.location().map(|span| places.locate(span.offset()));
-        Objection::new(code, error.error.to_string()).at(location)
+        let offset = error.error.location().map_or(text.len(), |span| span.offset());
+        let message = error.error.to_string();
+        let message = words::syntax_error(message.strip_prefix("syntax error: ").unwrap_or(&message), text, offset);
+        Objection::parse(message).at(Some(places.locate(offset)))
     };
     errors.iter().take(ERRORS_MAX).map(objection).collect()
+}
+
+/// What the validator says against a document; of the directives at one location the first alone.
+fn invalid(errors: &DiagnosticList, text: &str, locations: Option<&directives::Locations>) -> Vec<Objection> {
+    let mut places = Places::of(text);
+    let mut told = HashSet::new();
+    let is_new = |error: &Diagnostic<'_, DiagnosticData>| {
+        let offset = error.error.location().map(|span| span.offset());
+        let directives = offset.zip(locations).and_then(|(offset, locations)| locations.of(offset));
+        directives.is_none_or(|location| told.insert(location))
+    };
+    let objection = |error: Diagnostic<'_, DiagnosticData>| {
+        let location = error.error.location().map(|span| places.locate(span.offset()));
+        Objection::validation(words::validation_error(error.error.to_string())).at(location)
+    };
+    errors.iter().filter(is_new).take(ERRORS_MAX).map(objection).collect()
 }

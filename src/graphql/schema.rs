@@ -25,6 +25,11 @@ use super::subscription::Subscription;
 /// How deep the framework goes into a document: deeper than the gate lets one be nested.
 const RECURSION_MAX: usize = 1_000;
 
+/// What it costs to look for a part of a name: no index knows where one is, so that all of them are read.
+const SEARCH: u64 = 4_000;
+/// What it costs to pass over rows by what no index knows of them.
+const UNINDEXED: u64 = 200;
+
 /// The schema: the public one or the demo's. Cheap to clone.
 #[derive(Clone)]
 pub struct PackwrightSchema(Edition);
@@ -83,6 +88,27 @@ pub const FACTS: Facts = Facts {
         // One of each code, and only one of these has a list of its own.
         ("ReleasePreview", "warnings") => Some(4),
         _ => None,
+    },
+    sized_by: |of, field| match (of, field) {
+        ("Adoption", "curve") => Some(("points", 200)),
+        _ => None,
+    },
+    field_reads: |of, field, ty| match (of, field, ty) {
+        // They count installations.
+        (_, _, "Adoption" | "ReleaseProgress") => 100,
+        ("Query", "releasePreview", _) => 1_000,
+        // Texts of up to 20,000 characters, and of up to 4,000.
+        (_, _, "Markdown") => 20,
+        (_, "notes", _) => 4,
+        _ => 0,
+    },
+    filter_reads: |of, argument| match (of, argument) {
+        (_, "search") => SEARCH,
+        // An index leads to these rows.
+        (_, "packId" | "accountId" | "groupId" | "componentId" | "installationId" | "tokenId" | "subjectId") => 0,
+        (_, "from" | "to") if of == "AuditLogFilter" => 0,
+        _ if of.ends_with("Filter") => UNINDEXED,
+        _ => 0,
     },
     check_syntax: |printed| match async_graphql::parser::parse_query(printed) {
         Ok(_) => Ok(()),
