@@ -18,12 +18,15 @@ use crate::service::error::Failure;
 use crate::service::rollout::{Mover, NoFaults};
 use crate::service::{Services, Settings, Shared};
 use crate::store::{Db, DbOptions, StoreError};
+use crate::zones::TimeZones;
 
 /// What a server is made of.
 pub struct AppOptions {
     pub database_url: String,
     pub clock: Clock,
     pub settings: Settings,
+    /// The data of the time zones.
+    pub zones: TimeZones,
     /// Whether the schema has what exists in demo mode alone.
     pub demo: bool,
     /// Whether pending migrations are run; without it they make [`App::build`] fail.
@@ -44,6 +47,7 @@ impl AppOptions {
             database_url: database_url.into(),
             clock,
             settings: Settings::default(),
+            zones: TimeZones::built_in(),
             demo: false,
             migrate: true,
             db: DbOptions::default(),
@@ -104,6 +108,7 @@ impl App {
             ids: Ids::new(options.clock.clone()),
             clock: options.clock,
             settings: options.settings,
+            zones: options.zones,
             mover: options.mover,
             token_uses: crate::service::tokens::TokenUses::default(),
             jwt,

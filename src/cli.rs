@@ -3,6 +3,7 @@
 mod accounts;
 pub mod seed;
 mod serve;
+mod time_zones;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -11,9 +12,10 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, App, AppError, AppOptions};
 use crate::clock::Clock;
-use crate::config::{DatabaseArgs, LogArgs, ServeArgs};
+use crate::config::{DatabaseArgs, LogArgs, ServeArgs, ZoneArgs};
 use crate::service::error::Failure;
 use crate::store::{Db, DbOptions};
+use crate::zones::TimeZones;
 use crate::{graphql, telemetry};
 
 /// A GraphQL API server for developing, releasing and installing integration packs.
@@ -49,6 +51,11 @@ enum Command {
         #[command(subcommand)]
         command: accounts::TokenCommand,
     },
+    /// The time zone data, beside the server
+    TimeZones {
+        #[command(subcommand)]
+        command: time_zones::TimeZonesCommand,
+    },
     /// Fill an empty database with a large world, for load tests alone
     Seed(Box<seed::SeedArgs>),
     /// Print the resolved settings of `serve`, secrets blanked
@@ -68,6 +75,8 @@ enum MigrateCommand {
 struct Common {
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    zones: ZoneArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -117,6 +126,7 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
         Command::Migrate { command } => migrate(command).await,
         Command::Account { command } => accounts::account(command).await,
         Command::Token { command } => accounts::token(command).await,
+        Command::TimeZones { command } => time_zones::run(command).await,
         Command::Seed(args) => seed::run(*args).await,
         Command::CheckConfig(args) => {
             serve::check(&args).await?;
@@ -147,6 +157,7 @@ async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
     let mut options = AppOptions::new(common.database.existing_url(), Clock::system());
     // A command beside a running server must not change the schema under it.
     options.migrate = false;
+    options.zones = TimeZones::open(common.zones.place())?;
     options.db.max_connections = common.database.database_connections;
     match App::build(options).await {
         Err(AppError::Pending(_)) => Err(lacks_migrations(common)),

@@ -5,11 +5,13 @@ mod limits;
 mod transport;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::service;
+use crate::zones::Place;
 
 pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
@@ -51,6 +53,26 @@ impl DatabaseArgs {
         match url.strip_suffix("?mode=rwc") {
             Some(file) if file.starts_with("sqlite:") => format!("{file}?mode=rw"),
             _ => url,
+        }
+    }
+}
+
+/// Which time zone data.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ZoneArgs {
+    /// A directory of time zone data in TZif files, with its version in a file +VERSION, version or tzdata.zi.
+    /// The operating system's when it is not given. The built-in data is used where it is newer
+    #[arg(long, value_name = "DIR", env = "PACKWRIGHT_TIME_ZONE_DATA")]
+    pub time_zone_data: Option<PathBuf>,
+}
+
+impl ZoneArgs {
+    /// Where data is looked for.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match &self.time_zone_data {
+            Some(directory) if !directory.as_os_str().is_empty() => Place::Directory(directory.clone()),
+            _ => Place::Usual,
         }
     }
 }
@@ -117,6 +139,9 @@ pub struct ServeArgs {
     pub batch_size: u64,
 
     #[command(flatten)]
+    pub zones: ZoneArgs,
+
+    #[command(flatten)]
     pub log: LogArgs,
 
     #[command(flatten)]
@@ -172,6 +197,10 @@ impl ServeArgs {
             LogFormat::Json => "json",
         };
         let database = if self.demo { "a throw-away SQLite file".to_owned() } else { blank(&self.database.url()) };
+        let zones = match self.zones.place() {
+            Place::Directory(directory) => directory.display().to_string(),
+            Place::Usual | Place::BuiltIn => "the operating system's, or the built-in where that is newer".to_owned(),
+        };
         let settings = [
             ("listen", self.listen.to_string()),
             ("public-host", self.public_host.join(",")),
@@ -183,6 +212,7 @@ impl ServeArgs {
             ("release-days-ahead", self.release_days_ahead.to_string()),
             ("batch-size", self.batch_size.to_string()),
             ("keep-events", self.keep_events.to_string()),
+            ("time-zone-data", zones),
             ("log-format", format.to_owned()),
             ("log", self.log.log.clone()),
         ];

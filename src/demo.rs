@@ -17,6 +17,7 @@ use crate::http::{DemoToken, EngineOptions};
 use crate::service::Settings;
 use crate::service::error::{Error, Failure};
 use crate::store::StoreError;
+use crate::zones::TimeZones;
 
 /// The publisher's administrator.
 pub const PUBLISHER_ADMIN: &str = "demo-publisher-admin";
@@ -77,19 +78,21 @@ impl Demo {
     ///
     /// # Errors
     /// [`DemoError`].
-    pub async fn build(settings: Settings, engine: EngineOptions) -> Result<Self, DemoError> {
+    pub async fn build(settings: Settings, zones: TimeZones, engine: EngineOptions) -> Result<Self, DemoError> {
         let directory = Directory::new()?;
         let url = directory.database_url();
         let now = Clock::system().now();
 
         let mut past = AppOptions::new(&url, Clock::still(now - Duration::days(STORY_DAYS)));
         past.settings = settings.clone();
+        past.zones = zones.clone();
         let past = App::build(past).await?;
         world::build(&past, now).await?;
         past.services.db.clone().close().await?;
 
         let mut present = AppOptions::new(url, Clock::ticking());
         present.settings = settings;
+        present.zones = zones;
         present.demo = true;
         present.engine = engine;
         Ok(Self { app: App::build(present).await?, _directory: directory })

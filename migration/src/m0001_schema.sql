@@ -220,6 +220,8 @@ CREATE TABLE pack_release (
     time_zone text,
     starts_at $instant,
     ends_at $instant,
+    -- Which version of the time zone data both come from: older data never moves them (R42).
+    time_zone_data_version text,
     lateness_seconds bigint,
     superseded_by_id $uuid REFERENCES pack_release (id),
     created_at $instant NOT NULL,

@@ -17,7 +17,10 @@ use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::{EngineOptions, HttpOptions};
 use crate::jwt::{Jwt, JwtSettings, Source};
+use crate::service::Shared;
+use crate::service::windows::AskedBy;
 use crate::telemetry;
+use crate::zones::TimeZones;
 
 use super::{Trouble, failed, print};
 
@@ -35,13 +38,14 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         .await
         .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
     if args.demo {
-        let demo = Demo::build(args.rules(), engine).await?;
+        let demo = Demo::build(args.rules(), time_zones(&args)?, engine).await?;
         let served = serve(&args, listener, &demo.app).await;
         demo.end().await;
         served
     } else {
         let mut options = AppOptions::new(args.database.url(), Clock::system());
         options.settings = args.rules();
+        options.zones = time_zones(&args)?;
         options.jwt = jwt_settings(&args.jwt)?;
         options.migrate = !args.no_migrate;
         options.db.max_connections = args.database.database_connections;
@@ -59,10 +63,15 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
 pub(super) async fn check(args: &ServeArgs) -> Result<(), Trouble> {
     args.check().map_err(Trouble::new)?;
     engine_options(args)?;
+    time_zones(args)?;
     if let Some(jwt) = jwt_settings(&args.jwt)?.filter(|jwt| matches!(jwt.source, Source::File(_))) {
         Jwt::open(jwt, Clock::system().now()).await.map_err(AppError::Jwks)?;
     }
     Ok(())
+}
+
+fn time_zones(args: &ServeArgs) -> Result<TimeZones, Trouble> {
+    TimeZones::open(args.zones.place()).map_err(|fault| Trouble::new(format!("--time-zone-data: {fault}.")))
 }
 
 async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(), Trouble> {
@@ -80,6 +89,7 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
             jwt.run(move || clock.now(), ending)
         }))
     });
+    let zones = tokio::spawn(look_when_asked(app.services.clone()));
     let router = app.router(http_options(args, address, ending.clone()));
     print(&welcome(args, &format!("http://{address}"), empty));
 
@@ -93,6 +103,7 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
         }
     };
     end.send_replace(true);
+    zones.abort();
     if let Some(jwt) = jwt {
         // It changes nothing that could be left half done.
         jwt.abort();
@@ -230,6 +241,24 @@ pub(super) async fn asked_to_end() {
         () = interrupt => {}
         () = terminate => {}
     }
+}
+
+/// Reads the time zone data again for each SIGUSR1, and computes the pending windows anew.
+async fn look_when_asked(services: Shared) {
+    #[cfg(unix)]
+    if let Ok(mut asked) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()) {
+        while asked.recv().await.is_some() {
+            match services.look_at_time_zones(AskedBy::Scheduler).await {
+                Ok(done) => tracing::info!(
+                    version = %services.zones.version(), seen = done.seen, moved = done.moved,
+                    "the time zone data was looked at, as asked by SIGUSR1"
+                ),
+                Err(failure) => tracing::error!(?failure, "pending windows were not all computed anew"),
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    drop(services);
 }
 
 /// What is printed when the server has started.

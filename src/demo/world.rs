@@ -367,9 +367,9 @@ impl<'a> World<'a> {
 
     /// Releases a pack on the first date that can be had, or so many days after it.
     async fn release_in(&self, pack: PackId, days: u64, notes: &str) -> Told<ReleaseId> {
-        let dates =
-            window::release_dates(self.app.services.clock.now(), ZONE, self.app.services.settings.release_days_ahead);
-        let dates = dates.map_err(|_| DemoError::Refused(format!("no zone {ZONE}")))?;
+        let services = &self.app.services;
+        let zone = services.zone(Some(ZONE)).ok_or_else(|| DemoError::Refused(format!("no zone {ZONE}")))?;
+        let dates = window::release_dates(services.clock.now(), &zone, services.settings.release_days_ahead);
         let date = dates.earliest + Days::new(days - 1);
         self.release(pack, RequestedSchedule::OnDate(date), notes).await
     }

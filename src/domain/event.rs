@@ -10,6 +10,8 @@ use super::installation::UpdateState;
 pub enum EventKind {
     ReleaseScheduled,
     ReleaseRescheduled,
+    /// Newer time zone data moved the window of a pending release (R42).
+    WindowMoved,
     ReleaseCanceled,
     ReleaseSuperseded,
     ReleaseStarted,
@@ -26,9 +28,10 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
+        Self::WindowMoved,
         Self::ReleaseCanceled,
         Self::ReleaseSuperseded,
         Self::ReleaseStarted,
@@ -49,6 +52,7 @@ impl EventKind {
         match self {
             Self::ReleaseScheduled
             | Self::ReleaseRescheduled
+            | Self::WindowMoved
             | Self::ReleaseCanceled
             | Self::ReleaseSuperseded
             | Self::ReleaseStarted

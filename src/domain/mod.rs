@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod release;
 pub mod text;
 pub mod window;
+pub mod zone;
 
 /// An instant in UTC, cut to microseconds by the [clock](crate::clock) that gave it.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -10,6 +10,7 @@ use super::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionI
 use super::pack::{DraftRow, Standing, next_content};
 use super::refusal::ReleaseRefusal;
 use super::window::Window;
+use super::zone::Zone;
 
 /// How a release was made; a promoted one stays dated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -206,8 +207,8 @@ pub struct ReleaseFacts<'a> {
     pub standing: Standing,
     /// A release whose moves are not all done: a rollout, or early appliers on their way back.
     pub moving: Option<ReleaseId>,
-    /// The publisher's zone.
-    pub time_zone: Option<&'a str>,
+    /// The publisher's zone, if it has one that the server knows.
+    pub time_zone: Option<&'a Zone>,
     /// How many days ahead a date may be.
     pub days_ahead: u16,
 }
@@ -266,13 +267,11 @@ pub fn decide(facts: &ReleaseFacts<'_>, schedule: RequestedSchedule, now: Instan
 /// [`super::window::future_window`], with its faults as refusals.
 ///
 /// # Errors
-/// DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR; TIME_ZONE_REQUIRED for a
-/// stored zone that the server no longer knows.
-pub fn future_window(now: Instant, date: NaiveDate, zone: &str, days_ahead: u16) -> Result<Window, ReleaseRefusal> {
+/// DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16) -> Result<Window, ReleaseRefusal> {
     use super::window::DateFault;
-    let time_zone = zone.to_owned();
+    let time_zone = zone.name.clone();
     super::window::future_window(now, date, zone, days_ahead).map_err(|fault| match fault {
-        DateFault::TimeZoneUnknown => ReleaseRefusal::TimeZoneRequired,
         DateFault::DoesNotExist(earliest) => ReleaseRefusal::DateDoesNotExist { earliest, time_zone },
         DateFault::NotInFuture(earliest) => ReleaseRefusal::DateNotInFuture { earliest, time_zone },
         DateFault::TooFar(latest) => ReleaseRefusal::DateTooFar { latest, time_zone },

@@ -3,12 +3,10 @@
 //! Everything rests on one small function, the local civil time at an instant in a zone. Zones are
 //! never converted by a database, and midnight is never assumed to exist.
 
-use chrono::{
-    DateTime, Datelike as _, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeZone as _, Utc,
-};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike as _, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::Instant;
+use super::zone::{DataVersion, Zone};
 
 /// When a dated release opens and closes; half-open: `starts_at` is in it, `ends_at` is not (R36).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,32 +16,22 @@ pub struct Window {
     pub time_zone: String,
     pub starts_at: Instant,
     pub ends_at: Instant,
+    /// The version of the time zone data that both instants come from (R42).
+    pub data_version: DataVersion,
 }
 
 /// Why there is no window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowFault {
-    /// The server knows no such zone.
-    TimeZoneUnknown,
     /// The zone has no such day (R37).
     DateDoesNotExist,
+    /// It begins before the year 1, or ends after the year 9999.
+    OutsideOfYears,
 }
 
-/// The zone of that name, spelt exactly as in the IANA data.
-///
-/// # Errors
-/// [`WindowFault::TimeZoneUnknown`].
-pub fn zone(name: &str) -> Result<Tz, WindowFault> {
-    name.parse().map_err(|_| WindowFault::TimeZoneUnknown)
-}
-
-/// The one place that asks for a zone's rules: what a wall clock in `zone` shows at `instant`.
-fn local(zone: Tz, instant: Instant) -> NaiveDateTime {
-    instant.naive_utc() + offset(zone, instant)
-}
-
-fn offset(zone: Tz, instant: Instant) -> Duration {
-    Duration::seconds(i64::from(zone.offset_from_utc_datetime(&instant.naive_utc()).fix().local_minus_utc()))
+/// What a wall clock in `zone` shows at `instant`.
+fn local(zone: &Zone, instant: Instant) -> NaiveDateTime {
+    instant.naive_utc() + zone.offset(instant)
 }
 
 /// A stretch of time in which a zone's offset doesn't change.
@@ -55,19 +43,19 @@ struct Stretch {
 
 /// The stretches that cover three days before and after the date's UTC midnight: no zone is, or its
 /// clock jumps, more than a day and a half from there.
-fn stretches(zone: Tz, date: NaiveDate) -> Vec<Stretch> {
+fn stretches(zone: &Zone, date: NaiveDate) -> Vec<Stretch> {
     let middle = utc(date.and_time(NaiveTime::MIN));
     let (begin, end) = (middle - Duration::days(3), middle + Duration::days(3));
-    let mut found = vec![Stretch { from: begin, until: end, offset: offset(zone, begin) }];
+    let mut found = vec![Stretch { from: begin, until: end, offset: zone.offset(begin) }];
     let mut at = begin;
     while at < end {
         let next = at + Duration::minutes(15);
-        if offset(zone, next) != offset(zone, at) {
+        if zone.offset(next) != zone.offset(at) {
             let change = change_between(zone, at, next);
             if let Some(last) = found.last_mut() {
                 last.until = change;
             }
-            found.push(Stretch { from: change, until: end, offset: offset(zone, change) });
+            found.push(Stretch { from: change, until: end, offset: zone.offset(change) });
         }
         at = next;
     }
@@ -75,11 +63,11 @@ fn stretches(zone: Tz, date: NaiveDate) -> Vec<Stretch> {
 }
 
 /// The second at which the offset changes, by bisection; `before` and `after` have different offsets.
-fn change_between(zone: Tz, mut before: Instant, mut after: Instant) -> Instant {
-    let old = offset(zone, before);
+fn change_between(zone: &Zone, mut before: Instant, mut after: Instant) -> Instant {
+    let old = zone.offset(before);
     while after - before > Duration::seconds(1) {
         let middle = before + Duration::seconds((after - before).num_seconds() / 2);
-        if offset(zone, middle) == old {
+        if zone.offset(middle) == old {
             before = middle;
         } else {
             after = middle;
@@ -92,16 +80,15 @@ fn utc(naive: NaiveDateTime) -> Instant {
     DateTime::from_naive_utc_and_offset(naive, Utc)
 }
 
-/// The release window of `date` in the zone named `time_zone` (R36).
+/// The release window of `date` in `zone` (R36).
 ///
 /// It starts at the first instant after which the local date is never again before `date`, and ends
 /// at the later of start + 60 minutes and the first instant from the start on at which the local
 /// clock reads 01:00 or later. A gap at midnight gives 60 minutes from the jump, a repeated hour 120.
 ///
 /// # Errors
-/// [`WindowFault::TimeZoneUnknown`]; [`WindowFault::DateDoesNotExist`] for a day that the zone skipped (R37).
-pub fn release_window(date: NaiveDate, time_zone: &str) -> Result<Window, WindowFault> {
-    let zone = zone(time_zone)?;
+/// [`WindowFault::DateDoesNotExist`] for a day that the zone skipped (R37); [`WindowFault::OutsideOfYears`].
+pub fn release_window(date: NaiveDate, zone: &Zone) -> Result<Window, WindowFault> {
     let (midnight, one) = (date.and_time(NaiveTime::MIN), date.and_time(NaiveTime::MIN) + Duration::hours(1));
     let stretches = stretches(zone, date);
     let starts_at = stretches
@@ -120,7 +107,28 @@ pub fn release_window(date: NaiveDate, time_zone: &str) -> Result<Window, Window
         (first < s.until).then_some(first)
     });
     let hour = starts_at + Duration::hours(1);
-    Ok(Window { date, time_zone: time_zone.to_owned(), starts_at, ends_at: reads_one.map_or(hour, |at| at.max(hour)) })
+    let ends_at = reads_one.map_or(hour, |at| at.max(hour));
+    if !is_spellable(starts_at.date_naive()) || !is_spellable(ends_at.date_naive()) {
+        return Err(WindowFault::OutsideOfYears);
+    }
+    Ok(Window { date, time_zone: zone.name.clone(), starts_at, ends_at, data_version: zone.version.clone() })
+}
+
+/// How many days in a row newer data may take away: a zone that moved across the date line lost one.
+const DAYS_LOST_MAX: u64 = 3;
+
+/// The window that a pending release has by `zone`, when it is another one than it has now. The data of `zone`
+/// must be newer than what the window comes from: then servers with different data don't move it to and fro. A day
+/// that the data takes away rolls forward to the next one (R42).
+#[must_use]
+pub fn moved(window: &Window, zone: &Zone) -> Option<Window> {
+    if zone.version <= window.data_version {
+        return None;
+    }
+    let days = (0..=DAYS_LOST_MAX).filter_map(|ahead| window.date.checked_add_days(Days::new(ahead)));
+    let anew = days.map(|day| release_window(day, zone)).find_map(Result::ok)?;
+    let place = |window: &Window| (window.date, window.starts_at, window.ends_at);
+    (place(&anew) != place(window)).then_some(anew)
 }
 
 /// The first and the last date that a release made at `now` may have (R38).
@@ -134,23 +142,20 @@ pub struct DateRange {
 }
 
 /// Which dates may be chosen at `now` (R38). `days_ahead` is the setting, 365 by default.
-///
-/// # Errors
-/// [`WindowFault::TimeZoneUnknown`].
-pub fn release_dates(now: Instant, time_zone: &str, days_ahead: u16) -> Result<DateRange, WindowFault> {
-    let today = local(zone(time_zone)?, now).date();
+#[must_use]
+pub fn release_dates(now: Instant, zone: &Zone, days_ahead: u16) -> DateRange {
+    let today = local(zone, now).date();
     let earliest = (1..=3)
         .filter_map(|ahead| today.checked_add_days(Days::new(ahead)))
-        .find(|day| release_window(*day, time_zone).is_ok_and(|window| window.starts_at > now))
+        .find(|day| release_window(*day, zone).is_ok_and(|window| window.starts_at > now))
         .unwrap_or(today);
     let latest = today.checked_add_days(Days::new(u64::from(days_ahead))).unwrap_or(NaiveDate::MAX);
-    Ok(DateRange { earliest, latest, time_zone: time_zone.to_owned() })
+    DateRange { earliest, latest, time_zone: zone.name.clone() }
 }
 
 /// Why a date can't be a release's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DateFault {
-    TimeZoneUnknown,
     /// With the first date allowed.
     DoesNotExist(NaiveDate),
     /// With the first date allowed.
@@ -164,11 +169,12 @@ pub enum DateFault {
 ///
 /// # Errors
 /// [`DateFault`], in the order of its variants.
-pub fn future_window(now: Instant, date: NaiveDate, time_zone: &str, days_ahead: u16) -> Result<Window, DateFault> {
-    let dates = release_dates(now, time_zone, days_ahead).map_err(|_| DateFault::TimeZoneUnknown)?;
-    match release_window(date, time_zone) {
-        Err(WindowFault::TimeZoneUnknown) => Err(DateFault::TimeZoneUnknown),
+pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16) -> Result<Window, DateFault> {
+    let dates = release_dates(now, zone, days_ahead);
+    match release_window(date, zone) {
         Err(WindowFault::DateDoesNotExist) => Err(DateFault::DoesNotExist(dates.earliest)),
+        Err(WindowFault::OutsideOfYears) if date > dates.latest => Err(DateFault::TooFar(dates.latest)),
+        Err(WindowFault::OutsideOfYears) => Err(DateFault::NotInFuture(dates.earliest)),
         Ok(window) if window.starts_at <= now => Err(DateFault::NotInFuture(dates.earliest)),
         Ok(_) if date > dates.latest => Err(DateFault::TooFar(dates.latest)),
         Ok(window) => Ok(window),

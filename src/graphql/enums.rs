@@ -241,6 +241,8 @@ pub enum EventKind {
     NewerShareablePackaged,
     /// A pack is gone.
     PackDeleted,
+    /// Newer rules of its zone moved a pending release's window (R42).
+    WindowMoved,
 }
 
 /// What kind of actor.

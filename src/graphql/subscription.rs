@@ -44,6 +44,7 @@ impl Subscription {
         let kinds = vec![
             EventKind::ReleaseScheduled,
             EventKind::ReleaseRescheduled,
+            EventKind::WindowMoved,
             EventKind::ReleaseCanceled,
             EventKind::ReleaseSuperseded,
             EventKind::ReleaseStarted,

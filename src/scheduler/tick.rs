@@ -5,6 +5,7 @@ use chrono::Duration;
 use super::Scheduler;
 use crate::domain::Instant;
 use crate::service::error::Failure;
+use crate::service::windows::AskedBy;
 use crate::store::write::{requests, tasks, windows};
 
 /// How many due packs are read at a time.
@@ -15,6 +16,12 @@ const PAGE: u64 = 100;
 pub(super) struct Housekeeping {
     forgot_at: Option<Instant>,
     pruned_at: Option<Instant>,
+    zones_looked_at: Option<Instant>,
+}
+
+/// Whether something was done within the last hour. A clock that was set back makes nothing recent.
+fn recent(at: Option<Instant>, now: Instant) -> bool {
+    at.is_some_and(|at| at <= now && now - at < Duration::hours(1))
 }
 
 impl Scheduler {
@@ -25,20 +32,30 @@ impl Scheduler {
     /// The first [`Failure`], after everything else was tried; what failed is tried again by the next pass.
     pub async fn tick(&self) -> Result<Option<Instant>, Failure> {
         let mut housekeeping = self.pass.lock().await;
+        let begun = self.services.clock.now();
+        let zones = match housekeeping.zones_looked_at {
+            at if recent(at, begun) => Ok(()),
+            // First, so that a window that newer data moved into the past opens at once.
+            _ => self
+                .services
+                .look_at_time_zones(AskedBy::Scheduler)
+                .await
+                .map(|_| housekeeping.zones_looked_at = Some(begun)),
+        };
         let worked = self.work().await;
         let now = self.services.clock.now();
         let saved = self.services.save_token_uses().await;
-        let recent = |at: Option<Instant>| at.is_some_and(|at| now - at < Duration::hours(1));
         let forgot = match housekeeping.forgot_at {
-            at if recent(at) => Ok(()),
+            at if recent(at, now) => Ok(()),
             _ => requests::forget_old(&self.services.db, now).await.map(|_| housekeeping.forgot_at = Some(now)),
         };
         let pruned = match housekeeping.pruned_at {
-            at if recent(at) => Ok(()),
+            at if recent(at, now) => Ok(()),
             // What is left is done by the next pass.
             _ => self.services.prune_events().await.map(|all| housekeeping.pruned_at = all.then_some(now)),
         };
         worked.and(saved)?;
+        zones?;
         forgot?;
         pruned?;
         let (window, task) = (windows::next(&self.services.db).await?, tasks::next_due(&self.services.db).await?);

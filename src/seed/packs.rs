@@ -17,6 +17,7 @@ use crate::domain::pack::{
 use crate::domain::packaged_component::{ComponentType, VersionKind};
 use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
 use crate::domain::window::{Window, release_window};
+use crate::zones::TimeZones;
 
 /// How a pack stands at the end of its life so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -214,7 +215,8 @@ impl Maker<'_> {
     fn window(&mut self, at: Instant, from: i64, to: i64) -> Option<Window> {
         let days = u64::try_from(self.dice.range(from, to)).unwrap_or(0);
         let date = at.date_naive().checked_add_days(Days::new(days))?;
-        release_window(date, words::PUBLISHER_ZONE).ok()
+        // Always of the built-in data, so that the same number makes the same world on every machine.
+        release_window(date, &TimeZones::built_in().find(words::PUBLISHER_ZONE).ok()?).ok()
     }
 
     /// Makes a release that has ended. Those that are rolled out end with their last installation: later.

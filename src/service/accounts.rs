@@ -7,7 +7,6 @@ use crate::domain::account::{ALL_ACCOUNTS, Account, AccountGroup, AccountKind, A
 use crate::domain::id::{AccountId, ReleaseId};
 use crate::domain::refusal::AccountRefusal;
 use crate::domain::text::Name;
-use crate::domain::window;
 use crate::ids;
 use crate::store::convert::Stored as _;
 use crate::store::write::accounts::{self, EnrolmentRow};
@@ -66,7 +65,7 @@ impl Services {
         if accounts::name_is_taken(&tx, AccountKind::Managed, Some(caller.id()), &name.key(), None).await? {
             return Err(AccountRefusal::NameTaken.into());
         }
-        check_zone(time_zone.as_deref())?;
+        let time_zone = self.known_zone(time_zone)?;
         let account = self.new_account(AccountKind::Managed, Some(caller.id()), &name, time_zone, journal.now);
         taken(accounts::insert(&tx, &account).await)?;
         let everybody = grants::all_accounts(&tx, &caller.scope)
@@ -157,8 +156,7 @@ impl Services {
             after.name = name.as_str().to_owned();
         }
         if let Some(zone) = edit.time_zone {
-            check_zone(zone.as_deref())?;
-            after.time_zone = zone;
+            after.time_zone = self.known_zone(zone)?;
         }
         taken(accounts::save(&tx, &after).await)?;
         if after.name != before.name {
@@ -210,7 +208,7 @@ impl Services {
     /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
     pub async fn create_publisher(&self, name: &str, time_zone: Option<String>) -> Outcome<AccountId, AccountRefusal> {
         let name = account_name(name)?;
-        check_zone(time_zone.as_deref())?;
+        let time_zone = self.known_zone(time_zone)?;
         let now = self.clock.now();
         let tx = self.db.begin().await?;
         if accounts::name_is_taken(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
@@ -242,6 +240,15 @@ impl Services {
     /// [`Failure`].
     pub async fn has_accounts(&self) -> Result<bool, Failure> {
         Ok(accounts::any(&self.db).await?)
+    }
+
+    /// The name of a zone as IANA spells it (R42).
+    fn known_zone(&self, name: Option<String>) -> Outcome<Option<String>, AccountRefusal> {
+        let Some(name) = name else { return Ok(None) };
+        match self.zones.find(&name) {
+            Ok(zone) => Ok(Some(zone.name)),
+            Err(unknown) => Err(AccountRefusal::TimeZoneUnknown { nearest: unknown.nearest }.into()),
+        }
     }
 
     /// All accounts, each publisher before those that it manages: for the command line.
@@ -336,13 +343,6 @@ impl Services {
 
 fn account_name(raw: &str) -> Outcome<Name, AccountRefusal> {
     Name::parse(raw).map_err(|fault| text_fault(fault, AccountRefusal::NameRequired, AccountRefusal::NameTooLong))
-}
-
-fn check_zone(zone: Option<&str>) -> Outcome<(), AccountRefusal> {
-    match zone.map(window::zone) {
-        Some(Err(_)) => Err(AccountRefusal::TimeZoneUnknown.into()),
-        _ => Ok(()),
-    }
 }
 
 fn taken(result: StoreResult<()>) -> Result<(), Error<AccountRefusal>> {

@@ -29,13 +29,16 @@ mod signed_tokens;
 pub mod token_rotation;
 pub mod tokens;
 mod updates;
+pub mod windows;
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::domain::zone::Zone;
 use crate::ids::Ids;
 use crate::jwt::Jwt;
 use crate::store::Db;
+use crate::zones::TimeZones;
 
 /// What an operator can set about the rules.
 #[derive(Clone, Debug)]
@@ -60,11 +63,20 @@ pub struct Services {
     pub clock: Clock,
     pub ids: Ids,
     pub settings: Settings,
+    pub zones: TimeZones,
     /// How an installation is moved.
     pub mover: Arc<dyn rollout::Mover>,
     pub token_uses: tokens::TokenUses,
     /// What checks JWTs, where an issuer of them is trusted.
     pub jwt: Option<Arc<Jwt>>,
+}
+
+impl Services {
+    /// The zone that an account or a release has; `None` for one without a zone, and where the data has it no longer.
+    #[must_use]
+    pub fn zone(&self, name: Option<&str>) -> Option<Zone> {
+        self.zones.find(name?).ok()
+    }
 }
 
 /// [`Services`], shared.

@@ -118,12 +118,13 @@ impl Services {
         let current = crate::domain::pack::ids(&packs::content(tx, standing.current_version).await?);
         // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
         let account = accounts::lock(tx, caller.id()).await?.ok_or(Failure::NotFound)?;
+        let zone = self.zone(account.time_zone.as_deref());
         let facts = ReleaseFacts {
             rows,
             current: &current,
             standing,
             moving: tasks::moving(tx, pack.id).await?,
-            time_zone: account.time_zone.as_deref(),
+            time_zone: zone.as_ref(),
             days_ahead: self.settings.release_days_ahead,
         };
         Ok(decide(&facts, schedule, journal.now)?)
@@ -249,7 +250,8 @@ impl Services {
         let Changing { tx, mut pack, mut release, mut journal } =
             self.change(caller, release, Command::Reschedule).await?;
         let before = release.window.clone().ok_or_else(|| Failure::bug("a pending release without a window"))?;
-        let after = future_window(journal.now, date, &before.time_zone, self.settings.release_days_ahead)?;
+        let zone = self.zone(Some(&before.time_zone)).ok_or(ReleaseRefusal::TimeZoneRequired)?;
+        let after = future_window(journal.now, date, &zone, self.settings.release_days_ahead)?;
         release.window = Some(after.clone());
         releases::save(&tx, &release).await?;
         pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at: after.starts_at, ..p });

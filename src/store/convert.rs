@@ -16,6 +16,7 @@ use crate::domain::pack::{Assessment, DeploymentModel, InstallationType, Pack, P
 use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
 use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
 use crate::domain::window::Window;
+use crate::domain::zone::DataVersion;
 
 /// An enum that is stored by name: the name that it has in the schema.
 pub trait Stored: Sized + Copy {
@@ -71,7 +72,7 @@ stored! {
         PublisherAndInstalled = "PUBLISHER_AND_INSTALLED",
     }
     EventKind {
-        ReleaseScheduled = "RELEASE_SCHEDULED", ReleaseRescheduled = "RELEASE_RESCHEDULED", ReleaseCanceled = "RELEASE_CANCELED",
+        ReleaseScheduled = "RELEASE_SCHEDULED", ReleaseRescheduled = "RELEASE_RESCHEDULED", WindowMoved = "WINDOW_MOVED", ReleaseCanceled = "RELEASE_CANCELED",
         ReleaseSuperseded = "RELEASE_SUPERSEDED", ReleaseStarted = "RELEASE_STARTED", ReleaseProgressed = "RELEASE_PROGRESSED",
         ReleaseCompleted = "RELEASE_COMPLETED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED",
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
@@ -239,6 +240,7 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
             time_zone,
             starts_at,
             ends_at,
+            data_version: DataVersion::stored(m.time_zone_data_version.unwrap_or_default()),
         }),
         _ => None,
     };

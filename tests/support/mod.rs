@@ -28,6 +28,7 @@ mod releasing;
 mod server;
 mod subscription;
 mod world;
+mod zoneinfo;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,6 +42,7 @@ use packwright::http::EngineOptions;
 use packwright::jwt::JwtSettings;
 use packwright::service::Settings;
 use packwright::store::DbOptions;
+use packwright::zones::TimeZones;
 
 pub(crate) use accounts::Managed;
 pub(crate) use builders::{Pack, Package, Publication};
@@ -51,6 +53,7 @@ pub(crate) use mover::FailingMover;
 pub(crate) use releasing::{NOTES, immediately, on_date};
 pub(crate) use server::{Ask, Reply, Server, read_chunk};
 pub(crate) use subscription::Subscription;
+pub(crate) use zoneinfo::{ZoneDirectory, tzif, zone};
 
 /// When every test begins, unless its [`Setup`] says otherwise: 10:00 in Berlin, on a Sunday.
 pub(crate) const START: &str = "2026-11-22T09:00:00Z";
@@ -72,6 +75,8 @@ pub(crate) struct Setup {
     pub(crate) engine: EngineOptions,
     /// Which JWTs are taken.
     pub(crate) jwt: Option<JwtSettings>,
+    /// The data of the time zones.
+    pub(crate) zones: TimeZones,
 }
 
 /// The default limits, but for what a request may cost: a test reads all there is in one.
@@ -89,6 +94,7 @@ impl Default for Setup {
             demo: false,
             engine: generous(),
             jwt: None,
+            zones: TimeZones::built_in(),
         }
     }
 }
@@ -172,6 +178,13 @@ impl TestApp {
         App::build(options).await.expect("the second server builds")
     }
 
+    /// The same with time zone data of its own.
+    pub(crate) async fn another_server_with_zones(&self, zones: TimeZones) -> App {
+        let setup = Setup { zones, ..Setup::default() };
+        let options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
+        App::build(options).await.expect("the second server builds")
+    }
+
     /// The same with a clock of its own, that stands still.
     pub(crate) async fn another_server_at(&self, at: &str) -> App {
         let clock = Clock::still(instant(at));
@@ -247,6 +260,7 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
         settings: setup.settings.clone(),
         demo: setup.demo,
         jwt: setup.jwt.clone(),
+        zones: setup.zones.clone(),
         migrate: false,
         db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)), ..DbOptions::default() },
         mover: mover.clone(),

@@ -9,7 +9,10 @@ pub enum AccountRefusal {
     NameTooLong,
     NameTaken,
     NameNotEditable,
-    TimeZoneUnknown,
+    /// With the name that is nearest to the text that was given.
+    TimeZoneUnknown {
+        nearest: String,
+    },
     AlreadySuspended,
     NotSuspended,
     ExpiryNotInFuture,
@@ -26,7 +29,9 @@ impl Refusal for AccountRefusal {
             Self::NameTooLong => "Shorten the name to 255 characters.",
             Self::NameTaken => "Another account has this name, whatever the case; choose another.",
             Self::NameNotEditable => "A managed account's name is its publisher's to give; leave the name out.",
-            Self::TimeZoneUnknown => "Choose the name of an IANA time zone, spelt as there: Europe/Berlin.",
+            Self::TimeZoneUnknown { nearest } => {
+                return format!("No time zone of the IANA database has this name; the nearest name is {nearest}.");
+            }
             Self::AlreadySuspended => "The account is suspended already.",
             Self::NotSuspended => "The account isn't suspended.",
             Self::ExpiryNotInFuture => "Choose an end in the future, or leave it out for a token that doesn't end.",
@@ -43,7 +48,7 @@ impl Refusal for AccountRefusal {
     fn field(&self) -> Option<Field> {
         match self {
             Self::NameRequired | Self::NameTooLong | Self::NameTaken | Self::NameNotEditable => path(&["name"]),
-            Self::TimeZoneUnknown => path(&["timeZone"]),
+            Self::TimeZoneUnknown { .. } => path(&["timeZone"]),
             Self::ExpiryNotInFuture | Self::ExpiryNotAllowed => path(&["expiresAt"]),
             Self::AlreadySuspended | Self::NotSuspended | Self::AlreadyEnrolled => path(&["accountId"]),
             Self::AlreadyRevoked | Self::LastAdministratorToken => path(&["tokenId"]),

@@ -2,12 +2,13 @@
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Object, Result, SimpleObject};
 
+use crate::domain::refusal::{AccountRefusal, Refusal as _};
 use crate::domain::release::RequestedSchedule;
 use crate::domain::window::{WindowFault, release_window};
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::DatabaseKind;
-use crate::graphql::error::{ResultExt as _, not_found};
+use crate::graphql::error::{BAD_USER_INPUT, ResultExt as _, not_found};
 use crate::graphql::filters::{
     ComponentFilter, IntegrationPackFilter, IntegrationPackOrder, PackagedComponentFilter, PackagedComponentOrder,
     ReleaseFilter,
@@ -22,6 +23,7 @@ use crate::graphql::types::release_preview::ReleasePreview;
 use crate::graphql::types::release_schedule::ReleaseScheduleInput;
 use crate::graphql::types::release_window::ReleaseWindow;
 use crate::store::components;
+use crate::zones::UnknownZone;
 
 /// The fields of `Query` for publishers.
 #[derive(Default)]
@@ -33,7 +35,7 @@ pub struct ServerInfo {
     /// Packwright's version.
     version: &'static str,
     /// The version of the time zone data, for example `2026b`.
-    time_zone_data_version: &'static str,
+    time_zone_data_version: String,
     /// Which database.
     database_kind: DatabaseKind,
     /// The server's clock (R40).
@@ -47,7 +49,7 @@ impl PublisherQuery {
         ctx.viewer()?;
         Ok(ServerInfo {
             version: env!("CARGO_PKG_VERSION"),
-            time_zone_data_version: chrono_tz::IANA_TZDB_VERSION,
+            time_zone_data_version: ctx.services().zones.version().to_string(),
             database_kind: ctx.services().db.kind().into(),
             now: ctx.now().into(),
         })
@@ -185,7 +187,8 @@ impl PublisherQuery {
         #[graphql(desc = "The zone that the date is meant in.")] time_zone: TimeZoneName,
     ) -> Result<ReleaseWindow> {
         ctx.viewer()?;
-        release_window(date.0, &time_zone.0).map(Into::into).map_err(no_window)
+        let zone = ctx.services().zones.find(&time_zone.0).map_err(unknown_zone)?;
+        release_window(date.0, &zone).map(Into::into).map_err(no_window)
     }
 }
 
@@ -214,10 +217,18 @@ async fn release_preview(ctx: &Context<'_>, id: &ID, schedule: Option<ReleaseSch
     ReleasePreview::of(ctx, pack, schedule.map_or(RequestedSchedule::Immediately, Into::into)).await
 }
 
+fn unknown_zone(UnknownZone { nearest }: UnknownZone) -> async_graphql::Error {
+    let refusal = AccountRefusal::TimeZoneUnknown { nearest };
+    async_graphql::Error::new(refusal.message())
+        .extend_with(|_, extensions| extensions.set("code", "TIME_ZONE_UNKNOWN"))
+}
+
 fn no_window(fault: WindowFault) -> async_graphql::Error {
     let (message, code) = match fault {
-        WindowFault::TimeZoneUnknown => ("The server knows no such time zone.", "TIME_ZONE_UNKNOWN"),
         WindowFault::DateDoesNotExist => ("The zone has no such day.", "DATE_DOES_NOT_EXIST"),
+        WindowFault::OutsideOfYears => {
+            ("The window of this date lies outside of the years 0001 to 9999; give a date inside.", BAD_USER_INPUT)
+        }
     };
     async_graphql::Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
 }

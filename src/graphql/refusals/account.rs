@@ -70,7 +70,7 @@ impl From<&AccountRefusal> for AccountErrorCode {
             R::NameTooLong => Self::NameTooLong,
             R::NameTaken => Self::NameTaken,
             R::NameNotEditable => Self::NameNotEditable,
-            R::TimeZoneUnknown => Self::TimeZoneUnknown,
+            R::TimeZoneUnknown { .. } => Self::TimeZoneUnknown,
             R::AlreadySuspended => Self::AlreadySuspended,
             R::NotSuspended => Self::NotSuspended,
             R::ExpiryNotInFuture => Self::ExpiryNotInFuture,

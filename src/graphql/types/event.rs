@@ -5,7 +5,6 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::domain::event::{self as domain, EventKind as Kind, WindowFacts};
 use crate::domain::id::{EventId, UpdateId};
-use crate::domain::window::Window;
 use crate::graphql::connection::{connection, int};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{EventKind, InstallationUpdateState};
@@ -146,12 +145,12 @@ event_type! {
             }
         }
 
-        /// For RELEASE_RESCHEDULED: the window before.
+        /// For RELEASE_RESCHEDULED and WINDOW_MOVED: the window before.
         async fn previous_window(&self) -> Option<ReleaseWindow> {
             self.0.event.data.previous_window.clone().map(window)
         }
 
-        /// For RELEASE_SCHEDULED and RELEASE_RESCHEDULED: the window since.
+        /// For RELEASE_SCHEDULED, RELEASE_RESCHEDULED and WINDOW_MOVED: the window since.
         async fn window(&self) -> Option<ReleaseWindow> {
             self.0.event.data.window.clone().map(window)
         }
@@ -251,6 +250,7 @@ impl Event {
         match heard.event.kind {
             Kind::ReleaseScheduled
             | Kind::ReleaseRescheduled
+            | Kind::WindowMoved
             | Kind::ReleaseCanceled
             | Kind::ReleaseSuperseded
             | Kind::ReleaseStarted
@@ -283,7 +283,7 @@ pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
 
 fn window(facts: WindowFacts) -> ReleaseWindow {
     let WindowFacts { date, time_zone, starts_at, ends_at } = facts;
-    Window { date, time_zone, starts_at, ends_at }.into()
+    ReleaseWindow::on(date, time_zone, starts_at, ends_at)
 }
 
 /// Where a release stands, on its subscription.

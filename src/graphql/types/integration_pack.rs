@@ -119,12 +119,13 @@ impl IntegrationPack {
             content(ctx, self.standing.current_version),
             async { loaders.publisher.moving.one(id).await.or_failure() },
         )?;
+        let zone = ctx.services().zone(time_zone);
         let facts = ReleaseFacts {
             rows: &rows.unwrap_or_default(),
             current: &pack::ids(&current.unwrap_or_default()),
             standing: self.standing,
             moving,
-            time_zone,
+            time_zone: zone.as_ref(),
             days_ahead: ctx.services().settings.release_days_ahead,
         };
         Ok(decide(&facts, schedule, loaders.now()))
@@ -347,9 +348,9 @@ impl IntegrationPack {
             return Ok(false);
         }
         let account = ctx.loaders().managed.own_account.must(()).await.or_failure()?;
-        let days_ahead = ctx.services().settings.release_days_ahead;
-        let first_date = |zone: &str| release_dates(ctx.now(), zone, days_ahead).ok().map(|dates| dates.earliest);
-        let Some(date) = account.time_zone.as_deref().and_then(first_date) else { return Ok(false) };
+        let services = ctx.services();
+        let Some(zone) = services.zone(account.time_zone.as_deref()) else { return Ok(false) };
+        let date = release_dates(ctx.now(), &zone, services.settings.release_days_ahead).earliest;
         Ok(self.decide(ctx, RequestedSchedule::OnDate(date), account.time_zone.as_deref()).await?.is_ok())
     }
 

@@ -52,8 +52,9 @@ impl PublisherAccount {
 
     /// Which dates a release made now may have, for a date picker; null while no zone is set (R38).
     async fn release_dates(&self, ctx: &Context<'_>) -> Option<ReleaseDateRange> {
-        let days_ahead = ctx.services().settings.release_days_ahead;
-        window::release_dates(ctx.now(), self.0.time_zone.as_deref()?, days_ahead).ok().map(Into::into)
+        let services = ctx.services();
+        let zone = services.zone(self.0.time_zone.as_deref())?;
+        Some(window::release_dates(ctx.now(), &zone, services.settings.release_days_ahead).into())
     }
 
     /// Its API tokens, newest first; null without ACCOUNT_ADMINISTRATION.

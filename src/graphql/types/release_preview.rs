@@ -52,7 +52,7 @@ impl ReleasePreview {
         let refusal = pack.decide(ctx, schedule, zone.as_deref()).await?.err();
         let days_ahead = ctx.services().settings.release_days_ahead;
         // Told also when something else than the date would be refused.
-        let window = match (schedule, zone) {
+        let window = match (schedule, ctx.services().zone(zone.as_deref())) {
             (RequestedSchedule::OnDate(date), Some(zone)) => future_window(loaders.now(), date, &zone, days_ahead).ok(),
             _ => None,
         };

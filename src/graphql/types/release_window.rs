@@ -1,7 +1,9 @@
 //! The release window (R36).
 
 use async_graphql::SimpleObject;
+use chrono::NaiveDate;
 
+use crate::domain::Instant;
 use crate::domain::release::Release;
 use crate::domain::window::Window;
 use crate::graphql::connection::int;
@@ -36,7 +38,13 @@ impl ReleaseWindow {
 
 impl From<Window> for ReleaseWindow {
     fn from(window: Window) -> Self {
-        let Window { date, time_zone, starts_at, ends_at } = window;
+        Self::on(window.date, window.time_zone, window.starts_at, window.ends_at)
+    }
+}
+
+impl ReleaseWindow {
+    /// A window that no release has started late in.
+    pub(super) fn on(date: NaiveDate, time_zone: String, starts_at: Instant, ends_at: Instant) -> Self {
         Self {
             date: Date(date),
             time_zone: TimeZoneName(time_zone),

@@ -92,6 +92,7 @@ pub(super) fn row(release: &Release) -> ActiveModel {
         time_zone: Set(window.map(|w| w.time_zone.clone())),
         starts_at: Set(window.map(|w| w.starts_at)),
         ends_at: Set(window.map(|w| w.ends_at)),
+        time_zone_data_version: Set(window.map(|w| w.data_version.to_string())),
         lateness_seconds: Set(release.lateness_seconds),
         superseded_by_id: Set(release.superseded_by.map(Into::into)),
         created_at: Set(release.created_at),

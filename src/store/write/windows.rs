@@ -1,12 +1,17 @@
 //! Windows that nobody has carried out yet, by their packs.
 
-use entity::integration_pack;
+use entity::{integration_pack, pack_release};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
 use crate::domain::Instant;
-use crate::domain::id::{AccountId, PackId};
-use crate::store::{Db, StoreResult};
+use crate::domain::id::{AccountId, PackId, ReleaseId};
+use crate::domain::release::ReleaseState;
+use crate::domain::window::Window;
+use crate::domain::zone::DataVersion;
+use crate::store::convert::{self, Stored as _};
+use crate::store::{Db, StoreResult, Tx};
 
 /// The packs, of one publisher or of all, with a window that has opened and that nobody has carried out
 /// yet, oldest window first (R39).
@@ -67,4 +72,55 @@ pub async fn is_due(db: &Db, publisher: Option<AccountId>, id: PackId, now: Inst
         .one(db.reader())
         .await?;
     Ok(found.is_some())
+}
+
+/// The window of a release that nobody has started yet.
+#[derive(Clone, Debug)]
+pub struct PendingWindow {
+    pub pack: PackId,
+    pub release: ReleaseId,
+    pub window: Window,
+}
+
+/// Pending windows that come from another version of the time zone data, by their releases' ids.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_other_data(
+    db: &Db,
+    version: &DataVersion,
+    after: Option<ReleaseId>,
+    limit: u64,
+) -> StoreResult<Vec<PendingWindow>> {
+    let mut select = pack_release::Entity::find()
+        .filter(pack_release::Column::State.eq(ReleaseState::Scheduled.stored()))
+        .filter(pack_release::Column::TimeZoneDataVersion.ne(version.as_str()));
+    if let Some(after) = after {
+        select = select.filter(pack_release::Column::Id.gt(Uuid::from(after)));
+    }
+    let rows = select.order_by_asc(pack_release::Column::Id).limit(limit).all(db.reader()).await?;
+    let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
+    let pending = |release: crate::domain::release::Release| {
+        Some(PendingWindow { pack: release.pack_id, release: release.id, window: release.window? })
+    };
+    Ok(releases.into_iter().filter_map(pending).collect())
+}
+
+/// Remembers that a window is the same by newer data: unless it was changed since it was read.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn keep_window(tx: &Tx, pending: &PendingWindow, version: &str) -> StoreResult<()> {
+    use pack_release::Column;
+    let window = &pending.window;
+    pack_release::Entity::update_many()
+        .col_expr(Column::TimeZoneDataVersion, Expr::value(version))
+        .filter(Column::Id.eq(Uuid::from(pending.release)))
+        .filter(Column::State.eq(ReleaseState::Scheduled.stored()))
+        .filter(Column::Date.eq(window.date.to_string()))
+        .filter(Column::StartsAt.eq(window.starts_at))
+        .filter(Column::TimeZoneDataVersion.eq(window.data_version.as_str()))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
 }

