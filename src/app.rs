@@ -14,6 +14,7 @@ use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptio
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings};
 use crate::scheduler::Scheduler;
+use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::service::rollout::{Mover, NoFaults};
 use crate::service::{Services, Settings, Shared};
@@ -24,6 +25,8 @@ use crate::zones::TimeZones;
 pub struct AppOptions {
     pub database_url: String,
     pub clock: Clock,
+    /// What the clock is corrected by.
+    pub reference: Reference,
     pub settings: Settings,
     /// The data of the time zones.
     pub zones: TimeZones,
@@ -46,6 +49,7 @@ impl AppOptions {
         Self {
             database_url: database_url.into(),
             clock,
+            reference: Reference::Own,
             settings: Settings::default(),
             zones: TimeZones::built_in(),
             demo: false,
@@ -107,19 +111,29 @@ impl App {
             db: db.clone(),
             ids: Ids::new(options.clock.clone()),
             clock: options.clock,
+            reference: options.reference,
             settings: options.settings,
             zones: options.zones,
             mover: options.mover,
             token_uses: crate::service::tokens::TokenUses::default(),
             jwt,
         });
+        if services.has_reference() {
+            services.clock.expect_correction();
+            if let Err(failure) = services.measure_clock().await {
+                tracing::warn!(?failure, "the distance to the database's clock was not measured; it is tried again");
+            }
+        }
         let scheduler = Arc::new(Scheduler::new(services.clone()));
         let hub = Arc::new(Hub::open(db.clone()).await?);
         let prepare = {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
             move |request, caller| graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller)
         };
-        let readiness = move || readiness(db.clone());
+        let readiness = {
+            let services = services.clone();
+            move || readiness(services.clone())
+        };
         let schema = graphql::schema(options.demo);
         let engine = Engine::new(schema, services.clone(), Box::new(prepare), Box::new(readiness), options.engine)
             .map_err(AppError::Gate)?;
@@ -193,11 +207,11 @@ pub async fn migration_status(db: &Db) -> Result<Vec<(String, bool)>, AppError> 
     Ok(applied.chain(pending.iter().map(|step| (step.name().to_owned(), false))).collect())
 }
 
-/// Whether the database answers and is at this program's last migration.
-fn readiness(db: Db) -> BoxFuture<'static, Result<(), String>> {
+/// Whether the database answers and is at this program's last migration, and the clock is near the database's.
+fn readiness(services: Shared) -> BoxFuture<'static, Result<(), String>> {
     Box::pin(async move {
-        match pending_migrations(&db).await {
-            Ok(0) => Ok(()),
+        match pending_migrations(&services.db).await {
+            Ok(0) => services.clock_fault().map_or(Ok(()), |fault| Err(fault.to_string())),
             Ok(_) => Err("migrations are pending".into()),
             Err(error) => {
                 tracing::warn!(%error, "not ready");

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 use crate::app::{self, App, AppError, AppOptions};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, LogArgs, ServeArgs, ZoneArgs};
+use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::store::{Db, DbOptions};
 use crate::zones::TimeZones;
@@ -157,6 +158,7 @@ async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
     let mut options = AppOptions::new(common.database.existing_url(), Clock::system());
     // A command beside a running server must not change the schema under it.
     options.migrate = false;
+    options.reference = Reference::Database;
     options.zones = TimeZones::open(common.zones.place())?;
     options.db.max_connections = common.database.database_connections;
     match App::build(options).await {

@@ -17,6 +17,7 @@ mod audit_log;
 mod audit_readers;
 mod canceling;
 mod catching_up;
+mod clocks;
 mod composing;
 mod deleting;
 mod deleting_packs;

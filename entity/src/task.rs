@@ -16,6 +16,7 @@ pub struct Model {
     pub moves: bool,
     pub done_to: Option<Uuid>,
     pub not_before: DateTimeUtc,
+    pub waits: bool,
     pub failures: i32,
     pub created_at: DateTimeUtc,
 }

@@ -363,7 +363,9 @@ CREATE TABLE task (
     moves boolean NOT NULL,
     -- The last object that a batch has come to.
     done_to $uuid,
+    -- The turn that the task has; and when `waits` says so, the end of a pause.
     not_before $instant NOT NULL,
+    waits boolean NOT NULL,
     failures integer NOT NULL,
     created_at $instant NOT NULL
 );

@@ -18,6 +18,7 @@ use crate::http::connections::{self, ConnectionOptions};
 use crate::http::{EngineOptions, HttpOptions};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
+use crate::service::clock::Reference;
 use crate::service::windows::AskedBy;
 use crate::telemetry;
 use crate::zones::TimeZones;
@@ -44,6 +45,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         served
     } else {
         let mut options = AppOptions::new(args.database.url(), Clock::system());
+        options.reference = Reference::Database;
         options.settings = args.rules();
         options.zones = time_zones(&args)?;
         options.jwt = jwt_settings(&args.jwt)?;
@@ -89,6 +91,10 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
             jwt.run(move || clock.now(), ending)
         }))
     });
+    let clock = tokio::spawn(supervise("the clock", ending.clone(), {
+        let services = app.services.clone();
+        move |ending| services.clone().keep_clock(ending)
+    }));
     let zones = tokio::spawn(look_when_asked(app.services.clone()));
     let router = app.router(http_options(args, address, ending.clone()));
     print(&welcome(args, &format!("http://{address}"), empty));
@@ -104,6 +110,7 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
     };
     end.send_replace(true);
     zones.abort();
+    clock.abort();
     if let Some(jwt) = jwt {
         // It changes nothing that could be left half done.
         jwt.abort();

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod accounts;
 mod catch_up;
+pub mod clock;
 pub mod content_token;
 mod deleting;
 pub mod deleting_packs;
@@ -61,6 +62,8 @@ impl Default for Settings {
 pub struct Services {
     pub db: Db,
     pub clock: Clock,
+    /// What the clock is corrected by.
+    pub reference: clock::Reference,
     pub ids: Ids,
     pub settings: Settings,
     pub zones: TimeZones,

@@ -44,6 +44,11 @@ impl Services {
         if !windows::is_due(&self.db, publisher, pack, now).await? {
             return Ok(None);
         }
+        if !self.clock.is_trusted() {
+            return Err(Failure::Unavailable(
+                "a window is due, and the distance to the database's clock isn't known".into(),
+            ));
+        }
         let tx = self.db.begin().await?;
         let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
         let Some(due) = pack.standing.pending.filter(|p| p.starts_at <= now) else { return Ok(None) };

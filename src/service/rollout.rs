@@ -11,7 +11,7 @@ use crate::domain::id::{InstallationId, ReleaseId};
 use crate::domain::installation::FailureCode;
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState, outcome, transition};
-use crate::store::write::tasks::{self, Task, Work};
+use crate::store::write::tasks::{self, Task, Turn, Work};
 use crate::store::write::{installations, packs, releases, updates};
 use crate::store::{StoreResult, Tx};
 
@@ -102,10 +102,11 @@ impl Services {
             Work::Delete(pack) => self.uninstall_everywhere(&tx, &mut journal, task, pack).await?,
         };
         match batch {
-            Batch::More(done_to) => tasks::advance(&tx, task, Some(done_to), now).await?,
+            Batch::More(done_to) => tasks::advance(&tx, task, Some(done_to), Turn::Next(now)).await?,
             // Never at once again: a task that can't get on must not keep the others from their turn.
             Batch::Again(at, done_to) => {
-                tasks::advance(&tx, task, done_to, at.max(now + Duration::seconds(1))).await?;
+                let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
+                tasks::advance(&tx, task, done_to, Turn::After(pause_ends)).await?;
             }
             Batch::Done => tasks::finish(&tx, task).await?,
         }
@@ -157,7 +158,8 @@ impl Services {
         done_to: Uuid,
     ) -> StoreResult<()> {
         let last = releases::progressed_at(tx, release.id).await?;
-        if last.is_some_and(|last| journal.now - last < Duration::seconds(1)) {
+        // A clock that was set back since must not silence it.
+        if last.is_some_and(|last| last <= journal.now && journal.now - last < Duration::seconds(1)) {
             return Ok(());
         }
         releases::save_progressed_at(tx, release.id, journal.now).await?;

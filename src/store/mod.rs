@@ -6,6 +6,7 @@ pub mod adoption;
 pub mod audit;
 pub mod available;
 mod cache;
+pub mod clock;
 pub mod component_versions;
 pub mod components;
 pub mod convert;

@@ -41,6 +41,7 @@ use packwright::gate::Limits;
 use packwright::http::EngineOptions;
 use packwright::jwt::JwtSettings;
 use packwright::service::Settings;
+use packwright::service::clock::Reference;
 use packwright::store::DbOptions;
 use packwright::zones::TimeZones;
 
@@ -77,6 +78,8 @@ pub(crate) struct Setup {
     pub(crate) jwt: Option<JwtSettings>,
     /// The data of the time zones.
     pub(crate) zones: TimeZones,
+    /// What the clock is corrected by.
+    pub(crate) reference: Reference,
 }
 
 /// The default limits, but for what a request may cost: a test reads all there is in one.
@@ -95,6 +98,7 @@ impl Default for Setup {
             engine: generous(),
             jwt: None,
             zones: TimeZones::built_in(),
+            reference: Reference::Own,
         }
     }
 }
@@ -187,8 +191,13 @@ impl TestApp {
 
     /// The same with a clock of its own, that stands still.
     pub(crate) async fn another_server_at(&self, at: &str) -> App {
-        let clock = Clock::still(instant(at));
-        let options = options(&Setup::default(), &clock, self.database.url(), &self.mover, &Arc::default());
+        self.another_server_by(&Clock::still(instant(at)), Reference::Own).await
+    }
+
+    /// The same with a clock of its own, that may be corrected by another one.
+    pub(crate) async fn another_server_by(&self, clock: &Clock, reference: Reference) -> App {
+        let setup = Setup { reference, ..Setup::default() };
+        let options = options(&setup, clock, self.database.url(), &self.mover, &Arc::default());
         App::build(options).await.expect("the second server builds")
     }
 
@@ -261,6 +270,7 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
         demo: setup.demo,
         jwt: setup.jwt.clone(),
         zones: setup.zones.clone(),
+        reference: setup.reference.clone(),
         migrate: false,
         db: DbOptions { max_connections: 4, observer: Some(Arc::new(observer)), ..DbOptions::default() },
         mover: mover.clone(),

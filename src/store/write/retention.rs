@@ -7,21 +7,39 @@ use sea_orm::{
 
 use super::locked;
 use crate::domain::Instant;
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::{Db, StoreError, StoreResult, Tx};
+
+/// When the oldest event of the log happened. One that lies in the future was told by a clock that was ahead, and says
+/// nothing of its age.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn oldest_event(db: &Db, now: Instant) -> StoreResult<Option<Instant>> {
+    let log = event_log::Entity::find_by_id(1).one(db.reader()).await?;
+    let oldest = event::Entity::find()
+        .select_only()
+        .column(event::Column::OccurredAt)
+        .filter(event::Column::Sequence.gt(log.map_or(0, |log| log.pruned_to)))
+        .filter(event::Column::OccurredAt.lte(now))
+        .order_by_asc(event::Column::Sequence)
+        .limit(1);
+    Ok(oldest.into_tuple().one(db.reader()).await?)
+}
 
 /// Removes the oldest events, at most `limit`, as far as they happened before an instant, and remembers up to
-/// where; gives how many. What is removed is always the whole of the log up to a place, so that one number
+/// where; gives how many. One that lies in the future by `now` goes with those after it. What is removed is always the whole of the log up to a place, so that one number
 /// tells whose cursor is too old. The log's one row is locked: one server after the other.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn prune_events(tx: &Tx, before: Instant, limit: u64) -> StoreResult<u64> {
+pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) -> StoreResult<u64> {
     let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
     let begin = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?.pruned_to;
     let oldest: Vec<(i64, Instant)> = event::Entity::find()
         .select_only()
         .columns([event::Column::Sequence, event::Column::OccurredAt])
         .filter(event::Column::Sequence.gt(begin))
+        .filter(event::Column::OccurredAt.lte(now))
         .order_by_asc(event::Column::Sequence)
         .limit(limit)
         .into_tuple()

@@ -1,8 +1,9 @@
 //! What follows from a decision, done in batches (R49). A task is a row until its last batch is done.
 
+use chrono::Duration;
 use entity::task::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
 use super::locked;
@@ -105,6 +106,7 @@ pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: boo
         moves: Set(moves),
         done_to: Set(None),
         not_before: Set(now),
+        waits: Set(false),
         failures: Set(0),
         created_at: Set(now),
     })
@@ -123,6 +125,18 @@ pub async fn claim_new(tx: &Tx, id: Uuid) -> StoreResult<Option<Task>> {
     found.filter(|task| task.done_to.is_none()).map(Task::of).transpose()
 }
 
+/// The longest pause that a task is given. What ends later than that was given it by a clock that was set back since.
+pub const LONGEST_PAUSE: Duration = Duration::minutes(15);
+
+/// Which tasks are due. One that doesn't wait is due whatever its turn says: a clock that was set back must not hold
+/// up what was at work.
+fn due(now: Instant) -> Condition {
+    Condition::any()
+        .add(Column::NotBefore.lte(now))
+        .add(Column::Waits.eq(false))
+        .add(Column::NotBefore.gt(now + LONGEST_PAUSE))
+}
+
 /// Takes one task that is due for this transaction, the oldest first. One that another server works on is
 /// passed over.
 ///
@@ -130,7 +144,7 @@ pub async fn claim_new(tx: &Tx, id: Uuid) -> StoreResult<Option<Task>> {
 /// [`StoreError`].
 pub async fn claim(tx: &Tx, now: Instant) -> StoreResult<Option<Task>> {
     let found = Entity::find()
-        .filter(Column::NotBefore.lte(now))
+        .filter(due(now))
         .order_by_asc(Column::NotBefore)
         .order_by_asc(Column::Id)
         .limit(1)
@@ -140,15 +154,26 @@ pub async fn claim(tx: &Tx, now: Instant) -> StoreResult<Option<Task>> {
     found.map(Task::of).transpose()
 }
 
-/// Remembers how far a task has come. It is due again at `not_before`.
+/// When a task has its next turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// After those that are due by now.
+    Next(Instant),
+    /// When a pause is over that ends at this instant.
+    After(Instant),
+}
+
+/// Remembers how far a task has come, and when it has its next turn.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, not_before: Instant) -> StoreResult<()> {
+pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, turn: Turn) -> StoreResult<()> {
+    let (Turn::Next(not_before) | Turn::After(not_before)) = turn;
     let row = ActiveModel {
         id: Set(task.id),
         done_to: Set(done_to),
         not_before: Set(not_before),
+        waits: Set(matches!(turn, Turn::After(_))),
         failures: Set(0),
         ..Default::default()
     };
@@ -171,7 +196,13 @@ pub async fn finish(tx: &Tx, task: &Task) -> StoreResult<()> {
 /// [`StoreError`].
 pub async fn put_off(db: &Db, id: Uuid, failures: i32, not_before: Instant) -> StoreResult<()> {
     let tx = db.begin().await?;
-    let row = ActiveModel { id: Set(id), failures: Set(failures), not_before: Set(not_before), ..Default::default() };
+    let row = ActiveModel {
+        id: Set(id),
+        failures: Set(failures),
+        not_before: Set(not_before),
+        waits: Set(true),
+        ..Default::default()
+    };
     Entity::update_many().set(row).filter(Column::Id.eq(id)).exec(tx.conn()).await?;
     tx.commit().await
 }

@@ -10,6 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::tasks::LONGEST_PAUSE;
 use super::{ActorColumns, locked, tallies};
 use crate::domain::Instant;
 use crate::domain::account::AccountStatus;
@@ -33,10 +34,10 @@ pub struct UpdateRow {
 }
 
 impl UpdateRow {
-    /// Whether its pause is over at `now`.
+    /// Whether its pause is over at `now`. One that is longer than any was given by a clock that was set back since.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
-        self.next_attempt_at.is_some_and(|at| at <= now)
+        self.next_attempt_at.is_some_and(|at| at <= now || at > now + LONGEST_PAUSE)
     }
 }
 
