@@ -5,7 +5,6 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use migration::{Migrator, MigratorTrait as _};
 
 use crate::clock::Clock;
 use crate::events::hub::Hub;
@@ -18,7 +17,7 @@ use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::service::rollout::{Mover, NoFaults};
 use crate::service::{Services, Settings, Shared};
-use crate::store::{Db, DbOptions, StoreError};
+use crate::store::{Db, DbOptions, MigrationError, StoreError, Unusable};
 use crate::zones::TimeZones;
 
 /// What a server is made of.
@@ -66,15 +65,19 @@ impl AppOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error(transparent)]
+    Unusable(#[from] Unusable),
+    #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the database could not be migrated: {0}")]
-    Migration(String),
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
     #[error("{0}")]
     Gate(String),
     #[error("the keys of JWTs can't be read: {0}")]
     Jwks(String),
-    #[error("the database lacks {0} of this program's migrations: run `packwright migrate up`")]
-    Pending(usize),
+    #[error(
+        "The database {0} lacks migrations: run `packwright migrate up` on it first, or name another with --database-url or DATABASE_URL."
+    )]
+    Pending(String),
 }
 
 /// A server that is built; nothing of it runs by itself.
@@ -94,14 +97,13 @@ impl App {
         if options.migrate {
             // On connections of its own, with other bounds.
             let db = Db::connect(&options.database_url, options.db.clone().for_migration()).await?;
-            let migrated = migrate(&db).await;
+            let migrated = db.migrate().await;
             db.close().await?;
             migrated?;
         }
         let db = Db::connect(&options.database_url, options.db).await?;
-        match pending_migrations(&db).await? {
-            0 => {}
-            pending => return Err(AppError::Pending(pending)),
+        if db.pending_migrations().await? > 0 {
+            return Err(AppError::Pending(db.shown().to_owned()));
         }
         let jwt = match options.jwt {
             Some(settings) => Some(Arc::new(Jwt::open(settings, options.clock.now()).await.map_err(AppError::Jwks)?)),
@@ -175,42 +177,10 @@ impl App {
     }
 }
 
-/// Runs the migrations that the database lacks.
-///
-/// # Errors
-/// [`AppError::Migration`].
-pub async fn migrate(db: &Db) -> Result<(), AppError> {
-    let _alone = db.hold_migrations().await?;
-    Migrator::up(db.for_migration(), None).await.map_err(|error| AppError::Migration(error.to_string()))
-}
-
-/// How many migrations the database lacks. Changes nothing.
-///
-/// # Errors
-/// [`AppError::Migration`] when it can't be told.
-pub async fn pending_migrations(db: &Db) -> Result<usize, AppError> {
-    Migrator::get_pending_migrations_read_only(db.for_migration())
-        .await
-        .map(|pending| pending.len())
-        .map_err(|error| AppError::Migration(error.to_string()))
-}
-
-/// The migrations by name, oldest first, and whether the database has them. Changes nothing.
-///
-/// # Errors
-/// [`AppError::Migration`] when it can't be told.
-pub async fn migration_status(db: &Db) -> Result<Vec<(String, bool)>, AppError> {
-    let error = |error: migration::DbErr| AppError::Migration(error.to_string());
-    let applied = Migrator::get_applied_migrations_read_only(db.for_migration()).await.map_err(error)?;
-    let pending = Migrator::get_pending_migrations_read_only(db.for_migration()).await.map_err(error)?;
-    let applied = applied.iter().map(|step| (step.name().to_owned(), true));
-    Ok(applied.chain(pending.iter().map(|step| (step.name().to_owned(), false))).collect())
-}
-
 /// Whether the database answers and is at this program's last migration, and the clock is near the database's.
 fn readiness(services: Shared) -> BoxFuture<'static, Result<(), String>> {
     Box::pin(async move {
-        match pending_migrations(&services.db).await {
+        match services.db.pending_migrations().await {
             Ok(0) => services.clock_fault().map_or(Ok(()), |fault| Err(fault.to_string())),
             Ok(_) => Err("migrations are pending".into()),
             Err(error) => {

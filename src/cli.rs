@@ -4,13 +4,14 @@ mod accounts;
 pub mod seed;
 mod serve;
 mod time_zones;
+mod variables;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{self, App, AppError, AppOptions};
+use crate::app::{App, AppOptions};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, LogArgs, ServeArgs, ZoneArgs};
 use crate::service::clock::Reference;
@@ -105,7 +106,7 @@ const STACK_BYTES: usize = 16 << 20;
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = variables::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
     {
         Ok(runtime) => runtime,
@@ -141,12 +142,17 @@ async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
     let (MigrateCommand::Up(common) | MigrateCommand::Status(common)) = &command;
     telemetry::start(&common.log).map_err(Trouble::new)?;
     let up = matches!(command, MigrateCommand::Up(_));
-    let url = if up { common.database.url() } else { common.database.existing_url() };
-    let db = Db::connect(&url, DbOptions::default()).await?;
+    let address = if up { common.database.address()? } else { common.database.existing_address()? };
+    let db = Db::connect(&address.reveal(), DbOptions::default()).await?;
     if up {
-        app::migrate(&db).await?;
+        tokio::select! {
+            migrated = db.migrate() => migrated?,
+            () = serve::asked_to_end() => return Err(Trouble::new(
+                "Stopped before the end: the database is as it was. Run the command again.",
+            )),
+        }
     }
-    for (name, applied) in app::migration_status(&db).await? {
+    for (name, applied) in db.migrations().await? {
         print(&format!("{name} {}\n", if applied { "applied" } else { "pending" }));
     }
     Ok(db.close().await?)
@@ -155,23 +161,13 @@ async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
 /// The server's services on a database that is at the last migration, with nothing running.
 async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
     telemetry::start(&common.log).map_err(Trouble::new)?;
-    let mut options = AppOptions::new(common.database.existing_url(), Clock::system());
+    let mut options = AppOptions::new(common.database.existing_address()?.reveal(), Clock::system());
     // A command beside a running server must not change the schema under it.
     options.migrate = false;
     options.reference = Reference::Database;
     options.zones = TimeZones::open(common.zones.place())?;
     options.db.max_connections = common.database.database_connections;
-    match App::build(options).await {
-        Err(AppError::Pending(_)) => Err(lacks_migrations(common)),
-        built => Ok(built?),
-    }
-}
-
-fn lacks_migrations(common: &Common) -> Trouble {
-    let database = crate::config::blank(&common.database.existing_url());
-    Trouble::new(format!(
-        "The database {database} lacks migrations: run `packwright migrate up` on it first, or name another with --database-url or DATABASE_URL."
-    ))
+    Ok(App::build(options).await?)
 }
 
 /// A failure with what is inside it: whoever types commands has the log anyway.

@@ -1,61 +1,26 @@
 //! The settings: what each command can be told, by option or by environment variable.
 
+mod database;
+mod hosts;
 mod jwt;
 mod limits;
+mod log;
 mod transport;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::Args;
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
 
 use crate::service;
 use crate::zones::Place;
 
+pub use database::DatabaseArgs;
 pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
+pub use log::{LogArgs, LogFormat};
 pub use transport::TransportArgs;
-
-/// The database of a server that isn't told another.
-pub const DEFAULT_DATABASE_URL: &str = "sqlite://packwright.db?mode=rwc";
-
-/// Which database.
-#[derive(Args, Clone, Debug, Default)]
-pub struct DatabaseArgs {
-    /// `sqlite://FILE?mode=rwc` or `postgres://USER:PASSWORD@HOST/DATABASE`; also DATABASE_URL.
-    /// An SQLite file packwright.db in the working directory when it is not given
-    #[arg(long, value_name = "URL", env = "PACKWRIGHT_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
-
-    /// The most connections to the database at a time
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub database_connections: u32,
-}
-
-impl DatabaseArgs {
-    /// The option, or `PACKWRIGHT_DATABASE_URL`, or `DATABASE_URL`, or the file in the working directory.
-    #[must_use]
-    pub fn url(&self) -> String {
-        let given = self.database_url.clone().or_else(|| std::env::var("DATABASE_URL").ok());
-        match given.filter(|url| !url.is_empty()) {
-            // A file that isn't there yet is made, as the default one is.
-            Some(url) if url.starts_with("sqlite:") && !url.contains('?') => format!("{url}?mode=rwc"),
-            Some(url) => url,
-            None => DEFAULT_DATABASE_URL.into(),
-        }
-    }
-
-    /// The same for a command that only looks: a file that isn't there is an error, and isn't made.
-    #[must_use]
-    pub fn existing_url(&self) -> String {
-        let url = self.url();
-        match url.strip_suffix("?mode=rwc") {
-            Some(file) if file.starts_with("sqlite:") => format!("{file}?mode=rw"),
-            _ => url,
-        }
-    }
-}
 
 /// Which time zone data.
 #[derive(Args, Clone, Debug, Default)]
@@ -77,45 +42,26 @@ impl ZoneArgs {
     }
 }
 
-/// How the log is written.
-#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// A line for people.
-    #[default]
-    Text,
-    /// A JSON object a line.
-    Json,
-}
-
-/// What is logged; the log goes to standard error.
-#[derive(Args, Clone, Debug, Default)]
-pub struct LogArgs {
-    /// How the log is written
-    #[arg(long, value_enum, value_name = "FORMAT", env = "PACKWRIGHT_LOG_FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
-
-    /// What is logged: a level, or filters such as `info,packwright::http=debug`
-    #[arg(long, value_name = "FILTER", env = "PACKWRIGHT_LOG", default_value = "info,sqlx=warn")]
-    pub log: String,
-}
+/// How many days ahead the demo's story plans.
+const DEMO_DAYS_AHEAD: u16 = 14;
 
 /// The settings of `serve`.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// Where to listen: an address and a port; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", env = "PACKWRIGHT_LISTEN", default_value = "127.0.0.1:8080", value_parser = listener)]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PACKWRIGHT_LISTEN", default_value = "127.0.0.1:8080", value_parser = hosts::listener)]
     pub listen: SocketAddr,
 
     /// A host name by which clients reach the server, with or without a port; may be repeated, in the
     /// variable separated by commas. Needed for any listener but loopback
-    #[arg(long, value_name = "HOST", env = "PACKWRIGHT_PUBLIC_HOST", value_delimiter = ',')]
+    #[arg(long, value_name = "HOST", env = "PACKWRIGHT_PUBLIC_HOST", value_delimiter = ',', value_parser = hosts::public_host)]
     pub public_host: Vec<String>,
 
     #[command(flatten)]
     pub database: DatabaseArgs,
 
     /// Leave the database as it is; a server whose database lacks a migration then refuses to start
-    #[arg(long, env = "PACKWRIGHT_NO_MIGRATE", value_parser = BoolishValueParser::new(), conflicts_with = "demo")]
+    #[arg(long, env = "PACKWRIGHT_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
 
     /// A throw-away database with a realistic world, fixed tokens and a clock that can be moved; loopback only
@@ -127,7 +73,7 @@ pub struct ServeArgs {
     pub graphiql: bool,
 
     /// How many days ahead a release's date may be
-    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365)]
+    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
     pub release_days_ahead: u16,
 
     /// How many days an event is kept in the log; a cursor that is older gets CURSOR_EXPIRED
@@ -165,38 +111,61 @@ impl ServeArgs {
         }
     }
 
-    /// Whether these settings can be served with.
+    /// Whether these settings can be served with. What one setting may be is checked where it is read.
     ///
     /// # Errors
     /// A sentence that says what to change.
     pub fn check(&self) -> Result<(), String> {
         let loopback = self.listen.ip().is_loopback();
-        if self.demo && !loopback {
-            return Err("The demo's tokens are known to everybody: --demo listens on loopback alone.".into());
+        if self.demo {
+            self.check_demo()?;
+        } else {
+            self.database.address().map_err(|error| error.to_string())?;
         }
         if !loopback && self.public_host.is_empty() {
-            return Err(
-                "A listener that others can reach needs the host name that they use: give --public-host.".into()
-            );
+            return Err("A listener that others can reach needs the host name that they use: give --public-host \
+                        (PACKWRIGHT_PUBLIC_HOST), such as packs.example.com."
+                .into());
         }
-        match self.database.database_url.as_deref() {
-            Some("") => Err("--database-url is empty: give an address, or leave it out.".into()),
-            _ if self.demo && self.jwt.jwks.is_some() => {
-                Err("The demo has tokens of its own: leave --jwks out.".into())
-            }
-            Some(_) if self.demo => Err("The demo has a database of its own: leave --database-url out.".into()),
-            _ => Ok(()),
-        }
+        self.limits.check()?;
+        self.jwt.check()
     }
 
-    /// The resolved settings, one a line, with the database's password blanked.
+    fn check_demo(&self) -> Result<(), String> {
+        let refused = |why: &str| Err(why.to_owned());
+        if !self.listen.ip().is_loopback() {
+            return refused("The demo's tokens are known to everybody: --demo listens on loopback alone.");
+        }
+        if self.database.database_url.is_some() {
+            return refused("The demo has a database of its own: leave --database-url (PACKWRIGHT_DATABASE_URL) out.");
+        }
+        if self.no_migrate {
+            return refused("The demo makes its database: leave --no-migrate (PACKWRIGHT_NO_MIGRATE) out.");
+        }
+        if self.jwt.jwks.is_some() {
+            return refused("The demo has tokens of its own: leave --jwks (PACKWRIGHT_JWKS) out.");
+        }
+        if self.release_days_ahead < DEMO_DAYS_AHEAD {
+            return Err(format!(
+                "The demo's story releases up to {DEMO_DAYS_AHEAD} days ahead: leave --release-days-ahead \
+                 (PACKWRIGHT_RELEASE_DAYS_AHEAD) out, or give {DEMO_DAYS_AHEAD} or more."
+            ));
+        }
+        Ok(())
+    }
+
+    /// The resolved settings, one a line, without passwords.
     #[must_use]
     pub fn describe(&self) -> String {
         let format = match self.log.log_format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
         };
-        let database = if self.demo { "a throw-away SQLite file".to_owned() } else { blank(&self.database.url()) };
+        let database = match self.database.address() {
+            _ if self.demo => "a throw-away SQLite file".to_owned(),
+            Ok(address) => address.to_string(),
+            Err(_) => "not to be read".to_owned(),
+        };
         let zones = match self.zones.place() {
             Place::Directory(directory) => directory.display().to_string(),
             Place::Usual | Place::BuiltIn => "the operating system's, or the built-in where that is newer".to_owned(),
@@ -223,32 +192,4 @@ impl ServeArgs {
             .chain(self.limits.describe());
         settings.map(|(name, value)| format!("{name} = {value}\n")).collect()
     }
-}
-
-/// `ADDRESS:PORT`, with `localhost` for 127.0.0.1.
-fn listener(text: &str) -> Result<SocketAddr, String> {
-    if let Some(port) = text.strip_prefix("localhost:") {
-        let port = port.parse().map_err(|_| format!("{port} is no port"))?;
-        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
-    }
-    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
-}
-
-/// The address of a database without what is secret in it: a password in its authority, and every
-/// value of its query, where PostgreSQL's driver takes a password too.
-#[must_use]
-pub fn blank(url: &str) -> String {
-    let Ok(mut parsed) = url::Url::parse(url) else {
-        // Not understood, so nothing of it is known to be harmless.
-        return url.split_once(':').map_or("…".to_owned(), |(scheme, _)| format!("{scheme}:…"));
-    };
-    if parsed.password().is_some() {
-        // Fails only for an address that can't have a password.
-        let _ = parsed.set_password(Some("***"));
-    }
-    let names: Vec<String> = parsed.query_pairs().map(|(name, _)| name.into_owned()).collect();
-    if !names.is_empty() && parsed.scheme() != "sqlite" {
-        parsed.query_pairs_mut().clear().extend_pairs(names.iter().map(|name| (name, "***")));
-    }
-    parsed.to_string()
 }

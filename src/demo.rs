@@ -4,9 +4,8 @@
 //! and is moved to the present, so that it has a past.
 
 mod catalogue;
+mod directory;
 mod world;
-
-use std::path::{Path, PathBuf};
 
 use chrono::Duration;
 
@@ -18,6 +17,8 @@ use crate::service::Settings;
 use crate::service::error::{Error, Failure};
 use crate::store::StoreError;
 use crate::zones::TimeZones;
+
+use directory::Directory;
 
 /// The publisher's administrator.
 pub const PUBLISHER_ADMIN: &str = "demo-publisher-admin";
@@ -49,7 +50,7 @@ pub struct Demo {
 /// Why the demo can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("the demo's directory could not be made: {0}")]
+    #[error("The demo's directory can't be made in {}: {_0}. Name another place with the variable TMPDIR.", std::env::temp_dir().display())]
     Directory(#[from] std::io::Error),
     #[error(transparent)]
     App(#[from] AppError),
@@ -79,7 +80,7 @@ impl Demo {
     /// # Errors
     /// [`DemoError`].
     pub async fn build(settings: Settings, zones: TimeZones, engine: EngineOptions) -> Result<Self, DemoError> {
-        let directory = Directory::new()?;
+        let directory = Directory::new(&std::env::temp_dir())?;
         let url = directory.database_url();
         let now = Clock::system().now();
 
@@ -102,30 +103,5 @@ impl Demo {
     pub async fn end(self) {
         // What fails here leaves files in the system's directory for them, and nothing else.
         let _ = self.app.services.db.clone().close().await;
-    }
-}
-
-/// A directory of our own that goes when this does.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(crate::ids::secret("packwright-demo-"));
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path)?;
-        Ok(Self(path))
-    }
-
-    fn database_url(&self) -> String {
-        let file: &Path = &self.0.join("demo.db");
-        format!("sqlite://{}?mode=rwc", file.display())
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn settings(source: Source) -> JwtSettings {
         source,
         issuer: ISSUER.into(),
         audience: AUDIENCE.into(),
+        types: vec!["at+jwt".into(), "JWT".into()],
         algorithms: algorithms.iter().map(|name| name.parse().expect("an algorithm")).collect(),
         account_claim: "packwright_account".into(),
         role_claim: "packwright_role".into(),
@@ -27,12 +28,12 @@ pub(crate) fn settings(source: Source) -> JwtSettings {
 }
 
 /// An app that takes the JWTs of some keys, from a file.
-struct World {
-    app: TestApp,
+pub(crate) struct World {
+    pub(crate) app: TestApp,
     _file: tempfile::TempDir,
 }
 
-async fn world(keys: &Value, change: impl FnOnce(&mut JwtSettings)) -> World {
+pub(crate) async fn world(keys: &Value, change: impl FnOnce(&mut JwtSettings)) -> World {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("keys.json");
     std::fs::write(&file, keys.to_string()).expect("written");
@@ -60,7 +61,7 @@ pub(crate) async fn lets_in(app: &TestApp, token: &str) -> bool {
     }
 }
 
-fn with(claims: &Value, changed: &[(&str, Value)]) -> Value {
+pub(crate) fn with(claims: &Value, changed: &[(&str, Value)]) -> Value {
     let mut claims = claims.clone();
     for (name, value) in changed {
         claims[*name] = value.clone();
@@ -95,7 +96,7 @@ async fn r04_a_jwt_of_a_known_key_lets_in() {
         let read = app.gql(&key.jwt(&claims), node, json!({ "id": token.at("/id") })).await;
         assert_eq!(read.at("/node/id"), token.at("/id"), "it can be read again");
     }
-    let ps = keys[2].jwt_with(&json!({ "alg": "PS256", "kid": "rsa" }), &claims);
+    let ps = keys[2].jwt_with(&json!({ "typ": "JWT", "alg": "PS256", "kid": "rsa" }), &claims);
     assert!(lets_in(app, &ps).await, "RSA-PSS");
 }
 
@@ -191,33 +192,39 @@ async fn r04_a_jwt_is_signed_by_an_algorithm_of_the_list_with_a_key_for_it() {
         format!("{}.{body}.{}", B64.encode(header.to_string()), B64.encode(signature))
     };
     for none in ["none", "None", "NONE", ""] {
-        assert!(!lets_in(app, &unsigned(json!({ "alg": none }), b"")).await, "{none}");
-        assert!(!lets_in(app, &unsigned(json!({ "alg": none, "kid": "ed" }), b"signed")).await, "{none}");
+        assert!(!lets_in(app, &unsigned(json!({ "typ": "JWT", "alg": none }), b"")).await, "{none}");
+        assert!(!lets_in(app, &unsigned(json!({ "typ": "JWT", "alg": none, "kid": "ed" }), b"signed")).await, "{none}");
     }
     // The public key as a secret that both know.
     for key in [&ed, &ec, &rsa] {
         let jwk = key.jwk();
         let secret = B64.decode(jwk.get("n").or(jwk.get("x")).expect("a key").as_str().expect("text")).expect("bytes");
         for secret in [secret, jwk.to_string().into_bytes()] {
-            let message = format!("{}.{body}", B64.encode(json!({ "alg": "HS256", "kid": jwk["kid"] }).to_string()));
+            let message = format!(
+                "{}.{body}",
+                B64.encode(json!({ "typ": "JWT", "alg": "HS256", "kid": jwk["kid"] }).to_string())
+            );
             let tag = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &secret), message.as_bytes());
             assert!(!lets_in(app, &format!("{message}.{}", B64.encode(tag))).await, "{jwk}");
         }
     }
     for (header, why) in [
-        (json!({ "alg": "RS256", "kid": "ed" }), "a key of another kind"),
-        (json!({ "alg": "ES256", "kid": "ed" }), "a key of another kind"),
-        (json!({ "alg": "EdDSA", "kid": "ec" }), "another key"),
-        (json!({ "alg": "EdDSA", "kid": "unknown" }), "an unknown key"),
-        (json!({ "alg": "EdDSA", "kid": "ed", "crit": ["exp"] }), "a critical header"),
-        (json!({ "alg": "EdDSA", "kid": "ed", "jwk": ed.jwk(), "crit": [] }), "a critical header"),
-        (json!({ "alg": "RS512", "kid": "rsa" }), "not on the list"),
-        (json!({ "kid": "ed" }), "no algorithm"),
-        (json!({ "alg": "EdDSA", "kid": 7 }), "no id"),
+        (json!({ "typ": "JWT", "alg": "RS256", "kid": "ed" }), "a key of another kind"),
+        (json!({ "typ": "JWT", "alg": "ES256", "kid": "ed" }), "a key of another kind"),
+        (json!({ "typ": "JWT", "alg": "EdDSA", "kid": "ec" }), "another key"),
+        (json!({ "typ": "JWT", "alg": "EdDSA", "kid": "unknown" }), "an unknown key"),
+        (json!({ "typ": "JWT", "alg": "EdDSA", "kid": "ed", "crit": ["exp"] }), "a critical header"),
+        (json!({ "typ": "JWT", "alg": "EdDSA", "kid": "ed", "jwk": ed.jwk(), "crit": [] }), "a critical header"),
+        (json!({ "typ": "JWT", "alg": "RS512", "kid": "rsa" }), "not on the list"),
+        (json!({ "typ": "JWT", "kid": "ed" }), "no algorithm"),
+        (json!({ "typ": "JWT", "alg": "EdDSA", "kid": 7 }), "no id"),
     ] {
         assert!(!lets_in(app, &ed.jwt_with(&header, &good)).await, "{why}: {header}");
     }
-    assert!(lets_in(app, &ed.jwt_with(&json!({ "alg": "EdDSA" }), &good)).await, "the only one that fits");
+    assert!(
+        lets_in(app, &ed.jwt_with(&json!({ "typ": "JWT", "alg": "EdDSA" }), &good)).await,
+        "the only one that fits"
+    );
     for (nonsense, why) in [("..", "empty"), ("a.b.c", "no base64"), ("e30.e30.", "empty objects"), ("x.x.", "short")] {
         assert!(!lets_in(app, nonsense).await, "{why}");
     }
@@ -230,7 +237,7 @@ async fn r04_two_keys_that_fit_a_jwt_without_an_id_are_none() {
     let World { app, .. } = &world(&key_set(&[&one, &two]), |_| {}).await;
     let good = claims(app, &app.publisher, "SUPPORT").await;
     assert!(lets_in(app, &one.jwt(&good)).await && lets_in(app, &two.jwt(&good)).await);
-    assert!(!lets_in(app, &one.jwt_with(&json!({ "alg": "EdDSA" }), &good)).await);
+    assert!(!lets_in(app, &one.jwt_with(&json!({ "typ": "JWT", "alg": "EdDSA" }), &good)).await);
 }
 
 #[tokio::test]

@@ -114,7 +114,19 @@ fn origins_are_whole_and_nothing_more() {
     );
     assert_eq!(origins("https://app.example.com:443").unwrap(), ["https://app.example.com"]);
     assert_eq!(origins("*").unwrap(), ["*"]);
-    for wrong in ["app.example.com", "https://", "https://app.example.com/path", "ftp://a", "https://u@a", "null", ""] {
+    for wrong in [
+        "app.example.com",
+        "https://",
+        "https://app.example.com/path",
+        "ftp://a",
+        "https://u@a",
+        "null",
+        "",
+        "https://*.example.com",
+        "https://:secret@a",
+        "https://a,",
+        "https://a?b",
+    ] {
         assert!(origins(wrong).is_err(), "{wrong}");
     }
 }
@@ -126,7 +138,8 @@ fn proxies_are_addresses_or_networks() {
         args.map(|args| args.transport.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     assert_eq!(proxies("10.0.0.0/8, fd00::/8,192.0.2.1").unwrap(), ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]);
-    for wrong in ["10.0.0.0/33", "proxy.example.com", "10.0.0", ""] {
+    assert_eq!(proxies("10.1.2.3/8").unwrap(), ["10.0.0.0/8"]);
+    for wrong in ["10.0.0.0/33", "proxy.example.com", "10.0.0", "", "0.0.0.0/0", "::/0", "0.0.0.0", "10.0.0.1,"] {
         assert!(proxies(wrong).is_err(), "{wrong}");
     }
 }
@@ -145,6 +158,17 @@ fn times_and_counts_have_bounds() {
         ["--header-limit", "1"],
         ["--keep-events", "0"],
         ["--keep-events", "70000"],
+        ["--release-days-ahead", "0"],
+        ["--body-limit", "0"],
+        ["--body-limit", "1e6"],
+        ["--write-timeout", "0.01"],
+        ["--statement-timeout", "0"],
+        ["--max-depth", "1"],
+        ["--max-cost", "1"],
+        ["--rate-limit", "5"],
+        ["--document-cache", "0"],
+        ["--batch-size", "0"],
+        ["--database-connections", "0"],
     ] {
         assert!(parse(&wrong).is_err(), "{wrong:?}");
     }
@@ -170,12 +194,117 @@ fn only_loopback_is_served_without_a_name_and_the_demo_nowhere_else() {
 }
 
 #[test]
+fn a_public_host_is_what_a_client_says() {
+    let hosts = |value: &str| parse(&["--public-host", value]).map(|args| args.public_host).map_err(|e| e.to_string());
+    for (given, kept) in [
+        ("packs.example.com", "packs.example.com"),
+        (" Packs.Example.com ", "packs.example.com"),
+        ("packs.example.com.", "packs.example.com"),
+        ("packs.example.com:8443", "packs.example.com:8443"),
+        // Clients leave out the port that the scheme means.
+        ("packs.example.com:443", "packs.example.com"),
+        ("packs.example.com:80", "packs.example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::7", "[2001:db8::7]"),
+        ("[2001:db8::7]:8080", "[2001:db8::7]:8080"),
+    ] {
+        assert_eq!(hosts(given).unwrap(), [kept], "{given}");
+    }
+    assert_eq!(hosts("a.example,b.example:81").unwrap(), ["a.example", "b.example:81"]);
+    for wrong in [
+        "http://h",
+        "https://h/",
+        "h/prefix",
+        "*",
+        "*.example.com",
+        ",",
+        "",
+        "h,",
+        "h:",
+        "h:0",
+        "h:99999",
+        "h:x",
+        "u@h",
+        "h?a",
+        "h#a",
+        "a b",
+        "0.0.0.0",
+        "::",
+        "[::]:80",
+        ".",
+        "//h",
+    ] {
+        let why = hosts(wrong).expect_err(wrong);
+        assert!(why.contains("packs.example.com") && why.contains("--public-host"), "{wrong}: {why}");
+    }
+}
+
+#[test]
+fn a_filter_of_the_log_says_something_of_the_server() {
+    let filter = |value: &str| parse(&["--log", value]).map(|args| args.log.log).map_err(|e| e.to_string());
+    for fine in
+        ["info", "OFF", "debug,sqlx=warn", "packwright=debug", "warn,packwright::http=trace", "info,[request]=debug"]
+    {
+        assert_eq!(filter(fine).as_deref(), Ok(fine));
+    }
+    for wrong in [
+        "debgu",
+        "",
+        "info,",
+        "info,debgu",
+        "packwright",
+        "packwright=debgu",
+        "sqlx=debug",
+        "packwrihgt=info",
+        "info=1=2",
+    ] {
+        let why = filter(wrong).expect_err(wrong);
+        assert!(why.contains("info,packwright=debug") && why.contains("--log"), "{wrong}: {why}");
+    }
+}
+
+#[test]
+fn settings_that_are_of_no_use_together_are_refused() {
+    let check = |line: &[&str]| parse(line).expect("a command line").check();
+    let jwks = ["--jwks", "keys.json", "--jwt-issuer", "us", "--jwt-audience", "you"];
+    for (line, names) in [
+        (&["--max-nesting", "10"][..], &["--max-nesting", "--max-depth"][..]),
+        (&["--demo", "--release-days-ahead", "1"], &["--release-days-ahead"]),
+        (&["--demo", "--no-migrate"], &["--no-migrate"]),
+        (&["--demo", "--database-url", "sqlite://a.db"], &["--database-url"]),
+        (&["--database-url", ""], &["--database-url"]),
+        (&["--database-url", "sqlite::memory:"], &["--database-url", "--demo"]),
+        (&[&jwks[..], &["--jwt-account-claim", "packwright_role"]].concat(), &["--jwt-account-claim"]),
+    ] {
+        let why = check(line).expect_err(&line.join(" "));
+        assert!(names.iter().all(|name| why.contains(name)), "{line:?}: {why}");
+    }
+    assert_eq!(check(&["--max-nesting", "10", "--max-depth", "10"]), Ok(()));
+    for wrong in [
+        ["--jwt-account-claim", "exp"],
+        ["--jwt-role-claim", "sub"],
+        ["--jwt-types", "ID"],
+        ["--jwt-types", ""],
+        ["--jwt-types", "at jwt"],
+        ["--jwt-issuer", ""],
+        ["--jwt-audience", ""],
+        ["--jwks", ""],
+        ["--jwt-account-claim", ""],
+    ] {
+        assert!(parse(&wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(parse(&["--jwt-account-claim", "sub"]).unwrap().jwt.jwt_account_claim, "sub");
+}
+
+#[test]
 fn jwts_need_an_issuer_and_an_audience_and_have_no_shared_secret() {
     let whole = ["--jwks", "keys.json", "--jwt-issuer", "us", "--jwt-audience", "you"];
     let args = parse(&whole).unwrap();
     assert_eq!(args.jwt.jwks.as_deref(), Some("keys.json"));
     for left in [&whole[..2], &whole[..4], &whole[2..], &["--jwt-issuer", "us"][..]] {
-        assert!(parse(left).is_err(), "{left:?}");
+        let why = parse(left).unwrap().check().unwrap_err();
+        assert!(why.contains("--jwks (PACKWRIGHT_JWKS)"), "{left:?}: {why}");
     }
     assert!(args.check().is_ok());
     assert!(parse(&[&whole[..], &["--demo"]].concat()).unwrap().check().is_err(), "the demo has tokens of its own");
@@ -187,4 +316,12 @@ fn jwts_need_an_issuer_and_an_audience_and_have_no_shared_secret() {
     let printed =
         parse(&["--jwks", "https://u:secret@id.example.com/k?a=secret", "--jwt-issuer", "i", "--jwt-audience", "a"]);
     assert!(!printed.unwrap().describe().contains("secret"));
+    for address in
+        ["https://id.example.com/secret?a=secret#secret", "https://u:secret@", "https://u:2#secret@id.example.com/k"]
+    {
+        let printed = parse(&["--jwks", address, "--jwt-issuer", "i", "--jwt-audience", "a"]).unwrap().describe();
+        assert!(!printed.contains("secret"), "{printed}");
+        let refused = packwright::jwt::Source::parse(address).expect_err(address);
+        assert!(!refused.contains("secret"), "{refused}");
+    }
 }

@@ -1,12 +1,11 @@
 //! `packwright account` and `packwright token`: the first publisher and its tokens, without a server.
 
 use clap::{Args, Subcommand, ValueEnum};
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::domain::Instant;
 use crate::domain::account::{Account, AccountKind, AccountStatus, ApiToken, Role};
-use crate::domain::id::{AccountId, TokenId};
+use crate::domain::id::{AccountId, TokenId, spell};
 use crate::domain::refusal::Refusal;
 use crate::service::error::Error;
 use crate::service::token_rotation::{Rotated, Rotation};
@@ -53,8 +52,9 @@ pub(super) enum TokenCommand {
     List(One),
     /// Make a token in the place of another, with its name and role; the new secret is printed this once
     Rotate {
-        /// The id of the former token, as `token list` shows it
-        token: Uuid,
+        /// The id of the former token, as `token list` or the API shows it
+        #[arg(value_parser = token_id)]
+        token: TokenId,
         #[command(flatten)]
         account: One,
         /// How many hours the former token still works, so that the new one can be handed out; with 0 it is
@@ -67,8 +67,9 @@ pub(super) enum TokenCommand {
     },
     /// Revoke a token: at once, and its open subscriptions end
     Revoke {
-        /// Its id, as `token list` shows it
-        token: Uuid,
+        /// Its id, as `token list` or the API shows it
+        #[arg(value_parser = token_id)]
+        token: TokenId,
         #[command(flatten)]
         account: One,
     },
@@ -77,7 +78,7 @@ pub(super) enum TokenCommand {
 /// One account.
 #[derive(Args, Debug)]
 pub(super) struct One {
-    /// The account: its id, or its name where only one bears it
+    /// The account: its id, as `account list` or the API shows it, or its name where only one bears it
     #[arg(long, value_name = "ACCOUNT", env = "PACKWRIGHT_ACCOUNT")]
     account: String,
     #[command(flatten)]
@@ -108,7 +109,7 @@ pub(super) async fn account(command: AccountCommand) -> Result<(), Trouble> {
         AccountCommand::Create { name, time_zone, common } => {
             let app = beside_the_server(&common).await?;
             let id = app.services.create_publisher(&name, time_zone).await.map_err(refused)?;
-            print(&format!("{}\n", Uuid::from(id)));
+            print(&format!("{}\n", spell("pub", id.0.as_bytes())));
         }
         AccountCommand::List(common) => {
             let app = beside_the_server(&common).await?;
@@ -151,14 +152,14 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
         TokenCommand::Rotate { token, account, overlap, expires_at } => {
             let (app, account) = account.find().await?;
             let rotation = Rotation { overlap: chrono::Duration::hours(overlap.into()), expires_at };
-            let rotated = app.services.rotate_token_of(account, TokenId(token), rotation).await.map_err(refused)?;
+            let rotated = app.services.rotate_token_of(account, token, rotation).await.map_err(refused)?;
             // The secret stands alone on the standard output, for scripts.
             print(&format!("{}\n", rotated.issued.secret));
             remark(&describe_rotation(token, &rotated));
         }
         TokenCommand::Revoke { token, account } => {
             let (app, account) = account.find().await?;
-            app.services.revoke_token_of(account, TokenId(token)).await.map_err(refused)?;
+            app.services.revoke_token_of(account, token).await.map_err(refused)?;
         }
     }
     Ok(())
@@ -170,13 +171,13 @@ fn describe_token(token: &ApiToken, state: &str) -> String {
         |at: Option<Instant>, none: &str| at.map_or(none.to_owned(), |at| at.format("%Y-%m-%dT%H:%MZ").to_string());
     let (ends, used) = (day(token.expires_at, "no end"), day(token.last_used_at, "never used"));
     let role = format!("{:?}", token.role);
-    format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}\n", Uuid::from(token.id), token.name)
+    format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}\n", token.id.shown(), token.name)
 }
 
 /// What `token rotate` says beside the secret.
-fn describe_rotation(former: Uuid, rotated: &Rotated) -> String {
+fn describe_rotation(former: TokenId, rotated: &Rotated) -> String {
     let ends = rotated.expires_at.map_or("has no end".to_owned(), |at| format!("ends {}", at.to_rfc3339()));
-    let new = Uuid::from(rotated.issued.token_id);
+    let (former, new) = (former.shown(), rotated.issued.token_id.shown());
     format!(
         "The new token {new} {ends}.\nThe former one {former} works until {}.\n",
         rotated.former_ends_at.to_rfc3339()
@@ -193,7 +194,7 @@ fn describe(account: &Account) -> String {
         AccountStatus::Suspended => "suspended",
     };
     let zone = account.time_zone.as_deref().unwrap_or("no time zone");
-    format!("{}  {kind:<9}  {status:<9}  {zone:<20}  {}\n", Uuid::from(account.id), account.name)
+    format!("{}  {kind:<9}  {status:<9}  {zone:<20}  {}\n", account.shown_id(), account.name)
 }
 
 impl One {
@@ -202,10 +203,10 @@ impl One {
         let app = beside_the_server(&self.common).await?;
         let accounts = app.services.all_accounts().await.map_err(failed)?;
         let wanted = self.account.trim();
-        let by_id = wanted.parse::<Uuid>().ok();
+        let by_id = AccountId::parse(wanted);
         let key = crate::domain::text::key(wanted);
         let is_meant = |account: &&Account| match by_id {
-            Some(id) => Uuid::from(account.id) == id,
+            Some(id) => account.id == id,
             None => crate::domain::text::key(&account.name) == key,
         };
         let found: Vec<_> = accounts.iter().filter(is_meant).map(|account| account.id).collect();
@@ -225,4 +226,8 @@ fn refused<R: Refusal>(error: Error<R>) -> Trouble {
         Error::Refused(refusals) => Trouble(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),
         Error::Failed(failure) => failed(failure),
     }
+}
+
+fn token_id(text: &str) -> Result<TokenId, String> {
+    TokenId::parse(text).ok_or_else(|| "write the id of a token, such as tok_AZqzIBPlcACVXvHtSkt2Qw".into())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Moment};
 use chrono::SubsecRound as _;
 use clap::{Args, value_parser};
 
-use crate::app;
+use crate::app::AppError;
 use crate::clock::Clock;
 use crate::domain::Instant;
 use crate::domain::audit::{Recorded, Subject, SubjectKey};
@@ -100,11 +100,15 @@ pub struct Filled {
 pub(super) async fn run(args: SeedArgs) -> Result<(), Trouble> {
     let options = args.options(Clock::system().now())?;
     let world = World::new(options)?;
-    let db = connect(&args.common).await?;
+    let stopped = "Stopped before the end: the database is as empty as it was. Run the command again for a world.";
+    let db = tokio::select! {
+        db = connect(&args.common) => db?,
+        () = asked_to_end() => return Err(Trouble::new(stopped)),
+    };
     let mut meter = Meter::new();
     let filled = tokio::select! {
         filled = fill(&db, &world, |progress| meter.show(progress)) => filled,
-        () = asked_to_end() => Err(Trouble::new("Stopped before the end: the database is as empty as it was. Run the command again for a world.")),
+        () = asked_to_end() => Err(Trouble::new(stopped)),
     };
     meter.end();
     print(&describe(&options, &filled?, meter.begun.elapsed()));
@@ -116,12 +120,12 @@ async fn connect(common: &Common) -> Result<Db, Trouble> {
     telemetry::start(&common.log).map_err(Trouble::new)?;
     let options = DbOptions { max_connections: common.database.database_connections, ..DbOptions::default() };
     let options = options.for_migration();
-    let db = Db::connect(&common.database.url(), options).await?;
-    let migrations = app::migration_status(&db).await?;
+    let db = Db::connect(&common.database.address()?.reveal(), options).await?;
+    let migrations = db.migrations().await?;
     if migrations.iter().all(|(_, applied)| !applied) {
-        app::migrate(&db).await?;
+        db.migrate().await?;
     } else if migrations.iter().any(|(_, applied)| !applied) {
-        return Err(super::lacks_migrations(common));
+        return Err(AppError::Pending(db.shown().to_owned()).into());
     }
     Ok(db)
 }

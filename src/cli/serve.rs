@@ -38,13 +38,18 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
+    let asked = listen_for_the_end();
     if args.demo {
-        let demo = Demo::build(args.rules(), time_zones(&args)?, engine).await?;
-        let served = serve(&args, listener, &demo.app).await;
+        let Some(demo) = unless_asked_to_end(&asked, Demo::build(args.rules(), time_zones(&args)?, engine)).await
+        else {
+            return Ok(());
+        };
+        let demo = demo?;
+        let served = serve(&args, listener, &demo.app, asked).await;
         demo.end().await;
         served
     } else {
-        let mut options = AppOptions::new(args.database.url(), Clock::system());
+        let mut options = AppOptions::new(args.database.address()?.reveal(), Clock::system());
         options.reference = Reference::Database;
         options.settings = args.rules();
         options.zones = time_zones(&args)?;
@@ -53,11 +58,36 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         options.db.max_connections = args.database.database_connections;
         options.db.statement_timeout = Some(args.limits.statement_timeout);
         options.engine = engine;
-        let app = App::build(options).await?;
-        let served = serve(&args, listener, &app).await;
+        let Some(app) = unless_asked_to_end(&asked, App::build(options)).await else { return Ok(()) };
+        let app = app?;
+        let served = serve(&args, listener, &app, asked).await;
         // Nothing is lost when this fails: the server has ended its work.
         let _ = app.services.db.clone().close().await;
         served
+    }
+}
+
+/// Turns true when the server is asked to end. Listened for from the beginning: a signal that comes while nobody
+/// listens is lost.
+fn listen_for_the_end() -> watch::Receiver<bool> {
+    let (asked, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        asked_to_end().await;
+        asked.send_replace(true);
+    });
+    receiver
+}
+
+/// What is built; `None` when the server is asked to end before it is. What was begun in the database, a
+/// migration too, is undone then. A process that is the first of its container would not hear of a signal that
+/// nobody waits for.
+async fn unless_asked_to_end<T>(asked: &watch::Receiver<bool>, building: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        built = building => Some(built),
+        () = ended(asked.clone()) => {
+            tracing::info!("ended before the server had started; the database is as it was");
+            None
+        }
     }
 }
 
@@ -73,10 +103,16 @@ pub(super) async fn check(args: &ServeArgs) -> Result<(), Trouble> {
 }
 
 fn time_zones(args: &ServeArgs) -> Result<TimeZones, Trouble> {
-    TimeZones::open(args.zones.place()).map_err(|fault| Trouble::new(format!("--time-zone-data: {fault}.")))
+    TimeZones::open(args.zones.place())
+        .map_err(|fault| Trouble::new(format!("--time-zone-data (PACKWRIGHT_TIME_ZONE_DATA): {fault}.")))
 }
 
-async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(), Trouble> {
+async fn serve(
+    args: &ServeArgs,
+    listener: TcpListener,
+    app: &App,
+    asked: watch::Receiver<bool>,
+) -> Result<(), Trouble> {
     let address = listener.local_addr()?;
     let empty = !app.services.has_accounts().await.map_err(failed)?;
     let (end, ending) = watch::channel(false);
@@ -102,7 +138,7 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: &App) -> Result<(),
     let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
     let served = tokio::select! {
         served = &mut server => served,
-        () = asked_to_end() => {
+        () = ended(asked) => {
             tracing::info!("ending: requests that are being answered have {} seconds", GRACE.as_secs());
             end.send_replace(true);
             tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(()) })
@@ -128,9 +164,10 @@ fn jwt_settings(args: &JwtArgs) -> Result<Option<JwtSettings>, Trouble> {
     };
     let known = |algorithm: &JwtAlgorithm| algorithm.name().parse().map_err(|_| Trouble::new(algorithm.name()));
     Ok(Some(JwtSettings {
-        source: Source::parse(source).map_err(|why| Trouble::new(format!("--jwks: {why}.")))?,
+        source: Source::parse(source).map_err(|why| Trouble::new(format!("--jwks (PACKWRIGHT_JWKS): {why}.")))?,
         issuer: issuer.clone(),
         audience: audience.clone(),
+        types: args.jwt_types.clone(),
         algorithms: args.jwt_algorithms.iter().map(known).collect::<Result<_, _>>()?,
         account_claim: args.jwt_account_claim.clone(),
         role_claim: args.jwt_role_claim.clone(),
@@ -186,7 +223,9 @@ fn stored(args: &ServeArgs) -> Result<Stored, Trouble> {
     let Some(file) = &args.limits.trusted_documents else {
         return Ok(if args.limits.no_persisted_queries { Stored::Off } else { Stored::Automatic });
     };
-    let wrong = |why: String| Trouble::new(format!("--trusted-documents {}: {why}", file.display()));
+    let wrong = |why: String| {
+        Trouble::new(format!("--trusted-documents (PACKWRIGHT_TRUSTED_DOCUMENTS) {}: {why}", file.display()))
+    };
     let json = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     Ok(Stored::Trusted(Arc::new(TrustedDocuments::parse(&json).map_err(wrong)?)))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 /// The JWTs of an identity provider that are taken in the place of API tokens.
@@ -10,16 +11,28 @@ use clap::{Args, ValueEnum};
 pub struct JwtArgs {
     /// Take JWTs, too, that are signed with a key of this set: an https address, or a file. The issuer is
     /// trusted with every account. None are taken when it is not given
-    #[arg(long, value_name = "URL|FILE", env = "PACKWRIGHT_JWKS", requires_all = ["jwt_issuer", "jwt_audience"])]
+    #[arg(long, value_name = "URL|FILE", env = "PACKWRIGHT_JWKS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub jwks: Option<String>,
 
     /// What the claim `iss` of a JWT must be
-    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_ISSUER", requires = "jwks")]
+    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_ISSUER", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_issuer: Option<String>,
 
     /// What the claim `aud` of a JWT must be, or hold
-    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_AUDIENCE", requires = "jwks")]
+    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_audience: Option<String>,
+
+    /// The types (`typ`) of a JWT that are taken, whatever the case: those of access tokens. `none` takes one
+    /// that has no type; may be repeated, in the variable separated by commas
+    #[arg(
+        long,
+        value_name = "TYPE",
+        env = "PACKWRIGHT_JWT_TYPES",
+        value_delimiter = ',',
+        default_value = "at+jwt,JWT",
+        value_parser = jwt_type
+    )]
+    pub jwt_types: Vec<String>,
 
     /// The algorithms that a JWT may be signed by; may be repeated, in the variable separated by commas
     #[arg(
@@ -32,13 +45,13 @@ pub struct JwtArgs {
     )]
     pub jwt_algorithms: Vec<JwtAlgorithm>,
 
-    /// The claim of a JWT that holds the account's id, as `packwright account list` shows it
-    #[arg(long, value_name = "NAME", env = "PACKWRIGHT_JWT_ACCOUNT_CLAIM", default_value = "packwright_account")]
+    /// The claim of a JWT that holds the account's id, as `packwright account list` or the API shows it
+    #[arg(long, value_name = "NAME", env = "PACKWRIGHT_JWT_ACCOUNT_CLAIM", default_value = "packwright_account", value_parser = account_claim)]
     pub jwt_account_claim: String,
 
     /// The claim of a JWT that holds its role: ADMINISTRATOR, STANDARD_USER, PRODUCTION_SUPPORT or SUPPORT,
     /// as a text or as a list of one
-    #[arg(long, value_name = "NAME", env = "PACKWRIGHT_JWT_ROLE_CLAIM", default_value = "packwright_role")]
+    #[arg(long, value_name = "NAME", env = "PACKWRIGHT_JWT_ROLE_CLAIM", default_value = "packwright_role", value_parser = role_claim)]
     pub jwt_role_claim: String,
 
     /// How many seconds the clock of a JWT's issuer may be from the server's
@@ -76,6 +89,29 @@ impl JwtAlgorithm {
 }
 
 impl JwtArgs {
+    /// Whether they go together.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (issuer, audience) = (self.jwt_issuer.is_some(), self.jwt_audience.is_some());
+        if self.jwks.is_some() && !(issuer && audience) {
+            return Err("--jwks (PACKWRIGHT_JWKS) needs --jwt-issuer (PACKWRIGHT_JWT_ISSUER) and --jwt-audience \
+                        (PACKWRIGHT_JWT_AUDIENCE): say whose JWTs are taken, and for whom they are."
+                .into());
+        }
+        if self.jwks.is_none() && (issuer || audience) {
+            return Err("--jwt-issuer (PACKWRIGHT_JWT_ISSUER) and --jwt-audience (PACKWRIGHT_JWT_AUDIENCE) need \
+                        --jwks (PACKWRIGHT_JWKS): say where the keys are, or leave both out."
+                .into());
+        }
+        if self.jwt_account_claim == self.jwt_role_claim {
+            return Err(format!(
+                "One claim can't hold the account and the role: name another than {} in --jwt-account-claim \
+                 (PACKWRIGHT_JWT_ACCOUNT_CLAIM) or --jwt-role-claim (PACKWRIGHT_JWT_ROLE_CLAIM).",
+                self.jwt_role_claim
+            ));
+        }
+        Ok(())
+    }
+
     /// After how long the keys are read again.
     #[must_use]
     pub fn refresh(&self) -> Duration {
@@ -90,6 +126,7 @@ impl JwtArgs {
             ("jwks", self.jwks.as_deref().map(shown).unwrap_or_default()),
             ("jwt-issuer", self.jwt_issuer.clone().unwrap_or_default()),
             ("jwt-audience", self.jwt_audience.clone().unwrap_or_default()),
+            ("jwt-types", self.jwt_types.join(",")),
             ("jwt-algorithms", algorithms.join(",")),
             ("jwt-account-claim", self.jwt_account_claim.clone()),
             ("jwt-role-claim", self.jwt_role_claim.clone()),
@@ -99,7 +136,42 @@ impl JwtArgs {
     }
 }
 
-/// The name of a file as it is, an address without what may be secret in it.
+/// The name of a file as it is, and of an address what can't be secret: its scheme and its host.
 fn shown(jwks: &str) -> String {
-    if jwks.contains("://") { super::blank(jwks) } else { jwks.to_owned() }
+    if !jwks.contains("://") {
+        return jwks.to_owned();
+    }
+    let url = url::Url::parse(jwks).ok();
+    let host = url.as_ref().and_then(|url| Some((url.scheme(), url.host_str()?)));
+    host.map_or_else(|| "not to be read".to_owned(), |(scheme, host)| format!("{scheme}://{host}/…"))
+}
+
+/// The claims that say something else (RFC 7519).
+const TAKEN: &[&str] = &["iss", "aud", "exp", "nbf", "iat", "jti", "typ"];
+
+/// The claim of the account; it may be the subject itself.
+fn account_claim(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || TAKEN.contains(&name) {
+        return Err("write the name of a claim that the issuer adds, such as packwright_account".into());
+    }
+    Ok(name.to_owned())
+}
+
+fn role_claim(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name == "sub" || TAKEN.contains(&name) {
+        return Err("write the name of a claim that the issuer adds, such as packwright_role".into());
+    }
+    Ok(name.to_owned())
+}
+
+/// A type of JWTs. One of `ID` is for the client that asked for it, and says nothing of what may be done here.
+fn jwt_type(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._/".contains(c));
+    if !plain || name.eq_ignore_ascii_case("id") {
+        return Err("write a type of access tokens, such as at+jwt".into());
+    }
+    Ok(name.to_owned())
 }

@@ -13,24 +13,24 @@ use super::transport::seconds;
 #[command(next_help_heading = "Limits of requests")]
 pub struct LimitArgs {
     /// The most tokens of a document: its names, values and punctuators
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_TOKENS", default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_TOKENS", default_value_t = 2_000, value_parser = value_parser!(u32).range(100..=1_000_000))]
     pub max_tokens: u32,
 
     /// How deep selections, values and types of a document may be nested, however they stand within each other
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_NESTING", default_value_t = 64, value_parser = value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_NESTING", default_value_t = 64, value_parser = value_parser!(u16).range(5..=256))]
     pub max_nesting: u16,
 
     /// The most fields and fragments of an operation, each fragment counted wherever it is spread
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_SELECTIONS", default_value_t = 5_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_SELECTIONS", default_value_t = 5_000, value_parser = value_parser!(u64).range(50..=1_000_000))]
     pub max_selections: u64,
 
     /// How many fields may stand within each other; the introspection query of the usual tools needs 15
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_DEPTH", default_value_t = 15, value_parser = value_parser!(u64).range(1..=256))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_DEPTH", default_value_t = 15, value_parser = value_parser!(u64).range(5..=256))]
     pub max_depth: u64,
 
     /// The most that an operation may cost. A field costs 1, on a connection's node 2; a connection
     /// multiplies what is under it by its page, another list by 20
-    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = value_parser!(u64).range(100..))]
     pub max_cost: u64,
 
     /// The most mutations of one operation
@@ -60,7 +60,7 @@ pub struct LimitArgs {
 
     /// What the requests of one token may cost in a minute, each at least 10; one that would cost more is
     /// answered 429. 0 for no limit; the demo has none
-    #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = value_parser!(u64).range(..=1_000_000_000_000_000))]
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = rate)]
     pub rate_limit: u64,
 
     /// A JSON file with the only documents that are executed, by their ids: as graphql-codegen and Relay write
@@ -75,11 +75,23 @@ pub struct LimitArgs {
     pub no_persisted_queries: bool,
 
     /// How many bytes of documents, and of what was found out about them, are kept in memory
-    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_DOCUMENT_CACHE", default_value_t = 32 * 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_DOCUMENT_CACHE", default_value_t = 32 * 1024 * 1024, value_parser = value_parser!(u64).range(1024 * 1024..))]
     pub document_cache: u64,
 }
 
 impl LimitArgs {
+    /// Whether the limits go together.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.max_depth > self.max_nesting.into() {
+            return Err(format!(
+                "A field within {depth} others is nested as deep: raise --max-nesting (PACKWRIGHT_MAX_NESTING) to \
+                 {depth} or more, or lower --max-depth (PACKWRIGHT_MAX_DEPTH).",
+                depth = self.max_depth
+            ));
+        }
+        Ok(())
+    }
+
     /// The resolved settings: names and values.
     #[must_use]
     pub fn describe(&self) -> Vec<(&'static str, String)> {
@@ -105,4 +117,10 @@ impl LimitArgs {
             ("document-cache", self.document_cache.to_string()),
         ]
     }
+}
+
+/// What a token's requests may cost in a minute. With less than ten of the cheapest requests no client works.
+fn rate(text: &str) -> Result<u64, String> {
+    let rate = text.parse().ok().filter(|rate| *rate == 0 || (100..=1_000_000_000_000_000).contains(rate));
+    rate.ok_or_else(|| "write 0 for no limit, or a cost of 100 or more, such as 10000000".to_owned())
 }

@@ -1,10 +1,11 @@
 //! The settings of how requests come and answers leave.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
 use ipnet::IpNet;
+
+use super::hosts;
 
 /// What a client may send, how much of it, and how long it may take.
 #[derive(Args, Clone, Debug)]
@@ -12,12 +13,12 @@ use ipnet::IpNet;
 pub struct TransportArgs {
     /// An origin whose pages may call the server from a browser, such as https://app.example.com, or * for
     /// all; may be repeated, in the variable separated by commas. None when it is not given
-    #[arg(long, value_name = "ORIGIN", env = "PACKWRIGHT_CORS_ORIGIN", value_delimiter = ',', value_parser = origin)]
+    #[arg(long, value_name = "ORIGIN", env = "PACKWRIGHT_CORS_ORIGIN", value_delimiter = ',', value_parser = hosts::origin)]
     pub cors_origin: Vec<String>,
 
     /// A proxy, or a network of them, whose X-Forwarded-For says who a client is, such as 10.0.0.0/8; may be
     /// repeated, in the variable separated by commas
-    #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_TRUSTED_PROXIES", value_delimiter = ',', value_parser = hosts::network)]
     pub trusted_proxies: Vec<IpNet>,
 
     /// The most connections at a time; one more is answered 503
@@ -42,7 +43,7 @@ pub struct TransportArgs {
     pub body_timeout: Duration,
 
     /// The most bytes of a request's body or of a WebSocket message
-    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 1024 * 1024, value_parser = bytes)]
     pub body_limit: usize,
 
     /// After how many seconds without a request a connection is closed
@@ -98,31 +99,15 @@ impl TransportArgs {
 
 /// A time in seconds, such as 15 or 0.5.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "write a number of seconds".to_owned())?;
-    if !(0.001..=86_400.0).contains(&seconds) {
-        return Err("write between 0.001 and 86400 seconds".into());
+    let seconds: f64 = text.parse().map_err(|_| "write a number of seconds, such as 15 or 0.5".to_owned())?;
+    if !(0.1..=86_400.0).contains(&seconds) {
+        return Err("write between 0.1 and 86400 seconds, such as 15".into());
     }
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// A network, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
-    let text = text.trim();
-    let address = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse().or_else(|_| address()).map_err(|_| "write an address or a network, such as 10.0.0.0/8".into())
-}
-
-/// An origin as a browser sends it.
-fn origin(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text == "*" {
-        return Ok(text.to_owned());
-    }
-    let wrong = || "write a scheme, a host and a port, such as https://app.example.com:8443, or *".to_owned();
-    let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let whole = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
-    if !whole || url.has_host() && !url.username().is_empty() || url.fragment().is_some() {
-        return Err(wrong());
-    }
-    Ok(url.origin().ascii_serialization())
+/// How large a body may be. The smallest that is of use holds a small document.
+fn bytes(text: &str) -> Result<usize, String> {
+    let bytes = text.parse().ok().filter(|bytes| (1024..=1024 * 1024 * 1024).contains(bytes));
+    bytes.ok_or_else(|| "write a number of bytes between 1024 and 1073741824, such as 1048576".to_owned())
 }

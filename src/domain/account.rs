@@ -1,7 +1,7 @@
 //! Accounts, roles and who did what (R1–R4).
 
 use super::Instant;
-use super::id::{AccountId, GroupId, TokenId};
+use super::id::{AccountId, GroupId, TokenId, spell};
 
 /// Which side of the business an account is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +36,18 @@ pub struct Account {
     /// When it first had a token (R1).
     pub enrolled_at: Option<Instant>,
     pub created_at: Instant,
+}
+
+impl Account {
+    /// The id as the API shows it to the publisher.
+    #[must_use]
+    pub fn shown_id(&self) -> String {
+        let prefix = match self.kind {
+            AccountKind::Publisher => "pub",
+            AccountKind::Managed => "acct",
+        };
+        spell(prefix, self.id.0.as_bytes())
+    }
 }
 
 /// A publisher's set of managed accounts.

@@ -1,5 +1,7 @@
 //! One type for each kind of identity, so that a pack's id can't be given where a release's is wanted.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,6 +52,50 @@ ids! {
     AuditEntryId
     /// The name by which managed accounts know a component of a pack: random, kept for good (R14).
     ContentKey
+}
+
+/// What an id begins with that the API shows, where it names an account.
+pub const ACCOUNT_PREFIXES: [&str; 3] = ["pub", "acct", "own"];
+/// The same of an API token.
+pub const TOKEN_PREFIXES: [&str; 1] = ["tok"];
+
+/// An id as the API shows it.
+#[must_use]
+pub fn spell(prefix: &str, bytes: &[u8]) -> String {
+    format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The UUID in an id as the API shows it, with one of these prefixes, or in its plain spelling.
+fn read(text: &str, prefixes: &[&str]) -> Option<Uuid> {
+    let text = text.trim();
+    if let Ok(uuid) = text.parse() {
+        return Some(uuid);
+    }
+    let (prefix, rest) = text.split_once('_')?;
+    let bytes = URL_SAFE_NO_PAD.decode(rest).ok()?;
+    prefixes.contains(&prefix).then(|| Uuid::from_slice(&bytes).ok()).flatten()
+}
+
+impl AccountId {
+    /// Reads an id, as the API shows it or as a UUID.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        read(text, &ACCOUNT_PREFIXES).map(Self)
+    }
+}
+
+impl TokenId {
+    /// Reads an id, as the API shows it or as a UUID.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        read(text, &TOKEN_PREFIXES).map(Self)
+    }
+
+    /// The id as the API shows it.
+    #[must_use]
+    pub fn shown(self) -> String {
+        spell("tok", self.0.as_bytes())
+    }
 }
 
 /// One installation and one release. Known before its row exists: an offer is derived from the

@@ -171,5 +171,5 @@ fn bytes_of(text: &str) -> Option<Vec<u8>> {
 }
 
 fn spell(prefix: &str, bytes: &[u8]) -> ID {
-    ID(format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(bytes)))
+    ID(crate::domain::id::spell(prefix, bytes))
 }

@@ -3,10 +3,10 @@
 use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use super::{Identity, JwtSettings, Unfit};
 use crate::domain::Instant;
+use crate::domain::id::AccountId;
 
 /// The claims that are looked at.
 #[derive(Deserialize)]
@@ -35,17 +35,40 @@ impl Claims {
                 return Err(unfit("it is for a time that is to come"));
             }
         }
-        let account = self.others.get(&settings.account_claim).and_then(Value::as_str);
-        let account = account.and_then(|id| id.parse::<Uuid>().ok()).ok_or_else(|| unfit("it names no account"))?;
+        self.check_use()?;
+        // What is told of a token in the audit log is its subject.
+        if !self.sub.chars().any(|c| !c.is_control() && !c.is_whitespace()) {
+            return Err(unfit("`sub` is empty"));
+        }
+        let account = match settings.account_claim.as_str() {
+            "sub" => Some(self.sub.as_str()),
+            claim => self.others.get(claim).and_then(Value::as_str),
+        };
+        let account = account.and_then(AccountId::parse).ok_or_else(|| unfit("it names no account"))?;
         Ok(Identity {
             role: self.role(&settings.role_claim).ok_or_else(|| unfit("it doesn't name one role"))?,
             issued_at: self.iat.and_then(instant),
             issuer: self.iss,
             subject: self.sub,
-            account: account.into(),
+            account,
             expires_at,
             until,
         })
+    }
+
+    /// Issuers mark a JWT that isn't for access in claims too: Keycloak by `typ`, Cognito by `token_use`, and an
+    /// ID token has the hash of what it was issued with (OpenID Connect Core 1.0, sections 3.1.3.6 and 3.3.2.11).
+    fn check_use(&self) -> Result<(), Unfit> {
+        let says = |claim: &str, fine: &[&str]| match self.others.get(claim) {
+            None => true,
+            Some(Value::String(text)) => fine.iter().any(|fine| fine.eq_ignore_ascii_case(text)),
+            Some(_) => false,
+        };
+        let is_access = says("typ", &["Bearer", "JWT", "at+jwt", "DPoP"]) && says("token_use", &["access"]);
+        if is_access && !self.others.contains_key("at_hash") && !self.others.contains_key("c_hash") {
+            return Ok(());
+        }
+        Err(Unfit::Claims("its claims say that it is no access token".into()))
     }
 
     /// The role, as a text or as the only one of a list: of several nobody could say which is meant.

@@ -44,7 +44,11 @@ impl Source {
         if !text.contains("://") {
             return Ok(Self::File(text.into()));
         }
-        let url = Url::parse(text).map_err(|error| format!("{text} is no address: {error}"))?;
+        // Nothing of the address is shown: it may hold a password.
+        let url = Url::parse(text).map_err(|error| format!("the address can't be read: {error}"))?;
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return Err("the address takes neither a user, a password nor a fragment: keys are public".into());
+        }
         let loopback = match url.host() {
             Some(url::Host::Domain(name)) => name == "localhost",
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
@@ -67,6 +71,8 @@ pub struct JwtSettings {
     pub issuer: String,
     /// `aud` must be this, or hold it.
     pub audience: String,
+    /// `typ` must be one of these, whatever the case; `none` stands for a JWT without a type.
+    pub types: Vec<String>,
     /// `alg` must be one of these; asymmetric alone.
     pub algorithms: Vec<Algorithm>,
     /// The claim that holds the account's id.
@@ -77,6 +83,15 @@ pub struct JwtSettings {
     pub leeway: chrono::Duration,
     /// How often the keys are read again.
     pub refresh: Duration,
+}
+
+impl JwtSettings {
+    /// Whether JWTs of this type are taken. A media type may leave `application/` out (RFC 7515, section 4.1.9).
+    fn takes_type(&self, typ: Option<&str>) -> bool {
+        let plain = |typ: &str| typ.to_ascii_lowercase().trim_start_matches("application/").to_owned();
+        let typ = plain(typ.unwrap_or("none"));
+        self.types.iter().any(|taken| plain(taken) == typ)
+    }
 }
 
 /// Whom a JWT is for.
@@ -101,6 +116,8 @@ pub enum Unfit {
     TooLong,
     #[error("it can't be read: {0}")]
     Unreadable(String),
+    #[error("its type (`typ`) is none of those that are allowed: it may be no access token")]
+    Type,
     #[error("its algorithm is none of those that are allowed")]
     Algorithm,
     #[error("it has critical headers")]
@@ -190,6 +207,9 @@ impl Jwt {
             return Err(Unfit::TooLong);
         }
         let header = decode_header(token).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+        if !self.settings.takes_type(header.typ.as_deref()) {
+            return Err(Unfit::Type);
+        }
         if !self.settings.algorithms.contains(&header.alg) {
             return Err(Unfit::Algorithm);
         }

@@ -59,7 +59,7 @@ impl Services {
             return Err(Failure::BadInput("The token has expired: make another.".into()).into());
         }
         if let Some(by) = former.replaced_by {
-            let by = uuid::Uuid::from(by);
+            let by = by.shown();
             let why = format!("The token was rotated already: rotate {by}, which took its place, or make another.");
             return Err(Failure::BadInput(why).into());
         }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait as _,
+    ConnectOptions, Database, DatabaseBackend, DatabaseConnection, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
 };
 use tokio::sync::watch;
 
-use super::{StoreError, StoreResult, Tx, cache};
+use super::address::Address;
+use super::probe::{Unusable, probe};
+use super::{StoreResult, Tx, cache};
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +37,10 @@ pub struct DbOptions {
 }
 
 impl DbOptions {
-    /// The same for a migration: it may take longer than a statement otherwise, and has its lock on a connection
-    /// beside the one that it runs on.
+    /// The same for a migration: it may take longer than a statement otherwise.
     #[must_use]
     pub fn for_migration(self) -> Self {
-        let max_connections = if self.max_connections == 1 { 2 } else { self.max_connections };
-        Self { max_connections, statement_timeout: None, ..self }
+        Self { statement_timeout: None, ..self }
     }
 }
 
@@ -52,6 +52,8 @@ pub struct Db {
     /// on PostgreSQL the same pool as `read`.
     write: DatabaseConnection,
     kind: DatabaseKind,
+    /// Where it is, without passwords.
+    shown: Arc<str>,
     /// Goes up after each commit that wrote an event or a task.
     changed: Arc<watch::Sender<u64>>,
     cache: Arc<cache::Cache>,
@@ -61,16 +63,18 @@ impl Db {
     /// Opens the database at `url`: `sqlite://path?mode=rwc` or `postgres://…`.
     ///
     /// # Errors
-    /// [`StoreError`] when it can't be reached.
-    pub async fn connect(url: &str, options: DbOptions) -> StoreResult<Self> {
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
-            let how = "give its address as sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE";
-            return Err(StoreError::Unavailable(how.into()));
-        }
-        Self::open(url, options).await.map_err(|error| error.without(url))
+    /// [`Unusable`] when its address is wrong, it can't be reached, or it isn't fit to be used.
+    pub async fn connect(url: &str, options: DbOptions) -> Result<Self, Unusable> {
+        let address = Address::parse(url)?;
+        probe(&address).await?;
+        let url = address.reveal();
+        Self::open(&url, address.to_string().into(), options).await.map_err(|error| {
+            let why = error.without(&url);
+            Unusable::new(format!("The database {address} can't be opened: {why}."))
+        })
     }
 
-    async fn open(url: &str, options: DbOptions) -> StoreResult<Self> {
+    async fn open(url: &str, shown: Arc<str>, options: DbOptions) -> StoreResult<Self> {
         let max = if options.max_connections == 0 { 10 } else { options.max_connections };
         let open = async |max: u32| -> StoreResult<DatabaseConnection> {
             let mut connect = ConnectOptions::new(url);
@@ -104,7 +108,7 @@ impl Db {
             DatabaseKind::Sqlite => open(max).await?,
             DatabaseKind::Postgresql => write.clone(),
         };
-        Ok(Self { read, write, kind, changed: Arc::new(watch::channel(0).0), cache: Arc::default() })
+        Ok(Self { read, write, kind, shown, changed: Arc::new(watch::channel(0).0), cache: Arc::default() })
     }
 
     /// Which database it is.
@@ -113,24 +117,16 @@ impl Db {
         self.kind
     }
 
-    /// The connection that migrations run on.
+    /// The connection that writes: for what is no use case.
     #[must_use]
     pub fn for_migration(&self) -> &DatabaseConnection {
         &self.write
     }
 
-    /// Keeps other servers from migrating the same database until the transaction is dropped. On SQLite,
-    /// where a migration has the one connection that writes, there is nothing to keep.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn hold_migrations(&self) -> StoreResult<Option<Tx>> {
-        if self.kind == DatabaseKind::Sqlite {
-            return Ok(None);
-        }
-        let tx = self.begin().await?;
-        tx.conn().execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-        Ok(Some(tx))
+    /// Where it is, without passwords: for messages.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// Is told after each commit that wrote an event or a task. A hint: the tables are the truth.

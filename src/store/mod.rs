@@ -2,6 +2,7 @@
 //! account can't be asked for; writes take a [`Tx`], that only `service` opens.
 
 pub mod accounts;
+pub mod address;
 pub mod adoption;
 pub mod audit;
 pub mod available;
@@ -20,10 +21,13 @@ pub mod grants;
 pub mod groups;
 pub mod installations;
 pub mod library;
+mod migrating;
 pub mod pack_versions;
 pub mod package_uses;
 pub mod packs;
 pub mod page;
+pub mod private_file;
+mod probe;
 pub mod releases;
 pub mod scope;
 pub mod tokens;
@@ -34,4 +38,6 @@ pub mod write;
 pub(in crate::store) use db::MIGRATION_LOCK;
 pub use db::{DatabaseKind, Db, DbOptions, StatementObserver};
 pub use error::{StoreError, StoreResult};
+pub use migrating::MigrationError;
+pub use probe::Unusable;
 pub use tx::Tx;

@@ -35,6 +35,21 @@ impl Database {
         }
     }
 
+    /// A database that nothing was ever done to. With `how`, one of PostgreSQL that is made in that way.
+    pub(crate) async fn untouched(how: &str) -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let Some(server) = std::env::var(SERVER).ok().filter(|server| !server.is_empty()) else {
+            let directory = tempfile::tempdir().expect("a directory");
+            let url = sqlite_url(&directory.path().join("test.db"));
+            return Self { url, _directory: Some(directory), made: None };
+        };
+        let name = format!("{}_untouched_{}", prefix(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        let made = on(&server, &[drop, format!("CREATE DATABASE {name} TEMPLATE template0 {how}")]).await;
+        made.unwrap_or_else(|why| panic!("{why}"));
+        Self { url: with_database(&server, &name), _directory: None, made: Some((server, name)) }
+    }
+
     /// Where it is.
     pub(crate) fn url(&self) -> &str {
         &self.url

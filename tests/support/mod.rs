@@ -48,6 +48,7 @@ use packwright::zones::TimeZones;
 pub(crate) use accounts::Managed;
 pub(crate) use builders::{Pack, Package, Publication};
 pub(crate) use client::{accepted, input_type, refusal};
+pub(crate) use database::Database;
 pub(crate) use installing::Installed;
 pub(crate) use json::{At, instant, uuid_of};
 pub(crate) use mover::FailingMover;

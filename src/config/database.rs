@@ -1,0 +1,52 @@
+//! The settings of which database is used.
+
+use clap::Args;
+
+use crate::store::address::{Address, AddressError};
+
+/// The database of a server that isn't told another.
+const DEFAULT_FILE: &str = "sqlite://packwright.db";
+const VARIABLE: &str = "PACKWRIGHT_DATABASE_URL";
+/// The variable that many platforms set by themselves.
+const COMMON_VARIABLE: &str = "DATABASE_URL";
+
+/// Which database.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DatabaseArgs {
+    /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`, percent-encoded; also DATABASE_URL. A
+    /// file that isn't there is made, unless `?mode=rw` follows. An SQLite file packwright.db in the working
+    /// directory when it is not given
+    #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The most connections to the database at a time
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_connections: u32,
+}
+
+impl DatabaseArgs {
+    /// The option, or `PACKWRIGHT_DATABASE_URL`, or `DATABASE_URL`, or the file in the working directory.
+    ///
+    /// # Errors
+    /// [`AddressError`], which begins with where the address came from.
+    pub fn address(&self) -> Result<Address, AddressError> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let (name, address) = match &self.database_url {
+            Some(given) if variable(VARIABLE).as_ref() == Some(given) => (VARIABLE, given.clone()),
+            Some(given) => ("--database-url", given.clone()),
+            None => match variable(COMMON_VARIABLE) {
+                Some(given) => (COMMON_VARIABLE, given),
+                None => ("", DEFAULT_FILE.to_owned()),
+            },
+        };
+        Address::parse(&address).map_err(|error| error.of(name))
+    }
+
+    /// The same for a command that only looks: a file that isn't there is an error, and isn't made.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub fn existing_address(&self) -> Result<Address, AddressError> {
+        Ok(self.address()?.existing())
+    }
+}

@@ -1,0 +1,88 @@
+//! Names and addresses: where the server listens, how it is called, who may speak to it or for others.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+/// `ADDRESS:PORT`, with `localhost` for 127.0.0.1.
+pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix("localhost:") {
+        let port = port.parse().map_err(|_| format!("{port} is no port"))?;
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
+}
+
+/// A host as a client's `Host` names it: in lower case, without a port that clients leave out.
+pub(super) fn public_host(text: &str) -> Result<String, String> {
+    let wrong = || {
+        "write the name that clients use, without a scheme and a path, such as packs.example.com or \
+         packs.example.com:8443"
+            .to_owned()
+    };
+    let text = text.trim();
+    if let Ok(address) = text.parse::<Ipv6Addr>() {
+        return public_host(&format!("[{address}]"));
+    }
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let port = port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)).transpose()?;
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.is_empty() || name.starts_with('.') || name.contains(['*', '/', '@', '?', '#', '\\', '%', ',', ' ']) {
+        return Err(wrong());
+    }
+    let host = Host::parse(name).map_err(|_| wrong())?;
+    let listens_everywhere = match &host {
+        Host::Ipv4(address) => address.is_unspecified(),
+        Host::Ipv6(address) => address.is_unspecified(),
+        Host::Domain(_) => false,
+    };
+    if listens_everywhere {
+        return Err(format!("nobody calls a server {host}: {}", wrong()));
+    }
+    Ok(match port {
+        None | Some(80 | 443) => host.to_string(),
+        Some(port) => format!("{host}:{port}"),
+    })
+}
+
+/// An origin as a browser sends it, or `*` for all.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let wrong = || "write a scheme, a host and a port, such as https://app.example.com:8443, or *".to_owned();
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let whole = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none();
+    if !whole || !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(wrong());
+    }
+    // A browser never sends such a name, so that nobody would be let in.
+    if url.host_str().is_none_or(|host| host.contains('*')) {
+        return Err(format!("a part of a name can't stand for others: {}, for all", wrong()));
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+/// A network, or one address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network: IpNet = text
+        .parse()
+        .or_else(|_| address())
+        .map_err(|_| "write an address or a network, such as 10.0.0.0/8".to_owned())?;
+    if network.prefix_len() == 0 {
+        return Err(
+            "every client could say that it is another: name the networks of your proxies, such as 10.0.0.0/8".into()
+        );
+    }
+    if network.addr().is_unspecified() && network.prefix_len() == network.max_prefix_len() {
+        return Err("no proxy has this address: write one such as 10.0.0.5, or a network such as 10.0.0.0/8".into());
+    }
+    Ok(network.trunc())
+}

@@ -1,0 +1,52 @@
+//! The settings of the log.
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// How the log is written.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What is logged; the log goes to standard error.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LogArgs {
+    /// How the log is written
+    #[arg(long, value_enum, value_name = "FORMAT", env = "PACKWRIGHT_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or filters such as `info,packwright::http=debug`
+    #[arg(long, value_name = "FILTER", env = "PACKWRIGHT_LOG", default_value = "info,sqlx=warn", value_parser = filter)]
+    pub log: String,
+}
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// Levels, alone or for a part of the program. The library takes any other word for the name of a part, and
+/// then logs nothing but that.
+fn filter(text: &str) -> Result<String, String> {
+    let example = "write a level (off, error, warn, info, debug or trace), or filters such as \
+                   info,packwright=debug";
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));
+    let mut says_of_us = false;
+    for part in text.split(',') {
+        let (target, level) = match part.trim().rsplit_once('=') {
+            Some((target, level)) => (target, level),
+            None => ("", part),
+        };
+        if !is_level(level) && !part.contains('[') {
+            return Err(format!("`{}` is no level: {example}", level.trim()));
+        }
+        says_of_us |= target.is_empty() || target.starts_with("packwright") || target.starts_with('[');
+    }
+    if !says_of_us {
+        return Err(format!("nothing of Packwright itself would be logged: {example}"));
+    }
+    EnvFilter::try_new(text).map_err(|error| format!("{error}: {example}"))?;
+    Ok(text.to_owned())
+}
