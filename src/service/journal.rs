@@ -12,11 +12,13 @@ use crate::domain::id::{
 use crate::domain::pack::Pack;
 use crate::domain::packaged_component::VersionKind;
 use crate::domain::window::Window;
+use crate::store::Tx;
 use crate::store::write::journal::{append_entries, append_events};
-use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::{Managed, Publisher, Viewer};
+use super::authority::Authority;
+use super::error::Failure;
 
 /// What an audit entry is about: its type in the schema, and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,6 +237,8 @@ pub struct Journal<'a> {
     /// The name of the actor's account.
     actor_account_name: Option<String>,
     request_id: Option<String>,
+    /// What is looked at again before anything is written; none for who needs no token.
+    pub(super) authority: Option<Authority>,
     /// The one instant of the use case.
     pub now: Instant,
     events: Vec<NewEvent>,
@@ -255,6 +259,7 @@ impl<'a> Journal<'a> {
             actor,
             actor_account_name: None,
             request_id,
+            authority: None,
             now,
             events: Vec::new(),
             entries: Vec::new(),
@@ -266,6 +271,7 @@ impl<'a> Journal<'a> {
     pub fn of_viewer(services: &'a Services, viewer: &Viewer, now: Instant) -> Self {
         Self {
             actor_account_name: Some(viewer.account.name.clone()),
+            authority: Some(Authority::of(viewer)),
             ..Self::by(services, viewer.account.publisher_id, viewer.actor(), viewer.request_id.clone(), now)
         }
     }
@@ -369,12 +375,16 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Writes all of it. The last thing that a transaction does.
+    /// Writes all of it. The last thing that a transaction does: a caller that may no longer do what it asked
+    /// for is found out here, however long it waited.
     ///
     /// # Errors
-    /// [`StoreError`](crate::store::StoreError).
-    pub async fn write(self, tx: &Tx) -> StoreResult<()> {
+    /// [`Failure::Unauthenticated`] and [`Failure::Forbidden`] for such a caller (R4).
+    pub async fn write(self, tx: &Tx) -> Result<(), Failure> {
+        if let Some(authority) = self.authority {
+            authority.check(self.services, tx).await?;
+        }
         append_entries(tx, self.entries).await?;
-        append_events(tx, self.events).await
+        Ok(append_events(tx, self.events).await?)
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod accounts;
+mod authority;
 mod catch_up;
 pub mod clock;
 pub mod content_token;

@@ -1,9 +1,9 @@
 //! JWTs of an identity provider in the place of API tokens (R1, R4). Nothing of them is stored: what one may do
-//! is what it says, until it ends.
+//! is what it says, until it ends. An administrator's enrols its account.
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::account::{Account, Actor, ActorKind, ApiToken, Role};
+use crate::domain::account::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege, Role};
 use crate::domain::id::TokenId;
 use crate::jwt::{Identity, Jwt};
 use crate::store::convert::Stored as _;
@@ -12,6 +12,7 @@ use crate::store::write::accounts;
 use super::Services;
 use super::access::{Bearer, Caller, Viewer};
 use super::error::Failure;
+use super::journal::{Entry, Journal, Subject};
 use super::tokens::{REFUSED, check_status};
 
 /// The most characters of a name that is made of a subject.
@@ -36,7 +37,37 @@ impl Services {
         check_status(&account)?;
         let bearer = Bearer::Signed { until: identity.until };
         let token = shown(&account, role, identity, self.clock.now());
-        Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer, request_id })))
+        let mut viewer = Viewer { account, token, bearer, request_id };
+        if self.should_enrol(&viewer) {
+            viewer.account = self.enrol_signed(&viewer).await?;
+        }
+        Ok(Caller::Viewer(Box::new(viewer)))
+    }
+
+    /// An account is in the hands of its administrator from the first request on: its publisher's enrolment
+    /// token must open nothing afterwards (R1).
+    fn should_enrol(&self, viewer: &Viewer) -> bool {
+        let account = &viewer.account;
+        account.kind == AccountKind::Managed
+            && account.enrolled_at.is_none()
+            && viewer.may(Privilege::AccountAdministration)
+    }
+
+    async fn enrol_signed(&self, viewer: &Viewer) -> Result<Account, Failure> {
+        let mut journal = Journal::of_viewer(self, viewer, self.clock.now());
+        let tx = self.db.begin().await?;
+        let mut account = accounts::lock(&tx, viewer.account.id).await?.ok_or(REFUSED)?;
+        if account.enrolled_at.is_some() {
+            // Another request was first.
+            return Ok(account);
+        }
+        account.enrolled_at = Some(journal.now);
+        accounts::save(&tx, &account).await?;
+        let entry = Entry::of("enrolManagedAccount", Subject::account(&account), account.name.clone());
+        journal.note(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(account)
     }
 }
 

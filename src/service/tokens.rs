@@ -201,7 +201,10 @@ impl Services {
         let tx = self.db.begin().await?;
         let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
         let name = token_name(new.name)?;
-        let first = account.enrolled_at.is_none();
+        // An account that a JWT enrolled has none yet.
+        let first = account.enrolled_at.is_none()
+            || journal.authority.is_some_and(|caller| caller.is_signed())
+                && accounts::tokens_in(&tx, account.id).await?.is_empty();
         match new.expires_at {
             Some(_) if first => return Err(AccountRefusal::ExpiryNotAllowed.into()),
             Some(end) if end <= journal.now => return Err(AccountRefusal::ExpiryNotInFuture.into()),
@@ -276,6 +279,8 @@ impl Services {
             return Err(AccountRefusal::AlreadyRevoked.into());
         }
         self.check_others_keep_open(&tx, &token).await?;
+        // To end its own token may be a caller's last act.
+        journal.authority = journal.authority.filter(|caller| !caller.is_token(token.id));
         accounts::save_revoked(&tx, token.id, journal.now).await?;
         let entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
             "revokedAt",

@@ -2,6 +2,7 @@
 //! transactions wait for each other: `docs/architecture.md` has it.
 
 pub mod accounts;
+pub mod authority;
 pub mod components;
 pub mod deletion;
 pub mod grants;

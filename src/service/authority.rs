@@ -1,0 +1,48 @@
+//! Whether a caller may still do what it asked for (R4). Its token was looked at before its request waited for
+//! locks: meanwhile the token may have been revoked or have ended, and its account been suspended.
+
+use crate::domain::id::{AccountId, TokenId};
+use crate::store::Tx;
+use crate::store::write::authority;
+
+use super::Services;
+use super::access::{Bearer, Viewer};
+use super::error::Failure;
+use super::tokens::{REFUSED, check_status};
+
+/// What a viewer's right rests on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Authority {
+    account: AccountId,
+    token: TokenId,
+    bearer: Bearer,
+}
+
+impl Authority {
+    pub(super) fn of(viewer: &Viewer) -> Self {
+        Self { account: viewer.account.id, token: viewer.token.id, bearer: viewer.bearer }
+    }
+
+    /// Whether it rests on this token.
+    pub(super) fn is_token(&self, token: TokenId) -> bool {
+        self.bearer == Bearer::Stored && self.token == token
+    }
+
+    /// Whether it rests on a JWT.
+    pub(super) fn is_signed(&self) -> bool {
+        matches!(self.bearer, Bearer::Signed { .. })
+    }
+
+    /// Looks again, in the transaction that is about to be committed. From then on whoever revokes the token waits.
+    pub(super) async fn check(&self, services: &Services, tx: &Tx) -> Result<(), Failure> {
+        let live = match self.bearer {
+            Bearer::Stored => {
+                let token = authority::token(tx, self.token).await?;
+                token.is_some_and(|token| token.is_live(services.clock.now()))
+            }
+            Bearer::Signed { until } => services.clock.now() < until,
+        };
+        let account = authority::account(tx, self.account).await?.filter(|_| live).ok_or(REFUSED)?;
+        check_status(&account)
+    }
+}
