@@ -177,9 +177,13 @@ impl App {
     }
 }
 
-/// Whether the database answers and is at this program's last migration, and the clock is near the database's.
+/// Whether the database takes writes and is at this program's last migration, and the clock is near the database's.
 fn readiness(services: Shared) -> BoxFuture<'static, Result<(), String>> {
     Box::pin(async move {
+        if let Err(error) = services.db.takes_writes().await {
+            tracing::warn!(%error, "not ready");
+            return Err("the database takes no writes".into());
+        }
         match services.db.pending_migrations().await {
             Ok(0) => services.clock_fault().map_or(Ok(()), |fault| Err(fault.to_string())),
             Ok(_) => Err("migrations are pending".into()),

@@ -173,9 +173,10 @@ async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
 /// A failure with what is inside it: whoever types commands has the log anyway.
 fn failed(failure: Failure) -> Trouble {
     match &failure {
-        Failure::Fault(inside) | Failure::Unavailable(inside) | Failure::Timeout(inside) => {
-            Trouble(format!("{failure} ({inside})"))
-        }
+        Failure::Fault(inside)
+        | Failure::Unavailable(inside)
+        | Failure::Unsettled(inside)
+        | Failure::Timeout(inside) => Trouble(format!("{failure} ({inside})")),
         _ => Trouble(failure.to_string()),
     }
 }

@@ -63,13 +63,26 @@ fn an_error_of_the_database_is_known_by_its_code_whatever_its_language() {
         let error = std::sync::Arc::new(sea_orm::sqlx::Error::Database(Box::new(Coded(code))));
         StoreError::from(sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(error)))
     };
-    assert!(matches!(read("57014"), StoreError::Timeout(_)));
-    for again in ["40P01", "40001", "5", "261", "517", "773"] {
-        assert!(matches!(read(again), StoreError::Unavailable(_)), "{again}");
+    for slow in ["57014", "9"] {
+        assert!(matches!(read(slow), StoreError::Timeout(_)), "{slow}");
     }
-    for fault in ["42601", "1", "6", "", "00005"] {
+    for later in [
+        // A server that ends, isn't there, or has another in its place.
+        "57P01", "57P02", "57P03", "57P04", "57P05", "08000", "08003", "08006", "08P01", "25006",
+        // Resources, locks, transactions and statements that the server gave up.
+        "53000", "53100", "53200", "53300", "55P03", "40P01", "40001", "25P03", "26000", "42P05", "58030",
+        // SQLite's BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL and CANTOPEN, some with what extends them.
+        "5", "261", "517", "773", "6", "262", "7", "8", "1032", "10", "778", "1034", "13", "14", "1038",
+    ] {
+        assert!(matches!(read(later), StoreError::Unavailable(_)), "{later}");
+    }
+    for fault in ["42601", "1", "11", "", "00005", "22012"] {
         assert!(matches!(read(fault), StoreError::Fault(_)), "{fault}");
     }
+    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let broken = std::sync::Arc::new(sea_orm::sqlx::Error::Io(broken));
+    let broken = StoreError::from(sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(broken)));
+    assert!(matches!(broken, StoreError::Unavailable(_)), "{broken}");
 }
 
 #[tokio::test]

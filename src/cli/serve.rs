@@ -20,6 +20,7 @@ use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
 use crate::service::clock::Reference;
 use crate::service::windows::AskedBy;
+use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;
 
@@ -55,8 +56,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         options.zones = time_zones(&args)?;
         options.jwt = jwt_settings(&args.jwt)?;
         options.migrate = !args.no_migrate;
-        options.db.max_connections = args.database.database_connections;
-        options.db.statement_timeout = Some(args.limits.statement_timeout);
+        options.db = DbOptions::of_server(args.database.database_connections, args.limits.statement_timeout);
         options.engine = engine;
         let Some(app) = unless_asked_to_end(&asked, App::build(options)).await else { return Ok(()) };
         let app = app?;

@@ -19,8 +19,9 @@ pub struct DatabaseArgs {
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// The most connections to the database at a time
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// The most connections to the database at a time. In PostgreSQL two of five write and the others read, in
+    /// SQLite one writes
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
 }
 

@@ -46,7 +46,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_EXECUTION_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub execution_timeout: Duration,
 
-    /// How many seconds a statement in PostgreSQL may take, whoever asks for it; SQLite has no such bound
+    /// How many seconds a statement in the database may take, whoever asks for it
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_STATEMENT_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub statement_timeout: Duration,
 

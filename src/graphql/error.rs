@@ -8,6 +8,9 @@ use crate::service::error::Failure;
 /// The code of an input that can't be what is meant.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 
+/// The code of what the server can't do at the moment.
+pub const UNAVAILABLE: &str = "UNAVAILABLE";
+
 /// The `extensions.code` of a failure.
 #[must_use]
 pub fn code(failure: &Failure) -> &'static str {
@@ -16,7 +19,7 @@ pub fn code(failure: &Failure) -> &'static str {
         Failure::Forbidden(_) => "FORBIDDEN",
         Failure::NotFound => "NOT_FOUND",
         Failure::BadInput(_) => BAD_USER_INPUT,
-        Failure::Unavailable(_) => "UNAVAILABLE",
+        Failure::Unavailable(_) | Failure::Unsettled(_) => UNAVAILABLE,
         Failure::Timeout(_) => "TIMEOUT",
         Failure::Fault(_) => "INTERNAL_SERVER_ERROR",
     }
@@ -26,7 +29,10 @@ pub fn code(failure: &Failure) -> &'static str {
 #[must_use]
 pub fn failure(failure: Failure) -> Error {
     let message = match &failure {
-        Failure::Unavailable(inside) | Failure::Timeout(inside) | Failure::Fault(inside) => {
+        Failure::Unavailable(inside)
+        | Failure::Unsettled(inside)
+        | Failure::Timeout(inside)
+        | Failure::Fault(inside) => {
             let id = incident();
             tracing::error!(error.id = %id, error.code = code(&failure), "{inside}");
             format!("{failure} The log has it under {id}.")

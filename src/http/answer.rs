@@ -4,6 +4,7 @@ use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::gate;
+use crate::graphql::error::UNAVAILABLE;
 use crate::service::error::Failure;
 
 use super::auth::failure_response;
@@ -65,6 +66,12 @@ impl Answer {
     /// One error, with which a request is refused.
     pub(super) fn refused(code: &str, message: impl Into<String>) -> Self {
         Self::new(Phase::Refused, error_response(code, message))
+    }
+
+    /// Whether something of it could not be done at the moment.
+    pub(super) fn is_unavailable(&self) -> bool {
+        let code = |error: &ServerError| error.extensions.as_ref().and_then(|values| values.get("code").cloned());
+        self.response.errors.iter().any(|error| code(error) == Some(Value::from(UNAVAILABLE)))
     }
 
     /// A failure beside the document, such as a token that is refused.

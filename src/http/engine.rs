@@ -343,7 +343,7 @@ impl Watch {
                 tokio::time::sleep(WELCOME_CHECK).await;
                 match services.check_still_welcome(&viewer).await {
                     // A database that can't be asked tells nothing: the next answer is checked anyway.
-                    Ok(()) | Err(Failure::Unavailable(_) | Failure::Timeout(_)) => {}
+                    Ok(()) | Err(Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Timeout(_)) => {}
                     Err(failure) => return failure,
                 }
             }

@@ -13,6 +13,9 @@ use super::auth::status_of;
 pub(super) const FAILED: &str =
     r#"{"errors":[{"message":"The server has failed.","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#;
 
+/// After how many seconds a database that takes no writes may take them again.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -78,6 +81,9 @@ pub(super) fn answered(media: Media, answer: &Answer) -> Response {
     let mut response = write(status(media, answer.phase), media, answer);
     if let Some(allowance) = answer.allowance {
         tell_allowance(response.headers_mut(), allowance);
+    }
+    if answer.is_unavailable() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     response
 }

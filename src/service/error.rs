@@ -22,6 +22,11 @@ pub enum Failure {
     /// The database can't be reached; the same call may pass later.
     #[error("The server can't do this at the moment; try again.")]
     Unavailable(String),
+    /// The answer to a commit was lost.
+    #[error(
+        "It isn't known whether this was done, as the database's answer was lost. It was done as a whole or not at all: look before you send it again, or send it with the same clientRequestId."
+    )]
+    Unsettled(String),
     /// The database took too long; the same call may pass later, or when it asks for less.
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
@@ -36,6 +41,7 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable(text) => Self::Unavailable(text),
             // Who races expects a refusal; where none fits, the same call again gets the right answer.
             StoreError::Conflict(text) => Self::Unavailable(text),
+            StoreError::Unsettled(text) => Self::Unsettled(text),
             StoreError::Timeout(text) => Self::Timeout(text),
             StoreError::Fault(text) => Self::Fault(text),
         }

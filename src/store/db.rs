@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{
-    ConnectOptions, Database, DatabaseBackend, DatabaseConnection, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait as _,
-};
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use tokio::sync::watch;
 
+use super::connection::Opener;
+use super::health::Health;
+use super::pool::{self, Limits, Pool};
+use super::reader::ReadFrom;
+use super::session::{Begin, Line};
 use super::address::Address;
 use super::probe::{Unusable, probe};
 use super::{StoreResult, Tx, cache};
@@ -29,34 +34,73 @@ pub type StatementObserver = Arc<dyn Fn(&str) + Send + Sync>;
 /// How to reach a database.
 #[derive(Clone, Default)]
 pub struct DbOptions {
-    /// The most connections at a time; 10 when 0.
+    /// The most connections at a time, at least 2; 10 when 0.
     pub max_connections: u32,
-    /// How long a statement may take in PostgreSQL; SQLite has no such bound.
+    /// How long a statement may take.
     pub statement_timeout: Option<Duration>,
+    /// How long a statement may wait for a lock in PostgreSQL.
+    pub lock_timeout: Option<Duration>,
+    /// How long a transaction that writes may do nothing in PostgreSQL, which then undoes it.
+    pub stillness_timeout: Option<Duration>,
     pub observer: Option<StatementObserver>,
 }
 
 impl DbOptions {
+    /// With the bounds of a server: a process that stands still keeps the locks of its transaction for a second and
+    /// a half, and a statement waits for a lock longer than that.
+    #[must_use]
+    pub fn of_server(connections: u32, statement_timeout: Duration) -> Self {
+        Self {
+            max_connections: connections,
+            statement_timeout: Some(statement_timeout),
+            lock_timeout: Some(Duration::from_secs(5)),
+            stillness_timeout: Some(Duration::from_millis(1_500)),
+            observer: None,
+        }
+    }
+
     /// The same for a migration: it may take longer than a statement otherwise.
     #[must_use]
     pub fn for_migration(self) -> Self {
-        Self { statement_timeout: None, ..self }
+        Self { statement_timeout: None, lock_timeout: None, stillness_timeout: None, ..self }
+    }
+
+    /// How many connections read and how many write.
+    fn sizes(&self, kind: DatabaseKind) -> (u32, u32) {
+        let all = if self.max_connections == 0 { 10 } else { self.max_connections.max(2) };
+        let writers = match kind {
+            // SQLite has one writer at a time.
+            DatabaseKind::Sqlite => 1,
+            DatabaseKind::Postgresql => (all * 2 / 5).max(1),
+        };
+        (all - writers, writers)
     }
 }
+
+/// The most memory that SQLite's connections keep pages in, all together.
+const SQLITE_CACHE_KIB: u32 = 64 * 1024;
 
 /// A database: cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    read: DatabaseConnection,
-    /// On SQLite a pool of one connection, so that writers queue up fairly and never find the file busy;
-    /// on PostgreSQL the same pool as `read`.
-    write: DatabaseConnection,
+    shared: Arc<Shared>,
+    reader: Line<ReadFrom>,
+}
+
+struct Shared {
+    read: Arc<Pool>,
+    /// On SQLite a pool of one connection, so that writers queue up fairly and never find the file busy. Apart
+    /// from `read` on both databases: writers that wait for each other keep no reader waiting.
+    write: Arc<Pool>,
+    health: Arc<Health>,
     kind: DatabaseKind,
+    /// Opened when a migration runs.
+    migration: DatabaseConnection,
     /// Where it is, without passwords.
-    shown: Arc<str>,
+    shown: String,
     /// Goes up after each commit that wrote an event or a task.
     changed: Arc<watch::Sender<u64>>,
-    cache: Arc<cache::Cache>,
+    cache: cache::Cache,
 }
 
 impl Db {
@@ -68,71 +112,86 @@ impl Db {
         let address = Address::parse(url)?;
         probe(&address).await?;
         let url = address.reveal();
-        Self::open(&url, address.to_string().into(), options).await.map_err(|error| {
+        Self::open(&url, address.to_string(), options).await.map_err(|error| {
             let why = error.without(&url);
             Unusable::new(format!("The database {address} can't be opened: {why}."))
         })
     }
 
-    async fn open(url: &str, shown: Arc<str>, options: DbOptions) -> StoreResult<Self> {
-        let max = if options.max_connections == 0 { 10 } else { options.max_connections };
-        let open = async |max: u32| -> StoreResult<DatabaseConnection> {
-            let mut connect = ConnectOptions::new(url);
-            connect.max_connections(max).sqlx_logging(false).acquire_timeout(Duration::from_secs(10));
-            if let Some(most) = options.statement_timeout {
-                let most = most.as_millis().to_string();
-                connect.map_sqlx_postgres_opts(move |postgres| postgres.options([("statement_timeout", &most)]));
+    async fn open(url: &str, shown: String, options: DbOptions) -> StoreResult<Self> {
+        let is_sqlite = url.starts_with("sqlite:");
+        let kind = if is_sqlite { DatabaseKind::Sqlite } else { DatabaseKind::Postgresql };
+        let (readers, writers) = options.sizes(kind);
+        let mut limits = Limits {
+            statement: options.statement_timeout,
+            lock: options.lock_timeout,
+            stillness: options.stillness_timeout,
+            looks_for_client: false,
+        };
+        let (opener, is_pooled) = match kind {
+            DatabaseKind::Sqlite => {
+                let cache_kib = SQLITE_CACHE_KIB / (readers + writers);
+                let parsed: SqliteConnectOptions = url.parse().map_err(super::error::of)?;
+                (Opener::Sqlite(sqlite_options(parsed, cache_kib).disable_statement_logging()), false)
             }
-            connect.map_sqlx_sqlite_opts(|sqlite| {
-                use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-                sqlite
-                    .journal_mode(SqliteJournalMode::Wal)
-                    // A commit is on the disk before its events are announced.
-                    .synchronous(SqliteSynchronous::Full)
-                    .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(10))
-                    .pragma("cache_size", "-65536")
-            });
-            let mut connection = Database::connect(connect).await?;
-            if let Some(observer) = options.observer.clone() {
-                connection.set_metric_callback(move |info| observer(&info.statement.sql));
+            DatabaseKind::Postgresql => {
+                let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
+                // A setting that poolers refuse, and that nothing here needs: no fraction is read as a text.
+                let options = Box::new(parsed.extra_float_digits(None).disable_statement_logging());
+                let opener = Opener::Postgresql { options: options.clone(), keeps_statements: true };
+                let mut one = pool::open_patiently(&opener).await?;
+                let mut other = pool::open_patiently(&opener).await?;
+                limits.looks_for_client = pool::can_look_for_client(&mut one).await.map_err(super::error::of)?;
+                let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
+                // Whoever names a capacity knows a pooler that keeps prepared statements apart.
+                let keeps_statements = !is_pooled || keeps_statements_as_told(url);
+                (Opener::Postgresql { options, keeps_statements }, is_pooled)
             }
-            Ok(connection)
         };
-        let write = open(if url.starts_with("sqlite:") { 1 } else { max }).await?;
-        let kind = match write.get_database_backend() {
-            DatabaseBackend::Postgres => DatabaseKind::Postgresql,
-            _ => DatabaseKind::Sqlite,
+        let (health, generation) = (Arc::<Health>::default(), Arc::default());
+        let open = async |size: u32| -> StoreResult<Arc<Pool>> {
+            let (observer, health) = (options.observer.clone(), health.clone());
+            let pool = Pool::new(opener.clone(), size, limits, observer, health, Arc::clone(&generation));
+            pool.open_first().await?;
+            Ok(Arc::new(pool))
         };
-        let read = match kind {
-            DatabaseKind::Sqlite => open(max).await?,
-            DatabaseKind::Postgresql => write.clone(),
+        let (write, read) = (open(writers).await?, open(readers).await?);
+        let migration = for_migration(url, kind).await?;
+        let shared = Shared {
+            read: read.clone(),
+            write,
+            health,
+            kind,
+            migration,
+            shown,
+            changed: Arc::new(watch::channel(0).0),
+            cache: cache::Cache::default(),
         };
-        Ok(Self { read, write, kind, shown, changed: Arc::new(watch::channel(0).0), cache: Arc::default() })
+        Ok(Self { shared: Arc::new(shared), reader: Line(ReadFrom::new(read)) })
     }
 
     /// Which database it is.
     #[must_use]
     pub fn kind(&self) -> DatabaseKind {
-        self.kind
+        self.shared.kind
     }
 
-    /// The connection that writes: for what is no use case.
+    /// The connections of migrations: for what is no use case.
     #[must_use]
     pub fn for_migration(&self) -> &DatabaseConnection {
-        &self.write
+        &self.shared.migration
     }
 
     /// Where it is, without passwords: for messages.
     #[must_use]
     pub fn shown(&self) -> &str {
-        &self.shown
+        &self.shared.shown
     }
 
     /// Is told after each commit that wrote an event or a task. A hint: the tables are the truth.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+        self.shared.changed.subscribe()
     }
 
     /// Begins a transaction that may write. Dropped without [`Tx::commit`] it leaves nothing behind.
@@ -140,12 +199,28 @@ impl Db {
     /// # Errors
     /// [`StoreError::Unavailable`] when no connection can be had.
     pub async fn begin(&self) -> StoreResult<Tx> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let inner = self.write.begin_with_options(options).await?;
-        Ok(Tx::new(inner, self.kind, self.changed.clone()))
+        let session = self.shared.write.begin(Begin::Write).await?;
+        Ok(Tx::new(session, self.shared.kind, self.shared.changed.clone()))
+    }
+
+    /// The same database for reads that all see one state: the one at the first of them. It holds a connection from
+    /// then on, until [`Db::end_snapshot`], or until the last clone of it is dropped.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self { shared: self.shared.clone(), reader: Line(self.reader.0.snapshot()) }
+    }
+
+    /// Gives the connection of a snapshot back. Later reads stand for themselves.
+    pub fn end_snapshot(&self) {
+        self.reader.0.end_snapshot();
+    }
+
+    /// Whether the database takes a write now. Changes nothing.
+    ///
+    /// # Errors
+    /// Why it takes none.
+    pub async fn takes_writes(&self) -> StoreResult<()> {
+        self.shared.health.takes_writes(&self.shared.write).await
     }
 
     /// Closes all connections, so that nothing is left open behind a server that ends.
@@ -153,16 +228,45 @@ impl Db {
     /// # Errors
     /// [`StoreError`].
     pub async fn close(self) -> StoreResult<()> {
-        self.read.close().await?;
-        Ok(self.write.close().await?)
+        self.reader.0.end_snapshot();
+        tokio::join!(self.shared.read.close(), self.shared.write.close());
+        Ok(self.shared.migration.close_by_ref().await?)
     }
 
-    pub(in crate::store) fn reader(&self) -> &DatabaseConnection {
-        &self.read
+    pub(in crate::store) fn reader(&self) -> &Line<ReadFrom> {
+        &self.reader
     }
 
     /// What never changes.
     pub(in crate::store) fn cache(&self) -> &cache::Cache {
-        &self.cache
+        &self.shared.cache
     }
+}
+
+/// How an SQLite file is opened.
+fn sqlite_options(parsed: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {
+    parsed
+        .journal_mode(SqliteJournalMode::Wal)
+        // A commit is on the disk before its events are announced.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        .pragma("cache_size", format!("-{cache_kib}"))
+}
+
+/// The connections of migrations: they have none of a server's bounds. None is opened before it is used.
+async fn for_migration(url: &str, kind: DatabaseKind) -> StoreResult<DatabaseConnection> {
+    let most = if kind == DatabaseKind::Sqlite { 1 } else { 4 };
+    let mut connect = ConnectOptions::new(url);
+    connect.max_connections(most).sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).connect_lazy(true);
+    connect.map_sqlx_sqlite_opts(|parsed| sqlite_options(parsed, SQLITE_CACHE_KIB));
+    connect.map_sqlx_postgres_opts(|parsed| parsed.extra_float_digits(None));
+    Ok(Database::connect(connect).await?)
+}
+
+/// Whether the address says that prepared statements are kept, with the parameter that its driver knows.
+fn keeps_statements_as_told(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let told = query.split('&').find_map(|pair| pair.strip_prefix("statement-cache-capacity="));
+    told.is_some_and(|capacity| capacity.parse::<u32>().is_ok_and(|capacity| capacity > 0))
 }

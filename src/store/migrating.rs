@@ -5,9 +5,12 @@
 //! a time: others wait for it, and then find nothing to do.
 
 use migration::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, FromQueryResult, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait as _,
+};
 
-use super::{DatabaseKind, Db, MIGRATION_LOCK, StoreError, StoreResult, Tx};
+use super::{DatabaseKind, Db, MIGRATION_LOCK, StoreError, StoreResult};
 
 /// Why a database can't be brought to this program's last migration.
 #[derive(Debug, thiserror::Error)]
@@ -63,11 +66,11 @@ impl Db {
         }
         let failed = |why: String| self.failed(why);
         let tx = self.begin_alone().await.map_err(|error| failed(error.to_string()))?;
-        let pending = self.compare(self.applied(tx.conn()).await)?;
+        let pending = self.compare(self.applied(&tx).await)?;
         if pending.iter().all(|(_, applied)| *applied) {
             return Ok(());
         }
-        Migrator::up(tx.conn(), None).await.map_err(|error| {
+        Migrator::up(&tx, None).await.map_err(|error| {
             let why = error.to_string();
             if why.contains("already exists") {
                 MigrationError::Foreign { database: self.shown().to_owned() }
@@ -75,24 +78,33 @@ impl Db {
                 failed(why)
             }
         })?;
-        tx.commit().await.map_err(|error| failed(error.to_string()))
+        tx.commit().await.map_err(|error| failed(StoreError::from(error).to_string()))
     }
 
     /// Begins the transaction of a migration, when no other process has one.
-    async fn begin_alone(&self) -> StoreResult<Tx> {
+    async fn begin_alone(&self) -> StoreResult<DatabaseTransaction> {
+        let begin = async || -> StoreResult<DatabaseTransaction> {
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            Ok(self.for_migration().begin_with_options(options).await?)
+        };
         match self.kind() {
             DatabaseKind::Postgresql => {
-                let tx = self.begin().await?;
+                let tx = begin().await?;
+                // Behind a pooler another migration may have left statements of the same names.
+                tx.execute_unprepared("DEALLOCATE ALL").await?;
                 // Whatever a connection's usual bounds are: another process's migration may take long.
                 for bound in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
-                    tx.conn().execute_unprepared(&format!("SET LOCAL {bound} = 0")).await?;
+                    tx.execute_unprepared(&format!("SET LOCAL {bound} = 0")).await?;
                 }
                 let sql = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
-                tx.conn().execute_unprepared(&sql).await?;
+                tx.execute_unprepared(&sql).await?;
                 Ok(tx)
             }
             DatabaseKind::Sqlite => loop {
-                match self.begin().await {
+                match begin().await {
                     Err(StoreError::Unavailable(why)) if why.contains("database is locked") => {
                         tracing::warn!(
                             database = self.shown(),

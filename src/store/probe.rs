@@ -141,7 +141,8 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
     let options: PgConnectOptions = revealed
         .parse()
         .map_err(|_| Unusable::new(format!("The database's address {address} can't be used: check its parameters.")))?;
-    let options = options.disable_statement_logging();
+    // What poolers refuse: a setting that nothing needs here, and named statements.
+    let options = options.extra_float_digits(None).disable_statement_logging();
     let server = Server::of(&options);
     let begun = tokio::time::Instant::now();
     let mut connection = loop {
@@ -163,7 +164,7 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
         tokio::time::sleep(BETWEEN * 4).await;
     };
     let encoding =
-        sqlx::query("SELECT current_setting('server_encoding'), current_database()").fetch_one(&mut connection).await;
+        sqlx::raw_sql("SELECT current_setting('server_encoding'), current_database()").fetch_one(&mut connection).await;
     let found = encoding.and_then(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?)));
     let closed = connection.close().await;
     let (encoding, database) = found.map_err(|error| Unusable::new(server.why_not(&error)))?;

@@ -2,43 +2,44 @@
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseTransaction;
 use tokio::sync::watch;
 
+use super::session::{Line, Session, SharedSession};
 use super::{DatabaseKind, StoreError, StoreResult};
 
-/// A transaction that may write.
+/// A transaction that may write. Dropped without [`Tx::commit`] it leaves nothing behind.
 pub struct Tx {
-    inner: DatabaseTransaction,
+    line: Line<SharedSession>,
     kind: DatabaseKind,
     changed: Arc<watch::Sender<u64>>,
     told: std::sync::atomic::AtomicBool,
 }
 
 impl Tx {
-    pub(super) fn new(inner: DatabaseTransaction, kind: DatabaseKind, changed: Arc<watch::Sender<u64>>) -> Self {
-        Self { inner, kind, changed, told: std::sync::atomic::AtomicBool::new(false) }
+    pub(super) fn new(session: Session, kind: DatabaseKind, changed: Arc<watch::Sender<u64>>) -> Self {
+        let line = Line(SharedSession::new(session));
+        Self { line, kind, changed, told: std::sync::atomic::AtomicBool::new(false) }
     }
 
     /// Makes all of it so, and then tells those who wait for events and tasks. Once begun this comes to its
     /// end, also when the caller is no longer there to hear of it: its time was up, or its client has gone.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing is so then.
+    /// [`StoreError::Unsettled`] when it isn't known whether all of it is so; nothing is with any other error.
     pub async fn commit(self) -> StoreResult<()> {
-        let Self { inner, changed, told, .. } = self;
+        let Self { line, changed, told, .. } = self;
         let committed = tokio::spawn(async move {
-            inner.commit().await?;
+            line.0.into_session().commit().await?;
             if told.into_inner() {
                 changed.send_modify(|n| *n += 1);
             }
             Ok(())
         });
-        committed.await.unwrap_or_else(|error| Err(StoreError::Fault(format!("the commit did not end: {error}"))))
+        committed.await.unwrap_or_else(|error| Err(StoreError::Unsettled(format!("the commit did not end: {error}"))))
     }
 
-    pub(in crate::store) fn conn(&self) -> &DatabaseTransaction {
-        &self.inner
+    pub(in crate::store) fn conn(&self) -> &Line<SharedSession> {
+        &self.line
     }
 
     pub(in crate::store) fn is_postgresql(&self) -> bool {

@@ -1,0 +1,252 @@
+//! One connection to the database: how its statements run, and how one ends that nobody waits for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::query::Query;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Postgres, Sqlite,
+    SqliteConnection,
+};
+use sea_orm::{ExecResult, QueryResult, Statement, Values};
+use sea_query_sqlx::SqlxValues;
+
+/// After how many steps of its virtual machine SQLite asks whether to go on: well below a millisecond.
+const STEPS: i32 = 10_000;
+
+/// How connections are opened.
+#[derive(Clone)]
+pub(super) enum Opener {
+    Sqlite(SqliteConnectOptions),
+    Postgresql {
+        options: Box<PgConnectOptions>,
+        /// Whether the connection keeps the statements that were prepared on it. Not behind a pooler, where the
+        /// next transaction may run on another connection.
+        keeps_statements: bool,
+    },
+}
+
+impl Opener {
+    pub(super) async fn open(&self) -> Result<Connection, sqlx::Error> {
+        let brake = Arc::new(Brake::new());
+        let wire = match self {
+            Self::Sqlite(options) => {
+                let mut wire = options.connect().await?;
+                let asked = brake.clone();
+                wire.lock_handle().await?.set_progress_handler(STEPS, move || !asked.holds());
+                Wire::Sqlite(Box::new(wire))
+            }
+            Self::Postgresql { options, .. } => Wire::Postgresql(Box::new(options.connect().await?)),
+        };
+        let keeps_statements = !matches!(self, Self::Postgresql { keeps_statements: false, .. });
+        let brake = Guarded(brake);
+        Ok(Connection { wire, brake, keeps_statements, opened: Instant::now(), generation: 0, is_running: false })
+    }
+}
+
+/// The driver's own connection.
+enum Wire {
+    Sqlite(Box<SqliteConnection>),
+    Postgresql(Box<PgConnection>),
+}
+
+/// Something to run.
+#[derive(Clone, Copy)]
+pub(super) enum Command<'a> {
+    /// A statement of which only the count of rows is wanted.
+    Execute(&'a Statement),
+    /// A statement of which the first row is wanted.
+    One(&'a Statement),
+    /// A statement of which all rows are wanted.
+    All(&'a Statement),
+    /// Statements without parameters.
+    Script(&'a str),
+}
+
+/// What a [`Command`] gives.
+pub(super) enum Reply {
+    Done(ExecResult),
+    Rows(Vec<QueryResult>),
+}
+
+/// A connection. Dropped, it is closed; what a statement of it does is ended then.
+pub(super) struct Connection {
+    wire: Wire,
+    brake: Guarded,
+    keeps_statements: bool,
+    opened: Instant,
+    /// Of which generation of its pool it is.
+    pub(super) generation: u64,
+    /// Stays true when a statement's caller went before the statement had ended.
+    is_running: bool,
+}
+
+impl Connection {
+    pub(super) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Whether a statement was left in the middle, and may still run.
+    pub(super) fn is_left_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// Waits for the end of a statement that was left in the middle.
+    pub(super) async fn recover(&mut self) -> Result<(), sqlx::Error> {
+        match &mut self.wire {
+            // Its thread does one thing after the other.
+            Wire::Sqlite(wire) => wire.ping().await?,
+            Wire::Postgresql(wire) => wire.ping().await?,
+        }
+        self.brake.0.release();
+        self.is_running = false;
+        Ok(())
+    }
+
+    /// Runs a command for at most `limit`, which SQLite has no setting for.
+    pub(super) async fn run(&mut self, command: Command<'_>, limit: Option<Duration>) -> Result<Reply, sqlx::Error> {
+        let Self { wire, brake, keeps_statements, is_running, .. } = self;
+        *is_running = true;
+        let guard = PulledOnDrop(&brake.0);
+        brake.0.set(limit);
+        let result = match wire {
+            Wire::Sqlite(wire) => run_on_sqlite(wire, command).await,
+            Wire::Postgresql(wire) => run_on_postgresql(wire, command, *keeps_statements).await,
+        };
+        brake.0.release();
+        std::mem::forget(guard);
+        *is_running = false;
+        result
+    }
+
+    /// Closes it as the database likes it best.
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        match self.wire {
+            Wire::Sqlite(wire) => wire.close().await,
+            Wire::Postgresql(wire) => wire.close().await,
+        }
+    }
+}
+
+/// The brake of a connection, pulled when the connection is dropped: SQLite closes when its thread has ended the
+/// statement at hand. PostgreSQL hears that the socket is closed, and ends the statement by itself.
+struct Guarded(Arc<Brake>);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.0.pull();
+    }
+}
+
+async fn run_on_sqlite(wire: &mut SqliteConnection, command: Command<'_>) -> Result<Reply, sqlx::Error> {
+    let query = |statement| -> Query<'_, Sqlite, SqlxValues> { bound(statement) };
+    Ok(match command {
+        Command::Execute(statement) => Reply::Done(query(statement).execute(wire).await?.into()),
+        Command::One(statement) => {
+            Reply::Rows(query(statement).fetch_optional(wire).await?.map(Into::into).into_iter().collect())
+        }
+        Command::All(statement) => {
+            Reply::Rows(query(statement).fetch_all(wire).await?.into_iter().map(Into::into).collect())
+        }
+        Command::Script(sql) => Reply::Done(wire.execute(AssertSqlSafe(sql.to_owned())).await?.into()),
+    })
+}
+
+async fn run_on_postgresql(
+    wire: &mut PgConnection,
+    command: Command<'_>,
+    keeps_statements: bool,
+) -> Result<Reply, sqlx::Error> {
+    let query = |statement| -> Query<'_, Postgres, SqlxValues> { bound(statement).persistent(keeps_statements) };
+    Ok(match command {
+        Command::Execute(statement) => Reply::Done(query(statement).execute(wire).await?.into()),
+        Command::One(statement) => {
+            Reply::Rows(query(statement).fetch_optional(wire).await?.map(Into::into).into_iter().collect())
+        }
+        Command::All(statement) => {
+            Reply::Rows(query(statement).fetch_all(wire).await?.into_iter().map(Into::into).collect())
+        }
+        Command::Script(sql) => Reply::Done(wire.execute(AssertSqlSafe(sql.to_owned())).await?.into()),
+    })
+}
+
+fn bound<DB: sqlx::Database>(statement: &Statement) -> Query<'_, DB, SqlxValues>
+where
+    SqlxValues: sqlx::IntoArguments<DB>,
+{
+    let values = statement.values.clone().unwrap_or_else(|| Values(Vec::new()));
+    sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
+}
+
+/// What SQLite looks at while it works: whether the statement at hand is to end.
+struct Brake {
+    epoch: Instant,
+    is_pulled: AtomicBool,
+    /// In milliseconds after `epoch`; 0 for none.
+    deadline: AtomicU64,
+}
+
+impl Brake {
+    fn new() -> Self {
+        Self { epoch: Instant::now(), is_pulled: AtomicBool::new(false), deadline: AtomicU64::new(0) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn set(&self, limit: Option<Duration>) {
+        let deadline = limit
+            .map_or(0, |limit| self.now().saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)).max(1));
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    fn pull(&self) {
+        self.is_pulled.store(true, Ordering::Relaxed);
+    }
+
+    fn release(&self) {
+        self.is_pulled.store(false, Ordering::Relaxed);
+        self.deadline.store(0, Ordering::Relaxed);
+    }
+
+    fn holds(&self) -> bool {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        self.is_pulled.load(Ordering::Relaxed) || (deadline != 0 && self.now() >= deadline)
+    }
+}
+
+/// Pulls the brake when a statement's caller goes before the statement has ended.
+struct PulledOnDrop<'a>(&'a Brake);
+
+impl Drop for PulledOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.pull();
+    }
+}
+
+/// Whether a pooler stands between these connections and PostgreSQL that gives each transaction a connection of
+/// its choice: then a second transaction finds the first one's connection in other hands.
+pub(super) async fn is_pooled(one: &mut Connection, other: &mut Connection) -> Result<bool, sqlx::Error> {
+    /// How long to wait for a pooler that has one connection alone, and has given it away.
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let (Wire::Postgresql(one), Wire::Postgresql(other)) = (&mut one.wire, &mut other.wire) else { return Ok(false) };
+    let first = begin_and_ask(one).await?;
+    one.execute("ROLLBACK").await?;
+    begin_and_ask(other).await?;
+    let second = tokio::time::timeout(PATIENCE, begin_and_ask(one)).await;
+    other.execute("ROLLBACK").await?;
+    let Ok(second) = second else { return Ok(true) };
+    one.execute("ROLLBACK").await?;
+    Ok(first != second?)
+}
+
+/// Begins a transaction, and asks which process of PostgreSQL serves it.
+async fn begin_and_ask(wire: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    use sea_orm::sqlx::Row as _;
+    wire.execute("BEGIN").await?;
+    sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(wire).await?.try_get(0)
+}

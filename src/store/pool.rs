@@ -1,0 +1,175 @@
+//! A pool of connections. One whose transaction didn't end as it should is never used again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sea_orm::sqlx;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::connection::{Command, Connection, Opener};
+use super::error::{self, Harm};
+use super::health::Health;
+use super::session::{Begin, Session};
+use super::{StatementObserver, StoreError, StoreResult};
+
+/// How long to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How old a connection may become: what changes behind an address is found by new ones.
+const AGE_MAX: Duration = Duration::from_secs(30 * 60);
+/// How long to wait at first between two tries to reach a server that starts.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// The bounds of transactions and statements.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Limits {
+    /// How long a statement may take.
+    pub(super) statement: Option<Duration>,
+    /// How long a statement may wait for a lock.
+    pub(super) lock: Option<Duration>,
+    /// How long a transaction that writes may do nothing.
+    pub(super) stillness: Option<Duration>,
+    /// Whether PostgreSQL can look for a client that has gone while it works.
+    pub(super) looks_for_client: bool,
+}
+
+/// Connections of one kind.
+pub(super) struct Pool {
+    opener: Opener,
+    pub(super) limits: Limits,
+    pub(super) observer: Option<StatementObserver>,
+    pub(super) health: Arc<Health>,
+    size: u32,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+    /// Goes up when all connections that are open are of no use; shared by the pools of a database.
+    generation: Arc<AtomicU64>,
+}
+
+impl Pool {
+    pub(super) fn new(
+        opener: Opener,
+        size: u32,
+        limits: Limits,
+        observer: Option<StatementObserver>,
+        health: Arc<Health>,
+        generation: Arc<AtomicU64>,
+    ) -> Self {
+        let permits = Arc::new(Semaphore::new(size as usize));
+        Self { opener, limits, observer, health, size, permits, idle: Mutex::default(), generation }
+    }
+
+    pub(super) fn is_of_postgresql(&self) -> bool {
+        matches!(self.opener, Opener::Postgresql { .. })
+    }
+
+    /// Opens a first connection. A server that starts is waited for.
+    pub(super) async fn open_first(&self) -> StoreResult<()> {
+        let connection = open_patiently(&self.opener).await?;
+        self.put_back(connection);
+        Ok(())
+    }
+
+    /// A connection in a transaction, or without one where a single statement needs none.
+    pub(super) async fn begin(self: &Arc<Self>, begin: Begin) -> StoreResult<Session> {
+        loop {
+            let permit = timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
+            let permit = permit
+                .map_err(|_| StoreError::Unavailable("no connection to the database became free in time".into()))?
+                .map_err(|_| StoreError::Unavailable("the connections to the database are closed".into()))?;
+            let (connection, is_new) = match self.take_idle() {
+                Some(connection) => (connection, false),
+                None => {
+                    let generation = self.generation.load(Ordering::Acquire);
+                    let opened = timeout(PATIENCE, self.opener.open()).await;
+                    let opened = opened.unwrap_or_else(|_| Err(timed_out("the server did not answer")));
+                    let mut connection = opened.map_err(|error| {
+                        self.health.failed(&error);
+                        error::of(error)
+                    })?;
+                    connection.generation = generation;
+                    (connection, true)
+                }
+            };
+            match Session::begin(self.clone(), connection, permit, begin).await {
+                Ok(session) => return Ok(session),
+                // An idle connection breaks unseen. Nothing was done on it, so that another one is taken.
+                Err(error) if !is_new && self.is_of_postgresql() && error::harm(&error) > Harm::None => {}
+                Err(error) => return Err(error::of(error)),
+            }
+        }
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.generation.load(Ordering::Acquire);
+        idle.retain(|connection| connection.generation == generation && connection.age() < AGE_MAX);
+        idle.pop()
+    }
+
+    /// Takes a connection back that is in no transaction.
+    pub(super) fn put_back(&self, connection: Connection) {
+        if !self.permits.is_closed() && connection.generation == self.generation.load(Ordering::Acquire) {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    }
+
+    /// Remembers what an error says of all connections.
+    pub(super) fn heard_of(&self, error: &sqlx::Error) {
+        self.health.failed(error);
+        if error::harm(error) == Harm::Server {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Closes all connections; those in use once they are given back, unless that takes long.
+    pub(super) async fn close(&self) {
+        let all = timeout(PATIENCE, self.permits.acquire_many(self.size)).await;
+        self.permits.close();
+        drop(all);
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in idle {
+            // What can't be closed well is closed all the same.
+            let _ = timeout(PATIENCE, connection.close()).await;
+        }
+    }
+}
+
+/// Opens a connection; a server that can't be reached yet, or that starts, is tried again for a while.
+pub(super) async fn open_patiently(opener: &Opener) -> StoreResult<Connection> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let error = match timeout(PATIENCE, opener.open()).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(_) => timed_out("the server did not answer"),
+        };
+        let starts = match &error {
+            sqlx::Error::Io(io) => io.kind() == std::io::ErrorKind::ConnectionRefused,
+            sqlx::Error::Database(error) => error.is_transient_in_connect_phase(),
+            _ => false,
+        };
+        if !starts || began.elapsed() + pause > PATIENCE {
+            return Err(error::of(error));
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+}
+
+/// Whether PostgreSQL can look, while it works, for a client that has gone; older ones and some systems can't.
+pub(super) async fn can_look_for_client(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    let set = "BEGIN; SET LOCAL client_connection_check_interval = 1000";
+    let can = match connection.run(Command::Script(set), None).await {
+        Ok(_) => true,
+        Err(error) if error::harm(&error) == Harm::None => false,
+        Err(error) => return Err(error),
+    };
+    connection.run(Command::Script("ROLLBACK"), None).await?;
+    Ok(can)
+}
+
+pub(super) fn timed_out(what: &'static str) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
+}

@@ -1,0 +1,72 @@
+//! Where reads run: each for itself, or many in one state of the database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sea_orm::DbErr;
+use sea_orm::prelude::async_trait;
+use tokio::sync::Mutex;
+
+use super::connection::{Command, Reply};
+use super::pool::Pool;
+use super::session::{Begin, RunsStatements, Session, unavailable};
+
+/// Where reads run.
+#[derive(Clone)]
+pub(in crate::store) struct ReadFrom {
+    pool: Arc<Pool>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+/// One state of the database, as it is at the first read.
+struct Snapshot {
+    session: Mutex<Option<Session>>,
+    has_ended: AtomicBool,
+}
+
+impl ReadFrom {
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        Self { pool, snapshot: None }
+    }
+
+    /// The same for reads that see one state. Nothing is asked of the database before the first read.
+    pub(super) fn snapshot(&self) -> Self {
+        let snapshot = Snapshot { session: Mutex::default(), has_ended: AtomicBool::new(false) };
+        Self { pool: self.pool.clone(), snapshot: Some(Arc::new(snapshot)) }
+    }
+
+    /// Gives the snapshot's connection back, once the statement at hand has ended. A later read stands for itself.
+    pub(super) fn end_snapshot(&self) {
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.has_ended.store(true, Ordering::Release);
+            if let Ok(mut session) = snapshot.session.try_lock() {
+                session.take();
+            }
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl RunsStatements for ReadFrom {
+    fn is_of_postgresql(&self) -> bool {
+        self.pool.is_of_postgresql()
+    }
+
+    async fn run(&self, command: Command<'_>) -> Result<Reply, DbErr> {
+        match &self.snapshot {
+            Some(snapshot) if !snapshot.has_ended.load(Ordering::Acquire) => {
+                let mut session = snapshot.session.lock().await;
+                let open = match &mut *session {
+                    Some(open) => open,
+                    none => none.insert(self.pool.begin(Begin::Snapshot).await.map_err(unavailable)?),
+                };
+                let ran = open.run(command).await;
+                if snapshot.has_ended.load(Ordering::Acquire) {
+                    session.take();
+                }
+                ran
+            }
+            _ => self.pool.begin(Begin::Statement).await.map_err(unavailable)?.run(command).await,
+        }
+    }
+}

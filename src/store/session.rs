@@ -1,0 +1,292 @@
+//! A connection in use, and its transaction. When a database ends a transaction by itself, or doesn't say how a
+//! commit ended, the connection is closed: nothing later may run in what is left of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::prelude::async_trait;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, ExecResult, QueryResult, Statement, sqlx};
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
+
+use super::connection::{Command, Connection, Reply};
+use super::error::{self, Harm};
+use super::pool::{Limits, Pool, timed_out};
+use super::{StoreError, StoreResult};
+
+/// How much longer than PostgreSQL gives a statement its answer is waited for: no longer over a broken network.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a reader's transaction may do nothing in PostgreSQL: it keeps nobody waiting.
+const READER_STILLNESS: Duration = Duration::from_secs(60);
+/// How often PostgreSQL looks whether its client is still there.
+const LOOK_FOR_CLIENT: Duration = Duration::from_millis(500);
+
+/// How a connection is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// A transaction that may write.
+    Write,
+    /// Many reads of one state.
+    Snapshot,
+    /// One read.
+    Statement,
+}
+
+impl Begin {
+    /// How the transaction begins. PostgreSQL takes its bounds with it, where they hold for nothing else: a pooler
+    /// may refuse settings of the session, or give them to others.
+    fn script(self, is_postgresql: bool, limits: Limits) -> Option<String> {
+        if !is_postgresql {
+            return match self {
+                // A transaction that read first could not write after another one.
+                Self::Write => Some("BEGIN IMMEDIATE".into()),
+                Self::Snapshot => Some("BEGIN".into()),
+                Self::Statement => None,
+            };
+        }
+        let (mut script, stillness) = match self {
+            Self::Write => ("BEGIN".to_owned(), limits.stillness),
+            Self::Snapshot => {
+                ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into(), limits.stillness.map(|_| READER_STILLNESS))
+            }
+            Self::Statement => ("BEGIN READ ONLY".into(), limits.stillness.map(|_| READER_STILLNESS)),
+        };
+        let looks = (limits.looks_for_client && limits.statement.is_some()).then_some(LOOK_FOR_CLIENT);
+        for (name, value) in [
+            ("statement_timeout", limits.statement),
+            ("lock_timeout", limits.lock),
+            ("idle_in_transaction_session_timeout", stillness),
+            ("client_connection_check_interval", looks),
+        ] {
+            if let Some(value) = value {
+                script.push_str(&format!("; SET LOCAL {name} = {}", value.as_millis().max(1)));
+            }
+        }
+        Some(script)
+    }
+}
+
+/// A connection in use. Dropped, its transaction is undone, and it goes back to its pool, or is closed when it is
+/// of no more use.
+pub(super) struct Session {
+    pool: Arc<Pool>,
+    connection: Option<Connection>,
+    permit: Option<OwnedSemaphorePermit>,
+    begun: Option<Begin>,
+    /// The first error of a statement in the transaction.
+    failed: Option<Arc<sqlx::Error>>,
+    /// Whether the connection is to be closed.
+    is_spoilt: bool,
+}
+
+impl Session {
+    pub(super) async fn begin(
+        pool: Arc<Pool>,
+        connection: Connection,
+        permit: OwnedSemaphorePermit,
+        begin: Begin,
+    ) -> Result<Self, sqlx::Error> {
+        let script = begin.script(pool.is_of_postgresql(), pool.limits);
+        let mut session = Self {
+            pool,
+            connection: Some(connection),
+            permit: Some(permit),
+            begun: None,
+            failed: None,
+            is_spoilt: false,
+        };
+        if let Some(script) = script {
+            session.begun = Some(begin);
+            session.send(Command::Script(&script)).await?;
+        }
+        Ok(session)
+    }
+
+    /// Sends a command, and remembers what its failure means.
+    async fn send(&mut self, command: Command<'_>) -> Result<Reply, sqlx::Error> {
+        let (pool, limits) = (&self.pool, self.pool.limits);
+        let Some(connection) = &mut self.connection else { return Err(sqlx::Error::PoolClosed) };
+        let sent = match limits.statement {
+            // PostgreSQL ends the statement by itself; only a broken network keeps its answer back for longer.
+            Some(limit) if pool.is_of_postgresql() => {
+                let sent = tokio::time::timeout(limit + GRACE, connection.run(command, None)).await;
+                sent.unwrap_or_else(|_| Err(timed_out("the database did not answer")))
+            }
+            limit => connection.run(command, limit).await,
+        };
+        if let Err(error) = &sent {
+            self.is_spoilt |= error::harm(error) > Harm::None;
+            self.pool.heard_of(error);
+        }
+        sent
+    }
+
+    /// Runs a command of the transaction.
+    pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, DbErr> {
+        let is_tried_again = !self.pool.is_of_postgresql() && self.begun != Some(Begin::Write) && !self.is_spoilt;
+        match &self.failed {
+            // In SQLite a read that fails leaves the others as they are. Everything else ends the transaction.
+            Some(error) if !is_tried_again => return Err(error::as_db_err(error.clone())),
+            _ => {}
+        }
+        let ran = match self.recover().await {
+            Ok(()) => self.send(command).await,
+            Err(error) => Err(error),
+        };
+        if let (Some(observer), Command::Execute(statement) | Command::One(statement) | Command::All(statement)) =
+            (&self.pool.observer, command)
+        {
+            observer(&statement.sql);
+        }
+        ran.map_err(|error| {
+            let error = Arc::new(error);
+            self.failed.get_or_insert_with(|| error.clone());
+            error::as_db_err(error)
+        })
+    }
+
+    /// Goes on after a statement whose caller went: reads do, once it has ended.
+    async fn recover(&mut self) -> Result<(), sqlx::Error> {
+        match &mut self.connection {
+            Some(connection) if connection.is_left_running() => {
+                if self.begun == Some(Begin::Write) {
+                    return Err(timed_out("a statement of the transaction was left in the middle"));
+                }
+                let recovered = connection.recover().await;
+                self.is_spoilt |= recovered.is_err();
+                recovered
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits. A transaction of which a statement failed isn't: PostgreSQL would answer a COMMIT with success and
+    /// undo it, and SQLite may have ended it before.
+    pub(super) async fn commit(mut self) -> StoreResult<()> {
+        if let Err(error) = self.recover().await {
+            return Err(error::of(error));
+        }
+        if let Some(error) = &self.failed {
+            return Err(error::as_db_err(error.clone()).into());
+        }
+        match self.send(Command::Script("COMMIT")).await {
+            Ok(_) => {
+                self.begun = None;
+                self.pool.health.committed();
+                Ok(())
+            }
+            Err(error) => {
+                self.is_spoilt = true;
+                let error = error::of_commit(error);
+                tracing::warn!(%error, "a commit failed; its connection is closed");
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let (Some(mut connection), permit) = (self.connection.take(), self.permit.take()) else { return };
+        if self.is_spoilt || connection.is_left_running() {
+            return;
+        }
+        let pool = self.pool.clone();
+        if self.begun.is_none() {
+            pool.put_back(connection);
+            return;
+        }
+        // Without a runtime the process is at its end, and so is the connection.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let undone = tokio::time::timeout(GRACE, connection.run(Command::Script("ROLLBACK"), None)).await;
+            match undone {
+                Ok(Ok(_)) => pool.put_back(connection),
+                Ok(Err(error)) => tracing::debug!(%error, "a transaction was gone before it was undone"),
+                Err(_) => {}
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// Something that statements run on.
+#[async_trait::async_trait]
+pub(in crate::store) trait RunsStatements: Send + Sync {
+    fn is_of_postgresql(&self) -> bool;
+
+    async fn run(&self, command: Command<'_>) -> Result<Reply, DbErr>;
+}
+
+/// A session that more than one caller uses, one after the other.
+pub(in crate::store) struct SharedSession {
+    session: Mutex<Session>,
+    is_of_postgresql: bool,
+}
+
+impl SharedSession {
+    pub(super) fn new(session: Session) -> Self {
+        let is_of_postgresql = session.pool.is_of_postgresql();
+        Self { session: Mutex::new(session), is_of_postgresql }
+    }
+
+    pub(super) fn into_session(self) -> Session {
+        self.session.into_inner()
+    }
+}
+
+#[async_trait::async_trait]
+impl RunsStatements for SharedSession {
+    fn is_of_postgresql(&self) -> bool {
+        self.is_of_postgresql
+    }
+
+    async fn run(&self, command: Command<'_>) -> Result<Reply, DbErr> {
+        self.session.lock().await.run(command).await
+    }
+}
+
+/// What the library of the entities runs its statements on.
+#[derive(Clone)]
+pub(in crate::store) struct Line<T>(pub(super) T);
+
+#[async_trait::async_trait]
+impl<T: RunsStatements> ConnectionTrait for Line<T> {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        if self.0.is_of_postgresql() { DatabaseBackend::Postgres } else { DatabaseBackend::Sqlite }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        done(self.0.run(Command::Execute(&statement)).await?)
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        done(self.0.run(Command::Script(sql)).await?)
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        Ok(rows(self.0.run(Command::One(&statement)).await?).into_iter().next())
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        Ok(rows(self.0.run(Command::All(&statement)).await?))
+    }
+}
+
+fn done(reply: Reply) -> Result<ExecResult, DbErr> {
+    match reply {
+        Reply::Done(result) => Ok(result),
+        Reply::Rows(_) => Err(DbErr::Custom("rows came where none were asked for".into())),
+    }
+}
+
+fn rows(reply: Reply) -> Vec<QueryResult> {
+    match reply {
+        Reply::Rows(rows) => rows,
+        Reply::Done(_) => Vec::new(),
+    }
+}
+
+/// How a session that can't be had is told to the library of the entities.
+pub(super) fn unavailable(error: StoreError) -> DbErr {
+    DbErr::Conn(sea_orm::RuntimeErr::Internal(error.to_string()))
+}

@@ -1,0 +1,95 @@
+//! Writers that wait keep no reader waiting, and a process that stands still keeps nobody waiting for long.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
+use serde_json::json;
+
+use crate::database_failures::Program;
+use crate::support::{At as _, TestApp};
+use crate::support_more::tables;
+
+/// How long is waited for what must come: never, when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn reads_go_on_while_writers_wait_for_a_lock() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    // Whoever renames the pack waits for this.
+    let lock = tables(&app).begin().await.expect("a transaction");
+    lock.execute_unprepared("UPDATE integration_pack SET name = name").await.expect("the lock");
+    let rename = "mutation($id: ID!, $name: String!) {
+        updateIntegrationPack(input: { packId: $id, name: $name }) { integrationPack { name } errors { __typename } } }";
+    let writers = futures_util::future::join_all(
+        (0..10).map(|n| app.gql(&app.publisher, rename, json!({ "id": pack.id, "name": format!("Orders {n}") }))),
+    );
+    let reader = async {
+        // Long enough for all writers to wait.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let read = app.gql(&app.publisher, "{ integrationPacks { totalCount } }", json!({}));
+        let read = tokio::time::timeout(Duration::from_secs(8), read).await.expect("reads go on");
+        lock.rollback().await.expect("rolled back");
+        read
+    };
+    let (written, read) = tokio::join!(writers, reader);
+    assert_eq!(read.int("/integrationPacks/totalCount"), 1);
+    assert_eq!(written.len(), 10);
+}
+
+/// How many of another process's transactions are in this state.
+async fn others(app: &TestApp, states: &str) -> i64 {
+    let sql = format!(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+         AND application_name = 'stands-still' AND {states}"
+    );
+    let row = tables(app).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
+    row.expect("the database's activity").expect("one row").try_get("", "n").expect("a number")
+}
+
+async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
+    let looks = async {
+        while !seen().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("{what} never came"));
+}
+
+/// The process is stopped while it has the locks of a batch, and never goes on.
+#[tokio::test]
+async fn a_process_that_stands_still_keeps_no_lock_for_long() {
+    let app = TestApp::new().await;
+    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+        // A file of SQLite has one server.
+        return;
+    }
+    // The batch is held up for long enough to be stopped in.
+    let body = "BEGIN PERFORM pg_sleep(1); RETURN NULL; END";
+    let trap = format!("CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$");
+    tables(&app).execute_unprepared(&trap).await.expect("the trap's function");
+    let trap = "CREATE TRIGGER trap AFTER INSERT ON component FOR EACH ROW EXECUTE FUNCTION trap()";
+    tables(&app).execute_unprepared(trap).await.expect("the trap");
+    let program = Program::named(&app, "stands-still").await;
+    let asking = tokio::spawn(program.make(&app, "Held"));
+    until("a transaction of the program", async || others(&app, "wait_event = 'PgSleep'").await == 1).await;
+    program.signal("STOP");
+    until("its locks", async || {
+        others(&app, "state LIKE 'idle in transaction%' AND backend_xid IS NOT NULL").await == 1
+    })
+    .await;
+    let began = std::time::Instant::now();
+    until("the end of its transaction", async || others(&app, "backend_xid IS NOT NULL").await == 0).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "the others waited for {:?}", began.elapsed());
+    // The event log's lock was its last.
+    tables(&app).execute_unprepared("DROP TRIGGER trap ON component").await.expect("the trap goes");
+    app.component("Held").await;
+    // When it wakes, it hears that nothing was done, and goes on.
+    program.signal("CONT");
+    let answer = asking.await.expect("an answer");
+    assert_eq!(answer.code(), "UNAVAILABLE");
+    let answer = program.make(&app, "Later").await.json();
+    assert!(answer.get("errors").is_none(), "{answer:#}");
+}
