@@ -75,6 +75,7 @@ mod log_indexes;
 mod meetings;
 mod moved_windows;
 mod newer_versions;
+mod one_state;
 mod opaque_texts;
 mod packaging;
 mod packaging_input;

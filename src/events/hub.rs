@@ -86,7 +86,15 @@ impl Hub {
     /// # Errors
     /// [`Failure`].
     pub async fn head(&self) -> Result<i64, Failure> {
-        Ok(event_log::extent(&self.db).await?.end)
+        self.head_in(&self.db).await
+    }
+
+    /// Where the log ends in the state that `db` reads: what is read there beside it has no later event.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn head_in(&self, db: &Db) -> Result<i64, Failure> {
+        Ok(event_log::extent(db).await?.end)
     }
 
     /// Whether all that came after a place is still there. Asked after reading from that place, so that
@@ -95,7 +103,15 @@ impl Hub {
     /// # Errors
     /// [`Halt::Expired`] when some of it was pruned; [`Halt::Failed`].
     pub async fn check_kept(&self, place: i64) -> Result<(), Halt> {
-        match event_log::extent(&self.db).await?.begin {
+        self.check_kept_in(&self.db, place).await
+    }
+
+    /// The same in the state that `db` reads.
+    ///
+    /// # Errors
+    /// [`Halt::Expired`] when some of it was pruned; [`Halt::Failed`].
+    pub async fn check_kept_in(&self, db: &Db, place: i64) -> Result<(), Halt> {
+        match event_log::extent(db).await?.begin {
             begin if place < begin => Err(Halt::Expired { oldest: begin }),
             _ => Ok(()),
         }

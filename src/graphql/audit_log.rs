@@ -74,7 +74,7 @@ async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<Subje
     let Some(id) = id else { return Ok(None) };
     let key = Gid::decode(&id).ok_or_else(not_found)?.key();
     if seen(ctx, &id).await?.is_none()
-        && !audit::any_about(&ctx.services().db, ctx.scope()?, &key).await.or_failure()?
+        && !audit::any_about(ctx.loaders().db(), ctx.scope()?, &key).await.or_failure()?
     {
         return Err(not_found());
     }
@@ -93,6 +93,6 @@ pub async fn audit_connection(
     ctx.viewer()?.require(Privilege::ViewAuditLog).or_failure()?;
     let request = args.request(ctx, audit::NEWEST)?;
     let filter = filter.unwrap_or_default().read(ctx).await?;
-    let page = audit::page(&ctx.services().db, ctx.scope()?, &filter, request).await.or_failure()?;
+    let page = audit::page(ctx.loaders().db(), ctx.scope()?, &filter, request).await.or_failure()?;
     Ok(AuditEntryConnection::of(page, AuditEntry::from))
 }

@@ -31,10 +31,16 @@ impl RequestData {
         Self { services, hub, scheduler, caller, slot }
     }
 
-    /// A new set of loaders: what is read from now on is read anew, at a new instant.
+    /// A new set of loaders: what is read from now on is read anew, at a new instant and in a new state.
     pub fn renew(&self) {
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(Loaders::new(&self.services, &self.caller));
+    }
+
+    /// Gives the connection back that reads hold. What is read until the next [`RequestData::renew`] is read for
+    /// itself.
+    pub fn end_snapshot(&self) {
+        self.loaders().db().end_snapshot();
     }
 
     /// The loaders at hand.
@@ -101,6 +107,11 @@ pub trait ContextExt {
         self.data_of_request().renew();
     }
 
+    /// Before a mutation: it needs connections of its own, and whoever holds one must not wait for another.
+    fn end_snapshot(&self) {
+        self.data_of_request().end_snapshot();
+    }
+
     /// The instant that everything of this read is told at.
     fn now(&self) -> Instant {
         self.loaders().now()
@@ -109,7 +120,7 @@ pub trait ContextExt {
 
 impl ContextExt for Context<'_> {
     fn data_of_request(&self) -> &RequestData {
-        self.data_unchecked::<RequestData>()
+        self.data_unchecked::<Arc<RequestData>>()
     }
 
     fn place(&self) -> Option<&Place> {

@@ -74,7 +74,7 @@ async fn known_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<
 }
 
 async fn was_told(ctx: &Context<'_>, scope: Scope, of: Interest) -> Result<()> {
-    match events::any(&ctx.services().db, scope, &of).await.or_failure()? {
+    match events::any(ctx.loaders().db(), scope, &of).await.or_failure()? {
         true => Ok(()),
         false => Err(not_found()),
     }
@@ -110,9 +110,9 @@ pub async fn events_connection(
     let request = args.request_by(ctx, open)?;
     let interest = filter.unwrap_or_default().read(ctx).await?;
     let oldest = [&request.after, &request.before].into_iter().flatten().flatten().filter_map(Key::number).min();
-    let page = events::page(&ctx.services().db, scope, &interest, request).await.or_failure()?;
+    let page = events::page(ctx.loaders().db(), scope, &interest, request).await.or_failure()?;
     if let Some(place) = oldest {
-        hub.check_kept(place).await.map_err(|halt| halted(hub, scope, halt))?;
+        hub.check_kept_in(ctx.loaders().db(), place).await.map_err(|halt| halted(hub, scope, halt))?;
     }
     let mut page = page.try_map(|event| Heard::new(ctx, event))?;
     for (cursor, heard) in &mut page.items {

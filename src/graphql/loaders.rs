@@ -1,5 +1,6 @@
 //! The loaders: what resolvers ask for one by one is read in batches. One set for each request, each
-//! field of a mutation and each event of a subscription; all of a set is told at one instant.
+//! field of a mutation and each event of a subscription; all of a set is told at one instant, from one state of
+//! the database.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -180,7 +181,7 @@ impl Loaders {
     #[must_use]
     pub fn new(services: &Shared, caller: &Caller) -> Self {
         let Services { db, clock, .. } = &**services;
-        let base = Base { db: db.clone(), scope: caller.viewer().ok().map(|v| v.scope()), now: clock.now() };
+        let base = Base { db: db.snapshot(), scope: caller.viewer().ok().map(|v| v.scope()), now: clock.now() };
         Self {
             publisher: PublisherLoaders::new(&base),
             managed: ManagedLoaders::new(&base),
@@ -196,7 +197,7 @@ impl Loaders {
         self.base.now
     }
 
-    /// The database, for what is read once.
+    /// The database in the state that all of this set is told from, for what is read once.
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.base.db

@@ -26,4 +26,4 @@ pub mod types;
 
 pub use panics::Panics;
 pub use place::Place;
-pub use schema::{FACTS, PackwrightSchema, prepare, schema, sdl};
+pub use schema::{FACTS, Held, PackwrightSchema, prepare, schema, sdl};

@@ -145,7 +145,17 @@ fn common<M: ObjectType + 'static>(
         .disable_suggestions()
 }
 
-/// A request with all that resolvers need.
+/// What an operation holds of the database while it is answered.
+pub struct Held(Arc<RequestData>);
+
+impl Held {
+    /// Gives it back. An event that is shown next takes it anew.
+    pub fn release(&self) {
+        self.0.end_snapshot();
+    }
+}
+
+/// A request with all that resolvers need, and a handle to what they hold.
 #[must_use]
 pub fn prepare(
     request: Request,
@@ -153,6 +163,7 @@ pub fn prepare(
     hub: Arc<Hub>,
     scheduler: Arc<Scheduler>,
     caller: Caller,
-) -> Request {
-    request.data(RequestData::new(services, hub, scheduler, caller))
+) -> (Request, Held) {
+    let data = Arc::new(RequestData::new(services, hub, scheduler, caller));
+    (request.data(data.clone()), Held(data))
 }

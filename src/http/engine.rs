@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::gate::{Checked, Gate, Objection, OperationKind, Prepared, Wanted};
-use crate::graphql::{self, PackwrightSchema, Panics, Place};
+use crate::graphql::{self, Held, PackwrightSchema, Panics, Place};
 use crate::service::Shared;
 use crate::service::access::{Caller, Viewer};
 use crate::service::error::Failure;
@@ -24,7 +24,7 @@ use super::request::GraphqlRequest;
 const WELCOME_CHECK: Duration = Duration::from_secs(5);
 
 /// Gives a request what its resolvers need.
-pub type Prepare = Box<dyn Fn(Request, Caller) -> Request + Send + Sync>;
+pub type Prepare = Box<dyn Fn(Request, Caller) -> (Request, Held) + Send + Sync>;
 
 /// Says whether the server can serve, and if not, why: a sentence that everybody may read.
 pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -141,7 +141,7 @@ impl Engine {
     pub async fn execute(&self, caller: Caller, request_id: &str, admitted: Admitted) -> Answer {
         let kind = admitted.kind();
         let panics = Panics::default();
-        let request = self.request(caller, &admitted, &panics);
+        let (request, _) = self.request(caller, &admitted, &panics);
         let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
         let mut answer = match tokio::time::timeout(self.execution_limit, executed).await {
             Ok(Ok(response)) => executed_answer(response, &panics, request_id),
@@ -175,10 +175,15 @@ impl Engine {
             _ => None,
         };
         let panics = Panics::default();
-        let answers = self.schema.execute_stream(self.request(caller, &admitted, &panics));
+        let (request, held) = self.request(caller, &admitted, &panics);
+        // What is read before the first event is read for itself.
+        held.release();
+        let answers = self.schema.execute_stream(request);
         let (mut is_first, is_moved, told) = (true, admitted.is_moved(), self.told);
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
             Ok(response) => {
+                // Nothing is held while the listener takes it, and until there is something new.
+                held.release();
                 let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
                 let mut answer = executed_answer(response, &panics, &request_id);
                 if is_moved {
@@ -195,7 +200,7 @@ impl Engine {
     }
 
     /// What the framework is given: the document as the gate printed it.
-    fn request(&self, caller: Caller, admitted: &Admitted, panics: &Panics) -> Request {
+    fn request(&self, caller: Caller, admitted: &Admitted, panics: &Panics) -> (Request, Held) {
         let Admitted { checked, prepared, .. } = admitted;
         let printed = checked.verdict.as_ref().map(|document| document.printed.clone()).unwrap_or_default();
         let mut request = Request::new(printed)

@@ -144,6 +144,7 @@ impl Demo {
         #[graphql(desc = "Where to.")] input: DemoAdvanceClockInput,
     ) -> Result<DemoAdvanceClockPayload> {
         ctx.viewer()?;
+        ctx.end_snapshot();
         let clock = &ctx.services().clock;
         let from = clock.now();
         let to = match input.instant(from) {
@@ -167,7 +168,7 @@ async fn meanwhile(ctx: &Context<'_>, place: i64) -> Result<Vec<PackRelease>> {
     let interest = Interest { kinds, ..Interest::default() };
     // Each is told twice at most: that it started and that it ended.
     let limit = u32::try_from(2 * RELEASES_MAX).unwrap_or(u32::MAX);
-    let (happened, _) = events::after(&ctx.services().db, ctx.scope()?, place, &interest, limit).await.or_failure()?;
+    let (happened, _) = events::after(ctx.loaders().db(), ctx.scope()?, place, &interest, limit).await.or_failure()?;
     let mut seen = HashSet::new();
     let ids = happened.into_iter().filter_map(|event| event.event.release_id).filter(|id| seen.insert(*id));
     let found = try_join_all(ids.take(RELEASES_MAX).map(|id| PackRelease::by_id(ctx, id))).await?;

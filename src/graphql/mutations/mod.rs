@@ -59,6 +59,7 @@ type Shown<T> = Option<Result<T>>;
 
 /// A publisher that has the privilege (R1).
 fn publisher(ctx: &Context<'_>, privilege: Privilege) -> Result<Publisher> {
+    ctx.end_snapshot();
     let publisher = ctx.publisher()?;
     publisher.viewer.require(privilege).or_failure()?;
     Ok(publisher)
@@ -66,6 +67,7 @@ fn publisher(ctx: &Context<'_>, privilege: Privilege) -> Result<Publisher> {
 
 /// A managed account that has the privilege (R1).
 fn managed(ctx: &Context<'_>, privilege: Privilege) -> Result<Managed> {
+    ctx.end_snapshot();
     let managed = ctx.managed()?;
     managed.viewer.require(privilege).or_failure()?;
     Ok(managed)
@@ -73,6 +75,7 @@ fn managed(ctx: &Context<'_>, privilege: Privilege) -> Result<Managed> {
 
 /// An account of either kind that has the privilege (R1).
 fn viewer<'ctx>(ctx: &'ctx Context<'_>, privilege: Privilege) -> Result<&'ctx Viewer> {
+    ctx.end_snapshot();
     let viewer = ctx.viewer()?;
     viewer.require(privilege).or_failure()?;
     Ok(viewer)

@@ -51,7 +51,7 @@ impl Viewer {
     /// Where the event log ends now for the caller. Opaque: tells nothing of other accounts. Read it first, then the state, then subscribe after it: nothing is missed.
     async fn event_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let hub = &ctx.data_of_request().hub;
-        let head = hub.head().await.or_failure()?;
+        let head = hub.head_in(ctx.loaders().db()).await.or_failure()?;
         Ok(hub.sealer().seal(self.0.account.id, head))
     }
 }

@@ -1,0 +1,86 @@
+//! An answer shows one state of the database, and holds a connection no longer than it takes.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{At as _, TestApp};
+
+const PACKS: &str = "{ integrationPacks(first: 10) { totalCount edges { node {
+    name currentVersion { number release { state } contents { version } } releases { totalCount edges { node { id state } } } } } } }";
+
+/// How long is waited for what must come: never, when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_goes_between_two_statements_is_shown_whole() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    let before = app.gql(&app.publisher, PACKS, json!({})).await;
+    assert_eq!(before.int("/integrationPacks/totalCount"), 1);
+    // Once the page of packs is read, another server deletes the pack, and only then the rest is read.
+    let other = app.another_server().await;
+    let (read, to_delete) = mpsc::channel::<()>();
+    let (deleted, go_on) = mpsc::channel::<()>();
+    let mut is_first = true;
+    app.after_statements(move |sql| {
+        if is_first && sql.contains(r#"FROM "integration_pack""#) {
+            is_first = false;
+            let _ = read.send(());
+            let _ = go_on.recv_timeout(PATIENCE);
+        }
+    });
+    let (runtime, token, id) = (tokio::runtime::Handle::current(), app.publisher.clone(), pack.id.clone());
+    let deletion = std::thread::spawn(move || {
+        to_delete.recv_timeout(PATIENCE).expect("the page is read");
+        runtime.block_on(async {
+            let delete = "mutation($id: ID!) { deleteIntegrationPack(input: { packId: $id, confirmInstallations: 0 }) { errors { code } } }";
+            let delete = async_graphql::Request::new(delete)
+                .variables(async_graphql::Variables::from_json(json!({ "id": id })));
+            let answer = other.execute(Some(&token), delete).await;
+            let answer = serde_json::to_value(answer).expect("JSON");
+            assert_eq!(answer.at("/data/deleteIntegrationPack/errors"), &json!([]), "{answer:#}");
+            other.services.db.clone().close().await.expect("closed");
+        });
+        let _ = deleted.send(());
+    });
+    let meanwhile = app.gql(&app.publisher, PACKS, json!({})).await;
+    deletion.join().expect("the pack is deleted");
+    assert_eq!(meanwhile, before, "one state");
+    let after = app.gql(&app.publisher, PACKS, json!({})).await;
+    assert_eq!(after.int("/integrationPacks/totalCount"), 0);
+}
+
+#[tokio::test]
+async fn callers_that_hang_up_leave_no_connection_in_use() {
+    let app = TestApp::new().await;
+    app.pack_with("Orders", &["Import"]).await;
+    for n in 0..40 {
+        let asked = app.gql_raw(Some(&app.publisher), PACKS, json!({}));
+        // The caller goes at whatever instant.
+        let _ = tokio::time::timeout(Duration::from_micros(250) * n, asked).await;
+    }
+    let read = tokio::time::timeout(PATIENCE, app.gql(&app.publisher, PACKS, json!({}))).await;
+    assert_eq!(read.expect("a connection is free").int("/integrationPacks/totalCount"), 1);
+}
+
+#[tokio::test]
+async fn listeners_hold_no_connection_between_two_events() {
+    let app = TestApp::new().await;
+    let listen = "subscription { releaseAnnounced { packName release { id } } }";
+    let mut listeners = Vec::new();
+    for _ in 0..8 {
+        listeners.push(app.subscribe(&app.publisher, listen, json!({})).await);
+    }
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    // They listen before anything happens: a subscription begins when it is polled.
+    let heard = futures_util::future::join_all(listeners.iter_mut().map(|listener| listener.next()));
+    let (heard, _) = tokio::join!(heard, app.release_now(&pack.id));
+    assert!(heard.iter().all(|item| item.at("/releaseAnnounced/packName") == "Orders"), "{heard:?}");
+    // Each has been shown an event and takes no other for now.
+    let read = tokio::time::timeout(PATIENCE, app.gql(&app.publisher, PACKS, json!({}))).await;
+    assert_eq!(read.expect("a connection is free").int("/integrationPacks/totalCount"), 1);
+}
