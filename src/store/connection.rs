@@ -26,10 +26,17 @@ pub(super) enum Opener {
         /// Whether the connection keeps the statements that were prepared on it. Not behind a pooler, where the
         /// next transaction may run on another connection.
         keeps_statements: bool,
+        /// Whether a pooler gives each transaction a connection of its choice.
+        is_pooled: bool,
     },
 }
 
 impl Opener {
+    /// Whether connections lead to PostgreSQL itself, as far as is known.
+    pub(super) fn is_direct(&self) -> bool {
+        matches!(self, Self::Postgresql { is_pooled: false, .. })
+    }
+
     pub(super) async fn open(&self) -> Result<Connection, sqlx::Error> {
         let brake = Arc::new(Brake::new());
         let wire = match self {

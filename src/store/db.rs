@@ -138,14 +138,14 @@ impl Db {
                 let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
                 // A setting that poolers refuse, and that nothing here needs: no fraction is read as a text.
                 let options = Box::new(parsed.extra_float_digits(None).disable_statement_logging());
-                let opener = Opener::Postgresql { options: options.clone(), keeps_statements: true };
+                let opener = Opener::Postgresql { options: options.clone(), keeps_statements: true, is_pooled: false };
                 let mut one = pool::open_patiently(&opener).await?;
                 let mut other = pool::open_patiently(&opener).await?;
                 limits.looks_for_client = pool::can_look_for_client(&mut one).await.map_err(super::error::of)?;
                 let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
                 // Whoever names a capacity knows a pooler that keeps prepared statements apart.
                 let keeps_statements = !is_pooled || keeps_statements_as_told(url);
-                (Opener::Postgresql { options, keeps_statements }, is_pooled)
+                (Opener::Postgresql { options, keeps_statements, is_pooled }, is_pooled)
             }
         };
         let (health, generation) = (Arc::<Health>::default(), Arc::default());

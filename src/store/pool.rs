@@ -16,6 +16,8 @@ use super::{StatementObserver, StoreError, StoreResult};
 
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long PostgreSQL may take to begin a transaction on an idle connection: it waits for nothing there.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(3);
 /// How old a connection may become: what changes behind an address is found by new ones.
 const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long to wait at first between two tries to reach a server that starts.
@@ -92,7 +94,17 @@ impl Pool {
                     (connection, true)
                 }
             };
-            match Session::begin(self.clone(), connection, permit, begin).await {
+            let begun = Session::begin(self.clone(), connection, permit, begin);
+            let begun = if is_new || !self.opener.is_direct() {
+                begun.await
+            } else if let Ok(begun) = timeout(BEGIN_PATIENCE, begun).await {
+                begun
+            } else {
+                // The network is broken, and nobody said so. It is for all idle connections.
+                self.generation.fetch_add(1, Ordering::AcqRel);
+                continue;
+            };
+            match begun {
                 Ok(session) => return Ok(session),
                 // An idle connection breaks unseen. Nothing was done on it, so that another one is taken.
                 Err(error) if !is_new && self.is_of_postgresql() && error::harm(&error) > Harm::None => {}
