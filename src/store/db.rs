@@ -9,13 +9,13 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use tokio::sync::watch;
 
+use super::address::Address;
 use super::connection::Opener;
 use super::health::Health;
 use super::pool::{self, Limits, Pool};
+use super::probe::{Unusable, probe};
 use super::reader::ReadFrom;
 use super::session::{Begin, Line};
-use super::address::Address;
-use super::probe::{Unusable, probe};
 use super::{StoreResult, Tx, cache};
 
 /// Which database.
@@ -128,11 +128,11 @@ impl Db {
             stillness: options.stillness_timeout,
             looks_for_client: false,
         };
-        let (opener, is_pooled) = match kind {
+        let opener = match kind {
             DatabaseKind::Sqlite => {
                 let cache_kib = SQLITE_CACHE_KIB / (readers + writers);
                 let parsed: SqliteConnectOptions = url.parse().map_err(super::error::of)?;
-                (Opener::Sqlite(sqlite_options(parsed, cache_kib).disable_statement_logging()), false)
+                Opener::Sqlite(sqlite_options(parsed, cache_kib).disable_statement_logging())
             }
             DatabaseKind::Postgresql => {
                 let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
@@ -145,7 +145,7 @@ impl Db {
                 let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
                 // Whoever names a capacity knows a pooler that keeps prepared statements apart.
                 let keeps_statements = !is_pooled || keeps_statements_as_told(url);
-                (Opener::Postgresql { options, keeps_statements, is_pooled }, is_pooled)
+                Opener::Postgresql { options, keeps_statements, is_pooled }
             }
         };
         let (health, generation) = (Arc::<Health>::default(), Arc::default());
