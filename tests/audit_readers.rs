@@ -174,10 +174,12 @@ async fn r51_each_account_sees_its_own_entries_alone() {
     app.tick().await;
     let (of_acme, of_globex) = (app.audit(&acme.token, json!({})).await, app.audit(&globex.token, json!({})).await);
     let ids = |entries: &[Value]| entries.iter().map(|e| e.text("/id")).collect::<std::collections::BTreeSet<_>>();
+    assert!(of_acme.len() > 3 && of_globex.len() > 3, "{of_acme:#?}");
     assert!(ids(&of_acme).is_disjoint(&ids(&of_globex)));
     let all = ids(&app.audit(&app.publisher, json!({})).await);
     assert!(ids(&of_acme).is_subset(&all) && ids(&of_globex).is_subset(&all), "the publisher's log has them all");
-    assert!(ids(&app.audit(&southwind.token, json!({})).await).is_disjoint(&all));
+    let of_southwind = ids(&app.audit(&southwind.token, json!({})).await);
+    assert!(!of_southwind.is_empty() && of_southwind.is_disjoint(&all));
     for entry in &of_acme {
         let action = entry.text("/action");
         assert!(!["releaseIntegrationPack", "scheduler.startRelease", "sharePack"].contains(&action.as_str()));

@@ -83,8 +83,7 @@ pub(crate) async fn events_after(app: &TestApp, sequence: i64) -> Vec<event::Mod
 }
 
 async fn all_entries(app: &TestApp) -> Vec<audit_entry::Model> {
-    let found =
-        audit_entry::Entity::find().order_by_asc(audit_entry::Column::OccurredAt).order_by_asc(audit_entry::Column::Id);
+    let found = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Sequence);
     found.all(tables(app)).await.expect("the audit log")
 }
 

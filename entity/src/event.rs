@@ -20,6 +20,7 @@ pub struct Model {
     pub actor_name: String,
     pub actor_token_id: Option<Uuid>,
     pub actor_account_id: Option<Uuid>,
+    pub actor_account_name: Option<String>,
     pub release_id: Option<Uuid>,
     pub installation_id: Option<Uuid>,
     pub update_state: Option<String>,

@@ -6,6 +6,7 @@ pub mod account_group_member;
 pub mod announced_grant;
 pub mod api_token;
 pub mod audit_entry;
+pub mod audit_hour;
 pub mod client_request;
 pub mod component;
 pub mod component_version;

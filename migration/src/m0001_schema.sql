@@ -346,7 +346,14 @@ CREATE TABLE release_tally (
     applied_immediately integer NOT NULL,
     skipped integer NOT NULL,
     -- Goes down again by what a retry applied.
-    failed integer NOT NULL
+    failed integer NOT NULL,
+    -- How many updates more, or fewer, are in each state now: added up they are the release's progress.
+    now_offered integer NOT NULL,
+    now_applied integer NOT NULL,
+    now_applied_early integer NOT NULL,
+    now_skipped integer NOT NULL,
+    now_failed integer NOT NULL,
+    now_withdrawn integer NOT NULL
 );
 CREATE INDEX tally_of_release ON release_tally (release_id, at);
 CREATE INDEX tally_of_pack ON release_tally (pack_id, at);
@@ -363,6 +370,9 @@ CREATE TABLE task (
     moves boolean NOT NULL,
     -- The last object that a batch has come to.
     done_to $uuid,
+    -- How many updates a release has when all of its installations were come to: counted once, by the first
+    -- batch that leaves some to another.
+    update_count bigint,
     -- The turn that the task has; and when `waits` says so, the end of a pause.
     not_before $instant NOT NULL,
     waits boolean NOT NULL,
@@ -371,6 +381,7 @@ CREATE TABLE task (
 );
 CREATE INDEX task_due ON task (not_before, id);
 CREATE INDEX task_of_pack ON task (pack_id, id);
+CREATE INDEX task_of_account ON task (account_id, id) WHERE account_id IS NOT NULL;
 
 -- Where the event log begins: what stood at this place or before it was pruned.
 CREATE TABLE event_log (
@@ -393,6 +404,8 @@ CREATE TABLE event (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
+    -- The name that the account of the actor had then: the other reader is told it in the place of the token's.
+    actor_account_name text,
     release_id $uuid,
     installation_id $uuid,
     update_state text,
@@ -410,7 +423,9 @@ CREATE INDEX event_of_pack_by_kind ON event (pack_id, kind, sequence);
 CREATE INDEX event_of_installation ON event (installation_id, sequence) WHERE installation_id IS NOT NULL;
 
 CREATE TABLE audit_entry (
-    id $uuid PRIMARY KEY,
+    -- The place in the log, in the order of commits.
+    sequence $serial,
+    id $uuid NOT NULL UNIQUE,
     publisher_id $uuid NOT NULL REFERENCES account (id),
     account_id $uuid REFERENCES account (id),
     occurred_at $instant NOT NULL,
@@ -433,15 +448,23 @@ CREATE TABLE audit_entry (
     request_id text
 );
 -- By kind of actor; the whole log is the few kinds together.
-CREATE INDEX audit_of_publisher_by_kind ON audit_entry (publisher_id, actor_kind, occurred_at, id);
-CREATE INDEX audit_of_account_by_kind ON audit_entry (account_id, actor_kind, occurred_at, id)
+CREATE INDEX audit_of_publisher_by_kind ON audit_entry (publisher_id, actor_kind, sequence);
+CREATE INDEX audit_of_account_by_kind ON audit_entry (account_id, actor_kind, sequence)
     WHERE account_id IS NOT NULL;
-CREATE INDEX audit_of_publisher_by_action ON audit_entry (publisher_id, action, occurred_at, id);
-CREATE INDEX audit_of_account_by_action ON audit_entry (account_id, action, occurred_at, id)
+CREATE INDEX audit_of_publisher_by_action ON audit_entry (publisher_id, action, sequence);
+CREATE INDEX audit_of_account_by_action ON audit_entry (account_id, action, sequence)
     WHERE account_id IS NOT NULL;
-CREATE INDEX audit_of_token ON audit_entry (actor_token_id, occurred_at, id) WHERE actor_token_id IS NOT NULL;
-CREATE INDEX audit_of_subject ON audit_entry (subject_id, occurred_at, id);
-CREATE INDEX audit_of_own_subject ON audit_entry (own_subject_id, occurred_at, id) WHERE own_subject_id IS NOT NULL;
+CREATE INDEX audit_of_token ON audit_entry (actor_token_id, sequence) WHERE actor_token_id IS NOT NULL;
+CREATE INDEX audit_of_subject ON audit_entry (subject_id, sequence);
+CREATE INDEX audit_of_own_subject ON audit_entry (own_subject_id, sequence) WHERE own_subject_id IS NOT NULL;
+
+-- Between which places of the audit log the entries of an hour lie: instants don't follow the order of commits, so
+-- that an entry is found by its instant through its hour. Hours are counted since 1970.
+CREATE TABLE audit_hour (
+    hour bigint PRIMARY KEY,
+    first_sequence bigint NOT NULL,
+    last_sequence bigint NOT NULL
+);
 
 CREATE TABLE client_request (
     account_id $uuid NOT NULL REFERENCES account (id),

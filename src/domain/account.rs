@@ -175,6 +175,16 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The actor as `reader` is told it: one of another account under that account's name, without the token.
+    #[must_use]
+    pub fn seen_by(self, reader: AccountId, account_name: Option<String>) -> Self {
+        if self.account_id.is_some_and(|account| account != reader) {
+            Self { name: account_name.unwrap_or_default(), token_id: None, ..self }
+        } else {
+            self
+        }
+    }
+
     /// The server's own scheduler.
     #[must_use]
     pub fn scheduler() -> Self {

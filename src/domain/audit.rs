@@ -96,16 +96,11 @@ impl Recorded {
         AuditEntry {
             id: self.id,
             occurred_at: self.occurred_at,
-            actor: if foreign { by_account(self.actor, self.actor_account_name) } else { self.actor },
+            actor: self.actor.seen_by(reader, self.actor_account_name),
             action: self.action,
             subject: self.own_subject.filter(|_| !for_publisher).unwrap_or(self.subject),
             changes,
             request_id: self.request_id.filter(|_| !foreign),
         }
     }
-}
-
-/// An actor under the name of its account.
-fn by_account(actor: Actor, account_name: Option<String>) -> Actor {
-    Actor { name: account_name.unwrap_or_default(), token_id: None, ..actor }
 }

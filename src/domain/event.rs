@@ -1,9 +1,12 @@
 //! What is announced and remembered (R49, R50).
 
+use std::ops::{AddAssign, Neg};
+
 use super::Instant;
 use super::account::Actor;
 use super::id::{AccountId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId};
-use super::installation::UpdateState;
+use super::installation::{UpdateMethod, UpdateState, effective_state};
+use super::release::ReleaseState;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,7 +106,61 @@ pub struct Progress {
     pub withdrawn: i64,
 }
 
+impl AddAssign for Progress {
+    fn add_assign(&mut self, other: Self) {
+        self.offered += other.offered;
+        self.applied += other.applied;
+        self.applied_early += other.applied_early;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.withdrawn += other.withdrawn;
+    }
+}
+
+impl Neg for Progress {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self {
+            offered: -self.offered,
+            applied: -self.applied,
+            applied_early: -self.applied_early,
+            skipped: -self.skipped,
+            failed: -self.failed,
+            withdrawn: -self.withdrawn,
+        }
+    }
+}
+
 impl Progress {
+    /// Nothing.
+    pub const NONE: Self = Self { offered: 0, applied: 0, applied_early: 0, skipped: 0, failed: 0, withdrawn: 0 };
+
+    /// One update in a state that it came to in this way.
+    #[must_use]
+    pub fn of_one(state: UpdateState, how: Option<UpdateMethod>) -> Self {
+        match state {
+            UpdateState::Offered => Self { offered: 1, ..Self::NONE },
+            UpdateState::Applied => {
+                let early = i64::from(how == Some(UpdateMethod::Early));
+                Self { applied: 1, applied_early: early, ..Self::NONE }
+            }
+            UpdateState::Skipped => Self { skipped: 1, ..Self::NONE },
+            UpdateState::Failed => Self { failed: 1, ..Self::NONE },
+            UpdateState::Withdrawn => Self { withdrawn: 1, ..Self::NONE },
+        }
+    }
+
+    /// The same as it is read of a release in this state, whose offers may be taken back before a batch has
+    /// come to them (R49).
+    #[must_use]
+    pub fn read_in(mut self, release: ReleaseState) -> Self {
+        if effective_state(UpdateState::Offered, release) == UpdateState::Withdrawn {
+            self.withdrawn += std::mem::take(&mut self.offered);
+        }
+        self
+    }
+
     /// Installations that the release concerns.
     #[must_use]
     pub fn total(&self) -> i64 {
@@ -153,6 +210,8 @@ pub struct NewEvent {
     pub pack_name: String,
     pub occurred_at: Instant,
     pub actor: Actor,
+    /// The name of the actor's account then; `None` when the actor was no token.
+    pub actor_account_name: Option<String>,
     pub release_id: Option<ReleaseId>,
     pub installation_id: Option<InstallationId>,
     pub update_state: Option<UpdateState>,

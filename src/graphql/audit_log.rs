@@ -94,5 +94,6 @@ pub async fn audit_connection(
     let request = args.request(ctx, audit::NEWEST)?;
     let filter = filter.unwrap_or_default().read(ctx).await?;
     let page = audit::page(ctx.loaders().db(), ctx.scope()?, &filter, request).await.or_failure()?;
+    let page = page.ok_or_else(|| bad_input("`after` or `before` is a cursor of another account's log."))?;
     Ok(AuditEntryConnection::of(page, AuditEntry::from))
 }

@@ -13,7 +13,7 @@ use crate::domain::pack::Pack;
 use crate::domain::packaged_component::VersionKind;
 use crate::domain::window::Window;
 use crate::store::Tx;
-use crate::store::write::journal::{append_entries, append_events};
+use crate::store::write::journal::append;
 
 use super::Services;
 use super::access::{Managed, Publisher, Viewer};
@@ -333,6 +333,7 @@ impl<'a> Journal<'a> {
             pack_name: what.pack_name,
             occurred_at: self.now,
             actor: self.actor.clone(),
+            actor_account_name: self.actor_account_name.clone(),
             release_id: what.release_id,
             installation_id: what.installation_id,
             update_state: what.update_state,
@@ -384,7 +385,6 @@ impl<'a> Journal<'a> {
         if let Some(authority) = self.authority {
             authority.check(self.services, tx).await?;
         }
-        append_entries(tx, self.entries).await?;
-        Ok(append_events(tx, self.events).await?)
+        Ok(append(tx, self.entries, self.events).await?)
     }
 }

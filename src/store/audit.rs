@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
-use entity::audit_entry as entry;
+use entity::{audit_entry as entry, audit_hour};
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, SelectStatement};
-use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
 
 use super::convert::{self, Stored as _};
 use super::grants::col;
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use super::scope::Scope;
-use super::{Db, StoreResult};
+use super::write::journal::hour_of;
+use super::{Db, StoreError, StoreResult};
 use crate::domain::Instant;
 use crate::domain::account::ActorKind;
 use crate::domain::audit::{AuditEntry, SubjectKey};
@@ -71,10 +73,11 @@ fn about(scope: Scope, subject: &SubjectKey) -> Vec<Expr> {
 /// What a reader may see and wants, in parts, each of which an index has in the order of the log: by the
 /// subject, the token, the actions or the kinds of actors, the first that the filter names. The rest is
 /// checked row by row.
-fn parts(scope: Scope, filter: &AuditFilter) -> Vec<SelectStatement> {
+fn parts(scope: Scope, filter: &AuditFilter, between: Option<(i64, i64)>) -> Vec<SelectStatement> {
     use entry::Column as E;
     let part = |found_by: Expr| {
         let mut select = entry::Entity::find().filter(found_by).into_query();
+        select.and_where_option(between.map(|(first, last)| col(E::Sequence).between(first, last)));
         filter.check(&mut select);
         select
     };
@@ -91,20 +94,78 @@ fn parts(scope: Scope, filter: &AuditFilter) -> Vec<SelectStatement> {
     }
 }
 
-/// The cursors of these pages.
-pub const NEWEST: CursorForm = CursorForm::new("audit", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
+/// The cursors of these pages. They name an entry and not its place, which would tell how much others do.
+pub const NEWEST: CursorForm = CursorForm::new("audit", &[KeyKind::Id]).reversed(true);
 
-/// A page of what a reader may see and wants, newest first.
+/// The order of the log.
+const BY_PLACE: CursorForm = CursorForm::new("audit", &[KeyKind::Number]).reversed(true);
+
+/// A page of what a reader may see and wants, newest first: in the order of commits. `None` when a cursor names no
+/// entry of the reader's.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
-pub async fn page(db: &Db, scope: Scope, filter: &AuditFilter, request: PageRequest) -> StoreResult<Page<AuditEntry>> {
+pub async fn page(
+    db: &Db,
+    scope: Scope,
+    filter: &AuditFilter,
+    request: PageRequest,
+) -> StoreResult<Option<Page<AuditEntry>>> {
+    let Some(request) = by_place(db, scope, request).await? else { return Ok(None) };
+    let between = match (filter.from, filter.to) {
+        (None, None) => None,
+        (from, to) => match places_of(db, from, to).await? {
+            Some(places) => Some(places),
+            None => return Ok(Some(Page::empty(request.count))),
+        },
+    };
     let order =
-        Order::new(NEWEST, vec![col(entry::Column::OccurredAt), col(entry::Column::Id)], |row: &entry::Model| {
-            vec![Key::Instant(row.occurred_at), Key::Id(row.id)]
-        });
-    let page = page::page_of_parts(db, parts(scope, filter), order, request).await?;
-    page.try_map(|row| Ok(convert::audit_entry(row)?.seen_by(scope.account_id())))
+        Order::new(BY_PLACE, vec![col(entry::Column::Sequence)], |row: &entry::Model| vec![Key::Number(row.sequence)]);
+    let page = page::page_of_parts(db, parts(scope, filter, between), order, request).await?;
+    let page = page.renamed(|row| NEWEST.encode(&[Key::Id(row.id)]));
+    Ok(Some(page.try_map(|row| Ok::<_, StoreError>(convert::audit_entry(row)?.seen_by(scope.account_id())))?))
+}
+
+/// A request with the places of the entries that its cursors name.
+async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Option<PageRequest>> {
+    let named = |keys: &Option<Vec<Key>>| match keys.as_deref() {
+        Some([Key::Id(id)]) => Some(*id),
+        _ => None,
+    };
+    let (after, before) = (named(&request.after), named(&request.before));
+    if after.is_none() && before.is_none() {
+        return Ok(Some(request));
+    }
+    let places: Vec<(Uuid, i64)> = entry::Entity::find()
+        .select_only()
+        .columns([entry::Column::Id, entry::Column::Sequence])
+        .filter(db.among(col(entry::Column::Id), after.into_iter().chain(before)))
+        .filter(checked(of_reader(scope)))
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    let place = |id: Option<Uuid>| places.iter().find(|(known, _)| Some(*known) == id).map(|(_, place)| *place);
+    let keys = |id| place(id).map(|place| vec![Key::Number(place)]);
+    let request = PageRequest { after: keys(after), before: keys(before), ..request };
+    let all_known = request.after.is_some() == after.is_some() && request.before.is_some() == before.is_some();
+    Ok(all_known.then_some(request))
+}
+
+/// Between which places the entries of a time lie, by its hours; `None` when there are none.
+async fn places_of(db: &Db, from: Option<Instant>, to: Option<Instant>) -> StoreResult<Option<(i64, i64)>> {
+    use audit_hour::Column;
+    let mut select = audit_hour::Entity::find()
+        .select_only()
+        .column_as(Column::FirstSequence.min(), "first")
+        .column_as(Column::LastSequence.max(), "last");
+    if let Some(from) = from {
+        select = select.filter(Column::Hour.gte(hour_of(from)));
+    }
+    if let Some(to) = to {
+        select = select.filter(Column::Hour.lte(hour_of(to)));
+    }
+    let found: Option<(Option<i64>, Option<i64>)> = select.into_tuple().one(db.reader()).await?;
+    Ok(found.and_then(|(first, last)| Some((first?, last?))))
 }
 
 /// Whether there is any entry that a reader may see about a subject.
@@ -113,7 +174,8 @@ pub async fn page(db: &Db, scope: Scope, filter: &AuditFilter, request: PageRequ
 /// [`StoreError`](super::StoreError).
 pub async fn any_about(db: &Db, scope: Scope, subject: &SubjectKey) -> StoreResult<bool> {
     let filter = AuditFilter { subject: Some(subject.clone()), ..AuditFilter::default() };
-    Ok(!page(db, scope, &filter, PageRequest::first(1)).await?.items.is_empty())
+    let page = page(db, scope, &filter, PageRequest::first(1)).await?;
+    Ok(page.is_some_and(|page| !page.items.is_empty()))
 }
 
 /// The entries with these ids, as far as the reader may see them.
@@ -122,7 +184,7 @@ pub async fn any_about(db: &Db, scope: Scope, subject: &SubjectKey) -> StoreResu
 /// [`StoreError`](super::StoreError).
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, AuditEntry>> {
     let found = entry::Entity::find()
-        .filter(col(entry::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(entry::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(of_reader(scope)))
         .all(db.reader())
         .await?;

@@ -314,6 +314,7 @@ pub fn event(m: row::event::Model) -> StoreResult<Event> {
             pack_name: m.pack_name,
             occurred_at: m.occurred_at,
             actor: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
+            actor_account_name: m.actor_account_name,
             release_id: m.release_id.map(Into::into),
             installation_id: m.installation_id.map(Into::into),
             update_state: read_some(m.update_state.as_deref())?,

@@ -69,6 +69,14 @@ impl<T> Page<T> {
         }
     }
 
+    /// The same with other cursors.
+    pub(in crate::store) fn renamed(mut self, cursor: impl Fn(&T) -> String) -> Self {
+        for (name, item) in &mut self.items {
+            *name = cursor(item);
+        }
+        self
+    }
+
     /// The same where a row may be unreadable.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ impl Actor {
         self.0.kind.into()
     }
 
-    /// The token's name; `scheduler`; `command line`.
+    /// The token's name, or its account's where that is another than the caller's; `scheduler`; `command line`.
     async fn name(&self) -> &str {
         &self.0.name
     }

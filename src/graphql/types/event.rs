@@ -54,10 +54,12 @@ impl Heard {
         matches!(self.scope, Scope::Publisher(_))
     }
 
-    /// A managed account learns of its own tokens alone.
+    /// A managed account learns of its own tokens alone, and its publisher of its name (R51).
     fn actor(&self) -> Option<Actor> {
-        let own = self.event.actor.account_id == Some(self.scope.account_id());
-        (own || self.is_for_publisher()).then(|| self.event.actor.clone().into())
+        let reader = self.scope.account_id();
+        let own = self.event.actor.account_id == Some(reader);
+        let seen = || self.event.actor.clone().seen_by(reader, self.event.actor_account_name.clone());
+        (own || self.is_for_publisher()).then(|| seen().into())
     }
 
     fn pack_id(&self) -> ID {

@@ -1,6 +1,7 @@
 //! Loading a whole world into an empty database: many rows a statement, all in one transaction, the
 //! indexes and foreign keys made at the end. Whoever is killed on the way leaves the database as empty as it was.
 
+mod entries;
 mod indexes;
 mod rows;
 
@@ -44,6 +45,7 @@ impl Load {
         }
         set_cache(&tx, CACHE_KIBIBYTES).await?;
         let indexes = indexes::drop(&tx).await?;
+        entries::begin(&tx).await?;
         Ok(Some(Self { tx, indexes, rows: Rows::default() }))
     }
 
@@ -71,6 +73,7 @@ impl Load {
     /// [`StoreError`](crate::store::StoreError); nothing is so then.
     pub async fn finish(mut self) -> StoreResult<()> {
         self.flush().await?;
+        entries::finish(&self.tx).await?;
         for index in &self.indexes {
             self.tx.conn().execute_unprepared(index).await?;
         }

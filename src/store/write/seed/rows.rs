@@ -23,7 +23,6 @@ use crate::domain::pack::{DraftRow, InstallationType, Pack, PackVersion};
 use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::release::Release;
 use crate::store::write::accounts::EnrolmentRow;
-use crate::store::write::journal::append_entries;
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{accounts, components, grants, library, packs, releases, tallies};
 use crate::store::{StoreResult, Tx};
@@ -293,6 +292,6 @@ impl Rows {
         insert(tx, self.installations).await?;
         insert(tx, self.updates).await?;
         insert(tx, self.tallies).await?;
-        append_entries(tx, self.entries).await
+        super::entries::insert(tx, self.entries).await
     }
 }

@@ -1,0 +1,19 @@
+//! Between which places of the audit log the entries of an hour lie.
+
+use sea_orm::entity::prelude::*;
+
+/// A row of `audit_hour`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "audit_hour")]
+pub struct Model {
+    /// Counted since 1970.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub hour: i64,
+    pub first_sequence: i64,
+    pub last_sequence: i64,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
