@@ -321,6 +321,40 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
     }
     tallied.retain(|_, count| *count != 0);
     assert_eq!(tallied, computed, "{step}: tallied, and as the updates say");
+    states_are_counted_right(rows, step);
+}
+
+/// What the tallies say of the states that updates are in now is what their rows say.
+fn states_are_counted_right(rows: &Rows, step: &str) {
+    let mut tallied: BTreeMap<Uuid, [i32; 6]> = BTreeMap::new();
+    for row in &rows.tallies {
+        let change = [
+            row.now_offered,
+            row.now_applied,
+            row.now_applied_early,
+            row.now_skipped,
+            row.now_failed,
+            row.now_withdrawn,
+        ];
+        let sums = tallied.entry(row.release_id).or_default();
+        sums.iter_mut().zip(change).for_each(|(sum, change)| *sum += change);
+    }
+    let mut counted: BTreeMap<Uuid, [i32; 6]> = BTreeMap::new();
+    for update in rows.updates.values() {
+        let sums = counted.entry(update.release_id).or_default();
+        match update.state.as_str() {
+            "OFFERED" => sums[0] += 1,
+            "APPLIED" => {
+                sums[1] += 1;
+                sums[2] += i32::from(update.how.as_deref() == Some("EARLY"));
+            }
+            "SKIPPED" => sums[3] += 1,
+            "FAILED" => sums[4] += 1,
+            "WITHDRAWN" => sums[5] += 1,
+            other => panic!("{step}: an update in the state {other}"),
+        }
+    }
+    assert_eq!(tallied, counted, "{step}: the states of updates, tallied and counted");
 }
 
 /// What the publisher reads equals what the rows say, as of now.

@@ -17,6 +17,12 @@ pub struct Model {
     pub applied_immediately: i32,
     pub skipped: i32,
     pub failed: i32,
+    pub now_offered: i32,
+    pub now_applied: i32,
+    pub now_applied_early: i32,
+    pub now_skipped: i32,
+    pub now_failed: i32,
+    pub now_withdrawn: i32,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -15,6 +15,7 @@ pub struct Model {
     pub account_id: Option<Uuid>,
     pub moves: bool,
     pub done_to: Option<Uuid>,
+    pub update_count: Option<i64>,
     pub not_before: DateTimeUtc,
     pub waits: bool,
     pub failures: i32,

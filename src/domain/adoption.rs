@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use chrono::{Months, TimeDelta};
 
 use super::Instant;
+use super::event::Progress;
 use super::installation::{InstallationUpdate, UpdateMethod, UpdateState};
 
 /// How many updates came to a state. Sums of what changed, so that they can be added up over any time;
@@ -21,22 +22,35 @@ pub struct Tally {
     pub skipped: i64,
     /// Failed, less what a retry applied.
     pub failed: i64,
+    /// How many more are in each state now; fewer where it is negative.
+    pub now: Progress,
 }
 
 impl Tally {
     /// One update that came into being.
-    pub const OFFER: Self =
-        Self { offered: 1, applied_early: 0, applied_automatically: 0, applied_immediately: 0, skipped: 0, failed: 0 };
+    pub const OFFER: Self = Self {
+        offered: 1,
+        applied_early: 0,
+        applied_automatically: 0,
+        applied_immediately: 0,
+        skipped: 0,
+        failed: 0,
+        now: Progress::NONE,
+    };
 
-    /// What it counts that an update came from one state to the one that it has now. What was applied by
-    /// catching up was skipped before, and stays counted as that.
+    /// What it counts that an update came from one state, and how it had come to that, to the one that it has
+    /// now. What was applied by catching up was skipped before, and stays counted as that.
     #[must_use]
-    pub fn of_change(before: Option<UpdateState>, update: &InstallationUpdate) -> Self {
+    pub fn of_change(before: Option<(UpdateState, Option<UpdateMethod>)>, update: &InstallationUpdate) -> Self {
         let mut tally = Self::default();
-        if before == Some(update.state) {
+        if before.is_some_and(|(state, _)| state == update.state) {
             return tally;
         }
-        if before == Some(UpdateState::Failed) {
+        tally.now = Progress::of_one(update.state, update.how);
+        if let Some((state, how)) = before {
+            tally.now += -Progress::of_one(state, how);
+        }
+        if before.is_some_and(|(state, _)| state == UpdateState::Failed) {
             tally.failed -= 1;
         }
         match (update.state, update.how) {
@@ -65,6 +79,7 @@ impl AddAssign for Tally {
         self.applied_immediately += other.applied_immediately;
         self.skipped += other.skipped;
         self.failed += other.failed;
+        self.now += other.now;
     }
 }
 

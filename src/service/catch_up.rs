@@ -1,10 +1,10 @@
-//! Bringing installations to the version in force, when nothing is in their way any more (R45, R46).
+//! Bringing installations to the version in force, when nothing is in their way any more (R45, R46). What is done
+//! for many packs takes as many statements as for one.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use crate::domain::Instant;
-use crate::domain::id::{AccountId, PackVersionId};
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installation::{CatchUpStep, Installation, UpdateMethod, UpdateState, catch_up_step, pause_after};
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState};
@@ -14,9 +14,10 @@ use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs, releases};
 
 use super::Services;
+use super::eligibility::Eligibility;
 use super::error::Failure;
 use super::journal::Journal;
-use super::moves::{LONGEST_PAUSE, Standing};
+use super::moves::LONGEST_PAUSE;
 use super::rollout::Batch;
 use super::updates::{Numbers, Step, offered, tell_update};
 
@@ -29,19 +30,8 @@ struct Caught {
     again: BTreeMap<AccountId, Instant>,
 }
 
-/// The releases of a pack by the version that they made, as far as they were asked for.
-#[derive(Default)]
-struct Makers(BTreeMap<PackVersionId, Option<Release>>);
-
-impl Makers {
-    async fn of(&mut self, tx: &Tx, version: PackVersionId) -> Result<Option<&Release>, Failure> {
-        let known = match self.0.entry(version) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(slot) => slot.insert(releases::of_version(tx, version).await?),
-        };
-        Ok(known.as_ref())
-    }
-}
+/// The rows of updates that catching up may settle.
+type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
 impl Services {
     /// Lets the installations of an account catch up, pack by pack.
@@ -53,49 +43,57 @@ impl Services {
         account: AccountId,
     ) -> Result<Batch, Failure> {
         let ids = installations::packs_of_account(tx, account, task.done_to, self.settings.batch_size).await?;
-        for pack in packs::lock_all(tx, &ids).await? {
-            let found = installations::of_accounts(tx, pack.id, &[account]).await?;
-            self.catch_up(tx, journal, &pack, found.into_iter().map(|(installation, _)| installation).collect())
-                .await?;
-        }
+        let packs = packs::lock_all(tx, &ids).await?;
+        let found = installations::of_accounts(tx, &ids, &[account]).await?;
+        let found = found.into_iter().map(|(installation, _)| installation).collect();
+        self.catch_up(tx, journal, &packs, found).await?;
         Ok(self.after_batch(ids.len(), ids.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
     }
 
-    /// Brings locked installations of a locked pack to its current version, those that may be moved and
-    /// that no rollout is still coming to; settles the update that they were skipped by. Gives all of them
-    /// with the version that they have then.
+    /// Brings locked installations of locked packs to their packs' current versions, those that may be moved and
+    /// that no rollout is still coming to; settles the updates that they were skipped by. Gives all of them
+    /// with the versions that they have then.
     pub(super) async fn catch_up(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
-        pack: &Pack,
+        packs: &[Pack],
         mut found: Vec<Installation>,
     ) -> Result<Vec<Installation>, Failure> {
-        let standing = pack.standing.at(journal.now);
-        let Some(current) = standing.current_version else { return Ok(found) };
-        let behind: Vec<_> = found.iter().filter(|i| i.version_id != current).cloned().collect();
-        let mut makers = Makers::default();
-        let Some(in_force) = makers.of(tx, current).await?.filter(|_| !behind.is_empty()).cloned() else {
+        let standings: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack.standing.at(journal.now))).collect();
+        let current = |pack: PackId| standings.get(&pack).and_then(|standing| standing.current_version);
+        let is_behind = |i: &&Installation| current(i.pack_id).is_some_and(|current| current != i.version_id);
+        let behind: Vec<_> = found.iter().filter(is_behind).cloned().collect();
+        if behind.is_empty() {
             return Ok(found);
-        };
-        let running = standing.running_release == Some(in_force.id);
+        }
+        let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
+        let makers = releases::of_versions(tx, &versions).await?;
+        let releases: Vec<_> = makers.values().map(|release| release.id).collect();
         let ids: Vec<_> = behind.iter().map(|i| i.id).collect();
-        let mut known = updates::of_release(tx, in_force.id, &ids).await?;
-        let may = Standing::of(tx, pack.id, behind.iter().map(|i| i.account_id)).await?;
+        let mut rows = updates::of_releases(tx, &releases, &ids).await?;
+        let may = Eligibility::of(tx, &behind.iter().collect::<Vec<_>>()).await?;
         let mut caught = Caught::default();
-        for installation in behind.into_iter().filter(|i| may.reason_to_skip(i.account_id).is_none()) {
-            let row = known.remove(&installation.id);
+        for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
+            let maker = current(installation.pack_id).and_then(|current| makers.get(&current));
+            let (Some(in_force), Some(standing)) = (maker, standings.get(&installation.pack_id)) else { continue };
+            let running = standing.running_release == Some(in_force.id);
+            let row = rows.remove(&(installation.id, in_force.id));
             match (catch_up_step(row.as_ref().map(|row| row.update.state), running), row) {
                 (CatchUpStep::Settle, Some(row)) => self.settle_skipped(&mut caught, installation, row, journal.now),
                 (CatchUpStep::MoveBack, _) => {
-                    self.settle_canceled(tx, &mut caught, &mut makers, installation, journal.now).await?;
+                    let release = makers.get(&installation.version_id);
+                    self.settle_canceled(&mut caught, &mut rows, release, installation, journal.now);
                 }
                 _ => {}
             }
         }
-        self.save_caught(tx, journal, pack, current, &caught).await?;
-        for installation in found.iter_mut().filter(|i| caught.moved.iter().any(|moved| moved.id == i.id)) {
-            installation.version_id = current;
+        self.save_caught(tx, journal, packs, &caught).await?;
+        let moved: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, current(i.pack_id))).collect();
+        for installation in &mut found {
+            if let Some(Some(current)) = moved.get(&installation.id) {
+                installation.version_id = *current;
+            }
         }
         Ok(found)
     }
@@ -120,40 +118,46 @@ impl Services {
     }
 
     /// An early applier of a release that was canceled while nothing could be moved back.
-    async fn settle_canceled(
+    fn settle_canceled(
         &self,
-        tx: &Tx,
         caught: &mut Caught,
-        makers: &mut Makers,
+        rows: &mut Rows,
+        maker: Option<&Release>,
         installation: Installation,
         now: Instant,
-    ) -> Result<(), Failure> {
-        let maker = makers.of(tx, installation.version_id).await?;
-        let Some(release) = maker.filter(|release| release.state == ReleaseState::Canceled) else { return Ok(()) };
-        let row = updates::of_release(tx, release.id, &[installation.id]).await?.remove(&installation.id);
-        let Some(mut row) = row.filter(|row| row.update.state == UpdateState::Applied) else { return Ok(()) };
+    ) {
+        let Some(release) = maker.filter(|release| release.state == ReleaseState::Canceled) else { return };
+        let row = rows.remove(&(installation.id, release.id));
+        let Some(mut row) = row.filter(|row| row.update.state == UpdateState::Applied) else { return };
         if self.attempt_back(&mut row, release, now) {
             caught.moved.push(installation);
         } else if let Some(at) = row.next_attempt_at {
             caught.again.entry(installation.account_id).or_insert(at);
         }
         caught.rows.push(row);
-        Ok(())
     }
 
     async fn save_caught(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
-        pack: &Pack,
-        current: PackVersionId,
+        packs: &[Pack],
         caught: &Caught,
     ) -> Result<(), Failure> {
-        let left = caught.moved.iter().map(|installation| installation.version_id);
-        let numbers = Numbers::of(tx, left.chain(std::iter::once(current))).await?;
+        let (packs, now): (BTreeMap<_, _>, _) = (packs.iter().map(|pack| (pack.id, pack)).collect(), journal.now);
+        let current = |pack: PackId| packs.get(&pack)?.standing.at(now).current_version;
+        let moved: Vec<(InstallationId, PackVersionId)> =
+            caught.moved.iter().filter_map(|i| Some((i.id, current(i.pack_id)?))).collect();
+        let left: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, i.version_id)).collect();
+        let of_rows = caught.rows.iter().filter_map(|row| current(row.update.pack_id));
+        let versions: Vec<_> = left.values().copied().chain(of_rows).collect();
+        let numbers = Numbers::of(tx, versions.into_iter()).await?;
         for row in &caught.rows {
-            let installation = caught.moved.iter().find(|i| i.id == row.update.id.installation);
-            let step = numbers.step(installation.map_or(current, |i| i.version_id), current);
+            let (Some(pack), Some(current)) = (packs.get(&row.update.pack_id), current(row.update.pack_id)) else {
+                continue;
+            };
+            let before = left.get(&row.update.id.installation).copied().unwrap_or(current);
+            let step = numbers.step(before, current);
             match row.update.state {
                 UpdateState::Applied if row.update.how == Some(UpdateMethod::CatchUp) => {
                     let before = Some(UpdateState::Skipped);
@@ -167,33 +171,47 @@ impl Services {
                 _ => {}
             }
         }
-        let moved: Vec<_> = caught.moved.iter().map(|installation| installation.id).collect();
-        installations::move_to(tx, &moved, current, journal.now).await?;
+        installations::move_each(tx, &moved, now).await?;
         updates::save(tx, &caught.rows).await?;
         for (account, at) in &caught.again {
-            tasks::add(tx, self.ids.next(), pack.publisher_id, Work::CatchUp(*account), false, *at).await?;
+            let publisher = packs.values().next().map(|pack| pack.publisher_id);
+            let Some(publisher) = publisher else { continue };
+            tasks::add(tx, self.ids.next(), publisher, Work::CatchUp(*account), false, *at).await?;
         }
         Ok(())
     }
 
-    /// Offers the pending release of a locked or held pack to those of its entitled installations that
-    /// have no update of it (R26, R31).
+    /// Offers the pending releases of locked or held packs to those of their entitled installations that have no
+    /// update of them (R26, R31).
     pub(super) async fn offer_to(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
-        pack: &Pack,
+        packs: &[Pack],
         found: &[Installation],
         action: &'static str,
     ) -> Result<(), Failure> {
-        let Some(pending) = pack.standing.at(journal.now).pending.filter(|_| !found.is_empty()) else { return Ok(()) };
-        let Some(release) = releases::get(tx, pack.id, pending.release_id).await? else { return Ok(()) };
+        let pending: Vec<_> =
+            packs.iter().filter_map(|p| Some(p.standing.at(journal.now).pending?.release_id)).collect();
+        if pending.is_empty() || found.is_empty() {
+            return Ok(());
+        }
+        let releases = releases::get_all(tx, &pending).await?;
+        let by_pack: BTreeMap<_, _> = releases.iter().map(|release| (release.pack_id, release)).collect();
+        let packs: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-        let known = updates::of_release(tx, release.id, &ids).await?;
+        let known = updates::of_releases(tx, &pending, &ids).await?;
         let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
         let mut rows = Vec::new();
-        for installation in found.iter().filter(|i| !known.contains_key(&i.id)) {
-            let row = offered(installation, &release, journal.now);
+        for installation in found {
+            let (Some(pack), Some(release)) = (packs.get(&installation.pack_id), by_pack.get(&installation.pack_id))
+            else {
+                continue;
+            };
+            if known.contains_key(&(installation.id, release.id)) {
+                continue;
+            }
+            let row = offered(installation, release, journal.now);
             let number = numbers.get(installation.version_id);
             tell_update(journal, pack, &row.update, None, Step::stays(number), action);
             rows.push(row);

@@ -101,7 +101,7 @@ impl Services {
         let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
         let told = grants::announced(tx, pack.id, &accounts).await?;
         let mut uninstalled: BTreeMap<AccountId, i64> = told.iter().map(|account| (*account, 0)).collect();
-        let found: Vec<_> = installations::of_accounts(tx, pack.id, &accounts).await?;
+        let found: Vec<_> = installations::of_accounts(tx, &[pack.id], &accounts).await?;
         let found: Vec<Installation> = found.into_iter().map(|(installation, _)| installation).collect();
         for installation in &found {
             *uninstalled.entry(installation.account_id).or_default() += 1;

@@ -2,10 +2,12 @@
 
 use crate::domain::account::Privilege;
 use crate::domain::id::{ComponentId, PackId};
-use crate::domain::pack::{AddFault, COMPONENTS_MAX, Candidate, DraftRow, Pack, Removal, assess, check_add, removal};
+use crate::domain::pack::{
+    AddFault, COMPONENTS_MAX, Candidate, Content, DraftRow, Pack, Removal, assess, check_add, removal,
+};
 use crate::domain::packaged_component::NamedVersion;
 use crate::domain::refusal::PackRefusal;
-use crate::store::write::{components, packs};
+use crate::store::write::{components, drafts, packs};
 use crate::store::{StoreResult, Tx};
 
 use super::Services;
@@ -45,7 +47,7 @@ impl Services {
         if wanted.is_empty() {
             return Err(PackRefusal::EmptyList.into());
         }
-        let rows = packs::draft(tx, pack).await?;
+        let rows = drafts::of_pack(tx, pack).await?;
         let shareable = components::with_shareable_version(tx, &wanted, pack.deployment_model.holds()).await?;
         let candidates: Vec<_> = wanted
             .iter()
@@ -61,7 +63,7 @@ impl Services {
             .collect();
         check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
         let new: Vec<_> = wanted.iter().map(|id| (*id, self.ids.unguessable())).collect();
-        packs::add_draft_rows(tx, pack.id, &new).await?;
+        drafts::add_draft_rows(tx, pack.id, &new).await?;
         let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
         for component in wanted.iter().take(COMPONENTS_MAX) {
             entry = entry.refer("components", None, Some(Subject::Component(*component)));
@@ -88,12 +90,12 @@ impl Services {
             return Err(PackRefusal::MarkedForRemoval { component }.into());
         }
         let standing = pack.standing.at(editing.journal.now);
-        let pending = packs::content(tx, standing.pending.map(|p| p.version_id)).await?;
-        let current = packs::content(tx, standing.current_version).await?;
+        let pending = drafts::content(tx, standing.pending.map(|p| p.version_id)).await?;
+        let current = drafts::content(tx, standing.current_version).await?;
         let removal = removal(pending.contains_key(&component) || current.contains_key(&component));
         match removal {
-            Removal::Mark => packs::save_draft_row(tx, pack.id, component, row.pinned, true).await?,
-            Removal::Drop => packs::drop_draft_row(tx, pack.id, component).await?,
+            Removal::Mark => drafts::save_draft_row(tx, pack.id, component, row.pinned, true).await?,
+            Removal::Drop => drafts::drop_draft_row(tx, pack.id, component).await?,
         }
         let entry = row_entry("removePackComponent", pack, component).set("markedForRemoval", removal == Removal::Mark);
         editing.journal.note(entry);
@@ -118,7 +120,7 @@ impl Services {
         if !row.marked_for_removal {
             return Err(PackRefusal::NotMarkedForRemoval { component }.into());
         }
-        packs::save_draft_row(tx, pack.id, component, row.pinned, false).await?;
+        drafts::save_draft_row(tx, pack.id, component, row.pinned, false).await?;
         let entry = row_entry("restorePackComponent", pack, component).change(
             "markedForRemoval",
             Some("true".into()),
@@ -157,7 +159,10 @@ impl Services {
         if let Some(refusal) = refusal {
             return Err(refusal.into());
         }
-        packs::save_draft_row(tx, pack.id, component, Some(version.id), false).await?;
+        if row.pinned == Some(version.id) {
+            return Ok(());
+        }
+        drafts::save_draft_row(tx, pack.id, component, Some(version.id), false).await?;
         let named = |id| Subject::version(chosen.kind, id);
         let (before, after) = (row.pinned.map(named), Some(named(version.id)));
         let entry = row_entry("pinPackComponent", pack, component).refer("pinned", before, after);
@@ -180,7 +185,7 @@ impl Services {
         let Editing { tx, pack, .. } = &editing;
         let row = self.row(tx, caller, pack, component).await?;
         let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
-        packs::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
+        drafts::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
         let before = Subject::version(pack.deployment_model.holds(), pinned);
         let entry = row_entry("unpinPackComponent", pack, component).refer("pinned", Some(before), None);
         editing.journal.note(entry);
@@ -229,16 +234,32 @@ impl Services {
         if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
             return Err(Failure::NotFound.into());
         }
-        let rows = packs::draft(tx, pack).await?;
+        let rows = drafts::of_pack(tx, pack).await?;
         let row = rows.into_iter().find(|row| row.component_id == component);
         row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
     }
 
     /// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has.
     pub(super) async fn reassess(&self, tx: &Tx, pack: &Pack) -> StoreResult<()> {
-        let rows = packs::draft(tx, pack).await?;
-        let in_force = packs::content(tx, pack.standing.in_force()).await?;
-        packs::save_assessment(tx, pack.id, assess(&rows, &in_force)).await
+        self.reassess_all(tx, std::slice::from_ref(pack)).await
+    }
+
+    /// The same for many locked packs, in as many statements as for one.
+    pub(super) async fn reassess_all(&self, tx: &Tx, packs: &[Pack]) -> StoreResult<()> {
+        let mut rows = drafts::of_packs(tx, packs).await?;
+        let in_force: Vec<_> = packs.iter().filter_map(|pack| pack.standing.in_force()).collect();
+        let contents = drafts::contents(tx, &in_force).await?;
+        let nothing = Content::new();
+        let mut changed = Vec::new();
+        for pack in packs {
+            let rows = rows.remove(&pack.id).unwrap_or_default();
+            let content = pack.standing.in_force().and_then(|version| contents.get(&version)).unwrap_or(&nothing);
+            let assessment = assess(&rows, content);
+            if assessment != pack.assessment {
+                changed.push((pack.id, assessment));
+            }
+        }
+        drafts::save_assessments(tx, &changed).await
     }
 }
 

@@ -4,19 +4,24 @@
 //! was announced; a batch compares both and announces the difference, so that it can be run at any time,
 //! by anybody, and again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
 
 use crate::domain::event::{Audience, EventData, EventKind};
 use crate::domain::id::{AccountId, PackId};
+use crate::domain::installation::Installation;
 use crate::domain::pack::Pack;
 use crate::store::Tx;
+use crate::store::write::pairs::{self, Pair};
 use crate::store::write::tasks::Task;
-use crate::store::write::{grants, installations, journal as log, packs};
+use crate::store::write::{grants, installations, journal as log, packs, task_sets};
 
 use super::Services;
 use super::error::Failure;
 use super::journal::{Entry, Happening, Journal, Subject};
 use super::rollout::Batch;
+use super::updates::Numbers;
 
 impl Services {
     pub(super) async fn grants_of_pack(
@@ -29,7 +34,7 @@ impl Services {
         // Locked: two batches that compared the same would both announce the difference.
         let Some(pack) = packs::lock_any(tx, pack).await? else { return Ok(Batch::Done) };
         let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
-        self.reconcile(tx, journal, &pack, &accounts).await?;
+        self.reconcile(tx, journal, std::slice::from_ref(&pack), &accounts).await?;
         Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
     }
 
@@ -41,39 +46,82 @@ impl Services {
         account: AccountId,
     ) -> Result<Batch, Failure> {
         let packs = packs::lock_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
-        for pack in &packs {
-            self.reconcile(tx, journal, pack, &[account]).await?;
-        }
+        self.reconcile(tx, journal, &packs, &[account]).await?;
         Ok(self.after_batch(packs.len(), packs.last().map(|pack| pack.id.0)).map_or(Batch::Done, Batch::More))
     }
 
-    /// Announces the difference between what some accounts may see of a pack and what they were told.
+    /// Does the first batch of tasks that a command has just made, all of accounts or all of packs: as many of
+    /// them together as a batch takes, so that a small world is finished when the call answers. A failure is no
+    /// failure of the command: the scheduler goes on.
+    pub(super) async fn run_first_grants(&self, tasks: &[Uuid]) {
+        if let Err(failure) = self.first_grants(tasks).await {
+            tracing::warn!(?failure, "a first batch failed; the scheduler will try again");
+        }
+    }
+
+    async fn first_grants(&self, ids: &[Uuid]) -> Result<(), Failure> {
+        let size = usize::try_from(self.settings.batch_size).unwrap_or(usize::MAX);
+        let tx = self.db.begin().await?;
+        let mut tasks = task_sets::claim_new(&tx, ids.get(..size.min(ids.len())).unwrap_or(ids)).await?;
+        let Some(publisher) = tasks.first().map(|task| task.publisher_id) else { return Ok(()) };
+        let mut journal = Journal::of_scheduler(self, publisher, self.clock.now());
+        let accounts: Vec<_> = tasks.iter().filter_map(|task| task.work.account()).collect();
+        let last = if accounts.is_empty() {
+            let accounts = grants::accounts_after(&tx, publisher, None, self.settings.batch_size).await?;
+            tasks.truncate((size / accounts.len().max(1)).max(1));
+            let packs: Vec<_> = tasks.iter().filter_map(|task| task.work.pack()).collect();
+            let packs = packs::lock_all(&tx, &packs).await?;
+            self.reconcile(&tx, &mut journal, &packs, &accounts).await?;
+            self.after_batch(accounts.len(), accounts.last().map(|id| id.0))
+        } else {
+            let packs = packs::lock_after(&tx, publisher, None, self.settings.batch_size).await?;
+            tasks.truncate((size / packs.len().max(1)).max(1));
+            let accounts = accounts.get(..tasks.len()).unwrap_or_default();
+            self.reconcile(&tx, &mut journal, &packs, accounts).await?;
+            self.after_batch(packs.len(), packs.last().map(|pack| pack.id.0))
+        };
+        task_sets::after_batch(&tx, &tasks, last, journal.now).await?;
+        journal.write(&tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Announces the difference between what some accounts may see of locked packs and what they were told.
     async fn reconcile(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
-        pack: &Pack,
+        packs: &[Pack],
         accounts: &[AccountId],
     ) -> Result<(), Failure> {
-        let entitled = grants::entitled(tx, pack.id, accounts).await?;
-        let told = grants::announced(tx, pack.id, accounts).await?;
-        let released = pack.standing.at(journal.now).current_version.is_some();
-        let gained: Vec<_> = entitled.difference(&told).copied().filter(|_| released).collect();
-        let lost: Vec<_> = told.difference(&entitled).copied().collect();
-        for (accounts, kind) in [(&gained, EventKind::PackShared), (&lost, EventKind::PackUnshared)] {
-            for account in accounts {
-                journal.tell(Happening {
-                    audience: Audience::Account,
-                    account_id: Some(*account),
-                    ..Happening::of(kind, pack)
-                });
+        let ids: Vec<_> = packs.iter().map(|pack| pack.id).collect();
+        let entitled = pairs::entitled(tx, &ids, accounts).await?;
+        let told = pairs::announced(tx, &ids, accounts).await?;
+        let (mut gained, mut lost) = (Vec::new(), false);
+        for pack in packs {
+            let released = pack.standing.at(journal.now).current_version.is_some();
+            let of_pack = |pairs: &BTreeSet<Pair>, others: &BTreeSet<Pair>| -> Vec<AccountId> {
+                let candidates = accounts.iter().filter(|account| pairs.contains(&(pack.id, **account)));
+                candidates.filter(|account| !others.contains(&(pack.id, **account))).copied().collect()
+            };
+            let gains = if released { of_pack(&entitled, &told) } else { Vec::new() };
+            let losses = of_pack(&told, &entitled);
+            for (accounts, kind) in [(&gains, EventKind::PackShared), (&losses, EventKind::PackUnshared)] {
+                for account in accounts {
+                    journal.tell(Happening {
+                        audience: Audience::Account,
+                        account_id: Some(*account),
+                        ..Happening::of(kind, pack)
+                    });
+                }
             }
+            gained.extend(gains.into_iter().map(|account| (pack.id, account)));
+            lost |= !losses.is_empty();
         }
-        grants::save_announced(tx, pack.id, &gained).await?;
-        if !lost.is_empty() {
-            grants::forget_announced(tx, pack.id, &lost).await?;
+        pairs::save_announced(tx, &gained).await?;
+        if lost {
+            pairs::forget_not_granted(tx, &ids, accounts).await?;
         }
-        self.freeze(tx, journal, pack, accounts, &entitled).await
+        self.freeze(tx, journal, packs, accounts, &entitled).await
     }
 
     /// Freezes what lost its grant, and lets what has it catch up (R45).
@@ -81,15 +129,25 @@ impl Services {
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
-        pack: &Pack,
+        packs: &[Pack],
         accounts: &[AccountId],
-        entitled: &BTreeSet<AccountId>,
+        entitled: &BTreeSet<Pair>,
     ) -> Result<(), Failure> {
+        let ids: Vec<_> = packs.iter().map(|pack| pack.id).collect();
+        let found = installations::of_accounts(tx, &ids, accounts).await?;
+        let versions: Vec<_> = found
+            .iter()
+            .filter(|(installation, was_frozen)| !was_frozen && !has_grant(entitled, installation))
+            .map(|(installation, _)| installation.version_id)
+            .collect();
+        let numbers = Numbers::of(tx, versions.into_iter()).await?;
+        let packs_by_id: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
         let (mut frozen, mut thawed, mut here) = (Vec::new(), Vec::new(), Vec::new());
-        for (installation, was_frozen) in installations::of_accounts(tx, pack.id, accounts).await? {
-            match (was_frozen, entitled.contains(&installation.account_id)) {
+        for (installation, was_frozen) in found {
+            let Some(pack) = packs_by_id.get(&installation.pack_id) else { continue };
+            match (was_frozen, has_grant(entitled, &installation)) {
                 (false, false) => {
-                    let number = packs::version_number(tx, installation.version_id).await?;
+                    let number = numbers.get(installation.version_id);
                     journal.tell(Happening {
                         audience: Audience::PublisherAndAccount,
                         account_id: Some(installation.account_id),
@@ -111,8 +169,8 @@ impl Services {
                 (true, false) => {}
             }
         }
-        let here = self.catch_up(tx, journal, pack, here).await?;
-        self.offer_to(tx, journal, pack, &here, "scheduler.offerUpdate").await?;
+        let here = self.catch_up(tx, journal, packs, here).await?;
+        self.offer_to(tx, journal, packs, &here, "scheduler.offerUpdate").await?;
         if frozen.is_empty() && thawed.is_empty() {
             return Ok(());
         }
@@ -122,13 +180,11 @@ impl Services {
     }
 }
 
-fn state_entry(
-    action: &'static str,
-    installation: &crate::domain::installation::Installation,
-    pack: &Pack,
-    before: &str,
-    after: &str,
-) -> Entry {
+fn has_grant(entitled: &BTreeSet<Pair>, installation: &Installation) -> bool {
+    entitled.contains(&(installation.pack_id, installation.account_id))
+}
+
+fn state_entry(action: &'static str, installation: &Installation, pack: &Pack, before: &str, after: &str) -> Entry {
     let name = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
     Entry::of(action, Subject::Installation(installation.id), name).concerning(installation.account_id).change(
         "state",

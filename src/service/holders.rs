@@ -1,7 +1,7 @@
 //! Components and the packs that have them, locked together: what is made or taken of a component changes
 //! what its packs are told and what is kept on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::event::EventKind;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
@@ -49,8 +49,8 @@ impl Holders {
 
     /// Tells the publisher of each pack that has the component that there is something newer (R18, R19).
     pub(super) fn tell_newer(&self, journal: &mut Journal<'_>, component: ComponentId, version: ComponentVersionId) {
-        let with = self.packs_with.get(&component);
-        for pack in self.packs.iter().filter(|pack| with.is_some_and(|ids| ids.contains(&pack.id))) {
+        let with: BTreeSet<_> = self.packs_with.get(&component).into_iter().flatten().collect();
+        for pack in self.packs.iter().filter(|pack| with.contains(&pack.id)) {
             journal.tell(Happening {
                 component_version_id: Some(version),
                 ..Happening::of(EventKind::NewerShareablePackaged, pack)
@@ -65,9 +65,6 @@ impl Services {
         for counters in holders.components.values() {
             components::save_counters(tx, counters).await?;
         }
-        for pack in &holders.packs {
-            self.reassess(tx, pack).await?;
-        }
-        Ok(())
+        self.reassess_all(tx, &holders.packs).await
     }
 }

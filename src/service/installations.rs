@@ -1,5 +1,7 @@
 //! Installing, and updating early (R26, R31, R43, R44).
 
+use std::slice::from_ref;
+
 use crate::domain::account::Privilege;
 use crate::domain::id::{InstallationId, PackId, UpdateId};
 use crate::domain::installation::{EarlyStep, Installation, UpdateMethod, UpdateState, early_step};
@@ -89,7 +91,7 @@ impl Services {
                 .concerning(caller.id())
                 .set("version", number),
         );
-        self.offer_to(&tx, &mut journal, &pack, std::slice::from_ref(&installation), "installPack").await?;
+        self.offer_to(&tx, &mut journal, from_ref(&pack), from_ref(&installation), "installPack").await?;
         call.remember(&tx, &[installation.id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
@@ -173,6 +175,9 @@ impl Services {
         };
         let name = valid_name(name)?;
         self.check_free(&tx, caller, &name, Some(installation.id)).await?;
+        if name == before {
+            return Ok(());
+        }
         match installations::rename(&tx, installation.id, &name).await {
             Err(StoreError::Conflict(_)) => {
                 return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());

@@ -10,6 +10,7 @@ pub mod content_token;
 mod deleting;
 pub mod deleting_packs;
 mod draft;
+mod eligibility;
 mod entitlement;
 pub mod error;
 mod holders;

@@ -1,21 +1,20 @@
 //! Batches that offer, move and take back (R25–R27, R29, R30, R45, R46).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::domain::account::AccountStatus;
-use crate::domain::id::{AccountId, InstallationId, PackId, ReleaseId};
+use crate::domain::id::{InstallationId, PackId, ReleaseId};
 use crate::domain::installation::{
-    Failure as UpdateFailure, Installation, RolloutStep, SkipReason, UpdateMethod, UpdateState, pause_after,
-    reason_to_skip, rollout_step,
+    Failure as UpdateFailure, Installation, RolloutStep, UpdateMethod, UpdateState, pause_after, rollout_step,
 };
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState};
+use crate::store::Tx;
 use crate::store::write::tasks::Task;
 use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{grants, installations, packs};
-use crate::store::{StoreResult, Tx};
+use crate::store::write::{installations, packs};
 
 use super::Services;
+use super::eligibility::Eligibility;
 use super::error::Failure;
 use super::journal::Journal;
 use super::rollout::Batch;
@@ -23,28 +22,6 @@ use super::updates::{Numbers, Step, applied, given_up, offered, skip, tell_updat
 
 /// The longest pause before an installation is tried to be moved back, or to catch up, again.
 pub(super) const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
-
-/// Who of a batch's accounts may be moved.
-pub(super) struct Standing {
-    entitled: BTreeSet<AccountId>,
-    statuses: BTreeMap<AccountId, AccountStatus>,
-}
-
-impl Standing {
-    pub(super) async fn of(tx: &Tx, pack: PackId, accounts: impl Iterator<Item = AccountId>) -> StoreResult<Self> {
-        let accounts: BTreeSet<_> = accounts.collect();
-        let accounts: Vec<_> = accounts.into_iter().collect();
-        Ok(Self {
-            entitled: grants::entitled(tx, pack, &accounts).await?,
-            statuses: installations::account_statuses(tx, &accounts).await?,
-        })
-    }
-
-    pub(super) fn reason_to_skip(&self, account: AccountId) -> Option<SkipReason> {
-        let status = self.statuses.get(&account).copied().unwrap_or(AccountStatus::Suspended);
-        reason_to_skip(self.entitled.contains(&account), status)
-    }
-}
 
 impl Services {
     /// Offers a scheduled release to installations, entitled ones alone (R26).
@@ -64,12 +41,10 @@ impl Services {
         let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
         let known = updates::of_release(tx, release.id, &ids).await?;
-        let standing = Standing::of(tx, pack.id, found.iter().map(|i| i.account_id)).await?;
+        let eligible = Eligibility::of(tx, &found.iter().collect::<Vec<_>>()).await?;
         let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
         let mut rows = Vec::new();
-        for installation in
-            found.iter().filter(|i| !known.contains_key(&i.id) && standing.entitled.contains(&i.account_id))
-        {
+        for installation in found.iter().filter(|i| !known.contains_key(&i.id) && eligible.is_entitled(i)) {
             let row = offered(installation, &release, journal.now);
             tell_update(
                 journal,
@@ -106,7 +81,10 @@ impl Services {
         self.settle(tx, journal, &pack, &release, &found, known).await?;
         let last = found.last().map(|i| i.id.into()).or(task.done_to);
         if let Some(last) = self.after_batch(found.len(), last) {
-            self.announce_progress(tx, journal, &pack, &release, last).await?;
+            // Not by the first batch, which is done in a call: the first announcement counts all installations.
+            if task.done_to.is_some() {
+                self.announce_progress(tx, journal, &pack, &release, task).await?;
+            }
             return Ok(Batch::More(last));
         }
         if let Some(next) = self.try_again(tx, journal, &pack, &release).await? {
@@ -145,7 +123,7 @@ impl Services {
         found: &[Installation],
         mut known: BTreeMap<InstallationId, UpdateRow>,
     ) -> Result<(), Failure> {
-        let standing = Standing::of(tx, pack.id, found.iter().map(|i| i.account_id)).await?;
+        let eligible = Eligibility::of(tx, &found.iter().collect::<Vec<_>>()).await?;
         let versions = found.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
         let numbers = Numbers::of(tx, versions).await?;
         let (mut rows, mut moved) = (Vec::new(), Vec::new());
@@ -153,7 +131,7 @@ impl Services {
             let row = known.remove(&installation.id);
             let before = row.as_ref().map(|row| row.update.state);
             let has_version = installation.version_id == release.version_id;
-            let step = rollout_step(before, has_version, standing.reason_to_skip(installation.account_id));
+            let step = rollout_step(before, has_version, eligible.reason_to_skip(installation));
             if step == RolloutStep::LeaveAlone {
                 continue;
             }
@@ -255,7 +233,7 @@ impl Services {
         let live: BTreeMap<_, _> = installations::lock_live(tx, &ids).await?.into_iter().map(|i| (i.id, i)).collect();
         // Read again under the installations' locks: an account may have applied or uninstalled meanwhile.
         let rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
-        let standing = Standing::of(tx, pack.id, live.values().map(|i| i.account_id)).await?;
+        let eligible = Eligibility::of(tx, &live.values().collect::<Vec<_>>()).await?;
         let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
         let versions = live.values().map(|i| i.version_id).chain(back_to);
         let numbers = Numbers::of(tx, versions).await?;
@@ -269,7 +247,7 @@ impl Services {
             let returns = back_to.filter(|_| {
                 before == UpdateState::Applied
                     && installation.version_id == release.version_id
-                    && standing.entitled.contains(&installation.account_id)
+                    && eligible.is_entitled(installation)
             });
             let version = match (before, returns) {
                 (UpdateState::Offered, _) => {

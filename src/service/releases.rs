@@ -14,7 +14,7 @@ use crate::domain::release::{
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
 use crate::store::convert::Stored as _;
 use crate::store::write::tasks::Work;
-use crate::store::write::{accounts, packs, releases, tasks, updates};
+use crate::store::write::{accounts, drafts, packs, releases, tasks, updates};
 use crate::store::{StoreError, Tx};
 
 use super::Services;
@@ -88,7 +88,7 @@ impl Services {
             Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
         }
         let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
-        let rows = packs::draft(&tx, &pack).await?;
+        let rows = drafts::of_pack(&tx, &pack).await?;
         let notes = check_request(&request, &pack, &rows)?;
         let decision = self.decide_release(&tx, caller, &pack, &rows, request.schedule, &journal).await?;
         let (release, follow) = match self.make_release(&tx, &mut journal, pack, &notes, decision).await {
@@ -115,7 +115,7 @@ impl Services {
         journal: &Journal<'_>,
     ) -> Outcome<Decision, ReleaseRefusal> {
         let standing = pack.standing.at(journal.now);
-        let current = crate::domain::pack::ids(&packs::content(tx, standing.current_version).await?);
+        let current = crate::domain::pack::ids(&drafts::content(tx, standing.current_version).await?);
         // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
         let account = accounts::lock(tx, caller.id()).await?.ok_or(Failure::NotFound)?;
         let zone = self.zone(account.time_zone.as_deref());
@@ -198,7 +198,7 @@ impl Services {
                 follow.insert(0, self.add_task(tx, &pack, Work::Withdraw(pack.id, old), false, now).await?);
             }
         }
-        packs::drop_marked_rows(tx, pack.id).await?;
+        drafts::drop_marked_rows(tx, pack.id).await?;
         packs::save_standing(tx, pack.id, &pack.standing).await?;
         packs::count_revision(tx, pack.id, pack.revision.saturating_add(1)).await?;
         self.reassess(tx, &pack).await?;
@@ -252,6 +252,9 @@ impl Services {
         let before = release.window.clone().ok_or_else(|| Failure::bug("a pending release without a window"))?;
         let zone = self.zone(Some(&before.time_zone)).ok_or(ReleaseRefusal::TimeZoneRequired)?;
         let after = future_window(journal.now, date, &zone, self.settings.release_days_ahead)?;
+        if after.date == before.date {
+            return Ok(());
+        }
         release.window = Some(after.clone());
         releases::save(&tx, &release).await?;
         pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at: after.starts_at, ..p });

@@ -16,9 +16,9 @@ use crate::store::write::{installations, packs, releases};
 
 use super::Services;
 use super::access::Publisher;
+use super::eligibility::Eligibility;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
-use super::moves::Standing;
 use super::rollout::Batch;
 use super::updates::{Numbers, applied, given_up, tell_update};
 
@@ -82,7 +82,7 @@ impl Services {
         let last = failed.last().map(|row| row.update.id.installation.into());
         self.try_failed(tx, journal, &pack, &release, &failed).await?;
         if let Some(last) = self.after_batch(failed.len(), last) {
-            self.announce_progress(tx, journal, &pack, &release, last).await?;
+            self.announce_progress(tx, journal, &pack, &release, task).await?;
             return Ok(Batch::More(last));
         }
         let due = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
@@ -108,13 +108,13 @@ impl Services {
         let live = installations::lock_live(tx, &ids).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
         let rows = updates::of_release(tx, release.id, &ids).await?;
-        let standing = Standing::of(tx, pack.id, live.iter().map(|i| i.account_id)).await?;
+        let eligible = Eligibility::of(tx, &live.iter().collect::<Vec<_>>()).await?;
         let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
         let numbers = Numbers::of(tx, versions).await?;
         let (mut changed, mut moved) = (Vec::new(), Vec::new());
         for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
             let installation = live.iter().find(|i| i.id == row.update.id.installation);
-            let entitled = installation.filter(|i| standing.reason_to_skip(i.account_id).is_none());
+            let entitled = installation.filter(|i| eligible.reason_to_skip(i).is_none());
             let Some(installation) = entitled else {
                 changed.extend(given_up(row));
                 continue;

@@ -155,7 +155,7 @@ impl Services {
         journal: &mut Journal<'_>,
         pack: &Pack,
         release: &Release,
-        done_to: Uuid,
+        task: &Task,
     ) -> StoreResult<()> {
         let last = releases::progressed_at(tx, release.id).await?;
         // A clock that was set back since must not silence it.
@@ -164,7 +164,16 @@ impl Services {
         }
         releases::save_progressed_at(tx, release.id, journal.now).await?;
         let mut progress = updates::progress(tx, release.id).await?;
-        progress.offered += installations::left_after(tx, pack.id, release.id, release.version_id, done_to).await?;
+        let known = progress.total();
+        let in_all = match task.update_count {
+            Some(in_all) => in_all,
+            None => {
+                let in_all = known + installations::without_update(tx, pack.id, release.id, release.version_id).await?;
+                tasks::save_update_count(tx, task.id, in_all).await?;
+                in_all
+            }
+        };
+        progress.offered += (in_all - known).max(0);
         journal.tell(Happening {
             release_id: Some(release.id),
             data: EventData { progress: Some(progress), ..EventData::default() },

@@ -8,8 +8,8 @@ use crate::domain::event::EventKind;
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::refusal::SharingRefusal;
 use crate::domain::text::Name;
-use crate::store::write::tasks::{self, Work};
-use crate::store::write::{accounts, grants, packs};
+use crate::store::write::tasks::Work;
+use crate::store::write::{accounts, grants, packs, task_sets};
 use crate::store::{StoreError, StoreResult, Tx};
 
 use super::Services;
@@ -65,6 +65,9 @@ impl Services {
         if grants::name_is_taken(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
             return Err(SharingRefusal::NameTaken.into());
         }
+        if name.as_str() == group.name {
+            return Ok(());
+        }
         taken(grants::rename_group(&tx, group.id, name.as_str()).await)?;
         let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(group.id), name.as_str().to_owned());
         journal.note(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
@@ -109,13 +112,11 @@ impl Services {
             journal.tell(Happening { group_id: Some(group.id), ..Happening::of(EventKind::PackUnshared, &pack) });
         }
         journal.note(Entry::of("deleteAccountGroup", Subject::AccountGroup(group.id), group.name));
-        let mut follow = Vec::new();
-        for pack in &packs {
-            follow.push(self.follow(&tx, caller, Work::GrantsOfPack(*pack), &journal).await?);
-        }
+        let works = packs.iter().map(|pack| Work::GrantsOfPack(*pack)).collect();
+        let follow = self.follow(&tx, caller, works, &journal).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
-        self.run_first_batches(follow).await;
+        self.run_first_grants(&follow).await;
         Ok(Some(frozen))
     }
 
@@ -189,19 +190,19 @@ impl Services {
             grants::remove_members(&tx, group.id, &wanted).await?;
             grants::count_frozen(&tx, &packs, Some(&wanted)).await?
         };
-        let mut follow = Vec::new();
         for account in &known {
             let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
             let member = Some(account.name.clone());
             let (before, after) = if add { (None, member) } else { (member, None) };
             let entry = Entry::of(action, Subject::AccountGroup(group.id), group.name.clone());
             journal.note(entry.concerning_account(account).change("accounts", before, after));
-            // Also when nothing is shared with the group: somebody may be sharing a pack with it just now.
-            follow.push(self.follow(&tx, caller, Work::GrantsOfAccount(account.id), &journal).await?);
         }
+        // Also when nothing is shared with the group: somebody may be sharing a pack with it just now.
+        let works = known.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
+        let follow = self.follow(&tx, caller, works, &journal).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
-        self.run_first_batches(follow).await;
+        self.run_first_grants(&follow).await;
         Ok(frozen)
     }
 
@@ -279,10 +280,10 @@ impl Services {
             let entry = Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone());
             journal.note(entry.change("groups", before, after));
         }
-        let task = self.follow(&tx, caller, Work::GrantsOfPack(pack.id), &journal).await?;
+        let follow = self.follow(&tx, caller, vec![Work::GrantsOfPack(pack.id)], &journal).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
-        self.run_first_batches(vec![task]).await;
+        self.run_first_grants(&follow).await;
         Ok(frozen)
     }
 
@@ -300,16 +301,15 @@ impl Services {
         }
     }
 
-    async fn follow(&self, tx: &Tx, caller: &Publisher, work: Work, journal: &Journal<'_>) -> StoreResult<uuid::Uuid> {
-        let id = self.ids.next();
-        tasks::add(tx, id, caller.id(), work, false, journal.now).await?;
-        Ok(id)
-    }
-
-    pub(super) async fn run_first_batches(&self, tasks: Vec<uuid::Uuid>) {
-        for task in tasks {
-            self.run_first_batch(task).await;
-        }
+    async fn follow(
+        &self,
+        tx: &Tx,
+        caller: &Publisher,
+        works: Vec<Work>,
+        journal: &Journal<'_>,
+    ) -> StoreResult<Vec<uuid::Uuid>> {
+        let tasks: Vec<_> = works.into_iter().map(|work| (self.ids.next(), work)).collect();
+        task_sets::add_grants(tx, caller.id(), &tasks, journal.now).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What becomes of an installation's update: its row, and what is told of it (R25–R27, R29, R30).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::Instant;
 use crate::domain::event::{Audience, EventData, EventKind};
@@ -93,13 +93,8 @@ pub(super) struct Numbers(BTreeMap<PackVersionId, i32>);
 
 impl Numbers {
     pub(super) async fn of(tx: &Tx, versions: impl Iterator<Item = PackVersionId>) -> StoreResult<Self> {
-        let mut numbers = BTreeMap::new();
-        for version in versions {
-            if let std::collections::btree_map::Entry::Vacant(slot) = numbers.entry(version) {
-                slot.insert(packs::version_number(tx, version).await?);
-            }
-        }
-        Ok(Self(numbers))
+        let versions: BTreeSet<_> = versions.collect();
+        Ok(Self(packs::version_numbers(tx, &versions.into_iter().collect::<Vec<_>>()).await?))
     }
 
     pub(super) fn get(&self, version: PackVersionId) -> i32 {

@@ -24,7 +24,7 @@ pub async fn managed_by_ids(
     ids: &[AccountId],
 ) -> StoreResult<HashMap<AccountId, Account>> {
     let rows = account::Entity::find()
-        .filter(col(account::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(account::Column::Id), ids.iter().map(|id| id.0)))
         .filter(col(account::Column::PublisherId).eq(scope.publisher_id().0))
         .filter(col(account::Column::Kind).eq(AccountKind::Managed.stored()))
         .all(db.reader())

@@ -55,20 +55,20 @@ fn ids(asked: &[AdoptionOf], packs: bool) -> Vec<Uuid> {
 }
 
 /// The installations of packs, or of releases, each with the id of what it is among as `subject`.
-fn among(scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+fn installations_of(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
     let mut select = Query::select().from(installation::Entity).take();
     let own = col(installation::Column::PublisherId).eq(scope.publisher_id().0);
     if packs {
         select
             .expr_as(col(installation::Column::PackId), "subject")
-            .and_where(col(installation::Column::PackId).is_in(ids.iter().copied()));
+            .and_where(db.among(col(installation::Column::PackId), ids.iter().copied()));
     } else {
         let own_row = col(update::Column::InstallationId).eq(col(installation::Column::Id));
         select
             .expr_as(col(release::Column::Id), "subject")
             .inner_join(release::Entity, col(release::Column::PackId).eq(col(installation::Column::PackId)))
             .left_join(update::Entity, own_row.and(col(update::Column::ReleaseId).eq(col(release::Column::Id))))
-            .and_where(col(release::Column::Id).is_in(ids.iter().copied()))
+            .and_where(db.among(col(release::Column::Id), ids.iter().copied()))
             .and_where(is_one());
     }
     select.and_where(col(installation::Column::UninstalledAt).is_null()).and_where(checked(own));
@@ -102,7 +102,7 @@ async fn both(
 /// [`StoreError`](super::StoreError).
 pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, Spread>> {
     let statement = |ids: &[Uuid], packs| {
-        let mut select = among(scope, ids, packs);
+        let mut select = installations_of(db, scope, ids, packs);
         let subject = if packs { col(installation::Column::PackId) } else { col(release::Column::Id) };
         select
             .column((version::Entity, version::Column::Id))
@@ -133,7 +133,7 @@ pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> Sto
 /// [`StoreError`](super::StoreError).
 pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid], packs| {
-        let mut select = among(scope, ids, packs);
+        let mut select = installations_of(db, scope, ids, packs);
         select.expr_as(col(installation::Column::AccountId).count_distinct(), "count");
         by_subject(select, packs)
     };
@@ -147,7 +147,7 @@ pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> S
 /// [`StoreError`](super::StoreError).
 pub async fn frozen(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid], packs| {
-        let mut select = among(scope, ids, packs);
+        let mut select = installations_of(db, scope, ids, packs);
         select.expr_as(Expr::cust("COUNT(*)"), "count").and_where(entitled().not());
         by_subject(select, packs)
     };
@@ -236,11 +236,11 @@ async fn beginnings(
     asked: &[AdoptionOf],
 ) -> StoreResult<HashMap<AdoptionOf, Beginning>> {
     let mut beginnings: HashMap<AdoptionOf, Beginning> = HashMap::new();
-    for (of, row) in both(db, asked, |ids, packs| firsts(scope, ids, packs)).await? {
+    for (of, row) in both(db, asked, |ids, packs| firsts(db, scope, ids, packs)).await? {
         let first: Option<DateTimeUtc> = row.try_get("", "first")?;
         beginnings.insert(of, Beginning { first, waiting: Vec::new() });
     }
-    for (of, row) in both(db, asked, |ids, packs| waiting(scope, ids, packs)).await? {
+    for (of, row) in both(db, asked, |ids, packs| waiting(db, scope, ids, packs)).await? {
         let row = Waiting::from_query_result(&row, "")?;
         debug_assert_eq!(row.subject, of.id());
         beginnings.entry(of).or_default().waiting.push((row.created_at, row.count));
@@ -248,7 +248,7 @@ async fn beginnings(
     Ok(beginnings)
 }
 
-fn firsts(scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+fn firsts(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
     let (id, tallied) = if packs {
         (col(pack::Column::Id), col(tally::Column::PackId))
     } else {
@@ -261,7 +261,7 @@ fn firsts(scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
     select
         .expr_as(id.clone(), "subject")
         .expr_as(Expr::SubQuery(None, Box::new(first.into())), "first")
-        .and_where(id.is_in(ids.iter().copied()));
+        .and_where(db.among(id, ids.iter().copied()));
     let publisher = Expr::from(scope.publisher_id().0);
     if packs {
         select.from(pack::Entity).and_where(checked(col(pack::Column::PublisherId).eq(publisher)));
@@ -271,14 +271,14 @@ fn firsts(scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
     select
 }
 
-fn waiting(scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+fn waiting(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
     let mut select = super::releases::still_coming(scope);
     let subject = if packs { col(release::Column::PackId) } else { col(release::Column::Id) };
     select
         .expr_as(subject.clone(), "subject")
         .column((release::Entity, release::Column::CreatedAt))
         .expr_as(Expr::cust("COUNT(*)"), "count")
-        .and_where(subject.is_in(ids.iter().copied()))
+        .and_where(db.among(subject, ids.iter().copied()))
         .add_group_by([col(release::Column::Id), col(release::Column::PackId), col(release::Column::CreatedAt)]);
     select
 }
@@ -380,5 +380,6 @@ fn read(row: &QueryResult) -> StoreResult<Tally> {
         applied_immediately: sum("applied_immediately")?,
         skipped: sum("skipped")?,
         failed: sum("failed")?,
+        ..Tally::default()
     })
 }

@@ -69,7 +69,7 @@ pub async fn packs_by_ids(
     ids: &[PackId],
 ) -> StoreResult<HashMap<PackId, AvailablePack>> {
     let rows = seen(scope, now)
-        .filter(col(pack::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
         .into_model::<Row>()
         .all(db.reader())
         .await?;
@@ -158,7 +158,7 @@ pub async fn versions_by_ids(
         .take();
     let had = pack_is_seen(scope, now, col(version::Column::PackId)).and(Expr::exists(by_update));
     let rows = version::Entity::find()
-        .filter(id().is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(id(), ids.iter().map(|id| id.0)))
         .filter(col(version::Column::PublisherId).eq(scope.publisher_id().0))
         .filter(Expr::exists(in_force_or_offered).or(Expr::exists(installed)).or(had))
         .all(db.reader())
@@ -195,7 +195,7 @@ pub async fn releases_by_ids(
         .and_where(update_row_is_shown())
         .take();
     let rows = release::Entity::find()
-        .filter(id().is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(id(), ids.iter().map(|id| id.0)))
         .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
         .filter(pack_is_seen(scope, now, col(release::Column::PackId)))
         .filter(Expr::exists(announced).or(Expr::exists(came)))
@@ -239,7 +239,7 @@ pub async fn pages(
             Some(search) => described_as(db, scope, now, search).await?,
             None => Vec::new(),
         };
-        let select = filtered(scope, now, &key.0, &described);
+        let select = filtered(db, scope, now, &key.0, &described);
         wanted.push((key.clone(), Wanted { select, order: by_name(), request: key.1.clone() }));
     }
     let pages = page::pages(db, wanted).await?;
@@ -265,7 +265,13 @@ async fn described_as(db: &Db, scope: &ManagedScope, now: Instant, search: &str)
     Ok(found.map(|(id, _)| id).collect())
 }
 
-fn filtered(scope: &ManagedScope, now: Instant, filter: &AvailableFilter, described: &[Uuid]) -> SelectStatement {
+fn filtered(
+    db: &Db,
+    scope: &ManagedScope,
+    now: Instant,
+    filter: &AvailableFilter,
+    described: &[Uuid],
+) -> SelectStatement {
     use pack::Column as P;
     let account = scope.account_id();
     let installed = |wanted: bool| {
@@ -274,7 +280,7 @@ fn filtered(scope: &ManagedScope, now: Instant, filter: &AvailableFilter, descri
     };
     let mut select = offered(scope, now).into_query();
     if let Some(search) = &filter.search {
-        select.and_where(contains(col(P::NameKey), search).or(col(P::Id).is_in(described.iter().copied())));
+        select.and_where(contains(col(P::NameKey), search).or(db.among(col(P::Id), described.iter().copied())));
     }
     select
         .and_where_option(filter.installation_type.map(|kind| col(P::InstallationType).eq(kind.stored())))

@@ -28,7 +28,7 @@ pub async fn by_ids(
     let owner = scope.publisher_id();
     let load = async |ids: Vec<ComponentVersionId>| {
         let rows = version::Entity::find()
-            .filter(col(version::Column::Id).is_in(ids.iter().map(|id| id.0)))
+            .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .filter(col(version::Column::OwnerId).eq(owner.0))
             .all(db.reader())
             .await?;
@@ -57,7 +57,7 @@ pub async fn manifests(
         let of_owner = Query::select()
             .column(version::Column::Id)
             .from(version::Entity)
-            .and_where(col(version::Column::Id).is_in(ids.iter().map(|id| id.0)))
+            .and_where(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .and_where(col(version::Column::OwnerId).eq(owner.0))
             .take();
         let rows = manifest_entry::Entity::find()

@@ -24,7 +24,7 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<H
     let owner = scope.account_id();
     let load = async |ids: Vec<ComponentId>| {
         let rows = component::Entity::find()
-            .filter(col(component::Column::Id).is_in(ids.iter().map(|id| id.0)))
+            .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
             .filter(col(component::Column::OwnerId).eq(owner.0))
             .all(db.reader())
             .await?;
@@ -74,7 +74,7 @@ pub async fn latest(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<H
         .column(component::Column::Id)
         .column(component::Column::LatestShareableId)
         .column(component::Column::LatestPublicationId)
-        .filter(col(component::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
         .filter(col(component::Column::OwnerId).eq(scope.account_id().0))
         .into_model::<LatestRow>()
         .all(db.reader())
@@ -148,13 +148,14 @@ fn addable(to: AddableTo) -> Expr {
         DeploymentModel::Legacy => component::Column::LatestPublicationId,
     };
     let in_draft = Query::select()
-        .column(draft_row::Column::ComponentId)
+        .expr(Expr::cust("1"))
         .from(draft_row::Entity)
         .and_where(col(draft_row::Column::PackId).eq(to.pack_id.0))
+        .and_where(col(draft_row::Column::ComponentId).eq(col(component::Column::Id)))
         .take();
     of_types(col(component::Column::ComponentType), taken)
         .and(col(newest).is_not_null())
-        .and(col(component::Column::Id).not_in_subquery(in_draft))
+        .and(Expr::exists(in_draft).not())
 }
 
 fn filtered(scope: Scope, filter: &ComponentFilter) -> SelectStatement {

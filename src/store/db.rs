@@ -29,7 +29,7 @@ pub enum DatabaseKind {
 pub(in crate::store) const MIGRATION_LOCK: i64 = 0x6d69_6772_6174_6531;
 
 /// Is told of each SQL statement that is run: for tests that count them.
-pub type StatementObserver = Arc<dyn Fn(&str) + Send + Sync>;
+pub type StatementObserver = Arc<dyn Fn(&sea_orm::Statement) + Send + Sync>;
 
 /// How to reach a database.
 #[derive(Clone, Default)]

@@ -64,7 +64,7 @@ pub async fn of_packs(
         .from(draft_row::Entity)
         .inner_join(integration_pack::Entity, col(integration_pack::Column::Id).eq(col(draft_row::Column::PackId)))
         .inner_join(component::Entity, col(component::Column::Id).eq(col(draft_row::Column::ComponentId)))
-        .and_where(col(draft_row::Column::PackId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(draft_row::Column::PackId), ids.iter().map(|id| id.0)))
         // A draft holds its publisher's components and nobody else's.
         .and_where(checked(col(component::Column::OwnerId).eq(scope.publisher_id().0)))
         .take();
@@ -113,7 +113,7 @@ pub async fn items(
         .select_only()
         .columns([content_key::Column::ComponentId, content_key::Column::ContentKey])
         .filter(col(content_key::Column::PackId).eq(pack.0))
-        .filter(col(content_key::Column::ComponentId).is_in(ids.0.iter().map(|id| id.0)))
+        .filter(db.among(col(content_key::Column::ComponentId), ids.0.iter().map(|id| id.0)))
         .into_tuple()
         .all(db.reader())
         .await?;

@@ -199,7 +199,7 @@ pub async fn any(db: &Db, scope: Scope, interest: &Interest) -> StoreResult<bool
 /// [`StoreError`](super::StoreError).
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashMap<EventId, Event>> {
     let found = event::Entity::find()
-        .filter(col(event::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(event::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(visible(scope)))
         .all(db.reader())
         .await?;

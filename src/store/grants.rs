@@ -68,17 +68,19 @@ pub(in crate::store) fn pack_is_available(account: AccountId, now: Instant) -> E
     col(pack::Column::DeletedAt).is_null().and(offered.or(has_installed(account, id())))
 }
 
-/// Whether `id` names none of the publisher's deleted packs: what still hangs on one is hidden from the
-/// deletion on, also before a batch has come to it (R47, R49). There are few of them, so that they are
-/// looked up once and not for each row.
-pub(in crate::store) fn of_living_pack(scope: Scope, id: Expr) -> Expr {
+/// Whether `id` names no deleted pack: what still hangs on one is hidden from the deletion on, also before a
+/// batch has come to it (R47, R49). Asked with EXISTS: PostgreSQL goes through all that a `NOT IN` of a subquery
+/// gives for each row, once that is more than its working memory takes.
+pub(in crate::store) fn of_living_pack(id: Expr) -> Expr {
+    // Under a name of its own, as the statement around it may be about packs.
+    let of_deleted = |column: pack::Column| Expr::col(("deleted_pack", column));
     let deleted = Query::select()
-        .column(pack::Column::Id)
-        .from(pack::Entity)
-        .and_where(col(pack::Column::PublisherId).eq(scope.publisher_id().0))
-        .and_where(col(pack::Column::DeletedAt).is_not_null())
+        .expr(Expr::cust("1"))
+        .from_as(pack::Entity, "deleted_pack")
+        .and_where(of_deleted(pack::Column::Id).eq(id))
+        .and_where(of_deleted(pack::Column::DeletedAt).is_not_null())
         .take();
-    id.not_in_subquery(deleted)
+    Expr::exists(deleted).not()
 }
 
 /// The rows of `installation` that a scope may see: a publisher those of its packs, a managed account
@@ -88,8 +90,7 @@ pub(in crate::store) fn installation_is_seen(scope: Scope) -> Expr {
         Scope::Publisher(scope) => col(installation::Column::PublisherId).eq(scope.publisher_id().0),
         Scope::Managed(scope) => col(installation::Column::AccountId).eq(scope.account_id().0),
     };
-    own.and(col(installation::Column::UninstalledAt).is_null())
-        .and(of_living_pack(scope, col(installation::Column::PackId)))
+    own.and(col(installation::Column::UninstalledAt).is_null()).and(of_living_pack(col(installation::Column::PackId)))
 }
 
 /// Which of these installations are entitled; the others are frozen (R45).
@@ -104,7 +105,7 @@ pub async fn entitled_installations(
     let found: Vec<sea_orm::prelude::Uuid> = installation::Entity::find()
         .select_only()
         .column(installation::Column::Id)
-        .filter(col(installation::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
         .filter(installation_is_seen(scope))
         .filter(entitled())
         .into_tuple()

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::{account_group as group, account_group_member as member, library_share, pack_share as share};
-use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use super::grants::col;
@@ -19,7 +19,7 @@ use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
 /// [`StoreError`](super::StoreError).
 pub async fn by_ids(db: &Db, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<HashMap<GroupId, AccountGroup>> {
     let rows = group::Entity::find()
-        .filter(col(group::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(group::Column::Id), ids.iter().map(|id| id.0)))
         .filter(col(group::Column::PublisherId).eq(scope.publisher_id().0))
         .all(db.reader())
         .await?;
@@ -67,6 +67,8 @@ fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
             .and_where(col(share::Column::PackId).eq(pack.0))
             .take()
     };
+    // The group at hand: `NOT IN` of a subquery is gone through for each row once it is large.
+    let shared_with_it = |pack: PackId| sharing(pack).and_where(col(share::Column::GroupId).eq(col(G::Id))).take();
     let taking = |process: LibraryProcessId| {
         Query::select()
             .column(library_share::Column::GroupId)
@@ -84,7 +86,7 @@ fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
     let mut select = group::Entity::find().filter(col(G::PublisherId).eq(scope.publisher_id().0)).into_query();
     select
         .and_where_option(filter.search.as_deref().map(|search| contains(col(G::NameKey), search)))
-        .and_where_option(filter.without_pack.map(|pack| col(G::Id).not_in_subquery(sharing(pack))))
+        .and_where_option(filter.without_pack.map(|pack| Expr::exists(shared_with_it(pack)).not()))
         .and_where_option(filter.with_pack.map(|pack| col(G::Id).in_subquery(sharing(pack))))
         .and_where_option(filter.with_process.map(|process| col(G::Id).in_subquery(taking(process))))
         .and_where_option(filter.with_account.map(|account| col(G::Id).in_subquery(holding(account))));

@@ -28,7 +28,7 @@ pub async fn by_ids(
     ids: &[InstallationId],
 ) -> StoreResult<HashMap<InstallationId, Installation>> {
     let rows = installation::Entity::find()
-        .filter(col(installation::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
         .filter(installation_is_seen(scope))
         .all(db.reader())
         .await?;

@@ -54,7 +54,7 @@ pub async fn by_ids(
     ids: &[LibraryProcessId],
 ) -> StoreResult<HashMap<LibraryProcessId, LibraryProcess>> {
     let rows = process::Entity::find()
-        .filter(col(process::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(process::Column::Id), ids.iter().map(|id| id.0)))
         .filter(seen(scope))
         .all(db.reader())
         .await?;
@@ -71,7 +71,7 @@ pub async fn of_packages(
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashMap<ComponentVersionId, LibraryProcess>> {
     let rows = process::Entity::find()
-        .filter(col(process::Column::ComponentVersionId).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
         .filter(seen(Scope::Publisher(scope)))
         .filter(is_offered())
         .all(db.reader())
@@ -87,7 +87,7 @@ pub async fn copy_sources(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreRe
     let own = Query::select()
         .column(component::Column::Id)
         .from(component::Entity)
-        .and_where(col(component::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(col(component::Column::OwnerId).eq(scope.account_id().0))
         .take();
     let rows = copy::Entity::find().filter(col(copy::Column::ComponentId).in_subquery(own)).all(db.reader()).await?;

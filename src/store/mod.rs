@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod address;
 pub mod adoption;
+mod among;
 pub mod audit;
 pub mod available;
 mod cache;
@@ -31,6 +32,7 @@ pub mod page;
 mod pool;
 pub mod private_file;
 mod probe;
+mod progress;
 mod reader;
 pub mod releases;
 pub mod scope;

@@ -32,7 +32,7 @@ pub async fn by_ids(
     let publisher = scope.publisher_id();
     let load = async |ids: Vec<PackVersionId>| {
         let rows = version::Entity::find()
-            .filter(col(version::Column::Id).is_in(ids.iter().map(|id| id.0)))
+            .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .filter(col(version::Column::PublisherId).eq(publisher.0))
             .all(db.reader())
             .await?;
@@ -100,7 +100,7 @@ pub async fn contents(
                     .eq(col(version::Column::PackId))
                     .and(col(content_key::Column::ComponentId).eq(col(item::Column::ComponentId))),
             )
-            .and_where(col(item::Column::PackVersionId).is_in(ids.iter().map(|id| id.0)))
+            .and_where(db.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
             .and_where(col(version::Column::PublisherId).eq(publisher.0))
             .take();
         let rows = db.reader().query_all(&rows).await?;
@@ -142,7 +142,7 @@ pub async fn by_numbers(
     // All packs and all numbers, as a long chain of pairs is more than SQLite takes; what nobody asked for
     // is left by the loader.
     let rows = version::Entity::find()
-        .filter(col(version::Column::PackId).is_in(keys.iter().map(|(pack, _)| pack.0)))
+        .filter(db.among(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
         .filter(col(version::Column::Number).is_in(keys.iter().map(|(_, number)| *number)))
         .filter(col(version::Column::PublisherId).eq(scope.publisher_id().0))
         .all(db.reader())
@@ -195,7 +195,7 @@ pub async fn installation_counts(
         .column(installation::Column::VersionId)
         .expr_as(Expr::cust("COUNT(*)"), "count")
         .from(installation::Entity)
-        .and_where(col(installation::Column::VersionId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(installation::Column::VersionId), ids.iter().map(|id| id.0)))
         .and_where(col(installation::Column::UninstalledAt).is_null())
         .and_where(col(installation::Column::PublisherId).eq(scope.publisher_id().0))
         .group_by_col(installation::Column::VersionId)

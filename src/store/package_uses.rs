@@ -32,7 +32,7 @@ pub async fn deletions(
         .select_only()
         .column(version::Column::Id)
         .column(version::Column::DeletedAt)
-        .filter(col(version::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(col(version::Column::OwnerId).eq(scope.publisher_id().0)))
         .filter(col(version::Column::DeletedAt).is_not_null())
         .into_tuple()
@@ -52,9 +52,9 @@ pub async fn in_use(
     now: Instant,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashSet<ComponentVersionId>> {
-    let select = pinned(scope, ids)
-        .union(UnionType::All, in_force(scope, now, ids))
-        .union(UnionType::All, in_library(scope, ids))
+    let select = pinned(db, scope, ids)
+        .union(UnionType::All, in_force(db, scope, now, ids))
+        .union(UnionType::All, in_library(db, scope, ids))
         .take();
     let rows = db.reader().query_all(&select).await?;
     rows.iter().map(|row| Ok(Uuid::try_get_by_index(row, 0).map_err(DbErr::from)?.into())).collect()
@@ -65,27 +65,27 @@ fn own(scope: PublisherScope) -> Expr {
     checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0).and(col(pack::Column::DeletedAt).is_null()))
 }
 
-fn pinned(scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
+fn pinned(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
     Query::select()
         .column((draft_row::Entity, draft_row::Column::PinnedVersionId))
         .from(draft_row::Entity)
         .inner_join(pack::Entity, col(pack::Column::Id).eq(col(draft_row::Column::PackId)))
-        .and_where(col(draft_row::Column::PinnedVersionId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(draft_row::Column::PinnedVersionId), ids.iter().map(|id| id.0)))
         .and_where(own(scope))
         .take()
 }
 
-fn in_library(scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
+fn in_library(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
     Query::select()
         .column((library_process::Entity, library_process::Column::ComponentVersionId))
         .from(library_process::Entity)
-        .and_where(col(library_process::Column::ComponentVersionId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(library_process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
         .and_where(col(library_process::Column::PublisherId).eq(scope.publisher_id().0))
         .and_where(is_offered())
         .take()
 }
 
-fn in_force(scope: PublisherScope, now: Instant, ids: &[ComponentVersionId]) -> SelectStatement {
+fn in_force(db: &Db, scope: PublisherScope, now: Instant, ids: &[ComponentVersionId]) -> SelectStatement {
     let is = |column| col(column).eq(col(pack_version::Column::Id));
     // From a window's start on the pending version is the current one (R30).
     let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
@@ -94,7 +94,7 @@ fn in_force(scope: PublisherScope, now: Instant, ids: &[ComponentVersionId]) -> 
         .from(item::Entity)
         .inner_join(pack_version::Entity, col(pack_version::Column::Id).eq(col(item::Column::PackVersionId)))
         .inner_join(pack::Entity, col(pack::Column::Id).eq(col(pack_version::Column::PackId)))
-        .and_where(col(item::Column::ComponentVersionId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(item::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
         .and_where(own(scope))
         .and_where(is(pack::Column::PendingVersionId).or(is(pack::Column::CurrentVersionId).and(not_due)))
         .take()

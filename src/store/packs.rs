@@ -26,7 +26,7 @@ use crate::domain::pack::{InstallationType, Pack, PackState};
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn by_ids(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {
-    let named = col(pack::Column::Id).is_in(ids.iter().map(|id| id.0));
+    let named = db.among(col(pack::Column::Id), ids.iter().map(|id| id.0));
     let own = checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0));
     let rows = pack::Entity::find().filter(named).filter(own).all(db.reader()).await?;
     rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::pack(row)?)))).collect()
@@ -47,7 +47,7 @@ pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResu
         .select_only()
         .column(task::Column::PackId)
         .column(task::Column::ReleaseId)
-        .filter(col(task::Column::PackId).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(task::Column::PackId), ids.iter().map(|id| id.0)))
         .filter(col(task::Column::PublisherId).eq(scope.publisher_id().0))
         .filter(col(task::Column::Moves).eq(true))
         .into_tuple()

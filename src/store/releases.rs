@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{account, installation, installation_update as update, pack_release as release};
+use entity::{account, installation, installation_update as update, pack_release as release, release_tally as tally};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
@@ -14,38 +14,41 @@ use super::convert::{self, Stored as _};
 use super::grants::{col, entitled, of_living_pack};
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
 use super::scope::{PublisherScope, Scope};
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, progress};
 use crate::domain::Instant;
 use crate::domain::account::AccountStatus;
 use crate::domain::event::Progress;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::installation::{UpdateMethod, UpdateState, effective_state};
+use crate::domain::installation::UpdateState;
 use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
 
-/// The releases with these ids, of packs of the reader's publisher.
-///
-/// # Errors
-/// [`StoreError`](super::StoreError).
-pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, Arc<Release>>> {
-    let rows = release::Entity::find()
-        .filter(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
-        .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
-        .filter(of_living_pack(scope, col(release::Column::PackId)))
-        .all(db.reader())
-        .await?;
-    rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::release(row)?)))).collect()
+/// A release, and whether its pack is there.
+#[derive(Clone, Debug)]
+pub struct FoundRelease {
+    pub release: Arc<Release>,
+    /// A deleted pack is hidden from the deletion on, and so are its releases (R47): they are reached alone from
+    /// what tells of the deletion.
+    pub of_living_pack: bool,
 }
 
-/// One of the publisher's releases, also of a pack that was deleted.
+/// The releases with these ids, of packs of the reader's publisher, deleted ones too.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
-pub async fn of_any_pack(db: &Db, scope: PublisherScope, id: ReleaseId) -> StoreResult<Option<Release>> {
-    let found = release::Entity::find_by_id(id.0)
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
+    let mut select = release::Entity::find()
+        .filter(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
-        .one(db.reader())
-        .await?;
-    found.map(convert::release).transpose()
+        .into_query();
+    select.expr_as(of_living_pack(col(release::Column::PackId)), "of_living_pack");
+    let rows = db.reader().query_all(&select).await?;
+    rows.iter()
+        .map(|row| {
+            let release = convert::release(release::Model::from_query_result(row, "")?)?;
+            let of_living_pack = row.try_get("", "of_living_pack")?;
+            Ok((release.id, FoundRelease { release: Arc::new(release), of_living_pack }))
+        })
+        .collect()
 }
 
 /// Which releases.
@@ -90,7 +93,7 @@ fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> Sele
     let in_states = |states: &Vec<ReleaseState>| {
         states.iter().map(|state| in_state(*state, now)).reduce(Expr::or).unwrap_or_else(nothing)
     };
-    let living = of_living_pack(Scope::Publisher(scope), col(release::Column::PackId));
+    let living = of_living_pack(col(release::Column::PackId));
     let mut select = release::Entity::find().filter(own).filter(living).into_query();
     select
         .and_where_option(filter.states.as_ref().map(in_states))
@@ -113,31 +116,6 @@ fn in_state(state: ReleaseState, now: Instant) -> Expr {
     }
 }
 
-/// Counts installations whose update is in this state.
-fn add(progress: &mut Progress, state: UpdateState, how: Option<UpdateMethod>, count: i64) {
-    match state {
-        UpdateState::Offered => progress.offered += count,
-        UpdateState::Applied => {
-            progress.applied += count;
-            if how == Some(UpdateMethod::Early) {
-                progress.applied_early += count;
-            }
-        }
-        UpdateState::Skipped => progress.skipped += count,
-        UpdateState::Failed => progress.failed += count,
-        UpdateState::Withdrawn => progress.withdrawn += count,
-    }
-}
-
-#[derive(FromQueryResult)]
-struct Group {
-    release_id: Uuid,
-    release_state: String,
-    state: String,
-    how: Option<String>,
-    count: i64,
-}
-
 #[derive(FromQueryResult)]
 struct Waiting {
     release_id: Uuid,
@@ -149,38 +127,29 @@ struct Waiting {
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, Progress>> {
-    let mut progress: HashMap<ReleaseId, Progress> = ids.iter().map(|id| (*id, Progress::default())).collect();
-    for row in db.reader().query_all(&settled(scope, ids)).await? {
-        let row = Group::from_query_result(&row, "")?;
-        let state = effective_state(UpdateState::read(&row.state)?, ReleaseState::read(&row.release_state)?);
-        let how = row.how.as_deref().map(UpdateMethod::read).transpose()?;
-        add(progress.entry(row.release_id.into()).or_default(), state, how, row.count);
+    let mut so_far: HashMap<ReleaseId, Progress> = ids.iter().map(|id| (*id, Progress::default())).collect();
+    for row in db.reader().query_all(&tallied(db, scope, ids)).await? {
+        let (release, state): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "state")?);
+        so_far.insert(release.into(), progress::read(&row)?.read_in(ReleaseState::read(&state)?));
     }
-    for row in db.reader().query_all(&waiting(scope, ids)).await? {
+    for row in db.reader().query_all(&waiting(db, scope, ids)).await? {
         let row = Waiting::from_query_result(&row, "")?;
-        progress.entry(row.release_id.into()).or_default().offered += row.count;
+        so_far.entry(row.release_id.into()).or_default().offered += row.count;
     }
-    Ok(progress)
+    Ok(so_far)
 }
 
-/// The updates that are written, counted.
-fn settled(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
-    Query::select()
-        .column((update::Entity, update::Column::ReleaseId))
-        .expr_as(col(release::Column::State), "release_state")
-        .columns([(update::Entity, update::Column::State), (update::Entity, update::Column::How)])
-        .expr_as(Expr::cust("COUNT(*)"), "count")
-        .from(update::Entity)
-        .inner_join(release::Entity, col(release::Column::Id).eq(col(update::Column::ReleaseId)))
-        .and_where(col(update::Column::ReleaseId).is_in(ids.iter().map(|id| id.0)))
+/// The updates that are written, by what is tallied of them.
+fn tallied(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+    let mut select = Query::select();
+    select
+        .columns([(release::Entity, release::Column::Id), (release::Entity, release::Column::State)])
+        .from(release::Entity)
+        .inner_join(tally::Entity, col(tally::Column::ReleaseId).eq(col(release::Column::Id)))
+        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
-        .add_group_by([
-            col(update::Column::ReleaseId),
-            col(release::Column::State),
-            col(update::Column::State),
-            col(update::Column::How),
-        ])
-        .take()
+        .add_group_by([col(release::Column::Id), col(release::Column::State)]);
+    progress::sums(&mut select).take()
 }
 
 /// The installations that open releases have still to come to: those without an update of it and at
@@ -204,12 +173,12 @@ pub(in crate::store) fn still_coming(scope: PublisherScope) -> SelectStatement {
         .take()
 }
 
-fn waiting(scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+fn waiting(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
     let mut select = still_coming(scope);
     select
         .expr_as(col(release::Column::Id), "release_id")
         .expr_as(Expr::cust("COUNT(*)"), "count")
-        .and_where(col(release::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .add_group_by([col(release::Column::Id)]);
     select
 }
@@ -226,7 +195,7 @@ pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> Sto
         .from(update::Entity)
         .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
         .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
-        .and_where(col(update::Column::ReleaseId).is_in(ids.iter().map(|id| id.0)))
+        .and_where(db.among(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
         .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
         .and_where(checked(col(update::Column::PublisherId).eq(scope.publisher_id().0)))
         .and_where(col(installation::Column::UninstalledAt).is_null())

@@ -135,7 +135,7 @@ impl Session {
         if let (Some(observer), Command::Execute(statement) | Command::One(statement) | Command::All(statement)) =
             (&self.pool.observer, command)
         {
-            observer(&statement.sql);
+            observer(statement);
         }
         ran.map_err(|error| {
             let error = Arc::new(error);

@@ -20,7 +20,7 @@ use crate::domain::id::TokenId;
 /// [`StoreError`](super::StoreError).
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, ApiToken>> {
     let rows = token::Entity::find()
-        .filter(col(token::Column::Id).is_in(ids.iter().map(|id| id.0)))
+        .filter(db.among(col(token::Column::Id), ids.iter().map(|id| id.0)))
         .filter(col(token::Column::AccountId).eq(scope.account_id().0))
         .all(db.reader())
         .await?;

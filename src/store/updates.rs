@@ -147,7 +147,7 @@ pub(in crate::store) fn seen(scope: Scope, now: Instant) -> SelectStatement {
         Scope::Publisher(scope) => {
             select
                 .and_where(col(installation::Column::PublisherId).eq(scope.publisher_id().0))
-                .and_where(of_living_pack(Scope::Publisher(scope), col(installation::Column::PackId)));
+                .and_where(of_living_pack(col(installation::Column::PackId)));
         }
         Scope::Managed(scope) => {
             let row = has_row().and(update_row_is_shown());
@@ -254,8 +254,8 @@ pub async fn by_ids(
 ) -> StoreResult<HashMap<UpdateId, SeenUpdate>> {
     let mut select = seen(scope, now);
     select
-        .and_where(col(installation::Column::Id).is_in(ids.iter().map(|id| id.installation.0)))
-        .and_where(col(release::Column::Id).is_in(ids.iter().map(|id| id.release.0)));
+        .and_where(db.among(col(installation::Column::Id), ids.iter().map(|id| id.installation.0)))
+        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.release.0)));
     let found = rows(db, &select, now).await?;
     Ok(found.into_iter().map(|seen| (seen.update.id, seen)).collect())
 }
@@ -271,7 +271,7 @@ pub async fn pending_of(
     ids: &[InstallationId],
 ) -> StoreResult<HashMap<InstallationId, SeenUpdate>> {
     let mut select = pending(scope, now);
-    select.and_where(col(installation::Column::Id).is_in(ids.iter().map(|id| id.0)));
+    select.and_where(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)));
     let found = rows(db, &select, now).await?;
     Ok(found.into_iter().map(|seen| (seen.update.id.installation, seen)).collect())
 }

@@ -110,15 +110,15 @@ type Hook = Box<dyn FnMut(&str) + Send>;
 /// Looks at the SQL statements of an app.
 #[derive(Default)]
 struct Spy {
-    statements: Vec<String>,
+    statements: Vec<sea_orm::Statement>,
     hook: Option<Hook>,
 }
 
 impl Spy {
-    fn saw(&mut self, sql: &str) {
-        self.statements.push(sql.to_owned());
+    fn saw(&mut self, statement: &sea_orm::Statement) {
+        self.statements.push(statement.clone());
         if let Some(hook) = &mut self.hook {
-            hook(sql);
+            hook(&statement.sql);
         }
     }
 }
@@ -246,6 +246,15 @@ impl TestApp {
 
     /// The SQL statements that `work` runs on this app's connections, in their order.
     pub(crate) async fn statements_of<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
+        let (result, seen) = self.statements_with_values_of(work).await;
+        (result, seen.into_iter().map(|statement| statement.sql).collect())
+    }
+
+    /// The same with their values.
+    pub(crate) async fn statements_with_values_of<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> (T, Vec<sea_orm::Statement>) {
         self.spy().statements.clear();
         let result = work.await;
         let seen = std::mem::take(&mut self.spy().statements);
@@ -265,7 +274,9 @@ impl TestApp {
 
 fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, spy: &Arc<Mutex<Spy>>) -> AppOptions {
     let spy = spy.clone();
-    let observer = move |sql: &str| spy.lock().unwrap_or_else(PoisonError::into_inner).saw(sql);
+    let observer = move |statement: &sea_orm::Statement| {
+        spy.lock().unwrap_or_else(PoisonError::into_inner).saw(statement);
+    };
     AppOptions {
         settings: setup.settings.clone(),
         demo: setup.demo,

@@ -37,7 +37,7 @@ pub async fn lock_managed(tx: &Tx, scope: &PublisherScope, id: AccountId) -> Sto
 /// [`StoreError`](crate::store::StoreError).
 pub async fn lock_managed_all(tx: &Tx, scope: &PublisherScope, ids: &[AccountId]) -> StoreResult<Vec<Account>> {
     let select = account::Entity::find()
-        .filter(account::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(account::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
         .filter(account::Column::Kind.eq(AccountKind::Managed.stored()))
         .order_by_asc(account::Column::Id);

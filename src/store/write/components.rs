@@ -34,7 +34,7 @@ pub struct Counters {
 /// [`StoreError`](crate::store::StoreError).
 pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> StoreResult<Vec<Counters>> {
     let select = component::Entity::find()
-        .filter(component::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
         .order_by_asc(component::Column::Id);
     locked(select)
@@ -67,7 +67,7 @@ pub async fn types(
         .select_only()
         .column(component::Column::Id)
         .column(component::Column::ComponentType)
-        .filter(component::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
         .into_tuple()
         .all(tx.conn())
@@ -263,7 +263,7 @@ pub async fn with_shareable_version(tx: &Tx, ids: &[ComponentId], kind: VersionK
         VersionKind::Publication => component::Column::LatestPublicationId,
     };
     let select = component::Entity::find()
-        .filter(component::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(latest.is_not_null())
         .order_by_asc(component::Column::Id);
     Ok(super::held(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())

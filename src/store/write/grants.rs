@@ -6,7 +6,7 @@ use entity::{
     account, account_group, account_group_member, announced_grant, installation, integration_pack, library_share,
     pack_share,
 };
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait as _, QueryFilter,
     QueryOrder as _, QuerySelect as _, TryGetable as _,
@@ -31,7 +31,7 @@ fn uuids<T: Copy + Into<Uuid>>(ids: &[T]) -> Vec<Uuid> {
 /// [`StoreError`](crate::store::StoreError).
 pub async fn lock_groups(tx: &Tx, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<Vec<AccountGroup>> {
     let select = account_group::Entity::find()
-        .filter(account_group::Column::Id.is_in(uuids(ids)))
+        .filter(tx.among(account_group::Column::Id.into_expr(), uuids(ids)))
         .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
         .order_by_asc(account_group::Column::Id);
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::group).collect())
@@ -124,7 +124,7 @@ pub async fn delete_group(tx: &Tx, id: GroupId) -> StoreResult<()> {
 pub async fn members_among(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
     let found = account_group_member::Entity::find()
         .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
-        .filter(account_group_member::Column::AccountId.is_in(uuids(accounts)))
+        .filter(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
         .all(tx.conn())
         .await?;
     Ok(found.into_iter().map(|m| m.account_id.into()).collect())
@@ -151,7 +151,7 @@ pub async fn add_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> Sto
 pub async fn remove_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<()> {
     account_group_member::Entity::delete_many()
         .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
-        .filter(account_group_member::Column::AccountId.is_in(uuids(accounts)))
+        .filter(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -202,7 +202,7 @@ pub async fn share(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()>
 pub async fn unshare(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()> {
     pack_share::Entity::delete_many()
         .filter(pack_share::Column::PackId.eq(Uuid::from(pack)))
-        .filter(pack_share::Column::GroupId.is_in(uuids(groups)))
+        .filter(tx.among(pack_share::Column::GroupId.into_expr(), uuids(groups)))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -231,9 +231,7 @@ pub async fn entitled(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreRes
         return Ok(BTreeSet::new());
     }
     let select = granted_accounts(pack)
-        .and_where(
-            Expr::col((account_group_member::Entity, account_group_member::Column::AccountId)).is_in(uuids(accounts)),
-        )
+        .and_where(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
         .to_owned();
     let rows = tx.conn().query_all(&select).await?;
     rows.iter().map(|row| Ok(AccountId::from(Uuid::try_get_by_index(row, 0).map_err(sea_orm::DbErr::from)?))).collect()
@@ -246,33 +244,10 @@ pub async fn entitled(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreRes
 pub async fn announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
     let found = announced_grant::Entity::find()
         .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
-        .filter(announced_grant::Column::AccountId.is_in(uuids(accounts)))
+        .filter(tx.among(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
         .all(tx.conn())
         .await?;
     Ok(found.into_iter().map(|m| m.account_id.into()).collect())
-}
-
-/// Remembers to whom a pack is announced by this transaction.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn save_announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<()> {
-    if accounts.is_empty() {
-        return Ok(());
-    }
-    let keep = OnConflict::columns([announced_grant::Column::PackId, announced_grant::Column::AccountId])
-        .do_nothing()
-        .to_owned();
-    announced_grant::Entity::insert_many(
-        accounts.iter().map(|account| announced_grant::ActiveModel {
-            pack_id: Set(pack.into()),
-            account_id: Set((*account).into()),
-        }),
-    )
-    .on_conflict(keep)
-    .exec_without_returning(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// Forgets to whom a pack was announced.
@@ -282,7 +257,7 @@ pub async fn save_announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> St
 pub async fn forget_announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<()> {
     announced_grant::Entity::delete_many()
         .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
-        .filter(announced_grant::Column::AccountId.is_in(uuids(accounts)))
+        .filter(tx.among(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -330,12 +305,12 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], accounts: Option<&[AccountI
         )
         .to_owned();
     let mut select = installation::Entity::find()
-        .filter(installation::Column::PackId.is_in(uuids(packs)))
+        .filter(tx.among(installation::Column::PackId.into_expr(), uuids(packs)))
         .filter(installation::Column::UninstalledAt.is_null())
         .filter(installation::Column::FrozenAt.is_null())
         .filter(Expr::exists(grant).not());
     if let Some(accounts) = accounts {
-        select = select.filter(installation::Column::AccountId.is_in(uuids(accounts)));
+        select = select.filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts)));
     }
     Ok(select.count(tx.conn()).await?)
 }

@@ -1,9 +1,9 @@
 //! Installations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{account, heard_before, installation, installation_update};
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait as _, QueryFilter,
     QueryOrder as _, QuerySelect as _, QueryTrait as _,
@@ -18,6 +18,7 @@ use crate::domain::installation::Installation;
 use crate::domain::pack::InstallationType;
 use crate::domain::text;
 use crate::store::convert::{self, Stored as _};
+use crate::store::grants::col;
 use crate::store::scope::ManagedScope;
 use crate::store::{StoreError, StoreResult, Tx};
 
@@ -47,19 +48,21 @@ pub async fn batch(tx: &Tx, pack: PackId, after: Option<Uuid>, limit: u64) -> St
 /// [`StoreError`](crate::store::StoreError).
 pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Installation>> {
     let select = installation::Entity::find()
-        .filter(installation::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(installation::Column::UninstalledAt.is_null())
         .order_by_asc(installation::Column::Id);
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
 }
 
-/// The live installations of some accounts of a pack, locked, with whether a freeze was announced.
+/// The live installations of some packs in some accounts, by id, locked, with whether a freeze was announced.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn of_accounts(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<Vec<(Installation, bool)>> {
-    let select = live_of(pack)
-        .filter(installation::Column::AccountId.is_in(accounts.iter().map(|id| Uuid::from(*id))))
+pub async fn of_accounts(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<Vec<(Installation, bool)>> {
+    let select = installation::Entity::find()
+        .filter(installation::Column::UninstalledAt.is_null())
+        .filter(tx.among(installation::Column::PackId.into_expr(), packs.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(installation::Column::AccountId.into_expr(), accounts.iter().map(|id| Uuid::from(*id))))
         .order_by_asc(installation::Column::Id);
     let found = locked(select).all(tx.conn()).await?;
     Ok(found
@@ -218,7 +221,7 @@ pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) 
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
-    use sea_orm::sea_query::{Expr, Func};
+    use sea_orm::sea_query::Func;
     if ids.is_empty() {
         return Ok(());
     }
@@ -232,13 +235,40 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until
     installation::Entity::update_many()
         .set(row)
         .col_expr(installation::Column::HeardUntil, until.into())
-        .filter(installation::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .exec(tx.conn())
         .await?;
     Ok(())
 }
 
-/// Moves installations to a version. The one statement that does so.
+/// Moves installations, each to a version of its own pack.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: Instant) -> StoreResult<()> {
+    let versions: BTreeSet<_> = moves.iter().map(|(_, version)| *version).collect();
+    if versions.len() <= 1 {
+        let ids: Vec<_> = moves.iter().map(|(id, _)| *id).collect();
+        return match versions.first() {
+            Some(version) => move_to(tx, &ids, *version, at).await,
+            None => Ok(()),
+        };
+    }
+    for chunk in moves.chunks(500) {
+        let version = chunk.iter().fold(CaseStatement::new(), |cases, (id, version)| {
+            cases.case(col(installation::Column::Id).eq(id.0), Expr::val(version.0))
+        });
+        installation::Entity::update_many()
+            .col_expr(installation::Column::VersionId, version.finally(col(installation::Column::VersionId)).into())
+            .col_expr(installation::Column::MovedAt, Expr::val(at))
+            .filter(tx.among(col(installation::Column::Id), chunk.iter().map(|(id, _)| id.0)))
+            .exec(tx.conn())
+            .await?;
+    }
+    Ok(())
+}
+
+/// Moves installations to a version.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
@@ -273,7 +303,7 @@ pub async fn save_thawed(tx: &Tx, ids: &[InstallationId], heard_from: i64) -> St
     if ids.is_empty() {
         return Ok(());
     }
-    let is_meant = || I::Id.is_in(ids.iter().map(|id| Uuid::from(*id)));
+    let is_meant = || tx.among(I::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id)));
     let over = installation::Entity::find()
         .select_only()
         .columns([I::AccountId, I::PackId, I::Id, I::HeardFrom, I::HeardUntil])
@@ -302,7 +332,7 @@ async fn change_many(tx: &Tx, ids: &[InstallationId], row: installation::ActiveM
     }
     installation::Entity::update_many()
         .set(row)
-        .filter(installation::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -320,33 +350,28 @@ pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMa
         .select_only()
         .column(account::Column::Id)
         .column(account::Column::Status)
-        .filter(account::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .into_tuple()
         .all(tx.conn())
         .await?;
     found.into_iter().map(|(id, status)| Ok((id.into(), AccountStatus::read(&status)?))).collect()
 }
 
-/// How many live installations of a pack are after one, by id, and still to be come to by a rollout.
+/// How many live installations of a pack have neither a version nor an update by the release that makes it:
+/// a rollout has still to come to them. This counts the whole install base, so call it once a rollout.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn left_after(
-    tx: &Tx,
-    pack: PackId,
-    release: ReleaseId,
-    version: PackVersionId,
-    after: Uuid,
-) -> StoreResult<i64> {
-    let settled = Query::select()
-        .column(installation_update::Column::InstallationId)
+pub async fn without_update(tx: &Tx, pack: PackId, release: ReleaseId, version: PackVersionId) -> StoreResult<i64> {
+    let update = Query::select()
+        .expr(Expr::cust("1"))
         .from(installation_update::Entity)
-        .and_where(installation_update::Column::ReleaseId.eq(Uuid::from(release)))
-        .to_owned();
+        .and_where(col(installation_update::Column::ReleaseId).eq(Uuid::from(release)))
+        .and_where(col(installation_update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .take();
     let left = live_of(pack)
-        .filter(installation::Column::Id.gt(after))
         .filter(installation::Column::VersionId.ne(Uuid::from(version)))
-        .filter(installation::Column::Id.not_in_subquery(settled))
+        .filter(Expr::exists(update).not())
         .count(tx.conn())
         .await?;
     Ok(i64::try_from(left).unwrap_or(i64::MAX))

@@ -1,20 +1,15 @@
-//! Packs, their drafts, versions and what is kept on them.
+//! Packs and their versions.
 
 use std::collections::BTreeMap;
 
-use entity::{
-    account_group_member, component, component_version, content_key, draft_row, installation, integration_pack,
-    pack_version, pack_version_item,
-};
-use sea_orm::sea_query::OnConflict;
+use entity::{account_group_member, installation, integration_pack, pack_version};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
 use super::{ActorColumns, held, locked};
 use crate::domain::Instant;
-use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
-use crate::domain::pack::{Assessment, Content, DraftRow, Pack, Stamp, Standing, SupportInfo};
-use crate::domain::packaged_component::VersionKind;
+use crate::domain::id::{AccountId, PackId, PackVersionId};
+use crate::domain::pack::{Pack, Standing, SupportInfo};
 use crate::domain::text;
 use crate::store::convert::{self, Stored as _, to_json};
 use crate::store::scope::{ManagedScope, PublisherScope};
@@ -102,7 +97,7 @@ pub async fn lock_after(tx: &Tx, publisher: AccountId, after: Option<Uuid>, limi
 /// [`StoreError`](crate::store::StoreError).
 pub async fn lock_all(tx: &Tx, ids: &[PackId]) -> StoreResult<Vec<Pack>> {
     let select = integration_pack::Entity::find()
-        .filter(integration_pack::Column::Id.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(integration_pack::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(integration_pack::Column::DeletedAt.is_null())
         .order_by_asc(integration_pack::Column::Id);
     locked(select).all(tx.conn()).await?.into_iter().map(convert::pack).collect()
@@ -226,155 +221,6 @@ pub async fn save_standing(tx: &Tx, id: PackId, standing: &Standing) -> StoreRes
     save(tx, row).await
 }
 
-/// Saves what is kept about a pack's draft.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn save_assessment(tx: &Tx, id: PackId, assessment: Assessment) -> StoreResult<()> {
-    let row = integration_pack::ActiveModel {
-        component_count: Set(assessment.component_count),
-        newer_count: Set(assessment.newer_count),
-        has_unreleased_changes: Set(assessment.has_unreleased_changes),
-        ..change(id)
-    };
-    save(tx, row).await
-}
-
-/// A pack's draft. Its components are held, so that nobody packages one meanwhile.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn draft(tx: &Tx, pack: &Pack) -> StoreResult<Vec<DraftRow>> {
-    let rows = draft_row::Entity::find()
-        .filter(draft_row::Column::PackId.eq(Uuid::from(pack.id)))
-        .order_by_asc(draft_row::Column::ComponentId)
-        .all(tx.conn())
-        .await?;
-    let components: Vec<_> = rows.iter().map(|row| row.component_id).collect();
-    let latest = latest_shareable(tx, &components, pack.deployment_model.holds()).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| DraftRow {
-            component_id: row.component_id.into(),
-            pinned: row.pinned_version_id.map(Into::into),
-            marked_for_removal: row.marked_for_removal,
-            latest_shareable: latest.get(&row.component_id).copied(),
-        })
-        .collect())
-}
-
-/// The newest shareable version of the kind, of each component that has one; the components are held.
-async fn latest_shareable(tx: &Tx, components: &[Uuid], kind: VersionKind) -> StoreResult<BTreeMap<Uuid, Stamp>> {
-    let select = component::Entity::find()
-        .filter(component::Column::Id.is_in(components.iter().copied()))
-        .order_by_asc(component::Column::Id);
-    let found = held(select).all(tx.conn()).await?;
-    let latest = |c: &component::Model| match kind {
-        VersionKind::Package => c.latest_shareable_id,
-        VersionKind::Publication => c.latest_publication_id,
-    };
-    let stamps = stamps(tx, found.iter().filter_map(latest)).await?;
-    Ok(found.into_iter().filter_map(|c| Some((c.id, *stamps.get(&latest(&c)?)?))).collect())
-}
-
-async fn stamps(tx: &Tx, ids: impl IntoIterator<Item = Uuid>) -> StoreResult<BTreeMap<Uuid, Stamp>> {
-    let found: Vec<(Uuid, Instant)> = component_version::Entity::find()
-        .select_only()
-        .column(component_version::Column::Id)
-        .column(component_version::Column::CreatedAt)
-        .filter(component_version::Column::Id.is_in(ids))
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    Ok(found.into_iter().map(|(id, created_at)| (id, Stamp { id: id.into(), created_at })).collect())
-}
-
-/// What a version holds; empty for none.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn content(tx: &Tx, version: Option<PackVersionId>) -> StoreResult<Content> {
-    let Some(version) = version else { return Ok(Content::new()) };
-    let items = pack_version_item::Entity::find()
-        .filter(pack_version_item::Column::PackVersionId.eq(Uuid::from(version)))
-        .all(tx.conn())
-        .await?;
-    let stamps = stamps(tx, items.iter().map(|item| item.component_version_id)).await?;
-    Ok(items
-        .into_iter()
-        .filter_map(|item| Some((item.component_id.into(), *stamps.get(&item.component_version_id)?)))
-        .collect())
-}
-
-/// Adds rows to a draft, and a key for each component that has none in this pack (R14).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn add_draft_rows(tx: &Tx, id: PackId, rows: &[(ComponentId, ContentKey)]) -> StoreResult<()> {
-    draft_row::Entity::insert_many(rows.iter().map(|(component, _)| draft_row::ActiveModel {
-        pack_id: Set(id.into()),
-        component_id: Set((*component).into()),
-        pinned_version_id: Set(None),
-        marked_for_removal: Set(false),
-    }))
-    .exec_without_returning(tx.conn())
-    .await?;
-    let keep =
-        OnConflict::columns([content_key::Column::PackId, content_key::Column::ComponentId]).do_nothing().to_owned();
-    content_key::Entity::insert_many(rows.iter().map(|(component, key)| content_key::ActiveModel {
-        pack_id: Set(id.into()),
-        component_id: Set((*component).into()),
-        content_key: Set((*key).into()),
-    }))
-    .on_conflict(keep)
-    .exec_without_returning(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Saves a draft row's pin and mark.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn save_draft_row(
-    tx: &Tx,
-    id: PackId,
-    component: ComponentId,
-    pinned: Option<ComponentVersionId>,
-    marked_for_removal: bool,
-) -> StoreResult<()> {
-    let row = draft_row::ActiveModel {
-        pack_id: Set(id.into()),
-        component_id: Set(component.into()),
-        pinned_version_id: Set(pinned.map(Into::into)),
-        marked_for_removal: Set(marked_for_removal),
-    };
-    draft_row::Entity::update(row).exec(tx.conn()).await?;
-    Ok(())
-}
-
-/// Takes a row out of a draft.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn drop_draft_row(tx: &Tx, id: PackId, component: ComponentId) -> StoreResult<()> {
-    draft_row::Entity::delete_by_id((id.into(), component.into())).exec(tx.conn()).await?;
-    Ok(())
-}
-
-/// Takes the rows that are marked for removal out of a draft (R15).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn drop_marked_rows(tx: &Tx, id: PackId) -> StoreResult<()> {
-    draft_row::Entity::delete_many()
-        .filter(draft_row::Column::PackId.eq(Uuid::from(id)))
-        .filter(draft_row::Column::MarkedForRemoval.eq(true))
-        .exec(tx.conn())
-        .await?;
-    Ok(())
-}
-
 /// The number of a version.
 ///
 /// # Errors
@@ -382,4 +228,22 @@ pub async fn drop_marked_rows(tx: &Tx, id: PackId) -> StoreResult<()> {
 pub async fn version_number(tx: &Tx, version: PackVersionId) -> StoreResult<i32> {
     let found = pack_version::Entity::find_by_id(Uuid::from(version)).one(tx.conn()).await?;
     Ok(found.map_or(0, |version| version.number))
+}
+
+/// The numbers of versions.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn version_numbers(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, i32>> {
+    if versions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found: Vec<(Uuid, i32)> = pack_version::Entity::find()
+        .select_only()
+        .columns([pack_version::Column::Id, pack_version::Column::Number])
+        .filter(tx.among(pack_version::Column::Id.into_expr(), versions.iter().map(|id| id.0)))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().map(|(id, number)| (id.into(), number)).collect())
 }

@@ -1,10 +1,10 @@
 //! Releases, and the versions that they make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::pack_release::{ActiveModel, Column, Entity};
 use entity::{integration_pack, pack_version, pack_version_item};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect as _};
 use uuid::Uuid;
 
 use super::{ActorColumns, locked, packs};
@@ -46,15 +46,30 @@ pub async fn get(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Rel
     select.one(tx.conn()).await?.map(convert::release).transpose()
 }
 
-/// The release that made a version.
+/// The releases that made versions.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn of_version(tx: &Tx, version: PackVersionId) -> StoreResult<Option<Release>> {
-    let Some(made) = pack_version::Entity::find_by_id(Uuid::from(version)).one(tx.conn()).await? else {
-        return Ok(None);
-    };
-    get(tx, made.pack_id.into(), made.release_id.into()).await
+pub async fn of_versions(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, Release>> {
+    let versions: BTreeSet<_> = versions.iter().copied().collect();
+    let made: Vec<Uuid> = pack_version::Entity::find()
+        .select_only()
+        .column(pack_version::Column::ReleaseId)
+        .filter(tx.among(pack_version::Column::Id.into_expr(), versions.into_iter().map(Uuid::from)))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let releases = get_all(tx, &made.into_iter().map(ReleaseId).collect::<Vec<_>>()).await?;
+    Ok(releases.into_iter().map(|release| (release.version_id, release)).collect())
+}
+
+/// Releases of packs that this transaction holds.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn get_all(tx: &Tx, ids: &[ReleaseId]) -> StoreResult<Vec<Release>> {
+    let among = tx.among(Column::Id.into_expr(), ids.iter().map(|id| id.0));
+    Entity::find().filter(among).all(tx.conn()).await?.into_iter().map(convert::release).collect()
 }
 
 /// When progress of a release was last announced.

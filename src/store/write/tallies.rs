@@ -59,5 +59,11 @@ pub(super) fn active(release: ReleaseId, pack: PackId, at: Instant, tally: &Tall
         applied_immediately: count(tally.applied_immediately),
         skipped: count(tally.skipped),
         failed: count(tally.failed),
+        now_offered: count(tally.now.offered),
+        now_applied: count(tally.now.applied),
+        now_applied_early: count(tally.now.applied_early),
+        now_skipped: count(tally.now.skipped),
+        now_failed: count(tally.now.failed),
+        now_withdrawn: count(tally.now.withdrawn),
     }
 }

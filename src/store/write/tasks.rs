@@ -35,7 +35,7 @@ pub enum Work {
 }
 
 impl Work {
-    fn kind(self) -> &'static str {
+    pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Offer(..) => "OFFER",
             Self::RollOut(..) => "ROLL_OUT",
@@ -50,6 +50,20 @@ impl Work {
     }
 }
 
+impl Work {
+    /// The account that grants are compared of.
+    #[must_use]
+    pub fn account(self) -> Option<AccountId> {
+        if let Self::GrantsOfAccount(account) = self { Some(account) } else { None }
+    }
+
+    /// The pack that grants are compared of.
+    #[must_use]
+    pub fn pack(self) -> Option<PackId> {
+        if let Self::GrantsOfPack(pack) = self { Some(pack) } else { None }
+    }
+}
+
 /// A task that this transaction works on.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -58,11 +72,13 @@ pub struct Task {
     pub publisher_id: AccountId,
     /// The last object that a batch has come to.
     pub done_to: Option<Uuid>,
+    /// How many updates its release has when all installations were come to, once that was counted.
+    pub update_count: Option<i64>,
     pub failures: i32,
 }
 
 impl Task {
-    fn of(m: Model) -> StoreResult<Self> {
+    pub(super) fn of(m: Model) -> StoreResult<Self> {
         let pack = m.pack_id.map(PackId::from);
         let release = m.release_id.map(ReleaseId::from);
         let work = match (m.kind.as_str(), pack, release, m.account_id) {
@@ -77,7 +93,14 @@ impl Task {
             ("DELETE", Some(pack), ..) => Work::Delete(pack),
             (other, ..) => return Err(StoreError::Fault(format!("no task: {other}"))),
         };
-        Ok(Self { id: m.id, work, publisher_id: m.publisher_id.into(), done_to: m.done_to, failures: m.failures })
+        Ok(Self {
+            id: m.id,
+            work,
+            publisher_id: m.publisher_id.into(),
+            done_to: m.done_to,
+            update_count: m.update_count,
+            failures: m.failures,
+        })
     }
 }
 
@@ -105,6 +128,7 @@ pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: boo
         account_id: Set(account.map(Into::into)),
         moves: Set(moves),
         done_to: Set(None),
+        update_count: Set(None),
         not_before: Set(now),
         waits: Set(false),
         failures: Set(0),
@@ -178,6 +202,17 @@ pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, turn: Turn) ->
         ..Default::default()
     };
     Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Remembers how many updates the release of a task has when all installations were come to.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn save_update_count(tx: &Tx, id: Uuid, count: i64) -> StoreResult<()> {
+    Entity::update(ActiveModel { id: Set(id), update_count: Set(Some(count)), ..Default::default() })
+        .exec(tx.conn())
+        .await?;
     Ok(())
 }
 

@@ -26,8 +26,9 @@ use crate::store::{StoreResult, Tx};
 #[derive(Clone, Debug)]
 pub struct UpdateRow {
     pub update: InstallationUpdate,
-    /// The state that is stored, whatever `update` says by now; `None` when there is no row yet.
-    pub stored: Option<UpdateState>,
+    /// The state that is stored and how it came about, whatever `update` says by now; `None` when there is no
+    /// row yet.
+    pub stored: Option<(UpdateState, Option<UpdateMethod>)>,
     /// How often it was tried in vain.
     pub attempts: i32,
     pub next_attempt_at: Option<Instant>,
@@ -44,7 +45,7 @@ impl UpdateRow {
 fn row_of(m: update::Model) -> StoreResult<UpdateRow> {
     let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
     let update = convert::update(m)?;
-    Ok(UpdateRow { stored: Some(update.state), update, attempts, next_attempt_at })
+    Ok(UpdateRow { stored: Some((update.state, update.how)), update, attempts, next_attempt_at })
 }
 
 /// The updates of one release for some installations.
@@ -58,7 +59,7 @@ pub async fn of_release(
 ) -> StoreResult<BTreeMap<InstallationId, UpdateRow>> {
     let found = update::Entity::find()
         .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(update::Column::InstallationId.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .all(tx.conn())
         .await?;
     found
@@ -68,6 +69,23 @@ pub async fn of_release(
             Ok((id, row_of(m)?))
         })
         .collect()
+}
+
+/// The updates of some releases for some installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_releases(
+    tx: &Tx,
+    releases: &[ReleaseId],
+    ids: &[InstallationId],
+) -> StoreResult<BTreeMap<(InstallationId, ReleaseId), UpdateRow>> {
+    let found = update::Entity::find()
+        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(update::Column::ReleaseId.into_expr(), releases.iter().map(|id| Uuid::from(*id))))
+        .all(tx.conn())
+        .await?;
+    found.into_iter().map(|m| Ok(((m.installation_id.into(), m.release_id.into()), row_of(m)?))).collect()
 }
 
 /// The updates of a release after one, by installation. Not locked: whoever changes one locks its
@@ -105,7 +123,7 @@ pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> Store
 /// [`StoreError`](crate::store::StoreError).
 pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<UpdateRow>> {
     let select = update::Entity::find()
-        .filter(update::Column::InstallationId.is_in(ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(update::Column::State.eq(UpdateState::Offered.stored()));
     locked(select).all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
@@ -186,34 +204,7 @@ pub async fn own(tx: &Tx, scope: &ManagedScope, id: UpdateId) -> StoreResult<Opt
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Progress> {
-    use update::Column;
-    let counts: Vec<(String, Option<String>, i64)> = update::Entity::find()
-        .select_only()
-        .column(Column::State)
-        .column(Column::How)
-        .column_as(Column::InstallationId.count(), "n")
-        .filter(Column::ReleaseId.eq(Uuid::from(release)))
-        .group_by(Column::State)
-        .group_by(Column::How)
-        .into_tuple()
-        .all(tx.conn())
-        .await?;
-    let mut progress = Progress::default();
-    for (state, how, n) in counts {
-        match UpdateState::read(&state)? {
-            UpdateState::Offered => progress.offered += n,
-            UpdateState::Applied => {
-                progress.applied += n;
-                if how.as_deref() == Some(UpdateMethod::Early.stored()) {
-                    progress.applied_early += n;
-                }
-            }
-            UpdateState::Skipped => progress.skipped += n,
-            UpdateState::Failed => progress.failed += n,
-            UpdateState::Withdrawn => progress.withdrawn += n,
-        }
-    }
-    Ok(progress)
+    crate::store::progress::of_release(tx, release).await
 }
 
 /// Whether an update of the release was applied early: then a cancel moves somebody back.

@@ -29,12 +29,12 @@ pub async fn packs_with(
     components: &[ComponentId],
     model: DeploymentModel,
 ) -> StoreResult<BTreeMap<ComponentId, Vec<PackId>>> {
-    let wanted = || components.iter().map(|id| Uuid::from(*id));
+    let wanted = |column: Expr| tx.among(column, components.iter().map(|id| Uuid::from(*id)));
     let of_model = || col(pack::Column::DeploymentModel).eq(model.stored());
     let (in_draft, in_item) = (col(draft_row::Column::ComponentId), col(item::Column::ComponentId));
     let stored = pending().or(current());
-    let drafts = rows([in_draft.clone(), pack_id()], in_draft.is_in(wanted()).and(of_model()));
-    let in_force = items([in_item.clone(), pack_id()], in_item.is_in(wanted()).and(of_model()).and(stored));
+    let drafts = rows([in_draft.clone(), pack_id()], wanted(in_draft).and(of_model()));
+    let in_force = items([in_item.clone(), pack_id()], wanted(in_item).and(of_model()).and(stored));
     let select = union(drafts, in_force);
     let mut found: BTreeMap<ComponentId, Vec<PackId>> = BTreeMap::new();
     for row in tx.conn().query_all(&select).await? {

@@ -9,8 +9,8 @@ use crate::store::{StoreResult, Tx};
 const ON_SQLITE: &str =
     "SELECT name, sql AS definition FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name";
 const ON_POSTGRESQL: &str = "SELECT indexname::text AS name, indexdef AS definition FROM pg_indexes
-    WHERE schemaname = current_schema()
-    AND indexname NOT IN (SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u', 'x')) ORDER BY indexname";
+    WHERE schemaname = current_schema() AND NOT EXISTS (SELECT 1 FROM pg_constraint
+        WHERE conname = indexname AND contype IN ('p', 'u', 'x')) ORDER BY indexname";
 
 /// SQLite can't drop a foreign key.
 const FOREIGN_KEYS_ON_POSTGRESQL: &str =

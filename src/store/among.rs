@@ -1,0 +1,44 @@
+//! Conditions on many ids at a time.
+
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+
+use super::{DatabaseKind, Db, Tx};
+
+/// Whether `column` is one of `ids`.
+///
+/// On PostgreSQL all ids are one parameter: a statement with a parameter for each id would be another
+/// statement for each number of ids, to be planned anew each time. The parameter is the text of an array, which
+/// the driver binds without knowing arrays. SQLite knows no arrays, and prepares a statement in microseconds.
+pub(in crate::store) fn among(kind: DatabaseKind, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+    match kind {
+        DatabaseKind::Sqlite => column.is_in(ids),
+        DatabaseKind::Postgresql => {
+            let mut array = String::from("{");
+            for (index, id) in ids.into_iter().enumerate() {
+                if index > 0 {
+                    array.push(',');
+                }
+                array.push_str(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+            }
+            array.push('}');
+            column.eq(PgFunc::any(Expr::val(array).cast_as("uuid[]")))
+        }
+    }
+}
+
+impl Db {
+    /// [`among`], as this database spells it.
+    pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+        among(self.kind(), column, ids)
+    }
+}
+
+impl Tx {
+    /// [`among`], as this database spells it.
+    pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+        let kind = if self.is_postgresql() { DatabaseKind::Postgresql } else { DatabaseKind::Sqlite };
+        among(kind, column, ids)
+    }
+}

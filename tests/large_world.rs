@@ -1,0 +1,138 @@
+//! What a batch costs follows its own size, whatever the install base holds: planned by PostgreSQL with the
+//! statistics of 300,000 installations. SQLite plans the same whatever its tables hold (R49).
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use serde_json::json;
+
+use crate::planned::{Plan, plans};
+use crate::support::{At as _, Pack, TestApp};
+use crate::support_more::tables;
+
+/// 60,000 accounts with five installations each, like the one that is there, and with the update that it has.
+const ENLARGED: &str = "SET session_replication_role = replica;
+INSERT INTO account SELECT made.* FROM account a, generate_series(1, 60000) n, LATERAL jsonb_populate_record(a,
+    jsonb_build_object('id', gen_random_uuid(), 'name', 'Account ' || n, 'name_key', 'account ' || n)) AS made
+    WHERE a.name = 'Acme';
+INSERT INTO account_group_member SELECT g.id, a.id FROM account_group g, account a
+    WHERE g.is_all_accounts AND a.name LIKE 'Account %';
+INSERT INTO announced_grant SELECT p.id, a.id FROM integration_pack p, account a WHERE a.name LIKE 'Account %';
+INSERT INTO installation SELECT made.* FROM installation i, account a, generate_series(1, 5) n,
+    LATERAL jsonb_populate_record(i, jsonb_build_object('id', gen_random_uuid(), 'account_id', a.id,
+        'override_name', 'number ' || n, 'override_name_key', 'number ' || n)) AS made
+    WHERE i.override_name = 'template' AND a.name LIKE 'Account %';
+INSERT INTO installation_update SELECT made.* FROM installation_update u, installation i,
+    LATERAL jsonb_populate_record(u, jsonb_build_object('installation_id', i.id, 'account_id', i.account_id)) AS made
+    WHERE i.override_name <> 'template';
+RESET session_replication_role;
+ANALYZE";
+
+/// The tables that are large then.
+const LARGE: [&str; 5] = ["account", "account_group_member", "announced_grant", "installation", "installation_update"];
+
+/// How much a statement of a batch may cost: it comes to 250 installations or accounts by an index.
+const OF_A_BATCH: f64 = 20_000.0;
+
+/// How much one may cost that counts all installations once: far less than going through all for each.
+const OF_A_COUNT: f64 = 300_000.0;
+
+/// A MULTI pack with one installation and one update, and on PostgreSQL 300,000 more of both.
+async fn large_world() -> (TestApp, Pack) {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    app.install_as(&acme, "Orders", "template").await;
+    app.update_now(&pack).await;
+    app.tick().await;
+    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+        tables(&app).execute_unprepared(ENLARGED).await.expect("a large world");
+    }
+    (app, pack)
+}
+
+/// What a call runs, and what two batches after it run.
+async fn call_and_batches<T>(app: &TestApp, call: impl Future<Output = T>) -> (T, Vec<Statement>, [Vec<Statement>; 2]) {
+    let (result, of_call) = app.statements_with_values_of(call).await;
+    let mut batches = [Vec::new(), Vec::new()];
+    for batch in &mut batches {
+        app.clock.advance_to(app.now() + chrono::Duration::seconds(2));
+        let (done, statements) = app.statements_with_values_of(app.app.services.run_one_batch()).await;
+        if tables(app).get_database_backend() == DatabaseBackend::Postgres {
+            assert!(done.expect("a batch"), "there was more to do");
+        }
+        *batch = statements;
+    }
+    tables(app).execute_unprepared("DELETE FROM task").await.expect("no more of it");
+    (result, of_call, batches)
+}
+
+/// Fails when a statement costs more than `most`, and gives the plans.
+async fn cost_at_most(app: &TestApp, statements: &[Statement], most: f64, what: &str) -> Vec<Plan> {
+    let plans = plans(app, statements, false).await;
+    assert!(plans.len() > 5, "{what} runs few statements: {statements:#?}");
+    for plan in &plans {
+        assert!(plan.cost <= most, "{what} costs {}: {}\n{}", plan.cost, plan.sql, plan.steps.join("\n"));
+    }
+    plans
+}
+
+/// Fails unless the statements of a batch go by indexes and cost what a batch may cost.
+async fn is_bounded(app: &TestApp, statements: &[Statement], what: &str) {
+    for plan in cost_at_most(app, statements, OF_A_BATCH, what).await {
+        let scans: Vec<_> = plan.scanned.iter().filter(|table| LARGE.contains(&table.as_str())).collect();
+        assert!(scans.is_empty(), "{what} goes through {scans:?}: {}\n{}", plan.sql, plan.steps.join("\n"));
+    }
+    for statement in statements {
+        let listed = statement.sql.split(" IN (").skip(1).map(|list| list.split(')').next().unwrap_or(list));
+        let longest = listed.map(|list| list.matches('$').count()).max().unwrap_or(0);
+        assert!(longest <= 40, "{what} has a list of {longest} parameters: {}", statement.sql);
+    }
+}
+
+#[tokio::test]
+async fn r49_a_batch_costs_what_it_comes_to_and_not_what_there_is() {
+    let (app, pack) = large_world().await;
+    app.something_new(&pack).await;
+    let (release, _, batches) = call_and_batches(&app, app.release_on(&pack.id, "2026-12-20")).await;
+    is_bounded_in_each(&app, &batches, "offering").await;
+    let (_, _, batches) = call_and_batches(&app, app.cancel(&release)).await;
+    is_bounded_in_each(&app, &batches, "withdrawing").await;
+    let all = app.all_accounts().await;
+    let (_, of_call, batches) = call_and_batches(&app, app.unshare(&pack.id, &[&all])).await;
+    cost_at_most(&app, &of_call, OF_A_COUNT, "unsharing").await;
+    is_bounded_in_each(&app, &batches, "freezing").await;
+    let (_, _, batches) = call_and_batches(&app, app.share(&pack.id, &[&all])).await;
+    is_bounded_in_each(&app, &batches, "thawing").await;
+}
+
+async fn is_bounded_in_each(app: &TestApp, batches: &[Vec<Statement>], what: &str) {
+    // On SQLite, where there is one installation, all was done in the call.
+    for batch in batches.iter().filter(|batch| batch.len() > 2) {
+        is_bounded(app, batch, what).await;
+    }
+}
+
+/// How many of these count installations.
+fn counts(statements: &[Statement]) -> usize {
+    let of_installations = |sql: &str| sql.starts_with("SELECT COUNT(*)") && sql.contains("FROM \"installation\"");
+    statements.iter().filter(|statement| of_installations(&statement.sql)).count()
+}
+
+#[tokio::test]
+async fn r25_a_rollout_counts_its_installations_once_and_not_in_every_batch() {
+    let (app, pack) = large_world().await;
+    app.something_new(&pack).await;
+    let (release, of_call, [second, third]) = call_and_batches(&app, app.release_now(&pack.id)).await;
+    is_bounded(&app, &of_call, "the call").await;
+    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+        cost_at_most(&app, &second, OF_A_COUNT, "the batch that counts").await;
+        assert_eq!([counts(&of_call), counts(&second), counts(&third)], [0, 1, 0], "one statement counts");
+        is_bounded(&app, &third, "a batch").await;
+        let told = "query($id: ID!) { events(filter: { releaseId: $id, kinds: [RELEASE_PROGRESSED] }, first: 9) { edges { node { ... on ReleaseEvent { progress { total applied offered } } } } } }";
+        let told = app.gql(&app.publisher, told, json!({ "id": release })).await.nodes("/events");
+        let told: Vec<_> = told.iter().map(|event| event["progress"].clone()).collect();
+        let progress = |applied: i64| json!({ "total": 300_001, "applied": applied, "offered": 300_001 - applied });
+        assert_eq!(told, [progress(500), progress(750)]);
+    }
+}
