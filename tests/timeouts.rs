@@ -144,6 +144,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_postgresql() {
     let tx = tables(&app).begin().await.expect("a transaction");
     if tx.execute_unprepared("LOCK TABLE component IN ACCESS EXCLUSIVE MODE").await.is_err() {
         // SQLite has neither: there a statement that nobody waits for ends with the next row it would give.
+        assert_eq!(tx.get_database_backend(), sea_orm::DatabaseBackend::Sqlite);
         return;
     }
     let components = "{ components { totalCount edges { node { id } } } }";

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
-use crate::introspection::{Schema, is_required, named};
+use crate::introspection::{Schema, is_list, is_required, named};
 use crate::support::{At, TestApp};
 use crate::support_more::code_of;
 
@@ -152,6 +152,34 @@ pub(crate) fn selection(schema: &Schema, type_name: &str, depth: usize) -> Strin
                 assert!(depth > 0, "{type_name}.{} is too deep for the walk: raise DEPTH", field.text("/name"));
                 parts.push(format!("{call} {}", selection(schema, &of, depth - 1)));
             }
+        }
+    }
+    format!("{{ {} }}", parts.join(" "))
+}
+
+/// How many objects a payload's selection goes through, one by one, before it stops at their IDs.
+const HOPS: usize = 3;
+
+/// A selection of a mutation's payload. What it shows may be on its way out of the world, so that it can't be read
+/// again by its ID: it goes on from object to object, as far as each names one other.
+pub(crate) fn payload_selection(schema: &Schema, type_name: &str) -> String {
+    onward(schema, type_name, HOPS)
+}
+
+fn onward(schema: &Schema, type_name: &str, hops: usize) -> String {
+    let mut parts = vec!["__typename".to_owned()];
+    for field in schema.fields(type_name) {
+        let Some(call) = call(field) else { continue };
+        let of = named(field.at("/type"));
+        let below = if is_list(field.at("/type")) { 0 } else { hops };
+        match schema.kind(&of).as_str() {
+            "SCALAR" | "ENUM" => parts.push(call),
+            "INTERFACE" if schema.has_field(&of, "id") => parts.push(format!("{call} {{ __typename id }}")),
+            "INTERFACE" => parts.push(format!("{call} {{ __typename }}")),
+            "UNION" => parts.push(format!("{call} {{ __typename ... on Node {{ id }} }}")),
+            _ if schema.is_node(&of) && below == 0 => parts.push(format!("{call} {{ __typename id }}")),
+            _ if schema.is_node(&of) => parts.push(format!("{call} {}", onward(schema, &of, below - 1))),
+            _ => parts.push(format!("{call} {}", onward(schema, &of, below))),
         }
     }
     format!("{{ {} }}", parts.join(" "))

@@ -31,7 +31,7 @@ use crate::store::component_versions::VersionsKey;
 use crate::store::package_uses;
 use crate::store::packs::PacksKey;
 use crate::store::page::{Page, PageRequest};
-use crate::store::releases::ReleaseFilter;
+use crate::store::releases::{FoundRelease, ReleaseFilter};
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
 use crate::store::{Db, StoreResult, adoption, component_versions, components, drafts, pack_versions, packs, releases};
 
@@ -229,7 +229,8 @@ pub struct PublisherLoaders {
     pub contents: Batch<PackVersionId, Arc<Vec<ContentItem>>>,
     /// A version that no installation has has none.
     pub installation_counts: Batch<PackVersionId, i64>,
-    pub releases: Batch<ReleaseId, Arc<Release>>,
+    /// Those of deleted packs too.
+    pub releases: Batch<ReleaseId, FoundRelease>,
     pub release_pages: Batch<(ReleaseFilter, PageRequest), Page<Arc<Release>>>,
     pub progress: Batch<ReleaseId, Progress>,
     /// What has no installation has none of these three.

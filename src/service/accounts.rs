@@ -158,6 +158,9 @@ impl Services {
         if let Some(zone) = edit.time_zone {
             after.time_zone = self.known_zone(zone)?;
         }
+        if after == before {
+            return Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: Vec::new() });
+        }
         taken(accounts::save(&tx, &after).await)?;
         if after.name != before.name {
             let key = crate::domain::text::key(&after.name);

@@ -76,6 +76,13 @@ impl Services {
         if new.groups.len() > GROUPS_MAX {
             return Err(LibraryRefusal::TooMany.into());
         }
+        if let Some(process) = &known
+            && process.withdrawn_at.is_none()
+            && process.description == description
+            && library::groups_of(&tx, process.id).await? == groups
+        {
+            return Ok(process.id);
+        }
         let process = self.put_into_library(&tx, component, &package, known.clone(), description, journal.now).await?;
         library::share(&tx, process.id, &groups).await?;
         let after = library::group_names(&tx, process.id).await?;

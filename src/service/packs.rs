@@ -102,6 +102,9 @@ impl Services {
         let description =
             edit.description.as_deref().map(description).transpose()?.unwrap_or_else(|| pack.description.clone());
         let support = edit.support.map(support).transpose()?.unwrap_or_else(|| pack.support.clone());
+        if name == pack.name && description == pack.description && support == pack.support {
+            return Ok(());
+        }
         match packs::save_details(tx, pack.id, &name, &description, &support).await {
             Err(crate::store::StoreError::Conflict(_)) => return Err(PackRefusal::NameTaken.into()),
             other => other?,

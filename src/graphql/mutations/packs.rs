@@ -188,7 +188,7 @@ impl Packs {
         let deletion = if input.dry_run { Deletion::DryRun } else { Deletion::Confirmed(input.confirm_installations) };
         let (done, errors) = settle(ctx, ctx.services().delete_pack(&caller, pack, deletion).await)?;
         let canceled_release = match done.and_then(|done| done.canceled) {
-            Some(release) => Release::gone_or_not(ctx, release).await.transpose(),
+            Some(release) => Some(Release::must(ctx, release).await),
             None => None,
         };
         Ok(DeleteIntegrationPackPayload {

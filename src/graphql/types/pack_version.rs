@@ -135,8 +135,8 @@ impl PackVersion {
 
     /// What it changed from the version that was current when it was made; from nothing for the first.
     pub async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
-        let release = ctx.loaders().publisher.releases.must(self.0.release_id).await.or_failure()?;
-        PackDiff::between(ctx, release.previous_version_id, self.0.id).await
+        let found = ctx.loaders().publisher.releases.must(self.0.release_id).await.or_failure()?;
+        PackDiff::between(ctx, found.release.previous_version_id, self.0.id).await
     }
 
     /// How many installations have it now.

@@ -20,7 +20,7 @@ use crate::domain::release::{self as domain, Command, RetryFacts, decide_retry, 
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{ReleaseSchedule, ReleaseState};
-use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, Markdown};
 use crate::store::page::Page;
@@ -67,22 +67,13 @@ impl Release {
         }
         let loaders = ctx.loaders();
         let found = loaders.publisher.releases.one(id).await.or_failure()?;
-        Ok(found.map(|release| Self::new(release, loaders.now())))
+        Ok(found.filter(|found| found.of_living_pack).map(|found| Self::new(found.release, loaders.now())))
     }
 
-    /// The same, also when its pack was deleted: for what tells of the deletion.
-    ///
-    /// # Errors
-    /// What reading it failed with.
-    pub async fn gone_or_not(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
-        let (loaders, scope) = (ctx.loaders(), ctx.publisher()?.scope);
-        let found = releases::of_any_pack(loaders.db(), scope, id).await.or_failure()?;
-        Ok(found.map(|release| Self::new(Arc::new(release), loaders.now())))
-    }
-
-    /// One that is there.
+    /// One that something names that the viewer sees, also when its pack was deleted since.
     pub(crate) async fn must(ctx: &Context<'_>, id: ReleaseId) -> Result<Self> {
-        Self::by_id(ctx, id).await?.ok_or_else(|| bug("a release is gone"))
+        let loaders = ctx.loaders();
+        Ok(Self::new(loaders.publisher.releases.must(id).await.or_failure()?.release, loaders.now()))
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, command: Command) -> Result<bool> {

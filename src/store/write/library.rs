@@ -149,6 +149,17 @@ pub async fn share(tx: &Tx, id: LibraryProcessId, groups: &[GroupId]) -> StoreRe
     Ok(())
 }
 
+/// The groups that a process is shared with, by id.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn groups_of(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<GroupId>> {
+    let shared = library_share::Entity::find()
+        .filter(library_share::Column::ProcessId.eq(Uuid::from(id)))
+        .order_by_asc(library_share::Column::GroupId);
+    Ok(shared.all(tx.conn()).await?.into_iter().map(|share| share.group_id.into()).collect())
+}
+
 /// The names of the groups that a process is shared with, in order: for the audit log.
 ///
 /// # Errors
