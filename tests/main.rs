@@ -119,6 +119,7 @@ mod suspending;
 mod testing_period;
 mod texts;
 mod time_zones;
+mod time_zones_program;
 mod timeouts;
 mod tokens;
 mod trusted_documents;

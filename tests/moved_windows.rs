@@ -181,6 +181,21 @@ async fn r42_servers_with_different_data_do_not_move_a_window_to_and_fro() {
 }
 
 #[tokio::test]
+async fn r42_a_release_that_a_server_with_older_data_makes_is_moved_within_a_minute() {
+    let (older, newer) = (first_data(), ZoneDirectory::new("2999c"));
+    newer.zone("Europe/Berlin", "<+03>-3");
+    let app = app_with(older.zones()).await;
+    let other = app.another_server_with_zones(newer.zones()).await;
+    other.scheduler.tick().await.unwrap();
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let release = app.release_on(&pack.id, "2026-12-01").await;
+    assert_eq!(window(&app, &release).await.1, "2026-11-30T23:00:00Z");
+    app.clock.advance_to(app.now() + chrono::Duration::minutes(1));
+    other.scheduler.tick().await.unwrap();
+    assert_eq!(window(&app, &release).await.1, "2026-11-30T21:00:00Z");
+}
+
+#[tokio::test]
 async fn r42_the_command_line_computes_windows_anew_when_told_to() {
     let data = first_data();
     let app = app_with(data.zones()).await;

@@ -34,6 +34,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
     args.check().map_err(Trouble::new)?;
     telemetry::start(&args.log).map_err(Trouble::new)?;
+    let look = AskedToLook::catch();
     let engine = engine_options(&args)?;
     // Taken before anything is built, so that an address in use is told at once.
     let listener = TcpListener::bind(args.listen)
@@ -46,7 +47,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
             return Ok(());
         };
         let demo = demo?;
-        let served = serve(&args, listener, &demo.app, asked).await;
+        let served = serve(&args, listener, &demo.app, look, asked).await;
         demo.end().await;
         served
     } else {
@@ -60,7 +61,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         options.engine = engine;
         let Some(app) = unless_asked_to_end(&asked, App::build(options)).await else { return Ok(()) };
         let app = app?;
-        let served = serve(&args, listener, &app, asked).await;
+        let served = serve(&args, listener, &app, look, asked).await;
         // Nothing is lost when this fails: the server has ended its work.
         let _ = app.services.db.clone().close().await;
         served
@@ -111,6 +112,7 @@ async fn serve(
     args: &ServeArgs,
     listener: TcpListener,
     app: &App,
+    look: AskedToLook,
     asked: watch::Receiver<bool>,
 ) -> Result<(), Trouble> {
     let address = listener.local_addr()?;
@@ -131,7 +133,7 @@ async fn serve(
         let services = app.services.clone();
         move |ending| services.clone().keep_clock(ending)
     }));
-    let zones = tokio::spawn(look_when_asked(app.services.clone()));
+    let zones = tokio::spawn(look_when_asked(look, app.services.clone()));
     let router = app.router(http_options(args, address, ending.clone()));
     print(&welcome(args, &format!("http://{address}"), empty));
 
@@ -289,11 +291,26 @@ pub(super) async fn asked_to_end() {
     }
 }
 
-/// Reads the time zone data again for each SIGUSR1, and computes the pending windows anew.
-async fn look_when_asked(services: Shared) {
+/// SIGUSR1. It is caught from the beginning on: a process that doesn't catch it ends.
+struct AskedToLook {
     #[cfg(unix)]
-    if let Ok(mut asked) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()) {
-        while asked.recv().await.is_some() {
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl AskedToLook {
+    fn catch() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).ok(),
+        }
+    }
+}
+
+/// Reads the time zone data again for each SIGUSR1, and computes the pending windows anew.
+async fn look_when_asked(asked: AskedToLook, services: Shared) {
+    #[cfg(unix)]
+    if let Some(mut signal) = asked.signal {
+        while signal.recv().await.is_some() {
             match services.look_at_time_zones(AskedBy::Scheduler).await {
                 Ok(done) => tracing::info!(
                     version = %services.zones.version(), seen = done.seen, moved = done.moved,
@@ -304,7 +321,7 @@ async fn look_when_asked(services: Shared) {
         }
     }
     #[cfg(not(unix))]
-    drop(services);
+    drop((asked, services));
 }
 
 /// What is printed when the server has started.

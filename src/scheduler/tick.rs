@@ -18,12 +18,17 @@ pub(super) struct Housekeeping {
     pruned_at: Option<Instant>,
     /// Up to where the pass at hand removes events.
     pruning_until: Option<Instant>,
-    zones_looked_at: Option<Instant>,
+    zones_read_at: Option<Instant>,
+    windows_computed_at: Option<Instant>,
 }
 
-/// Whether something was done within the last hour. A clock that was set back makes nothing recent.
+/// Whether something was done lately. A clock that was set back makes nothing recent.
+fn within(span: Duration, at: Option<Instant>, now: Instant) -> bool {
+    at.is_some_and(|at| at <= now && now - at < span)
+}
+
 fn recent(at: Option<Instant>, now: Instant) -> bool {
-    at.is_some_and(|at| at <= now && now - at < Duration::hours(1))
+    within(Duration::hours(1), at, now)
 }
 
 impl Scheduler {
@@ -35,15 +40,8 @@ impl Scheduler {
     pub async fn tick(&self) -> Result<Option<Instant>, Failure> {
         let mut housekeeping = self.pass.lock().await;
         let begun = self.services.clock.now();
-        let zones = match housekeeping.zones_looked_at {
-            at if recent(at, begun) => Ok(()),
-            // First, so that a window that newer data moved into the past opens at once.
-            _ => self
-                .services
-                .look_at_time_zones(AskedBy::Scheduler)
-                .await
-                .map(|_| housekeeping.zones_looked_at = Some(begun)),
-        };
+        // First, so that a window that newer data moved into the past opens at once.
+        let zones = self.follow_zones(&mut housekeeping, begun).await;
         let worked = self.work().await;
         let now = self.services.clock.now();
         let saved = self.services.save_token_uses().await;
@@ -61,6 +59,22 @@ impl Scheduler {
         pruned?;
         let (window, task) = (windows::next(&self.services.db).await?, tasks::next_due(&self.services.db).await?);
         Ok(window.into_iter().chain(task).min())
+    }
+
+    /// Reads the time zone data once an hour, and moves the pending windows that it moves. Once a minute it looks for
+    /// releases that a server with older data has made.
+    async fn follow_zones(&self, housekeeping: &mut Housekeeping, now: Instant) -> Result<(), Failure> {
+        let by = AskedBy::Scheduler;
+        if !recent(housekeeping.zones_read_at, now) {
+            self.services.look_at_time_zones(by).await?;
+            housekeeping.zones_read_at = Some(now);
+        } else if within(Duration::minutes(1), housekeeping.windows_computed_at, now) {
+            return Ok(());
+        } else {
+            self.services.compute_windows_anew(by).await?;
+        }
+        housekeeping.windows_computed_at = Some(now);
+        Ok(())
     }
 
     /// Removes old events. What is left of them is removed by the next ticks, up to the same instant.

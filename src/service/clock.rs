@@ -68,7 +68,9 @@ impl Services {
             return Some(ClockFault::Unmeasured);
         }
         let distance = self.clock.distance().filter(|distance| distance.abs() > FAR)?;
-        Some(ClockFault::Far(-distance.num_seconds()))
+        // To the nearest second.
+        let ahead = -distance.num_milliseconds();
+        Some(ClockFault::Far((ahead + 500 * ahead.signum()) / 1_000))
     }
 
     /// Whether there is another clock to go by.

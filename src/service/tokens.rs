@@ -33,9 +33,9 @@ const USES_A_TRANSACTION: usize = 500;
 pub struct TokenUses(Mutex<HashMap<TokenId, Instant>>);
 
 impl TokenUses {
-    /// Remembers a use; `lastUsedAt` is kept to the minute.
+    /// Remembers a use; `lastUsedAt` is kept to the minute. One that a clock wrote that was ahead is put right.
     fn remember(&self, token: &ApiToken, now: Instant) {
-        if token.last_used_at.is_none_or(|last| now - last >= chrono::Duration::minutes(1)) {
+        if token.last_used_at.is_none_or(|last| (now - last).abs() >= chrono::Duration::minutes(1)) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token.id, now);
         }
     }

@@ -4,7 +4,7 @@ use crate::domain::Instant;
 use crate::domain::event::{EventData, EventKind};
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::window::{Window, moved};
-use crate::store::write::windows::{PendingWindow, keep_window, of_other_data};
+use crate::store::write::windows::{PendingWindow, keep_window, of_older_data};
 use crate::store::write::{packs, releases};
 
 use super::Services;
@@ -62,11 +62,16 @@ impl Services {
         self.compute_windows_anew(by).await
     }
 
-    async fn compute_windows_anew(&self, by: AskedBy) -> Result<Recomputed, Failure> {
+    /// Computes each pending window anew that comes from older data: also those of releases that a server with older
+    /// data has made since.
+    ///
+    /// # Errors
+    /// [`Failure`]; the windows that were moved before stay moved, and the others are tried by the next call.
+    pub async fn compute_windows_anew(&self, by: AskedBy) -> Result<Recomputed, Failure> {
         let version = self.zones.version();
         let (mut done, mut after, mut failed) = (Recomputed::default(), None, None);
         loop {
-            let page = of_other_data(&self.db, &version, after, PAGE).await?;
+            let page = of_older_data(&self.db, &version, after, PAGE).await?;
             let last = page.last().map(|pending| pending.release);
             let full = page.len() as u64 == PAGE;
             let (move_these, keep_these) = self.sort_out(page);

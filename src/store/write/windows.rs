@@ -82,11 +82,11 @@ pub struct PendingWindow {
     pub window: Window,
 }
 
-/// Pending windows that come from another version of the time zone data, by their releases' ids.
+/// Pending windows that come from older time zone data than this version, by their releases' ids.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn of_other_data(
+pub async fn of_older_data(
     db: &Db,
     version: &DataVersion,
     after: Option<ReleaseId>,
@@ -94,7 +94,7 @@ pub async fn of_other_data(
 ) -> StoreResult<Vec<PendingWindow>> {
     let mut select = pack_release::Entity::find()
         .filter(pack_release::Column::State.eq(ReleaseState::Scheduled.stored()))
-        .filter(pack_release::Column::TimeZoneDataVersion.ne(version.as_str()));
+        .filter(pack_release::Column::TimeZoneDataVersion.lt(version.as_str()));
     if let Some(after) = after {
         select = select.filter(pack_release::Column::Id.gt(Uuid::from(after)));
     }
