@@ -169,7 +169,7 @@ fn sunday(year: i32, month: u32, number: Option<i64>) -> NaiveDate {
     let sunday = first + Duration::days(i64::from((7 - first.weekday().num_days_from_sunday()) % 7));
     match number {
         Some(number) => sunday + Duration::days(7 * (number - 1)),
-        None => (0..5).map(|week| sunday + Duration::days(7 * week)).filter(|day| day.month() == month).last().unwrap(),
+        None => (0..5).map(|week| sunday + Duration::days(7 * week)).rfind(|day| day.month() == month).unwrap(),
     }
 }
 
