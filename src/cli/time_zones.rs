@@ -10,7 +10,8 @@ use crate::config::ZoneArgs;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TimeZonesCommand {
-    /// Print the version of the data and where it lies
+    /// Print the versions of the data at hand and where they lie. The first one is used; a zone that it doesn't
+    /// have is taken from the next
     Show(ZoneArgs),
     /// Compute the windows of pending releases anew with this data. Servers that run do so with theirs at start,
     /// once an hour, and when they get the signal SIGUSR1
@@ -20,7 +21,7 @@ pub(super) enum TimeZonesCommand {
 pub(super) async fn run(command: TimeZonesCommand) -> Result<(), Trouble> {
     match command {
         TimeZonesCommand::Show(zones) => {
-            print(&format!("{}\n", TimeZones::open(zones.place())?.describe()));
+            print(&format!("{}\n", TimeZones::open(zones.place())?.describe().join("\n")));
         }
         TimeZonesCommand::Reload(common) => {
             let app = beside_the_server(&common).await?;
@@ -29,7 +30,7 @@ pub(super) async fn run(command: TimeZonesCommand) -> Result<(), Trouble> {
                 app.services.look_at_time_zones(AskedBy::CommandLine).await.map_err(failed)?;
             print(&format!(
                 "{}: {seen} pending windows came from older data, {moved} of them moved\n",
-                zones.describe()
+                zones.version()
             ));
             app.services.db.clone().close().await?;
         }

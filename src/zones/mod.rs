@@ -125,13 +125,12 @@ impl TimeZones {
         self.sets().first().map(|set| set.version.clone()).unwrap_or_default()
     }
 
-    /// The version of the newest data and where it lies, for whoever runs the server.
+    /// The versions at hand and where they lie, the newest first: for whoever runs the server.
     #[must_use]
-    pub fn describe(&self) -> String {
-        let sets = self.sets();
+    pub fn describe(&self) -> Vec<String> {
         let place =
             |set: &DataSet| set.directory.as_deref().map_or("built in".to_owned(), |at| at.display().to_string());
-        sets.first().map(|set| format!("{}, {}", set.version, place(set))).unwrap_or_default()
+        self.sets().iter().map(|set| format!("{}, {}", set.version, place(set))).collect()
     }
 }
 
