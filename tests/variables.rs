@@ -108,3 +108,36 @@ async fn a_wrong_value_is_told_with_the_variable_that_holds_it() {
         assert!(!well && !said.contains(&format!("{name} (the variable")), "{name}: {said}");
     }
 }
+
+#[tokio::test]
+async fn a_number_that_is_no_use_is_told_with_one_that_is() {
+    for (option, wrong, right) in
+        [("release-days-ahead", "0", "365"), ("max-cost", "x", "40000"), ("batch-size", "0", "250")]
+    {
+        let name = format!("PACKWRIGHT_{}", option.replace('-', "_").to_uppercase());
+        for command in ["check-config", "serve"] {
+            let (well, said) = with(&[command], [(name.clone(), wrong.to_owned())]).await;
+            assert!(!well && said.contains(&name) && said.contains(right), "{said}");
+            let (well, said) = with(&[command, &format!("--{option}"), wrong], []).await;
+            assert!(!well && said.contains(&format!("--{option}")) && said.contains(right), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_variable_of_the_server_stops_no_other_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("new.db").display());
+    let wrong =
+        || [("PACKWRIGHT_MAX_TOKENS".to_owned(), "wrong".to_owned()), ("PACKWRIGHT_LISTEN".into(), "wrong".into())];
+    for arguments in
+        [&["migrate", "up", "--database-url", &url][..], &["account", "list", "--database-url", &url], &["schema"]]
+    {
+        let (well, said) = with(arguments, wrong()).await;
+        assert!(well, "{arguments:?}: {said}");
+    }
+    for arguments in [&["serve"][..], &["check-config"], &[]] {
+        let (well, said) = with(arguments, wrong()).await;
+        assert!(!well && said.contains("PACKWRIGHT_"), "{arguments:?}: {said}");
+    }
+}
