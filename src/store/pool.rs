@@ -16,6 +16,8 @@ use super::{StatementObserver, StoreError, StoreResult};
 
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server that was there may take to open a connection.
+const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may take to begin a transaction on an idle connection: it waits for nothing there.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(3);
 /// How old a connection may become: what changes behind an address is found by new ones.
@@ -84,7 +86,7 @@ impl Pool {
                 Some(connection) => (connection, false),
                 None => {
                     let generation = self.generation.load(Ordering::Acquire);
-                    let opened = timeout(PATIENCE, self.opener.open()).await;
+                    let opened = timeout(OPEN_PATIENCE, self.opener.open()).await;
                     let opened = opened.unwrap_or_else(|_| Err(timed_out("the server did not answer")));
                     let mut connection = opened.map_err(|error| {
                         self.health.failed(&error);
