@@ -20,7 +20,7 @@ const STEPS: i32 = 10_000;
 /// How connections are opened.
 #[derive(Clone)]
 pub(super) enum Opener {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     Postgresql {
         options: Box<PgConnectOptions>,
         /// Whether the connection keeps the statements that were prepared on it. Not behind a pooler, where the

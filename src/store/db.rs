@@ -132,7 +132,7 @@ impl Db {
             DatabaseKind::Sqlite => {
                 let cache_kib = SQLITE_CACHE_KIB / (readers + writers);
                 let parsed: SqliteConnectOptions = url.parse().map_err(super::error::of)?;
-                Opener::Sqlite(sqlite_options(parsed, cache_kib).disable_statement_logging())
+                Opener::Sqlite(Box::new(sqlite_options(parsed, cache_kib).disable_statement_logging()))
             }
             DatabaseKind::Postgresql => {
                 let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
