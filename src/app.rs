@@ -154,7 +154,7 @@ impl App {
             Ok(caller) => caller,
             Err(failure) => return Answer::failed(&failure, ""),
         };
-        match self.engine.admit(&caller, request.into()) {
+        match self.engine.admit(&caller, None, request.into()) {
             Ok(admitted) => self.engine.execute(caller, "", admitted).await,
             Err(refused) => *refused,
         }
@@ -170,7 +170,7 @@ impl App {
         request: impl Into<GraphqlRequest>,
     ) -> Result<BoxStream<'static, Answer>, Failure> {
         let caller = self.services.authenticate(bearer, None).await?;
-        Ok(match self.engine.admit(&caller, request.into()) {
+        Ok(match self.engine.admit(&caller, None, request.into()) {
             Ok(admitted) => self.engine.execute_stream(caller, "", admitted),
             Err(refused) => futures_util::stream::iter([*refused]).boxed(),
         })

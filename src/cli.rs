@@ -1,6 +1,7 @@
 //! The command line.
 
 mod accounts;
+pub mod files;
 pub mod seed;
 mod serve;
 mod time_zones;

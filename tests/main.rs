@@ -29,6 +29,7 @@ mod deleting;
 mod deleting_packs;
 mod deleting_races;
 mod derived_reads;
+mod door;
 mod draft_rows;
 mod drafts;
 mod event_log;

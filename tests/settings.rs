@@ -66,6 +66,11 @@ fn the_defaults_of_the_command_line_are_those_of_the_server() {
         (limits.execution_timeout, usize::from(limits.max_errors), usize::from(limits.max_message)),
         (engine.execution, engine.errors, engine.message)
     );
+    let work = engine.work;
+    assert_eq!(
+        (limits.max_work, limits.max_account_operations, limits.slow_request),
+        (work.cost, work.operations, engine.slow)
+    );
     let http = HttpOptions::default();
     assert_eq!((transport.body_limit, transport.body_timeout), (http.body_limit, http.body_timeout));
     assert_eq!(
@@ -73,6 +78,7 @@ fn the_defaults_of_the_command_line_are_those_of_the_server() {
         (http.keep_alive, http.init_timeout, http.send_timeout)
     );
     assert_eq!(transport.websocket_operations as usize, http.max_operations);
+    assert_eq!(transport.idle_timeout, http.idle_timeout);
     assert_eq!((&transport.cors_origin, &args.public_host), (&http.cors_origins, &http.public_hosts));
     let connections = ConnectionOptions::default();
     let timers = &connections.timers;

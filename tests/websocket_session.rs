@@ -26,6 +26,8 @@ use crate::support::At as _;
 /// Operations by the text of their documents.
 #[derive(Default)]
 struct Script {
+    /// Whether the client has shown no token.
+    anonymous: bool,
     /// How many operations are open.
     open: Arc<AtomicUsize>,
     /// How many large answers were made.
@@ -42,12 +44,12 @@ impl Drop for Counted {
 }
 
 fn answer(text: &str) -> Answer {
-    Answer { response: Response::new(GraphqlValue::String(text.into())), phase: Phase::Executed, allowance: None }
+    Answer::new(Phase::Executed, Response::new(GraphqlValue::String(text.into())))
 }
 
 fn refused() -> Answer {
     let error = async_graphql::ServerError::new("no", None);
-    Answer { response: Response::from_errors(vec![error]), phase: Phase::Refused, allowance: None }
+    Answer::new(Phase::Refused, Response::from_errors(vec![error]))
 }
 
 impl Operations for Script {
@@ -56,6 +58,10 @@ impl Operations for Script {
             if payload.is_some_and(|payload| payload.contains_key("bad")) { Err(Close::forbidden()) } else { Ok(()) }
         }
         .boxed()
+    }
+
+    fn is_anonymous(&self) -> bool {
+        self.anonymous
     }
 
     fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>> {
@@ -158,15 +164,26 @@ struct Client {
 
 fn limits() -> Limits {
     let seconds = Duration::from_secs;
-    Limits { init: seconds(10), ping: seconds(15), send: seconds(15), message: 1_000, operations: 100 }
+    Limits {
+        init: seconds(10),
+        ping: seconds(15),
+        send: seconds(15),
+        message: 1_000,
+        operations: 100,
+        idle: Duration::from_secs(75),
+    }
 }
 
 impl Client {
     /// A client with a place for `places` messages that it hasn't read.
     fn connect(places: usize) -> Self {
+        Self::connect_to(Script::default(), places)
+    }
+
+    fn connect_to(script: Script, places: usize) -> Self {
         let (says, incoming) = mpsc::unbounded_channel();
         let (outgoing, hears) = mpsc::channel(places);
-        let script = Arc::new(Script::default());
+        let script = Arc::new(script);
         let (end, ending) = watch::channel(false);
         let session = Session::new(Pipe { incoming, outgoing, waiting: None, place: None }, script.clone(), limits())
             .serve(Some(ending));
@@ -368,6 +385,26 @@ async fn answers_are_not_made_before_somebody_takes_them() {
         ended += usize::from(client.hear().await.text("/type") == "complete");
     }
     assert_eq!(client.script.begun.load(Ordering::SeqCst), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_a_token_that_does_nothing_is_closed_though_it_answers_pings() {
+    let began = Instant::now();
+    let mut client = Client::connect_to(Script { anonymous: true, ..Script::default() }, 10);
+    client.say(json!({ "type": "connection_init" }));
+    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    client.subscribe("a", "ticking");
+    for _ in 0..300 {
+        assert_eq!(client.hear().await.text("/type"), "next");
+    }
+    client.say(json!({ "id": "a", "type": "complete" }));
+    let stopped = Instant::now();
+    assert!(stopped - began > Duration::from_secs(75), "an operation is something");
+    assert_eq!(client.closed().await, 1000);
+    assert!((74..=77).contains(&stopped.elapsed().as_secs()), "{:?}", stopped.elapsed());
+    // With a token it may wait.
+    let mut client = Client::greeted(10).await;
+    assert!(tokio::time::timeout(Duration::from_secs(300), client.closed()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

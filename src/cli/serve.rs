@@ -10,11 +10,12 @@ use tokio::sync::watch;
 
 use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
-use crate::config::{JwtAlgorithm, JwtArgs, ServeArgs};
+use crate::config::{JwtAlgorithm, JwtArgs, LogFormat, ServeArgs};
 use crate::demo::{self, Demo};
 use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
+use crate::http::workload::WorkOptions;
 use crate::http::{EngineOptions, HttpOptions};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
@@ -24,7 +25,7 @@ use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;
 
-use super::{Trouble, failed, print};
+use super::{Trouble, failed, files, print};
 
 /// How long requests that are being answered may take when the server ends.
 const GRACE: Duration = Duration::from_secs(10);
@@ -135,7 +136,11 @@ async fn serve(
     }));
     let zones = tokio::spawn(look_when_asked(look, app.services.clone()));
     let router = app.router(http_options(args, address, ending.clone()));
-    print(&welcome(args, &format!("http://{address}"), empty));
+    match args.log.log_format {
+        LogFormat::Text => print(&welcome(args, &format!("http://{address}"), empty)),
+        LogFormat::Json => print(&format!("{}\n", welcome_json(args, &format!("http://{address}"), empty))),
+    }
+    tracing::info!("listening on http://{address}");
 
     let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
     let served = tokio::select! {
@@ -192,6 +197,7 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         keep_alive: transport.keep_alive,
         init_timeout: transport.websocket_init_timeout,
         send_timeout: transport.websocket_send_timeout,
+        idle_timeout: transport.idle_timeout,
         max_operations: transport.websocket_operations as usize,
         shutdown: Some(ending),
     }
@@ -214,6 +220,13 @@ fn engine_options(args: &ServeArgs) -> Result<EngineOptions, Trouble> {
         },
         execution: limits.execution_timeout,
         cost_per_minute: NonZeroU64::new(limits.rate_limit).filter(|_| !args.demo),
+        peer_cost_per_minute: NonZeroU64::new(limits.peer_rate_limit).filter(|_| !args.demo),
+        work: WorkOptions {
+            cost: limits.max_work,
+            operations: limits.max_account_operations,
+            ..WorkOptions::default()
+        },
+        slow: limits.slow_request,
         errors: limits.max_errors.into(),
         message: limits.max_message.into(),
         stored: stored(args)?,
@@ -237,7 +250,7 @@ fn connection_options(args: &ServeArgs) -> ConnectionOptions {
     ConnectionOptions {
         timers: Timers { head: transport.header_timeout, idle: transport.idle_timeout, write: transport.write_timeout },
         head_limit: transport.header_limit as usize,
-        max: transport.max_connections,
+        max: files::make_room(transport.max_connections, args.database.database_connections),
         max_per_peer: transport.max_connections_per_peer as usize,
         trusted_proxies: transport.trusted_proxies.clone(),
     }
@@ -349,4 +362,24 @@ fn welcome(args: &ServeArgs, base: &str, empty: bool) -> String {
                  with the same --database-url, if you gave one.\n";
     }
     text + "\n"
+}
+
+/// The same for a program that reads the log as JSON.
+fn welcome_json(args: &ServeArgs, base: &str, empty: bool) -> serde_json::Value {
+    let mut told = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "graphql": format!("{base}/graphql"),
+        "websocket": format!("{}/graphql", base.replacen("http", "ws", 1)),
+        "events": format!("{base}/graphql/stream"),
+        "livez": format!("{base}/livez"),
+        "readyz": format!("{base}/readyz"),
+        "databaseIsEmpty": empty && !args.demo,
+    });
+    if args.graphiql || args.demo {
+        told["graphiql"] = format!("{base}/graphiql").into();
+    }
+    if args.demo {
+        told["demoTokens"] = serde_json::json!(demo::TOKENS);
+    }
+    told
 }

@@ -29,7 +29,7 @@ pub struct LimitArgs {
     pub max_depth: u64,
 
     /// The most that an operation may cost. A field costs 1, on a connection's node 2; a connection
-    /// multiplies what is under it by its page, another list by 20
+    /// multiplies what is under it by its page, another list by 20; a search, a total and long texts cost more
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = value_parser!(u64).range(100..))]
     pub max_cost: u64,
 
@@ -62,6 +62,25 @@ pub struct LimitArgs {
     /// answered 429. 0 for no limit; the demo has none
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = rate)]
     pub rate_limit: u64,
+
+    /// What may be asked for without a token from one address (of IPv6 a /64) in a minute: introspection by what it
+    /// takes, a token that is refused 10000, anything else 10 at least. 0 for no limit; the demo has none
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_PEER_RATE_LIMIT", default_value_t = 5_000_000, value_parser = rate)]
+    pub peer_rate_limit: u64,
+
+    /// What all operations at work, and answers that have not left yet, may cost together. An account, or an
+    /// address without a token, has a quarter of it; what is more waits, and is refused when it has waited for as
+    /// long as an operation may take
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_WORK", default_value_t = 400_000, value_parser = value_parser!(u32).range(1_000..=100_000_000))]
+    pub max_work: u32,
+
+    /// The most queries, and the most mutations, of one account that are executed at a time; others wait
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ACCOUNT_OPERATIONS", default_value_t = 16, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub max_account_operations: u32,
+
+    /// From how many seconds on a query or a mutation is logged as a slow one
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_SLOW_REQUEST", default_value = "1", value_parser = seconds)]
+    pub slow_request: Duration,
 
     /// A JSON file with the only documents that are executed, by their ids: as graphql-codegen and Relay write
     /// it, or Apollo's manifest. A request then names its document by `documentId`, or by the hash in
@@ -109,6 +128,10 @@ impl LimitArgs {
             ("max-errors", self.max_errors.to_string()),
             ("max-message", self.max_message.to_string()),
             ("rate-limit", self.rate_limit.to_string()),
+            ("peer-rate-limit", self.peer_rate_limit.to_string()),
+            ("max-work", self.max_work.to_string()),
+            ("max-account-operations", self.max_account_operations.to_string()),
+            ("slow-request", seconds(self.slow_request)),
             (
                 "trusted-documents",
                 self.trusted_documents.as_deref().map_or_else(String::new, |file| file.display().to_string()),

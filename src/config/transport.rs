@@ -46,8 +46,9 @@ pub struct TransportArgs {
     #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 1024 * 1024, value_parser = bytes)]
     pub body_limit: usize,
 
-    /// After how many seconds without a request a connection is closed
-    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_IDLE_TIMEOUT", default_value = "60", value_parser = seconds)]
+    /// After how many seconds without a request a connection is closed, and a WebSocket that has shown no token and
+    /// has no operation. Longer than the 60 seconds for which balancers keep theirs, so that they close them first
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_IDLE_TIMEOUT", default_value = "75", value_parser = seconds)]
     pub idle_timeout: Duration,
 
     /// After how many seconds a connection is closed whose client takes nothing of an answer

@@ -23,7 +23,7 @@ pub(super) struct Variable {
 impl Variable {
     /// About how many bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
-        128 + self.name.as_str().len() + self.default.as_ref().map_or(0, weight)
+        128 + self.name.as_str().len() + self.default.as_ref().map_or(0, bytes_of)
     }
 }
 
@@ -220,7 +220,8 @@ impl<'a> Coercing<'a> {
 }
 
 /// About how many bytes a value takes in memory, and not fewer.
-pub(super) fn weight(value: &Value) -> usize {
+#[must_use]
+pub fn bytes_of(value: &Value) -> usize {
     /// What an entry of an object takes beside its key and its value.
     const ENTRY: usize = 96;
     size_of::<Value>()
@@ -228,9 +229,9 @@ pub(super) fn weight(value: &Value) -> usize {
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
             Value::String(text) => text.capacity(),
             Value::Array(items) => {
-                (items.capacity() - items.len()) * size_of::<Value>() + items.iter().map(weight).sum::<usize>()
+                (items.capacity() - items.len()) * size_of::<Value>() + items.iter().map(bytes_of).sum::<usize>()
             }
-            Value::Object(entries) => entries.iter().map(|(key, value)| ENTRY + key.capacity() + weight(value)).sum(),
+            Value::Object(entries) => entries.iter().map(|(key, value)| ENTRY + key.capacity() + bytes_of(value)).sum(),
         }
 }
 

@@ -28,6 +28,7 @@ use apollo_compiler::{Name, Schema};
 use serde_json::{Map, Value};
 
 pub use cache::Checked;
+pub use coerce::bytes_of;
 pub use limits::Limits;
 pub use objection::{Code, Location, Objection, shortened};
 pub use stored::{Stored, TrustedDocuments, Wanted};

@@ -38,6 +38,13 @@ pub(super) fn takes_events(headers: &HeaderMap) -> bool {
     Accepted::of(headers).quality("text", "event-stream").value() > 0
 }
 
+/// Whether the request names HTML, as browsers do that follow an address, and doesn't name one of our types.
+pub(super) fn names_html(headers: &HeaderMap) -> bool {
+    let accepted = Accepted::of(headers);
+    let by_name = |kind, subtype| matches!(accepted.quality(kind, subtype), Quality::ByName(quality) if quality > 0);
+    by_name("text", "html") && !by_name("application", "json") && !by_name("application", "graphql-response+json")
+}
+
 /// Whether a body of this `Content-Type` is read: JSON in UTF-8, said once.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();

@@ -1,6 +1,8 @@
-//! How much each token may ask for: its requests are charged what they cost, from a bucket that fills up
-//! again evenly. Kept in the process, for a bounded number of tokens: a server that is started again, or
-//! a token that was forgotten, begins with a full one.
+//! How much each token may ask for, and each peer without one: its requests are charged what they cost, from a
+//! bucket that fills up again evenly. Kept in the process, for a bounded number of them: a server that is started
+//! again, or a token that was forgotten, begins with a full one.
+
+use std::hash::Hash;
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,16 +13,16 @@ use uuid::Uuid;
 
 use super::answer::Allowance;
 
-/// How many tokens' buckets are kept: those that were used last.
+/// How many buckets are kept: those that were used last.
 const BUCKETS: usize = 50_000;
 /// What a request is charged at least, since each takes a token's check and a place in the queue.
 const CHARGE_MIN: u64 = 10;
 const MINUTE: f64 = 60.0;
 
-/// The buckets of all tokens. Each holds what may be asked for within a minute.
-pub struct Allowances {
+/// The buckets of all tokens, or of all peers. Each holds what may be asked for within a minute.
+pub struct Allowances<K = Uuid> {
     per_minute: u64,
-    buckets: quick_cache::sync::Cache<Uuid, Arc<Mutex<Bucket>>>,
+    buckets: quick_cache::sync::Cache<K, Arc<Mutex<Bucket>>>,
 }
 
 struct Bucket {
@@ -28,32 +30,57 @@ struct Bucket {
     at: Instant,
 }
 
-impl Allowances {
+impl<K: Copy + Eq + Hash> Allowances<K> {
     /// Full buckets, that fill up within a minute.
     #[must_use]
     pub fn new(per_minute: NonZeroU64) -> Self {
         Self { per_minute: per_minute.get(), buckets: quick_cache::sync::Cache::new(BUCKETS) }
     }
 
-    /// Charges a token for a request.
+    /// Charges a token or a peer for a request.
     ///
     /// # Errors
     /// What is left, when that is not enough: nothing is charged then.
-    pub fn charge(&self, token: Uuid, cost: u64, now: Instant) -> Result<Allowance, Allowance> {
+    pub fn charge(&self, whom: K, cost: u64, now: Instant) -> Result<Allowance, Allowance> {
+        self.with_bucket(whom, now, |bucket| {
+            let charge = self.charged(cost);
+            if bucket.left < charge {
+                return Err(self.exhausted(bucket.left, charge));
+            }
+            bucket.left -= charge;
+            Ok(self.allowance(bucket.left))
+        })
+    }
+
+    /// Whether so much could be charged.
+    ///
+    /// # Errors
+    /// What is left, when that is not enough.
+    pub fn check(&self, whom: K, cost: u64, now: Instant) -> Result<(), Allowance> {
+        self.with_bucket(whom, now, |bucket| {
+            let charge = self.charged(cost);
+            if bucket.left < charge { Err(self.exhausted(bucket.left, charge)) } else { Ok(()) }
+        })
+    }
+
+    fn with_bucket<T>(&self, whom: K, now: Instant, act: impl FnOnce(&mut Bucket) -> T) -> T {
         let full = Arc::new(Mutex::new(Bucket { left: self.capacity(), at: now }));
-        let Ok(bucket) = self.buckets.get_or_insert_with(&token, || Ok::<_, std::convert::Infallible>(full));
+        let Ok(bucket) = self.buckets.get_or_insert_with(&whom, || Ok::<_, std::convert::Infallible>(full));
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let since = now.saturating_duration_since(bucket.at);
         bucket.left = (bucket.left + since.as_secs_f64() * self.per_second()).min(self.capacity());
         bucket.at = bucket.at.max(now);
-        // What costs more than a full bucket holds empties it, or it could never be asked for.
-        let charge = number(cost.max(CHARGE_MIN)).min(self.capacity());
-        if bucket.left < charge {
-            let wait = (charge - bucket.left) / self.per_second();
-            return Err(Allowance { retry_after_seconds: Some(seconds(wait)), ..self.allowance(bucket.left) });
-        }
-        bucket.left -= charge;
-        Ok(self.allowance(bucket.left))
+        act(&mut bucket)
+    }
+
+    /// What costs more than a full bucket holds empties it, or it could never be asked for.
+    fn charged(&self, cost: u64) -> f64 {
+        number(cost.max(CHARGE_MIN)).min(self.capacity())
+    }
+
+    fn exhausted(&self, left: f64, charge: f64) -> Allowance {
+        let wait = (charge - left) / self.per_second();
+        Allowance { retry_after_seconds: Some(seconds(wait)), ..self.allowance(left) }
     }
 
     fn allowance(&self, left: f64) -> Allowance {

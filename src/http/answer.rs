@@ -8,6 +8,8 @@ use crate::graphql::error::UNAVAILABLE;
 use crate::service::error::Failure;
 
 use super::auth::failure_response;
+use super::kept::Data;
+use super::workload::Turn;
 
 /// How far a request came: transports answer by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum Phase {
     Refused,
     /// Not executed now: its token has asked for too much within a short time.
     Limited,
+    /// Not executed now: the server has too much at work.
+    Overloaded,
     /// A fault of ours before anything was executed, or that left no answer.
     Failed,
     /// Executed, with or without errors.
@@ -42,11 +46,17 @@ pub struct Answer {
     pub phase: Phase,
     /// `None` where requests are not limited.
     pub allowance: Option<Allowance>,
+    /// The `data` as it is written, in the place of the response's.
+    pub(super) data: Option<Data>,
+    /// Kept until the answer has left.
+    pub(super) turn: Option<Turn>,
 }
 
 impl Answer {
-    pub(super) fn new(phase: Phase, response: Response) -> Self {
-        Self { response, phase, allowance: None }
+    /// What was executed, or why not.
+    #[must_use]
+    pub fn new(phase: Phase, response: Response) -> Self {
+        Self { response, phase, allowance: None, data: None, turn: None }
     }
 
     /// With at most so many errors, their messages of at most so many characters; `extensions` tell how many
@@ -90,7 +100,10 @@ impl Serialize for Answer {
             map.serialize_entry("errors", &self.response.errors)?;
         }
         if self.phase == Phase::Executed {
-            map.serialize_entry("data", &self.response.data)?;
+            match &self.data {
+                Some(data) => map.serialize_entry("data", data)?,
+                None => map.serialize_entry("data", &self.response.data)?,
+            }
         }
         if !self.response.extensions.is_empty() {
             map.serialize_entry("extensions", &self.response.extensions)?;

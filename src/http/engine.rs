@@ -1,5 +1,6 @@
 //! Executes documents: the one way to the schema, for every transport.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +9,24 @@ use async_graphql::{Request, Response, ServerError, Value, Variables};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::Semaphore;
 
-use crate::gate::{Checked, Gate, Objection, OperationKind, Prepared, Wanted};
-use crate::graphql::{self, Held, PackwrightSchema, Panics, Place};
+use crate::gate::{Gate, OperationKind};
+use crate::graphql::{self, Held, PackwrightSchema, Panics};
 use crate::service::Shared;
 use crate::service::access::{Caller, Viewer};
 use crate::service::error::Failure;
 
+use super::admission::{self, Admitted};
 use super::allowance::Allowances;
-use super::answer::{Allowance, Answer, Phase, never_began, set, set_code, with_codes};
+use super::answer::{Answer, Phase, never_began, with_codes};
+use super::busy;
+use super::kept::Kept;
 use super::options::EngineOptions;
-use super::request::GraphqlRequest;
+use super::workload::{Busy, Turn, Workload};
 
+/// The part of the memory for documents that answers to introspection may take.
+const KEPT_PART: u64 = 4;
 /// How often an open subscription asks whether its token still opens the door.
 const WELCOME_CHECK: Duration = Duration::from_secs(5);
 
@@ -35,56 +42,30 @@ pub struct Engine {
     pub readiness: Readiness,
     schema: PackwrightSchema,
     prepare: Prepare,
-    gate: Gate,
-    allowances: Option<Allowances>,
+    pub(super) gate: Gate,
+    pub(super) allowances: Option<Allowances>,
+    pub(super) peers: Option<Allowances<IpAddr>>,
+    /// What tokens that are refused use up: apart, so that whoever asks without a token locks out nobody.
+    pub(super) logins: Option<Allowances<IpAddr>>,
+    pub(super) workload: Workload,
+    pub(super) kept: Kept,
+    /// One introspection that isn't kept is executed at a time: it takes a processor to itself.
+    introspecting: Semaphore,
     execution_limit: Duration,
-    told: Told,
+    slow: Duration,
+    pub(super) told: Told,
 }
 
 /// How much of what went wrong an answer tells.
 #[derive(Clone, Copy)]
-struct Told {
+pub(super) struct Told {
     errors: usize,
     message: usize,
 }
 
 impl Told {
-    fn of(self, answer: Answer) -> Answer {
+    pub(super) fn of(self, answer: Answer) -> Answer {
         answer.bounded(self.errors, self.message)
-    }
-}
-
-/// A request that may be executed.
-pub struct Admitted {
-    checked: Arc<Checked>,
-    prepared: Prepared,
-    allowance: Option<Allowance>,
-    place: Option<Arc<Place>>,
-}
-
-impl Admitted {
-    /// What the operation does that is asked for.
-    #[must_use]
-    pub fn kind(&self) -> OperationKind {
-        self.prepared.kind
-    }
-
-    /// What its token may still ask for; `None` where requests are not limited.
-    #[must_use]
-    pub fn allowance(&self) -> Option<Allowance> {
-        self.allowance
-    }
-
-    /// Whether the document was printed otherwise than it was written.
-    fn is_moved(&self) -> bool {
-        self.checked.verdict.as_ref().is_ok_and(|document| document.is_moved)
-    }
-
-    /// With an account of where a subscription is in the event log.
-    #[must_use]
-    pub fn at(mut self, place: Arc<Place>) -> Self {
-        self.place = Some(place);
-        self
     }
 }
 
@@ -100,60 +81,122 @@ impl Engine {
         readiness: Readiness,
         options: EngineOptions,
     ) -> Result<Self, String> {
+        let kept_bytes = options.documents.cache_bytes / KEPT_PART;
         let gate = Gate::new(&schema.sdl(), graphql::FACTS, options.documents, options.stored)?;
         let allowances = options.cost_per_minute.map(Allowances::new);
         let told = Told { errors: options.errors, message: options.message };
-        Ok(Self { services, readiness, schema, prepare, gate, allowances, execution_limit: options.execution, told })
+        Ok(Self {
+            services,
+            readiness,
+            schema,
+            prepare,
+            gate,
+            allowances,
+            peers: options.peer_cost_per_minute.map(Allowances::new),
+            logins: options.peer_cost_per_minute.map(Allowances::new),
+            workload: Workload::new(options.work),
+            kept: Kept::new(kept_bytes),
+            introspecting: Semaphore::new(1),
+            execution_limit: options.execution,
+            slow: options.slow,
+            told,
+        })
     }
 
-    /// Passes a request of `caller` through the gate, and charges its token for it. Nothing is executed;
-    /// what may come is known then.
-    ///
-    /// # Errors
-    /// The answer for a request that is refused, [`Phase::Refused`] or [`Phase::Limited`].
-    pub fn admit(&self, caller: &Caller, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
-        self.admit_unbounded(caller, asked).map_err(|answer| Box::new(self.told.of(*answer)))
+    /// The schema in its own language.
+    #[must_use]
+    pub fn sdl(&self) -> String {
+        self.schema.sdl()
     }
 
-    fn admit_unbounded(&self, caller: &Caller, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
-        let wanted = Wanted {
-            text: asked.query.as_deref(),
-            id: asked.document_id.as_deref(),
-            extensions: Some(&asked.extensions),
-        };
-        let checked = self.gate.find(wanted).map_err(|objection| refused(&[objection]))?;
-        let document = checked.verdict.as_ref().map_err(|objections| refused(objections))?;
-        // GraphQL over HTTP: an empty name is as good as none.
-        let operation_name = asked.operation_name.as_deref().filter(|name| !name.is_empty());
-        let prepared =
-            self.gate.prepare(document, operation_name, asked.variables).map_err(|objections| refused(&objections))?;
-        let allowance = self.charge(caller, &prepared)?;
-        Ok(Admitted { checked, prepared, allowance, place: None })
-    }
-
-    fn charge(&self, caller: &Caller, prepared: &Prepared) -> Result<Option<Allowance>, Box<Answer>> {
-        let (Some(allowances), Caller::Viewer(viewer)) = (&self.allowances, caller) else { return Ok(None) };
-        let charged = allowances.charge(viewer.token.id.into(), prepared.cost, tokio::time::Instant::now());
-        charged.map(Some).map_err(|allowance| Box::new(limited(prepared.cost, allowance)))
-    }
-
-    /// Executes a query or a mutation, for as long as one may take. A fault of ours names `request_id`.
+    /// Executes a query or a mutation, for as long as one may take, once its owner has a turn. A fault of ours
+    /// names `request_id`.
     pub async fn execute(&self, caller: Caller, request_id: &str, admitted: Admitted) -> Answer {
+        let began = tokio::time::Instant::now();
         let kind = admitted.kind();
+        let turn = match self.turn(&admitted).await {
+            Ok(turn) => turn,
+            Err(busy) => return busy::turned_away(busy, self.execution_limit),
+        };
+        let waited = began.elapsed();
         let panics = Panics::default();
-        let (request, _) = self.request(caller, &admitted, &panics);
-        let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
-        let mut answer = match tokio::time::timeout(self.execution_limit, executed).await {
-            Ok(Ok(response)) => executed_answer(response, &panics, request_id),
-            // The panic's own text has gone to the log through the panic hook.
-            Ok(Err(_)) => Answer::failed(&Failure::bug("the execution panicked"), request_id),
-            Err(_) => timed_out(kind, self.execution_limit),
+        let work = async {
+            match &admitted.kept {
+                Some(key) => self.introspect(key, caller, request_id, &admitted, &panics).await,
+                None => self.resolve(caller, request_id, &admitted, &panics).await,
+            }
+        };
+        let mut answer = match tokio::time::timeout(self.execution_limit, work).await {
+            Ok(answer) => answer,
+            Err(_) => busy::timed_out(kind, self.execution_limit),
         };
         if admitted.is_moved() {
             forget_places(&mut answer);
         }
         self.tell_cost(&mut answer, &admitted);
+        self.log_slow(&admitted, began.elapsed(), waited);
+        answer.turn = turn;
         self.told.of(answer)
+    }
+
+    async fn turn(&self, admitted: &Admitted) -> Result<Option<Turn>, Busy> {
+        let Some(owner) = admitted.owner else { return Ok(None) };
+        let prepared = &admitted.prepared;
+        let cost = prepared.cost.saturating_add(prepared.introspection_bytes / admission::BYTES_PER_COST_KEPT);
+        let mutates = prepared.kind == OperationKind::Mutation;
+        self.workload.turn(owner, mutates, cost, self.execution_limit).await.map(Some)
+    }
+
+    async fn resolve(&self, caller: Caller, request_id: &str, admitted: &Admitted, panics: &Panics) -> Answer {
+        let (request, _) = self.request(caller, admitted, panics);
+        match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
+            Ok(response) => executed_answer(response, panics, request_id),
+            // The panic's own text has gone to the log through the panic hook.
+            Err(_) => Answer::failed(&Failure::bug("the execution panicked"), request_id),
+        }
+    }
+
+    /// The answer to introspection, which is the same each time.
+    async fn introspect(
+        &self,
+        key: &[u8; 32],
+        caller: Caller,
+        request_id: &str,
+        admitted: &Admitted,
+        panics: &Panics,
+    ) -> Answer {
+        let make = async {
+            // Nobody closes the semaphore.
+            let _alone = self.introspecting.acquire().await;
+            let answer = self.resolve(caller, request_id, admitted, panics).await;
+            if answer.phase != Phase::Executed || !answer.response.errors.is_empty() {
+                return Err(answer);
+            }
+            match serde_json::value::to_raw_value(&answer.response.data) {
+                Ok(data) => Ok(Arc::from(data)),
+                Err(_) => Err(answer),
+            }
+        };
+        match self.kept.get(key, make).await {
+            Ok(data) => Answer { data: Some(data), ..Answer::new(Phase::Executed, Response::default()) },
+            Err(answer) => answer,
+        }
+    }
+
+    fn log_slow(&self, admitted: &Admitted, took: Duration, waited: Duration) {
+        if took < self.slow {
+            return;
+        }
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let name = admitted.prepared.operation_name.clone().unwrap_or_default();
+        tracing::info!(
+            kind = ?admitted.kind(),
+            operation = crate::gate::shortened(name, 100),
+            cost = admitted.prepared.cost,
+            took_ms = millis(took),
+            waited_ms = millis(waited),
+            "a slow operation"
+        );
     }
 
     /// Executes an operation of any kind as a stream of answers; a query's or mutation's has one. A
@@ -170,6 +213,10 @@ impl Engine {
             let engine = self.clone();
             return async move { engine.execute(caller, &request_id, admitted).await }.into_stream().boxed();
         }
+        let room = match self.hold(admitted.owner, admitted.bytes()) {
+            Ok(room) => room,
+            Err(busy) => return futures_util::stream::iter([*busy]).boxed(),
+        };
         let viewer = match &caller {
             Caller::Viewer(viewer) => Some(viewer.clone()),
             _ => None,
@@ -182,6 +229,7 @@ impl Engine {
         let (mut is_first, is_moved, told) = (true, admitted.is_moved(), self.told);
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
             Ok(response) => {
+                let _room = &room;
                 // Nothing is held while the listener takes it, and until there is something new.
                 held.release();
                 let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
@@ -228,56 +276,6 @@ impl Engine {
         }
         answer.response.extensions.insert("cost".into(), Value::from_json(cost).unwrap_or_default());
     }
-}
-
-/// The answer to a request that the gate refuses.
-fn refused(objections: &[Objection]) -> Box<Answer> {
-    let error = |objection: &Objection| {
-        let mut error = ServerError::new(&objection.message, None);
-        let pos = |at: crate::gate::Location| async_graphql::Pos { line: at.line, column: at.column };
-        error.locations.extend(objection.location.map(pos));
-        set_code(&mut error, objection.code.as_str());
-        if let Some((limit, requested)) = objection.bound {
-            set(&mut error, "limit", limit);
-            set(&mut error, "requested", requested);
-        }
-        error
-    };
-    Box::new(Answer::new(Phase::Refused, Response::from_errors(objections.iter().map(error).collect())))
-}
-
-/// The answer to a request that its token can't pay for now.
-fn limited(cost: u64, allowance: Allowance) -> Answer {
-    let wait = allowance.retry_after_seconds.unwrap_or_default();
-    let message = format!(
-        "The request costs {cost}, and of the {} that this token may ask for in a minute {} are left; try again in {wait} s.",
-        allowance.limit, allowance.remaining
-    );
-    let mut answer = Answer::refused("RATE_LIMITED", message);
-    for error in &mut answer.response.errors {
-        set(error, "limit", allowance.limit);
-        set(error, "requested", cost);
-        set(error, "remaining", allowance.remaining);
-        set(error, "retryAfterSeconds", wait);
-    }
-    Answer { phase: Phase::Limited, allowance: Some(allowance), ..answer }
-}
-
-/// The answer to a request that took too long. What was not committed by then is rolled back; a mutation
-/// may have been, and only its answer be missing.
-fn timed_out(kind: OperationKind, limit: Duration) -> Answer {
-    let limit = limit.as_secs_f64();
-    let message = match kind {
-        OperationKind::Mutation => format!(
-            "The mutation did not end within {limit} s. What it began was done as a whole or not at all: look before you send it again, or send it with the same clientRequestId."
-        ),
-        _ => format!("The operation did not end within {limit} s; ask for less at once."),
-    };
-    let mut answer = Answer::refused("TIMEOUT", message);
-    for error in &mut answer.response.errors {
-        set(error, "limitSeconds", limit);
-    }
-    Answer { phase: Phase::Executed, ..answer }
 }
 
 /// Whether the first answer of a subscription says that there is none: its field could not begin.

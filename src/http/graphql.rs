@@ -47,18 +47,18 @@ async fn answer(
     request_id: &str,
     media: Media,
     parts: &Parts,
-    Asked { caller, request }: Asked,
+    Asked { caller, request, peer, held: _held }: Asked,
 ) -> Result<Response, Refused> {
-    let admitted = match front.engine.admit(&caller, request) {
+    let admitted = match front.engine.admit(&caller, peer, request) {
         Ok(admitted) => admitted,
-        Err(refused) => return Ok(answered(media, &refused)),
+        Err(refused) => return Ok(answered(media, *refused)),
     };
     check_kind(admitted.kind(), intake::by_get(parts))?;
     if admitted.kind() == OperationKind::Subscription {
         let message = "Open a subscription over a WebSocket (graphql-transport-ws), or at /graphql/stream.";
         return Err(Refused::bad(StatusCode::BAD_REQUEST, message));
     }
-    Ok(answered(media, &front.engine.execute(caller, request_id, admitted).await))
+    Ok(answered(media, front.engine.execute(caller, request_id, admitted).await))
 }
 
 /// Whether an operation may come by this method: what is safe to follow must change nothing.

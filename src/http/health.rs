@@ -14,6 +14,11 @@ use super::router::Front;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Whether a path is a probe's, whom every host name is good for.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz")
+}
+
 /// `/livez`: the process answers.
 pub(super) async fn live() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "status": "ok" }))).into_response()

@@ -1,23 +1,41 @@
 //! From an HTTP request to who asks for what: the same for an answer and for a stream of them.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 
 use crate::service::access::Caller;
 
-use super::accept;
+use super::answer::Answer;
 use super::auth::Credentials;
+use super::connections::Client;
 use super::limits;
+use super::login::Denied;
 use super::params::{self, Malformed};
 use super::reply::Refused;
 use super::request::GraphqlRequest;
 use super::router::Front;
+use super::workload::Held;
+use super::{accept, admission};
 
 /// Who asks for what.
 pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) request: GraphqlRequest,
+    /// From where it comes; `None` for a caller within the process.
+    pub(super) peer: Option<IpAddr>,
+    /// Its place in memory, while it waits and is executed.
+    pub(super) held: Option<Held>,
+}
+
+/// What a body takes in memory when it is read and parsed, for each of its bytes.
+const PARSED: usize = 4;
+
+/// The peer that sends a request.
+pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Client>().map(|client| client.address)
 }
 
 /// Reads a request, unless `unacceptable` says why nothing that could be answered would be taken.
@@ -29,7 +47,17 @@ pub(super) async fn read(
     unacceptable: Option<Refused>,
 ) -> Result<Asked, Refused> {
     match admit(front, request_id, parts, unacceptable).await {
-        Ok(caller) => Ok(Asked { caller, request: parameters(front, parts, body).await? }),
+        Ok(caller) => {
+            let peer = peer(parts);
+            let held = match hold(front, parts, &caller) {
+                Ok(held) => held,
+                Err(busy) => {
+                    limits::discard(&parts.headers, body).await;
+                    return Err(Refused::busy(busy));
+                }
+            };
+            Ok(Asked { caller, request: parameters(front, parts, body).await?, peer, held })
+        }
         Err(refused) => {
             limits::discard(&parts.headers, body).await;
             Err(refused)
@@ -58,10 +86,22 @@ async fn admit(
     if !by_get(parts) {
         check_type(parts)?;
     }
-    let refused = |failure| Refused::failure(&failure, request_id);
     let credentials = Credentials::of(&parts.headers);
-    let secret = credentials.secret().map_err(refused)?;
-    front.engine.services.authenticate(secret, Some(request_id.to_owned())).await.map_err(refused)
+    front.login(&credentials, peer(parts), request_id).await.map_err(|denied| match denied {
+        Denied::Failure(failure) => Refused::failure(&failure, request_id),
+        Denied::TooMany(allowance) => Refused::too_many_tokens(allowance),
+    })
+}
+
+/// Takes room for a body before it is read: as much as it announces, or as one may have.
+fn hold(front: &Front, parts: &Parts, caller: &Caller) -> Result<Option<Held>, Box<Answer>> {
+    if by_get(parts) {
+        return Ok(None);
+    }
+    let most = front.options.body_limit;
+    let announced = limits::announced(&parts.headers).and_then(|length| usize::try_from(length).ok());
+    let bytes = announced.unwrap_or(most).min(most);
+    front.engine.hold(admission::owner(caller, peer(parts)), bytes.saturating_mul(PARSED))
 }
 
 fn check_type(parts: &Parts) -> Result<(), Refused> {

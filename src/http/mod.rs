@@ -1,31 +1,41 @@
 //! GraphQL over HTTP, WebSocket and server-sent events, by handlers of our own over `Schema::execute`.
 
 mod accept;
+mod admission;
 mod allowance;
 mod answer;
 mod auth;
+mod busy;
 pub mod connections;
 mod engine;
 mod graphiql;
 mod graphql;
 mod health;
 mod intake;
+mod kept;
 mod limits;
+mod login;
 mod options;
 mod origin;
+mod pages;
 mod params;
+mod refusals;
 mod reply;
 mod request;
 mod router;
+mod schema;
 mod settings;
 mod stream;
 pub mod websocket;
+pub mod workload;
 
+pub use admission::Admitted;
 pub use allowance::Allowances;
 pub use answer::{Allowance, Answer, Phase};
 pub use auth::failure_response;
-pub use engine::{Admitted, Engine, Prepare, Readiness};
+pub use engine::{Engine, Prepare, Readiness};
 pub use options::EngineOptions;
+pub use refusals::{Reason, Refusals};
 pub use request::GraphqlRequest;
 pub use router::router;
 pub use settings::{DemoToken, HttpOptions};

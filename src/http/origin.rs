@@ -9,10 +9,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::gate::shortened;
+
 use super::accept::Media;
+use super::connections::Client;
+use super::refusals::Reason;
 use super::reply::{EXPOSED, Refused};
 use super::router::Front;
 
+/// The most characters of a host or an origin that are told back.
+const SHOWN_MAX: usize = 100;
 /// How long a browser may remember what it was told before a request, in seconds.
 const PREFLIGHT_KEPT: &str = "600";
 
@@ -41,6 +47,19 @@ impl Hosts {
         // A request line with a whole address must name the same host.
         let line = request.uri().authority().map(|authority| authority.as_str());
         host.is_some_and(|host| self.is_ours(host) && line.is_none_or(|line| line.eq_ignore_ascii_case(host)))
+    }
+
+    /// What a request is told that names another host: which one came, and what lets it in.
+    pub(super) fn refusal<B>(&self, request: &Request<B>) -> String {
+        let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
+        let [host] = hosts[..] else {
+            return format!("The request names {} hosts; send one `Host` header.", hosts.len());
+        };
+        let host = shown(host);
+        let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+        format!(
+            "The server doesn't go by the host `{host}`. If clients reach it by that name, start it with `--public-host {name}`; a proxy before it must pass on the `Host` that it was asked for."
+        )
     }
 
     fn is_ours(&self, host: &str) -> bool {
@@ -99,6 +118,25 @@ impl Origins {
         }
     }
 
+    /// What the page of another origin is told: which one came, and what lets it in.
+    fn refusal(headers: &HeaderMap) -> String {
+        let origins: Vec<_> = headers.get_all(header::ORIGIN).iter().collect();
+        match origins[..] {
+            [] => "The request comes from a page of another site, as its `Sec-Fetch-Site` says, and names no `Origin` that could be let in.".into(),
+            [origin] if origin == "null" => {
+                "The request comes from a page without an origin, such as a file; serve the page from a server, and list that one's origin with `--cors-origin`.".into()
+            }
+            [origin] => {
+                let origin = shown(origin);
+                let host = headers.get(header::HOST).map(shown).unwrap_or_default();
+                format!(
+                    "The request comes from a page of the origin `{origin}`, and was sent to the host `{host}`. If that page may call the server, start it with `--cors-origin {origin}`; if it is the server's own, the proxy before it must pass on the `Host` that it was asked for."
+                )
+            }
+            _ => "The request names more than one `Origin`.".into(),
+        }
+    }
+
     /// What a browser must know before it lets a page read an answer. Credentials that it would add by
     /// itself are none of ours, so they are welcome from a listed origin, and never from all.
     fn tell(&self, sender: &Sender, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
@@ -117,6 +155,11 @@ impl Origins {
         }
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
+}
+
+/// What a client has sent, as it can be told.
+fn shown(value: &HeaderValue) -> String {
+    shortened(String::from_utf8_lossy(value.as_bytes()).into_owned(), SHOWN_MAX)
 }
 
 /// Whether an origin is the host that a request names. Whether that host is reached by TLS only a proxy
@@ -147,8 +190,10 @@ pub(super) async fn cross_site(State(front): State<Arc<Front>>, request: Request
     let mut response = match sender {
         Sender::Foreign => {
             let media = Media::wanted(request.headers()).unwrap_or(Media::Json);
-            Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", "The request comes from a page of another site.")
-                .reply(media)
+            let message = Origins::refusal(request.headers());
+            let peer = request.extensions().get::<Client>().map(|client| client.address);
+            front.refusals.note(Reason::Origin, peer, &message);
+            Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message).reply(media)
         }
         Sender::Allowed if is_preflight(&request) => preflight(request.headers()),
         _ => next.run(request).await,

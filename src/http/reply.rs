@@ -1,5 +1,8 @@
 //! How an answer leaves: its status, its headers, its body.
 
+use std::sync::Arc;
+
+use axum::body::HttpBody as _;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
@@ -8,6 +11,8 @@ use crate::service::error::Failure;
 use super::accept::Media;
 use super::answer::{Allowance, Answer, Phase};
 use super::auth::status_of;
+use super::login;
+use super::workload::Turn;
 
 /// What is answered when nothing better can be.
 pub(super) const FAILED: &str =
@@ -59,6 +64,20 @@ impl Refused {
         }
     }
 
+    /// A request for which there is no room now.
+    pub(super) fn busy(answer: Box<Answer>) -> Self {
+        let status = status(Media::Json, answer.phase);
+        Self { status, body: answer, headers: Vec::new() }.with(header::RETRY_AFTER, "1")
+    }
+
+    /// A token of a peer that has sent too many wrong ones.
+    pub(super) fn too_many_tokens(allowance: Allowance) -> Self {
+        let (message, wait) = login::too_many(allowance);
+        let mut refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
+        refused.headers.push((header::RETRY_AFTER, HeaderValue::from(wait)));
+        refused
+    }
+
     pub(super) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
@@ -76,11 +95,20 @@ pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response
     Refused::new(status, code, message).reply(Media::Json)
 }
 
-/// What the engine answered.
-pub(super) fn answered(media: Media, answer: &Answer) -> Response {
-    let mut response = write(status(media, answer.phase), media, answer);
-    if let Some(allowance) = answer.allowance {
-        tell_allowance(response.headers_mut(), allowance);
+/// What the engine answered. Its turn goes with the response, until that has left.
+pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
+    let mut response = write(status(media, answer.phase), media, &answer);
+    match answer.allowance {
+        Some(allowance) => tell_allowance(response.headers_mut(), allowance),
+        None if matches!(answer.phase, Phase::Limited | Phase::Overloaded) => {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        None => {}
+    }
+    if let Some(mut turn) = answer.turn.take() {
+        let bytes = response.body().size_hint().exact().unwrap_or_default();
+        turn.answered(usize::try_from(bytes).unwrap_or(usize::MAX));
+        response.extensions_mut().insert(Leaving(Arc::new(turn)));
     }
     if answer.is_unavailable() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
@@ -88,10 +116,15 @@ pub(super) fn answered(media: Media, answer: &Answer) -> Response {
     response
 }
 
+/// What an answer keeps until its last byte was passed on.
+#[derive(Clone)]
+pub(super) struct Leaving(#[expect(dead_code, reason = "dropped when the answer has left")] Arc<Turn>);
+
 fn status(media: Media, phase: Phase) -> StatusCode {
     match (phase, media) {
         (Phase::Failed, _) => StatusCode::INTERNAL_SERVER_ERROR,
         (Phase::Limited, _) => StatusCode::TOO_MANY_REQUESTS,
+        (Phase::Overloaded, _) => StatusCode::SERVICE_UNAVAILABLE,
         (Phase::Refused, Media::GraphqlResponse) => StatusCode::BAD_REQUEST,
         (Phase::Refused | Phase::Executed, _) => StatusCode::OK,
     }

@@ -1,5 +1,6 @@
 //! Which path is answered by whom, and what holds for every answer.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -15,20 +16,39 @@ use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 use tower_http::compression::{CompressionLayer, DefaultPredicate};
 use tracing::Instrument as _;
 
+use crate::service::access::Caller;
+
 use super::accept::Media;
+use super::auth::Credentials;
 use super::connections::{self, Client, Crowded};
 use super::engine::Engine;
+use super::login::{Denied, Known};
 use super::origin::{Hosts, Origins, cross_site};
+use super::refusals::{Reason, Refusals};
 use super::reply::{FAILED, Refused, refusal};
 use super::settings::HttpOptions;
-use super::{graphiql, graphql, health, stream};
+use super::{graphiql, graphql, health, pages, schema, stream};
 
 /// What the handlers share.
 pub(super) struct Front {
     pub(super) engine: Arc<Engine>,
     pub(super) options: HttpOptions,
     pub(super) origins: Origins,
+    pub(super) refusals: Refusals,
+    known: Known,
     hosts: Hosts,
+}
+
+impl Front {
+    /// Finds out who sends a request from `peer`.
+    pub(super) async fn login(
+        &self,
+        credentials: &Credentials,
+        peer: Option<IpAddr>,
+        request_id: &str,
+    ) -> Result<Caller, Denied> {
+        self.known.login(&self.engine, &self.refusals, credentials, peer, request_id).await
+    }
 }
 
 /// The id of a request: the client's, or one of ours.
@@ -46,19 +66,22 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     let hosts = Hosts::new(options.listener, &options.public_hosts);
     let origins = Origins::new(&options.cors_origins);
     let graphiql = options.graphiql;
-    let front = Arc::new(Front { engine, options, origins, hosts });
+    let schema = schema::Served::of((!options.trusted_only).then(|| engine.sdl()));
+    let front = Arc::new(Front { engine, options, origins, refusals: Refusals::default(), known: Known::new(), hosts });
     let mut router = Router::new()
         .route("/graphql", any(graphql::handle))
         .route("/graphql/stream", any(stream::handle))
         .route_layer(middleware::from_fn_with_state(front.clone(), cross_site))
         .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready));
+        .route("/readyz", get(health::ready))
+        .route("/schema.graphql", get(async move |headers: HeaderMap| schema.answer(&headers)));
     if graphiql {
         router = router.merge(graphiql::routes());
     }
     router
         .fallback(async || refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql."))
         .method_not_allowed_fallback(async || Refused::method("GET, HEAD", "Send GET.").reply(Media::Json))
+        .layer(middleware::from_fn_with_state(front.clone(), pages::lead))
         // Events are never compressed: they would wait for each other. Short answers fit into a packet anyway.
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_MIN))))
         .layer(middleware::from_fn_with_state(front.clone(), outermost))
@@ -71,17 +94,22 @@ async fn outermost(State(front): State<Arc<Front>>, mut request: Request<Body>, 
         .unwrap_or_else(|| front.engine.services.ids.unguessable::<uuid::Uuid>().to_string());
     let client = request.extensions().get::<Client>();
     let crowded = client.and_then(|client| client.place.as_ref().err().copied());
+    let peer = client.map(|client| client.address);
+    let is_probe = health::is_probe(request.uri().path());
     let client = client.map(|client| tracing::field::display(client.address));
     let span = tracing::info_span!("request", id, client, method = %request.method(), path = request.uri().path());
     let mut response = match crowded {
-        _ if !front.hosts.admits(&request) => {
-            refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", "The server doesn't go by this host name.")
+        // Probes come by an address of their own, and are told nothing that others may not know.
+        _ if !is_probe && !front.hosts.admits(&request) => {
+            let message = front.hosts.refusal(&request);
+            front.refusals.note(Reason::Host, peer, &message);
+            refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", &message)
         }
-        Some(Crowded { most }) => {
+        Some(Crowded { most }) if !is_probe => {
             let refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", connections::crowded(most));
             refused.with(header::RETRY_AFTER, "1").reply(Media::Json)
         }
-        None => {
+        _ => {
             request.extensions_mut().insert(RequestId(id.clone()));
             let answer = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
             answer.unwrap_or_else(|_| {

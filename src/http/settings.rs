@@ -31,6 +31,8 @@ pub struct HttpOptions {
     pub init_timeout: Duration,
     /// How long the client of a WebSocket may leave a message unread.
     pub send_timeout: Duration,
+    /// How long a WebSocket without a token may be open without an operation.
+    pub idle_timeout: Duration,
     /// The most open operations of one WebSocket.
     pub max_operations: usize,
     /// Turns true when the server ends: open WebSockets and streams are closed then.
@@ -51,6 +53,7 @@ impl Default for HttpOptions {
             keep_alive: Duration::from_secs(15),
             init_timeout: Duration::from_secs(10),
             send_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(75),
             max_operations: 100,
             shutdown: None,
         }

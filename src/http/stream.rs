@@ -54,17 +54,17 @@ fn open(
     front: Arc<Front>,
     request_id: &str,
     parts: &Parts,
-    Asked { caller, request }: Asked,
+    Asked { caller, request, peer, held: _held }: Asked,
 ) -> Result<Response, Refused> {
     let place = Arc::new(Place::after(intake::text(parts.headers.get(LAST_EVENT_ID))));
-    let answers = match front.engine.admit(&caller, request) {
+    let answers = match front.engine.admit(&caller, peer, request) {
         Ok(admitted) => {
             check_kind(admitted.kind(), intake::by_get(parts))?;
             front.engine.execute_stream(caller, request_id, admitted.at(place.clone()))
         }
         // A document at fault is told as an event: a browser would hide the body of another status.
         Err(refused) if refused.phase == Phase::Refused => futures_util::stream::iter([*refused]).boxed(),
-        Err(refused) => return Ok(answered(Media::Json, &refused)),
+        Err(refused) => return Ok(answered(Media::Json, *refused)),
     };
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),

@@ -4,6 +4,7 @@
 mod io;
 pub mod peers;
 pub mod progress;
+mod reserve;
 
 use std::convert::Infallible;
 use std::io::{Error, ErrorKind};
@@ -28,12 +29,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::http::reply::Leaving;
+
 use io::{Tracked, Tracker};
 use peers::{Peers, Place, forwarded_for, is_trusted};
 use progress::{Overdue, Progress, Timers};
+pub use reserve::RESERVED;
+use reserve::{Refusal, Reserve};
 
-/// How many connections that are refused are told so at a time; more are closed without a word.
-const TOLD_MAX: usize = 64;
 /// How long one of them may take to hear it.
 const TELL_WITHIN: Duration = Duration::from_secs(1);
 /// How long to wait when the operating system gives no more connections.
@@ -59,7 +62,7 @@ impl Default for ConnectionOptions {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
-            timers: Timers { head: seconds(10), idle: seconds(60), write: seconds(30) },
+            timers: Timers { head: seconds(10), idle: seconds(75), write: seconds(30) },
             head_limit: 64 * 1024,
             max: 10_000,
             max_per_peer: 1_000,
@@ -94,7 +97,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(most as usize));
     let door = Arc::new(Door {
         peers: Peers::new(options.max_per_peer),
-        told: Arc::new(Semaphore::new(TOLD_MAX)),
+        reserve: Reserve::new(),
         router: TowerToHyperService::new(router),
         options,
     });
@@ -130,7 +133,7 @@ async fn not_accepted(error: &Error) {
 /// What all connections share.
 struct Door {
     peers: Arc<Peers>,
-    told: Arc<Semaphore>,
+    reserve: Reserve,
     router: TowerToHyperService<Router>,
     options: ConnectionOptions,
 }
@@ -147,7 +150,7 @@ impl Door {
         let _ = socket.set_nodelay(true);
         let Ok(permit) = places.clone().try_acquire_owned() else {
             let message = format!("The server has {} connections, the most that it serves.", self.options.max);
-            return self.refuse(socket, "503 Service Unavailable", "UNAVAILABLE", &message);
+            return self.refuse(socket, peer, StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message);
         };
         let behind_proxy = is_trusted(&self.options.trusted_proxies, peer);
         let place = match self.peers.enter(peer) {
@@ -155,7 +158,7 @@ impl Door {
             Some(place) => Some(place),
             None => {
                 let message = crowded(self.options.max_per_peer);
-                return self.refuse(socket, "429 Too Many Requests", "RATE_LIMITED", &message);
+                return self.refuse(socket, peer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
             }
         };
         let held: Held = (permit, place);
@@ -178,6 +181,8 @@ impl Door {
         let service = service_fn(move |request| door.answer(request, peer, behind_proxy, watched.clone()));
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // A client that has said all that it wants still hears the answer.
+            .half_close(true)
             // The tracker's timers say more.
             .header_read_timeout(None)
             .max_header_size(self.options.head_limit)
@@ -226,11 +231,12 @@ impl Door {
         request.extensions_mut().insert(client);
         let answer = self.router.call(request.map(Body::new));
         Box::pin(async move {
-            let response = answer.await?;
+            let mut response = answer.await?;
+            let leaving = response.extensions_mut().remove::<Leaving>();
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 tracker.tell(Progress::handed_over);
             }
-            Ok(response.map(|body| Served { body, tracker, _place: place }))
+            Ok(response.map(|body| Served { body, tracker, _place: place, _leaving: leaving }))
         })
     }
 
@@ -248,14 +254,9 @@ impl Door {
         Client { address, place }
     }
 
-    /// Closes a connection that is one too many, with a word when there is time for it.
-    fn refuse(&self, socket: TcpStream, status: &str, code: &str, message: &str) {
-        let Ok(told) = self.told.clone().try_acquire_owned() else { return };
-        let answer = raw_answer(status, code, message);
-        tokio::spawn(async move {
-            tell(socket, &answer).await;
-            drop(told);
-        });
+    /// Hears a connection that is one too many for a moment.
+    fn refuse(&self, socket: TcpStream, peer: IpAddr, status: StatusCode, code: &'static str, message: String) {
+        self.reserve.hear(socket, peer, self.router.clone(), Refusal { status, code, message });
     }
 }
 
@@ -296,6 +297,7 @@ struct Served {
     body: Body,
     tracker: Arc<Tracker>,
     _place: Option<Arc<Place>>,
+    _leaving: Option<Leaving>,
 }
 
 impl HttpBody for Served {

@@ -25,7 +25,7 @@ impl Peers {
     /// One connection more of this peer; `None` when it has as many as it may.
     #[must_use]
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let peer = peer(address);
+        let peer = network(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(peer).or_default();
         if *count >= self.most {
@@ -55,7 +55,8 @@ impl Drop for Place {
 }
 
 /// Whom an address belongs to: one that speaks IPv6 has a whole network to choose addresses from.
-fn peer(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,

@@ -151,6 +151,12 @@ impl Machine {
         self.greeting == Greeting::Done
     }
 
+    /// Whether an operation runs.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     /// The client took too long to ask to be let in.
     #[must_use]
     pub fn greeting_overdue() -> Close {

@@ -4,6 +4,7 @@ pub mod machine;
 pub mod message;
 pub mod session;
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
@@ -20,8 +21,11 @@ use crate::gate::OperationKind;
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 
+use super::admission::owner;
+use super::answer::Answer;
 use super::auth::{Credentials, failure_response};
 use super::connections::Client;
+use super::login::Denied;
 use super::reply::{Refused, refusal};
 use super::request::GraphqlRequest;
 use super::router::Front;
@@ -64,11 +68,13 @@ pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Requ
         send: options.send_timeout,
         message: options.body_limit,
         operations: options.max_operations,
+        idle: options.idle_timeout,
     };
     let read = options.body_limit.saturating_add(READ_BEYOND);
     let shutdown = options.shutdown.clone();
     let connection = Arc::new(Connection {
         credentials: Credentials::of(&parts.headers),
+        peer: super::intake::peer(&parts),
         caller: OnceLock::new(),
         _place: parts.extensions.get::<Client>().cloned(),
         front,
@@ -85,6 +91,7 @@ pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Requ
 struct Connection {
     front: Arc<Front>,
     request_id: String,
+    peer: Option<IpAddr>,
     /// Those of the upgrade; the first message may bring others.
     credentials: Credentials,
     /// Who it is, once it is let in.
@@ -102,11 +109,11 @@ impl Connection {
             Some(Value::String(value)) => Credentials::parse(value),
             Some(_) => Credentials::Unreadable,
         };
-        let caller = match credentials.secret() {
-            Ok(secret) => self.front.engine.services.authenticate(secret, Some(self.request_id.clone())).await,
-            Err(failure) => Err(failure),
-        };
-        let caller = caller.map_err(|failure| self.close(&failure))?;
+        let caller = self.front.login(&credentials, self.peer, &self.request_id).await;
+        let caller = caller.map_err(|denied| match denied {
+            Denied::Failure(failure) => self.close(&failure),
+            Denied::TooMany(allowance) => Close::new(1013, super::login::too_many(allowance).0),
+        })?;
         // It is asked once.
         let _ = self.caller.set(caller);
         Ok(())
@@ -135,14 +142,33 @@ impl Connection {
 
     async fn open(&self, request: GraphqlRequest) -> Result<Started, Close> {
         let caller = self.welcome().await?;
-        let admitted = match self.front.engine.admit(&caller, request) {
+        let engine = &self.front.engine;
+        let refused = |refused: Box<Answer>| Started { answers: stream::iter([*refused]).boxed(), once: true };
+        let held = match engine.hold(owner(&caller, self.peer), bytes(&request)) {
+            Ok(held) => held,
+            Err(busy) => return Ok(refused(busy)),
+        };
+        let admitted = match engine.admit(&caller, self.peer, request) {
             Ok(admitted) => admitted,
-            Err(refused) => return Ok(Started { answers: stream::iter([*refused]).boxed(), once: true }),
+            Err(answer) => return Ok(refused(answer)),
         };
         let once = admitted.kind() != OperationKind::Subscription;
-        let answers = self.front.engine.execute_stream(caller, &self.request_id, admitted);
+        let answers = engine.execute_stream(caller, &self.request_id, admitted);
+        if once {
+            // A subscription holds what it keeps by itself.
+            let answers = answers.inspect(move |_| {
+                let _held = &held;
+            });
+            return Ok(Started { answers: answers.boxed(), once });
+        }
         Ok(Started { answers, once })
     }
+}
+
+/// About how many bytes a request takes in memory.
+fn bytes(request: &GraphqlRequest) -> usize {
+    let values = request.variables.values().chain(request.extensions.values());
+    request.query.as_ref().map_or(0, String::len) + values.map(crate::gate::bytes_of).sum::<usize>()
 }
 
 impl Operations for Connection {
@@ -156,5 +182,9 @@ impl Operations for Connection {
 
     fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    fn is_anonymous(&self) -> bool {
+        !matches!(self.caller.get(), Some(Caller::Viewer(_)))
     }
 }

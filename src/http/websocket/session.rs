@@ -40,6 +40,11 @@ pub trait Operations: Send + Sync + 'static {
 
     /// The id under which the log knows this connection.
     fn request_id(&self) -> &str;
+
+    /// Whether it has shown no token.
+    fn is_anonymous(&self) -> bool {
+        false
+    }
 }
 
 /// An operation that may run.
@@ -63,6 +68,8 @@ pub struct Limits {
     pub message: usize,
     /// The most operations at a time.
     pub operations: usize,
+    /// How long it may have no operation, when it has shown no token.
+    pub idle: Duration,
 }
 
 /// What comes of an operation.
@@ -126,7 +133,12 @@ where
         let init_until = Instant::now() + self.limits.init;
         let mut ping = interval_at(Instant::now() + self.limits.ping, self.limits.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Since when it does nothing: answers to pings are nothing.
+        let mut idle_since = Instant::now();
         loop {
+            if self.machine.is_at_work() || !self.operations.is_anonymous() {
+                idle_since = Instant::now();
+            }
             tokio::select! {
                 received = self.socket.next() => match received {
                     None => return Ok(()),
@@ -141,6 +153,11 @@ where
                 Some(event) = self.events.recv() => self.pass_on(event).await?,
                 () = tokio::time::sleep_until(init_until), if self.machine.awaits_greeting() => {
                     return Err(Machine::greeting_overdue());
+                }
+                () = tokio::time::sleep_until(idle_since + self.limits.idle) => {
+                    if !self.machine.is_at_work() && self.operations.is_anonymous() {
+                        return Err(Close::new(1000, format!("Nothing was asked for in {} s", self.limits.idle.as_secs_f32())));
+                    }
                 }
                 _ = ping.tick() => self.ask().await?,
                 () = ended(&mut shutdown) => return Err(Close::new(1001, "The server ends")),

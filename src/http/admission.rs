@@ -1,0 +1,177 @@
+//! What is settled before anything is executed: whether a document may be, what it costs, and who pays for it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_graphql::{Response, ServerError};
+
+use crate::gate::{Checked, Objection, OperationKind, Prepared, Wanted};
+use crate::graphql::Place;
+use crate::service::access::Caller;
+
+use super::answer::{Allowance, Answer, Phase, set, set_code};
+use super::busy;
+use super::connections::peers;
+use super::engine::Engine;
+use super::kept::Kept;
+use super::request::GraphqlRequest;
+use super::workload::{Held, Owner};
+
+/// So many bytes of the schema cost 1 when they are gathered, and so many when they were gathered before.
+const BYTES_PER_COST: u64 = 16;
+pub(super) const BYTES_PER_COST_KEPT: u64 = 1_024;
+/// What a token that is refused costs the peer that sent it.
+const REFUSED_TOKEN_COST: u64 = 10_000;
+/// What a subscription takes in memory beside its document and its variables.
+const SUBSCRIPTION_BYTES: usize = 4_096;
+/// What a document takes when it is parsed, for each byte of its text.
+const PARSED: usize = 4;
+
+/// Whose share a request takes from.
+pub(super) fn owner(caller: &Caller, peer: Option<IpAddr>) -> Option<Owner> {
+    match caller {
+        Caller::Viewer(viewer) => Some(Owner::Account(viewer.account.id.into())),
+        _ => peer.map(|peer| Owner::Peer(peers::network(peer))),
+    }
+}
+
+/// A request that may be executed.
+pub struct Admitted {
+    pub(super) checked: Arc<Checked>,
+    pub(super) prepared: Prepared,
+    pub(super) allowance: Option<Allowance>,
+    pub(super) place: Option<Arc<Place>>,
+    /// Whose share the operation takes from; `None` for one of the process itself.
+    pub(super) owner: Option<Owner>,
+    /// The key of its answer, when that is kept.
+    pub(super) kept: Option<[u8; 32]>,
+}
+
+impl Admitted {
+    /// What the operation does that is asked for.
+    #[must_use]
+    pub fn kind(&self) -> OperationKind {
+        self.prepared.kind
+    }
+
+    /// What its token may still ask for; `None` where requests are not limited.
+    #[must_use]
+    pub fn allowance(&self) -> Option<Allowance> {
+        self.allowance
+    }
+
+    /// Whether the document was printed otherwise than it was written.
+    pub(super) fn is_moved(&self) -> bool {
+        self.checked.verdict.as_ref().is_ok_and(|document| document.is_moved)
+    }
+
+    /// About how many bytes it takes for as long as it is open.
+    pub(super) fn bytes(&self) -> usize {
+        let document = self.checked.verdict.as_ref().map_or(0, |document| document.printed.len());
+        let variables: usize = self.prepared.variables.values().map(crate::gate::bytes_of).sum();
+        SUBSCRIPTION_BYTES + PARSED * document + 2 * variables
+    }
+
+    /// With an account of where a subscription is in the event log.
+    #[must_use]
+    pub fn at(mut self, place: Arc<Place>) -> Self {
+        self.place = Some(place);
+        self
+    }
+}
+
+impl Engine {
+    /// Passes a request of `caller` through the gate, and charges its token for it, or without a token its
+    /// `peer`. Nothing is executed; what may come is known then.
+    ///
+    /// # Errors
+    /// The answer for a request that is refused, [`Phase::Refused`] or [`Phase::Limited`].
+    pub fn admit(&self, caller: &Caller, peer: Option<IpAddr>, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
+        self.admit_unbounded(caller, peer, asked).map_err(|answer| Box::new(self.told.of(*answer)))
+    }
+
+    fn admit_unbounded(
+        &self,
+        caller: &Caller,
+        peer: Option<IpAddr>,
+        asked: GraphqlRequest,
+    ) -> Result<Admitted, Box<Answer>> {
+        let wanted = Wanted {
+            text: asked.query.as_deref(),
+            id: asked.document_id.as_deref(),
+            extensions: Some(&asked.extensions),
+        };
+        let checked = self.gate.find(wanted).map_err(|objection| refused(&[objection]))?;
+        let document = checked.verdict.as_ref().map_err(|objections| refused(objections))?;
+        // GraphQL over HTTP: an empty name is as good as none.
+        let operation_name = asked.operation_name.as_deref().filter(|name| !name.is_empty());
+        let prepared =
+            self.gate.prepare(document, operation_name, asked.variables).map_err(|objections| refused(&objections))?;
+        let kept = prepared.is_introspection.then(|| Kept::key(&checked, &prepared));
+        let is_kept = kept.is_some_and(|key| self.kept.has(&key));
+        let per_byte = if is_kept { BYTES_PER_COST_KEPT } else { BYTES_PER_COST };
+        let cost = prepared.cost.saturating_add(prepared.introspection_bytes / per_byte);
+        let allowance = self.charge(caller, peer, cost)?;
+        Ok(Admitted { checked, prepared, allowance, place: None, owner: owner(caller, peer), kept })
+    }
+
+    fn charge(&self, caller: &Caller, peer: Option<IpAddr>, cost: u64) -> Result<Option<Allowance>, Box<Answer>> {
+        let now = tokio::time::Instant::now();
+        let (charged, whose) = match (caller, &self.allowances, &self.peers, peer) {
+            (Caller::Viewer(viewer), Some(tokens), _, _) => {
+                (tokens.charge(viewer.token.id.into(), cost, now), "this token may ask for")
+            }
+            (Caller::Viewer(_), ..) => return Ok(None),
+            (_, _, Some(peers), Some(peer)) => {
+                (peers.charge(peers::network(peer), cost, now), "an address may ask for without a token")
+            }
+            _ => return Ok(None),
+        };
+        charged.map(Some).map_err(|allowance| Box::new(busy::limited(cost, allowance, whose)))
+    }
+
+    /// Whether so many tokens of this peer have been refused that no further one is looked at for a while.
+    ///
+    /// # Errors
+    /// What it is told.
+    pub(super) fn check_peer(&self, peer: Option<IpAddr>) -> Result<(), Allowance> {
+        match (&self.logins, peer) {
+            (Some(logins), Some(peer)) => {
+                logins.check(peers::network(peer), REFUSED_TOKEN_COST, tokio::time::Instant::now())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a token of this peer that was refused.
+    pub(super) fn token_refused(&self, peer: Option<IpAddr>) {
+        if let (Some(logins), Some(peer)) = (&self.logins, peer) {
+            // It was checked before.
+            let _ = logins.charge(peers::network(peer), REFUSED_TOKEN_COST, tokio::time::Instant::now());
+        }
+    }
+
+    /// Room for so many bytes of a request that waits, or of a subscription that is open.
+    ///
+    /// # Errors
+    /// The answer when its owner, or all together, hold as much as they may.
+    pub(super) fn hold(&self, owner: Option<Owner>, bytes: usize) -> Result<Option<Held>, Box<Answer>> {
+        owner.map(|owner| self.workload.hold(owner, bytes)).transpose().map_err(|busy| Box::new(busy::held(busy)))
+    }
+}
+
+/// The answer to a request that the gate refuses.
+fn refused(objections: &[Objection]) -> Box<Answer> {
+    let error = |objection: &Objection| {
+        let mut error = ServerError::new(&objection.message, None);
+        let pos = |at: crate::gate::Location| async_graphql::Pos { line: at.line, column: at.column };
+        error.locations.extend(objection.location.map(pos));
+        set_code(&mut error, objection.code.as_str());
+        if let Some((limit, requested)) = objection.bound {
+            set(&mut error, "limit", limit);
+            set(&mut error, "requested", requested);
+        }
+        error
+    };
+    Box::new(Answer::new(Phase::Refused, Response::from_errors(objections.iter().map(error).collect())))
+}

@@ -1,0 +1,81 @@
+//! Answers for requests that are fine, and that the server doesn't execute now, or not to their end.
+
+use std::time::Duration;
+
+use crate::gate::OperationKind;
+
+use super::answer::{Allowance, Answer, Phase, set};
+use super::workload::Busy;
+
+/// The answer to a request that its token, or its peer, can't pay for now.
+pub(super) fn limited(cost: u64, allowance: Allowance, whose: &str) -> Answer {
+    let wait = allowance.retry_after_seconds.unwrap_or_default();
+    let message = format!(
+        "The request costs {cost}, and of the {} that {whose} in a minute {} are left; try again in {wait} s.",
+        allowance.limit, allowance.remaining
+    );
+    let mut answer = Answer::refused("RATE_LIMITED", message);
+    for error in &mut answer.response.errors {
+        set(error, "limit", allowance.limit);
+        set(error, "requested", cost);
+        set(error, "remaining", allowance.remaining);
+        set(error, "retryAfterSeconds", wait);
+    }
+    Answer { phase: Phase::Limited, allowance: Some(allowance), ..answer }
+}
+
+/// The answer to a request that took too long. What was not committed by then is rolled back; a mutation
+/// may have been, and only its answer be missing.
+pub(super) fn timed_out(kind: OperationKind, limit: Duration) -> Answer {
+    let limit = limit.as_secs_f64();
+    let message = match kind {
+        OperationKind::Mutation => format!(
+            "The mutation did not end within {limit} s. What it began was done as a whole or not at all: look before you send it again, or send it with the same clientRequestId."
+        ),
+        _ => format!("The operation did not end within {limit} s; ask for less at once."),
+    };
+    let mut answer = Answer::refused("TIMEOUT", message);
+    for error in &mut answer.response.errors {
+        set(error, "limitSeconds", limit);
+    }
+    Answer { phase: Phase::Executed, ..answer }
+}
+
+/// The answer to an operation that has had no turn.
+pub(super) fn turned_away(busy: Busy, waited: Duration) -> Answer {
+    let waited = waited.as_secs_f64();
+    match busy {
+        Busy::Owner => own(format!(
+            "Your operations at work are as many, or cost as much, as they may; this one has waited, for {waited} s at most. Wait for the others, or ask for less at once."
+        )),
+        Busy::Server => of_server(),
+    }
+}
+
+/// The answer to a request for which there is no room in memory.
+pub(super) fn held(busy: Busy) -> Answer {
+    match busy {
+        Busy::Owner => {
+            own("Your requests and open subscriptions take as much memory as they may; end some of them first.".into())
+        }
+        Busy::Server => of_server(),
+    }
+}
+
+fn own(message: String) -> Answer {
+    retried(Answer::refused("RATE_LIMITED", message), Phase::Limited)
+}
+
+fn of_server() -> Answer {
+    retried(
+        Answer::refused("UNAVAILABLE", "The server is at work on as much as it can be; try again."),
+        Phase::Overloaded,
+    )
+}
+
+fn retried(mut answer: Answer, phase: Phase) -> Answer {
+    for error in &mut answer.response.errors {
+        set(error, "retryAfterSeconds", 1);
+    }
+    Answer { phase, ..answer }
+}

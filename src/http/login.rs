@@ -1,0 +1,74 @@
+//! Whose request it is. A peer whose tokens are refused again and again isn't let try further ones for a while;
+//! tokens that were good a moment ago pass, so that nobody is locked out by a neighbour at the same address.
+
+use std::net::IpAddr;
+
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use crate::service::access::Caller;
+use crate::service::error::Failure;
+
+use super::answer::Allowance;
+use super::auth::Credentials;
+use super::engine::Engine;
+use super::refusals::{Reason, Refusals};
+
+/// How many tokens that were good are remembered, by their hash.
+const KNOWN_MAX: usize = 10_000;
+
+/// Why a request is nobody's.
+pub(super) enum Denied {
+    Failure(Failure),
+    /// Too many tokens of this peer were refused.
+    TooMany(Allowance),
+}
+
+/// The tokens that were good when they were last seen.
+pub(super) struct Known(Cache<[u8; 32], ()>);
+
+impl Known {
+    pub(super) fn new() -> Self {
+        Self(Cache::new(KNOWN_MAX))
+    }
+
+    /// Finds out who sends a request from `peer`.
+    pub(super) async fn login(
+        &self,
+        engine: &Engine,
+        refusals: &Refusals,
+        credentials: &Credentials,
+        peer: Option<IpAddr>,
+        request_id: &str,
+    ) -> Result<Caller, Denied> {
+        let refused = |failure: Failure| {
+            if matches!(failure, Failure::Unauthenticated(_) | Failure::Forbidden(_)) {
+                engine.token_refused(peer);
+                refusals.note(Reason::Token, peer, &failure.to_string());
+            }
+            Denied::Failure(failure)
+        };
+        let secret = credentials.secret().map_err(refused)?;
+        let hash = secret.map(|secret| <[u8; 32]>::from(Sha256::digest(secret)));
+        if let Some(hash) = &hash
+            && self.0.get(hash).is_none()
+        {
+            engine.check_peer(peer).map_err(Denied::TooMany)?;
+        }
+        let authenticated = engine.services.authenticate(secret, Some(request_id.to_owned())).await;
+        match (&authenticated, hash) {
+            (Ok(_), Some(hash)) => self.0.insert(hash, ()),
+            (Err(_), Some(hash)) => {
+                self.0.remove(&hash);
+            }
+            (_, None) => {}
+        }
+        authenticated.map_err(refused)
+    }
+}
+
+/// What a peer is told whose tokens were refused too often.
+pub(super) fn too_many(allowance: Allowance) -> (String, u64) {
+    let wait = allowance.retry_after_seconds.unwrap_or(1);
+    (format!("Too many tokens from this address were refused; try again in {wait} s."), wait)
+}

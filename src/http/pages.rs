@@ -1,0 +1,70 @@
+//! What a browser finds where people look first: `/`, `/graphiql/` and `/graphql` lead to GraphiQL where it is
+//! served, and else to a page that says what this is. Programs that ask for JSON never see any of it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::accept;
+use super::router::Front;
+
+const PAGE: &str = include_str!("pages/nothing.html");
+
+/// Nothing but the page's own style.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// Answers a browser that follows an address; all else is passed on. Before pages of other origins are refused:
+/// whoever follows a link from there asks for a page, and is told nothing else.
+pub(super) async fn lead(State(front): State<Arc<Front>>, request: Request<Body>, next: Next) -> Response {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // The slash at the end is what a path prefix is told by, so that addresses are relative.
+    let lead = match request.uri().path() {
+        "/" => Some("graphiql"),
+        "/graphiql/" => Some("../graphiql"),
+        "/graphql" | "/graphiql" => Some("graphiql"),
+        _ => None,
+    };
+    let is_page = request.uri().path() == "/graphiql" && front.options.graphiql;
+    let asks = request.uri().query().is_some_and(|query| !query.is_empty()) || is_upgrade(request.headers());
+    match lead {
+        Some(to) if is_read && !asks && !is_page && wants_page(request.headers()) => {
+            if front.options.graphiql {
+                let headers = [(header::LOCATION, to), (header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept")];
+                return (StatusCode::SEE_OTHER, headers).into_response();
+            }
+            nothing(request.uri().path() == "/graphiql" || request.uri().path() == "/graphiql/")
+        }
+        Some(to) if is_read && request.uri().path() == "/graphiql/" && front.options.graphiql => {
+            (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE)
+}
+
+/// A browser names HTML, a program doesn't.
+fn wants_page(headers: &HeaderMap) -> bool {
+    accept::names_html(headers)
+}
+
+fn nothing(is_missing: bool) -> Response {
+    let status = if is_missing { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "Accept"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    (status, headers, PAGE).into_response()
+}

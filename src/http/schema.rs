@@ -1,0 +1,44 @@
+//! `/schema.graphql`: the schema's text, for tools that read it from where the API is.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use sha2::{Digest as _, Sha256};
+
+use super::reply::refusal;
+
+/// The text, or nothing where introspection isn't served either.
+#[derive(Clone)]
+pub(super) struct Served(Option<(Bytes, HeaderValue)>);
+
+impl Served {
+    pub(super) fn of(sdl: Option<String>) -> Self {
+        Self(sdl.and_then(|sdl| {
+            let hash: String = Sha256::digest(&sdl).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            // Hexadecimal digits make a header.
+            let tag = HeaderValue::from_str(&format!("\"{hash}\"")).ok()?;
+            Some((Bytes::from(sdl), tag))
+        }))
+    }
+
+    pub(super) fn answer(&self, asked: &HeaderMap) -> Response {
+        let Some((sdl, tag)) = &self.0 else {
+            let message =
+                "This server executes only the documents that it was started with, and doesn't show its schema.";
+            return refusal(StatusCode::NOT_FOUND, "NOT_FOUND", message);
+        };
+        let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+        if is_known(asked, tag) {
+            return (StatusCode::NOT_MODIFIED, caching).into_response();
+        }
+        (caching, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], sdl.clone()).into_response()
+    }
+}
+
+/// Whether the client has this text already. A proxy that compresses marks a tag as weak.
+fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
+    let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || tag.to_str().is_ok_and(|tag| known.strip_prefix("W/").unwrap_or(known) == tag))
+}
