@@ -49,7 +49,8 @@ const compressed = () => ({
 });
 
 export default defineConfig({
-  base: "/graphiql/",
+  // Relative to the page, which may be under a prefix that a proxy takes away.
+  base: "./",
   logLevel: "warn",
   // Names of functions are read aloud: the editor makes the titles of its icons of them.
   esbuild: { jsx: "automatic", keepNames: true },

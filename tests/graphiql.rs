@@ -54,10 +54,13 @@ async fn file(path: &str, encoding: &str) -> Answer {
     answer
 }
 
-/// The paths of our own that a page names.
-fn named(page: &str) -> Vec<String> {
-    let attributes = page.split('"').skip(1).step_by(2);
-    attributes.filter(|value| value.starts_with("/graphiql/")).map(Into::into).collect()
+/// The paths of our own that a page at `at` names, as a browser finds them.
+fn named(at: &str, page: &str) -> Vec<String> {
+    let attributes: Vec<_> = page.split('"').skip(1).step_by(2).collect();
+    assert!(!attributes.iter().any(|value| value.starts_with('/')), "under a prefix these lead nowhere: {page}");
+    let base = url::Url::parse(&format!("http://localhost/a/prefix{at}")).unwrap();
+    let files = attributes.iter().filter(|value| value.starts_with("./")).map(|value| base.join(value).unwrap());
+    files.map(|file| file.path().strip_prefix("/a/prefix").expect("below the prefix").to_owned()).collect()
 }
 
 #[tokio::test]
@@ -72,7 +75,7 @@ async fn pages_are_served_with_all_that_they_name_and_under_a_strict_policy() {
         for foreign in ["http", "//", "*", "unsafe-eval", "blob:"] {
             assert!(!policy.contains(foreign), "{policy}");
         }
-        let named = named(page.text());
+        let named = named(path, page.text());
         assert!(named.len() >= 3, "{path} names {named:?} alone");
         for path in named {
             let part = file(&path, "identity").await;
@@ -93,7 +96,7 @@ async fn pages_are_served_with_all_that_they_name_and_under_a_strict_policy() {
 #[tokio::test]
 async fn files_come_compressed_to_those_who_take_it() {
     let page = file("/graphiql", "identity").await;
-    for path in named(page.text()) {
+    for path in named("/graphiql", page.text()) {
         let plain = file(&path, "gzip;q=0, identity").await;
         assert_eq!(plain.header("content-encoding"), "", "{path}");
         // What is small is left as it is.

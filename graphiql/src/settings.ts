@@ -1,3 +1,6 @@
+/** Where the server's paths begin: a proxy may serve them under a prefix. */
+const BASE = new URL(location.pathname.replace(/graphiql(\/.*)?$/, ""), location.href);
+
 /** A token that everybody may know. */
 export interface KnownToken {
   name: string;
@@ -13,7 +16,7 @@ export interface Settings {
 }
 
 export async function load(): Promise<Settings> {
-  const response = await fetch("/graphiql/settings.json");
+  const response = await fetch(new URL("graphiql/settings.json", BASE));
   if (!response.ok) throw new Error(`The server answers ${response.status} when asked for its settings.`);
   return response.json();
 }

@@ -19,7 +19,8 @@ export interface Sink {
   end(reason: string | null): void;
 }
 
-const PATH = "/graphql";
+/** Beside the page, wherever that is: a proxy may serve both under a prefix. */
+const PATH = new URL("graphql", new URL(location.pathname.replace(/graphiql(\/.*)?$/, ""), location.href)).href;
 
 export async function post(request: Request, token: string, headers: Record<string, unknown> = {}): Promise<Result> {
   const sent = new Headers({ "content-type": "application/json", accept: "application/graphql-response+json, application/json" });

@@ -3,7 +3,7 @@
 
 mod editor;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -32,7 +32,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 pub(super) fn routes() -> Router<Arc<Front>> {
     let mut router = Router::new()
         .route("/graphiql", get(page))
-        .route("/graphiql/form", get(async || form()))
+        .route("/graphiql/form", get(async || own("text/html; charset=utf-8", FORM)))
         .route("/graphiql/form.js", get(async || own("text/javascript; charset=utf-8", SCRIPT)))
         .route("/graphiql/form.css", get(async || own("text/css; charset=utf-8", STYLE)))
         .route("/graphiql/tour.js", get(async || own("text/javascript; charset=utf-8", TOUR)))
@@ -46,7 +46,7 @@ pub(super) fn routes() -> Router<Arc<Front>> {
 }
 
 async fn page(headers: HeaderMap) -> Response {
-    editor::page().map_or_else(form, |page| page.response(&headers))
+    editor::page().map_or_else(form, |page| page.page(&headers))
 }
 
 /// What the page is told: the tokens to choose from, none outside the demo; and what is to be known about the
@@ -59,8 +59,16 @@ async fn settings(State(front): State<Arc<Front>>) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(settings)).into_response()
 }
 
+/// The form in the place of GraphiQL.
 fn form() -> Response {
-    own("text/html; charset=utf-8", FORM)
+    static PAGE: LazyLock<String> = LazyLock::new(|| one_level_up(FORM));
+    own("text/html; charset=utf-8", &PAGE)
+}
+
+/// A page as it stands at `/graphiql` and not below it: its own files are below. Addresses are relative, so that
+/// they hold under any prefix that a proxy takes away.
+fn one_level_up(page: &str) -> String {
+    page.replace("=\"./", "=\"./graphiql/")
 }
 
 /// A file of the form. It is small, and asked for anew each time.

@@ -1,11 +1,13 @@
 //! GraphiQL as `build.rs` has made it from `graphiql/`: files in memory, compressed.
 
 use std::io::Read as _;
+use std::sync::LazyLock;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use flate2::read::GzDecoder;
+use flate2::Compression;
+use flate2::read::{GzDecoder, GzEncoder};
 
 use super::protected;
 
@@ -44,20 +46,49 @@ pub(super) fn page() -> Option<&'static Asset> {
 }
 
 impl Asset {
-    /// The file, in the form that the client takes.
-    pub(super) fn response(&'static self, asked: &HeaderMap) -> Response {
-        let headers = [
+    /// The page, at the place of GraphiQL.
+    pub(super) fn page(&'static self, asked: &HeaderMap) -> Response {
+        static PAGE: LazyLock<Option<(String, Vec<u8>)>> = LazyLock::new(|| {
+            let page = page()?;
+            let text = super::one_level_up(&String::from_utf8(page.plain().ok()?).ok()?);
+            let mut gzip = Vec::new();
+            GzEncoder::new(text.as_bytes(), Compression::best()).read_to_end(&mut gzip).ok()?;
+            Some((text, gzip))
+        });
+        match &*PAGE {
+            Some((_, gzip)) if takes_gzip(asked) => {
+                (protected(POLICY), self.headers(), [(header::CONTENT_ENCODING, "gzip")], &gzip[..]).into_response()
+            }
+            Some((text, _)) => (protected(POLICY), self.headers(), &text[..]).into_response(),
+            None => {
+                tracing::error!(name = self.name, "the editor's page can't be read");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+
+    fn headers(&self) -> [(HeaderName, &'static str); 3] {
+        [
             (header::CONTENT_TYPE, self.media_type),
             (header::CACHE_CONTROL, if self.name.starts_with(HASHED) { FOREVER } else { "no-cache" }),
             (header::VARY, "accept-encoding"),
-        ];
+        ]
+    }
+
+    fn plain(&self) -> std::io::Result<Vec<u8>> {
+        let mut plain = Vec::new();
+        GzDecoder::new(self.gzip).read_to_end(&mut plain).map(|_| plain)
+    }
+
+    /// The file, in the form that the client takes.
+    pub(super) fn response(&'static self, asked: &HeaderMap) -> Response {
+        let headers = self.headers();
         if takes_gzip(asked) {
             let encoding = [(header::CONTENT_ENCODING, "gzip")];
             return (protected(POLICY), headers, encoding, Bytes::from_static(self.gzip)).into_response();
         }
-        let mut plain = Vec::new();
-        match GzDecoder::new(self.gzip).read_to_end(&mut plain) {
-            Ok(_) => (protected(POLICY), headers, plain).into_response(),
+        match self.plain() {
+            Ok(plain) => (protected(POLICY), headers, plain).into_response(),
             Err(error) => {
                 tracing::error!(%error, name = self.name, "a file of the editor can't be read");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()

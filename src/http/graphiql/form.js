@@ -1,5 +1,8 @@
 // A query form: tabs, a token for each, variables, and subscriptions over graphql-transport-ws.
-import { TOUR } from "/graphiql/tour.js";
+import { TOUR } from "./tour.js";
+
+/** Relative to this file: a proxy may serve all of it under a prefix. */
+const PATH = new URL("../graphql", import.meta.url);
 
 const $ = (id) => document.getElementById(id);
 const START = { name: "own", title: "New", about: "", query: "{\n  __typename\n}\n", variables: "{}", token: "" };
@@ -106,7 +109,7 @@ async function run() {
   if (tab.token) headers.authorization = `Bearer ${tab.token}`;
   const began = performance.now();
   try {
-    const response = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify(request) });
+    const response = await fetch(PATH, { method: "POST", headers, body: JSON.stringify(request) });
     const answer = await response.json();
     if (answer.data) answers[tab.name] = answer.data;
     say(tab, `${response.status}, ${Math.round(performance.now() - began)} ms`, answer);
@@ -117,8 +120,7 @@ async function run() {
 }
 
 function subscribe(tab, request) {
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(`${scheme}//${location.host}/graphql`, "graphql-transport-ws");
+  const socket = new WebSocket(PATH.href.replace(/^http/, "ws"), "graphql-transport-ws");
   const send = (message) => socket.send(JSON.stringify(message));
   tab.socket = socket;
   say(tab, "connecting …");
@@ -163,7 +165,7 @@ async function tellTime() {
   if (!demoTokens.length) return;
   const headers = { "content-type": "application/json", authorization: `Bearer ${demoTokens[0].secret}` };
   try {
-    const response = await fetch("/graphql", { method: "POST", headers, body: '{"query":"{ serverInfo { now } }"}' });
+    const response = await fetch(PATH, { method: "POST", headers, body: '{"query":"{ serverInfo { now } }"}' });
     const now = (await response.json()).data?.serverInfo?.now;
     if (now) $("clock").textContent = `demo clock ${new Date(now).toLocaleString()}`;
   } catch {
@@ -180,7 +182,7 @@ function chooseFrom(tokens) {
 
 async function start() {
   try {
-    const settings = await (await fetch("/graphiql/settings.json")).json();
+    const settings = await (await fetch(new URL("./settings.json", import.meta.url))).json();
     demoTokens = settings.tokens;
     $("notice").textContent = settings.notice ?? "";
     $("notice").hidden = !settings.notice;
