@@ -310,6 +310,17 @@ fn nothing_asks_for_what_is_not_in_a_subquery() {
 }
 
 #[test]
+fn r30_use_cases_read_the_clock_once_they_hold_their_locks() {
+    // Before a transaction: who asks, and since when what is old is gone. `moment.rs` reads it within one.
+    let before = ["moment.rs", "tokens.rs", "signed_tokens.rs", "retention.rs", "rollout.rs"];
+    let allowed = before.map(|file| format!("service/{file}"));
+    for source in sources().iter().filter(|source| source.is_under(&["service/"])) {
+        let reads = source.code.contains("clock.now()");
+        assert!(!reads || allowed.contains(&source.path), "src/{} reads the clock itself", source.path);
+    }
+}
+
+#[test]
 fn what_reads_the_sources_reads_them_right() {
     let source = |code: &str| Source { path: "graphql/mutations/demo.rs".into(), code: code.into() };
     let found = |code: &str| paths(&source(code)).into_iter().collect::<Vec<_>>();

@@ -60,8 +60,8 @@ impl Services {
     ) -> Outcome<IssuedEnrolment, AccountRefusal> {
         caller.viewer.require(Privilege::AccountAdministration)?;
         let name = account_name(name)?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         if accounts::name_is_taken(&tx, AccountKind::Managed, Some(caller.id()), &name.key(), None).await? {
             return Err(AccountRefusal::NameTaken.into());
         }
@@ -80,8 +80,8 @@ impl Services {
                 .change("timeZone", None, account.time_zone.clone()),
         );
         // Also when nothing is shared with All Accounts: somebody may be sharing a pack with it just now.
-        let task = self.ids.next();
-        tasks::add(&tx, task, caller.id(), Work::GrantsOfAccount(account.id), false, journal.now).await?;
+        let work = Work::GrantsOfAccount(account.id);
+        let task = tasks::add(&tx, self.ids.next(), caller.id(), work, false, journal.now).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         self.run_first_batch(task).await;
@@ -98,9 +98,9 @@ impl Services {
         account: AccountId,
     ) -> Outcome<IssuedEnrolment, AccountRefusal> {
         caller.viewer.require(Privilege::AccountAdministration)?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         if account.enrolled_at.is_some() {
             return Err(AccountRefusal::AlreadyEnrolled.into());
         }
@@ -133,7 +133,6 @@ impl Services {
         edit: AccountEdit,
     ) -> Outcome<EditedAccount, AccountRefusal> {
         caller.require(Privilege::AccountAdministration)?;
-        let mut journal = Journal::of_viewer(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         let before = match account {
             Some(id) => {
@@ -143,6 +142,7 @@ impl Services {
             None => accounts::lock(&tx, caller.account.id).await?,
         };
         let before = before.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of_viewer(self, caller, self.now(&tx));
         let mut after = before.clone();
         if let Some(name) = edit.name.as_deref() {
             if caller.account.kind == AccountKind::Managed {
@@ -212,8 +212,8 @@ impl Services {
     pub async fn create_publisher(&self, name: &str, time_zone: Option<String>) -> Outcome<AccountId, AccountRefusal> {
         let name = account_name(name)?;
         let time_zone = self.known_zone(time_zone)?;
-        let now = self.clock.now();
         let tx = self.db.begin().await?;
+        let now = self.now(&tx);
         if accounts::name_is_taken(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
             return Err(AccountRefusal::NameTaken.into());
         }
@@ -286,9 +286,9 @@ impl Services {
         action: &'static str,
     ) -> Outcome<(), AccountRefusal> {
         caller.viewer.require(Privilege::AccountAdministration)?;
-        let journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
+        let journal = Journal::of(self, caller, self.now(&tx));
         self.set_status(tx, journal, account, status, action).await
     }
 
@@ -297,7 +297,6 @@ impl Services {
     /// # Errors
     /// ALREADY_SUSPENDED, NOT_SUSPENDED; not found, and bad input for an account that isn't a managed one.
     pub async fn set_account_status(&self, account: AccountId, status: AccountStatus) -> Outcome<(), AccountRefusal> {
-        let now = self.clock.now();
         let tx = self.db.begin().await?;
         let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
         if account.kind != AccountKind::Managed {
@@ -307,7 +306,7 @@ impl Services {
             AccountStatus::Suspended => "commandLine.suspendAccount",
             AccountStatus::Active => "commandLine.reactivateAccount",
         };
-        let journal = Journal::of_command_line(self, account.publisher_id, now);
+        let journal = Journal::of_command_line(self, account.publisher_id, self.now(&tx));
         self.set_status(tx, journal, account, status, action).await
     }
 
@@ -330,15 +329,16 @@ impl Services {
         let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
         journal.note(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
         // Whatever a release was passing over meanwhile is settled after this commit (R46).
-        let catch_up = self.ids.next();
-        if !suspend {
-            let work = Work::CatchUp(account.id);
-            tasks::add(&tx, catch_up, account.publisher_id, work, false, journal.now).await?;
-        }
+        let catch_up = if suspend {
+            None
+        } else {
+            let (id, work) = (self.ids.next(), Work::CatchUp(account.id));
+            Some(tasks::add(&tx, id, account.publisher_id, work, false, journal.now).await?)
+        };
         journal.write(&tx).await?;
         tx.commit().await?;
-        if !suspend {
-            self.run_first_batch(catch_up).await;
+        if let Some(task) = catch_up {
+            self.run_first_batch(task).await;
         }
         Ok(())
     }

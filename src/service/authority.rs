@@ -38,9 +38,9 @@ impl Authority {
         let live = match self.bearer {
             Bearer::Stored => {
                 let token = authority::token(tx, self.token).await?;
-                token.is_some_and(|token| token.is_live(services.clock.now()))
+                token.is_some_and(|token| token.is_live(services.now(tx)))
             }
-            Bearer::Signed { until } => services.clock.now() < until,
+            Bearer::Signed { until } => services.now(tx) < until,
         };
         let account = authority::account(tx, self.account).await?.filter(|_| live).ok_or(REFUSED)?;
         check_status(&account)

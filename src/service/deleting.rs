@@ -1,6 +1,5 @@
 //! Deleting packages and restoring them (R8, R19).
 
-use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::ComponentVersionId;
 use crate::domain::pack::DeploymentModel;
@@ -12,8 +11,9 @@ use crate::store::write::{components, library, uses};
 use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
-use super::holders::{Holders, TRIES};
+use super::holders::Holders;
 use super::journal::{Entry, Journal, Subject};
+use super::moment::Touched;
 
 /// The most packs that a refusal names.
 const NAMED_MAX: u64 = 100;
@@ -59,30 +59,20 @@ impl Services {
         change: Change,
     ) -> Outcome<(), PackagingRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let now = self.clock.now();
-        self.open_all_due(caller.id(), now).await?;
-        for _ in 0..TRIES {
-            if self.try_change_package(caller, package, change, now).await?.is_some() {
-                return Ok(());
-            }
-        }
-        Err(Failure::Unavailable("packs kept changing while a package of theirs was deleted or restored".into()).into())
+        let touched = Touched::PacksOf(caller.id());
+        self.once_opened(touched, || self.try_change_package(caller, package, change)).await
     }
 
-    /// `None` when the component came into another pack while this waited for its lock.
     async fn try_change_package(
         &self,
         caller: &Publisher,
         package: ComponentVersionId,
         change: Change,
-        now: Instant,
-    ) -> Outcome<Option<()>, PackagingRefusal> {
-        let mut journal = Journal::of(self, caller, now);
+    ) -> Outcome<(), PackagingRefusal> {
         let tx = self.db.begin().await?;
         let component = find(&tx, caller, package).await?.0.component_id;
-        let Some(mut holders) = Holders::lock(&tx, caller, &[component], DeploymentModel::Packaged).await? else {
-            return Ok(None);
-        };
+        let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Packaged).await?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
         // Anew, now that nobody else can change it.
         let (version, deleted) = find(&tx, caller, package).await?;
         match change {
@@ -114,7 +104,7 @@ impl Services {
         self.save_holders(&tx, &holders).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
-        Ok(Some(()))
+        Ok(())
     }
 }
 

@@ -16,9 +16,10 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
+use super::moment::Touched;
 use super::releases::Ending;
 use super::rollout::Batch;
-use super::updates::{Numbers, Step, tell_update, withdraw_row};
+use super::updates::{Numbers, Step, hide, tell_update, withdraw_row};
 
 /// How a pack is to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +50,20 @@ impl Services {
         deletion: Deletion,
     ) -> Outcome<Deleted, PackRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.id()), pack, now).await?;
-        let mut journal = Journal::of(self, caller, now);
+        let touched = Touched::Pack(caller.id(), pack);
+        self.once_opened(touched, || self.try_delete_pack(caller, pack, deletion)).await
+    }
+
+    async fn try_delete_pack(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        deletion: Deletion,
+    ) -> Outcome<Deleted, PackRefusal> {
         let tx = self.db.begin().await?;
         // Locked: who installs or uninstalls holds the pack, so that the count stands until the commit.
         let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         let installations = deletion::count_installations(&tx, pack.id).await?;
         check_confirmation(deletion, installations)?;
         if pack.standing.running_release.is_some() || tasks::moving(&tx, pack.id).await?.is_some() {
@@ -98,12 +107,12 @@ impl Services {
         pack: PackId,
     ) -> Result<Batch, Failure> {
         let Some(pack) = deletion::lock_deleted(tx, pack).await? else { return Ok(Batch::Done) };
+        journal.now = self.now(tx);
         let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
         let told = grants::announced(tx, pack.id, &accounts).await?;
         let mut uninstalled: BTreeMap<AccountId, i64> = told.iter().map(|account| (*account, 0)).collect();
         let found: Vec<_> = installations::of_accounts(tx, &[pack.id], &accounts).await?;
-        let found: Vec<Installation> = found.into_iter().map(|(installation, _)| installation).collect();
-        for installation in &found {
+        for (installation, _) in &found {
             *uninstalled.entry(installation.account_id).or_default() += 1;
         }
         self.uninstall_all(tx, journal, &pack, &found).await?;
@@ -119,25 +128,28 @@ impl Services {
         Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
     }
 
-    /// Uninstalls locked installations, and withdraws what is offered to them.
-    async fn uninstall_all(
+    /// Uninstalls locked installations, each with whether it is frozen, and withdraws what is offered to them.
+    pub(super) async fn uninstall_all(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
         pack: &Pack,
-        found: &[Installation],
+        found: &[(Installation, bool)],
     ) -> Result<(), Failure> {
-        let ids: Vec<_> = found.iter().map(|installation| installation.id).collect();
-        let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
+        let ids: Vec<_> = found.iter().map(|(installation, _)| installation.id).collect();
+        let numbers = Numbers::of(tx, found.iter().map(|(i, _)| i.version_id)).await?;
         let mut offers = updates::open_offers(tx, &ids).await?;
         for row in &mut offers {
-            let version = found.iter().find(|i| i.id == row.update.id.installation).map(|i| i.version_id);
-            let number = version.map_or(0, |version| numbers.get(version));
+            let of = found.iter().find(|(i, _)| i.id == row.update.id.installation);
+            let number = of.map_or(0, |(i, _)| numbers.get(i.version_id));
             let before = row.update.state;
             withdraw_row(row, None, journal.now);
+            if of.is_some_and(|(_, frozen)| *frozen) {
+                hide(row);
+            }
             tell_update(journal, pack, &row.update, Some(before), Step::stays(number), "scheduler.withdrawUpdate");
         }
-        for installation in found {
+        for (installation, _) in found {
             let number = numbers.get(installation.version_id);
             let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
             let entry = Entry::of("scheduler.uninstallPack", Subject::Installation(installation.id), shown);

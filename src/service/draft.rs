@@ -14,6 +14,7 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Journal, Subject};
+use super::moment::Touched;
 
 /// An edit of a draft at work: the pack is locked, and what is due of it was carried out before.
 pub(super) struct Editing<'a> {
@@ -200,11 +201,19 @@ impl Services {
         expected_revision: Option<i32>,
     ) -> Outcome<Editing<'_>, PackRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.id()), pack, now).await?;
-        let journal = Journal::of(self, caller, now);
+        let touched = Touched::Pack(caller.id(), pack);
+        self.once_opened(touched, || self.try_edit(caller, pack, expected_revision)).await
+    }
+
+    async fn try_edit<'a>(
+        &'a self,
+        caller: &Publisher,
+        pack: PackId,
+        expected_revision: Option<i32>,
+    ) -> Outcome<Editing<'a>, PackRefusal> {
         let tx = self.db.begin().await?;
         let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        let journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         match expected_revision {
             Some(expected) if expected != pack.revision => {
                 Err(PackRefusal::StaleRevision { current: pack.revision }.into())

@@ -33,6 +33,7 @@ impl Services {
     ) -> Result<Batch, Failure> {
         // Locked: two batches that compared the same would both announce the difference.
         let Some(pack) = packs::lock_any(tx, pack).await? else { return Ok(Batch::Done) };
+        journal.now = self.now(tx);
         let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
         self.reconcile(tx, journal, std::slice::from_ref(&pack), &accounts).await?;
         Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
@@ -46,6 +47,7 @@ impl Services {
         account: AccountId,
     ) -> Result<Batch, Failure> {
         let packs = packs::lock_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
+        journal.now = self.now(tx);
         self.reconcile(tx, journal, &packs, &[account]).await?;
         Ok(self.after_batch(packs.len(), packs.last().map(|pack| pack.id.0)).map_or(Batch::Done, Batch::More))
     }
@@ -64,23 +66,26 @@ impl Services {
         let tx = self.db.begin().await?;
         let mut tasks = task_sets::claim_new(&tx, ids.get(..size.min(ids.len())).unwrap_or(ids)).await?;
         let Some(publisher) = tasks.first().map(|task| task.publisher_id) else { return Ok(()) };
-        let mut journal = Journal::of_scheduler(self, publisher, self.clock.now());
+        let mut journal = Journal::of_scheduler(self, publisher, self.now(&tx));
         let accounts: Vec<_> = tasks.iter().filter_map(|task| task.work.account()).collect();
         let last = if accounts.is_empty() {
             let accounts = grants::accounts_after(&tx, publisher, None, self.settings.batch_size).await?;
             tasks.truncate((size / accounts.len().max(1)).max(1));
             let packs: Vec<_> = tasks.iter().filter_map(|task| task.work.pack()).collect();
             let packs = packs::lock_all(&tx, &packs).await?;
+            journal.now = self.now(&tx);
             self.reconcile(&tx, &mut journal, &packs, &accounts).await?;
             self.after_batch(accounts.len(), accounts.last().map(|id| id.0))
         } else {
             let packs = packs::lock_after(&tx, publisher, None, self.settings.batch_size).await?;
+            journal.now = self.now(&tx);
             tasks.truncate((size / packs.len().max(1)).max(1));
             let accounts = accounts.get(..tasks.len()).unwrap_or_default();
             self.reconcile(&tx, &mut journal, &packs, accounts).await?;
             self.after_batch(packs.len(), packs.last().map(|pack| pack.id.0))
         };
-        task_sets::after_batch(&tx, &tasks, last, journal.now).await?;
+        let done = i64::try_from(size).unwrap_or(i64::MAX);
+        task_sets::after_batch(&tx, &tasks, last, done, journal.now).await?;
         journal.write(&tx).await?;
         Ok(tx.commit().await?)
     }

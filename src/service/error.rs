@@ -30,6 +30,10 @@ pub enum Failure {
     /// The database took too long; the same call may pass later, or when it asks for less.
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
+    /// What was to be changed became another while the locks were waited for: the window of a pack has opened, a
+    /// component came into another pack. The use case begins anew; nobody outside is told.
+    #[error("The server can't do this at the moment; try again.")]
+    Overtaken,
     /// A fault of ours. Its text is for the log alone.
     #[error("The server has failed.")]
     Fault(String),

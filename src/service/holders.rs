@@ -12,30 +12,28 @@ use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::Publisher;
+use super::error::Failure;
 use super::journal::{Happening, Journal};
-
-/// How often a use case begins anew because somebody put a component into another pack meanwhile.
-pub(super) const TRIES: usize = 5;
 
 /// Locked components, and the locked packs that have them.
 pub(super) struct Holders {
     pub(super) components: BTreeMap<ComponentId, Counters>,
-    packs: Vec<Pack>,
+    pub(super) packs: Vec<Pack>,
     packs_with: BTreeMap<ComponentId, Vec<PackId>>,
 }
 
 impl Holders {
     /// Locks those of the components that are the caller's, after the packs of a deployment model that have
-    /// them. `None` when a component came into another pack while this waited: begin anew.
+    /// them.
     ///
     /// # Errors
-    /// [`StoreError`](crate::store::StoreError).
+    /// [`Failure::Overtaken`] when a component came into another pack while this waited.
     pub(super) async fn lock(
         tx: &Tx,
         caller: &Publisher,
         wanted: &[ComponentId],
         model: DeploymentModel,
-    ) -> StoreResult<Option<Self>> {
+    ) -> Result<Self, Failure> {
         let packs_with = uses::packs_with(tx, wanted, model).await?;
         let mut ids: Vec<PackId> = packs_with.values().flatten().copied().collect();
         ids.sort_unstable();
@@ -44,7 +42,7 @@ impl Holders {
         let counters = components::lock_all(tx, &caller.scope, wanted).await?;
         let components = counters.into_iter().map(|counters| (counters.component.id, counters)).collect();
         let still_so = uses::packs_with(tx, wanted, model).await? == packs_with;
-        Ok(still_so.then_some(Self { components, packs, packs_with }))
+        if still_so { Ok(Self { components, packs, packs_with }) } else { Err(Failure::Overtaken) }
     }
 
     /// Tells the publisher of each pack that has the component that there is something newer (R18, R19).

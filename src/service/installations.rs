@@ -18,8 +18,9 @@ use super::Services;
 use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::journal::{Entry, Journal, Subject};
+use super::moment::Touched;
 use super::requests::{Repeatable, Turn};
-use super::updates::{Step, offered, tell_update, withdraw_row};
+use super::updates::{Step, hide, offered, tell_update, withdraw_row};
 
 impl Services {
     /// Installs a pack's current version (R31, R43). In a testing period the pending one is offered.
@@ -35,12 +36,20 @@ impl Services {
         client_request_id: Option<String>,
     ) -> Outcome<InstallationId, InstallationRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.scope.publisher_id()), pack, now).await?;
         let call = Repeatable::call(caller.id(), "installPack", client_request_id.as_deref(), &(pack, &override_name))?;
-        let mut journal = Journal::of_managed(self, caller, now);
+        let touched = Touched::Pack(caller.scope.publisher_id(), pack);
+        self.once_opened(touched, || self.try_install(caller, pack, override_name.as_deref(), &call)).await
+    }
+
+    async fn try_install(
+        &self,
+        caller: &Managed,
+        pack: PackId,
+        override_name: Option<&str>,
+        call: &Repeatable,
+    ) -> Outcome<InstallationId, InstallationRefusal> {
         let tx = self.db.begin().await?;
-        match call.turn(&tx, journal.now).await? {
+        match call.turn(&tx, self.now(&tx)).await? {
             Turn::Do => {}
             Turn::Done(made) => {
                 let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
@@ -54,8 +63,9 @@ impl Services {
         }
         // The account's lock makes its installations one after the other, so that names and SINGLE hold.
         let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-        let pack = self.visible_pack(&tx, caller, pack, journal.now).await?;
-        let name = self.check_install(&tx, caller, &pack, override_name.as_deref()).await?;
+        let pack = self.visible_pack(&tx, caller, pack).await?;
+        let mut journal = Journal::of_managed(self, caller, self.instant(&tx, [&pack])?);
+        let name = self.check_install(&tx, caller, &pack, override_name).await?;
         let version_id = pack.standing.at(journal.now).current_version.ok_or(Failure::NotFound)?;
         let installation = Installation {
             id: self.ids.next(),
@@ -99,15 +109,9 @@ impl Services {
     }
 
     /// A pack that the account can see: granted and released, or installed by it (R2); held.
-    async fn visible_pack(
-        &self,
-        tx: &Tx,
-        caller: &Managed,
-        pack: PackId,
-        now: crate::domain::Instant,
-    ) -> Outcome<Pack, InstallationRefusal> {
+    async fn visible_pack(&self, tx: &Tx, caller: &Managed, pack: PackId) -> Outcome<Pack, InstallationRefusal> {
         // One scoped statement: a hidden pack costs as much as one that doesn't exist (R3).
-        let pack = packs::hold_visible(tx, &caller.scope, pack, now).await?.ok_or(Failure::NotFound)?;
+        let pack = packs::hold_visible(tx, &caller.scope, pack, self.now(tx)).await?.ok_or(Failure::NotFound)?;
         if grants::entitled(tx, pack.id, &[caller.id()]).await?.is_empty() {
             return Err(InstallationRefusal::NotEntitled.into());
         }
@@ -163,13 +167,13 @@ impl Services {
     ) -> Outcome<(), InstallationRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let pack = installations::pack_of_own(&self.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of_managed(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
         // Of a deleted pack nothing is left, also where no batch has uninstalled it yet (R47).
         packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
         let found = installations::lock_own(&tx, &caller.scope, installation).await?;
         let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of_managed(self, caller, self.now(&tx));
         let Some(before) = installation.override_name else {
             return Err(InstallationRefusal::OverrideNameNotAllowed.into());
         };
@@ -201,19 +205,31 @@ impl Services {
     pub async fn uninstall(&self, caller: &Managed, installation: InstallationId) -> Outcome<(), InstallationRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let pack = installations::pack_of_own(&self.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.scope.publisher_id()), pack, now).await?;
-        let mut journal = Journal::of_managed(self, caller, now);
+        let touched = Touched::Pack(caller.scope.publisher_id(), pack);
+        self.once_opened(touched, || self.try_uninstall(caller, pack, installation)).await
+    }
+
+    async fn try_uninstall(
+        &self,
+        caller: &Managed,
+        pack: PackId,
+        installation: InstallationId,
+    ) -> Outcome<(), InstallationRefusal> {
         let tx = self.db.begin().await?;
         let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
         let found = installations::lock_own(&tx, &caller.scope, installation).await?;
         let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of_managed(self, caller, self.instant(&tx, [&pack])?);
+        let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
         let number = packs::version_number(&tx, installation.version_id).await?;
         let mut rows = updates::open_offers(&tx, &[installation.id]).await?;
         rows.extend(self.derived_update(&tx, &pack, &installation, &rows, journal.now).await?);
         for row in &mut rows {
             let before = row.update.state;
             withdraw_row(row, None, journal.now);
+            if !entitled {
+                hide(row);
+            }
             tell_update(&mut journal, &pack, &row.update, Some(before), Step::stays(number), "uninstallPack");
         }
         updates::save(&tx, &rows).await?;
@@ -262,14 +278,22 @@ impl Services {
         caller.viewer.require(Privilege::ApplyUpdates)?;
         let pack =
             installations::pack_of_own(&self.db, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.scope.publisher_id()), pack, now).await?;
-        let mut journal = Journal::of_managed(self, caller, now);
+        let touched = Touched::Pack(caller.scope.publisher_id(), pack);
+        self.once_opened(touched, || self.try_apply_early(caller, pack, update)).await
+    }
+
+    async fn try_apply_early(
+        &self,
+        caller: &Managed,
+        pack: PackId,
+        update: UpdateId,
+    ) -> Outcome<bool, InstallationRefusal> {
         let tx = self.db.begin().await?;
         let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
         let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;
         let installation =
             installations::lock_own(&tx, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of_managed(self, caller, self.instant(&tx, [&pack])?);
         let stored = updates::own(&tx, &caller.scope, update).await?;
         let live = installation.uninstalled_at.is_none();
         let row = match stored {
@@ -277,13 +301,15 @@ impl Services {
             None if live => self.derived_update(&tx, &pack, &installation, &[], journal.now).await?,
             None => None,
         };
+        let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
         let taken_back = matches!(release.state, ReleaseState::Canceled | ReleaseState::Superseded);
         if row.is_none() && taken_back && release.ended_at.is_some_and(|end| installation.installed_at <= end) {
             // An offer that no batch had come to: it was read, and is gone.
-            return Err(InstallationRefusal::UpdateWithdrawn.into());
+            let refusal =
+                if entitled { InstallationRefusal::UpdateWithdrawn } else { InstallationRefusal::NotEntitled };
+            return Err(refusal.into());
         }
         let mut row = row.filter(|row| row.update.id == update).ok_or(Failure::NotFound)?;
-        let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
         match early_step(row.update.state, release.state_at(journal.now), entitled) {
             EarlyStep::AlreadyApplied => return Ok(true),
             EarlyStep::Withdrawn => return Err(InstallationRefusal::UpdateWithdrawn.into()),

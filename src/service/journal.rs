@@ -239,8 +239,10 @@ pub struct Journal<'a> {
     request_id: Option<String>,
     /// What is looked at again before anything is written; none for who needs no token.
     pub(super) authority: Option<Authority>,
-    /// The one instant of the use case.
+    /// The one instant of the use case: read once it holds the locks of what it touches.
     pub now: Instant,
+    /// The task that it is a batch of.
+    pub(super) task: Option<uuid::Uuid>,
     events: Vec<NewEvent>,
     entries: Vec<Recorded>,
 }
@@ -261,6 +263,7 @@ impl<'a> Journal<'a> {
             request_id,
             authority: None,
             now,
+            task: None,
             events: Vec::new(),
             entries: Vec::new(),
         }

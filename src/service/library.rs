@@ -52,13 +52,13 @@ impl Services {
         new: NewProcess,
     ) -> Outcome<LibraryProcessId, LibraryRefusal> {
         NewProcess::check_may(&caller.viewer, new.groups.len())?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         let found = find_package(&tx, caller, new.package).await?;
         let groups = lock_groups(&tx, caller, &new.groups).await?;
         let locked = components::lock_all(&tx, &caller.scope, &[found.component_id]).await?;
         let component = &locked.first().ok_or(Failure::NotFound)?.component;
         let known = library::lock_of_package(&tx, new.package).await?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         let before = match &known {
             Some(process) => library::group_names(&tx, process.id).await?,
             None => Vec::new(),
@@ -137,9 +137,9 @@ impl Services {
         process: LibraryProcessId,
     ) -> Outcome<(), LibraryRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         let process = library::lock(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         if process.withdrawn_at.is_some() {
             return Err(LibraryRefusal::AlreadyWithdrawn.into());
         }
@@ -169,14 +169,14 @@ impl Services {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
         let input = (process, &name);
         let call = Repeatable::call(caller.id(), "copyFromProcessLibrary", client_request_id.as_deref(), &input)?;
-        let mut journal = Journal::of_managed(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
-        match call.turn(&tx, journal.now).await? {
+        match call.turn(&tx, self.now(&tx)).await? {
             Turn::Do => {}
             Turn::Done(made) => return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into()),
             Turn::Reused => return Err(LibraryRefusal::ClientRequestIdReused.into()),
         }
         let process = library::lock_offered(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of_managed(self, caller, self.now(&tx));
         let name = name
             .as_deref()
             .map(Name::parse)

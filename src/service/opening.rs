@@ -30,8 +30,8 @@ pub(super) enum Start {
 
 impl Services {
     /// Carries out, in a transaction of its own, what is due of a pack by `now`: its window has opened (R30).
-    /// Every command that touches a pack calls this first, with the one instant that it then goes by, for a
-    /// pack of the publisher that it is about; the scheduler calls it for any.
+    /// Every command that touches a pack does this first ([`Services::once_opened`]), for a pack of the publisher
+    /// that it is about; the scheduler does it for any.
     ///
     /// # Errors
     /// [`Failure`].
@@ -51,6 +51,8 @@ impl Services {
         }
         let tx = self.db.begin().await?;
         let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
+        // Again, as the lock was waited for: how late the release is counts from here (R39).
+        let now = self.now(&tx);
         let Some(due) = pack.standing.pending.filter(|p| p.starts_at <= now) else { return Ok(None) };
         let mut release = releases::lock(&tx, pack.id, due.release_id)
             .await?
@@ -63,7 +65,7 @@ impl Services {
         Ok(Some(due.release_id))
     }
 
-    /// The same for all packs of a publisher: before a command that touches some of them, with its instant.
+    /// The same for all packs of a publisher: before a command that touches some of them.
     ///
     /// # Errors
     /// [`Failure`].

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::pack::DeploymentModel;
@@ -18,8 +17,9 @@ use crate::store::write::components::{self, Counters};
 use super::Services;
 use super::access::Publisher;
 use super::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
-use super::holders::{Holders, TRIES};
+use super::holders::Holders;
 use super::journal::{Entry, Journal, Subject};
+use super::moment::Touched;
 use super::requests::{Repeatable, Turn};
 
 /// One package to be made.
@@ -59,7 +59,8 @@ impl Services {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
         let name = Name::parse(name)
             .map_err(|fault| text_fault(fault, PackagingRefusal::NameRequired, PackagingRefusal::NameTooLong))?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
+        let tx = self.db.begin().await?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         let component = Component {
             id: self.ids.next(),
             owner_id: caller.id(),
@@ -68,7 +69,6 @@ impl Services {
             created_at: journal.now,
             created_by: journal.actor().clone(),
         };
-        let tx = self.db.begin().await?;
         components::insert(&tx, &component).await?;
         journal.note(
             Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
@@ -93,30 +93,21 @@ impl Services {
         client_request_id: Option<String>,
     ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let now = self.clock.now();
-        self.open_all_due(caller.id(), now).await?;
         let call = Repeatable::call(caller.id(), "createPackagedComponents", client_request_id.as_deref(), &packages)?;
-        for _ in 0..TRIES {
-            if let Some(made) = self.try_create_packages(caller, &packages, &call, now).await? {
-                return Ok(made);
-            }
-        }
-        Err(Failure::Unavailable("packs kept changing while their components were packaged".into()).into())
+        let touched = Touched::PacksOf(caller.id());
+        self.once_opened(touched, || self.try_create_packages(caller, &packages, &call)).await
     }
 
-    /// `None` when a component came into another pack while this waited for its lock.
     async fn try_create_packages(
         &self,
         caller: &Publisher,
         packages: &[NewPackage],
         call: &Repeatable,
-        now: Instant,
-    ) -> Outcome<Option<Vec<ComponentVersionId>>, PackagingRefusal> {
-        let mut journal = Journal::of(self, caller, now);
+    ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
         let tx = self.db.begin().await?;
-        match call.turn(&tx, journal.now).await? {
+        match call.turn(&tx, self.now(&tx)).await? {
             Turn::Do => {}
-            Turn::Done(made) => return Ok(Some(made.into_iter().map(Into::into).collect())),
+            Turn::Done(made) => return Ok(made.into_iter().map(Into::into).collect()),
             Turn::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
         }
         check_sizes(packages)?;
@@ -125,9 +116,8 @@ impl Services {
         if components::types(&tx, &caller.scope, &wanted).await?.len() != wanted.len() {
             return Err(Failure::NotFound.into());
         }
-        let Some(mut holders) = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await? else {
-            return Ok(None);
-        };
+        let mut holders = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
         let types = self.check_ids(&tx, caller, packages, &holders.components).await?;
         let labels = labels(&tx, packages, &holders.components).await?;
         check_contents(packages, &types)?;
@@ -156,7 +146,7 @@ impl Services {
         call.remember(&tx, &made.iter().map(|id| id.0).collect::<Vec<_>>()).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
-        Ok(Some(made))
+        Ok(made)
     }
 
     /// The types of all components that a call names; all must be the caller's.

@@ -40,8 +40,8 @@ impl Services {
     pub async fn create_pack(&self, caller: &Publisher, pack: NewPack) -> Outcome<PackId, PackRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let name = pack_name(&pack.name)?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         if packs::name_is_taken(&tx, &caller.scope, &name.key(), None).await? {
             return Err(PackRefusal::NameTaken.into());
         }
@@ -114,13 +114,14 @@ impl Services {
             .change("name", Some(pack.name.clone()), Some(name))
             .change("description", Some(pack.description.clone()), Some(description))
             .change("support", spelt(&pack.support), spelt(&support));
-        let task = self.ids.next();
+        let mut task = None;
         if renamed {
-            tasks::add(tx, task, caller.id(), Work::Rename(pack.id), false, editing.journal.now).await?;
+            let (id, work, now) = (self.ids.next(), Work::Rename(pack.id), editing.journal.now);
+            task = Some(tasks::add(tx, id, caller.id(), work, false, now).await?);
         }
         editing.journal.note(entry);
         self.finish_edit(editing).await?;
-        if renamed {
+        if let Some(task) = task {
             self.run_first_batch(task).await;
         }
         Ok(())

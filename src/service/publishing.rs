@@ -1,6 +1,5 @@
 //! Publications, that legacy packs hold in the place of packages (R52).
 
-use crate::domain::Instant;
 use crate::domain::account::Privilege;
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::pack::DeploymentModel;
@@ -13,8 +12,9 @@ use crate::store::write::components::{self, Counters};
 use super::Services;
 use super::access::Publisher;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
-use super::holders::{Holders, TRIES};
+use super::holders::Holders;
 use super::journal::{Entry, Journal, Subject};
+use super::moment::Touched;
 use super::requests::{Repeatable, Turn};
 
 impl Services {
@@ -31,40 +31,30 @@ impl Services {
         client_request_id: Option<String>,
     ) -> Outcome<ComponentVersionId, PackagingRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let now = self.clock.now();
-        self.open_all_due(caller.id(), now).await?;
         let input = (component, &notes);
         let call = Repeatable::call(caller.id(), "publishComponent", client_request_id.as_deref(), &input)?;
-        for _ in 0..TRIES {
-            if let Some(made) = self.try_publish_component(caller, component, notes.as_deref(), &call, now).await? {
-                return Ok(made);
-            }
-        }
-        Err(Failure::Unavailable("packs kept changing while a component of theirs was published".into()).into())
+        let attempt = || self.try_publish_component(caller, component, notes.as_deref(), &call);
+        self.once_opened(Touched::PacksOf(caller.id()), attempt).await
     }
 
-    /// `None` when the component came into another legacy pack while this waited for its lock.
     async fn try_publish_component(
         &self,
         caller: &Publisher,
         component: ComponentId,
         notes: Option<&str>,
         call: &Repeatable,
-        now: Instant,
-    ) -> Outcome<Option<ComponentVersionId>, PackagingRefusal> {
-        let mut journal = Journal::of(self, caller, now);
+    ) -> Outcome<ComponentVersionId, PackagingRefusal> {
         let tx = self.db.begin().await?;
-        let turn = call.turn(&tx, journal.now).await?;
+        let turn = call.turn(&tx, self.now(&tx)).await?;
         if let Turn::Done(made) = &turn {
-            return Ok(made.first().map(|id| (*id).into()));
+            return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
         }
         let notes = check(&tx, caller, component, notes).await?;
         if matches!(turn, Turn::Reused) {
             return Err(PackagingRefusal::ClientRequestIdReused.into());
         }
-        let Some(mut holders) = Holders::lock(&tx, caller, &[component], DeploymentModel::Legacy).await? else {
-            return Ok(None);
-        };
+        let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Legacy).await?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
         let counters = holders.components.get_mut(&component).ok_or(Failure::NotFound)?;
         let number = next_number(&tx, caller, counters).await?;
         let publication = ComponentVersion {
@@ -89,7 +79,7 @@ impl Services {
         call.remember(&tx, &[publication.id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
-        Ok(Some(publication.id))
+        Ok(publication.id)
     }
 }
 

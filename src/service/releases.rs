@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use crate::domain::account::Privilege;
+use crate::domain::account::{Account, Privilege};
 use crate::domain::event::{EventData, EventKind};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::pack::{DraftRow, Pack, PackVersion, PendingRelease, next_content};
@@ -22,6 +22,7 @@ use super::access::Publisher;
 use super::content_token::content_token;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject, window_facts};
+use super::moment::Touched;
 use super::opening::Start;
 use super::requests::{Repeatable, Turn};
 
@@ -70,15 +71,17 @@ impl Services {
     /// NOTES_TOO_LONG, and those of [`decide`]; not found.
     pub async fn release(&self, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.id()), request.pack_id, now).await?;
-        let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = &request;
+        let touched = Touched::Pack(caller.id(), request.pack_id);
+        self.once_opened(touched, || self.try_release(caller, &request)).await
+    }
+
+    async fn try_release(&self, caller: &Publisher, request: &ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
+        let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = request;
         let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision);
         let crid = request.client_request_id.as_deref();
         let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
-        let mut journal = Journal::of(self, caller, now);
         let tx = self.db.begin().await?;
-        match call.turn(&tx, journal.now).await? {
+        match call.turn(&tx, self.now(&tx)).await? {
             Turn::Do => {}
             Turn::Done(made) => {
                 // Of a pack that is gone since there is nothing to answer with.
@@ -88,9 +91,12 @@ impl Services {
             Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
         }
         let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
+        // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
+        let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         let rows = drafts::of_pack(&tx, &pack).await?;
-        let notes = check_request(&request, &pack, &rows)?;
-        let decision = self.decide_release(&tx, caller, &pack, &rows, request.schedule, &journal).await?;
+        let notes = check_request(request, &pack, &rows)?;
+        let decision = self.decide_release(&tx, &account, &pack, &rows, request.schedule, &journal).await?;
         let (release, follow) = match self.make_release(&tx, &mut journal, pack, &notes, decision).await {
             // Another server was quicker, past all locks: the constraint says what the rule says.
             Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
@@ -108,7 +114,7 @@ impl Services {
     async fn decide_release(
         &self,
         tx: &Tx,
-        caller: &Publisher,
+        account: &Account,
         pack: &Pack,
         rows: &[DraftRow],
         schedule: RequestedSchedule,
@@ -116,8 +122,6 @@ impl Services {
     ) -> Outcome<Decision, ReleaseRefusal> {
         let standing = pack.standing.at(journal.now);
         let current = crate::domain::pack::ids(&drafts::content(tx, standing.current_version).await?);
-        // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
-        let account = accounts::lock(tx, caller.id()).await?.ok_or(Failure::NotFound)?;
         let zone = self.zone(account.time_zone.as_deref());
         let facts = ReleaseFacts {
             rows,
@@ -320,12 +324,21 @@ impl Services {
     ) -> Outcome<Changing<'_>, ReleaseRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let pack = releases::pack_of(&self.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.id()), pack, now).await?;
-        let journal = Journal::of(self, caller, now);
+        let touched = Touched::Pack(caller.id(), pack);
+        self.once_opened(touched, || self.try_change(caller, pack, release, command)).await
+    }
+
+    async fn try_change<'a>(
+        &'a self,
+        caller: &Publisher,
+        pack: PackId,
+        release: ReleaseId,
+        command: Command,
+    ) -> Outcome<Changing<'a>, ReleaseRefusal> {
         let tx = self.db.begin().await?;
         let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         let release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
+        let journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         match transition(release.state_at(journal.now), command) {
             Ok(_) => Ok(Changing { tx, pack, release, journal }),
             Err(TransitionFault::InProgress) => {
@@ -343,9 +356,7 @@ impl Services {
         moves: bool,
         now: crate::domain::Instant,
     ) -> Result<uuid::Uuid, StoreError> {
-        let id = self.ids.next();
-        tasks::add(tx, id, pack.publisher_id, work, moves, now).await?;
-        Ok(id)
+        tasks::add(tx, self.ids.next(), pack.publisher_id, work, moves, now).await
     }
 }
 

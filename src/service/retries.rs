@@ -19,6 +19,7 @@ use super::access::Publisher;
 use super::eligibility::Eligibility;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
+use super::moment::Touched;
 use super::rollout::Batch;
 use super::updates::{Numbers, applied, given_up, tell_update};
 
@@ -31,12 +32,20 @@ impl Services {
     pub async fn retry_failed_updates(&self, caller: &Publisher, release: ReleaseId) -> Outcome<u64, ReleaseRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
         let pack = releases::pack_of(&self.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.id()), pack, now).await?;
-        let mut journal = Journal::of(self, caller, now);
+        let touched = Touched::Pack(caller.id(), pack);
+        self.once_opened(touched, || self.try_retry_failed_updates(caller, pack, release)).await
+    }
+
+    async fn try_retry_failed_updates(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        release: ReleaseId,
+    ) -> Outcome<u64, ReleaseRefusal> {
         let tx = self.db.begin().await?;
         let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         let (before, failed) = (release.state, updates::count_failed(&tx, release.id).await?);
         let facts = RetryFacts {
             release: release.id,
@@ -75,6 +84,7 @@ impl Services {
     ) -> Result<Batch, Failure> {
         let running = |state| state == ReleaseState::InProgress;
         let pack = packs::lock_any(tx, pack).await?;
+        journal.now = self.now(tx);
         let Some((pack, release)) = self.pack_and_release(tx, pack, release, running).await? else {
             return Ok(Batch::Done);
         };
@@ -92,7 +102,7 @@ impl Services {
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
             return Ok(Batch::Again(next, last.or(task.done_to)));
         }
-        self.complete(tx, journal, pack, release).await?;
+        self.complete(tx, journal, pack, release, 0).await?;
         Ok(Batch::Done)
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::Instant;
 use crate::domain::account::{AccountGroup, Privilege};
 use crate::domain::event::EventKind;
 use crate::domain::id::{AccountId, GroupId, PackId};
@@ -16,9 +15,8 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Happening, Journal, Subject};
+use super::moment::Touched;
 
-/// How often a deletion begins anew because somebody shared another pack with the group meanwhile.
-const TRIES: usize = 5;
 /// The most ids in a list of an input.
 const LIST_MAX: usize = 100;
 
@@ -30,8 +28,8 @@ impl Services {
     pub async fn create_group(&self, caller: &Publisher, name: &str) -> Outcome<GroupId, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
         let name = group_name(name)?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         if grants::name_is_taken(&tx, &caller.scope, &name.key(), None).await? {
             return Err(SharingRefusal::NameTaken.into());
         }
@@ -58,9 +56,9 @@ impl Services {
     /// ALL_ACCOUNTS_IS_FIXED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found.
     pub async fn rename_group(&self, caller: &Publisher, group: GroupId, name: &str) -> Outcome<(), SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let mut journal = Journal::of(self, caller, self.clock.now());
         let tx = self.db.begin().await?;
         let group = editable_group(&tx, caller, group).await?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
         let name = group_name(name)?;
         if grants::name_is_taken(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
             return Err(SharingRefusal::NameTaken.into());
@@ -82,30 +80,19 @@ impl Services {
     /// ALL_ACCOUNTS_IS_FIXED; not found.
     pub async fn delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let now = self.clock.now();
-        self.open_all_due(caller.id(), now).await?;
-        for _ in 0..TRIES {
-            if let Some(frozen) = self.try_delete_group(caller, group, now).await? {
-                return Ok(frozen);
-            }
-        }
-        Err(Failure::Unavailable("packs kept being shared with a group while it was deleted".into()).into())
+        let attempt = || self.try_delete_group(caller, group);
+        self.once_opened(Touched::PacksOf(caller.id()), attempt).await
     }
 
-    /// `None` when a pack was shared with the group while this waited for its lock.
-    async fn try_delete_group(
-        &self,
-        caller: &Publisher,
-        group: GroupId,
-        now: Instant,
-    ) -> Outcome<Option<u64>, SharingRefusal> {
-        let mut journal = Journal::of(self, caller, now);
+    async fn try_delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
         let tx = self.db.begin().await?;
         let packs = self.packs_to_change(&tx, caller, group).await?;
         let group = editable_group(&tx, caller, group).await?;
         if grants::packs_of(&tx, group.id).await? != packs {
-            return Ok(None);
+            // One was shared with the group while this waited.
+            return Err(Failure::Overtaken.into());
         }
+        let mut journal = Journal::of(self, caller, self.instant_of(&tx, &packs).await?);
         grants::delete_group(&tx, group.id).await?;
         let frozen = grants::count_frozen(&tx, &packs, None).await?;
         for pack in packs::lock_all(&tx, &packs).await? {
@@ -117,7 +104,7 @@ impl Services {
         journal.write(&tx).await?;
         tx.commit().await?;
         self.run_first_grants(&follow).await;
-        Ok(Some(frozen))
+        Ok(frozen)
     }
 
     /// Puts managed accounts into a group, all or none.
@@ -154,14 +141,22 @@ impl Services {
         add: bool,
     ) -> Outcome<u64, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let now = self.clock.now();
-        self.open_all_due(caller.id(), now).await?;
+        let attempt = || self.try_change_members(caller, group, &wanted, add);
+        self.once_opened(Touched::PacksOf(caller.id()), attempt).await
+    }
+
+    async fn try_change_members(
+        &self,
+        caller: &Publisher,
+        group: GroupId,
+        wanted: &[AccountId],
+        add: bool,
+    ) -> Outcome<u64, SharingRefusal> {
         let named = wanted.len();
         if named > LIST_MAX {
             return check_list("accountIds", named).map(|()| 0);
         }
-        let wanted: Vec<_> = wanted.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut journal = Journal::of(self, caller, now);
+        let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let tx = self.db.begin().await?;
         let known = accounts::lock_managed_all(&tx, &caller.scope, &wanted).await?;
         let packs = self.packs_to_change(&tx, caller, group).await?;
@@ -170,6 +165,7 @@ impl Services {
         if known.len() != wanted.len() {
             return Err(Failure::NotFound.into());
         }
+        let mut journal = Journal::of(self, caller, self.instant_of(&tx, &packs).await?);
         if group.is_all_accounts {
             return Err(SharingRefusal::AllAccountsIsFixed.into());
         }
@@ -240,17 +236,26 @@ impl Services {
         share: bool,
     ) -> Outcome<u64, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let now = self.clock.now();
-        self.open_if_due(Some(caller.id()), pack, now).await?;
+        let attempt = || self.try_change_shares(caller, pack, &wanted, share);
+        self.once_opened(Touched::Pack(caller.id(), pack), attempt).await
+    }
+
+    async fn try_change_shares(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        wanted: &[GroupId],
+        share: bool,
+    ) -> Outcome<u64, SharingRefusal> {
         let named = wanted.len();
         if named > LIST_MAX {
             return check_list("groupIds", named).map(|()| 0);
         }
-        let wanted: Vec<_> = wanted.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut journal = Journal::of(self, caller, now);
+        let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let tx = self.db.begin().await?;
         let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         let groups = grants::lock_groups(&tx, &caller.scope, &wanted).await?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         if groups.len() != wanted.len() {
             return Err(Failure::NotFound.into());
         }

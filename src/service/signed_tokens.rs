@@ -54,9 +54,9 @@ impl Services {
     }
 
     async fn enrol_signed(&self, viewer: &Viewer) -> Result<Account, Failure> {
-        let mut journal = Journal::of_viewer(self, viewer, self.clock.now());
         let tx = self.db.begin().await?;
         let mut account = accounts::lock(&tx, viewer.account.id).await?.ok_or(REFUSED)?;
+        let mut journal = Journal::of_viewer(self, viewer, self.now(&tx));
         if account.enrolled_at.is_some() {
             // Another request was first.
             return Ok(account);

@@ -48,10 +48,11 @@ impl Services {
         token: TokenId,
         rotation: Rotation,
     ) -> Outcome<Rotated, AccountRefusal> {
-        let mut journal = self.command_line_journal(account).await?;
+        let journal = self.command_line_journal(account).await?;
         let tx = self.db.begin().await?;
         let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
         let former = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
+        let mut journal = journal(self.now(&tx));
         if former.revoked_at.is_some() {
             return Err(AccountRefusal::AlreadyRevoked.into());
         }

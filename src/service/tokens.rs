@@ -150,13 +150,8 @@ impl Services {
             Caller::Anonymous | Caller::Viewer(_) => {
                 let viewer = caller.viewer()?;
                 viewer.require(Privilege::AccountAdministration)?;
-                let journal = Journal::of_viewer(self, viewer, self.clock.now());
-                self.make_token(
-                    viewer.account.id,
-                    journal,
-                    NewToken { name, role, expires_at, secret: ids::secret("pwt_") },
-                )
-                .await
+                let new = NewToken { name, role, expires_at, secret: ids::secret("pwt_") };
+                self.make_token(viewer.account.id, |now| Journal::of_viewer(self, viewer, now), new).await
             }
         }
     }
@@ -167,12 +162,12 @@ impl Services {
         name: &str,
         expires_at: Option<Instant>,
     ) -> Outcome<IssuedToken, AccountRefusal> {
-        let now = self.clock.now();
-        let mut journal = Journal::of_enrolment(self, &enrolment.account, enrolment.request_id.clone(), now);
         let tx = self.db.begin().await?;
         let mut account = accounts::lock(&tx, enrolment.account.id).await?.ok_or(Failure::NotFound)?;
         check_status(&account)?;
         let row = accounts::lock_enrolment(&tx, enrolment.token_id).await?;
+        let now = self.now(&tx);
+        let mut journal = Journal::of_enrolment(self, &enrolment.account, enrolment.request_id.clone(), now);
         // Two enrolments that race: the second one finds it spent, or replaced.
         if account.enrolled_at.is_some() || !row.is_some_and(|row| row.spent_at.is_none() && row.expires_at > now) {
             return Err(REFUSED.into());
@@ -192,14 +187,15 @@ impl Services {
         Ok(issued)
     }
 
-    async fn make_token(
-        &self,
+    async fn make_token<'a>(
+        &'a self,
         account: AccountId,
-        mut journal: Journal<'_>,
+        journal: impl FnOnce(Instant) -> Journal<'a>,
         new: NewToken<'_>,
     ) -> Outcome<IssuedToken, AccountRefusal> {
         let tx = self.db.begin().await?;
         let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+        let mut journal = journal(self.now(&tx));
         let name = token_name(new.name)?;
         // An account that a JWT enrolled has none yet.
         let first = account.enrolled_at.is_none()
@@ -262,19 +258,20 @@ impl Services {
     /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
     pub async fn revoke_token(&self, caller: &Viewer, token: TokenId) -> Outcome<(), AccountRefusal> {
         caller.require(Privilege::AccountAdministration)?;
-        self.revoke(caller.account.id, token, Journal::of_viewer(self, caller, self.clock.now())).await
+        self.revoke(caller.account.id, token, |now| Journal::of_viewer(self, caller, now)).await
     }
 
-    async fn revoke(
-        &self,
+    async fn revoke<'a>(
+        &'a self,
         account: AccountId,
         token: TokenId,
-        mut journal: Journal<'_>,
+        journal: impl FnOnce(Instant) -> Journal<'a>,
     ) -> Outcome<(), AccountRefusal> {
         let tx = self.db.begin().await?;
         // The account's lock lets one revocation after the other count what is left.
         let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
         let token = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
+        let mut journal = journal(self.now(&tx));
         if token.revoked_at.is_some() {
             return Err(AccountRefusal::AlreadyRevoked.into());
         }
@@ -343,9 +340,13 @@ impl Services {
         self.revoke(account, token, journal).await
     }
 
-    pub(super) async fn command_line_journal(&self, account: AccountId) -> Result<Journal<'_>, Failure> {
+    /// Opens the command line's journal for an account, once there is an instant.
+    pub(super) async fn command_line_journal<'a>(
+        &'a self,
+        account: AccountId,
+    ) -> Result<impl FnOnce(Instant) -> Journal<'a> + use<'a>, Failure> {
         let account = accounts::by_id(&self.db, account).await?.ok_or(Failure::NotFound)?;
-        Ok(Journal::of_command_line(self, account.publisher_id, self.clock.now()))
+        Ok(move |now| Journal::of_command_line(self, account.publisher_id, now))
     }
 }
 

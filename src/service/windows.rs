@@ -120,7 +120,7 @@ impl Services {
     async fn move_window(&self, pack: PackId, release: ReleaseId, by: AskedBy) -> Result<bool, Failure> {
         let tx = self.db.begin().await?;
         let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(false) };
-        let now = self.clock.now();
+        let now = self.now(&tx);
         let Some(pending) = pack.standing.pending.filter(|p| p.release_id == release && p.starts_at > now) else {
             return Ok(false);
         };

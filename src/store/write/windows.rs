@@ -36,21 +36,42 @@ pub async fn due(db: &Db, publisher: Option<AccountId>, now: Instant, limit: u64
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-/// When the next window opens; `None` when no release is pending.
+/// When the next window opens, of any pack but these; `None` when no release is pending.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn next(db: &Db) -> StoreResult<Option<Instant>> {
+pub async fn next(db: &Db, but: &[PackId]) -> StoreResult<Option<Instant>> {
     let found: Option<Option<Instant>> = integration_pack::Entity::find()
         .select_only()
         .column(integration_pack::Column::PendingStartsAt)
         .filter(integration_pack::Column::PendingStartsAt.is_not_null())
+        .filter(integration_pack::Column::Id.is_not_in(but.iter().map(|id| Uuid::from(*id))))
         .order_by_asc(integration_pack::Column::PendingStartsAt)
         .limit(1)
         .into_tuple()
         .one(db.reader())
         .await?;
     Ok(found.flatten())
+}
+
+/// Whether a window of one of these packs has opened and nobody has carried that out yet.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn any_due(tx: &Tx, packs: &[PackId], now: Instant) -> StoreResult<bool> {
+    if packs.is_empty() {
+        return Ok(false);
+    }
+    let found: Option<Uuid> = integration_pack::Entity::find()
+        .select_only()
+        .column(integration_pack::Column::Id)
+        .filter(integration_pack::Column::Id.is_in(packs.iter().map(|id| Uuid::from(*id))))
+        .filter(integration_pack::Column::PendingStartsAt.lte(now))
+        .limit(1)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    Ok(found.is_some())
 }
 
 /// Whether a window of the pack has opened and nobody has carried that out yet. Read without a lock, so
