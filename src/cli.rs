@@ -1,9 +1,11 @@
 //! The command line.
 
 mod accounts;
+mod ending;
 pub mod files;
 pub mod seed;
 mod serve;
+mod tasks;
 mod time_zones;
 mod variables;
 
@@ -59,6 +61,11 @@ enum Command {
         #[command(subcommand)]
         command: time_zones::TimeZonesCommand,
     },
+    /// What follows from decisions and isn't done yet, beside the server
+    Task {
+        #[command(subcommand)]
+        command: tasks::TaskCommand,
+    },
     /// Fill an empty database with a large world, for load tests alone
     Seed(Box<seed::SeedArgs>),
     /// Print the resolved settings of `serve`, secrets blanked
@@ -113,7 +120,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.to_string()),
     };
-    match runtime.block_on(run(cli)) {
+    let ended = runtime.block_on(run(cli));
+    // What reads files on threads of its own changes nothing: nobody waits for it.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble(text)) => complain(&text),
     }
@@ -130,6 +140,7 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
         Command::Account { command } => accounts::account(command).await,
         Command::Token { command } => accounts::token(command).await,
         Command::TimeZones { command } => time_zones::run(command).await,
+        Command::Task { command } => tasks::task(command).await,
         Command::Seed(args) => seed::run(*args).await,
         Command::CheckConfig(args) => {
             serve::check(&args).await?;
@@ -146,9 +157,10 @@ async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
     let address = if up { common.database.address()? } else { common.database.existing_address()? };
     let db = Db::connect(&address.reveal(), DbOptions::default()).await?;
     if up {
+        let mut signals = ending::Signals::caught()?;
         tokio::select! {
             migrated = db.migrate() => migrated?,
-            () = serve::asked_to_end() => return Err(Trouble::new(
+            _ = signals.next() => return Err(Trouble::new(
                 "Stopped before the end: the database is as it was. Run the command again.",
             )),
         }

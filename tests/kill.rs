@@ -30,7 +30,7 @@ async fn start(app: &TestApp) -> tokio::process::Child {
 }
 
 /// Waits until `seen` says so, and fails when it never does.
-async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
     for _ in 0..LOOKS {
         if seen().await {
             return;
@@ -41,7 +41,7 @@ async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
 }
 
 /// Makes whoever moves the installation of a number to `version` hang in the middle of its transaction.
-async fn set_trap(app: &TestApp, number: usize) {
+pub(crate) async fn set_trap(app: &TestApp, number: usize) {
     let statements = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => vec![
             "CREATE TABLE trap (n integer)".to_owned(),
@@ -69,7 +69,7 @@ async fn set_trap(app: &TestApp, number: usize) {
     }
 }
 
-async fn remove_trap(app: &TestApp) {
+pub(crate) async fn remove_trap(app: &TestApp) {
     let statements: &[&str] = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => &[
             // What the killed server had begun ends with its connection; a server that sleeps notices late.

@@ -14,6 +14,7 @@ pub mod content_key;
 pub mod draft_row;
 pub mod enrolment_token;
 pub mod event;
+pub mod event_floor;
 pub mod event_log;
 pub mod heard_before;
 pub mod installation;

@@ -15,10 +15,12 @@ pub struct Model {
     pub account_id: Option<Uuid>,
     pub moves: bool,
     pub done_to: Option<Uuid>,
+    pub done: i64,
     pub update_count: Option<i64>,
     pub not_before: DateTimeUtc,
     pub waits: bool,
     pub failures: i32,
+    pub last_failure: Option<String>,
     pub created_at: DateTimeUtc,
 }
 

@@ -368,19 +368,23 @@ CREATE TABLE task (
     account_id $uuid REFERENCES account (id),
     -- Whether installations are moved by it: then no other release of the pack can be made (R49).
     moves boolean NOT NULL,
-    -- The last object that a batch has come to.
+    -- The last object that a batch has come to, and how many there were so far.
     done_to $uuid,
+    done bigint NOT NULL,
     -- How many updates a release has when all of its installations were come to: counted once, by the first
     -- batch that leaves some to another.
     update_count bigint,
-    -- The turn that the task has; and when `waits` says so, the end of a pause.
+    -- When it is due; before that too, unless `waits` says that this is the end of a pause.
     not_before $instant NOT NULL,
     waits boolean NOT NULL,
+    -- How often it has failed since it last got on, and why it did at last.
     failures integer NOT NULL,
+    last_failure text,
     created_at $instant NOT NULL
 );
 CREATE INDEX task_due ON task (not_before, id);
 CREATE INDEX task_of_pack ON task (pack_id, id);
+CREATE INDEX task_of_publisher ON task (publisher_id, id);
 CREATE INDEX task_of_account ON task (account_id, id) WHERE account_id IS NOT NULL;
 
 -- Where the event log begins: what stood at this place or before it was pruned.
@@ -389,6 +393,14 @@ CREATE TABLE event_log (
     pruned_to bigint NOT NULL
 );
 INSERT INTO event_log (id, pruned_to) VALUES (1, 0);
+
+-- The last event that was pruned of those that a publisher hears, of those that are for a managed account by name,
+-- and of those that are for all that have a pack installed: by the id of the account or of the pack.
+CREATE TABLE event_floor (
+    owner_id $uuid PRIMARY KEY,
+    sequence bigint NOT NULL,
+    event_id $uuid NOT NULL
+);
 
 CREATE TABLE event (
     sequence $serial,

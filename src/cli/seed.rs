@@ -19,7 +19,7 @@ use crate::store::write::seed::{Load, SeededComponent, SeededInstallation, Seede
 use crate::store::{Db, DbOptions};
 use crate::telemetry;
 
-use super::serve::asked_to_end;
+use super::ending::Signals;
 use super::{Common, Trouble, print};
 
 /// How large a world, and which one.
@@ -101,14 +101,15 @@ pub(super) async fn run(args: SeedArgs) -> Result<(), Trouble> {
     let options = args.options(Clock::system().now())?;
     let world = World::new(options)?;
     let stopped = "Stopped before the end: the database is as empty as it was. Run the command again for a world.";
+    let mut signals = Signals::caught()?;
     let db = tokio::select! {
         db = connect(&args.common) => db?,
-        () = asked_to_end() => return Err(Trouble::new(stopped)),
+        _ = signals.next() => return Err(Trouble::new(stopped)),
     };
     let mut meter = Meter::new();
     let filled = tokio::select! {
         filled = fill(&db, &world, |progress| meter.show(progress)) => filled,
-        () = asked_to_end() => Err(Trouble::new(stopped)),
+        _ = signals.next() => Err(Trouble::new(stopped)),
     };
     meter.end();
     print(&describe(&options, &filled?, meter.begun.elapsed()));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
@@ -25,10 +26,13 @@ use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;
 
+use super::ending::Signals;
 use super::{Trouble, failed, files, print};
 
 /// How long requests that are being answered may take when the server ends.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the connections to the database may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long a loop that panicked waits before it starts again.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
@@ -41,7 +45,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
-    let asked = listen_for_the_end();
+    let asked = listen_for_the_end()?;
     if args.demo {
         let Some(demo) = unless_asked_to_end(&asked, Demo::build(args.rules(), time_zones(&args)?, engine)).await
         else {
@@ -63,21 +67,24 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         let Some(app) = unless_asked_to_end(&asked, App::build(options)).await else { return Ok(()) };
         let app = app?;
         let served = serve(&args, listener, &app, look, asked).await;
-        // Nothing is lost when this fails: the server has ended its work.
-        let _ = app.services.db.clone().close().await;
+        // Nothing is lost when this fails, or waits for a statement that doesn't end: the server has ended its work.
+        let _ = tokio::time::timeout(CLOSING, app.services.db.clone().close()).await;
         served
     }
 }
 
-/// Turns true when the server is asked to end. Listened for from the beginning: a signal that comes while nobody
-/// listens is lost.
-fn listen_for_the_end() -> watch::Receiver<bool> {
+/// Turns true when the server is asked to end; when it is asked once more it ends at once. Listened for from the
+/// beginning: a signal that comes while nobody listens is lost.
+fn listen_for_the_end() -> Result<watch::Receiver<bool>, Trouble> {
+    let mut signals = Signals::caught()?;
     let (asked, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        asked_to_end().await;
+        let signal = signals.next().await;
+        tracing::info!(signal = signal.name(), "asked to end");
         asked.send_replace(true);
+        signals.end_at_once().await;
     });
-    receiver
+    Ok(receiver)
 }
 
 /// What is built; `None` when the server is asked to end before it is. What was begun in the database, a
@@ -119,7 +126,7 @@ async fn serve(
     let address = listener.local_addr()?;
     let empty = !app.services.has_accounts().await.map_err(failed)?;
     let (end, ending) = watch::channel(false);
-    let scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
+    let mut scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
         let scheduler = app.scheduler.clone();
         move |ending| scheduler.clone().run(ending)
     }));
@@ -146,9 +153,16 @@ async fn serve(
     let served = tokio::select! {
         served = &mut server => served,
         () = ended(asked) => {
-            tracing::info!("ending: requests that are being answered have {} seconds", GRACE.as_secs());
+            tracing::info!(
+                "ending: requests that are being answered have {} seconds; a second signal ends at once",
+                GRACE.as_secs(),
+            );
             end.send_replace(true);
-            tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(()) })
+            // Both at a time: the last batch of a rollout and the last requests have the same seconds.
+            let requests = async {
+                tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(()) })
+            };
+            tokio::join!(requests, last_batch(&mut scheduler)).0
         }
     };
     end.send_replace(true);
@@ -158,10 +172,18 @@ async fn serve(
         // It changes nothing that could be left half done.
         jwt.abort();
     }
-    if tokio::time::timeout(GRACE, scheduler).await.is_err() {
-        tracing::warn!("the scheduler did not end in time; what it was at is done by the next start");
+    if !scheduler.is_finished() {
+        last_batch(&mut scheduler).await;
     }
     Ok(served?)
+}
+
+/// Waits for the batch that the scheduler is at, for as long as requests are waited for.
+async fn last_batch(scheduler: &mut JoinHandle<()>) {
+    if tokio::time::timeout(GRACE, &mut *scheduler).await.is_err() {
+        tracing::warn!("the scheduler did not end in time; what it was at is done by the next start");
+        scheduler.abort();
+    }
 }
 
 /// Which JWTs are taken, as the options say.
@@ -280,28 +302,6 @@ where
 async fn ended(mut ending: watch::Receiver<bool>) {
     // An error says that the sender is gone, and the server with it.
     let _ = ending.wait_for(|ending| *ending).await;
-}
-
-/// Ctrl-C or SIGTERM.
-pub(super) async fn asked_to_end() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
 }
 
 /// SIGUSR1. It is caught from the beginning on: a process that doesn't catch it ends.

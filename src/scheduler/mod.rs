@@ -1,9 +1,12 @@
 //! The scheduler: opens windows and does what follows from decisions, whoever made them (R27, R39, R40).
 //!
 //! There is no leader: any number of servers run one, each takes what is due in the transaction that does
-//! it. A wake-up is a hint, the poll is the truth.
+//! it. A wake-up is a hint, the poll is the truth. What fails rests, each time for longer, and keeps nothing else
+//! from its turn.
 
 pub mod advance;
+mod complaints;
+mod rests;
 mod tick;
 
 use std::sync::Arc;
@@ -18,39 +21,62 @@ use crate::service::Shared;
 const POLL: Duration = Duration::from_secs(15);
 /// How long to leave alone what is due but in the hands of another server.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest pause after passes that came to nothing at all: the database can't be reached, or takes no writes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Opens windows and runs tasks.
 pub struct Scheduler {
     services: Shared,
     /// One pass at a time, also when a demo moves the clock while the loop runs.
-    pass: tokio::sync::Mutex<tick::Housekeeping>,
+    state: tokio::sync::Mutex<tick::State>,
+    /// Whether a batch is at work.
+    at_work: watch::Sender<bool>,
 }
 
 impl Scheduler {
     /// A scheduler; [`Scheduler::run`] starts it.
     #[must_use]
     pub fn new(services: Shared) -> Self {
-        Self { services, pass: tokio::sync::Mutex::new(tick::Housekeeping::default()) }
+        Self { services, state: tokio::sync::Mutex::default(), at_work: watch::Sender::new(false) }
     }
 
-    /// Does what is due, waits until something is, and so on, until `ending` says so.
+    /// Does what is due, waits until something is, and so on, until `ending` says so. The batch at work then comes
+    /// to its end; what only waits for the database is left.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut changes = self.services.db.changes();
+        let mut halts = 0;
         loop {
             changes.borrow_and_update();
-            let next = match self.tick().await {
-                Ok(next) => next,
-                Err(failure) => {
-                    tracing::error!(?failure, "the scheduler's pass failed; it is tried again");
-                    None
-                }
+            let passed = tokio::select! {
+                passed = self.pass(&ending) => passed,
+                () = self.idle_at_the_end(ending.clone()) => return,
             };
+            if let Some(failure) = passed.halted {
+                halts = (halts + 1).min(16);
+                let pause = rests::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                tracing::error!(?failure, ?pause, "the scheduler can't get on; it tries again after a pause");
+                // Also when something changes meanwhile: whoever calls must not make it spin.
+                tokio::select! {
+                    _ = ending.wait_for(|ending| *ending) => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                continue;
+            }
+            halts = 0;
             tokio::select! {
                 _ = ending.wait_for(|ending| *ending) => return,
-                () = self.wait(next) => {}
+                () = self.wait(passed.next) => {}
                 _ = changes.changed() => {}
             }
         }
+    }
+
+    /// Waits until the server ends and no batch is at work.
+    async fn idle_at_the_end(&self, mut ending: watch::Receiver<bool>) {
+        let mut at_work = self.at_work.subscribe();
+        // An error says that the sender is gone, and the server with it.
+        let _ = ending.wait_for(|ending| *ending).await;
+        let _ = at_work.wait_for(|at_work| !*at_work).await;
     }
 
     /// Waits until `next`, but not longer than the poll, and never so short that it would spin.

@@ -1,19 +1,47 @@
 //! One pass of the scheduler. Tests call it directly, after they have moved the clock.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
 use chrono::Duration;
+use futures_util::FutureExt as _;
+use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::Scheduler;
+use super::complaints::Complaints;
+use super::rests::Rests;
 use crate::domain::Instant;
+use crate::domain::id::PackId;
 use crate::service::error::Failure;
+use crate::service::rollout::{BatchFailure, Claimed, Turns};
 use crate::service::windows::AskedBy;
-use crate::store::write::{requests, tasks, windows};
+use crate::store::write::{requests, turns, windows};
 
 /// How many due packs are read at a time.
 const PAGE: u64 = 100;
+/// How long batches follow each other without a gap, where one writes at a time. A command of another process, such
+/// as `packwright token create`, waits for the file by looking at it every 100 ms: the gap is longer.
+const STRETCH: std::time::Duration = std::time::Duration::from_secs(1);
+const GAP: std::time::Duration = std::time::Duration::from_millis(120);
 
 /// What is done now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Chore {
+    FollowZones,
+    FindWindows,
+    SaveTokenUses,
+    ForgetRequests,
+    PruneEvents,
+}
+
+/// What a scheduler keeps from pass to pass.
 #[derive(Default)]
-pub(super) struct Housekeeping {
+pub(super) struct State {
+    turns: Turns,
+    tasks: Rests<Uuid>,
+    windows: Rests<PackId>,
+    chores: Rests<Chore>,
+    complaints: Complaints,
     forgot_at: Option<Instant>,
     pruned_at: Option<Instant>,
     /// Up to where the pass at hand removes events.
@@ -31,110 +59,240 @@ fn recent(at: Option<Instant>, now: Instant) -> bool {
     within(Duration::hours(1), at, now)
 }
 
+/// Waits until the server ends; for good when nobody is there to say so.
+async fn ended(mut ending: watch::Receiver<bool>) {
+    if ending.wait_for(|ending| *ending).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// How a pass went.
+#[derive(Default)]
+pub(super) struct Passed {
+    /// When the next one is wanted; `None` when nothing waits for a time.
+    pub(super) next: Option<Instant>,
+    /// The first failure of a window, a task or a chore, that rests.
+    failed: Option<Failure>,
+    /// Why nothing could be done at all.
+    pub(super) halted: Option<Failure>,
+}
+
+impl Passed {
+    fn fails(&mut self, failure: Failure) {
+        self.failed.get_or_insert(failure);
+    }
+}
+
 impl Scheduler {
     /// Does everything that is due now: opens windows, the oldest first, and runs tasks until none is due. Gives
     /// when it wants to be called next; `None` when nothing waits for a time.
     ///
     /// # Errors
-    /// The first [`Failure`], after everything else was tried; what failed is tried again by the next pass.
+    /// The first [`Failure`], after everything else was tried; what failed is tried again after its rest.
     pub async fn tick(&self) -> Result<Option<Instant>, Failure> {
-        let mut housekeeping = self.pass.lock().await;
-        let begun = self.services.clock.now();
-        // First, so that a window that newer data moved into the past opens at once.
-        let zones = self.follow_zones(&mut housekeeping, begun).await;
-        let worked = self.work().await;
-        let now = self.services.clock.now();
-        let saved = self.services.save_token_uses().await;
-        let forgot = match housekeeping.forgot_at {
-            at if recent(at, now) => Ok(()),
-            _ => requests::forget_old(&self.services.db, now).await.map(|_| housekeeping.forgot_at = Some(now)),
-        };
-        let pruned = match housekeeping.pruned_at {
-            at if recent(at, now) => Ok(()),
-            _ => self.prune(&mut housekeeping, now).await,
-        };
-        worked.and(saved)?;
-        zones?;
-        forgot?;
-        pruned?;
-        let (window, task) = (windows::next(&self.services.db).await?, tasks::next_due(&self.services.db).await?);
-        Ok(window.into_iter().chain(task).min())
+        let (_never, ending) = watch::channel(false);
+        let passed = self.pass(&ending).await;
+        match passed.failed.or(passed.halted) {
+            Some(failure) => Err(failure),
+            None => Ok(passed.next),
+        }
     }
 
-    /// Reads the time zone data once an hour, and moves the pending windows that it moves. Once a minute it looks for
-    /// releases that a server with older data has made.
-    async fn follow_zones(&self, housekeeping: &mut Housekeeping, now: Instant) -> Result<(), Failure> {
-        let by = AskedBy::Scheduler;
-        if !recent(housekeeping.zones_read_at, now) {
-            self.services.look_at_time_zones(by).await?;
-            housekeeping.zones_read_at = Some(now);
-        } else if within(Duration::minutes(1), housekeeping.windows_computed_at, now) {
-            return Ok(());
-        } else {
-            self.services.compute_windows_anew(by).await?;
+    pub(super) async fn pass(&self, ending: &watch::Receiver<bool>) -> Passed {
+        let mut state = self.state.lock().await;
+        let mut passed = Passed::default();
+        let zones = self.follow_zones(&mut state).await;
+        if let Err(failure) = self.work(&mut state, &mut passed, ending).await {
+            passed.halted = Some(failure);
+            return passed;
         }
-        housekeeping.windows_computed_at = Some(now);
-        Ok(())
+        // Only once it is known that the database does its work: else both have one cause.
+        if let Err(failure) = zones {
+            state.complaints.say("computing windows by newer time zone data", &failure);
+            state.chores.failed(Chore::FollowZones, self.services.clock.now());
+            passed.fails(failure);
+        }
+        if *ending.borrow() {
+            return passed;
+        }
+        self.keep_house(&mut state, &mut passed).await;
+        match self.next(&mut state).await {
+            Ok(next) => passed.next = next,
+            Err(failure) => passed.halted = Some(failure),
+        }
+        passed
     }
 
-    /// Removes old events. What is left of them is removed by the next ticks, up to the same instant.
-    async fn prune(&self, housekeeping: &mut Housekeeping, now: Instant) -> Result<(), Failure> {
-        if housekeeping.pruning_until.is_none() {
-            housekeeping.pruning_until = self.services.prune_until().await?;
+    /// Removes old events. What is left of them is removed by the next passes, up to the same instant.
+    async fn prune(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
+        if state.pruning_until.is_none() {
+            state.pruning_until = self.services.prune_until().await?;
         }
-        let all = match housekeeping.pruning_until {
+        let all = match state.pruning_until {
             Some(until) => self.services.prune_events(until).await?,
             None => true,
         };
         if all {
-            (housekeeping.pruned_at, housekeeping.pruning_until) = (Some(now), None);
+            (state.pruned_at, state.pruning_until) = (Some(now), None);
         }
         Ok(())
     }
 
+    /// First of all, so that a window that newer data moved into the past opens at once. Reads the time zone data
+    /// once an hour, and moves the pending windows that it moves. Once a minute it looks for releases that a server
+    /// with older data has made.
+    async fn follow_zones(&self, state: &mut State) -> Result<(), Failure> {
+        let (now, by) = (self.services.clock.now(), AskedBy::Scheduler);
+        if state.chores.is_resting(Chore::FollowZones, now) {
+            return Ok(());
+        }
+        if !recent(state.zones_read_at, now) {
+            self.services.look_at_time_zones(by).await?;
+            state.zones_read_at = Some(now);
+        } else if within(Duration::minutes(1), state.windows_computed_at, now) {
+            return Ok(());
+        } else {
+            self.services.compute_windows_anew(by).await?;
+        }
+        state.windows_computed_at = Some(now);
+        state.chores.went_well(Chore::FollowZones);
+        Ok(())
+    }
+
     /// Opens windows and runs tasks in turn, so that no window waits for the end of a long rollout.
-    async fn work(&self) -> Result<(), Failure> {
-        let mut failed = None;
+    ///
+    /// # Errors
+    /// Why no task can be taken.
+    async fn work(
+        &self,
+        state: &mut State,
+        passed: &mut Passed,
+        ending: &watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        let mut since = tokio::time::Instant::now();
         loop {
-            if let Err(failure) = self.open_windows().await {
-                failed.get_or_insert(failure);
+            if self.services.has_one_writer() && since.elapsed() >= STRETCH {
+                tokio::select! {
+                    () = tokio::time::sleep(GAP) => {}
+                    () = ended(ending.clone()) => return Ok(()),
+                }
+                since = tokio::time::Instant::now();
             }
-            match self.services.run_one_batch().await {
-                Ok(true) => {}
-                Ok(false) => return failed.map_or(Ok(()), Err),
-                // The task was put off, so that the others get their turn; unless not even that went.
-                Err(failure @ (Failure::Unavailable(_) | Failure::Timeout(_))) => return Err(failure),
+            let opened = self.open_windows(state, passed, ending).await;
+            if *ending.borrow() {
+                return Ok(());
+            }
+            let now = self.services.clock.now();
+            state.turns.resting = state.tasks.resting(now);
+            let claimed = self.services.claim_batch(&mut state.turns).await?;
+            // Only once it is known that tasks can be taken: else that is told, and both have one cause.
+            if let Err(failure) = opened {
+                state.complaints.say("finding the windows that have opened", &failure);
+                state.chores.failed(Chore::FindWindows, now);
+                passed.fails(failure);
+            }
+            let Some(claimed) = claimed else { return Ok(()) };
+            self.run_claimed(state, passed, claimed).await;
+        }
+    }
+
+    async fn run_claimed(&self, state: &mut State, passed: &mut Passed, claimed: Claimed) {
+        let task = claimed.task();
+        self.at_work.send_replace(true);
+        let ran = AssertUnwindSafe(self.services.run_claimed(claimed)).catch_unwind().await;
+        self.at_work.send_replace(false);
+        let now = self.services.clock.now();
+        match ran {
+            Ok(Ok(())) => state.tasks.went_well(task),
+            Ok(Err(BatchFailure { failure, put_off })) => {
+                if !put_off {
+                    state.tasks.failed(task, now);
+                }
+                if !matches!(failure, Failure::Overtaken) {
+                    state.complaints.say(&format!("task {task}"), &failure);
+                    passed.fails(failure);
+                }
+            }
+            // The loop is started again, and this task isn't the first then.
+            Err(panic) => {
+                state.tasks.failed(task, now);
+                resume_unwind(panic);
+            }
+        }
+    }
+
+    async fn open_windows(
+        &self,
+        state: &mut State,
+        passed: &mut Passed,
+        ending: &watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        let rests = state.chores.is_resting(Chore::FindWindows, self.services.clock.now());
+        if rests || !self.services.clock.is_trusted() {
+            return Ok(());
+        }
+        loop {
+            let now = self.services.clock.now();
+            let resting = state.windows.resting(now);
+            let limit = PAGE.saturating_add(u64::try_from(resting.len()).unwrap_or(PAGE));
+            let due = windows::due(&self.services.db, None, now, limit).await?;
+            state.chores.went_well(Chore::FindWindows);
+            let mut opened = 0;
+            for pack in due.into_iter().filter(|pack| !resting.contains(pack)) {
+                if *ending.borrow() {
+                    return Ok(());
+                }
+                match self.services.open_if_due(None, pack, now).await {
+                    Ok(found) => {
+                        state.windows.went_well(pack);
+                        opened += u32::from(found.is_some());
+                    }
+                    Err(failure) => {
+                        state.windows.failed(pack, now);
+                        state.complaints.say(&format!("the window of pack {}", pack.0), &failure);
+                        passed.fails(failure);
+                    }
+                }
+            }
+            if opened == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn keep_house(&self, state: &mut State, passed: &mut Passed) {
+        let now = self.services.clock.now();
+        for chore in [Chore::SaveTokenUses, Chore::ForgetRequests, Chore::PruneEvents] {
+            if state.chores.is_resting(chore, now) {
+                continue;
+            }
+            let done = match chore {
+                Chore::SaveTokenUses => self.services.save_token_uses().await,
+                Chore::ForgetRequests if !recent(state.forgot_at, now) => {
+                    let forgot = requests::forget_old(&self.services.db, now).await;
+                    forgot.map(|_| state.forgot_at = Some(now)).map_err(Failure::from)
+                }
+                Chore::PruneEvents if !recent(state.pruned_at, now) => self.prune(state, now).await,
+                _ => continue,
+            };
+            match done {
+                Ok(()) => state.chores.went_well(chore),
                 Err(failure) => {
-                    tracing::error!(?failure, "a batch failed; it is tried again");
-                    failed.get_or_insert(failure);
+                    state.chores.failed(chore, now);
+                    state.complaints.say(&format!("{chore:?}"), &failure);
+                    passed.fails(failure);
                 }
             }
         }
     }
 
-    async fn open_windows(&self) -> Result<(), Failure> {
-        if !self.services.clock.is_trusted() {
-            return Ok(());
-        }
-        loop {
-            let now = self.services.clock.now();
-            let due = windows::due(&self.services.db, None, now, PAGE).await?;
-            let (mut opened, mut failed) = (0, None);
-            for pack in due {
-                match self.services.open_if_due(None, pack, now).await {
-                    Ok(Some(_)) => opened += 1,
-                    Ok(None) => {}
-                    Err(failure) => {
-                        tracing::error!(pack = %pack.0, ?failure, "a window could not be opened; it is tried again");
-                        failed.get_or_insert(failure);
-                    }
-                }
-            }
-            match (opened, failed) {
-                (0, Some(failure)) => return Err(failure),
-                (0, None) => return Ok(()),
-                _ => {}
-            }
-        }
+    /// When something is due next that this program can do.
+    async fn next(&self, state: &mut State) -> Result<Option<Instant>, Failure> {
+        let now = self.services.clock.now();
+        // What rests is due, and isn't wanted before its rest is over.
+        let window = windows::next(&self.services.db, &state.windows.resting(now)).await?;
+        let task = turns::next_due(&self.services.db, &state.tasks.resting(now)).await?;
+        let rests = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];
+        Ok(window.into_iter().chain(task).chain(rests.into_iter().flatten()).min())
     }
 }

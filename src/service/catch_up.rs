@@ -9,7 +9,7 @@ use crate::domain::installation::{CatchUpStep, Installation, UpdateMethod, Updat
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState};
 use crate::store::Tx;
-use crate::store::write::tasks::{self, Task, Work};
+use crate::store::write::tasks::{self, Task, Turn, Work};
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs, releases};
 
@@ -44,6 +44,7 @@ impl Services {
     ) -> Result<Batch, Failure> {
         let ids = installations::packs_of_account(tx, account, task.done_to, self.settings.batch_size).await?;
         let packs = packs::lock_all(tx, &ids).await?;
+        journal.now = self.now(tx);
         let found = installations::of_accounts(tx, &ids, &[account]).await?;
         let found = found.into_iter().map(|(installation, _)| installation).collect();
         self.catch_up(tx, journal, &packs, found).await?;
@@ -176,7 +177,8 @@ impl Services {
         for (account, at) in &caught.again {
             let publisher = packs.values().next().map(|pack| pack.publisher_id);
             let Some(publisher) = publisher else { continue };
-            tasks::add(tx, self.ids.next(), publisher, Work::CatchUp(*account), false, *at).await?;
+            let (id, work) = (self.ids.next(), Work::CatchUp(*account));
+            tasks::add_beside(tx, journal.task, id, publisher, work, false, Turn::After(*at)).await?;
         }
         Ok(())
     }

@@ -17,8 +17,8 @@ use super::Services;
 use super::eligibility::Eligibility;
 use super::error::Failure;
 use super::journal::Journal;
-use super::rollout::Batch;
-use super::updates::{Numbers, Step, applied, given_up, offered, skip, tell_update, withdraw_row};
+use super::rollout::{Batch, Reach};
+use super::updates::{Numbers, Step, applied, give_up, given_up, hide, offered, skip, tell_update, withdraw_row};
 
 /// The longest pause before an installation is tried to be moved back, or to catch up, again.
 pub(super) const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
@@ -35,6 +35,7 @@ impl Services {
     ) -> Result<Batch, Failure> {
         let scheduled = |state| state == ReleaseState::Scheduled;
         let pack = packs::hold(tx, pack).await?;
+        journal.now = self.instant(tx, &pack)?;
         let Some((pack, release)) = self.pack_and_release(tx, pack, release, scheduled).await? else {
             return Ok(Batch::Done);
         };
@@ -60,7 +61,7 @@ impl Services {
         Ok(self.after_batch(found.len(), found.last().map(|i| i.id.into())).map_or(Batch::Done, Batch::More))
     }
 
-    /// Moves installations to a release that is in progress (R25, R27); the last batch ends it.
+    /// Moves installations to a release that is in progress (R25, R27), or gives them up; the last batch ends it.
     pub(super) async fn roll_out(
         &self,
         tx: &Tx,
@@ -68,17 +69,19 @@ impl Services {
         task: &Task,
         pack: PackId,
         release: ReleaseId,
+        reach: Reach,
     ) -> Result<Batch, Failure> {
         let running = |state| state == ReleaseState::InProgress;
         // Locked and not only held: the last batch changes it.
         let pack = packs::lock_any(tx, pack).await?;
+        journal.now = self.now(tx);
         let Some((pack, release)) = self.pack_and_release(tx, pack, release, running).await? else {
             return Ok(Batch::Done);
         };
         let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
         let ids: Vec<_> = found.iter().map(|i| i.id).collect();
         let known = updates::of_release(tx, release.id, &ids).await?;
-        self.settle(tx, journal, &pack, &release, &found, known).await?;
+        self.settle(tx, journal, (&pack, &release), &found, known, reach).await?;
         let last = found.last().map(|i| i.id.into()).or(task.done_to);
         if let Some(last) = self.after_batch(found.len(), last) {
             // Not by the first batch, which is done in a call: the first announcement counts all installations.
@@ -87,41 +90,44 @@ impl Services {
             }
             return Ok(Batch::More(last));
         }
-        if let Some(next) = self.try_again(tx, journal, &pack, &release).await? {
+        if let Some(next) = self.try_again(tx, journal, &pack, &release, reach).await? {
             return Ok(Batch::Again(next, last));
         }
-        self.complete(tx, journal, pack, release).await?;
+        self.complete(tx, journal, pack, release, 0).await?;
         Ok(Batch::Done)
     }
 
-    /// Tries those again whose pause is over; gives when the next is to be tried, if one is left.
+    /// Tries those again whose pause is over, or gives all of them up; gives when the next is to be tried, if one
+    /// is left.
     async fn try_again(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
         pack: &Pack,
         release: &Release,
+        reach: Reach,
     ) -> Result<Option<crate::domain::Instant>, Failure> {
+        let given_up = reach == Reach::GiveUp;
         let waiting = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
-        let due: Vec<_> =
-            waiting.into_iter().filter(|row| row.is_due(journal.now)).map(|row| row.update.id.installation).collect();
+        let due = waiting.into_iter().filter(|row| given_up || row.is_due(journal.now));
+        let due: Vec<_> = due.map(|row| row.update.id.installation).collect();
         let live = installations::lock_live(tx, &due).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
         let due = updates::of_release(tx, release.id, &due).await?;
-        self.settle(tx, journal, pack, release, &live, due).await?;
+        self.settle(tx, journal, (pack, release), &live, due, reach).await?;
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
-        Ok(left.first().and_then(|row| row.next_attempt_at))
+        Ok(left.first().and_then(|row| row.next_attempt_at).map(|at| if given_up { journal.now } else { at }))
     }
 
-    /// Moves, skips or leaves alone each of some locked installations.
+    /// Moves, gives up, skips or leaves alone each of some locked installations.
     async fn settle(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
-        pack: &Pack,
-        release: &Release,
+        (pack, release): (&Pack, &Release),
         found: &[Installation],
         mut known: BTreeMap<InstallationId, UpdateRow>,
+        reach: Reach,
     ) -> Result<(), Failure> {
         let eligible = Eligibility::of(tx, &found.iter().collect::<Vec<_>>()).await?;
         let versions = found.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
@@ -138,6 +144,7 @@ impl Services {
             let mut row = row.unwrap_or_else(|| offered(installation, release, journal.now));
             match step {
                 RolloutStep::Skip(reason) => skip(&mut row, reason, journal.now),
+                _ if reach == Reach::GiveUp => give_up(&mut row, journal.now),
                 _ => self.attempt(&mut row, release, journal.now),
             }
             let version = if row.update.state == UpdateState::Applied {
@@ -204,6 +211,7 @@ impl Services {
     ) -> Result<Batch, Failure> {
         let ended = |state| matches!(state, ReleaseState::Canceled | ReleaseState::Superseded);
         let pack = packs::hold(tx, pack).await?;
+        journal.now = self.now(tx);
         let Some((pack, release)) = self.pack_and_release(tx, pack, release, ended).await? else {
             return Ok(Batch::Done);
         };
@@ -252,6 +260,9 @@ impl Services {
             let version = match (before, returns) {
                 (UpdateState::Offered, _) => {
                     withdraw_row(&mut row, None, journal.now);
+                    if !eligible.is_entitled(installation) {
+                        hide(&mut row);
+                    }
                     installation.version_id
                 }
                 (_, Some(version)) => {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::Instant;
 use crate::domain::event::{Audience, EventData, EventKind};
 use crate::domain::id::{PackVersionId, UpdateId};
-use crate::domain::installation::{Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState};
+use crate::domain::installation::{
+    Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
+};
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseSchedule};
 use crate::store::convert::Stored as _;
@@ -122,6 +124,20 @@ pub(super) fn skip(row: &mut UpdateRow, reason: SkipReason, now: Instant) {
     row.update.settled_at = Some(now);
     row.update.failure = None;
     row.next_attempt_at = None;
+}
+
+/// An update of a rollout that was given up before it moved the installation.
+pub(super) fn give_up(row: &mut UpdateRow, now: Instant) {
+    row.update.state = UpdateState::Failed;
+    row.update.failure = Some(Failure { code: FailureCode::Internal, attempts: row.attempts });
+    row.update.settled_at = Some(now);
+    row.next_attempt_at = None;
+}
+
+/// Marks an offer that is taken back while its account has no grant: it was not shown to it, and neither is that
+/// it ended (R45).
+pub(super) fn hide(row: &mut UpdateRow) {
+    row.update.skip_reason = Some(SkipReason::NotEntitled);
 }
 
 /// A row that was to be tried again, but is no longer to be moved: gone, or without a grant (R45).

@@ -19,6 +19,7 @@ pub mod seed;
 mod tallies;
 pub mod task_sets;
 pub mod tasks;
+pub mod turns;
 pub mod updates;
 pub mod uses;
 pub mod windows;

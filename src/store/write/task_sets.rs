@@ -80,10 +80,12 @@ fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel 
         account_id: Set(of(Column::AccountId)),
         moves: Set(false),
         done_to: Set(None),
+        done: Set(0),
         update_count: Set(None),
         not_before: Set(now),
         waits: Set(false),
         failures: Set(0),
+        last_failure: Set(None),
         created_at: Set(now),
     }
 }
@@ -97,14 +99,14 @@ pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
         .filter(tx.among(Column::Id.into_expr(), ids.iter().copied()))
         .filter(Column::DoneTo.is_null())
         .order_by_asc(Column::Id);
-    locked(select).all(tx.conn()).await?.into_iter().map(Task::of).collect()
+    locked(select).all(tx.conn()).await?.iter().filter_map(Task::of).map(Ok).collect()
 }
 
-/// Takes tasks away that are done, or remembers how far they have come.
+/// Takes tasks away that are done, or remembers how far their first batch has come, and to how many objects.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn after_batch(tx: &Tx, tasks: &[Task], done_to: Option<Uuid>, now: Instant) -> StoreResult<()> {
+pub async fn after_batch(tx: &Tx, tasks: &[Task], done_to: Option<Uuid>, done: i64, now: Instant) -> StoreResult<()> {
     let among = tx.among(Column::Id.into_expr(), tasks.iter().map(|task| task.id));
     match done_to {
         None => {
@@ -113,9 +115,11 @@ pub async fn after_batch(tx: &Tx, tasks: &[Task], done_to: Option<Uuid>, now: In
         Some(done_to) => {
             let row = ActiveModel {
                 done_to: Set(Some(done_to)),
+                done: Set(done),
                 not_before: Set(now),
                 waits: Set(false),
                 failures: Set(0),
+                last_failure: Set(None),
                 ..Default::default()
             };
             Entity::update_many().set(row).filter(among).exec(tx.conn()).await?;

@@ -3,13 +3,15 @@
 use chrono::Duration;
 use entity::task::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select,
+};
 use uuid::Uuid;
 
 use super::locked;
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
-use crate::store::{Db, StoreError, StoreResult, Tx};
+use crate::store::{Db, StoreResult, Tx};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub enum Work {
     RollOut(PackId, ReleaseId),
     /// Try the failed updates of a release again.
     Retry(PackId, ReleaseId),
+    /// End a rollout that an operator gave up: what it hasn't come to has failed.
+    GiveUp(PackId, ReleaseId),
     /// Take back the offers of a canceled or superseded release, and after a cancel the early applied (R29, R30).
     Withdraw(PackId, ReleaseId),
     /// Tell accounts of a pack that they gained or lost it, and freeze what they lose (R45, R50).
@@ -34,18 +38,100 @@ pub enum Work {
     Delete(PackId),
 }
 
+/// What a kind of task names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    Release,
+    Pack,
+    Account,
+}
+
+/// The kinds that this program knows. A newer one may have left others.
+const KINDS: [(&str, Names); 10] = [
+    ("OFFER", Names::Release),
+    ("ROLL_OUT", Names::Release),
+    ("RETRY", Names::Release),
+    ("GIVE_UP", Names::Release),
+    ("WITHDRAW", Names::Release),
+    ("GRANTS_OF_PACK", Names::Pack),
+    ("GRANTS_OF_ACCOUNT", Names::Account),
+    ("CATCH_UP", Names::Account),
+    ("RENAME", Names::Pack),
+    ("DELETE", Names::Pack),
+];
+
+/// Whether this program can do the task at hand: it knows the kind, and what that names is there.
+pub(super) fn can_be_done() -> Condition {
+    let kinds = |names: Names| KINDS.iter().filter(move |(_, of)| *of == names).map(|(kind, _)| *kind);
+    let of = |names: Names| Condition::all().add(Column::Kind.is_in(kinds(names)));
+    Condition::any()
+        .add(of(Names::Release).add(Column::PackId.is_not_null()).add(Column::ReleaseId.is_not_null()))
+        .add(of(Names::Pack).add(Column::PackId.is_not_null()))
+        .add(of(Names::Account).add(Column::AccountId.is_not_null()))
+}
+
 impl Work {
-    pub(super) fn kind(self) -> &'static str {
+    /// The stored name of its kind.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
         match self {
             Self::Offer(..) => "OFFER",
             Self::RollOut(..) => "ROLL_OUT",
             Self::Retry(..) => "RETRY",
+            Self::GiveUp(..) => "GIVE_UP",
             Self::Withdraw(..) => "WITHDRAW",
             Self::GrantsOfPack(_) => "GRANTS_OF_PACK",
             Self::GrantsOfAccount(_) => "GRANTS_OF_ACCOUNT",
             Self::CatchUp(_) => "CATCH_UP",
             Self::Rename(_) => "RENAME",
             Self::Delete(_) => "DELETE",
+        }
+    }
+
+    /// What a row asks for; `None` for what this program can't do.
+    pub(in crate::store) fn of(row: &Model) -> Option<Self> {
+        let pack = row.pack_id.map(PackId::from);
+        let release = row.release_id.map(ReleaseId::from);
+        let account = row.account_id.map(AccountId::from);
+        Some(match (row.kind.as_str(), pack, release, account) {
+            ("OFFER", Some(pack), Some(release), _) => Self::Offer(pack, release),
+            ("ROLL_OUT", Some(pack), Some(release), _) => Self::RollOut(pack, release),
+            ("RETRY", Some(pack), Some(release), _) => Self::Retry(pack, release),
+            ("GIVE_UP", Some(pack), Some(release), _) => Self::GiveUp(pack, release),
+            ("WITHDRAW", Some(pack), Some(release), _) => Self::Withdraw(pack, release),
+            ("GRANTS_OF_PACK", Some(pack), ..) => Self::GrantsOfPack(pack),
+            ("GRANTS_OF_ACCOUNT", .., Some(account)) => Self::GrantsOfAccount(account),
+            ("CATCH_UP", .., Some(account)) => Self::CatchUp(account),
+            ("RENAME", Some(pack), ..) => Self::Rename(pack),
+            ("DELETE", Some(pack), ..) => Self::Delete(pack),
+            _ => return None,
+        })
+    }
+
+    /// The pack, release and account that it names.
+    fn names(self) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
+        match self {
+            Self::Offer(pack, release)
+            | Self::RollOut(pack, release)
+            | Self::Retry(pack, release)
+            | Self::GiveUp(pack, release)
+            | Self::Withdraw(pack, release) => (Some(pack.into()), Some(release.into()), None),
+            Self::GrantsOfPack(pack) | Self::Rename(pack) | Self::Delete(pack) => (Some(pack.into()), None, None),
+            Self::GrantsOfAccount(account) | Self::CatchUp(account) => (None, None, Some(account.into())),
+        }
+    }
+
+    /// Whether a task of it does the same whenever it begins: it compares what is so with what was told or
+    /// done. Then a second one that waits beside a first has nothing to do.
+    fn compares(self) -> bool {
+        match self {
+            Self::GrantsOfPack(_) | Self::GrantsOfAccount(_) | Self::CatchUp(_) | Self::Rename(_) => true,
+            Self::Offer(..)
+            | Self::RollOut(..)
+            | Self::Retry(..)
+            | Self::GiveUp(..)
+            | Self::Withdraw(..)
+            | Self::Delete(_) => false,
         }
     }
 }
@@ -72,81 +158,119 @@ pub struct Task {
     pub publisher_id: AccountId,
     /// The last object that a batch has come to.
     pub done_to: Option<Uuid>,
+    /// How many objects batches have come to.
+    pub done: i64,
     /// How many updates its release has when all installations were come to, once that was counted.
     pub update_count: Option<i64>,
     pub failures: i32,
 }
 
 impl Task {
-    pub(super) fn of(m: Model) -> StoreResult<Self> {
-        let pack = m.pack_id.map(PackId::from);
-        let release = m.release_id.map(ReleaseId::from);
-        let work = match (m.kind.as_str(), pack, release, m.account_id) {
-            ("OFFER", Some(pack), Some(release), _) => Work::Offer(pack, release),
-            ("ROLL_OUT", Some(pack), Some(release), _) => Work::RollOut(pack, release),
-            ("RETRY", Some(pack), Some(release), _) => Work::Retry(pack, release),
-            ("WITHDRAW", Some(pack), Some(release), _) => Work::Withdraw(pack, release),
-            ("GRANTS_OF_PACK", Some(pack), ..) => Work::GrantsOfPack(pack),
-            ("GRANTS_OF_ACCOUNT", .., Some(account)) => Work::GrantsOfAccount(account.into()),
-            ("CATCH_UP", .., Some(account)) => Work::CatchUp(account.into()),
-            ("RENAME", Some(pack), ..) => Work::Rename(pack),
-            ("DELETE", Some(pack), ..) => Work::Delete(pack),
-            (other, ..) => return Err(StoreError::Fault(format!("no task: {other}"))),
-        };
-        Ok(Self {
-            id: m.id,
-            work,
-            publisher_id: m.publisher_id.into(),
-            done_to: m.done_to,
-            update_count: m.update_count,
-            failures: m.failures,
+    pub(super) fn of(row: &Model) -> Option<Self> {
+        Some(Self {
+            id: row.id,
+            work: Work::of(row)?,
+            publisher_id: row.publisher_id.into(),
+            done_to: row.done_to,
+            done: row.done,
+            update_count: row.update_count,
+            failures: row.failures,
         })
     }
 }
 
-/// Adds a task. `moves`: whether installations are moved by it, so that no other release of the pack
-/// can be made meanwhile.
+/// Adds a task that is due, and gives its id. `moves`: whether installations are moved by it, so that
+/// no other release of the pack can be made meanwhile. Where one task compares, and one like it waits and hasn't
+/// begun, that one does: it is held, so that no batch of it begins before this transaction has ended.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: bool, now: Instant) -> StoreResult<()> {
-    let (pack, release, account) = match work {
-        Work::Offer(pack, release)
-        | Work::RollOut(pack, release)
-        | Work::Retry(pack, release)
-        | Work::Withdraw(pack, release) => (Some(pack), Some(release), None),
-        Work::GrantsOfPack(pack) | Work::Rename(pack) | Work::Delete(pack) => (Some(pack), None, None),
-        Work::GrantsOfAccount(account) | Work::CatchUp(account) => (None, None, Some(account)),
-    };
+/// [`StoreError`](crate::store::StoreError).
+pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: bool, now: Instant) -> StoreResult<Uuid> {
+    add_beside(tx, None, id, publisher, work, moves, Turn::Next(now)).await
+}
+
+/// The same with a turn of its own, in a batch of the task `at_hand`, that doesn't wait.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn add_beside(
+    tx: &Tx,
+    at_hand: Option<Uuid>,
+    id: Uuid,
+    publisher: AccountId,
+    work: Work,
+    moves: bool,
+    turn: Turn,
+) -> StoreResult<Uuid> {
     tx.tell();
+    let (Turn::Next(not_before) | Turn::After(not_before)) = turn;
+    let waits = matches!(turn, Turn::After(_));
+    if let Some(waiting) = waiting(tx, work, at_hand).await? {
+        if waiting.waits && (!waits || waiting.not_before > not_before) {
+            let sooner = ActiveModel {
+                id: Set(waiting.id),
+                not_before: Set(not_before),
+                waits: Set(waits),
+                ..Default::default()
+            };
+            Entity::update(sooner).exec(tx.conn()).await?;
+        }
+        return Ok(waiting.id);
+    }
+    let (pack, release, account) = work.names();
     Entity::insert(ActiveModel {
         id: Set(id),
         kind: Set(work.kind().into()),
         publisher_id: Set(publisher.into()),
-        pack_id: Set(pack.map(Into::into)),
-        release_id: Set(release.map(Into::into)),
-        account_id: Set(account.map(Into::into)),
+        pack_id: Set(pack),
+        release_id: Set(release),
+        account_id: Set(account),
         moves: Set(moves),
         done_to: Set(None),
         update_count: Set(None),
-        not_before: Set(now),
-        waits: Set(false),
+        done: Set(0),
+        not_before: Set(not_before),
+        waits: Set(waits),
         failures: Set(0),
-        created_at: Set(now),
+        last_failure: Set(None),
+        created_at: Set(not_before),
     })
     .exec_without_returning(tx.conn())
     .await?;
-    Ok(())
+    Ok(id)
+}
+
+/// A task that waits for its first batch and does what `work` would, locked. One that somebody works on just now
+/// may have looked already, and is passed over.
+async fn waiting(tx: &Tx, work: Work, at_hand: Option<Uuid>) -> StoreResult<Option<Model>> {
+    let (pack, _, account) = work.names();
+    let of = match (work.compares(), pack, account) {
+        (true, Some(pack), _) => Column::PackId.eq(pack),
+        (true, None, Some(account)) => Column::AccountId.eq(account),
+        _ => return Ok(None),
+    };
+    let select = Entity::find()
+        .filter(of)
+        .filter(Column::Kind.eq(work.kind()))
+        .filter(Column::DoneTo.is_null())
+        .filter(Column::Id.is_not_in(at_hand))
+        .order_by_asc(Column::Id);
+    Ok(skipping_locked(select).one(tx.conn()).await?)
+}
+
+/// Locks the first row that nobody else has.
+pub(super) fn skipping_locked(select: Select<Entity>) -> Select<Entity> {
+    select.limit(1).lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
 }
 
 /// Takes a task that its caller has just made, for its first batch: due, also when the clock was set back a
 /// moment ago. When somebody else was quicker this waits until that first batch is done, and gives `None`.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`](crate::store::StoreError).
 pub async fn claim_new(tx: &Tx, id: Uuid) -> StoreResult<Option<Task>> {
     let found = locked(Entity::find_by_id(id)).one(tx.conn()).await?;
-    found.filter(|task| task.done_to.is_none()).map(Task::of).transpose()
+    Ok(found.filter(|task| task.done_to.is_none()).as_ref().and_then(Task::of))
 }
 
 /// The longest pause that a task is given. What ends later than that was given it by a clock that was set back since.
@@ -154,28 +278,11 @@ pub const LONGEST_PAUSE: Duration = Duration::minutes(15);
 
 /// Which tasks are due. One that doesn't wait is due whatever its turn says: a clock that was set back must not hold
 /// up what was at work.
-fn due(now: Instant) -> Condition {
+pub(super) fn due(now: Instant) -> Condition {
     Condition::any()
         .add(Column::NotBefore.lte(now))
         .add(Column::Waits.eq(false))
         .add(Column::NotBefore.gt(now + LONGEST_PAUSE))
-}
-
-/// Takes one task that is due for this transaction, the oldest first. One that another server works on is
-/// passed over.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn claim(tx: &Tx, now: Instant) -> StoreResult<Option<Task>> {
-    let found = Entity::find()
-        .filter(due(now))
-        .order_by_asc(Column::NotBefore)
-        .order_by_asc(Column::Id)
-        .limit(1)
-        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
-        .one(tx.conn())
-        .await?;
-    found.map(Task::of).transpose()
 }
 
 /// When a task has its next turn.
@@ -187,18 +294,34 @@ pub enum Turn {
     After(Instant),
 }
 
-/// Remembers how far a task has come, and when it has its next turn.
+/// Takes the task that an operator names, whenever it is due and however far it is; waits for a batch at hand.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, turn: Turn) -> StoreResult<()> {
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock(tx: &Tx, id: Uuid) -> StoreResult<Option<Model>> {
+    Ok(locked(Entity::find_by_id(id)).one(tx.conn()).await?)
+}
+
+/// A locked task as what is worked on; `None` for what this program can't do.
+#[must_use]
+pub fn task_of(row: &Model) -> Option<Task> {
+    Task::of(row)
+}
+
+/// Remembers how far a task has come, with how many more objects, and when it has its next turn.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, more: i64, turn: Turn) -> StoreResult<()> {
     let (Turn::Next(not_before) | Turn::After(not_before)) = turn;
     let row = ActiveModel {
         id: Set(task.id),
         done_to: Set(done_to),
+        done: Set(task.done.saturating_add(more)),
         not_before: Set(not_before),
         waits: Set(matches!(turn, Turn::After(_))),
         failures: Set(0),
+        last_failure: Set(None),
         ..Default::default()
     };
     Entity::update(row).exec(tx.conn()).await?;
@@ -208,7 +331,7 @@ pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, turn: Turn) ->
 /// Remembers how many updates the release of a task has when all installations were come to.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`](crate::store::StoreError).
 pub async fn save_update_count(tx: &Tx, id: Uuid, count: i64) -> StoreResult<()> {
     Entity::update(ActiveModel { id: Set(id), update_count: Set(Some(count)), ..Default::default() })
         .exec(tx.conn())
@@ -216,24 +339,44 @@ pub async fn save_update_count(tx: &Tx, id: Uuid, count: i64) -> StoreResult<()>
     Ok(())
 }
 
-/// Takes a task away: all of it is done.
+/// Takes a task away: all of it is done, or it was dropped.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn finish(tx: &Tx, task: &Task) -> StoreResult<()> {
-    Entity::delete_by_id(task.id).exec(tx.conn()).await?;
+/// [`StoreError`](crate::store::StoreError).
+pub async fn finish(tx: &Tx, id: Uuid) -> StoreResult<()> {
+    Entity::delete_by_id(id).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Lets a task do something else from where it is.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn change_work(tx: &Tx, id: Uuid, work: Work, not_before: Instant) -> StoreResult<()> {
+    tx.tell();
+    let row = ActiveModel {
+        id: Set(id),
+        kind: Set(work.kind().into()),
+        not_before: Set(not_before),
+        waits: Set(false),
+        failures: Set(0),
+        last_failure: Set(None),
+        ..Default::default()
+    };
+    Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 
 /// Puts a task off after a batch of it failed as a whole.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn put_off(db: &Db, id: Uuid, failures: i32, not_before: Instant) -> StoreResult<()> {
+/// [`StoreError`](crate::store::StoreError).
+pub async fn put_off(db: &Db, id: Uuid, failures: i32, why: &str, not_before: Instant) -> StoreResult<()> {
     let tx = db.begin().await?;
     let row = ActiveModel {
         id: Set(id),
         failures: Set(failures),
+        last_failure: Set(Some(why.to_owned())),
         not_before: Set(not_before),
         waits: Set(true),
         ..Default::default()
@@ -242,19 +385,21 @@ pub async fn put_off(db: &Db, id: Uuid, failures: i32, not_before: Instant) -> S
     tx.commit().await
 }
 
-/// When the next task is due; `None` when there is none.
+/// Makes a task due, whoever can do it.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn next_due(db: &Db) -> StoreResult<Option<Instant>> {
-    let first = Entity::find().order_by_asc(Column::NotBefore).order_by_asc(Column::Id).one(db.reader()).await?;
-    Ok(first.map(|task| task.not_before))
+/// [`StoreError`](crate::store::StoreError).
+pub async fn make_due(tx: &Tx, id: Uuid, not_before: Instant) -> StoreResult<()> {
+    tx.tell();
+    let row = ActiveModel { id: Set(id), not_before: Set(not_before), waits: Set(false), ..Default::default() };
+    Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
 }
 
 /// The release of a pack whose installations are being moved by an open task, if there is one.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`](crate::store::StoreError).
 pub async fn moving(tx: &Tx, pack: PackId) -> StoreResult<Option<ReleaseId>> {
     let open = Entity::find()
         .filter(Column::PackId.eq(uuid::Uuid::from(pack)))

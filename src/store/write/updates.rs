@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use entity::{account, installation, installation_update as update};
-use sea_orm::sea_query::{ExprTrait as _, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder as _, QuerySelect as _,
     Select,
@@ -115,6 +115,20 @@ pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> Store
         .order_by_asc(update::Column::InstallationId)
         .limit(limit);
     select.all(tx.conn()).await?.into_iter().map(row_of).collect()
+}
+
+/// Ends all attempts of a release's updates: none is tried again.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn give_up_attempts(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
+    update::Entity::update_many()
+        .col_expr(update::Column::NextAttemptAt, Expr::val(None::<Instant>))
+        .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(update::Column::NextAttemptAt.is_not_null())
+        .exec(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// The open offers of installations.

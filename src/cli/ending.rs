@@ -1,0 +1,108 @@
+//! The signals by which a program is asked to end: SIGTERM, SIGINT (Ctrl-C) and SIGHUP.
+
+#[cfg(unix)]
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Hangup,
+    Interrupt,
+    Terminate,
+}
+
+impl Signal {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Hangup => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+
+    /// The exit status of a program that such a signal has ended.
+    fn status(self) -> i32 {
+        128 + match self {
+            Self::Hangup => 1,
+            Self::Interrupt => 2,
+            Self::Terminate => 15,
+        }
+    }
+}
+
+/// Catches the signals, from when it is made.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    streams: [(Signal, Option<Stream>); 3],
+}
+
+impl Signals {
+    /// Catches them from here on. A hangup that is ignored already stays so: `nohup` wants the program to outlive
+    /// its terminal.
+    ///
+    /// # Errors
+    /// When the system doesn't let it.
+    #[cfg(unix)]
+    pub(super) fn caught() -> std::io::Result<Self> {
+        let hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        let streams = [
+            (Signal::Hangup, hangup),
+            (Signal::Interrupt, Some(signal(SignalKind::interrupt())?)),
+            (Signal::Terminate, Some(signal(SignalKind::terminate())?)),
+        ];
+        Ok(Self { streams })
+    }
+
+    /// The next one of them.
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) -> Signal {
+        let [hangup, interrupt, terminate] = &mut self.streams;
+        tokio::select! {
+            () = came(&mut hangup.1) => hangup.0,
+            () = came(&mut interrupt.1) => interrupt.0,
+            () = came(&mut terminate.1) => terminate.0,
+        }
+    }
+
+    /// Catches Ctrl-C from here on.
+    ///
+    /// # Errors
+    /// Never.
+    #[cfg(not(unix))]
+    pub(super) fn caught() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// The next one.
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) -> Signal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Signal::Interrupt
+    }
+
+    /// Ends the program at the next one, whatever it is at: what isn't committed is as if it had not begun.
+    pub(super) async fn end_at_once(mut self) {
+        let signal = self.next().await;
+        tracing::warn!(signal = signal.name(), "ended at once, by a second signal");
+        std::process::exit(signal.status());
+    }
+}
+
+/// Waits for a signal; for good where it isn't caught.
+#[cfg(unix)]
+async fn came(stream: &mut Option<Stream>) {
+    match stream {
+        Some(stream) => drop(stream.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the program was started with SIGHUP ignored. Where the system doesn't tell, it wasn't.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}

@@ -1,0 +1,129 @@
+//! `packwright task`: what follows from decisions and isn't done yet, beside the server.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::graphql::ids::Gid;
+use crate::service::error::Failure;
+use crate::service::tasks::{Dropped, Retried};
+use crate::store::tasks::OpenTask;
+
+use super::{Common, Trouble, beside_the_server, failed, print};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum TaskCommand {
+    /// List what isn't done: its id, kind, how far it is, its failures, the next try, and what it is for
+    List {
+        /// As a JSON array, with why each failed at last
+        #[arg(long, env = "PACKWRIGHT_JSON", value_parser = clap::builder::BoolishValueParser::new())]
+        json: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Do a batch of a task now, whenever it would be tried again
+    Retry {
+        /// Its id, as `task list` shows it
+        task: Uuid,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Drop a task that can't be done. What it was for stays undone; a rollout ends, and the installations that
+    /// it hasn't come to count as failed
+    Drop {
+        /// Its id, as `task list` shows it
+        task: Uuid,
+        /// Why: the publisher's audit log keeps it
+        #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_TASK_DROP_REASON")]
+        reason: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
+    match command {
+        TaskCommand::List { json, common } => {
+            let app = beside_the_server(&common).await?;
+            let tasks = app.services.open_tasks().await.map_err(failed)?;
+            if json {
+                let tasks: Vec<_> = tasks.iter().map(as_json).collect();
+                print(&format!("{:#}\n", Value::from(tasks)));
+            } else {
+                let now = app.services.clock.now();
+                tasks.iter().for_each(|task| print(&describe(task, now)));
+            }
+        }
+        TaskCommand::Retry { task, common } => {
+            let app = beside_the_server(&common).await?;
+            let retried = app.services.retry_task(task).await.map_err(|failure| unknown(failure, task))?;
+            print(match retried {
+                Retried::Done => "It is done.\n",
+                Retried::GoesOn => "A batch of it is done; the server goes on with it.\n",
+                Retried::Due => {
+                    "This version of the program doesn't know its kind. It is due now for a server that does.\n"
+                }
+            });
+        }
+        TaskCommand::Drop { task, reason, common } => {
+            let app = beside_the_server(&common).await?;
+            let dropped = app.services.drop_task(task, &reason).await.map_err(|failure| unknown(failure, task))?;
+            print(match dropped {
+                Dropped::Gone => "It is dropped.\n",
+                Dropped::GivesUp => {
+                    "The rollout is given up. The installations that it hasn't come to are marked as failed, and the release ends; retryFailedUpdates tries them again.\n"
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+fn unknown(failure: Failure, task: Uuid) -> Trouble {
+    match failure {
+        Failure::NotFound => Trouble::new(format!("There is no task {task}: see `packwright task list`.")),
+        other => failed(other),
+    }
+}
+
+/// A line of `task list`.
+fn describe(task: &OpenTask, now: Instant) -> String {
+    let state = match (task.work, task.failures) {
+        (None, _) => "of another version".to_owned(),
+        (Some(_), 0) if task.done_to.is_some() => "begun".into(),
+        (Some(_), 0) => "waits".into(),
+        (Some(_), 1) => "failed once".into(),
+        (Some(_), times) => format!("failed {times} times"),
+    };
+    let next = match task.not_before {
+        at if at <= now => "due".to_owned(),
+        at => format!("due {}", at.format("%Y-%m-%dT%H:%M:%SZ")),
+    };
+    let pack = task.pack.as_ref().map(|(_, name)| format!("pack {name}"));
+    let version = task.version.map(|number| format!("version {number}"));
+    let account = task.account.as_ref().map(|(_, name)| format!("account {name}"));
+    let publisher = Some(format!("publisher {}", task.publisher.1));
+    let names: Vec<_> = [pack, version, account, publisher].into_iter().flatten().collect();
+    format!("{}  {:<17}  {:<18}  {:>9} done  {next:<24}  {}\n", task.id, task.kind, state, task.done, names.join(", "))
+}
+
+fn as_json(task: &OpenTask) -> Value {
+    let named = |id: Gid, name: &str| json!({ "id": id.encode().to_string(), "name": name });
+    json!({
+        "id": task.id,
+        "kind": task.kind,
+        "known": task.work.is_some(),
+        "publisher": named(Gid::PublisherAccount(task.publisher.0), &task.publisher.1),
+        "pack": task.pack.as_ref().map(|(id, name)| named(Gid::IntegrationPack(*id), name)),
+        "release": task.release.map(|id| json!({ "id": Gid::Release(id).encode().to_string(), "versionNumber": task.version })),
+        "account": task.account.as_ref().map(|(id, name)| named(Gid::ManagedAccount(*id), name)),
+        "holdsReleasesUp": task.moves,
+        "done": task.done,
+        "doneTo": task.done_to,
+        "failures": task.failures,
+        "lastFailure": task.last_failure,
+        "nextTry": task.not_before,
+        "createdAt": task.created_at,
+    })
+}

@@ -1,0 +1,115 @@
+//! The tasks that are left, for an operator (R49).
+
+use entity::{account, integration_pack as pack, pack_version as version, task};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, Iterable as _};
+
+use super::grants::col;
+use super::write::tasks::Work;
+use super::{Db, StoreResult};
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, PackId, ReleaseId};
+
+/// A task that isn't done.
+#[derive(Clone, Debug)]
+pub struct OpenTask {
+    pub id: Uuid,
+    pub kind: String,
+    /// What it asks for; `None` for what another version of the program does.
+    pub work: Option<Work>,
+    pub publisher: (AccountId, String),
+    pub pack: Option<(PackId, String)>,
+    pub release: Option<ReleaseId>,
+    /// The number of the release's version.
+    pub version: Option<i32>,
+    pub account: Option<(AccountId, String)>,
+    /// Whether no other release of the pack can be made before it is done.
+    pub moves: bool,
+    /// How many installations, accounts or packs batches have come to, and which one last.
+    pub done: i64,
+    pub done_to: Option<Uuid>,
+    pub failures: i32,
+    pub last_failure: Option<String>,
+    pub not_before: Instant,
+    pub created_at: Instant,
+}
+
+#[derive(FromQueryResult)]
+struct Names {
+    publisher_name: String,
+    pack_name: Option<String>,
+    version_number: Option<i32>,
+    account_name: Option<String>,
+}
+
+fn open() -> SelectStatement {
+    use task::Column as T;
+    let publisher = |column: account::Column| Expr::col((Alias::new("publisher"), column));
+    let concerned = |column: account::Column| Expr::col((Alias::new("concerned"), column));
+    Query::select()
+        .columns(T::iter().map(|column| (task::Entity, column)))
+        .expr_as(publisher(account::Column::Name), "publisher_name")
+        .expr_as(col(pack::Column::Name), "pack_name")
+        .expr_as(col(version::Column::Number), "version_number")
+        .expr_as(concerned(account::Column::Name), "account_name")
+        .from(task::Entity)
+        .join_as(
+            sea_orm::JoinType::InnerJoin,
+            account::Entity,
+            Alias::new("publisher"),
+            publisher(account::Column::Id).eq(col(T::PublisherId)),
+        )
+        .left_join(pack::Entity, col(pack::Column::Id).eq(col(T::PackId)))
+        .left_join(version::Entity, col(version::Column::ReleaseId).eq(col(T::ReleaseId)))
+        .join_as(
+            sea_orm::JoinType::LeftJoin,
+            account::Entity,
+            Alias::new("concerned"),
+            concerned(account::Column::Id).eq(col(T::AccountId)),
+        )
+        .order_by((task::Entity, T::Id), Order::Asc)
+        .take()
+}
+
+async fn read(db: &Db, select: &SelectStatement) -> StoreResult<Vec<OpenTask>> {
+    let rows = db.reader().query_all(select).await?;
+    let mut tasks = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (row, names) = (task::Model::from_query_result(&row, "")?, Names::from_query_result(&row, "")?);
+        tasks.push(OpenTask {
+            id: row.id,
+            work: Work::of(&row),
+            kind: row.kind,
+            publisher: (row.publisher_id.into(), names.publisher_name),
+            pack: row.pack_id.map(Into::into).zip(names.pack_name),
+            release: row.release_id.map(Into::into),
+            version: names.version_number,
+            account: row.account_id.map(Into::into).zip(names.account_name),
+            moves: row.moves,
+            done: row.done,
+            done_to: row.done_to,
+            failures: row.failures,
+            last_failure: row.last_failure,
+            not_before: row.not_before,
+            created_at: row.created_at,
+        });
+    }
+    Ok(tasks)
+}
+
+/// All of them, the oldest first.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn all(db: &Db) -> StoreResult<Vec<OpenTask>> {
+    read(db, &open()).await
+}
+
+/// One of them.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn by_id(db: &Db, id: Uuid) -> StoreResult<Option<OpenTask>> {
+    Ok(read(db, open().and_where(col(task::Column::Id).eq(id))).await?.pop())
+}
