@@ -4,7 +4,8 @@
 use async_graphql::ID;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use packwright::domain::id::{AccountId, InstallationId, PackId, ReleaseId, UpdateId};
+use packwright::domain::event::Position;
+use packwright::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId, UpdateId};
 use packwright::events::cursor::Sealer;
 use packwright::graphql::ids::Gid;
 use packwright::store::page::{CursorForm, Key, KeyKind};
@@ -52,11 +53,12 @@ proptest! {
 
     #[test]
     fn r50_an_event_cursor_opens_for_its_account_alone(
-        key in any::<[u8; 32]>(), account in uuid(), other in uuid(), place in any::<i64>(), at in any::<prop::sample::Index>(),
+        key in any::<[u8; 32]>(), account in uuid(), other in uuid(), place in any::<i64>(), event in uuid(), at in any::<prop::sample::Index>(),
     ) {
         let sealer = Sealer::new(key);
-        let cursor = sealer.seal(AccountId(account), place);
-        prop_assert_eq!(sealer.open(AccountId(account), &cursor), Some(place));
+        let position = Position { sequence: place, event: EventId(event) };
+        let cursor = sealer.seal(AccountId(account), position);
+        prop_assert_eq!(sealer.open(AccountId(account), &cursor), Some(position));
         prop_assume!(account != other);
         prop_assert_eq!(sealer.open(AccountId(other), &cursor), None);
         let mut bytes = URL_SAFE_NO_PAD.decode(&cursor).unwrap();

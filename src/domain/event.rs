@@ -220,6 +220,26 @@ pub struct NewEvent {
     pub data: EventData,
 }
 
+/// Where an event stands in the log, and which one: after a backup was restored, a place is another event's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub sequence: i64,
+    pub event: EventId,
+}
+
+impl Position {
+    /// Before the first event.
+    pub const ORIGIN: Self = Self { sequence: 0, event: EventId(uuid::Uuid::nil()) };
+}
+
+impl Event {
+    /// Where it stands.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { sequence: self.sequence, event: self.event.id }
+    }
+}
+
 /// An event of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -1,13 +1,20 @@
-//! Event cursors: a place in the log, sealed, so that it tells an account nothing of how busy others are.
+//! Event cursors: a place in the log and the event that stands there, sealed, so that it tells an account nothing
+//! of how busy others are.
 
 use aes_siv::KeyInit as _;
 use aes_siv::siv::Aes128Siv;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::id::AccountId;
+use uuid::Uuid;
 
-/// Seals places of the log into cursors, and opens them.
+use crate::domain::event::Position;
+use crate::domain::id::{AccountId, EventId};
+
+/// How many bytes a position has: its place, and its event's id.
+const BYTES: usize = 8 + 16;
+
+/// Seals positions of the log into cursors, and opens them.
 #[derive(Clone)]
 pub struct Sealer {
     key: [u8; 32],
@@ -20,24 +27,32 @@ impl Sealer {
         Self { key }
     }
 
-    /// The cursor of a place, for one account.
+    /// The cursor of a position, for one account.
     ///
     /// # Panics
-    /// Never: sealing eight bytes can't fail.
+    /// Never: sealing so few bytes can't fail.
     #[must_use]
     #[expect(clippy::expect_used, reason = "AES-SIV refuses only texts of more than 2^36 bytes")]
-    pub fn seal(&self, account: AccountId, place: i64) -> String {
+    pub fn seal(&self, account: AccountId, position: Position) -> String {
+        let mut bytes = [0; BYTES];
+        bytes[..8].copy_from_slice(&position.sequence.to_be_bytes());
+        bytes[8..].copy_from_slice(position.event.0.as_bytes());
         let sealed = Aes128Siv::new((&self.key).into())
-            .encrypt([account.0.as_bytes().as_slice()], &place.to_be_bytes())
-            .expect("eight bytes can be sealed");
+            .encrypt([account.0.as_bytes().as_slice()], &bytes)
+            .expect("a few bytes can be sealed");
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    /// The place of a cursor that was given to this account; `None` for anything else (R50).
+    /// The position of a cursor that was given to this account; `None` for anything else (R50).
     #[must_use]
-    pub fn open(&self, account: AccountId, cursor: &str) -> Option<i64> {
+    pub fn open(&self, account: AccountId, cursor: &str) -> Option<Position> {
         let sealed = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let opened = Aes128Siv::new((&self.key).into()).decrypt([account.0.as_bytes().as_slice()], &sealed).ok()?;
-        Some(i64::from_be_bytes(opened.try_into().ok()?))
+        let opened: [u8; BYTES] = opened.try_into().ok()?;
+        let (place, event) = opened.split_at(8);
+        Some(Position {
+            sequence: i64::from_be_bytes(place.try_into().ok()?),
+            event: EventId(Uuid::from_slice(event).ok()?),
+        })
     }
 }

@@ -14,9 +14,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant as Tick;
 
 use super::cursor::Sealer;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Position};
 use crate::service::error::Failure;
-use crate::store::event_log::{self, Route};
+use crate::store::event_floor;
+use crate::store::event_log::{self, Extent, Route};
 pub use crate::store::events::Interest;
 use crate::store::scope::Scope;
 use crate::store::{Db, StoreResult, events};
@@ -31,9 +32,10 @@ const TAIL: usize = 4_096;
 /// Why events can't be told on.
 #[derive(Clone, Debug)]
 pub enum Halt {
-    /// The place is older than what is kept. From `oldest` on nothing is missed any more.
+    /// The position is older than what is kept, or isn't the event's any more. From `oldest` on everything that is
+    /// there is told.
     Expired {
-        oldest: i64,
+        oldest: Position,
     },
     Failed(Failure),
 }
@@ -56,7 +58,9 @@ struct Tail {
     /// The routes of all events after this place are here.
     from: i64,
     /// Where the log ended when it was last looked at.
-    head: i64,
+    head: Position,
+    /// How often the log was found to have lost its end: a backup was restored, or a failover lost commits.
+    losses: u64,
     routes: VecDeque<Route>,
     /// Which change was last looked for, and when.
     change: u64,
@@ -70,8 +74,8 @@ impl Hub {
     /// [`StoreError`](crate::store::StoreError).
     pub async fn open(db: Db) -> StoreResult<Self> {
         let sealer = Sealer::new(event_log::cursor_secret(&db).await?);
-        let head = event_log::extent(&db).await?.end;
-        let tail = Tail { from: head, head, routes: VecDeque::new(), change: 0, looked_at: None };
+        let head = event_log::extent(&db).await?.head();
+        let tail = Tail { from: head.sequence, head, losses: 0, routes: VecDeque::new(), change: 0, looked_at: None };
         Ok(Self { db, sealer, tail: Mutex::new(tail) })
     }
 
@@ -81,79 +85,96 @@ impl Hub {
         &self.sealer
     }
 
-    /// Where the log ends.
+    /// Where the log ends for a reader: at the newest event that it may hear of.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn head(&self) -> Result<i64, Failure> {
-        self.head_in(&self.db).await
+    pub async fn position(&self, scope: Scope) -> Result<Position, Failure> {
+        self.position_in(&self.db, scope).await
     }
 
-    /// Where the log ends in the state that `db` reads: what is read there beside it has no later event.
+    /// The same in the state that `db` reads: what is read there beside it has no later event.
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn head_in(&self, db: &Db) -> Result<i64, Failure> {
-        Ok(event_log::extent(db).await?.end)
+    pub async fn position_in(&self, db: &Db, scope: Scope) -> Result<Position, Failure> {
+        Ok(events::position(db, scope).await?)
     }
 
-    /// Whether all that came after a place is still there. Asked after reading from that place, so that
+    /// Whether a position still stands, and all that came after it is there. Asked after reading from it, so that
     /// what was pruned meanwhile is noticed.
     ///
     /// # Errors
-    /// [`Halt::Expired`] when some of it was pruned; [`Halt::Failed`].
-    pub async fn check_kept(&self, place: i64) -> Result<(), Halt> {
-        self.check_kept_in(&self.db, place).await
+    /// [`Halt::Expired`] when it doesn't; [`Halt::Failed`].
+    pub async fn check(&self, scope: Scope, position: Position) -> Result<(), Halt> {
+        self.check_in(&self.db, scope, position).await
     }
 
     /// The same in the state that `db` reads.
     ///
     /// # Errors
-    /// [`Halt::Expired`] when some of it was pruned; [`Halt::Failed`].
-    pub async fn check_kept_in(&self, db: &Db, place: i64) -> Result<(), Halt> {
-        match event_log::extent(db).await?.begin {
-            begin if place < begin => Err(Halt::Expired { oldest: begin }),
+    /// [`Halt::Expired`] when it doesn't; [`Halt::Failed`].
+    pub async fn check_in(&self, db: &Db, scope: Scope, position: Position) -> Result<(), Halt> {
+        let stands = event_floor::stands(db, scope, position).await?;
+        stands.map_err(|oldest| Halt::Expired { oldest })
+    }
+
+    /// The same for a place of which it is known that it stands.
+    async fn check_kept(&self, scope: Scope, place: i64) -> Result<(), Halt> {
+        match event_floor::floor(&self.db, scope).await? {
+            oldest if place < oldest.sequence => Err(Halt::Expired { oldest }),
             _ => Ok(()),
         }
     }
 
-    /// The events after a place that a reader may see and wants, and then those to come; without a place,
+    /// The events after a position that a reader may see and wants, and then those to come; without a position,
     /// those to come alone. Never ends by itself but with what halts it: pruning, too, that overtakes a
-    /// reader who is slow.
+    /// reader who is slow, and a log that lost what the reader was told.
     ///
     /// # Errors
-    /// [`Halt`] when the place is older than what is kept, or the log can't be read.
+    /// [`Halt`] when the position doesn't stand, or the log can't be read.
     pub async fn follow(
         self: &Arc<Self>,
         scope: Scope,
-        after: Option<i64>,
+        after: Option<Position>,
         interest: Interest,
     ) -> Result<BoxStream<'static, Result<Event, Halt>>, Halt> {
         let hub = self.clone();
         let mut changes = self.db.changes();
+        let mut losses = self.tail.lock().await.losses;
         // Subscribed before the log's end is read, so that nothing falls between.
-        let mut last = match after {
-            Some(place) => {
-                self.check_kept(place).await?;
-                place
+        let mut told = match after {
+            Some(position) => {
+                self.check(scope, position).await?;
+                position
             }
-            None => self.head().await?,
+            None => event_log::extent(&self.db).await?.head(),
         };
+        let mut last = told.sequence;
         Ok(Box::pin(async_stream::try_stream! {
             loop {
                 let change = *changes.borrow_and_update();
-                let (head, concerned) = hub.look(change, scope, &interest, last).await?;
-                let mut more = concerned;
+                let mut looked = hub.look(change, scope, &interest, last).await?;
+                if looked.losses != losses {
+                    // What this reader was told may be among what is lost; if not, it goes on from there.
+                    hub.check(scope, told).await?;
+                    losses = looked.losses;
+                    last = told.sequence;
+                    looked.concerned = true;
+                }
+                let mut more = looked.concerned;
                 while more {
-                    let (page, left) = events::after(&hub.db, scope, last, &interest, PAGE).await?;
-                    hub.check_kept(last).await?;
-                    more = left;
-                    for event in page {
+                    let next = events::after(&hub.db, scope, last, &interest, PAGE).await?;
+                    hub.check_kept(scope, last).await?;
+                    for event in next.events {
                         last = event.sequence;
+                        told = event.position();
                         yield event;
                     }
+                    more = next.more_after.is_some();
+                    last = last.max(next.more_after.unwrap_or(last));
                 }
-                last = last.max(head);
+                last = last.max(looked.head);
                 tokio::select! {
                     _ = changes.changed() => {}
                     () = tokio::time::sleep(POLL) => {}
@@ -162,8 +183,8 @@ impl Hub {
         }))
     }
 
-    /// Where the log ends, and whether an event after `last` may concern the reader.
-    async fn look(&self, change: u64, scope: Scope, interest: &Interest, last: i64) -> StoreResult<(i64, bool)> {
+    /// Looks at the log for a reader that knows it up to `last`.
+    async fn look(&self, change: u64, scope: Scope, interest: &Interest, last: i64) -> StoreResult<Looked> {
         let mut tail = self.tail.lock().await;
         let fresh = tail.change == change && tail.looked_at.is_some_and(|at| at.elapsed() < POLL / 2);
         if !fresh {
@@ -171,7 +192,8 @@ impl Hub {
             tail.change = change;
             tail.looked_at = Some(Tick::now());
         }
-        let unknown = last < tail.from && last < tail.head;
+        let head = tail.head.sequence;
+        let unknown = last < tail.from && last < head;
         let concerned = unknown
             || tail
                 .routes
@@ -179,29 +201,45 @@ impl Hub {
                 .rev()
                 .take_while(|route| route.sequence > last)
                 .any(|r| interest.may_concern(scope, r));
-        Ok((tail.head, concerned))
+        Ok(Looked { head, concerned, losses: tail.losses })
     }
+}
+
+/// What a reader learns of a look at the log.
+struct Looked {
+    /// Where the log ends.
+    head: i64,
+    /// Whether an event may concern the reader that it doesn't know.
+    concerned: bool,
+    losses: u64,
 }
 
 impl Tail {
     /// Takes in what has come since the last look; of what is far more than is kept, nothing.
     async fn look(&mut self, db: &Db) -> StoreResult<()> {
-        let looked_to = self.head;
-        let end = event_log::extent(db).await?.end;
-        if usize::try_from(end - looked_to).is_ok_and(|new| new > TAIL) {
+        let looked_to = self.head.sequence;
+        let extent = event_log::extent(db).await?;
+        let end = extent.head();
+        if self.is_lost(db, &extent).await? {
+            self.losses += 1;
             self.begin_at(end);
             return Ok(());
         }
-        while self.head < end {
-            let new = event_log::routes_after(db, self.head, 1_000).await?;
-            let Some(last) = new.last() else { break };
-            self.head = last.sequence;
-            self.routes.extend(new);
+        if usize::try_from(end.sequence - looked_to).is_ok_and(|new| new > TAIL) {
+            self.begin_at(end);
+            return Ok(());
         }
-        self.head = self.head.max(end);
-        if self.head > looked_to && event_log::extent(db).await?.begin > looked_to {
+        let mut read_to = looked_to;
+        while read_to < end.sequence {
+            let (new, last) = event_log::routes_after(db, read_to, 1_000).await?;
+            let Some(last) = last else { break };
+            read_to = last;
+            self.routes.extend(new.into_iter().filter(|route| route.sequence <= end.sequence));
+        }
+        self.head = end;
+        if end.sequence > looked_to && event_log::extent(db).await?.begin > looked_to {
             // Some of it was pruned before it was looked at: whom that concerned is not known.
-            self.begin_at(self.head);
+            self.begin_at(end);
         }
         while self.routes.len() > TAIL {
             if let Some(dropped) = self.routes.pop_front() {
@@ -211,9 +249,23 @@ impl Tail {
         Ok(())
     }
 
-    fn begin_at(&mut self, place: i64) {
+    /// Whether the event at which the log was last seen to end isn't there any more, and wasn't pruned: what came
+    /// with it is lost, and its place may be another's.
+    async fn is_lost(&self, db: &Db, extent: &Extent) -> StoreResult<bool> {
+        let head = self.head;
+        if head.event == Position::ORIGIN.event || head == extent.head() {
+            return Ok(head.sequence > extent.end);
+        }
+        if event_log::event_at(db, head.sequence).await? == Some(head.event) {
+            return Ok(false);
+        }
+        // Asked anew: it may have been pruned since.
+        Ok(head.sequence > event_log::extent(db).await?.begin)
+    }
+
+    fn begin_at(&mut self, head: Position) {
         self.routes.clear();
-        self.from = place;
-        self.head = place;
+        self.from = head.sequence;
+        self.head = head;
     }
 }

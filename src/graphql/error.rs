@@ -19,7 +19,7 @@ pub fn code(failure: &Failure) -> &'static str {
         Failure::Forbidden(_) => "FORBIDDEN",
         Failure::NotFound => "NOT_FOUND",
         Failure::BadInput(_) => BAD_USER_INPUT,
-        Failure::Unavailable(_) | Failure::Unsettled(_) => UNAVAILABLE,
+        Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Overtaken => UNAVAILABLE,
         Failure::Timeout(_) => "TIMEOUT",
         Failure::Fault(_) => "INTERNAL_SERVER_ERROR",
     }
@@ -54,11 +54,11 @@ pub fn bad_input(message: impl Into<String>) -> Error {
     failure(Failure::BadInput(message.into()))
 }
 
-/// The answer for an event cursor that is older than what is kept; from `oldest` on nothing is missed.
+/// The answer for an event cursor that is older than what is kept, or names an event that is there no more; after
+/// `oldest` everything that is there is told.
 #[must_use]
 pub fn cursor_expired(oldest: String) -> Error {
-    let message =
-        "The events after this cursor are no longer kept. Read the state again, and go on after `viewer.eventCursor`.";
+    let message = "The events after this cursor are no longer kept, or a restored backup has others. Read the state again, and go on after `viewer.eventCursor`.";
     Error::new(message).extend_with(|_, extensions| {
         extensions.set("code", "CURSOR_EXPIRED");
         extensions.set("oldestCursor", oldest);

@@ -1,7 +1,10 @@
 //! The event log as a query and as a subscription see it: one filter, one kind of cursor (R49, R50).
 
+use std::cell::RefCell;
+
 use async_graphql::{Context, Error, ID, InputObject, Result};
 
+use crate::domain::event::Position;
 use crate::domain::id::{InstallationId, PackId};
 use crate::events::hub::{Halt, Hub, Interest};
 use crate::store::events;
@@ -80,11 +83,11 @@ async fn was_told(ctx: &Context<'_>, scope: Scope, of: Interest) -> Result<()> {
     }
 }
 
-/// The place of the log that a cursor of the viewer's names; `None` for a cursor that isn't the viewer's.
+/// The position in the log that a cursor of the viewer's names; `None` for a cursor that isn't the viewer's.
 ///
 /// # Errors
 /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
-pub fn place(ctx: &Context<'_>, cursor: &str) -> Result<Option<i64>> {
+pub fn position(ctx: &Context<'_>, cursor: &str) -> Result<Option<Position>> {
     Ok(ctx.data_of_request().hub.sealer().open(ctx.scope()?.account_id(), cursor))
 }
 
@@ -106,13 +109,21 @@ pub async fn events_connection(
     args: PageArgs,
 ) -> Result<EventConnection> {
     let (scope, hub) = (ctx.scope()?, &ctx.data_of_request().hub);
-    let open = |cursor: &str| Some(vec![Key::Number(hub.sealer().open(scope.account_id(), cursor)?)]);
-    let request = args.request_by(ctx, open)?;
+    let (request, named) = {
+        let named = RefCell::new(Vec::new());
+        let open = |cursor: &str| {
+            let position = hub.sealer().open(scope.account_id(), cursor)?;
+            named.borrow_mut().push(position);
+            Some(vec![Key::Number(position.sequence)])
+        };
+        let request = args.request_by(ctx, open)?;
+        (request, named.into_inner())
+    };
     let interest = filter.unwrap_or_default().read(ctx).await?;
-    let oldest = [&request.after, &request.before].into_iter().flatten().flatten().filter_map(Key::number).min();
     let page = events::page(ctx.loaders().db(), scope, &interest, request).await.or_failure()?;
-    if let Some(place) = oldest {
-        hub.check_kept_in(ctx.loaders().db(), place).await.map_err(|halt| halted(hub, scope, halt))?;
+    for position in named {
+        let checked = hub.check_in(ctx.loaders().db(), scope, position).await;
+        checked.map_err(|halt| halted(hub, scope, halt))?;
     }
     let mut page = page.try_map(|event| Heard::new(ctx, event))?;
     for (cursor, heard) in &mut page.items {

@@ -4,14 +4,14 @@
 use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 
-use crate::domain::event::{self as domain, EventKind};
+use crate::domain::event::{self as domain, EventKind, Position};
 use crate::domain::id::ReleaseId;
 use crate::events::hub::Interest;
 
 use super::context::ContextExt as _;
 use super::enums::ReleaseState;
 use super::error::{ResultExt as _, bad_input, not_found};
-use super::event_log::{EventFilter, halted, known_pack, place};
+use super::event_log::{EventFilter, halted, known_pack, position};
 use super::ids;
 use super::interfaces::Event;
 use super::types::event::{Heard, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem};
@@ -21,14 +21,14 @@ use super::types::release::Release;
 const COALESCED_MAX: usize = 250;
 
 /// What happens, as it happens: at least once, in order for each pack (R49). Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
-/// Without `after` a subscription starts with what happens next. A cursor older than what is kept ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
+/// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
 /// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
 /// It also ends when the token is revoked or expires, or its account is suspended.
 #[derive(Default)]
 pub struct Subscription;
 
 /// What happens, as it happens: at least once, in order for each pack (R49). Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
-/// Without `after` a subscription starts with what happens next. A cursor older than what is kept ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
+/// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
 /// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
 /// It also ends when the token is revoked or expires, or its account is suspended.
 #[Subscription]
@@ -65,10 +65,10 @@ impl Subscription {
         let id = ids::release_id(&release_id)?;
         Release::by_id(ctx, id).await?.ok_or_else(not_found)?;
         // The log's end is read before the release is: what happens in between is told once more.
-        let head = ctx.data_of_request().hub.head().await.or_failure()?;
+        let begin = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?;
         let interest = Interest { release_id: Some(id), ..Interest::default() };
-        let events = follow_from(ctx, Some(head), interest).await?;
-        Ok(progress(ctx, id, head, events))
+        let events = follow_from(ctx, Some(begin), interest).await?;
+        Ok(progress(ctx, id, begin, events))
     }
 
     /// An update was offered to, or changed the state of, an installation; or an installation froze: the managed account's own, or those of the publisher's packs.
@@ -114,15 +114,16 @@ type Events = BoxStream<'static, Result<domain::Event>>;
 /// The viewer's events from a cursor on, or from what happens next. What the transport says wins: it knows
 /// what the listener heard last.
 async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) -> Result<Events> {
-    let open =
-        |cursor: String| place(ctx, &cursor)?.ok_or_else(|| bad_input("`after` is no event cursor of this account."));
+    let open = |cursor: String| {
+        position(ctx, &cursor)?.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
+    };
     let given = ctx.place().and_then(|place| place.given());
     let after = given.or(after).map(open).transpose()?;
     follow_from(ctx, after, interest).await
 }
 
-/// The viewer's events from a place of the log on.
-async fn follow_from(ctx: &Context<'_>, after: Option<i64>, interest: Interest) -> Result<Events> {
+/// The viewer's events from a position in the log on.
+async fn follow_from(ctx: &Context<'_>, after: Option<Position>, interest: Interest) -> Result<Events> {
     let (scope, hub) = (ctx.scope()?, ctx.data_of_request().hub.clone());
     let events = hub.follow(scope, after, interest).await.map_err(|halt| halted(&hub, scope, halt))?;
     Ok(events.map(move |event| event.map_err(|halt| halted(&hub, scope, halt))).boxed())
@@ -152,17 +153,17 @@ fn reach(ctx: &Context<'_>, cursor: &str) {
 fn progress(
     ctx: &Context<'_>,
     id: ReleaseId,
-    head: i64,
+    begin: Position,
     events: Events,
 ) -> impl Stream<Item = Result<ReleaseProgressItem>> {
     async_stream::try_stream! {
         let mut events = events.ready_chunks(COALESCED_MAX);
-        let mut place = head;
+        let mut position = begin;
         loop {
             ctx.renew();
             let release = Release::by_id(ctx, id).await?.ok_or_else(not_found)?;
             let ended = has_ended(release.state(ctx).await?);
-            let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), place);
+            let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), position);
             let progress = release.progress(ctx).await?;
             reach(ctx, &cursor);
             yield ReleaseProgressItem::new(cursor, release, progress);
@@ -171,7 +172,7 @@ fn progress(
             }
             let Some(happened) = events.next().await else { break };
             for event in happened {
-                place = event?.sequence;
+                position = event?.position();
             }
         }
     }

@@ -90,21 +90,14 @@ pub(in crate::store) fn pack_is_seen(scope: &ManagedScope, now: Instant, id: Exp
 }
 
 /// Whether the update row at hand, one of the account's own, may be shown to it: not what was skipped
-/// for want of a grant, nor an open offer without one (R2, R45). An offer that was canceled or
-/// superseded is open no more, also before a batch has come to it (R49).
+/// or taken back for want of a grant, nor an offer without one, whatever became of its release (R2, R45).
 pub(in crate::store) fn update_row_is_shown() -> Expr {
     let not_skipped_for_it = col(update::Column::SkipReason)
         .is_null()
         .or(col(update::Column::SkipReason).ne(SkipReason::NotEntitled.stored()));
-    let taken_back = Query::select()
-        .expr(Expr::cust("1"))
-        .from(release::Entity)
-        .and_where(col(release::Column::Id).eq(col(update::Column::ReleaseId)))
-        .and_where(col(release::Column::State).is_in(TAKEN_BACK.map(|state| state.stored())))
-        .take();
     let grant = granted(col(update::Column::AccountId), col(update::Column::PackId));
     let no_open_offer = col(update::Column::State).ne(UpdateState::Offered.stored());
-    not_skipped_for_it.and(no_open_offer.or(grant).or(Expr::exists(taken_back)))
+    not_skipped_for_it.and(no_open_offer.or(grant))
 }
 
 /// Whether the installation at hand, there or gone, is one of the account's of a pack. What is read of updates

@@ -1,4 +1,9 @@
-//! Rows to the domain's structs and back. A stored name that nobody knows is a fault of ours.
+//! Rows to the domain's structs and back.
+//!
+//! While servers are updated one after the other, a newer one may have stored a name that this one doesn't know.
+//! What would be read of such a row is UNAVAILABLE: another server answers it, and so does this one once it is
+//! updated. Nothing is guessed, neither what may be done in an unknown state nor what the audit log tells. Only the
+//! event log and the tasks pass such rows over: those that follow them must not stop.
 
 use entity as row;
 use sea_orm::prelude::Uuid;
@@ -20,18 +25,23 @@ use crate::domain::zone::DataVersion;
 
 /// An enum that is stored by name: the name that it has in the schema.
 pub trait Stored: Sized + Copy {
+    /// All stored names.
+    const NAMES: &'static [&'static str];
+
     /// The stored name.
     fn stored(self) -> &'static str;
     /// The value of a stored name.
     ///
     /// # Errors
-    /// [`StoreError::Fault`] for a name that is none.
+    /// [`StoreError::Unavailable`] for a name that this version of the program doesn't know.
     fn read(name: &str) -> StoreResult<Self>;
 }
 
 macro_rules! stored {
     ($($enum:ident { $($variant:ident = $name:literal),+ $(,)? })*) => {$(
         impl Stored for $enum {
+            const NAMES: &'static [&'static str] = &[$($name),+];
+
             fn stored(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
@@ -39,7 +49,7 @@ macro_rules! stored {
             fn read(name: &str) -> StoreResult<Self> {
                 match name {
                     $($name => Ok(Self::$variant),)+
-                    other => Err(StoreError::Fault(format!(concat!("no ", stringify!($enum), ": {}"), other))),
+                    other => Err(unknown(stringify!($enum), other)),
                 }
             }
         }
@@ -78,6 +88,10 @@ stored! {
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
     }
+}
+
+fn unknown(what: &str, name: &str) -> StoreError {
+    StoreError::Unavailable(format!("this version of the program doesn't know the {what} {name}: update it"))
 }
 
 fn read<T: Stored>(name: &str) -> StoreResult<T> {

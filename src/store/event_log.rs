@@ -1,7 +1,7 @@
 //! The event log itself, whoever reads it: where it begins and ends, what came, and for whom it may be (R49).
 
 use entity::{event, event_log, server_secret};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SubQueryStatement};
+use sea_orm::sea_query::{Expr, Query, SubQueryStatement};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::convert::Stored as _;
 use super::{Db, StoreError, StoreResult};
-use crate::domain::event::{Audience, EventKind};
-use crate::domain::id::{AccountId, InstallationId, PackId, ReleaseId};
+use crate::domain::event::{Audience, EventKind, Position};
+use crate::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId};
 
 /// What of the log is there: what comes after `begin`, up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub struct Extent {
     /// What stood here or before was pruned; who has read up to here has missed nothing.
     pub begin: i64,
     pub end: i64,
+    /// The event at the end; `None` when there is none any more.
+    pub newest: Option<EventId>,
+}
+
+impl Extent {
+    /// Where the log ends. Of a log that was pruned to its end, the event there is gone, and not named.
+    #[must_use]
+    pub fn head(&self) -> Position {
+        Position { sequence: self.end, event: self.newest.unwrap_or(Position::ORIGIN.event) }
+    }
 }
 
 /// What of the log is there.
@@ -30,17 +40,33 @@ pub async fn extent(db: &Db) -> StoreResult<Extent> {
 
 /// One statement, so that pruning is seen whole or not at all.
 pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreResult<Extent> {
-    let newest = Query::select().expr(Expr::col(event::Column::Sequence).max()).from(event::Entity).take();
-    let found: Option<(i64, Option<i64>)> = event_log::Entity::find_by_id(1)
+    let newest = |column: event::Column| {
+        let order = sea_orm::sea_query::Order::Desc;
+        let select =
+            Query::select().column(column).from(event::Entity).order_by(event::Column::Sequence, order).limit(1).take();
+        Expr::from(SubQueryStatement::from(select))
+    };
+    let found: Option<(i64, Option<i64>, Option<Uuid>)> = event_log::Entity::find_by_id(1)
         .select_only()
         .column(event_log::Column::PrunedTo)
-        .expr_as(Expr::from(SubQueryStatement::from(newest)), "newest")
+        .expr_as(newest(event::Column::Sequence), "newest")
+        .expr_as(newest(event::Column::Id), "newest_id")
         .into_tuple()
         .one(conn)
         .await?;
-    let (begin, newest) = found.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
+    let (begin, newest, id) = found.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
     // Pruned to its end, the log ends where it did.
-    Ok(Extent { begin, end: std::cmp::max(newest.unwrap_or(begin), begin) })
+    Ok(Extent { begin, end: std::cmp::max(newest.unwrap_or(begin), begin), newest: id.map(Into::into) })
+}
+
+/// The event that stands at a place, if one does.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn event_at(db: &Db, place: i64) -> StoreResult<Option<EventId>> {
+    let found = event::Entity::find_by_id(place).select_only().column(event::Column::Id).into_tuple();
+    let found: Option<Uuid> = found.one(db.reader()).await?;
+    Ok(found.map(Into::into))
 }
 
 /// What tells whether an event can concern a reader, without reading it.
@@ -59,11 +85,12 @@ pub struct Route {
 /// A row of [`routes_after`].
 type RouteRow = (i64, String, String, Uuid, Option<Uuid>, Uuid, Option<Uuid>, Option<Uuid>);
 
-/// The routes of the next events after a place of the log, oldest first.
+/// The routes of the next events after a place of the log, oldest first, and how far that is. What a newer
+/// program has appended is passed over: this one can tell nobody of it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<Route>> {
+pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
     let found: Vec<RouteRow> = event::Entity::find()
         .select_only()
         .columns([
@@ -82,11 +109,12 @@ pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<Ro
         .into_tuple()
         .all(db.reader())
         .await?;
+    let last = found.last().map(|row| row.0);
     let route = |(sequence, kind, audience, publisher, account, pack, release, installation): RouteRow| {
-        Ok(Route {
+        Some(Route {
             sequence,
-            kind: EventKind::read(&kind)?,
-            audience: Audience::read(&audience)?,
+            kind: EventKind::read(&kind).ok()?,
+            audience: Audience::read(&audience).ok()?,
             publisher_id: publisher.into(),
             account_id: account.map(Into::into),
             pack_id: pack.into(),
@@ -94,7 +122,7 @@ pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<Ro
             installation_id: installation.map(Into::into),
         })
     };
-    found.into_iter().map(route).collect()
+    Ok((found.into_iter().filter_map(route).collect(), last))
 }
 
 /// The 32 bytes that seal event cursors, made by the first migration.

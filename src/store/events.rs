@@ -3,17 +3,23 @@
 use std::collections::HashMap;
 
 use entity::{event, heard_before, installation};
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
+use sea_orm::{
+    ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+};
 
 use super::convert::{self, Stored as _};
-use super::event_log::Route;
+use super::event_floor;
+use super::event_log::{self, Route};
 use super::grants::col;
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use super::scope::{ManagedScope, Scope};
 use super::{Db, StoreResult};
-use crate::domain::event::{Audience, Event, EventKind};
+use crate::domain::account::ActorKind;
+use crate::domain::event::{Audience, Event, EventKind, Position};
 use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
+use crate::domain::installation::UpdateState;
 
 /// Which events a reader wants of those that it may see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,20 +58,32 @@ impl Interest {
 
     /// What it asks of an event, to be checked row by row.
     fn check(&self, select: &mut SelectStatement) {
-        let kinds = self.kinds.as_ref().map(|kinds| kinds.iter().map(|kind| kind.stored()));
+        let kinds = self.kinds().iter().map(|kind| kind.stored());
         select
-            .and_where_option(kinds.map(|kinds| checked(col(event::Column::Kind).is_in(kinds))))
+            .and_where(checked(col(event::Column::Kind).is_in(kinds)))
+            .and_where(checked(readable()))
             .and_where_option(self.pack_id.map(|id| checked(col(event::Column::PackId).eq(id.0))))
             .and_where_option(self.release_id.map(|id| checked(col(event::Column::ReleaseId).eq(id.0))))
             .and_where_option(self.installation_id.map(|id| checked(col(event::Column::InstallationId).eq(id.0))));
     }
 }
 
-/// What a publisher may see: all of its packs but what is for one account alone.
+/// Whether this program can tell of the event at hand. What a newer one has appended is passed over.
+fn readable() -> Expr {
+    let update_state = || col(event::Column::UpdateState);
+    col(event::Column::Kind)
+        .is_in(EventKind::NAMES.iter().copied())
+        .and(col(event::Column::ActorKind).is_in(ActorKind::NAMES.iter().copied()))
+        .and(update_state().is_null().or(update_state().is_in(UpdateState::NAMES.iter().copied())))
+}
+
+/// What a publisher may see: all of its packs but what is for one account alone, or for an audience that this
+/// program doesn't know.
 fn of_publisher(scope: Scope) -> Expr {
+    let heard = [Audience::Publisher, Audience::PublisherAndAccount, Audience::PublisherAndInstalled];
     col(event::Column::PublisherId)
         .eq(scope.publisher_id().0)
-        .and(col(event::Column::Audience).ne(Audience::Account.stored()))
+        .and(col(event::Column::Audience).is_in(heard.map(|audience| audience.stored())))
 }
 
 /// What is for this account by name.
@@ -166,23 +184,107 @@ pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
 pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Event>> {
     let order =
         Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |row: &event::Model| vec![Key::Number(row.sequence)]);
-    page::page_of_parts(db, parts(scope, interest), order, request).await?.try_map(convert::event)
+    let page = page::page_of_parts(db, parts(scope, interest), order, request).await?;
+    let Page { items, has_next, has_previous, total } = page;
+    let items = items.into_iter().filter_map(|(cursor, row)| Some((cursor, read(row)?))).collect();
+    Ok(Page { items, has_next, has_previous, total })
 }
 
-/// The next events after a place of the log, oldest first, and whether there are more.
+/// An event; `None` for one whose columns this program can't read after all.
+fn read(row: event::Model) -> Option<Event> {
+    let sequence = row.sequence;
+    let unreadable = |error| tracing::warn!(sequence, %error, "an event can't be read, and is passed over");
+    convert::event(row).map_err(unreadable).ok()
+}
+
+/// The next events after a place of the log, oldest first.
+pub struct Next {
+    pub events: Vec<Event>,
+    /// The place up to which these are all; `None` when there are no more.
+    pub more_after: Option<i64>,
+}
+
+/// The next events after a place of the log.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
-pub async fn after(
-    db: &Db,
-    scope: Scope,
-    place: i64,
-    interest: &Interest,
-    size: u32,
-) -> StoreResult<(Vec<Event>, bool)> {
+pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
     let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
-    let page = page(db, scope, interest, request).await?;
-    Ok((page.items.into_iter().map(|(_, event)| event).collect(), page.has_next))
+    let order =
+        Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |row: &event::Model| vec![Key::Number(row.sequence)]);
+    let page = page::page_of_parts(db, parts(scope, interest), order, request).await?;
+    let last = page.items.last().map(|(_, row)| row.sequence);
+    let events = page.items.into_iter().filter_map(|(_, row)| read(row)).collect();
+    Ok(Next { events, more_after: last.filter(|_| page.has_next) })
+}
+
+/// The newest event that a reader may hear of, or the floor when there is none: the same until something happens
+/// that it may hear of, whatever happens to others.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
+    use event::Column as E;
+    let floor = event_floor::floor(db, scope).await?;
+    let newest = |found_by: Expr, may_see: Expr| {
+        let select = event::Entity::find().filter(found_by).filter(checked(may_see.and(readable())));
+        select
+            .select_only()
+            .columns([E::Sequence, E::Id])
+            .order_by_desc(E::Sequence)
+            .limit(1)
+            .into_tuple::<(i64, Uuid)>()
+    };
+    let mut found: Vec<(i64, Uuid)> = Vec::new();
+    match scope {
+        Scope::Publisher(by) => {
+            let select = newest(col(E::PublisherId).eq(by.publisher_id().0), of_publisher(scope));
+            found.extend(select.one(db.reader()).await?);
+        }
+        Scope::Managed(by) => {
+            let select = newest(col(E::AccountId).eq(by.account_id().0), of_account(by));
+            found.extend(select.one(db.reader()).await?);
+            found.extend(newest_for_installed(db, by).await?);
+        }
+    }
+    let found = found.into_iter().max().map(|(sequence, id)| Position { sequence, event: id.into() });
+    Ok(found.filter(|found| found.sequence > floor.sequence).unwrap_or(floor))
+}
+
+/// The newest event for all that have a pack installed that the account heard. Begins with its installations: a
+/// publisher has many more releases than those of the packs that one account has.
+async fn newest_for_installed(db: &Db, scope: ManagedScope) -> StoreResult<Option<(i64, Uuid)>> {
+    use event::Column as E;
+    use heard_before::Column as H;
+    use installation::Column as I;
+    let heard = |from: Expr, until: Expr, pack: Expr| {
+        let kinds = EventKind::ALL.iter().filter(|kind| kind.is_of_release()).map(|kind| kind.stored());
+        col(E::PackId)
+            .eq(pack)
+            .and(col(E::Kind).is_in(kinds))
+            .and(checked(for_installed().and(readable())))
+            .and(col(E::Sequence).gt(from))
+            .and(until.clone().is_null().or(col(E::Sequence).lte(until)))
+    };
+    let newest = || Query::select().expr(col(E::Sequence).max()).take();
+    let now = newest()
+        .from(installation::Entity)
+        .inner_join(event::Entity, heard(col(I::HeardFrom), col(I::HeardUntil), col(I::PackId)))
+        .and_where(col(I::AccountId).eq(scope.account_id().0))
+        .take();
+    let before = newest()
+        .from(heard_before::Entity)
+        .inner_join(event::Entity, heard(col(H::HeardFrom), col(H::HeardUntil), col(H::PackId)))
+        .and_where(col(H::AccountId).eq(scope.account_id().0))
+        .take();
+    let mut last: Option<i64> = None;
+    for select in [now, before] {
+        let found = db.reader().query_one(&select).await?;
+        let found: Option<i64> = found.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
+        last = std::cmp::max(last, found);
+    }
+    let Some(last) = last else { return Ok(None) };
+    Ok(event_log::event_at(db, last).await?.map(|id| (last, id.0)))
 }
 
 /// Whether there is any that a reader may see and wants.
@@ -201,7 +303,8 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashM
     let found = event::Entity::find()
         .filter(db.among(col(event::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(visible(scope)))
+        .filter(checked(readable()))
         .all(db.reader())
         .await?;
-    found.into_iter().map(|row| convert::event(row).map(|event| (event.event.id, event))).collect()
+    Ok(found.into_iter().filter_map(read).map(|event| (event.event.id, event)).collect())
 }

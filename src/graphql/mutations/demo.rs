@@ -154,7 +154,7 @@ impl Demo {
                 return Ok(DemoAdvanceClockPayload { now: from.into(), releases: Vec::new(), errors });
             }
         };
-        let place = ctx.data_of_request().hub.head().await.or_failure()?;
+        let place = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?.sequence;
         advance(&ctx.data_of_request().scheduler, clock, to).await.or_failure()?;
         ctx.renew();
         let releases = meanwhile(ctx, place).await?;
@@ -168,9 +168,9 @@ async fn meanwhile(ctx: &Context<'_>, place: i64) -> Result<Vec<PackRelease>> {
     let interest = Interest { kinds, ..Interest::default() };
     // Each is told twice at most: that it started and that it ended.
     let limit = u32::try_from(2 * RELEASES_MAX).unwrap_or(u32::MAX);
-    let (happened, _) = events::after(ctx.loaders().db(), ctx.scope()?, place, &interest, limit).await.or_failure()?;
+    let happened = events::after(ctx.loaders().db(), ctx.scope()?, place, &interest, limit).await.or_failure()?;
     let mut seen = HashSet::new();
-    let ids = happened.into_iter().filter_map(|event| event.event.release_id).filter(|id| seen.insert(*id));
+    let ids = happened.events.into_iter().filter_map(|event| event.event.release_id).filter(|id| seen.insert(*id));
     let found = try_join_all(ids.take(RELEASES_MAX).map(|id| PackRelease::by_id(ctx, id))).await?;
     Ok(found.into_iter().flatten().collect())
 }

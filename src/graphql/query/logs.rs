@@ -14,7 +14,7 @@ pub struct LogQuery;
 
 #[Object]
 impl LogQuery {
-    /// The event log as far as the caller may see it, oldest first (R49, R50). A cursor older than what is kept gets the error CURSOR_EXPIRED with `extensions.oldestCursor`.
+    /// The event log as far as the caller may see it, oldest first (R49, R50). A cursor that is older than what is kept, or whose event a restored backup has taken away, gets the error CURSOR_EXPIRED with `extensions.oldestCursor`.
     async fn events(
         &self,
         ctx: &Context<'_>,

@@ -40,7 +40,7 @@ impl Heard {
     /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
     pub fn new(ctx: &Context<'_>, event: domain::Event) -> Result<Self> {
         let scope = ctx.scope()?;
-        let cursor = ctx.data_of_request().hub.sealer().seal(scope.account_id(), event.sequence);
+        let cursor = ctx.data_of_request().hub.sealer().seal(scope.account_id(), event.position());
         Ok(Self { event: event.event, cursor, scope })
     }
 

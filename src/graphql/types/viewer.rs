@@ -48,10 +48,10 @@ impl Viewer {
         self.0.token.role.privileges().iter().map(|privilege| (*privilege).into()).collect()
     }
 
-    /// Where the event log ends now for the caller. Opaque: tells nothing of other accounts. Read it first, then the state, then subscribe after it: nothing is missed.
+    /// Where the event log ends now for the caller: at the newest event that it may hear of. Opaque, and the same until there is another: it tells nothing of other accounts. Read it first, then the state, then subscribe after it: nothing is missed.
     async fn event_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let hub = &ctx.data_of_request().hub;
-        let head = hub.head_in(ctx.loaders().db()).await.or_failure()?;
-        Ok(hub.sealer().seal(self.0.account.id, head))
+        let position = hub.position_in(ctx.loaders().db(), self.0.scope()).await.or_failure()?;
+        Ok(hub.sealer().seal(self.0.account.id, position))
     }
 }
