@@ -255,3 +255,54 @@ async fn r45_a_frozen_installation_has_no_pending_update_for_its_publisher_eithe
     assert_eq!(listed(true).await, [json!({ "id": active, "pendingUpdate": { "state": "OFFERED" } })]);
     assert_eq!(listed(false).await, [json!({ "id": frozen, "pendingUpdate": null })]);
 }
+
+#[tokio::test]
+async fn r45_a_frozen_account_hears_nothing_of_an_offer_that_is_taken_back() {
+    for way in ["superseded", "canceled", "deleted", "uninstalled"] {
+        let (app, acme, globex, gold, installed) = world().await;
+        app.update_on(&installed.pack, "2026-12-01").await;
+        let release = app.read_pack(&installed.pack.id, "pendingRelease { id }").await.text("/pendingRelease/id");
+        let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
+        app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "")
+            .await;
+        app.tick().await;
+        let (a, g) = (app.cursor(&acme.token).await, app.cursor(&globex.token).await);
+        let mark = Mark::now(&app).await;
+        match way {
+            "superseded" => drop(app.update_now(&installed.pack).await),
+            "canceled" => app.cancel(&release).await,
+            "deleted" => {
+                let input = json!({ "packId": installed.pack.id, "confirmInstallations": 2 });
+                app.ok(&app.publisher, "deleteIntegrationPack", input, "uninstalledCount").await;
+            }
+            _ => app.uninstall(&acme, &installed.installations[0]).await,
+        }
+        app.tick().await;
+        let told = |events: Vec<Value>| events.iter().map(|event| event.text("/kind")).collect::<Vec<_>>();
+        let to_acme = told(app.events_since(&acme.token, &a, Value::Null).await);
+        let expected: &[&str] = if way == "deleted" { &["PACK_DELETED"] } else { &[] };
+        assert_eq!(to_acme, expected, "{way}");
+        if way != "uninstalled" {
+            let to_globex = told(app.events_since(&globex.token, &g, Value::Null).await);
+            assert!(to_globex.contains(&"INSTALLATION_UPDATED".to_owned()), "{way}: who isn't frozen hears it");
+        }
+        let id = Some(crate::support_more::uuids_of(&installed.installations[0])[0]);
+        let withdrawn: Vec<_> = mark
+            .events(&app)
+            .await
+            .into_iter()
+            .filter(|event| event.installation_id == id && event.update_state.as_deref() == Some("WITHDRAWN"))
+            .collect();
+        assert_eq!(withdrawn.len(), 1, "{way}: the publisher hears it");
+        assert_eq!(withdrawn[0].audience, "PUBLISHER", "{way}");
+        if way != "deleted" && way != "uninstalled" {
+            assert_eq!(
+                app.updates(&acme, &installed.installations[0]).await,
+                Vec::<Value>::new(),
+                "{way}: it isn't shown"
+            );
+        }
+        let node = app.gql(&acme.token, "query($id: ID!) { node(id: $id) { id } }", json!({ "id": update })).await;
+        assert_eq!(node, json!({ "node": null }), "{way}");
+    }
+}
