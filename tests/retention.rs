@@ -52,9 +52,9 @@ async fn r49_what_is_older_than_kept_is_gone_and_a_cursor_from_before_is_told_wh
     let acme = app.managed("Acme").await;
     let (p, a) = (app.cursor(&app.publisher).await, app.cursor(&acme.token).await);
     let installed = app.installed_pack("Orders", &[&acme]).await;
-    app.advance_to("2026-12-22T09:00:00Z").await;
+    app.half_days_to("2026-12-22T09:00:00Z").await;
     app.update_now(&installed.pack).await;
-    app.advance_to("2027-02-20T09:00:00Z").await;
+    app.half_days_to("2027-02-20T09:00:00Z").await;
     assert_eq!(kinds(&app.events_since(&acme.token, &a, Value::Null).await)[0], "PACK_SHARED", "90 days: still there");
     app.advance_to("2027-02-20T10:00:01Z").await;
     let kept = ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED"];
@@ -80,7 +80,7 @@ async fn r49_a_log_that_was_pruned_to_its_end_goes_on_where_it_ended() {
     let installed = app.installed_pack("Orders", &[&acme]).await;
     let (p, a) = (app.cursor(&app.publisher).await, app.cursor(&acme.token).await);
     let mut live = app.subscribe(&acme.token, LIVE, json!({ "after": a })).await;
-    app.advance_to("2027-04-01T09:00:00Z").await;
+    app.half_days_to("2027-04-01T09:00:00Z").await;
     assert_eq!(events_after(&app, 0).await, Vec::new(), "all of it is old");
     assert_eq!(
         (app.cursor(&app.publisher).await, app.cursor(&acme.token).await),
@@ -113,7 +113,7 @@ async fn r49_a_subscriber_that_is_overtaken_by_pruning_is_told_so() {
     let package = json!({ "componentId": pack.components[0], "shareable": true });
     app.ok(&app.publisher, "createPackagedComponents", json!({ "packages": vec![package.clone(); 150] }), "").await;
     assert_eq!(slow.next().await.text("/newerShareablePackaged/version/version"), "2.0");
-    app.advance_to("2026-11-24T09:00:00Z").await;
+    app.half_days_to("2026-11-24T09:00:00Z").await;
     app.ok(&app.publisher, "createPackagedComponents", json!({ "packages": [package] }), "").await;
     let items = slow.until_the_end().await;
     let (last, before) = items.split_last().expect("items");
@@ -135,7 +135,7 @@ async fn r49_more_than_a_batch_is_pruned_by_one_pass() {
         app.ok(&app.publisher, "createPackagedComponents", json!({ "packages": vec![package.clone(); 250] }), "").await;
     }
     assert!(events_after(&app, 0).await.len() > 1_000);
-    app.advance_to("2026-11-24T09:00:00Z").await;
+    app.half_days_to("2026-11-24T09:00:00Z").await;
     assert_eq!(events_after(&app, 0).await.len(), 0);
 }
 
@@ -150,7 +150,8 @@ async fn r49_two_servers_prune_one_log_together() {
     let request =
         async_graphql::Request::new(LIVE).variables(async_graphql::Variables::from_json(json!({ "after": young })));
     let mut live = other.execute_stream(Some(&acme.token), request).await.expect("let in");
-    app.clock_only("2027-03-01T09:00:00Z");
+    app.half_days_to("2027-02-20T09:00:00Z").await;
+    app.clock_only("2027-02-20T21:00:00Z");
     let (one, two) = tokio::join!(app.app.scheduler.tick(), other.scheduler.tick());
     one.and(two).expect("both tick");
     assert_eq!(events_after(&app, 0).await.len(), 0);
@@ -188,7 +189,7 @@ async fn r49_a_server_that_slept_while_another_pruned_tells_its_subscribers_so()
     assert_eq!(next().await.text("/data/events/kind"), "PACK_SHARED");
     app.update_now(&installed.pack).await;
     // Nothing has come since that it could be told of instead.
-    app.advance_to("2027-03-01T09:00:00Z").await;
+    app.half_days_to("2027-03-01T09:00:00Z").await;
     let told = next().await;
     assert_eq!(code_of(&told).as_deref(), Some("CURSOR_EXPIRED"), "three events were missed: {told:#}");
 }
@@ -199,13 +200,13 @@ async fn r49_what_was_heard_before_a_freeze_is_there_for_as_long_as_it_is_kept()
     let acme = app.managed("Acme").await;
     let gold = app.group("Gold", &[&acme]).await;
     let installed = app.installed_pack_in("Orders", &gold, &[&acme]).await;
-    app.advance_to("2026-11-22T20:00:00Z").await;
+    app.half_days_to("2026-11-22T20:00:00Z").await;
     app.something_new(&installed.pack).await;
-    app.advance_to("2026-11-23T12:00:00Z").await;
+    app.half_days_to("2026-11-23T12:00:00Z").await;
     app.release_now(&installed.pack.id).await;
     app.unshare(&installed.pack.id, &[&gold]).await;
     app.share(&installed.pack.id, &[&gold]).await;
-    app.advance_to("2026-11-23T21:00:00Z").await;
+    app.half_days_to("2026-11-23T21:00:00Z").await;
     let left = app.gql(&acme.token, EVENTS, json!({})).await.texts("/events", "/kind");
     let heard =
         ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED", "PACK_UNSHARED", "INSTALLATION_FROZEN"];

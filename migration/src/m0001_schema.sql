@@ -390,7 +390,10 @@ CREATE INDEX task_of_account ON task (account_id, id) WHERE account_id IS NOT NU
 -- Where the event log begins: what stood at this place or before it was pruned.
 CREATE TABLE event_log (
     id integer PRIMARY KEY CHECK (id = 1),
-    pruned_to bigint NOT NULL
+    pruned_to bigint NOT NULL,
+    -- The time that the last pass went by which removed old rows, and what the clock read then: it can be ahead.
+    passed_by $instant,
+    passed_at $instant
 );
 INSERT INTO event_log (id, pruned_to) VALUES (1, 0);
 

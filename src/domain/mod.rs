@@ -15,6 +15,7 @@ pub mod packaged_component;
 pub mod preview;
 pub mod refusal;
 pub mod release;
+pub mod retention;
 pub mod text;
 pub mod window;
 pub mod zone;

@@ -15,7 +15,7 @@ use crate::domain::id::PackId;
 use crate::service::error::Failure;
 use crate::service::rollout::{BatchFailure, Claimed, Turns};
 use crate::service::windows::AskedBy;
-use crate::store::write::{requests, turns, windows};
+use crate::store::write::{turns, windows};
 
 /// How many due packs are read at a time.
 const PAGE: u64 = 100;
@@ -30,8 +30,7 @@ enum Chore {
     FollowZones,
     FindWindows,
     SaveTokenUses,
-    ForgetRequests,
-    PruneEvents,
+    TidyUp,
 }
 
 /// What a scheduler keeps from pass to pass.
@@ -42,8 +41,7 @@ pub(super) struct State {
     windows: Rests<PackId>,
     chores: Rests<Chore>,
     complaints: Complaints,
-    forgot_at: Option<Instant>,
-    pruned_at: Option<Instant>,
+    tidied_at: Option<Instant>,
     /// Up to where the pass at hand removes events.
     pruning_until: Option<Instant>,
     zones_read_at: Option<Instant>,
@@ -123,17 +121,16 @@ impl Scheduler {
         passed
     }
 
-    /// Removes old events. What is left of them is removed by the next passes, up to the same instant.
-    async fn prune(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
-        if state.pruning_until.is_none() {
-            state.pruning_until = self.services.prune_until().await?;
+    /// Once an hour removes what is no longer kept. What is left of it is removed by the next passes.
+    async fn tidy_up(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
+        if !recent(state.tidied_at, now) {
+            state.pruning_until = Some(self.services.tidy_up().await?);
+            state.tidied_at = Some(now);
         }
-        let all = match state.pruning_until {
-            Some(until) => self.services.prune_events(until).await?,
-            None => true,
-        };
-        if all {
-            (state.pruned_at, state.pruning_until) = (Some(now), None);
+        if let Some(until) = state.pruning_until
+            && self.services.prune_events(until).await?
+        {
+            state.pruning_until = None;
         }
         Ok(())
     }
@@ -262,17 +259,13 @@ impl Scheduler {
 
     async fn keep_house(&self, state: &mut State, passed: &mut Passed) {
         let now = self.services.clock.now();
-        for chore in [Chore::SaveTokenUses, Chore::ForgetRequests, Chore::PruneEvents] {
+        for chore in [Chore::SaveTokenUses, Chore::TidyUp] {
             if state.chores.is_resting(chore, now) {
                 continue;
             }
             let done = match chore {
                 Chore::SaveTokenUses => self.services.save_token_uses().await,
-                Chore::ForgetRequests if !recent(state.forgot_at, now) => {
-                    let forgot = requests::forget_old(&self.services.db, now).await;
-                    forgot.map(|_| state.forgot_at = Some(now)).map_err(Failure::from)
-                }
-                Chore::PruneEvents if !recent(state.pruned_at, now) => self.prune(state, now).await,
+                Chore::TidyUp => self.tidy_up(state, now).await,
                 _ => continue,
             };
             match done {

@@ -239,6 +239,17 @@ impl TestApp {
         self.tick().await;
     }
 
+    /// Moves the clock to `to` in half days, as a server that runs sees it pass.
+    pub(crate) async fn half_days_to(&self, to: &str) {
+        let half_day = chrono::Duration::hours(12);
+        self.tick().await;
+        while self.now() + half_day < instant(to) {
+            self.clock.advance_to(self.now() + half_day);
+            self.tick().await;
+        }
+        self.advance_to(to).await;
+    }
+
     /// Lets the scheduler do what is due, and gives when it wants to be called next.
     pub(crate) async fn tick(&self) -> Option<Instant> {
         self.app.scheduler.tick().await.expect("the scheduler's tick")

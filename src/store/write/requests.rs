@@ -3,7 +3,7 @@
 use chrono::Duration;
 use entity::client_request::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::domain::Instant;
@@ -78,20 +78,13 @@ pub async fn remember(tx: &Tx, request: &ClientRequest, result: &[Uuid]) -> Stor
     Ok(())
 }
 
-/// How much one pass forgets at most, counted from the oldest call: a clock that is ahead for a while must not make
-/// the server forget all of them. More than what an hour brings, so that a server that was down catches up.
-const FORGOTTEN_AT_ONCE: Duration = Duration::hours(2);
-
-/// Forgets calls that are older than 24 hours, but no more than what two hours brought; gives how many.
+/// Forgets calls that are older than 24 hours; gives how many.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn forget_old(db: &Db, now: Instant) -> StoreResult<u64> {
-    let oldest = Entity::find().order_by_asc(Column::CreatedAt).limit(1).one(db.reader()).await?;
-    let Some(oldest) = oldest else { return Ok(0) };
-    let until = remembered_since(now).min(oldest.created_at + FORGOTTEN_AT_ONCE);
     let tx = db.begin().await?;
-    let gone = Entity::delete_many().filter(Column::CreatedAt.lte(until)).exec(tx.conn()).await?;
+    let gone = Entity::delete_many().filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
     tx.commit().await?;
     Ok(gone.rows_affected)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{event, event_floor, event_log, heard_before};
+use entity::{account, event, event_floor, event_log, heard_before};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -12,24 +12,34 @@ use uuid::Uuid;
 use super::locked;
 use crate::domain::Instant;
 use crate::domain::event::Audience;
+use crate::domain::retention::pass_by;
 use crate::store::convert::Stored as _;
-use crate::store::{Db, StoreError, StoreResult, Tx};
+use crate::store::{StoreError, StoreResult, Tx};
 
-/// When the oldest event of the log happened. One that lies in the future was told by a clock that was ahead, and says
-/// nothing of its age.
+/// Begins a pass that removes old rows, and gives the time that it goes by; a pass of another server that is as young
+/// as that counts for both.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn oldest_event(db: &Db, now: Instant) -> StoreResult<Option<Instant>> {
-    let log = event_log::Entity::find_by_id(1).one(db.reader()).await?;
-    let oldest = event::Entity::find()
-        .select_only()
-        .column(event::Column::OccurredAt)
-        .filter(event::Column::Sequence.gt(log.map_or(0, |log| log.pruned_to)))
-        .filter(event::Column::OccurredAt.lte(now))
-        .order_by_asc(event::Column::Sequence)
-        .limit(1);
-    Ok(oldest.into_tuple().one(db.reader()).await?)
+pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
+    let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
+    let log = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
+    let last = log.passed_by.zip(log.passed_at);
+    let before = match last {
+        Some((passed_by, _)) => Some(passed_by),
+        None => account::Entity::find().order_by_asc(account::Column::Id).one(tx.conn()).await?.map(|m| m.created_at),
+    };
+    let passes_by = pass_by(now, before, last.map(|(_, at)| at));
+    if last.is_none_or(|(passed_by, _)| passed_by != passes_by) {
+        let row = event_log::ActiveModel {
+            id: Set(1),
+            passed_by: Set(Some(passes_by)),
+            passed_at: Set(Some(now)),
+            ..Default::default()
+        };
+        event_log::Entity::update(row).exec(tx.conn()).await?;
+    }
+    Ok(passes_by)
 }
 
 /// How many old events are read at a time.
@@ -51,8 +61,9 @@ fn heard_by((_, _, audience, publisher, account, pack): &Old) -> [Option<Uuid>; 
 }
 
 /// Removes the oldest events, at most `limit`, as far as they happened before an instant, and remembers up to
-/// where; gives how many. One that lies in the future by `now` goes with those after it. What is removed is always the whole of the log up to a place, so that one number
-/// tells whose cursor is too old. The log's one row is locked: one server after the other.
+/// where; gives how many. What is removed is always the whole of the log up to a place, so that one number tells whose
+/// cursor is too old. An event that lies in the future by `now`, because a clock was ahead, goes with those after it.
+/// The log's one row is locked: one server after the other.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
@@ -74,7 +85,7 @@ pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) ->
     let gone = event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
     // Who could hear of what is gone alone can hear of nothing.
     heard_before::Entity::delete_many().filter(heard_before::Column::HeardUntil.lte(end)).exec(tx.conn()).await?;
-    let row = event_log::ActiveModel { id: Set(1), pruned_to: Set(end) };
+    let row = event_log::ActiveModel { id: Set(1), pruned_to: Set(end), ..Default::default() };
     event_log::Entity::update(row).exec(tx.conn()).await?;
     Ok(gone.rows_affected)
 }
