@@ -183,6 +183,12 @@ async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
     Ok(App::build(options).await?)
 }
 
+/// An instant as RFC 3339 writes it, in any of its forms.
+fn instant(text: &str) -> Result<crate::domain::Instant, String> {
+    let wanted = "write an instant such as 2027-01-31T00:00:00Z or 2027-01-31T01:00:00+01:00";
+    crate::domain::instant::parse(text).ok_or_else(|| wanted.to_owned())
+}
+
 /// A failure with what is inside it: whoever types commands has the log anyway.
 fn failed(failure: Failure) -> Trouble {
     match &failure {

@@ -6,7 +6,7 @@ use std::time::Instant as Monotonic;
 use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 use tokio::sync::watch;
 
-use crate::domain::Instant;
+use crate::domain::{Instant, instant};
 
 /// For how long a measured distance is good: three measurements in a row may fail.
 const GOOD_FOR: Duration = Duration::minutes(4);
@@ -164,6 +164,12 @@ impl Clock {
                 (self.uncorrected() - measured.read - self.passed_since(measured)).abs() > STEP
             }
         }
+    }
+
+    /// Whether it stands within the years 1 to 9999, which alone can be written.
+    #[must_use]
+    pub fn is_spellable(&self) -> bool {
+        instant::is_spellable(self.now())
     }
 
     /// Moves a movable clock forward to `to`; a clock that is there already, or past it, stays.

@@ -152,7 +152,7 @@ async fn r04_a_revoked_token_is_unauthenticated() {
 #[tokio::test]
 async fn r04_an_expired_token_is_unauthenticated_from_its_end_on() {
     let app = TestApp::new().await;
-    let input = json!({ "name": "for a day", "role": "SUPPORT", "expiresAt": "2026-11-23T09:00:00Z" });
+    let input = json!({ "name": "for a day", "role": "SUPPORT", "expiresAt": "2026-11-23T09:00:00.000000Z" });
     let secret = app.ok(&app.publisher, "createApiToken", input, "secret").await.text("/secret");
     app.clock_only("2026-11-23T08:59:59.999999Z");
     app.gql(&secret, "{ viewer { role } }", json!(null)).await;

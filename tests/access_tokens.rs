@@ -68,7 +68,7 @@ async fn r01_a_refused_attempt_does_not_spend_the_enrolment_token() {
         (json!({ "name": " ", "role": "ADMINISTRATOR" }), "NAME_REQUIRED"),
         (json!({ "name": "n".repeat(256), "role": "ADMINISTRATOR" }), "NAME_TOO_LONG"),
         (
-            json!({ "name": "first", "role": "ADMINISTRATOR", "expiresAt": "2027-11-22T09:00:00Z" }),
+            json!({ "name": "first", "role": "ADMINISTRATOR", "expiresAt": "2027-11-22T09:00:00.000000Z" }),
             "EXPIRY_NOT_ALLOWED",
         ),
     ] {
@@ -99,14 +99,14 @@ async fn r01_an_enrolment_token_ends_after_seven_days() {
     let input = json!({ "name": "Acme" });
     let made =
         app.ok(&app.publisher, "createManagedAccount", input, "account { id } enrolmentToken enrolmentExpiresAt").await;
-    assert_eq!(made.text("/enrolmentExpiresAt"), "2026-11-29T09:00:00Z");
+    assert_eq!(made.text("/enrolmentExpiresAt"), "2026-11-29T09:00:00.000000Z");
     let (late, _) = app.not_enrolled(&app.publisher, "Late").await;
     app.clock_only("2026-11-29T08:59:59.999999Z");
     app.enrol(&made.text("/enrolmentToken")).await;
     app.clock_only("2026-11-29T09:00:00Z");
     let selection = "account { id } enrolmentToken enrolmentExpiresAt";
     let again = app.ok(&app.publisher, "reissueEnrolmentToken", json!({ "accountId": late }), selection).await;
-    assert_eq!(again.text("/enrolmentExpiresAt"), "2026-12-06T09:00:00Z");
+    assert_eq!(again.text("/enrolmentExpiresAt"), "2026-12-06T09:00:00.000000Z");
     app.clock_only("2026-12-06T09:00:00Z");
     let code = app.denied(&again.text("/enrolmentToken"), "createApiToken", first_token()).await;
     assert_eq!(code, "UNAUTHENTICATED");
@@ -155,7 +155,7 @@ async fn r01_an_enrolment_is_in_both_audit_logs() {
 #[tokio::test]
 async fn r01_a_token_cannot_end_in_the_past() {
     let app = TestApp::new().await;
-    for end in ["2026-11-22T09:00:00Z", "2020-01-01T00:00:00Z"] {
+    for end in ["2026-11-22T09:00:00.000000Z", "2020-01-01T00:00:00.000000Z"] {
         let input = json!({ "name": "over", "role": "SUPPORT", "expiresAt": end });
         let refused = app.refused(&app.publisher, "createApiToken", input).await;
         assert_eq!((refused.code.as_str(), refused.field.as_str()), ("EXPIRY_NOT_IN_FUTURE", "expiresAt"));
@@ -166,7 +166,7 @@ async fn r01_a_token_cannot_end_in_the_past() {
 async fn r01_the_last_unexpiring_administrator_token_cannot_be_revoked() {
     let app = TestApp::new().await;
     let first = current_token(&app, &app.publisher).await;
-    let (ends, _) = own_token(&app, &app.publisher, "ends", "ADMINISTRATOR", Some("2027-01-01T00:00:00Z")).await;
+    let (ends, _) = own_token(&app, &app.publisher, "ends", "ADMINISTRATOR", Some("2027-01-01T00:00:00.000000Z")).await;
     let (standard, _) = own_token(&app, &app.publisher, "standard", "STANDARD_USER", None).await;
     let refused = app.refused(&app.publisher, "revokeApiToken", json!({ "tokenId": first })).await;
     assert_eq!((refused.code.as_str(), refused.field.as_str()), ("LAST_ADMINISTRATOR_TOKEN", "tokenId"));

@@ -62,19 +62,22 @@ async fn r35_a_change_of_zone_moves_no_release_and_lists_those_that_keep_the_old
             (window.text("/window/date"), window.text("/window/timeZone")),
             ((*date).into(), "Europe/Berlin".into())
         );
-        assert!(window.text("/window/startsAt").ends_with("T23:00:00Z"), "{window:#}");
+        assert!(window.text("/window/startsAt").ends_with("T23:00:00.000000Z"), "{window:#}");
     }
     app.reschedule(&releases[1].0, "2026-12-03").await;
     let moved = app.read_release(&releases[1].0, "window { timeZone startsAt }").await;
     assert_eq!(
         moved.at("/window"),
-        &json!({ "timeZone": "Europe/Berlin", "startsAt": "2026-12-02T23:00:00Z" }),
+        &json!({ "timeZone": "Europe/Berlin", "startsAt": "2026-12-02T23:00:00.000000Z" }),
         "the release keeps its zone"
     );
     let new = app.pack_with("New", &["New"]).await;
     let made = app.release_on(&new.id, "2026-12-01").await;
     let window = app.read_release(&made, "window { timeZone startsAt }").await;
-    assert_eq!(window.at("/window"), &json!({ "timeZone": "America/New_York", "startsAt": "2026-12-01T05:00:00Z" }));
+    assert_eq!(
+        window.at("/window"),
+        &json!({ "timeZone": "America/New_York", "startsAt": "2026-12-01T05:00:00.000000Z" })
+    );
 }
 
 #[tokio::test]
@@ -113,7 +116,7 @@ async fn r35_without_a_zone_a_dated_release_is_refused() {
     let release = app.release_on(&pack, "2026-12-01").await;
     assert_eq!(
         app.read_release(&release, "window { startsAt }").await.text("/window/startsAt"),
-        "2026-11-30T15:00:00Z"
+        "2026-11-30T15:00:00.000000Z"
     );
 }
 
@@ -233,7 +236,7 @@ async fn r04_a_managed_account_is_read_as_suspended_by_its_publisher() {
     let read = async || app.gql(&app.publisher, query, json!({ "id": acme.id })).await.at("/managedAccount").clone();
     assert_eq!(read().await, json!({ "status": "ACTIVE", "suspendedAt": null }));
     app.suspend(&acme).await;
-    assert_eq!(read().await, json!({ "status": "SUSPENDED", "suspendedAt": "2026-11-22T09:00:00Z" }));
+    assert_eq!(read().await, json!({ "status": "SUSPENDED", "suspendedAt": "2026-11-22T09:00:00.000000Z" }));
     let suspended = "{ managedAccounts(filter: { status: SUSPENDED }) { edges { node { name } } } }";
     assert_eq!(app.gql(&app.publisher, suspended, json!(null)).await.texts("/managedAccounts", "/name"), ["Acme"]);
     app.reactivate(&acme).await;

@@ -12,7 +12,7 @@ use crate::support::{At, Installed, Managed, Setup, TestApp, instant};
 const COUNTS: &str =
     "adoption { installationCount accountCount frozenCount byVersion { version { number } installationCount } }";
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// The curve of a release or a pack: `(at, [offered, early, automatically, immediately, skipped, failed])`.
 async fn curve(app: &TestApp, id: &str, arguments: &str) -> Vec<(String, [i64; 6])> {
@@ -58,19 +58,20 @@ async fn r27_the_curve_tells_who_applied_early_and_who_was_moved() {
     let made = app.read_release(&release, "createdAt").await.text("/createdAt");
     let expected = [
         (made.as_str(), [3, 0, 0, 0, 0, 0]),
-        ("2026-11-26T16:00:00Z", [3, 1, 0, 0, 0, 0]),
+        ("2026-11-26T16:00:00.000000Z", [3, 1, 0, 0, 0, 0]),
         (OPENS, [3, 1, 1, 0, 1, 0]),
     ];
     assert_eq!(whole, expected.map(|(at, sums)| (at.to_owned(), sums)));
     assert_eq!(curve(&app, &release, "").await.len(), 50, "the default");
 
     // Exact to the microsecond, on both sides of a change.
-    let around = "from: \"2026-11-23T11:59:59.999999Z\", to: \"2026-11-23T12:00:00Z\", points: 2";
+    let around = "from: \"2026-11-23T11:59:59.999999Z\", to: \"2026-11-23T12:00:00.000000Z\", points: 2";
     let around = curve(&app, &release, around).await;
     assert_eq!(around.iter().map(|(_, sums)| sums[1]).collect::<Vec<_>>(), [0, 1]);
     // Sums are those since the beginning of the curve.
-    let late = curve(&app, &release, &format!("from: \"2026-11-24T00:00:00Z\", to: \"{OPENS}\", points: 2")).await;
-    assert_eq!(late, [("2026-11-24T00:00:00Z".into(), [0; 6]), (OPENS.into(), [0, 0, 1, 0, 1, 0])]);
+    let late =
+        curve(&app, &release, &format!("from: \"2026-11-24T00:00:00.000000Z\", to: \"{OPENS}\", points: 2")).await;
+    assert_eq!(late, [("2026-11-24T00:00:00.000000Z".into(), [0; 6]), (OPENS.into(), [0, 0, 1, 0, 1, 0])]);
 
     let counts = app.read_release(&release, COUNTS).await;
     let by_version = json!([
@@ -108,14 +109,14 @@ async fn r25_a_pack_is_told_of_one_year() {
     app.advance_to("2028-01-01T00:00:00Z").await;
     let release = app.update_now(&installed.pack).await;
     app.advance_to("2028-02-01T00:00:00Z").await;
-    for arguments in ["points: 2", "points: 2, from: \"2020-01-01T00:00:00Z\""] {
+    for arguments in ["points: 2", "points: 2, from: \"2020-01-01T00:00:00.000000Z\""] {
         let year = curve(&app, &installed.pack.id, arguments).await;
-        assert_eq!(year[0], ("2027-02-01T00:00:00Z".into(), [0; 6]), "{arguments}");
-        assert_eq!(year[1], ("2028-02-01T00:00:00Z".into(), [3, 0, 0, 3, 0, 0]), "{arguments}");
+        assert_eq!(year[0], ("2027-02-01T00:00:00.000000Z".into(), [0; 6]), "{arguments}");
+        assert_eq!(year[1], ("2028-02-01T00:00:00.000000Z".into(), [3, 0, 0, 3, 0, 0]), "{arguments}");
     }
-    let earlier = "from: \"2026-11-01T00:00:00Z\", to: \"2026-12-01T00:00:00Z\", points: 2";
+    let earlier = "from: \"2026-11-01T00:00:00.000000Z\", to: \"2026-12-01T00:00:00.000000Z\", points: 2";
     assert_eq!(curve(&app, &installed.pack.id, earlier).await[1].1, [3, 0, 0, 3, 0, 0], "an earlier year");
-    let before = "to: \"2026-01-01T00:00:00Z\"";
+    let before = "to: \"2026-01-01T00:00:00.000000Z\"";
     assert!(curve(&app, &release, before).await.is_empty(), "nothing was offered yet");
 }
 
@@ -203,8 +204,8 @@ async fn r49_a_curve_that_can_not_be_drawn_says_what_to_do() {
     for (arguments, says) in [
         ("points: 1", "2 to 200"),
         ("points: 201", "2 to 200"),
-        ("from: \"2026-11-22T08:00:00Z\", to: \"2026-11-22T07:00:00Z\"", "earlier"),
-        ("from: \"2030-01-01T00:00:00Z\"", "earlier"),
+        ("from: \"2026-11-22T08:00:00.000000Z\", to: \"2026-11-22T07:00:00.000000Z\"", "earlier"),
+        ("from: \"2030-01-01T00:00:00.000000Z\"", "earlier"),
     ] {
         let answer = app.gql_raw(Some(&app.publisher), &query(arguments), json!({ "id": installed.pack.id })).await;
         assert_eq!(answer.text("/errors/0/extensions/code"), "BAD_USER_INPUT", "{arguments}");
@@ -212,7 +213,7 @@ async fn r49_a_curve_that_can_not_be_drawn_says_what_to_do() {
     }
     // A client's clock may be a little ahead.
     app.update_now(&installed.pack).await;
-    let ahead = curve(&app, &installed.pack.id, "to: \"2030-01-01T00:00:00Z\", points: 200").await;
+    let ahead = curve(&app, &installed.pack.id, "to: \"2030-01-01T00:00:00.000000Z\", points: 200").await;
     assert_eq!((ahead.len(), ahead[199].0.as_str()), (200, crate::support::START));
 }
 

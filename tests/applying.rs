@@ -6,7 +6,7 @@ use crate::support::{At, Installed, Managed, Setup, TestApp, accepted, refusal};
 use crate::support_more::{Mark, all_rows, assert_same_rows, code_of, refusal_of};
 
 /// When the window of 2026-12-01 opens in Berlin.
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// Orders, installed by Acme and Globex, with a release in its testing period: (…, the release).
 async fn testing() -> (TestApp, Managed, Managed, Installed, String) {
@@ -29,9 +29,9 @@ async fn r26_an_account_that_has_the_pack_applies_early() {
     let expected = json!({
         "errors": [], "alreadyApplied": false,
         "update": {
-            "id": update, "state": "APPLIED", "how": "EARLY", "settledAt": "2026-11-22T09:00:00Z", "skipReason": null,
+            "id": update, "state": "APPLIED", "how": "EARLY", "settledAt": "2026-11-22T09:00:00.000000Z", "skipReason": null,
             "fromVersion": { "number": 1 }, "toVersion": { "number": 2 }, "appliedBy": { "kind": "API_TOKEN", "name": "first" },
-            "installation": { "version": { "number": 2 }, "movedAt": "2026-11-22T09:00:00Z", "pendingUpdate": null },
+            "installation": { "version": { "number": 2 }, "movedAt": "2026-11-22T09:00:00.000000Z", "pendingUpdate": null },
         },
     });
     assert_eq!(payload, expected);

@@ -82,7 +82,7 @@ async fn r51_filters_narrow_alone_and_together() {
     let own = "{ viewer { token { id } account { id } } }";
     let token = app.gql(&app.publisher, own, json!(null)).await.text("/viewer/token/id");
     let of_acme = app.gql(&acme.token, own, json!(null)).await;
-    let (from, to) = (json!("2026-11-23T23:00:00Z"), json!("2026-11-25T09:00:00Z"));
+    let (from, to) = (json!("2026-11-23T23:00:00.000000Z"), json!("2026-11-25T09:00:00.000000Z"));
     let actions = json!(["releaseIntegrationPack", "scheduler.applyUpdate", "createManagedAccount"]);
     let installation = &installed.installations[0];
     let publisher = [

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{At as _, TestApp, refusal};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 #[tokio::test]
 async fn r30_canceling_moves_early_appliers_back() {
@@ -22,18 +22,18 @@ async fn r30_canceling_moves_early_appliers_back() {
     let back = app.updates(&acme, &world.installations[0]).await.remove(0);
     assert_eq!(
         (back.text("/state"), back.text("/how"), back.text("/settledAt")),
-        ("WITHDRAWN".into(), "CANCELED_BACK".into(), "2026-11-22T10:00:00Z".into())
+        ("WITHDRAWN".into(), "CANCELED_BACK".into(), "2026-11-22T10:00:00.000000Z".into())
     );
     let withdrawn = app.updates(&globex, &world.installations[1]).await.remove(0);
     assert_eq!((withdrawn.text("/state"), withdrawn.at("/how")), ("WITHDRAWN".into(), &json!(null)));
     let moved = app.read_installation(&acme, &world.installations[0], "movedAt").await;
-    assert_eq!(moved.text("/movedAt"), "2026-11-22T10:00:00Z");
+    assert_eq!(moved.text("/movedAt"), "2026-11-22T10:00:00.000000Z");
     let read = app
         .read_release(&release, "state endedAt startedAt testingPeriod { endsAt isOpen } progress { total withdrawn }")
         .await;
     let expected = json!({
-        "state": "CANCELED", "endedAt": "2026-11-22T10:00:00Z", "startedAt": null,
-        "testingPeriod": { "endsAt": "2026-11-22T10:00:00Z", "isOpen": false }, "progress": { "total": 2, "withdrawn": 2 },
+        "state": "CANCELED", "endedAt": "2026-11-22T10:00:00.000000Z", "startedAt": null,
+        "testingPeriod": { "endsAt": "2026-11-22T10:00:00.000000Z", "isOpen": false }, "progress": { "total": 2, "withdrawn": 2 },
     });
     assert_eq!(read, expected);
     let before = app.world().await;

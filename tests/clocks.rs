@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::{Ask, At as _, Server, Setup, TestApp, immediately, instant};
 use crate::support_more::{events_after, tables};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// A clock to go by, which can be out of reach.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{At as _, Installed, Managed, TestApp, immediately, refusal};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// A dated re-release whose window is open by the clock, while no scheduler has run since.
 async fn opened(app: &TestApp) -> (Managed, Installed, String) {

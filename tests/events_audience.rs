@@ -78,7 +78,7 @@ async fn r50_a_managed_account_hears_of_releases_of_packs_that_it_has_installed_
     for items in [&to_acme, &to_publisher] {
         assert_eq!(
             items[0].at("/window"),
-            &json!({ "date": "2026-12-01", "startsAt": "2026-11-30T23:00:00Z" }),
+            &json!({ "date": "2026-12-01", "startsAt": "2026-11-30T23:00:00.000000Z" }),
             "as it was then"
         );
         assert_eq!(
@@ -282,7 +282,7 @@ async fn r49_a_subscription_ends_when_its_account_is_suspended_or_its_token_expi
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
-    let input = json!({ "name": "for an hour", "role": "SUPPORT", "expiresAt": "2026-11-22T10:00:00Z" });
+    let input = json!({ "name": "for an hour", "role": "SUPPORT", "expiresAt": "2026-11-22T10:00:00.000000Z" });
     let expiring = app.ok(&acme.token, "createApiToken", input, "secret").await.text("/secret");
     let cursor = app.cursor(&acme.token).await;
     app.update_now(&installed.pack).await;

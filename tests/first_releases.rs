@@ -139,7 +139,7 @@ async fn r23_an_immediate_first_release_is_current_at_once() {
             "state schedule startedAt endedAt testingPeriod { isOpen } window { date } progress { total percent }",
         )
         .await;
-    let now = app.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let now = app.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let expected = json!({
         "state": "SUCCEEDED", "schedule": "IMMEDIATELY", "startedAt": now, "endedAt": now, "testingPeriod": null, "window": null,
         "progress": { "total": 0, "percent": 100.0 },
@@ -244,7 +244,8 @@ async fn r30_an_immediate_release_comes_after_a_first_one_whose_window_has_opene
     let started_and_ended = ["RELEASE_STARTED", "RELEASE_COMPLETED", "RELEASE_STARTED", "RELEASE_COMPLETED"];
     assert_eq!(mark.kinds(&app).await, started_and_ended);
     let read = app.read_release(&first, "state startedAt window { late }").await;
-    let expected = json!({ "state": "SUCCEEDED", "startedAt": "2026-11-30T23:00:00Z", "window": { "late": false } });
+    let expected =
+        json!({ "state": "SUCCEEDED", "startedAt": "2026-11-30T23:00:00.000000Z", "window": { "late": false } });
     assert_eq!(read, expected);
     assert_eq!(app.read_release(&second, "previousVersion { number }").await.int("/previousVersion/number"), 1);
 }

@@ -131,7 +131,7 @@ async fn texts_arrive_as_they_were_meant() {
 async fn what_is_refused_while_it_is_executed_is_told_where_the_client_wrote_it() {
     let app = TestApp::new().await;
     let document = "# a comment\nquery Q(\"described\" $a: Int = 1) {\n  viewer { account { id } }
-   b: integrationPacks(first: 0) { totalCount }\n  c: integrationPacks(first: $a) { totalCount } }";
+   b: integrationPacks(first: -1) { totalCount }\n  c: integrationPacks(first: $a) { totalCount } }";
     for _ in 0..2 {
         // The second time from memory.
         let answer = app.gql_raw(Some(&app.publisher), document, json!({})).await;

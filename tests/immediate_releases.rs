@@ -26,7 +26,7 @@ async fn r25_every_installation_moves_at_once() {
     for (account, installation) in [&acme, &globex].into_iter().zip(&world.installations) {
         let read =
             app.read_installation(account, installation, "version { number } movedAt pendingUpdate { id }").await;
-        let now = app.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let now = app.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         assert_eq!(read, json!({ "version": { "number": 2 }, "movedAt": now, "pendingUpdate": null }));
         let updates = app.updates(account, installation).await;
         assert_eq!(updates.len(), 1, "the first release was none for it");

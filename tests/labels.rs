@@ -1,69 +1,101 @@
 //! Version labels and creation times, as pure rules (R6, R7), and what may be shareable (R11).
 
 use chrono::Duration;
-use packwright::domain::packaged_component::{
-    ComponentType, PackageFault, check_shareable, creation_time, next_label, numeric_label,
-};
+use packwright::domain::label::{Numeric, Whole, next_label};
+use packwright::domain::packaged_component::{ComponentType, PackageFault, check_shareable, creation_time};
 use proptest::prelude::*;
 
 use crate::support::instant;
 
+fn whole(digits: &str) -> Whole {
+    Whole::parse(digits).unwrap()
+}
+
+fn numeric(label: &str) -> Option<String> {
+    Numeric::parse(label).map(|numeric| numeric.whole.as_str().to_owned())
+}
+
 #[test]
 fn r06_numeric_is_digits_or_digits_a_dot_and_digits() {
     for (label, whole) in [
-        ("7", 7),
-        ("7.3", 7),
-        ("1.0", 1),
-        ("0", 0),
-        ("0.0", 0),
-        ("007", 7),
-        ("12.34", 12),
-        ("1.999999999999999999999", 1),
+        ("7", "7"),
+        ("7.3", "7"),
+        ("1.0", "1"),
+        ("0", "0"),
+        ("0.0", "0"),
+        ("007", "7"),
+        ("12.34", "12"),
+        ("1.999999999999999999999", "1"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("18446744073709551616.1", "18446744073709551616"),
+        ("5.0\u{200b}", "5"),
     ] {
-        assert_eq!(numeric_label(label), Some(whole), "{label:?}");
+        assert_eq!(numeric(label).as_deref(), Some(whole), "{label:?}");
     }
 }
 
 #[test]
 fn r06_all_else_is_not_numeric() {
     for label in [
-        "", ".", "1.", ".1", "1.2.3", "v1", "1.0-beta", "-1", "+1", " 1", "1 ", "1,0", "1.0.", "١", "1.x", "0x10",
+        "", ".", "1.", ".1", "1.2.3", "v1", "1.0-beta", "-1", "+1", "1 0", "1. 0", "1,0", "1.0.", "١", "1.x", "0x10",
         "1e3", "½",
     ] {
-        assert_eq!(numeric_label(label), None, "{label:?}");
+        assert_eq!(numeric(label), None, "{label:?}");
     }
 }
 
 #[test]
-fn r06_a_number_too_large_to_count_on_from_is_not_numeric() {
-    assert_eq!(numeric_label("18446744073709551614"), Some(u64::MAX - 1));
-    for label in ["18446744073709551615", "18446744073709551616", &"9".repeat(64)] {
-        assert_eq!(numeric_label(label), None, "{label:?}");
+fn r06_the_next_label_is_the_next_whole_number_however_many_digits() {
+    for (highest, next) in [
+        ("0", "1.0"),
+        ("7", "8.0"),
+        ("9", "10.0"),
+        ("199", "200.0"),
+        ("999", "1000.0"),
+        ("9223372036854775807", "9223372036854775808.0"),
+        ("18446744073709551615", "18446744073709551616.0"),
+        ("099", "100.0"),
+    ] {
+        assert_eq!(next_label(&whole(highest)).as_deref(), Some(next));
     }
+    assert_eq!(next_label(&Whole::default()).as_deref(), Some("1.0"));
+    let longest = "9".repeat(61) + "8";
+    assert_eq!(next_label(&whole(&longest)), Some("9".repeat(62) + ".0"), "64 characters");
+    assert_eq!(next_label(&whole(&"9".repeat(62))), None, "65 characters");
+    assert_eq!(next_label(&whole(&"1".repeat(64))), None);
 }
 
 #[test]
-fn r06_the_next_label_is_the_next_whole_number() {
-    assert_eq!(next_label(None), "1.0");
-    assert_eq!(next_label(Some(0)), "1.0");
-    assert_eq!(next_label(numeric_label("7")), "8.0");
-    assert_eq!(next_label(numeric_label("7.3")), "8.0");
-    assert_eq!(next_label(Some(u64::MAX - 1)), "18446744073709551615.0");
+fn r34_labels_are_compared_as_versions_are_read() {
+    let rising = ["0.9", "1", "1.9", "1.10", "2.0", "9.99", "10.0", "9223372036854775808", "18446744073709551616.1"];
+    let rising = rising.map(|label| Numeric::parse(label).unwrap());
+    assert!(rising.is_sorted_by(|a, b| a < b));
+    assert!(rising.is_sorted_by_key(Numeric::sort_key), "as a database orders them");
+    assert_eq!(Numeric::parse("7"), Numeric::parse("007.0"));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn r06_the_next_label_is_numeric_and_higher(highest in 0..u64::MAX - 1) {
-        let next = next_label(Some(highest));
-        prop_assert_eq!(numeric_label(&next), (highest + 1 < u64::MAX).then_some(highest + 1));
-        prop_assert!(next.chars().count() <= 64);
+    fn r06_the_next_label_is_numeric_and_one_higher(highest in any::<u64>()) {
+        let next = next_label(&whole(&highest.to_string())).unwrap();
+        prop_assert_eq!(numeric(&next), Some((u128::from(highest) + 1).to_string()));
+        let before = format!("{highest}.999");
+        prop_assert!(Numeric::parse(&next) > Numeric::parse(&before));
+    }
+
+    #[test]
+    fn r06_numbers_are_ordered_as_numbers(a in any::<u64>(), b in any::<u64>()) {
+        prop_assert_eq!(whole(&a.to_string()).cmp(&whole(&format!("00{b}"))), a.cmp(&b));
+        let key = |label: String| Numeric::parse(&label).map(|numeric| numeric.sort_key());
+        let (c, d) = (b % 97, a % 97);
+        prop_assert_eq!(key(format!("{a}.{c}")).cmp(&key(format!("{b}.{d}"))), (a, c).cmp(&(b, d)));
     }
 
     #[test]
     fn r06_no_text_makes_it_panic(label in ".{0,70}") {
-        let _ = numeric_label(&label);
+        let _ = Numeric::parse(&label);
     }
 
     #[test]

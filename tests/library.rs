@@ -309,7 +309,7 @@ async fn r53_the_library_is_in_pages_by_name() {
         assert_eq!(names(json!({ "search": "Z" })).await.texts("/processLibrary", "/name"), ["Zebra", "zinc"]);
         assert!(names(json!({ "search": "%" })).await.nodes("/processLibrary").is_empty());
         for bad in
-            [json!({ "first": 0 }), json!({ "first": 101 }), json!({ "search": "a\u{0}" }), json!({ "after": "x" })]
+            [json!({ "first": -1 }), json!({ "first": 101 }), json!({ "search": "a\u{0}" }), json!({ "after": "x" })]
         {
             assert_eq!(app.error_code(Some(token), query, bad).await, "BAD_USER_INPUT");
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{At as _, Setup, TestApp, immediately};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// Lets the window open right after the next call has looked whether it is open.
 fn open_in_the_middle(app: &TestApp) {

@@ -54,8 +54,8 @@ async fn r42_newer_data_moves_a_pending_window_within_a_day_tells_it_and_remembe
     bring(&data, "2999b", "<+03>-3");
     app.advance_to("2026-11-24T09:00:00Z").await;
     let (old, new) = (
-        the("2026-12-01", "2026-11-30T23:00:00Z", "2026-12-01T00:00:00Z"),
-        the("2026-12-01", "2026-11-30T21:00:00Z", "2026-11-30T22:00:00Z"),
+        the("2026-12-01", "2026-11-30T23:00:00.000000Z", "2026-12-01T00:00:00.000000Z"),
+        the("2026-12-01", "2026-11-30T21:00:00.000000Z", "2026-11-30T22:00:00.000000Z"),
     );
     assert_eq!(window(&app, &release).await, new);
     assert_eq!(mark.kinds(&app).await, ["WINDOW_MOVED"]);
@@ -96,7 +96,7 @@ async fn r42_pending_windows_are_computed_anew_at_the_start() {
     bring(&data, "2999b", "<+03>-3");
     let started = app.another_server_with_zones(data.zones()).await;
     started.scheduler.tick().await.unwrap();
-    assert_eq!(window(&app, &release).await.1, "2026-11-30T21:00:00Z");
+    assert_eq!(window(&app, &release).await.1, "2026-11-30T21:00:00.000000Z");
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn r42_a_window_that_has_opened_is_not_moved() {
     assert_eq!(app.release_state(&release).await, "SUCCEEDED", "everybody reads it so, before any scheduler came");
     app.tick().await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
-    assert_eq!(window(&app, &release).await.1, "2026-11-30T23:00:00Z");
+    assert_eq!(window(&app, &release).await.1, "2026-11-30T23:00:00.000000Z");
 }
 
 #[tokio::test]
@@ -141,13 +141,13 @@ async fn r42_a_day_that_newer_data_takes_away_rolls_forward_to_the_next_day() {
     let app = app_with(data.zones()).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
-    assert_eq!(window(&app, &release).await.1, "2026-12-01T10:00:00Z");
+    assert_eq!(window(&app, &release).await.1, "2026-12-01T10:00:00.000000Z");
     // At the end of November the zone goes over the date line.
     let table = [("1970-01-01T00:00:00Z", -10), ("2026-12-01T10:00:00Z", 14)];
     data.changing_zone("Europe/Berlin", &table, "<+14>-14");
     data.write("+VERSION", b"2999b");
     app.advance_to("2026-11-24T09:00:00Z").await;
-    let rolled = the("2026-12-02", "2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z");
+    let rolled = the("2026-12-02", "2026-12-01T10:00:00.000000Z", "2026-12-01T11:00:00.000000Z");
     assert_eq!(window(&app, &release).await, rolled, "to its first instant");
     app.advance_to("2026-12-01T10:00:00Z").await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
@@ -174,8 +174,8 @@ async fn r42_servers_with_different_data_do_not_move_a_window_to_and_fro() {
         }
         other.scheduler.tick().await.unwrap();
         app.tick().await;
-        assert_eq!(window(&app, &moved).await.1, "2026-11-30T21:00:00Z", "day {day}");
-        assert_eq!(window(&app, &kept).await.1, "2026-11-30T15:00:00Z", "day {day}");
+        assert_eq!(window(&app, &moved).await.1, "2026-11-30T21:00:00.000000Z", "day {day}");
+        assert_eq!(window(&app, &kept).await.1, "2026-11-30T15:00:00.000000Z", "day {day}");
     }
     assert_eq!(mark.kinds(&app).await, ["WINDOW_MOVED"]);
 }
@@ -189,10 +189,10 @@ async fn r42_a_release_that_a_server_with_older_data_makes_is_moved_within_a_min
     other.scheduler.tick().await.unwrap();
     let pack = app.pack_with("Orders", &["Import"]).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
-    assert_eq!(window(&app, &release).await.1, "2026-11-30T23:00:00Z");
+    assert_eq!(window(&app, &release).await.1, "2026-11-30T23:00:00.000000Z");
     app.clock.advance_to(app.now() + chrono::Duration::minutes(1));
     other.scheduler.tick().await.unwrap();
-    assert_eq!(window(&app, &release).await.1, "2026-11-30T21:00:00Z");
+    assert_eq!(window(&app, &release).await.1, "2026-11-30T21:00:00.000000Z");
 }
 
 #[tokio::test]
@@ -212,9 +212,13 @@ async fn r42_the_command_line_computes_windows_anew_when_told_to() {
     assert_eq!(looked().await, Recomputed { seen: 2, moved: 2 });
     assert_eq!(looked().await, Recomputed::default(), "there is nothing more to do");
     for release in &releases[..2] {
-        assert_eq!(window(&app, release).await.1, "2026-11-30T21:00:00Z");
+        assert_eq!(window(&app, release).await.1, "2026-11-30T21:00:00.000000Z");
     }
-    assert_eq!(window(&app, &releases[2]).await.1, "2026-11-30T23:00:00Z", "a canceled release keeps its window");
+    assert_eq!(
+        window(&app, &releases[2]).await.1,
+        "2026-11-30T23:00:00.000000Z",
+        "a canceled release keeps its window"
+    );
     let actions: Vec<_> = seen.since(&app, &app.publisher).await.iter().map(|entry| entry.text("/action")).collect();
     assert_eq!(actions, ["commandLine.moveWindow"; 2]);
 }
@@ -230,7 +234,7 @@ async fn r42_a_zone_that_newer_data_has_no_longer_leaves_its_window_as_it_is() {
     std::fs::remove_file(data.path().join("Test/Island")).unwrap();
     bring(&data, "2999b", "<+03>-3");
     app.advance_to("2026-11-24T09:00:00Z").await;
-    assert_eq!(window(&app, &release).await.1, "2026-12-01T10:00:00Z");
+    assert_eq!(window(&app, &release).await.1, "2026-12-01T10:00:00.000000Z");
     app.advance_to("2026-12-01T10:00:00Z").await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
 }

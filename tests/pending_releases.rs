@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{At as _, TestApp, refusal};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// The three commands with their inputs.
 fn commands(release: &str) -> [(&'static str, Value); 3] {
@@ -26,8 +26,8 @@ async fn r30_a_pending_release_can_be_moved_to_another_date() {
     let moved = app.ok(&app.publisher, "rescheduleRelease", input, selection).await;
     let expected = json!({
         "state": "SCHEDULED", "version": { "number": 2 },
-        "window": { "date": "2026-12-24", "timeZone": "Europe/Berlin", "startsAt": "2026-12-23T23:00:00Z", "endsAt": "2026-12-24T00:00:00Z" },
-        "testingPeriod": { "startsAt": "2026-11-22T09:00:00Z", "endsAt": "2026-12-23T23:00:00Z", "isOpen": true },
+        "window": { "date": "2026-12-24", "timeZone": "Europe/Berlin", "startsAt": "2026-12-23T23:00:00.000000Z", "endsAt": "2026-12-24T00:00:00.000000Z" },
+        "testingPeriod": { "startsAt": "2026-11-22T09:00:00.000000Z", "endsAt": "2026-12-23T23:00:00.000000Z", "isOpen": true },
     });
     assert_eq!(moved.at("/release"), &expected);
     app.advance_to(OPENS).await;
@@ -76,7 +76,7 @@ async fn r30_a_pending_release_can_be_promoted_to_now() {
     app.advance_by(3600).await;
     app.promote(&release).await;
     let selection = "state schedule promotedAt startedAt endedAt testingPeriod { endsAt isOpen } window { date late } progress { applied appliedEarly }";
-    let now = "2026-11-22T10:00:00Z";
+    let now = "2026-11-22T10:00:00.000000Z";
     let expected = json!({
         "state": "SUCCEEDED", "schedule": "RELEASE_ON_SPECIFIED_DATE", "promotedAt": now, "startedAt": now, "endedAt": now,
         "testingPeriod": { "endsAt": now, "isOpen": false }, "window": { "date": "2026-12-01", "late": false },

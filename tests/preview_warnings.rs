@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use packwright::domain::id::{ComponentId, ComponentVersionId};
 use packwright::domain::packaged_component::{ExtensibilitySetting, ManifestEntry};
-use packwright::domain::preview::{MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings};
+use packwright::domain::preview::{
+    GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings,
+};
 use uuid::Uuid;
 
 fn setting(name: &str, extensible: bool, uses_default: bool) -> ExtensibilitySetting {
@@ -88,11 +90,48 @@ fn r34_each_warning_stands_for_itself() {
     ]
     .into();
     let none = BTreeMap::new();
-    let fine = PreviewFacts { components: 2, manifests: &none, has_contact: true, is_shared: true };
+    let fine = PreviewFacts { components: 2, manifests: &none, has_contact: true, is_shared: true, rows: &[] };
     assert_eq!(warnings(&fine), vec![]);
     assert_eq!(warnings(&PreviewFacts { components: 1, ..fine.clone() }), vec![Warning::SingleComponentPack]);
     assert_eq!(warnings(&PreviewFacts { has_contact: false, ..fine.clone() }), vec![Warning::NoSupportContact]);
     assert_eq!(warnings(&PreviewFacts { is_shared: false, ..fine.clone() }), vec![Warning::NotSharedWithAnyone]);
     let found = warnings(&PreviewFacts { manifests: &differing, ..fine });
     assert!(matches!(found.as_slice(), [Warning::ExtensibilityMismatch(m)] if m.len() == 1), "{found:?}");
+}
+
+/// A row by its labels, each with its version: what it would take, what is in force, the highest unreleased one.
+fn row(next: &str, in_force: Option<&str>, unreleased: bool) -> LabelledRow {
+    let version = |id, label: &str| Labelled { id: ComponentVersionId(Uuid::from_u128(id)), label: label.into() };
+    LabelledRow {
+        component_id: ComponentId(Uuid::from_u128(9)),
+        next: version(1, next),
+        in_force: in_force.map(|label| version(2, label)),
+        higher_unreleased: unreleased.then(|| ComponentVersionId(Uuid::from_u128(3))),
+    }
+}
+
+#[test]
+fn r34_a_label_goes_back_by_number_alone() {
+    let found = |row: LabelledRow| {
+        let none = BTreeMap::new();
+        let rows = [row];
+        let facts = PreviewFacts { components: 2, manifests: &none, has_contact: true, is_shared: true, rows: &rows };
+        match warnings(&facts).as_slice() {
+            [] => None,
+            [Warning::LabelGoesBack(back)] => match back.as_slice() {
+                [GoesBack { higher, .. }] => Some(higher.0.as_u128()),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(found(row("1.9", Some("3.0"), false)), Some(2));
+    assert_eq!(found(row("1.9", Some("3.0"), true)), Some(2), "the one in force comes first");
+    assert_eq!(found(row("1.9", Some("1.8"), true)), Some(3));
+    assert_eq!(found(row("1.9", None, true)), Some(3));
+    for (next, in_force) in
+        [("1.10", "1.9"), ("7", "7.0"), ("3.0", "3.0"), ("beta", "3.0"), ("1.0", "v2"), ("2.0", "1.99")]
+    {
+        assert_eq!(found(row(next, Some(in_force), false)), None, "{next} after {in_force}");
+    }
 }

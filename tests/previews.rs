@@ -120,7 +120,7 @@ async fn r34_the_window_of_a_date_and_what_it_would_supersede() {
     let installed = app.installed_pack("Orders", &[&acme]).await;
     app.something_new(&installed.pack).await;
     let dated = preview(&app, &installed.pack.id, json!({ "onDate": "2026-12-01" })).await;
-    let window = json!({ "date": "2026-12-01", "timeZone": "Europe/Berlin", "startsAt": "2026-11-30T23:00:00Z", "endsAt": "2026-12-01T00:00:00Z" });
+    let window = json!({ "date": "2026-12-01", "timeZone": "Europe/Berlin", "startsAt": "2026-11-30T23:00:00.000000Z", "endsAt": "2026-12-01T00:00:00.000000Z" });
     assert_eq!(
         (dated.at("/window"), dated.at("/supersedes"), dated.at("/refusals")),
         (&window, &json!(null), &json!([]))
@@ -258,4 +258,79 @@ async fn r34_a_preview_is_its_publishers_alone() {
     assert_eq!(app.error_code(Some(&acme.token), query, json!({ "id": pack.id })).await, "FORBIDDEN");
     let support = app.token(&app.publisher, "SUPPORT").await;
     app.gql(&support, query, json!({ "id": pack.id })).await;
+}
+
+const LABELS: &str = "warnings { code message labels { component { id } next { id version } higher { id version } } }";
+
+/// What LABEL_GOES_BACK lists: (component, next, higher) by label.
+async fn going_back(app: &TestApp, pack: &str) -> Vec<(String, String, String)> {
+    let query = format!("query($id: ID!) {{ releasePreview(packId: $id) {{ {LABELS} }} }}");
+    let answer = app.gql(&app.publisher, &query, json!({ "id": pack })).await;
+    let warnings = answer.list("/releasePreview/warnings");
+    let back: Vec<_> = warnings.iter().filter(|warning| warning.text("/code") == "LABEL_GOES_BACK").collect();
+    assert!(back.len() < 2 && back.iter().all(|warning| !warning.list("/labels").is_empty()), "{warnings:?}");
+    let rest = warnings.iter().filter(|warning| warning.text("/code") != "LABEL_GOES_BACK");
+    assert!(rest.into_iter().all(|warning| warning.list("/labels").is_empty()));
+    let rows = back.iter().flat_map(|warning| warning.list("/labels"));
+    rows.map(|row| (row.text("/component/id"), row.text("/next/version"), row.text("/higher/version"))).collect()
+}
+
+fn goes_back(component: &str, next: &str, higher: &str) -> Vec<(String, String, String)> {
+    vec![(component.to_owned(), next.to_owned(), higher.to_owned())]
+}
+
+#[tokio::test]
+async fn r34_a_late_fix_of_an_old_line_is_warned_of() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import", "Export"]).await;
+    let import = &pack.components[0];
+    let package = async |label: &str| app.package_with(import, json!({ "version": label })).await;
+    package("3.0").await;
+    assert_eq!(going_back(&app, &pack.id).await, vec![]);
+    app.release_now(&pack.id).await;
+    package("1.9").await;
+    assert_eq!(going_back(&app, &pack.id).await, goes_back(import, "1.9", "3.0"), "lower than the one in force");
+    package("v4").await;
+    assert_eq!(going_back(&app, &pack.id).await, vec![], "a label without a number has no order");
+    package("5.0").await;
+    package("3.10").await;
+    assert_eq!(going_back(&app, &pack.id).await, goes_back(import, "3.10", "5.0"), "lower than an unreleased one");
+    app.release_now(&pack.id).await;
+    package("3.11").await;
+    assert_eq!(going_back(&app, &pack.id).await, goes_back(import, "3.11", "5.0"), "which still waits");
+}
+
+#[tokio::test]
+async fn r34_only_what_the_row_could_take_is_higher() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let import = &pack.components[0];
+    app.package_with(import, json!({ "version": "8.0", "shareable": false })).await;
+    let deleted = app.package_with(import, json!({ "version": "9.0" })).await;
+    app.package_with(import, json!({ "version": "2.0" })).await;
+    app.delete_package(&deleted.id).await;
+    assert_eq!(going_back(&app, &pack.id).await, vec![]);
+    app.restore_package(&deleted.id).await;
+    assert_eq!(going_back(&app, &pack.id).await, goes_back(import, "2.0", "9.0"));
+    // Once the pack had it, going back behind it is said once: when it is in force.
+    app.pin(&pack.id, import, &deleted.id).await;
+    app.release_now(&pack.id).await;
+    app.pin(&pack.id, import, &pack.packages[0].id).await;
+    assert_eq!(going_back(&app, &pack.id).await, goes_back(import, "1.0", "9.0"), "the way back (R32) is a warning");
+    app.release_now(&pack.id).await;
+    let other = app.pack("Invoices").await;
+    app.add(&other, &[import]).await;
+    assert_eq!(going_back(&app, &other).await, goes_back(import, "2.0", "9.0"), "another pack never had it");
+}
+
+#[tokio::test]
+async fn r34_what_a_pending_release_brings_is_in_force() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let installed = app.installed_pack("Orders", &[&acme]).await;
+    let import = &installed.pack.components[0];
+    app.package_with(import, json!({ "version": "4.0" })).await;
+    app.release_on(&installed.pack.id, "2026-12-01").await;
+    app.package_with(import, json!({ "version": "3.0" })).await;
+    assert_eq!(going_back(&app, &installed.pack.id).await, goes_back(import, "3.0", "4.0"));
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{At as _, TestApp, immediately, on_date};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// How many of the payloads were accepted, and the codes of the others.
 fn outcome<const N: usize>(payloads: [Value; N]) -> (usize, Vec<String>) {
@@ -106,7 +106,7 @@ async fn r29_an_immediate_release_supersedes_the_pending_one_and_moves_everybody
     let superseded = app.read_release(&pending, "state supersededBy { id } startedAt testingPeriod { endsAt isOpen } progress { total applied appliedEarly withdrawn offered }").await;
     let expected = json!({
         "state": "SUPERSEDED", "supersededBy": { "id": release }, "startedAt": null,
-        "testingPeriod": { "endsAt": "2026-11-22T10:00:00Z", "isOpen": false },
+        "testingPeriod": { "endsAt": "2026-11-22T10:00:00.000000Z", "isOpen": false },
         "progress": { "total": 2, "applied": 1, "appliedEarly": 1, "withdrawn": 1, "offered": 0 },
     });
     assert_eq!(superseded, expected);

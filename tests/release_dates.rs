@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::{At as _, Setup, TestApp, on_date};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
-const CLOSES: &str = "2026-12-01T00:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
+const CLOSES: &str = "2026-12-01T00:00:00.000000Z";
 
 async fn at(start: &'static str, time_zone: &'static str) -> TestApp {
     TestApp::with(Setup { start, time_zone: Some(time_zone), ..Setup::default() }).await
@@ -28,7 +28,7 @@ async fn r35_without_a_zone_a_dated_release_is_refused() {
     app.ok(&app.publisher, "updateAccount", json!({ "timeZone": "Asia/Tokyo" }), "account { id }").await;
     let release = app.update_on(&pack, "2026-12-01").await;
     let window = app.read_release(&release, "window { timeZone startsAt }").await;
-    assert_eq!(window.at("/window"), &json!({ "timeZone": "Asia/Tokyo", "startsAt": "2026-11-30T15:00:00Z" }));
+    assert_eq!(window.at("/window"), &json!({ "timeZone": "Asia/Tokyo", "startsAt": "2026-11-30T15:00:00.000000Z" }));
 }
 
 #[tokio::test]
@@ -58,13 +58,13 @@ async fn r35_a_release_keeps_the_zone_of_its_call() {
     app.reschedule(&later, "2026-12-03").await;
     assert_eq!(
         window(&later).await,
-        json!({ "date": "2026-12-03", "timeZone": "Europe/Berlin", "startsAt": "2026-12-02T23:00:00Z" })
+        json!({ "date": "2026-12-03", "timeZone": "Europe/Berlin", "startsAt": "2026-12-02T23:00:00.000000Z" })
     );
     app.cancel(&later).await;
     let new = app.release_on(&orders.id, "2026-12-02").await;
     assert_eq!(
         window(&new).await,
-        json!({ "date": "2026-12-02", "timeZone": "Asia/Tokyo", "startsAt": "2026-12-01T15:00:00Z" })
+        json!({ "date": "2026-12-02", "timeZone": "Asia/Tokyo", "startsAt": "2026-12-01T15:00:00.000000Z" })
     );
     let back = app
         .ok(&app.publisher, "updateAccount", json!({ "timeZone": "Europe/Berlin" }), "releasesKeepingTimeZone { id }")
@@ -75,9 +75,27 @@ async fn r35_a_release_keeps_the_zone_of_its_call() {
 #[tokio::test]
 async fn r36_a_release_opens_and_closes_as_its_zone_does() {
     let cases = [
-        ("2027-04-01T00:00:00Z", "Africa/Cairo", "2027-04-30", "2027-04-29T22:00:00Z", "2027-04-29T23:00:00Z"),
-        ("2027-11-01T00:00:00Z", "America/Havana", "2027-11-07", "2027-11-07T04:00:00Z", "2027-11-07T06:00:00Z"),
-        ("2026-12-01T00:00:00Z", "Pacific/Kiritimati", "2027-01-01", "2026-12-31T10:00:00Z", "2026-12-31T11:00:00Z"),
+        (
+            "2027-04-01T00:00:00.000000Z",
+            "Africa/Cairo",
+            "2027-04-30",
+            "2027-04-29T22:00:00.000000Z",
+            "2027-04-29T23:00:00.000000Z",
+        ),
+        (
+            "2027-11-01T00:00:00.000000Z",
+            "America/Havana",
+            "2027-11-07",
+            "2027-11-07T04:00:00.000000Z",
+            "2027-11-07T06:00:00.000000Z",
+        ),
+        (
+            "2026-12-01T00:00:00.000000Z",
+            "Pacific/Kiritimati",
+            "2027-01-01",
+            "2026-12-31T10:00:00.000000Z",
+            "2026-12-31T11:00:00.000000Z",
+        ),
     ];
     for (start, zone, date, opens, closes) in cases {
         let app = at(start, zone).await;
@@ -93,7 +111,7 @@ async fn r36_a_release_opens_and_closes_as_its_zone_does() {
 
 #[tokio::test]
 async fn r37_a_day_that_the_zone_skips_is_refused() {
-    let app = at("2011-12-28T12:00:00Z", "Pacific/Apia").await;
+    let app = at("2011-12-28T12:00:00.000000Z", "Pacific/Apia").await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let refusal = app.refused(&app.publisher, "releaseIntegrationPack", on_date(&pack.id, "2011-12-30")).await;
     assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("DATE_DOES_NOT_EXIST", "schedule.onDate"));
@@ -177,7 +195,7 @@ async fn r39_a_window_that_was_missed_is_run_at_once_and_marked_late() {
     let window = json!({ "late": true, "latenessSeconds": 2 * 86_400 + 1 });
     assert_eq!(
         lateness(&app, &release).await,
-        json!({ "state": "SUCCEEDED", "startedAt": "2026-12-03T00:00:01Z", "window": window })
+        json!({ "state": "SUCCEEDED", "startedAt": "2026-12-03T00:00:01.000000Z", "window": window })
     );
 }
 
@@ -229,7 +247,7 @@ async fn r40_nothing_is_applied_before_the_start() {
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;
-    for moment in ["2026-11-22T23:00:00Z", "2026-11-29T23:00:00Z", "2026-11-30T22:59:59.999999Z"] {
+    for moment in ["2026-11-22T23:00:00.000000Z", "2026-11-29T23:00:00.000000Z", "2026-11-30T22:59:59.999999Z"] {
         app.advance_to(moment).await;
         assert_eq!(app.release_state(&release).await, "SCHEDULED");
         assert_eq!(
@@ -257,7 +275,7 @@ async fn r40_the_scheduler_says_when_it_is_needed_next() {
 async fn r40_now_is_the_injected_clock_s() {
     let app = TestApp::new().await;
     let now = async || app.gql(&app.publisher, "{ serverInfo { now } }", json!(null)).await.text("/serverInfo/now");
-    assert_eq!(now().await, "2026-11-22T09:00:00Z");
+    assert_eq!(now().await, "2026-11-22T09:00:00.000000Z");
     app.clock_only("2030-01-01T00:00:00.000001Z");
     assert_eq!(now().await, "2030-01-01T00:00:00.000001Z");
     let component = app.component("Import").await;

@@ -7,7 +7,7 @@ use packwright::service::Settings;
 use crate::support::{At, Installed, Managed, Setup, TestApp};
 use crate::support_more::{Mark, refusal_of, uuids_of};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// An app whose batches come to three objects.
 async fn in_threes() -> TestApp {
@@ -229,7 +229,7 @@ async fn r39_what_was_missed_is_run_at_once_oldest_window_first_and_marked_late(
     assert_eq!(lateness("First").await.at("/window"), &late(60));
     assert_eq!(lateness("Second").await.at("/window"), &late(36));
     assert_eq!(lateness("Third").await.at("/window"), &late(12));
-    assert_eq!(lateness("Third").await.text("/startedAt"), "2026-12-03T12:00:00Z");
+    assert_eq!(lateness("Third").await.text("/startedAt"), "2026-12-03T12:00:00.000000Z");
     assert_eq!(lateness("Third").await.text("/state"), "SUCCEEDED");
     assert_eq!(lateness("Never").await.at("/window"), &json!({ "late": false, "latenessSeconds": null }));
 }
@@ -238,8 +238,8 @@ async fn r39_what_was_missed_is_run_at_once_oldest_window_first_and_marked_late(
 async fn r39_a_release_is_late_from_its_windows_end_on() {
     for (at, late) in [
         ("2026-11-30T23:59:59.999999Z", json!(null)),
-        ("2026-12-01T00:00:00Z", json!(0)),
-        ("2026-12-01T00:00:01Z", json!(1)),
+        ("2026-12-01T00:00:00.000000Z", json!(0)),
+        ("2026-12-01T00:00:01.000000Z", json!(1)),
     ] {
         let app = TestApp::new().await;
         let pack = app.pack_with("Orders", &["Import"]).await;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{At, Installed, Managed, Setup, TestApp, instant};
 use crate::support_more::{Mark, database_url, uuids_of};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// Orders, installed by three accounts, with something new in it.
 async fn three() -> (TestApp, [Managed; 3], Installed) {

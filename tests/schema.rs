@@ -152,5 +152,5 @@ async fn outside_demo_mode_the_field_does_not_exist() {
     assert_eq!(app.error_code(Some(&app.publisher), document, variables.clone()).await, "GRAPHQL_VALIDATION_FAILED");
     let demo = TestApp::with(Setup { demo: true, ..Setup::default() }).await;
     let moved = demo.gql(&demo.publisher, document, variables).await;
-    assert_eq!(moved.at("/demoAdvanceClock"), &json!({ "now": "2026-11-22T09:01:00Z", "errors": [] }));
+    assert_eq!(moved.at("/demoAdvanceClock"), &json!({ "now": "2026-11-22T09:01:00.000000Z", "errors": [] }));
 }

@@ -163,7 +163,8 @@ async fn r49_the_command_tells_the_tokens_and_how_to_make_the_world_again() {
     let (done, told, says) = run(START).await;
     assert!(done, "{says}");
     assert!(
-        told.contains("for load tests, and for nothing else") && told.contains("--seed 3 --at 2026-11-22T09:00:00Z"),
+        told.contains("for load tests, and for nothing else")
+            && told.contains("--seed 3 --at 2026-11-22T09:00:00.000000Z"),
         "{told}"
     );
     assert!(says.contains("of 20 installations"), "{says}");

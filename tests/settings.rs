@@ -4,7 +4,7 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use packwright::config::ServeArgs;
 use packwright::gate::Limits;
 use packwright::http::connections::ConnectionOptions;
-use packwright::http::{EngineOptions, HttpOptions};
+use packwright::http::{EngineOptions, HttpOptions, SMALL_MAX};
 use packwright::service::Settings;
 
 fn command() -> Command {
@@ -51,7 +51,7 @@ fn the_defaults_of_the_command_line_are_those_of_the_server() {
     let (limits, transport) = (&args.limits, &args.transport);
     let engine = EngineOptions::default();
     let documents = Limits {
-        document_bytes: transport.body_limit,
+        document_bytes: transport.body_limit.min(SMALL_MAX),
         tokens: limits.max_tokens as usize,
         nesting: limits.max_nesting.into(),
         selections: limits.max_selections,

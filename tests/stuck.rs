@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, uuid_of};
 use crate::support_more::{Mark, database_url, tables};
 
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 async fn publisher_of(app: &TestApp) -> AccountId {
     let id = app.gql(&app.publisher, "{ viewer { account { id } } }", Value::Null).await.text("/viewer/account/id");
@@ -153,7 +153,7 @@ async fn r39_a_window_that_can_not_be_opened_keeps_no_other_closed() {
     allow(&app, "no_opening", "integration_pack").await;
     app.clock.advance_to(next);
     app.tick().await;
-    assert_eq!(app.read_release(&first, "endedAt").await.text("/endedAt"), "2026-11-30T23:00:01Z");
+    assert_eq!(app.read_release(&first, "endedAt").await.text("/endedAt"), "2026-11-30T23:00:01.000000Z");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn r46_an_account_is_suspended_and_reactivated() {
     let selection = "account { status suspendedAt viewerCanSuspend viewerCanReactivate }";
     let input = json!({ "accountId": acme.id });
     let payload = app.ok(&app.publisher, "suspendAccount", input.clone(), selection).await;
-    let expected = json!({ "status": "SUSPENDED", "suspendedAt": "2026-11-22T09:00:00Z", "viewerCanSuspend": false, "viewerCanReactivate": true });
+    let expected = json!({ "status": "SUSPENDED", "suspendedAt": "2026-11-22T09:00:00.000000Z", "viewerCanSuspend": false, "viewerCanReactivate": true });
     assert_eq!(payload.at("/account"), &expected);
     let again = app.mutate(&app.publisher, "suspendAccount", input.clone(), "account { id }").await;
     let refused = refusal(&again);

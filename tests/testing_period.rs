@@ -6,7 +6,7 @@ use crate::support::{At as _, Setup, TestApp, refusal, uuid_of};
 use crate::support_more::Mark;
 
 /// When the window of 2026-12-01 opens in Berlin.
-const OPENS: &str = "2026-11-30T23:00:00Z";
+const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 #[tokio::test]
 async fn r26_the_testing_period_opens_with_the_call() {
@@ -14,7 +14,7 @@ async fn r26_the_testing_period_opens_with_the_call() {
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;
-    let period = json!({ "startsAt": "2026-11-22T09:00:00Z", "endsAt": OPENS, "isOpen": true });
+    let period = json!({ "startsAt": "2026-11-22T09:00:00.000000Z", "endsAt": OPENS, "isOpen": true });
     let read = app.read_release(&release, "state schedule startedAt testingPeriod { startsAt endsAt isOpen }").await;
     let expected = json!({ "state": "SCHEDULED", "schedule": "RELEASE_ON_SPECIFIED_DATE", "startedAt": null, "testingPeriod": period });
     assert_eq!(read, expected);
@@ -34,7 +34,7 @@ async fn r26_the_testing_period_opens_with_the_call() {
     let expected = json!({
         "viewerCanApply": true, "version": { "number": 1 },
         "pendingUpdate": {
-            "state": "OFFERED", "how": null, "viewerCanApply": true, "offeredAt": "2026-11-22T09:00:00Z", "settledAt": null,
+            "state": "OFFERED", "how": null, "viewerCanApply": true, "offeredAt": "2026-11-22T09:00:00.000000Z", "settledAt": null,
             "release": { "testingPeriod": period, "window": { "startsAt": OPENS } },
             "fromVersion": { "number": 1 }, "toVersion": { "number": 2 },
             "diff": { "fromNumber": 1, "toNumber": 2, "changed": [{ "from": { "version": "1.0" }, "to": { "version": "2.0" } }] },
@@ -77,8 +77,8 @@ async fn r26_an_account_applies_early_for_each_installation_itself() {
         "alreadyApplied update { state how settledAt appliedBy { name } installation { version { number } movedAt } }";
     let payload = app.ok(&acme.token, "applyPendingUpdate", json!({ "updateId": update }), selection).await;
     let expected = json!({
-        "state": "APPLIED", "how": "EARLY", "settledAt": "2026-11-22T10:00:00Z", "appliedBy": { "name": "first" },
-        "installation": { "version": { "number": 2 }, "movedAt": "2026-11-22T10:00:00Z" },
+        "state": "APPLIED", "how": "EARLY", "settledAt": "2026-11-22T10:00:00.000000Z", "appliedBy": { "name": "first" },
+        "installation": { "version": { "number": 2 }, "movedAt": "2026-11-22T10:00:00.000000Z" },
     });
     assert_eq!((payload.at("/update"), payload.at("/alreadyApplied")), (&expected, &json!(false)));
     assert_eq!((app.installed_number(&acme, &south).await, app.offered(&acme, &north).await), (1, None));
@@ -167,12 +167,12 @@ async fn r27_the_window_moves_all_who_have_not_applied_and_touches_no_other() {
         async |account, installation| app.read_installation(account, installation, "version { number } movedAt").await;
     assert_eq!(
         moved(&acme, &world.installations[0]).await,
-        json!({ "version": { "number": 2 }, "movedAt": "2026-11-25T12:00:00Z" })
+        json!({ "version": { "number": 2 }, "movedAt": "2026-11-25T12:00:00.000000Z" })
     );
     assert_eq!(moved(&globex, &world.installations[1]).await, json!({ "version": { "number": 2 }, "movedAt": OPENS }));
     let update = app.updates(&globex, &world.installations[1]).await.remove(0);
     let facts = ["/state", "/how", "/offeredAt", "/settledAt"].map(|at| update.text(at));
-    assert_eq!(facts, ["APPLIED", "AUTOMATIC", "2026-11-22T09:00:00Z", OPENS]);
+    assert_eq!(facts, ["APPLIED", "AUTOMATIC", "2026-11-22T09:00:00.000000Z", OPENS]);
     let expected = json!({ "total": 2, "offered": 0, "applied": 2, "appliedEarly": 1, "skipped": 0, "failed": 0, "withdrawn": 0, "percent": 100.0 });
     assert_eq!(app.progress(&release).await, expected);
     let read =
@@ -200,7 +200,7 @@ async fn r31_an_installation_made_in_a_testing_period_gets_current_and_is_offere
             "version { number } pendingUpdate { state offeredAt toVersion { number } }",
         )
         .await;
-    let offer = json!({ "state": "OFFERED", "offeredAt": "2026-11-22T10:00:00Z", "toVersion": { "number": 2 } });
+    let offer = json!({ "state": "OFFERED", "offeredAt": "2026-11-22T10:00:00.000000Z", "toVersion": { "number": 2 } });
     assert_eq!(seen, json!({ "version": { "number": 1 }, "pendingUpdate": offer }));
     assert_eq!(app.progress(&release).await.int("/total"), 2);
     app.advance_to(OPENS).await;
@@ -270,7 +270,10 @@ async fn r29_each_offer_that_a_superseding_release_ends_is_told_and_settled() {
         (Some(uuid_of(&pending)), Some(uuid_of(&world.installations[1])), Some("WITHDRAWN"))
     );
     let update = app.updates(&globex, &world.installations[1]).await.remove(1);
-    assert_eq!((update.text("/state"), update.text("/settledAt")), ("WITHDRAWN".into(), "2026-11-22T09:00:00Z".into()));
+    assert_eq!(
+        (update.text("/state"), update.text("/settledAt")),
+        ("WITHDRAWN".into(), "2026-11-22T09:00:00.000000Z".into())
+    );
 }
 
 #[tokio::test]

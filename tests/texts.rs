@@ -1,6 +1,6 @@
 //! Names, texts and addresses (section 10): what is a character, what is too long, what is refused.
 
-use packwright::domain::text::{Name, TextFault, address, key, label, prose};
+use packwright::domain::text::{Name, TextFault, address, key, label, label_key, prose};
 use proptest::prelude::*;
 
 #[test]
@@ -32,13 +32,128 @@ fn r10_a_name_holds_no_control_characters() {
 }
 
 #[test]
-fn r10_names_differ_by_more_than_case_and_spelling() {
-    assert_ne!(key("Straße"), key("STRASSE"), "lower case, no folding");
-    assert_eq!(key("ÄPFEL"), key("äpfel"));
-    assert_eq!(key("Cafe\u{301}"), key("CAF\u{c9}"));
-    assert_eq!(key(" x "), key("X"));
-    assert_ne!(key("a"), key("b"));
+fn r10_a_name_holds_nothing_that_turns_a_line_around_or_ends_it_and_no_noncharacter() {
+    let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+    for unfit in
+        bidi.chars().chain(['\u{2028}', '\u{2029}', '\u{fdd0}', '\u{fdef}', '\u{fffe}', '\u{ffff}', '\u{10ffff}'])
+    {
+        for name in [format!("a{unfit}b"), format!("{unfit}a"), format!("a{unfit}"), unfit.to_string()] {
+            assert_eq!(Name::parse(&name), Err(TextFault::ControlCharacter), "{name:?}");
+            assert_eq!(label(&name, 64), Err(TextFault::ControlCharacter), "{name:?}");
+        }
+    }
+}
+
+#[test]
+fn r10_a_name_needs_a_character_that_can_be_seen() {
+    for unseen in [
+        "\u{200b}",
+        "\u{200c}\u{200d}",
+        "\u{2060}",
+        "\u{feff}",
+        "\u{ad}",
+        "\u{115f}",
+        "\u{1160}",
+        "\u{3164}",
+        "\u{ffa0}",
+        "\u{fe0f}",
+        "\u{180e}",
+        "\u{34f}",
+        "\u{e0041}\u{e007f}",
+        "\u{2800}",
+        "\u{301}",
+        "\u{20dd}",
+        " \u{200b} ",
+        "\u{2800}\u{a0}",
+        "\u{fffc}",
+        "\u{1d173}",
+        "\u{fff9}",
+    ] {
+        assert_eq!(Name::parse(unseen), Err(TextFault::Empty), "{unseen:?}");
+        assert_eq!(label(unseen, 64), Err(TextFault::Empty), "{unseen:?}");
+    }
+    for seen in ["a", ".", "٣", "😀", "क", "\u{e000}", "\u{200b}a", "の"] {
+        assert!(Name::parse(seen).is_ok(), "{seen:?}");
+    }
+}
+
+#[test]
+fn r10_the_joiners_of_emoji_and_persian_are_kept() {
+    for name in
+        ["👩\u{200d}💻 tools", "می\u{200c}خواهم", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}", "क\u{94d}\u{200d}ष"]
+    {
+        assert_eq!(Name::parse(name).unwrap().as_str(), name);
+        assert_eq!(label(name, 64).unwrap(), name);
+    }
+}
+
+#[test]
+fn r10_names_are_one_name_whatever_the_case_of_any_script() {
+    for (a, b) in [
+        ("ΟΔΟΣ", "οδος"),
+        ("ΟΔΟΣ", "οδοσ"),
+        ("Straße", "STRASSE"),
+        ("Straße", "strasse"),
+        ("ẞ", "ss"),
+        ("µ", "Μ"),
+        ("µ", "μ"),
+        ("ſ", "S"),
+        ("ÄPFEL", "äpfel"),
+        ("Cafe\u{301}", "CAF\u{c9}"),
+        ("ﬁn", "FIN"),
+        ("ŉ", "ʼN"),
+        ("\u{212a}", "k"),
+        ("Å", "\u{212b}"),
+        ("ᾳ", "ΑΙ"),
+        ("α\u{345}\u{301}", "\u{1fb4}"),
+        ("Ꭰ", "ꭰ"),
+        ("𐐀", "𐐨"),
+        ("ϐ", "β"),
+        ("İ", "i\u{307}"),
+        (" x ", "X"),
+        ("ΐ", "\u{1fd3}"),
+        ("Ǆ", "ǆ"),
+        ("ǅ", "ǆ"),
+    ] {
+        assert_eq!(key(a), key(b), "{a:?} and {b:?}");
+    }
+    for (a, b) in [("a", "b"), ("a", "ä"), ("ı", "i"), ("o", "ο"), ("1", "¹"), ("a b", "ab")] {
+        assert_ne!(key(a), key(b), "{a:?} and {b:?}");
+    }
     assert_eq!(Name::parse(" Orders").unwrap().key(), "orders");
+}
+
+#[test]
+fn r10_what_cannot_be_seen_does_not_count() {
+    for hidden in [
+        "\u{200b}",
+        "\u{200d}",
+        "\u{2060}",
+        "\u{feff}",
+        "\u{ad}",
+        "\u{fe0f}",
+        "\u{34f}",
+        "\u{3164}",
+        "\u{e0041}",
+        " \u{200b}",
+    ] {
+        for name in [format!("Orders{hidden}"), format!("{hidden} Orders")] {
+            assert_eq!(key(&name), "orders", "{name:?}");
+            assert_eq!(label_key(&name), "Orders", "{name:?}");
+        }
+    }
+    assert_eq!(key("e\u{34f}\u{301}"), key("\u{e9}"), "composed after it is left out");
+    assert_ne!(label_key("1.0-rc"), label_key("1.0-RC"), "a label's case counts");
+}
+
+#[test]
+fn r10_the_key_of_a_key_is_the_key_whatever_the_character() {
+    for c in '\0'..=char::MAX {
+        for text in [c.to_string(), format!("a{c}\u{301}"), format!("{c}\u{345}\u{308}")] {
+            let once = key(&text);
+            assert_eq!(key(&once), once, "{text:?}");
+        }
+    }
 }
 
 #[test]
@@ -76,8 +191,35 @@ fn r17_an_address_is_absolute_and_of_the_web() {
         "https://",
         "data:text/html,x",
         "file:///x",
+        "https:ok.example",
+        "https:/ok.example",
+        "https:///ok.example",
+        "https:////ok.example",
+        "https:\\\\ok.example",
+        "https://ok.example\\@evil.example",
+        "https://good.example@evil.example/",
+        "https://user:secret@ok.example/",
+        "https://@ok.example/",
+        "https://ok.example/\"onclick=",
+        "https://ok.example/'x'",
+        "https://ok.example/<b>",
+        "https://ok.example/`x`",
+        "https://ok.example/a b",
+        "https://ok.ex ample/",
+        "https://%00.example",
     ] {
         assert_eq!(address(bad), Err(TextFault::Empty), "{bad:?}");
+    }
+    for (raw, written) in [
+        ("https://example.com", "https://example.com"),
+        (" https://example.com/a?b=c#d ", "https://example.com/a?b=c#d"),
+        ("HTTPS://EXAMPLE.com:443/../a/./b", "https://example.com/a/b"),
+        ("https://bücher.example/ä", "https://xn--bcher-kva.example/%C3%A4"),
+        ("http://0x7f.1/", "http://127.0.0.1/"),
+        ("https://example.com/@user", "https://example.com/@user"),
+        ("https://example.com?next=https://a@b", "https://example.com/?next=https://a@b"),
+    ] {
+        assert_eq!(address(raw).as_deref(), Ok(written), "{raw:?}");
     }
     assert_eq!(address("https://example.com/\n"), Err(TextFault::ControlCharacter));
     let long = format!("https://example.com/{}", "a".repeat(2_000 - 20));
@@ -101,5 +243,14 @@ proptest! {
     #[test]
     fn r33_no_text_makes_it_panic(raw in any::<String>()) {
         let _ = (Name::parse(&raw), prose(&raw, 10), address(&raw), key(&raw));
+    }
+
+    #[test]
+    fn r17_an_address_that_is_taken_is_taken_unchanged_the_second_time(raw in "(https?:|HTTPS:)?[/\\\\]{0,3}[a-z@:.%ä]{0,12}[/?#]?\\PC{0,12}") {
+        if let Ok(taken) = address(&raw) {
+            prop_assert_eq!(address(&taken), Ok(taken.clone()));
+            prop_assert!(!taken.contains(['"', '\'', '<', '>', '\\', ' ']), "{}", taken);
+            prop_assert!(url::Url::parse(&taken).unwrap().username().is_empty());
+        }
     }
 }

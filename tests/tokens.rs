@@ -43,7 +43,7 @@ async fn r01_a_rotated_token_works_until_its_overlap_has_passed() {
     let (old, new) = (own(&app, &former).await, own(&app, &issued.secret).await);
     assert_eq!(texts(&new, ["/token/name", "/token/role"]), texts(&old, ["/token/name", "/token/role"]));
     assert_eq!((new.at("/token/expiresAt"), new.at("/account/id")), (&Value::Null, old.at("/account/id")));
-    assert_eq!(old.text("/token/expiresAt"), "2026-11-23T09:00:00Z");
+    assert_eq!(old.text("/token/expiresAt"), "2026-11-23T09:00:00.000000Z");
     app.clock_only("2026-11-23T08:59:59Z");
     assert!(lets_in(&app, &former).await && lets_in(&app, &issued.secret).await);
     app.clock_only("2026-11-23T09:00:00Z");
@@ -66,12 +66,12 @@ async fn r01_without_an_overlap_the_former_token_is_revoked_at_once() {
 #[tokio::test]
 async fn r01_an_overlap_never_makes_a_token_live_longer() {
     let app = TestApp::new().await;
-    let input = json!({ "name": "short", "role": "SUPPORT", "expiresAt": "2026-11-22T10:00:00Z" });
+    let input = json!({ "name": "short", "role": "SUPPORT", "expiresAt": "2026-11-22T10:00:00.000000Z" });
     let former = app.ok(&app.publisher, "createApiToken", input, "secret").await.text("/secret");
     let end = Some(instant("2027-01-01T00:00:00Z"));
     let issued = rotate(&app, &former, Rotation { expires_at: end, ..within(24) }).await.expect("rotated");
-    assert_eq!(own(&app, &former).await.text("/token/expiresAt"), "2026-11-22T10:00:00Z");
-    assert_eq!(own(&app, &issued.secret).await.text("/token/expiresAt"), "2027-01-01T00:00:00Z");
+    assert_eq!(own(&app, &former).await.text("/token/expiresAt"), "2026-11-22T10:00:00.000000Z");
+    assert_eq!(own(&app, &issued.secret).await.text("/token/expiresAt"), "2027-01-01T00:00:00.000000Z");
 }
 
 #[tokio::test]
@@ -82,8 +82,8 @@ async fn r01_rotation_keeps_the_rules_of_tokens() {
         Err(Error::Refused(refusals)) => refusals.iter().map(|refusal| refusal.message()).collect::<String>(),
         other => panic!("not refused: {}", other.is_ok()),
     };
-    let last = refused(end("2027-01-01T00:00:00Z")).await;
-    let past = refused(end("2026-11-22T09:00:00Z")).await;
+    let last = refused(end("2027-01-01T00:00:00.000000Z")).await;
+    let past = refused(end("2026-11-22T09:00:00.000000Z")).await;
     assert!(last.contains("last administrator token") && past.contains("future"), "{last} {past}");
     let viewer = own(&app, &app.publisher).await;
     let (token, account) = (uuid_of(&viewer.text("/token/id")), uuid_of(&viewer.text("/account/id")));
@@ -149,7 +149,7 @@ async fn r01_the_last_use_is_kept_to_the_minute_and_not_written_by_requests() {
         ask().await;
     }
     app.tick().await;
-    assert_eq!(used().await, "2026-11-22T09:00:00Z");
+    assert_eq!(used().await, "2026-11-22T09:00:00.000000Z");
     app.clock_only("2026-11-22T09:00:59Z");
     ask().await;
     let (_, statements) = app.statements_of(app.tick()).await;
@@ -157,7 +157,7 @@ async fn r01_the_last_use_is_kept_to_the_minute_and_not_written_by_requests() {
     app.clock_only("2026-11-22T09:01:00Z");
     ask().await;
     app.tick().await;
-    assert_eq!(used().await, "2026-11-22T09:01:00Z");
+    assert_eq!(used().await, "2026-11-22T09:01:00.000000Z");
 }
 
 #[tokio::test]

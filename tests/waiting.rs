@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::support::{At as _, Installed, Managed, TestApp, immediately, on_date, refusal};
 use crate::support_more::{code_of, tables};
 
-const BEFORE: &str = "2026-11-30T22:59:55Z";
-const AFTER: &str = "2026-11-30T23:00:05Z";
+const BEFORE: &str = "2026-11-30T22:59:55.000000Z";
+const AFTER: &str = "2026-11-30T23:00:05.000000Z";
 
 /// Runs a call that has to wait for a lock, and moves the clock while it waits.
 async fn meanwhile<T>(app: &TestApp, to: &str, call: impl Future<Output = T>) -> T {
@@ -143,5 +143,5 @@ async fn r07_a_package_bears_the_instant_at_which_it_got_its_lock() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     let package = meanwhile(&app, "2026-11-22T09:00:10Z", app.package(&component)).await;
-    assert_eq!(package.created_at, "2026-11-22T09:00:10Z");
+    assert_eq!(package.created_at, "2026-11-22T09:00:10.000000Z");
 }

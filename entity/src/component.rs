@@ -21,7 +21,7 @@ pub struct Model {
     pub latest_publication_id: Option<Uuid>,
     pub newest_at: Option<DateTimeUtc>,
     pub newest_revision: i32,
-    pub highest_numeric_label: i64,
+    pub highest_numeric_label: String,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

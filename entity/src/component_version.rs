@@ -12,6 +12,8 @@ pub struct Model {
     pub owner_id: Uuid,
     pub kind: String,
     pub version: String,
+    pub version_key: String,
+    pub numeric_key: Option<String>,
     pub shareable: bool,
     pub notes: Option<String>,
     pub revision: i32,

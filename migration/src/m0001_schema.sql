@@ -91,7 +91,8 @@ CREATE TABLE component (
     -- Of the newest package, whatever its kind of label (R6, R7).
     newest_at $instant,
     newest_revision integer NOT NULL,
-    highest_numeric_label bigint NOT NULL
+    -- The digits of a whole number of any length, 0 for none.
+    highest_numeric_label text NOT NULL
 );
 CREATE INDEX component_by_name ON component (owner_id, name_key, id);
 
@@ -102,6 +103,10 @@ CREATE TABLE component_version (
     -- PACKAGE or PUBLICATION (R52).
     kind text NOT NULL,
     version text NOT NULL,
+    -- By which a label is searched, and looked up before it is taken. It holds no two labels apart that differ by case.
+    version_key $key NOT NULL,
+    -- The order of numeric labels (R34); null for any other label.
+    numeric_key $key,
     shareable boolean NOT NULL,
     notes text,
     revision integer NOT NULL,
@@ -116,6 +121,8 @@ CREATE TABLE component_version (
     UNIQUE (component_id, kind, version),
     UNIQUE (component_id, kind, created_at)
 );
+CREATE INDEX version_by_key ON component_version (component_id, version_key);
+CREATE INDEX version_by_number ON component_version (component_id, numeric_key);
 CREATE INDEX version_newest ON component_version (component_id, created_at, id);
 CREATE INDEX version_newest_of_owner ON component_version (owner_id, created_at, id);
 CREATE INDEX version_by_component_name ON component_version (owner_id, component_name_key, created_at, id);

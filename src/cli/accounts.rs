@@ -45,7 +45,7 @@ pub(super) enum TokenCommand {
         #[arg(long, value_enum, env = "PACKWRIGHT_TOKEN_ROLE", default_value = "administrator")]
         role: RoleName,
         /// When it ends, such as 2027-01-31T00:00:00Z; never when it is not given
-        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_EXPIRES_AT")]
+        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_EXPIRES_AT", value_parser = super::instant)]
         expires_at: Option<Instant>,
     },
     /// List the tokens of an account
@@ -62,7 +62,7 @@ pub(super) enum TokenCommand {
         #[arg(long, value_name = "HOURS", env = "PACKWRIGHT_TOKEN_OVERLAP", default_value_t = 24, value_parser = clap::value_parser!(u16).range(..=8760))]
         overlap: u16,
         /// When the new token ends; when the former one would have if it is not given
-        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_ROTATED_EXPIRES_AT")]
+        #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_ROTATED_EXPIRES_AT", value_parser = super::instant)]
         expires_at: Option<Instant>,
     },
     /// Revoke a token: at once, and its open subscriptions end
@@ -176,11 +176,13 @@ fn describe_token(token: &ApiToken, state: &str) -> String {
 
 /// What `token rotate` says beside the secret.
 fn describe_rotation(former: TokenId, rotated: &Rotated) -> String {
-    let ends = rotated.expires_at.map_or("has no end".to_owned(), |at| format!("ends {}", at.to_rfc3339()));
+    let ends = rotated
+        .expires_at
+        .map_or("has no end".to_owned(), |at| format!("ends {}", crate::domain::instant::spelled(at)));
     let (former, new) = (former.shown(), rotated.issued.token_id.shown());
     format!(
         "The new token {new} {ends}.\nThe former one {former} works until {}.\n",
-        rotated.former_ends_at.to_rfc3339()
+        crate::domain::instant::spelled(rotated.former_ends_at)
     )
 }
 

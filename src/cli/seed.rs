@@ -51,7 +51,7 @@ pub(super) struct SeedArgs {
 
     /// The present of the world, such as 2027-01-31T00:00:00Z: pending releases open in the days after it.
     /// The beginning of today, UTC, when it is not given
-    #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_SEED_AT")]
+    #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_SEED_AT", value_parser = super::instant)]
     at: Option<Instant>,
 
     #[command(flatten)]
@@ -227,7 +227,7 @@ fn copy(component: &Component) -> SeededComponent<'_> {
         latest_publication: None,
         newest_at: None,
         newest_revision: 0,
-        highest_label: 0,
+        highest_label: None,
     }
 }
 
@@ -239,7 +239,7 @@ fn component<'a>(world: &World, built: &'a Built) -> SeededComponent<'a> {
         latest_publication: latest(VersionKind::Publication),
         newest_at: built.newest().map(|version| version.created_at),
         newest_revision: built.revision(),
-        highest_label: built.highest_label,
+        highest_label: Some(&built.highest_label),
     }
 }
 
@@ -326,7 +326,7 @@ fn entry(world: &World, noted: Noted) -> Recorded {
 fn describe(options: &Options, filled: &Filled, took: Duration) -> String {
     let Options { seed, at, packs, accounts, .. } = options;
     let Filled { installations, updates, publisher, publisher_secret, account, account_secret } = filled;
-    let at = at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    let at = crate::domain::instant::spelled(*at);
     let mut text = String::new();
     let _ = write!(
         text,

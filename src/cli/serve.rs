@@ -17,7 +17,7 @@ use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
-use crate::http::{EngineOptions, HttpOptions};
+use crate::http::{EngineOptions, HttpOptions, SMALL_MAX};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
 use crate::service::clock::Reference;
@@ -225,12 +225,12 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
     }
 }
 
-/// A document is a part of a body, and has the same limit. The demo's requests are not counted.
+/// A document is a part of a body, and has a limit of its own below the body's. The demo's requests are not counted.
 fn engine_options(args: &ServeArgs) -> Result<EngineOptions, Trouble> {
     let limits = &args.limits;
     Ok(EngineOptions {
         documents: Limits {
-            document_bytes: args.transport.body_limit,
+            document_bytes: args.transport.body_limit.min(SMALL_MAX),
             tokens: limits.max_tokens as usize,
             nesting: limits.max_nesting.into(),
             selections: limits.max_selections,

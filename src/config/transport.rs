@@ -42,8 +42,10 @@ pub struct TransportArgs {
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_BODY_TIMEOUT", default_value = "15", value_parser = seconds)]
     pub body_timeout: Duration,
 
-    /// The most bytes of a request's body or of a WebSocket message
-    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 1024 * 1024, value_parser = bytes)]
+    /// The most bytes of the body of a request that comes with a token; more are answered 413. The largest call
+    /// that the rules allow, createPackagedComponents with 250 full packages, takes less than the default. Without
+    /// a token, for a document and for a WebSocket message it is 1 MiB, or this if it is less
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 24 * 1024 * 1024, value_parser = bytes)]
     pub body_limit: usize,
 
     /// After how many seconds without a request a connection is closed, and a WebSocket that has shown no token and

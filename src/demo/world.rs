@@ -85,7 +85,7 @@ impl<'a> World<'a> {
     /// All components, without the packages that are made later in the story.
     async fn build_components(&mut self) -> Told<()> {
         for plan in COMPONENTS {
-            let id = self.app.services.create_component(&self.publisher, plan.name, plan.component_type).await?;
+            let id = self.app.services.create_component(&self.publisher, plan.name, plan.component_type, None).await?;
             self.components.insert(plan.name, id);
         }
         Ok(())
@@ -165,7 +165,7 @@ impl<'a> World<'a> {
             deployment_model: DeploymentModel::Legacy,
             support: catalogue::support("Shop desk", "tills"),
         };
-        let pack = self.app.services.create_pack(&self.publisher, pack).await?;
+        let pack = self.app.services.create_pack(&self.publisher, pack, None).await?;
         self.add(pack, &[catalogue::TILL_RECEIPTS]).await?;
         Ok(pack)
     }
@@ -193,7 +193,7 @@ impl<'a> World<'a> {
             groups: vec![self.retail, self.manufacturing],
             description: "A *starting point*: asks two carriers where a parcel is. Add your own.".into(),
         };
-        let process = services.publish_to_library(&self.publisher, new).await?;
+        let process = services.publish_to_library(&self.publisher, new, None).await?;
         self.advance_to(services.clock.now() + Duration::hours(30)).await?;
         services.copy_from_library(&self.acme, process, Some("Tracking for our couriers".into()), None).await?;
         Ok(())
@@ -335,7 +335,7 @@ impl<'a> World<'a> {
         let (name, description) = (name.into(), description.into());
         let pack =
             NewPack { name, description, installation_type, deployment_model: DeploymentModel::Packaged, support };
-        Ok(self.app.services.create_pack(&self.publisher, pack).await?)
+        Ok(self.app.services.create_pack(&self.publisher, pack, None).await?)
     }
 
     async fn add(&self, pack: PackId, names: &[&str]) -> Told<()> {
@@ -381,13 +381,13 @@ impl<'a> World<'a> {
 
 /// A managed account that has enrolled.
 async fn customer(app: &App, publisher: &Publisher, name: &str, zone: &str, secret: &str) -> Told<Managed> {
-    let issued = app.services.create_managed_account(publisher, name, Some(zone.into())).await?;
+    let issued = app.services.create_managed_account(publisher, name, Some(zone.into()), None).await?;
     app.services.create_token_with_secret(issued.account_id, "Demo administrator", Role::Administrator, secret).await?;
     Ok(app.services.authenticate(Some(secret), None).await?.viewer()?.managed()?)
 }
 
 async fn group(app: &App, publisher: &Publisher, name: &str, accounts: &[AccountId]) -> Told<GroupId> {
-    let group = app.services.create_group(publisher, name).await?;
+    let group = app.services.create_group(publisher, name, None).await?;
     app.services.add_accounts(publisher, group, accounts.to_vec()).await?;
     Ok(group)
 }

@@ -9,6 +9,8 @@ pub mod audit;
 pub mod event;
 pub mod id;
 pub mod installation;
+pub mod instant;
+pub mod label;
 pub mod library;
 pub mod pack;
 pub mod packaged_component;

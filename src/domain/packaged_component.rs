@@ -91,22 +91,13 @@ pub const PACKAGES_MAX: usize = 250;
 pub const MANIFEST_MAX: usize = 500;
 /// The most settings of a manifest entry.
 pub const SETTINGS_MAX: usize = 200;
-
-/// The whole number of a numeric label: digits, or digits, a dot and digits (R6). `None` for any
-/// other label, and for a number too large to count on from.
-#[must_use]
-pub fn numeric_label(label: &str) -> Option<u64> {
-    let (whole, fraction) = label.split_once('.').unwrap_or((label, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if digits(whole) && digits(fraction) { whole.parse().ok().filter(|n| *n < u64::MAX) } else { None }
-}
-
-/// The label that a package without one gets: the next whole number after `highest`, the highest
-/// numeric label of the component, deleted ones included (R6).
-#[must_use]
-pub fn next_label(highest: Option<u64>) -> String {
-    format!("{}.0", highest.unwrap_or(0) + 1)
-}
+/// The most components in the manifests of one call, the packaged ones left aside.
+pub const CALL_ENTRIES_MAX: usize = 25_000;
+/// The most settings in one call.
+pub const CALL_SETTINGS_MAX: usize = 100_000;
+/// The most characters of notes and of settings' names in one call: those of 250 packages with the longest notes, and
+/// a quarter more.
+pub const CALL_CHARACTERS_MAX: usize = 1_250_000;
 
 /// The number of a publication, that is kept as text like a label; `None` for what is none (R52).
 #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::{ComponentId, ComponentVersionId};
+use super::label::Numeric;
 use super::packaged_component::{ExtensibilitySetting, ManifestEntry};
 
 /// What deserves a second look. None of it blocks a release.
@@ -16,6 +17,8 @@ pub enum Warning {
     NoSupportContact,
     /// No group has the pack.
     NotSharedWithAnyone,
+    /// Rows would take a version with a lower number than they have, or could have.
+    LabelGoesBack(Vec<GoesBack>),
 }
 
 impl Warning {
@@ -31,6 +34,9 @@ impl Warning {
             }
             Self::NoSupportContact => "Name a contact in the pack's support data, for those who install it.",
             Self::NotSharedWithAnyone => "Share the pack with a group; until then nobody sees the release.",
+            Self::LabelGoesBack(_) => {
+                "Rows would take a version whose label is lower than one that they have, or could have: the newest is by time. Pin the version that you mean, or package it anew."
+            }
         }
     }
 }
@@ -54,6 +60,44 @@ pub struct Occurrence {
     pub setting: Option<ExtensibilitySetting>,
 }
 
+/// A version that a release would take, with its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    pub id: ComponentVersionId,
+    pub label: String,
+}
+
+/// A row of the draft by its labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelledRow {
+    pub component_id: ComponentId,
+    /// What a release would take.
+    pub next: Labelled,
+    /// What is in force: pending if there is something, else current (R19).
+    pub in_force: Option<Labelled>,
+    /// The unreleased one with the highest number above that of `next`.
+    pub higher_unreleased: Option<ComponentVersionId>,
+}
+
+/// A row that would take a version with a lower number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoesBack {
+    pub component_id: ComponentId,
+    pub next: ComponentVersionId,
+    /// The one in force when its number is higher, else the unreleased one.
+    pub higher: ComponentVersionId,
+}
+
+impl LabelledRow {
+    /// Whether the row's label goes back. Only numbers can: of other labels nobody knows the order.
+    fn goes_back(&self) -> Option<GoesBack> {
+        let next = Numeric::parse(&self.next.label)?;
+        let in_force = self.in_force.as_ref().filter(|v| Numeric::parse(&v.label).is_some_and(|label| label > next));
+        let higher = in_force.map(|version| version.id).or(self.higher_unreleased)?;
+        Some(GoesBack { component_id: self.component_id, next: self.next.id, higher })
+    }
+}
+
 /// How many mismatches a warning names; the rest is told when these are mended.
 pub const MISMATCHES_MAX: usize = 100;
 
@@ -66,17 +110,21 @@ pub struct PreviewFacts<'a> {
     pub manifests: &'a BTreeMap<ComponentVersionId, &'a [ManifestEntry]>,
     pub has_contact: bool,
     pub is_shared: bool,
+    /// The rows that a release would take.
+    pub rows: &'a [LabelledRow],
 }
 
 /// All warnings, in the order of [`Warning`]'s variants.
 #[must_use]
 pub fn warnings(facts: &PreviewFacts<'_>) -> Vec<Warning> {
     let mismatches = mismatches(facts.manifests);
+    let back: Vec<_> = facts.rows.iter().filter_map(LabelledRow::goes_back).collect();
     [
         (facts.components == 1).then_some(Warning::SingleComponentPack),
         (!mismatches.is_empty()).then_some(Warning::ExtensibilityMismatch(mismatches)),
         (!facts.has_contact).then_some(Warning::NoSupportContact),
         (!facts.is_shared).then_some(Warning::NotSharedWithAnyone),
+        (!back.is_empty()).then_some(Warning::LabelGoesBack(back)),
     ]
     .into_iter()
     .flatten()

@@ -121,12 +121,17 @@ impl Checking<'_> {
     }
 }
 
+/// The whole number 0, written as some write it.
+pub(super) const MINUS_ZERO: &str = "-0";
+
 /// A constant as JSON; `None` for what has no form in JSON, or that a scalar can't be.
 pub(super) fn json(literal: &Literal) -> Option<Value> {
     match literal {
         Literal::Null => Some(Value::Null),
         Literal::Boolean(value) => Some(Value::Bool(*value)),
         Literal::String(text) => Some(Value::String(text.clone())),
+        // JSON has no whole number of this form.
+        Literal::Int(number) if number.as_str() == MINUS_ZERO => Some(0.into()),
         Literal::Int(number) => serde_json::from_str(number.as_str()).ok(),
         Literal::Float(number) => serde_json::from_str(number.as_str()).ok(),
         Literal::List(items) => items.iter().map(|item| json(item)).collect::<Option<Vec<_>>>().map(Value::Array),

@@ -18,6 +18,7 @@ mod objection;
 mod print;
 mod read;
 mod root;
+mod secrets;
 mod stored;
 mod words;
 
@@ -60,6 +61,8 @@ pub struct Facts {
     pub filter_reads: fn(of: &str, argument: &str) -> u64,
     /// Whether what stands behind the gate reads a document, and if not, where it stops.
     pub check_syntax: fn(printed: &str) -> Result<(), Location>,
+    /// Whether a mutation tells a secret, which nobody can read again.
+    pub tells_a_secret: fn(mutation: &str) -> bool,
 }
 
 /// The gate before one schema. Shared by all threads.
@@ -89,6 +92,8 @@ pub struct Operation {
     variables: Vec<coerce::Variable>,
     cost: Formula,
     introspection: Introspection,
+    /// How many mutations it has.
+    mutations: usize,
 }
 
 /// A request that may be executed, and what it costs.
@@ -104,6 +109,8 @@ pub struct Prepared {
     pub introspection_bytes: u64,
     /// Whether it asks for nothing else: these variables always get the same answer.
     pub is_introspection: bool,
+    /// How many mutations it has.
+    pub mutations: usize,
 }
 
 impl Gate {
@@ -172,6 +179,7 @@ impl Gate {
             variables: coerce::variables(operation, text, self)?,
             cost: Formula::of(document, &operation.selection_set, &self.schema, &self.facts),
             introspection: introspection::weigh(operation, document, &self.schema)?,
+            mutations: secrets::check(document, operation, &self.facts)?,
         })
     }
 
@@ -198,7 +206,8 @@ impl Gate {
         }
         let operation_name = operation.name.as_ref().map(|name| name.as_str().to_owned());
         let Introspection { bytes: introspection_bytes, is_all: is_introspection } = operation.introspection;
-        Ok(Prepared { kind: operation.kind, operation_name, variables, cost, introspection_bytes, is_introspection })
+        let (kind, mutations) = (operation.kind, operation.mutations);
+        Ok(Prepared { kind, operation_name, variables, cost, introspection_bytes, is_introspection, mutations })
     }
 }
 

@@ -10,6 +10,8 @@ use apollo_compiler::ast::{Argument, DirectiveList, Value};
 use apollo_compiler::executable::{Selection, SelectionSet};
 use apollo_parser::{Lexer, TokenKind};
 
+use super::literals::MINUS_ZERO;
+
 /// The texts of a document by the place of their token.
 type Texts<'a> = HashMap<usize, &'a str>;
 
@@ -28,6 +30,14 @@ pub(super) fn anew(document: &ExecutableDocument) -> String {
         fragment.make_mut().description = None;
     }
     let mut printed = document.serialize().no_indent().to_string();
+    if printed.contains(MINUS_ZERO) {
+        let tokens = Lexer::new(&printed).flatten();
+        let zero = |kind, data| if kind == TokenKind::Int && data == MINUS_ZERO { "0" } else { data };
+        printed = tokens
+            .filter(|token| token.kind() != TokenKind::Eof)
+            .map(|token| zero(token.kind(), token.data()))
+            .collect();
+    }
     printed.shrink_to_fit();
     printed
 }
@@ -51,6 +61,8 @@ pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
                     printed.go_to(read);
                 }
                 match value {
+                    // The framework takes it for no whole number.
+                    None if kind == TokenKind::Int && token.data() == MINUS_ZERO => printed.put("0"),
                     Some(value) => printed.text(value),
                     None => printed.put(token.data()),
                 }

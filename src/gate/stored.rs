@@ -36,6 +36,8 @@ impl TrustedDocuments {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(json: &str) -> Result<Self, String> {
+        // Some editors write a byte order mark first.
+        let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         let value: Value = serde_json::from_str(json).map_err(|error| format!("it is no JSON: {error}"))?;
         let Value::Object(object) = value else { return Err("it must be a JSON object from ids to documents".into()) };
         let mut documents = Self::default();

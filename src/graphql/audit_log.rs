@@ -63,20 +63,20 @@ fn actions(given: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
 /// A token of the caller's own account: it stays known when it is revoked.
 async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId>> {
     let Some(id) = id else { return Ok(None) };
-    let id = token_id(&id)?;
-    ApiToken::by_id(ctx, id).await?.ok_or_else(not_found)?;
-    Ok(Some(id))
+    let token = token_id(&id)?;
+    ApiToken::by_id(ctx, token).await?.ok_or_else(|| not_found(&id))?;
+    Ok(Some(token))
 }
 
 /// What the caller may see, or what is gone and has an entry that it may see. Anything else is not found,
 /// after the same statements (R3).
 async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<SubjectKey>> {
     let Some(id) = id else { return Ok(None) };
-    let key = Gid::decode(&id).ok_or_else(not_found)?.key();
+    let key = Gid::decode(&id).ok_or_else(|| not_found(&id))?.key();
     if seen(ctx, &id).await?.is_none()
         && !audit::any_about(ctx.loaders().db(), ctx.scope()?, &key).await.or_failure()?
     {
-        return Err(not_found());
+        return Err(not_found(&id));
     }
     Ok(Some(key))
 }

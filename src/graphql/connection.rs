@@ -29,7 +29,7 @@ impl PageArgs {
     /// Which part of a list they ask for; the total only when the field of `ctx` asks for it.
     ///
     /// # Errors
-    /// BAD_USER_INPUT for both sizes at once, one that is not 1 to 100, and a cursor of another list or order.
+    /// BAD_USER_INPUT for both sizes at once, one that is not 0 to 100, and a cursor of another list or order.
     pub fn request(&self, ctx: &Context<'_>, form: CursorForm) -> Result<PageRequest> {
         self.request_by(ctx, |cursor| form.decode(cursor))
     }
@@ -62,8 +62,8 @@ impl PageArgs {
 fn size(given: i32, which: &str) -> Result<u32> {
     u32::try_from(given)
         .ok()
-        .filter(|n| (1..=SIZE_MAX).contains(n))
-        .ok_or_else(|| bad_input(format!("`{which}` must be 1 to {SIZE_MAX}.")))
+        .filter(|n| (0..=SIZE_MAX).contains(n))
+        .ok_or_else(|| bad_input(format!("`{which}` must be 0 to {SIZE_MAX}.")))
 }
 
 /// Where a page stands among all.

@@ -1,7 +1,8 @@
 //! What is no refusal by a rule: GraphQL errors with `extensions.code`. The one place that maps them.
 
-use async_graphql::{Error, ErrorExtensions as _};
+use async_graphql::{Context, Error, ErrorExtensions as _, ID, Value};
 
+use super::ids::named;
 use crate::ids;
 use crate::service::error::Failure;
 
@@ -17,7 +18,7 @@ pub fn code(failure: &Failure) -> &'static str {
     match failure {
         Failure::Unauthenticated(_) => "UNAUTHENTICATED",
         Failure::Forbidden(_) => "FORBIDDEN",
-        Failure::NotFound => "NOT_FOUND",
+        Failure::NotFound | Failure::NoneOf(_) => "NOT_FOUND",
         Failure::BadInput(_) => BAD_USER_INPUT,
         Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Overtaken => UNAVAILABLE,
         Failure::Timeout(_) => "TIMEOUT",
@@ -42,10 +43,32 @@ pub fn failure(failure: Failure) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code(&failure)))
 }
 
-/// The answer for an id that doesn't exist, is not to be seen, or is another type's (R3).
+/// The answer for an id that doesn't exist, is not to be seen, or is another type's (R3), as its caller spelled it.
 #[must_use]
-pub fn not_found() -> Error {
-    failure(Failure::NotFound)
+pub fn not_found(id: &ID) -> Error {
+    none_of(vec![id.to_string()])
+}
+
+/// The same for several.
+fn none_of(ids: Vec<String>) -> Error {
+    let ids = ids.into_iter().map(Value::String).collect();
+    failure(Failure::NotFound).extend_with(|_, extensions| extensions.set("ids", Value::List(ids)))
+}
+
+/// A failure of a field's work. Where something wasn't found, it names the ids that the field was given and that are
+/// meant.
+#[must_use]
+pub fn failure_of(ctx: &Context<'_>, inside: Failure) -> Error {
+    let missing = match &inside {
+        Failure::NotFound => None,
+        Failure::NoneOf(missing) => Some(missing.as_slice()),
+        _ => return failure(inside),
+    };
+    let arguments = ctx.field().arguments().unwrap_or_default();
+    match named(arguments.iter().map(|(name, value)| (name.as_str(), value)), missing) {
+        ids if ids.is_empty() => failure(inside),
+        ids => none_of(ids),
+    }
 }
 
 /// Input that can't be what is meant.

@@ -55,31 +55,32 @@ impl EventFilter {
 pub async fn known_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
     let scope = ctx.scope()?;
     let Some(id) = id else { return Ok(None) };
-    let id = match scope {
+    let pack = match scope {
         Scope::Publisher(_) => ids::pack_id(&id)?,
         Scope::Managed(_) => ids::available_pack_id(&id)?,
     };
-    if Pack::by_id(ctx, id).await?.is_none() {
-        was_told(ctx, scope, Interest { pack_id: Some(id), ..Interest::default() }).await?;
+    if Pack::by_id(ctx, pack).await?.is_none() {
+        was_told(ctx, scope, Interest { pack_id: Some(pack), ..Interest::default() }, &id).await?;
     }
-    Ok(Some(id))
+    Ok(Some(pack))
 }
 
 /// The same for an installation.
 async fn known_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<InstallationId>> {
     let scope = ctx.scope()?;
     let Some(id) = id else { return Ok(None) };
-    let id = ids::installation_id(&id)?;
-    if Installation::by_id(ctx, id).await?.is_none() {
-        was_told(ctx, scope, Interest { installation_id: Some(id), ..Interest::default() }).await?;
+    let installation = ids::installation_id(&id)?;
+    if Installation::by_id(ctx, installation).await?.is_none() {
+        let interest = Interest { installation_id: Some(installation), ..Interest::default() };
+        was_told(ctx, scope, interest, &id).await?;
     }
-    Ok(Some(id))
+    Ok(Some(installation))
 }
 
-async fn was_told(ctx: &Context<'_>, scope: Scope, of: Interest) -> Result<()> {
+async fn was_told(ctx: &Context<'_>, scope: Scope, of: Interest, id: &ID) -> Result<()> {
     match events::any(ctx.loaders().db(), scope, &of).await.or_failure()? {
         true => Ok(()),
-        false => Err(not_found()),
+        false => Err(not_found(id)),
     }
 }
 

@@ -90,7 +90,7 @@ impl ComponentFilter {
         let addable_to = match &self.addable_to_pack_id {
             Some(id) => {
                 let pack = ctx.loaders().publisher.packs.one(pack_id(id)?).await.or_failure()?;
-                Some(pack.as_deref().ok_or_else(not_found)?.into())
+                Some(pack.as_deref().ok_or_else(|| not_found(id))?.into())
             }
             None => None,
         };
@@ -148,8 +148,8 @@ impl PackagedComponentFilter {
 }
 
 async fn seen_component(ctx: &Context<'_>, id: &ID) -> Result<ComponentId> {
-    let id = component_id(id)?;
-    ctx.loaders().publisher.components.one(id).await.or_failure()?.map(|c| c.id).ok_or_else(not_found)
+    let found = ctx.loaders().publisher.components.one(component_id(id)?).await.or_failure()?;
+    found.map(|component| component.id).ok_or_else(|| not_found(id))
 }
 
 /// The order of packaged components; ties by ID.
@@ -192,7 +192,7 @@ impl ReleaseFilter {
         let pack = match &self.pack_id {
             Some(id) => {
                 let pack = ctx.loaders().publisher.packs.one(pack_id(id)?).await.or_failure()?;
-                Some(pack.ok_or_else(not_found)?.id)
+                Some(pack.ok_or_else(|| not_found(id))?.id)
             }
             None => None,
         };

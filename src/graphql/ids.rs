@@ -1,9 +1,10 @@
 //! Global ids: opaque outside; inside a prefix for the type and the UUID, so that an id of another type
 //! than a place wants is found out without asking the database (R3).
 
-use async_graphql::{ID, Result};
+use async_graphql::{ID, Result, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::domain::id::{
@@ -19,6 +20,8 @@ use crate::domain::packaged_component::{NamedVersion, VersionKind};
 trait Bytes: Sized {
     fn write(self) -> Vec<u8>;
     fn read(bytes: &[u8]) -> Option<Self>;
+    /// The identity that nothing has.
+    fn nothing(uuid: Uuid) -> Self;
 }
 
 macro_rules! bytes_of_uuid {
@@ -30,6 +33,10 @@ macro_rules! bytes_of_uuid {
 
             fn read(bytes: &[u8]) -> Option<Self> {
                 Uuid::from_slice(bytes).ok().map(Self)
+            }
+
+            fn nothing(uuid: Uuid) -> Self {
+                Self(uuid)
             }
         }
     )*};
@@ -47,6 +54,10 @@ impl Bytes for UpdateId {
     fn read(bytes: &[u8]) -> Option<Self> {
         let (installation, release) = bytes.split_at_checked(16)?;
         Some(Self { installation: InstallationId::read(installation)?, release: ReleaseId::read(release)? })
+    }
+
+    fn nothing(uuid: Uuid) -> Self {
+        Self { installation: uuid.into(), release: uuid.into() }
     }
 }
 
@@ -79,6 +90,13 @@ macro_rules! gids {
                 (gid.encode() == *id).then_some(gid)
             }
 
+            /// Its identity; `None` for one of two parts.
+            fn uuid(self) -> Option<Uuid> {
+                match self {
+                    $(Self::$variant(id) => Uuid::from_slice(&id.write()).ok(),)*
+                }
+            }
+
             /// Its type in the schema and its identity, as the audit log spells them.
             #[must_use]
             pub fn key(self) -> SubjectKey {
@@ -109,16 +127,15 @@ macro_rules! gids {
             pub fn $typed(id: &ID) -> Result<$id> {
                 match Gid::decode(id) {
                     Some(Gid::$variant(id)) => Ok(id),
-                    _ => Err(not_found()),
+                    _ => Err(not_found(id)),
                 }
             }
 
-            #[doc = concat!("The identities in ids of `", stringify!($variant), "`s.")]
-            ///
-            /// # Errors
-            /// NOT_FOUND when one is any other id (R3).
-            pub fn $all(ids: &[ID]) -> Result<Vec<$id>> {
-                ids.iter().map($typed).collect()
+            #[doc = concat!("The identities in ids of `", stringify!($variant), "`s. Any other id becomes one that nothing has: it")]
+            /// is looked for like an unknown one, so that the answer names all that aren't found (R3).
+            #[must_use]
+            pub fn $all(ids: &[ID]) -> Vec<$id> {
+                ids.iter().map(|id| $typed(id).unwrap_or_else(|_| $id::nothing(nothing(id)))).collect()
             }
         )*
     };
@@ -147,6 +164,19 @@ gids! {
     AuditEntry(AuditEntryId) = "aud", audit_entry_id, audit_entry_ids;
 }
 
+/// The account in the id of a `ManagedAccount`; `None` for the id of the reader's `own` account, by whichever type it
+/// is known.
+///
+/// # Errors
+/// NOT_FOUND for any other id (R3).
+pub fn other_account(id: &ID, own: AccountId) -> Result<Option<AccountId>> {
+    match Gid::decode(id) {
+        Some(Gid::PublisherAccount(account) | Gid::OwnAccount(account)) if account == own => Ok(None),
+        Some(Gid::ManagedAccount(account)) => Ok(Some(account)),
+        _ => Err(not_found(id)),
+    }
+}
+
 /// The version of a component in the id of a `PackagedComponent` or a `Publication`.
 ///
 /// # Errors
@@ -155,7 +185,73 @@ pub fn version_id(id: &ID) -> Result<NamedVersion> {
     match Gid::decode(id) {
         Some(Gid::PackagedComponent(id)) => Ok(NamedVersion { kind: VersionKind::Package, id }),
         Some(Gid::Publication(id)) => Ok(NamedVersion { kind: VersionKind::Publication, id }),
-        _ => Err(not_found()),
+        _ => Err(not_found(id)),
+    }
+}
+
+/// The same, where any other id becomes one that nothing has.
+#[must_use]
+pub fn version_id_or_nothing(id: &ID) -> NamedVersion {
+    let nothing = || NamedVersion { kind: VersionKind::Package, id: nothing(id).into() };
+    version_id(id).unwrap_or_else(|_| nothing())
+}
+
+macro_rules! or_nothing {
+    ($($name:ident: $all:ident, $id:ident;)*) => {$(
+        #[doc = concat!("[`", stringify!($all), "`] of one.")]
+        #[must_use]
+        pub fn $name(id: &ID) -> $id {
+            let found = $all(std::slice::from_ref(id));
+            found.into_iter().next().unwrap_or_else(|| $id::nothing(nothing(id)))
+        }
+    )*};
+}
+
+or_nothing! {
+    pack_or_nothing: pack_ids, PackId;
+    component_or_nothing: component_ids, ComponentId;
+    group_or_nothing: group_ids, GroupId;
+    package_or_nothing: packaged_component_ids, ComponentVersionId;
+}
+
+/// The identity of nothing, made of an id's text: no object has a UUID of this version.
+fn nothing(id: &ID) -> Uuid {
+    let hash = Sha256::digest(id.as_bytes());
+    uuid::Builder::from_custom_bytes(*hash.first_chunk().unwrap_or(&[0; 16])).into_uuid()
+}
+
+/// The ids among a field's arguments, as their caller spelled them: those that stand for `missing`, or when that is
+/// `None`, the only one.
+#[must_use]
+pub fn named<'v>(arguments: impl Iterator<Item = (&'v str, &'v Value)>, missing: Option<&[Uuid]>) -> Vec<String> {
+    let mut given = Vec::new();
+    for (name, value) in arguments {
+        gather(name, value, &mut given);
+    }
+    let is_missing = |id: &ID, missing: &[Uuid]| {
+        let identity = Gid::decode(id).and_then(|gid| gid.uuid());
+        missing.contains(&nothing(id)) || identity.is_some_and(|uuid| missing.contains(&uuid))
+    };
+    match missing {
+        Some(missing) => given.retain(|text| is_missing(&ID::from(text.as_str()), missing)),
+        None if given.len() > 1 => given.clear(),
+        None => {}
+    }
+    given
+}
+
+/// The texts in fields that are called as ids are, each once.
+fn gather(name: &str, value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::String(text) => {
+            let is_id = name == "id" || name.ends_with("Id") || name.ends_with("Ids");
+            if is_id && name != "clientRequestId" && !into.contains(text) {
+                into.push(text.clone());
+            }
+        }
+        Value::List(many) => many.iter().for_each(|one| gather(name, one, into)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| gather(name, value, into)),
+        _ => {}
     }
 }
 

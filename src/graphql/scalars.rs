@@ -3,9 +3,9 @@
 //! as it stands and judged by the use case.
 
 use async_graphql::{InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, SecondsFormat, Timelike as _, Utc};
+use chrono::NaiveDate;
 
-use crate::domain::{Instant, window};
+use crate::domain::{Instant, instant, window};
 
 use super::error::BAD_USER_INPUT;
 
@@ -13,15 +13,16 @@ use super::error::BAD_USER_INPUT;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DateTime(pub Instant);
 
-/// An instant in UTC, RFC 3339 with `Z`, at most microseconds: `2027-01-31T23:00:00Z`.
-#[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
+/// An instant: RFC 3339, in answers always UTC with six digits and Z; in inputs any offset and case, cut to microseconds.
+#[Scalar(name = "DateTime")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        text(&value).and_then(instant).map(Self).ok_or_else(|| bad("an instant in UTC such as 2027-01-31T23:00:00Z"))
+        let wanted = "an instant of the years 1 to 9999 as RFC 3339 writes it, such as 2027-01-31T23:00:00Z";
+        text(&value).and_then(instant::parse).map(Self).ok_or_else(|| bad(wanted))
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        Value::String(instant::spelled(self.0))
     }
 }
 
@@ -35,15 +36,6 @@ impl From<DateTime> for Instant {
     fn from(at: DateTime) -> Self {
         at.0
     }
-}
-
-/// RFC 3339 allows more than one spelling of an instant; the schema has one.
-fn instant(text: &str) -> Option<Instant> {
-    let spelt = text.as_bytes().get(10) == Some(&b'T') && text.ends_with('Z');
-    let fraction = text.split_once('.').map_or(0, |(_, rest)| rest.len().saturating_sub(1));
-    let at = chrono::DateTime::parse_from_rfc3339(text).ok().filter(|_| spelt && fraction <= 6)?;
-    // A leap second has more than 10^9 nanoseconds: no database keeps it.
-    (at.nanosecond() < 1_000_000_000 && window::is_spellable(at.date_naive())).then(|| at.with_timezone(&Utc))
 }
 
 /// A civil date.
@@ -102,7 +94,7 @@ impl From<String> for TimeZoneName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Markdown(pub String);
 
-/// Text in CommonMark. Not sanitized: render it without raw HTML.
+/// Text in CommonMark, as its writer wrote it. Not sanitized: whoever shows it must leave out raw HTML, and let links and images lead only where it trusts them. A link such as `[x](javascript:alert(1))` or `![x](data:...)` is stored and answered like any other: allow the schemes `https:`, `http:` and `mailto:` alone, also in reference links and autolinks, and load no image before the reader asks for it.
 #[Scalar(name = "Markdown", specified_by_url = "https://spec.commonmark.org/")]
 impl ScalarType for Markdown {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -124,7 +116,7 @@ impl From<String> for Markdown {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri(pub String);
 
-/// An absolute `https:` or `http:` address, at most 2,000 characters. Stored and shown, never fetched by the server.
+/// An absolute `https:` or `http:` address with a host, without a user, at most 2,000 characters; answered as the WHATWG URL standard writes it. Stored and shown, never fetched by the server.
 #[Scalar(name = "URI", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986")]
 impl ScalarType for Uri {
     fn parse(value: Value) -> InputValueResult<Self> {

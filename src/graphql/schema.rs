@@ -85,8 +85,8 @@ pub fn schema(demo: bool) -> PackwrightSchema {
 pub const FACTS: Facts = Facts {
     check_scalar: super::scalars::check_scalar,
     list_size: |of, field| match (of, field) {
-        // One of each code, and only one of these has a list of its own.
-        ("ReleasePreview", "warnings") => Some(4),
+        // One of each code.
+        ("ReleasePreview", "warnings") => Some(5),
         _ => None,
     },
     sized_by: |of, field| match (of, field) {
@@ -117,6 +117,7 @@ pub const FACTS: Facts = Facts {
             Err(Location { line: at.line, column: at.column })
         }
     },
+    tells_a_secret: |mutation| matches!(mutation, "createApiToken" | "createManagedAccount" | "reissueEnrolmentToken"),
 };
 
 /// The SDL of the public schema.

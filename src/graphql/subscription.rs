@@ -63,7 +63,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<ReleaseProgressItem>>> {
         ctx.publisher()?;
         let id = ids::release_id(&release_id)?;
-        Release::by_id(ctx, id).await?.ok_or_else(not_found)?;
+        Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&release_id))?;
         // The log's end is read before the release is: what happens in between is told once more.
         let begin = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?;
         let interest = Interest { release_id: Some(id), ..Interest::default() };
@@ -161,7 +161,7 @@ fn progress(
         let mut position = begin;
         loop {
             ctx.renew();
-            let release = Release::by_id(ctx, id).await?.ok_or_else(not_found)?;
+            let release = Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&ids::Gid::Release(id).encode()))?;
             let ended = has_ended(release.state(ctx).await?);
             let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), position);
             let progress = release.progress(ctx).await?;

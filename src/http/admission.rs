@@ -8,6 +8,7 @@ use async_graphql::{Response, ServerError};
 use crate::gate::{Checked, Objection, OperationKind, Prepared, Wanted};
 use crate::graphql::Place;
 use crate::service::access::Caller;
+use crate::service::error::Failure;
 
 use super::answer::{Allowance, Answer, Phase, set, set_code};
 use super::busy;
@@ -96,6 +97,10 @@ impl Engine {
         peer: Option<IpAddr>,
         asked: GraphqlRequest,
     ) -> Result<Admitted, Box<Answer>> {
+        if !self.services.clock.is_spellable() {
+            let inside = "the clock stands outside the years 1 to 9999".to_owned();
+            return Err(Box::new(Answer::failed(&Failure::Unavailable(inside), "")));
+        }
         let wanted = Wanted {
             text: asked.query.as_deref(),
             id: asked.document_id.as_deref(),
@@ -107,6 +112,10 @@ impl Engine {
         let operation_name = asked.operation_name.as_deref().filter(|name| !name.is_empty());
         let prepared =
             self.gate.prepare(document, operation_name, asked.variables).map_err(|objections| refused(&objections))?;
+        if matches!(caller, Caller::Enrolment(_)) && prepared.mutations > 1 {
+            let message = "An enrolment token is good for one mutation; send createApiToken alone.".to_owned();
+            return Err(Box::new(Answer::refused("BAD_USER_INPUT", message)));
+        }
         let kept = prepared.is_introspection.then(|| Kept::key(&checked, &prepared));
         let is_kept = kept.is_some_and(|key| self.kept.has(&key));
         let per_byte = if is_kept { BYTES_PER_COST_KEPT } else { BYTES_PER_COST };

@@ -62,7 +62,7 @@ pub(super) fn status_of(failure: &Failure) -> StatusCode {
     match failure {
         Failure::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Failure::Forbidden(_) => StatusCode::FORBIDDEN,
-        Failure::NotFound => StatusCode::NOT_FOUND,
+        Failure::NotFound | Failure::NoneOf(_) => StatusCode::NOT_FOUND,
         Failure::BadInput(_) => StatusCode::BAD_REQUEST,
         Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Timeout(_) | Failure::Overtaken => {
             StatusCode::SERVICE_UNAVAILABLE

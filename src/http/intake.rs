@@ -48,15 +48,20 @@ pub(super) async fn read(
 ) -> Result<Asked, Refused> {
     match admit(front, request_id, parts, unacceptable).await {
         Ok(caller) => {
+            // Whoever has no token of an account has nothing large to say.
+            let limit = match caller {
+                Caller::Viewer(_) => front.options.body_limit,
+                Caller::Anonymous | Caller::Enrolment(_) => front.options.small_limit(),
+            };
             let peer = peer(parts);
-            let held = match hold(front, parts, &caller) {
+            let held = match hold(front, parts, &caller, limit) {
                 Ok(held) => held,
                 Err(busy) => {
                     limits::discard(&parts.headers, body).await;
                     return Err(Refused::busy(busy));
                 }
             };
-            Ok(Asked { caller, request: parameters(front, parts, body).await?, peer, held })
+            Ok(Asked { request: parameters(front, parts, body, limit).await?, caller, peer, held })
         }
         Err(refused) => {
             limits::discard(&parts.headers, body).await;
@@ -94,11 +99,10 @@ async fn admit(
 }
 
 /// Takes room for a body before it is read: as much as it announces, or as one may have.
-fn hold(front: &Front, parts: &Parts, caller: &Caller) -> Result<Option<Held>, Box<Answer>> {
+fn hold(front: &Front, parts: &Parts, caller: &Caller, most: usize) -> Result<Option<Held>, Box<Answer>> {
     if by_get(parts) {
         return Ok(None);
     }
-    let most = front.options.body_limit;
     let announced = limits::announced(&parts.headers).and_then(|length| usize::try_from(length).ok());
     let bytes = announced.unwrap_or(most).min(most);
     front.engine.hold(admission::owner(caller, peer(parts)), bytes.saturating_mul(PARSED))
@@ -117,12 +121,11 @@ fn check_type(parts: &Parts) -> Result<(), Refused> {
     Ok(())
 }
 
-async fn parameters(front: &Front, parts: &Parts, body: Body) -> Result<GraphqlRequest, Refused> {
+async fn parameters(front: &Front, parts: &Parts, body: Body, limit: usize) -> Result<GraphqlRequest, Refused> {
     let read = if by_get(parts) {
         params::from_address(parts.uri.query().unwrap_or_default())
     } else {
-        let options = &front.options;
-        let body = limits::read(&parts.headers, body, options.body_limit, options.body_timeout).await?;
+        let body = limits::read(&parts.headers, body, limit, front.options.body_timeout).await?;
         params::from_body(&body)
     };
     read.map_err(|Malformed { code, message }| Refused::new(StatusCode::BAD_REQUEST, code, message))

@@ -38,4 +38,4 @@ pub use options::EngineOptions;
 pub use refusals::{Reason, Refusals};
 pub use request::GraphqlRequest;
 pub use router::router;
-pub use settings::{DemoToken, HttpOptions};
+pub use settings::{BODY_MAX, DemoToken, HttpOptions, SMALL_MAX};

@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::request::GraphqlRequest;
 
+/// A byte order mark. RFC 8259 lets a reader of JSON pass over it.
+pub(super) const BOM: &str = "\u{feff}";
+
 /// Why what a client sent is no GraphQL request.
 #[derive(Debug)]
 pub(super) struct Malformed {
@@ -15,9 +18,9 @@ fn malformed(message: impl Into<String>) -> Malformed {
     Malformed { code: "BAD_USER_INPUT", message: message.into() }
 }
 
-/// Reads a body: one JSON object.
+/// Reads a body: one JSON object, before which some write a byte order mark.
 pub(super) fn from_body(body: &[u8]) -> Result<GraphqlRequest, Malformed> {
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(body.strip_prefix(BOM.as_bytes()).unwrap_or(body)) {
         Ok(value) => from_json(value),
         Err(error) => Err(malformed(format!("The body is no JSON: line {}, column {}.", error.line(), error.column()))),
     }
@@ -80,9 +83,8 @@ pub(super) fn from_address(query: &str) -> Result<GraphqlRequest, Malformed> {
         let value = match &*name {
             "query" | "operationName" | "documentId" | "id" | "doc_id" => Value::String(text.into_owned()),
             "variables" | "extensions" if text.is_empty() => Value::Null,
-            "variables" | "extensions" => {
-                serde_json::from_str(&text).map_err(|_| malformed(format!("`{name}` must be JSON.")))?
-            }
+            "variables" | "extensions" => serde_json::from_str(text.strip_prefix(BOM).unwrap_or(&text))
+                .map_err(|_| malformed(format!("`{name}` must be JSON.")))?,
             _ => continue,
         };
         if object.insert(name.clone().into_owned(), value).is_some() {

@@ -21,7 +21,8 @@ pub struct HttpOptions {
     pub trusted_only: bool,
     /// The tokens that `/graphiql` offers.
     pub demo_tokens: Vec<DemoToken>,
-    /// The most bytes of a body or a WebSocket message.
+    /// The most bytes of the body of a request with a token. Without one, and for a WebSocket message,
+    /// [`SMALL_MAX`] at most.
     pub body_limit: usize,
     /// How long a body may take to come.
     pub body_timeout: Duration,
@@ -39,6 +40,20 @@ pub struct HttpOptions {
     pub shutdown: Option<watch::Receiver<bool>>,
 }
 
+/// As many bytes as the largest call takes that the rules allow: 250 packages with full manifests and the longest
+/// notes, each character written as an escaped pair of surrogates.
+pub const BODY_MAX: usize = 24 * 1024 * 1024;
+/// The most bytes of what can't hold such a call: a document, a WebSocket message, and a body without a token.
+pub const SMALL_MAX: usize = 1024 * 1024;
+
+impl HttpOptions {
+    /// The most bytes of a document, a WebSocket message, or a body without a token.
+    #[must_use]
+    pub fn small_limit(&self) -> usize {
+        self.body_limit.min(SMALL_MAX)
+    }
+}
+
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
@@ -48,7 +63,7 @@ impl Default for HttpOptions {
             graphiql: false,
             trusted_only: false,
             demo_tokens: Vec::new(),
-            body_limit: 1024 * 1024,
+            body_limit: BODY_MAX,
             body_timeout: Duration::from_secs(15),
             keep_alive: Duration::from_secs(15),
             init_timeout: Duration::from_secs(10),

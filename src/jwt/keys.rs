@@ -23,6 +23,8 @@ struct Key {
 impl Keys {
     /// Reads a set. Keys of other kinds, for other uses, and secrets, are passed over.
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+        // Some editors write a byte order mark first.
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         let set: Value = serde_json::from_slice(text).map_err(|error| format!("it is no JSON: {error}"))?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or("it has no list `keys`")?;
         if keys.len() > KEYS_MAX {

@@ -9,10 +9,10 @@ use super::people::{DAYS, People};
 use super::{Options, words};
 use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::label::{Numeric, Whole, next_label};
 use crate::domain::pack::Stamp;
 use crate::domain::packaged_component::{
-    Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, VersionKind, next_label,
-    numeric_label,
+    Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, VersionKind,
 };
 
 /// By how many days after the publisher began every component has been packaged.
@@ -39,7 +39,7 @@ pub struct Built {
     pub packages: Vec<Packaged>,
     pub publications: Vec<ComponentVersion>,
     /// The highest whole number of a label; 0 when none is numeric (R6).
-    pub highest_label: i64,
+    pub highest_label: Whole,
 }
 
 impl Built {
@@ -107,7 +107,8 @@ fn built(options: &Options, people: &People, index: usize, inside: Option<Compon
         created_at: created,
         created_by: people.actor(),
     };
-    let mut built = Built { component, packages: Vec::new(), publications: Vec::new(), highest_label: 0 };
+    let mut built =
+        Built { component, packages: Vec::new(), publications: Vec::new(), highest_label: Whole::default() };
     let mut at = dice.days_after(created, 0, 3);
     while at < options.at - TimeDelta::hours(1) {
         // Lately the publisher was busy with other things, so that most packs are up to date.
@@ -165,14 +166,14 @@ fn package(built: &mut Built, at: Instant, inside: Option<ComponentId>, dice: &m
     let component = &built.component;
     let first = built.packages.is_empty();
     let shareable = component.component_type.can_be_shared() && (first || dice.percent(80));
-    let counted = u64::try_from(built.highest_label).ok();
     let label = if !first && dice.percent(10) {
-        format!("{}.{}", built.highest_label, built.packages.len())
+        format!("{}.{}", built.highest_label.as_str(), built.packages.len())
     } else {
-        next_label(counted)
+        next_label(&built.highest_label).unwrap_or_default()
     };
-    let number = numeric_label(&label).and_then(|number| i64::try_from(number).ok()).unwrap_or(0);
-    built.highest_label = built.highest_label.max(number);
+    if let Some(numeric) = Numeric::parse(&label) {
+        built.highest_label = numeric.whole.max(built.highest_label.clone());
+    }
     let revision = i32::try_from(built.packages.len()).unwrap_or(0) + 1;
     let version = ComponentVersion {
         id: dice.id(at),

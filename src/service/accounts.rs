@@ -1,34 +1,22 @@
 //! Accounts: the publisher's own, and those that it manages (R1, R35, R46).
 
-use chrono::Duration;
-
 use crate::domain::Instant;
 use crate::domain::account::{ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Privilege};
 use crate::domain::id::{AccountId, ReleaseId};
 use crate::domain::refusal::AccountRefusal;
 use crate::domain::text::Name;
-use crate::ids;
 use crate::store::convert::Stored as _;
-use crate::store::write::accounts::{self, EnrolmentRow};
+use crate::store::write::accounts;
 use crate::store::write::tasks::{self, Work};
 use crate::store::write::{grants, installations};
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::{Publisher, Viewer};
-use super::error::{Error, Failure, Outcome, text_fault};
+use super::enrolment::{Enrollable, issued_before};
+use super::error::{Failure, Outcome, is_conflict, text_fault};
 use super::journal::{Entry, Journal, Subject};
-
-/// How long an enrolment token can be used (R1).
-const ENROLMENT_DAYS: i64 = 7;
-
-/// An enrolment token that was issued: its secret is told this once (R1).
-#[derive(Clone)]
-pub struct IssuedEnrolment {
-    pub account_id: AccountId,
-    pub secret: String,
-    pub expires_at: Instant,
-}
+use super::requests::Repeatable;
 
 /// What is to be changed of an account.
 #[derive(Clone, Debug, Default)]
@@ -51,23 +39,32 @@ impl Services {
     /// Makes a managed account, in All Accounts, with an enrolment token to be handed over (R1).
     ///
     /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
     pub async fn create_managed_account(
         &self,
         caller: &Publisher,
         name: &str,
         time_zone: Option<String>,
-    ) -> Outcome<IssuedEnrolment, AccountRefusal> {
+        client_request_id: Option<&str>,
+    ) -> Outcome<Enrollable, AccountRefusal> {
         caller.viewer.require(Privilege::AccountAdministration)?;
-        let name = account_name(name)?;
+        let input = (name, &time_zone);
+        let call = Repeatable::call(caller.id(), "createManagedAccount", client_request_id, &input)?;
         let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
+            return Ok(issued_before(&tx, &made).await?);
+        }
         let mut journal = Journal::of(self, caller, self.now(&tx));
-        if accounts::name_is_taken(&tx, AccountKind::Managed, Some(caller.id()), &name.key(), None).await? {
-            return Err(AccountRefusal::NameTaken.into());
+        let name = account_name(name)?;
+        let among = Some(caller.id());
+        if let Some(other) = accounts::with_name(&tx, AccountKind::Managed, among, &name.key(), None).await? {
+            return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
         }
         let time_zone = self.known_zone(time_zone)?;
         let account = self.new_account(AccountKind::Managed, Some(caller.id()), &name, time_zone, journal.now);
-        taken(accounts::insert(&tx, &account).await)?;
+        if is_conflict(accounts::insert(&tx, &account).await)? {
+            return Err(self.account_name_was_taken(tx, &account).await?.into());
+        }
         let everybody = grants::all_accounts(&tx, &caller.scope)
             .await?
             .ok_or_else(|| Failure::bug("a publisher without the group All Accounts"))?;
@@ -82,44 +79,11 @@ impl Services {
         // Also when nothing is shared with All Accounts: somebody may be sharing a pack with it just now.
         let work = Work::GrantsOfAccount(account.id);
         let task = tasks::add(&tx, self.ids.next(), caller.id(), work, false, journal.now).await?;
+        call.remember(&tx, &[account.id.0, issued.id]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         self.run_first_batch(task).await;
-        Ok(issued)
-    }
-
-    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1).
-    ///
-    /// # Errors
-    /// ALREADY_ENROLLED; not found.
-    pub async fn reissue_enrolment(
-        &self,
-        caller: &Publisher,
-        account: AccountId,
-    ) -> Outcome<IssuedEnrolment, AccountRefusal> {
-        caller.viewer.require(Privilege::AccountAdministration)?;
-        let tx = self.db.begin().await?;
-        let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        if account.enrolled_at.is_some() {
-            return Err(AccountRefusal::AlreadyEnrolled.into());
-        }
-        let issued = self.issue(&tx, account.id, journal.now).await?;
-        journal.note(
-            Entry::of("reissueEnrolmentToken", Subject::ManagedAccount(account.id), account.name)
-                .concerning(account.id),
-        );
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(issued)
-    }
-
-    async fn issue(&self, tx: &Tx, account: AccountId, now: Instant) -> StoreResult<IssuedEnrolment> {
-        let secret = ids::secret("pwe_");
-        let expires_at = now + Duration::days(ENROLMENT_DAYS);
-        let row = EnrolmentRow { id: self.ids.next(), account_id: account, expires_at, spent_at: None };
-        accounts::issue_enrolment(tx, &row, ids::hash(&secret), now).await?;
-        Ok(IssuedEnrolment { account_id: account, secret, expires_at })
+        Ok(issued.of(account.id))
     }
 
     /// Changes the name or zone of the caller's account, or of `account`, that the caller manages (R35).
@@ -150,8 +114,8 @@ impl Services {
             }
             let name = account_name(name)?;
             let among = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
-            if accounts::name_is_taken(&tx, before.kind, among, &name.key(), Some(before.id)).await? {
-                return Err(AccountRefusal::NameTaken.into());
+            if let Some(other) = accounts::with_name(&tx, before.kind, among, &name.key(), Some(before.id)).await? {
+                return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
             }
             after.name = name.as_str().to_owned();
         }
@@ -161,7 +125,9 @@ impl Services {
         if after == before {
             return Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: Vec::new() });
         }
-        taken(accounts::save(&tx, &after).await)?;
+        if is_conflict(accounts::save(&tx, &after).await)? {
+            return Err(self.account_name_was_taken(tx, &after).await?.into());
+        }
         if after.name != before.name {
             let key = crate::domain::text::key(&after.name);
             installations::save_account_name_key(&tx, after.id, &key).await?;
@@ -181,6 +147,16 @@ impl Services {
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
+    }
+
+    /// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+    async fn account_name_was_taken(&self, tx: Tx, account: &Account) -> StoreResult<AccountRefusal> {
+        drop(tx);
+        let tx = self.db.begin().await?;
+        let among = (account.kind == AccountKind::Managed).then_some(account.publisher_id);
+        let key = crate::domain::text::key(&account.name);
+        let taken_by = accounts::with_name(&tx, account.kind, among, &key, Some(account.id)).await?;
+        Ok(AccountRefusal::NameTaken { taken_by })
     }
 
     fn new_account(
@@ -214,11 +190,13 @@ impl Services {
         let time_zone = self.known_zone(time_zone)?;
         let tx = self.db.begin().await?;
         let now = self.now(&tx);
-        if accounts::name_is_taken(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
-            return Err(AccountRefusal::NameTaken.into());
+        if let Some(other) = accounts::with_name(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
+            return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
         }
         let account = self.new_account(AccountKind::Publisher, None, &name, time_zone, now);
-        taken(accounts::insert(&tx, &account).await)?;
+        if is_conflict(accounts::insert(&tx, &account).await)? {
+            return Err(self.account_name_was_taken(tx, &account).await?.into());
+        }
         let everybody = AccountGroup {
             id: self.ids.next(),
             publisher_id: account.id,
@@ -346,11 +324,4 @@ impl Services {
 
 fn account_name(raw: &str) -> Outcome<Name, AccountRefusal> {
     Name::parse(raw).map_err(|fault| text_fault(fault, AccountRefusal::NameRequired, AccountRefusal::NameTooLong))
-}
-
-fn taken(result: StoreResult<()>) -> Result<(), Error<AccountRefusal>> {
-    match result {
-        Err(StoreError::Conflict(_)) => Err(AccountRefusal::NameTaken.into()),
-        other => Ok(other?),
-    }
 }

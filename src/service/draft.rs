@@ -9,10 +9,11 @@ use crate::domain::packaged_component::NamedVersion;
 use crate::domain::refusal::PackRefusal;
 use crate::store::write::{components, drafts, packs};
 use crate::store::{StoreResult, Tx};
+use uuid::Uuid;
 
 use super::Services;
 use super::access::Publisher;
-use super::error::{Failure, Outcome};
+use super::error::{Error, Failure, Outcome};
 use super::journal::{Entry, Journal, Subject};
 use super::moment::Touched;
 
@@ -36,14 +37,15 @@ impl Services {
         wanted: Vec<ComponentId>,
         expected_revision: Option<i32>,
     ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let mut editing = self.edit_rows(caller, pack, &wanted, None, expected_revision).await?;
         let Editing { tx, pack, .. } = &editing;
         if wanted.len() > COMPONENTS_MAX {
             return Err(PackRefusal::PackFull.into());
         }
         let types = components::types(tx, &caller.scope, &wanted).await?;
-        if !wanted.iter().all(|id| types.iter().any(|(known, _)| known == id)) {
-            return Err(Failure::NotFound.into());
+        let known = |id| types.iter().any(|(known, _)| *known == id);
+        if let Some(unknown) = Failure::unless_known(wanted.iter().copied(), known) {
+            return Err(unknown.into());
         }
         if wanted.is_empty() {
             return Err(PackRefusal::EmptyList.into());
@@ -84,7 +86,7 @@ impl Services {
         component: ComponentId,
         expected_revision: Option<i32>,
     ) -> Outcome<Removal, PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let mut editing = self.edit_rows(caller, pack, &[component], None, expected_revision).await?;
         let Editing { tx, pack, .. } = &editing;
         let row = self.row(tx, caller, pack, component).await?;
         if row.marked_for_removal {
@@ -115,7 +117,7 @@ impl Services {
         component: ComponentId,
         expected_revision: Option<i32>,
     ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let mut editing = self.edit_rows(caller, pack, &[component], None, expected_revision).await?;
         let Editing { tx, pack, .. } = &editing;
         let row = self.row(tx, caller, pack, component).await?;
         if !row.marked_for_removal {
@@ -144,10 +146,13 @@ impl Services {
         version: NamedVersion,
         expected_revision: Option<i32>,
     ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let mut editing = self.edit_rows(caller, pack, &[component], Some(version), expected_revision).await?;
         let Editing { tx, pack, .. } = &editing;
+        if let Some(unknown) = unknown(tx, caller, &[component], Some(version)).await? {
+            return Err(unknown.into());
+        }
         let found = components::version(tx, &caller.scope, version.id).await?;
-        let (chosen, deleted) = found.filter(|(found, _)| found.kind == version.kind).ok_or(Failure::NotFound)?;
+        let (chosen, deleted) = found.ok_or_else(|| Failure::none_of(version.id))?;
         let row = self.row(tx, caller, pack, component).await?;
         let refusal = match () {
             () if row.marked_for_removal => Some(PackRefusal::MarkedForRemoval { component }),
@@ -182,7 +187,7 @@ impl Services {
         component: ComponentId,
         expected_revision: Option<i32>,
     ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let mut editing = self.edit_rows(caller, pack, &[component], None, expected_revision).await?;
         let Editing { tx, pack, .. } = &editing;
         let row = self.row(tx, caller, pack, component).await?;
         let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
@@ -212,13 +217,36 @@ impl Services {
         expected_revision: Option<i32>,
     ) -> Outcome<Editing<'a>, PackRefusal> {
         let tx = self.db.begin().await?;
-        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or_else(|| Failure::none_of(pack))?;
         let journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         match expected_revision {
             Some(expected) if expected != pack.revision => {
                 Err(PackRefusal::StaleRevision { current: pack.revision }.into())
             }
             _ => Ok(Editing { tx, pack, journal }),
+        }
+    }
+
+    /// [`Services::edit`] of rows. When there is no such pack, the failure tells too which of the rows' ids are
+    /// unknown.
+    async fn edit_rows(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        rows: &[ComponentId],
+        version: Option<NamedVersion>,
+        expected_revision: Option<i32>,
+    ) -> Outcome<Editing<'_>, PackRefusal> {
+        match self.edit(caller, pack, expected_revision).await {
+            Err(Error::Failed(failure @ Failure::NoneOf(_))) if rows.len() <= COMPONENTS_MAX => {
+                let tx = self.db.begin().await?;
+                Err(match unknown(&tx, caller, rows, version).await? {
+                    Some(Failure::NoneOf(more)) => failure.and_none_of(more),
+                    _ => failure,
+                }
+                .into())
+            }
+            other => other,
         }
     }
 
@@ -241,7 +269,7 @@ impl Services {
         component: ComponentId,
     ) -> Outcome<DraftRow, PackRefusal> {
         if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
-            return Err(Failure::NotFound.into());
+            return Err(Failure::none_of(component).into());
         }
         let rows = drafts::of_pack(tx, pack).await?;
         let row = rows.into_iter().find(|row| row.component_id == component);
@@ -270,6 +298,24 @@ impl Services {
         }
         drafts::save_assessments(tx, &changed).await
     }
+}
+
+/// Those of the components, and the version, that aren't the caller's.
+async fn unknown(
+    tx: &Tx,
+    caller: &Publisher,
+    rows: &[ComponentId],
+    version: Option<NamedVersion>,
+) -> StoreResult<Option<Failure>> {
+    let types = components::types(tx, &caller.scope, rows).await?;
+    let found = match version {
+        Some(version) => components::version(tx, &caller.scope, version.id).await?,
+        None => None,
+    };
+    let no_version = version.filter(|wanted| !found.is_some_and(|(found, _)| found.kind == wanted.kind));
+    let rows = rows.iter().copied().filter(|id| !types.iter().any(|(known, _)| known == id));
+    let unknown = rows.map(Uuid::from).chain(no_version.map(|version| version.id.into()));
+    Ok(Failure::unless_known(unknown, |_| false))
 }
 
 fn row_entry(action: &'static str, pack: &Pack, component: ComponentId) -> Entry {

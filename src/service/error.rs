@@ -2,7 +2,8 @@
 
 use crate::domain::refusal::Refusal;
 use crate::domain::text::TextFault;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreResult};
+use uuid::Uuid;
 
 /// What is no refusal by a rule: a GraphQL error with `extensions.code`.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum Failure {
     /// Doesn't exist, or is not to be seen: the same answer (R3).
     #[error("There is no such object.")]
     NotFound,
+    /// The same, where a call names several: these of them.
+    #[error("There is no such object.")]
+    NoneOf(Vec<Uuid>),
     /// The input can't be what is meant.
     #[error("{0}")]
     BadInput(String),
@@ -53,6 +57,28 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
+    /// Those of the `named` that aren't `known`; `None` when all are.
+    pub(super) fn unless_known<I: Copy + Into<Uuid>>(
+        named: impl IntoIterator<Item = I>,
+        known: impl Fn(I) -> bool,
+    ) -> Option<Self> {
+        let unknown: Vec<Uuid> = named.into_iter().filter(|id| !known(*id)).map(Into::into).collect();
+        (!unknown.is_empty()).then_some(Self::NoneOf(unknown))
+    }
+
+    /// None of these, beside those that are meant already.
+    #[must_use]
+    pub(super) fn and_none_of<I: Into<Uuid>>(self, more: impl IntoIterator<Item = I>) -> Self {
+        match self {
+            Self::NoneOf(ids) => Self::NoneOf(ids.into_iter().chain(more.into_iter().map(Into::into)).collect()),
+            other => other,
+        }
+    }
+
+    pub(super) fn none_of<I: Into<Uuid>>(id: I) -> Self {
+        Self::NoneOf(vec![id.into()])
+    }
+
     /// For what cannot be unless there is a mistake in this program.
     #[must_use]
     pub fn bug(what: impl Into<String>) -> Self {
@@ -89,6 +115,14 @@ impl<R> From<StoreError> for Error<R> {
 /// What a use case gives.
 pub type Outcome<T, R> = Result<T, Error<R>>;
 
+/// Whether a write met what another transaction wrote past all checks.
+pub(super) fn is_conflict(result: StoreResult<()>) -> StoreResult<bool> {
+    match result {
+        Err(StoreError::Conflict(_)) => Ok(true),
+        other => other.map(|()| false),
+    }
+}
+
 /// A text's fault as the area's refusals, or as bad input when it holds what no text may hold.
 pub fn text_fault<R: Refusal>(fault: TextFault, empty: R, too_long: R) -> Error<R> {
     match fault {
@@ -98,5 +132,4 @@ pub fn text_fault<R: Refusal>(fault: TextFault, empty: R, too_long: R) -> Error<
     }
 }
 
-pub(super) const CONTROL_CHARACTER: &str =
-    "A text holds a character that can't be stored: U+0000, or in a name a control character. Leave it out.";
+pub(super) const CONTROL_CHARACTER: &str = "A text holds a character that it can't have: U+0000, or in a name or label a control character, a bidirectional control, a separator of lines, or a noncharacter. Leave it out.";

@@ -16,7 +16,7 @@ use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
-use super::requests::{Repeatable, Turn};
+use super::requests::{Repeatable, Turn, only};
 
 /// A process to be published, or to be shared otherwise than it is.
 #[derive(Clone, Debug)]
@@ -44,17 +44,27 @@ impl Services {
     /// withdrawn comes back as the same entry, in the library since now.
     ///
     /// # Errors
-    /// NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY; not found for the
+    /// CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY; not found for the
     /// package and for groups of somebody else.
     pub async fn publish_to_library(
         &self,
         caller: &Publisher,
         new: NewProcess,
+        client_request_id: Option<&str>,
     ) -> Outcome<LibraryProcessId, LibraryRefusal> {
         NewProcess::check_may(&caller.viewer, new.groups.len())?;
+        let input = (new.package, &new.groups, &new.description);
+        let call = Repeatable::call(caller.id(), "publishToProcessLibrary", client_request_id, &input)?;
         let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), LibraryRefusal::ClientRequestIdReused).await? {
+            return Ok(only(&made)?);
+        }
         let found = find_package(&tx, caller, new.package).await?;
-        let groups = lock_groups(&tx, caller, &new.groups).await?;
+        let (groups, unknown) = lock_groups(&tx, caller, &new.groups).await?;
+        let found = found.ok_or_else(|| Failure::none_of(new.package).and_none_of(unknown.iter().copied()))?;
+        if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
+            return Err(unknown.into());
+        }
         let locked = components::lock_all(&tx, &caller.scope, &[found.component_id]).await?;
         let component = &locked.first().ok_or(Failure::NotFound)?.component;
         let known = library::lock_of_package(&tx, new.package).await?;
@@ -81,6 +91,8 @@ impl Services {
             && process.description == description
             && library::groups_of(&tx, process.id).await? == groups
         {
+            call.remember(&tx, &[process.id.0]).await?;
+            tx.commit().await?;
             return Ok(process.id);
         }
         let process = self.put_into_library(&tx, component, &package, known.clone(), description, journal.now).await?;
@@ -92,6 +104,7 @@ impl Services {
             .change("description", known.and_then(|p| some(p.description)), some(process.description))
             .change("groups", some(before.join(", ")), some(after.join(", ")));
         journal.note(entry);
+        call.remember(&tx, &[process.id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(process.id)
@@ -209,21 +222,20 @@ async fn find_package(
     tx: &Tx,
     caller: &Publisher,
     package: ComponentVersionId,
-) -> Outcome<ComponentVersion, LibraryRefusal> {
+) -> StoreResult<Option<ComponentVersion>> {
     let found = components::version(tx, &caller.scope, package).await?;
-    let package = found.map(|(package, _)| package).filter(|package| package.kind == VersionKind::Package);
-    package.ok_or_else(|| Failure::NotFound.into())
+    Ok(found.map(|(package, _)| package).filter(|package| package.kind == VersionKind::Package))
 }
 
-/// The groups, each once, locked so that none is deleted meanwhile. More than a call may name aren't looked
-/// at: it will be refused.
-async fn lock_groups(tx: &Tx, caller: &Publisher, named: &[GroupId]) -> Outcome<Vec<GroupId>, LibraryRefusal> {
+/// The groups, each once, locked so that none is deleted meanwhile, and those that aren't the caller's. More than a
+/// call may name aren't looked at: it will be refused.
+async fn lock_groups(tx: &Tx, caller: &Publisher, named: &[GroupId]) -> StoreResult<(Vec<GroupId>, Vec<GroupId>)> {
     if named.len() > GROUPS_MAX {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let wanted: Vec<_> = named.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let known = grants::lock_groups(tx, &caller.scope, &wanted).await?;
-    if known.len() == wanted.len() { Ok(wanted) } else { Err(Failure::NotFound.into()) }
+    Ok(wanted.into_iter().partition(|id| known.iter().any(|group| group.id == *id)))
 }
 
 /// A text as the audit log has it: nothing for an empty one.

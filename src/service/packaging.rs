@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Privilege;
 use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::label::{Numeric, Whole, next_label};
 use crate::domain::pack::DeploymentModel;
 use crate::domain::packaged_component::{
-    Component, ComponentType, ComponentVersion, ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, PACKAGES_MAX,
-    PackageFault, SETTINGS_MAX, VersionKind, check_shareable, creation_time, next_label, numeric_label,
+    CALL_CHARACTERS_MAX, CALL_ENTRIES_MAX, CALL_SETTINGS_MAX, Component, ComponentType, ComponentVersion,
+    ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, PACKAGES_MAX, PackageFault, SETTINGS_MAX, VersionKind,
+    check_shareable, creation_time,
 };
 use crate::domain::refusal::PackagingRefusal;
 use crate::domain::text::{self, Name, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
 use crate::store::Tx;
+use crate::store::convert::Stored as _;
 use crate::store::write::components::{self, Counters};
 
 use super::Services;
@@ -20,7 +23,7 @@ use super::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
 use super::holders::Holders;
 use super::journal::{Entry, Journal, Subject};
 use super::moment::Touched;
-use super::requests::{Repeatable, Turn};
+use super::requests::{Repeatable, Turn, only};
 
 /// One package to be made.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -49,17 +52,25 @@ impl Services {
     /// Makes a component.
     ///
     /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG.
+    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for one that is gone since it was made.
     pub async fn create_component(
         &self,
         caller: &Publisher,
         name: &str,
         component_type: ComponentType,
+        client_request_id: Option<&str>,
     ) -> Outcome<ComponentId, PackagingRefusal> {
         caller.viewer.require(Privilege::PackagedComponentManagement)?;
+        let input = (name, component_type.stored());
+        let call = Repeatable::call(caller.id(), "createComponent", client_request_id, &input)?;
+        let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), PackagingRefusal::ClientRequestIdReused).await? {
+            let made: ComponentId = only(&made)?;
+            let there = !components::types(&tx, &caller.scope, &[made]).await?.is_empty();
+            return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
+        }
         let name = Name::parse(name)
             .map_err(|fault| text_fault(fault, PackagingRefusal::NameRequired, PackagingRefusal::NameTooLong))?;
-        let tx = self.db.begin().await?;
         let mut journal = Journal::of(self, caller, self.now(&tx));
         let component = Component {
             id: self.ids.next(),
@@ -74,6 +85,7 @@ impl Services {
             Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
                 .set("name", name.as_str()),
         );
+        call.remember(&tx, &[component.id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(component.id)
@@ -83,8 +95,8 @@ impl Services {
     /// component learn that there is something newer.
     ///
     /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_TAKEN,
-    /// NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
+    /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED,
+    /// VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
     /// component of somebody else.
     pub async fn create_packages(
         &self,
@@ -113,12 +125,9 @@ impl Services {
         check_sizes(packages)?;
         let wanted = wanted_components(packages);
         // Before anything is locked, so that nobody can lock what is another's.
-        if components::types(&tx, &caller.scope, &wanted).await?.len() != wanted.len() {
-            return Err(Failure::NotFound.into());
-        }
+        let types = check_ids(&tx, caller, packages).await?;
         let mut holders = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await?;
         let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
-        let types = self.check_ids(&tx, caller, packages, &holders.components).await?;
         let labels = labels(&tx, packages, &holders.components).await?;
         check_contents(packages, &types)?;
 
@@ -147,25 +156,6 @@ impl Services {
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(made)
-    }
-
-    /// The types of all components that a call names; all must be the caller's.
-    async fn check_ids(
-        &self,
-        tx: &Tx,
-        caller: &Publisher,
-        packages: &[NewPackage],
-        counters: &BTreeMap<ComponentId, Counters>,
-    ) -> Outcome<BTreeMap<ComponentId, ComponentType>, PackagingRefusal> {
-        let inside: BTreeSet<ComponentId> = packages.iter().flat_map(|p| &p.manifest).map(|e| e.component_id).collect();
-        let mut types: BTreeMap<_, _> =
-            components::types(tx, &caller.scope, &inside.iter().copied().collect::<Vec<_>>())
-                .await?
-                .into_iter()
-                .collect();
-        types.extend(counters.values().map(|c| (c.component.id, c.component.component_type)));
-        let named = packages.iter().map(|p| p.component_id).chain(inside);
-        if named.into_iter().all(|id| types.contains_key(&id)) { Ok(types) } else { Err(Failure::NotFound.into()) }
     }
 
     async fn package(
@@ -201,13 +191,29 @@ impl Services {
         components::insert_version(tx, &version, &counters.component, &manifest).await?;
         counters.newest_at = Some(version.created_at);
         counters.newest_revision = version.revision;
-        if let Some(number) = numeric_label(&version.version).and_then(|n| i64::try_from(n).ok()) {
-            counters.highest_numeric_label = counters.highest_numeric_label.max(number);
+        if let Some(numeric) = Numeric::parse(&version.version) {
+            counters.highest_numeric_label = counters.highest_numeric_label.clone().max(numeric.whole);
         }
         if version.shareable {
             counters.latest_shareable = Some(version.id);
         }
         Ok(version)
+    }
+}
+
+/// The types of all components that a call names; all must be the caller's.
+async fn check_ids(
+    tx: &Tx,
+    caller: &Publisher,
+    packages: &[NewPackage],
+) -> Outcome<BTreeMap<ComponentId, ComponentType>, PackagingRefusal> {
+    let inside = packages.iter().flat_map(|p| &p.manifest).map(|entry| entry.component_id);
+    let named: BTreeSet<ComponentId> = packages.iter().map(|p| p.component_id).chain(inside).collect();
+    let ids: Vec<_> = named.iter().copied().collect();
+    let types: BTreeMap<_, _> = components::types(tx, &caller.scope, &ids).await?.into_iter().collect();
+    match Failure::unless_known(named, |id| types.contains_key(&id)) {
+        Some(unknown) => Err(unknown.into()),
+        None => Ok(types),
     }
 }
 
@@ -232,10 +238,21 @@ fn settings(settings: &[ExtensibilitySetting]) -> Vec<ExtensibilitySetting> {
 
 fn check_sizes(packages: &[NewPackage]) -> Outcome<(), PackagingRefusal> {
     match packages.len() {
-        0 => Err(PackagingRefusal::EmptyList.into()),
-        n if n > PACKAGES_MAX => Err(PackagingRefusal::TooMany.into()),
-        _ => Ok(()),
+        0 => return Err(PackagingRefusal::EmptyList.into()),
+        n if n > PACKAGES_MAX => return Err(PackagingRefusal::TooMany.into()),
+        _ => {}
     }
+    let notes = packages.iter().filter_map(|p| p.notes.as_deref());
+    let texts = all_settings(packages).map(|setting| setting.name.as_str()).chain(notes);
+    let too_much = packages.iter().map(|p| p.manifest.len()).sum::<usize>() > CALL_ENTRIES_MAX
+        || all_settings(packages).count() > CALL_SETTINGS_MAX
+        || texts.map(|text| text.chars().count()).sum::<usize>() > CALL_CHARACTERS_MAX;
+    if too_much { Err(PackagingRefusal::TooMuch.into()) } else { Ok(()) }
+}
+
+/// The settings of the packages, and of what is in their manifests.
+fn all_settings(packages: &[NewPackage]) -> impl Iterator<Item = &ExtensibilitySetting> {
+    packages.iter().flat_map(|p| p.extensibility.iter().chain(p.manifest.iter().flat_map(|entry| &entry.extensibility)))
 }
 
 /// The label of each package, given or counted on (R6).
@@ -258,20 +275,39 @@ async fn labels(
             .map(|(index, _)| PackagingRefusal::VersionLabelInvalid { index }),
     )?;
 
-    let mut highest: BTreeMap<ComponentId, u64> =
-        counters.iter().map(|(id, c)| (*id, u64::try_from(c.highest_numeric_label).unwrap_or(0))).collect();
-    let (mut labels, mut taken, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let labels = counted_on(packages, given.into_iter().map(|label| label.ok().flatten()), counters)?;
+    let (mut taken, mut seen) = (Vec::new(), BTreeSet::new());
+    for (index, (package, label)) in packages.iter().zip(&labels).enumerate() {
+        let taken_by = components::with_label(tx, package.component_id, label).await?;
+        if taken_by.is_some() || !seen.insert((package.component_id, text::label_key(label))) {
+            taken.push(PackagingRefusal::VersionLabelTaken { index, taken_by });
+        }
+    }
+    refuse(taken)?;
+    Ok(labels)
+}
+
+/// The labels that were given, and for the others the next whole numbers.
+fn counted_on(
+    packages: &[NewPackage],
+    given: impl Iterator<Item = Option<String>>,
+    counters: &BTreeMap<ComponentId, Counters>,
+) -> Outcome<Vec<String>, PackagingRefusal> {
+    let mut highest: BTreeMap<ComponentId, Whole> =
+        counters.iter().map(|(id, c)| (*id, c.highest_numeric_label.clone())).collect();
+    let (mut labels, mut required) = (Vec::new(), Vec::new());
     for (index, (package, label)) in packages.iter().zip(given).enumerate() {
         let counted = highest.entry(package.component_id).or_default();
-        let label = label.ok().flatten().unwrap_or_else(|| next_label(Some(*counted)));
-        *counted = (*counted).max(numeric_label(&label).filter(|n| i64::try_from(*n).is_ok()).unwrap_or(0));
-        let taken_by = components::with_label(tx, package.component_id, &label).await?;
-        if taken_by.is_some() || !seen.insert((package.component_id, label.clone())) {
-            taken.push(PackagingRefusal::VersionLabelTaken { index, taken_by });
+        let Some(label) = label.or_else(|| next_label(counted)) else {
+            required.push(PackagingRefusal::VersionLabelRequired { index });
+            continue;
+        };
+        if let Some(numeric) = Numeric::parse(&label) {
+            *counted = counted.clone().max(numeric.whole);
         }
         labels.push(label);
     }
-    refuse(taken)?;
+    refuse(required)?;
     Ok(labels)
 }
 
@@ -279,11 +315,8 @@ fn check_contents(
     packages: &[NewPackage],
     types: &BTreeMap<ComponentId, ComponentType>,
 ) -> Outcome<(), PackagingRefusal> {
-    let settings = packages
-        .iter()
-        .flat_map(|p| p.extensibility.iter().chain(p.manifest.iter().flat_map(|entry| &entry.extensibility)));
     let unfit = packages.iter().any(|p| p.notes.as_deref().is_some_and(|notes| notes.contains('\0')))
-        || settings.into_iter().any(|setting| setting.name.chars().any(char::is_control));
+        || all_settings(packages).any(|setting| !text::fits_a_line(&setting.name));
     if unfit {
         return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into());
     }
@@ -337,6 +370,8 @@ fn settings_fault(settings: &[ExtensibilitySetting]) -> Option<String> {
         return Some("Give at most 200 extensibility settings for a component.".into());
     }
     let mut seen = BTreeSet::new();
-    let unique = settings.iter().all(|s| text::label(&s.name, text::NAME_MAX).is_ok_and(|name| seen.insert(name)));
+    let unique = settings
+        .iter()
+        .all(|s| text::label(&s.name, text::NAME_MAX).is_ok_and(|name| seen.insert(text::label_key(&name))));
     (!unique).then(|| "Give each extensibility setting a name of 1 to 255 characters, unique in its component.".into())
 }

@@ -5,14 +5,17 @@ use crate::domain::id::PackId;
 use crate::domain::pack::{Assessment, DeploymentModel, Guide, InstallationType, Pack, Standing, SupportInfo};
 use crate::domain::refusal::PackRefusal;
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
+use crate::store::convert::Stored as _;
 use crate::store::write::tasks::Work;
 use crate::store::write::{packs, tasks};
+use crate::store::{StoreError, StoreResult, Tx};
 
 use super::Services;
 use super::access::Publisher;
 use super::draft::Editing;
-use super::error::{Error, Outcome, text_fault};
+use super::error::{Error, Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
+use super::requests::{Repeatable, only};
 
 /// A pack to be made.
 #[derive(Clone, Debug)]
@@ -36,14 +39,28 @@ impl Services {
     /// Makes an empty pack (R10).
     ///
     /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
-    pub async fn create_pack(&self, caller: &Publisher, pack: NewPack) -> Outcome<PackId, PackRefusal> {
+    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
+    /// SUPPORT_INFO_INVALID; not found for one that is gone since it was made.
+    pub async fn create_pack(
+        &self,
+        caller: &Publisher,
+        pack: NewPack,
+        client_request_id: Option<&str>,
+    ) -> Outcome<PackId, PackRefusal> {
         caller.viewer.require(Privilege::IntegrationPack)?;
-        let name = pack_name(&pack.name)?;
+        let kinds = (pack.installation_type.stored(), pack.deployment_model.stored());
+        let input = (&pack.name, &pack.description, kinds, &pack.support);
+        let call = Repeatable::call(caller.id(), "createIntegrationPack", client_request_id, &input)?;
         let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), PackRefusal::ClientRequestIdReused).await? {
+            let made = only(&made)?;
+            packs::lock(&tx, &caller.scope, made).await?.ok_or(Failure::NotFound)?;
+            return Ok(made);
+        }
         let mut journal = Journal::of(self, caller, self.now(&tx));
-        if packs::name_is_taken(&tx, &caller.scope, &name.key(), None).await? {
-            return Err(PackRefusal::NameTaken.into());
+        let name = pack_name(&pack.name)?;
+        if let Some(other) = packs::with_name(&tx, &caller.scope, &name.key(), None).await? {
+            return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
         }
         let pack = Pack {
             id: self.ids.next(),
@@ -63,13 +80,14 @@ impl Services {
             deleted_at: None,
         };
         match packs::insert(&tx, &pack).await {
-            Err(crate::store::StoreError::Conflict(_)) => return Err(PackRefusal::NameTaken.into()),
+            Err(StoreError::Conflict(_)) => return Err(self.name_was_taken(tx, caller, &name).await?.into()),
             other => other?,
         }
         journal.note(
             Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
                 .set("name", &pack.name),
         );
+        call.remember(&tx, &[pack.id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(pack.id)
@@ -94,9 +112,9 @@ impl Services {
         }
         let name = edit.name.as_deref().map(pack_name).transpose()?;
         if let Some(name) = &name
-            && packs::name_is_taken(tx, &caller.scope, &name.key(), Some(pack.id)).await?
+            && let Some(other) = packs::with_name(tx, &caller.scope, &name.key(), Some(pack.id)).await?
         {
-            return Err(PackRefusal::NameTaken.into());
+            return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
         }
         let name = name.map_or_else(|| pack.name.clone(), |name| name.as_str().to_owned());
         let description =
@@ -106,7 +124,10 @@ impl Services {
             return Ok(());
         }
         match packs::save_details(tx, pack.id, &name, &description, &support).await {
-            Err(crate::store::StoreError::Conflict(_)) => return Err(PackRefusal::NameTaken.into()),
+            Err(StoreError::Conflict(_)) => {
+                let name = pack_name(&name)?;
+                return Err(self.name_was_taken(editing.tx, caller, &name).await?.into());
+            }
             other => other?,
         }
         let renamed = name != pack.name;
@@ -125,6 +146,16 @@ impl Services {
             self.run_first_batch(task).await;
         }
         Ok(())
+    }
+}
+
+impl Services {
+    /// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+    async fn name_was_taken(&self, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<PackRefusal> {
+        drop(tx);
+        let tx = self.db.begin().await?;
+        let taken_by = packs::with_name(&tx, &caller.scope, &name.key(), None).await?;
+        Ok(PackRefusal::NameTaken { taken_by })
     }
 }
 

@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::AccountId;
+use crate::domain::refusal::Refusal;
 use crate::domain::text::{self, CLIENT_REQUEST_ID_MAX};
 use crate::store::write::requests::{ClientRequest, Known, claim, remember};
 use crate::store::{StoreResult, Tx};
 
-use super::error::Failure;
+use super::error::{Failure, Outcome};
 
 /// A call as its caller names it; `None` when it is not named.
 pub(super) struct Repeatable(Option<ClientRequest>);
@@ -36,7 +37,9 @@ impl Repeatable {
     ) -> Result<Self, Failure> {
         let Some(raw) = client_request_id else { return Ok(Self(None)) };
         let id = text::label(raw, CLIENT_REQUEST_ID_MAX).map_err(|_| {
-            Failure::BadInput("Give a clientRequestId of 1 to 64 characters, without control characters.".into())
+            Failure::BadInput(
+                "Give a clientRequestId of 1 to 64 characters that can be seen, without control characters.".into(),
+            )
         })?;
         let input = serde_json::to_vec(input).map_err(|e| Failure::bug(format!("an input can't be hashed: {e}")))?;
         Ok(Self(Some(ClientRequest {
@@ -45,6 +48,11 @@ impl Repeatable {
             client_request_id: id,
             input_hash: Sha256::digest(&input).to_vec(),
         })))
+    }
+
+    /// A call that nobody repeats.
+    pub(super) fn never() -> Self {
+        Self(None)
     }
 
     /// Whether this transaction is to do the call. A concurrent one with the same name waits for it.
@@ -60,6 +68,24 @@ impl Repeatable {
         })
     }
 
+    /// The ids of what the call made, when it was done before; `None` when this transaction is to do it. A
+    /// concurrent one with the same name waits for it.
+    ///
+    /// # Errors
+    /// `reused` for another input, and what the database failed with.
+    pub(super) async fn made_before<R: Refusal>(
+        &self,
+        tx: &Tx,
+        now: Instant,
+        reused: R,
+    ) -> Outcome<Option<Vec<Uuid>>, R> {
+        match self.turn(tx, now).await? {
+            Turn::Do => Ok(None),
+            Turn::Done(ids) => Ok(Some(ids)),
+            Turn::Reused => Err(reused.into()),
+        }
+    }
+
     /// Remembers what the call made.
     ///
     /// # Errors
@@ -70,4 +96,9 @@ impl Repeatable {
             None => Ok(()),
         }
     }
+}
+
+/// The one thing that a call made.
+pub(super) fn only<I: From<Uuid>>(made: &[Uuid]) -> Result<I, Failure> {
+    made.first().map(|id| (*id).into()).ok_or_else(|| Failure::bug("a call is remembered without what it made"))
 }

@@ -9,13 +9,14 @@ use crate::domain::refusal::SharingRefusal;
 use crate::domain::text::Name;
 use crate::store::write::tasks::Work;
 use crate::store::write::{accounts, grants, packs, task_sets};
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::Publisher;
-use super::error::{Failure, Outcome, text_fault};
+use super::error::{Error, Failure, Outcome, is_conflict, text_fault};
 use super::journal::{Entry, Happening, Journal, Subject};
 use super::moment::Touched;
+use super::requests::{Repeatable, only};
 
 /// The most ids in a list of an input.
 const LIST_MAX: usize = 100;
@@ -24,14 +25,26 @@ impl Services {
     /// Makes an account group.
     ///
     /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN.
-    pub async fn create_group(&self, caller: &Publisher, name: &str) -> Outcome<GroupId, SharingRefusal> {
+    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found for one that is gone since it
+    /// was made.
+    pub async fn create_group(
+        &self,
+        caller: &Publisher,
+        name: &str,
+        client_request_id: Option<&str>,
+    ) -> Outcome<GroupId, SharingRefusal> {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let name = group_name(name)?;
+        let call = Repeatable::call(caller.id(), "createAccountGroup", client_request_id, &name)?;
         let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), SharingRefusal::ClientRequestIdReused).await? {
+            let made = only(&made)?;
+            let there = grants::is_own_group(&tx, &caller.scope, made).await?;
+            return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
+        }
         let mut journal = Journal::of(self, caller, self.now(&tx));
-        if grants::name_is_taken(&tx, &caller.scope, &name.key(), None).await? {
-            return Err(SharingRefusal::NameTaken.into());
+        let name = group_name(name)?;
+        if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), None).await? {
+            return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
         }
         let group = AccountGroup {
             id: self.ids.next(),
@@ -40,11 +53,14 @@ impl Services {
             is_all_accounts: false,
             created_at: journal.now,
         };
-        taken(grants::insert_group(&tx, &group).await)?;
+        if is_conflict(grants::insert_group(&tx, &group).await)? {
+            return Err(self.group_name_was_taken(tx, caller, &name).await?.into());
+        }
         journal.note(
             Entry::of("createAccountGroup", Subject::AccountGroup(group.id), group.name.clone())
                 .set("name", &group.name),
         );
+        call.remember(&tx, &[group.id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(group.id)
@@ -60,13 +76,15 @@ impl Services {
         let group = editable_group(&tx, caller, group).await?;
         let mut journal = Journal::of(self, caller, self.now(&tx));
         let name = group_name(name)?;
-        if grants::name_is_taken(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
-            return Err(SharingRefusal::NameTaken.into());
+        if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
+            return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
         }
         if name.as_str() == group.name {
             return Ok(());
         }
-        taken(grants::rename_group(&tx, group.id, name.as_str()).await)?;
+        if is_conflict(grants::rename_group(&tx, group.id, name.as_str()).await)? {
+            return Err(self.group_name_was_taken(tx, caller, &name).await?.into());
+        }
         let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(group.id), name.as_str().to_owned());
         journal.note(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
         journal.write(&tx).await?;
@@ -159,11 +177,18 @@ impl Services {
         let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let tx = self.db.begin().await?;
         let known = accounts::lock_managed_all(&tx, &caller.scope, &wanted).await?;
-        let packs = self.packs_to_change(&tx, caller, group).await?;
+        let is_known = |id| known.iter().any(|account| account.id == id);
+        let unknown = Failure::unless_known(wanted.iter().copied(), is_known);
+        let packs = match self.packs_to_change(&tx, caller, group).await {
+            Err(Error::Failed(failure @ Failure::NoneOf(_))) => {
+                return Err(failure.and_none_of(wanted.iter().copied().filter(|id| !is_known(*id))).into());
+            }
+            other => other?,
+        };
         let found = grants::lock_groups(&tx, &caller.scope, &[group]).await?;
-        let group = found.into_iter().next().ok_or(Failure::NotFound)?;
-        if known.len() != wanted.len() {
-            return Err(Failure::NotFound.into());
+        let group = found.into_iter().next().ok_or_else(|| Failure::none_of(group))?;
+        if let Some(unknown) = unknown {
+            return Err(unknown.into());
         }
         let mut journal = Journal::of(self, caller, self.instant_of(&tx, &packs).await?);
         if group.is_all_accounts {
@@ -253,12 +278,14 @@ impl Services {
         }
         let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let tx = self.db.begin().await?;
-        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+        let found = packs::lock(&tx, &caller.scope, pack).await?;
         let groups = grants::lock_groups(&tx, &caller.scope, &wanted).await?;
-        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        if groups.len() != wanted.len() {
-            return Err(Failure::NotFound.into());
+        let unknown = wanted.iter().copied().filter(|id| !groups.iter().any(|group| group.id == *id));
+        let Some(pack) = found else { return Err(Failure::none_of(pack).and_none_of(unknown).into()) };
+        if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
+            return Err(unknown.into());
         }
+        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
         check_list("groupIds", named)?;
         let shared = grants::groups_of(&tx, pack.id).await?;
         let at_fault: Vec<_> = wanted.iter().copied().filter(|id| shared.contains(id) == share).collect();
@@ -292,6 +319,14 @@ impl Services {
         Ok(frozen)
     }
 
+    /// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+    async fn group_name_was_taken(&self, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<SharingRefusal> {
+        drop(tx);
+        let tx = self.db.begin().await?;
+        let taken_by = grants::with_name(&tx, &caller.scope, &name.key(), None).await?;
+        Ok(SharingRefusal::NameTaken { taken_by })
+    }
+
     /// Locks the packs that a change of a group can grant or take.
     async fn packs_to_change(
         &self,
@@ -302,7 +337,7 @@ impl Services {
         if grants::is_own_group(tx, &caller.scope, group).await? {
             Ok(grants::lock_packs_of(tx, group).await?)
         } else {
-            Err(Failure::NotFound.into())
+            Err(Failure::none_of(group).into())
         }
     }
 
@@ -327,13 +362,6 @@ async fn editable_group(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome<
 
 fn group_name(raw: &str) -> Outcome<Name, SharingRefusal> {
     Name::parse(raw).map_err(|fault| text_fault(fault, SharingRefusal::NameRequired, SharingRefusal::NameTooLong))
-}
-
-fn taken(result: StoreResult<()>) -> Outcome<(), SharingRefusal> {
-    match result {
-        Err(StoreError::Conflict(_)) => Err(SharingRefusal::NameTaken.into()),
-        other => Ok(other?),
-    }
 }
 
 fn check_list(list: &'static str, length: usize) -> Outcome<(), SharingRefusal> {

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::account::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege, Role};
 use crate::domain::id::TokenId;
+use crate::domain::text;
 use crate::jwt::{Identity, Jwt};
 use crate::store::convert::Stored as _;
 use crate::store::write::accounts;
@@ -74,7 +75,8 @@ impl Services {
 /// The JWT as `viewer.token` shows it. Its id is made of who it is for, so that all JWTs of one subject are
 /// one token: to the limit of requests, and to a client that keeps objects by their ids.
 fn shown(account: &Account, role: Role, identity: Identity, now: crate::domain::Instant) -> ApiToken {
-    let name: String = identity.subject.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect();
+    let name: String =
+        identity.subject.chars().filter(|c| text::fits_a_line(c.encode_utf8(&mut [0; 4]))).take(NAME_MAX).collect();
     ApiToken {
         id: id_of(account, &identity),
         account_id: account.id,

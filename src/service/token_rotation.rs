@@ -2,10 +2,10 @@
 
 use chrono::Duration;
 
-use crate::domain::Instant;
 use crate::domain::account::ApiToken;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::refusal::AccountRefusal;
+use crate::domain::{Instant, instant};
 use crate::ids;
 use crate::store::Tx;
 use crate::store::write::accounts;
@@ -79,7 +79,7 @@ impl Services {
             None,
             Some(Subject::ApiToken(issued.token_id)),
         );
-        let (now, text) = (journal.now, |at: Option<Instant>| at.map(|at| at.to_rfc3339()));
+        let (now, text) = (journal.now, |at: Option<Instant>| at.map(instant::spelled));
         let (entry, former_ends_at) = if rotation.overlap <= Duration::zero() {
             accounts::save_revoked(&tx, former.id, now).await?;
             (entry.change("revokedAt", None, text(Some(now))), now)

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::Instant;
 use crate::domain::account::{Account, AccountStatus, ApiToken, Privilege, Role};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::refusal::AccountRefusal;
 use crate::domain::text::Name;
+use crate::domain::{Instant, instant};
 use crate::ids;
 use crate::jwt::is_jwt;
+use crate::store::convert::Stored as _;
 use crate::store::write::accounts;
 use crate::store::{StoreError, Tx};
 
@@ -17,6 +18,8 @@ use super::Services;
 use super::access::{Bearer, Caller, Enrolment, Viewer};
 use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
+use super::made_token::MadeToken;
+use super::requests::{Repeatable, only};
 
 /// An API token that was made: its secret is told this once.
 #[derive(Clone)]
@@ -137,21 +140,33 @@ impl Services {
     /// administrator's whatever role is asked for, and is spent by it (R1).
     ///
     /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE.
+    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE.
     pub async fn create_token(
         &self,
         caller: &Caller,
         name: &str,
         role: Role,
         expires_at: Option<Instant>,
-    ) -> Outcome<IssuedToken, AccountRefusal> {
+        client_request_id: Option<&str>,
+    ) -> Outcome<MadeToken, AccountRefusal> {
+        let input = (name, role.stored(), expires_at);
+        let call = |account| Repeatable::call(account, "createApiToken", client_request_id, &input);
         match caller {
-            Caller::Enrolment(enrolment) => self.enrol(enrolment, name, expires_at).await,
+            Caller::Enrolment(enrolment) => {
+                let call = call(enrolment.account.id)?;
+                Ok(self.enrol(enrolment, name, expires_at, &call).await?.into())
+            }
             Caller::Anonymous | Caller::Viewer(_) => {
                 let viewer = caller.viewer()?;
                 viewer.require(Privilege::AccountAdministration)?;
                 let new = NewToken { name, role, expires_at, secret: ids::secret("pwt_") };
-                self.make_token(viewer.account.id, |now| Journal::of_viewer(self, viewer, now), new).await
+                self.make_token(
+                    viewer.account.id,
+                    |now| Journal::of_viewer(self, viewer, now),
+                    new,
+                    &call(viewer.account.id)?,
+                )
+                .await
             }
         }
     }
@@ -161,8 +176,13 @@ impl Services {
         enrolment: &Enrolment,
         name: &str,
         expires_at: Option<Instant>,
+        call: &Repeatable,
     ) -> Outcome<IssuedToken, AccountRefusal> {
         let tx = self.db.begin().await?;
+        // The token opens nothing once it is spent, so that only an administrator's token can repeat the call.
+        if call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await?.is_some() {
+            return Err(REFUSED.into());
+        }
         let mut account = accounts::lock(&tx, enrolment.account.id).await?.ok_or(Failure::NotFound)?;
         check_status(&account)?;
         let row = accounts::lock_enrolment(&tx, enrolment.token_id).await?;
@@ -182,6 +202,7 @@ impl Services {
         let new =
             NewToken { name: name.as_str(), role: Role::Administrator, expires_at: None, secret: ids::secret("pwt_") };
         let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Enrolment).await?;
+        call.remember(&tx, &[issued.token_id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
         Ok(issued)
@@ -192,8 +213,12 @@ impl Services {
         account: AccountId,
         journal: impl FnOnce(Instant) -> Journal<'a>,
         new: NewToken<'_>,
-    ) -> Outcome<IssuedToken, AccountRefusal> {
+        call: &Repeatable,
+    ) -> Outcome<MadeToken, AccountRefusal> {
         let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
+            return Ok(MadeToken { token_id: only(&made)?, secret: None });
+        }
         let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
         let mut journal = journal(self.now(&tx));
         let name = token_name(new.name)?;
@@ -216,9 +241,10 @@ impl Services {
         }
         let new = NewToken { name: name.as_str(), ..new };
         let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Another).await?;
+        call.remember(&tx, &[issued.token_id.0]).await?;
         journal.write(&tx).await?;
         tx.commit().await?;
-        Ok(issued)
+        Ok(issued.into())
     }
 
     pub(super) async fn insert_token(
@@ -247,8 +273,7 @@ impl Services {
             // The name of the token is the account's alone.
             Making::Enrolment => Entry::of("enrolManagedAccount", Subject::account(account), account.name.clone()),
         };
-        let role = crate::store::convert::Stored::stored(token.role);
-        journal.note(entry.set("role", role).concerning_managed(account));
+        journal.note(entry.set("role", token.role.stored()).concerning_managed(account));
         Ok(IssuedToken { token_id: token.id, secret: new.secret })
     }
 
@@ -282,7 +307,7 @@ impl Services {
         let entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
             "revokedAt",
             None,
-            Some(journal.now.to_rfc3339()),
+            Some(instant::spelled(journal.now)),
         );
         journal.note(entry.concerning_managed(&account));
         journal.write(&tx).await?;
@@ -304,7 +329,10 @@ impl Services {
         expires_at: Option<Instant>,
     ) -> Outcome<IssuedToken, AccountRefusal> {
         let journal = self.command_line_journal(account).await?;
-        self.make_token(account, journal, NewToken { name, role, expires_at, secret: ids::secret("pwt_") }).await
+        let secret = ids::secret("pwt_");
+        let new = NewToken { name, role, expires_at, secret: secret.clone() };
+        let made = self.make_token(account, journal, new, &Repeatable::never()).await?;
+        Ok(IssuedToken { token_id: made.token_id, secret })
     }
 
     /// The same with a secret of one's own: for the demo's fixed tokens.
@@ -320,7 +348,7 @@ impl Services {
     ) -> Outcome<TokenId, AccountRefusal> {
         let journal = self.command_line_journal(account).await?;
         let new = NewToken { name, role, expires_at: None, secret: secret.to_owned() };
-        Ok(self.make_token(account, journal, new).await?.token_id)
+        Ok(self.make_token(account, journal, new, &Repeatable::never()).await?.token_id)
     }
 
     /// The tokens of any account, newest first: for the command line.

@@ -1,9 +1,9 @@
 //! Newer time zone data and the windows of pending releases (R42).
 
-use crate::domain::Instant;
 use crate::domain::event::{EventData, EventKind};
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::window::{Window, moved};
+use crate::domain::{Instant, instant};
 use crate::store::write::windows::{PendingWindow, keep_window, of_older_data};
 use crate::store::write::{packs, releases};
 
@@ -159,7 +159,7 @@ impl Services {
 }
 
 fn entry(by: AskedBy, release: ReleaseId, pack: &str, before: &Window, after: &Window) -> Entry {
-    let text = |at: Instant| Some(at.to_rfc3339());
+    let text = |at: Instant| Some(instant::spelled(at));
     Entry::of(by.action(), Subject::Release(release), pack.to_owned())
         .change("date", Some(before.date.to_string()), Some(after.date.to_string()))
         .change("startsAt", text(before.starts_at), text(after.starts_at))

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{component, component_version as version, manifest_entry};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Order as Way, Query, SelectStatement};
-use sea_orm::{EntityTrait as _, QueryFilter as _, QueryOrder as _, QueryTrait as _};
+use entity::{component, component_version as version, manifest_entry, pack_version, pack_version_item as item};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order as Way, Query, SelectStatement, SubQueryStatement};
+use sea_orm::{ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QueryTrait as _};
 
 use super::components::of_types;
 use super::convert::{self, Stored as _, from_json};
@@ -13,7 +14,7 @@ use super::grants::col;
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use super::scope::PublisherScope;
 use super::{Db, StoreResult};
-use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packaged_component::{ComponentType, ComponentVersion, ManifestEntry, VersionKind};
 
 /// The versions with these ids, deleted or not.
@@ -77,6 +78,52 @@ pub async fn manifests(
         Ok(manifests.into_iter().collect())
     };
     db.cache().manifests.get(owner, ids, load).await
+}
+
+/// For each of these versions, that a pack's next release would take: the version of the same component with the
+/// highest numeric label above its own which the pack could have taken and that no version of it ever held (R34).
+/// A version without one is not among them.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn higher_unreleased(
+    db: &Db,
+    scope: PublisherScope,
+    pack: PackId,
+    ids: &[ComponentVersionId],
+) -> StoreResult<HashMap<ComponentVersionId, ComponentVersionId>> {
+    let (next, higher) = (Alias::new("next"), Alias::new("higher"));
+    let of = |table: &Alias, column: version::Column| Expr::col((table.clone(), column));
+    let held = Query::select()
+        .expr(Expr::val(1))
+        .from(item::Entity)
+        .inner_join(pack_version::Entity, col(pack_version::Column::Id).eq(col(item::Column::PackVersionId)))
+        .and_where(col(item::Column::ComponentVersionId).eq(of(&higher, version::Column::Id)))
+        .and_where(col(pack_version::Column::PackId).eq(pack.0))
+        .take();
+    let highest = Query::select()
+        .expr(of(&higher, version::Column::Id))
+        .from_as(version::Entity, higher.clone())
+        .and_where(of(&higher, version::Column::ComponentId).eq(of(&next, version::Column::ComponentId)))
+        .and_where(of(&higher, version::Column::NumericKey).gt(of(&next, version::Column::NumericKey)))
+        .and_where(of(&higher, version::Column::Kind).eq(of(&next, version::Column::Kind)))
+        .and_where(of(&higher, version::Column::Shareable).eq(true))
+        .and_where(of(&higher, version::Column::DeletedAt).is_null())
+        .and_where(Expr::exists(held).not())
+        .order_by_expr(of(&higher, version::Column::NumericKey), Way::Desc)
+        .limit(1)
+        .take();
+    let found = Query::select()
+        .expr_as(of(&next, version::Column::Id), "next")
+        .expr_as(Expr::from(SubQueryStatement::from(highest)), "higher")
+        .from_as(version::Entity, next.clone())
+        .and_where(db.among(of(&next, version::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(of(&next, version::Column::OwnerId).eq(scope.publisher_id().0))
+        .take();
+    let rows = db.reader().query_all(&found).await?;
+    let rows = rows.iter().map(|row| Ok((row.try_get("", "next")?, row.try_get("", "higher")?)));
+    let rows: Vec<(Uuid, Option<Uuid>)> = rows.collect::<Result<_, DbErr>>()?;
+    Ok(rows.into_iter().filter_map(|(next, higher)| Some((next.into(), higher?.into()))).collect())
 }
 
 /// Which packaged components, or publications.
@@ -170,8 +217,7 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
         col(version::Column::ComponentId).in_subquery(components)
     };
     let found = |search: &String| {
-        let label = Expr::from(Func::lower(col(version::Column::Version)));
-        contains(col(version::Column::ComponentNameKey), search).or(contains(label, search))
+        contains(col(version::Column::ComponentNameKey), search).or(contains(col(version::Column::VersionKey), search))
     };
     select
         .and_where_option((!filter.include_deleted).then(|| col(version::Column::DeletedAt).is_null()))

@@ -16,6 +16,7 @@ use crate::domain::id::UpdateId;
 use crate::domain::installation::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
 };
+use crate::domain::label::Whole;
 use crate::domain::library::LibraryProcess;
 use crate::domain::pack::{Assessment, DeploymentModel, InstallationType, Pack, PackVersion, PendingRelease, Standing};
 use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
@@ -313,6 +314,11 @@ pub fn update(m: row::installation_update::Model) -> StoreResult<InstallationUpd
         settled_at: m.settled_at,
         applied_by,
     })
+}
+
+/// The highest numeric label of a component.
+pub fn whole(digits: &str) -> StoreResult<Whole> {
+    Whole::parse(digits).ok_or_else(|| StoreError::Fault(format!("a stored number isn't one: {digits:?}")))
 }
 
 pub fn event(m: row::event::Model) -> StoreResult<Event> {

@@ -21,7 +21,7 @@ const PAGE_OF: &str = "page_of";
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PageRequest {
-    /// How many rows, 1 to 100.
+    /// How many rows, 0 to 100: of none, where the page stands and the total are told.
     pub size: u32,
     /// Whether they are counted from the end.
     pub backward: bool,

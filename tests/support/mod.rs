@@ -58,7 +58,7 @@ pub(crate) use subscription::Subscription;
 pub(crate) use zoneinfo::{ZoneDirectory, tzif, zone};
 
 /// When every test begins, unless its [`Setup`] says otherwise: 10:00 in Berlin, on a Sunday.
-pub(crate) const START: &str = "2026-11-22T09:00:00Z";
+pub(crate) const START: &str = "2026-11-22T09:00:00.000000Z";
 
 /// The zone of the first publisher, unless the [`Setup`] says otherwise. Its midnight is 23:00 UTC in winter.
 pub(crate) const ZONE: &str = "Europe/Berlin";

@@ -1,13 +1,17 @@
 //! Refusals of accounts and tokens.
 
-use super::{Field, Refusal, path};
+use super::{Field, REUSED, Refusal, path};
+use crate::domain::id::AccountId;
 
 /// Why changing accounts and tokens was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountRefusal {
     NameRequired,
     NameTooLong,
-    NameTaken,
+    /// With the account that has the name, where there is one to be named.
+    NameTaken {
+        taken_by: Option<AccountId>,
+    },
     NameNotEditable,
     /// With the name that is nearest to the text that was given.
     TimeZoneUnknown {
@@ -20,6 +24,7 @@ pub enum AccountRefusal {
     AlreadyEnrolled,
     AlreadyRevoked,
     LastAdministratorToken,
+    ClientRequestIdReused,
 }
 
 impl Refusal for AccountRefusal {
@@ -27,7 +32,7 @@ impl Refusal for AccountRefusal {
         match self {
             Self::NameRequired => "Give a name.",
             Self::NameTooLong => "Shorten the name to 255 characters.",
-            Self::NameTaken => "Another account has this name, whatever the case; choose another.",
+            Self::NameTaken { .. } => "Another account has this name, whatever the case; choose another.",
             Self::NameNotEditable => "A managed account's name is its publisher's to give; leave the name out.",
             Self::TimeZoneUnknown { nearest } => {
                 return format!("No time zone of the IANA database has this name; the nearest name is {nearest}.");
@@ -41,17 +46,19 @@ impl Refusal for AccountRefusal {
             Self::LastAdministratorToken => {
                 "This is the account's last administrator token without an end; make another one before you revoke it."
             }
+            Self::ClientRequestIdReused => REUSED,
         }
         .into()
     }
 
     fn field(&self) -> Option<Field> {
         match self {
-            Self::NameRequired | Self::NameTooLong | Self::NameTaken | Self::NameNotEditable => path(&["name"]),
+            Self::NameRequired | Self::NameTooLong | Self::NameTaken { .. } | Self::NameNotEditable => path(&["name"]),
             Self::TimeZoneUnknown { .. } => path(&["timeZone"]),
             Self::ExpiryNotInFuture | Self::ExpiryNotAllowed => path(&["expiresAt"]),
             Self::AlreadySuspended | Self::NotSuspended | Self::AlreadyEnrolled => path(&["accountId"]),
             Self::AlreadyRevoked | Self::LastAdministratorToken => path(&["tokenId"]),
+            Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Refusals of making, editing and deleting packs.
 
-use super::{Field, Refusal, path};
-use crate::domain::id::ComponentId;
+use super::{Field, REUSED, Refusal, path};
+use crate::domain::id::{ComponentId, PackId};
 
 /// Why making or editing a pack was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackRefusal {
     NameRequired,
     NameTooLong,
-    NameTaken,
+    /// With the pack that has the name.
+    NameTaken {
+        taken_by: Option<PackId>,
+    },
     NameNotEditable,
     DescriptionTooLong,
     /// With the path below `support`.
@@ -57,6 +60,7 @@ pub enum PackRefusal {
         installations: i64,
     },
     ReleaseInProgress,
+    ClientRequestIdReused,
 }
 
 impl Refusal for PackRefusal {
@@ -64,11 +68,11 @@ impl Refusal for PackRefusal {
         match self {
             Self::NameRequired => "Give the pack a name.".into(),
             Self::NameTooLong => "Shorten the name to 255 characters.".into(),
-            Self::NameTaken => "Another of your packs has this name, whatever the case; choose another.".into(),
+            Self::NameTaken { .. } => "Another of your packs has this name, whatever the case; choose another.".into(),
             Self::NameNotEditable => "A MULTI pack can't be renamed; leave the name out.".into(),
             Self::DescriptionTooLong => "Shorten the description to 500 characters.".into(),
             Self::SupportInfoInvalid { part } => format!(
-                "Mend {part} in the support data: a contact has at most 255 characters, a text at most 20,000, an address is an absolute https: or http: address of at most 2,000."
+                "Mend {part} in the support data: a contact has at most 255 characters, a text at most 20,000, an address is an absolute https: or http: address of at most 2,000, with a host, without a user, quotes, blanks and backslashes."
             ),
             Self::EmptyList => "Name at least one component to add.".into(),
             Self::PackFull => {
@@ -110,12 +114,13 @@ impl Refusal for PackRefusal {
                 format!("The pack has {installations} installations now; look again, and confirm that number.")
             }
             Self::ReleaseInProgress => "Installations of the pack are being moved; wait until that has ended.".into(),
+            Self::ClientRequestIdReused => REUSED.into(),
         }
     }
 
     fn field(&self) -> Option<Field> {
         match self {
-            Self::NameRequired | Self::NameTooLong | Self::NameTaken | Self::NameNotEditable => path(&["name"]),
+            Self::NameRequired | Self::NameTooLong | Self::NameTaken { .. } | Self::NameNotEditable => path(&["name"]),
             Self::DescriptionTooLong => path(&["description"]),
             Self::SupportInfoInvalid { part } => path(&["support", part]),
             Self::EmptyList
@@ -134,6 +139,7 @@ impl Refusal for PackRefusal {
             Self::StaleRevision { .. } => path(&["expectedRevision"]),
             Self::ConfirmationRequired { .. } | Self::ConfirmationMismatch { .. } => path(&["confirmInstallations"]),
             Self::ReleaseInProgress => None,
+            Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }
 }

@@ -11,6 +11,9 @@ pub enum PackagingRefusal {
     VersionLabelInvalid {
         index: usize,
     },
+    VersionLabelRequired {
+        index: usize,
+    },
     VersionLabelTaken {
         index: usize,
         taken_by: Option<ComponentVersionId>,
@@ -34,6 +37,8 @@ pub enum PackagingRefusal {
     },
     EmptyList,
     TooMany,
+    /// More within the packages of a call than one may hold.
+    TooMuch,
     /// With the packs that hold it, by name, and whether the process library does.
     PackageInUse {
         packs: Vec<PackId>,
@@ -50,6 +55,9 @@ impl Refusal for PackagingRefusal {
             Self::NameRequired => "Give the component a name.".into(),
             Self::NameTooLong => "Shorten the name to 255 characters.".into(),
             Self::VersionLabelInvalid { .. } => "Give a version label of 1 to 64 characters, or leave it out.".into(),
+            Self::VersionLabelRequired { .. } => {
+                "The next number after the component's highest label would be longer than 64 characters; give a version label.".into()
+            }
             Self::VersionLabelTaken { .. } => {
                 "The component has a package with this version label; choose another, or leave it out. A deleted package keeps its label.".into()
             }
@@ -62,6 +70,9 @@ impl Refusal for PackagingRefusal {
             Self::ManifestInvalid { why, .. } => why.clone(),
             Self::EmptyList => "Name at least one package to make.".into(),
             Self::TooMany => "Make at most 250 packages in one call.".into(),
+            Self::TooMuch => {
+                "Make fewer packages in one call: together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes and of settings' names.".into()
+            }
             Self::PackageInUse { packs, in_library: true } if packs.is_empty() => {
                 "The package is in the process library; withdraw it there before you delete it.".into()
             }
@@ -81,7 +92,9 @@ impl Refusal for PackagingRefusal {
         let package = |index: &usize, field: &str| path(&["packages", &index.to_string(), field]);
         match self {
             Self::NameRequired | Self::NameTooLong => path(&["name"]),
-            Self::VersionLabelInvalid { index } | Self::VersionLabelTaken { index, .. } => package(index, "version"),
+            Self::VersionLabelInvalid { index }
+            | Self::VersionLabelRequired { index }
+            | Self::VersionLabelTaken { index, .. } => package(index, "version"),
             Self::NotesTooLong { index } => package(index, "notes"),
             Self::TypeNotShareable { index } => package(index, "shareable"),
             Self::ComponentNotShareable => path(&["componentId"]),
@@ -89,7 +102,7 @@ impl Refusal for PackagingRefusal {
             Self::ProcessRouteNotShareable { index } | Self::ManifestInvalid { index, .. } => {
                 package(index, "manifest")
             }
-            Self::EmptyList | Self::TooMany => path(&["packages"]),
+            Self::EmptyList | Self::TooMany | Self::TooMuch => path(&["packages"]),
             Self::PackageInUse { .. } | Self::AlreadyDeleted | Self::NotDeleted => path(&["packagedComponentId"]),
             Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }

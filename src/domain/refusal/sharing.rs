@@ -1,6 +1,6 @@
 //! Refusals of groups, and what is shared with them.
 
-use super::{Field, Refusal, path};
+use super::{Field, REUSED, Refusal, path};
 use crate::domain::id::{AccountId, GroupId};
 
 /// Why changing groups and what is shared with them was refused.
@@ -8,7 +8,10 @@ use crate::domain::id::{AccountId, GroupId};
 pub enum SharingRefusal {
     NameRequired,
     NameTooLong,
-    NameTaken,
+    /// With the group that has the name.
+    NameTaken {
+        taken_by: Option<GroupId>,
+    },
     AllAccountsIsFixed,
     /// With the name of the list.
     EmptyList {
@@ -30,6 +33,7 @@ pub enum SharingRefusal {
     NotShared {
         groups: Vec<GroupId>,
     },
+    ClientRequestIdReused,
 }
 
 impl Refusal for SharingRefusal {
@@ -37,7 +41,7 @@ impl Refusal for SharingRefusal {
         match self {
             Self::NameRequired => "Give the group a name.".into(),
             Self::NameTooLong => "Shorten the name to 255 characters.".into(),
-            Self::NameTaken => "Another of your groups has this name, whatever the case; choose another.".into(),
+            Self::NameTaken { .. } => "Another of your groups has this name, whatever the case; choose another.".into(),
             Self::AllAccountsIsFixed => {
                 "All Accounts holds every managed account by itself; only what is shared with it can be changed.".into()
             }
@@ -47,16 +51,18 @@ impl Refusal for SharingRefusal {
             Self::NotInGroup { .. } => "The accounts named aren't in the group; leave them out.".into(),
             Self::AlreadyShared { .. } => "The pack is shared with the groups named already; leave them out.".into(),
             Self::NotShared { .. } => "The pack isn't shared with the groups named; leave them out.".into(),
+            Self::ClientRequestIdReused => REUSED.into(),
         }
     }
 
     fn field(&self) -> Option<Field> {
         match self {
-            Self::NameRequired | Self::NameTooLong | Self::NameTaken => path(&["name"]),
+            Self::NameRequired | Self::NameTooLong | Self::NameTaken { .. } => path(&["name"]),
             Self::AllAccountsIsFixed => path(&["groupId"]),
             Self::EmptyList { list } | Self::TooMany { list } => path(&[list]),
             Self::AlreadyInGroup { .. } | Self::NotInGroup { .. } => path(&["accountIds"]),
             Self::AlreadyShared { .. } | Self::NotShared { .. } => path(&["groupIds"]),
+            Self::ClientRequestIdReused => path(&["clientRequestId"]),
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::graphql::refusals::AccountError;
 use crate::graphql::scalars::{DateTime, TimeZoneName};
 use crate::graphql::types::managed_account::ManagedAccount;
 use crate::graphql::types::release::Release;
-use crate::service::accounts::{AccountEdit, IssuedEnrolment};
+use crate::service::accounts::AccountEdit;
+use crate::service::enrolment::Enrollable;
 use crate::service::error::Outcome;
 
 use super::{Shown, answer, publisher, settle, viewer};
@@ -25,6 +26,8 @@ struct CreateManagedAccountInput {
     name: String,
     /// Its zone, for display.
     time_zone: Option<TimeZoneName>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer, but for the token.
+    client_request_id: Option<String>,
 }
 
 /// Answer of `createManagedAccount`.
@@ -32,9 +35,9 @@ struct CreateManagedAccountInput {
 struct CreateManagedAccountPayload {
     /// The account; null when refused.
     account: Shown<ManagedAccount>,
-    /// To be handed over, shown this once: a bearer token that can do nothing but call `createApiToken` once, for the account's first token, whatever role is asked for ADMINISTRATOR (R1). Null when refused.
+    /// To be handed over, shown this once: a bearer token that can do nothing but call `createApiToken` once, for the account's first token, whatever role is asked for ADMINISTRATOR (R1). Null when refused or repeated.
     enrolment_token: Option<String>,
-    /// Until when it can be used: 7 days. Null when refused.
+    /// Until when it can be used: 7 days. Null when refused, and when another took its place since.
     enrolment_expires_at: Option<DateTime>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
@@ -77,6 +80,8 @@ struct ReactivateAccountPayload {
 struct ReissueEnrolmentTokenInput {
     /// The ID of a ManagedAccount.
     account_id: ID,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours makes no other token; it isn't told again.
+    client_request_id: Option<String>,
 }
 
 /// Answer of `reissueEnrolmentToken`.
@@ -84,9 +89,9 @@ struct ReissueEnrolmentTokenInput {
 struct ReissueEnrolmentTokenPayload {
     /// The account; null when refused.
     account: Shown<ManagedAccount>,
-    /// As in `createManagedAccount`. Null when refused.
+    /// As in `createManagedAccount`. Null when refused or repeated.
     enrolment_token: Option<String>,
-    /// Until when it can be used: 7 days. Null when refused.
+    /// Until when it can be used: 7 days. Null when refused, and when another took its place since.
     enrolment_expires_at: Option<DateTime>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
@@ -95,7 +100,7 @@ struct ReissueEnrolmentTokenPayload {
 /// Input of `updateAccount`.
 #[derive(InputObject)]
 struct UpdateAccountInput {
-    /// The ID of a ManagedAccount; the caller's own account when left out.
+    /// The ID of a ManagedAccount, or the caller's own; the caller's own account when left out.
     account_id: Option<ID>,
     /// A new name; unchanged when left out or null.
     name: Option<String>,
@@ -123,13 +128,13 @@ struct Issued {
 }
 
 impl Issued {
-    async fn of(ctx: &Context<'_>, outcome: Outcome<IssuedEnrolment, AccountRefusal>) -> Result<Self> {
+    async fn of(ctx: &Context<'_>, outcome: Outcome<Enrollable, AccountRefusal>) -> Result<Self> {
         let (issued, errors) = settle(ctx, outcome)?;
         let Some(issued) = issued else {
             return Ok(Self { account: None, token: None, expires_at: None, errors });
         };
         let account = ManagedAccount::by_id(ctx, issued.account_id).await.transpose();
-        Ok(Self { account, token: Some(issued.secret), expires_at: Some(issued.expires_at.into()), errors })
+        Ok(Self { account, token: issued.secret, expires_at: issued.expires_at.map(Into::into), errors })
     }
 }
 
@@ -139,7 +144,7 @@ pub(super) struct Accounts;
 
 #[Object]
 impl Accounts {
-    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself (R1). Codes: NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself (R1). Must be the last mutation of its operation: an error of a later one would lose the token. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
     async fn create_managed_account(
         &self,
         ctx: &Context<'_>,
@@ -147,12 +152,13 @@ impl Accounts {
     ) -> Result<CreateManagedAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let zone = input.time_zone.map(|zone| zone.0);
-        let outcome = ctx.services().create_managed_account(&caller, &input.name, zone).await;
+        let outcome =
+            ctx.services().create_managed_account(&caller, &input.name, zone, input.client_request_id.as_deref()).await;
         let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
         Ok(CreateManagedAccountPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
     }
 
-    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1). Codes: ALREADY_ENROLLED.
+    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1). Must be the last mutation of its operation. Codes: CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED.
     async fn reissue_enrolment_token(
         &self,
         ctx: &Context<'_>,
@@ -160,7 +166,7 @@ impl Accounts {
     ) -> Result<ReissueEnrolmentTokenPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;
-        let outcome = ctx.services().reissue_enrolment(&caller, id).await;
+        let outcome = ctx.services().reissue_enrolment(&caller, id, input.client_request_id.as_deref()).await;
         let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
         Ok(ReissueEnrolmentTokenPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
     }
@@ -198,7 +204,10 @@ impl Accounts {
         #[graphql(desc = "What to do.")] input: UpdateAccountInput,
     ) -> Result<UpdateAccountPayload> {
         let caller = viewer(ctx, Privilege::AccountAdministration)?;
-        let id = input.account_id.as_ref().map(ids::managed_account_id).transpose()?;
+        let id = match &input.account_id {
+            Some(id) => ids::other_account(id, caller.account.id)?,
+            None => None,
+        };
         let edit = AccountEdit { name: input.name, time_zone: change(input.time_zone) };
         let (edited, errors) = settle(ctx, ctx.services().update_account(caller, id, edit).await)?;
         let Some(edited) = edited else {

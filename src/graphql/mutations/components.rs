@@ -23,6 +23,8 @@ struct CreateComponentInput {
     name: String,
     /// What it is.
     r#type: ComponentType,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
 }
 
 /// Answer of `createComponent`.
@@ -37,7 +39,7 @@ struct CreateComponentPayload {
 /// Input of `createPackagedComponents`.
 #[derive(InputObject)]
 struct CreatePackagedComponentsInput {
-    /// 1 to 250; a component may come more than once (R9).
+    /// 1 to 250; a component may come more than once (R9). Together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes and of settings' names; as JSON the largest call takes less than 24 MiB, the default of what a body may weigh.
     packages: Vec<PackageInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
@@ -57,7 +59,7 @@ struct CreatePackagedComponentsPayload {
 struct PackageInput {
     /// The ID of a Component.
     component_id: ID,
-    /// The label, 1 to 64 characters; the highest numeric label + 1 when left out (R6).
+    /// The label, 1 to 64 characters; the highest numeric label + 1 when left out (R6). Unique for the component, characters that can't be seen left aside.
     version: Option<String>,
     /// Whether packs may hold it; for good.
     #[graphql(default)]
@@ -99,26 +101,26 @@ struct ExtensibilitySettingInput {
 }
 
 impl PackageInput {
-    fn read(self) -> Result<NewPackage> {
-        Ok(NewPackage {
-            component_id: ids::component_id(&self.component_id)?,
+    fn read(self) -> NewPackage {
+        NewPackage {
+            component_id: ids::component_or_nothing(&self.component_id),
             version: self.version,
             shareable: self.shareable,
             notes: self.notes,
             revision: self.revision,
             extensibility: self.extensibility.into_iter().map(Into::into).collect(),
-            manifest: self.manifest.into_iter().map(ManifestEntryInput::read).collect::<Result<_>>()?,
-        })
+            manifest: self.manifest.into_iter().map(ManifestEntryInput::read).collect(),
+        }
     }
 }
 
 impl ManifestEntryInput {
-    fn read(self) -> Result<NewManifestEntry> {
-        Ok(NewManifestEntry {
-            component_id: ids::component_id(&self.component_id)?,
+    fn read(self) -> NewManifestEntry {
+        NewManifestEntry {
+            component_id: ids::component_or_nothing(&self.component_id),
             revision: self.revision,
             extensibility: self.extensibility.into_iter().map(Into::into).collect(),
-        })
+        }
     }
 }
 
@@ -134,26 +136,32 @@ pub(super) struct Components;
 
 #[Object]
 impl Components {
-    /// Makes a component. Codes: NAME_REQUIRED, NAME_TOO_LONG.
+    /// Makes a component. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG.
     async fn create_component(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to do.")] input: CreateComponentInput,
     ) -> Result<CreateComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
-        let outcome = ctx.services().create_component(&caller, &input.name, input.r#type.into()).await;
+        let outcome = ctx.services().create_component(
+            &caller,
+            &input.name,
+            input.r#type.into(),
+            input.client_request_id.as_deref(),
+        );
+        let outcome = outcome.await;
         let (component, errors) = answer(ctx, outcome, |id| Component::by_id(ctx, id)).await?;
         Ok(CreateComponentPayload { component, errors })
     }
 
-    /// Makes up to 250 packaged components, all or none (R5, R6, R9, R11). Codes: CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE.
+    /// Makes up to 250 packaged components, all or none (R5, R6, R9, R11). Codes: CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE.
     async fn create_packaged_components(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to do.")] input: CreatePackagedComponentsInput,
     ) -> Result<CreatePackagedComponentsPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
-        let packages = input.packages.into_iter().map(PackageInput::read).collect::<Result<_>>()?;
+        let packages = input.packages.into_iter().map(PackageInput::read).collect();
         let outcome = ctx.services().create_packages(&caller, packages, input.client_request_id).await;
         let (packaged_components, errors) = answer(ctx, outcome, async |ids: Vec<_>| {
             let made = try_join_all(ids.into_iter().map(|id| PackagedComponent::by_id(ctx, id))).await?;

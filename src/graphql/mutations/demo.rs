@@ -6,8 +6,8 @@ use async_graphql::{Context, Enum, Interface, Object, OneofObject, Result, Simpl
 use chrono::{Duration, Months};
 use futures_util::future::try_join_all;
 
-use crate::domain::Instant;
 use crate::domain::event::EventKind;
+use crate::domain::{Instant, instant};
 use crate::events::hub::Interest;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
@@ -56,7 +56,7 @@ pub struct DemoError {
 pub enum DemoErrorCode {
     /// A clock goes forward only.
     NotForward,
-    /// More than ten years at once.
+    /// More than ten years at once, or past the year 9999.
     TooFar,
 }
 
@@ -72,7 +72,9 @@ impl DemoError {
     pub async fn message(&self) -> String {
         match self.code {
             DemoErrorCode::NotForward => "Choose an instant after the clock's present one.".to_owned(),
-            DemoErrorCode::TooFar => "Move the clock by at most ten years at once.".to_owned(),
+            DemoErrorCode::TooFar => {
+                "Move the clock by at most ten years at once, and not past the year 9999.".to_owned()
+            }
         }
     }
 
@@ -125,7 +127,7 @@ impl DemoAdvanceClockInput {
         };
         match now.checked_add_months(FARTHEST) {
             _ if to <= now => Err(DemoErrorCode::NotForward),
-            Some(farthest) if to <= farthest => Ok(to),
+            Some(farthest) if to <= farthest && instant::is_spellable(to) => Ok(to),
             _ => Err(DemoErrorCode::TooFar),
         }
     }

@@ -158,7 +158,7 @@ impl Draft {
         #[graphql(desc = "What to do.")] input: AddPackComponentsInput,
     ) -> Result<AddPackComponentsPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
-        let (pack, added) = (ids::pack_id(&input.pack_id)?, ids::component_ids(&input.component_ids)?);
+        let (pack, added) = (ids::pack_or_nothing(&input.pack_id), ids::component_ids(&input.component_ids));
         let outcome = ctx.services().add_components(&caller, pack, added.clone(), input.expected_revision).await;
         let (done, errors) = settle(ctx, outcome)?;
         if done.is_none() {
@@ -175,7 +175,7 @@ impl Draft {
         #[graphql(desc = "What to do.")] input: RemovePackComponentInput,
     ) -> Result<RemovePackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
-        let (pack, row) = (ids::pack_id(&input.pack_id)?, ids::component_id(&input.component_id)?);
+        let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
         let outcome = ctx.services().remove_component(&caller, pack, row, input.expected_revision).await;
         // A row that just went is not in the draft any more, so that there is none to show.
         let outcome = outcome.map(|(Removal::Mark | Removal::Drop)| ());
@@ -190,7 +190,7 @@ impl Draft {
         #[graphql(desc = "What to do.")] input: RestorePackComponentInput,
     ) -> Result<RestorePackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
-        let (pack, row) = (ids::pack_id(&input.pack_id)?, ids::component_id(&input.component_id)?);
+        let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
         let outcome = ctx.services().restore_component(&caller, pack, row, input.expected_revision).await;
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(RestorePackComponentPayload { integration_pack, component, errors })
@@ -203,8 +203,8 @@ impl Draft {
         #[graphql(desc = "What to do.")] input: PinPackComponentInput,
     ) -> Result<PinPackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
-        let (pack, row) = (ids::pack_id(&input.pack_id)?, ids::component_id(&input.component_id)?);
-        let version = ids::version_id(&input.version_id)?;
+        let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
+        let version = ids::version_id_or_nothing(&input.version_id);
         let outcome = ctx.services().pin_component(&caller, pack, row, version, input.expected_revision).await;
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(PinPackComponentPayload { integration_pack, component, errors })
@@ -217,7 +217,7 @@ impl Draft {
         #[graphql(desc = "What to do.")] input: UnpinPackComponentInput,
     ) -> Result<UnpinPackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
-        let (pack, row) = (ids::pack_id(&input.pack_id)?, ids::component_id(&input.component_id)?);
+        let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
         let outcome = ctx.services().unpin_component(&caller, pack, row, input.expected_revision).await;
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(UnpinPackComponentPayload { integration_pack, component, errors })

@@ -15,6 +15,8 @@ use super::{Shown, answer, count, publisher, settle};
 struct CreateAccountGroupInput {
     /// 1 to 255 characters after trimming.
     name: String,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
 }
 
 /// Answer of `createAccountGroup`.
@@ -106,14 +108,14 @@ pub(super) struct Groups;
 
 #[Object]
 impl Groups {
-    /// Makes an account group. Codes: NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN.
+    /// Makes an account group. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN.
     async fn create_account_group(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to do.")] input: CreateAccountGroupInput,
     ) -> Result<CreateAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
-        let outcome = ctx.services().create_group(&caller, &input.name).await;
+        let outcome = ctx.services().create_group(&caller, &input.name, input.client_request_id.as_deref()).await;
         let (account_group, errors) = answer(ctx, outcome, |id| AccountGroup::by_id(ctx, id)).await?;
         Ok(CreateAccountGroupPayload { account_group, errors })
     }
@@ -151,7 +153,7 @@ impl Groups {
         #[graphql(desc = "What to do.")] input: AddAccountsToGroupInput,
     ) -> Result<AddAccountsToGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
-        let (id, accounts) = (ids::group_id(&input.group_id)?, ids::managed_account_ids(&input.account_ids)?);
+        let (id, accounts) = (ids::group_or_nothing(&input.group_id), ids::managed_account_ids(&input.account_ids));
         let outcome = ctx.services().add_accounts(&caller, id, accounts).await;
         let (account_group, errors) = answer(ctx, outcome, |()| AccountGroup::by_id(ctx, id)).await?;
         Ok(AddAccountsToGroupPayload { account_group, errors })
@@ -164,7 +166,7 @@ impl Groups {
         #[graphql(desc = "What to do.")] input: RemoveAccountsFromGroupInput,
     ) -> Result<RemoveAccountsFromGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
-        let (id, accounts) = (ids::group_id(&input.group_id)?, ids::managed_account_ids(&input.account_ids)?);
+        let (id, accounts) = (ids::group_or_nothing(&input.group_id), ids::managed_account_ids(&input.account_ids));
         let outcome = ctx.services().remove_accounts(&caller, id, accounts).await;
         let frozen_count = outcome.as_ref().ok().copied().map(count);
         let (account_group, errors) = answer(ctx, outcome, |_| AccountGroup::by_id(ctx, id)).await?;

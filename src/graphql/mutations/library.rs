@@ -24,6 +24,8 @@ struct PublishToProcessLibraryInput {
     /// What it is for, at most 20,000 characters.
     #[graphql(default_with = "Markdown(String::new())")]
     description: Markdown,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
 }
 
 /// Answer of `publishToProcessLibrary`.
@@ -77,7 +79,7 @@ pub(super) struct Library;
 
 #[Object]
 impl Library {
-    /// Publishes a shareable process as a template, or changes with whom a published one is shared (R53). Codes: NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY.
+    /// Publishes a shareable process as a template, or changes with whom a published one is shared (R53). Codes: CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY.
     async fn publish_to_process_library(
         &self,
         ctx: &Context<'_>,
@@ -85,9 +87,9 @@ impl Library {
     ) -> Result<PublishToProcessLibraryPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         NewProcess::check_may(&caller.viewer, input.group_ids.len()).or_failure()?;
-        let package = ids::packaged_component_id(&input.packaged_component_id)?;
-        let new = NewProcess { package, groups: ids::group_ids(&input.group_ids)?, description: input.description.0 };
-        let outcome = ctx.services().publish_to_library(&caller, new).await;
+        let package = ids::package_or_nothing(&input.packaged_component_id);
+        let new = NewProcess { package, groups: ids::group_ids(&input.group_ids), description: input.description.0 };
+        let outcome = ctx.services().publish_to_library(&caller, new, input.client_request_id.as_deref()).await;
         let (published_process, errors) = answer(ctx, outcome, |id| PublishedProcess::by_id(ctx, id)).await?;
         Ok(PublishToProcessLibraryPayload { published_process, errors })
     }

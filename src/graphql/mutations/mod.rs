@@ -24,7 +24,7 @@ use crate::service::access::{Managed, Publisher, Viewer};
 use crate::service::error::{Error, Outcome};
 
 use super::context::ContextExt as _;
-use super::error::{ResultExt as _, failure};
+use super::error::{ResultExt as _, failure_of};
 
 macro_rules! mutation {
     ($root:ident($($more:ty)?)) => {
@@ -88,7 +88,7 @@ fn settle<T, R, E: From<R>>(ctx: &Context<'_>, outcome: Outcome<T, R>) -> Result
     match outcome {
         Ok(done) => Ok((Some(done), Vec::new())),
         Err(Error::Refused(refusals)) => Ok((None, refusals.into_iter().map(E::from).collect())),
-        Err(Error::Failed(fault)) => Err(failure(fault)),
+        Err(Error::Failed(fault)) => Err(failure_of(ctx, fault)),
     }
 }
 

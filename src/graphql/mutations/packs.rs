@@ -32,6 +32,8 @@ struct CreateIntegrationPackInput {
     deployment_model: DeploymentModel,
     /// Support data (R17).
     support: Option<SupportInfoInput>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
 }
 
 /// Answer of `createIntegrationPack`.
@@ -143,7 +145,7 @@ pub(super) struct Packs;
 
 #[Object]
 impl Packs {
-    /// Makes an empty pack (R10). Codes: NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    /// Makes an empty pack (R10). Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
     async fn create_integration_pack(
         &self,
         ctx: &Context<'_>,
@@ -157,7 +159,7 @@ impl Packs {
             deployment_model: input.deployment_model.into(),
             support: input.support.map(Into::into).unwrap_or_default(),
         };
-        let outcome = ctx.services().create_pack(&caller, pack).await;
+        let outcome = ctx.services().create_pack(&caller, pack, input.client_request_id.as_deref()).await;
         let (integration_pack, errors) = answer(ctx, outcome, |id| IntegrationPack::by_id(ctx, id)).await?;
         Ok(CreateIntegrationPackPayload { integration_pack, errors })
     }

@@ -61,7 +61,7 @@ impl Sharing {
         #[graphql(desc = "What to do.")] input: SharePackInput,
     ) -> Result<SharePackPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
-        let (id, groups) = (ids::pack_id(&input.pack_id)?, ids::group_ids(&input.group_ids)?);
+        let (id, groups) = (ids::pack_or_nothing(&input.pack_id), ids::group_ids(&input.group_ids));
         let outcome = ctx.services().share_pack(&caller, id, groups).await;
         let (integration_pack, errors) = answer(ctx, outcome, |()| IntegrationPack::by_id(ctx, id)).await?;
         Ok(SharePackPayload { integration_pack, errors })
@@ -74,7 +74,7 @@ impl Sharing {
         #[graphql(desc = "What to do.")] input: UnsharePackInput,
     ) -> Result<UnsharePackPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
-        let (id, groups) = (ids::pack_id(&input.pack_id)?, ids::group_ids(&input.group_ids)?);
+        let (id, groups) = (ids::pack_or_nothing(&input.pack_id), ids::group_ids(&input.group_ids));
         let outcome = ctx.services().unshare_pack(&caller, id, groups).await;
         let frozen_count = outcome.as_ref().ok().copied().map(count);
         let (integration_pack, errors) = answer(ctx, outcome, |_| IntegrationPack::by_id(ctx, id)).await?;

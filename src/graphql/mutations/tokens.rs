@@ -24,6 +24,8 @@ struct CreateApiTokenInput {
     role: Role,
     /// When it ends; never when left out.
     expires_at: Option<DateTime>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours makes no other token; the secret isn't told again.
+    client_request_id: Option<String>,
 }
 
 /// Answer of `createApiToken`.
@@ -31,7 +33,7 @@ struct CreateApiTokenInput {
 struct CreateApiTokenPayload {
     /// The token; null when refused.
     api_token: Shown<ApiToken>,
-    /// The secret: shown this once. Null when refused.
+    /// The secret: shown this once. Null when refused or repeated.
     secret: Option<String>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
@@ -59,7 +61,7 @@ pub(super) struct Tokens;
 
 #[Object]
 impl Tokens {
-    /// Makes an API token for the caller's own account; its secret is shown this once. Codes: NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_IN_FUTURE.
+    /// Makes an API token for the caller's own account; its secret is shown this once. Must be the last mutation of its operation: an error of a later one would lose the secret. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_IN_FUTURE.
     async fn create_api_token(
         &self,
         ctx: &Context<'_>,
@@ -67,13 +69,14 @@ impl Tokens {
     ) -> Result<CreateApiTokenPayload> {
         let caller = maker(ctx)?;
         let (role, expires_at) = (input.role.into(), input.expires_at.map(Into::into));
-        let outcome = ctx.services().create_token(caller, &input.name, role, expires_at).await;
+        let repeat = input.client_request_id.as_deref();
+        let outcome = ctx.services().create_token(caller, &input.name, role, expires_at, repeat).await;
         let (issued, errors) = settle(ctx, outcome)?;
         let Some(issued) = issued else {
             return Ok(CreateApiTokenPayload { api_token: None, secret: None, errors });
         };
         let api_token = made(ctx, issued.token_id).await.transpose();
-        Ok(CreateApiTokenPayload { api_token, secret: Some(issued.secret), errors })
+        Ok(CreateApiTokenPayload { api_token, secret: issued.secret, errors })
     }
 
     /// Revokes a token of the caller's own account; its open subscriptions end. Codes: ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN.

@@ -30,7 +30,7 @@ impl AccountQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only groups that match all of it.")] filter: Option<AccountGroupFilter>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -53,7 +53,7 @@ impl AccountQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only accounts that match all of it.")] filter: Option<ManagedAccountFilter>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -74,10 +74,10 @@ impl AccountQuery {
 
 async fn account_group(ctx: &Context<'_>, id: &ID) -> Result<AccountGroup> {
     ctx.publisher()?;
-    AccountGroup::by_id(ctx, ids::group_id(id)?).await?.ok_or_else(not_found)
+    AccountGroup::by_id(ctx, ids::group_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
 async fn managed_account(ctx: &Context<'_>, id: &ID) -> Result<ManagedAccount> {
     ctx.publisher()?;
-    ManagedAccount::by_id(ctx, ids::managed_account_id(id)?).await?.ok_or_else(not_found)
+    ManagedAccount::by_id(ctx, ids::managed_account_id(id)?).await?.ok_or_else(|| not_found(id))
 }

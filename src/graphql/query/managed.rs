@@ -26,7 +26,7 @@ impl ManagedQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only packs that match all of it.")] filter: Option<AvailablePackFilter>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -49,7 +49,7 @@ impl ManagedQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only installations that match all of it.")] filter: Option<InstallationFilter>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -73,7 +73,7 @@ impl ManagedQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only updates of this pack: the ID of an AvailablePack.")] pack_id: Option<ID>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -90,10 +90,10 @@ impl ManagedQuery {
 
 async fn available_pack(ctx: &Context<'_>, id: &ID) -> Result<AvailablePack> {
     ctx.managed()?;
-    AvailablePack::by_id(ctx, ids::available_pack_id(id)?).await?.ok_or_else(not_found)
+    AvailablePack::by_id(ctx, ids::available_pack_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
 async fn installation(ctx: &Context<'_>, id: &ID) -> Result<Installation> {
     ctx.viewer()?;
-    Installation::by_id(ctx, ids::installation_id(id)?).await?.ok_or_else(not_found)
+    Installation::by_id(ctx, ids::installation_id(id)?).await?.ok_or_else(|| not_found(id))
 }

@@ -2,13 +2,14 @@
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Object, Result, SimpleObject};
 
+use crate::domain::instant;
 use crate::domain::refusal::{AccountRefusal, Refusal as _};
 use crate::domain::release::RequestedSchedule;
 use crate::domain::window::{WindowFault, release_window};
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::DatabaseKind;
-use crate::graphql::error::{BAD_USER_INPUT, ResultExt as _, not_found};
+use crate::graphql::error::{BAD_USER_INPUT, ResultExt as _, bad_input, not_found};
 use crate::graphql::filters::{
     ComponentFilter, IntegrationPackFilter, IntegrationPackOrder, PackagedComponentFilter, PackagedComponentOrder,
     ReleaseFilter,
@@ -61,7 +62,7 @@ impl PublisherQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Only packs that match all of it.")] filter: Option<IntegrationPackFilter>,
         #[graphql(desc = "The order; by name when left out.")] order_by: Option<IntegrationPackOrder>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -84,7 +85,7 @@ impl PublisherQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Only packs that match all of it.")] filter: Option<IntegrationPackFilter>,
         #[graphql(desc = "The order; by name when left out.")] order_by: Option<IntegrationPackOrder>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -97,7 +98,7 @@ impl PublisherQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only components that match all of it.")] filter: Option<ComponentFilter>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -124,7 +125,7 @@ impl PublisherQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Only packaged components that match all of it.")] filter: Option<PackagedComponentFilter>,
         #[graphql(desc = "The order; newest first when left out.")] order_by: Option<PackagedComponentOrder>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -157,7 +158,7 @@ impl PublisherQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only releases that match all of it.")] filter: Option<ReleaseFilter>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -188,28 +189,32 @@ impl PublisherQuery {
     ) -> Result<ReleaseWindow> {
         ctx.viewer()?;
         let zone = ctx.services().zones.find(&time_zone.0).map_err(unknown_zone)?;
-        release_window(date.0, &zone).map(Into::into).map_err(no_window)
+        let window = release_window(date.0, &zone).map_err(no_window)?;
+        if !instant::is_spellable(window.starts_at) || !instant::is_spellable(window.ends_at) {
+            return Err(bad_input("Choose a date whose window lies within the years 1 to 9999 in UTC."));
+        }
+        Ok(window.into())
     }
 }
 
 async fn one_pack(ctx: &Context<'_>, id: &ID) -> Result<IntegrationPack> {
     ctx.publisher()?;
-    IntegrationPack::by_id(ctx, ids::pack_id(id)?).await?.ok_or_else(not_found)
+    IntegrationPack::by_id(ctx, ids::pack_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
 async fn one_component(ctx: &Context<'_>, id: &ID) -> Result<Component> {
     ctx.viewer()?;
-    Component::by_id(ctx, ids::component_id(id)?).await?.ok_or_else(not_found)
+    Component::by_id(ctx, ids::component_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
 async fn one_package(ctx: &Context<'_>, id: &ID) -> Result<PackagedComponent> {
     ctx.publisher()?;
-    PackagedComponent::by_id(ctx, ids::packaged_component_id(id)?).await?.ok_or_else(not_found)
+    PackagedComponent::by_id(ctx, ids::packaged_component_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
 async fn one_release(ctx: &Context<'_>, id: &ID) -> Result<Release> {
     ctx.publisher()?;
-    Release::by_id(ctx, ids::release_id(id)?).await?.ok_or_else(not_found)
+    Release::by_id(ctx, ids::release_id(id)?).await?.ok_or_else(|| not_found(id))
 }
 
 async fn release_preview(ctx: &Context<'_>, id: &ID, schedule: Option<ReleaseScheduleInput>) -> Result<ReleasePreview> {

@@ -1,8 +1,9 @@
 //! Refusals of changing accounts and tokens.
 
-use async_graphql::{Enum, Object};
+use async_graphql::{Context, Enum, Object, Result};
 
 use crate::domain::refusal::{AccountRefusal, Refusal as _};
+use crate::graphql::types::managed_account::ManagedAccount;
 
 /// Why changing accounts and tokens was refused.
 #[derive(Clone, Debug)]
@@ -30,6 +31,14 @@ impl AccountError {
     /// The path into `input`; null when no one field is at fault.
     pub async fn field(&self) -> Option<Vec<String>> {
         self.0.field()
+    }
+
+    /// The account that has the name, for NAME_TAKEN, when it is one that the caller manages.
+    async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<ManagedAccount>> {
+        match self.0 {
+            AccountRefusal::NameTaken { taken_by: Some(id) } => ManagedAccount::by_id(ctx, id).await,
+            _ => Ok(None),
+        }
     }
 }
 
@@ -60,6 +69,8 @@ pub enum AccountErrorCode {
     AlreadyRevoked,
     /// The account would be left without a token of the role ADMINISTRATOR.
     LastAdministratorToken,
+    /// The same ID came with another input.
+    ClientRequestIdReused,
 }
 
 impl From<&AccountRefusal> for AccountErrorCode {
@@ -68,7 +79,7 @@ impl From<&AccountRefusal> for AccountErrorCode {
         match refusal {
             R::NameRequired => Self::NameRequired,
             R::NameTooLong => Self::NameTooLong,
-            R::NameTaken => Self::NameTaken,
+            R::NameTaken { .. } => Self::NameTaken,
             R::NameNotEditable => Self::NameNotEditable,
             R::TimeZoneUnknown { .. } => Self::TimeZoneUnknown,
             R::AlreadySuspended => Self::AlreadySuspended,
@@ -78,6 +89,7 @@ impl From<&AccountRefusal> for AccountErrorCode {
             R::AlreadyEnrolled => Self::AlreadyEnrolled,
             R::AlreadyRevoked => Self::AlreadyRevoked,
             R::LastAdministratorToken => Self::LastAdministratorToken,
+            R::ClientRequestIdReused => Self::ClientRequestIdReused,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::id::ComponentId;
 use crate::domain::refusal::{PackRefusal, Refusal as _};
 use crate::graphql::connection::int;
 use crate::graphql::types::component::Component;
+use crate::graphql::types::integration_pack::IntegrationPack;
 
 /// Why making, editing or deleting a pack was refused.
 #[derive(Clone, Debug)]
@@ -51,6 +52,14 @@ impl PackError {
     /// The path into `input`; null when no one field is at fault.
     pub async fn field(&self) -> Option<Vec<String>> {
         self.0.field()
+    }
+
+    /// The pack that has the name, for NAME_TAKEN.
+    async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<IntegrationPack>> {
+        match self.0 {
+            PackRefusal::NameTaken { taken_by: Some(id) } => IntegrationPack::by_id(ctx, id).await,
+            _ => Ok(None),
+        }
     }
 
     /// The components at fault; at most 100.
@@ -127,6 +136,8 @@ pub enum PackErrorCode {
     ConfirmationMismatch,
     /// A rollout is running; wait until it has ended.
     ReleaseInProgress,
+    /// The same ID came with another input.
+    ClientRequestIdReused,
 }
 
 impl From<&PackRefusal> for PackErrorCode {
@@ -135,7 +146,7 @@ impl From<&PackRefusal> for PackErrorCode {
         match refusal {
             R::NameRequired => Self::NameRequired,
             R::NameTooLong => Self::NameTooLong,
-            R::NameTaken => Self::NameTaken,
+            R::NameTaken { .. } => Self::NameTaken,
             R::NameNotEditable => Self::NameNotEditable,
             R::DescriptionTooLong => Self::DescriptionTooLong,
             R::SupportInfoInvalid { .. } => Self::SupportInfoInvalid,
@@ -157,6 +168,7 @@ impl From<&PackRefusal> for PackErrorCode {
             R::ConfirmationRequired { .. } => Self::ConfirmationRequired,
             R::ConfirmationMismatch { .. } => Self::ConfirmationMismatch,
             R::ReleaseInProgress => Self::ReleaseInProgress,
+            R::ClientRequestIdReused => Self::ClientRequestIdReused,
         }
     }
 }

@@ -62,6 +62,8 @@ pub enum PackagingErrorCode {
     NameTooLong,
     /// The label is empty or longer than 64 characters (R6).
     VersionLabelInvalid,
+    /// Give a label: the next number would be longer than 64 characters (R6).
+    VersionLabelRequired,
     /// A package of the component has the label, deleted or not (R6).
     VersionLabelTaken,
     /// The notes are longer than 4,000 characters.
@@ -74,7 +76,7 @@ pub enum PackagingErrorCode {
     ManifestInvalid,
     /// The list is empty.
     EmptyList,
-    /// More than 250 packages (R9).
+    /// More than 250 packages (R9), or more within them than one call may hold.
     TooMany,
     /// A pack's current version or pending release, a pinned draft row, or the process library holds it (R8, R53).
     PackageInUse,
@@ -93,13 +95,14 @@ impl From<&PackagingRefusal> for PackagingErrorCode {
             R::NameRequired => Self::NameRequired,
             R::NameTooLong => Self::NameTooLong,
             R::VersionLabelInvalid { .. } => Self::VersionLabelInvalid,
+            R::VersionLabelRequired { .. } => Self::VersionLabelRequired,
             R::VersionLabelTaken { .. } => Self::VersionLabelTaken,
             R::NotesTooLong { .. } | R::PublicationNotesTooLong => Self::NotesTooLong,
             R::TypeNotShareable { .. } | R::ComponentNotShareable => Self::TypeNotShareable,
             R::ProcessRouteNotShareable { .. } => Self::ProcessRouteNotShareable,
             R::ManifestInvalid { .. } => Self::ManifestInvalid,
             R::EmptyList => Self::EmptyList,
-            R::TooMany => Self::TooMany,
+            R::TooMany | R::TooMuch => Self::TooMany,
             R::PackageInUse { .. } => Self::PackageInUse,
             R::AlreadyDeleted => Self::AlreadyDeleted,
             R::NotDeleted => Self::NotDeleted,

@@ -35,6 +35,14 @@ impl SharingError {
         self.0.field()
     }
 
+    /// The group that has the name, for NAME_TAKEN.
+    async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
+        match self.0 {
+            SharingRefusal::NameTaken { taken_by: Some(id) } => AccountGroup::by_id(ctx, id).await,
+            _ => Ok(None),
+        }
+    }
+
     /// The groups at fault; at most 100.
     async fn groups(&self, ctx: &Context<'_>) -> Result<Option<Vec<AccountGroup>>> {
         use SharingRefusal as R;
@@ -79,6 +87,8 @@ pub enum SharingErrorCode {
     AlreadyShared,
     /// The pack isn't shared with the group.
     NotShared,
+    /// The same ID came with another input.
+    ClientRequestIdReused,
 }
 
 impl From<&SharingRefusal> for SharingErrorCode {
@@ -87,7 +97,7 @@ impl From<&SharingRefusal> for SharingErrorCode {
         match refusal {
             R::NameRequired => Self::NameRequired,
             R::NameTooLong => Self::NameTooLong,
-            R::NameTaken => Self::NameTaken,
+            R::NameTaken { .. } => Self::NameTaken,
             R::AllAccountsIsFixed => Self::AllAccountsIsFixed,
             R::EmptyList { .. } => Self::EmptyList,
             R::TooMany { .. } => Self::TooMany,
@@ -95,6 +105,7 @@ impl From<&SharingRefusal> for SharingErrorCode {
             R::NotInGroup { .. } => Self::NotInGroup,
             R::AlreadyShared { .. } => Self::AlreadyShared,
             R::NotShared { .. } => Self::NotShared,
+            R::ClientRequestIdReused => Self::ClientRequestIdReused,
         }
     }
 }

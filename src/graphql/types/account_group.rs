@@ -47,7 +47,7 @@ impl AccountGroup {
     async fn accounts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -60,7 +60,7 @@ impl AccountGroup {
     async fn packs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -115,9 +115,9 @@ impl AccountGroupFilter {
 }
 
 async fn seen_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
-    let id = ids::pack_id(id)?;
-    IntegrationPack::by_id(ctx, id).await?.ok_or_else(not_found)?;
-    Ok(id)
+    let found = ids::pack_id(id)?;
+    IntegrationPack::by_id(ctx, found).await?.ok_or_else(|| not_found(id))?;
+    Ok(found)
 }
 
 /// Which groups a connection hangs on.

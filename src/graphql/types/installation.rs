@@ -83,7 +83,7 @@ impl Installation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only updates that match all of it.")] filter: Option<InstallationUpdateFilter>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -146,7 +146,7 @@ pub struct InstallationFilter {
     search: Option<String>,
     /// Of this pack: the ID of an IntegrationPack or an AvailablePack, as the caller sees it.
     pack_id: Option<ID>,
-    /// Publisher: in this account, the ID of a ManagedAccount.
+    /// In this account: the ID of a ManagedAccount, or of the caller's own account, which has all that it sees.
     account_id: Option<ID>,
     /// Is in this state.
     state: Option<InstallationState>,
@@ -195,18 +195,22 @@ impl InstallationFilter {
 /// # Errors
 /// NOT_FOUND for any other id (R3).
 pub async fn known_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
-    let id = match ctx.scope()? {
+    let pack = match ctx.scope()? {
         Scope::Publisher(_) => ids::pack_id(id)?,
         Scope::Managed(_) => ids::available_pack_id(id)?,
     };
-    Pack::by_id(ctx, id).await?.ok_or_else(not_found)?;
-    Ok(id)
+    Pack::by_id(ctx, pack).await?.ok_or_else(|| not_found(id))?;
+    Ok(pack)
 }
 
 async fn known_account(ctx: &Context<'_>, id: &ID) -> Result<AccountId> {
-    let id = ids::managed_account_id(id)?;
-    ManagedAccount::by_id(ctx, id).await?.ok_or_else(not_found)?;
-    Ok(id)
+    if let Scope::Managed(scope) = ctx.scope()? {
+        // Its own account is the only one that it knows.
+        return ids::other_account(id, scope.account_id())?.map_or(Ok(scope.account_id()), |_| Err(not_found(id)));
+    }
+    let found = ids::managed_account_id(id)?;
+    ManagedAccount::by_id(ctx, found).await?.ok_or_else(|| not_found(id))?;
+    Ok(found)
 }
 
 /// Installations that the caller may see, by name.

@@ -233,7 +233,7 @@ impl IntegrationPack {
     pub async fn versions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -257,7 +257,7 @@ impl IntegrationPack {
         #[graphql(desc = "Only releases that match all of it; `packId` is ignored here.")] filter: Option<
             ReleaseFilter,
         >,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -280,7 +280,7 @@ impl IntegrationPack {
     pub async fn groups(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -296,7 +296,7 @@ impl IntegrationPack {
         #[graphql(desc = "Only installations that match all of it; `packId` is ignored here.")] filter: Option<
             InstallationFilter,
         >,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,

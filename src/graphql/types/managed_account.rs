@@ -58,7 +58,7 @@ impl ManagedAccount {
     async fn groups(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -71,7 +71,7 @@ impl ManagedAccount {
     async fn packs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -87,7 +87,7 @@ impl ManagedAccount {
         #[graphql(desc = "Only installations that match all of it; `accountId` is ignored here.")] filter: Option<
             InstallationFilter,
         >,
-        #[graphql(desc = "How many from the start, 1 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
         #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
@@ -145,9 +145,9 @@ impl ManagedAccountFilter {
 }
 
 async fn seen_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
-    let id = ids::group_id(id)?;
-    AccountGroup::by_id(ctx, id).await?.ok_or_else(not_found)?;
-    Ok(id)
+    let found = ids::group_id(id)?;
+    AccountGroup::by_id(ctx, found).await?.ok_or_else(|| not_found(id))?;
+    Ok(found)
 }
 
 /// Which accounts a connection hangs on.

@@ -8,7 +8,7 @@ use super::integration_pack::IntegrationPack;
 use super::pack_component::PackComponent;
 use super::pack_diff::PackDiff;
 use super::release::Release;
-use super::release_warning::{ReleaseWarning, manifests};
+use super::release_warning::{ReleaseWarning, labelled, manifests};
 use super::release_window::ReleaseWindow;
 use super::version_count::VersionCount;
 use crate::domain::id::{ComponentId, ComponentVersionId};
@@ -135,6 +135,7 @@ impl ReleasePreview {
             manifests: &manifests.iter().map(|(id, manifest)| (*id, manifest.as_slice())).collect(),
             has_contact: pack.support.contact.is_some(),
             is_shared: !groups.items.is_empty(),
+            rows: &labelled(ctx, pack.id, self.pack.standing(), &self.content).await?,
         };
         Ok(warnings(&facts).into_iter().map(Into::into).collect())
     }

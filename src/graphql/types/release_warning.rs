@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql::{ComplexObject, Context, Enum, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
 use super::component::Component;
 use super::manifest::ExtensibilitySetting;
+use super::pack_component::content;
 use super::packaged_component::PackagedComponent;
-use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::pack::Standing;
 use crate::domain::packaged_component::ManifestEntry;
-use crate::domain::preview::{Mismatch, Occurrence, Warning};
+use crate::domain::preview::{GoesBack, Labelled, LabelledRow, Mismatch, Occurrence, Warning};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
+use crate::graphql::interfaces::ComponentVersion;
+use crate::store::component_versions::higher_unreleased;
 
 /// What deserves a second look before a release (R34).
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub enum ReleaseWarningCode {
     NoSupportContact,
     /// No group has the pack.
     NotSharedWithAnyone,
+    /// A row would take a version whose numeric label is lower than the one in force, or than another unreleased shareable one (R34).
+    LabelGoesBack,
 }
 
 /// What deserves a second look before a release (R34).
@@ -36,6 +42,30 @@ pub struct ReleaseWarning {
     message: &'static str,
     /// For EXTENSIBILITY_MISMATCH: what differs; else empty. At most 100, the rest is told when these are mended.
     mismatches: Vec<ExtensibilityMismatch>,
+    /// For LABEL_GOES_BACK: the rows; else empty.
+    labels: Vec<LabelGoesBack>,
+}
+
+/// Shows a row whose label goes back.
+pub struct LabelGoesBack(GoesBack);
+
+/// A row whose label goes back (R34).
+#[Object]
+impl LabelGoesBack {
+    /// The component.
+    async fn component(&self, ctx: &Context<'_>) -> Result<Component> {
+        Component::must(ctx, self.0.component_id).await
+    }
+
+    /// What the row would take.
+    async fn next(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
+        ComponentVersion::must(ctx, self.0.next).await
+    }
+
+    /// The version of the higher label.
+    async fn higher(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
+        ComponentVersion::must(ctx, self.0.higher).await
+    }
 }
 
 /// A component that several processes of the pack share, with settings that differ between their manifests (R34).
@@ -79,13 +109,19 @@ impl ExtensibilityOccurrence {
 impl From<Warning> for ReleaseWarning {
     fn from(warning: Warning) -> Self {
         let message = warning.message();
-        let (code, mismatches) = match warning {
-            Warning::SingleComponentPack => (ReleaseWarningCode::SingleComponentPack, Vec::new()),
-            Warning::ExtensibilityMismatch(found) => (ReleaseWarningCode::ExtensibilityMismatch, found),
-            Warning::NoSupportContact => (ReleaseWarningCode::NoSupportContact, Vec::new()),
-            Warning::NotSharedWithAnyone => (ReleaseWarningCode::NotSharedWithAnyone, Vec::new()),
-        };
-        Self { code, message, mismatches: mismatches.into_iter().map(Into::into).collect() }
+        let of = |code| Self { code, message, mismatches: Vec::new(), labels: Vec::new() };
+        match warning {
+            Warning::SingleComponentPack => of(ReleaseWarningCode::SingleComponentPack),
+            Warning::ExtensibilityMismatch(found) => Self {
+                mismatches: found.into_iter().map(Into::into).collect(),
+                ..of(ReleaseWarningCode::ExtensibilityMismatch)
+            },
+            Warning::NoSupportContact => of(ReleaseWarningCode::NoSupportContact),
+            Warning::NotSharedWithAnyone => of(ReleaseWarningCode::NotSharedWithAnyone),
+            Warning::LabelGoesBack(found) => {
+                Self { labels: found.into_iter().map(LabelGoesBack).collect(), ..of(ReleaseWarningCode::LabelGoesBack) }
+            }
+        }
     }
 }
 
@@ -117,4 +153,38 @@ pub(super) async fn manifests(
     let read = async |id| loaders.publisher.manifests.one(id).await.map(|manifest| (id, manifest));
     let found = try_join_all(versions.into_iter().map(read)).await.or_failure()?;
     Ok(found.into_iter().filter_map(|(id, manifest)| Some((id, manifest?))).collect())
+}
+
+/// The rows that a release would take, by their labels.
+///
+/// # Errors
+/// What reading them failed with.
+pub(super) async fn labelled(
+    ctx: &Context<'_>,
+    pack: PackId,
+    standing: Standing,
+    next: &BTreeMap<ComponentId, ComponentVersionId>,
+) -> Result<Vec<LabelledRow>> {
+    let (loaders, scope) = (ctx.loaders(), ctx.publisher()?.scope);
+    let in_force = standing.pending.map(|pending| pending.version_id).or(standing.current_version);
+    let in_force = content(ctx, in_force).await?.unwrap_or_default();
+    let ids: Vec<_> = next.values().copied().collect();
+    let higher = higher_unreleased(loaders.db(), scope, pack, &ids).await.or_failure()?;
+    let label = async |id: ComponentVersionId| {
+        let found = loaders.publisher.component_versions.must(id).await.or_failure()?;
+        Ok::<_, async_graphql::Error>(Labelled { id, label: found.version.clone() })
+    };
+    let row = async |(component, version): (&ComponentId, &ComponentVersionId)| {
+        let in_force = match in_force.get(component) {
+            Some(stamp) => Some(label(stamp.id).await?),
+            None => None,
+        };
+        Ok(LabelledRow {
+            component_id: *component,
+            next: label(*version).await?,
+            in_force,
+            higher_unreleased: higher.get(version).copied(),
+        })
+    };
+    try_join_all(next.iter().map(row)).await
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use futures_util::future::BoxFuture;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -29,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::clock::Clock;
 use crate::http::reply::Leaving;
 
 use io::{Tracked, Tracker};
@@ -183,6 +184,8 @@ impl Door {
             .timer(TokioTimer::new())
             // A client that has said all that it wants still hears the answer.
             .half_close(true)
+            // Its own panics past the year 9999.
+            .auto_date_header(false)
             // The tracker's timers say more.
             .header_read_timeout(None)
             .max_header_size(self.options.head_limit)
@@ -233,6 +236,9 @@ impl Door {
         Box::pin(async move {
             let mut response = answer.await?;
             let leaving = response.extensions_mut().remove::<Leaving>();
+            if let Some(date) = date() {
+                response.headers_mut().insert(header::DATE, date);
+            }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 tracker.tell(Progress::handed_over);
             }
@@ -324,4 +330,11 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.tracker.tell(|progress| progress.served(tokio::time::Instant::now()));
     }
+}
+
+/// The system's time as HTTP writes it; `None` past the years that it can write.
+fn date() -> Option<HeaderValue> {
+    let clock = Clock::system();
+    let spelled = clock.is_spellable().then(|| clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    HeaderValue::from_str(&spelled?).ok()
 }

@@ -38,7 +38,8 @@ impl ClientMessage {
     /// # Errors
     /// [`Invalid`] for what isn't a message that the protocol has for clients.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
+        let Ok(Value::Object(mut message)) = serde_json::from_str(text.strip_prefix(params::BOM).unwrap_or(text))
+        else {
             return invalid("A message must be a JSON object");
         };
         let payload = message.remove("payload");

@@ -66,11 +66,11 @@ pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Requ
         init: options.init_timeout,
         ping: options.keep_alive,
         send: options.send_timeout,
-        message: options.body_limit,
+        message: options.small_limit(),
         operations: options.max_operations,
         idle: options.idle_timeout,
     };
-    let read = options.body_limit.saturating_add(READ_BEYOND);
+    let read = options.small_limit().saturating_add(READ_BEYOND);
     let shutdown = options.shutdown.clone();
     let connection = Arc::new(Connection {
         credentials: Credentials::of(&parts.headers),

@@ -70,20 +70,20 @@ pub async fn all(db: &Db) -> StoreResult<Vec<Account>> {
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn name_is_taken(
+pub async fn with_name(
     tx: &Tx,
     kind: AccountKind,
     publisher: Option<AccountId>,
     name_key: &str,
     but: Option<AccountId>,
-) -> StoreResult<bool> {
+) -> StoreResult<Option<AccountId>> {
     let mut select = account::Entity::find()
         .filter(account::Column::Kind.eq(kind.stored()))
         .filter(account::Column::NameKey.eq(name_key));
     if let Some(publisher) = publisher {
         select = select.filter(account::Column::PublisherId.eq(Uuid::from(publisher)));
     }
-    Ok(select.one(tx.conn()).await?.is_some_and(|found| Some(AccountId::from(found.id)) != but))
+    Ok(select.one(tx.conn()).await?.map(|found| AccountId::from(found.id)).filter(|id| Some(*id) != but))
 }
 
 /// Adds an account.

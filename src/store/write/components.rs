@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{ActorColumns, locked};
 use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::label::{Numeric, Whole};
 use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, ManifestEntry, VersionKind};
 use crate::domain::text;
 use crate::store::convert::{self, Stored, to_json};
@@ -25,7 +26,7 @@ pub struct Counters {
     pub newest_at: Option<Instant>,
     pub newest_revision: i32,
     /// 0 when no label is numeric (R6).
-    pub highest_numeric_label: i64,
+    pub highest_numeric_label: Whole,
 }
 
 /// A publisher's components, locked in the order of their ids.
@@ -47,7 +48,7 @@ pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> S
                 latest_publication: m.latest_publication_id.map(Into::into),
                 newest_at: m.newest_at,
                 newest_revision: m.newest_revision,
-                highest_numeric_label: m.highest_numeric_label,
+                highest_numeric_label: convert::whole(&m.highest_numeric_label)?,
                 component: convert::component(m)?,
             })
         })
@@ -102,8 +103,13 @@ pub(super) fn row(new: &Component) -> component::ActiveModel {
         latest_publication_id: Set(None),
         newest_at: Set(None),
         newest_revision: Set(0),
-        highest_numeric_label: Set(0),
+        highest_numeric_label: Set(whole(None)),
     }
+}
+
+/// The highest numeric label as it is stored: 0 for none.
+pub(super) fn whole(highest: Option<&Whole>) -> String {
+    highest.map_or_else(|| Whole::default().as_str().to_owned(), |highest| highest.as_str().to_owned())
 }
 
 /// Saves what packaging counts on.
@@ -117,7 +123,7 @@ pub async fn save_counters(tx: &Tx, counters: &Counters) -> StoreResult<()> {
         latest_publication_id: Set(counters.latest_publication.map(Into::into)),
         newest_at: Set(counters.newest_at),
         newest_revision: Set(counters.newest_revision),
-        highest_numeric_label: Set(counters.highest_numeric_label),
+        highest_numeric_label: Set(whole(Some(&counters.highest_numeric_label))),
         ..Default::default()
     })
     .exec(tx.conn())
@@ -125,7 +131,8 @@ pub async fn save_counters(tx: &Tx, counters: &Counters) -> StoreResult<()> {
     Ok(())
 }
 
-/// The package of a component that has the label, deleted or not (R6).
+/// The package of a component that has the label, deleted or not (R6). The component is locked, so that nobody
+/// takes the label meanwhile.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
@@ -133,10 +140,12 @@ pub async fn with_label(tx: &Tx, component: ComponentId, label: &str) -> StoreRe
     let found = component_version::Entity::find()
         .filter(component_version::Column::ComponentId.eq(Uuid::from(component)))
         .filter(component_version::Column::Kind.eq("PACKAGE"))
-        .filter(component_version::Column::Version.eq(label))
-        .one(tx.conn())
+        .filter(component_version::Column::VersionKey.eq(text::key(label)))
+        .all(tx.conn())
         .await?;
-    Ok(found.map(|version| version.id.into()))
+    let wanted = text::label_key(label);
+    let same = found.into_iter().find(|version| text::label_key(&version.version) == wanted);
+    Ok(same.map(|version| version.id.into()))
 }
 
 /// Adds a package with its manifest, or a publication, that has none.
@@ -167,6 +176,8 @@ pub(super) fn version_row(new: &ComponentVersion, of: &Component) -> component_v
         owner_id: Set(of.owner_id.into()),
         kind: Set(new.kind.stored().into()),
         version: Set(new.version.clone()),
+        version_key: Set(text::key(&new.version)),
+        numeric_key: Set(Numeric::parse(&new.version).map(|numeric| numeric.sort_key())),
         shareable: Set(new.shareable),
         notes: Set(new.notes.clone()),
         revision: Set(new.revision),

@@ -54,13 +54,18 @@ pub async fn all_accounts(tx: &Tx, scope: &PublisherScope) -> StoreResult<Option
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn name_is_taken(tx: &Tx, scope: &PublisherScope, name_key: &str, but: Option<GroupId>) -> StoreResult<bool> {
+pub async fn with_name(
+    tx: &Tx,
+    scope: &PublisherScope,
+    name_key: &str,
+    but: Option<GroupId>,
+) -> StoreResult<Option<GroupId>> {
     let found = account_group::Entity::find()
         .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
         .filter(account_group::Column::NameKey.eq(name_key))
         .one(tx.conn())
         .await?;
-    Ok(found.is_some_and(|group| Some(GroupId::from(group.id)) != but))
+    Ok(found.map(|group| GroupId::from(group.id)).filter(|id| Some(*id) != but))
 }
 
 /// Adds a group.

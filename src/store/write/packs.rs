@@ -107,14 +107,19 @@ pub async fn lock_all(tx: &Tx, ids: &[PackId]) -> StoreResult<Vec<Pack>> {
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn name_is_taken(tx: &Tx, scope: &PublisherScope, name_key: &str, but: Option<PackId>) -> StoreResult<bool> {
+pub async fn with_name(
+    tx: &Tx,
+    scope: &PublisherScope,
+    name_key: &str,
+    but: Option<PackId>,
+) -> StoreResult<Option<PackId>> {
     let found = integration_pack::Entity::find()
         .filter(integration_pack::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
         .filter(integration_pack::Column::NameKey.eq(name_key))
         .filter(integration_pack::Column::DeletedAt.is_null())
         .one(tx.conn())
         .await?;
-    Ok(found.is_some_and(|pack| Some(PackId::from(pack.id)) != but))
+    Ok(found.map(|pack| PackId::from(pack.id)).filter(|id| Some(*id) != but))
 }
 
 /// Adds a pack.

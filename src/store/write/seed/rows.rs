@@ -18,6 +18,7 @@ use crate::domain::adoption::Tally;
 use crate::domain::audit::Recorded;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, GroupId, PackId, ReleaseId};
 use crate::domain::installation::{Installation, InstallationUpdate};
+use crate::domain::label::Whole;
 use crate::domain::library::LibraryProcess;
 use crate::domain::pack::{DraftRow, InstallationType, Pack, PackVersion};
 use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
@@ -36,8 +37,8 @@ pub struct SeededComponent<'a> {
     /// When the newest version of either kind was made.
     pub newest_at: Option<Instant>,
     pub newest_revision: i32,
-    /// The highest whole number of a label; 0 when none is numeric.
-    pub highest_label: i64,
+    /// The highest whole number of a label.
+    pub highest_label: Option<&'a Whole>,
 }
 
 /// A pack with its draft.
@@ -144,7 +145,7 @@ impl Rows {
             latest_publication_id: Set(new.latest_publication.map(Into::into)),
             newest_at: Set(new.newest_at),
             newest_revision: Set(new.newest_revision),
-            highest_numeric_label: Set(new.highest_label),
+            highest_numeric_label: Set(components::whole(new.highest_label)),
             ..components::row(new.component)
         });
     }

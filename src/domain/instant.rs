@@ -1,0 +1,41 @@
+//! How instants are written: one form goes out, and every form of RFC 3339 comes in.
+
+use chrono::{Datelike as _, Duration, NaiveDate, SecondsFormat, SubsecRound as _, Timelike as _, Utc};
+
+use super::{Instant, window};
+
+/// The one form: UTC, six digits after the second, `Z`.
+#[must_use]
+pub fn spelled(at: Instant) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Reads any form of RFC 3339: any offset, letters of either case, any number of digits after the second, cut to
+/// microseconds. `None` for any other text, and for an instant outside the years 1 to 9999 in UTC.
+#[must_use]
+pub fn parse(text: &str) -> Option<Instant> {
+    // RFC 3339 lets others write a space, or anything else, between date and time; this grammar has the letter.
+    if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
+        return None;
+    }
+    let written = chrono::DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    let at = written.trunc_subsecs(6);
+    let at = if written.nanosecond() < 1_000_000_000 { at } else { after_leap_second(at)? };
+    is_spellable(at).then_some(at)
+}
+
+/// Whether an instant can be written in the one form.
+#[must_use]
+pub fn is_spellable(at: Instant) -> bool {
+    window::is_spellable(at.date_naive())
+}
+
+/// A leap second as clocks count it that have none: as the second after it. RFC 3339 knows it in the last minute of a
+/// month alone, in UTC.
+fn after_leap_second(at: Instant) -> Option<Instant> {
+    let date: NaiveDate = at.date_naive();
+    let ends_month = date.succ_opt().is_some_and(|next| next.day() == 1);
+    let fraction = Duration::nanoseconds(i64::from(at.nanosecond()) - 1_000_000_000);
+    let second = at.with_nanosecond(0)?;
+    ((at.hour(), at.minute()) == (23, 59) && ends_month).then(|| second + Duration::seconds(1) + fraction)
+}
