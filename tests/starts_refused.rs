@@ -3,7 +3,7 @@
 use packwright::store::{Db, DbOptions};
 use sea_orm::ConnectionTrait as _;
 
-use crate::starts::{run, told};
+use crate::starts::{program, run, told};
 use crate::support::Database;
 
 /// What `migrate up` and `serve` say about an address that they both refuse.
@@ -166,5 +166,19 @@ async fn what_a_server_refuses_is_told_with_what_to_do() {
         let why = refused(&format!("postgres://u:geheim@127.0.0.1:{port}/d?sslmode=disable")).await;
         assert!(why.contains(&format!("127.0.0.1:{port}")) && told.iter().all(|part| why.contains(part)), "{why}");
         assert!(!why.contains("geheim"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_variable_of_postgresql_that_is_no_use_is_told() {
+    for (variable, value, address) in [
+        ("PGUSER", "", "postgres://127.0.0.1:1/d"),
+        ("PGHOST", "", "postgres:///d?user=u"),
+        ("PGSSLMODE", "ful", "postgres://u@127.0.0.1:1/d"),
+        ("PGPORT", "x", "postgres://u@127.0.0.1/d"),
+    ] {
+        let mut command = program(&["migrate", "up", "--database-url", address]);
+        let said = told(&command.env(variable, value).output().await.expect("it runs"));
+        assert!(said.contains(&format!("The variable {variable}")), "{said}");
     }
 }

@@ -142,6 +142,15 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
         .parse()
         .map_err(|_| Unusable::new(format!("The database's address {address} can't be used: check its parameters.")))?;
     // What poolers refuse: a setting that nothing needs here, and named statements.
+    // Where the address is silent, the driver takes a variable that is empty for a name.
+    for (variable, taken) in [("PGHOST or PGHOSTADDR", options.get_host()), ("PGUSER", options.get_username())] {
+        if taken.is_empty() && options.get_socket().is_none() {
+            return Err(Unusable::new(format!(
+                "The variable {variable} is empty, and the database's address says nothing in its place: unset the \
+                 variable, or complete the address."
+            )));
+        }
+    }
     let options = options.extra_float_digits(None).disable_statement_logging();
     let server = Server::of(&options);
     let begun = tokio::time::Instant::now();
