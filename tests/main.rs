@@ -101,6 +101,7 @@ mod release_conflicts;
 mod release_dates;
 mod release_decisions;
 mod release_input;
+mod release_log;
 mod release_state_machine;
 mod repeating;
 mod retention;

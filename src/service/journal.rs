@@ -243,7 +243,9 @@ pub struct Journal<'a> {
     pub now: Instant,
     /// The task that it is a batch of.
     pub(super) task: Option<uuid::Uuid>,
-    events: Vec<NewEvent>,
+    /// When the release began that this journal ends.
+    pub(super) began: Option<Instant>,
+    pub(super) events: Vec<NewEvent>,
     entries: Vec<Recorded>,
 }
 
@@ -264,6 +266,7 @@ impl<'a> Journal<'a> {
             authority: None,
             now,
             task: None,
+            began: None,
             events: Vec::new(),
             entries: Vec::new(),
         }

@@ -25,6 +25,7 @@ mod opening;
 pub mod packaging;
 pub mod packs;
 mod publishing;
+mod release_log;
 pub mod releases;
 mod requests;
 mod retention;

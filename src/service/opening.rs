@@ -13,6 +13,7 @@ use crate::store::{StoreError, Tx};
 use super::Services;
 use super::error::Failure;
 use super::journal::{Entry, Happening, Journal, Subject};
+use super::release_log::ReleaseLog;
 
 /// How many due packs are read at a time: of one publisher, more than open in one night.
 const PAGE: u64 = 10_000;
@@ -60,8 +61,10 @@ impl Services {
         let mut journal = Journal::of_scheduler(self, pack.publisher_id, now);
         self.start(&tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
+        let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
         tx.commit().await?;
+        log.write();
         Ok(Some(due.release_id))
     }
 

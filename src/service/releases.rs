@@ -24,6 +24,7 @@ use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject, window_facts};
 use super::moment::Touched;
 use super::opening::Start;
+use super::release_log::ReleaseLog;
 use super::requests::{Repeatable, Turn};
 
 /// A release that a publisher asks for.
@@ -103,8 +104,10 @@ impl Services {
             other => other?,
         };
         call.remember(&tx, &[release.0]).await?;
+        let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
         tx.commit().await?;
+        log.write();
         for task in follow {
             self.run_first_batch(task).await;
         }
@@ -276,8 +279,10 @@ impl Services {
             },
             ..Happening::release(EventKind::ReleaseRescheduled, &pack, release.id)
         });
+        let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
         tx.commit().await?;
+        log.write();
         Ok(())
     }
 
@@ -290,8 +295,10 @@ impl Services {
             self.change(caller, release, Command::Promote).await?;
         let follow = self.start(&tx, &mut journal, &mut pack, &mut release, Start::Promoted).await?;
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
+        let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
         tx.commit().await?;
+        log.write();
         for task in follow {
             self.run_first_batch(task).await;
         }
@@ -309,8 +316,10 @@ impl Services {
         self.reassess(&tx, &pack).await?;
         let moves = updates::any_applied(&tx, release.id).await?;
         let task = self.add_task(&tx, &pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
+        let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
         tx.commit().await?;
+        log.write();
         self.run_first_batch(task).await;
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::eligibility::Eligibility;
 use super::error::{Failure, Outcome};
 use super::journal::{Entry, Happening, Journal, Subject};
 use super::moment::Touched;
+use super::release_log::ReleaseLog;
 use super::rollout::Batch;
 use super::updates::{Numbers, applied, given_up, tell_update};
 
@@ -67,8 +68,10 @@ impl Services {
             Some(release.state.stored().into()),
         ));
         journal.tell(Happening::release(EventKind::ReleaseStarted, &pack, release.id));
+        let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
         tx.commit().await?;
+        log.write();
         self.run_first_batch(task).await;
         Ok(failed)
     }

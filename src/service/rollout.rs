@@ -20,6 +20,7 @@ use crate::store::{DatabaseKind, StoreResult, Tx};
 use super::Services;
 use super::error::Failure;
 use super::journal::{Entry, Happening, Journal, Subject};
+use super::release_log::ReleaseLog;
 
 /// The seam at which an installation is moved. What moves one for real is a row of the database, that
 /// can't fail alone; here a test can make one fail, and an operator's extension could do more.
@@ -177,8 +178,11 @@ impl Services {
             }
             Batch::Done => tasks::finish(&tx, task.id).await?,
         }
+        let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        log.write();
+        Ok(())
     }
 
     /// Whether a batch that came to `found` objects was the last one, and where the next one begins.
@@ -201,6 +205,7 @@ impl Services {
         release.state = transition(before, outcome(progress.failed.max(left), progress.applied))
             .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
         release.ended_at = Some(journal.now);
+        journal.began = release.started_at;
         releases::save(tx, &release).await?;
         pack.standing.running_release = None;
         packs::save_standing(tx, pack.id, &pack.standing).await?;

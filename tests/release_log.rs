@@ -1,0 +1,69 @@
+//! What the operator's log tells of a release, from its date to its end.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::TestApp;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    /// The lines about releases since it was last asked.
+    fn take(&self) -> Vec<String> {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        text.lines().filter(|line| line.contains("a release ")).map(Into::into).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_operator_reads_what_happened_at_midnight() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    // A second one: with one alone, a line that another test's thread comes to first is taken for one that nobody
+    // hears, also here.
+    let _second = tracing::dispatcher::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    let _here = tracing::subscriber::set_default(subscriber);
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let world = app.installed_pack("Orders", &[&acme]).await;
+    log.take();
+    let release = app.update_on(&world.pack, "2026-12-01").await;
+    let scheduled = log.take();
+    assert_eq!(scheduled.len(), 1, "{scheduled:?}");
+    for part in ["a release was scheduled", "pack=\"Orders\"", "starts_at=2026-11-30 23:00:00 UTC"] {
+        assert!(scheduled[0].contains(part), "{scheduled:?}");
+    }
+    app.advance_to("2026-11-30T23:00:00Z").await;
+    let opened = log.take();
+    assert_eq!(opened.len(), 2, "{opened:?}");
+    assert!(opened[0].contains("a release has started") && opened[0].contains("pack=\"Orders\""), "{opened:?}");
+    for part in ["a release has ended", "applied=1", "skipped=0", "failed=0", "took_seconds=0"] {
+        assert!(opened[1].contains(part), "{opened:?}");
+    }
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+    // What a rule refuses has not happened.
+    app.refused(&app.publisher, "cancelRelease", serde_json::json!({ "releaseId": release })).await;
+    assert_eq!(log.take(), Vec::<String>::new());
+}
