@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 
 use crate::clock::Clock;
 use crate::events::hub::Hub;
-use crate::graphql;
+use crate::graphql::{self, BeginAnew};
 use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions};
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings};
@@ -29,8 +29,10 @@ pub struct AppOptions {
     pub settings: Settings,
     /// The data of the time zones.
     pub zones: TimeZones,
-    /// Whether the schema has what exists in demo mode alone.
-    pub demo: bool,
+    /// What begins the demo anew. The schema has what exists in demo mode alone where this is.
+    pub demo: Option<BeginAnew>,
+    /// Whether new ids are counted and not from chance: for a world that is the same each time it is made.
+    pub counted_ids: bool,
     /// Whether pending migrations are run; without it they make [`App::build`] fail.
     pub migrate: bool,
     pub db: DbOptions,
@@ -51,7 +53,8 @@ impl AppOptions {
             reference: Reference::Own,
             settings: Settings::default(),
             zones: TimeZones::built_in(),
-            demo: false,
+            demo: None,
+            counted_ids: false,
             migrate: true,
             db: DbOptions::default(),
             engine: EngineOptions::default(),
@@ -111,7 +114,7 @@ impl App {
         };
         let services: Shared = Arc::new(Services {
             db: db.clone(),
-            ids: Ids::new(options.clock.clone()),
+            ids: if options.counted_ids { Ids::counted() } else { Ids::new(options.clock.clone()) },
             clock: options.clock,
             reference: options.reference,
             settings: options.settings,
@@ -130,13 +133,20 @@ impl App {
         let hub = Arc::new(Hub::open(db.clone()).await?);
         let prepare = {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
-            move |request, caller| graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller)
+            let demo = options.demo.clone();
+            move |request, caller| {
+                let request = graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller);
+                match demo.clone() {
+                    Some(demo) => request.data(demo),
+                    None => request,
+                }
+            }
         };
         let readiness = {
             let services = services.clone();
             move || readiness(services.clone())
         };
-        let schema = graphql::schema(options.demo);
+        let schema = graphql::schema(options.demo.is_some());
         let engine = Engine::new(schema, services.clone(), Box::new(prepare), Box::new(readiness), options.engine)
             .map_err(AppError::Gate)?;
         let engine = Arc::new(engine);

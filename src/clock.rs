@@ -36,7 +36,7 @@ struct Movable {
 enum MovableState {
     /// Stands still until it is moved: tests.
     Still(Instant),
-    /// Ticks, this much ahead of the system's clock: the demo.
+    /// Ticks, this much ahead of the system's clock, or behind it: the demo.
     Ticking(Duration),
 }
 
@@ -72,10 +72,10 @@ impl Clock {
         Self::movable(MovableState::Still(cut(start)))
     }
 
-    /// A clock that ticks from the system's present on, and can be moved forward.
+    /// A clock that ticks from `start` on, and can be moved forward.
     #[must_use]
-    pub fn ticking() -> Self {
-        Self::movable(MovableState::Ticking(Duration::zero()))
+    pub fn ticking_from(start: Instant) -> Self {
+        Self::movable(MovableState::Ticking(cut(start) - system_now()))
     }
 
     fn movable(state: MovableState) -> Self {

@@ -1,14 +1,13 @@
 //! What runs the story of `examples/operations` against the demo's world.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
 use futures_util::StreamExt as _;
 use packwright::demo;
-use packwright::http::EngineOptions;
 use packwright::service::Settings;
-use packwright::zones::TimeZones;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -52,7 +51,7 @@ struct Listener {
 
 /// The demo, and what the story has kept so far.
 pub(crate) struct Demo {
-    demo: demo::Demo,
+    demo: Arc<demo::Demo>,
     kept: BTreeMap<String, Value>,
     listeners: Vec<Listener>,
 }
@@ -67,16 +66,15 @@ pub(crate) fn kind_of(sender: &str) -> &'static str {
 
 impl Demo {
     pub(crate) async fn build(settings: Settings) -> Self {
-        let demo = demo::Demo::build(settings, TimeZones::built_in(), EngineOptions::default())
-            .await
-            .expect("the demo's world");
+        let demo =
+            demo::Demo::build(demo::DemoOptions { settings, ..Default::default() }).await.expect("the demo's world");
         Self { demo, kept: BTreeMap::new(), listeners: Vec::new() }
     }
 
     /// A whole answer.
     pub(crate) async fn ask(&self, token: Option<&str>, document: &str, variables: Value) -> Value {
         let request = Request::new(document).variables(Variables::from_json(variables));
-        serde_json::to_value(self.demo.app.execute(token, request).await).expect("an answer is JSON")
+        serde_json::to_value(self.demo.world().app.execute(token, request).await).expect("an answer is JSON")
     }
 
     /// Sends an example as the kind of account that it isn't for, which changes nothing.
@@ -144,7 +142,7 @@ impl Demo {
     /// Opens a subscription, whose items are gathered from now on.
     async fn listen(&self, sender: &str, step: &Step, document: &str) -> UnboundedReceiver<Value> {
         let request = Request::new(document).variables(Variables::from_json(self.variables(step)));
-        let mut stream = self.demo.app.execute_stream(Some(sender), request).await.expect("the token is good");
+        let mut stream = self.demo.world().app.execute_stream(Some(sender), request).await.expect("the token is good");
         let (gather, items) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Some(item) = stream.next().await {

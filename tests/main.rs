@@ -28,6 +28,7 @@ mod database_failures;
 mod deleting;
 mod deleting_packs;
 mod deleting_races;
+mod demo;
 mod derived_reads;
 mod door;
 mod draft_rows;

@@ -12,12 +12,12 @@ use tokio::task::JoinHandle;
 use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
 use crate::config::{JwtAlgorithm, JwtArgs, LogFormat, ServeArgs};
-use crate::demo::{self, Demo};
+use crate::demo::{self, Demo, DemoOptions};
 use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
 use crate::http::workload::WorkOptions;
-use crate::http::{EngineOptions, HttpOptions, SMALL_MAX};
+use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
 use crate::service::clock::Reference;
@@ -47,14 +47,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
     let asked = listen_for_the_end()?;
     if args.demo {
-        let Some(demo) = unless_asked_to_end(&asked, Demo::build(args.rules(), time_zones(&args)?, engine)).await
-        else {
-            return Ok(());
-        };
-        let demo = demo?;
-        let served = serve(&args, listener, &demo.app, look, asked).await;
-        demo.end().await;
-        served
+        serve_demo(&args, listener, engine, look, asked).await
     } else {
         let mut options = AppOptions::new(args.database.address()?.reveal(), Clock::system());
         options.reference = Reference::Database;
@@ -116,6 +109,33 @@ fn time_zones(args: &ServeArgs) -> Result<TimeZones, Trouble> {
         .map_err(|fault| Trouble::new(format!("--time-zone-data (PACKWRIGHT_TIME_ZONE_DATA): {fault}.")))
 }
 
+async fn serve_demo(
+    args: &ServeArgs,
+    listener: TcpListener,
+    engine: EngineOptions,
+    look: AskedToLook,
+    asked: watch::Receiver<bool>,
+) -> Result<(), Trouble> {
+    let address = listener.local_addr()?;
+    let (end, ending) = watch::channel(false);
+    let http = http_options(args, address, ending.clone());
+    let options = DemoOptions { settings: args.rules(), zones: time_zones(args)?, engine, http };
+    let Some(demo) = unless_asked_to_end(&asked, Demo::build(options)).await else { return Ok(()) };
+    let demo = demo?;
+    let scheduler = tokio::spawn(supervise("scheduler", ending, {
+        let demo = demo.clone();
+        move |ending| demo.clone().run(ending)
+    }));
+    let zones = tokio::spawn({
+        let demo = demo.clone();
+        look_when_asked(look, move || demo.world().app.services.clone())
+    });
+    let served = answer(args, listener, demo.router(), false, end, scheduler, asked).await;
+    zones.abort();
+    demo.end().await;
+    served
+}
+
 async fn serve(
     args: &ServeArgs,
     listener: TcpListener,
@@ -126,7 +146,7 @@ async fn serve(
     let address = listener.local_addr()?;
     let empty = !app.services.has_accounts().await.map_err(failed)?;
     let (end, ending) = watch::channel(false);
-    let mut scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
+    let scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
         let scheduler = app.scheduler.clone();
         move |ending| scheduler.clone().run(ending)
     }));
@@ -141,14 +161,38 @@ async fn serve(
         let services = app.services.clone();
         move |ending| services.clone().keep_clock(ending)
     }));
-    let zones = tokio::spawn(look_when_asked(look, app.services.clone()));
+    let zones = tokio::spawn({
+        let services = app.services.clone();
+        look_when_asked(look, move || services.clone())
+    });
     let router = app.router(http_options(args, address, ending.clone()));
-    match args.log.log_format {
-        LogFormat::Text => print(&welcome(args, &format!("http://{address}"), empty)),
-        LogFormat::Json => print(&format!("{}\n", welcome_json(args, &format!("http://{address}"), empty))),
+    let served = answer(args, listener, router, empty, end, scheduler, asked).await;
+    zones.abort();
+    clock.abort();
+    if let Some(jwt) = jwt {
+        // It changes nothing that could be left half done.
+        jwt.abort();
     }
-    tracing::info!("listening on http://{address}");
+    served
+}
 
+/// Answers requests until the process is asked to end, and then ends the rest by `end`.
+async fn answer(
+    args: &ServeArgs,
+    listener: TcpListener,
+    router: Router,
+    empty: bool,
+    end: watch::Sender<bool>,
+    mut scheduler: JoinHandle<()>,
+    asked: watch::Receiver<bool>,
+) -> Result<(), Trouble> {
+    let ending = end.subscribe();
+    let base = format!("http://{}", listener.local_addr()?);
+    match args.log.log_format {
+        LogFormat::Text => print(&welcome(args, &base, empty)),
+        LogFormat::Json => print(&format!("{}\n", welcome_json(args, &base, empty))),
+    }
+    tracing::info!("listening on {base}");
     let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
     let served = tokio::select! {
         served = &mut server => served,
@@ -166,12 +210,6 @@ async fn serve(
         }
     };
     end.send_replace(true);
-    zones.abort();
-    clock.abort();
-    if let Some(jwt) = jwt {
-        // It changes nothing that could be left half done.
-        jwt.abort();
-    }
     if !scheduler.is_finished() {
         last_batch(&mut scheduler).await;
     }
@@ -213,7 +251,9 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         cors_origins: transport.cors_origin.clone(),
         graphiql: args.graphiql || args.demo,
         trusted_only: args.limits.trusted_documents.is_some(),
-        demo_tokens: if args.demo { demo::TOKENS.to_vec() } else { Vec::new() },
+        // Those of the demo are its own to tell.
+        demo_tokens: Vec::new(),
+        demo_world: None,
         body_limit: transport.body_limit,
         body_timeout: transport.body_timeout,
         keep_alive: transport.keep_alive,
@@ -320,10 +360,11 @@ impl AskedToLook {
 }
 
 /// Reads the time zone data again for each SIGUSR1, and computes the pending windows anew.
-async fn look_when_asked(asked: AskedToLook, services: Shared) {
+async fn look_when_asked(asked: AskedToLook, services: impl Fn() -> Shared) {
     #[cfg(unix)]
     if let Some(mut signal) = asked.signal {
         while signal.recv().await.is_some() {
+            let services = services();
             match services.look_at_time_zones(AskedBy::Scheduler).await {
                 Ok(done) => tracing::info!(
                     version = %services.zones.version(), seen = done.seen, moved = done.moved,
@@ -350,8 +391,8 @@ fn welcome(args: &ServeArgs, base: &str, empty: bool) -> String {
         text += &format!("\nOnly the documents of {} are executed.\n", file.display());
     }
     if args.demo {
-        text +=
-            "\nThis is the demo: its data is thrown away at the end. Tokens, for `Authorization: Bearer TOKEN`:\n\n";
+        text += "\nThis is the demo: its data is thrown away at the end. GraphiQL's tabs are a tour of it.\n\
+             Tokens, for `Authorization: Bearer TOKEN`:\n\n";
         for token in demo::TOKENS {
             text += &format!("  {:<24} {}\n", token.secret, token.name);
         }

@@ -13,6 +13,14 @@ const HELD: &str = "held";
 /// How often a directory is made anew that another demo took for one that was left behind.
 const TRIES: usize = 10;
 
+/// The database in which the story is told.
+const START: &str = "start.db";
+
+/// The file of a world's database.
+fn file(world: u32) -> String {
+    format!("world-{world}.db")
+}
+
 /// A directory of our own that goes when this does.
 pub(super) struct Directory {
     path: PathBuf,
@@ -47,8 +55,27 @@ impl Directory {
         Ok(file.exists().then_some(Self { path, _held: held }))
     }
 
-    pub(super) fn database_url(&self) -> String {
-        Address::Sqlite { file: self.path.join("demo.db"), create: true }.reveal()
+    /// The address of the database in which the story is told.
+    pub(super) fn start(&self) -> String {
+        self.url(START)
+    }
+
+    /// The address of a world's database: a copy of the one in which the story was told.
+    pub(super) fn copy_start(&self, world: u32) -> Result<String> {
+        let file = file(world);
+        std::fs::copy(self.path.join(START), self.path.join(&file))?;
+        Ok(self.url(&file))
+    }
+
+    /// Removes the database of a world that has ended. What fails here goes with the directory.
+    pub(super) fn forget(&self, world: u32) {
+        for beside in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.path.join(file(world) + beside));
+        }
+    }
+
+    fn url(&self, file: &str) -> String {
+        Address::Sqlite { file: self.path.join(file), create: true }.reveal()
     }
 
     /// Removes the directories of demos that were killed. What can't be removed stays: it harms nobody.

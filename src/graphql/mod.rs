@@ -24,6 +24,7 @@ pub mod schema;
 pub mod subscription;
 pub mod types;
 
+pub use mutations::demo::BeginAnew;
 pub use panics::Panics;
 pub use place::Place;
 pub use schema::{FACTS, Held, PackwrightSchema, prepare, schema, sdl};

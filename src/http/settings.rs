@@ -21,6 +21,8 @@ pub struct HttpOptions {
     pub trusted_only: bool,
     /// The tokens that `/graphiql` offers.
     pub demo_tokens: Vec<DemoToken>,
+    /// What tells this world of the demo from the one that it was before it began anew.
+    pub demo_world: Option<String>,
     /// The most bytes of the body of a request with a token. Without one, and for a WebSocket message,
     /// [`SMALL_MAX`] at most.
     pub body_limit: usize,
@@ -63,6 +65,7 @@ impl Default for HttpOptions {
             graphiql: false,
             trusted_only: false,
             demo_tokens: Vec::new(),
+            demo_world: None,
             body_limit: BODY_MAX,
             body_timeout: Duration::from_secs(15),
             keep_alive: Duration::from_secs(15),

@@ -38,10 +38,12 @@ use packwright::clock::Clock;
 use packwright::domain::Instant;
 use packwright::domain::account::Role;
 use packwright::gate::Limits;
+use packwright::graphql::BeginAnew;
 use packwright::http::EngineOptions;
 use packwright::jwt::JwtSettings;
 use packwright::service::Settings;
 use packwright::service::clock::Reference;
+use packwright::service::error::Failure;
 use packwright::store::DbOptions;
 use packwright::zones::TimeZones;
 
@@ -290,7 +292,9 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
     };
     AppOptions {
         settings: setup.settings.clone(),
-        demo: setup.demo,
+        demo: setup
+            .demo
+            .then(|| BeginAnew::new(|| Box::pin(async { Err(Failure::bug("no demo is behind this app")) }))),
         jwt: setup.jwt.clone(),
         zones: setup.zones.clone(),
         reference: setup.reference.clone(),

@@ -1,10 +1,11 @@
-//! What exists in demo mode alone: moving the clock.
+//! What exists in demo mode alone: moving the clock, and beginning anew.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Interface, Object, OneofObject, Result, SimpleObject};
 use chrono::{Duration, Months};
-use futures_util::future::try_join_all;
+use futures_util::future::{BoxFuture, try_join_all};
 
 use crate::domain::event::EventKind;
 use crate::domain::{Instant, instant};
@@ -17,12 +18,26 @@ use crate::graphql::refusals::{
 };
 use crate::graphql::scalars::DateTime;
 use crate::scheduler::advance::advance;
+use crate::service::error::Failure;
 use crate::store::events;
 
 /// How far the clock can be moved at once.
 const FARTHEST: Months = Months::new(120);
 /// How many releases the answer shows.
 const RELEASES_MAX: usize = 100;
+
+/// Begins the demo anew, and gives what its clock reads then.
+#[derive(Clone)]
+pub struct BeginAnew(Arc<dyn Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync>);
+
+impl BeginAnew {
+    /// What is done when it is asked for.
+    pub fn new(
+        begin: impl Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(begin))
+    }
+}
 
 /// How to move the clock: exactly one field.
 #[derive(OneofObject)]
@@ -42,6 +57,13 @@ struct DemoAdvanceClockPayload {
     releases: Vec<PackRelease>,
     /// Why it was refused; empty when it was done.
     errors: Vec<DemoError>,
+}
+
+/// What demoReset did.
+#[derive(SimpleObject)]
+struct DemoResetPayload {
+    /// The clock after it.
+    now: DateTime,
 }
 
 /// Why the clock was not moved.
@@ -133,17 +155,17 @@ impl DemoAdvanceClockInput {
     }
 }
 
-/// Moving the clock.
+/// What the demo alone can do.
 #[derive(Default)]
 pub struct Demo;
 
 #[Object]
 impl Demo {
-    /// Moves the demo's clock forward as if the time had passed with the server running: it stops at each instant at which something is due and lets the scheduler finish it, so that nothing is late (R40). Codes: NOT_FORWARD, TOO_FAR.
+    /// Moves the demo's clock forward as if the time had passed with the server running: it stops at each instant at which something is due and lets the scheduler finish it, so that nothing is late. Codes: NOT_FORWARD, TOO_FAR.
     async fn demo_advance_clock(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Where to.")] input: DemoAdvanceClockInput,
+        #[graphql(desc = "The instant to move the clock to, or by how many seconds.")] input: DemoAdvanceClockInput,
     ) -> Result<DemoAdvanceClockPayload> {
         ctx.viewer()?;
         ctx.end_snapshot();
@@ -161,6 +183,15 @@ impl Demo {
         ctx.renew();
         let releases = meanwhile(ctx, place).await?;
         Ok(DemoAdvanceClockPayload { now: clock.now().into(), releases, errors: Vec::new() })
+    }
+
+    /// Begins the demo anew: the world and the clock of its start, ids and tokens the same. Open subscriptions end. Send it alone: what stands after it in the same operation is done in the world that goes.
+    async fn demo_reset(&self, ctx: &Context<'_>) -> Result<DemoResetPayload> {
+        ctx.viewer()?;
+        let begun = ctx.data_unchecked::<BeginAnew>().0();
+        // Once begun this comes to its end, also when the client has gone.
+        let begun = tokio::spawn(begun).await.unwrap_or_else(|error| Err(Failure::bug(error.to_string())));
+        Ok(DemoResetPayload { now: begun.or_failure()?.into() })
     }
 }
 

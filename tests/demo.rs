@@ -1,0 +1,145 @@
+//! The demo: its ids are the same at each start, and it can be begun anew.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::Request;
+use packwright::demo::{ACME_ADMIN, Demo, DemoOptions, GLOBEX_ADMIN, PUBLISHER_ADMIN};
+use packwright::domain::Instant;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{At as _, instant};
+
+/// How long what comes at once is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// All that has an id, with what it is.
+const WORLD: &str = "{
+  viewer { account { id } }
+  components(first: 30) { edges { node { id name packagedComponents(first: 10) { edges { node { id version } } } } } }
+  integrationPacks(first: 20) { edges { node { id name
+    versions(first: 5) { edges { node { id number } } }
+    releases(first: 5) { edges { node { id } } } } } }
+  accountGroups(first: 100) { edges { node { id name } } }
+  managedAccounts(first: 100) { edges { node { id name } } }
+  installations(first: 20) { edges { node { id name updates(first: 5) { edges { node { id } } } } } }
+  processLibrary(first: 20) { edges { node { id } } }
+}";
+const HERS: &str = "{
+  viewer { account { id } }
+  availablePacks(first: 100) { edges { node { id name } } }
+  installations(first: 100) { edges { node { id name } } }
+  pendingUpdates(first: 100) { edges { node { id } } }
+}";
+
+async fn demo_at(start: &str) -> Arc<Demo> {
+    Demo::build_at(DemoOptions::default(), instant(start)).await.expect("the demo's world")
+}
+
+async fn ask(demo: &Demo, token: &str, document: &str) -> Value {
+    let answer = demo.world().app.execute(Some(token), Request::new(document)).await;
+    let answer = serde_json::to_value(answer).unwrap();
+    assert!(answer.get("errors").is_none(), "{document} was answered {answer:#}");
+    answer["data"].clone()
+}
+
+/// The demo as its three accounts see it.
+async fn seen(demo: &Demo) -> [Value; 3] {
+    [ask(demo, PUBLISHER_ADMIN, WORLD).await, ask(demo, ACME_ADMIN, HERS).await, ask(demo, GLOBEX_ADMIN, HERS).await]
+}
+
+async fn now(demo: &Demo) -> Instant {
+    instant(&ask(demo, PUBLISHER_ADMIN, "{ serverInfo { now } }").await.text("/serverInfo/now"))
+}
+
+/// The ids in an answer.
+fn ids(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(ids).collect(),
+        Value::Object(fields) => {
+            let own = fields.get("id").and_then(Value::as_str).map(Into::into);
+            own.into_iter().chain(fields.values().flat_map(ids)).collect()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+#[tokio::test]
+async fn the_demo_has_the_same_ids_whenever_it_starts() {
+    let noon = seen(&*demo_at("2026-11-29T12:00:00Z").await).await;
+    assert!(noon.iter().map(|each| ids(each).len()).sum::<usize>() > 100, "{noon:?}");
+    // Around midnight in the publisher's zone, and on the days on which its clocks are changed.
+    for start in ["2026-11-29T22:59:00Z", "2026-11-28T23:01:00Z", "2027-03-29T04:30:00Z", "2027-10-31T22:30:00Z"] {
+        let other = seen(&*demo_at(start).await).await;
+        assert_eq!(noon, other, "at {start}");
+    }
+}
+
+#[tokio::test]
+async fn beginning_anew_brings_back_the_world_the_clock_and_the_tokens_of_the_start() {
+    let start = "2026-11-29T12:00:00Z";
+    let demo = demo_at(start).await;
+    let begun = seen(&demo).await;
+    ask(&demo, PUBLISHER_ADMIN, r#"mutation { createAccountGroup(input: { name: "More" }) { accountGroup { id } } }"#)
+        .await;
+    ask(&demo, ACME_ADMIN, "mutation { demoAdvanceClock(input: { bySeconds: 864000 }) { now } }").await;
+    assert_ne!(seen(&demo).await, begun);
+    let told = ask(&demo, GLOBEX_ADMIN, "mutation { demoReset { now } }").await;
+    let clock = instant(&told.text("/demoReset/now"));
+    assert!(clock - instant(start) < chrono::Duration::minutes(5) && clock >= instant(start), "{told}");
+    assert_eq!(seen(&demo).await, begun);
+    assert!(now(&demo).await >= clock);
+    // And once more: the world goes on from there.
+    ask(&demo, PUBLISHER_ADMIN, "mutation { demoAdvanceClock(input: { bySeconds: 864000 }) { now } }").await;
+    ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
+    assert_eq!(seen(&demo).await, begun);
+}
+
+#[tokio::test]
+async fn beginning_anew_needs_a_token_of_the_demo() {
+    let demo = demo_at("2026-11-29T12:00:00Z").await;
+    let answer =
+        serde_json::to_value(demo.world().app.execute(None, Request::new("mutation { demoReset { now } }")).await)
+            .unwrap();
+    assert_eq!(answer.text("/errors/0/extensions/code"), "UNAUTHENTICATED");
+    let world = demo.world();
+    assert!(Arc::ptr_eq(&world, &demo.world()));
+}
+
+#[tokio::test]
+async fn two_who_begin_anew_at_once_both_get_the_world_of_the_start() {
+    let demo = demo_at("2026-11-29T12:00:00Z").await;
+    let begun = seen(&demo).await;
+    let reset = async || ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
+    let (one, other) = tokio::join!(reset(), reset());
+    for told in [one, other] {
+        assert!(instant(&told.text("/demoReset/now")) >= instant("2026-11-29T12:00:00Z"), "{told}");
+    }
+    assert_eq!(seen(&demo).await, begun);
+}
+
+#[tokio::test]
+async fn open_subscriptions_end_when_the_demo_begins_anew() {
+    let demo = demo_at("2026-11-29T12:00:00Z").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = demo.router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let body = r#"{"query":"subscription { events { cursor } }"}"#;
+    let request = format!(
+        "POST /graphql/stream HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {ACME_ADMIN}\r\n\
+         accept: text/event-stream\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
+    let mut rest = Vec::new();
+    tokio::time::timeout(PATIENCE, socket.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
+}
