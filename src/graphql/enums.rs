@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 
-/// How often a managed account may install a pack (R10).
+/// How often a managed account may install a pack.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::pack::InstallationType")]
 pub enum InstallationType {
@@ -12,7 +12,7 @@ pub enum InstallationType {
     Multi,
 }
 
-/// What the rows of a pack hold (R52).
+/// What the rows of a pack hold.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::pack::DeploymentModel")]
 pub enum DeploymentModel {
@@ -28,11 +28,11 @@ pub enum DeploymentModel {
 pub enum PackState {
     /// No version has been in force, and no release is pending.
     NeverReleased,
-    /// The first release waits for its date (R23).
+    /// The first release waits for its date.
     FirstReleaseScheduled,
     /// A version is in force and no release is pending or running.
     Current,
-    /// A dated re-release is in its testing period (R26).
+    /// A dated re-release is in its testing period.
     Testing,
     /// A release is being rolled out.
     Releasing,
@@ -44,9 +44,9 @@ pub enum PackState {
 pub enum ComponentType {
     /// A process; can be shared.
     Process,
-    /// An API service; can be shared, not in a MULTI pack (R12).
+    /// An API service; can be shared, not in a MULTI pack.
     ApiService,
-    /// A process route; never shared, nor what holds one (R11).
+    /// A process route; never shared, nor what holds one.
     ProcessRoute,
     /// A certificate; never shared.
     Certificate,
@@ -62,9 +62,9 @@ pub enum ComponentType {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::release::ReleaseSchedule")]
 pub enum ReleaseSchedule {
-    /// At once (R25).
+    /// At once.
     Immediately,
-    /// In the window of a date (R26).
+    /// In the window of a date.
     #[graphql(name = "RELEASE_ON_SPECIFIED_DATE")]
     OnSpecifiedDate,
 }
@@ -73,7 +73,7 @@ pub enum ReleaseSchedule {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::release::ReleaseState")]
 pub enum ReleaseState {
-    /// Waits for its window; can be rescheduled, promoted, canceled (R30).
+    /// Waits for its window; can be rescheduled, promoted, canceled.
     Scheduled,
     /// Installations are being moved.
     InProgress,
@@ -83,9 +83,9 @@ pub enum ReleaseState {
     PartiallySucceeded,
     /// All failed; they can be retried.
     Failed,
-    /// Canceled before its window (R30).
+    /// Canceled before its window.
     Canceled,
-    /// An immediate release took its place (R29).
+    /// An immediate release took its place.
     Superseded,
 }
 
@@ -98,9 +98,9 @@ pub enum AnnouncedReleaseState {
     InProgress,
     /// It has ended, however it went for others; see one's own updates.
     Ended,
-    /// Canceled before its window (R30).
+    /// Canceled before its window.
     Canceled,
-    /// An immediate release took its place (R29).
+    /// An immediate release took its place.
     Superseded,
 }
 
@@ -116,7 +116,7 @@ pub enum InstallationUpdateState {
     Skipped,
     /// A fault; see the failure.
     Failed,
-    /// Taken back: uninstalled, canceled or superseded (R29, R30, R44).
+    /// Taken back: uninstalled, canceled or superseded.
     Withdrawn,
 }
 
@@ -124,15 +124,15 @@ pub enum InstallationUpdateState {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::installation::UpdateMethod")]
 pub enum UpdateMethod {
-    /// By the account, in the testing period (R26).
+    /// By the account, in the testing period.
     Early,
-    /// By the window of a dated release (R27).
+    /// By the window of a dated release.
     Automatic,
-    /// By an immediate or promoted release (R25).
+    /// By an immediate or promoted release.
     Immediate,
-    /// When the grant came back or the account was active again: straight to the current version (R45, R46).
+    /// When the grant came back or the account was active again: straight to the current version.
     CatchUp,
-    /// Applied early, and moved back when the release was canceled (R30).
+    /// Applied early, and moved back when the release was canceled.
     CanceledBack,
 }
 
@@ -140,9 +140,9 @@ pub enum UpdateMethod {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::installation::SkipReason")]
 pub enum SkipReason {
-    /// No group grants the pack any more (R45).
+    /// No group grants the pack any more.
     NotEntitled,
-    /// The account is suspended (R46).
+    /// The account is suspended.
     AccountSuspended,
 }
 
@@ -161,7 +161,7 @@ pub enum UpdateFailureCode {
 pub enum InstallationState {
     /// It does.
     Active,
-    /// No group grants the pack any more: it stays at its version (R45).
+    /// No group grants the pack any more: it stays at its version.
     Frozen,
 }
 
@@ -171,7 +171,7 @@ pub enum InstallationState {
 pub enum AccountStatus {
     /// It may.
     Active,
-    /// Its tokens are refused and its updates skipped (R4, R46).
+    /// Its tokens are refused and its updates skipped.
     Suspended,
 }
 
@@ -189,7 +189,7 @@ pub enum Role {
     Support,
 }
 
-/// What a role allows (section 2 of the rules).
+/// What a role allows.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::account::Privilege")]
 pub enum Privilege {
@@ -209,7 +209,7 @@ pub enum Privilege {
     ViewAuditLog,
 }
 
-/// What happened (R50).
+/// What happened.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::event::EventKind")]
 pub enum EventKind {

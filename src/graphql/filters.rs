@@ -26,9 +26,9 @@ pub struct IntegrationPackFilter {
     pub installation_type: Option<InstallationType>,
     /// Is in one of these states.
     pub states: Option<Vec<PackState>>,
-    /// Has (true) or hasn't (false) a newer shareable version (R19).
+    /// Has (true) or hasn't (false) a newer shareable version.
     pub has_newer_shareable: Option<bool>,
-    /// Has (true) or hasn't (false) a pending release (R28).
+    /// Has (true) or hasn't (false) a pending release.
     pub has_pending_release: Option<bool>,
     /// Has (true) or hasn't (false) changes that a release would bring.
     pub has_unreleased_changes: Option<bool>,
@@ -77,7 +77,7 @@ pub struct ComponentFilter {
     pub search: Option<String>,
     /// Is of one of these types.
     pub types: Option<Vec<ComponentType>>,
-    /// Can be added to this pack now: the ID of an IntegrationPack (R11, R12, R14).
+    /// Can be added to this pack now: the ID of an IntegrationPack.
     pub addable_to_pack_id: Option<ID>,
 }
 
@@ -109,7 +109,7 @@ pub struct PackagedComponentFilter {
     pub types: Option<Vec<ComponentType>>,
     /// Is (true) or isn't (false) shareable.
     pub shareable: Option<bool>,
-    /// Deleted ones too (R8).
+    /// Deleted ones too.
     #[graphql(default)]
     pub include_deleted: bool,
 }

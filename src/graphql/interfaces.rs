@@ -71,25 +71,21 @@ pub enum Node {
     AuditEntry(AuditEntry),
 }
 
-/// A pack as its reader may see it: an IntegrationPack for its publisher, an AvailablePack for a managed account (R2).
+/// A pack as its reader may see it: an IntegrationPack for its publisher, an AvailablePack for a managed account.
 #[derive(Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Opaque. The two readers of a pack know it by different IDs."),
-    field(name = "name", ty = "String", desc = "1 to 255 characters (R10)."),
-    field(name = "description", ty = "String", desc = "At most 500 characters; empty when there is none (R10)."),
-    field(name = "installation_type", ty = "InstallationType", desc = "How often an account may install it (R10)."),
-    field(
-        name = "support",
-        ty = "SupportInfo",
-        desc = "Whom to ask and what to read, before and after installing (R17)."
-    )
+    field(name = "name", ty = "String", desc = "1 to 255 characters."),
+    field(name = "description", ty = "String", desc = "At most 500 characters; empty when there is none."),
+    field(name = "installation_type", ty = "InstallationType", desc = "How often an account may install it."),
+    field(name = "support", ty = "SupportInfo", desc = "Whom to ask and what to read, before and after installing.")
 )]
 pub enum Pack {
     IntegrationPack(IntegrationPack),
     AvailablePack(AvailablePack),
 }
 
-/// A numbered, immutable snapshot of a pack's content, made by a release (R22): a PackVersion for the publisher, an AvailablePackVersion for a managed account.
+/// A numbered, immutable snapshot of a pack's content, made by a release: a PackVersion for the publisher, an AvailablePackVersion for a managed account.
 #[derive(Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Opaque."),
@@ -98,9 +94,9 @@ pub enum Pack {
         ty = "i32",
         desc = "1, 2, 3 … for each pack; a release that was canceled keeps the number it took."
     ),
-    field(name = "notes", ty = "Markdown", desc = "The notes of its release (R33)."),
+    field(name = "notes", ty = "Markdown", desc = "The notes of its release."),
     field(name = "created_at", ty = "DateTime", desc = "When its release was made."),
-    field(name = "contents", ty = "Vec<PackContentItem>", desc = "What it holds, by name; at most 100 (R14).")
+    field(name = "contents", ty = "Vec<PackContentItem>", desc = "What it holds, by name; at most 100.")
 )]
 pub enum PackSnapshot {
     PackVersion(PackVersion),
@@ -117,14 +113,14 @@ pub enum PackSnapshot {
     field(
         name = "window",
         ty = "Option<ReleaseWindow>",
-        desc = "When a dated release opens and closes; null for an immediate one (R36)."
+        desc = "When a dated release opens and closes; null for an immediate one."
     ),
     field(
         name = "testing_period",
         ty = "Option<TestingPeriod>",
-        desc = "When accounts that have the pack may apply early; null for an immediate and for a first release (R23, R26)."
+        desc = "When accounts that have the pack may apply early; null for an immediate and for a first release."
     ),
-    field(name = "notes", ty = "Markdown", desc = "What it brings, in the publisher's words (R33)."),
+    field(name = "notes", ty = "Markdown", desc = "What it brings, in the publisher's words."),
     field(name = "created_at", ty = "DateTime", desc = "When it was made.")
 )]
 pub enum PackRelease {
@@ -132,23 +128,15 @@ pub enum PackRelease {
     AnnouncedRelease(AnnouncedRelease),
 }
 
-/// What a row of a pack can hold: a PackagedComponent, or in a legacy pack a Publication (R52).
+/// What a row of a pack can hold: a PackagedComponent, or in a legacy pack a Publication.
 #[derive(Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Opaque."),
     field(name = "component", ty = "Component", desc = "What was packaged or published."),
-    field(
-        name = "version",
-        ty = "String",
-        desc = "The version label (R6), or the number of the publication as text (R52)."
-    ),
+    field(name = "version", ty = "String", desc = "The version label, or the number of the publication as text."),
     field(name = "shareable", ty = "bool", desc = "Whether packs may hold it; true for every publication."),
     field(name = "notes", ty = "Option<String>", desc = "What the maker wrote; null for nothing."),
-    field(
-        name = "created_at",
-        ty = "DateTime",
-        desc = "When it was made; what is newest is decided by this alone (R7)."
-    ),
+    field(name = "created_at", ty = "DateTime", desc = "When it was made; what is newest is decided by this alone."),
     field(name = "created_by", ty = "Actor", desc = "Who made it.")
 )]
 pub enum ComponentVersion {
@@ -156,7 +144,7 @@ pub enum ComponentVersion {
     Publication(Publication),
 }
 
-/// A process shared as a template (R53): a PublishedProcess for its publisher, an AvailableProcess for a managed account.
+/// A process shared as a template: a PublishedProcess for its publisher, an AvailableProcess for a managed account.
 #[derive(Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Opaque."),
@@ -179,7 +167,7 @@ pub enum LibraryProcess {
     field(
         name = "time_zone",
         ty = "Option<TimeZoneName>",
-        desc = "The account's zone; null while none is set. A publisher's decides when its dated releases open (R35)."
+        desc = "The account's zone; null while none is set. A publisher's decides when its dated releases open."
     ),
     field(name = "created_at", ty = "DateTime", desc = "When it was made.")
 )]
@@ -189,7 +177,7 @@ pub enum Account {
     ManagedAccount(ManagedAccount),
 }
 
-/// One change of state (R49, R50). Its own fields say what was so when it happened; objects reached from it are as they are now, and null when they are gone or no longer to be seen.
+/// One change of state. Its own fields say what was so when it happened; objects reached from it are as they are now, and null when they are gone or no longer to be seen.
 /// A managed account gets only what it may see, through its own types.
 #[derive(Interface)]
 #[graphql(

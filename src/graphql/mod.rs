@@ -9,6 +9,7 @@ pub mod event_log;
 pub mod filters;
 pub mod ids;
 pub mod interfaces;
+mod introspection;
 pub mod loaders;
 pub mod loaders_library;
 pub mod loaders_logs;

@@ -37,7 +37,7 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// The object with this ID; null when it doesn't exist or the caller may not see it (R3).
+    /// The object with this ID; null when it doesn't exist or the caller may not see it.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -49,7 +49,7 @@ impl NodeQuery {
         seen(ctx, &id).await.transpose()
     }
 
-    /// The objects with these IDs, in the order asked; null in the place of each that does not exist or may not be seen (R3).
+    /// The objects with these IDs, in the order asked; null in the place of each that does not exist or may not be seen.
     async fn nodes(
         &self,
         ctx: &Context<'_>,

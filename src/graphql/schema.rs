@@ -16,11 +16,15 @@ use super::context::RequestData;
 use super::interfaces::{
     Account, ComponentVersion, Event, LibraryProcess, Node, Pack, PackRelease, PackSnapshot, UserError,
 };
+use super::introspection::OwnDescription;
 use super::mutations::demo::DemoUserError;
 use super::mutations::{DemoMutation, Mutation};
 use super::panics::Guard;
 use super::query::Query;
 use super::subscription::Subscription;
+
+/// What the schema says of itself, in its text and to introspection.
+pub(super) const DESCRIPTION: &str = "Packwright keeps the record of integration packs: which components a publisher has packaged, which versions of them a pack holds, and which account has which version of which pack, from when on. A *publisher* packages components, composes packs of them, shares the packs with groups of the accounts that it manages, and releases a version to everybody at once or on a date. A *managed account* installs packs, tests what is offered, and is moved when the date comes. Begin with `viewer`: it says which of both your token belongs to. A rule that refuses a mutation answers in the payload's `errors`, with a `code`, a `message` that says what to do, and the `field` at fault; everything else is a GraphQL error with `extensions.code`. Lists are Relay connections. Subscriptions go on `after` a cursor, so that a client that was away misses nothing.";
 
 /// How deep the framework goes into a document: deeper than the gate lets one be nested.
 const RECURSION_MAX: usize = 1_000;
@@ -62,10 +66,12 @@ impl PackwrightSchema {
     pub fn sdl(&self) -> String {
         let options =
             SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions().use_space_ident();
-        match &self.0 {
+        let sdl = match &self.0 {
             Edition::Public(schema) => schema.sdl_with_options(options),
             Edition::Demo(schema) => schema.sdl_with_options(options),
-        }
+        };
+        // The framework has no place for it.
+        sdl.replace("\nschema {", &format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{"))
     }
 }
 
@@ -140,6 +146,7 @@ fn common<M: ObjectType + 'static>(
         .register_output_type::<Account>()
         .register_output_type::<Event>()
         .extension(Guard)
+        .extension(OwnDescription)
         // The gate has validated the document.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(RECURSION_MAX)

@@ -20,14 +20,14 @@ use super::types::release::Release;
 /// How many events of a release that have come meanwhile are told as one.
 const COALESCED_MAX: usize = 250;
 
-/// What happens, as it happens: at least once, in order for each pack (R49). Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
+/// What happens, as it happens: at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
 /// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
 /// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
 /// It also ends when the token is revoked or expires, or its account is suspended.
 #[derive(Default)]
 pub struct Subscription;
 
-/// What happens, as it happens: at least once, in order for each pack (R49). Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
+/// What happens, as it happens: at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
 /// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
 /// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
 /// It also ends when the token is revoked or expires, or its account is suspended.
@@ -55,7 +55,7 @@ impl Subscription {
         Ok(shown(ctx, events))
     }
 
-    /// Publisher: the progress of one release (R25): first where it stands now, then each change; ends when the release has ended.
+    /// Publisher: the progress of one release: first where it stands now, then each change; ends when the release has ended.
     async fn release_progress(
         &self,
         ctx: &Context<'_>,
@@ -82,7 +82,7 @@ impl Subscription {
         Ok(shown(ctx, events))
     }
 
-    /// Publisher: a newer shareable version was packaged or published of a component that stands in one of its packs (R18, R19).
+    /// Publisher: a newer shareable version was packaged or published of a component that stands in one of its packs.
     async fn newer_shareable_packaged(
         &self,
         ctx: &Context<'_>,
@@ -96,7 +96,7 @@ impl Subscription {
         Ok(shown(ctx, events))
     }
 
-    /// All events that the caller may hear of (R50).
+    /// All events that the caller may hear of.
     async fn events(
         &self,
         ctx: &Context<'_>,

@@ -35,7 +35,7 @@ struct CreateManagedAccountInput {
 struct CreateManagedAccountPayload {
     /// The account; null when refused.
     account: Shown<ManagedAccount>,
-    /// To be handed over, shown this once: a bearer token that can do nothing but call `createApiToken` once, for the account's first token, whatever role is asked for ADMINISTRATOR (R1). Null when refused or repeated.
+    /// To be handed over, shown this once: a bearer token that can do nothing but call `createApiToken` once, for the account's first token, whatever role is asked for ADMINISTRATOR. Null when refused or repeated.
     enrolment_token: Option<String>,
     /// Until when it can be used: 7 days. Null when refused, and when another took its place since.
     enrolment_expires_at: Option<DateTime>,
@@ -113,7 +113,7 @@ struct UpdateAccountInput {
 struct UpdateAccountPayload {
     /// The account; null when refused.
     account: Shown<Account>,
-    /// The pending releases that keep the old zone, soonest first; at most 100 (R35).
+    /// The pending releases that keep the old zone, soonest first; at most 100.
     releases_keeping_time_zone: Vec<Release>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
@@ -144,11 +144,11 @@ pub(super) struct Accounts;
 
 #[Object]
 impl Accounts {
-    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself (R1). Must be the last mutation of its operation: an error of a later one would lose the token. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself. Must be the last mutation of its operation: an error of a later one would lose the token. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
     async fn create_managed_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CreateManagedAccountInput,
+        #[graphql(desc = "The new account's name and time zone.")] input: CreateManagedAccountInput,
     ) -> Result<CreateManagedAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let zone = input.time_zone.map(|zone| zone.0);
@@ -158,11 +158,11 @@ impl Accounts {
         Ok(CreateManagedAccountPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
     }
 
-    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1). Must be the last mutation of its operation. Codes: CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED.
+    /// Gives a managed account that never had a token another enrolment token; the former one ends. Must be the last mutation of its operation. Codes: CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED.
     async fn reissue_enrolment_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: ReissueEnrolmentTokenInput,
+        #[graphql(desc = "The managed account that gets another enrolment token.")] input: ReissueEnrolmentTokenInput,
     ) -> Result<ReissueEnrolmentTokenPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;
@@ -171,11 +171,11 @@ impl Accounts {
         Ok(ReissueEnrolmentTokenPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
     }
 
-    /// Suspends a managed account: its tokens are refused and its updates skipped (R4, R46). Codes: ALREADY_SUSPENDED.
+    /// Suspends a managed account: its tokens are refused and its updates skipped. Codes: ALREADY_SUSPENDED.
     async fn suspend_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: SuspendAccountInput,
+        #[graphql(desc = "The managed account to suspend.")] input: SuspendAccountInput,
     ) -> Result<SuspendAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;
@@ -184,11 +184,11 @@ impl Accounts {
         Ok(SuspendAccountPayload { account, errors })
     }
 
-    /// Makes a suspended account active; its installations catch up (R46). Codes: NOT_SUSPENDED.
+    /// Makes a suspended account active; its installations catch up. Codes: NOT_SUSPENDED.
     async fn reactivate_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: ReactivateAccountInput,
+        #[graphql(desc = "The suspended account that may act again.")] input: ReactivateAccountInput,
     ) -> Result<ReactivateAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;
@@ -197,11 +197,11 @@ impl Accounts {
         Ok(ReactivateAccountPayload { account, errors })
     }
 
-    /// Changes the name or time zone of the caller's account, or of an account that the caller manages (R35). A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    /// Changes the name or time zone of the caller's account, or of an account that the caller manages. A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
     async fn update_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: UpdateAccountInput,
+        #[graphql(desc = "The account, and its new name or time zone.")] input: UpdateAccountInput,
     ) -> Result<UpdateAccountPayload> {
         let caller = viewer(ctx, Privilege::AccountAdministration)?;
         let id = match &input.account_id {

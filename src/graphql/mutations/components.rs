@@ -39,7 +39,7 @@ struct CreateComponentPayload {
 /// Input of `createPackagedComponents`.
 #[derive(InputObject)]
 struct CreatePackagedComponentsInput {
-    /// 1 to 250; a component may come more than once (R9). Together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes and of settings' names; as JSON the largest call takes less than 24 MiB, the default of what a body may weigh.
+    /// 1 to 250; a component may come more than once. Together they may have 25,000 components in their manifests, 100,000 settings, and 1,250,000 characters of notes and of settings' names; as JSON the largest call takes less than 24 MiB, the default of what a body may weigh.
     packages: Vec<PackageInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
@@ -54,12 +54,12 @@ struct CreatePackagedComponentsPayload {
     errors: Vec<PackagingError>,
 }
 
-/// One package to be made (R5).
+/// One package to be made.
 #[derive(InputObject)]
 struct PackageInput {
     /// The ID of a Component.
     component_id: ID,
-    /// The label, 1 to 64 characters; the highest numeric label + 1 when left out (R6). Unique for the component, characters that can't be seen left aside.
+    /// The label, 1 to 64 characters; the highest numeric label + 1 when left out. Unique for the component, characters that can't be seen left aside.
     version: Option<String>,
     /// Whether packs may hold it; for good.
     #[graphql(default)]
@@ -140,7 +140,7 @@ impl Components {
     async fn create_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CreateComponentInput,
+        #[graphql(desc = "The new component's name and type.")] input: CreateComponentInput,
     ) -> Result<CreateComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let outcome = ctx.services().create_component(
@@ -154,11 +154,14 @@ impl Components {
         Ok(CreateComponentPayload { component, errors })
     }
 
-    /// Makes up to 250 packaged components, all or none (R5, R6, R9, R11). Codes: CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE.
+    /// Makes up to 250 packaged components, all or none. Codes: CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE.
     async fn create_packaged_components(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CreatePackagedComponentsInput,
+        #[graphql(
+            desc = "The packages to make, 1 to 250: for each its component, its label and notes, whether it may be shared, and what is inside it."
+        )]
+        input: CreatePackagedComponentsInput,
     ) -> Result<CreatePackagedComponentsPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let packages = input.packages.into_iter().map(PackageInput::read).collect();

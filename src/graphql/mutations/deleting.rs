@@ -48,11 +48,11 @@ pub(super) struct Deleting;
 
 #[Object]
 impl Deleting {
-    /// Deletes a packaged component; its label stays taken (R8). Codes: ALREADY_DELETED, PACKAGE_IN_USE.
+    /// Deletes a packaged component; its label stays taken. Codes: ALREADY_DELETED, PACKAGE_IN_USE.
     async fn delete_packaged_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: DeletePackagedComponentInput,
+        #[graphql(desc = "The packaged component to delete.")] input: DeletePackagedComponentInput,
     ) -> Result<DeletePackagedComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::packaged_component_id(&input.packaged_component_id)?;
@@ -61,11 +61,11 @@ impl Deleting {
         Ok(DeletePackagedComponentPayload { packaged_component, errors })
     }
 
-    /// Restores a deleted packaged component (R8). Codes: NOT_DELETED.
+    /// Restores a deleted packaged component. Codes: NOT_DELETED.
     async fn restore_packaged_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RestorePackagedComponentInput,
+        #[graphql(desc = "The deleted packaged component to bring back.")] input: RestorePackagedComponentInput,
     ) -> Result<RestorePackagedComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::packaged_component_id(&input.packaged_component_id)?;

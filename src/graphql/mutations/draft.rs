@@ -151,11 +151,14 @@ pub(super) struct Draft;
 
 #[Object]
 impl Draft {
-    /// Adds components to the draft, each at its newest shareable version, all or none (R11 to R14). Codes: STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED, API_SERVICE_IN_MULTI, NO_SHAREABLE_VERSION, PACK_FULL.
+    /// Adds components to the draft, each at its newest shareable version, all or none. Codes: STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED, API_SERVICE_IN_MULTI, NO_SHAREABLE_VERSION, PACK_FULL.
     async fn add_pack_components(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: AddPackComponentsInput,
+        #[graphql(
+            desc = "The pack, the components to add to its draft, and the draft's revision if it must not have changed."
+        )]
+        input: AddPackComponentsInput,
     ) -> Result<AddPackComponentsPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, added) = (ids::pack_or_nothing(&input.pack_id), ids::component_ids(&input.component_ids));
@@ -168,11 +171,12 @@ impl Draft {
         Ok(AddPackComponentsPayload { integration_pack: pack.transpose(), components: Some(rows), errors })
     }
 
-    /// Marks a component for removal by the next release; one that was never released just goes (R15). Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL.
+    /// Marks a component for removal by the next release; one that was never released just goes. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL.
     async fn remove_pack_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RemovePackComponentInput,
+        #[graphql(desc = "The pack, and the component that its next release leaves out.")]
+        input: RemovePackComponentInput,
     ) -> Result<RemovePackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
@@ -183,11 +187,12 @@ impl Draft {
         Ok(RemovePackComponentPayload { integration_pack, component, errors })
     }
 
-    /// Takes back the mark for removal (R15). Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL.
+    /// Takes back the mark for removal. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL.
     async fn restore_pack_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RestorePackComponentInput,
+        #[graphql(desc = "The pack, and the component that its next release keeps after all.")]
+        input: RestorePackComponentInput,
     ) -> Result<RestorePackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
@@ -196,11 +201,11 @@ impl Draft {
         Ok(RestorePackComponentPayload { integration_pack, component, errors })
     }
 
-    /// Pins a component to one version, older ones included (R16, R32). Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL, VERSION_OF_OTHER_COMPONENT, NOT_SHAREABLE, VERSION_DELETED, WRONG_DEPLOYMENT_MODEL.
+    /// Pins a component to one version, older ones included. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL, VERSION_OF_OTHER_COMPONENT, NOT_SHAREABLE, VERSION_DELETED, WRONG_DEPLOYMENT_MODEL.
     async fn pin_pack_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: PinPackComponentInput,
+        #[graphql(desc = "The pack, the component, and the version that it stays at.")] input: PinPackComponentInput,
     ) -> Result<PinPackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
@@ -210,11 +215,12 @@ impl Draft {
         Ok(PinPackComponentPayload { integration_pack, component, errors })
     }
 
-    /// Lets a component follow its newest shareable version again (R16). Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_PINNED.
+    /// Lets a component follow its newest shareable version again. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_PINNED.
     async fn unpin_pack_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: UnpinPackComponentInput,
+        #[graphql(desc = "The pack, and the component that follows its newest shareable version again.")]
+        input: UnpinPackComponentInput,
     ) -> Result<UnpinPackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));

@@ -58,7 +58,7 @@ struct DeleteAccountGroupInput {
 struct DeleteAccountGroupPayload {
     /// The ID that the group had; null when refused.
     deleted_group_id: Option<ID>,
-    /// How many installations froze (R45); null when refused.
+    /// How many installations froze; null when refused.
     frozen_count: Option<i32>,
     /// Why it was refused; empty when it was done.
     errors: Vec<SharingError>,
@@ -96,7 +96,7 @@ struct RemoveAccountsFromGroupInput {
 struct RemoveAccountsFromGroupPayload {
     /// The group; null when refused.
     account_group: Shown<AccountGroup>,
-    /// How many installations froze (R45); null when refused.
+    /// How many installations froze; null when refused.
     frozen_count: Option<i32>,
     /// Why it was refused; empty when it was done.
     errors: Vec<SharingError>,
@@ -112,7 +112,7 @@ impl Groups {
     async fn create_account_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CreateAccountGroupInput,
+        #[graphql(desc = "The new group's name.")] input: CreateAccountGroupInput,
     ) -> Result<CreateAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let outcome = ctx.services().create_group(&caller, &input.name, input.client_request_id.as_deref()).await;
@@ -124,7 +124,7 @@ impl Groups {
     async fn update_account_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: UpdateAccountGroupInput,
+        #[graphql(desc = "The group, and its new name.")] input: UpdateAccountGroupInput,
     ) -> Result<UpdateAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let id = ids::group_id(&input.group_id)?;
@@ -133,11 +133,11 @@ impl Groups {
         Ok(UpdateAccountGroupPayload { account_group, errors })
     }
 
-    /// Deletes an account group and with it the grants that it gave (R45). Codes: ALL_ACCOUNTS_IS_FIXED.
+    /// Deletes an account group and with it the grants that it gave. Codes: ALL_ACCOUNTS_IS_FIXED.
     async fn delete_account_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: DeleteAccountGroupInput,
+        #[graphql(desc = "The group to delete.")] input: DeleteAccountGroupInput,
     ) -> Result<DeleteAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let id = ids::group_id(&input.group_id)?;
@@ -150,7 +150,7 @@ impl Groups {
     async fn add_accounts_to_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: AddAccountsToGroupInput,
+        #[graphql(desc = "The group, and the managed accounts that come into it.")] input: AddAccountsToGroupInput,
     ) -> Result<AddAccountsToGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, accounts) = (ids::group_or_nothing(&input.group_id), ids::managed_account_ids(&input.account_ids));
@@ -159,11 +159,11 @@ impl Groups {
         Ok(AddAccountsToGroupPayload { account_group, errors })
     }
 
-    /// Takes managed accounts out of a group, all or none (R45). Codes: ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, NOT_IN_GROUP.
+    /// Takes managed accounts out of a group, all or none. Codes: ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, NOT_IN_GROUP.
     async fn remove_accounts_from_group(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RemoveAccountsFromGroupInput,
+        #[graphql(desc = "The group, and the managed accounts that leave it.")] input: RemoveAccountsFromGroupInput,
     ) -> Result<RemoveAccountsFromGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, accounts) = (ids::group_or_nothing(&input.group_id), ids::managed_account_ids(&input.account_ids));

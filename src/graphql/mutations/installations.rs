@@ -16,7 +16,7 @@ use super::{Shown, answer, managed, settle};
 struct InstallPackInput {
     /// The ID of an AvailablePack.
     pack_id: ID,
-    /// The installation's name, 1 to 255 characters, unique in the account; for MULTI alone. The pack's name when left out (R43).
+    /// The installation's name, 1 to 255 characters, unique in the account; for MULTI alone. The pack's name when left out.
     override_name: Option<String>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
@@ -89,11 +89,12 @@ pub(super) struct Installations;
 
 #[Object]
 impl Installations {
-    /// Managed account: installs a pack's current version (R31, R43). Codes: CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
+    /// Managed account: installs a pack's current version. Codes: CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
     async fn install_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: InstallPackInput,
+        #[graphql(desc = "The pack to install, and the name of the installation where an account may have several.")]
+        input: InstallPackInput,
     ) -> Result<InstallPackPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let pack = ids::available_pack_id(&input.pack_id)?;
@@ -102,11 +103,11 @@ impl Installations {
         Ok(InstallPackPayload { installation, errors })
     }
 
-    /// Managed account: gives an installation of a MULTI pack another name (R43). Codes: OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
+    /// Managed account: gives an installation of a MULTI pack another name. Codes: OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
     async fn rename_installation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RenameInstallationInput,
+        #[graphql(desc = "The installation, and its new name.")] input: RenameInstallationInput,
     ) -> Result<RenameInstallationPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let id = ids::installation_id(&input.installation_id)?;
@@ -115,11 +116,11 @@ impl Installations {
         Ok(RenameInstallationPayload { installation, errors })
     }
 
-    /// Managed account: removes an installation; an open offer is withdrawn (R44).
+    /// Managed account: removes an installation; an open offer is withdrawn.
     async fn uninstall_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: UninstallPackInput,
+        #[graphql(desc = "The installation to remove.")] input: UninstallPackInput,
     ) -> Result<UninstallPackPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let id = ids::installation_id(&input.installation_id)?;
@@ -127,11 +128,11 @@ impl Installations {
         Ok(UninstallPackPayload { uninstalled_id: done.map(|()| input.installation_id), errors })
     }
 
-    /// Managed account: applies an offered update early (R26). Doing it twice, or when the window has moved it meanwhile, succeeds and says so. Codes: NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS.
+    /// Managed account: applies an offered update early. Doing it twice, or when the window has moved it meanwhile, succeeds and says so. Codes: NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS.
     async fn apply_pending_update(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: ApplyPendingUpdateInput,
+        #[graphql(desc = "The offered update to apply now.")] input: ApplyPendingUpdateInput,
     ) -> Result<ApplyPendingUpdatePayload> {
         let caller = managed(ctx, Privilege::ApplyUpdates)?;
         let id = ids::update_id(&input.update_id)?;

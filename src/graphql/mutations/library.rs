@@ -79,11 +79,12 @@ pub(super) struct Library;
 
 #[Object]
 impl Library {
-    /// Publishes a shareable process as a template, or changes with whom a published one is shared (R53). Codes: CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY.
+    /// Publishes a shareable process as a template, or changes with whom a published one is shared. Codes: CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY.
     async fn publish_to_process_library(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: PublishToProcessLibraryInput,
+        #[graphql(desc = "The packaged process, its description as a template, and the groups that may copy it.")]
+        input: PublishToProcessLibraryInput,
     ) -> Result<PublishToProcessLibraryPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         NewProcess::check_may(&caller.viewer, input.group_ids.len()).or_failure()?;
@@ -94,11 +95,11 @@ impl Library {
         Ok(PublishToProcessLibraryPayload { published_process, errors })
     }
 
-    /// Takes a process out of the library; copies stay with those who took them (R53). Codes: ALREADY_WITHDRAWN.
+    /// Takes a process out of the library; copies stay with those who took them. Codes: ALREADY_WITHDRAWN.
     async fn withdraw_from_process_library(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: WithdrawFromProcessLibraryInput,
+        #[graphql(desc = "The library process to take out.")] input: WithdrawFromProcessLibraryInput,
     ) -> Result<WithdrawFromProcessLibraryPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::published_process_id(&input.process_id)?;
@@ -107,11 +108,12 @@ impl Library {
         Ok(WithdrawFromProcessLibraryPayload { published_process, errors })
     }
 
-    /// Managed account: takes a copy of a library process as a component of its own (R53). Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG.
+    /// Managed account: takes a copy of a library process as a component of its own. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG.
     async fn copy_from_process_library(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CopyFromProcessLibraryInput,
+        #[graphql(desc = "The library process to copy, and the name of the component that is made of it.")]
+        input: CopyFromProcessLibraryInput,
     ) -> Result<CopyFromProcessLibraryPayload> {
         let caller = managed(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::available_process_id(&input.process_id)?;

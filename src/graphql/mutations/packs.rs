@@ -25,12 +25,12 @@ struct CreateIntegrationPackInput {
     /// At most 500 characters.
     #[graphql(default)]
     description: String,
-    /// For good (R10).
+    /// For good.
     installation_type: InstallationType,
-    /// For good (R52).
+    /// For good.
     #[graphql(default_with = "DeploymentModel::Packaged")]
     deployment_model: DeploymentModel,
-    /// Support data (R17).
+    /// Support data.
     support: Option<SupportInfoInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
@@ -94,7 +94,7 @@ struct DeleteIntegrationPackPayload {
     errors: Vec<PackError>,
 }
 
-/// The publisher's support data, whole: what is left out is empty (R17).
+/// The publisher's support data, whole: what is left out is empty.
 #[derive(InputObject)]
 struct SupportInfoInput {
     /// At most 255 characters.
@@ -145,11 +145,14 @@ pub(super) struct Packs;
 
 #[Object]
 impl Packs {
-    /// Makes an empty pack (R10). Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    /// Makes an empty pack. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
     async fn create_integration_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CreateIntegrationPackInput,
+        #[graphql(
+            desc = "The new pack's name, description and support data, how often an account may install it, and what kind of components it holds."
+        )]
+        input: CreateIntegrationPackInput,
     ) -> Result<CreateIntegrationPackPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let pack = NewPack {
@@ -164,11 +167,12 @@ impl Packs {
         Ok(CreateIntegrationPackPayload { integration_pack, errors })
     }
 
-    /// Changes a pack's name, description or support data at once, without a release (R10, R17). Codes: STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
+    /// Changes a pack's name, description or support data at once, without a release. Codes: STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG, SUPPORT_INFO_INVALID.
     async fn update_integration_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: UpdateIntegrationPackInput,
+        #[graphql(desc = "The pack, and what is new of its name, description and support data.")]
+        input: UpdateIntegrationPackInput,
     ) -> Result<UpdateIntegrationPackPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let pack = ids::pack_id(&input.pack_id)?;
@@ -179,11 +183,12 @@ impl Packs {
         Ok(UpdateIntegrationPackPayload { integration_pack, errors })
     }
 
-    /// Deletes a pack: uninstalls it everywhere and cancels its pending release (R47). Codes: CONFIRMATION_REQUIRED, CONFIRMATION_MISMATCH, RELEASE_IN_PROGRESS.
+    /// Deletes a pack: uninstalls it everywhere and cancels its pending release. Codes: CONFIRMATION_REQUIRED, CONFIRMATION_MISMATCH, RELEASE_IN_PROGRESS.
     async fn delete_integration_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: DeleteIntegrationPackInput,
+        #[graphql(desc = "The pack to delete, and how many installations the caller expects to lose by it.")]
+        input: DeleteIntegrationPackInput,
     ) -> Result<DeleteIntegrationPackPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let pack = ids::pack_id(&input.pack_id)?;

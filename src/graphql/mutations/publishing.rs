@@ -36,11 +36,11 @@ pub(super) struct Publishing;
 
 #[Object]
 impl Publishing {
-    /// Publishes a component for legacy packs (R52). Codes: TYPE_NOT_SHAREABLE, NOTES_TOO_LONG, CLIENT_REQUEST_ID_REUSED.
+    /// Publishes a component for legacy packs. Codes: TYPE_NOT_SHAREABLE, NOTES_TOO_LONG, CLIENT_REQUEST_ID_REUSED.
     async fn publish_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: PublishComponentInput,
+        #[graphql(desc = "The component to publish, and the notes of the publication.")] input: PublishComponentInput,
     ) -> Result<PublishComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let component = ids::component_id(&input.component_id)?;

@@ -20,7 +20,7 @@ struct ReleaseIntegrationPackInput {
     pack_id: ID,
     /// When.
     schedule: ReleaseScheduleInput,
-    /// What it brings, for managed accounts to read: 1 to 20,000 characters (R33).
+    /// What it brings, for managed accounts to read: 1 to 20,000 characters.
     notes: Markdown,
     /// The `contentToken` of the preview that the caller saw; when a release would now take anything else, CONTENT_CHANGED. Not checked when left out.
     expected_content: Option<String>,
@@ -113,11 +113,14 @@ pub(super) struct Releases;
 
 #[Object]
 impl Releases {
-    /// Releases the draft at once or on a date (R21 to R29). Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
     async fn release_integration_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: ReleaseIntegrationPackInput,
+        #[graphql(
+            desc = "The pack, when its draft is released, the release notes, and what must not have changed since the caller looked."
+        )]
+        input: ReleaseIntegrationPackInput,
     ) -> Result<ReleaseIntegrationPackPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let request = ReleaseRequest {
@@ -134,11 +137,11 @@ impl Releases {
         Ok(ReleaseIntegrationPackPayload { release, errors })
     }
 
-    /// Moves a pending release to another date, in the zone that the release keeps (R30, R35). Codes: RELEASE_IN_PROGRESS, NOT_PENDING, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    /// Moves a pending release to another date, in the zone that the release keeps. Codes: RELEASE_IN_PROGRESS, NOT_PENDING, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
     async fn reschedule_release(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RescheduleReleaseInput,
+        #[graphql(desc = "The pending release, and its new date.")] input: RescheduleReleaseInput,
     ) -> Result<RescheduleReleasePayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
@@ -147,11 +150,11 @@ impl Releases {
         Ok(RescheduleReleasePayload { release, errors })
     }
 
-    /// Starts a pending release now instead of in its window (R30). Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    /// Starts a pending release now instead of in its window. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
     async fn promote_release(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: PromoteReleaseInput,
+        #[graphql(desc = "The pending release that starts now.")] input: PromoteReleaseInput,
     ) -> Result<PromoteReleasePayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
@@ -160,11 +163,11 @@ impl Releases {
         Ok(PromoteReleasePayload { release, errors })
     }
 
-    /// Cancels a pending release and moves those who applied early back to the current version (R30). Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    /// Cancels a pending release and moves those who applied early back to the current version. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
     async fn cancel_release(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CancelReleaseInput,
+        #[graphql(desc = "The pending release to cancel.")] input: CancelReleaseInput,
     ) -> Result<CancelReleasePayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
@@ -177,7 +180,7 @@ impl Releases {
     async fn retry_failed_updates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RetryFailedUpdatesInput,
+        #[graphql(desc = "The release whose failed updates are tried again.")] input: RetryFailedUpdatesInput,
     ) -> Result<RetryFailedUpdatesPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;

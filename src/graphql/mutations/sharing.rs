@@ -42,7 +42,7 @@ struct UnsharePackInput {
 struct UnsharePackPayload {
     /// The pack; null when refused.
     integration_pack: Shown<IntegrationPack>,
-    /// How many installations froze (R45); null when refused.
+    /// How many installations froze; null when refused.
     frozen_count: Option<i32>,
     /// Why it was refused; empty when it was done.
     errors: Vec<SharingError>,
@@ -54,11 +54,11 @@ pub(super) struct Sharing;
 
 #[Object]
 impl Sharing {
-    /// Shares a pack with groups, all or none; before its first release too (R24, R48). Codes: EMPTY_LIST, TOO_MANY, ALREADY_SHARED.
+    /// Shares a pack with groups, all or none; before its first release too. Codes: EMPTY_LIST, TOO_MANY, ALREADY_SHARED.
     async fn share_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: SharePackInput,
+        #[graphql(desc = "The pack, and the groups that may install it from now on.")] input: SharePackInput,
     ) -> Result<SharePackPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, groups) = (ids::pack_or_nothing(&input.pack_id), ids::group_ids(&input.group_ids));
@@ -67,11 +67,11 @@ impl Sharing {
         Ok(SharePackPayload { integration_pack, errors })
     }
 
-    /// Takes a pack back from groups, all or none; installations without another grant freeze (R45). Codes: EMPTY_LIST, TOO_MANY, NOT_SHARED.
+    /// Takes a pack back from groups, all or none; installations without another grant freeze. Codes: EMPTY_LIST, TOO_MANY, NOT_SHARED.
     async fn unshare_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: UnsharePackInput,
+        #[graphql(desc = "The pack, and the groups that it is taken back from.")] input: UnsharePackInput,
     ) -> Result<UnsharePackPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, groups) = (ids::pack_or_nothing(&input.pack_id), ids::group_ids(&input.group_ids));

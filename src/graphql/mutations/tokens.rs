@@ -65,7 +65,7 @@ impl Tokens {
     async fn create_api_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: CreateApiTokenInput,
+        #[graphql(desc = "The new token's name, its role, and when it ends.")] input: CreateApiTokenInput,
     ) -> Result<CreateApiTokenPayload> {
         let caller = maker(ctx)?;
         let (role, expires_at) = (input.role.into(), input.expires_at.map(Into::into));
@@ -83,7 +83,7 @@ impl Tokens {
     async fn revoke_api_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do.")] input: RevokeApiTokenInput,
+        #[graphql(desc = "The token that is refused from now on.")] input: RevokeApiTokenInput,
     ) -> Result<RevokeApiTokenPayload> {
         let caller = viewer(ctx, Privilege::AccountAdministration)?;
         let id = ids::token_id(&input.token_id)?;

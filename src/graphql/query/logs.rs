@@ -14,7 +14,7 @@ pub struct LogQuery;
 
 #[Object]
 impl LogQuery {
-    /// The event log as far as the caller may see it, oldest first (R49, R50). A cursor that is older than what is kept, or whose event a restored backup has taken away, gets the error CURSOR_EXPIRED with `extensions.oldestCursor`.
+    /// The event log as far as the caller may see it, oldest first. A cursor that is older than what is kept, or whose event a restored backup has taken away, gets the error CURSOR_EXPIRED with `extensions.oldestCursor`.
     async fn events(
         &self,
         ctx: &Context<'_>,
@@ -27,7 +27,7 @@ impl LogQuery {
         events_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
     }
 
-    /// The audit log of the caller's account, newest first (R51). Needs VIEW_AUDIT_LOG.
+    /// The audit log of the caller's account, newest first. Needs VIEW_AUDIT_LOG.
     async fn audit_log(
         &self,
         ctx: &Context<'_>,

@@ -21,7 +21,7 @@ pub struct ManagedQuery;
 
 #[Object]
 impl ManagedQuery {
-    /// Managed account: the packs that are shared with it and were released at least once, by name (R2).
+    /// Managed account: the packs that are shared with it and were released at least once, by name.
     async fn available_packs(
         &self,
         ctx: &Context<'_>,
@@ -68,7 +68,7 @@ impl ManagedQuery {
         Some(installation(ctx, &id).await)
     }
 
-    /// Managed account: the updates that it may apply early now (state OFFERED), soonest window first (R26).
+    /// Managed account: the updates that it may apply early now (state OFFERED), soonest window first.
     async fn pending_updates(
         &self,
         ctx: &Context<'_>,

@@ -15,6 +15,6 @@ use logs::LogQuery;
 use managed::ManagedQuery;
 use publisher::PublisherQuery;
 
-/// Everything that can be read. A field for publishers answers a managed account with the error FORBIDDEN, and the reverse (R1).
+/// Everything that can be read. A field for publishers answers a managed account with the error FORBIDDEN, and the reverse.
 #[derive(MergedObject, Default)]
 pub struct Query(PublisherQuery, AccountQuery, ManagedQuery, LibraryQuery, LogQuery, NodeQuery);

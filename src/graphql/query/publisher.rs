@@ -39,7 +39,7 @@ pub struct ServerInfo {
     time_zone_data_version: String,
     /// Which database.
     database_kind: DatabaseKind,
-    /// The server's clock (R40).
+    /// The server's clock.
     now: DateTime,
 }
 
@@ -79,7 +79,7 @@ impl PublisherQuery {
         Some(one_pack(ctx, &id).await)
     }
 
-    /// Publisher: the packs of which at least one component has a newer shareable version than the one in force (R20); read them at `components(onlyWithNewerShareable: true)`.
+    /// Publisher: the packs of which at least one component has a newer shareable version than the one in force; read them at `components(onlyWithNewerShareable: true)`.
     async fn packs_with_newer_shareable_versions(
         &self,
         ctx: &Context<'_>,
@@ -93,7 +93,7 @@ impl PublisherQuery {
         packs_connection(ctx, PacksOf::WithNewer, filter, order_by, PageArgs::new(first, after, last, before)).await
     }
 
-    /// The caller's components: a publisher's own, or the copies that a managed account took from the process library (R53). By name.
+    /// The caller's components: a publisher's own, or the copies that a managed account took from the process library. By name.
     async fn components(
         &self,
         ctx: &Context<'_>,
@@ -168,7 +168,7 @@ impl PublisherQuery {
         releases_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
     }
 
-    /// Publisher: what a release of the pack made now would do (R34).
+    /// Publisher: what a release of the pack made now would do.
     async fn release_preview(
         &self,
         ctx: &Context<'_>,
@@ -180,7 +180,7 @@ impl PublisherQuery {
         Some(release_preview(ctx, &pack_id, schedule).await)
     }
 
-    /// The release window of any date in any zone (R36, R42). Errors: DATE_DOES_NOT_EXIST (R37), TIME_ZONE_UNKNOWN.
+    /// The release window of any date in any zone. Errors: DATE_DOES_NOT_EXIST, TIME_ZONE_UNKNOWN.
     async fn release_window(
         &self,
         ctx: &Context<'_>,

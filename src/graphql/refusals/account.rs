@@ -61,9 +61,9 @@ pub enum AccountErrorCode {
     NotSuspended,
     /// The end of the token must be in the future.
     ExpiryNotInFuture,
-    /// The first token of an account can't expire (R1).
+    /// The first token of an account can't expire.
     ExpiryNotAllowed,
-    /// The account has made a token already (R1).
+    /// The account has made a token already.
     AlreadyEnrolled,
     /// It is revoked already.
     AlreadyRevoked,

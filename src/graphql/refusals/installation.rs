@@ -48,19 +48,19 @@ impl InstallationError {
 /// The reasons for refusing installing, renaming or updating.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstallationErrorCode {
-    /// A SINGLE pack is installed once (R43).
+    /// A SINGLE pack is installed once.
     AlreadyInstalled,
-    /// Only installations of a MULTI pack have a name of their own (R43).
+    /// Only installations of a MULTI pack have a name of their own.
     OverrideNameNotAllowed,
-    /// The name is empty or longer than 255 characters (R43).
+    /// The name is empty or longer than 255 characters.
     OverrideNameInvalid,
-    /// Another installation of the account has the name (R43).
+    /// Another installation of the account has the name.
     OverrideNameTaken,
-    /// No group grants the pack any more (R45).
+    /// No group grants the pack any more.
     NotEntitled,
     /// The offer was taken back: canceled, superseded or uninstalled.
     UpdateWithdrawn,
-    /// The window has opened: the server moves it now (R30).
+    /// The window has opened: the server moves it now.
     ReleaseInProgress,
     /// The same ID came with another input.
     ClientRequestIdReused,

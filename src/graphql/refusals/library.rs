@@ -37,9 +37,9 @@ impl LibraryError {
 /// The reasons for refusing publishing, withdrawing or copying a process.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LibraryErrorCode {
-    /// It isn't a process (R53).
+    /// It isn't a process.
     NotAProcess,
-    /// The package isn't shareable (R53).
+    /// The package isn't shareable.
     NotShareable,
     /// The package is deleted.
     PackageDeleted,

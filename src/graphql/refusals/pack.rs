@@ -90,49 +90,49 @@ impl PackError {
 pub enum PackErrorCode {
     /// The name is empty.
     NameRequired,
-    /// The name is longer than 255 characters (R10).
+    /// The name is longer than 255 characters.
     NameTooLong,
-    /// Another pack of the publisher has the name (R10).
+    /// Another pack of the publisher has the name.
     NameTaken,
-    /// A MULTI pack can't be renamed (R10).
+    /// A MULTI pack can't be renamed.
     NameNotEditable,
-    /// The description is longer than 500 characters (R10).
+    /// The description is longer than 500 characters.
     DescriptionTooLong,
-    /// A part of the support data is too long or no address (R17).
+    /// A part of the support data is too long or no address.
     SupportInfoInvalid,
     /// The list is empty.
     EmptyList,
-    /// There would be more than 100 components (R14).
+    /// There would be more than 100 components.
     PackFull,
-    /// It stands in the pack already (R14).
+    /// It stands in the pack already.
     ComponentAlreadyInPack,
     /// It doesn't stand in the pack.
     ComponentNotInPack,
-    /// Only a PROCESS or API_SERVICE can be added (R11).
+    /// Only a PROCESS or API_SERVICE can be added.
     ComponentTypeNotAllowed,
-    /// A MULTI pack can't hold an API service (R12).
+    /// A MULTI pack can't hold an API service.
     ApiServiceInMulti,
-    /// It has no version that is shareable and not deleted (R11).
+    /// It has no version that is shareable and not deleted.
     NoShareableVersion,
-    /// The version isn't shareable (R11).
+    /// The version isn't shareable.
     NotShareable,
-    /// The version is deleted (R11).
+    /// The version is deleted.
     VersionDeleted,
     /// The version is one of another component.
     VersionOfOtherComponent,
-    /// A legacy pack takes publications, others take packages (R52).
+    /// A legacy pack takes publications, others take packages.
     WrongDeploymentModel,
-    /// It is marked for removal (R15).
+    /// It is marked for removal.
     MarkedForRemoval,
-    /// It isn't marked for removal (R15).
+    /// It isn't marked for removal.
     NotMarkedForRemoval,
-    /// It isn't pinned (R16).
+    /// It isn't pinned.
     NotPinned,
     /// Somebody else edited the pack since.
     StaleRevision,
-    /// The number of installations must be given (R47).
+    /// The number of installations must be given.
     ConfirmationRequired,
-    /// There is another number of installations now (R47).
+    /// There is another number of installations now.
     ConfirmationMismatch,
     /// A rollout is running; wait until it has ended.
     ReleaseInProgress,

@@ -60,25 +60,25 @@ pub enum PackagingErrorCode {
     NameRequired,
     /// The name is longer than 255 characters.
     NameTooLong,
-    /// The label is empty or longer than 64 characters (R6).
+    /// The label is empty or longer than 64 characters.
     VersionLabelInvalid,
-    /// Give a label: the next number would be longer than 64 characters (R6).
+    /// Give a label: the next number would be longer than 64 characters.
     VersionLabelRequired,
-    /// A package of the component has the label, deleted or not (R6).
+    /// A package of the component has the label, deleted or not.
     VersionLabelTaken,
     /// The notes are longer than 4,000 characters.
     NotesTooLong,
-    /// A component of this type can't be shared (R11).
+    /// A component of this type can't be shared.
     TypeNotShareable,
-    /// The manifest holds a process route (R11).
+    /// The manifest holds a process route.
     ProcessRouteNotShareable,
     /// The manifest names a component twice, or has a bad revision or setting.
     ManifestInvalid,
     /// The list is empty.
     EmptyList,
-    /// More than 250 packages (R9), or more within them than one call may hold.
+    /// More than 250 packages, or more within them than one call may hold.
     TooMany,
-    /// A pack's current version or pending release, a pinned draft row, or the process library holds it (R8, R53).
+    /// A pack's current version or pending release, a pinned draft row, or the process library holds it.
     PackageInUse,
     /// It is deleted already.
     AlreadyDeleted,

@@ -51,7 +51,7 @@ impl ReleaseError {
         self.field.clone()
     }
 
-    /// The first date allowed, for RELEASE_DATE_NOT_IN_FUTURE and DATE_DOES_NOT_EXIST (R38).
+    /// The first date allowed, for RELEASE_DATE_NOT_IN_FUTURE and DATE_DOES_NOT_EXIST.
     async fn earliest_date(&self) -> Option<Date> {
         use ReleaseRefusal as R;
         match self.refusal {
@@ -60,7 +60,7 @@ impl ReleaseError {
         }
     }
 
-    /// The last date allowed, for RELEASE_DATE_TOO_FAR (R38).
+    /// The last date allowed, for RELEASE_DATE_TOO_FAR.
     async fn latest_date(&self) -> Option<Date> {
         match self.refusal {
             ReleaseRefusal::DateTooFar { latest, .. } => Some(latest.into()),
@@ -113,15 +113,15 @@ impl ReleaseError {
 /// The reasons for refusing releasing, or changing a release.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseErrorCode {
-    /// Nothing would be in it (R21).
+    /// Nothing would be in it.
     EmptyPack,
-    /// It would hold what the current version holds (R21).
+    /// It would hold what the current version holds.
     NothingToRelease,
-    /// A row's component has no shareable version left (R19).
+    /// A row's component has no shareable version left.
     NoShareableVersion,
-    /// A release waits for its date: reschedule, promote or cancel it, or release at once (R28).
+    /// A release waits for its date: reschedule, promote or cancel it, or release at once.
     ReleaseAlreadyPending,
-    /// The window has opened or a rollout is running (R30).
+    /// The window has opened or a rollout is running.
     ReleaseInProgress,
     /// It has been canceled or superseded, or has ended.
     NotPending,
@@ -131,23 +131,23 @@ pub enum ReleaseErrorCode {
     Superseded,
     /// No update of it has failed.
     NothingToRetry,
-    /// The account has no time zone (R35).
+    /// The account has no time zone.
     TimeZoneRequired,
-    /// The zone has no such day (R37).
+    /// The zone has no such day.
     DateDoesNotExist,
-    /// The window would not open in the future (R38).
+    /// The window would not open in the future.
     ReleaseDateNotInFuture,
-    /// The date is too far ahead (R38).
+    /// The date is too far ahead.
     ReleaseDateTooFar,
     /// `immediately` must be true.
     InvalidSchedule,
-    /// The notes are empty (R33).
+    /// The notes are empty.
     NotesRequired,
     /// The notes are longer than 20,000 characters.
     NotesTooLong,
     /// Somebody else edited the draft since.
     StaleRevision,
-    /// It would take other versions than the preview showed (R34).
+    /// It would take other versions than the preview showed.
     ContentChanged,
     /// The same ID came with another input.
     ClientRequestIdReused,

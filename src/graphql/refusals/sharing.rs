@@ -83,7 +83,7 @@ pub enum SharingErrorCode {
     AlreadyInGroup,
     /// The account isn't in the group.
     NotInGroup,
-    /// The pack is shared with the group (R48).
+    /// The pack is shared with the group.
     AlreadyShared,
     /// The pack isn't shared with the group.
     NotShared,

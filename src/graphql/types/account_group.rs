@@ -100,7 +100,7 @@ impl AccountGroup {
 pub struct AccountGroupFilter {
     /// The name contains this, whatever the case.
     search: Option<String>,
-    /// Doesn't have this pack yet: the ID of an IntegrationPack, for a dialog that shares it (R48).
+    /// Doesn't have this pack yet: the ID of an IntegrationPack, for a dialog that shares it.
     without_pack_id: Option<ID>,
 }
 

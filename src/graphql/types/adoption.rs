@@ -72,7 +72,7 @@ impl Adoption {
         Ok(int(ctx.loaders().publisher.account_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
     }
 
-    /// Of them, how many are frozen (R45).
+    /// Of them, how many are frozen.
     pub async fn frozen_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(ctx.loaders().publisher.frozen_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
     }

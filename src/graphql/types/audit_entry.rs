@@ -25,7 +25,7 @@ impl From<audit::AuditEntry> for AuditEntry {
     }
 }
 
-/// One change, for good (R51).
+/// One change, for good.
 #[Object]
 impl AuditEntry {
     /// Opaque.

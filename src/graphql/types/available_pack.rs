@@ -22,7 +22,7 @@ connection!("packs", AvailablePackConnection, AvailablePackEdge, AvailablePack);
 /// Shows a managed account a pack.
 pub struct AvailablePack(available::AvailablePack);
 
-/// A pack as a managed account sees it: shared with it and released at least once, or installed by it (R2).
+/// A pack as a managed account sees it: shared with it and released at least once, or installed by it.
 #[Object]
 impl AvailablePack {
     /// Opaque, and not the publisher's ID of the pack.
@@ -40,12 +40,12 @@ impl AvailablePack {
         self.0.pack.description.clone()
     }
 
-    /// How often the account may install it (R43).
+    /// How often the account may install it.
     pub async fn installation_type(&self) -> InstallationType {
         self.0.pack.installation_type.into()
     }
 
-    /// Whom to ask and what to read, before and after installing (R17).
+    /// Whom to ask and what to read, before and after installing.
     pub async fn support(&self) -> SupportInfo {
         SupportInfo::from(&self.0.pack.support)
     }
@@ -55,12 +55,12 @@ impl AvailablePack {
         ctx.loaders().managed.publisher_name.must(()).await.or_failure()
     }
 
-    /// Whether a group that the account is in still grants it; false for a pack that is only still installed (R45).
+    /// Whether a group that the account is in still grants it; false for a pack that is only still installed.
     async fn is_shared(&self) -> bool {
         self.0.granted
     }
 
-    /// The version in force, that an installation made now would get (R31); null when `isShared` is false.
+    /// The version in force, that an installation made now would get; null when `isShared` is false.
     async fn current_version(&self, ctx: &Context<'_>) -> Option<Result<AvailablePackVersion>> {
         let id = self.current(ctx.now())?;
         AvailablePackVersion::by_id(ctx, id).await.transpose()
@@ -86,7 +86,7 @@ impl AvailablePack {
         installations_connection(ctx, InstallationsOf::Pack(self.0.pack.id), None, args).await
     }
 
-    /// Whether the caller may now install it (R43).
+    /// Whether the caller may now install it.
     async fn viewer_can_install(&self, ctx: &Context<'_>) -> Result<bool> {
         let again = self.0.pack.installation_type == pack::InstallationType::Multi || !self.0.installed;
         Ok(again && self.current(ctx.now()).is_some() && may_here(ctx, Privilege::IntegrationPack)?)

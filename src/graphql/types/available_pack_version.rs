@@ -26,7 +26,7 @@ impl AvailablePackVersion {
         self.0.number
     }
 
-    /// What it brings (R33).
+    /// What it brings.
     pub async fn notes(&self) -> Markdown {
         self.0.notes.clone().into()
     }

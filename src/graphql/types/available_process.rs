@@ -27,7 +27,7 @@ impl AvailableProcess {
     }
 }
 
-/// A process in the library, as a managed account sees it that it is shared with (R53).
+/// A process in the library, as a managed account sees it that it is shared with.
 #[Object]
 impl AvailableProcess {
     /// Opaque.
@@ -69,7 +69,7 @@ impl AvailableProcess {
 /// Shows where a copied component came from.
 pub struct LibraryCopySource(pub(crate) library::CopySource);
 
-/// Where a copied component came from, as it was when it was copied (R53).
+/// Where a copied component came from, as it was when it was copied.
 #[Object]
 impl LibraryCopySource {
     /// The process's name in the library.

@@ -69,18 +69,18 @@ impl Component {
         Actor::from(self.0.created_by.clone())
     }
 
-    /// Where a copy came from (R53); null for what was built here.
+    /// Where a copy came from; null for what was built here.
     pub async fn copied_from(&self, ctx: &Context<'_>) -> Option<Result<LibraryCopySource>> {
         let source = ctx.loaders().library.copy_sources.one(self.0.id).await.or_failure();
         source.map(|source| source.map(LibraryCopySource)).transpose()
     }
 
-    /// The newest shareable, undeleted package; null when there is none (R13).
+    /// The newest shareable, undeleted package; null when there is none.
     pub async fn latest_shareable(&self, ctx: &Context<'_>) -> Option<Result<PackagedComponent>> {
         latest_shareable(ctx, self.0.id).await.transpose()
     }
 
-    /// The newest publication (R52); null when there is none.
+    /// The newest publication; null when there is none.
     pub async fn latest_publication(&self, ctx: &Context<'_>) -> Option<Result<Publication>> {
         latest_publication(ctx, self.0.id).await.transpose()
     }
@@ -101,7 +101,7 @@ impl Component {
         packages_connection(ctx, filter, None, PageArgs::new(first, after, last, before)).await
     }
 
-    /// Its publications for legacy packs, newest first (R52).
+    /// Its publications for legacy packs, newest first.
     pub async fn publications(
         &self,
         ctx: &Context<'_>,

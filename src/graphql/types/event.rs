@@ -204,9 +204,9 @@ event_type! {
 }
 
 event_type! {
-    /// PACK_SHARED or PACK_UNSHARED. A managed account hears it when its first grant comes or its last one goes, and for a pack never released when it is first released (R24, R48).
+    /// PACK_SHARED or PACK_UNSHARED. A managed account hears it when its first grant comes or its last one goes, and for a pack never released when it is first released.
     SharingEvent {
-        /// The group, to the publisher; null when it is gone, and always for a managed account (R2).
+        /// The group, to the publisher; null when it is gone, and always for a managed account.
         async fn group(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
             match self.0.event.group_id.filter(|_| self.0.is_for_publisher()) {
                 Some(id) => AccountGroup::by_id(ctx, id).await,
@@ -217,7 +217,7 @@ event_type! {
 }
 
 event_type! {
-    /// NEWER_SHAREABLE_PACKAGED, to the publisher alone (R18, R19): one for each pack that has the component.
+    /// NEWER_SHAREABLE_PACKAGED, to the publisher alone: one for each pack that has the component.
     NewerShareableEvent {
         /// The new version; a package that was restored counts too.
         async fn version(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
@@ -229,7 +229,7 @@ event_type! {
 }
 
 event_type! {
-    /// PACK_DELETED. A managed account hears it when it had the pack installed or could install it (R47).
+    /// PACK_DELETED. A managed account hears it when it had the pack installed or could install it.
     PackDeletedEvent {
         /// How many installations went with it: all to the publisher, to a managed account its own.
         async fn uninstalled_count(&self) -> Result<i32> {

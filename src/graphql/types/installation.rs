@@ -33,7 +33,7 @@ impl Installation {
         Gid::Installation(self.0.id).encode()
     }
 
-    /// The override name of a MULTI installation (R43); the pack's name for SINGLE.
+    /// The override name of a MULTI installation; the pack's name for SINGLE.
     pub async fn name(&self, ctx: &Context<'_>) -> Result<String> {
         match &self.0.override_name {
             Some(name) => Ok(name.clone()),
@@ -73,7 +73,7 @@ impl Installation {
         self.0.moved_at.map(Into::into)
     }
 
-    /// The update that is offered to it now (state OFFERED); null when there is none (R26, R31).
+    /// The update that is offered to it now (state OFFERED); null when there is none.
     async fn pending_update(&self, ctx: &Context<'_>) -> Option<Result<InstallationUpdate>> {
         InstallationUpdate::pending_of(ctx, self.0.id).await.transpose()
     }
@@ -92,12 +92,12 @@ impl Installation {
         updates_connection(ctx, UpdatesOf::Installation(self.0.id), filter, args).await
     }
 
-    /// Whether the caller may now apply its pending update early (R26).
+    /// Whether the caller may now apply its pending update early.
     async fn viewer_can_apply(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(may_here(ctx, Privilege::ApplyUpdates)? && InstallationUpdate::pending_of(ctx, self.0.id).await?.is_some())
     }
 
-    /// Whether the caller may now rename it (R43).
+    /// Whether the caller may now rename it.
     async fn viewer_can_rename(&self, ctx: &Context<'_>) -> Result<bool> {
         // Only installations of a MULTI pack have a name of their own.
         Ok(self.0.override_name.is_some() && may_here(ctx, Privilege::IntegrationPack)?)

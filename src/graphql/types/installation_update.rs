@@ -64,7 +64,7 @@ impl InstallationUpdate {
         version(ctx, self.0.update.to_version_id).await
     }
 
-    /// What it changes in this installation (R34).
+    /// What it changes in this installation.
     async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
         PackDiff::between(ctx, Some(self.0.update.from_version_id), self.0.update.to_version_id).await
     }
@@ -95,7 +95,7 @@ impl InstallationUpdate {
         self.0.update.applied_by.clone().filter(|_| account == self.0.update.account_id).map(Into::into)
     }
 
-    /// Whether the caller may now apply it early (R26).
+    /// Whether the caller may now apply it early.
     async fn viewer_can_apply(&self, ctx: &Context<'_>) -> Result<bool> {
         // A managed account is only shown an open offer that it has a grant for (R45).
         let open = self.0.update.state == UpdateState::Offered && self.0.release_state == ReleaseState::Scheduled;

@@ -144,7 +144,7 @@ impl IntegrationPack {
     }
 }
 
-/// A named bundle of components that a publisher releases as one (R10). The publisher's view: a managed account reads an AvailablePack.
+/// A named bundle of components that a publisher releases as one. The publisher's view: a managed account reads an AvailablePack.
 #[Object]
 impl IntegrationPack {
     /// Opaque.
@@ -152,22 +152,22 @@ impl IntegrationPack {
         Gid::IntegrationPack(self.pack.id).encode()
     }
 
-    /// 1 to 255 characters, unique for the publisher whatever the case; fixed for MULTI (R10).
+    /// 1 to 255 characters, unique for the publisher whatever the case; fixed for MULTI.
     pub async fn name(&self) -> String {
         self.pack.name.clone()
     }
 
-    /// At most 500 characters; empty when there is none (R10).
+    /// At most 500 characters; empty when there is none.
     pub async fn description(&self) -> String {
         self.pack.description.clone()
     }
 
-    /// Fixed at creation (R10).
+    /// Fixed at creation.
     pub async fn installation_type(&self) -> InstallationType {
         self.pack.installation_type.into()
     }
 
-    /// What its rows hold; fixed at creation (R52).
+    /// What its rows hold; fixed at creation.
     pub async fn deployment_model(&self) -> DeploymentModel {
         self.pack.deployment_model.into()
     }
@@ -182,16 +182,16 @@ impl IntegrationPack {
         self.pack.revision
     }
 
-    /// Whom to ask and what to read (R17).
+    /// Whom to ask and what to read.
     pub async fn support(&self) -> SupportInfo {
         SupportInfo::from(&self.pack.support)
     }
 
-    /// The draft, row by row, by component name: what a release made now would take, and rows marked for removal. At most 100 (R14).
+    /// The draft, row by row, by component name: what a release made now would take, and rows marked for removal. At most 100.
     pub async fn components(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only rows that have a newer shareable version (R19).", default = false)]
+        #[graphql(desc = "Only rows that have a newer shareable version.", default = false)]
         only_with_newer_shareable: bool,
     ) -> Result<Vec<PackComponent>> {
         let mut rows = PackComponent::draft(ctx, self.pack.id, self.standing).await?;
@@ -204,22 +204,22 @@ impl IntegrationPack {
         self.pack.assessment.component_count
     }
 
-    /// Whether a row has a newer shareable version than the one in force (R19).
+    /// Whether a row has a newer shareable version than the one in force.
     pub async fn newer_shareable_available(&self) -> bool {
         self.pack.assessment.newer_count > 0
     }
 
-    /// Whether a release made now would differ from what is pending, else from what is current (R21).
+    /// Whether a release made now would differ from what is pending, else from what is current.
     pub async fn has_unreleased_changes(&self) -> bool {
         self.pack.assessment.has_unreleased_changes
     }
 
-    /// The version in force; null before the first release took effect (R23).
+    /// The version in force; null before the first release took effect.
     pub async fn current_version(&self, ctx: &Context<'_>) -> Option<Result<PackVersion>> {
         Some(PackVersion::must(ctx, self.standing.current_version?).await)
     }
 
-    /// The release whose date has not come (state SCHEDULED); null when there is none (R28).
+    /// The release whose date has not come (state SCHEDULED); null when there is none.
     pub async fn pending_release(&self, ctx: &Context<'_>) -> Option<Result<Release>> {
         Some(Release::must(ctx, self.standing.pending?.release_id).await)
     }
@@ -276,7 +276,7 @@ impl IntegrationPack {
         self.diff_of(ctx, from, to).await.transpose()
     }
 
-    /// The groups that it is shared with, by name (R48).
+    /// The groups that it is shared with, by name.
     pub async fn groups(
         &self,
         ctx: &Context<'_>,
@@ -330,19 +330,19 @@ impl IntegrationPack {
         Ok(ctx.viewer()?.may(Privilege::IntegrationPack))
     }
 
-    /// Whether the caller may now rename it: never for MULTI (R10).
+    /// Whether the caller may now rename it: never for MULTI.
     pub async fn viewer_can_rename(&self, ctx: &Context<'_>) -> Result<bool> {
         let single = self.pack.installation_type == pack::InstallationType::Single;
         Ok(single && ctx.viewer()?.may(Privilege::IntegrationPack))
     }
 
-    /// Whether the caller may now release it at once; false too when there is nothing to release (R21).
+    /// Whether the caller may now release it at once; false too when there is nothing to release.
     pub async fn viewer_can_release(&self, ctx: &Context<'_>) -> Result<bool> {
         let may = ctx.viewer()?.may(Privilege::IntegrationPack);
         Ok(may && self.decide(ctx, RequestedSchedule::Immediately, None).await?.is_ok())
     }
 
-    /// Whether the caller may now release it on a date; false too while a release is pending (R28) or the account has no time zone (R35).
+    /// Whether the caller may now release it on a date; false too while a release is pending or the account has no time zone.
     pub async fn viewer_can_schedule_release(&self, ctx: &Context<'_>) -> Result<bool> {
         if !ctx.viewer()?.may(Privilege::IntegrationPack) || self.standing.pending.is_some() {
             return Ok(false);
@@ -359,7 +359,7 @@ impl IntegrationPack {
         Ok(ctx.viewer()?.may(Privilege::AccountGroupManagement))
     }
 
-    /// Whether the caller may now delete it (R47).
+    /// Whether the caller may now delete it.
     pub async fn viewer_can_delete(&self, ctx: &Context<'_>) -> Result<bool> {
         let may = ctx.viewer()?.may(Privilege::IntegrationPack) && self.standing.running_release.is_none();
         Ok(may && ctx.loaders().publisher.moving.one(self.pack.id).await.or_failure()?.is_none())

@@ -34,7 +34,7 @@ impl ManagedAccount {
         self.0.name.clone()
     }
 
-    /// Whether it may act (R4, R46).
+    /// Whether it may act.
     pub async fn status(&self) -> AccountStatus {
         self.0.status.into()
     }

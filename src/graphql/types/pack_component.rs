@@ -139,10 +139,10 @@ async fn version(ctx: &Context<'_>, id: Option<ComponentVersionId>) -> Option<Re
     Some(ComponentVersion::must(ctx, id?).await)
 }
 
-/// One component in a pack. The same row is told in a draft, in a preview and in a pack version: `inThisContent` is what the content at hand holds, all else is how the pack stands now (R19).
+/// One component in a pack. The same row is told in a draft, in a preview and in a pack version: `inThisContent` is what the content at hand holds, all else is how the pack stands now.
 #[Object]
 impl PackComponent {
-    /// The component; it stands in a pack once (R14), so that its ID is the row's key.
+    /// The component; it stands in a pack once, so that its ID is the row's key.
     async fn component(&self, ctx: &Context<'_>) -> Result<Component> {
         Component::must(ctx, self.component).await
     }
@@ -167,22 +167,22 @@ impl PackComponent {
         version(ctx, self.next).await
     }
 
-    /// The newest version that is shareable and not deleted (R7, R19); null when all are deleted.
+    /// The newest version that is shareable and not deleted; null when all are deleted.
     async fn latest_shareable(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
         version(ctx, self.latest_shareable).await
     }
 
-    /// Whether `latestShareable` was made after the one in force: pending if there is one, else current (R19).
+    /// Whether `latestShareable` was made after the one in force: pending if there is one, else current.
     async fn newer_shareable_available(&self) -> bool {
         self.newer_shareable_available
     }
 
-    /// Whether the publisher chose the version (R16); else the row follows the newest shareable one.
+    /// Whether the publisher chose the version; else the row follows the newest shareable one.
     async fn pinned(&self) -> bool {
         self.pinned
     }
 
-    /// Whether the next release drops it (R15).
+    /// Whether the next release drops it.
     async fn marked_for_removal(&self) -> bool {
         self.marked_for_removal
     }

@@ -11,7 +11,7 @@ use crate::domain::pack::ContentItem;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 
-/// What differs between two contents of a pack (R34). The same for the publisher and for managed accounts.
+/// What differs between two contents of a pack. The same for the publisher and for managed accounts.
 #[derive(SimpleObject, Default)]
 pub struct PackDiff {
     /// The number of the version compared from; null when compared from nothing.
@@ -35,7 +35,7 @@ pub struct PackContentChange {
     pub from: PackContentItem,
     /// As it is.
     pub to: PackContentItem,
-    /// Whether the newer content holds an older version: a way back (R32).
+    /// Whether the newer content holds an older version: a way back.
     pub is_downgrade: bool,
 }
 

@@ -88,7 +88,7 @@ impl PackVersion {
     }
 }
 
-/// A numbered, immutable snapshot of a pack's content (R22). The publisher's view.
+/// A numbered, immutable snapshot of a pack's content. The publisher's view.
 #[Object]
 impl PackVersion {
     /// Opaque.
@@ -101,7 +101,7 @@ impl PackVersion {
         self.0.number
     }
 
-    /// The notes of its release (R33).
+    /// The notes of its release.
     pub async fn notes(&self) -> Markdown {
         Markdown(self.0.notes.clone())
     }

@@ -57,7 +57,7 @@ impl PackagedComponent {
     }
 }
 
-/// An immutable snapshot of a component (R5). Only its publisher sees it.
+/// An immutable snapshot of a component. Only its publisher sees it.
 #[Object]
 impl PackagedComponent {
     /// Opaque.
@@ -70,22 +70,22 @@ impl PackagedComponent {
         Component::must(ctx, self.0.component_id).await
     }
 
-    /// The version label: free text of 1 to 64 characters, unique for the component, deleted ones included (R6). Says nothing of order (R7).
+    /// The version label: free text of 1 to 64 characters, unique for the component, deleted ones included. Says nothing of order.
     pub async fn version(&self) -> String {
         self.0.version.clone()
     }
 
-    /// Whether packs may hold it; fixed at creation (R5).
+    /// Whether packs may hold it; fixed at creation.
     pub async fn shareable(&self) -> bool {
         self.0.shareable
     }
 
-    /// What the maker wrote; fixed at creation (R5); null for nothing.
+    /// What the maker wrote; fixed at creation; null for nothing.
     pub async fn notes(&self) -> Option<String> {
         self.0.notes.clone()
     }
 
-    /// When it was packaged; what is newest is decided by this alone (R7).
+    /// When it was packaged; what is newest is decided by this alone.
     pub async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
@@ -100,7 +100,7 @@ impl PackagedComponent {
         self.0.revision
     }
 
-    /// When it was deleted; null while it isn't (R8).
+    /// When it was deleted; null while it isn't.
     pub async fn deleted_at(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
         let deleted = ctx.loaders().publisher.deletions.one(self.0.id).await.or_failure();
         deleted.map(|at| at.map(Into::into)).transpose()
@@ -112,7 +112,7 @@ impl PackagedComponent {
         Ok(manifest.iter().flat_map(|entries| entries.iter()).map(Into::into).collect())
     }
 
-    /// The packs whose current version or pending release holds it or whose draft is pinned to it, by name. While there are any it can't be deleted (R8).
+    /// The packs whose current version or pending release holds it or whose draft is pinned to it, by name. While there are any it can't be deleted.
     pub async fn packs(
         &self,
         ctx: &Context<'_>,
@@ -124,7 +124,7 @@ impl PackagedComponent {
         let args = PageArgs::new(first, after, last, before);
         packs_connection(ctx, PacksOf::HoldingVersion(self.0.id), None, None, args).await
     }
-    /// Its place in the process library; null when it isn't there (R53).
+    /// Its place in the process library; null when it isn't there.
     pub async fn published_process(&self, ctx: &Context<'_>) -> Option<Result<PublishedProcess>> {
         let place = ctx.loaders().library.of_packages.one(self.0.id).await.or_failure();
         place.map(|place| place.map(PublishedProcess)).transpose()

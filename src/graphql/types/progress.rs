@@ -8,15 +8,15 @@ use crate::graphql::connection::int;
 /// How many installations a release has moved. `total` is the sum of all others but `appliedEarly`, which is a part of `applied`.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct ReleaseProgress {
-    /// Installations that the release concerns; 0 for a first release (R23).
+    /// Installations that the release concerns; 0 for a first release.
     pub total: i32,
     /// Offered or waiting to be moved.
     pub offered: i32,
     /// Moved.
     pub applied: i32,
-    /// Moved in the testing period, by their accounts (R26).
+    /// Moved in the testing period, by their accounts.
     pub applied_early: i32,
-    /// Passed over, each with a reason (R45, R46).
+    /// Passed over, each with a reason.
     pub skipped: i32,
     /// Not moved by a fault, also after retries.
     pub failed: i32,

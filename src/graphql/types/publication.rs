@@ -47,7 +47,7 @@ impl Publication {
     }
 }
 
-/// A numbered publication of a component, for packs of the LEGACY deployment model (R52).
+/// A numbered publication of a component, for packs of the LEGACY deployment model.
 #[Object]
 impl Publication {
     /// Opaque.
@@ -70,7 +70,7 @@ impl Publication {
         self.0.version.clone()
     }
 
-    /// Always true (R52).
+    /// Always true.
     pub async fn shareable(&self) -> bool {
         self.0.shareable
     }

@@ -30,7 +30,7 @@ impl PublishedProcess {
     }
 }
 
-/// A process in the library, as its publisher sees it (R53).
+/// A process in the library, as its publisher sees it.
 #[Object]
 impl PublishedProcess {
     /// Opaque.
@@ -58,7 +58,7 @@ impl PublishedProcess {
         self.0.published_at.into()
     }
 
-    /// The package; it can't be deleted while it is here (R8, R53).
+    /// The package; it can't be deleted while it is here.
     async fn packaged_component(&self, ctx: &Context<'_>) -> Result<PackagedComponent> {
         let package = PackagedComponent::by_id(ctx, self.0.component_version_id).await?;
         package.ok_or_else(|| bug("the package of a library process is gone"))

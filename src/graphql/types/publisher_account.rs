@@ -40,7 +40,7 @@ impl PublisherAccount {
         self.0.status.into()
     }
 
-    /// The zone of dated releases; null while none is set (R35).
+    /// The zone of dated releases; null while none is set.
     pub async fn time_zone(&self) -> Option<TimeZoneName> {
         self.0.time_zone.clone().map(Into::into)
     }
@@ -50,7 +50,7 @@ impl PublisherAccount {
         self.0.created_at.into()
     }
 
-    /// Which dates a release made now may have, for a date picker; null while no zone is set (R38).
+    /// Which dates a release made now may have, for a date picker; null while no zone is set.
     async fn release_dates(&self, ctx: &Context<'_>) -> Option<ReleaseDateRange> {
         let services = ctx.services();
         let zone = services.zone(self.0.time_zone.as_deref())?;
@@ -81,14 +81,14 @@ impl PublisherAccount {
     }
 }
 
-/// The first and the last date that a release made now may have (R38).
+/// The first and the last date that a release made now may have.
 #[derive(SimpleObject)]
 pub struct ReleaseDateRange {
     /// Tomorrow, in the zone.
     earliest: Date,
     /// By default 365 days ahead.
     latest: Date,
-    /// The zone of both dates: the publisher account's now (R35).
+    /// The zone of both dates: the publisher account's now.
     time_zone: TimeZoneName,
 }
 

@@ -94,7 +94,7 @@ impl Release {
         IntegrationPack::must(ctx, self.release.pack_id).await
     }
 
-    /// The version that it brings, frozen when the release was made (R22).
+    /// The version that it brings, frozen when the release was made.
     pub async fn version(&self, ctx: &Context<'_>) -> Result<PackVersion> {
         PackVersion::must(ctx, self.release.version_id).await
     }
@@ -114,23 +114,23 @@ impl Release {
         self.release.schedule.into()
     }
 
-    /// When it opens and closes, in the zone copied at the call (R35, R36); null for an immediate one.
+    /// When it opens and closes, in the zone copied at the call; null for an immediate one.
     pub async fn window(&self) -> Option<ReleaseWindow> {
         ReleaseWindow::of_release(&self.release)
     }
 
-    /// When accounts may apply early; null for an immediate and for a first release (R23, R26).
+    /// When accounts may apply early; null for an immediate and for a first release.
     pub async fn testing_period(&self) -> Option<TestingPeriod> {
         TestingPeriod::of(&self.release, self.now)
     }
 
-    /// What it brings (R33).
+    /// What it brings.
     pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
         let version = ctx.loaders().publisher.pack_versions.must(self.release.version_id).await.or_failure()?;
         Ok(Markdown(version.notes.clone()))
     }
 
-    /// What it changes from `previousVersion`; the preview's diff, for good (R34).
+    /// What it changes from `previousVersion`; the preview's diff, for good.
     pub async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
         PackDiff::between(ctx, self.release.previous_version_id, self.release.version_id).await
     }
@@ -159,7 +159,7 @@ impl Release {
         updates_connection(ctx, UpdatesOf::Release(self.release.id), filter, args).await
     }
 
-    /// The release that took its place; null unless its state is SUPERSEDED (R29).
+    /// The release that took its place; null unless its state is SUPERSEDED.
     pub async fn superseded_by(&self, ctx: &Context<'_>) -> Option<Result<Release>> {
         Some(Release::must(ctx, self.release.superseded_by?).await)
     }
@@ -174,7 +174,7 @@ impl Release {
         Actor::from(self.release.created_by.clone())
     }
 
-    /// When it was promoted; null when it wasn't (R30).
+    /// When it was promoted; null when it wasn't.
     pub async fn promoted_at(&self) -> Option<DateTime> {
         self.release.promoted_at.map(Into::into)
     }

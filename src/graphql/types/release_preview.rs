@@ -61,7 +61,7 @@ impl ReleasePreview {
     }
 }
 
-/// What a release made now would do (R34).
+/// What a release made now would do.
 #[Object]
 impl ReleasePreview {
     /// The pack.
@@ -118,7 +118,7 @@ impl ReleasePreview {
         self.window.clone().map(Into::into)
     }
 
-    /// The pending release that an immediate one would supersede (R29); null when there is none.
+    /// The pending release that an immediate one would supersede; null when there is none.
     async fn supersedes(&self, ctx: &Context<'_>) -> Option<Result<Release>> {
         let pending = self.pack.standing().pending.filter(|_| self.schedule == RequestedSchedule::Immediately)?;
         Some(Release::must(ctx, pending.release_id).await)

@@ -10,7 +10,7 @@ use crate::graphql::scalars::Date;
 pub enum ReleaseScheduleInput {
     /// At once; must be true.
     Immediately(bool),
-    /// In the window of this date, in the account's time zone (R35, R36).
+    /// In the window of this date, in the account's time zone.
     OnDate(Date),
 }
 

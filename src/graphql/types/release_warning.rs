@@ -18,14 +18,14 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::ComponentVersion;
 use crate::store::component_versions::higher_unreleased;
 
-/// What deserves a second look before a release (R34).
+/// What deserves a second look before a release.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseWarningCode {
-    /// One component alone: single processes belong in the process library (R53).
+    /// One component alone: single processes belong in the process library.
     SingleComponentPack,
     /// Processes set a shared component differently.
     ExtensibilityMismatch,
-    /// No contact in the support data (R17).
+    /// No contact in the support data.
     NoSupportContact,
     /// No group has the pack.
     NotSharedWithAnyone,
@@ -33,7 +33,7 @@ pub enum ReleaseWarningCode {
     LabelGoesBack,
 }
 
-/// What deserves a second look before a release (R34).
+/// What deserves a second look before a release.
 #[derive(SimpleObject)]
 pub struct ReleaseWarning {
     /// Which warning.
@@ -68,7 +68,7 @@ impl LabelGoesBack {
     }
 }
 
-/// A component that several processes of the pack share, with settings that differ between their manifests (R34).
+/// A component that several processes of the pack share, with settings that differ between their manifests.
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct ExtensibilityMismatch {

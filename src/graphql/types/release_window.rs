@@ -9,7 +9,7 @@ use crate::domain::window::Window;
 use crate::graphql::connection::int;
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
 
-/// The hour in which a dated release opens (R36), half-open: `startsAt` is in it, `endsAt` is not.
+/// The hour in which a dated release opens, half-open: `startsAt` is in it, `endsAt` is not.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct ReleaseWindow {
     /// The civil date.
@@ -20,7 +20,7 @@ pub struct ReleaseWindow {
     pub starts_at: DateTime,
     /// 60 minutes later, or when the local clock first reads 01:00 if that is later.
     pub ends_at: DateTime,
-    /// Whether its release started only after `endsAt`, because no server ran (R39); false for a window that is only computed.
+    /// Whether its release started only after `endsAt`, because no server ran; false for a window that is only computed.
     pub late: bool,
     /// How many seconds after `endsAt` it started; null when it isn't late.
     pub lateness_seconds: Option<i32>,

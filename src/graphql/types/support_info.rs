@@ -5,7 +5,7 @@ use async_graphql::SimpleObject;
 use crate::domain::pack;
 use crate::graphql::scalars::{Markdown, Uri};
 
-/// The publisher's support data on a pack (R17).
+/// The publisher's support data on a pack.
 #[derive(SimpleObject)]
 pub struct SupportInfo {
     /// Whom to ask: a name, an e-mail address, a number; null for nobody.

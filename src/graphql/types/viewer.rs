@@ -43,7 +43,7 @@ impl Viewer {
         self.0.token.role.into()
     }
 
-    /// What the role allows (section 2 of the rules).
+    /// What the role allows.
     async fn privileges(&self) -> Vec<Privilege> {
         self.0.token.role.privileges().iter().map(|privilege| (*privilege).into()).collect()
     }
