@@ -17,6 +17,8 @@ use std::process::Command;
 /// What the editor is built from, below `graphiql/`. A developer's `node_modules` there is none of it.
 const SOURCES: &[&str] =
     &["package.json", "package-lock.json", ".npmrc", "index.html", "vite.config.js", "tour.js", "src"];
+/// The documents that the editor and the query form offer.
+const OPERATIONS: &str = "examples/operations";
 const SKIP: &str = "PACKWRIGHT_SKIP_GRAPHIQL";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -28,6 +30,8 @@ fn main() -> Result<()> {
     }
     println!("cargo::rerun-if-env-changed={SKIP}");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    println!("cargo::rerun-if-changed={OPERATIONS}");
+    write_changed(&out.join("operations.rs"), &operations(&std::env::current_dir()?.join(OPERATIONS))?)?;
     let assets = if is_left_out() { None } else { built(&out) };
     write_changed(&out.join("graphiql.rs"), assets.as_deref().unwrap_or("&[]"))
 }
@@ -147,6 +151,20 @@ fn list(dist: &Path) -> Result<String> {
         let name = name.to_str().ok_or("a file's name is not in UTF-8")?.replace('\\', "/");
         let media_type = media_type(&name)?;
         writeln!(list, "    Asset {{ name: {name:?}, media_type: {media_type:?}, gzip: include_bytes!({path:?}) }},")?;
+    }
+    Ok(list + "]")
+}
+
+/// The documents of a folder by name, as a slice of pairs, for `src/http/graphiql.rs`.
+fn operations(folder: &Path) -> Result<String> {
+    let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut documents: Vec<_> =
+        files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "graphql")).collect();
+    documents.sort();
+    let mut list = "&[\n".to_owned();
+    for path in documents {
+        let name = path.file_stem().and_then(|name| name.to_str()).ok_or("a file's name is not in UTF-8")?;
+        writeln!(list, "    ({name:?}, include_str!({path:?})),")?;
     }
     Ok(list + "]")
 }

@@ -11,6 +11,8 @@ export interface Step {
   /** What it shows, in a sentence. */
   about: string;
   query: string;
+  /** The steps whose answers the variables are made of, by name. */
+  needs?: readonly string[];
   /** The variables, from what was answered before; what isn't known yet is undefined. */
   fill?: (answers: Answers) => Record<string, unknown>;
 }

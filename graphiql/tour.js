@@ -1,6 +1,6 @@
-// The tabs of the demo: the story of a release, from the pack's page to the night on which it opens. They serve
-// the editor and the query form alike, and their documents are those of the README's tour.
-// `name` is the operation's; `fill` makes its variables from what the others answered, by their names.
+// The tour of the demo: the story of a release, from the pack's page to the night on which it opens. The editor and
+// the query form show each step in a tab of its own, and CI goes the whole tour against a demo.
+// `name` is the operation's; `fill` makes its variables from what the operations in `needs` have answered.
 
 const nodes = (connection) => (connection?.edges ?? []).map((edge) => edge.node);
 
@@ -13,7 +13,7 @@ export const TOUR = [
     name: "Packs",
     title: "1 Packs",
     token: "demo-publisher-admin",
-    about: "The publisher's packs, each row with what is current, pending and newest.",
+    about: "The publisher's packs. One was never released, one waits for its first date, one is being tested, and three have components with newer versions.",
     query: `query Packs {
   integrationPacks(first: 20) {
     edges {
@@ -36,7 +36,7 @@ export const TOUR = [
     name: "Pack",
     title: "2 A pack",
     token: "demo-publisher-admin",
-    about: "One pack's page: its rows, each with what is current, what the next release would hold, and what is newest.",
+    about: "The page of Product data hub. Each row tells the version that accounts have, the one that a release made now would take, and the newest one.",
     query: `query Pack($id: ID!) {
   integrationPack(id: $id) {
     id
@@ -57,13 +57,14 @@ export const TOUR = [
     viewerCanRelease
   }
 }`,
+    needs: ["Packs"],
     fill: (answers) => ({ id: productDataHub(answers)?.id }),
   },
   {
     name: "Preview",
     title: "3 Preview",
     token: "demo-publisher-admin",
-    about: "What a release of Product data hub would do on the first date that can be had: tomorrow, in the publisher's zone.",
+    about: "What a release of Product data hub would change tomorrow, how many installations it would move, and what deserves a second look.",
     query: `query Preview($packId: ID!, $date: Date!) {
   releasePreview(packId: $packId, schedule: { onDate: $date }) {
     nextNumber
@@ -77,6 +78,7 @@ export const TOUR = [
     refusals { code message }
   }
 }`,
+    needs: ["Packs"],
     fill: (answers) => ({
       packId: productDataHub(answers)?.id,
       date: answers.Packs?.viewer?.account?.releaseDates?.earliest,
@@ -86,7 +88,7 @@ export const TOUR = [
     name: "Schedule",
     title: "4 Schedule",
     token: "demo-publisher-admin",
-    about: "Releases what was previewed, and nothing else, on the date that it was previewed for.",
+    about: "Schedules that release for tomorrow. The preview's token makes sure that nothing is released that the preview didn't show.",
     query: `mutation Schedule($packId: ID!, $date: Date!, $content: String) {
   releaseIntegrationPack(
     input: {
@@ -100,6 +102,7 @@ export const TOUR = [
     errors { code message field blockingRelease { id } }
   }
 }`,
+    needs: ["Packs", "Preview"],
     fill: (answers) => ({
       packId: productDataHub(answers)?.id,
       date: answers.Packs?.viewer?.account?.releaseDates?.earliest,
@@ -110,7 +113,7 @@ export const TOUR = [
     name: "Offers",
     title: "5 Offers to Acme",
     token: "demo-acme-admin",
-    about: "What Acme may apply before the date, with what it changes.",
+    about: "The account Acme sees the update, with what it changes, and may apply it before the date.",
     query: `query Offers {
   pendingUpdates(first: 20) {
     edges {
@@ -130,7 +133,7 @@ export const TOUR = [
     name: "ApplyEarly",
     title: "6 Apply early",
     token: "demo-acme-admin",
-    about: "Acme doesn't wait for the date. Doing it twice does no harm.",
+    about: "Acme doesn't wait. Run it twice: the second call changes nothing, and says so in alreadyApplied.",
     query: `mutation ApplyEarly($updateId: ID!) {
   applyPendingUpdate(input: { updateId: $updateId }) {
     update { id state how installation { name version { number } } }
@@ -138,6 +141,7 @@ export const TOUR = [
     errors { code message }
   }
 }`,
+    needs: ["Offers"],
     fill: (answers) => ({
       updateId: nodes(answers.Offers?.pendingUpdates).find((update) => update.installation.name === "Product data hub")?.id,
     }),
@@ -146,20 +150,21 @@ export const TOUR = [
     name: "Watch",
     title: "7 Watch",
     token: "demo-publisher-admin",
-    about: "Stays open: run it, go on to the next tab, and come back to see what it heard.",
+    about: "A subscription to the release's progress. Run it, go on to step 8, and come back: it hears the night while you look at other tabs.",
     query: `subscription Watch($releaseId: ID!) {
   releaseProgress(releaseId: $releaseId) {
     release { state startedAt endedAt }
     progress { total offered applied appliedEarly skipped percent }
   }
 }`,
+    needs: ["Schedule"],
     fill: (answers) => ({ releaseId: answers.Schedule?.releaseIntegrationPack?.release?.id }),
   },
   {
     name: "PastMidnight",
     title: "8 Past midnight",
     token: "demo-publisher-admin",
-    about: "Moves the demo's clock past the window's start, as if the night had come.",
+    about: "Moves the demo's clock to the end of the release window, as if the night had passed. Step 7 hears it.",
     query: `mutation PastMidnight($to: DateTime!) {
   demoAdvanceClock(input: { to: $to }) {
     now
@@ -167,13 +172,14 @@ export const TOUR = [
     errors { code message }
   }
 }`,
+    needs: ["Schedule"],
     fill: (answers) => ({ to: answers.Schedule?.releaseIntegrationPack?.release?.window?.endsAt }),
   },
   {
     name: "Installations",
     title: "9 Globex",
     token: "demo-globex-admin",
-    about: "Globex did nothing, and has the new version all the same.",
+    about: "The account Globex did nothing, and has the new version too: its update came about AUTOMATIC, where Acme's says EARLY.",
     query: `query Installations {
   installations(first: 20) {
     edges {
@@ -192,7 +198,7 @@ export const TOUR = [
     name: "LeaveBehind",
     title: "10 Leave behind",
     token: "demo-publisher-admin",
-    about: "Takes the pack back from Globex's group and releases a fix at once: Globex's installation is frozen, Acme's has it.",
+    about: "Takes the pack back from Globex's group, and releases a fix at once. Acme gets it; Globex's installation works on at its version, frozen.",
     query: `mutation LeaveBehind($packId: ID!, $groupId: ID!, $componentId: ID!) {
   unsharePack(input: { packId: $packId, groupIds: [$groupId] }) {
     frozenCount
@@ -209,6 +215,7 @@ export const TOUR = [
     errors { code message }
   }
 }`,
+    needs: ["Packs", "Pack"],
     fill: (answers) => ({
       packId: productDataHub(answers)?.id,
       groupId: manufacturing(answers)?.id,
@@ -219,20 +226,21 @@ export const TOUR = [
     name: "ShareAgain",
     title: "11 Share again",
     token: "demo-publisher-admin",
-    about: "Globex may have the pack again, and catches up with its current version.",
+    about: "Globex gets the pack back, and catches up with the current version without another release.",
     query: `mutation ShareAgain($packId: ID!, $groupId: ID!) {
   sharePack(input: { packId: $packId, groupIds: [$groupId] }) {
     integrationPack { name currentVersion { number installationCount } }
     errors { code message }
   }
 }`,
+    needs: ["Packs", "Pack"],
     fill: (answers) => ({ packId: productDataHub(answers)?.id, groupId: manufacturing(answers)?.id }),
   },
   {
     name: "Heard",
     title: "12 Event log",
     token: "demo-globex-admin",
-    about: "What Globex heard of that, after the place in the log at which it was before.",
+    about: "What Globex heard of all that: the event log after the cursor that step 9 answered.",
     query: `query Heard($after: String) {
   events(after: $after, first: 20) {
     edges {
@@ -249,13 +257,14 @@ export const TOUR = [
     pageInfo { hasNextPage endCursor }
   }
 }`,
+    needs: ["Installations"],
     fill: (answers) => ({ after: answers.Installations?.viewer?.eventCursor }),
   },
   {
     name: "Audit",
     title: "13 Audit log",
     token: "demo-publisher-admin",
-    about: "Who has done what, newest first, the scheduler included.",
+    about: "Who did what, newest first. The scheduler, which moved Globex at midnight, is one of them.",
     query: `query Audit {
   auditLog(first: 20) {
     edges {
@@ -273,9 +282,9 @@ export const TOUR = [
   },
   {
     name: "FollowUpdates",
-    title: "Follow updates",
+    title: "14 Follow updates",
     token: "demo-globex-admin",
-    about: "What an integrator of a managed account listens to.",
+    about: "The subscription of a script that runs for Globex: it hears each change of Globex's installations.",
     query: `subscription FollowUpdates($after: String) {
   installationUpdated(after: $after) {
     cursor

@@ -9,7 +9,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::TestApp;
 
-const README: &str = include_str!("../README.md");
 const TOUR: &str = include_str!("../graphiql/tour.js");
 
 struct Answer {
@@ -111,7 +110,9 @@ async fn files_come_compressed_to_those_who_take_it() {
 
 #[tokio::test]
 async fn nothing_is_served_there_unless_it_is_asked_for() {
-    for path in ["/graphiql", "/graphiql/form", "/graphiql/settings.json", "/graphiql/icon.svg"] {
+    for path in
+        ["/graphiql", "/graphiql/form", "/graphiql/settings.json", "/graphiql/operations.json", "/graphiql/icon.svg"]
+    {
         assert!(get(HttpOptions::default(), path, "identity").await.status.contains(" 404 "), "{path}");
     }
 }
@@ -127,6 +128,31 @@ async fn tokens_are_told_in_the_demo_alone() {
 }
 
 #[tokio::test]
+async fn the_page_notices_that_the_demo_has_begun_anew_by_its_world() {
+    let demo = |world: &str| HttpOptions { graphiql: true, demo_world: Some(world.into()), ..HttpOptions::default() };
+    for world in ["one", "other"] {
+        let told = get(demo(world), "/graphiql/settings.json", "identity").await;
+        assert!(told.text().contains(&format!(r#""world":"{world}""#)), "{}", told.text());
+    }
+}
+
+#[tokio::test]
+async fn a_document_is_offered_for_each_operation_that_the_server_has() {
+    let names = async |options: HttpOptions| -> Vec<String> {
+        let told = get(options, "/graphiql/operations.json", "identity").await;
+        let offered: Vec<serde_json::Value> = serde_json::from_slice(&told.body).unwrap();
+        assert!(offered.iter().all(|each| each["document"].as_str().unwrap().contains("# Sent by a ")));
+        offered.iter().map(|each| each["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = names(HttpOptions { graphiql: true, ..HttpOptions::default() }).await;
+    let demo = HttpOptions { graphiql: true, demo_world: Some("world".into()), ..HttpOptions::default() };
+    let demo = names(demo).await;
+    assert!(own.len() >= 70);
+    let more: Vec<_> = demo.iter().filter(|name| !own.contains(name)).collect();
+    assert_eq!(more, ["mutation.demoAdvanceClock", "mutation.demoReset"]);
+}
+
+#[tokio::test]
 async fn a_server_that_executes_only_trusted_documents_says_so() {
     let options = HttpOptions { graphiql: true, trusted_only: true, ..HttpOptions::default() };
     let told = get(options, "/graphiql/settings.json", "identity").await;
@@ -134,21 +160,30 @@ async fn a_server_that_executes_only_trusted_documents_says_so() {
 }
 
 #[test]
-fn the_tour_of_the_readme_is_that_of_graphiql() {
-    let tour = README.split("\n## ").find(|section| section.starts_with("A tour\n")).unwrap();
-    let documents: Vec<_> =
-        tour.split("```graphql\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
-    assert_eq!(documents.len(), 13);
-    let mut from = 0;
-    for document in documents {
-        let at = TOUR[from..].find(&format!("query: `{document}`,\n"));
-        let at = at.unwrap_or_else(|| panic!("graphiql/tour.js doesn't have this in its place:\n{document}"));
-        let token = TOUR[from..from + at].rsplit("token: \"").next().unwrap().split('"').next().unwrap();
-        let before = tour.split(document).next().unwrap();
-        assert!(
-            before.rsplit("\n**").next().unwrap().contains(token) || document.contains("demoAdvanceClock"),
-            "{document}"
-        );
-        from += at;
+fn each_step_of_the_tour_names_the_steps_that_its_variables_come_from() {
+    let steps: Vec<_> = TOUR.split("\n  {\n    name: \"").skip(1).collect();
+    let name = |step: &str| step.split('"').next().unwrap().to_owned();
+    let names: Vec<_> = steps.iter().map(|step| name(step)).collect();
+    assert_eq!(names.len(), 14);
+    let named = |text: &str, before: &str| -> Vec<String> {
+        let found = names.iter().filter(|name| text.contains(&format!("{before}{name}?.")));
+        found.cloned().collect()
+    };
+    for (index, step) in steps.iter().enumerate() {
+        assert!(step.contains(&format!("title: \"{} ", index + 1)), "{} has another number", names[index]);
+        let Some((_, fill)) = step.split_once("    fill: ") else { continue };
+        let mut used = named(fill, "answers.");
+        for (helper, operation) in [("productDataHub(", "Packs"), ("manufacturing(", "Pack")] {
+            if fill.contains(helper) && !used.iter().any(|name| name == operation) {
+                used.push(operation.into());
+            }
+        }
+        used.sort();
+        let needs =
+            step.split_once("needs: [").and_then(|(_, rest)| rest.split_once(']')).map_or("", |(needs, _)| needs);
+        let mut needs: Vec<_> = needs.split(", ").map(|need| need.trim_matches('"').to_owned()).collect();
+        needs.sort();
+        assert_eq!(needs, used, "what {} needs", names[index]);
+        assert!(needs.iter().all(|need| names[..index].contains(need)), "{} needs a later step", names[index]);
     }
 }

@@ -1,35 +1,73 @@
 // The line above the editor: who runs the tab, what it shows, what is being listened to, and the demo's clock.
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { useCallback, useEffect, useState } from "react";
-import type { Step } from "../tour.js";
-import { onAnswer, resume } from "./fetcher";
+import { TOUR, type Step } from "../tour.js";
+import { DemoClock, StartOver } from "./demo";
+import { showExamples } from "./examples";
+import { resume } from "./fetcher";
 import * as listening from "./listening";
 import * as session from "./session";
 import type { Settings } from "./settings";
 import { showSubscriptions } from "./subscriptions";
-import { post } from "./transport";
+import { TabStrip } from "./tabs";
+import { useWord } from "./world";
 
 export function Bar({ settings }: { settings: Settings }) {
   const { tabs, index } = useGraphiQL((state) => ({ tabs: state.tabs, index: state.activeTabIndex }));
   const tab = tabs[index];
-  const step = settings.tokens.length > 0 ? session.stepOf(tab?.title) : undefined;
+  const isDemo = settings.tokens.length > 0;
+  const step = isDemo && tab ? session.stepOf(session.operationOf(tab)) : undefined;
+  const word = useWord();
   useWrappedLines();
+  useLinkedStep(isDemo);
   if (!tab) return null;
   return (
     <>
-      <h1>Packwright</h1>
+      <div id="top">
+        <h1>Packwright</h1>
+        <TabStrip settings={settings} showExamples={showExamples} />
+      </div>
       <TokenChoice key={tab.id} tab={tab.id} step={step} settings={settings} />
+      <Fill key={`fill ${tab.id}`} tab={tab.id} step={step} />
+      <Listening tab={tab.id} tabs={tabs.map(({ id }) => id)} />
+      {isDemo && <DemoClock token={settings.tokens[0]?.secret ?? ""} />}
+      {isDemo && <StartOver token={settings.tokens[0]?.secret ?? ""} />}
       <p>{step?.about}</p>
+      <p id="word" role="alert">
+        {word}
+      </p>
       {settings.notice && (
         <p id="notice" role="status">
           {settings.notice}
         </p>
       )}
-      <Fill tab={tab.id} step={step} />
-      <Listening tab={tab.id} tabs={tabs.map(({ id }) => id)} />
-      {settings.tokens.length > 0 && <DemoClock token={settings.tokens[0]?.secret ?? ""} />}
     </>
   );
+}
+
+/** `/graphiql#step-4` leads to the tab of that step; to a new one when it was closed. */
+function useLinkedStep(isDemo: boolean) {
+  const { tabs, editor } = useGraphiQL((state) => ({ tabs: state.tabs, editor: state.queryEditor }));
+  const { addTab, changeTab } = useGraphiQLActions();
+  const [wanted, setWanted] = useState(location.hash);
+  useEffect(() => {
+    const changed = () => setWanted(location.hash);
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  useEffect(() => {
+    const number = /^#step-(\d+)$/.exec(wanted)?.[1];
+    const step = isDemo && number ? TOUR[Number(number) - 1] : undefined;
+    if (!step || !editor) return;
+    // Whoever goes on from there isn't led back.
+    history.replaceState(null, "", location.pathname + location.search);
+    setWanted("");
+    const at = tabs.findIndex((tab) => session.operationOf(tab) === step.name);
+    if (at >= 0) return changeTab(at);
+    addTab();
+    session.chooseToken(session.activeTab(), step.token);
+    editor.setValue(step.query);
+  }, [wanted, isDemo, editor, tabs, addTab, changeTab]);
 }
 
 /** Documents and variables are read without scrolling sideways. */
@@ -82,22 +120,39 @@ function TokenChoice({ tab, step, settings }: { tab: string; step: Step | undefi
 /** Fills the variables in from earlier answers, when the tab is come to and whenever it is asked for. */
 function Fill({ tab, step }: { tab: string; step: Step | undefined }) {
   const editor = useGraphiQL((state) => state.variableEditor);
+  const [missing, setMissing] = useState<string[]>([]);
+  const [wasAsked, setWasAsked] = useState(false);
+  // Which changes when the demo has begun anew.
+  const word = useWord();
   const fill = useCallback(() => {
     const variables = step && session.variablesOf(step);
-    if (!editor || variables === undefined) return;
+    if (!step || !editor || variables === undefined) return;
     editor.setValue(variables);
     session.rememberFilled(tab, variables);
+    setMissing(session.missing(step));
   }, [editor, tab, step]);
   useEffect(() => {
     if (editor && session.isUntouched(tab, editor.getValue())) fill();
-  }, [editor, tab, fill]);
+  }, [editor, tab, fill, word]);
   if (!step?.fill) return null;
+  const ask = () => {
+    fill();
+    setWasAsked(true);
+  };
   return (
-    <button type="button" onClick={fill} title="From what the tabs before this one have answered">
-      Fill the variables in
-    </button>
+    <>
+      <button type="button" id="fill" onClick={ask} title="From what the steps before this one have answered">
+        Fill the variables in
+      </button>
+      <span id="missing" role="status" data-asked={wasAsked || undefined}>
+        {missing.length > 0 && `First run ${list(missing)}: the variables are made of what ${missing.length > 1 ? "they answer" : "it answers"}.`}
+        {missing.length === 0 && wasAsked && "The variables are filled in."}
+      </span>
+    </>
   );
 }
+
+const list = (titles: string[]) => titles.map((title) => `“${title}”`).join(" and ");
 
 /** Keeps the subscriptions of all tabs, and says how many are open. */
 function Listening({ tab, tabs }: { tab: string; tabs: string[] }) {
@@ -127,28 +182,5 @@ function Listening({ tab, tabs }: { tab: string; tabs: string[] }) {
     <button type="button" id="listening" data-open={open} onClick={showSubscriptions}>
       {open} listening
     </button>
-  );
-}
-
-/** The server's clock: in the demo it is not that of the wall. */
-function DemoClock({ token }: { token: string }) {
-  const [now, setNow] = useState<Date>();
-  const ask = useCallback(async () => {
-    try {
-      const { data } = await post({ query: "{ serverInfo { now } }" }, token);
-      const info = data?.serverInfo as { now: string } | undefined;
-      if (info) setNow(new Date(info.now));
-    } catch {
-      // The next answer says that the server is gone.
-    }
-  }, [token]);
-  useEffect(() => {
-    onAnswer(() => void ask());
-    void ask();
-  }, [ask]);
-  return (
-    <time id="clock" title="The server's clock" dateTime={now?.toISOString()}>
-      {now && `demo clock ${now.toLocaleString()}`}
-    </time>
   );
 }

@@ -1,9 +1,11 @@
 // What the editor calls to run a document.
 import type { Fetcher, FetcherParams } from "@graphiql/toolkit";
 import { getOperationAST, parse } from "graphql";
+import { TOUR } from "../tour.js";
 import * as listening from "./listening";
 import { activeTab, remember, stepOf, tokenOf } from "./session";
 import { post, type Request } from "./transport";
+import { heeded } from "./world";
 
 /** The tab whose subscription the next run takes up again, instead of starting one. */
 let resuming: string | undefined;
@@ -33,7 +35,10 @@ export const fetcher: Fetcher = (params, options) => {
 
 async function answer(request: Request, name: string | undefined, token: string, headers: Record<string, unknown> | undefined) {
   const result = await post(request, token, headers);
-  if (name && result.data) remember(name, result.data);
+  if (name && result.data) {
+    remember(name, result.data);
+    if (name === TOUR[0]?.name) heeded();
+  }
   answered();
   return result as never;
 }

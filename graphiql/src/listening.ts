@@ -1,5 +1,6 @@
 // Subscriptions outlive the tab that is looked at: one goes on hearing while another tab moves the clock.
 import { useSyncExternalStore } from "react";
+import { remarkOn } from "./resuming";
 import { type Request, type Result, subscribe } from "./transport";
 
 export interface Heard {
@@ -18,6 +19,10 @@ export interface Subscription {
   readonly count: number;
   /** Why it has ended; `undefined` while it goes on. */
   readonly ended: string | undefined;
+  /** Why it hears nothing at the moment, though it goes on. */
+  readonly interrupted: string | undefined;
+  /** What an interruption that is over means for what was heard. */
+  readonly remark: string | undefined;
 }
 
 /** What the editor gives to be told. */
@@ -58,13 +63,17 @@ function change(id: number, changed: (subscription: Subscription) => Partial<Sub
 export function start(tab: string, name: string, request: Request, token: string): Subscription {
   const before = ofTab(tab);
   if (before) forget(before.id);
-  const started: Subscription = { id: ++last, tab, name, token, heard: [], count: 0, ended: undefined };
+  const started: Subscription = { id: ++last, tab, name, token, heard: [], count: 0, ended: undefined, interrupted: undefined, remark: undefined };
   set([started, ...subscriptions]);
   const { id } = started;
   const end = subscribe(request, token, {
     next(result) {
       change(id, ({ heard, count }) => ({ heard: [{ at: new Date(), result }, ...heard].slice(0, KEPT), count: count + 1 }));
       observers.get(id)?.next(result);
+    },
+    connected(is, why) {
+      if (is) return change(id, ({ interrupted }) => ({ interrupted: undefined, ...(interrupted && { remark: remarkOn(request) }) }));
+      change(id, () => ({ interrupted: why, remark: undefined }));
     },
     end(reason) {
       ends.delete(id);

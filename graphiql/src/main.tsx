@@ -11,13 +11,16 @@ import { createPortal } from "react-dom";
 import { createRoot } from "react-dom/client";
 import { TOUR } from "../tour.js";
 import { Bar } from "./bar";
+import { EXAMPLES } from "./examples";
 import { fetcher } from "./fetcher";
 import { setActiveTab } from "./session";
 import { load, type Settings } from "./settings";
+import { DEMO_STORAGE } from "./storage";
 import { SUBSCRIPTIONS } from "./subscriptions";
+import { enter } from "./world";
 
 const NEW = "query WhoAmI {\n  viewer {\n    role\n    account {\n      name\n    }\n  }\n}\n";
-const PLUGINS = [HISTORY_PLUGIN, SUBSCRIPTIONS];
+const PLUGINS = [HISTORY_PLUGIN, EXAMPLES, SUBSCRIPTIONS];
 
 function Page({ settings, bar }: { settings: Settings; bar: Element }) {
   const isDemo = settings.tokens.length > 0;
@@ -28,9 +31,10 @@ function Page({ settings, bar }: { settings: Settings; bar: Element }) {
       defaultQuery={NEW}
       defaultTabs={isDemo ? TOUR.map(({ query }) => ({ query })) : [{ query: NEW }]}
       defaultEditorToolsVisibility="variables"
+      schemaDescription
       showPersistHeadersSettings={false}
-      // The demo's data goes with its server, and what was written for it with the window.
-      {...(isDemo && { storage: sessionStorage })}
+      // Beside a tour of its own the demo needs no list. Elsewhere it shows what there is to ask for.
+      {...(isDemo ? { storage: DEMO_STORAGE as Storage } : { visiblePlugin: EXAMPLES })}
       onTabChange={({ tabs, activeTabIndex }) => setActiveTab(tabs[activeTabIndex]?.id ?? "")}
     >
       <GraphiQL.Logo>{null}</GraphiQL.Logo>
@@ -43,7 +47,9 @@ async function start() {
   const [bar, editor] = ["bar", "editor"].map((id) => document.getElementById(id));
   if (!bar || !editor) throw new Error("The page is not the one that this script was made for.");
   try {
-    createRoot(editor).render(<Page settings={await load()} bar={bar} />);
+    const settings = await load();
+    enter(settings);
+    createRoot(editor).render(<Page settings={settings} bar={bar} />);
   } catch (error) {
     editor.textContent = `The editor can't start. ${error instanceof Error ? error.message : ""}`;
   }

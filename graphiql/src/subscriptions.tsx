@@ -24,12 +24,13 @@ function Pane() {
   );
 }
 
-function Entry({ subscription: { id, name, ended, heard, count } }: { subscription: listening.Subscription }) {
+function Entry({ subscription }: { subscription: listening.Subscription }) {
+  const { id, name, ended, interrupted, remark, heard, count } = subscription;
   return (
     <article>
       <h3>
         {name}
-        <small>{ended === undefined ? "listens" : ended}</small>
+        <small>{ended ?? (interrupted ? "interrupted; tries again" : "listens")}</small>
         {ended === undefined ? (
           <button type="button" onClick={() => listening.stop(id)}>
             Stop
@@ -41,6 +42,7 @@ function Entry({ subscription: { id, name, ended, heard, count } }: { subscripti
         )}
       </h3>
       <p>{count === 1 ? "1 event" : `${count} events`}</p>
+      {remark && <p>{remark}</p>}
       <ol>
         {heard.map(({ at, result }, index) => (
           <li key={count - index}>

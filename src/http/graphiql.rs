@@ -21,6 +21,9 @@ const STYLE: &str = include_str!("graphiql/form.css");
 const TOUR: &str = include_str!("../../graphiql/tour.js");
 const ICON: &str = include_str!("../../graphiql/src/icon.svg");
 
+/// A document for each operation, by name: those of `examples/operations`.
+const OPERATIONS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/operations.rs"));
+
 /// What a page is good for here.
 const NOTICE: &str = "This server executes only the documents that it was started with (--trusted-documents): \
                       paste one of them as it stands. Introspection is none of them, so there is no help with fields.";
@@ -37,6 +40,7 @@ pub(super) fn routes() -> Router<Arc<Front>> {
         .route("/graphiql/form.css", get(async || own("text/css; charset=utf-8", STYLE)))
         .route("/graphiql/tour.js", get(async || own("text/javascript; charset=utf-8", TOUR)))
         .route("/graphiql/icon.svg", get(async || own("image/svg+xml", ICON)))
+        .route("/graphiql/operations.json", get(operations))
         .route("/graphiql/settings.json", get(settings));
     for asset in editor::assets() {
         let path = format!("/graphiql/{}", asset.name);
@@ -49,14 +53,25 @@ async fn page(headers: HeaderMap) -> Response {
     editor::page().map_or_else(form, |page| page.page(&headers))
 }
 
-/// What the page is told: the tokens to choose from, none outside the demo; and what is to be known about the
-/// server, if there is something.
+/// What the page is told: the tokens to choose from, none outside the demo; which of its worlds the demo is at, so
+/// that the page notices a new one; and what is to be known about the server, if there is something.
 async fn settings(State(front): State<Arc<Front>>) -> Response {
     let mut settings = json!({ "tokens": front.options.demo_tokens });
+    if let Some(world) = &front.options.demo_world {
+        settings["world"] = world.as_str().into();
+    }
     if front.options.trusted_only {
         settings["notice"] = NOTICE.into();
     }
     ([(header::CACHE_CONTROL, "no-store")], Json(settings)).into_response()
+}
+
+/// The documents that can be opened in a tab. Those for what the demo alone has are for the demo alone.
+async fn operations(State(front): State<Arc<Front>>) -> Response {
+    let is_demo = front.options.demo_world.is_some();
+    let offered = OPERATIONS.iter().filter(|(name, _)| is_demo || !name.starts_with("mutation.demo"));
+    let documents: Vec<_> = offered.map(|(name, document)| json!({ "name": name, "document": document })).collect();
+    ([(header::CACHE_CONTROL, "no-cache")], Json(documents)).into_response()
 }
 
 /// The form in the place of GraphiQL.

@@ -7,9 +7,16 @@ const PATH = new URL("../graphql", import.meta.url);
 const $ = (id) => document.getElementById(id);
 const START = { name: "own", title: "New", about: "", query: "{\n  __typename\n}\n", variables: "{}", token: "" };
 
+/** How long to wait before connecting again, in milliseconds. */
+const PAUSE = 1_000;
+const GONE = `The server at ${location.host} can't be reached. Is it still running? Start it again, then run this again.`;
+const BEGUN_ANEW = "The demo has begun anew: its server was restarted, or somebody pressed Start over. Run the tour from step 1.";
+
 const tabs = [];
-const answers = {};
+let answers = {};
 let demoTokens = [];
+/** Which world of the demo the page is about. */
+let world;
 let active;
 
 function addTab(plan) {
@@ -21,8 +28,23 @@ function addTab(plan) {
 /** What a tab's variables are, from what earlier tabs answered; what is not known yet says so. */
 function filled(tab) {
   if (!tab.fill) return tab.variables || "{}";
-  const values = Object.entries(tab.fill(answers)).map(([name, value]) => [name, value ?? `run the tabs before this one`]);
+  const values = Object.entries(tab.fill(answers)).map(([name, value]) => [name, value ?? "not known yet"]);
   return JSON.stringify(Object.fromEntries(values), null, 2);
+}
+
+/** What has to be run before a tab's variables are known. */
+function missing(tab) {
+  if (!tab.fill || Object.values(tab.fill(answers)).every((value) => value != null)) return "";
+  const needed = TOUR.filter(({ name }) => tab.needs.includes(name));
+  const open = needed.filter(({ name }) => !answers[name]);
+  const titles = (open.length ? open : needed).map(({ title }) => `“${title}”`).join(" and ");
+  return `First run ${titles}: the variables are made of what is answered there.`;
+}
+
+/** Says something about the server; nothing takes it away. */
+function tell(word) {
+  $("word").textContent = word;
+  $("word").hidden = !word;
 }
 
 function show(tab) {
@@ -33,6 +55,7 @@ function show(tab) {
   $("token").value = tab.token;
   $("tokens").value = demoTokens.some((known) => known.secret === tab.token) ? tab.token : "";
   $("about").textContent = tab.about;
+  $("missing").textContent = missing(tab);
   $("fill").hidden = !tab.fill;
   paintTabs();
   paintAnswer();
@@ -112,9 +135,11 @@ async function run() {
     const response = await fetch(PATH, { method: "POST", headers, body: JSON.stringify(request) });
     const answer = await response.json();
     if (answer.data) answers[tab.name] = answer.data;
+    tell("");
     say(tab, `${response.status}, ${Math.round(performance.now() - began)} ms`, answer);
-  } catch (error) {
-    say(tab, "failed", `The server doesn't answer: ${error.message}`);
+  } catch {
+    tell(GONE);
+    return say(tab, "failed", GONE);
   }
   tellTime();
 }
@@ -130,11 +155,13 @@ function subscribe(tab, request) {
   socket.addEventListener("message", ({ data }) => {
     const message = JSON.parse(data);
     if (message.type === "connection_ack") {
+      tab.told = false;
       send({ type: "subscribe", id: "1", payload: request });
       say(tab, "listening");
     } else if (message.type === "ping") {
       send({ type: "pong" });
     } else if (message.type === "next") {
+      tab.cursor = Object.values(message.payload.data ?? {})[0]?.cursor ?? tab.cursor;
       say(tab, "listening", message.payload);
     } else if (message.type === "error") {
       say(tab, "ended", { errors: message.payload });
@@ -146,9 +173,27 @@ function subscribe(tab, request) {
   });
   socket.addEventListener("close", ({ code, reason }) => {
     if (tab.socket !== socket) return;
-    tab.socket = null;
-    say(tab, "closed", `Closed: ${code} ${reason}`);
+    if (code >= 4400 && code < 4500) {
+      tab.socket = null;
+      return say(tab, "closed", `Closed: ${code} ${reason}`);
+    }
+    say(tab, "interrupted; tries again");
+    setTimeout(() => tab.socket === socket && again(tab, request), PAUSE);
   });
+}
+
+/** Goes on after the last event that was heard, if the document has a variable for it. */
+async function again(tab, request) {
+  const known = world;
+  await tellTime();
+  if (known !== world) {
+    tab.socket = null;
+    return say(tab, "ended", BEGUN_ANEW);
+  }
+  const goesOn = tab.cursor && /\$after\b/.test(request.query);
+  if (!tab.told) say(tab, "", goesOn ? "Interrupted; goes on after the last event." : "Interrupted; what happens meanwhile may be missing.");
+  tab.told = true;
+  subscribe(tab, goesOn ? { ...request, variables: { ...request.variables, after: tab.cursor } } : request);
 }
 
 function stop(tab) {
@@ -160,17 +205,46 @@ function stop(tab) {
   paintTabs();
 }
 
-/** The server's clock: in the demo it is not that of the wall. */
+/** The server's clock, which in the demo is not that of the wall, and whether its world is still the one known. */
 async function tellTime() {
   if (!demoTokens.length) return;
   const headers = { "content-type": "application/json", authorization: `Bearer ${demoTokens[0].secret}` };
   try {
+    const settings = await (await fetch(new URL("./settings.json", import.meta.url))).json();
+    if (settings.world !== world) {
+      world = settings.world;
+      answers = {};
+      tell(BEGUN_ANEW);
+      $("missing").textContent = missing(active);
+    }
     const response = await fetch(PATH, { method: "POST", headers, body: '{"query":"{ serverInfo { now } }"}' });
     const now = (await response.json()).data?.serverInfo?.now;
     if (now) $("clock").textContent = `demo clock ${new Date(now).toLocaleString()}`;
   } catch {
     // The next answer says that the server is gone.
   }
+}
+
+async function startOver() {
+  if (!confirm("Begin the demo anew? What was done in it goes, and so do this page's tabs.")) return;
+  const headers = { "content-type": "application/json", authorization: `Bearer ${demoTokens[0].secret}` };
+  try {
+    const response = await fetch(PATH, { method: "POST", headers, body: '{"query":"mutation { demoReset { now } }"}' });
+    if ((await response.json()).data?.demoReset) location.reload();
+  } catch {
+    tell(GONE);
+  }
+}
+
+/** Offers a document for each operation, each to be opened in a tab. */
+async function offerExamples() {
+  const examples = await (await fetch(new URL("./operations.json", import.meta.url))).json();
+  $("examples").append(...examples.map(({ name }) => new Option(name, name)));
+  $("examples").addEventListener("change", ({ target }) => {
+    const { document } = examples.find(({ name }) => name === target.value) ?? {};
+    target.value = "";
+    if (document) show(addTab({ ...START, title: /(?:query|mutation|subscription) (\w+)/.exec(document)[1], query: document, token: active.token }));
+  });
 }
 
 function chooseFrom(tokens) {
@@ -184,6 +258,7 @@ async function start() {
   try {
     const settings = await (await fetch(new URL("./settings.json", import.meta.url))).json();
     demoTokens = settings.tokens;
+    world = settings.world;
     $("notice").textContent = settings.notice ?? "";
     $("notice").hidden = !settings.notice;
   } catch {
@@ -214,7 +289,11 @@ async function start() {
   $("fill").addEventListener("click", () => {
     active.touched = false;
     show(active);
+    say(active, missing(active) || "The variables are filled in.");
   });
+  $("start-over").hidden = demoTokens.length === 0;
+  $("start-over").addEventListener("click", startOver);
+  offerExamples().catch(() => tell(GONE));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();

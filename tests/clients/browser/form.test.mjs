@@ -21,7 +21,7 @@ test("a query runs, and a subscription hears what another tab's mutation does", 
     await run(page);
     await answers(page, /"Product data hub"/);
     await picture("form");
-    await tab(page, "Follow updates");
+    await tab(page, "14 Follow updates");
     await run(page);
     await page.getByText("listening").waitFor();
     await tab(page, "8 Past midnight");
@@ -30,7 +30,7 @@ test("a query runs, and a subscription hears what another tab's mutation does", 
     await page.locator("#variables").fill(JSON.stringify({ to: inTenDays }));
     await run(page);
     await answers(page, /"releases"/);
-    await tab(page, "Follow updates");
+    await tab(page, "14 Follow updates");
     await answers(page, /"packName"/);
   }));
 
@@ -40,4 +40,21 @@ test("it is readable in the dark, on a small window", () =>
     await answers(page, /"Product data hub"/);
     await picture("form-phone-dark");
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, "nothing is cut off at the side");
+  }));
+
+test("it says what has to be run before, offers a document for each operation, and begins the demo anew", () =>
+  within(`${demo.url}/graphiql/form`, {}, async ({ page }) => {
+    await page.locator("#run:enabled").waitFor();
+    await tab(page, "4 Schedule");
+    await page.locator("#missing").getByText("First run “1 Packs” and “3 Preview”").waitFor();
+    assert.ok((await page.locator("#examples option").count()) > 70);
+    await page.locator("#examples").selectOption("query.serverInfo");
+    assert.equal(await page.locator("#token").inputValue(), PUBLISHER);
+    await run(page);
+    await answers(page, /databaseKind/);
+    page.on("dialog", (dialog) => dialog.accept());
+    await page.locator("#start-over").click();
+    await page.getByRole("tab", { name: "1 Packs", selected: true }).waitFor();
+    const { serverInfo } = await ask(demo, PUBLISHER, "{ serverInfo { now } }");
+    assert.ok(Math.abs(Date.parse(serverInfo.now) - Date.now()) < 3600 * 1000, "the clock is that of the start");
   }));

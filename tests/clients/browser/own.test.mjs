@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { mounted, within } from "../lib/browser.mjs";
 import { PROGRAM, start } from "../lib/demo.mjs";
+import { text } from "../lib/editor.mjs";
 
 let folder, server, token;
 before(async () => {
@@ -37,4 +38,25 @@ test("a token is typed in, and kept out of the storage that stays", () =>
     const kept = JSON.stringify(await context.storageState());
     assert.ok(kept.includes("graphiql:"), "the documents stay");
     assert.ok(!kept.includes(token), "the token doesn't");
+  }));
+
+test("a document for each operation is offered, and opens in a tab", () =>
+  within(`${server.url}/graphiql`, {}, async ({ page, picture }) => {
+    await mounted(page);
+    const pane = page.getByRole("region", { name: "Examples" });
+    await pane.getByText(/^7\d documents, one for each operation/).waitFor();
+    assert.ok((await pane.getByRole("listitem").count()) >= 70);
+    assert.equal(await pane.getByRole("button", { name: /^demo/ }).count(), 0, "what the demo alone has isn't offered");
+    await page.getByLabel("Bearer token").fill(token);
+    await pane.getByLabel("Search the examples").fill("group share");
+    await pane.getByRole("button", { name: "createAccountGroup", exact: true }).click();
+    assert.equal(await page.getByRole("tab").count(), 2);
+    await page.getByRole("tab", { name: "NewGroup", selected: true }).waitFor();
+    assert.equal(await page.getByLabel("Bearer token").inputValue(), token, "with the token of the tab before");
+    assert.match(await text(page, ".graphiql-editor-tool"), /"name": "String!"/);
+    await pane.getByLabel("Search the examples").fill("");
+    await pane.getByRole("button", { name: "serverInfo", exact: true }).click();
+    await page.locator(".graphiql-execute-button").click();
+    await page.locator(".result-window .view-lines").getByText("databaseKind").waitFor();
+    await picture("examples");
   }));

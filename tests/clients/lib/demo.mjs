@@ -20,9 +20,9 @@ export const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 export const PROGRAM = process.env.PACKWRIGHT_PROGRAM ?? `${TARGET}/debug/packwright`;
 const START_WITHIN = 60_000;
 
-/** Starts a server; `more` are options beside `serve`. */
-export async function start(more = ["--demo"], environment = {}) {
-  const child = spawn(PROGRAM, ["serve", "--listen", "127.0.0.1:0", ...more], {
+/** Starts a server, on a free port unless one is given; `more` are options beside `serve`. */
+export async function start(more = ["--demo"], environment = {}, port = 0) {
+  const child = spawn(PROGRAM, ["serve", "--listen", `127.0.0.1:${port}`, ...more], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...environment },
   });

@@ -1,0 +1,33 @@
+// What the tests do with the editor.
+import assert from "node:assert/strict";
+
+/** The tabs of the tour. */
+export const STEPS = [
+  "1 Packs", "2 A pack", "3 Preview", "4 Schedule", "5 Offers to Acme", "6 Apply early", "7 Watch", "8 Past midnight",
+  "9 Globex", "10 Leave behind", "11 Share again", "12 Event log", "13 Audit log", "14 Follow updates",
+];
+
+/** The tab of a step by its number, or any tab by its title. */
+export const tab = (page, step) => page.getByRole("tab", { name: typeof step === "number" ? STEPS[step - 1] : step, exact: true });
+export const run = (page) => page.locator(".graphiql-execute-button").click();
+
+/** The text of an editor, without the line breaks that it adds to show it. */
+export const text = async (page, where) => (await page.locator(`${where} .view-line`).allTextContents()).join("").replace(/\u00a0/g, " ");
+
+/** Waits until the answer shows what is wanted. */
+export async function answers(page, wanted) {
+  await assert.doesNotReject(
+    page.waitForFunction(
+      (wanted) => {
+        const lines = [...document.querySelectorAll(".result-window .view-line")].map((line) => line.textContent);
+        return new RegExp(wanted).test(lines.join("").replace(/\u00a0/g, " "));
+      },
+      wanted,
+      { timeout: 20_000 },
+    ),
+    `the answer doesn't show ${wanted}`,
+  ).catch(async (error) => {
+    error.message += `, but ${await text(page, ".result-window")}`;
+    throw error;
+  });
+}
