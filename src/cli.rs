@@ -23,9 +23,11 @@ use crate::store::{Db, DbOptions};
 use crate::zones::TimeZones;
 use crate::{graphql, telemetry};
 
-/// A GraphQL API server for developing, releasing and installing integration packs.
+/// A GraphQL API server that keeps the record of integration packs: which versions of which components a pack holds,
+/// and which account has which version of it, from when on.
 ///
-/// Without a command it serves; `packwright --listen …` is `packwright serve --listen …`.
+/// Without a command the program serves: `packwright --listen …` does the same as `packwright serve --listen …`.
+/// `packwright serve --demo` is the quickest look at it.
 #[derive(Parser, Debug)]
 #[command(name = "packwright", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -37,26 +39,26 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Serve the API; the default
+    /// Serve the API. The program does this when no command is given
     Serve(Box<ServeArgs>),
-    /// Print the schema in GraphQL's own language
+    /// Print the GraphQL schema (SDL) to standard output
     Schema,
-    /// The database's schema
+    /// Create or update the tables of the database, or list what is missing
     Migrate {
         #[command(subcommand)]
         command: MigrateCommand,
     },
-    /// Accounts, beside the server
+    /// Create, list, suspend and reactivate accounts. Works on the database, with or without a running server
     Account {
         #[command(subcommand)]
         command: accounts::AccountCommand,
     },
-    /// API tokens, beside the server
+    /// Create, list, replace and revoke API tokens. Works on the database, with or without a running server
     Token {
         #[command(subcommand)]
         command: accounts::TokenCommand,
     },
-    /// The time zone data, beside the server
+    /// Show which time zone data is used, or apply newer data to releases that are scheduled
     TimeZones {
         #[command(subcommand)]
         command: time_zones::TimeZonesCommand,
@@ -66,17 +68,17 @@ enum Command {
         #[command(subcommand)]
         command: tasks::TaskCommand,
     },
-    /// Fill an empty database with a large world, for load tests alone
+    /// Fill an empty database with a large invented world, for load tests
     Seed(Box<seed::SeedArgs>),
-    /// Print the resolved settings of `serve`, secrets blanked
+    /// Check the settings of `serve`, and print each with its value. Secrets are left out; nothing is started
     CheckConfig(Box<ServeArgs>),
 }
 
 #[derive(Subcommand, Debug)]
 enum MigrateCommand {
-    /// Run the migrations that the database lacks
+    /// Create the tables, or bring them to the version of this program
     Up(Common),
-    /// List the migrations and whether the database has them
+    /// List the migrations, and say of each whether the database has it. Changes nothing
     Status(Common),
 }
 

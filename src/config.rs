@@ -25,8 +25,9 @@ pub use transport::TransportArgs;
 /// Which time zone data.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ZoneArgs {
-    /// A directory of time zone data in TZif files, with its version in a file +VERSION, version or tzdata.zi.
-    /// The operating system's when it is not given. The built-in data is used where it is newer
+    /// A directory with time zone data in TZif files, and its version in a file named +VERSION, version or tzdata.zi.
+    /// Without this option the data of the operating system is used. If the data in this program is newer, it is used
+    /// in any case
     #[arg(long, value_name = "DIR", env = "PACKWRIGHT_TIME_ZONE_DATA")]
     pub time_zone_data: Option<PathBuf>,
 }
@@ -48,39 +49,45 @@ const DEMO_DAYS_AHEAD: u16 = 14;
 /// The settings of `serve`.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// Where to listen: an address and a port; port 0 takes a free one
+    /// The IP address and port to listen on. Port 0 takes any free port; the program prints which one
     #[arg(long, value_name = "ADDRESS:PORT", env = "PACKWRIGHT_LISTEN", default_value = "127.0.0.1:8080", value_parser = hosts::listener)]
     pub listen: SocketAddr,
 
-    /// A host name by which clients reach the server, with or without a port; may be repeated, in the
-    /// variable separated by commas. Needed for any listener but loopback
+    /// A host name that clients use for this server, with or without a port, such as packs.example.com. Requests for
+    /// other host names are refused. Needed unless the server listens on this computer alone. May be given several
+    /// times; the variable takes a list with commas
     #[arg(long, value_name = "HOST", env = "PACKWRIGHT_PUBLIC_HOST", value_delimiter = ',', value_parser = hosts::public_host)]
     pub public_host: Vec<String>,
 
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Leave the database as it is; a server whose database lacks a migration then refuses to start
+    /// Don't change the tables of the database at the start. If they are older than this program, the server doesn't
+    /// start
     #[arg(long, env = "PACKWRIGHT_NO_MIGRATE", value_parser = BoolishValueParser::new())]
     pub no_migrate: bool,
 
-    /// A throw-away database with a realistic world, fixed tokens and a clock that can be moved; loopback only
+    /// Serve an invented world from a temporary database: two months of a publisher and two of its customers, with
+    /// tokens that everybody knows and a clock that can be moved. All of it is thrown away at the end. Listens on this
+    /// computer alone
     #[arg(long, env = "PACKWRIGHT_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
-    /// Serve GraphiQL at /graphiql; the demo always does
+    /// Serve GraphiQL, an editor for GraphQL in the browser, at /graphiql. The demo always does
     #[arg(long, env = "PACKWRIGHT_GRAPHIQL", value_parser = BoolishValueParser::new())]
     pub graphiql: bool,
 
-    /// How many days ahead a release's date may be
+    /// How many days ahead the date of a release may be
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
     pub release_days_ahead: u16,
 
-    /// How many days an event is kept in the log; a cursor that is older gets CURSOR_EXPIRED
+    /// After how many days an event is removed from the event log. A client that asks for events after an older place
+    /// gets the error CURSOR_EXPIRED, and reads the state anew
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_EVENTS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_events: u16,
 
-    /// How many installations one batch of a rollout comes to
+    /// How many installations a release moves in one transaction. More are quicker overall; fewer keep other writes
+    /// waiting for a shorter time
     #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub batch_size: u64,
 

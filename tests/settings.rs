@@ -22,7 +22,11 @@ fn every_setting_is_explained_has_a_variable_and_is_printed() {
     let printed = parse(&[]).unwrap().describe();
     for argument in command().get_arguments().filter(|argument| argument.get_id() != "help") {
         let name = argument.get_long().expect("a long name");
-        assert!(argument.get_help().is_some(), "--{name} is not explained");
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        assert!(!help.is_empty(), "--{name} is not explained");
+        let is_rule = |word: &str| word.strip_prefix('R').is_some_and(|n| n.parse::<u8>().is_ok());
+        let mut words = help.split(|c: char| !c.is_ascii_alphanumeric());
+        assert!(!words.any(is_rule), "--{name} names a rule by its number, which leads an operator nowhere: {help}");
         let variable = format!("PACKWRIGHT_{}", name.replace('-', "_").to_uppercase());
         assert_eq!(argument.get_env().and_then(|env| env.to_str()), Some(variable.as_str()), "--{name}");
         assert!(printed.lines().any(|line| line.starts_with(&format!("{name} ="))), "{name} is not printed");

@@ -14,58 +14,61 @@ use super::{Common, Trouble, beside_the_server, failed, print, remark};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AccountCommand {
-    /// Make a publisher
+    /// Create a publisher account, and print its id. Publishers create their managed accounts themselves, over the API
     Create {
-        /// Its name
+        /// The name of the publisher
         name: String,
-        /// The IANA time zone of its dated releases, such as Europe/Berlin; can be set later
+        /// The time zone of the publisher, such as Europe/Berlin. Releases on a date start at midnight there. It can be
+        /// set later over the API
         #[arg(long, value_name = "ZONE", env = "PACKWRIGHT_TIME_ZONE")]
         time_zone: Option<String>,
         #[command(flatten)]
         common: Common,
     },
-    /// List the publishers and the accounts that they manage
+    /// List the publishers, and the accounts that each of them manages
     List(Common),
-    /// Suspend an account: its tokens are refused, its updates skipped
+    /// Suspend an account. Its tokens are refused, and releases skip its installations until it is reactivated
     Suspend(One),
-    /// Make a suspended account active again
+    /// Reactivate a suspended account. Its installations catch up with the current versions
     Reactivate(One),
 }
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TokenCommand {
-    /// Make an API token; its secret is printed this once
+    /// Create an API token for an account, and print its secret. The secret can't be shown again
     Create {
         #[command(flatten)]
         account: One,
-        /// What it is for
+        /// A name by which you recognise the token later
         #[arg(long, env = "PACKWRIGHT_TOKEN_NAME", default_value = "command line")]
         name: String,
-        /// What it may do
+        /// What the token may do. An administrator may do everything; support may only read
         #[arg(long, value_enum, env = "PACKWRIGHT_TOKEN_ROLE", default_value = "administrator")]
         role: RoleName,
-        /// When it ends, such as 2027-01-31T00:00:00Z; never when it is not given
+        /// When the token ends, such as 2027-01-31T00:00:00Z. Without this option it doesn't end
         #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_EXPIRES_AT", value_parser = super::instant)]
         expires_at: Option<Instant>,
     },
-    /// List the tokens of an account
+    /// List the tokens of an account, without their secrets
     List(One),
-    /// Make a token in the place of another, with its name and role; the new secret is printed this once
+    /// Replace a token by a new one with the same name and role, and print the new secret. The secret can't be shown
+    /// again
     Rotate {
         /// The id of the former token, as `token list` or the API shows it
         #[arg(value_parser = token_id)]
         token: TokenId,
         #[command(flatten)]
         account: One,
-        /// How many hours the former token still works, so that the new one can be handed out; with 0 it is
+        /// How many hours the former token still works, so that there is time to hand out the new one. With 0 it is
         /// revoked at once
         #[arg(long, value_name = "HOURS", env = "PACKWRIGHT_TOKEN_OVERLAP", default_value_t = 24, value_parser = clap::value_parser!(u16).range(..=8760))]
         overlap: u16,
-        /// When the new token ends; when the former one would have if it is not given
+        /// When the new token ends, such as 2027-01-31T00:00:00Z. Without this option it ends when the former token
+        /// would have ended
         #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_TOKEN_ROTATED_EXPIRES_AT", value_parser = super::instant)]
         expires_at: Option<Instant>,
     },
-    /// Revoke a token: at once, and its open subscriptions end
+    /// Revoke a token at once. Subscriptions that are open with it end
     Revoke {
         /// Its id, as `token list` or the API shows it
         #[arg(value_parser = token_id)]
@@ -78,7 +81,7 @@ pub(super) enum TokenCommand {
 /// One account.
 #[derive(Args, Debug)]
 pub(super) struct One {
-    /// The account: its id, as `account list` or the API shows it, or its name where only one bears it
+    /// The account: its id, as `account list` or the API shows it, or its name if no other account has the same name
     #[arg(long, value_name = "ACCOUNT", env = "PACKWRIGHT_ACCOUNT")]
     account: String,
     #[command(flatten)]

@@ -25,32 +25,32 @@ use super::{Common, Trouble, print};
 /// How large a world, and which one.
 #[derive(Args, Debug)]
 pub(super) struct SeedArgs {
-    /// How many packs
+    /// How many packs to make
     #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_PACKS", default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
     packs: u32,
 
-    /// How many installations, over all packs
+    /// How many installations to make, over all packs
     #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_INSTALLATIONS", default_value_t = 20_000, value_parser = value_parser!(u32).range(0..=20_000_000))]
     installations: u32,
 
-    /// How many managed accounts; one for twenty installations when it is not given, but at least ten
+    /// How many managed accounts to make. Without this option one for every twenty installations, and at least ten
     #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_ACCOUNTS", value_parser = value_parser!(u32).range(1..=1_000_000))]
     accounts: Option<u32>,
 
-    /// How many account groups beside All Accounts
+    /// How many account groups to make, beside the group All Accounts
     #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_GROUPS", default_value_t = 40, value_parser = value_parser!(u32).range(0..=1_000))]
     groups: u32,
 
-    /// How many components; four for each pack when it is not given, but at least forty
+    /// How many components to make. Without this option four for every pack, and at least forty
     #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_COMPONENTS", value_parser = value_parser!(u32).range(1..=400_000))]
     components: Option<u32>,
 
-    /// Which world: the same number, options and instant make the same one, ids included
+    /// Which world to make. The same number with the same options and the same --at makes the same world, ids included
     #[arg(long, value_name = "NUMBER", env = "PACKWRIGHT_SEED", default_value_t = 1)]
     seed: u64,
 
-    /// The present of the world, such as 2027-01-31T00:00:00Z: pending releases open in the days after it.
-    /// The beginning of today, UTC, when it is not given
+    /// The instant at which the world ends, such as 2027-01-31T00:00:00Z; pending releases start in the days after it.
+    /// Without this option the beginning of today, in UTC
     #[arg(long, value_name = "INSTANT", env = "PACKWRIGHT_SEED_AT", value_parser = super::instant)]
     at: Option<Instant>,
 

@@ -10,11 +10,11 @@ use crate::config::ZoneArgs;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TimeZonesCommand {
-    /// Print the versions of the data at hand and where they lie. The first one is used; a zone that it doesn't
-    /// have is taken from the next
+    /// Print the versions of the time zone data, and where each was found. The first one is used; a zone that it
+    /// doesn't have comes from the next
     Show(ZoneArgs),
-    /// Compute the windows of pending releases anew with this data. Servers that run do so with theirs at start,
-    /// once an hour, and when they get the signal SIGUSR1
+    /// Compute the windows of scheduled releases anew with this data. A running server does that by itself, at its
+    /// start, once an hour, and when it gets the signal SIGUSR1
     Reload(Common),
 }
 

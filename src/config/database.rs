@@ -13,14 +13,15 @@ const COMMON_VARIABLE: &str = "DATABASE_URL";
 /// Which database.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DatabaseArgs {
-    /// `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`, percent-encoded; also DATABASE_URL. A
-    /// file that isn't there is made, unless `?mode=rw` follows. An SQLite file packwright.db in the working
-    /// directory when it is not given
+    /// The address of the database: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. Characters that have a
+    /// meaning in an address are percent-encoded, in the password too. The variable DATABASE_URL works as well. Without
+    /// either, the SQLite file packwright.db in the working directory is used. A file that isn't there is created,
+    /// unless `?mode=rw` stands at the end of the address
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// The most connections to the database at a time. In PostgreSQL two of five write and the others read, in
-    /// SQLite one writes
+    /// How many connections to the database may be open at a time. In PostgreSQL two of five are for writing and the
+    /// others for reading; in SQLite one is for writing
     #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
 }

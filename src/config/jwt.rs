@@ -9,21 +9,21 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "JWTs of an identity provider")]
 pub struct JwtArgs {
-    /// Take JWTs, too, that are signed with a key of this set: an https address, or a file. The issuer is
-    /// trusted with every account. None are taken when it is not given
+    /// Accept JWTs of an identity provider beside API tokens, if they are signed with a key of this key set (JWKS): an
+    /// https address, or a file. The provider can then act for every account. Without this option no JWT is accepted
     #[arg(long, value_name = "URL|FILE", env = "PACKWRIGHT_JWKS", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub jwks: Option<String>,
 
-    /// What the claim `iss` of a JWT must be
+    /// The issuer that a JWT must name in its claim `iss`
     #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_ISSUER", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_issuer: Option<String>,
 
-    /// What the claim `aud` of a JWT must be, or hold
+    /// The audience that a JWT must name in its claim `aud`
     #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_audience: Option<String>,
 
-    /// The types (`typ`) of a JWT that are taken, whatever the case: those of access tokens. `none` takes one
-    /// that has no type; may be repeated, in the variable separated by commas
+    /// A type that a JWT may name in its header `typ`, in any case: the types of access tokens. `none` accepts a JWT
+    /// without a type. May be given several times; the variable takes a list with commas
     #[arg(
         long,
         value_name = "TYPE",
@@ -34,7 +34,7 @@ pub struct JwtArgs {
     )]
     pub jwt_types: Vec<String>,
 
-    /// The algorithms that a JWT may be signed by; may be repeated, in the variable separated by commas
+    /// An algorithm by which a JWT may be signed. May be given several times; the variable takes a list with commas
     #[arg(
         long,
         value_enum,
@@ -45,21 +45,21 @@ pub struct JwtArgs {
     )]
     pub jwt_algorithms: Vec<JwtAlgorithm>,
 
-    /// The claim of a JWT that holds the account's id, as `packwright account list` or the API shows it
+    /// The claim of a JWT that says which account it is for: an id as `packwright account list` or the API shows it
     #[arg(long, value_name = "NAME", env = "PACKWRIGHT_JWT_ACCOUNT_CLAIM", default_value = "packwright_account", value_parser = account_claim)]
     pub jwt_account_claim: String,
 
-    /// The claim of a JWT that holds its role: ADMINISTRATOR, STANDARD_USER, PRODUCTION_SUPPORT or SUPPORT,
-    /// as a text or as a list of one
+    /// The claim of a JWT that says which role it has: ADMINISTRATOR, STANDARD_USER, PRODUCTION_SUPPORT or SUPPORT, as
+    /// a text or as a list of one text
     #[arg(long, value_name = "NAME", env = "PACKWRIGHT_JWT_ROLE_CLAIM", default_value = "packwright_role", value_parser = role_claim)]
     pub jwt_role_claim: String,
 
-    /// How many seconds the clock of a JWT's issuer may be from the server's
+    /// By how many seconds the provider's clock may differ from this server's
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWT_LEEWAY", default_value_t = 30, value_parser = clap::value_parser!(u16).range(..=300))]
     pub jwt_leeway: u16,
 
-    /// After how many seconds the keys are read again; an unknown key is looked for at once, at most every
-    /// 30 seconds. When they can't be read the former ones stay
+    /// Every how many seconds the key set is read again. A JWT with an unknown key makes the server look at once, at
+    /// most every 30 seconds. If the key set can't be read, the keys that were read last stay in use
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWKS_REFRESH", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=86_400))]
     pub jwks_refresh: u32,
 }

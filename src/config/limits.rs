@@ -12,54 +12,54 @@ use super::transport::seconds;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits of requests")]
 pub struct LimitArgs {
-    /// The most tokens of a document: its names, values and punctuators
+    /// How many tokens a GraphQL document may have. Names, values and punctuation marks are tokens
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_TOKENS", default_value_t = 2_000, value_parser = value_parser!(u32).range(100..=1_000_000))]
     pub max_tokens: u32,
 
-    /// How deep selections, values and types of a document may be nested, however they stand within each other
+    /// How many levels of braces, brackets and parentheses may be open within each other in a document
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_NESTING", default_value_t = 64, value_parser = value_parser!(u16).range(5..=256))]
     pub max_nesting: u16,
 
-    /// The most fields and fragments of an operation, each fragment counted wherever it is spread
+    /// How many fields and fragments an operation may select. A fragment counts each time that it is used
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_SELECTIONS", default_value_t = 5_000, value_parser = value_parser!(u64).range(50..=1_000_000))]
     pub max_selections: u64,
 
-    /// How many fields may stand within each other; the introspection query of the usual tools needs 15
+    /// How many levels of fields an operation may have. The introspection query of the usual tools has 15
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_DEPTH", default_value_t = 15, value_parser = value_parser!(u64).range(5..=256))]
     pub max_depth: u64,
 
-    /// The most that an operation may cost. A field costs 1, on a connection's node 2; a connection
-    /// multiplies what is under it by its page, another list by 20; a search, a total and long texts cost more
+    /// How much one operation may cost. A field costs 1, and 2 in an item of a page; whatever stands in a page is
+    /// multiplied by the size of the page, and in any other list by 20. Searches, totals and long texts cost more
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = value_parser!(u64).range(100..))]
     pub max_cost: u64,
 
-    /// The most mutations of one operation
+    /// How many mutations one operation may call
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ROOT_MUTATIONS", default_value_t = 10, value_parser = value_parser!(u64).range(1..=1_000))]
     pub max_root_mutations: u64,
 
-    /// The most aliases of one selection
+    /// How many fields of one selection may have an alias
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ALIASES", default_value_t = 50, value_parser = value_parser!(u64).range(0..=10_000))]
     pub max_aliases: u64,
 
-    /// How many seconds a query or a mutation may take; then it is answered TIMEOUT, and what it has not
-    /// committed is undone
+    /// How many seconds a query or a mutation may take. After that it is answered with the error TIMEOUT, and what it
+    /// hasn't committed is undone
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_EXECUTION_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub execution_timeout: Duration,
 
-    /// How many seconds a statement in the database may take, whoever asks for it
+    /// How many seconds one SQL statement may take, whoever asks for it
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_STATEMENT_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub statement_timeout: Duration,
 
-    /// The most errors of an answer; of how many more there were `extensions.errorsLeftOut` tells
+    /// How many errors an answer lists. `extensions.errorsLeftOut` says how many more there were
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ERRORS", default_value_t = 20, value_parser = value_parser!(u8).range(1..=100))]
     pub max_errors: u8,
 
-    /// The most characters of an error's message
+    /// How many characters the message of an error may have. Longer ones are cut
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_MESSAGE", default_value_t = 300, value_parser = value_parser!(u16).range(100..=1_000))]
     pub max_message: u16,
 
-    /// What the requests of one token may cost in a minute, each at least 10; one that would cost more is
-    /// answered 429. 0 for no limit; the demo has none
+    /// How much the requests of one token may cost in a minute; a request costs at least 10. A request beyond that is
+    /// answered with status 429. 0 means no limit; the demo has none
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = rate)]
     pub rate_limit: u64,
 
@@ -82,18 +82,18 @@ pub struct LimitArgs {
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_SLOW_REQUEST", default_value = "1", value_parser = seconds)]
     pub slow_request: Duration,
 
-    /// A JSON file with the only documents that are executed, by their ids: as graphql-codegen and Relay write
-    /// it, or Apollo's manifest. A request then names its document by `documentId`, or by the hash in
-    /// `extensions.persistedQuery`; nothing else is executed, introspection neither
+    /// A JSON file with the only documents that this server executes, by their ids: the file that graphql-codegen or
+    /// Relay writes, or Apollo's manifest. Clients then send the id of a document as `documentId`, or its hash in
+    /// `extensions.persistedQuery`. All other documents are refused, introspection too
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_TRUSTED_DOCUMENTS")]
     pub trusted_documents: Option<PathBuf>,
 
-    /// Keep no documents that clients send with their hash, to name them by it afterwards (automatic persisted
-    /// queries); they are told that it isn't supported
+    /// Refuse automatic persisted queries: a client that sends the hash of a document in its place is told that this
+    /// isn't supported
     #[arg(long, env = "PACKWRIGHT_NO_PERSISTED_QUERIES", value_parser = BoolishValueParser::new())]
     pub no_persisted_queries: bool,
 
-    /// How many bytes of documents, and of what was found out about them, are kept in memory
+    /// How many bytes of memory the server uses to remember documents that it has already checked
     #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_DOCUMENT_CACHE", default_value_t = 32 * 1024 * 1024, value_parser = value_parser!(u64).range(1024 * 1024..))]
     pub document_cache: u64,
 }

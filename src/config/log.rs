@@ -6,21 +6,22 @@ use tracing_subscriber::EnvFilter;
 /// How the log is written.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line for people.
+    /// One line of text for each message, for people
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object for each message, for programs
     Json,
 }
 
 /// What is logged; the log goes to standard error.
 #[derive(Args, Clone, Debug, Default)]
 pub struct LogArgs {
-    /// How the log is written
+    /// How the log is written. It goes to standard error
     #[arg(long, value_enum, value_name = "FORMAT", env = "PACKWRIGHT_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged: a level, or filters such as `info,packwright::http=debug`
+    /// What is logged: `error`, `warn`, `info`, `debug` or `trace`. One part of the program can have another level:
+    /// `info,packwright::http=debug`
     #[arg(long, value_name = "FILTER", env = "PACKWRIGHT_LOG", default_value = "info,sqlx=warn", value_parser = filter)]
     pub log: String,
 }

@@ -11,34 +11,37 @@ use super::hosts;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Transport")]
 pub struct TransportArgs {
-    /// An origin whose pages may call the server from a browser, such as https://app.example.com, or * for
-    /// all; may be repeated, in the variable separated by commas. None when it is not given
+    /// A website whose pages may call this server from a browser, such as https://app.example.com; * for every website.
+    /// Without this option pages of other websites are refused. May be given several times; the variable takes a list
+    /// with commas
     #[arg(long, value_name = "ORIGIN", env = "PACKWRIGHT_CORS_ORIGIN", value_delimiter = ',', value_parser = hosts::origin)]
     pub cors_origin: Vec<String>,
 
-    /// A proxy, or a network of them, whose X-Forwarded-For says who a client is, such as 10.0.0.0/8; may be
-    /// repeated, in the variable separated by commas
+    /// The address of a reverse proxy in front of this server, or a network of them, such as 10.0.0.0/8. The server
+    /// believes its header X-Forwarded-For, which says where a request came from. May be given several times; the
+    /// variable takes a list with commas
     #[arg(long, value_name = "NETWORK", env = "PACKWRIGHT_TRUSTED_PROXIES", value_delimiter = ',', value_parser = hosts::network)]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// The most connections at a time; one more is answered 503
+    /// How many connections may be open at a time. Any further one is answered with status 503
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
 
-    /// The most connections of one client at a time; one more is answered 429. Behind a trusted proxy these
-    /// are the requests that are being answered
+    /// How many connections one client address may have open at a time. Any further one is answered with status 429.
+    /// For clients behind a trusted proxy, requests that are being answered are counted instead
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS_PER_PEER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections_per_peer: u32,
 
-    /// How many seconds a request's line and headers may take to come; then it is answered 408
+    /// How many seconds a client may take to send the request line and the headers. After that it is answered with
+    /// status 408
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_HEADER_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub header_timeout: Duration,
 
-    /// The most bytes of a request's line and headers; more are answered 431
+    /// How many bytes the request line and the headers may have together. More are answered with status 431
     #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_HEADER_LIMIT", default_value_t = 64 * 1024, value_parser = clap::value_parser!(u32).range(1024..=1024 * 1024))]
     pub header_limit: u32,
 
-    /// How many seconds a request's body may take to come; then it is answered 408
+    /// How many seconds a client may take to send a request's body. After that it is answered with status 408
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_BODY_TIMEOUT", default_value = "15", value_parser = seconds)]
     pub body_timeout: Duration,
 
@@ -48,29 +51,30 @@ pub struct TransportArgs {
     #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 24 * 1024 * 1024, value_parser = bytes)]
     pub body_limit: usize,
 
-    /// After how many seconds without a request a connection is closed, and a WebSocket that has shown no token and
-    /// has no operation. Longer than the 60 seconds for which balancers keep theirs, so that they close them first
+    /// How many seconds a connection stays open without a request, and a WebSocket that has shown no token and runs no
+    /// operation. Load balancers often keep theirs for 60 seconds; choose more, so that they close first
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_IDLE_TIMEOUT", default_value = "75", value_parser = seconds)]
     pub idle_timeout: Duration,
 
-    /// After how many seconds a connection is closed whose client takes nothing of an answer
+    /// How many seconds a client may take to accept the next part of an answer. After that the connection is closed
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_WRITE_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub write_timeout: Duration,
 
-    /// How often, in seconds, the server says on a WebSocket or a stream of events that it is still there.
-    /// A WebSocket whose client leaves two of these pings unanswered is closed
+    /// Every how many seconds the server sends a sign of life on a WebSocket or an event stream. A WebSocket whose
+    /// client doesn't answer two of them in a row is closed
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_KEEP_ALIVE", default_value = "15", value_parser = seconds)]
     pub keep_alive: Duration,
 
-    /// How many seconds the client of a WebSocket may take to send connection_init
+    /// How many seconds the client of a WebSocket may take to send `connection_init`, the message that carries its
+    /// token
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_WEBSOCKET_INIT_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub websocket_init_timeout: Duration,
 
-    /// After how many seconds a WebSocket is closed whose client leaves a message unread
+    /// How many seconds the client of a WebSocket may leave a message unread. After that the WebSocket is closed
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_WEBSOCKET_SEND_TIMEOUT", default_value = "15", value_parser = seconds)]
     pub websocket_send_timeout: Duration,
 
-    /// The most operations that a WebSocket has open at a time
+    /// How many operations may be open on one WebSocket at a time
     #[arg(long, value_name = "N", env = "PACKWRIGHT_WEBSOCKET_OPERATIONS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub websocket_operations: u32,
 }

@@ -241,7 +241,7 @@ pub enum EventKind {
     NewerShareablePackaged,
     /// A pack is gone.
     PackDeleted,
-    /// Newer rules of its zone moved a pending release's window (R42).
+    /// Newer rules of its zone moved a pending release's window.
     WindowMoved,
 }
 
