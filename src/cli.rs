@@ -8,6 +8,7 @@ mod serve;
 mod tasks;
 mod time_zones;
 mod variables;
+mod welcome;
 
 use std::io::Write as _;
 use std::process::ExitCode;

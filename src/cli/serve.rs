@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
 use crate::config::{JwtAlgorithm, JwtArgs, LogFormat, ServeArgs};
-use crate::demo::{self, Demo, DemoOptions};
+use crate::demo::{Demo, DemoOptions};
 use crate::gate::{Limits, Stored, TrustedDocuments};
 use crate::http::connections::progress::Timers;
 use crate::http::connections::{self, ConnectionOptions};
@@ -27,7 +27,7 @@ use crate::telemetry;
 use crate::zones::TimeZones;
 
 use super::ending::Signals;
-use super::{Trouble, failed, files, print};
+use super::{Trouble, failed, files, print, welcome};
 
 /// How long requests that are being answered may take when the server ends.
 const GRACE: Duration = Duration::from_secs(10);
@@ -189,8 +189,8 @@ async fn answer(
     let ending = end.subscribe();
     let base = format!("http://{}", listener.local_addr()?);
     match args.log.log_format {
-        LogFormat::Text => print(&welcome(args, &base, empty)),
-        LogFormat::Json => print(&format!("{}\n", welcome_json(args, &base, empty))),
+        LogFormat::Text => print(&welcome::text(args, &base, empty)),
+        LogFormat::Json => print(&format!("{}\n", welcome::json(args, &base, empty))),
     }
     tracing::info!("listening on {base}");
     let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
@@ -376,51 +376,4 @@ async fn look_when_asked(asked: AskedToLook, services: impl Fn() -> Shared) {
     }
     #[cfg(not(unix))]
     drop((asked, services));
-}
-
-/// What is printed when the server has started.
-fn welcome(args: &ServeArgs, base: &str, empty: bool) -> String {
-    let mut text = format!("Packwright {}\n\n  GraphQL    {base}/graphql\n", env!("CARGO_PKG_VERSION"));
-    text += &format!("  WebSocket  {}/graphql (graphql-transport-ws)\n", base.replacen("http", "ws", 1));
-    text += &format!("  Events     {base}/graphql/stream (graphql-sse)\n");
-    if args.graphiql || args.demo {
-        text += &format!("  GraphiQL   {base}/graphiql\n");
-    }
-    text += &format!("  Health     {base}/livez, {base}/readyz\n");
-    if let Some(file) = &args.limits.trusted_documents {
-        text += &format!("\nOnly the documents of {} are executed.\n", file.display());
-    }
-    if args.demo {
-        text += "\nThis is the demo: its data is thrown away at the end. GraphiQL's tabs are a tour of it.\n\
-             Tokens, for `Authorization: Bearer TOKEN`:\n\n";
-        for token in demo::TOKENS {
-            text += &format!("  {:<24} {}\n", token.secret, token.name);
-        }
-    } else if empty {
-        text += "\nThe database is empty. Make the first publisher and a token for it:\n\n  \
-                 packwright account create \"My company\" --time-zone Europe/Berlin\n  \
-                 packwright token create --account \"My company\" --name first --role administrator\n\n\
-                 with the same --database-url, if you gave one.\n";
-    }
-    text + "\n"
-}
-
-/// The same for a program that reads the log as JSON.
-fn welcome_json(args: &ServeArgs, base: &str, empty: bool) -> serde_json::Value {
-    let mut told = serde_json::json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "graphql": format!("{base}/graphql"),
-        "websocket": format!("{}/graphql", base.replacen("http", "ws", 1)),
-        "events": format!("{base}/graphql/stream"),
-        "livez": format!("{base}/livez"),
-        "readyz": format!("{base}/readyz"),
-        "databaseIsEmpty": empty && !args.demo,
-    });
-    if args.graphiql || args.demo {
-        told["graphiql"] = format!("{base}/graphiql").into();
-    }
-    if args.demo {
-        told["demoTokens"] = serde_json::json!(demo::TOKENS);
-    }
-    told
 }
