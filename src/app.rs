@@ -135,10 +135,11 @@ impl App {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
             let demo = options.demo.clone();
             move |request, caller| {
-                let request = graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller);
+                let (request, held) =
+                    graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller);
                 match demo.clone() {
-                    Some(demo) => request.data(demo),
-                    None => request,
+                    Some(demo) => (request.data(demo), held),
+                    None => (request, held),
                 }
             }
         };

@@ -29,7 +29,7 @@ pub enum ReleaseWarningCode {
     NoSupportContact,
     /// No group has the pack.
     NotSharedWithAnyone,
-    /// A row would take a version whose numeric label is lower than the one in force, or than another unreleased shareable one (R34).
+    /// A row would take a version whose numeric label is lower than the one in force, or than another unreleased shareable one.
     LabelGoesBack,
 }
 
@@ -49,7 +49,7 @@ pub struct ReleaseWarning {
 /// Shows a row whose label goes back.
 pub struct LabelGoesBack(GoesBack);
 
-/// A row whose label goes back (R34).
+/// A row whose label goes back.
 #[Object]
 impl LabelGoesBack {
     /// The component.
