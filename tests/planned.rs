@@ -115,8 +115,7 @@ fn walk(node: &Json, depth: usize, plan: &mut Plan) {
 
 /// A statement with its values in their places, each of its own type.
 fn spelt_out(statement: &Statement) -> String {
-    let values: Vec<String> =
-        statement.values.iter().flat_map(|values| &values.0).map(|value| literal(value)).collect();
+    let values: Vec<String> = statement.values.iter().flat_map(|values| &values.0).map(literal).collect();
     let (mut spelt, mut quoted) = (String::new(), None);
     let mut rest = statement.sql.chars().peekable();
     while let Some(c) = rest.next() {
