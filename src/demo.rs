@@ -194,7 +194,6 @@ impl Demo {
     }
 
     /// Answers each request in the world at hand.
-    #[must_use]
     pub fn router(self: &Arc<Self>) -> Router {
         let demo = self.clone();
         http::changing(move || demo.world().router.clone())
