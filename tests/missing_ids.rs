@@ -1,5 +1,7 @@
 //! What isn't found is named as its caller spelled it, and nothing else is told (section 10, R3).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_graphql::ID;
 use packwright::graphql::ids::Gid;
 use serde_json::{Value, json};
@@ -24,9 +26,10 @@ fn names(answer: &Value) -> Vec<String> {
     errors[0].list("/extensions/ids").iter().map(|id| id.text("")).collect()
 }
 
-/// An id of the kind of `like` that nothing has.
+/// An id of the kind of `like` that nothing has, another one at each call.
 fn unknown(like: &str) -> String {
-    let fresh = Uuid::from_u128(7);
+    static CALLS: AtomicU64 = AtomicU64::new(1);
+    let fresh = Uuid::from_u128(CALLS.fetch_add(1, Ordering::Relaxed).into());
     match Gid::decode(&ID::from(like)).unwrap() {
         Gid::Component(_) => Gid::Component(fresh.into()),
         Gid::IntegrationPack(_) => Gid::IntegrationPack(fresh.into()),
