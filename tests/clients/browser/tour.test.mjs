@@ -52,30 +52,3 @@ test("a new tab is seen, and has the token of the tab that it was opened from", 
     }
     assert.equal(await page.locator("#tokens").inputValue(), PUBLISHER);
   }));
-
-test("what has to be run before is named, and a link leads to a step", () =>
-  within(`${demo.url}/graphiql#step-4`, {}, async ({ page }) => {
-    await mounted(page);
-    const missing = page.locator("#missing");
-    await missing.getByText("First run “1 Packs” and “3 Preview”").waitFor();
-    assert.equal(await tab(page, 4).getAttribute("aria-selected"), "true");
-    await page.locator("#fill").click();
-    await missing.getByText("First run “1 Packs” and “3 Preview”").waitFor();
-    await tab(page, 1).click();
-    await run(page);
-    await answers(page, '"integrationPacks"');
-    await tab(page, 4).click();
-    await missing.getByText("First run “3 Preview”:").waitFor();
-    await tab(page, 3).click();
-    await run(page);
-    await answers(page, '"contentToken"');
-    await page.evaluate(() => (location.hash = "#step-4"));
-    await page.locator("#fill").click();
-    await missing.getByText("The variables are filled in.").waitFor();
-    assert.match(await text(page, ".graphiql-editor-tool"), /"packId": "pack_.*"content": "/);
-    // The tab that was closed comes back.
-    await page.getByRole("button", { name: "Close 4 Schedule" }).click();
-    assert.equal(await page.getByRole("tab").count(), STEPS.length - 1);
-    await page.evaluate(() => (location.hash = "#step-4"));
-    await tab(page, 4).waitFor();
-  }));
