@@ -1,0 +1,1 @@
+"""The yardstick: see bench/README.md."""

@@ -1,0 +1,122 @@
+"""What was measured, kept as JSON, and docs/benchmarks.md made of it."""
+
+import json
+
+from .servers import BENCH, ROOT
+
+RESULTS = BENCH / "results"
+PAGE = ROOT / "docs/benchmarks.md"
+
+# Step, key, what it is, how it reads, the bound, and whether more is better.
+FIGURES = [
+    ("page", "page.sql", "The page on PostgreSQL beside one statement of plain SQL", "{:.2f} ×", 1.5, True),
+    ("page", "page.peer", "The same beside the better of PostGraphile and Mercurius", "{:.2f} ×", 8, True),
+    ("page", "page.spread", "The same: p99 beside p50", "{:.1f} ×", 3, False),
+    ("sqlite", "sqlite.sql", "The page on SQLite beside one statement of plain SQL", "{:.2f} ×", 3, True),
+    ("info", "info.bare", "`{ serverInfo { version } }` with a token, beside a bare handler on axum", "{:.2f} ×", 0.7, True),
+    ("growth", "growth.worst", "Lists with 3,000,000 packaged versions beside 10,000: the worst of them", "{:.2f} ×", 1.3, False),
+    ("rollout", "rollout.loop", "An immediate release to 1,000,000 installations on PostgreSQL, beside a loop in SQL", "{:.2f} ×", 1.5, False),
+    ("rollout", "rollout.memory", "The same: memory above idle", "{:.0f} MB", 100, False),
+    ("rollout", "rollout.progress", "The same: the slowest `release { progress }` meanwhile", "{:.1f} ms", 20, False),
+    ("rollout", "rollout.page", "The same: the page's p99 meanwhile beside its quiet value", "{:.1f} ×", 3, False),
+    ("rollout-sqlite", "rollout-sqlite.loop", "The same release on SQLite, beside a loop there", "{:.2f} ×", 2, False),
+    ("midnight", "midnight.loop", "1,000 dated releases of 1,000 installations due at one midnight, beside a loop", "{:.2f} ×", 1.5, False),
+    ("seed", "seed.seconds", "`packwright seed` of 5,000 packs and 1,000,000 installations on PostgreSQL", "{:.0f} s", 120, False),
+    ("build", "build.minutes", "A cold `cargo build --release`", "{:.1f} minutes", 8, False),
+    ("start", "start.memory", "Memory of an idle server", "{:.0f} MB", 40, False),
+    ("start", "start.answer", "The first answer after a start on an existing database", "{:.0f} ms", 300, False),
+]
+
+
+def keep(told, commit, versions):
+    """Adds what was measured to the results of this day and commit."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{versions['date']}-{commit}.json"
+    known = json.loads(path.read_text()) if path.exists() else {"commit": commit, "steps": {}}
+    for step, result in told.items():
+        known["steps"][step] = {**result, "versions": versions}
+    path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+
+
+def results():
+    """Oldest first; of one day in the order in which they were made."""
+    order = (BENCH / "results/ORDER").read_text().split() if (BENCH / "results/ORDER").exists() else []
+    place = lambda path: (path.name[:10], order.index(path.stem) if path.stem in order else len(order), path.stem)
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"), key=place)]
+
+
+def table(rows):
+    head, *rest = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rest]) + "\n"
+
+
+def cell(result, step, key, form, bound, more):
+    if result is None:
+        return "not measured"
+    value = result["steps"][step]["figures"][key]
+    met = value >= bound if more else value <= bound
+    return f"{form.format(value)}{'' if met else ' (missed)'}, `{result['commit']}`"
+
+
+def write():
+    all_results = results()
+    rows = [["", "To reach", "Before", "Now"]]
+    for step, key, label, form, bound, more in FIGURES:
+        having = [r for r in all_results if key in r["steps"].get(step, {}).get("figures", {})]
+        before, now = (having[0] if having else None), (having[-1] if len(having) > 1 else None)
+        reach = ("≥ " if more else "≤ ") + form.replace(":.2f", ":g").replace(":.1f", ":g").replace(":.0f", ":g").format(bound)
+        rows.append([label, reach, cell(before, step, key, form, bound, more), cell(now, step, key, form, bound, more) if now else "–"])
+    text = f"""# Benchmarks
+
+`bench/run --keep` has written this page; [bench/README.md](../bench/README.md) tells what is measured and how. The figures are ratios from one run on one machine, on which client, server and database share the processor: contestants are asked in turn in short rounds, and a ratio is the median of the rounds' ratios. Absolute numbers say nothing of another machine.
+
+## Figures to reach
+
+{table(rows)}
+"""
+    steps = {}
+    for result in all_results:
+        for step, one in result["steps"].items():
+            steps.setdefault(step, []).append((result["commit"], one))
+    for step, title in TITLES.items():
+        if step in steps:
+            text += f"## {title}\n\n" + "".join(section(commit, one) for commit, one in reversed(steps[step][:1] + steps[step][1:][-1:]))
+    PAGE.write_text(text.rstrip() + "\n")
+
+
+TITLES = {
+    "page": "The page on PostgreSQL",
+    "sqlite": "The page on SQLite",
+    "info": "The smallest question",
+    "growth": "Lists in a small and a large catalogue",
+    "rollout": "A rollout on PostgreSQL",
+    "rollout-sqlite": "A rollout on SQLite",
+    "midnight": "A midnight",
+    "seed": "The seed",
+    "build": "The build",
+    "start": "The start",
+}
+
+
+def section(commit, one):
+    versions = one["versions"]
+    text = f"### `{commit}`, {versions['date']}\n\n"
+    if versions["quick"]:
+        text += "A quick run: small, and good for nothing but to try the script.\n\n"
+    if "world" in one:
+        text += "Data: " + ", ".join(f"{count:,} {what}" for what, count in one["world"].items()) + ".\n\n"
+    if "contestants" in one:
+        rows = [["", "Answers a second", "p50 (ms)", "p99 (ms)", "Packwright beside it", "Rounds from … to"]]
+        for name, c in one["contestants"].items():
+            ratio = f"{c['ratio']:.2f} ×" if "ratio" in c else "–"
+            between = f"{c['ratios'][0]:.2f} … {c['ratios'][1]:.2f}" if "ratios" in c else "–"
+            rows.append([name, f"{c['rate']:,.0f}", f"{c['p50']:.2f}", f"{c['p99']:.2f}", ratio, between])
+        text += table(rows) + "\n"
+    for rows in one.get("tables", []):
+        text += table(rows) + "\n"
+    skipped = {"quick", "date", "rounds", "seconds", "connections"}
+    said = [f"{name} {value}" for name, value in versions.items() if name not in skipped | {"machine", "program"}]
+    text += f"{versions['program']}; {', '.join(said)}. {versions['machine']}."
+    if "contestants" in one:
+        text += f" {versions['connections']} connections, {versions['rounds']} rounds of {versions['seconds']} s."
+    return text + "\n\n"
