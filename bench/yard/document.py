@@ -39,10 +39,9 @@ def keep(told, commit, versions):
 
 
 def results():
-    """Oldest first; of one day in the order in which they were made."""
-    order = (BENCH / "results/ORDER").read_text().split() if (BENCH / "results/ORDER").exists() else []
-    place = lambda path: (path.name[:10], order.index(path.stem) if path.stem in order else len(order), path.stem)
-    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"), key=place)]
+    """In the order in which they were made."""
+    made = lambda result: min(step["versions"]["time"] for step in result["steps"].values())
+    return sorted((json.loads(path.read_text()) for path in RESULTS.glob("*.json")), key=made)
 
 
 def table(rows):
@@ -114,7 +113,7 @@ def section(commit, one):
         text += table(rows) + "\n"
     for rows in one.get("tables", []):
         text += table(rows) + "\n"
-    skipped = {"quick", "date", "rounds", "seconds", "connections"}
+    skipped = {"quick", "date", "time", "rounds", "seconds", "connections"}
     said = [f"{name} {value}" for name, value in versions.items() if name not in skipped | {"machine", "program"}]
     text += f"{versions['program']}; {', '.join(said)}. {versions['machine']}."
     if "contestants" in one:

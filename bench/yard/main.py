@@ -132,8 +132,9 @@ def versions(bench):
     memory = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal")) // 1024**2
     told = {
         "date": datetime.date.today().isoformat(),
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "program": out(bench.program, "--version"),
-        "machine": f"{cpu}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}",
+        "machine": f"{cpu}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release().split("-")[0]}",
         "PostGraphile": of("postgraphile"),
         "Mercurius": of("mercurius"),
         "graphql-jit": of("graphql-jit"),
