@@ -134,7 +134,7 @@ def versions(bench):
         "date": datetime.date.today().isoformat(),
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "program": out(bench.program, "--version"),
-        "machine": f"{cpu}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release().split("-")[0]}",
+        "machine": f"{cpu}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release().split('-')[0]}",
         "PostGraphile": of("postgraphile"),
         "Mercurius": of("mercurius"),
         "graphql-jit": of("graphql-jit"),
