@@ -9,6 +9,8 @@ import { TARGET } from "./demo.mjs";
 
 const PROGRAMS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+/** How long a page may wait for the last of its answers, in milliseconds. */
+const SETTLED_WITHIN = 30_000;
 /** What a run leaves to be looked at. */
 const FILES = join(TARGET, "ci");
 
@@ -36,12 +38,14 @@ export async function mounted(page) {
   await page.locator(".graphiql-query-editor .view-lines").waitFor();
 }
 
+const isWorker = (request) => /\.worker-[^/]*\.js$/.test(request.url());
+
 /** A window on `origin`, with a list of all that it did and should not have done. */
-async function open(origin, { colorScheme = "light", viewport = { width: 1400, height: 900 } } = {}) {
+async function open(origin, { colorScheme = "light", viewport = { width: 1400, height: 900 }, args = [], ...more } = {}) {
   const executablePath = process.env.CHROMIUM ?? PROGRAMS.find(existsSync);
   if (!executablePath) throw new Error("there is no Chromium");
   const profile = await mkdtemp(join(tmpdir(), "packwright-browser-"));
-  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: FLAGS, colorScheme, viewport });
+  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: [...FLAGS, ...args], colorScheme, viewport, ...more });
   const requests = [];
   const wrong = [];
   const open = new Set();
@@ -50,6 +54,9 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
     if (new URL(url.replace(/^ws/, "http")).origin !== origin) wrong.push(`a request left the origin: ${url}`);
   };
   context.on("request", (request) => {
+    // The editor stops a worker that has hardly begun, and starts it anew with other settings: the browser never says
+    // what became of the first one's script.
+    if (isWorker(request)) for (const other of open) if (other.url() === request.url()) open.delete(other);
     open.add(request);
     see(request.url());
   });
@@ -76,7 +83,12 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
     wrong,
     /** Waits until the page has had an answer to all that it asked for: leaving it earlier would break that off. */
     async settled() {
-      for (let quiet = 0; quiet < 5; quiet = open.size === 0 ? quiet + 1 : 0) await page.waitForTimeout(100);
+      const begun = Date.now();
+      for (let quiet = 0; quiet < 5; quiet = open.size === 0 ? quiet + 1 : 0) {
+        await page.waitForTimeout(100);
+        const late = [...open].map((request) => `${request.method()} ${request.url()} ${request.postData() ?? ""}`);
+        if (Date.now() - begun > SETTLED_WITHIN) throw new Error(`the page has no answer yet to\n${late.join("\n")}`);
+      }
     },
     /** Keeps a picture of the page as one of the run's files. */
     async picture(name) {

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -19,6 +20,8 @@ export const ROOT = fileURLToPath(root);
 export const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 export const PROGRAM = process.env.PACKWRIGHT_PROGRAM ?? `${TARGET}/debug/packwright`;
 const START_WITHIN = 60_000;
+/** How long an answer may take, in milliseconds: longer than the server gives itself. */
+const ANSWER_WITHIN = 60_000;
 
 /** Starts a server, on a free port unless one is given; `more` are options beside `serve`. */
 export async function start(more = ["--demo"], environment = {}, port = 0) {
@@ -55,12 +58,23 @@ export async function start(more = ["--demo"], environment = {}, port = 0) {
   };
 }
 
+/** A port that is free now. */
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
 /** Runs a document as `token`, and gives the data; throws on errors. */
 export async function ask({ endpoint }, token, query, variables = {}) {
   const response = await fetch(endpoint, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/json", authorization: `Bearer ${token}` },
     body: JSON.stringify({ query, variables }),
+    signal: AbortSignal.timeout(ANSWER_WITHIN),
   });
   const { data, errors } = await response.json();
   if (errors) throw new Error(JSON.stringify(errors));

@@ -14,20 +14,21 @@ export const run = (page) => page.locator(".graphiql-execute-button").click();
 /** The text of an editor, without the line breaks that it adds to show it. */
 export const text = async (page, where) => (await page.locator(`${where} .view-line`).allTextContents()).join("").replace(/\u00a0/g, " ");
 
-/** Waits until the answer shows what is wanted. */
-export async function answers(page, wanted) {
-  await assert.doesNotReject(
-    page.waitForFunction(
-      (wanted) => {
-        const lines = [...document.querySelectorAll(".result-window .view-line")].map((line) => line.textContent);
+/** Waits until an editor shows what is wanted: it draws a text a moment after it was given it. */
+export async function shows(page, where, wanted) {
+  await page
+    .waitForFunction(
+      ({ where, wanted }) => {
+        const lines = [...document.querySelectorAll(`${where} .view-line`)].map((line) => line.textContent);
         return new RegExp(wanted).test(lines.join("").replace(/\u00a0/g, " "));
       },
-      wanted,
+      { where, wanted },
       { timeout: 20_000 },
-    ),
-    `the answer doesn't show ${wanted}`,
-  ).catch(async (error) => {
-    error.message += `, but ${await text(page, ".result-window")}`;
-    throw error;
-  });
+    )
+    .catch(async (error) => {
+      assert.fail(`${where} doesn't show ${wanted}, but ${await text(page, where)} (${error.message})`);
+    });
 }
+
+/** Waits until the answer shows what is wanted. */
+export const answers = (page, wanted) => shows(page, ".result-window", wanted);
