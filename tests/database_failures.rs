@@ -35,7 +35,8 @@ impl Program {
         Self::at(format!("{}?application_name={name}", database_url(app).await)).await
     }
 
-    async fn at(url: String) -> Self {
+    /// Serves the database at an address.
+    pub(crate) async fn at(url: String) -> Self {
         let mut child = tokio::process::Command::new("sh")
             .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_packwright")])
             .args(["serve", "--listen", "127.0.0.1:0", "--database-url", &url])
@@ -57,7 +58,7 @@ impl Program {
     }
 
     /// Sends a request on a connection of its own. The answer can be waited for elsewhere.
-    fn send(&self, ask: Ask) -> impl Future<Output = Reply> + Send + use<> {
+    pub(crate) fn send(&self, ask: Ask) -> impl Future<Output = Reply> + Send + use<> {
         let address = self.address;
         async move {
             let mut socket = TcpStream::connect(address).await.expect("a connection");
