@@ -61,7 +61,9 @@ impl Pooler {
         lines.push("unix_socket_dir =".into());
         if std::fs::metadata(directory.path()).expect("the directory").uid() == 0 {
             lines.push("user = nobody".into());
-            std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+            for (place, mode) in [(directory.path(), 0o755), (users.as_path(), 0o644)] {
+                std::fs::set_permissions(place, std::fs::Permissions::from_mode(mode)).expect("permissions");
+            }
         }
         std::fs::write(directory.path().join("pgbouncer.ini"), lines.join("\n") + "\n").expect("the configuration");
         let address = format!("postgres://{user}:{secret}@127.0.0.1:{port}/packwright");
