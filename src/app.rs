@@ -15,7 +15,7 @@ use crate::jwt::{Jwt, JwtSettings};
 use crate::scheduler::Scheduler;
 use crate::service::clock::Reference;
 use crate::service::error::Failure;
-use crate::service::rollout::{Mover, NoFaults};
+use crate::service::followup::{Mover, NoFaults};
 use crate::service::{Services, Settings, Shared};
 use crate::store::{Db, DbOptions, MigrationError, StoreError, Unusable};
 use crate::zones::TimeZones;

@@ -7,7 +7,7 @@ use packwright::app::{App, AppOptions};
 use packwright::domain::id::{InstallationId, ReleaseId};
 use packwright::domain::installation::FailureCode;
 use packwright::service::Settings;
-use packwright::service::rollout::Mover;
+use packwright::service::followup::Mover;
 use serde_json::json;
 
 use crate::support::{At, Installed, Managed, Setup, TestApp, instant};

@@ -3,7 +3,7 @@
 use entity::task;
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
-use packwright::service::rollout::Turns;
+use packwright::service::followup::Turns;
 use packwright::service::tasks::{Dropped, Retried};
 use packwright::store::write::tasks::{self, Turn, Work};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};

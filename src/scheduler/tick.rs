@@ -13,7 +13,7 @@ use super::rests::Rests;
 use crate::domain::Instant;
 use crate::domain::id::PackId;
 use crate::service::error::Failure;
-use crate::service::rollout::{BatchFailure, Claimed, Turns};
+use crate::service::followup::{BatchFailure, Claimed, Turns};
 use crate::service::windows::AskedBy;
 use crate::store::write::{turns, windows};
 

@@ -4,23 +4,20 @@
 pub mod access;
 pub mod accounts;
 mod authority;
-mod catch_up;
 pub mod clock;
 pub mod content_token;
 mod deleting;
 pub mod deleting_packs;
 mod draft;
-mod eligibility;
 pub mod enrolment;
-mod entitlement;
 pub mod error;
+pub mod followup;
 mod holders;
 pub mod installations;
 pub mod journal;
 pub mod library;
 pub mod made_token;
 mod moment;
-mod moves;
 mod opening;
 pub mod packaging;
 pub mod packs;
@@ -30,7 +27,6 @@ pub mod releases;
 mod requests;
 mod retention;
 mod retries;
-pub mod rollout;
 pub mod sharing;
 mod signed_tokens;
 pub mod tasks;
@@ -75,7 +71,7 @@ pub struct Services {
     pub settings: Settings,
     pub zones: TimeZones,
     /// How an installation is moved.
-    pub mover: Arc<dyn rollout::Mover>,
+    pub mover: Arc<dyn followup::Mover>,
     pub token_uses: tokens::TokenUses,
     /// What checks JWTs, where an issuer of them is trusted.
     pub jwt: Option<Arc<Jwt>>,

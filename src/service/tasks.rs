@@ -12,8 +12,8 @@ use crate::store::write::{deletion, installations, packs, updates};
 
 use super::Services;
 use super::error::Failure;
+use super::followup::Claimed;
 use super::journal::{Entry, Journal, Subject};
-use super::rollout::Claimed;
 
 /// The most characters of the reason why a task is dropped.
 const REASON_MAX: usize = 2_000;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use packwright::domain::id::{InstallationId, ReleaseId};
 use packwright::domain::installation::FailureCode;
-use packwright::service::rollout::Mover;
+use packwright::service::followup::Mover;
 
 use super::uuid_of;
 

@@ -12,16 +12,16 @@ use crate::domain::event::{Audience, EventData, EventKind};
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::installation::Installation;
 use crate::domain::pack::Pack;
+use crate::service::Services;
+use crate::service::error::Failure;
+use crate::service::journal::{Entry, Happening, Journal, Subject};
+use crate::service::updates::Numbers;
 use crate::store::Tx;
 use crate::store::write::pairs::{self, Pair};
 use crate::store::write::tasks::Task;
 use crate::store::write::{grants, installations, journal as log, packs, task_sets};
 
-use super::Services;
-use super::error::Failure;
-use super::journal::{Entry, Happening, Journal, Subject};
-use super::rollout::Batch;
-use super::updates::Numbers;
+use super::Batch;
 
 impl Services {
     pub(super) async fn grants_of_pack(
@@ -55,7 +55,7 @@ impl Services {
     /// Does the first batch of tasks that a command has just made, all of accounts or all of packs: as many of
     /// them together as a batch takes, so that a small world is finished when the call answers. A failure is no
     /// failure of the command: the scheduler goes on.
-    pub(super) async fn run_first_grants(&self, tasks: &[Uuid]) {
+    pub(in crate::service) async fn run_first_grants(&self, tasks: &[Uuid]) {
         if let Err(failure) = self.first_grants(tasks).await {
             tracing::warn!(?failure, "a first batch failed; the scheduler will try again");
         }

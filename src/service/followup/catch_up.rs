@@ -8,18 +8,18 @@ use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, Releas
 use crate::domain::installation::{CatchUpStep, Installation, UpdateMethod, UpdateState, catch_up_step, pause_after};
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState};
+use crate::service::Services;
+use crate::service::error::Failure;
+use crate::service::journal::Journal;
+use crate::service::updates::{Numbers, Step, offered, tell_update};
 use crate::store::Tx;
 use crate::store::write::tasks::{self, Task, Turn, Work};
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs, releases};
 
-use super::Services;
+use super::Batch;
 use super::eligibility::Eligibility;
-use super::error::Failure;
-use super::journal::Journal;
-use super::moves::LONGEST_PAUSE;
-use super::rollout::Batch;
-use super::updates::{Numbers, Step, offered, tell_update};
+use super::withdraw::LONGEST_PAUSE;
 
 /// What catching up has changed so far.
 #[derive(Default)]
@@ -185,7 +185,7 @@ impl Services {
 
     /// Offers the pending releases of locked or held packs to those of their entitled installations that have no
     /// update of them (R26, R31).
-    pub(super) async fn offer_to(
+    pub(in crate::service) async fn offer_to(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,

@@ -1,0 +1,96 @@
+//! How far a release has come, and its end.
+
+use chrono::Duration;
+
+use crate::domain::event::{EventData, EventKind};
+use crate::domain::id::ReleaseId;
+use crate::domain::pack::Pack;
+use crate::domain::release::{Release, ReleaseState, outcome, transition};
+use crate::service::Services;
+use crate::service::error::Failure;
+use crate::service::journal::{Entry, Happening, Journal, Subject};
+use crate::store::write::tasks::{self, Task};
+use crate::store::write::{installations, packs, releases, updates};
+use crate::store::{StoreResult, Tx};
+
+impl Services {
+    /// Ends a release whose last installation was come to, or that is ended with at least so many that it didn't
+    /// move.
+    pub(in crate::service) async fn complete(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        mut pack: Pack,
+        mut release: Release,
+        left: i64,
+    ) -> Result<(), Failure> {
+        let progress = updates::progress(tx, release.id).await?;
+        let before = release.state;
+        release.state = transition(before, outcome(progress.failed.max(left), progress.applied))
+            .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
+        release.ended_at = Some(journal.now);
+        journal.began = release.started_at;
+        releases::save(tx, &release).await?;
+        pack.standing.running_release = None;
+        packs::save_standing(tx, pack.id, &pack.standing).await?;
+        use crate::store::convert::Stored as _;
+        journal.note(Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
+            "state",
+            Some(before.stored().into()),
+            Some(release.state.stored().into()),
+        ));
+        journal.tell(Happening {
+            data: EventData { progress: Some(progress), ..EventData::default() },
+            ..Happening::release(EventKind::ReleaseCompleted, &pack, release.id)
+        });
+        Ok(())
+    }
+
+    /// Announces progress of a rollout to the publisher, at most once a second (R50).
+    pub(super) async fn announce_progress(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &Pack,
+        release: &Release,
+        task: &Task,
+    ) -> StoreResult<()> {
+        let last = releases::progressed_at(tx, release.id).await?;
+        // A clock that was set back since must not silence it.
+        if last.is_some_and(|last| last <= journal.now && journal.now - last < Duration::seconds(1)) {
+            return Ok(());
+        }
+        releases::save_progressed_at(tx, release.id, journal.now).await?;
+        let mut progress = updates::progress(tx, release.id).await?;
+        let known = progress.total();
+        let in_all = match task.update_count {
+            Some(in_all) => in_all,
+            None => {
+                let in_all = known + installations::without_update(tx, pack.id, release.id, release.version_id).await?;
+                tasks::save_update_count(tx, task.id, in_all).await?;
+                in_all
+            }
+        };
+        progress.offered += (in_all - known).max(0);
+        journal.tell(Happening {
+            release_id: Some(release.id),
+            data: EventData { progress: Some(progress), ..EventData::default() },
+            ..Happening::of(EventKind::ReleaseProgressed, pack)
+        });
+        Ok(())
+    }
+
+    /// A pack, locked or held, and one of its releases in the state that a task is for; `None` when that has
+    /// passed.
+    pub(in crate::service) async fn pack_and_release(
+        &self,
+        tx: &Tx,
+        pack: Option<Pack>,
+        release: ReleaseId,
+        wanted: impl Fn(ReleaseState) -> bool,
+    ) -> Result<Option<(Pack, Release)>, Failure> {
+        let Some(pack) = pack else { return Ok(None) };
+        let Some(release) = releases::get(tx, pack.id, release).await? else { return Ok(None) };
+        Ok(wanted(release.state).then_some((pack, release)))
+    }
+}

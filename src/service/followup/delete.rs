@@ -1,0 +1,80 @@
+//! Uninstalling a deleted pack everywhere (R47).
+
+use std::collections::BTreeMap;
+
+use crate::domain::event::{Audience, EventData, EventKind};
+use crate::domain::id::{AccountId, PackId};
+use crate::domain::installation::Installation;
+use crate::domain::pack::Pack;
+use crate::service::Services;
+use crate::service::error::Failure;
+use crate::service::journal::{Entry, Happening, Journal, Subject};
+use crate::service::updates::{Numbers, Step, hide, tell_update, withdraw_row};
+use crate::store::Tx;
+use crate::store::write::tasks::Task;
+use crate::store::write::{deletion, grants, installations, journal as log, updates};
+
+use super::Batch;
+
+impl Services {
+    /// Uninstalls a deleted pack in some accounts, and tells those that had it or could have it.
+    pub(super) async fn uninstall_everywhere(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        task: &Task,
+        pack: PackId,
+    ) -> Result<Batch, Failure> {
+        let Some(pack) = deletion::lock_deleted(tx, pack).await? else { return Ok(Batch::Done) };
+        journal.now = self.now(tx);
+        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
+        let told = grants::announced(tx, pack.id, &accounts).await?;
+        let mut uninstalled: BTreeMap<AccountId, i64> = told.iter().map(|account| (*account, 0)).collect();
+        let found: Vec<_> = installations::of_accounts(tx, &[pack.id], &accounts).await?;
+        for (installation, _) in &found {
+            *uninstalled.entry(installation.account_id).or_default() += 1;
+        }
+        self.uninstall_all(tx, journal, &pack, &found).await?;
+        for (account, count) in uninstalled {
+            journal.tell(Happening {
+                audience: Audience::Account,
+                account_id: Some(account),
+                data: EventData { uninstalled_count: Some(count), ..EventData::default() },
+                ..Happening::of(EventKind::PackDeleted, &pack)
+            });
+        }
+        grants::forget_announced(tx, pack.id, &told.into_iter().collect::<Vec<_>>()).await?;
+        Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
+    }
+
+    /// Uninstalls locked installations, each with whether it is frozen, and withdraws what is offered to them.
+    pub(in crate::service) async fn uninstall_all(
+        &self,
+        tx: &Tx,
+        journal: &mut Journal<'_>,
+        pack: &Pack,
+        found: &[(Installation, bool)],
+    ) -> Result<(), Failure> {
+        let ids: Vec<_> = found.iter().map(|(installation, _)| installation.id).collect();
+        let numbers = Numbers::of(tx, found.iter().map(|(i, _)| i.version_id)).await?;
+        let mut offers = updates::open_offers(tx, &ids).await?;
+        for row in &mut offers {
+            let of = found.iter().find(|(i, _)| i.id == row.update.id.installation);
+            let number = of.map_or(0, |(i, _)| numbers.get(i.version_id));
+            let before = row.update.state;
+            withdraw_row(row, None, journal.now);
+            if of.is_some_and(|(_, frozen)| *frozen) {
+                hide(row);
+            }
+            tell_update(journal, pack, &row.update, Some(before), Step::stays(number), "scheduler.withdrawUpdate");
+        }
+        for (installation, _) in found {
+            let number = numbers.get(installation.version_id);
+            let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+            let entry = Entry::of("scheduler.uninstallPack", Subject::Installation(installation.id), shown);
+            journal.note(entry.concerning(installation.account_id).change("version", Some(number.to_string()), None));
+        }
+        updates::save(tx, &offers).await?;
+        Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)
+    }
+}
