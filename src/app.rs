@@ -120,6 +120,7 @@ impl App {
             settings: options.settings,
             zones: options.zones,
             mover: options.mover,
+            follow_ups: crate::service::followup::Measures::default(),
             token_uses: crate::service::tokens::TokenUses::default(),
             jwt,
         });

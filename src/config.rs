@@ -86,9 +86,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_EVENTS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
     pub keep_events: u16,
 
-    /// How many installations a release moves in one transaction. More are quicker overall; fewer keep other writes
-    /// waiting for a shorter time
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    /// How many installations a release moves in one transaction at most. Each transaction is made so large that it
+    /// takes about a quarter of a second, up to this number. Fewer keep other writes waiting for a shorter time
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = service::BATCH_SIZE, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub batch_size: u64,
 
     #[command(flatten)]
@@ -114,6 +114,7 @@ impl ServeArgs {
         service::Settings {
             release_days_ahead: self.release_days_ahead,
             batch_size: self.batch_size,
+            batch_time: Some(service::BATCH_TIME),
             keep_events_days: self.keep_events,
         }
     }

@@ -17,6 +17,7 @@ mod audit;
 mod audit_log;
 mod audit_readers;
 mod authority;
+mod batches;
 mod bounded_calls;
 mod canceling;
 mod catching_up;

@@ -97,9 +97,10 @@ fn the_defaults_of_the_command_line_are_those_of_the_server() {
     assert_eq!(transport.trusted_proxies, connections.trusted_proxies);
     let (rules, settings) = (args.rules(), Settings::default());
     assert_eq!(
-        (rules.release_days_ahead, rules.batch_size, rules.keep_events_days),
-        (settings.release_days_ahead, settings.batch_size, settings.keep_events_days)
+        (rules.release_days_ahead, rules.keep_events_days),
+        (settings.release_days_ahead, settings.keep_events_days)
     );
+    assert_eq!((rules.batch_size, rules.batch_time), (5_000, Some(std::time::Duration::from_millis(250))));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! How versions spread: what is tallied of updates, and the curve that is drawn from it.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Mul};
 
 use chrono::{Months, TimeDelta};
 
 use super::Instant;
 use super::event::Progress;
-use super::installation::{InstallationUpdate, UpdateMethod, UpdateState};
+use super::installation::{UpdateMethod, UpdateState};
 
 /// How many updates came to a state. Sums of what changed, so that they can be added up over any time;
 /// only `failed` goes down again.
@@ -41,19 +41,19 @@ impl Tally {
     /// What it counts that an update came from one state, and how it had come to that, to the one that it has
     /// now. What was applied by catching up was skipped before, and stays counted as that.
     #[must_use]
-    pub fn of_change(before: Option<(UpdateState, Option<UpdateMethod>)>, update: &InstallationUpdate) -> Self {
+    pub fn of_change(before: Option<Stood>, after: Stood) -> Self {
         let mut tally = Self::default();
-        if before.is_some_and(|(state, _)| state == update.state) {
+        if before.is_some_and(|(state, _)| state == after.0) {
             return tally;
         }
-        tally.now = Progress::of_one(update.state, update.how);
+        tally.now = Progress::of_one(after.0, after.1);
         if let Some((state, how)) = before {
             tally.now += -Progress::of_one(state, how);
         }
         if before.is_some_and(|(state, _)| state == UpdateState::Failed) {
             tally.failed -= 1;
         }
-        match (update.state, update.how) {
+        match after {
             (UpdateState::Applied, Some(UpdateMethod::Early)) => tally.applied_early += 1,
             (UpdateState::Applied, Some(UpdateMethod::Automatic)) => tally.applied_automatically += 1,
             (UpdateState::Applied, Some(UpdateMethod::Immediate)) => tally.applied_immediately += 1,
@@ -68,6 +68,26 @@ impl Tally {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Where an update stands, and how it came to that.
+pub type Stood = (UpdateState, Option<UpdateMethod>);
+
+impl Mul<i64> for Tally {
+    type Output = Self;
+
+    /// The same for so many updates.
+    fn mul(self, count: i64) -> Self {
+        Self {
+            offered: self.offered * count,
+            applied_early: self.applied_early * count,
+            applied_automatically: self.applied_automatically * count,
+            applied_immediately: self.applied_immediately * count,
+            skipped: self.skipped * count,
+            failed: self.failed * count,
+            now: self.now * count,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is announced and remembered (R49, R50).
 
-use std::ops::{AddAssign, Neg};
+use std::ops::{AddAssign, Mul, Neg};
 
 use super::Instant;
 use super::account::Actor;
@@ -114,6 +114,21 @@ impl AddAssign for Progress {
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.withdrawn += other.withdrawn;
+    }
+}
+
+impl Mul<i64> for Progress {
+    type Output = Self;
+
+    fn mul(self, count: i64) -> Self {
+        Self {
+            offered: self.offered * count,
+            applied: self.applied * count,
+            applied_early: self.applied_early * count,
+            skipped: self.skipped * count,
+            failed: self.failed * count,
+            withdrawn: self.withdrawn * count,
+        }
     }
 }
 

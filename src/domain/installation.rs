@@ -22,7 +22,7 @@ pub struct Installation {
 }
 
 /// Where an installation update stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UpdateState {
     Offered,
     Applied,
@@ -32,7 +32,7 @@ pub enum UpdateState {
 }
 
 /// How an installation update came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UpdateMethod {
     Early,
     Automatic,
@@ -42,7 +42,7 @@ pub enum UpdateMethod {
 }
 
 /// Why an installation is passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {
     NotEntitled,
     AccountSuspended,

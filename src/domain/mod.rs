@@ -6,6 +6,7 @@
 pub mod account;
 pub mod adoption;
 pub mod audit;
+pub mod batch;
 pub mod event;
 pub mod id;
 pub mod installation;

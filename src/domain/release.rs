@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use super::Instant;
 use super::account::Actor;
 use super::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
+use super::installation::UpdateMethod;
 use super::pack::{DraftRow, Standing, next_content};
 use super::refusal::ReleaseRefusal;
 use super::window::Window;
@@ -158,6 +159,13 @@ pub struct Release {
 }
 
 impl Release {
+    /// How an installation that the release itself moves comes to its version.
+    #[must_use]
+    pub fn method(&self) -> UpdateMethod {
+        let dated = self.schedule == ReleaseSchedule::OnSpecifiedDate && self.promoted_at.is_none();
+        if dated { UpdateMethod::Automatic } else { UpdateMethod::Immediate }
+    }
+
     /// Where it stands at `now`: a scheduled release whose window has opened is in progress, or has
     /// succeeded if it is the first, whether or not the scheduler has come to it (R23, R30).
     #[must_use]

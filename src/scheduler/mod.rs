@@ -29,15 +29,15 @@ pub struct Scheduler {
     services: Shared,
     /// One pass at a time, also when a demo moves the clock while the loop runs.
     state: tokio::sync::Mutex<tick::State>,
-    /// Whether a batch is at work.
-    at_work: watch::Sender<bool>,
+    /// How many batches are at work.
+    at_work: watch::Sender<usize>,
 }
 
 impl Scheduler {
     /// A scheduler; [`Scheduler::run`] starts it.
     #[must_use]
     pub fn new(services: Shared) -> Self {
-        Self { services, state: tokio::sync::Mutex::default(), at_work: watch::Sender::new(false) }
+        Self { services, state: tokio::sync::Mutex::default(), at_work: watch::Sender::new(0) }
     }
 
     /// Does what is due, waits until something is, and so on, until `ending` says so. The batch at work then comes
@@ -76,7 +76,7 @@ impl Scheduler {
         let mut at_work = self.at_work.subscribe();
         // An error says that the sender is gone, and the server with it.
         let _ = ending.wait_for(|ending| *ending).await;
-        let _ = at_work.wait_for(|at_work| !*at_work).await;
+        let _ = at_work.wait_for(|at_work| *at_work == 0).await;
     }
 
     /// Waits until `next`, but not longer than the poll, and never so short that it would spin.

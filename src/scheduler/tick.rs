@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use chrono::Duration;
-use futures_util::FutureExt as _;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -62,6 +63,12 @@ async fn ended(mut ending: watch::Receiver<bool>) {
     if ending.wait_for(|ending| *ending).await.is_err() {
         std::future::pending().await
     }
+}
+
+/// How a batch ended.
+struct Ran {
+    task: Uuid,
+    ended: std::thread::Result<Result<(), BatchFailure>>,
 }
 
 /// How a pass went.
@@ -156,7 +163,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Opens windows and runs tasks in turn, so that no window waits for the end of a long rollout.
+    /// Opens windows and runs tasks in turn, so that no window waits for the end of a long rollout. Where the
+    /// database takes several writers, batches of several tasks are at work at a time.
     ///
     /// # Errors
     /// Why no task can be taken.
@@ -167,6 +175,7 @@ impl Scheduler {
         ending: &watch::Receiver<bool>,
     ) -> Result<(), Failure> {
         let mut since = tokio::time::Instant::now();
+        let mut at_work = FuturesUnordered::new();
         loop {
             if self.services.has_one_writer() && since.elapsed() >= STRETCH {
                 tokio::select! {
@@ -176,30 +185,46 @@ impl Scheduler {
                 since = tokio::time::Instant::now();
             }
             let opened = self.open_windows(state, passed, ending).await;
-            if *ending.borrow() {
-                return Ok(());
+            let mut halted = None;
+            while at_work.len() < self.services.batches_at_once() && !*ending.borrow() {
+                let now = self.services.clock.now();
+                state.turns.resting = state.tasks.resting(now);
+                match self.services.claim_batch(&mut state.turns).await {
+                    Ok(Some(claimed)) => at_work.push(self.run_claimed(claimed)),
+                    Ok(None) => break,
+                    Err(failure) => {
+                        halted = Some(failure);
+                        break;
+                    }
+                }
             }
-            let now = self.services.clock.now();
-            state.turns.resting = state.tasks.resting(now);
-            let claimed = self.services.claim_batch(&mut state.turns).await?;
             // Only once it is known that tasks can be taken: else that is told, and both have one cause.
-            if let Err(failure) = opened {
+            if let (Err(failure), None) = (opened, &halted)
+                && !*ending.borrow()
+            {
                 state.complaints.say("finding the windows that have opened", &failure);
-                state.chores.failed(Chore::FindWindows, now);
+                state.chores.failed(Chore::FindWindows, self.services.clock.now());
                 passed.fails(failure);
             }
-            let Some(claimed) = claimed else { return Ok(()) };
-            self.run_claimed(state, passed, claimed).await;
+            match at_work.next().await {
+                Some(ran) => self.has_run(state, passed, ran),
+                None => return halted.map_or(Ok(()), Err),
+            }
         }
     }
 
-    async fn run_claimed(&self, state: &mut State, passed: &mut Passed, claimed: Claimed) {
+    /// Runs one batch.
+    async fn run_claimed(&self, claimed: Claimed) -> Ran {
         let task = claimed.task();
-        self.at_work.send_replace(true);
-        let ran = AssertUnwindSafe(self.services.run_claimed(claimed)).catch_unwind().await;
-        self.at_work.send_replace(false);
+        self.at_work.send_modify(|at_work| *at_work += 1);
+        let ended = AssertUnwindSafe(self.services.run_claimed(claimed)).catch_unwind().await;
+        self.at_work.send_modify(|at_work| *at_work -= 1);
+        Ran { task, ended }
+    }
+
+    fn has_run(&self, state: &mut State, passed: &mut Passed, Ran { task, ended }: Ran) {
         let now = self.services.clock.now();
-        match ran {
+        match ended {
             Ok(Ok(())) => state.tasks.went_well(task),
             Ok(Err(BatchFailure { failure, put_off })) => {
                 if !put_off {

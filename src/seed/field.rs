@@ -169,7 +169,7 @@ impl<'a> Field<'a> {
             if let Some(early) = came.early {
                 count(early, Tally { applied_early: 1, ..Tally::default() });
             }
-            let tally = Tally::of_change(None, update);
+            let tally = Tally::of_change(None, (update.state, update.how));
             if !tally.is_empty() {
                 count(settled, tally);
             }

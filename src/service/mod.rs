@@ -44,20 +44,27 @@ use crate::jwt::Jwt;
 use crate::store::Db;
 use crate::zones::TimeZones;
 
+/// How many installations or accounts a server's batches come to at most, unless its operator says otherwise.
+pub const BATCH_SIZE: u64 = crate::domain::batch::MOST;
+/// How long a server's batches should take.
+pub const BATCH_TIME: std::time::Duration = crate::domain::batch::TARGET;
+
 /// What an operator can set about the rules.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How many days ahead a release's date may be (R38).
     pub release_days_ahead: u16,
-    /// How many installations or accounts one batch comes to (R49).
+    /// How many installations or accounts one batch comes to at most (R49).
     pub batch_size: u64,
+    /// How long a batch should take: the next one's size follows from it. `None`: each comes to as many as it may.
+    pub batch_time: Option<std::time::Duration>,
     /// How many days an event is kept in the log, at least 1 (R49).
     pub keep_events_days: u16,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { release_days_ahead: 365, batch_size: 250, keep_events_days: 90 }
+        Self { release_days_ahead: 365, batch_size: 250, batch_time: None, keep_events_days: 90 }
     }
 }
 
@@ -72,6 +79,8 @@ pub struct Services {
     pub zones: TimeZones,
     /// How an installation is moved.
     pub mover: Arc<dyn followup::Mover>,
+    /// What was measured of the batches of this process.
+    pub follow_ups: followup::Measures,
     pub token_uses: tokens::TokenUses,
     /// What checks JWTs, where an issuer of them is trusted.
     pub jwt: Option<Arc<Jwt>>,

@@ -9,7 +9,7 @@ use crate::domain::installation::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
 };
 use crate::domain::pack::Pack;
-use crate::domain::release::{Release, ReleaseSchedule};
+use crate::domain::release::Release;
 use crate::store::convert::Stored as _;
 use crate::store::write::packs;
 use crate::store::write::updates::UpdateRow;
@@ -110,9 +110,8 @@ impl Numbers {
 
 /// An update that its release has come to.
 pub(super) fn applied(row: &mut UpdateRow, release: &Release, now: Instant) {
-    let dated = release.schedule == ReleaseSchedule::OnSpecifiedDate && release.promoted_at.is_none();
     row.update.state = UpdateState::Applied;
-    row.update.how = Some(if dated { UpdateMethod::Automatic } else { UpdateMethod::Immediate });
+    row.update.how = Some(release.method());
     row.update.settled_at = Some(now);
     row.update.failure = None;
     row.next_attempt_at = None;

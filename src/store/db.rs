@@ -176,6 +176,12 @@ impl Db {
         self.shared.kind
     }
 
+    /// How many transactions can write at a time.
+    #[must_use]
+    pub fn writers(&self) -> usize {
+        self.shared.write.size()
+    }
+
     /// The connections of migrations: for what is no use case.
     #[must_use]
     pub fn for_migration(&self) -> &DatabaseConnection {

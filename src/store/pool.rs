@@ -68,6 +68,11 @@ impl Pool {
         matches!(self.opener, Opener::Postgresql { .. })
     }
 
+    /// How many connections there are at most.
+    pub(super) fn size(&self) -> usize {
+        self.size as usize
+    }
+
     /// Opens a first connection. A server that starts is waited for.
     pub(super) async fn open_first(&self) -> StoreResult<()> {
         let connection = open_patiently(&self.opener).await?;

@@ -13,13 +13,31 @@ use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::updates::{Numbers, Step, offered, tell_update};
 use crate::store::Tx;
-use crate::store::write::tasks::{self, Task, Turn, Work};
+use crate::store::write::tasks::{self, Turn, Work};
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs, releases};
 
-use super::Batch;
 use super::eligibility::Eligibility;
 use super::withdraw::LONGEST_PAUSE;
+use super::{Batch, FollowUp, Next};
+
+/// Lets the installations of an account catch up, pack by pack.
+pub(super) struct CatchUp {
+    pub account: AccountId,
+}
+
+impl FollowUp for CatchUp {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let Batch { services, tx, journal, task, size, .. } = batch;
+        let ids = installations::packs_of_account(tx, self.account, task.done_to, *size).await?;
+        let packs = packs::lock_all(tx, &ids).await?;
+        journal.now = services.now(tx);
+        let found = installations::of_accounts(tx, &ids, &[self.account]).await?;
+        let found = found.into_iter().map(|(installation, _)| installation).collect();
+        services.catch_up(tx, journal, &packs, found).await?;
+        Ok(Next::after(batch.came_to(ids.len(), ids.last().map(|id| id.0))))
+    }
+}
 
 /// What catching up has changed so far.
 #[derive(Default)]
@@ -34,23 +52,6 @@ struct Caught {
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
 impl Services {
-    /// Lets the installations of an account catch up, pack by pack.
-    pub(super) async fn account_catches_up(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        account: AccountId,
-    ) -> Result<Batch, Failure> {
-        let ids = installations::packs_of_account(tx, account, task.done_to, self.settings.batch_size).await?;
-        let packs = packs::lock_all(tx, &ids).await?;
-        journal.now = self.now(tx);
-        let found = installations::of_accounts(tx, &ids, &[account]).await?;
-        let found = found.into_iter().map(|(installation, _)| installation).collect();
-        self.catch_up(tx, journal, &packs, found).await?;
-        Ok(self.after_batch(ids.len(), ids.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
-    }
-
     /// Brings locked installations of locked packs to their packs' current versions, those that may be moved and
     /// that no rollout is still coming to; settles the updates that they were skipped by. Gives all of them
     /// with the versions that they have then.

@@ -11,30 +11,28 @@ use crate::service::error::Failure;
 use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::service::updates::{Numbers, Step, hide, tell_update, withdraw_row};
 use crate::store::Tx;
-use crate::store::write::tasks::Task;
 use crate::store::write::{deletion, grants, installations, journal as log, updates};
 
-use super::Batch;
+use super::{Batch, FollowUp, Next};
 
-impl Services {
-    /// Uninstalls a deleted pack in some accounts, and tells those that had it or could have it.
-    pub(super) async fn uninstall_everywhere(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        pack: PackId,
-    ) -> Result<Batch, Failure> {
-        let Some(pack) = deletion::lock_deleted(tx, pack).await? else { return Ok(Batch::Done) };
-        journal.now = self.now(tx);
-        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
+/// Uninstalls a deleted pack in some accounts, and tells those that had it or could have it.
+pub(super) struct Delete {
+    pub pack: PackId,
+}
+
+impl FollowUp for Delete {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let Batch { services, tx, journal, task, size, .. } = batch;
+        let Some(pack) = deletion::lock_deleted(tx, self.pack).await? else { return Ok(Next::Done) };
+        journal.now = services.now(tx);
+        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, *size).await?;
         let told = grants::announced(tx, pack.id, &accounts).await?;
         let mut uninstalled: BTreeMap<AccountId, i64> = told.iter().map(|account| (*account, 0)).collect();
         let found: Vec<_> = installations::of_accounts(tx, &[pack.id], &accounts).await?;
         for (installation, _) in &found {
             *uninstalled.entry(installation.account_id).or_default() += 1;
         }
-        self.uninstall_all(tx, journal, &pack, &found).await?;
+        services.uninstall_all(tx, journal, &pack, &found).await?;
         for (account, count) in uninstalled {
             journal.tell(Happening {
                 audience: Audience::Account,
@@ -44,9 +42,11 @@ impl Services {
             });
         }
         grants::forget_announced(tx, pack.id, &told.into_iter().collect::<Vec<_>>()).await?;
-        Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
+        Ok(Next::after(batch.came_to(accounts.len(), accounts.last().map(|id| id.0))))
     }
+}
 
+impl Services {
     /// Uninstalls locked installations, each with whether it is frozen, and withdraws what is offered to them.
     pub(in crate::service) async fn uninstall_all(
         &self,

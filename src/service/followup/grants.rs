@@ -18,40 +18,43 @@ use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::service::updates::Numbers;
 use crate::store::Tx;
 use crate::store::write::pairs::{self, Pair};
-use crate::store::write::tasks::Task;
 use crate::store::write::{grants, installations, journal as log, packs, task_sets};
 
-use super::Batch;
+use super::{Batch, FollowUp, Next};
+
+/// Compares the grants of a pack with what its publisher's accounts were told.
+pub(super) struct GrantsOfPack {
+    pub pack: PackId,
+}
+
+impl FollowUp for GrantsOfPack {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let Batch { services, tx, journal, task, size, .. } = batch;
+        // Locked: two batches that compared the same would both announce the difference.
+        let Some(pack) = packs::lock_any(tx, self.pack).await? else { return Ok(Next::Done) };
+        journal.now = services.now(tx);
+        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, *size).await?;
+        services.reconcile(tx, journal, std::slice::from_ref(&pack), &accounts).await?;
+        Ok(Next::after(batch.came_to(accounts.len(), accounts.last().map(|id| id.0))))
+    }
+}
+
+/// The same for all packs of one account.
+pub(super) struct GrantsOfAccount {
+    pub account: AccountId,
+}
+
+impl FollowUp for GrantsOfAccount {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let Batch { services, tx, journal, task, size, .. } = batch;
+        let packs = packs::lock_after(tx, task.publisher_id, task.done_to, *size).await?;
+        journal.now = services.now(tx);
+        services.reconcile(tx, journal, &packs, &[self.account]).await?;
+        Ok(Next::after(batch.came_to(packs.len(), packs.last().map(|pack| pack.id.0))))
+    }
+}
 
 impl Services {
-    pub(super) async fn grants_of_pack(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        pack: PackId,
-    ) -> Result<Batch, Failure> {
-        // Locked: two batches that compared the same would both announce the difference.
-        let Some(pack) = packs::lock_any(tx, pack).await? else { return Ok(Batch::Done) };
-        journal.now = self.now(tx);
-        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
-        self.reconcile(tx, journal, std::slice::from_ref(&pack), &accounts).await?;
-        Ok(self.after_batch(accounts.len(), accounts.last().map(|id| id.0)).map_or(Batch::Done, Batch::More))
-    }
-
-    pub(super) async fn grants_of_account(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        account: AccountId,
-    ) -> Result<Batch, Failure> {
-        let packs = packs::lock_after(tx, task.publisher_id, task.done_to, self.settings.batch_size).await?;
-        journal.now = self.now(tx);
-        self.reconcile(tx, journal, &packs, &[account]).await?;
-        Ok(self.after_batch(packs.len(), packs.last().map(|pack| pack.id.0)).map_or(Batch::Done, Batch::More))
-    }
-
     /// Does the first batch of tasks that a command has just made, all of accounts or all of packs: as many of
     /// them together as a batch takes, so that a small world is finished when the call answers. A failure is no
     /// failure of the command: the scheduler goes on.
@@ -62,27 +65,28 @@ impl Services {
     }
 
     async fn first_grants(&self, ids: &[Uuid]) -> Result<(), Failure> {
-        let size = usize::try_from(self.settings.batch_size).unwrap_or(usize::MAX);
+        let limit = self.follow_ups.size("GRANTS", &self.settings);
+        let size = usize::try_from(limit).unwrap_or(usize::MAX);
         let tx = self.db.begin().await?;
         let mut tasks = task_sets::claim_new(&tx, ids.get(..size.min(ids.len())).unwrap_or(ids)).await?;
         let Some(publisher) = tasks.first().map(|task| task.publisher_id) else { return Ok(()) };
         let mut journal = Journal::of_scheduler(self, publisher, self.now(&tx));
         let accounts: Vec<_> = tasks.iter().filter_map(|task| task.work.account()).collect();
         let last = if accounts.is_empty() {
-            let accounts = grants::accounts_after(&tx, publisher, None, self.settings.batch_size).await?;
+            let accounts = grants::accounts_after(&tx, publisher, None, limit).await?;
             tasks.truncate((size / accounts.len().max(1)).max(1));
             let packs: Vec<_> = tasks.iter().filter_map(|task| task.work.pack()).collect();
             let packs = packs::lock_all(&tx, &packs).await?;
             journal.now = self.now(&tx);
             self.reconcile(&tx, &mut journal, &packs, &accounts).await?;
-            self.after_batch(accounts.len(), accounts.last().map(|id| id.0))
+            accounts.last().map(|id| id.0).filter(|_| accounts.len() >= size)
         } else {
-            let packs = packs::lock_after(&tx, publisher, None, self.settings.batch_size).await?;
+            let packs = packs::lock_after(&tx, publisher, None, limit).await?;
             journal.now = self.now(&tx);
             tasks.truncate((size / packs.len().max(1)).max(1));
             let accounts = accounts.get(..tasks.len()).unwrap_or_default();
             self.reconcile(&tx, &mut journal, &packs, accounts).await?;
-            self.after_batch(packs.len(), packs.last().map(|pack| pack.id.0))
+            packs.last().map(|pack| pack.id.0).filter(|_| packs.len() >= size)
         };
         let done = i64::try_from(size).unwrap_or(i64::MAX);
         task_sets::after_batch(&tx, &tasks, last, done, journal.now).await?;

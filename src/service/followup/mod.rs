@@ -9,21 +9,58 @@ mod eligibility;
 mod grants;
 mod mover;
 mod offer;
+mod pace;
 mod rename;
 mod retry;
 mod roll_out;
 mod runner;
+mod told;
 mod withdraw;
 
 use uuid::Uuid;
 
 use crate::domain::Instant;
+use crate::store::Tx;
+use crate::store::write::tasks::Task;
+
+use super::Services;
+use super::error::Failure;
+use super::journal::Journal;
 
 pub use mover::{Mover, NoFaults};
+pub use pace::{Done, Measures};
 pub use runner::{BatchFailure, Claimed, Turns};
 
-/// How far one batch brought a task.
-pub(super) enum Batch {
+/// What follows from a decision, of one kind. Another kind is a file with a type of its own, a kind of
+/// [`Work`](crate::store::write::tasks::Work), and a line in the runner.
+pub(super) trait FollowUp {
+    /// Does one batch, and says what comes next. Whatever it changes, it changes in the batch's transaction.
+    fn step(self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Next, Failure>> + Send;
+}
+
+/// One batch of a task: what its step works with.
+pub(super) struct Batch<'a> {
+    pub services: &'a Services,
+    pub tx: &'a Tx,
+    pub journal: Journal<'a>,
+    pub task: &'a Task,
+    /// How many objects it comes to at most.
+    pub size: u64,
+    /// How many objects it has come to.
+    pub came_to: u64,
+}
+
+impl Batch<'_> {
+    /// Counts the objects that the batch has come to. Gives where the next batch begins, when this one was full.
+    fn came_to(&mut self, found: usize, last: Option<Uuid>) -> Option<Uuid> {
+        let found = u64::try_from(found).unwrap_or(u64::MAX);
+        self.came_to = self.came_to.saturating_add(found);
+        last.filter(|_| found >= self.size)
+    }
+}
+
+/// What comes after a batch.
+pub(super) enum Next {
     /// There is more; it goes on after this object.
     More(Uuid),
     /// All objects were come to, but some are tried again at this instant.
@@ -32,11 +69,9 @@ pub(super) enum Batch {
     Done,
 }
 
-/// What a rollout does with the installations that it comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// It moves them.
-    Move,
-    /// It was given up: they have failed.
-    GiveUp,
+impl Next {
+    /// More after an object, or the end.
+    fn after(last: Option<Uuid>) -> Self {
+        last.map_or(Self::Done, Self::More)
+    }
 }

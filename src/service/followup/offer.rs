@@ -1,53 +1,57 @@
 //! Offering a scheduled release (R26).
 
-use crate::domain::id::{PackId, ReleaseId};
+use std::collections::BTreeMap;
+
+use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::installation::UpdateState;
 use crate::domain::release::ReleaseState;
-use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::journal::Journal;
-use crate::service::updates::{Numbers, Step, offered, tell_update};
-use crate::store::Tx;
-use crate::store::write::tasks::Task;
-use crate::store::write::{installations, packs, updates};
+use crate::service::updates::{Numbers, Step};
+use crate::store::write::classes::{self, Change, Changes, Judged, Span};
+use crate::store::write::packs;
 
-use super::Batch;
-use super::eligibility::Eligibility;
+use super::told::{Told, tell_all};
+use super::{Batch, FollowUp, Next};
 
-impl Services {
-    /// Offers a scheduled release to installations, entitled ones alone (R26).
-    pub(super) async fn offer(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        pack: PackId,
-        release: ReleaseId,
-    ) -> Result<Batch, Failure> {
+/// Offers a scheduled release to installations, entitled ones alone.
+pub(super) struct Offer {
+    pub pack: PackId,
+    pub release: ReleaseId,
+}
+
+impl FollowUp for Offer {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let (services, tx, task) = (batch.services, batch.tx, batch.task);
         let scheduled = |state| state == ReleaseState::Scheduled;
-        let pack = packs::hold(tx, pack).await?;
-        journal.now = self.instant(tx, &pack)?;
-        let Some((pack, release)) = self.pack_and_release(tx, pack, release, scheduled).await? else {
-            return Ok(Batch::Done);
+        let pack = packs::hold(tx, self.pack).await?;
+        batch.journal.now = services.instant(tx, &pack)?;
+        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, scheduled).await? else {
+            return Ok(Next::Done);
         };
-        let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
-        let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-        let known = updates::of_release(tx, release.id, &ids).await?;
-        let eligible = Eligibility::of(tx, &found.iter().collect::<Vec<_>>()).await?;
-        let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
-        let mut rows = Vec::new();
-        for installation in found.iter().filter(|i| !known.contains_key(&i.id) && eligible.is_entitled(i)) {
-            let row = offered(installation, &release, journal.now);
-            tell_update(
-                journal,
-                &pack,
-                &row.update,
-                None,
-                Step::stays(numbers.get(installation.version_id)),
-                "scheduler.offerUpdate",
-            );
-            rows.push(row);
+        let (found, last) = classes::lock_of_pack(tx, pack.id, task.done_to, batch.size).await?;
+        let Some(last) = last else { return Ok(Next::Done) };
+        let judged = classes::of_pack(tx, pack.id, release.id, task.done_to, Span::UpTo(last)).await?;
+        let mut by_version: BTreeMap<PackVersionId, Vec<&Judged>> = BTreeMap::new();
+        for installation in judged.iter().filter(|i| i.update.is_none() && i.is_entitled) {
+            by_version.entry(installation.version_id).or_default().push(installation);
         }
-        updates::save(tx, &rows).await?;
-        Ok(self.after_batch(found.len(), found.last().map(|i| i.id.into())).map_or(Batch::Done, Batch::More))
+        let numbers = Numbers::of(tx, by_version.keys().copied()).await?;
+        let mut changes = Changes::new(tx, &release, batch.journal.now);
+        for (version, members) in by_version {
+            let change = Change::to(UpdateState::Offered);
+            let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
+            changes.make(None, change, &ids).await?;
+            let told = Told {
+                pack: &pack,
+                release: &release,
+                change,
+                before: None,
+                version: Step::stays(numbers.get(version)),
+                action: "scheduler.offerUpdate",
+            };
+            tell_all(&mut batch.journal, &told, &members);
+        }
+        changes.end().await?;
+        Ok(Next::after(batch.came_to(found, Some(last))))
     }
 }

@@ -10,47 +10,49 @@ use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::updates::{Numbers, applied, given_up, tell_update};
 use crate::store::Tx;
-use crate::store::write::tasks::Task;
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs};
 
-use super::Batch;
 use super::eligibility::Eligibility;
+use super::{Batch, FollowUp, Next};
 
-impl Services {
-    /// Tries failed updates again; the last batch ends the release.
-    pub(super) async fn retry(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        pack: PackId,
-        release: ReleaseId,
-    ) -> Result<Batch, Failure> {
+/// Tries failed updates again; the last batch ends the release.
+pub(super) struct Retry {
+    pub pack: PackId,
+    pub release: ReleaseId,
+}
+
+impl FollowUp for Retry {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let Batch { services, tx, journal, task, size, .. } = batch;
+        let (services, tx, task, size) = (*services, *tx, *task, *size);
         let running = |state| state == ReleaseState::InProgress;
-        let pack = packs::lock_any(tx, pack).await?;
-        journal.now = self.now(tx);
-        let Some((pack, release)) = self.pack_and_release(tx, pack, release, running).await? else {
-            return Ok(Batch::Done);
+        let pack = packs::lock_any(tx, self.pack).await?;
+        journal.now = services.now(tx);
+        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, running).await? else {
+            return Ok(Next::Done);
         };
-        let failed = updates::failed_after(tx, release.id, task.done_to, self.settings.batch_size).await?;
+        let failed = updates::failed_after(tx, release.id, task.done_to, size).await?;
         let last = failed.last().map(|row| row.update.id.installation.into());
-        self.try_failed(tx, journal, &pack, &release, &failed).await?;
-        if let Some(last) = self.after_batch(failed.len(), last) {
-            self.announce_progress(tx, journal, &pack, &release, task).await?;
-            return Ok(Batch::More(last));
+        services.try_failed(tx, journal, &pack, &release, &failed).await?;
+        if let Some(last) = batch.came_to(failed.len(), last) {
+            services.announce_progress(tx, &mut batch.journal, &pack, &release, task).await?;
+            return Ok(Next::More(last));
         }
-        let due = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
+        let journal = &mut batch.journal;
+        let due = updates::to_be_tried_again(tx, release.id, size).await?;
         let due: Vec<_> = due.into_iter().filter(|row| row.is_due(journal.now)).collect();
-        self.try_failed(tx, journal, &pack, &release, &due).await?;
+        services.try_failed(tx, journal, &pack, &release, &due).await?;
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
-            return Ok(Batch::Again(next, last.or(task.done_to)));
+            return Ok(Next::Again(next, last.or(task.done_to)));
         }
-        self.complete(tx, journal, pack, release, 0).await?;
-        Ok(Batch::Done)
+        services.complete(tx, journal, pack, release, 0).await?;
+        Ok(Next::Done)
     }
+}
 
+impl Services {
     async fn try_failed(
         &self,
         tx: &Tx,

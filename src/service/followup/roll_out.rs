@@ -1,10 +1,16 @@
 //! Moving installations to the version of a release that is in progress (R25, R27, R45, R46).
+//!
+//! Most installations of a batch are alike, so that a batch is decided and written by classes. What can't be moved,
+//! and what was tried in vain before, has a history of its own: each of these is settled for itself.
 
 use std::collections::BTreeMap;
 
-use crate::domain::id::{InstallationId, PackId, ReleaseId};
+use crate::domain::Instant;
+use crate::domain::adoption::Stood;
+use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installation::{
-    Failure as UpdateFailure, Installation, RolloutStep, UpdateState, pause_after, rollout_step,
+    Failure as UpdateFailure, FailureCode, Installation, RolloutStep, SkipReason, UpdateState, pause_after,
+    reason_to_skip, rollout_step,
 };
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState};
@@ -13,84 +19,173 @@ use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::updates::{Numbers, applied, give_up, offered, skip, tell_update};
 use crate::store::Tx;
-use crate::store::write::tasks::Task;
+use crate::store::write::classes::{self, Change, Changes, Judged, Span};
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs};
 
 use super::eligibility::Eligibility;
-use super::{Batch, Reach};
+use super::told::{Told, tell_all};
+use super::{Batch, FollowUp, Next};
 
-impl Services {
-    /// Moves installations to a release that is in progress (R25, R27), or gives them up; the last batch ends it.
-    pub(super) async fn roll_out(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        pack: PackId,
-        release: ReleaseId,
-        reach: Reach,
-    ) -> Result<Batch, Failure> {
+/// What a rollout does with the installations that it comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It moves them.
+    Move,
+    /// It was given up: they have failed.
+    GiveUp,
+}
+
+/// Moves installations to a release, or gives them up; the last batch ends it.
+pub(super) struct RollOut {
+    pub pack: PackId,
+    pub release: ReleaseId,
+    pub reach: Reach,
+}
+
+/// What a rollout is about.
+struct Rollout<'a> {
+    services: &'a Services,
+    tx: &'a Tx,
+    pack: &'a Pack,
+    release: &'a Release,
+    reach: Reach,
+}
+
+/// Installations that a rollout treats alike.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Class {
+    update: Option<Stood>,
+    version: PackVersionId,
+    skip: Option<SkipReason>,
+}
+
+/// The moves that have failed.
+type Failed = BTreeMap<InstallationId, FailureCode>;
+
+impl FollowUp for RollOut {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         let running = |state| state == ReleaseState::InProgress;
-        // Locked and not only held: the last batch changes it.
-        let pack = packs::lock_any(tx, pack).await?;
-        journal.now = self.now(tx);
-        let Some((pack, release)) = self.pack_and_release(tx, pack, release, running).await? else {
-            return Ok(Batch::Done);
+        // Locked and not only held: the last batch changes it, and what a batch judges by stays as it is.
+        let pack = packs::lock_any(tx, self.pack).await?;
+        batch.journal.now = services.now(tx);
+        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, running).await? else {
+            return Ok(Next::Done);
         };
-        let found = installations::batch(tx, pack.id, task.done_to, self.settings.batch_size).await?;
-        let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-        let known = updates::of_release(tx, release.id, &ids).await?;
-        self.settle(tx, journal, (&pack, &release), &found, known, reach).await?;
-        let last = found.last().map(|i| i.id.into()).or(task.done_to);
-        if let Some(last) = self.after_batch(found.len(), last) {
-            // Not by the first batch, which is done in a call: the first announcement counts all installations.
+        let rollout = Rollout { services, tx, pack: &pack, release: &release, reach: self.reach };
+        let found = classes::of_pack(tx, pack.id, release.id, task.done_to, Span::First(size)).await?;
+        rollout.settle_all(&mut batch.journal, &found).await?;
+        let last = found.last().map(|installation| installation.id.0).or(task.done_to);
+        if let Some(last) = batch.came_to(found.len(), last) {
+            // Not by the first batch, which is done in a call.
             if task.done_to.is_some() {
-                self.announce_progress(tx, journal, &pack, &release, task).await?;
+                services.announce_progress(tx, &mut batch.journal, &pack, &release, task).await?;
             }
-            return Ok(Batch::More(last));
+            return Ok(Next::More(last));
         }
-        if let Some(next) = self.try_again(tx, journal, &pack, &release, reach).await? {
-            return Ok(Batch::Again(next, last));
+        if let Some(next) = rollout.try_again(&mut batch.journal, size).await? {
+            return Ok(Next::Again(next, last));
         }
-        self.complete(tx, journal, pack, release, 0).await?;
-        Ok(Batch::Done)
+        services.complete(tx, &mut batch.journal, pack, release, 0).await?;
+        Ok(Next::Done)
+    }
+}
+
+impl Rollout<'_> {
+    /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes.
+    async fn settle_all(&self, journal: &mut Journal<'_>, found: &[Judged]) -> Result<(), Failure> {
+        let mut classes: BTreeMap<Class, Vec<&Judged>> = BTreeMap::new();
+        for installation in found {
+            let skip = reason_to_skip(installation.is_entitled, installation.status);
+            let class = Class { update: installation.update, version: installation.version_id, skip };
+            classes.entry(class).or_default().push(installation);
+        }
+        let versions = classes.keys().map(|class| class.version).chain([self.release.version_id]);
+        let numbers = Numbers::of(self.tx, versions).await?;
+        let mut changes = Changes::new(self.tx, self.release, journal.now);
+        let (mut moved, mut failed) = (Vec::new(), Failed::new());
+        for (class, mut members) in classes {
+            let step = rollout_step(
+                class.update.map(|(state, _)| state),
+                class.version == self.release.version_id,
+                class.skip,
+            );
+            let mut version = class.version;
+            let change = match step {
+                RolloutStep::LeaveAlone => continue,
+                RolloutStep::Skip(reason) => Change { skip_reason: Some(reason), ..Change::to(UpdateState::Skipped) },
+                RolloutStep::Move if self.reach == Reach::GiveUp => {
+                    Change { failure: Some(FailureCode::Internal), ..Change::to(UpdateState::Failed) }
+                }
+                RolloutStep::Move => {
+                    members.retain(|installation| self.moves(installation.id, &mut failed));
+                    moved.extend(members.iter().map(|installation| installation.id));
+                    version = self.release.version_id;
+                    Change { how: Some(self.release.method()), ..Change::to(UpdateState::Applied) }
+                }
+            };
+            let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
+            changes.make(class.update, change, &ids).await?;
+            let told = Told {
+                pack: self.pack,
+                release: self.release,
+                change,
+                before: class.update.map(|(state, _)| state),
+                version: numbers.step(class.version, version),
+                action: "scheduler.applyUpdate",
+            };
+            tell_all(journal, &told, &members);
+        }
+        changes.end().await?;
+        installations::move_to(self.tx, &moved, self.release.version_id, journal.now).await?;
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = failed.keys().copied().collect();
+        let live = installations::lock_live(self.tx, &ids).await?;
+        let known = updates::of_release(self.tx, self.release.id, &ids).await?;
+        self.settle_each(journal, &live, known, &failed).await
+    }
+
+    /// Whether an installation is moved; remembers why it isn't.
+    fn moves(&self, id: InstallationId, failed: &mut Failed) -> bool {
+        match self.services.mover.move_installation(id, self.release.id) {
+            Ok(()) => true,
+            Err(code) => {
+                failed.insert(id, code);
+                false
+            }
+        }
     }
 
     /// Tries those again whose pause is over, or gives all of them up; gives when the next is to be tried, if one
     /// is left.
-    async fn try_again(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &Pack,
-        release: &Release,
-        reach: Reach,
-    ) -> Result<Option<crate::domain::Instant>, Failure> {
-        let given_up = reach == Reach::GiveUp;
-        let waiting = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
+    async fn try_again(&self, journal: &mut Journal<'_>, size: u64) -> Result<Option<Instant>, Failure> {
+        let given_up = self.reach == Reach::GiveUp;
+        let waiting = updates::to_be_tried_again(self.tx, self.release.id, size).await?;
         let due = waiting.into_iter().filter(|row| given_up || row.is_due(journal.now));
         let due: Vec<_> = due.map(|row| row.update.id.installation).collect();
-        let live = installations::lock_live(tx, &due).await?;
+        let live = installations::lock_live(self.tx, &due).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
-        let due = updates::of_release(tx, release.id, &due).await?;
-        self.settle(tx, journal, (pack, release), &live, due, reach).await?;
-        let left = updates::to_be_tried_again(tx, release.id, 1).await?;
+        let known = updates::of_release(self.tx, self.release.id, &due).await?;
+        self.settle_each(journal, &live, known, &Failed::new()).await?;
+        let left = updates::to_be_tried_again(self.tx, self.release.id, 1).await?;
         Ok(left.first().and_then(|row| row.next_attempt_at).map(|at| if given_up { journal.now } else { at }))
     }
 
-    /// Moves, gives up, skips or leaves alone each of some locked installations.
-    async fn settle(
+    /// The same for each of some locked installations for itself. The moves that are known to have failed aren't
+    /// tried once more.
+    async fn settle_each(
         &self,
-        tx: &Tx,
         journal: &mut Journal<'_>,
-        (pack, release): (&Pack, &Release),
         found: &[Installation],
         mut known: BTreeMap<InstallationId, UpdateRow>,
-        reach: Reach,
+        failed: &Failed,
     ) -> Result<(), Failure> {
+        let (tx, release) = (self.tx, self.release);
         let eligible = Eligibility::of(tx, &found.iter().collect::<Vec<_>>()).await?;
-        let versions = found.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
+        let versions = found.iter().map(|i| i.version_id).chain([release.version_id]);
         let numbers = Numbers::of(tx, versions).await?;
         let (mut rows, mut moved) = (Vec::new(), Vec::new());
         for installation in found {
@@ -104,8 +199,8 @@ impl Services {
             let mut row = row.unwrap_or_else(|| offered(installation, release, journal.now));
             match step {
                 RolloutStep::Skip(reason) => skip(&mut row, reason, journal.now),
-                _ if reach == Reach::GiveUp => give_up(&mut row, journal.now),
-                _ => self.attempt(&mut row, release, journal.now),
+                _ if self.reach == Reach::GiveUp => give_up(&mut row, journal.now),
+                _ => self.attempt(&mut row, failed.get(&installation.id).copied(), journal.now),
             }
             let version = if row.update.state == UpdateState::Applied {
                 moved.push(installation.id);
@@ -115,7 +210,7 @@ impl Services {
             };
             if row.update.state != UpdateState::Offered {
                 let step = numbers.step(installation.version_id, version);
-                tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
+                tell_update(journal, self.pack, &row.update, before, step, "scheduler.applyUpdate");
             }
             rows.push(row);
         }
@@ -123,11 +218,13 @@ impl Services {
         Ok(updates::save(tx, &rows).await?)
     }
 
-    /// One attempt to move one installation. What fails is tried again after a growing pause, at most
-    /// five times within ten minutes; then its update is FAILED.
-    fn attempt(&self, row: &mut UpdateRow, release: &Release, now: crate::domain::Instant) {
-        let update = &mut row.update;
-        match self.mover.move_installation(update.id.installation, release.id) {
+    /// One attempt to move one installation, unless it is known to have failed. What fails is tried again after a
+    /// growing pause, at most five times within ten minutes; then its update is FAILED.
+    fn attempt(&self, row: &mut UpdateRow, failed: Option<FailureCode>, now: Instant) {
+        let (update, release) = (&mut row.update, self.release);
+        let moved =
+            failed.map_or_else(|| self.services.mover.move_installation(update.id.installation, release.id), Err);
+        match moved {
             Ok(()) => applied(row, release, now),
             Err(code) => {
                 row.attempts = row.attempts.saturating_add(1);

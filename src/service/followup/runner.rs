@@ -12,10 +12,21 @@ use crate::store::write::turns;
 pub use crate::store::write::turns::Turns;
 use crate::store::{DatabaseKind, Tx};
 
-use super::{Batch, Reach};
+use super::catch_up::CatchUp;
+use super::delete::Delete;
+use super::grants::{GrantsOfAccount, GrantsOfPack};
+use super::offer::Offer;
+use super::rename::Rename;
+use super::retry::Retry;
+use super::roll_out::{Reach, RollOut};
+use super::withdraw::Withdraw;
+use super::{Batch, FollowUp as _, Next};
 
 /// The longest pause between two tries of a task whose batches fail as a whole.
 const LONGEST_PAUSE_SECONDS: i64 = 60;
+
+/// How many batches a process has at work at a time at most. More would wait for the processor and for the logs.
+const BATCHES_AT_ONCE: usize = 4;
 
 /// A task that a transaction has in hand, for one batch.
 pub struct Claimed {
@@ -59,6 +70,13 @@ impl Services {
         self.db.kind() == DatabaseKind::Sqlite
     }
 
+    /// How many batches this process has at work at a time. One writer at a time makes them wait for each other; where
+    /// there are several, commands keep at least half of the connections that write.
+    #[must_use]
+    pub fn batches_at_once(&self) -> usize {
+        if self.has_one_writer() { 1 } else { (self.db.writers() / 2).clamp(1, BATCHES_AT_ONCE) }
+    }
+
     /// Takes the task whose turn it is.
     ///
     /// # Errors
@@ -94,6 +112,7 @@ impl Services {
             // A window has opened meanwhile: once it is carried out, the batch has its turn.
             Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, put_off: false }),
             Err(failure) => {
+                self.follow_ups.count_failure(task.work.kind());
                 let failures = task.failures.saturating_add(1);
                 let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
                 let (why, again) = (format!("{failure:?}"), self.clock.now() + pause);
@@ -104,42 +123,49 @@ impl Services {
     }
 
     async fn work(&self, tx: Tx, task: &Task) -> Result<(), Failure> {
+        let (began, kind) = (std::time::Instant::now(), task.work.kind());
+        let size = self.follow_ups.size(kind, &self.settings);
         let mut journal = Journal::of_scheduler(self, task.publisher_id, self.now(&tx));
         journal.task = Some(task.id);
-        let batch = match task.work {
-            Work::Offer(pack, release) => self.offer(&tx, &mut journal, task, pack, release).await?,
-            Work::RollOut(pack, release) => self.roll_out(&tx, &mut journal, task, pack, release, Reach::Move).await?,
-            Work::GiveUp(pack, release) => self.roll_out(&tx, &mut journal, task, pack, release, Reach::GiveUp).await?,
-            Work::Retry(pack, release) => self.retry(&tx, &mut journal, task, pack, release).await?,
-            Work::Withdraw(pack, release) => self.withdraw(&tx, &mut journal, task, pack, release).await?,
-            Work::GrantsOfPack(pack) => self.grants_of_pack(&tx, &mut journal, task, pack).await?,
-            Work::GrantsOfAccount(account) => self.grants_of_account(&tx, &mut journal, task, account).await?,
-            Work::CatchUp(account) => self.account_catches_up(&tx, &mut journal, task, account).await?,
-            Work::Rename(pack) => self.rename_batch(&tx, task, pack).await?,
-            Work::Delete(pack) => self.uninstall_everywhere(&tx, &mut journal, task, pack).await?,
-        };
+        let mut batch = Batch { services: self, tx: &tx, journal, task, size, came_to: 0 };
+        let next = step(task.work, &mut batch).await?;
+        let Batch { journal, came_to, .. } = batch;
         let now = journal.now;
-        match batch {
-            Batch::More(done_to) => {
-                let more = i64::try_from(self.settings.batch_size).unwrap_or(i64::MAX);
+        match next {
+            Next::More(done_to) => {
+                let more = i64::try_from(came_to).unwrap_or(i64::MAX);
                 tasks::advance(&tx, task, Some(done_to), more, Turn::Next(now)).await?;
             }
             // Never at once again: a task that can't get on must not keep the others from their turn.
-            Batch::Again(at, done_to) => {
+            Next::Again(at, done_to) => {
                 let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
                 tasks::advance(&tx, task, done_to, 0, Turn::After(pause_ends)).await?;
             }
-            Batch::Done => tasks::finish(&tx, task.id).await?,
+            Next::Done => tasks::finish(&tx, task.id).await?,
         }
         let log = ReleaseLog::of(&journal);
         journal.write(&tx).await?;
         tx.commit().await?;
+        let took = began.elapsed();
+        self.follow_ups.count(kind, &self.settings, size, came_to, took);
+        tracing::debug!(kind, task = %task.id, size, objects = came_to, ?took, "a batch is done");
         log.write();
         Ok(())
     }
+}
 
-    /// Whether a batch that came to `found` objects was the last one, and where the next one begins.
-    pub(super) fn after_batch(&self, found: usize, last: Option<Uuid>) -> Option<Uuid> {
-        last.filter(|_| u64::try_from(found).is_ok_and(|found| found >= self.settings.batch_size))
+/// The step of each kind of work that this program knows. Tasks of other kinds are never claimed.
+async fn step(work: Work, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    match work {
+        Work::Offer(pack, release) => Offer { pack, release }.step(batch).await,
+        Work::RollOut(pack, release) => RollOut { pack, release, reach: Reach::Move }.step(batch).await,
+        Work::GiveUp(pack, release) => RollOut { pack, release, reach: Reach::GiveUp }.step(batch).await,
+        Work::Retry(pack, release) => Retry { pack, release }.step(batch).await,
+        Work::Withdraw(pack, release) => Withdraw { pack, release }.step(batch).await,
+        Work::GrantsOfPack(pack) => GrantsOfPack { pack }.step(batch).await,
+        Work::GrantsOfAccount(account) => GrantsOfAccount { account }.step(batch).await,
+        Work::CatchUp(account) => CatchUp { account }.step(batch).await,
+        Work::Rename(pack) => Rename { pack }.step(batch).await,
+        Work::Delete(pack) => Delete { pack }.step(batch).await,
     }
 }

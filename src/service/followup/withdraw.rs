@@ -3,115 +3,155 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
-use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::installation::{UpdateMethod, UpdateState, pause_after};
+use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::installation::{FailureCode, SkipReason, UpdateMethod, UpdateState, pause_after};
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
-use crate::service::updates::{Numbers, given_up, hide, tell_update, withdraw_row};
+use crate::service::updates::{Numbers, withdraw_row};
 use crate::store::Tx;
-use crate::store::write::tasks::Task;
+use crate::store::write::classes::{self, Change, Changes, Judged};
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs};
 
-use super::Batch;
-use super::eligibility::Eligibility;
+use super::told::{Told, tell_all};
+use super::{Batch, FollowUp, Next};
 
 /// The longest pause before an installation is tried to be moved back, or to catch up, again.
 pub(super) const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
 
-impl Services {
-    /// Takes back the offers of a release that was canceled or superseded, and after a cancel moves those
-    /// back who applied early (R29, R30). Who has lost the grant is not moved (R45).
-    pub(super) async fn withdraw(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        task: &Task,
-        pack: PackId,
-        release: ReleaseId,
-    ) -> Result<Batch, Failure> {
+/// Takes back the offers of a release that was canceled or superseded, and after a cancel moves those back that
+/// were applied early (R29, R30). An installation whose account has lost the grant is not moved (R45).
+pub(super) struct Withdraw {
+    pub pack: PackId,
+    pub release: ReleaseId,
+}
+
+/// What becomes of an update that is taken back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// The offer ends. It is told to the account while it has the grant alone (R45).
+    OfferEnds { is_entitled: bool },
+    /// The installation, that its account moved in this way, is moved back.
+    MovesBack(Option<UpdateMethod>),
+    /// It stays, and was to be tried again: no more.
+    GivenUp,
+}
+
+impl FollowUp for Withdraw {
+    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+        let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         let ended = |state| matches!(state, ReleaseState::Canceled | ReleaseState::Superseded);
-        let pack = packs::hold(tx, pack).await?;
-        journal.now = self.now(tx);
-        let Some((pack, release)) = self.pack_and_release(tx, pack, release, ended).await? else {
-            return Ok(Batch::Done);
+        let pack = packs::hold(tx, self.pack).await?;
+        batch.journal.now = services.now(tx);
+        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, ended).await? else {
+            return Ok(Next::Done);
         };
-        let rows = updates::after(tx, release.id, task.done_to, self.settings.batch_size).await?;
-        let (found, last) = (rows.len(), rows.last().map(|row| row.update.id.installation.into()));
-        self.take_back(tx, journal, &pack, &release, rows).await?;
-        if let Some(last) = self.after_batch(found, last) {
-            return Ok(Batch::More(last));
+        let (found, last) = classes::lock_of_release(tx, release.id, task.done_to, size).await?;
+        if let Some(last) = last {
+            let judged = classes::of_release(tx, release.id, task.done_to, last).await?;
+            services.take_back(tx, &mut batch.journal, &pack, &release, &judged).await?;
         }
-        let again: Vec<_> = updates::to_be_tried_again(tx, release.id, self.settings.batch_size).await?;
-        let due: Vec<_> = again.into_iter().filter(|row| row.is_due(journal.now)).collect();
-        self.take_back(tx, journal, &pack, &release, due).await?;
+        if let Some(last) = batch.came_to(found, last) {
+            return Ok(Next::More(last));
+        }
+        let now = batch.journal.now;
+        let again = updates::to_be_tried_again(tx, release.id, size).await?;
+        let due: Vec<_> = again.iter().filter(|row| row.is_due(now)).map(|row| row.update.id.installation).collect();
+        if !due.is_empty() {
+            installations::lock_live(tx, &due).await?;
+            // Read again under the installations' locks: one may have been uninstalled meanwhile.
+            let judged = classes::of_installations(tx, release.id, &due).await?;
+            services.take_back(tx, &mut batch.journal, &pack, &release, &judged).await?;
+        }
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);
-        Ok(next.map_or(Batch::Done, |at| Batch::Again(at, last.or(task.done_to))))
+        Ok(next.map_or(Next::Done, |at| Next::Again(at, last.or(task.done_to))))
     }
+}
 
+impl Services {
     async fn take_back(
         &self,
         tx: &Tx,
         journal: &mut Journal<'_>,
         pack: &Pack,
         release: &Release,
-        rows: Vec<UpdateRow>,
+        found: &[Judged],
     ) -> Result<(), Failure> {
-        let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
-        let live: BTreeMap<_, _> = installations::lock_live(tx, &ids).await?.into_iter().map(|i| (i.id, i)).collect();
-        // Read again under the installations' locks: an account may have applied or uninstalled meanwhile.
-        let rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
-        let eligible = Eligibility::of(tx, &live.values().collect::<Vec<_>>()).await?;
         let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
-        let versions = live.values().map(|i| i.version_id).chain(back_to);
-        let numbers = Numbers::of(tx, versions).await?;
-        let (mut changed, mut moved) = (Vec::new(), Vec::new());
-        for mut row in rows {
-            let before = row.update.state;
-            let Some(installation) = live.get(&row.update.id.installation) else {
-                changed.extend(given_up(row));
-                continue;
+        let mut classes: BTreeMap<(Fate, PackVersionId), Vec<&Judged>> = BTreeMap::new();
+        for installation in found {
+            let state = installation.update.map(|(state, _)| state);
+            let returns = back_to.is_some()
+                && state == Some(UpdateState::Applied)
+                && installation.version_id == release.version_id
+                && installation.is_entitled;
+            let fate = match state {
+                Some(UpdateState::Offered) if installation.is_live => {
+                    Fate::OfferEnds { is_entitled: installation.is_entitled }
+                }
+                _ if installation.is_live && returns => Fate::MovesBack(installation.update.and_then(|(_, how)| how)),
+                _ if installation.is_tried_again => Fate::GivenUp,
+                _ => continue,
             };
-            let returns = back_to.filter(|_| {
-                before == UpdateState::Applied
-                    && installation.version_id == release.version_id
-                    && eligible.is_entitled(installation)
-            });
-            let version = match (before, returns) {
-                (UpdateState::Offered, _) => {
-                    withdraw_row(&mut row, None, journal.now);
-                    if !eligible.is_entitled(installation) {
-                        hide(&mut row);
-                    }
-                    installation.version_id
+            classes.entry((fate, installation.version_id)).or_default().push(installation);
+        }
+        let versions = classes.keys().map(|(_, version)| *version).chain(back_to);
+        let numbers = Numbers::of(tx, versions).await?;
+        let mut changes = Changes::new(tx, release, journal.now);
+        let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
+        for ((fate, version), mut members) in classes {
+            let mut change = Change::to(UpdateState::Withdrawn);
+            let mut after = version;
+            let before = match fate {
+                Fate::OfferEnds { is_entitled } => {
+                    change.skip_reason = (!is_entitled).then_some(SkipReason::NotEntitled);
+                    (UpdateState::Offered, None)
                 }
-                (_, Some(version)) => {
-                    if self.attempt_back(&mut row, release, journal.now) {
-                        moved.push(installation.id);
-                        version
-                    } else {
-                        installation.version_id
-                    }
+                Fate::MovesBack(how) => {
+                    change.how = Some(UpdateMethod::CanceledBack);
+                    after = back_to.unwrap_or(version);
+                    members.retain(|i| match self.mover.move_installation(i.id, release.id) {
+                        Ok(()) => true,
+                        Err(code) => failed.insert(i.id, code).is_some(),
+                    });
+                    (UpdateState::Applied, how)
                 }
-                (_, None) => {
-                    changed.extend(given_up(row));
+                Fate::GivenUp => {
+                    changes.give_up(&members.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
                     continue;
                 }
             };
-            if row.update.state != before {
-                let step = numbers.step(installation.version_id, version);
-                tell_update(journal, pack, &row.update, Some(before), step, "scheduler.withdrawUpdate");
+            let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
+            changes.make(Some(before), change, &ids).await?;
+            if after != version {
+                installations::move_to(tx, &ids, after, journal.now).await?;
             }
-            changed.push(row);
+            let told = Told {
+                pack,
+                release,
+                change,
+                before: Some(before.0),
+                version: numbers.step(version, after),
+                action: "scheduler.withdrawUpdate",
+            };
+            tell_all(journal, &told, &members);
         }
-        if let Some(version) = back_to {
-            installations::move_to(tx, &moved, version, journal.now).await?;
+        changes.end().await?;
+        if failed.is_empty() {
+            return Ok(());
         }
-        Ok(updates::save(tx, &changed).await?)
+        let ids: Vec<_> = failed.keys().copied().collect();
+        let mut rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
+        for row in &mut rows {
+            if let Some(code) = failed.get(&row.update.id.installation) {
+                not_back(row, release, *code, journal.now);
+            }
+        }
+        Ok(updates::save(tx, &rows).await?)
     }
 
     /// One attempt to move one installation back. What fails is tried again after a growing pause, for as
@@ -123,11 +163,16 @@ impl Services {
                 true
             }
             Err(code) => {
-                row.attempts = row.attempts.saturating_add(1);
-                row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE));
-                tracing::warn!(installation = %row.update.id.installation.0, release = %release.id.0, ?code, "an installation could not be moved back; it is tried again");
+                not_back(row, release, code, now);
                 false
             }
         }
     }
+}
+
+/// An installation that could not be moved back.
+fn not_back(row: &mut UpdateRow, release: &Release, code: FailureCode, now: Instant) {
+    row.attempts = row.attempts.saturating_add(1);
+    row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE));
+    tracing::warn!(installation = %row.update.id.installation.0, release = %release.id.0, ?code, "an installation could not be moved back; it is tried again");
 }

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod authority;
+pub mod classes;
 pub mod components;
 pub mod deletion;
 pub mod drafts;

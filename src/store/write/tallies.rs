@@ -27,6 +27,18 @@ pub(super) async fn add(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
     Ok(())
 }
 
+/// Adds one row, of a release at one instant.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub(super) async fn add_one(tx: &Tx, release: ReleaseId, pack: PackId, at: Instant, tally: &Tally) -> StoreResult<()> {
+    if !tally.is_empty() {
+        let row = active(release, pack, at, tally);
+        release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    }
+    Ok(())
+}
+
 /// What is tallied of some updates. An update counts as offered from when it was offered, which for one that
 /// was derived until now is before its row (R49); it counts as settled when it was settled.
 fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
@@ -40,7 +52,7 @@ fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
         if stored.is_none() {
             count(update.offered_at, Tally::OFFER);
         }
-        count(update.settled_at.unwrap_or(update.offered_at), Tally::of_change(*stored, update));
+        count(update.settled_at.unwrap_or(update.offered_at), Tally::of_change(*stored, (update.state, update.how)));
     }
     tallies
 }

@@ -1,0 +1,59 @@
+//! How large batches are: as pure rules, and as a server keeps to them (R49).
+
+use std::time::Duration;
+
+use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
+use packwright::service::Settings;
+
+use crate::support::{At, Setup, TestApp};
+
+fn next(size: u64, objects: u64, millis: u64) -> u64 {
+    next_size(size, objects, Duration::from_millis(millis), TARGET, MOST)
+}
+
+#[test]
+fn r49_the_size_of_a_batch_follows_from_how_long_the_last_one_took() {
+    assert_eq!(next(FIRST, FIRST, 250), FIRST, "just right");
+    assert_eq!(next(1_000, 1_000, 500), 500, "twice too slow");
+    assert_eq!(next(1_000, 1_000, 125), 2_000, "twice too quick");
+    assert_eq!(next(1_000, 1_000, 1), 2_000, "it grows to the double at most");
+    assert_eq!(next(MOST, MOST, 1), MOST);
+    assert_eq!(next(FIRST, FIRST, 60_000), LEAST);
+}
+
+#[test]
+fn r49_a_batch_that_was_not_full_says_nothing_of_larger_ones() {
+    assert_eq!(next(1_000, 3, 40), 1_000);
+    assert_eq!(next(1_000, 0, 9_000), 1_000, "it came to nothing: what took so long is none of its size");
+    assert_eq!(next(1_000, 800, 2_000), 100, "but one that was too slow says something of itself");
+}
+
+#[test]
+fn r49_an_operator_can_make_batches_smaller_than_the_least() {
+    for millis in [0, 1, 250, 60_000] {
+        assert_eq!(next_size(3, 3, Duration::from_millis(millis), TARGET, 3), 3);
+    }
+}
+
+#[tokio::test]
+async fn r49_a_server_measures_its_batches_and_makes_them_larger() {
+    let settings = Settings { batch_size: 1_000, batch_time: Some(Duration::from_secs(600)), ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    for n in 0..5 {
+        app.install_as(&acme, "Orders", &format!("number {n}")).await;
+    }
+    app.tick().await;
+    let before = app.app.services.follow_ups.by_kind();
+    let release = app.update_now(&pack).await;
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+    let done = app.app.services.follow_ups.by_kind()["ROLL_OUT"];
+    assert!(!before.contains_key("ROLL_OUT"));
+    assert_eq!((done.batches, done.objects, done.failures), (1, 5, 0));
+    assert!(done.took > Duration::ZERO);
+    let read = app.read_release(&release, "progress { applied }").await;
+    assert_eq!(read.int("/progress/applied"), 5);
+}
