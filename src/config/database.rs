@@ -20,7 +20,7 @@ pub struct DatabaseArgs {
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// How many connections to the database may be open at a time. In PostgreSQL two of five are for writing and the
+    /// How many connections to the database may be open at a time. In PostgreSQL two fifths of them are for writing, the
     /// others for reading; in SQLite one is for writing
     #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
