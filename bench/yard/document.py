@@ -54,7 +54,8 @@ def cell(result, step, key, form, bound, more):
         return "not measured"
     value = result["steps"][step]["figures"][key]
     met = value >= bound if more else value <= bound
-    return f"{form.format(value)}{'' if met else ' (missed)'}, `{result['commit']}`"
+    note = result["steps"][step].get("note")
+    return f"{form.format(value)}{'' if met else ' (missed)'}, `{result['commit']}`{f', {note}' if note else ''}"
 
 
 def write():

@@ -4,6 +4,7 @@ import argparse
 import datetime
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, help="how many rounds (7)")
     parser.add_argument("--seconds", type=int, help="how long a contestant is asked in a round (4)")
     parser.add_argument("--installations", type=int, help="how many installations a rollout moves (1,000,000)")
+    parser.add_argument("--releases", type=int, help="how many releases are due at midnight (1,000)")
     parser.add_argument("--scratch", help="where databases and logs go for the time of the run; a temporary directory without it")
     parser.add_argument("--document", action="store_true", help="write docs/benchmarks.md from bench/results, and measure nothing")
     args = parser.parse_args()
@@ -83,9 +85,11 @@ def main():
     if args.document:
         document.write()
         return 0
-    scratch = pathlib.Path(args.scratch or tempfile.mkdtemp(prefix="packwright-bench-"))
+    scratch = pathlib.Path(args.scratch or tempfile.mkdtemp(prefix="yard-"))
     scratch.mkdir(exist_ok=True)
     scratch.chmod(0o755)
+    # What was started is ended, and the databases are removed, whoever ends the run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     bench = Bench(args, scratch)
     told, failed = {}, []
     try:
@@ -96,19 +100,21 @@ def main():
             try:
                 told[step] = STEPS[step](bench)
                 bench.say(f"{step}: {told[step]['figures']}")
-            except Trouble as trouble:
+            except (Trouble, OSError, subprocess.CalledProcessError) as trouble:
                 failed.append(step)
                 bench.say(f"{step} FAILED: {trouble}")
+            if step in told and args.keep:
+                document.keep({step: told[step]}, commit_of(args), versions(bench))
+                document.write()
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return 1
     finally:
-        bench.end()
-        if not args.scratch:
-            shutil.rmtree(scratch, ignore_errors=True)
-    if told and args.keep:
-        document.keep(told, commit_of(args), versions(bench))
-        document.write()
+        try:
+            bench.end()
+        finally:
+            if not args.scratch:
+                shutil.rmtree(scratch, ignore_errors=True)
     return 1 if failed else 0
 
 

@@ -49,7 +49,8 @@ def result(step, told, loops, count, size):
     rows += [["memory, idle and at most", f"{told['idle']:.0f} MB and {told['idle'] + told['above']:.0f} MB"]]
     rows += [["`release { progress }`, median and slowest", f"{told['progress median']:.1f} ms and {told['progress']:.1f} ms"]]
     rows += [["p99 of the page, quiet and meanwhile", f"{told['page quiet']:.1f} ms and {told['page busy']:.1f} ms"]]
-    return {"figures": figures, "tables": [rows]}
+    note = {} if count == COUNT[False] else {"note": f"with {count:,} installations"}
+    return {"figures": figures, "tables": [rows], **note}
 
 
 def loop(bench, size, fleet):
