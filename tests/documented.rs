@@ -56,7 +56,8 @@ fn the_page_on_the_api_names_each_enum_of_rules_that_refuse() {
 /// The pages that people read.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = ["docs", "README.md", "CHANGELOG.md", "examples/README.md", "tests/schemas/README.md"];
+    let places =
+        ["docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", "tests/schemas/README.md"];
     let all = places.iter().flat_map(|place| sources(&root.join(place)));
     all.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect()
 }
