@@ -114,9 +114,9 @@ def section(commit, one):
         text += table(rows) + "\n"
     for rows in one.get("tables", []):
         text += table(rows) + "\n"
-    skipped = {"quick", "date", "time", "rounds", "seconds", "connections"}
+    skipped = {"quick", "date", "time", "remark", "rounds", "seconds", "connections"}
     said = [f"{name} {value}" for name, value in versions.items() if name not in skipped | {"machine", "program"}]
     text += f"{versions['program']}; {', '.join(said)}. {versions['machine']}."
     if "contestants" in one:
         text += f" {versions['connections']} connections, {versions['rounds']} rounds of {versions['seconds']} s."
-    return text + "\n\n"
+    return text + (f" {versions['remark']}" if "remark" in versions else "") + "\n\n"

@@ -71,6 +71,8 @@ def arguments():
     parser.add_argument("--seconds", type=int, help="how long a contestant is asked in a round (4)")
     parser.add_argument("--installations", type=int, help="how many installations a rollout moves (1,000,000)")
     parser.add_argument("--releases", type=int, help="how many releases are due at midnight (1,000)")
+    parser.add_argument("--versions", type=int, help="how many packaged versions the large catalogue of growth has (3,000,000)")
+    parser.add_argument("--remark", help="a sentence on the circumstances, kept with the results")
     parser.add_argument("--scratch", help="where databases and logs go for the time of the run; a temporary directory without it")
     parser.add_argument("--document", action="store_true", help="write docs/benchmarks.md from bench/results, and measure nothing")
     args = parser.parse_args()
@@ -151,6 +153,8 @@ def versions(bench):
         "seconds": bench.seconds,
         "connections": bench.connections,
     }
+    if bench.args.remark:
+        told["remark"] = bench.args.remark
     if bench._postgres is not None:
         told["PostgreSQL"] = bench.postgres.version
     return told
