@@ -1,23 +1,22 @@
-//! Accounts, roles and who did what (R1–R4).
+//! Accounts, groups, roles, tokens and actors (R1–R4).
 
 use super::Instant;
 use super::id::{AccountId, GroupId, TokenId, spell};
 
-/// Which side of the business an account is on.
+/// Whether an account develops packs or installs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccountKind {
-    /// Makes and releases packs.
+    /// A publisher account, which develops and releases packs.
     Publisher,
-    /// Installs them; belongs to one publisher.
+    /// A managed account, which installs packs and belongs to one publisher.
     Managed,
 }
 
-/// Whether an account may act (R4).
+/// Whether the tokens of an account are accepted (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccountStatus {
-    /// It may.
     Active,
-    /// Its tokens are refused and its updates skipped.
+    /// The account's tokens are refused, and rollouts skip its installations.
     Suspended,
 }
 
@@ -26,20 +25,20 @@ pub enum AccountStatus {
 pub struct Account {
     pub id: AccountId,
     pub kind: AccountKind,
-    /// The publisher that manages it; for a publisher, itself.
+    /// The publisher that manages the account; a publisher account names itself.
     pub publisher_id: AccountId,
     pub name: String,
     /// The name of an IANA zone; `None` while none is set.
     pub time_zone: Option<String>,
     pub status: AccountStatus,
     pub suspended_at: Option<Instant>,
-    /// When it first had a token (R1).
+    /// When the account got its first token (R1); `None` before.
     pub enrolled_at: Option<Instant>,
     pub created_at: Instant,
 }
 
 impl Account {
-    /// The id as the API shows it to the publisher.
+    /// The id in the form in which the API shows the account to its publisher.
     #[must_use]
     pub fn shown_id(&self) -> String {
         let prefix = match self.kind {
@@ -50,18 +49,18 @@ impl Account {
     }
 }
 
-/// A publisher's set of managed accounts.
+/// A publisher's set of managed accounts. Packs are shared with groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountGroup {
     pub id: GroupId,
     pub publisher_id: AccountId,
     pub name: String,
-    /// Holds every managed account by itself.
+    /// Whether this is the group [`ALL_ACCOUNTS`], to which every managed account belongs.
     pub is_all_accounts: bool,
     pub created_at: Instant,
 }
 
-/// The name of the group that every publisher has.
+/// The name of the group that every publisher has and can't rename or delete.
 pub const ALL_ACCOUNTS: &str = "All Accounts";
 
 /// The role of a token.
@@ -73,16 +72,16 @@ pub enum Role {
     Support,
 }
 
-/// What a role allows.
+/// A kind of operation that a role may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Privilege {
-    /// Create, edit, release packs; install and uninstall them.
+    /// Create, edit and release packs; in a managed account, install and uninstall them.
     IntegrationPack,
-    /// Components and packages.
+    /// Create components and packages.
     PackagedComponentManagement,
-    /// Groups and sharing.
+    /// Manage groups, and share packs with them.
     AccountGroupManagement,
-    /// Accounts, tokens, time zone.
+    /// Manage accounts and tokens, and set the time zone.
     AccountAdministration,
     /// Apply a pending update.
     ApplyUpdates,
@@ -93,7 +92,7 @@ pub enum Privilege {
 }
 
 impl Role {
-    /// The table of section 2.
+    /// The privileges of the role: the table in section 2 of `docs/lifecycle.md`.
     #[must_use]
     pub fn privileges(self) -> &'static [Privilege] {
         use Privilege::{
@@ -123,7 +122,7 @@ impl Role {
     }
 }
 
-/// A bearer token as it is kept: its secret is not.
+/// A bearer token, without its secret: only a hash of the secret is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiToken {
     pub id: TokenId,
@@ -132,30 +131,29 @@ pub struct ApiToken {
     pub role: Role,
     pub created_at: Instant,
     pub created_by: Actor,
-    /// To the minute.
+    /// Exact to the minute: the server doesn't write at each request.
     pub last_used_at: Option<Instant>,
     pub expires_at: Option<Instant>,
     pub revoked_at: Option<Instant>,
-    /// The token that it was rotated to.
+    /// The token that replaced this one when it was rotated.
     pub replaced_by: Option<TokenId>,
 }
 
 impl ApiToken {
-    /// Whether it opens the door at `now`.
+    /// Whether the token authenticates a request at `now`: not revoked, and not expired.
     #[must_use]
     pub fn is_live(&self, now: Instant) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether it keeps its account from being locked out: an administrator's, without an end, not
-    /// revoked (R1).
+    /// Whether this token alone is enough to keep the account accessible: an administrator's token that neither expires
+    /// nor is revoked. The last one can't be revoked (R1).
     #[must_use]
     pub fn keeps_the_account_open(&self) -> bool {
         self.role == Role::Administrator && self.expires_at.is_none() && self.revoked_at.is_none()
     }
 }
 
-/// What kind of actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ActorKind {
     ApiToken,
@@ -163,19 +161,20 @@ pub enum ActorKind {
     CommandLine,
 }
 
-/// Who did something, as it was then (R51).
+/// Who carried out a change. Names are those at the time of the change (R51).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     pub kind: ActorKind,
-    /// The token's name; `scheduler`; `command line`.
+    /// The token's name, `scheduler`, or `command line`.
     pub name: String,
     pub token_id: Option<TokenId>,
-    /// The token's account; `None` when it was no token.
+    /// The token's account; `None` for the scheduler and the command line.
     pub account_id: Option<AccountId>,
 }
 
 impl Actor {
-    /// The actor as `reader` is told it: one of another account under that account's name, without the token.
+    /// The actor as `reader` may see it. If the actor's token belongs to another account, the name is `account_name`
+    /// and the token stays hidden.
     #[must_use]
     pub fn seen_by(self, reader: AccountId, account_name: Option<String>) -> Self {
         if self.account_id.is_some_and(|account| account != reader) {
@@ -185,13 +184,11 @@ impl Actor {
         }
     }
 
-    /// The server's own scheduler.
     #[must_use]
     pub fn scheduler() -> Self {
         Self { kind: ActorKind::Scheduler, name: "scheduler".into(), token_id: None, account_id: None }
     }
 
-    /// The program's command line.
     #[must_use]
     pub fn command_line() -> Self {
         Self { kind: ActorKind::CommandLine, name: "command line".into(), token_id: None, account_id: None }

@@ -1,4 +1,4 @@
-//! How versions spread: what is tallied of updates, and the curve that is drawn from it.
+//! Adoption: how far the versions of a pack have spread. Counters of updates, and the curve drawn from them.
 
 use std::ops::{AddAssign, Mul};
 
@@ -8,26 +8,26 @@ use super::Instant;
 use super::event::Progress;
 use super::installation::{UpdateMethod, UpdateState};
 
-/// How many updates came to a state. Sums of what changed, so that they can be added up over any time;
-/// only `failed` goes down again.
+/// Counts of updates by the state that they reached. Most counters only grow; `failed` and `now` also go down. Tallies
+/// of separate periods can be added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Came into being, in whatever state.
+    /// Updates created, whatever their first state.
     pub offered: i64,
     pub applied_early: i64,
-    /// In a window, by a late start included.
+    /// Applied at a release window, also at one that started late.
     pub applied_automatically: i64,
-    /// By an immediate or promoted release.
+    /// Applied by an immediate or promoted release.
     pub applied_immediately: i64,
     pub skipped: i64,
-    /// Failed, less what a retry applied.
+    /// Updates that failed, less the failed ones that a retry applied.
     pub failed: i64,
-    /// How many more are in each state now; fewer where it is negative.
+    /// The change in the number of updates in each state. Negative where updates left a state.
     pub now: Progress,
 }
 
 impl Tally {
-    /// One update that came into being.
+    /// The tally of one newly created update.
     pub const OFFER: Self = Self {
         offered: 1,
         applied_early: 0,
@@ -38,8 +38,8 @@ impl Tally {
         now: Progress::NONE,
     };
 
-    /// What it counts that an update came from one state, and how it had come to that, to the one that it has
-    /// now. What was applied by catching up was skipped before, and stays counted as that.
+    /// The tally of one update's move from `before` (`None` for a new update) to `after`. Nothing counts while the
+    /// state stays the same. Catching up applies an update that was skipped: it stays counted as skipped.
     #[must_use]
     pub fn of_change(before: Option<Stood>, after: Stood) -> Self {
         let mut tally = Self::default();
@@ -64,20 +64,19 @@ impl Tally {
         tally
     }
 
-    /// Whether it counts nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Where an update stands, and how it came to that.
+/// The state of an update, and the method by which it got there.
 pub type Stood = (UpdateState, Option<UpdateMethod>);
 
 impl Mul<i64> for Tally {
     type Output = Self;
 
-    /// The same for so many updates.
+    /// The tally of `count` updates that all changed in this way.
     fn mul(self, count: i64) -> Self {
         Self {
             offered: self.offered * count,
@@ -103,24 +102,24 @@ impl AddAssign for Tally {
     }
 }
 
-/// The fewest points of a curve: both ends.
+/// The fewest points of a curve: its two ends.
 pub const POINTS_MIN: i32 = 2;
 /// The most points of a curve.
 pub const POINTS_MAX: i32 = 200;
 
-/// The part of a curve that is asked for.
+/// The stretch of a curve that a caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CurvePart {
-    /// Where it begins; with the first offer when it is left out.
+    /// The beginning; `None` begins with the first offer.
     pub from: Option<Instant>,
     pub to: Instant,
-    /// Where it begins at the earliest, whatever was asked for.
+    /// A lower limit for the beginning, which also holds for an explicit `from`.
     pub earliest: Option<Instant>,
-    /// [`POINTS_MIN`] to [`POINTS_MAX`].
+    /// The number of points, [`POINTS_MIN`] to [`POINTS_MAX`].
     pub points: i32,
 }
 
-/// What is wrong with the part that is asked for.
+/// Why a [`CurvePart`] is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurveFault {
     Points,
@@ -128,11 +127,8 @@ pub enum CurveFault {
 }
 
 impl CurvePart {
-    /// The part from `from` to `to` of a curve that ends at `end`. Of what comes after `now` nothing is
-    /// known: there it ends at the latest.
-    ///
-    /// # Errors
-    /// [`CurveFault`].
+    /// The part of a curve between `from` and `to`. `to` defaults to `end`, the end of the curve, and is never after
+    /// `now`.
     pub fn new(
         from: Option<Instant>,
         to: Option<Instant>,
@@ -150,14 +146,14 @@ impl CurvePart {
         Ok(Self { from, to, earliest: None, points })
     }
 
-    /// The same, but at most a year long.
+    /// The same part, limited to its last twelve months.
     #[must_use]
     pub fn of_a_year(self) -> Self {
         Self { earliest: self.to.checked_sub_months(Months::new(12)), ..self }
     }
 
-    /// The instants of the curve of what was first offered at `first`: evenly spaced, both ends included,
-    /// to the microsecond. None before anything was offered.
+    /// The instants of the points, evenly spaced in microseconds, both ends included. `first` is the time of the first
+    /// offer. Empty when the first offer comes after the part's end.
     #[must_use]
     pub fn instants(&self, first: Instant) -> Vec<Instant> {
         if first > self.to {
@@ -172,7 +168,7 @@ impl CurvePart {
     }
 }
 
-/// A point of a curve: the sums of everything since its beginning.
+/// A point of a curve: the counts from the curve's beginning up to `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CurvePoint {
     pub at: Instant,

@@ -1,10 +1,10 @@
-//! The audit log, and what each of its two readers is told of an entry (R51).
+//! The audit log, and the two views of an entry: the publisher's and the managed account's (R51).
 
 use super::Instant;
 use super::account::Actor;
 use super::id::{AccountId, AuditEntryId};
 
-/// The most fields that an entry names.
+/// The most field changes that one entry lists.
 pub const CHANGES_MAX: usize = 100;
 
 /// One field that changed.
@@ -13,48 +13,48 @@ pub struct Change {
     pub field: String,
     pub before: Option<String>,
     pub after: Option<String>,
-    /// The type in the schema of what `before` and `after` name, where they are ids.
+    /// The schema type of the objects that `before` and `after` identify; `None` when the values aren't ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
 }
 
-/// What an entry is about: its type in the schema, and its id. A UUID; of an update the two of its
-/// installation and its release, with a plus between them.
+/// The schema type and the id of an entry's subject. The id is a UUID. An installation update has two, joined by a plus
+/// sign: its installation's and its release's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SubjectKey {
     pub type_name: String,
     pub id: String,
 }
 
-/// What an entry is about, for one reader.
+/// The subject of an entry, as one reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub key: SubjectKey,
-    /// Its name then.
+    /// The subject's name when the entry was written.
     pub name: Option<String>,
 }
 
-/// An entry as it is kept, for both readers.
+/// An entry as it is stored. [`Recorded::seen_by`] turns it into a reader's view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     pub id: AuditEntryId,
     pub publisher_id: AccountId,
-    /// The managed account that it concerns.
+    /// The managed account that the entry concerns, if any.
     pub account_id: Option<AccountId>,
     pub occurred_at: Instant,
     pub actor: Actor,
-    /// The name of the actor's account then; `None` when the actor was no token.
+    /// The name of the actor's account when the entry was written; `None` when the actor isn't a token.
     pub actor_account_name: Option<String>,
     pub action: String,
-    /// As the publisher knows it.
+    /// The subject in the publisher's view.
     pub subject: Subject,
-    /// As the managed account knows it, where that is another.
+    /// The subject in the managed account's view; `None` when both views show the same.
     pub own_subject: Option<Subject>,
     pub changes: Vec<Change>,
     pub request_id: Option<String>,
 }
 
-/// An entry as one reader may see it.
+/// An entry as one reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     pub id: AuditEntryId,
@@ -67,9 +67,9 @@ pub struct AuditEntry {
 }
 
 impl Recorded {
-    /// The entry as `reader` may see it, that it bears the id of. Which entries those are is decided when they
-    /// are written: all that is done with a publisher's things and accounts bears the publisher's id, and what
-    /// is done with a managed account, its tokens and its installations the account's, too.
+    /// The view of `reader`, one of the two accounts whose ids the entry bears. The ids are decided when the entry is
+    /// written: the publisher's log has every entry about the publisher's objects and accounts; the managed account's
+    /// log has the entries about the account, its tokens and its installations.
     ///
     /// | Entry | to the publisher | to the managed account |
     /// |---|---|---|
@@ -81,8 +81,7 @@ impl Recorded {
     /// | its installations | the `Installation` | the same |
     /// | an update is skipped for want of a grant | the `Installation` | not at all (R45) |
     ///
-    /// Who did it is told under the name of its account, without the token and the id of the request, when it is
-    /// the other reader's.
+    /// When the other account was the actor, the view names that account, and hides the token and the request's id.
     #[must_use]
     pub fn seen_by(self, reader: AccountId) -> AuditEntry {
         let is_own = |account: AccountId| account == reader;

@@ -1,19 +1,20 @@
-//! How large a batch is: bounded by time and by number (R49).
+//! The size of batches, limited by time and by number (R49).
 
 use std::time::Duration;
 
-/// How many objects the first batch comes to, before anything was measured.
+/// The size of the first batch, before any batch was measured.
 pub const FIRST: u64 = 250;
-/// How many objects a batch comes to at least, however slow it is.
+/// The smallest size, however slow the batches are.
 pub const LEAST: u64 = 50;
-/// How many objects a batch comes to at most, unless an operator says otherwise.
+/// The largest size, unless an operator sets another one.
 pub const MOST: u64 = 5_000;
-/// How long a batch should take: its locks are held for as long.
+/// How long a batch should take. A batch holds its locks all that time.
 pub const TARGET: Duration = Duration::from_millis(250);
 
-/// How many objects the next batch comes to, after one that could come to `size`, came to `objects`, and `took` so
-/// long. It grows to the double at most, as a batch that is too large holds its locks for too long. A batch that
-/// wasn't full says nothing of larger ones, unless it was too slow already.
+/// The size of the next batch, from the last one: its `size` (the limit), the number of `objects` that it processed,
+/// and the time that it `took`. The size at most doubles, because a batch that is too large holds its locks for too
+/// long. A batch that wasn't full predicts nothing about larger ones; it only shrinks the size, when it took longer
+/// than `target`.
 #[must_use]
 pub fn next_size(size: u64, objects: u64, took: Duration, target: Duration, most: u64) -> u64 {
     let least = LEAST.min(most);

@@ -1,4 +1,4 @@
-//! What is announced and remembered (R49, R50).
+//! Events: what the server announces, and to which accounts (R49, R50).
 
 use std::ops::{AddAssign, Mul, Neg};
 
@@ -8,7 +8,7 @@ use super::id::{AccountId, ComponentVersionId, EventId, GroupId, InstallationId,
 use super::installation::{UpdateMethod, UpdateState, effective_state};
 use super::release::ReleaseState;
 
-/// What happened.
+/// What an event announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     ReleaseScheduled,
@@ -30,7 +30,6 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Every kind.
     pub const ALL: [Self; 15] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
@@ -49,7 +48,7 @@ impl EventKind {
         Self::PackDeleted,
     ];
 
-    /// Whether it is one of a release, that every account hears that has the pack installed.
+    /// Whether the event is about a release. Each managed account that has the pack installed gets those events.
     #[must_use]
     pub fn is_of_release(self) -> bool {
         match self {
@@ -72,7 +71,7 @@ impl EventKind {
     }
 }
 
-/// Who hears of an event (R50).
+/// Which accounts get an event (R50).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
     /// The publisher alone.
@@ -85,7 +84,7 @@ pub enum Audience {
     PublisherAndInstalled,
 }
 
-/// A window as it was when the event happened.
+/// A release window at the time of the event.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct WindowFacts {
     pub date: chrono::NaiveDate,
@@ -94,12 +93,12 @@ pub struct WindowFacts {
     pub ends_at: Instant,
 }
 
-/// How far a release had got.
+/// The number of a release's updates in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Progress {
     pub offered: i64,
     pub applied: i64,
-    /// A part of `applied`.
+    /// The early ones among `applied`.
     pub applied_early: i64,
     pub skipped: i64,
     pub failed: i64,
@@ -148,10 +147,9 @@ impl Neg for Progress {
 }
 
 impl Progress {
-    /// Nothing.
     pub const NONE: Self = Self { offered: 0, applied: 0, applied_early: 0, skipped: 0, failed: 0, withdrawn: 0 };
 
-    /// One update in a state that it came to in this way.
+    /// The progress of a single update with this state and method.
     #[must_use]
     pub fn of_one(state: UpdateState, how: Option<UpdateMethod>) -> Self {
         match state {
@@ -166,8 +164,8 @@ impl Progress {
         }
     }
 
-    /// The same as it is read of a release in this state, whose offers may be taken back before a batch has
-    /// come to them (R49).
+    /// The progress that a reader sees while the release is in this state. Canceling or superseding a release withdraws
+    /// its offers at once, although batches store that later (R49).
     #[must_use]
     pub fn read_in(mut self, release: ReleaseState) -> Self {
         if effective_state(UpdateState::Offered, release) == UpdateState::Withdrawn {
@@ -176,13 +174,14 @@ impl Progress {
         self
     }
 
-    /// Installations that the release concerns.
+    /// The number of installations that the release concerns.
     #[must_use]
     pub fn total(&self) -> i64 {
         self.offered + self.applied + self.skipped + self.failed + self.withdrawn
     }
 
-    /// 0 to 100: all but `offered`; 100 when there is nothing to do.
+    /// How much of the release is done, 0 to 100: every update that isn't on offer any more. 100 when no installation
+    /// is concerned.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a percentage for people; installations are far below 2^52")]
     pub fn percent(&self) -> f64 {
@@ -193,7 +192,7 @@ impl Progress {
     }
 }
 
-/// What an event says of its own moment, beside the ids that it names.
+/// What an event records of its time, beside the ids: read later, the objects may have changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EventData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,28 +203,28 @@ pub struct EventData {
     pub progress: Option<Progress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<ReleaseId>,
-    /// The number of the version that the installation had after it.
+    /// The version number of the installation after the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_number: Option<i32>,
-    /// How many installations went with a deleted pack: all to the publisher, to an account its own.
+    /// How many installations a deleted pack had: for the publisher in all, for a managed account its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uninstalled_count: Option<i64>,
 }
 
-/// An event that is about to be written: its place in the log is given by the database.
+/// An event before it is stored. The database assigns its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
     pub id: EventId,
     pub kind: EventKind,
     pub audience: Audience,
     pub publisher_id: AccountId,
-    /// The managed account that it concerns.
+    /// The managed account that the event concerns, if any.
     pub account_id: Option<AccountId>,
     pub pack_id: PackId,
     pub pack_name: String,
     pub occurred_at: Instant,
     pub actor: Actor,
-    /// The name of the actor's account then; `None` when the actor was no token.
+    /// The name of the actor's account at the time; `None` when the actor isn't a token.
     pub actor_account_name: Option<String>,
     pub release_id: Option<ReleaseId>,
     pub installation_id: Option<InstallationId>,
@@ -235,7 +234,8 @@ pub struct NewEvent {
     pub data: EventData,
 }
 
-/// Where an event stands in the log, and which one: after a backup was restored, a place is another event's.
+/// An event's position in the log. The id is a part of it because a sequence number is given to another event after an
+/// older backup was restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     pub sequence: i64,
@@ -243,22 +243,21 @@ pub struct Position {
 }
 
 impl Position {
-    /// Before the first event.
+    /// The position before the first event.
     pub const ORIGIN: Self = Self { sequence: 0, event: EventId(uuid::Uuid::nil()) };
 }
 
 impl Event {
-    /// Where it stands.
     #[must_use]
     pub fn position(&self) -> Position {
         Position { sequence: self.sequence, event: self.event.id }
     }
 }
 
-/// An event of the log.
+/// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its place in the log. Goes up in the order of commits; with gaps.
+    /// Increases in the order of commits, with gaps.
     pub sequence: i64,
     pub event: NewEvent,
 }

@@ -1,4 +1,4 @@
-//! One type for each kind of identity, so that a pack's id can't be given where a release's is wanted.
+//! A separate type for each kind of id, so that the compiler refuses a pack's id in the place of a release's.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -50,13 +50,13 @@ ids! {
     EventId
     /// An entry of the audit log.
     AuditEntryId
-    /// The name by which managed accounts know a component of a pack: random, kept for good (R14).
+    /// The key by which managed accounts know a component of a pack: random, and kept for good (R14).
     ContentKey
 }
 
-/// What an id begins with that the API shows, where it names an account.
+/// The prefixes of account ids in the API: a publisher's, a managed account's in its publisher's view, and in its own.
 pub const ACCOUNT_PREFIXES: [&str; 3] = ["pub", "acct", "own"];
-/// The same of an API token.
+/// The prefixes of token ids in the API.
 pub const TOKEN_PREFIXES: [&str; 1] = ["tok"];
 
 /// An id as the API shows it.
@@ -65,7 +65,7 @@ pub fn spell(prefix: &str, bytes: &[u8]) -> String {
     format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// The UUID in an id as the API shows it, with one of these prefixes, or in its plain spelling.
+/// Reads an id in the API's form with one of `prefixes`, or a plain UUID. `None` for any other text.
 fn read(text: &str, prefixes: &[&str]) -> Option<Uuid> {
     let text = text.trim();
     if let Ok(uuid) = text.parse() {
@@ -77,7 +77,7 @@ fn read(text: &str, prefixes: &[&str]) -> Option<Uuid> {
 }
 
 impl AccountId {
-    /// Reads an id, as the API shows it or as a UUID.
+    /// Reads an id in the API's form, or a plain UUID. `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         read(text, &ACCOUNT_PREFIXES).map(Self)
@@ -85,25 +85,23 @@ impl AccountId {
 }
 
 impl TokenId {
-    /// Reads an id, as the API shows it or as a UUID.
+    /// Reads an id in the API's form, or a plain UUID. `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         read(text, &TOKEN_PREFIXES).map(Self)
     }
 
-    /// The id as the API shows it.
+    /// The id in the API's form.
     #[must_use]
     pub fn shown(self) -> String {
         spell("tok", self.0.as_bytes())
     }
 }
 
-/// One installation and one release. Known before its row exists: an offer is derived from the
-/// decision until a batch has written it (R49).
+/// The id of an installation update: its installation and its release. It is known before the row exists, because
+/// readers see an offer before a batch has stored it (R49).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UpdateId {
-    /// What is updated.
     pub installation: InstallationId,
-    /// By what.
     pub release: ReleaseId,
 }

@@ -12,16 +12,15 @@ pub struct Installation {
     pub pack_id: PackId,
     pub account_id: AccountId,
     pub publisher_id: AccountId,
-    /// The override name of a MULTI installation; `None` for SINGLE, which bears the pack's name.
+    /// The override name of a MULTI installation. `None` for a SINGLE one, which bears the pack's name.
     pub override_name: Option<String>,
     pub version_id: PackVersionId,
     pub installed_at: Instant,
-    /// When it was last moved to another version.
+    /// When the installation last changed its version.
     pub moved_at: Option<Instant>,
     pub uninstalled_at: Option<Instant>,
 }
 
-/// Where an installation update stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UpdateState {
     Offered,
@@ -31,7 +30,7 @@ pub enum UpdateState {
     Withdrawn,
 }
 
-/// How an installation update came about.
+/// How an update was applied or taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UpdateMethod {
     Early,
@@ -41,23 +40,23 @@ pub enum UpdateMethod {
     CanceledBack,
 }
 
-/// Why an installation is passed over.
+/// Why a release doesn't move an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {
     NotEntitled,
     AccountSuspended,
 }
 
-/// Which kind of fault made an update fail.
+/// Whether waiting may mend a failed update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureCode {
-    /// May pass.
+    /// The fault may pass by itself.
     Temporary,
-    /// Won't pass by itself.
+    /// The fault won't pass by itself.
     Internal,
 }
 
-/// One installation and one release: whether and how the release came to it.
+/// What one release did, or will do, with one installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallationUpdate {
     pub id: UpdateId,
@@ -72,19 +71,19 @@ pub struct InstallationUpdate {
     pub to_version_id: PackVersionId,
     pub offered_at: Instant,
     pub settled_at: Option<Instant>,
-    /// Who applied it early.
+    /// The actor that applied the update early.
     pub applied_by: Option<Actor>,
 }
 
-/// Why an update failed, or what went wrong at the last attempt of one that is still offered.
+/// Why an update failed. An offered update has one too, after a failed attempt that will be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub code: FailureCode,
     pub attempts: i32,
 }
 
-/// The state that an update is read in: an offer whose release was canceled or superseded is
-/// withdrawn, also before a batch has come to it (R49).
+/// The state that a reader sees. Canceling or superseding a release withdraws its offers at once, although batches
+/// store that later (R49).
 #[must_use]
 pub fn effective_state(stored: UpdateState, release: ReleaseState) -> UpdateState {
     match (stored, release) {
@@ -93,7 +92,7 @@ pub fn effective_state(stored: UpdateState, release: ReleaseState) -> UpdateStat
     }
 }
 
-/// Why an installation must not be moved at this moment, if so (R45, R46).
+/// Why a release must skip an installation, or `None` (R45, R46). `entitled` is whether a group still grants the pack.
 #[must_use]
 pub fn reason_to_skip(entitled: bool, account: AccountStatus) -> Option<SkipReason> {
     match (entitled, account) {
@@ -103,17 +102,16 @@ pub fn reason_to_skip(entitled: bool, account: AccountStatus) -> Option<SkipReas
     }
 }
 
-/// What a rollout does with one installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolloutStep {
     Move,
     Skip(SkipReason),
-    /// Applied early, settled before, or installed at this version: not touched again (R27).
+    /// The installation needs nothing: its update is settled, or it was installed at this version (R27).
     LeaveAlone,
 }
 
-/// What a rollout does with one installation: its update's stored state, if it has one; whether it
-/// has the release's version already; what [`reason_to_skip`] said.
+/// What a rollout does with one installation. `update` is the stored state of its update, if it has one; `has_version`
+/// is whether it is at the release's version already; `skip` comes from [`reason_to_skip`].
 #[must_use]
 pub fn rollout_step(update: Option<UpdateState>, has_version: bool, skip: Option<SkipReason>) -> RolloutStep {
     match (update, skip) {
@@ -126,11 +124,11 @@ pub fn rollout_step(update: Option<UpdateState>, has_version: bool, skip: Option
     }
 }
 
-/// The most automatic attempts to move one installation before its update is FAILED.
+/// The number of automatic attempts to move an installation before its update fails.
 pub const ATTEMPTS_MAX: i32 = 5;
 
-/// How long after a failed attempt the next one is made; `None` when that was the last. All of them
-/// lie within ten minutes.
+/// The pause after failed attempt number `attempts`, counted from 1. `None` after the last one. All attempts together
+/// take less than ten minutes.
 #[must_use]
 pub fn pause_after(attempts: i32) -> Option<chrono::Duration> {
     const PAUSES: [i64; 4] = [5, 30, 120, 300];
@@ -138,27 +136,27 @@ pub fn pause_after(attempts: i32) -> Option<chrono::Duration> {
     PAUSES.get(index).map(|seconds| chrono::Duration::seconds(*seconds))
 }
 
-/// The same for an update that has failed and is retried: each retry is a round of [`ATTEMPTS_MAX`]
-/// attempts, counted on from those before.
+/// The pause after a failed attempt, for updates that may have been retried. Each retry is a further round of
+/// [`ATTEMPTS_MAX`] attempts, and `attempts` counts across the rounds.
 #[must_use]
 pub fn pause_in_round(attempts: i32) -> Option<chrono::Duration> {
     pause_after((attempts - 1).rem_euclid(ATTEMPTS_MAX) + 1)
 }
 
-/// What catching up does with an installation that is not at its pack's current version (R45, R46).
+/// What catching up does with an installation (R45, R46).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUpStep {
-    /// It was skipped by the release that is in force: it is brought to its version now.
+    /// The release in force skipped it: its update is applied now.
     Settle,
-    /// It is where a release brought it that may have been canceled since: then it is moved back.
+    /// It is at the version of a release that may have been canceled since: it moves to the current version.
     MoveBack,
-    /// A rollout is still coming to it, or has failed to move it.
+    /// The rollout will move it, or has tried and failed.
     LeaveAlone,
 }
 
-/// What catching up does with an entitled installation of an active account that is not at the current
-/// version: the state of its update by the release in force, if it has one, and whether that release is
-/// being rolled out.
+/// What catching up does with an installation that is not at the current version, of an active account that is entitled
+/// to the pack. `update` is the state of its update by the release in force, if it has one; `running` is whether that
+/// release is being rolled out.
 #[must_use]
 pub fn catch_up_step(update: Option<UpdateState>, running: bool) -> CatchUpStep {
     match update {
@@ -169,25 +167,25 @@ pub fn catch_up_step(update: Option<UpdateState>, running: bool) -> CatchUpStep 
     }
 }
 
-/// Whether an update can be applied early now, and if not, why.
+/// What applying an update early comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyStep {
     Apply,
-    /// It is applied: a no-op that says so (R26).
+    /// The update is applied already: the call changes nothing and says so (R26).
     AlreadyApplied,
     /// No group grants the pack any more (R45).
     NotEntitled,
-    /// Canceled, superseded, uninstalled.
+    /// The release was canceled or superseded, or the pack uninstalled.
     Withdrawn,
-    /// The window has opened: the server moves it now (R30).
+    /// The window has opened: the rollout moves the installation (R30).
     InProgress,
 }
 
-/// Judges an early apply (R26, R30, R45). `release` is the state derived from what is stored and now.
+/// Decides an early apply (R26, R30, R45). `release` is the state as of now, not the stored one.
 #[must_use]
 pub fn early_step(update: UpdateState, release: ReleaseState, entitled: bool) -> EarlyStep {
     match (effective_state(update, release), release) {
-        // Applied, canceled, and on its way back.
+        // The cancel will move the installation back.
         (UpdateState::Applied, ReleaseState::Canceled) if entitled => EarlyStep::Withdrawn,
         (UpdateState::Applied, _) => EarlyStep::AlreadyApplied,
         (_, _) if !entitled => EarlyStep::NotEntitled,

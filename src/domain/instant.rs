@@ -1,20 +1,20 @@
-//! How instants are written: one form goes out, and every form of RFC 3339 comes in.
+//! The text form of instants: one form on output, every form of RFC 3339 on input.
 
 use chrono::{Datelike as _, Duration, NaiveDate, SecondsFormat, SubsecRound as _, Timelike as _, Utc};
 
 use super::{Instant, window};
 
-/// The one form: UTC, six digits after the second, `Z`.
+/// Writes an instant in UTC, with six digits after the second and a `Z`.
 #[must_use]
 pub fn spelled(at: Instant) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// Reads any form of RFC 3339: any offset, letters of either case, any number of digits after the second, cut to
+/// Reads any form of RFC 3339: any offset, `T` and `Z` in either case, any number of digits after the second. Cuts to
 /// microseconds. `None` for any other text, and for an instant outside the years 1 to 9999 in UTC.
 #[must_use]
 pub fn parse(text: &str) -> Option<Instant> {
-    // RFC 3339 lets others write a space, or anything else, between date and time; this grammar has the letter.
+    // RFC 3339 allows other separators between date and time. The API's grammar has only the letter.
     if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
         return None;
     }
@@ -24,14 +24,14 @@ pub fn parse(text: &str) -> Option<Instant> {
     is_spellable(at).then_some(at)
 }
 
-/// Whether an instant can be written in the one form.
+/// Whether the text form can write this instant: the years 1 to 9999 alone.
 #[must_use]
 pub fn is_spellable(at: Instant) -> bool {
     window::is_spellable(at.date_naive())
 }
 
-/// A leap second as clocks count it that have none: as the second after it. RFC 3339 knows it in the last minute of a
-/// month alone, in UTC.
+/// A leap second as the second after it, because the clock has none. RFC 3339 allows leap seconds only in the last
+/// minute of a month in UTC; `None` at any other time.
 fn after_leap_second(at: Instant) -> Option<Instant> {
     let date: NaiveDate = at.date_naive();
     let ends_month = date.succ_opt().is_some_and(|next| next.day() == 1);

@@ -1,15 +1,16 @@
-//! Version labels: numeric ones are counted on (R6) and compared (R34), as text and so however long they are.
+//! Version labels. The server counts numeric labels up (R6) and compares them (R34), as text, because their length has
+//! no limit of an integer type.
 
 use std::cmp::Ordering;
 
 use super::text::{VERSION_LABEL_MAX, label_key};
 
-/// A whole number of any length, in digits, without zeros before it.
+/// A whole number of any length, as digits without leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Whole(String);
 
 impl Whole {
-    /// Takes digits; `None` for any other text.
+    /// Reads digits. `None` for any other text.
     #[must_use]
     pub fn parse(digits: &str) -> Option<Self> {
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -19,13 +20,12 @@ impl Whole {
         Some(Self(if significant.is_empty() { "0" } else { significant }.to_owned()))
     }
 
-    /// Its digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The next one.
+    /// The number plus one.
     #[must_use]
     pub fn next(&self) -> Self {
         let rest = self.0.trim_end_matches('9');
@@ -56,18 +56,18 @@ impl Ord for Whole {
     }
 }
 
-/// A numeric label: digits, or digits, a dot and digits (R6). By its whole number, then by the number after the
-/// dot: as versions are read, `1.10` comes after `1.9`, and `7` is `7.0`.
+/// A numeric label: digits, or digits, a dot and digits (R6). Ordered as versions are read: by the whole number, then
+/// by the number after the dot, so that `1.10` comes after `1.9`. `7` equals `7.0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Numeric {
-    /// What stands before the dot.
+    /// The number before the dot.
     pub whole: Whole,
-    /// What stands after it.
+    /// The number after the dot; 0 without one.
     pub minor: Whole,
 }
 
 impl Numeric {
-    /// Reads a label; `None` when it isn't numeric. Characters that can't be seen don't count.
+    /// Reads a label, without its invisible characters. `None` when it isn't numeric.
     #[must_use]
     pub fn parse(label: &str) -> Option<Self> {
         let label = label_key(label);
@@ -75,8 +75,8 @@ impl Numeric {
         Some(Self { whole: Whole::parse(whole)?, minor: Whole::parse(minor)? })
     }
 
-    /// The label as a text that a database orders as labels are ordered, byte by byte: each number after how many
-    /// digits it has.
+    /// A text whose order byte by byte is the order of the labels, for a database column. Each number is preceded by
+    /// its number of digits.
     #[must_use]
     pub fn sort_key(&self) -> String {
         let number = |n: &Whole| format!("{:02}{}", n.0.len(), n.0);
@@ -84,8 +84,8 @@ impl Numeric {
     }
 }
 
-/// The label that a package without one gets: the next whole number after `highest`, the highest numeric label of
-/// the component, deleted ones included (R6). `None` when it would be longer than a label can be.
+/// The label for a package that comes without one: the next whole number (R6). `highest` is the highest numeric label
+/// of the component, deleted packages included. `None` when the label would be longer than allowed.
 #[must_use]
 pub fn next_label(highest: &Whole) -> Option<String> {
     let label = format!("{}.0", highest.next().as_str());

@@ -1,36 +1,36 @@
-//! The process library: single processes, shared as templates (R53).
+//! The process library: processes that a publisher shares one by one, as templates (R53).
 
 use super::Instant;
 use super::id::{AccountId, ComponentVersionId, LibraryProcessId};
 use super::packaged_component::ComponentType;
 use super::refusal::LibraryRefusal;
 
-/// The most groups that a process is shared with by one call.
+/// The most groups in one call that shares a process.
 pub const GROUPS_MAX: usize = 100;
-/// The most characters of a process's description.
+/// The most characters in a process's description.
 pub const DESCRIPTION_MAX: usize = 20_000;
 
-/// A process in the library, or one that was.
+/// A process of the library, also after it was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LibraryProcess {
     pub id: LibraryProcessId,
     pub publisher_id: AccountId,
     pub component_version_id: ComponentVersionId,
-    /// The component's.
+    /// The component's name.
     pub name: String,
-    /// The package's label.
+    /// The package's version label.
     pub version: String,
-    /// Empty when there is none.
+    /// Empty without a description.
     pub description: String,
-    /// When it came into the library; the last time, for one that came back.
+    /// When the process was last published.
     pub published_at: Instant,
-    /// `None` while it is offered.
+    /// `None` while the process is offered.
     pub withdrawn_at: Option<Instant>,
-    /// How many copies were taken.
+    /// How many copies managed accounts have taken.
     pub copy_count: i64,
 }
 
-/// Where a copied component came from, as it was when it was copied.
+/// The origin of a copied component, with names as they were at the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopySource {
     pub process_id: LibraryProcessId,
@@ -38,10 +38,8 @@ pub struct CopySource {
     pub version: String,
 }
 
-/// Whether a package can stand in the library.
-///
-/// # Errors
-/// NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, in this order.
+/// Whether a package may be published to the library. Checks the component's type, then the shareable flag, then the
+/// deletion.
 pub fn check_publish(component: ComponentType, shareable: bool, deleted: bool) -> Result<(), LibraryRefusal> {
     match () {
         () if component != ComponentType::Process => Err(LibraryRefusal::NotAProcess),

@@ -1,7 +1,7 @@
-//! The rules of `lifecycle.md` as plain functions over plain data.
+//! The rules of `docs/lifecycle.md` as pure functions.
 //!
-//! Nothing here waits, reads a clock or knows a database: `now` is a parameter, and what a rule needs
-//! to know comes in as a struct. Rule numbers (R28) are those of `docs/lifecycle.md`.
+//! Nothing here waits, reads a clock or accesses a database: `now` is a parameter, and callers pass the facts that a
+//! rule needs as a struct. Rule numbers such as R28 refer to `docs/lifecycle.md`.
 
 pub mod account;
 pub mod adoption;
@@ -23,5 +23,5 @@ pub mod text;
 pub mod window;
 pub mod zone;
 
-/// An instant in UTC, cut to microseconds by the [clock](crate::clock) that gave it.
+/// An instant in UTC, cut to microseconds by the [clock](crate::clock).
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,4 +1,4 @@
-//! A pack, its draft, and what is newer than what it holds (R10–R16, R19, R21).
+//! Packs and their drafts: composing, and newer shareable versions (R10–R16, R19, R21).
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use super::account::Actor;
 use super::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId, ReleaseId};
 use super::packaged_component::{ComponentType, VersionKind};
 
-/// How often a managed account may install a pack (R10).
+/// How many installations of a pack a managed account may have: one, or any number (R10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InstallationType {
     Single,
     Multi,
 }
 
-/// What the rows of a pack hold (R52).
+/// The kind of content of a pack: packaged components, or publications (R52).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeploymentModel {
     Packaged,
@@ -22,7 +22,7 @@ pub enum DeploymentModel {
 }
 
 impl DeploymentModel {
-    /// The one kind of versions that a pack of this model holds: the two never mix (R52).
+    /// The kind of versions that a pack of this model may hold. The two kinds never mix (R52).
     #[must_use]
     pub fn holds(self) -> VersionKind {
         match self {
@@ -32,7 +32,7 @@ impl DeploymentModel {
     }
 }
 
-/// A text, or the address of one.
+/// A document of the publisher: the text itself, or its address.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guide {
@@ -50,16 +50,16 @@ pub struct SupportInfo {
     pub prerequisites: Option<Guide>,
 }
 
-/// A release whose date has not come when it was stored.
+/// A release that was still waiting for its window when it was read from the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingRelease {
     pub release_id: ReleaseId,
     pub version_id: PackVersionId,
-    /// When its window opens.
+    /// When the release's window opens.
     pub starts_at: Instant,
 }
 
-/// Which versions and releases of a pack are in force.
+/// The current version, the pending release and the running rollout of a pack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub current_version: Option<PackVersionId>,
@@ -68,28 +68,29 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What is so at `now`: a pending release whose window has opened is running, or has succeeded if it is
-    /// the first, whether or not the scheduler has come to it (R30).
+    /// The standing at `now`. When the pending release's window has opened, its version is current and its rollout is
+    /// running, whether or not the scheduler has carried that out (R30).
     #[must_use]
     pub fn at(self, now: Instant) -> Self {
         match self.pending {
             Some(due) if due.starts_at <= now => Self {
                 current_version: Some(due.version_id),
                 pending: None,
-                // A first release moves nobody, and has succeeded when its window opens (R23).
+                // A first release moves no installation, so it has succeeded once its window opens (R23).
                 running_release: self.current_version.map(|_| due.release_id),
             },
             _ => self,
         }
     }
 
-    /// The version that the next release is compared with: pending if there is one, else current (R19, R21).
+    /// The version to which the next release is compared: the pending one if there is one, else the current one (R19,
+    /// R21).
     #[must_use]
     pub fn in_force(self) -> Option<PackVersionId> {
         self.pending.map(|p| p.version_id).or(self.current_version)
     }
 
-    /// Where the pack stands in its life. Call it on [`Standing::at`].
+    /// The pack's state. `self` must be derived by [`Standing::at`] first.
     #[must_use]
     pub fn state(self) -> PackState {
         match (self.running_release, self.pending, self.current_version) {
@@ -102,7 +103,6 @@ impl Standing {
     }
 }
 
-/// Where a pack stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PackState {
     NeverReleased,
@@ -122,18 +122,18 @@ pub struct Pack {
     pub installation_type: InstallationType,
     pub deployment_model: DeploymentModel,
     pub support: SupportInfo,
-    /// Goes up with each edit of the pack or its draft, and with each release.
+    /// Increases with each edit of the pack or its draft, and with each release.
     pub revision: i32,
-    /// What is kept up in each transaction that can change it.
+    /// Stored with the pack; each transaction that could change it updates it.
     pub assessment: Assessment,
-    /// The number of the newest version made; 0 before the first.
+    /// The number of the newest version; 0 before the first.
     pub last_number: i32,
-    /// As stored: read it through [`Standing::at`].
+    /// As stored. Derive it with [`Standing::at`] before you use it.
     pub standing: Standing,
     pub created_at: Instant,
     pub created_by: Actor,
     pub updated_at: Instant,
-    /// When it was deleted (R47): then only what went with it still names it.
+    /// When the pack was deleted (R47). Its versions, releases and installations still refer to it.
     pub deleted_at: Option<Instant>,
 }
 
@@ -145,12 +145,12 @@ pub struct PackVersion {
     pub publisher_id: AccountId,
     pub number: i32,
     pub notes: String,
-    /// The release that made it.
+    /// The release that created this version.
     pub release_id: ReleaseId,
     pub created_at: Instant,
 }
 
-/// What a version holds of one component, as everybody may see it who has the pack.
+/// One component in a pack version, as each account that sees the version may read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentItem {
     pub component_id: ComponentId,
@@ -159,25 +159,25 @@ pub struct ContentItem {
     pub name: String,
     pub component_type: ComponentType,
     pub version: String,
-    /// When the held version was made.
+    /// When the package or publication was created.
     pub created_at: Instant,
 }
 
-/// The most components of a pack, rows marked for removal included (R14).
+/// The most components in a pack, including rows that are marked for removal (R14).
 pub const COMPONENTS_MAX: usize = 100;
 
-/// A version by what decides which is newer (R7).
+/// A component version with its creation time, which alone decides which version is newer (R7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub id: ComponentVersionId,
     pub created_at: Instant,
 }
 
-/// One row of a draft, with what is needed to judge it.
+/// One row of a draft, and what the rules need to know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DraftRow {
     pub component_id: ComponentId,
-    /// The version that the publisher chose; `None` when the row follows (R16).
+    /// The pinned version; `None` for a row that follows the newest shareable version (R16).
     pub pinned: Option<ComponentVersionId>,
     pub marked_for_removal: bool,
     /// The newest version that is shareable and not deleted (R19).
@@ -185,36 +185,37 @@ pub struct DraftRow {
 }
 
 impl DraftRow {
-    /// What a release made now would take; `None` for a row that is marked, and for one that follows a
-    /// component without a shareable version.
+    /// The version that a release made now would take. `None` for a row that is marked for removal, and for a following
+    /// row whose component has no shareable version.
     #[must_use]
     pub fn next(&self) -> Option<ComponentVersionId> {
         if self.marked_for_removal { None } else { self.pinned.or(self.latest_shareable.map(|s| s.id)) }
     }
 
-    /// Whether the newest shareable version was made after the one in force (R19). A row without
-    /// anything in force has nothing newer.
+    /// Whether the latest shareable version was created after the one in force (R19). Always false without a version in
+    /// force.
     #[must_use]
     pub fn newer_shareable_available(&self, in_force: Option<Stamp>) -> bool {
         matches!((self.latest_shareable, in_force), (Some(latest), Some(held)) if latest.created_at > held.created_at)
     }
 }
 
-/// What a pack version holds: the version of each component.
+/// The content of a pack version: one version of each component.
 pub type Content = BTreeMap<ComponentId, Stamp>;
 
-/// What is kept on a pack about its draft, so that a page of packs needn't compute it.
+/// Facts about a draft that are stored with its pack, so that a page of packs needn't compute them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Assessment {
-    /// Rows, those marked for removal included.
+    /// The number of rows, including those marked for removal.
     pub component_count: i32,
-    /// Rows that have a newer shareable version than the one in force (R19).
+    /// The number of rows that have a newer shareable version than the one in force (R19).
     pub newer_count: i32,
-    /// Whether a release made now would differ from what is in force (R21).
+    /// Whether the draft differs from the content in force (R21).
     pub has_unreleased_changes: bool,
 }
 
-/// Judges a draft against the content in force: pending if there is one, else current; empty for none.
+/// Computes the assessment of a draft. `in_force` is the content of the pending release if there is one, else of the
+/// current version, else empty.
 #[must_use]
 pub fn assess(rows: &[DraftRow], in_force: &Content) -> Assessment {
     let newer =
@@ -226,13 +227,13 @@ pub fn assess(rows: &[DraftRow], in_force: &Content) -> Assessment {
     }
 }
 
-/// What a release made now would hold.
+/// The content that a release made now would have.
 #[must_use]
 pub fn next_content(rows: &[DraftRow]) -> BTreeMap<ComponentId, ComponentVersionId> {
     rows.iter().filter_map(|row| Some((row.component_id, row.next()?))).collect()
 }
 
-/// The versions of a content, without when they were made.
+/// The version ids of a content.
 #[must_use]
 pub fn ids(content: &Content) -> BTreeMap<ComponentId, ComponentVersionId> {
     content.iter().map(|(component, stamp)| (*component, stamp.id)).collect()
@@ -242,18 +243,18 @@ fn count(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
-/// A component that a caller wants to add, with what is needed to judge it.
+/// A component that a caller wants to add to a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub component_id: ComponentId,
     pub component_type: ComponentType,
-    /// Whether it has a version that is shareable and not deleted.
+    /// Whether the component has a version that is shareable and not deleted.
     pub has_shareable_version: bool,
-    /// Whether the draft has a row of it, marked or not.
+    /// Whether the draft has a row of the component, marked for removal or not.
     pub in_draft: bool,
 }
 
-/// Why components can't be added; each with all that are at fault.
+/// Why components can't be added. Each fault lists all the components that have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddFault {
     AlreadyInPack(Vec<ComponentId>),
@@ -263,8 +264,8 @@ pub enum AddFault {
     PackFull,
 }
 
-/// Whether all `candidates` can be added to a pack that has `rows` rows (R11–R14). A component that
-/// the call names twice counts as standing in the pack already.
+/// Checks that all `candidates` can be added to a draft that has `rows` rows (R11–R14). A component that the call names
+/// twice counts as already in the pack.
 ///
 /// # Errors
 /// The first [`AddFault`] in the order of its variants.
@@ -291,16 +292,16 @@ pub fn check_add(pack: InstallationType, rows: usize, candidates: &[Candidate]) 
     if rows + candidates.len() > COMPONENTS_MAX { Err(AddFault::PackFull) } else { Ok(()) }
 }
 
-/// What removing a row does (R15).
+/// What removing a row from a draft does to it (R15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// It was released, or is about to be: it stays, marked, until the next release is made.
+    /// The component is in current or pending content: the row stays, marked, until the next release is made.
     Mark,
-    /// It was never released: it just goes.
+    /// The component was never released: the row is deleted.
     Drop,
 }
 
-/// What removing a row does (R15). `released`: whether current or pending content holds its component.
+/// Decides a removal (R15). `released` is whether the current or the pending content holds the component.
 #[must_use]
 pub fn removal(released: bool) -> Removal {
     if released { Removal::Mark } else { Removal::Drop }

@@ -1,4 +1,4 @@
-//! Components and what is packaged of them (R5–R7, R11).
+//! Components, and the packages and publications made of them (R5–R7, R11).
 
 use chrono::Duration;
 
@@ -6,7 +6,6 @@ use super::Instant;
 use super::account::Actor;
 use super::id::{AccountId, ComponentId, ComponentVersionId};
 
-/// What a component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ComponentType {
     Process,
@@ -19,14 +18,14 @@ pub enum ComponentType {
 }
 
 impl ComponentType {
-    /// Whether its packages can be shareable at all (R11).
+    /// Whether packages of this type may be shareable (R11).
     #[must_use]
     pub fn can_be_shared(self) -> bool {
         matches!(self, Self::Process | Self::ApiService)
     }
 }
 
-/// A thing that can be packaged.
+/// A component, which a publisher builds, packages and releases in packs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
     pub id: ComponentId,
@@ -37,13 +36,13 @@ pub struct Component {
     pub created_by: Actor,
 }
 
-/// Which kind of snapshot a version is (R52).
+/// The two kinds of component versions (R52).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VersionKind {
     /// A packaged component.
     #[default]
     Package,
-    /// A publication, for legacy packs.
+    /// A publication, which legacy packs hold.
     Publication,
 }
 
@@ -53,7 +52,7 @@ pub struct ComponentVersion {
     pub id: ComponentVersionId,
     pub component_id: ComponentId,
     pub kind: VersionKind,
-    /// The label; says nothing of order (R7).
+    /// The version label, or a publication's number. The order of versions doesn't depend on it (R7).
     pub version: String,
     pub shareable: bool,
     pub notes: Option<String>,
@@ -62,14 +61,14 @@ pub struct ComponentVersion {
     pub created_by: Actor,
 }
 
-/// A version as a caller names it: the type of its id tells its kind.
+/// A version that a caller names. Packages and publications have ids of different types, so the id tells the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedVersion {
     pub kind: VersionKind,
     pub id: ComponentVersionId,
 }
 
-/// A component inside a package.
+/// A component in the manifest of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestEntry {
     pub component_id: ComponentId,
@@ -77,7 +76,7 @@ pub struct ManifestEntry {
     pub extensibility: Vec<ExtensibilitySetting>,
 }
 
-/// What a managed account may override in a component. Never holds a value.
+/// A setting of a component and whether a managed account may override it. The setting's value is never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ExtensibilitySetting {
     pub name: String,
@@ -91,28 +90,27 @@ pub const PACKAGES_MAX: usize = 250;
 pub const MANIFEST_MAX: usize = 500;
 /// The most settings of a manifest entry.
 pub const SETTINGS_MAX: usize = 200;
-/// The most components in the manifests of one call, the packaged ones left aside.
+/// The most components in the manifests of one call, without the packaged components themselves.
 pub const CALL_ENTRIES_MAX: usize = 25_000;
 /// The most settings in one call.
 pub const CALL_SETTINGS_MAX: usize = 100_000;
-/// The most characters of notes and of settings' names in one call: those of 250 packages with the longest notes, and
-/// a quarter more.
+/// The most characters of notes and setting names in one call: the longest notes of 250 packages, and a quarter more.
 pub const CALL_CHARACTERS_MAX: usize = 1_250_000;
 
-/// The number of a publication, that is kept as text like a label; `None` for what is none (R52).
+/// Reads the number of a publication, which the database stores as text like a label (R52). `None` unless positive.
 #[must_use]
 pub fn publication_number(version: &str) -> Option<i32> {
     version.parse().ok().filter(|number| *number > 0)
 }
 
-/// When a package or publication made at `now` counts as made: the later of now and one microsecond after
-/// the component's newest of either kind, so that a stepped clock makes no later one older (R7).
+/// The creation time of a package or publication made at `now`: the later of `now` and one microsecond after the
+/// component's newest. So a clock that is set back can't make a later one look older (R7).
 #[must_use]
 pub fn creation_time(now: Instant, newest: Option<Instant>) -> Instant {
     newest.map_or(now, |newest| now.max(newest + Duration::microseconds(1)))
 }
 
-/// What is wrong with one package of a call.
+/// Why a package can't be shareable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackageFault {
     /// A component of this type can't be shared (R11).
@@ -121,10 +119,7 @@ pub enum PackageFault {
     ProcessRouteNotShareable,
 }
 
-/// Whether a package may be shareable (R11): by its component's type, then by what is inside.
-///
-/// # Errors
-/// [`PackageFault`].
+/// Checks a package's shareable flag (R11) against the type of its component, then against the types in its manifest.
 pub fn check_shareable(
     shareable: bool,
     component: ComponentType,

@@ -1,4 +1,4 @@
-//! What deserves a second look before a release (R34).
+//! The warnings of a release preview (R34).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,23 +6,23 @@ use super::id::{ComponentId, ComponentVersionId};
 use super::label::Numeric;
 use super::packaged_component::{ExtensibilitySetting, ManifestEntry};
 
-/// What deserves a second look. None of it blocks a release.
+/// A warning about a release. Warnings don't block the release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// One component alone: single processes belong in the process library (R53).
+    /// The pack would hold a single component, which belongs in the process library (R53).
     SingleComponentPack,
-    /// Packages of the pack set a shared component differently; at most [`MISMATCHES_MAX`] are named.
+    /// Packages of the pack contain the same component with different settings. Lists at most [`MISMATCHES_MAX`].
     ExtensibilityMismatch(Vec<Mismatch>),
-    /// No contact in the support data (R17).
+    /// The support data has no contact (R17).
     NoSupportContact,
-    /// No group has the pack.
+    /// The pack isn't shared with a group.
     NotSharedWithAnyone,
-    /// Rows would take a version with a lower number than they have, or could have.
+    /// Rows would take a version with a lower numeric label than another one that they hold or could take.
     LabelGoesBack(Vec<GoesBack>),
 }
 
 impl Warning {
-    /// A sentence in English that says what to do.
+    /// A sentence in English that says what the publisher can do.
     #[must_use]
     pub fn message(&self) -> &'static str {
         match self {
@@ -41,55 +41,55 @@ impl Warning {
     }
 }
 
-/// A setting of a shared component that is not the same in all packages that hold it.
+/// A setting that differs between the packages that contain its component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The shared component.
+    /// The component that several packages contain.
     pub component_id: ComponentId,
     pub setting_name: String,
-    /// Each package that holds the component, by id, with its setting.
+    /// One occurrence for each package that contains the component, ordered by package id.
     pub occurrences: Vec<Occurrence>,
 }
 
-/// How one package sets a shared component.
+/// A component's setting in one package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
-    /// The package whose manifest it is.
+    /// The package whose manifest has the component.
     pub version_id: ComponentVersionId,
-    /// `None` when the manifest has the component without this setting.
+    /// `None` when the component has no such setting in this manifest.
     pub setting: Option<ExtensibilitySetting>,
 }
 
-/// A version that a release would take, with its label.
+/// A version and its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labelled {
     pub id: ComponentVersionId,
     pub label: String,
 }
 
-/// A row of the draft by its labels.
+/// A row of the draft, with the labels that decide whether its label goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledRow {
     pub component_id: ComponentId,
-    /// What a release would take.
+    /// The version that a release would take.
     pub next: Labelled,
-    /// What is in force: pending if there is something, else current (R19).
+    /// The version in the pending release if there is one, else in the current version (R19).
     pub in_force: Option<Labelled>,
-    /// The unreleased one with the highest number above that of `next`.
+    /// Of the unreleased shareable versions with a higher numeric label than `next`, the highest.
     pub higher_unreleased: Option<ComponentVersionId>,
 }
 
-/// A row that would take a version with a lower number.
+/// A row whose label would go back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoesBack {
     pub component_id: ComponentId,
     pub next: ComponentVersionId,
-    /// The one in force when its number is higher, else the unreleased one.
+    /// The version with the higher label: the one in force if it is higher, else an unreleased one.
     pub higher: ComponentVersionId,
 }
 
 impl LabelledRow {
-    /// Whether the row's label goes back. Only numbers can: of other labels nobody knows the order.
+    /// Compares the row's labels. Only numeric labels have an order; others never go back.
     fn goes_back(&self) -> Option<GoesBack> {
         let next = Numeric::parse(&self.next.label)?;
         let in_force = self.in_force.as_ref().filter(|v| Numeric::parse(&v.label).is_some_and(|label| label > next));
@@ -98,23 +98,23 @@ impl LabelledRow {
     }
 }
 
-/// How many mismatches a warning names; the rest is told when these are mended.
+/// The most mismatches in one warning. The preview lists further ones once these are mended.
 pub const MISMATCHES_MAX: usize = 100;
 
-/// What a warning is judged by.
+/// The facts that the warnings depend on.
 #[derive(Clone, Debug)]
 pub struct PreviewFacts<'a> {
-    /// How many components a release would take.
+    /// How many components the release would take.
     pub components: usize,
-    /// The manifests of the packages that a release would take.
+    /// The manifests of the packages that the release would take.
     pub manifests: &'a BTreeMap<ComponentVersionId, &'a [ManifestEntry]>,
     pub has_contact: bool,
     pub is_shared: bool,
-    /// The rows that a release would take.
+    /// The rows that the release would take.
     pub rows: &'a [LabelledRow],
 }
 
-/// All warnings, in the order of [`Warning`]'s variants.
+/// The warnings that apply, in the order of [`Warning`]'s variants.
 #[must_use]
 pub fn warnings(facts: &PreviewFacts<'_>) -> Vec<Warning> {
     let mismatches = mismatches(facts.manifests);
@@ -131,8 +131,8 @@ pub fn warnings(facts: &PreviewFacts<'_>) -> Vec<Warning> {
     .collect()
 }
 
-/// The settings of components inside several of these packages that are not the same in all of them:
-/// set differently, or in some alone. By component and name, at most [`MISMATCHES_MAX`].
+/// The settings that differ between packages that contain the same component, also settings that only some of these
+/// packages have. Ordered by component and setting name; at most [`MISMATCHES_MAX`].
 #[must_use]
 pub fn mismatches(manifests: &BTreeMap<ComponentVersionId, &[ManifestEntry]>) -> Vec<Mismatch> {
     let mut holders: BTreeMap<ComponentId, Vec<(ComponentVersionId, &ManifestEntry)>> = BTreeMap::new();

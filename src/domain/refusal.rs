@@ -1,6 +1,4 @@
-//! Why a rule refuses: one enum for each area of the API, with the data that helps a caller.
-//!
-//! `message` is a sentence that says what to do; `field` is the path into the mutation's `input`.
+//! Refusals: why a rule refuses a call. One enum for each area of the API, with data that helps the caller.
 
 mod account;
 mod installation;
@@ -18,21 +16,21 @@ pub use packaging::PackagingRefusal;
 pub use release::ReleaseRefusal;
 pub use sharing::SharingRefusal;
 
-/// The path into a mutation's `input`.
+/// The path to an input field, below the mutation's `input`.
 pub type Field = Vec<String>;
 
 pub(super) fn path(parts: &[&str]) -> Option<Field> {
     Some(parts.iter().map(|part| (*part).to_owned()).collect())
 }
 
-/// What every refusal can say of itself.
+/// What every refusal provides.
 pub trait Refusal {
     /// A sentence in English that says what to do.
     fn message(&self) -> String;
-    /// The path into `input`; `None` when no one field is at fault.
+    /// The field at fault; `None` when it isn't a single field.
     fn field(&self) -> Option<Field>;
 }
 
-/// What each says of a `clientRequestId` that came with another input.
+/// The message for a `clientRequestId` that was used before with a different input.
 pub(super) const REUSED: &str =
     "This clientRequestId came with another input in the last 24 hours; use a new one for a new request.";

@@ -1,4 +1,4 @@
-//! A release and its state machine (R21–R30).
+//! Releases and their state machine (R21–R30).
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,13 @@ use super::refusal::ReleaseRefusal;
 use super::window::Window;
 use super::zone::Zone;
 
-/// How a release was made; a promoted one stays dated.
+/// How a release was scheduled at first. Promoting a dated release doesn't change this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReleaseSchedule {
     Immediately,
     OnSpecifiedDate,
 }
 
-/// Where a release stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReleaseState {
     Scheduled,
@@ -45,7 +44,7 @@ impl ReleaseState {
     ];
 }
 
-/// What can be asked of a release after it was made.
+/// An action on an existing release, by a caller or by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// The window has opened (R27, R30).
@@ -53,19 +52,18 @@ pub enum Command {
     Reschedule,
     Promote,
     Cancel,
-    /// An immediate release takes its place (R29).
+    /// An immediate release replaces it (R29).
     Supersede,
-    /// Every installation was moved or skipped.
+    /// No installation failed to move.
     CompleteAllWell,
-    /// Some could not be moved.
+    /// Some installations failed to move.
     CompleteSomeFailed,
-    /// None could be moved.
+    /// Installations failed to move, and none moved.
     CompleteAllFailed,
     RetryFailed,
 }
 
 impl Command {
-    /// Every command.
     pub const ALL: [Self; 9] = [
         Self::Open,
         Self::Reschedule,
@@ -79,25 +77,22 @@ impl Command {
     ];
 }
 
-/// Why a release can't do what is asked.
+/// Why a release's state doesn't allow a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransitionFault {
-    /// The window has opened or a rollout is running.
+    /// The window has opened, or the rollout is running.
     InProgress,
-    /// Canceled, superseded, or ended.
+    /// The release was canceled or superseded, or has ended.
     NotPending,
-    /// It has not started.
+    /// The release has not started.
     NotStarted,
-    /// A later release took its place.
+    /// A later release replaced this one.
     Superseded,
-    /// No update of it has failed.
+    /// None of the release's updates has failed.
     NothingToRetry,
 }
 
-/// The whole state machine: the state after `command`.
-///
-/// # Errors
-/// [`TransitionFault`].
+/// The state machine: the state after `command`.
 pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState, TransitionFault> {
     use Command as C;
     use ReleaseState as S;
@@ -123,8 +118,8 @@ pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState,
     }
 }
 
-/// How a release has ended, from how many installations could not be moved and how many were. Those that
-/// were passed over or taken back tell nothing of it.
+/// The command that ends a rollout, from the number of failed and of applied updates. Skipped and withdrawn updates
+/// don't count.
 #[must_use]
 pub fn outcome(failed: i64, applied: i64) -> Command {
     match (failed, applied) {
@@ -134,21 +129,20 @@ pub fn outcome(failed: i64, applied: i64) -> Command {
     }
 }
 
-/// A release of a pack, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     pub id: ReleaseId,
     pub pack_id: PackId,
     pub publisher_id: AccountId,
     pub version_id: PackVersionId,
-    /// The version that was current when it was made.
+    /// The version that was current when the release was made; `None` for a first release.
     pub previous_version_id: Option<PackVersionId>,
-    /// As stored: read it through [`Release::state_at`].
+    /// As stored. Use [`Release::state_at`] for the state as of now.
     pub state: ReleaseState,
     pub schedule: ReleaseSchedule,
-    /// Of a dated release (R35, R36).
+    /// Only a dated release has one (R35, R36).
     pub window: Option<Window>,
-    /// By how many seconds after its window's end it started (R39).
+    /// How many seconds after its window's end the release started; `None` when it wasn't late (R39).
     pub lateness_seconds: Option<i64>,
     pub superseded_by: Option<ReleaseId>,
     pub created_at: Instant,
@@ -159,15 +153,15 @@ pub struct Release {
 }
 
 impl Release {
-    /// How an installation that the release itself moves comes to its version.
+    /// The method of updates that the rollout itself applies.
     #[must_use]
     pub fn method(&self) -> UpdateMethod {
         let dated = self.schedule == ReleaseSchedule::OnSpecifiedDate && self.promoted_at.is_none();
         if dated { UpdateMethod::Automatic } else { UpdateMethod::Immediate }
     }
 
-    /// Where it stands at `now`: a scheduled release whose window has opened is in progress, or has
-    /// succeeded if it is the first, whether or not the scheduler has come to it (R23, R30).
+    /// The state at `now`. When a scheduled release's window has opened, the release is in progress, or has succeeded
+    /// if it is a first release, whether or not the scheduler has carried that out (R23, R30).
     #[must_use]
     pub fn state_at(&self, now: Instant) -> ReleaseState {
         match (self.is_due(now), self.previous_version_id) {
@@ -177,14 +171,15 @@ impl Release {
         }
     }
 
-    /// Whether its window has opened and nobody has carried that out yet.
+    /// Whether the window has opened and the stored state doesn't show it yet.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         self.state == ReleaseState::Scheduled && self.window.as_ref().is_some_and(|w| w.starts_at <= now)
     }
 
-    /// When accounts may apply it early: from the call until the window opens, or until it was promoted,
-    /// canceled or superseded (R26). `None` for an immediate and for a first release (R23).
+    /// The start and the end of the testing period, in which accounts may apply the update early (R26). It ends when
+    /// the window opens, or when the release is promoted, canceled or superseded. `None` for immediate releases and
+    /// first releases (R23).
     #[must_use]
     pub fn testing_period(&self) -> Option<(Instant, Instant)> {
         let window = self.window.as_ref().filter(|_| self.previous_version_id.is_some())?;
@@ -196,47 +191,48 @@ impl Release {
     }
 }
 
-/// What a publisher asks for.
+/// The schedule in a publisher's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestedSchedule {
     Immediately,
-    /// `immediately: false`, that says nothing.
+    /// `immediately: false`, which is no schedule.
     Invalid,
     OnDate(NaiveDate),
 }
 
-/// What [`decide`] needs to know of the pack at `now`.
+/// The facts about a pack that [`decide`] needs, as of `now`.
 #[derive(Clone, Debug)]
 pub struct ReleaseFacts<'a> {
     pub rows: &'a [DraftRow],
-    /// What the current version holds; empty when there is none.
+    /// The content of the current version; empty before the first release.
     pub current: &'a BTreeMap<ComponentId, ComponentVersionId>,
-    /// As of `now`.
+    /// Derived for `now`.
     pub standing: Standing,
-    /// A release whose moves are not all done: a rollout, or early appliers on their way back.
+    /// A release that still has installations to move: forward, or back after a cancel.
     pub moving: Option<ReleaseId>,
-    /// The publisher's zone, if it has one that the server knows.
+    /// The publisher's zone; `None` if it isn't set, or isn't in the server's time zone data.
     pub time_zone: Option<&'a Zone>,
-    /// How many days ahead a date may be.
+    /// How many days ahead the release date may be.
     pub days_ahead: u16,
 }
 
-/// What a release is going to do.
+/// What a release will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What the new version holds.
+    /// The content of the new version.
     pub content: BTreeMap<ComponentId, ComponentVersionId>,
     /// `None` for an immediate release.
     pub window: Option<Window>,
-    /// The pending release whose place it takes (R29).
+    /// The pending release that this one supersedes (R29).
     pub supersedes: Option<ReleaseId>,
 }
 
-/// Decides a release of the draft (R21–R23, R28, R29, R35–R38), once the request itself is in order.
+/// Decides a release of the draft (R21–R23, R28, R29, R35–R38). Callers have checked the notes, the revision and the
+/// expected content.
 ///
 /// # Errors
-/// The first refusal in the order EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION,
-/// RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, and those of the date.
+/// The first refusal in the order EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS,
+/// RELEASE_ALREADY_PENDING, and those of the date.
 pub fn decide(facts: &ReleaseFacts<'_>, schedule: RequestedSchedule, now: Instant) -> Result<Decision, ReleaseRefusal> {
     let content = next_content(facts.rows);
     let without: Vec<_> = facts
@@ -272,10 +268,7 @@ pub fn decide(facts: &ReleaseFacts<'_>, schedule: RequestedSchedule, now: Instan
     }
 }
 
-/// [`super::window::future_window`], with its faults as refusals.
-///
-/// # Errors
-/// DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+/// [`super::window::future_window`], with its faults turned into refusals.
 pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16) -> Result<Window, ReleaseRefusal> {
     use super::window::DateFault;
     let time_zone = zone.name.clone();
@@ -286,23 +279,23 @@ pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16
     })
 }
 
-/// What [`decide_retry`] needs to know of a release and its pack at `now`.
+/// The facts about a release and its pack that [`decide_retry`] needs, as of `now`.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryFacts {
     pub release: ReleaseId,
-    /// As of `now`.
+    /// Derived for `now`.
     pub state: ReleaseState,
-    /// Whether its version is the current one: it is the newest release that has started.
+    /// Whether the release's version is the current one. No later release has started then.
     pub newest: bool,
     /// The pack's pending release.
     pub pending: Option<ReleaseId>,
-    /// A release whose moves are not all done.
+    /// A release that still has installations to move.
     pub moving: Option<ReleaseId>,
-    /// How many of its updates have failed and can be tried again.
+    /// How many failed updates could be applied if they were retried.
     pub failed: u64,
 }
 
-/// Decides whether a release's failed updates are tried again; gives the state that it then has.
+/// Decides whether the failed updates of a release are retried. Returns the release's state after it.
 ///
 /// # Errors
 /// The first refusal in the order NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING,

@@ -1,4 +1,5 @@
-//! Names and texts: characters are Unicode scalar values after NFC; too long is refused, never cut.
+//! Checks of names and texts. Lengths count Unicode scalar values after NFC. A text that is too long is refused, never
+//! cut.
 
 use caseless::Caseless as _;
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory, NoncharacterCodePoint};
@@ -13,56 +14,57 @@ pub const DESCRIPTION_MAX: usize = 500;
 pub const RELEASE_NOTES_MAX: usize = 20_000;
 /// The most characters of a package's notes.
 pub const PACKAGE_NOTES_MAX: usize = 4_000;
-/// The most characters of a guide.
+/// The most characters of a guide that is given as text.
 pub const GUIDE_MAX: usize = 20_000;
-/// The most characters of an address.
+/// The most characters of a web address.
 pub const ADDRESS_MAX: usize = 2_000;
 /// The most characters of a version label (R6).
 pub const VERSION_LABEL_MAX: usize = 64;
 /// The most characters of a `clientRequestId`.
 pub const CLIENT_REQUEST_ID_MAX: usize = 64;
 
-/// Why a text can't be taken.
+/// Why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextFault {
-    /// U+0000, or in a name a character that no name may hold ([`fits_a_line`]): bad input, not a refusal by a rule.
+    /// U+0000, or in a name a character that [`fits_a_line`] excludes. This is bad input, not a refusal by a rule.
     ControlCharacter,
-    /// Nothing is left that can be seen.
+    /// The text has no visible character.
     Empty,
     /// Longer than allowed.
     TooLong,
 }
 
-/// A name: NFC, trimmed, 1 to 255 characters, one of them visible, none that a line can't hold.
+/// A name: in NFC, trimmed, 1 to 255 characters, at least one of them visible, none that [`fits_a_line`] excludes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
-    /// Takes what a caller wrote.
+    /// Checks and normalizes a caller's text.
     ///
     /// # Errors
-    /// [`TextFault`], in the order unfit character, empty, too long.
+    /// The first fault in the order unfit character, empty, too long.
     pub fn parse(raw: &str) -> Result<Self, TextFault> {
         label(raw, NAME_MAX).map(Self)
     }
 
-    /// As it is shown.
+    /// The name as it is displayed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// As it is stored for uniqueness, order and cursors.
+    /// The stored [`key`] for uniqueness, order and cursors.
     #[must_use]
     pub fn key(&self) -> String {
         key(&self.0)
     }
 }
 
-/// Any one-line text: NFC, trimmed, 1 to `max` characters, one of them visible, none that a line can't hold.
+/// Checks and normalizes a text of one line: NFC, trimmed, 1 to `max` characters, at least one of them visible, none
+/// that [`fits_a_line`] excludes.
 ///
 /// # Errors
-/// [`TextFault`], in the order unfit character, empty, too long.
+/// The first fault in the order unfit character, empty, too long.
 pub fn label(raw: &str, max: usize) -> Result<String, TextFault> {
     if !fits_a_line(raw) {
         return Err(TextFault::ControlCharacter);
@@ -75,8 +77,8 @@ pub fn label(raw: &str, max: usize) -> Result<String, TextFault> {
     within(text, max)
 }
 
-/// Whether a text holds nothing that a name or label can't: no control characters, no bidirectional controls, no
-/// separators of lines and paragraphs, no noncharacters. The joiners that emoji and Persian need are none of these.
+/// Whether a text has no character that names and labels exclude: control characters, bidirectional controls, line and
+/// paragraph separators, noncharacters. The joiners that emoji and Persian need are allowed.
 #[must_use]
 pub fn fits_a_line(text: &str) -> bool {
     let (bidi, none) = (CodePointSetData::new::<BidiControl>(), CodePointSetData::new::<NoncharacterCodePoint>());
@@ -85,8 +87,8 @@ pub fn fits_a_line(text: &str) -> bool {
     !text.chars().any(unfit)
 }
 
-/// Whether a reader sees anything where this character stands alone. A mark needs another character to sit on; the
-/// empty pattern of Braille and the object replacement character are symbols without a shape.
+/// Whether a character is visible by itself. A combining mark isn't. The blank Braille pattern and the object
+/// replacement character have the category of symbols, but no shape.
 fn is_visible(c: char) -> bool {
     use GeneralCategory as G;
     let blank = matches!(c, '\u{2800}' | '\u{fffc}') || is_ignorable(c);
@@ -103,15 +105,12 @@ fn is_visible(c: char) -> bool {
         )
 }
 
-/// Whether a character is one of Unicode's default-ignorable ones: it has no shape of its own.
+/// Whether Unicode lists a character as default-ignorable: it has no shape of its own.
 fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// A text of several lines: NFC, at most `max` characters, no U+0000. May be empty.
-///
-/// # Errors
-/// [`TextFault::ControlCharacter`] for U+0000, [`TextFault::TooLong`].
+/// Checks and normalizes a text of several lines: NFC, at most `max` characters, no U+0000. It may be empty.
 pub fn prose(raw: &str, max: usize) -> Result<String, TextFault> {
     if raw.contains('\0') {
         return Err(TextFault::ControlCharacter);
@@ -123,33 +122,34 @@ fn within(text: String, max: usize) -> Result<String, TextFault> {
     if text.chars().count() > max { Err(TextFault::TooLong) } else { Ok(text) }
 }
 
-/// The stored key of a name: the same for names that differ by case alone, or by characters that can't be seen
-/// (R10). Unicode's default case folding after NFC, and NFC again, since folding takes characters apart. Made here
-/// and not by a database, so that both databases agree.
+/// The key under which a name is stored and must be unique. Names that differ only in case or in invisible characters
+/// have the same key (R10). The steps are NFC, Unicode's default case folding, and NFC again, because folding
+/// decomposes characters. The server computes it, not the database, so that SQLite and PostgreSQL agree.
 #[must_use]
 pub fn key(name: &str) -> String {
     label_key(name).chars().default_case_fold().nfc().collect()
 }
 
-/// The stored key of a version label: the same for labels that differ by characters that can't be seen. The case
-/// counts (R6).
+/// The key under which a version label is stored. Labels that differ only in invisible characters have the same key;
+/// case counts (R6).
 #[must_use]
 pub fn label_key(label: &str) -> String {
     let seen: String = label.chars().filter(|c| !is_ignorable(*c)).nfc().collect();
     seen.trim().to_owned()
 }
 
-/// An absolute `https:` or `http:` address with a host and without a user, as a browser's parser writes it: what it
-/// leads to can be seen in what is stored.
+/// Checks and normalizes a web address: absolute, `https:` or `http:`, with a host and without a user. The result is
+/// spelled as browsers spell it, so that a reader sees which host it leads to.
 ///
 /// # Errors
-/// [`TextFault::TooLong`] past 2,000 characters, else [`TextFault::Empty`] for what is no such address.
+/// [`TextFault::TooLong`] past 2,000 characters, [`TextFault::ControlCharacter`], or [`TextFault::Empty`] when the text
+/// isn't such an address.
 pub fn address(raw: &str) -> Result<String, TextFault> {
     if raw.chars().any(char::is_control) {
         return Err(TextFault::ControlCharacter);
     }
     let text = within(raw.trim().to_owned(), ADDRESS_MAX)?;
-    // A parser takes more forms than people read alike: `https:host`, `https:///host`, `https:\\host`.
+    // The URL parser accepts forms that people misread: `https:host`, `https:///host`, `https:\\host`.
     let unfit = |c: char| c.is_whitespace() || matches!(c, '\\' | '"' | '\'' | '`' | '<' | '>');
     let after_scheme = text.split_once("://").map(|(_, rest)| rest);
     let plain = after_scheme.is_some_and(|rest| !rest.starts_with('/')) && !text.contains(unfit);
@@ -160,11 +160,11 @@ pub fn address(raw: &str) -> Result<String, TextFault> {
         return Err(TextFault::Empty);
     }
     let written = url.to_string();
-    // A host alone gets a slash; it needs none.
+    // The parser adds a slash to a host without a path. Keep the caller's form.
     if written.strip_suffix('/') == Some(&text) { Ok(text) } else { within(written, ADDRESS_MAX) }
 }
 
-/// What stands in an address between the scheme and the path.
+/// The part of an address between the scheme and the path: user, host and port.
 fn authority(address: &str) -> &str {
     let rest = address.split_once("://").map_or("", |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()

@@ -1,14 +1,14 @@
-//! The release window (R35–R38, R42): the hour after midnight of a civil date in a zone.
+//! The release window (R35–R38, R42): the hour after midnight of a civil date in a time zone.
 //!
-//! Everything rests on one small function, the local civil time at an instant in a zone. Zones are
-//! never converted by a database, and midnight is never assumed to exist.
+//! Everything is computed from one function, a zone's offset at an instant. The database never converts time zones, and
+//! the code never assumes that a day has a midnight.
 
 use chrono::{DateTime, Datelike as _, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::Instant;
 use super::zone::{DataVersion, Zone};
 
-/// When a dated release opens and closes; half-open: `starts_at` is in it, `ends_at` is not (R36).
+/// When a dated release opens and closes. Half-open: `starts_at` belongs to the window, `ends_at` doesn't (R36).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     pub date: NaiveDate,
@@ -16,33 +16,33 @@ pub struct Window {
     pub time_zone: String,
     pub starts_at: Instant,
     pub ends_at: Instant,
-    /// The version of the time zone data that both instants come from (R42).
+    /// The version of the time zone data from which both instants were computed (R42).
     pub data_version: DataVersion,
 }
 
-/// Why there is no window.
+/// Why a date has no window in a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowFault {
     /// The zone has no such day (R37).
     DateDoesNotExist,
-    /// It begins before the year 1, or ends after the year 9999.
+    /// The window begins before the year 1 or ends after the year 9999.
     OutsideOfYears,
 }
 
-/// What a wall clock in `zone` shows at `instant`.
+/// The local time in `zone` at `instant`.
 fn local(zone: &Zone, instant: Instant) -> NaiveDateTime {
     instant.naive_utc() + zone.offset(instant)
 }
 
-/// A stretch of time in which a zone's offset doesn't change.
+/// A period in which a zone's offset stays the same.
 struct Stretch {
     from: Instant,
     until: Instant,
     offset: Duration,
 }
 
-/// The stretches that cover three days before and after the date's UTC midnight: no zone is, or its
-/// clock jumps, more than a day and a half from there.
+/// The stretches within three days of the date's midnight in UTC. Offsets and their changes are below a day and a half,
+/// so the whole local day lies within.
 fn stretches(zone: &Zone, date: NaiveDate) -> Vec<Stretch> {
     let middle = utc(date.and_time(NaiveTime::MIN));
     let (begin, end) = (middle - Duration::days(3), middle + Duration::days(3));
@@ -62,7 +62,7 @@ fn stretches(zone: &Zone, date: NaiveDate) -> Vec<Stretch> {
     found
 }
 
-/// The second at which the offset changes, by bisection; `before` and `after` have different offsets.
+/// Finds the second at which the offset changes, by bisection. `before` and `after` must have different offsets.
 fn change_between(zone: &Zone, mut before: Instant, mut after: Instant) -> Instant {
     let old = zone.offset(before);
     while after - before > Duration::seconds(1) {
@@ -82,9 +82,10 @@ fn utc(naive: NaiveDateTime) -> Instant {
 
 /// The release window of `date` in `zone` (R36).
 ///
-/// It starts at the first instant after which the local date is never again before `date`, and ends
-/// at the later of start + 60 minutes and the first instant from the start on at which the local
-/// clock reads 01:00 or later. A gap at midnight gives 60 minutes from the jump, a repeated hour 120.
+/// The window starts at the first instant after which the local date is never again before `date`. It ends at the later
+/// of two instants: start + 60 minutes, and the first one from the start on at which the local clock reads 01:00 or
+/// later. So a day without a midnight has 60 minutes from the jump on, and a repeated hour makes the window 120 minutes
+/// long.
 ///
 /// # Errors
 /// [`WindowFault::DateDoesNotExist`] for a day that the zone skipped (R37); [`WindowFault::OutsideOfYears`].
@@ -114,12 +115,12 @@ pub fn release_window(date: NaiveDate, zone: &Zone) -> Result<Window, WindowFaul
     Ok(Window { date, time_zone: zone.name.clone(), starts_at, ends_at, data_version: zone.version.clone() })
 }
 
-/// How many days in a row newer data may take away: a zone that moved across the date line lost one.
+/// The most consecutive days that newer data may remove. A zone that crosses the date line loses one.
 const DAYS_LOST_MAX: u64 = 3;
 
-/// The window that a pending release has by `zone`, when it is another one than it has now. The data of `zone`
-/// must be newer than what the window comes from: then servers with different data don't move it to and fro. A day
-/// that the data takes away rolls forward to the next one (R42).
+/// The new window of a pending release by the data of `zone`, or `None` when it stays the same. Only newer data than
+/// the window's moves it; otherwise servers with different data would move it to and fro. When the data removes the
+/// day, the window rolls forward to the next one (R42).
 #[must_use]
 pub fn moved(window: &Window, zone: &Zone) -> Option<Window> {
     if zone.version <= window.data_version {
@@ -131,17 +132,17 @@ pub fn moved(window: &Window, zone: &Zone) -> Option<Window> {
     (place(&anew) != place(window)).then_some(anew)
 }
 
-/// The first and the last date that a release made at `now` may have (R38).
+/// The range of dates that a release made now may have (R38).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DateRange {
-    /// Tomorrow, or the first day after it that exists.
+    /// Tomorrow, or the first existing day after it.
     pub earliest: NaiveDate,
-    /// `days_ahead` after today.
+    /// Today plus the allowed number of days.
     pub latest: NaiveDate,
     pub time_zone: String,
 }
 
-/// Which dates may be chosen at `now` (R38). `days_ahead` is the setting, 365 by default.
+/// The range of release dates at `now` (R38). `days_ahead` is a setting, 365 by default.
 #[must_use]
 pub fn release_dates(now: Instant, zone: &Zone, days_ahead: u16) -> DateRange {
     let today = local(zone, now).date();
@@ -153,22 +154,19 @@ pub fn release_dates(now: Instant, zone: &Zone, days_ahead: u16) -> DateRange {
     DateRange { earliest, latest, time_zone: zone.name.clone() }
 }
 
-/// Why a date can't be a release's.
+/// Why a date can't be a release date. Each variant carries the nearest allowed date, the first or the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DateFault {
-    /// With the first date allowed.
     DoesNotExist(NaiveDate),
-    /// With the first date allowed.
     NotInFuture(NaiveDate),
-    /// With the last date allowed.
     TooFar(NaiveDate),
 }
 
-/// The window of a release made at `now` for `date`: it must start in the future, and be at most
+/// The window of a release made at `now` for `date`. It must start in the future, and `date` must be at most
 /// `days_ahead` days away (R37, R38).
 ///
 /// # Errors
-/// [`DateFault`], in the order of its variants.
+/// The first [`DateFault`] in the order of its variants.
 pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16) -> Result<Window, DateFault> {
     let dates = release_dates(now, zone, days_ahead);
     match release_window(date, zone) {
@@ -181,14 +179,14 @@ pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16
     }
 }
 
-/// By how many seconds a release that starts at `started_at` is late: the time since its window's
-/// end; `None` before that end (R39).
+/// By how many seconds a release that starts at `started_at` misses its window: the time since the window's end. `None`
+/// when it starts before the end (R39).
 #[must_use]
 pub fn lateness(ends_at: Instant, started_at: Instant) -> Option<i64> {
     (started_at >= ends_at).then(|| (started_at - ends_at).num_seconds())
 }
 
-/// Whether a year is one that the schema's `Date` can spell: 0001 to 9999.
+/// Whether the schema's `Date` can spell the date: the years 1 to 9999.
 #[must_use]
 pub fn is_spellable(date: NaiveDate) -> bool {
     (1..=9999).contains(&date.year())

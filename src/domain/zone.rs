@@ -1,17 +1,17 @@
-//! A time zone as the rules need it: a name, the version of the data that it comes from, and one function.
+//! A time zone as the rules need it: its name, its offset at an instant, and the version of its data.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::Instant;
 
-/// The version of time zone data, such as `2026b`: a year and one or two letters. Ordered by age. The empty
-/// version is older than each other one.
+/// A version of time zone data, such as `2026b`: a year and one or two letters. Ordered by age; the empty version is
+/// the oldest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataVersion(String);
 
 impl DataVersion {
-    /// The version that the first line of a text names: `2026b`, `# version 2026b`, `tzdata2026b`.
+    /// Finds the version in the first line of a text, such as `2026b`, `# version 2026b`, `tzdata2026b`.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let words = text.lines().next()?.split(|c: char| !c.is_ascii_alphanumeric());
@@ -21,13 +21,12 @@ impl DataVersion {
             .map(|word| Self(word.to_owned()))
     }
 
-    /// A version as a database keeps it.
+    /// Takes a version from the database, without checks.
     #[must_use]
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The version as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -48,24 +47,24 @@ fn is_version(word: &str) -> bool {
         && letters.bytes().all(|b| b.is_ascii_lowercase())
 }
 
-/// The rules of a zone: the seam behind which the data is read.
+/// The offsets of one zone. The domain computes with this trait and doesn't know where the data comes from.
 pub trait Offsets: Send + Sync {
-    /// By how many seconds a wall clock in the zone is ahead of UTC, so many seconds after 1970 began in UTC.
+    /// The offset from UTC in seconds at a Unix time; positive east of Greenwich.
     fn seconds_ahead(&self, unix_seconds: i64) -> i32;
 }
 
 /// A time zone.
 #[derive(Clone)]
 pub struct Zone {
-    /// The name, as IANA spells it.
+    /// The zone's name as IANA spells it.
     pub name: String,
-    /// The version of the data that `offsets` comes from.
+    /// The version of the data behind `offsets`.
     pub version: DataVersion,
     pub offsets: Arc<dyn Offsets>,
 }
 
 impl Zone {
-    /// By how much a wall clock in the zone is ahead of UTC at an instant.
+    /// The offset from UTC at an instant; positive east of Greenwich.
     #[must_use]
     pub fn offset(&self, at: Instant) -> chrono::Duration {
         chrono::Duration::seconds(self.offsets.seconds_ahead(at.timestamp()).into())

@@ -1,19 +1,17 @@
-//! Refusals of accounts and tokens.
-
 use super::{Field, REUSED, Refusal, path};
 use crate::domain::id::AccountId;
 
-/// Why changing accounts and tokens was refused.
+/// Why a mutation of accounts or tokens was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountRefusal {
     NameRequired,
     NameTooLong,
-    /// With the account that has the name, where there is one to be named.
+    /// Carries the account that has the name; `None` when it gave the name up in the meantime.
     NameTaken {
         taken_by: Option<AccountId>,
     },
     NameNotEditable,
-    /// With the name that is nearest to the text that was given.
+    /// Carries the nearest name of a known zone.
     TimeZoneUnknown {
         nearest: String,
     },

@@ -1,5 +1,3 @@
-//! Refusals of installations and their updates.
-
 use super::{Field, REUSED, Refusal, path};
 use crate::domain::id::InstallationId;
 

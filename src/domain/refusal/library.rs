@@ -1,8 +1,6 @@
-//! Why the process library refuses (R53).
-
 use super::{Field, REUSED, Refusal, path};
 
-/// Why publishing, withdrawing or copying a process was refused.
+/// Why publishing, withdrawing or copying a process was refused (R53).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LibraryRefusal {
     NotAProcess,

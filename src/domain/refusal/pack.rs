@@ -1,20 +1,18 @@
-//! Refusals of making, editing and deleting packs.
-
 use super::{Field, REUSED, Refusal, path};
 use crate::domain::id::{ComponentId, PackId};
 
-/// Why making or editing a pack was refused.
+/// Why creating, editing or deleting a pack was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackRefusal {
     NameRequired,
     NameTooLong,
-    /// With the pack that has the name.
+    /// Carries the pack that has the name.
     NameTaken {
         taken_by: Option<PackId>,
     },
     NameNotEditable,
     DescriptionTooLong,
-    /// With the path below `support`.
+    /// Carries the name of the field below `support`.
     SupportInfoInvalid {
         part: &'static str,
     },
@@ -51,11 +49,11 @@ pub enum PackRefusal {
     StaleRevision {
         current: i32,
     },
-    /// With how many installations there are.
+    /// Carries the current number of installations.
     ConfirmationRequired {
         installations: i64,
     },
-    /// With how many installations there are.
+    /// Carries the current number of installations.
     ConfirmationMismatch {
         installations: i64,
     },

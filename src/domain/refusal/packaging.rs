@@ -1,9 +1,7 @@
-//! Refusals of packages and publications.
-
 use super::{Field, REUSED, Refusal, path};
 use crate::domain::id::{ComponentVersionId, PackId};
 
-/// Why making, deleting or restoring packages was refused.
+/// Why creating, deleting or restoring packages or publications was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackagingRefusal {
     NameRequired,
@@ -21,12 +19,12 @@ pub enum PackagingRefusal {
     NotesTooLong {
         index: usize,
     },
-    /// Those of a publication.
+    /// The notes of a publication, which isn't in a list and so has no index.
     PublicationNotesTooLong,
     TypeNotShareable {
         index: usize,
     },
-    /// Of a component to be published (R52).
+    /// The component can't be published (R52).
     ComponentNotShareable,
     ProcessRouteNotShareable {
         index: usize,
@@ -37,9 +35,9 @@ pub enum PackagingRefusal {
     },
     EmptyList,
     TooMany,
-    /// More within the packages of a call than one may hold.
+    /// The packages of the call together are over a limit on manifests, settings or characters.
     TooMuch,
-    /// With the packs that hold it, by name, and whether the process library does.
+    /// Carries the packs that hold the package, by name, and whether the process library holds it.
     PackageInUse {
         packs: Vec<PackId>,
         in_library: bool,

@@ -1,11 +1,9 @@
-//! Refusals of releases.
-
 use chrono::NaiveDate;
 
 use super::{Field, REUSED, Refusal, path};
 use crate::domain::id::{ComponentId, ReleaseId};
 
-/// Why releasing, or changing a release, was refused.
+/// Why making or changing a release was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseRefusal {
     ClientRequestIdReused,

@@ -1,23 +1,21 @@
-//! Refusals of groups, and what is shared with them.
-
 use super::{Field, REUSED, Refusal, path};
 use crate::domain::id::{AccountId, GroupId};
 
-/// Why changing groups and what is shared with them was refused.
+/// Why changing groups, or what is shared with them, was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SharingRefusal {
     NameRequired,
     NameTooLong,
-    /// With the group that has the name.
+    /// Carries the group that has the name.
     NameTaken {
         taken_by: Option<GroupId>,
     },
     AllAccountsIsFixed,
-    /// With the name of the list.
+    /// Carries the name of the input list.
     EmptyList {
         list: &'static str,
     },
-    /// With the name of the list.
+    /// Carries the name of the input list.
     TooMany {
         list: &'static str,
     },
