@@ -1,5 +1,5 @@
-//! Verdicts are kept, by what they take in memory: a client sends the same few documents again and again.
-//! By a hash that nobody can find a second text for, so that no text passes on another's verdict.
+//! A cache of verdicts, because clients send the same few documents again and again. It is limited by memory. The key
+//! is a SHA-256 hash, so that nobody can make a text that gets the verdict of another.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,15 +13,14 @@ use super::{Document, Objection};
 /// A verdict on one text.
 #[derive(Debug)]
 pub struct Checked {
-    /// The text's SHA-256.
     pub hash: [u8; 32],
-    /// The document, or why it may not be executed.
+    /// The document, or why it can't be executed.
     pub verdict: Result<Document, Vec<Objection>>,
     registered: AtomicBool,
 }
 
 impl Checked {
-    /// From now on the document can be asked for by its hash, for as long as it is kept.
+    /// Lets clients name the document by its hash, while it is in the cache.
     pub(super) fn register(&self) {
         self.registered.store(true, Ordering::Relaxed);
     }
@@ -43,7 +42,7 @@ impl Weighter<[u8; 32], Arc<Checked>> for Bytes {
 }
 
 impl Cache {
-    /// About how many bytes the verdict on a usual document takes.
+    /// A typical verdict's size in bytes.
     const USUAL: u64 = 2_048;
 
     pub(super) fn new(bytes: u64) -> Self {
@@ -62,8 +61,8 @@ impl Cache {
     ) -> Arc<Checked> {
         let hash = sha256(text);
         let checked = || Arc::new(Checked { hash, verdict: judge(), registered: AtomicBool::new(false) });
-        // Whoever asks at the same time waits for the same verdict: one that took its place would forget that
-        // the document was registered.
+        // Concurrent requests for one text wait for the same verdict. A second one would replace the first and forget
+        // that the document was registered.
         let Ok(checked) = self.0.get_or_insert_with(&hash, || Ok::<_, Infallible>(checked()));
         checked
     }
@@ -73,7 +72,7 @@ impl Cache {
     }
 }
 
-/// The hash that a document is known by.
+/// The hash that identifies a document.
 pub(super) fn sha256(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }

@@ -1,4 +1,4 @@
-//! The variables of an operation and the values that a request gives them.
+//! Coercion of variables: checks the values in a request against the types that the operation declares.
 
 use apollo_compiler::ast::{Type, Value as Literal};
 use apollo_compiler::executable::{Operation as Executable, VariableDefinition};
@@ -21,16 +21,14 @@ pub(super) struct Variable {
 }
 
 impl Variable {
-    /// About how many bytes it takes in memory.
+    /// The approximate size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
         128 + self.name.as_str().len() + self.default.as_ref().map_or(0, bytes_of)
     }
 }
 
-/// The variables of a valid operation, that stands in `text`.
-///
-/// # Errors
-/// For a default that is no value of a scalar of ours.
+/// The variables of a valid operation. `text` is the document. Fails when a default value isn't valid for one of this
+/// schema's own scalars.
 pub(super) fn variables(operation: &Executable, text: &str, gate: &Gate) -> Result<Vec<Variable>, Vec<Objection>> {
     let mut places = Places::of(text);
     operation.variables.iter().map(|definition| variable(definition, &mut places, gate)).collect()
@@ -58,7 +56,7 @@ fn variable(
     Ok(variable)
 }
 
-/// A constant as a variable's value in JSON, where an enum's value is a text.
+/// A constant as a JSON value. Enum values become strings, as in a request's variables.
 fn literal(literal: &Literal) -> Option<Value> {
     match literal {
         Literal::Enum(name) => Some(Value::String(name.as_str().to_owned())),
@@ -71,11 +69,8 @@ fn literal(literal: &Literal) -> Option<Value> {
     }
 }
 
-/// The values of an operation's variables: what was given, as their types take it, and their defaults.
-/// What no variable is named for is left out.
-///
-/// # Errors
-/// An objection for each value that doesn't fit.
+/// The values of an operation's variables: the given ones, coerced to their types, and the defaults. Given values that
+/// no variable is declared for are dropped. Fails with an objection for each value that doesn't fit.
 pub(super) fn values(
     operation: &Operation,
     mut given: Map<String, Value>,
@@ -107,11 +102,11 @@ pub(super) fn values(
     Err(objections)
 }
 
-/// One variable's value on its way.
+/// The coercion of one variable's value.
 struct Coercing<'a> {
     gate: &'a Gate,
     variable: &'a Variable,
-    /// Where within the value: `.packages`, `[3]`.
+    /// The path within the value, such as `.packages`, `[3]`.
     path: Vec<String>,
     objections: Vec<Objection>,
 }
@@ -135,7 +130,7 @@ impl<'a> Coercing<'a> {
         value
     }
 
-    /// The value as `ty` takes it; what doesn't fit is told and comes back as it was.
+    /// Coerces `value` to `ty`. A value that doesn't fit adds an objection, and is returned as it is.
     fn value(&mut self, ty: &Type, value: Value) -> Value {
         match (ty, value) {
             (_, Value::Null) => {
@@ -148,7 +143,7 @@ impl<'a> Coercing<'a> {
                 let items = items.into_iter().enumerate().map(|(i, value)| self.within(format!("[{i}]"), item, value));
                 Value::Array(items.collect())
             }
-            // One value stands for a list of it.
+            // A list type accepts a single item.
             (Type::List(item) | Type::NonNullList(item), value) => Value::Array(vec![self.value(item, value)]),
             (Type::Named(name) | Type::NonNullNamed(name), value) => {
                 let gate = self.gate;
@@ -219,10 +214,10 @@ impl<'a> Coercing<'a> {
     }
 }
 
-/// About how many bytes a value takes in memory, and not fewer.
+/// The approximate size in memory, in bytes; rather too high than too low.
 #[must_use]
 pub fn bytes_of(value: &Value) -> usize {
-    /// What an entry of an object takes beside its key and its value.
+    /// The memory of an object's entry without its key and its value.
     const ENTRY: usize = 96;
     size_of::<Value>()
         + match value {
@@ -235,9 +230,9 @@ pub fn bytes_of(value: &Value) -> usize {
         }
 }
 
-/// A number without a fraction, however it is written.
+/// A number without a fraction, in any notation: `3`, `3.0`, `3e0`.
 fn whole(value: &Value) -> Option<i64> {
-    /// Up to here each whole number is a double of its own.
+    /// Up to this number a double represents every whole number exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number: &Number = value.as_number()?;
     number.as_i64().or_else(|| {

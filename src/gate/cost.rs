@@ -1,11 +1,10 @@
-//! What an operation costs: a formula, made once for a document, that the variables complete.
+//! The cost of an operation: a formula that is built once for a document, and evaluated with each request's variables.
 //!
-//! A field counts 1, and 2 on a connection's node. A list multiplies all that is under it by its size: a
-//! connection by its page, `first` or `last`, a list that is asked for by ids by their number, one that an
-//! argument sizes by that, and any other, that a rule bounds, by [`PAGE`], or by what the schema's [facts](Facts)
-//! say. What makes the database read more than it answers counts too: a search, a filter without an index, a
-//! total, a field that sums up. So does what makes an answer longer than its fields are many: a long text, and a
-//! long name that the client gives a field. Introspection is charged apart.
+//! A field costs 1, or 2 on the node of a connection. A list multiplies the cost of everything in it by its size. The
+//! size of a connection is its page, `first` or `last`; a list that is selected by ids has as many items; some lists
+//! have a size argument. Other lists, whose size a rule limits, count as [`PAGE`], or as the schema's [facts](Facts)
+//! say. Fields also cost more when the database reads more than it returns: a search, a filter without an index, a
+//! total, a sum. So do long texts, and long aliases. Introspection has its own limit, in `introspection.rs`.
 
 use apollo_compiler::ast::Value as Literal;
 use apollo_compiler::executable::{Field, Selection, SelectionSet};
@@ -16,26 +15,26 @@ use serde_json::{Map, Value};
 use super::Facts;
 use super::limits::{COUNT, NAME, PAGE, PAGE_MAX};
 
-/// A sum of numbers that are known, and of products that the variables decide.
+/// A known number, plus products that depend on variables.
 #[derive(Debug, Default)]
 pub(super) struct Formula {
     known: u64,
     products: Vec<(Size, Formula)>,
 }
 
-/// How often what is under a list is counted.
+/// The factor by which a list multiplies its contents.
 #[derive(Debug)]
 enum Size {
     Known(u64),
-    /// The first of these arguments that isn't null, up to `most`; `otherwise` without them.
+    /// The first of `arguments` that isn't null, at most `most`; `otherwise` when all are null.
     Sized {
         arguments: Vec<Argument>,
         otherwise: u64,
         most: u64,
     },
-    /// As many as the list in this variable has.
+    /// The length of the list in this variable.
     Count(String),
-    /// Once, if this variable, or this field of it, asks for something.
+    /// 1 if this variable, or this field of it, has a value other than null and false; else 0.
     Asked {
         variable: String,
         field: Option<String>,
@@ -48,15 +47,15 @@ enum Argument {
     Variable(String),
 }
 
-/// Where a selection stands.
+/// The position of a selection relative to a connection.
 #[derive(Clone, Copy, PartialEq)]
 enum Stand {
     Anywhere,
-    /// Right below a connection: its `edges` are its page, and no list of their own.
+    /// Directly below a connection: its `edges` have the size of the page, and don't multiply again.
     Connection,
-    /// Right below an edge of a connection.
+    /// Directly below an edge of a connection.
     Edge,
-    /// On a connection's node.
+    /// Directly on a connection's node.
     Node,
 }
 
@@ -67,7 +66,7 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    /// What it costs to read the rows that the arguments of a field leave out.
+    /// The cost of reading the rows that a field's filters leave out.
     fn filters(&self, field: &Field) -> Formula {
         let mut formula = Formula::default();
         for argument in &field.arguments {
@@ -92,7 +91,7 @@ impl Counting<'_> {
         formula
     }
 
-    /// Whether the total of a connection is asked for: it is counted once, under however many names.
+    /// Whether a connection's total is selected. It costs once, under however many aliases.
     fn selects_total(&self, set: &SelectionSet) -> bool {
         set.selections.iter().any(|selection| match selection {
             Selection::Field(field) => field.name == "totalCount",
@@ -114,7 +113,7 @@ impl Counting<'_> {
 }
 
 impl Formula {
-    /// Of an operation in a valid document, whose fragments don't spread out without bounds.
+    /// The formula of a selection in a valid document whose expanded size was checked.
     pub(super) fn of(document: &ExecutableDocument, set: &SelectionSet, schema: &Schema, facts: &Facts) -> Self {
         let mut formula = Self::default();
         formula.add(&Counting { document, schema, facts }, set, Stand::Anywhere);
@@ -126,7 +125,7 @@ impl Formula {
         self.products.extend(other.products);
     }
 
-    /// Adds what it costs that an argument has this value.
+    /// Adds the cost of an argument, unless its value is null or false.
     fn ask(&mut self, cost: u64, value: &Literal) {
         match value {
             Literal::Null | Literal::Boolean(false) => {}
@@ -158,7 +157,7 @@ impl Formula {
 
     fn add_field(&mut self, counting: &Counting<'_>, parent: &str, field: &Field, stand: Stand) {
         if field.name.starts_with("__") {
-            // Free, but for a name that makes it long.
+            // A field of introspection is free here, apart from a long alias.
             self.known = self.known.saturating_add(name(field));
             return;
         }
@@ -175,7 +174,7 @@ impl Formula {
             _ => Stand::Anywhere,
         };
         if is_connection && counting.selects_total(set) {
-            // No page ends it early.
+            // A total reads all matching rows, not only a page.
             self.known = self.known.saturating_add(COUNT);
             self.plus(counting.filters(field));
         }
@@ -195,14 +194,14 @@ impl Formula {
         }
     }
 
-    /// What it comes to with these values, that the operation's types have been asked about.
+    /// The cost with these variables, which must be coerced.
     pub(super) fn evaluate(&self, variables: &Map<String, Value>) -> u64 {
         self.products.iter().fold(self.known, |sum, (size, under)| {
             sum.saturating_add(size.evaluate(variables).saturating_mul(under.evaluate(variables)))
         })
     }
 
-    /// About how many bytes it takes in memory, and not fewer.
+    /// The approximate size in memory, in bytes; rather too high than too low.
     pub(super) fn bytes(&self) -> usize {
         let room = self.products.capacity() * size_of::<(Size, Self)>();
         32 + room + self.products.iter().map(|(size, under)| size.bytes() + under.bytes()).sum::<usize>()
@@ -255,12 +254,12 @@ impl Argument {
     }
 }
 
-/// What the name that a field has in the answer adds to its cost: it is written as often as the field is.
+/// The cost of a field's name in the answer, which repeats it for each item.
 fn name(field: &Field) -> u64 {
     field.response_name().len() as u64 / NAME
 }
 
-/// A list's size as it is counted: one that the field refuses counts as the nearest that it doesn't.
+/// The size for the cost. The field refuses a size out of its range; here it counts as the nearest allowed one.
 fn clamped(asked: i64, most: u64) -> u64 {
     u64::try_from(asked).unwrap_or(0).clamp(1, most)
 }

@@ -1,5 +1,5 @@
-//! Directives at one location: how many may stand there, and how much is said of wrong ones. A short document
-//! could otherwise ask for as many errors as it has room for `@x`.
+//! Limits the directives at one location, and the errors about them. Otherwise a short document with many `@x` could
+//! cause as many errors.
 
 use std::ops::Range;
 
@@ -8,13 +8,10 @@ use apollo_compiler::ast::{Definition, DirectiveList, Document, Selection};
 use super::limits::DIRECTIVES_MAX;
 use super::objection::{Objection, Places};
 
-/// The spans of the directives of a document, one for each location that has some.
+/// The spans of a document's directives, one span for each location that has directives.
 pub(super) struct Locations(Vec<Range<usize>>);
 
-/// Finds the locations with directives.
-///
-/// # Errors
-/// One objection when more directives stand at a location than may.
+/// Finds the locations with directives. Fails when a location has too many.
 pub(super) fn locations(document: &Document, text: &str) -> Result<Locations, Vec<Objection>> {
     let mut walk = Walk { spans: Vec::new(), excess: None };
     for definition in &document.definitions {
@@ -41,7 +38,7 @@ pub(super) fn locations(document: &Document, text: &str) -> Result<Locations, Ve
 
 struct Walk {
     spans: Vec<Range<usize>>,
-    /// How many directives the first location with too many has, and where it is.
+    /// The number of directives at the first location with too many, and its offset.
     excess: Option<(usize, Option<usize>)>,
 }
 
@@ -75,7 +72,7 @@ impl Walk {
 }
 
 impl Locations {
-    /// Which location an error at `offset` belongs to, if it is about directives.
+    /// The index of the location to which an error at `offset` belongs, if it is about directives.
     pub(super) fn of(&self, offset: usize) -> Option<usize> {
         self.0.iter().position(|span| span.contains(&offset))
     }

@@ -1,6 +1,6 @@
-//! How much of the schema an operation asks for. Introspection is open to everybody, and its lists lead from
-//! types to types and back: a short text could ask for more than memory holds. So the answer is weighed with
-//! the schema at hand before it is made: each field with its name in the answer and the text that it gives.
+//! Limits introspection. It is open to everybody, and its lists lead from types to types and back, so a short document
+//! could produce an answer larger than the memory. The gate adds up the answer's size from the schema before the
+//! framework builds it: each field's name and text.
 
 use apollo_compiler::ast::{FieldDefinition, InputValueDefinition, Type, Value};
 use apollo_compiler::collections::HashMap;
@@ -10,26 +10,24 @@ use apollo_compiler::{ExecutableDocument, Name, Node, Schema};
 
 use super::objection::Objection;
 
-/// How many lists that lead from a type to others may stand within each other. Tools need two.
+/// How deep lists of fields or types may be nested. Tools need two levels.
 const LISTS_MAX: u64 = 2;
-/// The heaviest answer, in bytes: more than twice what tools ask for when they read all of the schema.
+/// The largest answer in bytes: more than twice what tools get when they read the whole schema.
 const BYTES_MAX: u64 = 4 << 20;
-/// What a field takes in memory while the answer is made, beside its name and its text.
+/// The memory of a field while the answer is built, without its name and its text.
 const FIELD_BYTES: u64 = 64;
 
-/// What an operation asks of the schema.
+/// The introspection in an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Introspection {
-    /// About how many bytes this part of the answer takes while it is made; 0 for an operation without one.
+    /// The approximate memory of this part of the answer in bytes; 0 without introspection.
     pub(super) bytes: u64,
-    /// Whether the operation asks for nothing else, so that its answer is the same each time.
+    /// Whether the operation consists of introspection alone, so that its answer never changes.
     pub(super) is_all: bool,
 }
 
-/// Weighs an operation of a valid document whose fragments don't spread out without bounds.
-///
-/// # Errors
-/// An objection when it asks for too much.
+/// Measures the introspection of an operation in a valid document whose expanded size was checked. Fails when it is
+/// over a limit.
 pub(super) fn weigh(
     operation: &Operation,
     document: &ExecutableDocument,
@@ -60,12 +58,12 @@ pub(super) fn weigh(
     Ok(Introspection { bytes: weighing.bytes, is_all: !roots.has_others })
 }
 
-/// The fields of an operation's root.
+/// The root fields of an operation.
 #[derive(Default)]
 struct Roots<'a> {
-    /// `__schema` and `__type`.
+    /// The fields `__schema` and `__type`.
     asked: Vec<&'a Field>,
-    /// Whether there are fields beside these and `__typename`.
+    /// Whether there are other fields; `__typename` doesn't count.
     has_others: bool,
 }
 
@@ -88,7 +86,7 @@ fn roots<'a>(operation: &'a Operation, document: &'a ExecutableDocument) -> Root
     roots
 }
 
-/// Counts lists that lead from types to types within each other.
+/// Counts how deep lists of fields or types are nested.
 struct Lists<'a> {
     document: &'a ExecutableDocument,
 }
@@ -114,14 +112,14 @@ impl Lists<'_> {
     }
 }
 
-/// A thing that introspection shows.
+/// An object that introspection returns.
 #[derive(Clone, Copy)]
 enum Shown<'a> {
     Schema,
     Type(&'a ExtendedType),
-    /// A type that can't be null, or a list.
+    /// A non-null type or a list, which introspection shows as a wrapper.
     Wrapped(&'a Type),
-    /// The list within a list that can't be null, which the parser makes one of: a list of these.
+    /// The list inside a non-null list. The parser has one value for both wrappers; introspection shows two.
     ListOf(&'a Type),
     Field(&'a FieldDefinition),
     Input(&'a InputValueDefinition),
@@ -129,8 +127,8 @@ enum Shown<'a> {
     Directive(&'a DirectiveDefinition),
 }
 
-/// Makes the answer, without writing it. Each step adds to its weight, so that the work ends where the limit
-/// does, however the document is made.
+/// Walks through the answer without building it, and adds up its size. Each step checks the limit, so the work is
+/// limited too.
 struct Weighing<'a> {
     document: &'a ExecutableDocument,
     schema: &'a Schema,
@@ -150,7 +148,7 @@ impl<'a> Weighing<'a> {
         } else {
             match field.specified_argument_by_name("name").and_then(|name| name.as_str()) {
                 Some(name) => schema.types.get(name).map(Shown::Type).into_iter().collect(),
-                // A variable may name any of them.
+                // The type's name comes from a variable: any type is possible.
                 None => schema.types.values().map(Shown::Type).collect(),
             }
         };
@@ -194,7 +192,7 @@ impl<'a> Weighing<'a> {
         }
     }
 
-    /// The bytes of the text that a field gives.
+    /// The bytes of the text that a field returns.
     fn text(&self, shown: Shown<'a>, field: &str) -> u64 {
         let described = |description: &Option<Node<str>>| description.as_ref().map_or(0, |text| text.len());
         let bytes = match (field, shown) {
@@ -211,14 +209,14 @@ impl<'a> Weighing<'a> {
             ("name", Shown::Directive(directive)) => directive.name.len(),
             ("defaultValue", Shown::Input(input)) => input.default_value.as_ref().map_or(0, |value| written(value)),
             ("locations", Shown::Directive(directive)) => 32 * directive.locations.len(),
-            // A reason, or an address.
+            // An upper estimate: a sentence, or a web address.
             ("deprecationReason" | "specifiedByURL", _) => 128,
             _ => 0,
         };
         bytes as u64
     }
 
-    /// What a field of `shown` leads to.
+    /// The objects to which a field of `shown` leads.
     fn below(&self, shown: Shown<'a>, field: &str, to: &mut Vec<Shown<'a>>) {
         let schema = self.schema;
         let named = |name: &str| schema.types.get(name).map(Shown::Type);

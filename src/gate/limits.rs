@@ -1,25 +1,25 @@
-//! How much one request may ask for.
+//! The limits of a single document.
 
-/// The limits of documents. Each is told to whoever passes it.
+/// The limits of documents. A refusal names the limit and the requested amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes of a document.
     pub document_bytes: usize,
-    /// The most tokens of a document: names, punctuators and values; spaces, commas and comments are none.
+    /// The most tokens of a document: names, punctuators and values. Whitespace, commas and comments don't count.
     pub tokens: usize,
-    /// How deep selections, values and types may be nested, as the parser counts it.
+    /// How deep selections, values and types may be nested; the parser counts.
     pub nesting: usize,
-    /// The most fields and fragments of an operation, each fragment counted wherever it is spread.
+    /// The most fields and fragments of an operation, with a fragment counted at each spread.
     pub selections: u64,
-    /// How many fields may stand within each other.
+    /// How deep fields may be nested.
     pub depth: u64,
-    /// The most that an operation may cost.
+    /// The highest cost of an operation.
     pub cost: u64,
-    /// The most fields of a mutation's root.
+    /// The most root fields of a mutation.
     pub root_mutations: u64,
-    /// The most aliases of one selection.
+    /// The most aliases in one selection.
     pub aliases: u64,
-    /// The most bytes of verdicts that are kept.
+    /// The memory for cached verdicts, in bytes.
     pub cache_bytes: u64,
 }
 
@@ -39,15 +39,15 @@ impl Default for Limits {
     }
 }
 
-/// The most objections to one request: more than anybody is told.
+/// The most objections to one request; answers list fewer.
 pub(super) const ERRORS_MAX: usize = 100;
 /// The most directives at one location.
 pub(super) const DIRECTIVES_MAX: usize = 10;
-/// The size of a page when none is asked for.
+/// The page size when a connection has neither `first` nor `last`.
 pub(super) const PAGE: u64 = 20;
-/// The largest page: whoever asks for a larger one is refused by the field.
+/// The largest page size. The field itself refuses a larger one.
 pub(super) const PAGE_MAX: u64 = 100;
-/// What a connection's total costs, beside what its filters do.
+/// The cost of a connection's total, without its filters.
 pub(super) const COUNT: u64 = 100;
-/// For each so many bytes the name of a field in the answer costs 1.
+/// The name of a field in the answer costs 1 for each so many bytes.
 pub(super) const NAME: u64 = 32;

@@ -1,5 +1,5 @@
-//! The values in a document, as far as the validator doesn't check them: those of scalars that it doesn't
-//! know, for which it takes anything, and fields of an input object that are given twice.
+//! Checks values in a document where the validator doesn't: values of custom scalars, for which it accepts anything,
+//! and duplicate fields of an input object.
 
 use std::collections::HashSet;
 
@@ -95,7 +95,7 @@ impl Checking<'_> {
             (Type::List(item) | Type::NonNullList(item), Literal::List(items)) => {
                 items.iter().for_each(|value| self.value(item, value));
             }
-            // One value stands for a list of it.
+            // A list type accepts a single item.
             (Type::List(item) | Type::NonNullList(item), _) => self.value(item, value),
             (Type::Named(name) | Type::NonNullNamed(name), literal) => match self.schema.types.get(name) {
                 Some(ExtendedType::InputObject(input)) => {
@@ -121,16 +121,16 @@ impl Checking<'_> {
     }
 }
 
-/// The whole number 0, written as some write it.
+/// The integer literal `-0`.
 pub(super) const MINUS_ZERO: &str = "-0";
 
-/// A constant as JSON; `None` for what has no form in JSON, or that a scalar can't be.
+/// A constant as JSON; `None` when it contains a variable or an enum value, which no scalar accepts.
 pub(super) fn json(literal: &Literal) -> Option<Value> {
     match literal {
         Literal::Null => Some(Value::Null),
         Literal::Boolean(value) => Some(Value::Bool(*value)),
         Literal::String(text) => Some(Value::String(text.clone())),
-        // JSON has no whole number of this form.
+        // JSON has no integer of this form.
         Literal::Int(number) if number.as_str() == MINUS_ZERO => Some(0.into()),
         Literal::Int(number) => serde_json::from_str(number.as_str()).ok(),
         Literal::Float(number) => serde_json::from_str(number.as_str()).ok(),

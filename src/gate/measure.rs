@@ -1,5 +1,5 @@
-//! How large a valid document is: computed once a fragment, so that fragments that spread each other
-//! twice cost nothing to refuse.
+//! Measures the size of a valid document. Each fragment is measured once, so that fragments that spread each other many
+//! times are cheap to refuse.
 
 use std::collections::HashMap;
 
@@ -9,23 +9,23 @@ use apollo_compiler::{ExecutableDocument, Name};
 use super::limits::Limits;
 use super::objection::Objection;
 
-/// What a selection comes to when all its fragments are spread out.
+/// The size of a selection, with all its fragments expanded.
 #[derive(Clone, Copy, Default)]
 struct Measure {
-    /// Fields and fragments, of this selection and of all below.
+    /// The fields and fragments at any depth.
     selections: u64,
-    /// Fields of this selection alone, without `__typename`.
+    /// The fields directly in this selection, without `__typename`.
     own: u64,
-    /// How many fields stand within each other.
+    /// How deep fields are nested.
     depth: u64,
-    /// Aliases of this selection alone.
+    /// The aliases directly in this selection.
     aliases: u64,
-    /// The most aliases of any selection below.
+    /// The most aliases in any nested selection.
     aliases_below: u64,
 }
 
 impl Measure {
-    /// This selection with `other` in it, as a fragment.
+    /// The sum of this selection and the contents of a fragment in it.
     fn with(self, other: Self) -> Self {
         Self {
             selections: self.selections.saturating_add(other.selections),
@@ -67,7 +67,7 @@ impl<'a> Measuring<'a> {
         })
     }
 
-    /// A valid document has no fragment that spreads itself.
+    /// Measures a fragment. A valid document has no fragment that spreads itself.
     fn fragment(&mut self, name: &'a Name) -> Measure {
         if let Some(known) = self.fragments.get(name) {
             return *known;
@@ -80,7 +80,7 @@ impl<'a> Measuring<'a> {
     }
 }
 
-/// Checks each operation of a valid document.
+/// Checks each operation of a valid document against the limits.
 pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<(), Vec<Objection>> {
     let mut measuring = Measuring { document, fragments: HashMap::new() };
     for operation in document.operations.iter() {

@@ -1,10 +1,9 @@
-//! What stands before the framework: every document, whichever way it came, is read, bounded and
-//! validated here against the schema's text. Pure: text in, a verdict and a printed text out.
+//! The gate before the GraphQL framework. It reads each document, whatever its transport, checks it against the limits
+//! and the schema, and prints it again. It is a pure function of its input.
 //!
-//! A document's way: its length, its tokens, its nesting, the specification's rules, its size when all
-//! fragments are spread out, its depth; then it is printed in the form that the framework reads, with
-//! each token at the place where the client wrote it. What it costs depends on its variables, and so do
-//! they on it: [`Gate::prepare`] settles that for each request anew.
+//! The checks, in order: length, tokens, nesting, the specification's validation, expanded size and depth. Then the
+//! gate prints the document in a form that the framework reads, with each token at its original position. The cost
+//! depends on the variables, so [`Gate::prepare`] computes it for each request.
 
 mod cache;
 mod coerce;
@@ -38,7 +37,7 @@ use cache::Cache;
 use cost::Formula;
 use introspection::Introspection;
 
-/// What an operation does.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationKind {
     Query,
@@ -46,26 +45,26 @@ pub enum OperationKind {
     Subscription,
 }
 
-/// What the gate has to know of a schema beyond its text.
+/// What the gate must know about a schema beside its SDL text.
 #[derive(Clone, Copy)]
 pub struct Facts {
-    /// Whether a value is one of a scalar that the specification doesn't know, and if not, what would be.
+    /// Checks a value of a custom scalar. The error says which values are valid.
     pub check_scalar: fn(scalar: &str, value: &Value) -> Result<(), String>,
-    /// How long the list of a type's field is counted as, where that isn't a page.
+    /// The size of a list for the cost, where it isn't a page.
     pub list_size: fn(of: &str, field: &str) -> Option<u64>,
-    /// The argument that says how long the list of a type's field is, and the most that it may say.
+    /// The argument that sets a list's size, and its highest value.
     pub sized_by: fn(of: &str, field: &str) -> Option<(&'static str, u64)>,
-    /// What a type's field costs beside what it answers: rows that it sums up, or a text as long as a page.
+    /// The extra cost of a field: for rows that it sums up, or a long text.
     pub field_reads: fn(of: &str, field: &str, ty: &str) -> u64,
-    /// What it costs that a field of a filter, or an argument of a field, is given: rows that are read and left out.
+    /// The cost of an argument, or of a field of a filter, for the rows that are read and left out.
     pub filter_reads: fn(of: &str, argument: &str) -> u64,
-    /// Whether what stands behind the gate reads a document, and if not, where it stops.
+    /// Checks that the framework's parser can read a printed document. The error is where the parser stops.
     pub check_syntax: fn(printed: &str) -> Result<(), Location>,
-    /// Whether a mutation tells a secret, which nobody can read again.
+    /// Whether a mutation returns a secret, which nobody can read again.
     pub tells_a_secret: fn(mutation: &str) -> bool,
 }
 
-/// The gate before one schema. Shared by all threads.
+/// The gate for one schema. All threads share it.
 pub struct Gate {
     schema: Valid<Schema>,
     facts: Facts,
@@ -74,12 +73,13 @@ pub struct Gate {
     cache: Cache,
 }
 
-/// A document that may be executed.
+/// A document that passed the gate and may be executed.
 #[derive(Debug)]
 pub struct Document {
-    /// What the framework is given.
+    /// The text for the framework.
     pub printed: String,
-    /// Whether what was printed stands elsewhere than where the client wrote it: places in it tell nothing.
+    /// Whether tokens in `printed` are at other positions than in the client's text. Positions in errors mean nothing
+    /// then.
     pub is_moved: bool,
     operations: Vec<Operation>,
 }
@@ -92,32 +92,29 @@ pub struct Operation {
     variables: Vec<coerce::Variable>,
     cost: Formula,
     introspection: Introspection,
-    /// How many mutations it has.
+    /// The number of its mutations.
     mutations: usize,
 }
 
-/// A request that may be executed, and what it costs.
+/// An operation with its variables, ready to be executed, and its cost.
 #[derive(Debug)]
 pub struct Prepared {
     pub kind: OperationKind,
-    /// The operation's name in the printed text.
+    /// The operation's name in `printed`.
     pub operation_name: Option<String>,
-    /// The variables' values as the operation's types take them, with its defaults.
+    /// The variables, coerced to their types, with the defaults.
     pub variables: Map<String, Value>,
     pub cost: u64,
-    /// About how many bytes of the schema the operation asks for, while they are gathered; 0 for none.
+    /// The approximate memory of the introspection in the answer, in bytes; 0 without introspection.
     pub introspection_bytes: u64,
-    /// Whether it asks for nothing else: these variables always get the same answer.
+    /// Whether the operation consists of introspection alone: with the same variables it always gets the same answer.
     pub is_introspection: bool,
-    /// How many mutations it has.
+    /// The number of its mutations.
     pub mutations: usize,
 }
 
 impl Gate {
-    /// Before the schema that `sdl` describes.
-    ///
-    /// # Errors
-    /// What is wrong with `sdl`, or with a trusted document.
+    /// A gate for the schema with the text `sdl`. Fails when `sdl`, or a trusted document in `stored`, isn't valid.
     pub fn new(sdl: &str, facts: Facts, limits: Limits, stored: Stored) -> Result<Self, String> {
         let schema =
             read::schema(sdl).map_err(|error| format!("the schema can't be read by the gate before it: {error}"))?;
@@ -127,28 +124,24 @@ impl Gate {
         Ok(gate)
     }
 
-    /// The limits that it keeps.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// About how many bytes the verdicts take that are kept.
+    /// The approximate memory of the cached verdicts, in bytes.
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {
         self.cache.bytes()
     }
 
-    /// The verdict on a text, from memory when it was asked for before.
+    /// The verdict on a document, cached.
     #[must_use]
     pub fn check(&self, text: &str) -> Arc<Checked> {
         self.cache.get_or_judge(text, || self.judge(text))
     }
 
-    /// The verdict on a text, found anew.
-    ///
-    /// # Errors
-    /// Why it may not be executed.
+    /// The verdict on a document, without the cache. Fails with the reasons why it can't be executed.
     pub fn judge(&self, text: &str) -> Result<Document, Vec<Objection>> {
         let read::Read { document, is_moved } = read::document(text, &self.schema, &self.limits)?;
         literals::check(&document, &self.schema, &self.facts)?;
@@ -156,7 +149,7 @@ impl Gate {
         let operations = document.operations.iter().map(|operation| self.operation(&document, operation, text));
         let operations = operations.collect::<Result<_, _>>()?;
         let printed = if is_moved { print::anew(&document) } else { print::in_place(text, &document) };
-        // The parser here passes over a name that has no colon and no value; who wrote it meant something.
+        // The gate's parser ignores a name without a colon and a value; the framework's parser doesn't.
         (self.facts.check_syntax)(&printed)
             .map_err(|at| vec![Objection::parse("syntax error: something else is expected here").at(Some(at))])?;
         Ok(Document { operations, printed, is_moved })
@@ -183,11 +176,8 @@ impl Gate {
         })
     }
 
-    /// What is to be executed of a document: the operation that `operation_name` picks, with its
-    /// variables' values, when it doesn't cost too much.
-    ///
-    /// # Errors
-    /// Why it may not be executed.
+    /// Picks the operation named `operation_name`, coerces its variables, and computes its cost. Fails when there is no
+    /// such operation, a variable doesn't fit, or the cost is over the limit.
     pub fn prepare(
         &self,
         document: &Document,
@@ -212,7 +202,7 @@ impl Gate {
 }
 
 impl Document {
-    /// The operation that a request asks for: the named one, or without a name the only one.
+    /// The operation that a request selects: the named one, or without a name the only one.
     fn operation(&self, name: Option<&str>) -> Result<&Operation, Vec<Objection>> {
         let found = match (name, &self.operations[..]) {
             (None, [only]) => Some(only),
@@ -231,7 +221,7 @@ impl Document {
         })
     }
 
-    /// About how many bytes it takes in memory, and not fewer: by what its parts have room for.
+    /// The approximate size in memory, in bytes; rather too high than too low.
     fn bytes(&self) -> usize {
         let of_operation = |operation: &Operation| {
             let name = operation.name.as_ref().map_or(0, |name| name.as_str().len());

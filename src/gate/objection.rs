@@ -1,27 +1,27 @@
-//! Why a request may not be executed.
+//! Objections: why the gate refuses a request.
 
-/// The longest message: it may quote what a client wrote, however long, and is kept.
+/// The most characters of a message. Messages may quote a client's text, and are cached.
 const MESSAGE_MAX: usize = 1_000;
 
-/// The kind of an objection: its `extensions.code`.
+/// The kind of an objection, which clients get as `extensions.code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The text is no GraphQL.
+    /// The text isn't GraphQL.
     ParseFailed,
-    /// It is GraphQL, and not a request that this schema answers.
+    /// The text is GraphQL, but not a valid request to this schema.
     ValidationFailed,
-    /// The document is fine, and what came with it isn't.
+    /// The document is valid, but something sent with it isn't.
     BadUserInput,
-    /// A stored document is asked for that this server doesn't have (now).
+    /// The client names a stored document that this server doesn't have, or has no longer.
     PersistedQueryNotFound,
-    /// Stored documents are not served.
+    /// This server has no stored documents.
     PersistedQueryNotSupported,
-    /// Only the documents that the server was started with are executed.
+    /// This server executes only trusted documents.
     PersistedQueryRequired,
 }
 
 impl Code {
-    /// As clients are told it.
+    /// The code as clients get it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,15 +35,15 @@ impl Code {
     }
 }
 
-/// A place in a document, both from 1, the column in characters.
+/// A position in a document. Both numbers begin at 1; the column counts characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Location {
     pub line: usize,
     pub column: usize,
 }
 
-/// Finds places in a text. It goes on from the last one, so that places that come in their order are found
-/// in one walk, however long the text is.
+/// Converts byte offsets to lines and columns. Each search continues from the last offset, so that ascending offsets
+/// take one walk through the text.
 pub(super) struct Places<'a> {
     text: &'a str,
     at: usize,
@@ -55,7 +55,7 @@ impl<'a> Places<'a> {
         Self { text, at: 0, here: Location { line: 1, column: 1 } }
     }
 
-    /// The place after so many bytes as people count it. Lines end as the specification says.
+    /// The line and column at a byte offset. Line ends are those of the GraphQL specification.
     pub(super) fn locate(&mut self, offset: usize) -> Location {
         let mut end = offset.min(self.text.len());
         while !self.text.is_char_boundary(end) {
@@ -76,20 +76,19 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Why a request may not be executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objection {
     pub code: Code,
     pub message: String,
     pub location: Option<Location>,
-    /// A limit that was passed, and what was asked for.
+    /// The limit, and the requested amount.
     pub bound: Option<(u64, u64)>,
 }
 
 impl Objection {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
         let mut message = shortened(message.into(), MESSAGE_MAX);
-        // It is kept, and may have been cut from a name as long as the whole document.
+        // The message is cached, and `shortened` may have cut it from a very long one.
         message.shrink_to_fit();
         Self { code, message, location: None, bound: None }
     }
@@ -111,7 +110,7 @@ impl Objection {
     }
 }
 
-/// A message of at most so many characters.
+/// Cuts a message to at most `most` characters.
 #[must_use]
 pub fn shortened(mut message: String, most: usize) -> String {
     if let Some((end, _)) = message.char_indices().nth(most.saturating_sub(1))

@@ -1,6 +1,6 @@
-//! Prints a document for the framework: its tokens alone, each at the place where the client wrote it, so
-//! that the places in the framework's errors are the client's. Comments and descriptions become blanks,
-//! and each text is written in the one form that every parser reads alike.
+//! Prints a document for the framework. Each token keeps its position, so that positions in the framework's errors are
+//! correct for the client. Comments and descriptions become spaces, and strings get one plain form that all parsers
+//! read alike.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use apollo_parser::{Lexer, TokenKind};
 
 use super::literals::MINUS_ZERO;
 
-/// The texts of a document by the place of their token.
+/// The string values of a document, by the offset of their token.
 type Texts<'a> = HashMap<usize, &'a str>;
 
-/// A valid document, printed with nothing at its place.
+/// Prints a valid document without keeping positions.
 pub(super) fn anew(document: &ExecutableDocument) -> String {
     let mut document = document.clone();
     let operations = &mut document.operations;
@@ -42,7 +42,7 @@ pub(super) fn anew(document: &ExecutableDocument) -> String {
     printed
 }
 
-/// A valid document, printed. `text` is what it was read from.
+/// Prints a valid document with each token at its position in `text`, the client's document.
 pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
     let texts = texts(document);
     let mut printed = Printed { out: String::new(), at: Spot::START };
@@ -52,16 +52,16 @@ pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
         let value = texts.get(&token.index());
         match token.kind() {
             TokenKind::Eof | TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma => {}
-            // A description: the only text that is no value.
+            // A description: the only string that isn't a value.
             TokenKind::StringValue if value.is_none() => {}
             kind => {
-                // The framework's parser wants a type without blanks in it; in a list they mean nothing.
+                // The framework's parser accepts no whitespace within a type. In a list it makes no difference.
                 let joined = before == TokenKind::LBracket || matches!(kind, TokenKind::RBracket | TokenKind::Bang);
                 if !joined {
                     printed.go_to(read);
                 }
                 match value {
-                    // The framework takes it for no whole number.
+                    // The framework doesn't accept `-0` as an integer.
                     None if kind == TokenKind::Int && token.data() == MINUS_ZERO => printed.put("0"),
                     Some(value) => printed.text(value),
                     None => printed.put(token.data()),
@@ -71,12 +71,12 @@ pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
         }
         read.pass(token.data());
     }
-    // It is kept: most of a text can be comments, of which nothing is printed.
+    // The text is cached, and may be much shorter than the client's, which can consist mostly of comments.
     printed.out.shrink_to_fit();
     printed.out
 }
 
-/// A place in a text, both from 0.
+/// A position in a text. Both numbers begin at 0.
 #[derive(Clone, Copy)]
 struct Spot {
     line: usize,
@@ -104,8 +104,8 @@ struct Printed {
 }
 
 impl Printed {
-    /// Goes to where the client wrote what comes next; a little further where what came before is longer in
-    /// this form.
+    /// Adds line ends and spaces up to the client's position of the next token. When an earlier token is longer in its
+    /// plain form, the position is exceeded and one space must do.
     fn go_to(&mut self, place: Spot) {
         while self.at.line < place.line {
             self.out.push('\n');
@@ -119,7 +119,7 @@ impl Printed {
         self.at.column += missing;
     }
 
-    /// What holds no end of a line.
+    /// Appends a text without line ends.
     fn put(&mut self, text: &str) {
         self.out.push_str(text);
         self.at.column += text.chars().count();

@@ -1,4 +1,4 @@
-//! From a text to a document that is valid.
+//! Parses and validates documents.
 
 use std::collections::HashSet;
 
@@ -13,11 +13,11 @@ use super::limits::{ERRORS_MAX, Limits};
 use super::objection::{Objection, Places};
 use super::{directives, root, words};
 
-/// The name that the parser wants for a file; nobody is told it.
+/// The file name that the parser demands. It isn't shown anywhere.
 const FILE: &str = "document";
 
-/// Reads the schema. What the validator's own types say of introspection beyond the specification's edition
-/// that the framework answers, is taken out.
+/// Reads the schema. The validator's built-in introspection types are newer than the framework's, so the fields that
+/// the framework doesn't know are removed.
 pub(super) fn schema(sdl: &str) -> Result<Valid<Schema>, String> {
     let mut schema = Schema::parse(sdl, "schema").map_err(|error| error.to_string())?;
     let mut object = |name: &str, edit: fn(&mut apollo_compiler::schema::ObjectType)| {
@@ -37,14 +37,12 @@ pub(super) fn schema(sdl: &str) -> Result<Valid<Schema>, String> {
     schema.validate().map_err(|error| error.to_string())
 }
 
-/// A document that is valid.
 pub(super) struct Read {
     pub(super) document: ExecutableDocument,
-    /// Whether parts of it stand elsewhere than in the text.
+    /// Whether parts of the document are at other positions than in the client's text.
     pub(super) is_moved: bool,
 }
 
-/// Reads and validates a document.
 pub(super) fn document(text: &str, schema: &Valid<Schema>, limits: &Limits) -> Result<Read, Vec<Objection>> {
     check_length(text, limits)?;
     check_tokens(text, limits)?;
@@ -75,10 +73,10 @@ fn check_length(text: &str, limits: &Limits) -> Result<(), Vec<Objection>> {
     Err(vec![Objection::parse(message).bounded(limit as u64, length as u64)])
 }
 
-/// The specification's tokens: what it ignores between them is not counted.
+/// Counts tokens as the specification does: without whitespace, comments and commas.
 fn check_tokens(text: &str, limits: &Limits) -> Result<(), Vec<Objection>> {
     let ignored = |kind| matches!(kind, TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma | TokenKind::Eof);
-    // What is no token is the parser's to tell.
+    // Invalid tokens are left to the parser's errors.
     let count = Lexer::new(text).filter(|token| token.as_ref().is_ok_and(|token| !ignored(token.kind()))).count();
     if count <= limits.tokens {
         return Ok(());
@@ -99,7 +97,7 @@ fn parse(text: &str, limits: &Limits) -> Result<ast::Document, Vec<Objection>> {
     parsed.map_err(|failed| unreadable(&failed.errors, text))
 }
 
-/// The parser follows a later edition, in which a selection may be empty.
+/// Refuses empty selections. The parser accepts them, because a later edition of the specification does.
 fn check_empty(document: &ast::Document, text: &str) -> Result<(), Vec<Objection>> {
     let empty = document.definitions.iter().find_map(|definition| match definition {
         Definition::OperationDefinition(it) => empty_selection(&it.selection_set, definition.location()),
@@ -117,7 +115,7 @@ fn check_empty(document: &ast::Document, text: &str) -> Result<(), Vec<Objection
 
 type Span = Option<apollo_compiler::parser::SourceSpan>;
 
-/// Where a selection is empty, if one is; the place itself may not be known.
+/// The position of an empty selection, if there is one. `Some(None)` when its position is unknown.
 fn empty_selection(selections: &[Selection], whose: Span) -> Option<Span> {
     if selections.is_empty() {
         return Some(whose);
@@ -129,8 +127,8 @@ fn empty_selection(selections: &[Selection], whose: Span) -> Option<Span> {
     })
 }
 
-/// A default of null doesn't make a variable fit where null can't be; the validator thinks that it does.
-/// Without these defaults it finds what is wrong.
+/// Refuses variables with a default of null where null isn't allowed. The validator accepts them, so this validates the
+/// document once more without these defaults.
 fn check_null_defaults(document: &ast::Document, schema: &Valid<Schema>, text: &str) -> Result<(), Vec<Objection>> {
     let has_null = |operation: &ast::OperationDefinition| {
         operation.variables.iter().any(|variable| variable.default_value.as_ref().is_some_and(|value| value.is_null()))
@@ -157,7 +155,7 @@ fn check_null_defaults(document: &ast::Document, schema: &Valid<Schema>, text: &
     }
 }
 
-/// What the parser says against a text.
+/// The parser's errors as objections.
 fn unreadable(errors: &DiagnosticList, text: &str) -> Vec<Objection> {
     let mut places = Places::of(text);
     let objection = |error: Diagnostic<'_, DiagnosticData>| {
@@ -169,7 +167,7 @@ fn unreadable(errors: &DiagnosticList, text: &str) -> Vec<Objection> {
     errors.iter().take(ERRORS_MAX).map(objection).collect()
 }
 
-/// What the validator says against a document; of the directives at one location the first alone.
+/// The validator's errors as objections; only the first one about the directives at each location.
 fn invalid(errors: &DiagnosticList, text: &str, locations: Option<&directives::Locations>) -> Vec<Objection> {
     let mut places = Places::of(text);
     let mut told = HashSet::new();

@@ -1,14 +1,14 @@
-//! The root of a subscription, which has one field in the end: the framework finds it only where it stands
-//! by itself, and the validator where it stands once. So the fragments around it are spread out, and what
-//! is selected of it in several places is put together.
+//! Simplifies the root selection of a subscription. It selects a single field, but may do so through fragments or
+//! several times. The framework finds the field only directly in the root, and the validator accepts it only once. So
+//! fragments are expanded and equal fields merged.
 
 use std::collections::HashSet;
 
 use apollo_compiler::ast::{Definition, Document, Field, FragmentDefinition, OperationType, Selection};
 use apollo_compiler::{Name, Node};
 
-/// The document with such roots in their plain form; `None` when they have it, or can't be given it: that is
-/// the validator's to tell.
+/// The document with simplified subscription roots. `None` when there is nothing to simplify, or when it isn't
+/// possible: the validator then reports the error.
 pub(super) fn plain(document: &Document, root: &str) -> Option<Document> {
     let mut plain: Option<Document> = None;
     let mut spread = HashSet::new();
@@ -37,12 +37,12 @@ struct Gathering<'a> {
     document: &'a Document,
     root: &'a str,
     fields: Vec<&'a Node<Field>>,
-    /// The fragments that were spread out.
+    /// The expanded fragments.
     spread: HashSet<&'a Name>,
 }
 
 impl<'a> Gathering<'a> {
-    /// `None` when a selection is no plain one.
+    /// Collects the root fields. `None` when a selection has directives or another type.
     fn gather(&mut self, selections: &'a [Selection]) -> Option<()> {
         for selection in selections {
             let directives = match selection {
@@ -62,7 +62,7 @@ impl<'a> Gathering<'a> {
                 Selection::FragmentSpread(spread) => {
                     let fragment = fragment(self.document, &spread.fragment_name)?;
                     let fits = fragment.type_condition == self.root && fragment.directives.is_empty();
-                    // The second time it adds nothing.
+                    // A second spread of the same fragment adds nothing.
                     if fits && self.spread.insert(&fragment.name) {
                         self.gather(&fragment.selection_set)?;
                     } else if !fits {
@@ -82,7 +82,7 @@ fn fragment<'a>(document: &'a Document, name: &Name) -> Option<&'a FragmentDefin
     })
 }
 
-/// One field that selects what all of them do, if they are one.
+/// Merges the fields into one. `None` unless all have the same name, alias and arguments.
 fn merged(fields: &[&Node<Field>]) -> Option<Field> {
     let (first, others) = fields.split_first()?;
     let mut merged = Field::clone(first);
@@ -96,7 +96,7 @@ fn merged(fields: &[&Node<Field>]) -> Option<Field> {
     Some(merged)
 }
 
-/// Takes fragments out that were spread out, and that nothing else spreads.
+/// Removes the expanded fragments that nothing else uses; the validator refuses unused ones.
 fn remove_unused(document: &mut Document, mut candidates: HashSet<&Name>) {
     loop {
         let mut used = HashSet::new();

@@ -1,5 +1,5 @@
-//! Mutations that tell a secret: an error of a later mutation of the same operation would null the whole answer, and
-//! nobody could read the secret again. So such a mutation is the last one of its operation.
+//! A mutation that returns a secret must be the last one of its operation. An error in a later mutation would null the
+//! whole answer, and the secret couldn't be read again.
 
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::Operation;
@@ -7,10 +7,8 @@ use apollo_compiler::executable::Operation;
 use super::Facts;
 use super::objection::Objection;
 
-/// How many mutations an operation has. What is written twice under one name counts twice: it is executed twice.
-///
-/// # Errors
-/// When one that tells a secret is not the last.
+/// The number of mutations in an operation. Duplicates count, because each is executed. Fails when a mutation that
+/// returns a secret isn't the last one.
 pub(super) fn check(
     document: &ExecutableDocument,
     operation: &Operation,

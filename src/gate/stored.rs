@@ -1,5 +1,5 @@
-//! Documents that a client names instead of sending them: those that the server was started with
-//! ("trusted documents"), or those that some client has sent before ("automatic persisted queries").
+//! Stored documents, which a client names instead of sending them: trusted documents, from a file given at start, and
+//! automatic persisted queries, which a client has sent before.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,19 +10,18 @@ use super::cache::sha256;
 use super::objection::{Code, Objection};
 use super::{Checked, Gate};
 
-/// Which documents can be named.
+/// Which documents clients can name.
 #[derive(Clone, Debug, Default)]
 pub enum Stored {
     /// None.
     Off,
-    /// Each that was sent together with its hash, for as long as it is kept.
+    /// Every document that was sent together with its hash, while it is cached.
     #[default]
     Automatic,
-    /// These; and nothing else is executed.
+    /// The trusted documents. No other document is executed.
     Trusted(Arc<TrustedDocuments>),
 }
 
-/// The documents of a list.
 #[derive(Debug, Default)]
 pub struct TrustedDocuments {
     by_id: HashMap<String, Arc<str>>,
@@ -30,13 +29,11 @@ pub struct TrustedDocuments {
 }
 
 impl TrustedDocuments {
-    /// Reads a list as build tools write it: an object from ids to texts (graphql-codegen, Relay), or a
-    /// manifest with `operations`, each with `id` and `body` (Apollo). An id is in most cases the text's SHA-256.
-    ///
-    /// # Errors
-    /// What is wrong with it.
+    /// Reads a list in one of the formats of build tools: an object from ids to documents (graphql-codegen, Relay), or
+    /// a manifest with `operations` that have `id` and `body` (Apollo). Most ids are the SHA-256 of their document. The
+    /// error says what is wrong with the list.
     pub fn parse(json: &str) -> Result<Self, String> {
-        // Some editors write a byte order mark first.
+        // Some editors write a byte order mark.
         let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         let value: Value = serde_json::from_str(json).map_err(|error| format!("it is no JSON: {error}"))?;
         let Value::Object(object) = value else { return Err("it must be a JSON object from ids to documents".into()) };
@@ -77,7 +74,7 @@ impl TrustedDocuments {
         }
     }
 
-    /// Ids and texts, in no order.
+    /// Ids and documents, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.by_id.iter().map(|(id, text)| (id.as_str(), &**text))
     }
@@ -87,10 +84,10 @@ impl TrustedDocuments {
     }
 }
 
-/// What the appendix of GraphQL over HTTP puts before a hash.
+/// The prefix of a hash in the appendix of GraphQL over HTTP.
 const PREFIX: &str = "sha256:";
 
-/// `sha256:` before a hash says what it is anyway; the case of a hash means nothing.
+/// An id in the form used for comparison: a hash loses its prefix and becomes lower case.
 fn normalized(id: &str) -> String {
     let bare = id.strip_prefix(PREFIX).unwrap_or(id);
     let is_hash = bare.len() == 64 && bare.bytes().all(|b| b.is_ascii_hexdigit());
@@ -109,19 +106,19 @@ fn hash_of(id: &str) -> Option<[u8; 32]> {
     Some(hash)
 }
 
-/// How a request says which document it wants.
+/// How a request identifies its document.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
-    /// The document itself.
+    /// The document's text.
     pub text: Option<&'a str>,
-    /// Its id in a list of documents.
+    /// The document's id (`documentId`).
     pub id: Option<&'a str>,
-    /// `extensions`, that may hold a `persistedQuery`.
+    /// `extensions`, which may have a `persistedQuery`.
     pub extensions: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> Wanted<'a> {
-    /// The id of the document, if one is given: `documentId`, or `extensions.persistedQuery.sha256Hash`.
+    /// The id of the document, if there is one: `documentId`, or `extensions.persistedQuery.sha256Hash`.
     fn named(&self) -> Result<Option<&'a str>, Objection> {
         if self.id.is_some() {
             return Ok(self.id);
@@ -137,7 +134,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// How many objections to a trusted document are told: the rest often follows from them.
+/// The most objections in the error about a trusted document: further ones often follow from these.
 const TOLD: usize = 3;
 
 fn told(objection: &Objection) -> String {
@@ -152,7 +149,7 @@ fn unfit(message: &str) -> Objection {
 }
 
 fn not_found() -> Objection {
-    // Clients know it by this message.
+    // Clients recognize this error by its message.
     Objection::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
 }
 
@@ -161,10 +158,8 @@ fn other_text() -> Objection {
 }
 
 impl Gate {
-    /// Judges the documents of the list, and by this keeps what there is room for.
-    ///
-    /// # Errors
-    /// Which one would be refused, and why.
+    /// Checks all trusted documents, which also fills the cache. The error names the first that the gate refuses, and
+    /// why.
     pub(super) fn check_trusted(&self) -> Result<(), String> {
         let Stored::Trusted(trusted) = &self.stored else { return Ok(()) };
         for (id, text) in trusted.iter() {
@@ -176,10 +171,7 @@ impl Gate {
         Ok(())
     }
 
-    /// The verdict on the document that a request wants.
-    ///
-    /// # Errors
-    /// Why there is none to be judged.
+    /// The verdict on the document of a request. Fails when the request identifies none, or one that isn't stored.
     pub fn find(&self, wanted: Wanted<'_>) -> Result<Arc<Checked>, Objection> {
         let named = wanted.named()?;
         match (&self.stored, named, wanted.text) {

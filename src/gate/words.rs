@@ -1,12 +1,12 @@
-//! Syntax errors in the language's own words. The parser names tokens as its code does (`R_CURLY`, `EOF`); a
-//! client knows `}` and the end of the document.
+//! Rewrites syntax errors for clients. The parser uses its internal token names (`R_CURLY`, `EOF`); clients know `}`
+//! and the end of the document.
 
 use apollo_parser::{Lexer, TokenKind};
 
-/// The most characters of a token that a message repeats.
+/// The most characters of a token that a message quotes.
 const QUOTED_MAX: usize = 40;
 
-/// The message for a syntax error at `offset` of `text`, for which the parser says `message`.
+/// The client's message for a syntax error at `offset` of `text`. `message` is the parser's.
 pub(super) fn syntax_error(message: &str, text: &str, offset: usize) -> String {
     let found = found(text, offset);
     match said(message) {
@@ -15,7 +15,7 @@ pub(super) fn syntax_error(message: &str, text: &str, offset: usize) -> String {
             None => format!("syntax error: expected {what}"),
         },
         Said::Sentence(sentence) => format!("syntax error: {sentence}"),
-        // Words that this page doesn't know are never passed on: they may name the parser's inside.
+        // Unknown messages are never passed on: they may contain internal names.
         Said::Unknown => match found {
             Some(found) => format!("syntax error: something other than {found} is expected here"),
             None => "syntax error: something else is expected here".to_owned(),
@@ -23,7 +23,7 @@ pub(super) fn syntax_error(message: &str, text: &str, offset: usize) -> String {
     }
 }
 
-/// A message of a validator that calls the schema "this document", as it does for a schema's own errors.
+/// Rewrites a validator's message that calls the schema "this document".
 pub(super) fn validation_error(message: String) -> String {
     let is_of_schema = message.starts_with("cannot find type ") || message.starts_with("cannot find directive ");
     match message.strip_suffix(" in this document") {
@@ -33,13 +33,13 @@ pub(super) fn validation_error(message: String) -> String {
 }
 
 enum Said {
-    /// What should stand here.
+    /// The parser expected this.
     Expected(&'static str),
     Sentence(&'static str),
     Unknown,
 }
 
-/// The token that stands at `offset`, as a client would call it; `None` for what is no token.
+/// The token at `offset`, as a client would call it; `None` when there is none.
 fn found(text: &str, offset: usize) -> Option<String> {
     let mut tokens = Lexer::new(text.get(offset..)?);
     let ignored = |kind| matches!(kind, TokenKind::Whitespace | TokenKind::Comment | TokenKind::Comma);
@@ -53,7 +53,7 @@ fn found(text: &str, offset: usize) -> Option<String> {
 
 fn said(message: &str) -> Said {
     use Said::{Expected, Sentence, Unknown};
-    // `expected R_CURLY, got EOF`.
+    // Matches `expected R_CURLY, got EOF`.
     if let Some(kind) = message.strip_prefix("expected ").and_then(|rest| Some(rest.split_once(", got ")?.0)) {
         return punctuator(kind).map_or(Unknown, Expected);
     }
@@ -104,7 +104,7 @@ fn said(message: &str) -> Said {
     }
 }
 
-/// Messages of the lexer: a character, and at times in what it stands.
+/// The lexer's messages about a character.
 fn character(message: &str) -> Said {
     if ["suffix", "digit", "sign"].iter().any(|part| message.contains(part)) {
         return Said::Sentence("a number holds what no number has");
