@@ -1,4 +1,4 @@
-//! What a JWT says, after its signature, issuer and audience were found right.
+//! The claims of a JWT, checked after its signature, issuer and audience.
 
 use chrono::DateTime;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use super::{Identity, JwtSettings, Unfit};
 use crate::domain::Instant;
 use crate::domain::id::AccountId;
 
-/// The claims that are looked at.
+/// The claims that the server reads.
 #[derive(Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -21,7 +21,7 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Whom the token is for, if it is one of this time and names an account and a role.
+    /// The identity in the claims. Fails when they aren't valid at `now`, or name no account or role.
     pub(super) fn identity(self, settings: &JwtSettings, now: Instant) -> Result<Identity, Unfit> {
         let unfit = |why: &str| Unfit::Claims(why.to_owned());
         let expires_at = instant(self.exp).ok_or_else(|| unfit("`exp` is no time"))?;
@@ -36,7 +36,7 @@ impl Claims {
             }
         }
         self.check_use()?;
-        // What is told of a token in the audit log is its subject.
+        // The audit log shows the subject as the token's name, so it must be visible.
         if !self.sub.chars().any(|c| !c.is_control() && !c.is_whitespace()) {
             return Err(unfit("`sub` is empty"));
         }
@@ -56,8 +56,9 @@ impl Claims {
         })
     }
 
-    /// Issuers mark a JWT that isn't for access in claims too: Keycloak by `typ`, Cognito by `token_use`, and an
-    /// ID token has the hash of what it was issued with (OpenID Connect Core 1.0, sections 3.1.3.6 and 3.3.2.11).
+    /// Refuses tokens that aren't access tokens. Some issuers mark the use in a claim: Keycloak in `typ`, Cognito in
+    /// `token_use`. ID tokens have the hash of an access token or a code (OpenID Connect Core 1.0, sections 3.1.3.6 and
+    /// 3.3.2.11).
     fn check_use(&self) -> Result<(), Unfit> {
         let says = |claim: &str, fine: &[&str]| match self.others.get(claim) {
             None => true,
@@ -71,7 +72,7 @@ impl Claims {
         Err(Unfit::Claims("its claims say that it is no access token".into()))
     }
 
-    /// The role, as a text or as the only one of a list: of several nobody could say which is meant.
+    /// The role, as a string or as the only item of a list. A list of several doesn't say which one counts.
     fn role(&self, claim: &str) -> Option<String> {
         match self.others.get(claim)? {
             Value::String(role) => Some(role.clone()),
@@ -84,9 +85,9 @@ impl Claims {
     }
 }
 
-/// Seconds since 1970, with a fraction or without.
+/// Converts seconds since 1970, with or without a fraction.
 fn instant(seconds: f64) -> Option<Instant> {
-    // Beyond this a database has no instants.
+    // Later instants can't be stored in the database.
     let whole = (0.0..=253_402_300_799.0).contains(&seconds).then_some(seconds)?;
     #[expect(clippy::cast_possible_truncation, reason = "within what is checked above")]
     DateTime::from_timestamp_micros((whole * 1e6) as i64)

@@ -1,4 +1,5 @@
-//! Gets a small document over HTTP: one request, one connection, no redirect, no proxy, bounded in time and size.
+//! Downloads a small document over HTTP: one request on one connection, without redirects and proxies, with limits on
+//! time and size.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +17,12 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-/// How long all of it may take.
+/// The time limit of the whole download.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of the document.
 const SIZE_MAX: usize = 1024 * 1024;
 
-/// The document at an address of [`Source::parse`](super::Source::parse).
+/// Downloads from an address that [`Source::parse`](super::Source::parse) accepted.
 pub(super) async fn get(url: &Url) -> Result<Vec<u8>, String> {
     let got = tokio::time::timeout(TIMEOUT, connect_and_get(url)).await;
     got.map_err(|_| format!("nothing came within {} seconds", TIMEOUT.as_secs()))?
@@ -39,7 +40,7 @@ async fn connect_and_get(url: &Url) -> Result<Vec<u8>, String> {
     exchange(url, stream).await
 }
 
-/// With the roots that browsers trust.
+/// A TLS connector that trusts Mozilla's root certificates.
 fn connector() -> Result<TlsConnector, String> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -52,7 +53,7 @@ fn connector() -> Result<TlsConnector, String> {
 
 async fn exchange(url: &Url, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Vec<u8>, String> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    // Dropped with this function, and the connection with it.
+    // Dropping the set at the end of this function closes the connection.
     let mut driver = tokio::task::JoinSet::new();
     driver.spawn(connection);
     let authority = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();

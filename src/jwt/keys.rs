@@ -1,4 +1,4 @@
-//! A set of public keys (RFC 7517), as far as JWTs can be checked with them.
+//! A set of public keys (RFC 7517), reduced to the keys that can check JWTs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,24 +6,24 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
-/// The most keys of a set.
+/// The most keys in a set.
 const KEYS_MAX: usize = 100;
 
-/// The keys of an issuer.
+/// The public keys of an issuer.
 #[derive(Default)]
 pub(super) struct Keys(Vec<Key>);
 
 struct Key {
     id: Option<String>,
-    /// The one algorithm that it is for, if the set says so.
+    /// The only algorithm of this key, if the set names one.
     algorithm: Option<Algorithm>,
     key: DecodingKey,
 }
 
 impl Keys {
-    /// Reads a set. Keys of other kinds, for other uses, and secrets, are passed over.
+    /// Reads a set. Skips secret keys and keys for other purposes or of unknown types.
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
-        // Some editors write a byte order mark first.
+        // Some editors write a byte order mark.
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         let set: Value = serde_json::from_slice(text).map_err(|error| format!("it is no JSON: {error}"))?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or("it has no list `keys`")?;
@@ -34,7 +34,7 @@ impl Keys {
         if keys.is_empty() { Err("it has no key that signatures can be checked with".into()) } else { Ok(Self(keys)) }
     }
 
-    /// The key that a token means: the one with its id, or without an id the only one that fits.
+    /// The key for a token: the one with its id, or without an id the only fitting one.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
         let mut fitting = self.0.iter().filter(|key| key.fits(algorithm) && (id.is_none() || key.id.as_deref() == id));
         match (fitting.next(), fitting.next()) {
@@ -52,14 +52,14 @@ impl Key {
             && common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
         let algorithm = match json.get("alg") {
             None => None,
-            // For something else than signatures, or for one that isn't known here.
+            // Skips keys for encryption and for unknown algorithms.
             Some(name) => Some(name.as_str()?.parse().ok()?),
         };
         let key = match &jwk.algorithm {
             AlgorithmParameters::RSA(rsa) => {
                 let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
                 let (n, e) = (bytes(&rsa.n)?, bytes(&rsa.e)?);
-                // Some issuers write a leading zero, that `ring` takes for none of its own.
+                // Some issuers add leading zeros, which `ring` refuses.
                 let first = |bytes: &[u8]| bytes.iter().position(|byte| *byte != 0).unwrap_or(0);
                 DecodingKey::from_rsa_raw_components(n.get(first(&n)..)?, e.get(first(&e)..)?)
             }

@@ -1,5 +1,5 @@
-//! JWTs of an identity provider in the place of API tokens: who they are for, and the keys that they are
-//! checked with. A leaf: it knows neither the database nor GraphQL.
+//! JWTs of an identity provider: checks the signature with the provider's keys, and reads the identity from the claims.
+//! This module doesn't depend on the database or GraphQL.
 
 mod claims;
 mod fetch;
@@ -20,31 +20,28 @@ use crate::domain::id::AccountId;
 use claims::Claims;
 use keys::Keys;
 
-/// How soon after an attempt to get the keys an unknown one may make another: whoever sends nonsense
-/// can't make the server ask more often.
+/// The pause after reading the key set before a token with an unknown key makes the server read it again. Otherwise
+/// anybody could make the server send requests with invented keys.
 const UNKNOWN_KEY_PAUSE: chrono::Duration = chrono::Duration::seconds(30);
 
-/// The longest token that is looked at.
+/// The longest accepted token, in bytes.
 const LENGTH_MAX: usize = 16 * 1024;
 
-/// Where the keys are.
+/// Where to read the key set from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     File(PathBuf),
-    /// `https`, or `http` on loopback.
+    /// An `https` address, or `http` on loopback.
     Url(Url),
 }
 
 impl Source {
-    /// Reads an address or the name of a file.
-    ///
-    /// # Errors
-    /// A sentence that says what to change.
+    /// Parses an address or a file name. The error is a sentence that says what to change.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !text.contains("://") {
             return Ok(Self::File(text.into()));
         }
-        // Nothing of the address is shown: it may hold a password.
+        // The error doesn't quote the address, because it may hold a password.
         let url = Url::parse(text).map_err(|error| format!("the address can't be read: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err("the address takes neither a user, a password nor a fragment: keys are public".into());
@@ -63,30 +60,30 @@ impl Source {
     }
 }
 
-/// Which JWTs are taken, and what they say.
+/// Which JWTs are accepted, and how to read them.
 #[derive(Clone, Debug)]
 pub struct JwtSettings {
     pub source: Source,
-    /// `iss` must be this.
+    /// The required issuer, `iss`.
     pub issuer: String,
-    /// `aud` must be this, or hold it.
+    /// The required audience: `aud` is this or contains it.
     pub audience: String,
-    /// `typ` must be one of these, whatever the case; `none` stands for a JWT without a type.
+    /// The accepted types, `typ`, in any case. `none` accepts a JWT without a type.
     pub types: Vec<String>,
-    /// `alg` must be one of these; asymmetric alone.
+    /// The accepted algorithms, `alg`; only asymmetric ones.
     pub algorithms: Vec<Algorithm>,
     /// The claim that holds the account's id.
     pub account_claim: String,
     /// The claim that holds the role.
     pub role_claim: String,
-    /// How far the issuer's clock may be from ours.
+    /// By how much the issuer's clock may differ from the server's.
     pub leeway: chrono::Duration,
-    /// How often the keys are read again.
+    /// The time between two reads of the key set.
     pub refresh: Duration,
 }
 
 impl JwtSettings {
-    /// Whether JWTs of this type are taken. A media type may leave `application/` out (RFC 7515, section 4.1.9).
+    /// Whether JWTs of this type are accepted. Media types may omit `application/` (RFC 7515, section 4.1.9).
     fn takes_type(&self, typ: Option<&str>) -> bool {
         let plain = |typ: &str| typ.to_ascii_lowercase().trim_start_matches("application/").to_owned();
         let typ = plain(typ.unwrap_or("none"));
@@ -94,22 +91,22 @@ impl JwtSettings {
     }
 }
 
-/// Whom a JWT is for.
+/// The identity that a valid JWT proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub issuer: String,
-    /// Who the issuer says that it is.
+    /// The user or client at the issuer (`sub`).
     pub subject: String,
     pub account: AccountId,
-    /// The name of a role, as the token spells it.
+    /// The role's name as the token spells it.
     pub role: String,
     pub issued_at: Option<Instant>,
     pub expires_at: Instant,
-    /// The end, and the leeway that it is given.
+    /// The end of the identity: `expires_at` plus the leeway.
     pub until: Instant,
 }
 
-/// Why a JWT isn't taken: for the log alone.
+/// Why a JWT is refused. Only the log shows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     #[error("it is longer than {LENGTH_MAX} bytes")]
@@ -133,21 +130,19 @@ pub enum Unfit {
 pub struct Jwt {
     settings: Arc<JwtSettings>,
     keys: Arc<RwLock<Arc<Keys>>>,
-    /// When the keys were last asked for, whether they came or not. Held while they are.
+    /// The time of the last attempt to read the key set, successful or not. The lock is held during the attempt.
     asked: Arc<Mutex<Option<Instant>>>,
 }
 
-/// Whether a bearer token has the shape of a JWT: three parts with dots between them, as no secret of ours has.
+/// Whether a bearer token looks like a JWT: three parts with dots between them. API tokens contain no dots.
 #[must_use]
 pub fn is_jwt(token: &str) -> bool {
     token.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 impl Jwt {
-    /// With the keys of a file. Those of an address may come later: until then no JWT is taken.
-    ///
-    /// # Errors
-    /// A sentence that says why the file can't be used.
+    /// Reads the key set. A file must be readable, or this fails. An address may be unavailable: until it answers, no
+    /// JWT is accepted.
     pub async fn open(settings: JwtSettings, now: Instant) -> Result<Self, String> {
         signature::install();
         let this = Self { settings: Arc::new(settings), keys: Arc::default(), asked: Arc::default() };
@@ -161,10 +156,7 @@ impl Jwt {
         }
     }
 
-    /// Reads the keys again. When that fails the former ones stay.
-    ///
-    /// # Errors
-    /// A sentence that says why.
+    /// Reads the key set again. When that fails, the old keys stay in use.
     pub async fn refresh(&self, now: Instant) -> Result<(), String> {
         let mut asked = self.asked.lock().await;
         self.ask(&mut asked, now).await
@@ -181,7 +173,7 @@ impl Jwt {
         Ok(())
     }
 
-    /// Reads the keys again now and then, until the server ends.
+    /// Reads the key set again and again, until the server ends.
     pub async fn run(self: Arc<Self>, clock: impl Fn() -> Instant + Send, mut ending: watch::Receiver<bool>) {
         loop {
             tokio::select! {
@@ -198,10 +190,7 @@ impl Jwt {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whom a JWT is for, if it is one that is taken.
-    ///
-    /// # Errors
-    /// [`Unfit`].
+    /// The identity of a JWT, if it is accepted.
     pub async fn identify(&self, token: &str, now: Instant) -> Result<Identity, Unfit> {
         if token.len() > LENGTH_MAX {
             return Err(Unfit::TooLong);
@@ -213,7 +202,7 @@ impl Jwt {
         if !self.settings.algorithms.contains(&header.alg) {
             return Err(Unfit::Algorithm);
         }
-        // What must be understood and isn't, by RFC 7515, section 4.1.11.
+        // The server understands no critical headers, so it must refuse them (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
             return Err(Unfit::Critical);
         }
@@ -229,16 +218,15 @@ impl Jwt {
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&[&self.settings.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // The library would ask the system's clock: times are checked against ours, below.
+        // The library would use the system's clock. `Claims::identity` checks the times with the injected one.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         let decoded = decode::<Claims>(token, &key, &validation).map_err(|error| Unfit::Claims(error.to_string()))?;
         decoded.claims.identity(&self.settings, now)
     }
 
-    /// After a token named a key that isn't known, at most once in [`UNKNOWN_KEY_PAUSE`]. Those that come
-    /// meanwhile wait for the one that asks. Once begun it comes to its end, also when the client that sent the
-    /// token has gone: else one that hangs up each time would keep the new keys out.
+    /// Reads the key set again because a token names an unknown key, at most once in [`UNKNOWN_KEY_PAUSE`]. Concurrent
+    /// calls wait for the same attempt. It runs in a task of its own, so that a client can't stop it by hanging up.
     async fn look_for_new_keys(&self, now: Instant) {
         let mut asked = self.asked.clone().lock_owned().await;
         if asked.is_some_and(|at| (now - at).abs() < UNKNOWN_KEY_PAUSE) {

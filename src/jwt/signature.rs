@@ -1,5 +1,5 @@
-//! Signatures are checked by `ring`, which TLS to the database uses already: no second library of
-//! cryptography comes into the program.
+//! Checks signatures with `ring`, which the TLS connection to the database uses already. The program needs no second
+//! cryptography library then.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -11,7 +11,7 @@ use ring::signature::{
     RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 
-/// Nothing is signed, and nothing verified with a secret that is shared.
+/// Never signs, and never verifies with a shared secret.
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_: &Algorithm, _: &EncodingKey| Err(Error::from(ErrorKind::UnsupportedAlgorithm)),
     verifier_factory: |algorithm, key| {
@@ -23,9 +23,9 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes the library check signatures so, for the whole process.
+/// Makes the JWT library use [`PROVIDER`] in the whole process.
 pub(super) fn install() {
-    // It fails when it is done already.
+    // Fails when a provider is installed already, which is fine.
     let _ = PROVIDER.install_default();
 }
 
