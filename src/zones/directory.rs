@@ -1,4 +1,5 @@
-//! A directory of TZif files, as operating systems and `zic` lay it out: `Europe/Berlin` is a file's path in it.
+//! Reads a directory of TZif files, as operating systems and `zic` arrange it: the path `Europe/Berlin` is also the
+//! zone's name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,22 +8,21 @@ use std::sync::Arc;
 use super::rules::Rules;
 use super::{DataSet, DataVersion};
 
-/// The files that name the data's version, the one first that names nothing else.
+/// The files that may name the data's version. `+VERSION` comes first, because it contains nothing else.
 const VERSION_FILES: [&str; 3] = ["+VERSION", "version", "tzdata.zi"];
-/// What lies in such a directory and is no zone: the same zones with and without leap seconds, and links to the
-/// zone of the machine.
+/// Entries that aren't zones: copies of all zones with and without leap seconds, and links to the machine's own zone.
 const NO_ZONES: [&str; 4] = ["posix", "right", "posixrules", "localtime"];
-/// The most parts that a name has: `America/Argentina/Ushuaia`.
+/// The most parts in a zone's name, such as `America/Argentina/Ushuaia`.
 const DEPTH: usize = 3;
-/// The most bytes that a file is read of: a large zone has a few thousand.
+/// The most bytes in a zone's file. A large zone has a few thousand.
 const FILE_BYTES: u64 = 1 << 20;
 
-/// Why a directory's data can't be used.
+/// Why a directory can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryFault {
     #[error("the time zone data in {} can't be read: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
-    /// Without a version nobody can tell which of two servers has the newer data.
+    /// Without a version, servers can't decide which data is newer.
     #[error("the version of the time zone data in {} can't be known: write it, such as 2026b, into a file +VERSION there", path.display())]
     NoVersion { path: PathBuf },
     #[error("there is no time zone in {}: name a directory of TZif files, as /usr/share/zoneinfo is one", path.display())]
@@ -31,12 +31,12 @@ pub enum DirectoryFault {
     Changing { path: PathBuf },
 }
 
-/// The version of a directory's data; `None` when it can't be known.
+/// The version of a directory's data; `None` when no file names it.
 pub(super) fn version(path: &Path) -> Option<DataVersion> {
     VERSION_FILES.iter().find_map(|file| DataVersion::read(&beginning(&path.join(file))?))
 }
 
-/// The beginning of a file: `tzdata.zi` is long, and only its first line is wanted.
+/// Reads the beginning of a file: `tzdata.zi` is long, and only its first line matters.
 fn beginning(path: &Path) -> Option<String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
@@ -44,10 +44,7 @@ fn beginning(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Reads all zones of a directory.
-///
-/// # Errors
-/// [`DirectoryFault`]. One file that can't be understood is passed over and logged.
+/// Reads all zones of a directory. Logs and skips a file that isn't valid.
 pub(super) fn read(path: &Path) -> Result<DataSet, DirectoryFault> {
     let unreadable = |error| DirectoryFault::Unreadable { path: path.to_owned(), error };
     std::fs::read_dir(path).map_err(unreadable)?;
@@ -55,7 +52,7 @@ pub(super) fn read(path: &Path) -> Result<DataSet, DirectoryFault> {
     let version = version_now()?;
     let mut zones = BTreeMap::new();
     collect(path, "", DEPTH, &mut zones).map_err(unreadable)?;
-    // Whoever brings the directory up to date writes one file after the other.
+    // An update of the directory may be in progress, one file after the other.
     if version_now()? != version {
         return Err(DirectoryFault::Changing { path: path.to_owned() });
     }
@@ -79,7 +76,7 @@ fn collect(
             continue;
         }
         let (path, name) = (entry.path(), format!("{prefix}{part}"));
-        // Follows links. One that leads nowhere is no zone.
+        // Follows links, and skips broken ones.
         let Ok(kind) = std::fs::metadata(&path) else { continue };
         if kind.is_dir() {
             if depth > 1 {

@@ -1,5 +1,5 @@
-//! The data of the time zones (R42): what the program has built in, and a directory of TZif files where there is
-//! one. The newest data answers first; a zone that it doesn't have is taken from the other.
+//! Time zone data (R42): the built-in data, and a directory of TZif files if there is one. Zones come from the newest
+//! data; a zone that it lacks comes from the other data.
 
 mod built_in;
 mod directory;
@@ -16,27 +16,27 @@ use self::rules::Rules;
 
 pub use self::directory::DirectoryFault;
 
-/// The directories in which operating systems keep the data.
+/// The directories in which operating systems keep time zone data.
 const USUAL_PLACES: [&str; 4] =
     ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
-/// Where data is looked for, beside what is built in.
+/// Where to look for time zone data beside the built-in data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// Nowhere.
+    /// Only the built-in data.
     #[default]
     BuiltIn,
-    /// Where operating systems keep it; it is read only when it is newer.
+    /// The operating system's directory, if its data is newer than the built-in.
     Usual,
-    /// In the directory that the operator names.
+    /// The directory that the operator names.
     Directory(PathBuf),
 }
 
-/// The zones of one version of the data, by their names in lower case.
+/// The zones of one version of the data. Keys are names in lower case; values hold the name as IANA spells it.
 #[derive(Debug)]
 struct DataSet {
     version: DataVersion,
-    /// `None` for the data that is built in.
+    /// `None` for the built-in data.
     directory: Option<PathBuf>,
     zones: BTreeMap<String, (String, Arc<Rules>)>,
 }
@@ -48,45 +48,39 @@ impl DataSet {
     }
 }
 
-/// No zone has the name.
+/// The error for an unknown zone name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no time zone has this name; the nearest name is {nearest}")]
 pub struct UnknownZone {
-    /// The name that is most like it.
+    /// The most similar name.
     pub nearest: String,
 }
 
-/// The zones that a server knows: cheap to clone, and the same for all clones.
+/// The zones that a server knows. Clones share the data, and a reload changes it for all of them.
 #[derive(Clone)]
 pub struct TimeZones(Arc<Inner>);
 
 struct Inner {
     place: Place,
-    /// The newest first; never empty.
+    /// Newest first; never empty.
     sets: RwLock<Vec<Arc<DataSet>>>,
 }
 
 impl TimeZones {
-    /// What is built in, and nothing else.
+    /// Only the built-in data.
     #[must_use]
     pub fn built_in() -> Self {
         Self(Arc::new(Inner { place: Place::BuiltIn, sets: RwLock::new(vec![built_in::data()]) }))
     }
 
-    /// What is built in, and what `place` has.
-    ///
-    /// # Errors
-    /// [`DirectoryFault`], for a directory that the operator names.
+    /// The built-in data and the data from `place`. Fails only for a directory that the operator names.
     pub fn open(place: Place) -> Result<Self, DirectoryFault> {
         let sets = read(&place)?;
         Ok(Self(Arc::new(Inner { place, sets: RwLock::new(sets) })))
     }
 
-    /// Reads the directory again, which others may have brought up to date. The data that is in use stays in use
-    /// when that fails.
-    ///
-    /// # Errors
-    /// [`DirectoryFault`], for a directory that the operator names.
+    /// Reads the directory again, in case it was updated. When that fails, the current data stays in use. Fails only
+    /// for a directory that the operator names.
     pub fn reload(&self) -> Result<(), DirectoryFault> {
         if self.0.place == Place::BuiltIn {
             return Ok(());
@@ -100,10 +94,7 @@ impl TimeZones {
         self.0.sets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The zone of a name, whatever its case.
-    ///
-    /// # Errors
-    /// [`UnknownZone`], with the name that is nearest.
+    /// Finds a zone by its name in any case. The error has the most similar name.
     pub fn find(&self, name: &str) -> Result<Zone, UnknownZone> {
         let (sets, lower) = (self.sets(), name.to_ascii_lowercase());
         sets.iter().find_map(|set| set.find(&lower)).ok_or_else(|| {
@@ -119,13 +110,12 @@ impl TimeZones {
         all.into_values().map(|(name, _)| name).collect()
     }
 
-    /// The version of the newest data.
     #[must_use]
     pub fn version(&self) -> DataVersion {
         self.sets().first().map(|set| set.version.clone()).unwrap_or_default()
     }
 
-    /// The versions at hand and where they lie, the newest first: for whoever runs the server.
+    /// The versions in use and where they come from, newest first, for the operator to read.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         let place =
@@ -134,7 +124,7 @@ impl TimeZones {
     }
 }
 
-/// The data sets, the newest first. Of two of one version the directory's is asked first: it may have been mended.
+/// The data sets, newest first. If both have one version, the directory comes first: an operator may have corrected it.
 fn read(place: &Place) -> Result<Vec<Arc<DataSet>>, DirectoryFault> {
     let built_in = built_in::data();
     let found = match place {
@@ -156,7 +146,7 @@ fn read(place: &Place) -> Result<Vec<Arc<DataSet>>, DirectoryFault> {
     Ok(sets)
 }
 
-/// The data of a directory that nobody named, when it is newer than what is built in, and whole.
+/// The data of a usual directory, if it is newer than the built-in data and can be read.
 fn newer(path: &Path, built_in: &DataVersion) -> Option<DataSet> {
     if directory::version(path)? <= *built_in {
         return None;

@@ -1,12 +1,12 @@
-//! The name of a zone that is most like a text that names none: an answer that helps whoever wrote `+02:00`,
-//! `W. Europe Standard Time`, `CET-1CEST,M3.5.0,M10.5.0/3` or `Europe/Berln`.
+//! Suggests a zone for a text that isn't a zone's name, such as `+02:00`, `W. Europe Standard Time`,
+//! `CET-1CEST,M3.5.0,M10.5.0/3` or `Europe/Berln`.
 
-/// How much of a text is looked at.
+/// How many characters of a text are compared.
 const LOOKED_AT: usize = 64;
-/// The answer where nothing is like it.
+/// The suggestion when no name is similar.
 const FALLBACK: &str = "UTC";
 
-/// What Windows calls zones, and the zone that stands for each.
+/// The names of zones on Windows, without "Standard Time", and the IANA zone for each.
 const WINDOWS: &[(&str, &str)] = &[
     ("afghanistan", "Asia/Kabul"),
     ("alaskan", "America/Anchorage"),
@@ -79,13 +79,13 @@ const WINDOWS: &[(&str, &str)] = &[
     ("west asia", "Asia/Tashkent"),
 ];
 
-/// The name among `names` that is nearest to a text.
+/// The name among `names` that is nearest to `text`.
 pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
     let asked: String = text.trim().chars().take(LOOKED_AT).collect::<String>().to_lowercase();
     let known = |name: &str| names.clone().find(|known| known.eq_ignore_ascii_case(name)).map(str::to_owned);
     let guess = of_windows(&asked).map(str::to_owned).or_else(|| of_offset(&asked)).and_then(|name| known(&name));
     guess
-        // POSIX: a name stands before the rules, an abbreviation before the offset.
+        // A POSIX rule: a zone's name before the comma, or an abbreviation before the offset.
         .or_else(|| known(asked.split(',').next()?))
         .or_else(|| asked.contains(',').then(|| known(&abbreviation(&asked)))?)
         .or_else(|| alike(&asked, names.clone()))
@@ -97,8 +97,8 @@ fn of_windows(asked: &str) -> Option<&'static str> {
     WINDOWS.iter().find(|(name, _)| *name == short).map(|(_, zone)| *zone)
 }
 
-/// The zone of a whole number of hours: `+02:00`, `utc+2`, `gmt-0500`, `<+03>-3`. Its name has the sign turned
-/// around.
+/// The zone of an offset in whole hours: `+02:00`, `utc+2`, `gmt-0500`, `<+03>-3`. The sign in the names `Etc/GMT-2` is
+/// the opposite.
 fn of_offset(asked: &str) -> Option<String> {
     let text = asked.strip_prefix("utc").or_else(|| asked.strip_prefix("gmt")).unwrap_or(asked).trim_start();
     let text = text.strip_prefix('<').and_then(|text| text.split('>').next()).unwrap_or(text);
@@ -120,7 +120,7 @@ fn abbreviation(asked: &str) -> String {
     asked.chars().take_while(char::is_ascii_alphabetic).collect()
 }
 
-/// The name with the fewest letters that differ, looked at whole and by its last part.
+/// The name with the smallest edit distance, compared whole and by its last part; `None` when no name is close.
 fn alike<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let asked = letters(asked);
     let scored = names.map(|name| {
@@ -131,12 +131,12 @@ fn alike<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> Option<String
     (score * 2 <= asked.len()).then(|| name.to_owned())
 }
 
-/// The letters, digits and signs of a name: how its words are put together doesn't count.
+/// The letters, digits and plus signs of a name. Spaces, slashes and underscores don't count.
 fn letters(name: &str) -> Vec<char> {
     name.to_lowercase().chars().filter(|c| c.is_alphanumeric() || *c == '+').collect()
 }
 
-/// How many letters have to be put in, taken out or changed.
+/// The edit distance: how many characters must be inserted, deleted or replaced.
 fn distance(from: &[char], to: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.iter().enumerate() {
