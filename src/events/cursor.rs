@@ -1,5 +1,5 @@
-//! Event cursors: a place in the log and the event that stands there, sealed, so that it tells an account nothing
-//! of how busy others are.
+//! Event cursors. A cursor is an encrypted position of the event log, because a plain sequence number would show an
+//! account how busy others are.
 
 use aes_siv::KeyInit as _;
 use aes_siv::siv::Aes128Siv;
@@ -11,26 +11,26 @@ use uuid::Uuid;
 use crate::domain::event::Position;
 use crate::domain::id::{AccountId, EventId};
 
-/// How many bytes a position has: its place, and its event's id.
+/// The bytes of a position: the sequence number and the event's id.
 const BYTES: usize = 8 + 16;
 
-/// Seals positions of the log into cursors, and opens them.
+/// Encrypts positions of the log into cursors, and decrypts cursors.
 #[derive(Clone)]
 pub struct Sealer {
     key: [u8; 32],
 }
 
 impl Sealer {
-    /// A sealer with the installation's secret.
+    /// A sealer with the secret of this database.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
         Self { key }
     }
 
-    /// The cursor of a position, for one account.
+    /// The cursor of a position, which only `account` can use.
     ///
     /// # Panics
-    /// Never: sealing so few bytes can't fail.
+    /// Never: AES-SIV encrypts so few bytes without fail.
     #[must_use]
     #[expect(clippy::expect_used, reason = "AES-SIV refuses only texts of more than 2^36 bytes")]
     pub fn seal(&self, account: AccountId, position: Position) -> String {
@@ -43,7 +43,7 @@ impl Sealer {
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    /// The position of a cursor that was given to this account; `None` for anything else (R50).
+    /// The position of a cursor that was made for `account`; `None` for any other text (R50).
     #[must_use]
     pub fn open(&self, account: AccountId, cursor: &str) -> Option<Position> {
         let sealed = URL_SAFE_NO_PAD.decode(cursor).ok()?;

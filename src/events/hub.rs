@@ -1,9 +1,9 @@
 //! Follows the event log for any number of subscribers.
 //!
-//! The log's table is the truth; a commit in this process is a hint to look, and so is a slow poll, for
-//! commits of other processes. One look-up a change serves all subscribers: it reads the routes of what
-//! is new, and only those whom an event may concern read it, each with its own scope. So a slow
-//! subscriber keeps nobody waiting and no queue grows: it reads on where it was.
+//! The hub reads the log when this process commits something, and polls it for commits of other processes. One read
+//! serves all subscribers: it loads the routes of the new events, and only a subscriber that an event may concern reads
+//! the events themselves, with its own scope. Each subscriber keeps its own position, so a slow one delays nobody, and
+//! no queue grows.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,16 +24,16 @@ use crate::store::{Db, StoreResult, events};
 
 /// How long a commit of another process can go unnoticed.
 const POLL: Duration = Duration::from_secs(1);
-/// How many events a subscriber reads at a time.
+/// How many events a subscriber reads at once.
 const PAGE: u32 = 100;
-/// Of how many events the routes are kept; who is further behind reads the log.
+/// How many routes are kept. A subscriber that is further behind reads the log instead.
 const TAIL: usize = 4_096;
 
-/// Why events can't be told on.
+/// Why a subscriber gets no further events.
 #[derive(Clone, Debug)]
 pub enum Halt {
-    /// The position is older than what is kept, or isn't the event's any more. From `oldest` on everything that is
-    /// there is told.
+    /// Events after the position were pruned, or the position belongs to another event since a backup was restored. All
+    /// events after `oldest` are still there.
     Expired {
         oldest: Position,
     },
@@ -46,7 +46,6 @@ impl<E: Into<Failure>> From<E> for Halt {
     }
 }
 
-/// Follows the event log.
 pub struct Hub {
     db: Db,
     sealer: Sealer,
@@ -55,23 +54,20 @@ pub struct Hub {
 
 /// The routes of the newest events.
 struct Tail {
-    /// The routes of all events after this place are here.
+    /// `routes` has all events after this sequence number.
     from: i64,
-    /// Where the log ended when it was last looked at.
+    /// The end of the log at the last look.
     head: Position,
-    /// How often the log was found to have lost its end: a backup was restored, or a failover lost commits.
+    /// How often the log's end was found missing, because a backup was restored or a failover lost commits.
     losses: u64,
     routes: VecDeque<Route>,
-    /// Which change was last looked for, and when.
+    /// The change of the last look, and its time.
     change: u64,
     looked_at: Option<Tick>,
 }
 
 impl Hub {
     /// A hub for the log of a migrated database.
-    ///
-    /// # Errors
-    /// [`StoreError`](crate::store::StoreError).
     pub async fn open(db: Db) -> StoreResult<Self> {
         let sealer = Sealer::new(event_log::cursor_secret(&db).await?);
         let head = event_log::extent(&db).await?.head();
@@ -79,47 +75,37 @@ impl Hub {
         Ok(Self { db, sealer, tail: Mutex::new(tail) })
     }
 
-    /// What seals and opens cursors.
     #[must_use]
     pub fn sealer(&self) -> &Sealer {
         &self.sealer
     }
 
-    /// Where the log ends for a reader: at the newest event that it may hear of.
-    ///
-    /// # Errors
-    /// [`Failure`].
+    /// The position of the newest event that a reader may see.
     pub async fn position(&self, scope: Scope) -> Result<Position, Failure> {
         self.position_in(&self.db, scope).await
     }
 
-    /// The same in the state that `db` reads: what is read there beside it has no later event.
-    ///
-    /// # Errors
-    /// [`Failure`].
+    /// The same in the snapshot that `db` reads, so that it matches other reads from that snapshot.
     pub async fn position_in(&self, db: &Db, scope: Scope) -> Result<Position, Failure> {
         Ok(events::position(db, scope).await?)
     }
 
-    /// Whether a position still stands, and all that came after it is there. Asked after reading from it, so that
-    /// what was pruned meanwhile is noticed.
+    /// Checks that a position still belongs to its event and that no event after it was pruned. Callers check after
+    /// they read from the position, so that they notice a pruning meanwhile.
     ///
     /// # Errors
-    /// [`Halt::Expired`] when it doesn't; [`Halt::Failed`].
+    /// [`Halt::Expired`] when the check fails; [`Halt::Failed`] when the log can't be read.
     pub async fn check(&self, scope: Scope, position: Position) -> Result<(), Halt> {
         self.check_in(&self.db, scope, position).await
     }
 
-    /// The same in the state that `db` reads.
-    ///
-    /// # Errors
-    /// [`Halt::Expired`] when it doesn't; [`Halt::Failed`].
+    /// The same in the snapshot that `db` reads.
     pub async fn check_in(&self, db: &Db, scope: Scope, position: Position) -> Result<(), Halt> {
         let stands = event_floor::stands(db, scope, position).await?;
         stands.map_err(|oldest| Halt::Expired { oldest })
     }
 
-    /// The same for a place of which it is known that it stands.
+    /// Checks only the pruning, for a position that is known to belong to its event.
     async fn check_kept(&self, scope: Scope, place: i64) -> Result<(), Halt> {
         match event_floor::floor(&self.db, scope).await? {
             oldest if place < oldest.sequence => Err(Halt::Expired { oldest }),
@@ -127,12 +113,12 @@ impl Hub {
         }
     }
 
-    /// The events after a position that a reader may see and wants, and then those to come; without a position,
-    /// those to come alone. Never ends by itself but with what halts it: pruning, too, that overtakes a
-    /// reader who is slow, and a log that lost what the reader was told.
+    /// The events that a reader may see and wants: first those after the position `after`, then new ones; without a
+    /// position, only new ones. The stream ends only with a [`Halt`]: a fault, events pruned before a slow reader got
+    /// them, or a log that lost events that the reader got.
     ///
     /// # Errors
-    /// [`Halt`] when the position doesn't stand, or the log can't be read.
+    /// [`Halt`] when the position isn't valid any more, or the log can't be read.
     pub async fn follow(
         self: &Arc<Self>,
         scope: Scope,
@@ -142,7 +128,7 @@ impl Hub {
         let hub = self.clone();
         let mut changes = self.db.changes();
         let mut losses = self.tail.lock().await.losses;
-        // Subscribed before the log's end is read, so that nothing falls between.
+        // Subscribe to changes before reading the log's end; otherwise an event could come between both.
         let mut told = match after {
             Some(position) => {
                 self.check(scope, position).await?;
@@ -156,7 +142,8 @@ impl Hub {
                 let change = *changes.borrow_and_update();
                 let mut looked = hub.look(change, scope, &interest, last).await?;
                 if looked.losses != losses {
-                    // What this reader was told may be among what is lost; if not, it goes on from there.
+                    // Check whether the last event that this reader got was lost. If not, the reader goes on from
+                    // there.
                     hub.check(scope, told).await?;
                     losses = looked.losses;
                     last = told.sequence;
@@ -183,7 +170,7 @@ impl Hub {
         }))
     }
 
-    /// Looks at the log for a reader that knows it up to `last`.
+    /// Looks at the log for a reader that has read it up to `last`.
     async fn look(&self, change: u64, scope: Scope, interest: &Interest, last: i64) -> StoreResult<Looked> {
         let mut tail = self.tail.lock().await;
         let fresh = tail.change == change && tail.looked_at.is_some_and(|at| at.elapsed() < POLL / 2);
@@ -205,17 +192,18 @@ impl Hub {
     }
 }
 
-/// What a reader learns of a look at the log.
+/// The result of a look, for one reader.
 struct Looked {
-    /// Where the log ends.
+    /// The sequence number at the log's end.
     head: i64,
-    /// Whether an event may concern the reader that it doesn't know.
+    /// Whether an event after `last` may concern the reader.
     concerned: bool,
     losses: u64,
 }
 
 impl Tail {
-    /// Takes in what has come since the last look; of what is far more than is kept, nothing.
+    /// Loads the routes of the events since the last look. When there are more than [`TAIL`], it loads none, and
+    /// readers go to the log.
     async fn look(&mut self, db: &Db) -> StoreResult<()> {
         let looked_to = self.head.sequence;
         let extent = event_log::extent(db).await?;
@@ -238,7 +226,7 @@ impl Tail {
         }
         self.head = end;
         if end.sequence > looked_to && event_log::extent(db).await?.begin > looked_to {
-            // Some of it was pruned before it was looked at: whom that concerned is not known.
+            // Some events were pruned before their routes were loaded, so nobody knows whom they concern.
             self.begin_at(end);
         }
         while self.routes.len() > TAIL {
@@ -249,8 +237,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Whether the event at which the log was last seen to end isn't there any more, and wasn't pruned: what came
-    /// with it is lost, and its place may be another's.
+    /// Whether the event at the former end of the log is gone without having been pruned. Events were lost then, and
+    /// its sequence number may belong to another event.
     async fn is_lost(&self, db: &Db, extent: &Extent) -> StoreResult<bool> {
         let head = self.head;
         if head.event == Position::ORIGIN.event || head == extent.head() {
@@ -259,7 +247,7 @@ impl Tail {
         if event_log::event_at(db, head.sequence).await? == Some(head.event) {
             return Ok(false);
         }
-        // Asked anew: it may have been pruned since.
+        // Read again: the event may have been pruned meanwhile.
         Ok(head.sequence > event_log::extent(db).await?.begin)
     }
 

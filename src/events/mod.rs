@@ -1,4 +1,4 @@
-//! From the event log to those who listen (R49).
+//! Delivers the event log to subscribers (R49).
 
 pub mod cursor;
 pub mod hub;
