@@ -1,4 +1,4 @@
-//! Moves a clock as if the time had passed with the server running.
+//! Moves a clock forward as if the server had run all that time.
 
 use crate::clock::Clock;
 use crate::domain::Instant;
@@ -6,15 +6,12 @@ use crate::service::error::Failure;
 
 use super::Scheduler;
 
-/// How often the scheduler may say that something is due without the clock's getting on: far more
-/// than any work at one instant takes, and an end for work that never gets done.
+/// How often the scheduler may report due work without the clock moving on. Real work at one instant needs far fewer
+/// turns; this stops work that never ends.
 const TURNS_MAX: u32 = 10_000;
 
-/// Moves `clock` forward to `to`. It stops at each instant at which something is due and lets the
-/// scheduler finish it, in order, so that nothing starts late (R39). A clock past `to` stays.
-///
-/// # Errors
-/// The scheduler's [`Failure`]; the clock then stands where the work failed.
+/// Moves `clock` forward to `to`. At each instant at which something is due, it stops and lets the scheduler finish, so
+/// that nothing starts late (R39). A clock past `to` stays. When the work fails, the clock stays at that instant.
 pub async fn advance(scheduler: &Scheduler, clock: &Clock, to: Instant) -> Result<(), Failure> {
     let mut turns = 0;
     loop {
@@ -27,7 +24,7 @@ pub async fn advance(scheduler: &Scheduler, clock: &Clock, to: Instant) -> Resul
                 turns = 0;
                 clock.advance_to(due);
             }
-            // Due now, and in the hands of another task of this server: it takes a moment.
+            // Another task of this server is doing the work; wait for it.
             Some(_) if turns < TURNS_MAX => {
                 turns += 1;
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;

@@ -1,4 +1,4 @@
-//! What the scheduler says of failures: at most one line a second, however many there are.
+//! Logs the scheduler's failures, at most one line a second.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use crate::service::error::Failure;
 
-/// How long it says nothing more.
+/// The pause between two lines.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Says that something failed, and keeps count of what it doesn't say.
+/// Logs failures, and counts those that it doesn't log.
 #[derive(Default)]
 pub(super) struct Complaints {
     said_at: Option<Instant>,
@@ -17,7 +17,7 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    /// Something failed, and is tried again after its rest.
+    /// Logs a failure. `what` names the failed work, which is tried again after a pause.
     pub(super) fn say(&mut self, what: &str, failure: &Failure) {
         let now = Instant::now();
         if self.said_at.is_some_and(|at| now.duration_since(at) < SILENCE) {

@@ -1,8 +1,8 @@
-//! The scheduler: opens windows and does what follows from decisions, whoever made them (R27, R39, R40).
+//! The scheduler opens release windows and runs the tasks that follow from decisions (R27, R39, R40).
 //!
-//! There is no leader: any number of servers run one, each takes what is due in the transaction that does
-//! it. A wake-up is a hint, the poll is the truth. What fails rests, each time for longer, and keeps nothing else
-//! from its turn.
+//! There is no leader. Every server runs a scheduler, and each takes due work in the transaction that does it. The
+//! scheduler polls the database; wake-ups only make it look sooner. Failed work rests, longer after each failure, and
+//! delays no other work.
 
 pub mod advance;
 mod complaints;
@@ -17,31 +17,30 @@ use tokio::sync::watch;
 use crate::domain::Instant;
 use crate::service::Shared;
 
-/// How long what another process has made can go unnoticed.
+/// How long work that another process created can go unnoticed.
 const POLL: Duration = Duration::from_secs(15);
-/// How long to leave alone what is due but in the hands of another server.
+/// The pause when work is due but another server has it.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The longest pause after passes that came to nothing at all: the database can't be reached, or takes no writes.
+/// The longest pause after passes that could do nothing, because the database can't be reached or refuses writes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Opens windows and runs tasks.
 pub struct Scheduler {
     services: Shared,
-    /// One pass at a time, also when a demo moves the clock while the loop runs.
+    /// Only one pass runs at a time, also when the demo moves the clock while the loop runs.
     state: tokio::sync::Mutex<tick::State>,
-    /// How many batches are at work.
+    /// The number of batches in progress.
     at_work: watch::Sender<usize>,
 }
 
 impl Scheduler {
-    /// A scheduler; [`Scheduler::run`] starts it.
+    /// A scheduler that does nothing until [`Scheduler::run`] is called.
     #[must_use]
     pub fn new(services: Shared) -> Self {
         Self { services, state: tokio::sync::Mutex::default(), at_work: watch::Sender::new(0) }
     }
 
-    /// Does what is due, waits until something is, and so on, until `ending` says so. The batch at work then comes
-    /// to its end; what only waits for the database is left.
+    /// Does due work, waits for more, and repeats that until `ending` is true. Then it finishes the batches in
+    /// progress, and abandons what only waits for the database.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut changes = self.services.db.changes();
         let mut halts = 0;
@@ -55,7 +54,7 @@ impl Scheduler {
                 halts = (halts + 1).min(16);
                 let pause = rests::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
                 tracing::error!(?failure, ?pause, "the scheduler can't get on; it tries again after a pause");
-                // Also when something changes meanwhile: whoever calls must not make it spin.
+                // Don't wake up on changes here: busy callers would make the loop spin.
                 tokio::select! {
                     _ = ending.wait_for(|ending| *ending) => return,
                     () = tokio::time::sleep(pause) => {}
@@ -71,15 +70,15 @@ impl Scheduler {
         }
     }
 
-    /// Waits until the server ends and no batch is at work.
+    /// Waits until the server ends and no batch is in progress.
     async fn idle_at_the_end(&self, mut ending: watch::Receiver<bool>) {
         let mut at_work = self.at_work.subscribe();
-        // An error says that the sender is gone, and the server with it.
+        // An error means that the sender, and with it the server, is gone.
         let _ = ending.wait_for(|ending| *ending).await;
         let _ = at_work.wait_for(|at_work| *at_work == 0).await;
     }
 
-    /// Waits until `next`, but not longer than the poll, and never so short that it would spin.
+    /// Waits until `next`, at most for [`POLL`], and long enough not to spin.
     async fn wait(&self, next: Option<Instant>) {
         let clock = &self.services.clock;
         match next {

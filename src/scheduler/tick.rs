@@ -1,4 +1,4 @@
-//! One pass of the scheduler. Tests call it directly, after they have moved the clock.
+//! One pass of the scheduler. Tests call it directly after they move the clock.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
@@ -18,14 +18,14 @@ use crate::service::followup::{BatchFailure, Claimed, Turns};
 use crate::service::windows::AskedBy;
 use crate::store::write::{turns, windows};
 
-/// How many due packs are read at a time.
+/// How many due packs one query reads.
 const PAGE: u64 = 100;
-/// How long batches follow each other without a gap, where one writes at a time. A command of another process, such
-/// as `packwright token create`, waits for the file by looking at it every 100 ms: the gap is longer.
+/// How long batches may run without a gap on SQLite, which has one writer. A command of another process, such as
+/// `packwright token create`, tries to get the lock every 100 ms, so the gap must be longer.
 const STRETCH: std::time::Duration = std::time::Duration::from_secs(1);
 const GAP: std::time::Duration = std::time::Duration::from_millis(120);
 
-/// What is done now and then.
+/// A periodic duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Chore {
     FollowZones,
@@ -34,7 +34,7 @@ enum Chore {
     TidyUp,
 }
 
-/// What a scheduler keeps from pass to pass.
+/// The state that a scheduler keeps between passes.
 #[derive(Default)]
 pub(super) struct State {
     turns: Turns,
@@ -43,13 +43,13 @@ pub(super) struct State {
     chores: Rests<Chore>,
     complaints: Complaints,
     tidied_at: Option<Instant>,
-    /// Up to where the pass at hand removes events.
+    /// The cutoff time of events that are being pruned; `None` when the pruning is done.
     pruning_until: Option<Instant>,
     zones_read_at: Option<Instant>,
     windows_computed_at: Option<Instant>,
 }
 
-/// Whether something was done lately. A clock that was set back makes nothing recent.
+/// Whether `at` is less than `span` before `now`. A time in the future isn't recent: the clock was set back.
 fn within(span: Duration, at: Option<Instant>, now: Instant) -> bool {
     at.is_some_and(|at| at <= now && now - at < span)
 }
@@ -58,27 +58,27 @@ fn recent(at: Option<Instant>, now: Instant) -> bool {
     within(Duration::hours(1), at, now)
 }
 
-/// Waits until the server ends; for good when nobody is there to say so.
+/// Waits until the server ends; forever when the sender is gone.
 async fn ended(mut ending: watch::Receiver<bool>) {
     if ending.wait_for(|ending| *ending).await.is_err() {
         std::future::pending().await
     }
 }
 
-/// How a batch ended.
+/// The result of a batch.
 struct Ran {
     task: Uuid,
     ended: std::thread::Result<Result<(), BatchFailure>>,
 }
 
-/// How a pass went.
+/// The result of a pass.
 #[derive(Default)]
 pub(super) struct Passed {
-    /// When the next one is wanted; `None` when nothing waits for a time.
+    /// When the next pass should run; `None` when nothing has a time.
     pub(super) next: Option<Instant>,
-    /// The first failure of a window, a task or a chore, that rests.
+    /// The first failure of a window, a task or a chore. The failed work rests.
     failed: Option<Failure>,
-    /// Why nothing could be done at all.
+    /// Why the pass could do no work at all.
     pub(super) halted: Option<Failure>,
 }
 
@@ -89,11 +89,11 @@ impl Passed {
 }
 
 impl Scheduler {
-    /// Does everything that is due now: opens windows, the oldest first, and runs tasks until none is due. Gives
-    /// when it wants to be called next; `None` when nothing waits for a time.
+    /// Does everything that is due now: opens windows, the oldest first, and runs tasks until none is due. Returns when
+    /// to call it next; `None` when nothing has a time.
     ///
     /// # Errors
-    /// The first [`Failure`], after everything else was tried; what failed is tried again after its rest.
+    /// The first [`Failure`]. The rest of the work was done, and the failed work will be tried again after its rest.
     pub async fn tick(&self) -> Result<Option<Instant>, Failure> {
         let (_never, ending) = watch::channel(false);
         let passed = self.pass(&ending).await;
@@ -111,7 +111,7 @@ impl Scheduler {
             passed.halted = Some(failure);
             return passed;
         }
-        // Only once it is known that the database does its work: else both have one cause.
+        // Reported only when the database works; otherwise both failures have the same cause.
         if let Err(failure) = zones {
             state.complaints.say("computing windows by newer time zone data", &failure);
             state.chores.failed(Chore::FollowZones, self.services.clock.now());
@@ -128,7 +128,7 @@ impl Scheduler {
         passed
     }
 
-    /// Once an hour removes what is no longer kept. What is left of it is removed by the next passes.
+    /// Removes old rows once an hour. Each pass prunes a part of the events.
     async fn tidy_up(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
         if !recent(state.tidied_at, now) {
             state.pruning_until = Some(self.services.tidy_up().await?);
@@ -142,9 +142,9 @@ impl Scheduler {
         Ok(())
     }
 
-    /// First of all, so that a window that newer data moved into the past opens at once. Reads the time zone data
-    /// once an hour, and moves the pending windows that it moves. Once a minute it looks for releases that a server
-    /// with older data has made.
+    /// Reads the time zone data once an hour, and moves pending windows to where newer data puts them. Once a minute it
+    /// looks for releases that a server with older data made. It is the first step of a pass, so that a window that
+    /// moved into the past opens at once.
     async fn follow_zones(&self, state: &mut State) -> Result<(), Failure> {
         let (now, by) = (self.services.clock.now(), AskedBy::Scheduler);
         if state.chores.is_resting(Chore::FollowZones, now) {
@@ -163,11 +163,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Opens windows and runs tasks in turn, so that no window waits for the end of a long rollout. Where the
-    /// database takes several writers, batches of several tasks are at work at a time.
-    ///
-    /// # Errors
-    /// Why no task can be taken.
+    /// Opens windows and runs tasks in turn, so that no window waits for the end of a long rollout. On PostgreSQL
+    /// several batches run at the same time. Fails when no task can be taken.
     async fn work(
         &self,
         state: &mut State,
@@ -198,7 +195,7 @@ impl Scheduler {
                     }
                 }
             }
-            // Only once it is known that tasks can be taken: else that is told, and both have one cause.
+            // Reported only when tasks can be taken; otherwise both failures have the same cause.
             if let (Err(failure), None) = (opened, &halted)
                 && !*ending.borrow()
             {
@@ -213,7 +210,6 @@ impl Scheduler {
         }
     }
 
-    /// Runs one batch.
     async fn run_claimed(&self, claimed: Claimed) -> Ran {
         let task = claimed.task();
         self.at_work.send_modify(|at_work| *at_work += 1);
@@ -235,7 +231,7 @@ impl Scheduler {
                     passed.fails(failure);
                 }
             }
-            // The loop is started again, and this task isn't the first then.
+            // Whoever started the scheduler starts it again, and then this task rests.
             Err(panic) => {
                 state.tasks.failed(task, now);
                 resume_unwind(panic);
@@ -304,10 +300,10 @@ impl Scheduler {
         }
     }
 
-    /// When something is due next that this program can do.
+    /// When work that this scheduler can do is due next.
     async fn next(&self, state: &mut State) -> Result<Option<Instant>, Failure> {
         let now = self.services.clock.now();
-        // What rests is due, and isn't wanted before its rest is over.
+        // Resting work is due, but not wanted before its rest ends.
         let window = windows::next(&self.services.db, &state.windows.resting(now)).await?;
         let task = turns::next_due(&self.services.db, &state.tasks.resting(now)).await?;
         let rests = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];
