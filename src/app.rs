@@ -1,4 +1,4 @@
-//! The composition root: builds everything, and owns the order in which it is built.
+//! The composition root: builds the parts of a server in the right order, and connects them.
 
 use std::sync::Arc;
 
@@ -20,32 +20,32 @@ use crate::service::{Services, Settings, Shared};
 use crate::store::{Db, DbOptions, MigrationError, StoreError, Unusable};
 use crate::zones::TimeZones;
 
-/// What a server is made of.
+/// The options from which [`App::build`] builds a server.
 pub struct AppOptions {
     pub database_url: String,
     pub clock: Clock,
-    /// What the clock is corrected by.
+    /// The clock that corrects `clock`, such as the database's (R40).
     pub reference: Reference,
     pub settings: Settings,
-    /// The data of the time zones.
+    /// The time zone data.
     pub zones: TimeZones,
-    /// What begins the demo anew. The schema has what exists in demo mode alone where this is.
+    /// Starts the demo over. `Some` only in demo mode, and then the schema includes the demo's own fields.
     pub demo: Option<BeginAnew>,
-    /// Whether new ids are counted and not from chance: for a world that is the same each time it is made.
+    /// Whether ids are counted instead of random, so that a world built twice has the same ids.
     pub counted_ids: bool,
-    /// Whether pending migrations are run; without it they make [`App::build`] fail.
+    /// Whether to run pending migrations. Without it, pending migrations make [`App::build`] fail.
     pub migrate: bool,
     pub db: DbOptions,
     /// How requests are executed.
     pub engine: EngineOptions,
-    /// Which JWTs are taken in the place of API tokens.
+    /// Which JWTs are accepted beside API tokens; `None` accepts none.
     pub jwt: Option<JwtSettings>,
-    /// What moves an installation: the seam that tests make fail.
+    /// Moves an installation to a version. Tests inject one that fails.
     pub mover: Arc<dyn Mover>,
 }
 
 impl AppOptions {
-    /// The default settings for the database at `database_url`, and pending migrations run.
+    /// The default options for the database at `database_url`; pending migrations are run.
     pub fn new(database_url: impl Into<String>, clock: Clock) -> Self {
         Self {
             database_url: database_url.into(),
@@ -83,7 +83,7 @@ pub enum AppError {
     Pending(String),
 }
 
-/// A server that is built; nothing of it runs by itself.
+/// A server that is built. Nothing runs until its parts are started.
 pub struct App {
     pub services: Shared,
     pub scheduler: Arc<Scheduler>,
@@ -92,13 +92,10 @@ pub struct App {
 }
 
 impl App {
-    /// Connects, migrates, and builds the schema. Starts nothing.
-    ///
-    /// # Errors
-    /// [`AppError`] when the database can't be reached or isn't at this program's last migration.
+    /// Connects to the database, migrates it, and builds the schema. Starts nothing.
     pub async fn build(options: AppOptions) -> Result<Self, AppError> {
         if options.migrate {
-            // On connections of its own, with other bounds.
+            // Migrations have their own connections, because they may wait longer for locks and statements.
             let db = Db::connect(&options.database_url, options.db.clone().for_migration()).await?;
             let migrated = db.migrate().await;
             db.close().await?;
@@ -155,12 +152,12 @@ impl App {
         Ok(Self { services, scheduler, hub, engine })
     }
 
-    /// The server's HTTP side.
+    /// The routes of the server.
     pub fn router(&self, http: HttpOptions) -> axum::Router {
         http::router(self.engine.clone(), http)
     }
 
-    /// Authenticates, lets through the gate and executes, as the HTTP handler does.
+    /// Executes a request without HTTP: authentication, gate and execution are the same as for a request over HTTP.
     pub async fn execute(&self, bearer: Option<&str>, request: impl Into<GraphqlRequest>) -> Answer {
         let caller = match self.services.authenticate(bearer, None).await {
             Ok(caller) => caller,
@@ -172,10 +169,8 @@ impl App {
         }
     }
 
-    /// The same for a subscription. What the gate refuses is the one answer of the stream.
-    ///
-    /// # Errors
-    /// The [`Failure`] of the authentication.
+    /// Executes a subscription like [`App::execute`]. If the gate refuses it, the stream has a single answer, which
+    /// says why. Fails when the authentication fails.
     pub async fn execute_stream(
         &self,
         bearer: Option<&str>,
@@ -189,7 +184,8 @@ impl App {
     }
 }
 
-/// Whether the database takes writes and is at this program's last migration, and the clock is near the database's.
+/// The check behind `/readyz`: the database accepts writes and has this program's last migration, and the clock is
+/// close to the database's.
 fn readiness(services: Shared) -> BoxFuture<'static, Result<(), String>> {
     Box::pin(async move {
         if let Err(error) = services.db.takes_writes().await {

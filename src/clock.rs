@@ -1,4 +1,4 @@
-//! The one source of time (R40). Everything that needs `now` is given a [`Clock`].
+//! The only source of time (R40). Code that needs `now` gets a [`Clock`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant as Monotonic;
@@ -8,12 +8,13 @@ use tokio::sync::watch;
 
 use crate::domain::{Instant, instant};
 
-/// For how long a measured distance is good: three measurements in a row may fail.
+/// How long a measured distance stays valid. Measured every minute, so three measurements in a row may fail.
 const GOOD_FOR: Duration = Duration::minutes(4);
-/// By how much the system's clock may differ from what has passed since a measurement, before somebody has set it.
+/// When the system's clock and the monotonic clock differ by more than this since a measurement, the system's clock was
+/// set.
 const STEP: Duration = Duration::seconds(1);
 
-/// Gives `now`, cut to microseconds: all that both databases keep.
+/// Returns `now`, cut to microseconds, because both databases store no more.
 #[derive(Clone)]
 pub struct Clock(Arc<Inner>);
 
@@ -34,45 +35,45 @@ struct Movable {
 
 #[derive(Clone, Copy)]
 enum MovableState {
-    /// Stands still until it is moved: tests.
+    /// Stands still until it is moved. Tests use it.
     Still(Instant),
-    /// Ticks, this much ahead of the system's clock, or behind it: the demo.
+    /// Ticks, at this distance from the system's clock. The demo uses it.
     Ticking(Duration),
 }
 
-/// How the clock is corrected by another one.
+/// How this clock is corrected by a reference clock, such as the database's.
 #[derive(Clone, Copy)]
 enum Correction {
-    /// There is no other clock.
+    /// There is no reference clock.
     None,
-    /// There is one, and how far it is ahead was never measured.
+    /// There is a reference clock, but its distance was never measured.
     Unknown,
     Measured(Measured),
 }
 
-/// One measurement, with what this clock read then.
+/// One measurement of the reference clock.
 #[derive(Clone, Copy)]
 struct Measured {
-    /// By how much the other clock was ahead.
+    /// By how much the reference clock was ahead of this one.
     distance: Duration,
+    /// The uncorrected time of this clock at the measurement.
     read: Instant,
     at: Monotonic,
 }
 
 impl Clock {
-    /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
         Self::of(Base::System)
     }
 
-    /// A clock that stands still at `start` until it is moved.
+    /// A clock that stands still at `start` until it is moved. Tests use it.
     #[must_use]
     pub fn still(start: Instant) -> Self {
         Self::movable(MovableState::Still(cut(start)))
     }
 
-    /// A clock that ticks from `start` on, and can be moved forward.
+    /// A clock that ticks from `start` on, and can be moved forward. The demo uses it.
     #[must_use]
     pub fn ticking_from(start: Instant) -> Self {
         Self::movable(MovableState::Ticking(cut(start) - system_now()))
@@ -86,7 +87,7 @@ impl Clock {
         Self(Arc::new(Inner { base, correction: Mutex::new(Correction::None) }))
     }
 
-    /// The instant at hand.
+    /// The current instant, corrected by the reference clock if there is a measurement.
     #[must_use]
     pub fn now(&self) -> Instant {
         match self.correction() {
@@ -95,7 +96,7 @@ impl Clock {
         }
     }
 
-    /// What the clock reads without its correction.
+    /// The current instant without the correction.
     #[must_use]
     pub fn uncorrected(&self) -> Instant {
         match &self.0.base {
@@ -107,7 +108,7 @@ impl Clock {
         }
     }
 
-    /// How much time has passed since a measurement. Whoever sets the system's clock changes nothing of it.
+    /// The time since a measurement. Setting the system's clock doesn't change it: it comes from the monotonic clock.
     fn passed_since(&self, measured: Measured) -> Duration {
         match &self.0.base {
             Base::System => Duration::from_std(measured.at.elapsed()).unwrap_or(Duration::MAX),
@@ -123,19 +124,20 @@ impl Clock {
         *self.0.correction.lock().unwrap_or_else(PoisonError::into_inner) = correction;
     }
 
-    /// Says that there is another clock to go by, whose distance is yet to be measured.
+    /// Declares that there is a reference clock, whose distance will be measured later.
     pub fn expect_correction(&self) {
         if matches!(self.correction(), Correction::None) {
             self.set(Correction::Unknown);
         }
     }
 
-    /// Goes by another clock from now on, that is so much ahead of what this one reads uncorrected.
+    /// Corrects this clock from now on. `distance` is by how much the reference clock is ahead of
+    /// [`Clock::uncorrected`].
     pub fn correct(&self, distance: Duration) {
         self.set(Correction::Measured(Measured { distance, read: self.uncorrected(), at: Monotonic::now() }));
     }
 
-    /// By how much the clock is corrected; `None` when it isn't.
+    /// The measured distance of the reference clock; `None` before a measurement.
     #[must_use]
     pub fn distance(&self) -> Option<Duration> {
         match self.correction() {
@@ -144,8 +146,8 @@ impl Clock {
         }
     }
 
-    /// Whether a window may be opened by this clock: where there is another one to go by, its distance must have
-    /// been measured lately.
+    /// Whether this clock may open release windows: there is no reference clock, or its distance was measured less than
+    /// four minutes ago.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         match self.correction() {
@@ -155,7 +157,7 @@ impl Clock {
         }
     }
 
-    /// Whether somebody has set the system's clock since the distance was measured, or the machine has slept.
+    /// Whether the system's clock was set, or the machine slept, since the last measurement.
     #[must_use]
     pub fn was_set(&self) -> bool {
         match self.correction() {
@@ -166,14 +168,13 @@ impl Clock {
         }
     }
 
-    /// Whether it stands within the years 1 to 9999, which alone can be written.
+    /// Whether the clock shows a time within the years 1 to 9999. The API can't write any other.
     #[must_use]
     pub fn is_spellable(&self) -> bool {
         instant::is_spellable(self.now())
     }
 
-    /// Moves a movable clock forward to `to`; a clock that is there already, or past it, stays.
-    /// The system's clock can't be moved and ignores this.
+    /// Moves a movable clock forward to `to`; it never moves back. The system's clock ignores this.
     pub fn advance_to(&self, to: Instant) {
         let Base::Movable(movable) = &self.0.base else { return };
         let to = to - self.distance().unwrap_or_default();
@@ -186,8 +187,8 @@ impl Clock {
         movable.moved.send_replace(());
     }
 
-    /// Sets a clock that stands still, also back: what becomes of a clock that an operator, a hypervisor or a
-    /// time server sets. Any other clock ignores this.
+    /// Sets a clock that stands still, also back, so that tests can do what an operator, a hypervisor or a time server
+    /// does. Other clocks ignore this.
     pub fn set_to(&self, to: Instant) {
         let Base::Movable(movable) = &self.0.base else { return };
         let mut state = movable.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,7 +211,7 @@ impl Clock {
             if left.is_zero() {
                 return;
             }
-            // A long wait is cut up, so that a system clock that was set forward is noticed.
+            // A long wait is split, because the system's clock may be set forward meanwhile.
             let wait = tokio::time::sleep(left.min(std::time::Duration::from_secs(30)));
             match &mut moved {
                 None => wait.await,

@@ -1,4 +1,4 @@
-//! The settings: what each command can be told, by option or by environment variable.
+//! The settings of each command, from options and environment variables.
 
 mod database;
 mod hosts;
@@ -22,7 +22,7 @@ pub use limits::LimitArgs;
 pub use log::{LogArgs, LogFormat};
 pub use transport::TransportArgs;
 
-/// Which time zone data.
+/// The settings of the time zone data.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ZoneArgs {
     /// A directory with time zone data in TZif files, and its version in a file named +VERSION, version or tzdata.zi.
@@ -33,7 +33,7 @@ pub struct ZoneArgs {
 }
 
 impl ZoneArgs {
-    /// Where data is looked for.
+    /// Where to look for time zone data beside the built-in data.
     #[must_use]
     pub fn place(&self) -> Place {
         match &self.time_zone_data {
@@ -43,7 +43,7 @@ impl ZoneArgs {
     }
 }
 
-/// How many days ahead the demo's story plans.
+/// The farthest release date in the demo's story, in days from its present.
 const DEMO_DAYS_AHEAD: u16 = 14;
 
 /// The settings of `serve`.
@@ -108,7 +108,7 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// What the settings say about the rules.
+    /// The settings that the rules use.
     #[must_use]
     pub fn rules(&self) -> service::Settings {
         service::Settings {
@@ -119,10 +119,8 @@ impl ServeArgs {
         }
     }
 
-    /// Whether these settings can be served with. What one setting may be is checked where it is read.
-    ///
-    /// # Errors
-    /// A sentence that says what to change.
+    /// Checks that the settings go together. Each single value was checked when it was parsed. The error is a sentence
+    /// that says what to change.
     pub fn check(&self) -> Result<(), String> {
         let loopback = self.listen.ip().is_loopback();
         if self.demo {
@@ -162,7 +160,7 @@ impl ServeArgs {
         Ok(())
     }
 
-    /// The resolved settings, one a line, without passwords.
+    /// The settings in force, one a line, without passwords.
     #[must_use]
     pub fn describe(&self) -> String {
         let format = match self.log.log_format {

@@ -1,4 +1,4 @@
-//! New identities, secrets and hashes.
+//! New ids, secrets and hashes.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,33 +8,34 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 
-/// Makes UUIDs of version 7: each is larger than the one before it of the same type.
+/// Makes UUIDs of version 7. Each is larger than the earlier ones of its type.
 pub struct Ids(Source);
 
 enum Source {
-    /// From the injected clock, also while it stands still or is set back, and from chance.
+    /// Ids from the injected clock and random bits. They increase even while the clock stands still or is set back.
     Chance { clock: Clock, last: Mutex<u128> },
-    /// From how many of the type there were before.
+    /// Ids from a counter for each type.
     Counted(Mutex<BTreeMap<&'static str, u64>>),
 }
 
-/// The instant in the first counted id, in milliseconds: the beginning of 2025. Ids from chance come after it.
+/// The time in the first counted id: the beginning of 2025, in milliseconds since 1970. Random ids made later are
+/// larger.
 const COUNTED_FROM: u64 = 1_735_689_600_000;
 
 impl Ids {
-    /// A source of ids that reads `clock`.
+    /// A source of random ids with the time of `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self(Source::Chance { clock, last: Mutex::new(0) })
     }
 
-    /// A source that gives the same ids to the same program each time: the demo's world has them.
+    /// A source that makes the same ids each time the program runs, for the demo's world.
     #[must_use]
     pub fn counted() -> Self {
         Self(Source::Counted(Mutex::default()))
     }
 
-    /// A new id, larger than any of this type that this source made before.
+    /// A new id, larger than all ids of its type that this source made before.
     #[must_use]
     pub fn next<T: From<Uuid>>(&self) -> T {
         let uuid = match &self.0 {
@@ -42,8 +43,7 @@ impl Ids {
                 let millis = u64::try_from(clock.now().timestamp_millis()).unwrap_or(0);
                 let fresh = uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid().as_u128();
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                // The random part of a version 7 id ends with 62 bits that no version or variant lies in, so that
-                // counting on from the last one keeps both.
+                // The last 62 bits of a version 7 id are random, so adding 1 keeps the version and the variant.
                 *last = if fresh > *last { fresh } else { *last + 1 };
                 Uuid::from_u128(*last)
             }
@@ -56,7 +56,7 @@ impl Ids {
         T::from(uuid)
     }
 
-    /// A new id that says nothing, not even when it was made (R14).
+    /// A new random id that doesn't even show its creation time (R14).
     #[must_use]
     pub fn unguessable<T: From<Uuid>>(&self) -> T {
         let bytes = match &self.0 {
@@ -67,8 +67,8 @@ impl Ids {
     }
 }
 
-/// The number of a new id among those of its type, and bytes made of both. Types are counted apart, so that the id
-/// of a pack doesn't depend on how many events came before it.
+/// The counter's next value for a type, and a hash made of both. Types are counted separately, so that a pack's id
+/// doesn't depend on the number of events before it.
 fn counted<T>(made: &Mutex<BTreeMap<&'static str, u64>>) -> (u64, [u8; 16]) {
     let name = std::any::type_name::<T>();
     let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,10 +78,10 @@ fn counted<T>(made: &Mutex<BTreeMap<&'static str, u64>>) -> (u64, [u8; 16]) {
     (*n, std::array::from_fn(|index| digest[index]))
 }
 
-/// Bytes from the operating system's source of randomness.
+/// Random bytes from the operating system.
 ///
 /// # Panics
-/// When the operating system has none to give: nothing safe can be done then.
+/// When the operating system has none: the server can't do anything safely then.
 #[must_use]
 #[expect(clippy::expect_used, reason = "without randomness no secret can be made, and no request served")]
 pub fn random<const N: usize>() -> [u8; N] {
@@ -90,14 +90,14 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A new bearer secret: 256 random bits, in letters that need no quoting.
+/// A new bearer secret: `prefix` and 256 random bits, in characters that need no quoting.
 #[must_use]
 pub fn secret(prefix: &str) -> String {
     use base64::Engine as _;
     format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<32>()))
 }
 
-/// What is kept of a secret. A secret has 256 random bits, so that a plain hash can't be searched.
+/// The hash that is stored in the place of a secret. A plain hash suffices, because 256 random bits can't be guessed.
 #[must_use]
 pub fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()

@@ -1,16 +1,16 @@
-//! The settings of which database is used.
+//! The settings of the database.
 
 use clap::Args;
 
 use crate::store::address::{Address, AddressError};
 
-/// The database of a server that isn't told another.
+/// The database of a server that isn't given an address.
 const DEFAULT_FILE: &str = "sqlite://packwright.db";
 const VARIABLE: &str = "PACKWRIGHT_DATABASE_URL";
-/// The variable that many platforms set by themselves.
+/// A common variable, which many hosting platforms set.
 const COMMON_VARIABLE: &str = "DATABASE_URL";
 
-/// Which database.
+/// The settings of the database.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DatabaseArgs {
     /// The address of the database: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. Characters that have a
@@ -27,10 +27,8 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    /// The option, or `PACKWRIGHT_DATABASE_URL`, or `DATABASE_URL`, or the file in the working directory.
-    ///
-    /// # Errors
-    /// [`AddressError`], which begins with where the address came from.
+    /// The address from the option, else from `PACKWRIGHT_DATABASE_URL`, else from `DATABASE_URL`, else the file in the
+    /// working directory. An error's message begins with the source of the address.
     pub fn address(&self) -> Result<Address, AddressError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let (name, address) = match &self.database_url {
@@ -44,10 +42,7 @@ impl DatabaseArgs {
         Address::parse(&address).map_err(|error| error.of(name))
     }
 
-    /// The same for a command that only looks: a file that isn't there is an error, and isn't made.
-    ///
-    /// # Errors
-    /// [`AddressError`].
+    /// [`Self::address`] for a command that only reads: a missing file is an error, and isn't created.
     pub fn existing_address(&self) -> Result<Address, AddressError> {
         Ok(self.address()?.existing())
     }

@@ -1,11 +1,11 @@
-//! Names and addresses: where the server listens, how it is called, who may speak to it or for others.
+//! Parsers for names and addresses: the listener, the public hosts, the CORS origins, the proxies.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// `ADDRESS:PORT`, with `localhost` for 127.0.0.1.
+/// Parses `ADDRESS:PORT`; `localhost` means 127.0.0.1.
 pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:") {
         let port = port.parse().map_err(|_| format!("{port} is no port"))?;
@@ -14,7 +14,7 @@ pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".into())
 }
 
-/// A host as a client's `Host` names it: in lower case, without a port that clients leave out.
+/// Parses a host into the spelling that clients send in `Host`: in lower case, without a default port.
 pub(super) fn public_host(text: &str) -> Result<String, String> {
     let wrong = || {
         "write the name that clients use, without a scheme and a path, such as packs.example.com or \
@@ -49,7 +49,7 @@ pub(super) fn public_host(text: &str) -> Result<String, String> {
     })
 }
 
-/// An origin as a browser sends it, or `*` for all.
+/// Parses an origin into the spelling that browsers send, or `*` for all.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text == "*" {
@@ -61,14 +61,14 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     if !whole || !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err(wrong());
     }
-    // A browser never sends such a name, so that nobody would be let in.
+    // Browsers never send a wildcard, so the setting would allow nobody.
     if url.host_str().is_none_or(|host| host.contains('*')) {
         return Err(format!("a part of a name can't stand for others: {}, for all", wrong()));
     }
     Ok(url.origin().ascii_serialization())
 }
 
-/// A network, or one address.
+/// Parses a network, or a single address.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let address = || text.parse::<IpAddr>().map(IpNet::from);

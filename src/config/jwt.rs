@@ -1,4 +1,4 @@
-//! The settings of JWTs in the place of API tokens.
+//! The settings of JWTs that are accepted beside API tokens.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub struct JwtArgs {
     pub jwks_refresh: u32,
 }
 
-/// Asymmetric alone: a server that knows a shared secret could make tokens with it.
+/// The algorithms that can be allowed. All are asymmetric: with a shared secret the server could make tokens itself.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 #[value(rename_all = "verbatim")]
 #[expect(missing_docs, reason = "RFC 7518 and RFC 8037 say what they are")]
@@ -81,7 +81,7 @@ pub enum JwtAlgorithm {
 }
 
 impl JwtAlgorithm {
-    /// Its name in a JWT.
+    /// The algorithm's name in a JWT.
     #[must_use]
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -89,7 +89,7 @@ impl JwtAlgorithm {
 }
 
 impl JwtArgs {
-    /// Whether they go together.
+    /// Checks that the settings go together.
     pub(super) fn check(&self) -> Result<(), String> {
         let (issuer, audience) = (self.jwt_issuer.is_some(), self.jwt_audience.is_some());
         if self.jwks.is_some() && !(issuer && audience) {
@@ -112,13 +112,13 @@ impl JwtArgs {
         Ok(())
     }
 
-    /// After how long the keys are read again.
+    /// The time between two reads of the key set.
     #[must_use]
     pub fn refresh(&self) -> Duration {
         Duration::from_secs(self.jwks_refresh.into())
     }
 
-    /// The resolved settings, by name.
+    /// The settings in force: names and values.
     #[must_use]
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         let algorithms: Vec<_> = self.jwt_algorithms.iter().map(|algorithm| algorithm.name()).collect();
@@ -136,7 +136,8 @@ impl JwtArgs {
     }
 }
 
-/// The name of a file as it is, and of an address what can't be secret: its scheme and its host.
+/// The key set's setting for display: a file name whole, an address without its path and query, which may hold a
+/// secret.
 fn shown(jwks: &str) -> String {
     if !jwks.contains("://") {
         return jwks.to_owned();
@@ -146,10 +147,10 @@ fn shown(jwks: &str) -> String {
     host.map_or_else(|| "not to be read".to_owned(), |(scheme, host)| format!("{scheme}://{host}/…"))
 }
 
-/// The claims that say something else (RFC 7519).
+/// The claims whose meaning RFC 7519 defines; they can't hold the account or the role.
 const TAKEN: &[&str] = &["iss", "aud", "exp", "nbf", "iat", "jti", "typ"];
 
-/// The claim of the account; it may be the subject itself.
+/// Parses the name of the account claim. It may be `sub`.
 fn account_claim(text: &str) -> Result<String, String> {
     let name = text.trim();
     if name.is_empty() || TAKEN.contains(&name) {
@@ -166,7 +167,7 @@ fn role_claim(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// A type of JWTs. One of `ID` is for the client that asked for it, and says nothing of what may be done here.
+/// Parses a JWT type. `ID` is refused: an ID token tells a client about its user, and grants nothing.
 fn jwt_type(text: &str) -> Result<String, String> {
     let name = text.trim();
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._/".contains(c));

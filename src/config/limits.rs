@@ -1,4 +1,4 @@
-//! The settings of how much one request, or one token, may ask for.
+//! The limits of a single request and of a token's requests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,7 +99,7 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// Whether the limits go together.
+    /// Checks that the limits go together.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.max_depth > self.max_nesting.into() {
             return Err(format!(
@@ -111,7 +111,7 @@ impl LimitArgs {
         Ok(())
     }
 
-    /// The resolved settings: names and values.
+    /// The settings in force: names and values.
     #[must_use]
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         let seconds = |duration: Duration| duration.as_secs_f64().to_string();
@@ -142,7 +142,8 @@ impl LimitArgs {
     }
 }
 
-/// What a token's requests may cost in a minute. With less than ten of the cheapest requests no client works.
+/// Parses a rate limit in cost per minute; 0 means none. Below 100 a client couldn't even send ten of the cheapest
+/// requests.
 fn rate(text: &str) -> Result<u64, String> {
     let rate = text.parse().ok().filter(|rate| *rate == 0 || (100..=1_000_000_000_000_000).contains(rate));
     rate.ok_or_else(|| "write 0 for no limit, or a cost of 100 or more, such as 10000000".to_owned())

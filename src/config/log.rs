@@ -28,8 +28,8 @@ pub struct LogArgs {
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
-/// Levels, alone or for a part of the program. The library takes any other word for the name of a part, and
-/// then logs nothing but that.
+/// Checks a log filter. The logging library takes an unknown word for a module's name, and would then log that module
+/// alone; this function refuses it.
 fn filter(text: &str) -> Result<String, String> {
     let example = "write a level (off, error, warn, info, debug or trace), or filters such as \
                    info,packwright=debug";

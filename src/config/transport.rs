@@ -1,4 +1,4 @@
-//! The settings of how requests come and answers leave.
+//! The settings of connections, requests and answers.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ pub struct TransportArgs {
 }
 
 impl TransportArgs {
-    /// The resolved settings: names and values.
+    /// The settings in force: names and values.
     #[must_use]
     pub fn describe(&self) -> Vec<(&'static str, String)> {
         let seconds = |duration: Duration| duration.as_secs_f64().to_string();
@@ -104,7 +104,7 @@ impl TransportArgs {
     }
 }
 
-/// A time in seconds, such as 15 or 0.5.
+/// Parses a time in seconds, such as 15 or 0.5.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "write a number of seconds, such as 15 or 0.5".to_owned())?;
     if !(0.1..=86_400.0).contains(&seconds) {
@@ -113,7 +113,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// How large a body may be. The smallest that is of use holds a small document.
+/// Parses the limit of a body. Below 1024 bytes not even a small document fits.
 fn bytes(text: &str) -> Result<usize, String> {
     let bytes = text.parse().ok().filter(|bytes| (1024..=1024 * 1024 * 1024).contains(bytes));
     bytes.ok_or_else(|| "write a number of bytes between 1024 and 1073741824, such as 1048576".to_owned())
