@@ -69,7 +69,7 @@ def arguments():
     parser.add_argument("--connections", type=int, default=8, help="how many connections ask at a time (8)")
     parser.add_argument("--rounds", type=int, help="how many rounds (7)")
     parser.add_argument("--seconds", type=int, help="how long a contestant is asked in a round (4)")
-    parser.add_argument("--installations", type=int, help="how many installations a rollout moves (1,000,000)")
+    parser.add_argument("--installations", type=int, help="how many installations a rollout moves, or the step seed makes (1,000,000)")
     parser.add_argument("--releases", type=int, help="how many releases are due at midnight (1,000)")
     parser.add_argument("--versions", type=int, help="how many packaged versions the large catalogue of growth has (3,000,000)")
     parser.add_argument("--remark", help="a sentence on the circumstances, kept with the results")
