@@ -1,8 +1,8 @@
 //! Demo mode: a throw-away database with a realistic world, and a clock that can be moved.
 //!
-//! The world is made through the same use cases as any other, on a clock that stands two months back
-//! and is moved to the present, so that it has a past. It stays in a file from which each world is copied:
-//! the first one, and one each time the demo is begun anew.
+//! The demo's story runs through the ordinary use cases. Its clock starts two months in the past and moves to the
+//! present, so the world has a history. The database with the finished story stays in a file. Each world is a copy of
+//! it: the first one, and another one each time the demo starts over.
 
 mod catalogue;
 mod directory;
@@ -26,16 +26,16 @@ use crate::zones::TimeZones;
 
 use directory::Directory;
 
-/// The publisher's administrator.
+/// The token of the publisher's administrator.
 pub const PUBLISHER_ADMIN: &str = "demo-publisher-admin";
-/// The publisher's token that may only read.
+/// The token of the publisher's support desk, which may only read.
 pub const PUBLISHER_SUPPORT: &str = "demo-publisher-support";
-/// The administrator of the first managed account.
+/// The token of the first managed account's administrator.
 pub const ACME_ADMIN: &str = "demo-acme-admin";
-/// The administrator of the second.
+/// The token of the second managed account's administrator.
 pub const GLOBEX_ADMIN: &str = "demo-globex-admin";
 
-/// The tokens of the demo; they are no secret and open nothing else.
+/// The demo's tokens. They aren't secret, and no other server accepts them.
 pub const TOKENS: [DemoToken; 4] = [
     DemoToken { name: "publisher, administrator", secret: PUBLISHER_ADMIN },
     DemoToken { name: "publisher, support: may only read", secret: PUBLISHER_SUPPORT },
@@ -43,26 +43,27 @@ pub const TOKENS: [DemoToken; 4] = [
     DemoToken { name: "Globex, a managed account", secret: GLOBEX_ADMIN },
 ];
 
-/// How long before the present the demo's story begins.
+/// The length of the demo's story, in days.
 const STORY_DAYS: i64 = 60;
 
-/// How long the former world's WebSockets stay open, so that the answer to whoever began anew over one leaves.
+/// How long the WebSockets of a replaced world stay open, so that the answer to the mutation that replaced it still
+/// gets through.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(250);
 
-/// A server with the demo's world, that can be begun anew; its files go with it.
+/// A server with the demo's world, which can start over. Dropping it removes its files.
 pub struct Demo {
     options: DemoOptions,
-    /// What the clock reads when a world begins.
+    /// The time on the clock when a world begins.
     start: Instant,
     begin_anew: BeginAnew,
     world: RwLock<Arc<World>>,
-    /// One world begins at a time.
+    /// Held while a new world is built, because only one can be built at a time.
     turn: tokio::sync::Mutex<()>,
-    // Dropped after the worlds, whose files it holds.
+    // Dropped after the worlds, whose files are in it.
     directory: Directory,
 }
 
-/// How the demo is served.
+/// The options of a demo.
 #[derive(Clone)]
 pub struct DemoOptions {
     pub settings: Settings,
@@ -82,10 +83,10 @@ impl Default for DemoOptions {
     }
 }
 
-/// A server on a copy of the world at the start. It ends when the demo is begun anew.
+/// A server with its own copy of the demo's database. It ends when the demo starts over.
 pub struct World {
     pub app: App,
-    /// The worlds are counted from 1.
+    /// Worlds are numbered from 1.
     number: u32,
     router: Router,
     ending: watch::Sender<bool>,
@@ -100,7 +101,7 @@ pub enum DemoError {
     App(#[from] AppError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The rules refuse the demo's story: a mistake in this program.
+    /// A rule refused a step of the demo's story, which is a mistake in this program.
     #[error("the demo's world was refused: {0}")]
     Refused(String),
     #[error("the demo's world could not be made: {0:?}")]
@@ -119,18 +120,12 @@ impl<R: Refusal> From<Error<R>> for DemoError {
 }
 
 impl Demo {
-    /// Makes the world and a server on it, whose clock ticks from the present on.
-    ///
-    /// # Errors
-    /// [`DemoError`].
+    /// Builds the world and a server with it. Its clock ticks, starting at the present.
     pub async fn build(options: DemoOptions) -> Result<Arc<Self>, DemoError> {
         Self::build_at(options, Clock::system().now()).await
     }
 
-    /// The same with `start` for the present.
-    ///
-    /// # Errors
-    /// [`DemoError`].
+    /// Like [`Demo::build`], but `start` is the present.
     pub async fn build_at(options: DemoOptions, start: Instant) -> Result<Arc<Self>, DemoError> {
         let directory = Directory::new(&std::env::temp_dir())?;
         let mut past = AppOptions::new(directory.start(), Clock::still(start - Duration::days(STORY_DAYS)));
@@ -139,10 +134,10 @@ impl Demo {
         past.counted_ids = true;
         let past = App::build(past).await?;
         world::build(&past, start).await?;
-        // Whatever is still in SQLite's log comes into the file, which is copied then.
+        // Closing moves the rest of SQLite's write-ahead log into the file, which is copied afterwards.
         past.services.db.clone().close().await?;
 
-        // The worlds' mutation reaches the demo that they are parts of.
+        // The mutation that starts the demo over belongs to a world, and needs the demo that owns the world.
         let itself = Arc::new(OnceLock::<Weak<Self>>::new());
         let begin_anew = BeginAnew::new({
             let itself = itself.clone();
@@ -163,17 +158,14 @@ impl Demo {
         Ok(demo)
     }
 
-    /// The world at hand.
+    /// The current world.
     #[must_use]
     pub fn world(&self) -> Arc<World> {
         self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a new world in the place of the one at hand, whose open subscriptions end; requests that are being
-    /// answered come to their end in it. Gives what the new clock reads.
-    ///
-    /// # Errors
-    /// [`Failure::Fault`]; the world at hand stays then.
+    /// Replaces the current world with a new one, and returns the time on its clock. The old world finishes its running
+    /// requests, and its subscriptions end. If this fails, the old world stays.
     pub async fn begin_anew(&self) -> Result<Instant, Failure> {
         let _turn = self.turn.lock().await;
         let former = self.world();
@@ -188,19 +180,19 @@ impl Demo {
                 former.ending.send_replace(true);
             }
         });
-        // The former world may still be at an answer; the one before it isn't.
+        // The old world may still be answering requests, so its file stays. The one before it has finished.
         self.directory.forget(former.number.saturating_sub(1));
         Ok(now)
     }
 
-    /// Answers each request in the world at hand.
+    /// Routes each request to the current world.
     pub fn router(self: &Arc<Self>) -> Router {
         let demo = self.clone();
         http::changing(move || demo.world().router.clone())
     }
 
-    /// Runs the scheduler of the world at hand, and then of the next one, until `ending` says so; then the world
-    /// at hand closes its open subscriptions.
+    /// Runs the scheduler of the current world, and of each world that replaces it, until `ending` is true. Then the
+    /// current world's subscriptions end.
     pub async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         while !*ending.borrow() {
             let world = self.world();
@@ -218,9 +210,9 @@ impl Demo {
         }
     }
 
-    /// Closes the database; its files go with the demo.
+    /// Closes the database. Dropping the demo removes the files.
     pub async fn end(&self) {
-        // What fails here leaves files in the system's directory for them, and nothing else.
+        // A failure leaves only temporary files behind.
         let _ = self.world().app.services.db.clone().close().await;
     }
 }

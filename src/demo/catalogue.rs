@@ -1,21 +1,21 @@
-//! What the demo's publisher builds: its components, and the texts on its packs.
+//! The components of the demo's publisher, and the support data of its packs.
 
 use crate::domain::pack::{Guide, SupportInfo};
 use crate::domain::packaged_component::ComponentType;
 
-/// A component of the demo.
+/// A component of the demo's story.
 pub(super) struct Plan {
     pub(super) name: &'static str,
     pub(super) component_type: ComponentType,
-    /// Its packages in the order in which they are made.
+    /// In the order in which they are created.
     pub(super) packages: &'static [PackagePlan],
 }
 
-/// A package of the demo.
+/// A package of the demo's story.
 pub(super) struct PackagePlan {
-    /// How many days before the present it was made.
+    /// How many days before the present it is created.
     pub(super) days_ago: i64,
-    /// `None` counts on from the last (R6).
+    /// The version label; `None` takes the next number (R6).
     pub(super) version: Option<&'static str>,
     pub(super) shareable: bool,
     pub(super) notes: &'static str,
@@ -51,7 +51,7 @@ pub(super) const EDIFACT_LIBRARY: &str = "EDIFACT parser";
 
 use ComponentType::{ApiService, Certificate, CustomLibrary, Process};
 
-/// All components, by the order in which they were begun.
+/// All components, in the order of their creation.
 pub(super) const COMPONENTS: &[Plan] = &[
     Plan {
         name: CATALOGUE_SYNC,
@@ -125,7 +125,7 @@ pub(super) const COMPONENTS: &[Plan] = &[
         packages: &[package(18, "First version."), internal(3, "Half way to the new forms.")],
     },
     Plan { name: RETURNS_INTAKE, component_type: Process, packages: &[package(10, "First version.")] },
-    // Published for a legacy pack, and never packaged (R52).
+    // Only published, for a legacy pack; never packaged (R52).
     Plan { name: TILL_RECEIPTS, component_type: Process, packages: &[] },
     Plan {
         name: GATEWAY_CERTIFICATE,
@@ -135,7 +135,7 @@ pub(super) const COMPONENTS: &[Plan] = &[
     Plan { name: EDIFACT_LIBRARY, component_type: CustomLibrary, packages: &[internal(59, "D.96A and D.01B.")] },
 ];
 
-/// The support data that most packs bear (R17).
+/// The support data of most packs (R17).
 pub(super) fn support(desk: &str, page: &str) -> SupportInfo {
     SupportInfo {
         contact: Some(format!("{desk}, support@brightwater.example, +49 30 5550 100")),

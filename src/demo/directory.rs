@@ -1,4 +1,4 @@
-//! The directory of a demo's files. It goes with its demo; one whose demo was killed goes with the next one.
+//! The directory with a demo's files. Dropping the demo removes it. When a demo is killed, the next demo removes it.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::Result;
@@ -6,30 +6,31 @@ use std::path::{Path, PathBuf};
 
 use crate::store::address::Address;
 
-/// What the name of such a directory begins with.
+/// The prefix of the directories' names.
 const PREFIX: &str = "packwright-demo-";
-/// The file that a demo holds locked. The system takes the lock away when the process ends, however it ends.
+/// The file that a running demo keeps locked. The operating system unlocks it when the process ends, even when it is
+/// killed.
 const HELD: &str = "held";
-/// How often a directory is made anew that another demo took for one that was left behind.
+/// How often to try again when another demo removes the new directory before it is locked.
 const TRIES: usize = 10;
 
-/// The database in which the story is told.
+/// The database in which the story runs.
 const START: &str = "start.db";
 
-/// The file of a world's database.
 fn file(world: u32) -> String {
     format!("world-{world}.db")
 }
 
-/// A directory of our own that goes when this does.
+/// A demo's own directory. Dropping it removes the files.
 pub(super) struct Directory {
     path: PathBuf,
-    /// Locked.
+    /// The lock.
     _held: File,
 }
 
 impl Directory {
-    /// Makes one among the system's temporary files, and removes those that no process holds.
+    /// Creates a directory in `among`, the directory of temporary files, and removes the directories that no process
+    /// holds.
     pub(super) fn new(among: &Path) -> Result<Self> {
         for _ in 1..TRIES {
             if let Some(made) = Self::make(among)? {
@@ -40,7 +41,7 @@ impl Directory {
         Err(std::io::Error::other("another process removes each directory that is made"))
     }
 
-    /// `None` when another demo removed it before it was locked.
+    /// `None` when another demo removed the directory before it was locked.
     fn make(among: &Path) -> Result<Option<Self>> {
         let path = among.join(crate::ids::secret(PREFIX));
         let mut builder = DirBuilder::new();
@@ -55,19 +56,19 @@ impl Directory {
         Ok(file.exists().then_some(Self { path, _held: held }))
     }
 
-    /// The address of the database in which the story is told.
+    /// The address of the database in which the story runs.
     pub(super) fn start(&self) -> String {
         self.url(START)
     }
 
-    /// The address of a world's database: a copy of the one in which the story was told.
+    /// Copies the story's database for a world, and returns the copy's address.
     pub(super) fn copy_start(&self, world: u32) -> Result<String> {
         let file = file(world);
         std::fs::copy(self.path.join(START), self.path.join(&file))?;
         Ok(self.url(&file))
     }
 
-    /// Removes the database of a world that has ended. What fails here goes with the directory.
+    /// Removes the database of a world that has ended. Files that can't be removed now are removed with the directory.
     pub(super) fn forget(&self, world: u32) {
         for beside in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(self.path.join(file(world) + beside));
@@ -78,7 +79,7 @@ impl Directory {
         Address::Sqlite { file: self.path.join(file), create: true }.reveal()
     }
 
-    /// Removes the directories of demos that were killed. What can't be removed stays: it harms nobody.
+    /// Removes the directories of killed demos. A directory that can't be removed stays and does no harm.
     fn remove_left_behind(&self, among: &Path) {
         let Ok(entries) = std::fs::read_dir(among) else { return };
         for entry in entries.flatten() {
@@ -90,7 +91,8 @@ impl Directory {
         }
     }
 
-    /// A real directory of the same user: in a directory that all may write to, others could lay a trap.
+    /// Whether a path is a real directory of the same user. Others may write to the directory of temporary files, and
+    /// could place a link there.
     fn is_ours(&self, path: &Path) -> bool {
         let (Ok(own), Ok(found)) = (std::fs::symlink_metadata(&self.path), std::fs::symlink_metadata(path)) else {
             return false;
@@ -107,7 +109,7 @@ fn remove_unless_held(path: &Path) {
     match File::open(path.join(HELD)).map(|held| held.try_lock().map(|()| held)) {
         Ok(Ok(_held)) => drop(std::fs::remove_dir_all(path)),
         Ok(Err(TryLockError::WouldBlock | TryLockError::Error(_))) => {}
-        // Killed before it made the file. Fails for one that holds anything.
+        // The demo was killed before it created the file. This removes only an empty directory.
         Err(_) => drop(std::fs::remove_dir(path)),
     }
 }

@@ -1,4 +1,4 @@
-//! The demo's story: two months of a publisher, its packs, and two of its customers.
+//! The demo's story: two months in the business of a publisher, its packs and two of its customers.
 
 use std::collections::BTreeMap;
 
@@ -26,13 +26,13 @@ use super::{ACME_ADMIN, DemoError, GLOBEX_ADMIN, PUBLISHER_ADMIN, PUBLISHER_SUPP
 
 type Told<T> = Result<T, DemoError>;
 
-/// The zone in which the demo's releases open.
+/// The time zone of the demo's publisher.
 const ZONE: &str = "Europe/Berlin";
 
-/// The world while it is being made.
+/// The world while the story runs.
 struct World<'a> {
     app: &'a App,
-    /// The present, at which the story ends.
+    /// The present, where the story ends.
     now: Instant,
     publisher: Publisher,
     acme: Managed,
@@ -44,7 +44,7 @@ struct World<'a> {
     versions: BTreeMap<(&'static str, usize), ComponentVersionId>,
 }
 
-/// Tells the story, on a clock that stands at its beginning, up to `now`.
+/// Runs the story up to `now`. The clock of `app` must stand at its beginning.
 pub(super) async fn build(app: &App, now: Instant) -> Told<()> {
     let mut world = World::found(app, now).await?;
     world.build_components().await?;
@@ -55,7 +55,7 @@ pub(super) async fn build(app: &App, now: Instant) -> Told<()> {
     world.advance_to(now).await
 }
 
-/// The packs that the story goes on with.
+/// The packs that play a part later in the story.
 struct Packs {
     orders: PackId,
     products: PackId,
@@ -66,7 +66,7 @@ struct Packs {
 }
 
 impl<'a> World<'a> {
-    /// The accounts, their groups, and the tokens that everybody knows.
+    /// Creates the accounts, their groups, and the well-known tokens.
     async fn found(app: &'a App, now: Instant) -> Told<Self> {
         let services = &app.services;
         let id = services.create_publisher("Brightwater Integrations", Some(ZONE.into())).await?;
@@ -82,7 +82,7 @@ impl<'a> World<'a> {
         Ok(Self { app, now, publisher, acme, globex, early_adopters, retail, manufacturing, components, versions })
     }
 
-    /// All components, without the packages that are made later in the story.
+    /// Creates all components. Their packages follow during the story.
     async fn build_components(&mut self) -> Told<()> {
         for plan in COMPONENTS {
             let id = self.app.services.create_component(&self.publisher, plan.name, plan.component_type, None).await?;
@@ -91,7 +91,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// The packs, as they were first composed and released.
+    /// Creates the packs and their first releases.
     async fn compose(&mut self) -> Told<Packs> {
         use InstallationType::{Multi, Single};
         use catalogue::support;
@@ -155,7 +155,7 @@ impl<'a> World<'a> {
         Ok(Packs { orders, products, invoices, customers, warehouse, tills })
     }
 
-    /// A pack of the older kind, that holds publications in the place of packages (R52).
+    /// Creates a legacy pack, which holds publications and not packages (R52).
     async fn legacy_pack(&self, name: &str, description: &str) -> Told<PackId> {
         self.publish(catalogue::TILL_RECEIPTS, "The receipts of a day, in one file.").await?;
         let pack = NewPack {
@@ -170,7 +170,7 @@ impl<'a> World<'a> {
         Ok(pack)
     }
 
-    /// Who installed what; gives Acme's installation of the orders pack.
+    /// Installs the packs. Returns Acme's installation of the orders pack.
     async fn install_everywhere(&mut self, packs: &Packs) -> Told<InstallationId> {
         self.until(50).await?;
         let orders_at_acme = self.install(&self.acme, packs.orders, None).await?;
@@ -184,8 +184,8 @@ impl<'a> World<'a> {
         Ok(orders_at_acme)
     }
 
-    /// A process that is shared as a template, and what a customer did with it (R53). What is packaged of it
-    /// later touches neither.
+    /// Shares a process as a template, which a customer copies (R53). Later packages of the process change neither the
+    /// template nor the copy.
     async fn share_a_template(&self) -> Told<()> {
         let services = &self.app.services;
         let new = NewProcess {
@@ -199,7 +199,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// What became of the packs since, up to yesterday.
+    /// The releases and changes up to yesterday.
     async fn live(&mut self, packs: &Packs) -> Told<()> {
         self.until(45).await?;
         self.share_a_template().await?;
@@ -219,11 +219,12 @@ impl<'a> World<'a> {
             )
             .await?;
         self.add(lifecycle, &[catalogue::ONBOARDING]).await?;
-        // Shared before its first release: nobody sees it yet (R24).
+        // The pack is shared before its first release, so no account sees it yet (R24).
         self.share(lifecycle, &[self.early_adopters]).await?;
 
         self.until(8).await?;
-        // The customer in Osaka isn't ready for several warehouses in one run, so the pack stays behind (R16).
+        // The customer in Osaka can't handle several warehouses in one run yet, so the row is pinned to an older
+        // version (R16).
         self.pin(packs.warehouse, catalogue::INVENTORY_SYNC, 1).await?;
         self.add(packs.warehouse, &[catalogue::SHIPMENT_TRACKING]).await?;
         self.release_in(
@@ -233,7 +234,7 @@ impl<'a> World<'a> {
         )
         .await?;
 
-        // It halved some prices; nobody had it yet.
+        // The package halved some prices. No customer has it yet, so the publisher deletes it.
         self.until(6).await?;
         self.app.services.delete_package(&self.publisher, self.version(catalogue::PRICE_PUSH, 1)?).await?;
         self.publish(catalogue::TILL_RECEIPTS, "A receipt at a time, as soon as it is printed.").await?;
@@ -243,7 +244,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// What is open now: a first release that waits for its date, and a release that is being tested.
+    /// Leaves two releases pending at the end: a first release, and one in its testing period.
     async fn leave_open(&mut self, packs: &Packs, orders_at_acme: InstallationId) -> Told<()> {
         self.until(1).await?;
         let description = "Takes returns in, and settles them.";
@@ -262,7 +263,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Moves the story on to `days_ago` days before the present; packages are made on their way.
+    /// Advances the story to `days_ago` days before the present, and creates the packages that are due on the way.
     async fn until(&mut self, days_ago: i64) -> Told<()> {
         let mut due: Vec<(i64, &'static Plan, usize, &'static PackagePlan)> = Vec::new();
         for plan in COMPONENTS {
@@ -287,7 +288,7 @@ impl<'a> World<'a> {
     async fn package(&mut self, plan: &'static Plan, index: usize, package: &PackagePlan) -> Told<()> {
         let setting =
             |name: &str, uses_default| ExtensibilitySetting { name: name.into(), extensible: true, uses_default };
-        // What is shareable talks to the outside: through the gateway, whose certificate it brings.
+        // Shareable packages call other systems through the gateway, so they contain its certificate.
         let manifest = match (package.shareable, self.components.get(catalogue::GATEWAY_CERTIFICATE)) {
             (true, Some(certificate)) => {
                 let extensibility = vec![setting("certificate", true)];
@@ -313,7 +314,7 @@ impl<'a> World<'a> {
         self.components.get(name).copied().ok_or_else(|| DemoError::Refused(format!("no component {name}")))
     }
 
-    /// The package that was made of a component as number `index`, from 0.
+    /// The package number `index` of a component, from 0.
     fn version(&self, name: &'static str, index: usize) -> Told<ComponentVersionId> {
         let id = self.versions.get(&(name, index)).copied();
         id.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))
@@ -343,7 +344,7 @@ impl<'a> World<'a> {
         Ok(self.app.services.add_components(&self.publisher, pack, components, None).await?)
     }
 
-    /// Pins a component to the package that was made as number `index`, from 0.
+    /// Pins a component to its package number `index`, from 0.
     async fn pin(&self, pack: PackId, name: &'static str, index: usize) -> Told<()> {
         let version = NamedVersion { kind: VersionKind::Package, id: self.version(name, index)? };
         Ok(self.app.services.pin_component(&self.publisher, pack, self.component(name)?, version, None).await?)
@@ -365,7 +366,7 @@ impl<'a> World<'a> {
         Ok(self.app.services.release(&self.publisher, request).await?)
     }
 
-    /// Releases a pack on the first date that can be had, or so many days after it.
+    /// Releases a pack on a date. `days` counts from the earliest possible date, which is 1.
     async fn release_in(&self, pack: PackId, days: u64, notes: &str) -> Told<ReleaseId> {
         let services = &self.app.services;
         let zone = services.zone(Some(ZONE)).ok_or_else(|| DemoError::Refused(format!("no zone {ZONE}")))?;
@@ -379,7 +380,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// A managed account that has enrolled.
+/// Creates a managed account and enrols it.
 async fn customer(app: &App, publisher: &Publisher, name: &str, zone: &str, secret: &str) -> Told<Managed> {
     let issued = app.services.create_managed_account(publisher, name, Some(zone.into()), None).await?;
     app.services.create_token_with_secret(issued.account_id, "Demo administrator", Role::Administrator, secret).await?;

@@ -1,4 +1,4 @@
-//! What exists in demo mode alone: moving the clock, and beginning anew.
+//! Mutations that exist only in demo mode: moving the clock, and starting over.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use crate::scheduler::advance::advance;
 use crate::service::error::Failure;
 use crate::store::events;
 
-/// How far the clock can be moved at once.
+/// How far one call can move the clock.
 const FARTHEST: Months = Months::new(120);
-/// How many releases the answer shows.
+/// The most releases in the answer.
 const RELEASES_MAX: usize = 100;
 
-/// Begins the demo anew, and gives what its clock reads then.
+/// Starts the demo over, and returns the time on its clock. The schema reaches the running demo through it.
 #[derive(Clone)]
 pub struct BeginAnew(Arc<dyn Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync>);
 
 impl BeginAnew {
-    /// What is done when it is asked for.
+    /// A handle that calls `begin`.
     pub fn new(
         begin: impl Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync + 'static,
     ) -> Self {
@@ -141,7 +141,7 @@ impl DemoAdvanceClockInput {
         }
     }
 
-    /// The instant that is meant.
+    /// The new time; refused when it isn't after `now` or is too far.
     fn instant(&self, now: Instant) -> std::result::Result<Instant, DemoErrorCode> {
         let to = match self {
             Self::To(to) => to.0,
@@ -189,17 +189,17 @@ impl Demo {
     async fn demo_reset(&self, ctx: &Context<'_>) -> Result<DemoResetPayload> {
         ctx.viewer()?;
         let begun = ctx.data_unchecked::<BeginAnew>().0();
-        // Once begun this comes to its end, also when the client has gone.
+        // A task of its own completes the restart even when the client has gone.
         let begun = tokio::spawn(begun).await.unwrap_or_else(|error| Err(Failure::bug(error.to_string())));
         Ok(DemoResetPayload { now: begun.or_failure()?.into() })
     }
 }
 
-/// The releases that started or ended after a place of the log, in that order, as the caller may see them.
+/// The releases that started or ended after a position of the log, in that order, as far as the caller may see them.
 async fn meanwhile(ctx: &Context<'_>, place: i64) -> Result<Vec<PackRelease>> {
     let kinds = Some(vec![EventKind::ReleaseStarted, EventKind::ReleaseCompleted]);
     let interest = Interest { kinds, ..Interest::default() };
-    // Each is told twice at most: that it started and that it ended.
+    // A release has at most two such events: that it started, and that it ended.
     let limit = u32::try_from(2 * RELEASES_MAX).unwrap_or(u32::MAX);
     let happened = events::after(ctx.loaders().db(), ctx.scope()?, place, &interest, limit).await.or_failure()?;
     let mut seen = HashSet::new();
