@@ -231,7 +231,7 @@ impl Scheduler {
                     passed.fails(failure);
                 }
             }
-            // Whoever started the scheduler starts it again, and then this task rests.
+            // The server restarts the scheduler after a panic, and then this task rests.
             Err(panic) => {
                 state.tasks.failed(task, now);
                 resume_unwind(panic);

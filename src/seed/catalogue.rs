@@ -1,4 +1,4 @@
-//! The components that the publisher built, what it packaged of them, and what it published for legacy packs.
+//! Generates the publisher's components, their packages, and their publications for legacy packs.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +15,16 @@ use crate::domain::packaged_component::{
     Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, VersionKind,
 };
 
-/// By how many days after the publisher began every component has been packaged.
+/// By this day after the publisher's beginning, every component has a package.
 pub(super) const PACKAGED_BY: i64 = 160;
 
-/// What has been packaged in so many days is newer than what most packs hold.
+/// Packages from the last so many days are newer than the content of most packs.
 pub(super) const LATELY: i64 = 60;
 
-/// Of how many components that can be shared one is published too.
+/// One in so many shareable components is also published.
 const PUBLISHED: u64 = 4;
 
-/// A package with what is inside.
+/// A package with its manifest.
 #[derive(Clone, Debug)]
 pub struct Packaged {
     pub version: ComponentVersion,
@@ -38,42 +38,41 @@ pub struct Built {
     pub component: Component,
     pub packages: Vec<Packaged>,
     pub publications: Vec<ComponentVersion>,
-    /// The highest whole number of a label; 0 when none is numeric (R6).
+    /// The highest whole number among the labels; 0 when no label is numeric (R6).
     pub highest_label: Whole,
 }
 
 impl Built {
-    /// What there was of a kind at an instant that packs may hold, oldest first.
+    /// The versions of a kind that existed at an instant and that packs may hold, oldest first.
     fn held(&self, kind: VersionKind, at: Instant) -> impl DoubleEndedIterator<Item = &ComponentVersion> {
         let packages = self.packages.iter().filter(|package| package.deleted_at.is_none());
         let all = packages.map(|package| &package.version).chain(&self.publications);
         all.filter(move |version| version.kind == kind && version.shareable && version.created_at <= at)
     }
 
-    /// The newest version of a kind that there was at an instant, and that packs may hold (R7, R52).
+    /// The newest version of a kind that existed at an instant and that packs may hold (R7, R52).
     pub fn latest(&self, kind: VersionKind, at: Instant) -> Option<Stamp> {
         let found = self.held(kind, at).next_back()?;
         Some(Stamp { id: found.id, created_at: found.created_at })
     }
 
-    /// All of them.
+    /// The ids of all versions of a kind that existed at an instant and that packs may hold.
     pub(super) fn versions(&self, kind: VersionKind, at: Instant) -> Vec<ComponentVersionId> {
         self.held(kind, at).map(|version| version.id).collect()
     }
 
-    /// The newest version of either kind, which every later one is newer than (R7).
+    /// The newest version of either kind (R7).
     pub fn newest(&self) -> Option<&ComponentVersion> {
         let packages = self.packages.iter().map(|package| &package.version);
         packages.chain(&self.publications).max_by_key(|version| version.created_at)
     }
 
-    /// The revision that the component has come to.
+    /// The component's revision in its last package; 0 without one.
     pub fn revision(&self) -> i32 {
         self.packages.last().map_or(0, |package| package.version.revision)
     }
 }
 
-/// All components.
 pub(super) fn build(options: &Options, people: &People) -> Vec<Built> {
     let mut all: Vec<Built> = Vec::with_capacity(options.components);
     for index in 0..options.components {
@@ -84,7 +83,7 @@ pub(super) fn build(options: &Options, people: &People) -> Vec<Built> {
     all
 }
 
-/// What the component at a place is: every eleventh can't be shared.
+/// The type of the component number `index`. Every eleventh has a type that can't be shared.
 fn component_type(index: usize, dice: &mut Dice) -> ComponentType {
     match index % 33 {
         10 => ComponentType::Certificate,
@@ -111,7 +110,7 @@ fn built(options: &Options, people: &People, index: usize, inside: Option<Compon
         Built { component, packages: Vec::new(), publications: Vec::new(), highest_label: Whole::default() };
     let mut at = dice.days_after(created, 0, 3);
     while at < options.at - TimeDelta::hours(1) {
-        // Lately the publisher was busy with other things, so that most packs are up to date.
+        // Few packages are made in the last weeks, so that most packs are up to date at the end.
         let lately = at > options.at - TimeDelta::days(LATELY);
         if !lately || dice.percent(15) {
             package(&mut built, at, inside, &mut dice);
@@ -124,7 +123,7 @@ fn built(options: &Options, people: &People, index: usize, inside: Option<Compon
     built
 }
 
-/// Publishes a component again and again, first in the days after its first package.
+/// Publishes a component several times, first a few days after its first package.
 fn publish(options: &Options, built: &mut Built, dice: &mut Dice) {
     let Some(first) = built.packages.first().map(|package| package.version.created_at) else { return };
     let mut at = dice.days_after(first, 0, 3);
@@ -146,8 +145,8 @@ fn publish(options: &Options, built: &mut Built, dice: &mut Dice) {
     }
 }
 
-/// Deletes some of the packages that nothing holds: the publisher tidied up on the last day. What packs follow
-/// is left alone.
+/// Deletes some packages that no pack or template holds, within the last day. The newest one stays, because draft rows
+/// may follow it.
 pub(super) fn tidy(options: &Options, all: &mut [Built], held: &BTreeSet<ComponentVersionId>) {
     for (index, built) in all.iter_mut().enumerate() {
         let mut dice = Dice::new(options.seed, For::Tidying, index);
@@ -196,7 +195,7 @@ fn package(built: &mut Built, at: Instant, inside: Option<ComponentId>, dice: &m
     built.packages.push(Packaged { version, manifest, deleted_at: None });
 }
 
-/// Some settings, by name, as packaging keeps them.
+/// Random settings, sorted by name like those of the services.
 fn settings(dice: &mut Dice) -> Vec<ExtensibilitySetting> {
     let mut names: Vec<&str> = words::SETTINGS.iter().copied().filter(|_| dice.percent(40)).collect();
     names.sort_unstable();

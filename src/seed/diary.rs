@@ -1,4 +1,5 @@
-//! What the audit log says of single installations: most of it by far, and so the last days alone.
+//! Generates audit entries about single installations. They are most of the log by far, so they cover only the last
+//! days.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -14,10 +15,10 @@ use crate::domain::account::Actor;
 use crate::domain::id::AccountId;
 use crate::domain::installation::{SkipReason, UpdateMethod, UpdateState};
 
-/// How many days back it tells.
+/// How many days the entries go back.
 const TELLING: i64 = 30;
 
-/// What happened to the installations of a pack in the last days.
+/// The entries about the installations of a pack.
 #[derive(Debug)]
 pub(super) struct Diary {
     log: Log,
@@ -30,7 +31,7 @@ impl Diary {
         Self { log, since: options.at - TimeDelta::days(TELLING) }
     }
 
-    /// What was told since this was asked last.
+    /// Takes the entries that were added since the last call.
     pub(super) fn take(&mut self) -> Vec<Noted> {
         std::mem::take(&mut self.log.entries)
     }
@@ -44,7 +45,7 @@ impl Diary {
         Some(entry.concerning(of.account))
     }
 
-    /// How an installation came, and how it went or froze.
+    /// The entries for installing, uninstalling and freezing.
     pub(super) fn installation(&mut self, life: &Life, planted: &Planted, person: &Person) {
         let Planted { installation, frozen_at, .. } = planted;
         let shown = installation.override_name.as_ref().unwrap_or(&life.pack.name);
@@ -71,7 +72,7 @@ impl Diary {
         }
     }
 
-    /// How an update was offered, and what became of it.
+    /// The entries for an update's offer and its result.
     pub(super) fn update(&mut self, life: &Life, issue: &Issue, came: &Came, person: &Person) {
         let update = &came.update;
         let of =
@@ -92,7 +93,7 @@ impl Diary {
         let by = if early { actor(&person.token) } else { Actor::scheduler() };
         let now = if update.state == UpdateState::Applied { &to } else { &from };
         if let Some(entry) = self.about(at, action, by, of) {
-            // What it would have brought is not for an account that had lost the grant (R45).
+            // An account that has lost the grant must not see what the update contained (R45).
             if update.skip_reason == Some(SkipReason::NotEntitled) {
                 entry.account_id = None;
             }
@@ -105,7 +106,7 @@ impl Diary {
     }
 }
 
-/// Which installation an entry is about.
+/// The installation that an entry is about.
 #[derive(Clone, Copy)]
 struct About<'a> {
     installation: Uuid,

@@ -1,12 +1,12 @@
-//! Randomness that is the same for the same number, on every machine and in every version of the program.
+//! Pseudorandom numbers that are the same for the same seed, on every machine and in every version of the program.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::Instant;
 
-/// What dice are thrown for: each thing of the world has dice of its own, so that one more of it changes
-/// nothing of the others.
+/// The purpose of a generator. Every object has a generator of its own, so that adding an object doesn't change the
+/// others.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum For {
     Publisher,
@@ -27,15 +27,15 @@ pub(super) enum For {
     LogOfField,
 }
 
-/// A source of numbers that look random (SplitMix64). Nothing secret may come from it.
+/// A pseudorandom generator (SplitMix64). Not fit for secrets.
 #[derive(Clone, Debug)]
 pub(super) struct Dice(u64);
 
-/// The golden ratio's fraction, that the generator steps by.
+/// The increment of the generator, from the golden ratio.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Dice {
-    /// The dice of one thing.
+    /// The generator of one object.
     pub(super) fn new(seed: u64, what: For, index: usize) -> Self {
         let mut dice = Self(seed);
         for part in [what as u64, index as u64] {
@@ -52,55 +52,54 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// 0 to `n` - 1; 0 when there is nothing to choose from.
+    /// A number from 0 to `n` - 1; 0 when `n` is 0.
     pub(super) fn below(&mut self, n: u64) -> u64 {
         u64::try_from((u128::from(self.next()) * u128::from(n)) >> 64).unwrap_or(0)
     }
 
-    /// `from` to `to`, both included.
+    /// A number from `from` to `to`, both included.
     pub(super) fn range(&mut self, from: i64, to: i64) -> i64 {
         from + self.below(u64::try_from(to - from + 1).unwrap_or(1)).cast_signed()
     }
 
-    /// A place in a list of `len`.
+    /// An index into a list of length `len`.
     pub(super) fn place(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).unwrap_or(0)
     }
 
-    /// Whether what happens in so many of a hundred cases happens.
+    /// True in so many of a hundred cases.
     pub(super) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of a list that isn't empty.
+    /// An item of a list, which must not be empty.
     pub(super) fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[self.place(list.len())]
     }
 
-    /// An instant from `from` on and before `to`; `from` when there is none.
+    /// An instant from `from` up to but not including `to`; `from` when there is none.
     pub(super) fn between(&mut self, from: Instant, to: Instant) -> Instant {
         let span = (to - from).num_microseconds().and_then(|span| u64::try_from(span).ok()).unwrap_or(0);
         from + TimeDelta::microseconds(self.below(span).cast_signed())
     }
 
-    /// An instant so many days after another, at any time of the day.
+    /// An instant `from` to `to` days after `at`, at any time of the day.
     pub(super) fn days_after(&mut self, at: Instant, from: i64, to: i64) -> Instant {
         self.between(at + TimeDelta::days(from), at + TimeDelta::days(to + 1))
     }
 
-    /// Mixes a list.
     pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
         for end in (1..list.len()).rev() {
             list.swap(end, self.place(end + 1));
         }
     }
 
-    /// Some bytes; as the hash of a secret they open no door, for nobody knows what would have it.
+    /// Random bytes. Used as the hash of a secret, they let nobody in, because nobody knows a matching secret.
     pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         std::array::from_fn(|_| self.next().to_le_bytes()[0])
     }
 
-    /// An id as the services would have made it at an instant.
+    /// An id as the services would make it at an instant.
     pub(super) fn id<T: From<Uuid>>(&mut self, at: Instant) -> T {
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
         let (a, b) = (self.next().to_le_bytes(), self.next().to_le_bytes());
@@ -108,7 +107,7 @@ impl Dice {
         T::from(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    /// An id that doesn't say when it was made.
+    /// A random id that doesn't show its creation time.
     pub(super) fn key<T: From<Uuid>>(&mut self) -> T {
         T::from(uuid::Builder::from_random_bytes(self.bytes()).into_uuid())
     }

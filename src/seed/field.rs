@@ -1,4 +1,4 @@
-//! The installations of a pack, and what its releases did to each of them.
+//! Generates the installations of a pack, and their updates by each of its releases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,16 +23,16 @@ use crate::domain::pack::InstallationType;
 use crate::domain::release::{Command, ReleaseState, outcome, transition};
 use crate::domain::text;
 
-/// How many installations a batch of a rollout comes to.
+/// The number of installations in a batch of a rollout.
 const BATCH: usize = 250;
-/// How long a batch takes.
+/// The duration of a batch.
 const STEP: TimeDelta = TimeDelta::milliseconds(120);
-/// How many installations are made at a time.
+/// The number of installations in a [`Part`].
 const PART: usize = 5_000;
-/// How many installations fail where some do.
+/// The number of failed updates in a release that has some.
 const FAILING: usize = 2;
 
-/// An installation as it stands, with what is kept on its row.
+/// An installation, with the values that are kept on its row.
 #[derive(Clone, Debug)]
 pub struct Planted {
     pub installation: Installation,
@@ -42,7 +42,7 @@ pub struct Planted {
     pub frozen_at: Option<Instant>,
 }
 
-/// An update, and how often it was tried in vain.
+/// An update, and the number of failed attempts.
 #[derive(Clone, Debug)]
 pub struct Came {
     pub update: InstallationUpdate,
@@ -54,25 +54,25 @@ pub struct Came {
 pub struct Part {
     pub installations: Vec<Planted>,
     pub updates: Vec<Came>,
-    /// What the audit log says of them.
+    /// The audit entries about them.
     pub entries: Vec<Noted>,
 }
 
-/// An installation, as little as has to be known to put all of a pack in order.
+/// A compact form of an installation, so that all installations of a pack fit into memory to be sorted.
 #[derive(Clone, Debug)]
 pub(super) struct Seedling {
     pub(super) id: InstallationId,
     pub(super) installed_at: Instant,
     pub(super) account: usize,
-    /// Of the account's installations of the pack, from 0.
+    /// The installation's number among the account's installations of the pack, from 0.
     pub(super) number: usize,
     pub(super) frozen_at: Option<Instant>,
     pub(super) uninstalled_at: Option<Instant>,
-    /// The place of the release that can't move it.
+    /// The index of the release that fails to move it.
     pub(super) fails: Option<usize>,
 }
 
-/// All installations of a pack.
+/// All installations of a pack. They are generated in parts.
 #[derive(Debug)]
 pub struct Field<'a> {
     people: &'a People,
@@ -80,19 +80,19 @@ pub struct Field<'a> {
     pack_key: String,
     seedlings: Vec<Seedling>,
     done: usize,
-    /// For each release: how many were offered it, and how many its batches came to.
+    /// For each release: how many offers were made, and how many installations its batches have reached.
     offered: Vec<usize>,
     reached: Vec<usize>,
-    /// How many of a hundred apply each release early.
+    /// For each release: the percentage of accounts that apply early.
     eager: Vec<u64>,
-    /// What was counted of the parts that were taken.
+    /// The tallies of the parts generated so far.
     pub tallies: BTreeMap<(ReleaseId, Instant), Tally>,
     diary: Diary,
 }
 
 impl<'a> Field<'a> {
-    /// Plants `wanted` installations in the accounts at the places `granted`, or as many as can be; and
-    /// ends the releases of `life` with the last of them.
+    /// Plans up to `wanted` installations in the accounts with the indexes `granted`, fewer if there isn't room. Sets
+    /// the end of each release in `life` to the time when its last installation is reached.
     pub(super) fn plant(
         options: &Options,
         people: &'a People,
@@ -109,7 +109,7 @@ impl<'a> Field<'a> {
             }
             None => Vec::new(),
         };
-        // By id, as batches come to them: which is by when they were made.
+        // Batches reach installations in the order of their ids, which is the order of creation.
         seedlings.sort_unstable_by_key(|seedling| seedling.id);
         let releases = life.issues.len();
         for (place, issue) in life.issues.iter_mut().enumerate() {
@@ -125,17 +125,17 @@ impl<'a> Field<'a> {
         Self { people, dice, pack_key, seedlings, done: 0, offered, reached, eager, tallies, diary }
     }
 
-    /// How many there ever were.
+    /// The number of installations, including the uninstalled ones.
     pub(super) fn len(&self) -> usize {
         self.seedlings.len()
     }
 
-    /// How many there are, that are not uninstalled.
+    /// The number of installations that aren't uninstalled.
     pub fn live(&self) -> usize {
         self.seedlings.iter().filter(|seedling| seedling.uninstalled_at.is_none()).count()
     }
 
-    /// The next part; `None` after the last.
+    /// Generates the next part; `None` after the last.
     pub fn part(&mut self, life: &Life) -> Option<Part> {
         let until = self.seedlings.len().min(self.done + PART);
         if self.done == until {
@@ -216,7 +216,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// What one release did to one installation that was there when it was made; `None` for nothing.
+    /// The update of one installation by one release; `None` when the release doesn't concern it.
     fn come(
         &mut self,
         issue: &Issue,
@@ -263,7 +263,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Applied early; and moved back, if the release was canceled.
+    /// Applies an update early, and moves the installation back if the release was canceled.
     fn early(&mut self, issue: &Issue, place: usize, coming: Coming, person: &Person, at: Instant) -> Coming {
         let mut coming = coming.applied(UpdateMethod::Early, at);
         coming.update.applied_by = Some(actor(&person.token));
@@ -277,14 +277,14 @@ impl<'a> Field<'a> {
     }
 }
 
-/// When the next object of batches that begin at an instant is come to.
+/// The time at which a series of batches, begun at `begin`, reaches its next object. `before` counts the objects.
 pub(super) fn batch(begin: Instant, before: &mut usize) -> Instant {
     let number = i32::try_from(*before / BATCH).unwrap_or(i32::MAX) + 1;
     *before += 1;
     begin + STEP * number
 }
 
-/// Ends a rollout with the last installation that it came to; with `fails`, some could not be moved.
+/// Ends a rollout when it reaches its last installation. With `fails`, some updates fail.
 fn end(issue: &mut Issue, place: usize, seedlings: &mut [Seedling], people: &People, fails: bool) {
     let release = &mut issue.release;
     let (created, Some(started)) = (release.created_at, release.started_at) else { return };
@@ -307,7 +307,8 @@ fn end(issue: &mut Issue, place: usize, seedlings: &mut [Seedling], people: &Peo
     if failed > 0 {
         ended += tried_for();
     }
-    // Something was applied wherever not all failed; a rollout ends by the same rule as any.
+    // Failed updates are fewer than the concerned ones, so something was always applied. The state follows from the
+    // ordinary rule.
     let command = outcome(failed, i64::try_from(concerned).unwrap_or(i64::MAX) - failed);
     release.state = transition(ReleaseState::InProgress, command).unwrap_or(ReleaseState::Succeeded);
     debug_assert!(command != Command::CompleteAllFailed);
@@ -315,16 +316,16 @@ fn end(issue: &mut Issue, place: usize, seedlings: &mut [Seedling], people: &Peo
     issue.progressed_at = (concerned > BATCH).then_some(started + STEP);
 }
 
-/// How long an update is tried before it is FAILED.
+/// How long an update is tried before it fails.
 fn tried_for() -> TimeDelta {
     (1..ATTEMPTS_MAX).filter_map(pause_after).fold(TimeDelta::zero(), |sum, pause| sum + pause)
 }
 
-/// An update that comes to an installation.
+/// An update while it is generated.
 struct Coming {
     update: InstallationUpdate,
     attempts: i32,
-    /// When it was applied early, if a cancel took that back.
+    /// When the update was applied early, if a cancel undid that.
     early: Option<Instant>,
 }
 

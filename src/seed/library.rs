@@ -1,4 +1,4 @@
-//! The process library: templates, with whom they are shared, and the copies that accounts took (R53).
+//! Generates the process library: templates, the groups they are shared with, and the copies that accounts took (R53).
 
 use chrono::TimeDelta;
 
@@ -11,22 +11,21 @@ use crate::domain::id::GroupId;
 use crate::domain::library::LibraryProcess;
 use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
 
-/// Of how many components one is a template, if it is a process.
+/// One in so many components becomes a template, if it is a process.
 const TEMPLATES: usize = 12;
-/// How many copies of a template there are at the most.
+/// The most copies of a template.
 const COPIES_MAX: i64 = 40;
 
-/// A process that is in the library, or was.
+/// A process in the library, or one that was withdrawn.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub process: LibraryProcess,
-    /// With which groups it is shared, while it is there.
+    /// The groups with which it is shared; empty after it was withdrawn.
     pub groups: Vec<GroupId>,
-    /// What accounts made of it.
+    /// The copies that accounts took.
     pub copies: Vec<Component>,
 }
 
-/// All templates.
 pub(super) fn templates(options: &Options, people: &People, components: &[Built]) -> Vec<Template> {
     let chosen = components.iter().enumerate().skip(5).step_by(TEMPLATES);
     let processes = chosen.filter(|(_, built)| built.component.component_type == ComponentType::Process);
@@ -64,7 +63,7 @@ fn process(built: &Built, package: &ComponentVersion, at: Instant, dice: &mut Di
     }
 }
 
-/// What some accounts of a group took while the process was there.
+/// Copies by accounts of a group, taken while the process was in the library.
 fn copies(
     people: &People,
     built: &Built,

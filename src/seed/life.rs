@@ -1,4 +1,4 @@
-//! What a pack has been through.
+//! The history of a pack.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use crate::domain::id::{ComponentId, ComponentVersionId, ContentKey, PackVersion
 use crate::domain::pack::{DraftRow, Pack, PackVersion};
 use crate::domain::release::Release;
 
-/// What became of a release.
+/// The course of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Nobody had the pack (R23).
+    /// A first release, which moves no installation (R23).
     First,
-    /// It was rolled out at once.
+    /// An immediate release.
     Immediate,
-    /// It was offered, and rolled out in its window.
+    /// A dated release, rolled out in its window.
     Dated,
-    /// It was offered, and then not waited for.
+    /// A dated release that was promoted.
     Promoted,
-    /// It was offered, and taken back.
+    /// A dated release that was canceled.
     Canceled,
-    /// It is being offered.
+    /// A dated release in its testing period.
     Pending,
 }
 
@@ -30,7 +30,7 @@ impl Fate {
     }
 }
 
-/// A release with the version that it made.
+/// A release and the version that it created.
 #[derive(Clone, Debug)]
 pub struct Issue {
     pub version: PackVersion,
@@ -41,7 +41,7 @@ pub struct Issue {
     pub(super) fate: Fate,
 }
 
-/// What the publisher did to a draft.
+/// A change to a draft.
 #[derive(Clone, Debug)]
 pub(super) enum Edit {
     Added(Vec<ComponentId>),
@@ -49,30 +49,30 @@ pub(super) enum Edit {
     Pinned { component: ComponentId, version: ComponentVersionId },
 }
 
-/// A pack, its draft, its releases.
+/// A pack, its draft, and its releases.
 #[derive(Clone, Debug)]
 pub struct Life {
     pub pack: Pack,
     pub rows: Vec<DraftRow>,
     pub(super) edits: Vec<(Instant, Edit)>,
-    /// Of every component that ever stood in the pack (R14).
+    /// The keys of all components that were ever in the pack (R14).
     pub keys: Vec<(ComponentId, ContentKey)>,
     /// Oldest first.
     pub issues: Vec<Issue>,
 }
 
 impl Life {
-    /// When it could first be installed; `None` for one that can't yet.
+    /// When the pack could first be installed; `None` before its first release.
     pub(super) fn installable_from(&self) -> Option<Instant> {
         self.issues.iter().find(|issue| issue.fate == Fate::First).and_then(|issue| issue.release.started_at)
     }
 
-    /// Whether it is installed anywhere now.
+    /// Whether accounts can install the pack now.
     pub(super) fn can_be_installed(&self) -> bool {
         self.pack.deleted_at.is_none() && self.installable_from().is_some()
     }
 
-    /// What may not be deleted (R8): content in force, and what a row is pinned to.
+    /// The versions that can't be deleted (R8): the content in force, and those to which rows are pinned.
     pub(super) fn holds(&self) -> impl Iterator<Item = ComponentVersionId> {
         let standing = &self.pack.standing;
         let in_force = [standing.current_version, standing.pending.map(|pending| pending.version_id)];
@@ -91,7 +91,6 @@ impl Life {
         found.unwrap_or((PackVersionId(uuid::Uuid::nil()), 0))
     }
 
-    /// The number of a version.
     pub(super) fn number(&self, version: PackVersionId) -> i32 {
         self.issues.iter().find(|issue| issue.version.id == version).map_or(0, |issue| issue.version.number)
     }

@@ -1,5 +1,5 @@
-//! What the audit log says of how the world came about (R51): all that the publisher did, and each step of a
-//! release. Of single installations `diary.rs` tells.
+//! Generates the audit log (R51): the publisher's actions, and each change of a release's state. Entries about single
+//! installations come from `diary.rs`.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -17,11 +17,10 @@ use crate::domain::id::AccountId;
 use crate::domain::packaged_component::{ComponentVersion, VersionKind};
 use crate::domain::release::ReleaseState;
 
-/// An entry of the audit log.
 #[derive(Clone, Debug)]
 pub struct Noted {
     pub id: Uuid,
-    /// The managed account that it concerns.
+    /// The managed account that the entry concerns, if any.
     pub account_id: Option<AccountId>,
     pub occurred_at: Instant,
     pub actor: Actor,
@@ -50,7 +49,7 @@ impl Noted {
         self.change(field, None, Some(after))
     }
 
-    /// What was set names something of this type.
+    /// Adds a change whose value is the id of an object of type `type_name`.
     fn refer<I: Into<Uuid>>(&mut self, field: &str, type_name: &str, id: I) -> &mut Self {
         let (after, of) = (Some(id.into().to_string()), Some(type_name.to_owned()));
         self.changes.push(Change { field: field.into(), before: None, after, of });
@@ -58,11 +57,11 @@ impl Noted {
     }
 }
 
-/// Entries being gathered, with dice of their own for the ids.
+/// Collects entries. It has its own generator for their ids.
 #[derive(Debug)]
 pub(super) struct Log {
     dice: Dice,
-    /// Who acts when nothing else is said.
+    /// The actor of entries that name no other.
     actor: Actor,
     pub(super) entries: Vec<Noted>,
 }
@@ -72,7 +71,7 @@ impl Log {
         Self { dice: Dice::new(options.seed, what, index), actor, entries: Vec::new() }
     }
 
-    /// An entry about something: its type in the schema, its id, its name.
+    /// Adds an entry about a subject: its type in the schema, its id, its name.
     pub(super) fn note<I: Into<Uuid>>(
         &mut self,
         at: Instant,
@@ -102,7 +101,7 @@ impl Log {
     }
 }
 
-/// A release on its way.
+/// A release while its entries are generated, with its current state.
 struct Step<'a> {
     issue: &'a Issue,
     pack: &'a str,
@@ -110,7 +109,7 @@ struct Step<'a> {
 }
 
 impl World {
-    /// What is told of the world itself.
+    /// The entry about seeding itself.
     #[must_use]
     pub fn seeded(&self, installations: usize) -> Noted {
         let publisher = &self.people.publisher;
@@ -122,7 +121,7 @@ impl World {
             .clone()
     }
 
-    /// How the publisher began.
+    /// The entries about the publisher's creation.
     #[must_use]
     pub fn of_publisher(&self) -> Vec<Noted> {
         let (publisher, token) = (&self.people.publisher, &self.people.token);
@@ -138,7 +137,7 @@ impl World {
         log.entries
     }
 
-    /// How the account at a place came and, perhaps, was suspended.
+    /// The entries about a managed account; `place` is its index.
     #[must_use]
     pub fn of_person(&self, place: usize, person: &Person) -> Vec<Noted> {
         let Person { account, token, .. } = person;
@@ -157,7 +156,8 @@ impl World {
         log.entries
     }
 
-    /// How the group at a place came about, and who came into it. Everybody is in All Accounts unasked.
+    /// The entries about a group and its members; `place` is its index. All Accounts has none, because accounts join it
+    /// automatically.
     #[must_use]
     pub fn of_circle(&self, place: usize, Circle { group, members }: &Circle) -> Vec<Noted> {
         let mut log = Log::new(&self.options, For::LogOfGroup, place, self.people.actor());
@@ -168,7 +168,7 @@ impl World {
         let subject = ("AccountGroup", *id);
         log.note(*created_at, "createAccountGroup", subject, name).set("name", name);
         for member in members.iter().filter_map(|place| self.people.accounts.get(*place as usize)) {
-            // Soon after it came, and before it enrolled.
+            // Right after the account's creation, and before its enrolment.
             let at = member.account.created_at.max(*created_at) + TimeDelta::minutes(1);
             let added = log.note(at, "addAccountsToGroup", subject, name);
             added.concerning(member.account.id).set("accounts", &member.account.name);
@@ -176,7 +176,7 @@ impl World {
         log.entries
     }
 
-    /// What was made of the component at a place.
+    /// The entries about a component's versions; `place` is its index.
     #[must_use]
     pub fn of_component(&self, place: usize, built: &Built) -> Vec<Noted> {
         let mut log = Log::new(&self.options, For::LogOfComponent, place, self.people.actor());
@@ -197,7 +197,7 @@ impl World {
         log.entries
     }
 
-    /// What was made of the template at a place.
+    /// The entries about a template and its copies; `place` is its index.
     #[must_use]
     pub fn of_template(&self, place: usize, Template { process, groups, copies }: &Template) -> Vec<Noted> {
         let mut log = Log::new(&self.options, For::LogOfTemplate, place, self.people.actor());
@@ -291,8 +291,8 @@ impl Log {
     }
 }
 
-/// The life of the pack at a place, whose installations are planted; shared with groups of these names, and
-/// with so many installations until it was deleted.
+/// The entries about a pack and its releases. `groups` are those with which it is shared; `installations` is their
+/// number when the pack was deleted.
 pub(super) fn of_life(
     options: &Options,
     people: &People,
@@ -308,7 +308,7 @@ pub(super) fn of_life(
         log.edit(life, *at, edit);
     }
     for circle in groups {
-        // Before anybody can have installed it.
+        // Before any account can have installed the pack.
         let at = life.pack.created_at + TimeDelta::seconds(30);
         log.note(at, "sharePack", subject, name).set("groups", &circle.group.name);
     }

@@ -1,8 +1,8 @@
-//! A large world for load tests: the same for the same number, options and instant, ids included.
+//! Generates a large world for load tests. The same seed, options and instant give the same world, ids included.
 //!
-//! Here it is only thought up, thing by thing, without a database and without a clock: `store/write/seed.rs`
-//! writes it, `cli/seed.rs` brings both together. What is kept up on rows is what the services would have
-//! kept: where a rule of `domain` says so, it is asked.
+//! This module doesn't use the database or a clock. `store/write/seed.rs` writes the world, and `cli/seed.rs` connects
+//! the two. Derived values on rows are those that the services would have stored; where `domain` has a rule for them,
+//! the rule computes them.
 
 mod catalogue;
 mod diary;
@@ -32,25 +32,25 @@ pub use self::life::{Issue, Life};
 pub use self::log::Noted;
 pub use self::people::{Circle, People, Person};
 
-/// How large a world.
+/// The size and the seed of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The same number makes the same world.
+    /// The same number gives the same world.
     pub seed: u64,
-    /// The present of the world: what has been was before, what is pending comes after.
+    /// The present of the world. Pending releases lie after it.
     pub at: Instant,
     pub packs: usize,
     pub installations: usize,
     pub accounts: usize,
-    /// Beside All Accounts.
+    /// The number of groups beside All Accounts.
     pub groups: usize,
     pub components: usize,
 }
 
-/// The most installations of one MULTI pack in an account, on the average.
+/// The most installations of one MULTI pack per account, on average.
 const MULTI_MAX: usize = 20;
 
-/// More installations were asked for than there is room for.
+/// The error for more installations than the packs and accounts have room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Into {packs} packs and {accounts} accounts of this seed go {most} installations at the most: ask for fewer, or for more with --packs or --accounts."
@@ -61,36 +61,33 @@ pub struct NoRoom {
     pub most: usize,
 }
 
-/// A world, all but its installations: they are made pack by pack.
+/// A world without its installations, which are generated pack by pack.
 #[derive(Debug)]
 pub struct World {
     pub options: Options,
     pub people: People,
     pub components: Vec<Built>,
-    /// What was ever in the process library.
+    /// The templates of the process library, including withdrawn ones.
     pub templates: Vec<Template>,
     lives: Vec<Life>,
-    /// How many installations each pack is to have.
+    /// The planned number of installations of each pack.
     wanted: Vec<usize>,
 }
 
-/// A pack with its life, whom it is shared with, and its installations.
+/// A pack with its history, its groups and its installations.
 #[derive(Debug)]
 pub struct Told<'a> {
     pub life: Life,
     pub groups: Vec<GroupId>,
-    /// The accounts that can see it since its first release.
+    /// The accounts that have seen the pack since its first release.
     pub announced: Vec<AccountId>,
     pub field: Field<'a>,
-    /// What the audit log says of the pack and its releases.
+    /// The audit entries about the pack and its releases.
     pub entries: Vec<Noted>,
 }
 
 impl World {
-    /// Thinks up a world.
-    ///
-    /// # Errors
-    /// [`NoRoom`].
+    /// Generates a world without installations. Fails when the installations don't fit.
     pub fn new(options: Options) -> Result<Self, NoRoom> {
         let people = People::new(&options);
         let mut components = catalogue::build(&options, &people);
@@ -104,8 +101,8 @@ impl World {
         Ok(Self { options, people, components, templates, lives, wanted })
     }
 
-    /// The packs, one after the other. What doesn't fit into one, because accounts came too late to it, goes
-    /// into the next.
+    /// Generates the packs, one after the other. When a pack has too little room, because its accounts were created too
+    /// late, the next pack gets the missing installations.
     pub fn packs(&self) -> impl Iterator<Item = Told<'_>> {
         let mut missing = 0;
         self.lives.iter().zip(&self.wanted).enumerate().map(move |(index, (life, wanted))| {
@@ -132,12 +129,12 @@ impl World {
         told
     }
 
-    /// Groups with room for the installations, and who is in them; All Accounts where none has it.
+    /// Chooses groups with enough accounts for the installations; All Accounts if no group is large enough.
     fn share(&self, life: &Life, wanted: usize, dice: &mut Dice) -> (Vec<&Circle>, BTreeSet<u32>) {
         let single = life.pack.installation_type == InstallationType::Single;
         let room = if single { wanted + wanted / 4 } else { wanted / 2 };
         let Some((everybody, others)) = self.people.circles.split_first() else { return (Vec::new(), BTreeSet::new()) };
-        // Not much larger than it has to be, and not always the same one.
+        // One of the smallest groups that are large enough, so that packs differ.
         let mut fitting: Vec<&Circle> = others.iter().filter(|circle| circle.members.len() > room).collect();
         fitting.sort_by_key(|circle| circle.members.len());
         let place = dice.place(fitting.len().min(4));
@@ -155,9 +152,9 @@ impl World {
     }
 }
 
-/// How many installations each pack is to have: few packs have most of them.
+/// The planned number of installations of each pack. A few packs get most of them.
 fn distribute(options: &Options, lives: &[Life]) -> Result<Vec<usize>, NoRoom> {
-    // Not every account can have every pack: one was suspended before, one came later.
+    // Some accounts can't have every pack: they were suspended too early or created too late.
     let each = options.accounts - options.accounts / 20;
     let room = |life: &Life| match (life.can_be_installed(), life.pack.installation_type) {
         (false, _) => 0,
@@ -186,8 +183,7 @@ fn distribute(options: &Options, lives: &[Life]) -> Result<Vec<usize>, NoRoom> {
     Ok(wanted)
 }
 
-/// The present of a world that isn't told another: the beginning of the day, so that two worlds of one day
-/// are the same.
+/// The default present of a world: the beginning of the day, so that two worlds of the same day are equal.
 #[must_use]
 pub fn beginning_of_day(now: Instant) -> Instant {
     now.date_naive().and_time(NaiveTime::MIN).and_utc()

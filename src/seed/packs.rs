@@ -1,4 +1,4 @@
-//! The lives of packs: what is in them, what was released when, and how they stand now.
+//! Generates the histories of packs: their drafts, their releases, and their state at the end.
 
 use chrono::{Days, TimeDelta};
 
@@ -19,7 +19,7 @@ use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
 use crate::domain::window::{Window, release_window};
 use crate::zones::TimeZones;
 
-/// How a pack stands at the end of its life so far.
+/// The state of a pack at the end of its history.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
     NeverReleased,
@@ -29,28 +29,28 @@ enum Ending {
     Deleted,
 }
 
-/// A life being made.
+/// A history while it is generated.
 struct Maker<'a> {
     options: &'a Options,
     catalogue: &'a [Built],
     dice: Dice,
     actor: Actor,
     life: Life,
-    /// The places of the components in the draft.
+    /// The indexes of the draft's components in the catalogue.
     draft: Vec<usize>,
     current: Content,
     pending: Option<Content>,
     numbers: i32,
 }
 
-/// The life of the pack at a place.
+/// The history of the pack number `index`.
 pub(super) fn life(options: &Options, people: &People, catalogue: &[Built], index: usize) -> Life {
     let mut dice = Dice::new(options.seed, For::Pack, index);
     let began = options.at - TimeDelta::days(DAYS);
     let created = dice.days_after(began, PACKAGED_BY + 1, DAYS - 100);
     let installation_type = if dice.percent(22) { InstallationType::Multi } else { InstallationType::Single };
     let ending = match dice.below(100) {
-        // The first two can always be installed.
+        // The first two packs can always be installed.
         _ if index == 0 => Ending::Testing,
         _ if index == 1 => Ending::Current,
         _ if index % 40 == 17 => Ending::Deleted,
@@ -59,7 +59,7 @@ pub(super) fn life(options: &Options, people: &People, catalogue: &[Built], inde
         7..27 => Ending::Testing,
         _ => Ending::Current,
     };
-    // The largest ones are of the new model.
+    // The first packs get the most installations, and are never legacy packs.
     let legacy = index > 1 && dice.percent(8);
     let name = words::pack(index);
     let pack = Pack {
@@ -130,7 +130,7 @@ impl Maker<'_> {
         self.finish()
     }
 
-    /// The releases that have ended; gives when the last edit was.
+    /// Adds the releases that have ended. Returns the time of the last edit.
     fn release_over_the_years(&mut self, mut edited: Instant) -> Instant {
         let wanted = self.dice.range(1, 5);
         let mut at = self.dice.days_after(edited, 1, 12);
@@ -159,12 +159,13 @@ impl Maker<'_> {
         edited
     }
 
-    /// Which kind of versions the pack holds (R52).
+    /// The kind of versions in the pack (R52).
     fn kind(&self) -> VersionKind {
         self.life.pack.deployment_model.holds()
     }
 
-    /// A place in the catalogue that the pack can take (R11, R12) and hasn't; `None` when none is found.
+    /// The index of a random component that the pack may hold (R11, R12) and doesn't have yet; `None` when none was
+    /// found.
     fn candidate(&mut self) -> Option<usize> {
         let multi = self.life.pack.installation_type == InstallationType::Multi;
         (0..50).find_map(|_| {
@@ -188,7 +189,7 @@ impl Maker<'_> {
         Some(component)
     }
 
-    /// Another component, or one less.
+    /// Adds a component, or removes one.
     fn change(&mut self, at: Instant) {
         if self.draft.len() > 3 && (self.draft.len() >= 12 || self.dice.percent(25)) {
             let place = self.dice.place(self.draft.len());
@@ -206,7 +207,7 @@ impl Maker<'_> {
         self.life.edits.push((at, edit));
     }
 
-    /// What a release made at an instant takes.
+    /// The content of a release made at an instant.
     fn content(&self, at: Instant) -> Content {
         let built = self.draft.iter().map(|place| &self.catalogue[*place]);
         built.filter_map(|built| Some((built.component.id, built.latest(self.kind(), at)?))).collect()
@@ -215,11 +216,11 @@ impl Maker<'_> {
     fn window(&mut self, at: Instant, from: i64, to: i64) -> Option<Window> {
         let days = u64::try_from(self.dice.range(from, to)).unwrap_or(0);
         let date = at.date_naive().checked_add_days(Days::new(days))?;
-        // Always of the built-in data, so that the same number makes the same world on every machine.
+        // Always the built-in data, so that a seed gives the same world on every machine.
         release_window(date, &TimeZones::built_in().find(words::PUBLISHER_ZONE).ok()?).ok()
     }
 
-    /// Makes a release that has ended. Those that are rolled out end with their last installation: later.
+    /// Adds a release that has ended. A rollout's end is set later, when its installations are known.
     fn issue(&mut self, at: Instant, fate: Fate) {
         let dated = match fate {
             Fate::First => self.dice.percent(30),
@@ -248,7 +249,7 @@ impl Maker<'_> {
         self.life.pack.standing.current_version = Some(version);
     }
 
-    /// Makes the release that waits for its date.
+    /// Adds the pending release.
     fn schedule(&mut self, at: Instant) {
         let content = self.content(at);
         let Some(window) = self.window(self.options.at, 3, 10) else { return };
@@ -300,7 +301,7 @@ impl Maker<'_> {
         version_id
     }
 
-    /// What the publisher is at since: a component more, one that is to go, one that stays behind (R15, R16).
+    /// Adds unreleased edits: an added component, a row marked for removal, or a pinned row (R15, R16).
     fn leave_something_open(&mut self, edited: Instant) {
         let since = self.life.issues.last().map_or(edited, |issue| issue.release.created_at);
         let until = self.life.pack.deleted_at.unwrap_or(self.options.at);
@@ -327,7 +328,7 @@ impl Maker<'_> {
         }
     }
 
-    /// The draft with every row following.
+    /// The draft's rows, all of them following.
     fn draft_rows(&self) -> Vec<DraftRow> {
         let row = |place: &usize| {
             let built = &self.catalogue[*place];

@@ -1,4 +1,4 @@
-//! The publisher, the accounts that it manages, and their groups.
+//! Generates the publisher, its managed accounts, and their groups.
 
 use std::collections::HashMap;
 
@@ -13,42 +13,42 @@ use crate::domain::account::{
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::text;
 
-/// How many days before the present the publisher began.
+/// How many days before the present the publisher was created.
 pub(super) const DAYS: i64 = 720;
-/// Every how manieth account is suspended.
+/// One in so many accounts is suspended.
 const SUSPENDED: usize = 101;
 
-/// A managed account, that has enrolled.
+/// A managed account that has enrolled.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub account: Account,
     pub name_key: String,
-    /// Its administrator's.
+    /// The token of the account's administrator.
     pub token: ApiToken,
-    /// The hash of a secret that nobody knows.
+    /// The hash of an unknown secret.
     pub secret_hash: [u8; 32],
-    /// The spent token that it enrolled with: its id, and such a hash.
+    /// The spent enrolment token: its id, and the hash of an unknown secret.
     pub enrolment: (uuid::Uuid, [u8; 32]),
 }
 
-/// A group, and which accounts are in it, by their places, in order.
+/// A group, and the indexes of its member accounts in ascending order.
 #[derive(Clone, Debug)]
 pub struct Circle {
     pub group: AccountGroup,
     pub members: Vec<u32>,
 }
 
-/// Everybody.
+/// All accounts and groups.
 #[derive(Clone, Debug)]
 pub struct People {
     pub publisher: Account,
-    /// The publisher's administrator's.
+    /// The token of the publisher's administrator.
     pub token: ApiToken,
     pub accounts: Vec<Person>,
-    /// All Accounts first.
+    /// All Accounts comes first.
     pub circles: Vec<Circle>,
     names: HashMap<AccountId, String>,
-    /// The present, at which the world is told.
+    /// The present of the world.
     pub(super) now: Instant,
 }
 
@@ -79,19 +79,18 @@ impl People {
         Self { publisher, token, accounts, circles, names, now: options.at }
     }
 
-    /// The name of an account.
     #[must_use]
     pub fn name_of(&self, account: AccountId) -> Option<String> {
         self.names.get(&account).cloned()
     }
 
-    /// Who the publisher's things were made by.
+    /// The actor of the publisher's changes.
     pub(super) fn actor(&self) -> Actor {
         actor(&self.token)
     }
 }
 
-/// Who acts with a token.
+/// The actor of changes made with a token.
 pub(super) fn actor(token: &ApiToken) -> Actor {
     Actor {
         kind: ActorKind::ApiToken,
@@ -101,7 +100,7 @@ pub(super) fn actor(token: &ApiToken) -> Actor {
     }
 }
 
-/// Who acts with the token that an account enrols with.
+/// The actor of an account's enrolment.
 pub(super) fn enrolment(account: AccountId) -> Actor {
     Actor { kind: ActorKind::ApiToken, name: "enrolment token".into(), token_id: None, account_id: Some(account) }
 }
@@ -123,7 +122,7 @@ fn token(id: TokenId, account: AccountId, at: Instant, by: Actor) -> ApiToken {
 
 fn person(options: &Options, publisher: AccountId, began: Instant, index: usize) -> Person {
     let mut dice = Dice::new(options.seed, For::Account, index);
-    // The first one is there from the beginning, and stays: its token is told.
+    // The first account exists from the beginning and is never suspended, because the user gets its token.
     let created = if index == 0 { began + TimeDelta::days(1) } else { dice.days_after(began, 1, DAYS - 40) };
     let enrolled = created + TimeDelta::minutes(dice.range(5, 3 * 24 * 60));
     let suspended = index % SUSPENDED == SUSPENDED - 1;
@@ -157,7 +156,7 @@ fn circle(options: &Options, publisher: AccountId, began: Instant, index: usize)
     let mut dice = Dice::new(options.seed, For::Group, index);
     let created = dice.days_after(began, 0, 60);
     let group = group(publisher, dice.id(created), words::group(index), false, created);
-    // From two accounts in a thousand to one in three, few of them large.
+    // A group has between 0.2 % and a third of the accounts; large groups are rare.
     let share = 2 + dice.below(19) * dice.below(19);
     let mut members: Vec<u32> = (0..)
         .take(options.accounts)

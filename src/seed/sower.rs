@@ -1,4 +1,4 @@
-//! Who has installed a pack, and when.
+//! Chooses the accounts that install a pack, and the times.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +12,16 @@ use super::people::People;
 use crate::domain::Instant;
 use crate::domain::pack::InstallationType;
 
-/// One in so many has lost its grant.
+/// One in so many installations has lost its grant.
 const FROZEN: usize = 60;
-/// For so many there is one more that was uninstalled.
+/// For each so many installations there is one more that was uninstalled.
 const UNINSTALLED: usize = 80;
-/// How long after its start or its end a release is under way at the most.
+/// How long after its start or its end a release may still change installations.
 const UNDER_WAY: TimeDelta = TimeDelta::hours(12);
-/// How many installations of a deleted pack there were, at the most.
+/// The most installations of a deleted pack.
 const DELETED_MAX: usize = 500;
 
-/// Chooses who has installed a pack, and when.
+/// Chooses the accounts that install a pack, and the times.
 pub(super) struct Sower<'a> {
     pub(super) options: &'a Options,
     pub(super) people: &'a People,
@@ -32,12 +32,12 @@ pub(super) struct Sower<'a> {
 }
 
 impl Sower<'_> {
-    /// `wanted` installations in the accounts at the places `granted`, or as many as can be.
+    /// Up to `wanted` installations in the accounts with the indexes `granted`, fewer if there isn't room.
     pub(super) fn sow(&mut self, granted: &BTreeSet<u32>, wanted: usize) -> Vec<Seedling> {
         let mut accounts: Vec<usize> =
             granted.iter().map(|account| *account as usize).filter(|account| self.span(*account).is_some()).collect();
         self.dice.shuffle(&mut accounts);
-        // The first account's token is told: it has whatever it can have.
+        // The user gets the first account's token, so it installs every pack that it can.
         if let Some(first) = accounts.iter().position(|account| *account == 0) {
             accounts.swap(0, first);
         }
@@ -68,7 +68,7 @@ impl Sower<'_> {
         seedlings
     }
 
-    /// Who had a pack until it was deleted (R47).
+    /// Installations of a deleted pack, which uninstalled them (R47).
     fn gone(&mut self, accounts: &[usize], deleted_at: Instant) -> Vec<Seedling> {
         let many = (accounts.len() / 2).min(DELETED_MAX);
         let mut seedlings: Vec<_> = accounts[..many].iter().filter_map(|account| self.seedling(*account, 0)).collect();
@@ -78,7 +78,7 @@ impl Sower<'_> {
         seedlings
     }
 
-    /// Accounts that had the grant once.
+    /// Accounts that have lost the grant.
     fn frozen(&mut self, granted: &BTreeSet<u32>, wanted: usize) -> Vec<usize> {
         let total = self.people.accounts.len();
         let most = (wanted / FROZEN).min(total.saturating_sub(granted.len()) / 2);
@@ -93,7 +93,7 @@ impl Sower<'_> {
         found.into_iter().collect()
     }
 
-    /// When an account can have installed the pack.
+    /// The period in which an account can have installed the pack; `None` if it can't.
     fn span(&self, account: usize) -> Option<(Instant, Instant)> {
         let account = &self.people.accounts.get(account)?.account;
         let hour = TimeDelta::hours(1);
@@ -114,14 +114,14 @@ impl Sower<'_> {
         (installed_at <= until).then_some(seedling)
     }
 
-    /// An instant after another at which no release was under way.
+    /// An instant after `at` at which no release was moving installations.
     fn later(&mut self, at: Instant) -> Instant {
         let until = self.options.at - TimeDelta::days(6);
         let at = self.dice.between(at + TimeDelta::minutes(5), until);
         self.free(at)
     }
 
-    /// The instant, or if a release was under way then, one after it.
+    /// `at`, or if a release was moving installations then, an instant after it.
     fn free(&mut self, at: Instant) -> Instant {
         let under_way = self.life.issues.iter().find(|issue| {
             let release = &issue.release;

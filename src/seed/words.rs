@@ -1,4 +1,4 @@
-//! What things are called.
+//! The names and texts of the generated world.
 
 use super::dice::Dice;
 
@@ -206,18 +206,16 @@ const NEWS: &[&str] = &[
     "A run can be started again where it was broken off.",
 ];
 
-/// The publisher of the world.
 pub(super) const PUBLISHER: &str = "Harborline Integrations";
-/// Its zone.
 pub(super) const PUBLISHER_ZONE: &str = "Europe/Berlin";
-/// What the settings of packages are called.
+/// The names of the settings of packages.
 pub(super) const SETTINGS: &[&str] = &["endpoint", "batchSize", "credentials", "schedule", "timeout"];
 
-/// The words at one of all places of some lists; and how often all places have been gone through before.
-/// Neighbours differ in every word.
+/// Chooses a word from each list, a different combination for each number. Also returns how often all combinations have
+/// been used up before. Combinations of consecutive numbers differ in every word.
 fn words<const N: usize>(number: usize, lists: [&[&'static str]; N]) -> ([&'static str; N], usize) {
     let total: usize = lists.iter().map(|list| list.len()).product();
-    // A prime that no list's length has in it.
+    // A prime number that divides the length of no list.
     let mut place = (number % total * 4591 + 17) % total;
     let words = lists.map(|list| {
         let word = list[place % list.len()];
@@ -231,45 +229,42 @@ fn numbered(name: String, round: usize) -> String {
     if round == 0 { name } else { format!("{name} {}", round + 1) }
 }
 
-/// The name of an account, that no other has.
+/// The name of an account, unique.
 pub(super) fn account(number: usize) -> String {
     let ([first, second, form], round) = words(number, [FIRST, SECOND, FORM]);
     numbered(format!("{first} {second} {form}"), round)
 }
 
-/// The name of a pack, that no other has.
+/// The name of a pack, unique.
 pub(super) fn pack(number: usize) -> String {
     let ([source, target, objects], round) = words(number, [SOURCES, TARGETS, OBJECTS]);
     numbered(format!("{source} to {target} {objects}"), round)
 }
 
-/// The name of a component; others may have it too.
+/// The name of a component, not unique.
 pub(super) fn component(number: usize) -> String {
     let ([source, objects, verb], _) = words(number, [SOURCES, OBJECTS, VERBS]);
     format!("{source} {objects} {verb}")
 }
 
-/// The name of a group, that no other has.
+/// The name of a group, unique.
 pub(super) fn group(number: usize) -> String {
     numbered(GROUPS[number % GROUPS.len()].to_owned(), number / GROUPS.len())
 }
 
-/// The override name of an installation: an account has no two with the same number.
+/// The override name of an installation, unique within an account for each `number`.
 pub(super) fn installation(pack: &str, number: usize) -> String {
     numbered(format!("{pack}, {}", PLACES[number % PLACES.len()]), number / PLACES.len())
 }
 
-/// The zone of an account.
 pub(super) fn zone(dice: &mut Dice) -> &'static str {
     dice.pick(ZONES)
 }
 
-/// The notes of a package.
 pub(super) fn package_notes(dice: &mut Dice) -> String {
     dice.pick(NEWS).to_owned()
 }
 
-/// The notes of a release.
 pub(super) fn release_notes(number: i32, dice: &mut Dice) -> String {
     if number == 1 {
         return "The first release.".into();
