@@ -1,4 +1,4 @@
-//! A socket that tells how far its connection is.
+//! A socket that reports the progress of its connection.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::progress::{Overdue, Progress, Timers};
 
-/// How far one connection is, told by its socket and its service.
+/// The progress of one connection. Its socket and its HTTP service report to it.
 pub(super) struct Tracker {
     progress: Mutex<Progress>,
     changed: Notify,
@@ -30,7 +30,7 @@ impl Tracker {
         }
     }
 
-    /// Waits until something takes too long.
+    /// Waits until a step of the connection takes too long.
     pub(super) async fn overdue(&self) -> Overdue {
         loop {
             let deadline = self.progress().deadline(&self.timers);
@@ -50,7 +50,7 @@ impl Tracker {
     }
 }
 
-/// A socket that is tracked. `_held` is kept for as long as it is open, whoever speaks over it.
+/// A socket that reports reads and writes to a tracker. `_held` lives as long as the socket, also after an upgrade.
 pub(super) struct Tracked<S, H> {
     pub(super) socket: S,
     pub(super) tracker: Arc<Tracker>,

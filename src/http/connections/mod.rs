@@ -1,5 +1,5 @@
-//! Connections: accepted up to a number, in all and for each peer, served in HTTP/1.1, and ended when a
-//! client draws out what it does.
+//! Accepts connections and serves HTTP/1.1 on them. It limits the number of connections, in all and per peer, and
+//! closes a connection when its client is too slow.
 
 mod io;
 pub mod peers;
@@ -38,24 +38,24 @@ use progress::{Overdue, Progress, Timers};
 pub use reserve::RESERVED;
 use reserve::{Refusal, Reserve};
 
-/// How long one of them may take to hear it.
+/// How long a refused client may take to read the answer.
 const TELL_WITHIN: Duration = Duration::from_secs(1);
-/// How long to wait when the operating system gives no more connections.
+/// The pause after the operating system refused a further connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// The most permits that are counted with.
+/// The most connections that can be configured.
 const CONNECTIONS_MAX: u32 = 1_000_000;
 
-/// How connections are kept.
+/// The options of connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionOptions {
     pub timers: Timers,
-    /// The most bytes of a request's line and headers.
+    /// The most bytes of a request line and its headers together.
     pub head_limit: usize,
     /// The most connections in all.
     pub max: u32,
     /// The most connections of one peer.
     pub max_per_peer: usize,
-    /// The proxies whose `X-Forwarded-For` counts.
+    /// The proxies whose header `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -72,22 +72,22 @@ impl Default for ConnectionOptions {
     }
 }
 
-/// Who sends a request; in the request's extensions.
+/// The client that sent a request. The server adds it to the request's extensions.
 #[derive(Clone)]
 pub struct Client {
     pub address: IpAddr,
-    /// Its place among its peer's, where a proxy's connection bears the requests of many; kept for as long
-    /// as the request is answered. `Err` when it has as many as it may.
+    /// Counts the request for the client's address while it is answered, if it came through a trusted proxy; a proxy's
+    /// connection carries requests of many clients. `Err` when the address has too many.
     pub place: Result<Option<Arc<Place>>, Crowded>,
 }
 
-/// A peer has as many connections as it may.
+/// A peer has as many connections as it may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowded {
     pub most: usize,
 }
 
-/// Accepts and serves connections until `ending` turns true, and then comes to an end when the last one has.
+/// Accepts and serves connections until `ending` is true. Returns when the last connection has ended.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -113,16 +113,16 @@ pub async fn serve(
         }
     }
     drop(listener);
-    // Also those that became WebSockets.
+    // Waits for all connections, also those that became WebSockets.
     let _ = places.acquire_many(most).await;
 }
 
 async fn ended(ending: &mut watch::Receiver<bool>) {
-    // An error says that the sender is gone, and the server with it.
+    // An error means that the sender, and with it the server, is gone.
     let _ = ending.wait_for(|ending| *ending).await;
 }
 
-/// A client that has gone already is no trouble; a shortage of ours passes.
+/// A client that has gone already needs no reaction. After a shortage of resources the server pauses.
 async fn not_accepted(error: &Error) {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
@@ -131,7 +131,7 @@ async fn not_accepted(error: &Error) {
     }
 }
 
-/// What all connections share.
+/// Shared by all connections.
 struct Door {
     peers: Arc<Peers>,
     reserve: Reserve,
@@ -147,7 +147,7 @@ impl Door {
         places: &Arc<Semaphore>,
         ending: &watch::Receiver<bool>,
     ) {
-        // Fails only when the connection has gone.
+        // Fails only when the client has gone.
         let _ = socket.set_nodelay(true);
         let Ok(permit) = places.clone().try_acquire_owned() else {
             let message = format!("The server has {} connections, the most that it serves.", self.options.max);
@@ -182,14 +182,14 @@ impl Door {
         let service = service_fn(move |request| door.answer(request, peer, behind_proxy, watched.clone()));
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // A client that has said all that it wants still hears the answer.
+            // A client may close its sending side and still read the answer.
             .half_close(true)
-            // Its own panics past the year 9999.
+            // The library's date header panics after the year 9999.
             .auto_date_header(false)
-            // The tracker's timers say more.
+            // The tracker's timers replace it.
             .header_read_timeout(None)
             .max_header_size(self.options.head_limit)
-            // The builder takes no smaller one.
+            // The builder accepts no smaller buffer.
             .max_buf_size(self.options.head_limit.max(8 * 1024))
             .serve_connection(io, service)
             .with_upgrades();
@@ -220,7 +220,7 @@ impl Door {
         }
     }
 
-    /// Has a request answered. In a box, so that the connection can be taken apart.
+    /// Answers a request. Boxed, so that the connection can be taken apart.
     fn answer(
         &self,
         mut request: Request<Incoming>,
@@ -260,21 +260,21 @@ impl Door {
         Client { address, place }
     }
 
-    /// Hears a connection that is one too many for a moment.
+    /// Refuses a connection over the limit, after a short dialogue.
     fn refuse(&self, socket: TcpStream, peer: IpAddr, status: StatusCode, code: &'static str, message: String) {
         self.reserve.hear(socket, peer, self.router.clone(), Refusal { status, code, message });
     }
 }
 
-/// Why a peer's connection is refused.
+/// The message for a connection over a peer's limit.
 pub(super) fn crowded(most: usize) -> String {
     format!("You have {most} connections, the most that a peer may have; close one first.")
 }
 
-/// What a connection keeps for as long as its socket is open.
+/// Held as long as a connection's socket is open.
 type Held = (OwnedSemaphorePermit, Option<Place>);
 
-/// An answer outside of any request.
+/// A complete HTTP response, for a connection without a parsed request.
 fn raw_answer(status: &str, code: &str, message: &str) -> String {
     let body = serde_json::json!({ "errors": [{ "message": message, "extensions": { "code": code } }] }).to_string();
     format!(
@@ -284,8 +284,8 @@ fn raw_answer(status: &str, code: &str, message: &str) -> String {
     )
 }
 
-/// Says a last word. What the client has sent is read and thrown away: bytes that nobody has read would make
-/// the operating system throw away our answer too.
+/// Sends a last answer. Reads the rest of the client's bytes and discards them, because the operating system would
+/// discard the answer when unread bytes remain.
 async fn tell(mut socket: impl AsyncRead + AsyncWrite + Unpin, answer: &str) {
     let word = async {
         socket.write_all(answer.as_bytes()).await?;
@@ -294,11 +294,11 @@ async fn tell(mut socket: impl AsyncRead + AsyncWrite + Unpin, answer: &str) {
         while socket.read(&mut thrown_away).await? > 0 {}
         Ok::<_, Error>(())
     };
-    // Whoever doesn't listen has gone.
+    // A failure means that the client has gone.
     let _ = timeout(TELL_WITHIN, word).await;
 }
 
-/// The body of an answer. When it has been passed on, the connection waits for its next request.
+/// The body of an answer. Dropping it tells the tracker that the connection waits for its next request.
 struct Served {
     body: Body,
     tracker: Arc<Tracker>,
@@ -332,7 +332,7 @@ impl Drop for Served {
     }
 }
 
-/// The system's time as HTTP writes it; `None` past the years that it can write.
+/// The current time in the format of HTTP; `None` when its year has more than four digits.
 fn date() -> Option<HeaderValue> {
     let clock = Clock::system();
     let spelled = clock.is_spellable().then(|| clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string());

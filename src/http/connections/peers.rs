@@ -1,4 +1,4 @@
-//! Who is at the other end, and how many of its connections are open.
+//! Finds out the client's address, and counts the connections of each peer.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,20 +9,20 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// How many connections each peer has.
+/// The number of connections of each peer.
 pub struct Peers {
     open: Mutex<HashMap<IpAddr, usize>>,
     most: usize,
 }
 
 impl Peers {
-    /// Nobody yet; each may have `most` connections.
+    /// No connections yet; each peer may have `most`.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { open: Mutex::default(), most })
     }
 
-    /// One connection more of this peer; `None` when it has as many as it may.
+    /// Counts one more connection; `None` when the peer has reached its limit.
     #[must_use]
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let peer = network(address);
@@ -36,7 +36,7 @@ impl Peers {
     }
 }
 
-/// A connection's place among its peer's; given back when it is dropped.
+/// A counted connection. Dropping it reduces the count.
 pub struct Place {
     peers: Arc<Peers>,
     peer: IpAddr,
@@ -54,7 +54,8 @@ impl Drop for Place {
     }
 }
 
-/// Whom an address belongs to: one that speaks IPv6 has a whole network to choose addresses from.
+/// The peer that an address belongs to: for IPv4 the address, for IPv6 its /64 network, because a client can choose any
+/// address in it.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -63,15 +64,15 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address is one of the proxies whose word counts.
+/// Whether an address belongs to a trusted proxy.
 #[must_use]
 pub fn is_trusted(proxies: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     proxies.iter().any(|network| network.contains(&address))
 }
 
-/// The client behind trusted proxies: the last address in `X-Forwarded-For` that isn't one of theirs. What
-/// stands before it anybody could have written. `sender` when nobody else is named.
+/// The client's address behind trusted proxies: the last one in `X-Forwarded-For` that isn't a trusted proxy's. Earlier
+/// ones could be forged. `sender` when the header names no other.
 #[must_use]
 pub fn forwarded_for(headers: &HeaderMap, proxies: &[IpNet], sender: IpAddr) -> IpAddr {
     let mut client = sender.to_canonical();
@@ -88,7 +89,7 @@ pub fn forwarded_for(headers: &HeaderMap, proxies: &[IpNet], sender: IpAddr) -> 
     client
 }
 
-/// An address as proxies write it: with or without a port, IPv6 with or without brackets.
+/// Parses an address as proxies write it: with or without a port, IPv6 with or without brackets.
 fn address(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address);

@@ -1,21 +1,21 @@
-//! How far a connection is, and until when it may stay there.
+//! The progress of a connection, and the time limit of each step.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a connection may take for each thing that a client could draw out.
+/// The time limits of the steps that a slow client could draw out.
 #[derive(Clone, Copy, Debug)]
 pub struct Timers {
-    /// From a request's first byte, or the connection's beginning, to the end of its headers.
+    /// From a request's first byte, or the connection's beginning, to the end of the headers.
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
-    /// For the client to take anything of an answer.
+    /// Until the client accepts a part of the answer.
     pub write: Duration,
 }
 
-/// What took too long.
+/// The step that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
     Head,
@@ -25,32 +25,32 @@ pub enum Overdue {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The headers of a request are being read.
+    /// Waiting for a request's headers.
     Head { since: Instant },
-    /// Between two requests.
+    /// Waiting for the next request.
     Idle { since: Instant },
-    /// A request is being answered; its body and its execution have limits of their own.
+    /// Answering a request. Its body and its execution have their own limits.
     Serving,
-    /// Somebody else speaks over the connection now, and looks after it.
+    /// The connection was upgraded, and the WebSocket has its own limits.
     HandedOver,
 }
 
-/// How far a connection is.
+/// The step that a connection is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     stage: Stage,
-    /// Since when the client takes nothing of what is written.
+    /// When the client stopped accepting data, if it did.
     blocked: Option<Instant>,
 }
 
 impl Progress {
-    /// A connection that begins: its first request is expected at once.
+    /// A new connection. Its first request must come at once.
     #[must_use]
     pub fn begun(now: Instant) -> Self {
         Self { stage: Stage::Head { since: now }, blocked: None }
     }
 
-    /// Bytes came. Says, as all of these do, whether another limit holds now.
+    /// The client sent bytes. Like the following methods, returns whether the deadline has changed.
     pub fn read(&mut self, now: Instant) -> bool {
         let begins = matches!(self.stage, Stage::Idle { .. });
         if begins {
@@ -59,13 +59,13 @@ impl Progress {
         begins
     }
 
-    /// A request's headers are there.
+    /// The headers of a request are complete.
     pub fn serving(&mut self) -> bool {
         self.stage = Stage::Serving;
         true
     }
 
-    /// A request is answered.
+    /// The answer is complete.
     pub fn served(&mut self, now: Instant) -> bool {
         let ends = self.stage == Stage::Serving;
         if ends {
@@ -74,25 +74,25 @@ impl Progress {
         ends
     }
 
-    /// The connection became another protocol's.
+    /// The connection was upgraded to another protocol.
     pub fn handed_over(&mut self) -> bool {
         self.stage = Stage::HandedOver;
         true
     }
 
-    /// The client takes nothing of what is written.
+    /// The client accepts no more data.
     pub fn blocked(&mut self, now: Instant) -> bool {
         let begins = self.blocked.is_none();
         self.blocked.get_or_insert(now);
         begins
     }
 
-    /// The client took something.
+    /// The client accepted data.
     pub fn written(&mut self) -> bool {
         self.blocked.take().is_some()
     }
 
-    /// Until when something must happen, and what is overdue then.
+    /// The deadline of the current step, and the step; `None` without a time limit.
     #[must_use]
     pub fn deadline(&self, timers: &Timers) -> Option<(Instant, Overdue)> {
         if let Some(since) = self.blocked {

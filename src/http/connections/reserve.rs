@@ -1,5 +1,5 @@
-//! Connections beyond the most that the server takes, or that a peer may have: a few of them are heard, so that
-//! probes are answered however full the house is, and everybody else is told why nothing is done for him.
+//! Serves a few connections over the limits for a short time. Health probes get their answer even when the server is
+//! full, and other clients get an error that says why they are refused.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -27,25 +27,25 @@ use crate::http::health::is_probe;
 use crate::http::limits;
 use crate::http::reply::Refused;
 
-/// How many such connections are heard at a time; more are closed without a word.
+/// The most such connections at a time. Further ones are closed without an answer.
 const PLACES: usize = 64;
-/// How many of one peer, so that nobody takes them all.
+/// The most such connections of one peer, so that one peer can't use them all.
 const PER_PEER: usize = 8;
-/// How long one of them may take to say what it wants.
+/// How long the client may take to send a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(1);
-/// How long it may take then: a probe waits for the database.
+/// How long the answer may take. A probe may have to wait for the database.
 const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many files these connections may have open.
 pub const RESERVED: u32 = PLACES as u32;
 
-/// The places for connections beyond the most.
+/// Counts the connections over the limits.
 pub(super) struct Reserve {
     places: Arc<Semaphore>,
     peers: Arc<Peers>,
 }
 
-/// Why a connection isn't served.
+/// Why a connection is refused.
 #[derive(Clone)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -58,7 +58,7 @@ impl Reserve {
         Self { places: Arc::new(Semaphore::new(PLACES)), peers: Peers::new(PER_PEER) }
     }
 
-    /// Hears a connection for a moment, in a task of its own.
+    /// Serves a connection for a short time, in a task of its own.
     pub(super) fn hear(&self, socket: TcpStream, peer: IpAddr, router: TowerToHyperService<Router>, refusal: Refusal) {
         let (Ok(permit), Some(place)) = (self.places.clone().try_acquire_owned(), self.peers.enter(peer)) else {
             return;
@@ -85,7 +85,7 @@ async fn converse(socket: TcpStream, router: TowerToHyperService<Router>, refusa
         .half_close(true)
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(socket), service);
-    // Whatever goes wrong, the connection ends.
+    // The connection ends in any case, so errors don't matter.
     if timeout(HEAD_WITHIN, &mut connection).await.is_ok() {
         return;
     }
@@ -107,7 +107,7 @@ async fn answer(
         return router.call(request).await;
     }
     let (parts, body) = request.into_parts();
-    // What is left unread would make the operating system throw our words away.
+    // The operating system would discard the answer when unread bytes remain.
     limits::discard(&parts.headers, body).await;
     let refused = Refused::new(refusal.status, refusal.code, refusal.message);
     let refused = refused.with(header::RETRY_AFTER, "1").with(header::CONNECTION, "close");

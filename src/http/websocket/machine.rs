@@ -1,16 +1,17 @@
-//! The protocol as a machine without a socket: what follows from what a client says, and from silence.
+//! The state machine of the protocol, without a socket: what the server does after a client's message, or after
+//! silence.
 
 use std::collections::HashMap;
 
 use super::message::{ClientMessage, Payload};
 use crate::http::request::GraphqlRequest;
 
-/// The longest reason that a close frame holds, in bytes.
+/// The most bytes of the reason in a close frame.
 const REASON_MAX: usize = 123;
-/// How many questions whether it is still there a client may leave unanswered.
+/// How many pings in a row a client may leave unanswered.
 const UNANSWERED_MAX: u8 = 2;
 
-/// The end of a connection: a code and its reason.
+/// The end of a connection: the code and the reason of its close frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
     pub code: u16,
@@ -18,7 +19,7 @@ pub struct Close {
 }
 
 impl Close {
-    /// An end with a reason, cut to what a close frame holds.
+    /// Cuts the reason to the length that a close frame allows.
     #[must_use]
     pub fn new(code: u16, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
@@ -29,42 +30,42 @@ impl Close {
         Self { code, reason }
     }
 
-    /// Something that the protocol doesn't have.
+    /// The client sent something that the protocol doesn't allow.
     #[must_use]
     pub fn bad_request(why: impl Into<String>) -> Self {
         Self::new(4400, why)
     }
 
-    /// A token that is refused.
+    /// The client's token was refused.
     #[must_use]
     pub fn forbidden() -> Self {
         Self::new(4403, "Forbidden")
     }
 
-    /// A fault of ours; the client may come back.
+    /// The server failed. The client may connect again.
     #[must_use]
     pub fn try_again() -> Self {
         Self::new(1013, "The server has failed; try again")
     }
 }
 
-/// What has to be done.
+/// What the session must do next.
 #[derive(Debug)]
 pub enum Step {
     Nothing,
-    /// Answer a question.
+    /// Answer a ping.
     Pong(Option<Payload>),
-    /// Find out who it is; [`Machine::greeted`] afterwards.
+    /// Authenticate the client, and then call [`Machine::greeted`].
     Greet(Option<Payload>),
-    /// Start an operation, under a number of its own.
+    /// Start an operation. The number is unique within the connection.
     Start {
         id: String,
         number: u64,
         request: Box<GraphqlRequest>,
     },
-    /// Stop the operation of this number.
+    /// Stop the operation with this number.
     Stop(u64),
-    /// Refuse one operation more than a connection may have.
+    /// Refuse an operation, because the connection has as many as it may have.
     Refuse {
         id: String,
         most: usize,
@@ -72,7 +73,7 @@ pub enum Step {
     Close(Close),
 }
 
-/// How far the greeting has come.
+/// The state of the greeting: `connection_init` and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Greeting {
     Awaited,
@@ -80,11 +81,12 @@ enum Greeting {
     Done,
 }
 
-/// One connection's state.
+/// The state of one connection.
 #[derive(Debug)]
 pub struct Machine {
     greeting: Greeting,
-    /// The operations that run, by id. A number tells two of one id apart, one after the other.
+    /// The running operations by id. A client may use an id again after an operation has ended; the number tells the
+    /// two apart.
     running: HashMap<String, u64>,
     started: u64,
     most: usize,
@@ -92,13 +94,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A connection that begins, and may have `most` operations at a time.
+    /// A new connection, which may have `most` operations at a time.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { greeting: Greeting::Awaited, running: HashMap::new(), started: 0, most, unanswered: 0 }
     }
 
-    /// What follows from a text.
+    /// Handles a client's message.
     pub fn receive(&mut self, text: &str) -> Step {
         let message = match ClientMessage::parse(text) {
             Ok(message) => message,
@@ -134,44 +136,42 @@ impl Machine {
         Step::Start { id, number: self.started, request }
     }
 
-    /// The client is let in.
+    /// The client was authenticated.
     pub fn greeted(&mut self) {
         self.greeting = Greeting::Done;
     }
 
-    /// Whether the client has not yet asked to be let in.
+    /// Whether the client has not sent `connection_init` yet.
     #[must_use]
     pub fn awaits_greeting(&self) -> bool {
         self.greeting == Greeting::Awaited
     }
 
-    /// Whether the client is let in.
+    /// Whether the client was authenticated.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.greeting == Greeting::Done
     }
 
-    /// Whether an operation runs.
+    /// Whether an operation is running.
     #[must_use]
     pub fn is_at_work(&self) -> bool {
         !self.running.is_empty()
     }
 
-    /// The client took too long to ask to be let in.
+    /// The end for a client that sent `connection_init` too late.
     #[must_use]
     pub fn greeting_overdue() -> Close {
         Close::new(4408, "Connection initialisation timeout")
     }
 
-    /// Something came, whatever it was: the client is there.
+    /// Any message of the client shows that it is still there.
     pub fn heard(&mut self) {
         self.unanswered = 0;
     }
 
-    /// It is time to ask whether the client is still there.
-    ///
-    /// # Errors
-    /// The end, when it left the last questions unanswered.
+    /// Counts a ping that is about to be sent. The error is the end of the connection, when the client left the last
+    /// pings unanswered.
     pub fn ask(&mut self) -> Result<(), Close> {
         if self.unanswered >= UNANSWERED_MAX {
             return Err(Close::new(4408, "No answer to two pings"));
@@ -180,19 +180,19 @@ impl Machine {
         Ok(())
     }
 
-    /// Whether an operation still runs: one that was stopped has nothing more to say.
+    /// Whether an operation is still running. Answers of an operation that was stopped must not be sent.
     #[must_use]
     pub fn runs(&self, id: &str, number: u64) -> bool {
         self.running.get(id) == Some(&number)
     }
 
-    /// An operation has come to its end.
+    /// An operation has ended.
     pub fn ended(&mut self, id: &str) {
         self.running.remove(id);
     }
 }
 
-/// The protocol's own words; a long id is cut, so that the words stay.
+/// The reason that the protocol prescribes. A long id is cut, so that the rest of the reason fits.
 fn already_exists(id: &str) -> String {
     let room = REASON_MAX - "Subscriber for … already exists".len();
     if id.len() <= room {

@@ -1,4 +1,4 @@
-//! What is said over `graphql-transport-ws`, both ways.
+//! The messages of `graphql-transport-ws`, from the client and from the server.
 
 use async_graphql::ServerError;
 use serde::Serialize;
@@ -8,13 +8,13 @@ use crate::http::answer::Answer;
 use crate::http::params;
 use crate::http::request::GraphqlRequest;
 
-/// The longest id of an operation, in bytes: as many as there are operations are kept.
+/// The most bytes of an operation's id. The server keeps the ids of running operations.
 pub const ID_MAX: usize = 1_024;
 
-/// A JSON object that goes along with a message.
+/// The JSON object in a message.
 pub type Payload = Map<String, Value>;
 
-/// What a client says.
+/// A message from the client.
 #[derive(Clone, Debug)]
 pub enum ClientMessage {
     ConnectionInit(Option<Payload>),
@@ -24,7 +24,7 @@ pub enum ClientMessage {
     Complete { id: String },
 }
 
-/// Why a text is no message of a client.
+/// Why a text isn't a valid message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(pub String);
 
@@ -33,10 +33,7 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, Invalid> {
 }
 
 impl ClientMessage {
-    /// Reads a message. What the protocol doesn't name beside is left alone.
-    ///
-    /// # Errors
-    /// [`Invalid`] for what isn't a message that the protocol has for clients.
+    /// Parses a client's message. Unknown fields are ignored.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let Ok(Value::Object(mut message)) = serde_json::from_str(text.strip_prefix(params::BOM).unwrap_or(text))
         else {
@@ -83,8 +80,7 @@ fn request(payload: Option<Value>) -> Result<Box<GraphqlRequest>, Invalid> {
     }
 }
 
-/// What the server says. An answer is written straight from its fields: they stand in the order of the
-/// document.
+/// A message from the server. Answers are serialized directly, so that their fields keep the order of the document.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {

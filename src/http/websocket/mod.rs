@@ -1,4 +1,4 @@
-//! `graphql-transport-ws`: operations over a WebSocket.
+//! GraphQL operations over a WebSocket, with the protocol `graphql-transport-ws`.
 
 pub mod machine;
 pub mod message;
@@ -35,15 +35,15 @@ use session::{Limits, Operations, Session, Started};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 const VERSION: &str = "13";
-/// How much longer a message may be than allowed before it isn't even read: up to here the client hears
-/// its length.
+/// By how much a message may exceed the limit and still be read. The error then says how long it is; a longer one isn't
+/// read at all.
 const READ_BEYOND: usize = 64 << 10;
 
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Takes the connection over, when the client speaks our protocol.
+/// Upgrades the connection to a WebSocket, if the client offers the protocol.
 pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Request<Body>) -> Response {
     let (mut parts, _) = request.into_parts();
     if parts.headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
@@ -87,16 +87,16 @@ pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Requ
         .on_upgrade(move |socket| Session::new(socket, connection, limits).serve(shutdown).instrument(span))
 }
 
-/// What a connection may do: what the token of its first message opens.
+/// One connection, and the identity that its token gives it.
 struct Connection {
     front: Arc<Front>,
     request_id: String,
     peer: Option<IpAddr>,
-    /// Those of the upgrade; the first message may bring others.
+    /// The credentials in the upgrade request. The first message may bring others.
     credentials: Credentials,
-    /// Who it is, once it is let in.
+    /// The caller, once the client is authenticated.
     caller: OnceLock<Caller>,
-    /// The client's place among those of its address, for as long as the connection lives.
+    /// Counts the connection for the client's address as long as it lives.
     _place: Option<Client>,
 }
 
@@ -114,12 +114,12 @@ impl Connection {
             Denied::Failure(failure) => self.close(&failure),
             Denied::TooMany(allowance) => Close::new(1013, super::login::too_many(allowance).0),
         })?;
-        // It is asked once.
+        // Set only once, because the machine greets only once.
         let _ = self.caller.set(caller);
         Ok(())
     }
 
-    /// The token was good when the connection began; it may have been revoked since.
+    /// The caller, if its token is still valid: it may have been revoked since the connection began.
     async fn welcome(&self) -> Result<Caller, Close> {
         let caller = self.caller.get().ok_or_else(Close::forbidden)?.clone();
         if let Caller::Viewer(viewer) = &caller {
@@ -133,7 +133,7 @@ impl Connection {
         match failure {
             Failure::Unauthenticated(_) | Failure::Forbidden(_) => Close::forbidden(),
             failure => {
-                // The log has what is inside.
+                // This logs the failure's details.
                 let _ = failure_response(failure, &self.request_id);
                 Close::try_again()
             }
@@ -155,7 +155,7 @@ impl Connection {
         let once = admitted.kind() != OperationKind::Subscription;
         let answers = engine.execute_stream(caller, &self.request_id, admitted);
         if once {
-            // A subscription holds what it keeps by itself.
+            // A subscription reserves its own memory, so only queries and mutations keep `held`.
             let answers = answers.inspect(move |_| {
                 let _held = &held;
             });
@@ -165,7 +165,7 @@ impl Connection {
     }
 }
 
-/// About how many bytes a request takes in memory.
+/// The approximate memory of a request, in bytes.
 fn bytes(request: &GraphqlRequest) -> usize {
     let values = request.variables.values().chain(request.extensions.values());
     request.query.as_ref().map_or(0, String::len) + values.map(crate::gate::bytes_of).sum::<usize>()

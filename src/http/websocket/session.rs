@@ -1,4 +1,4 @@
-//! A connection as it runs: the machine, a socket, and a task for each operation.
+//! A running connection: the state machine, a socket, and a task for each operation.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -21,74 +21,73 @@ use crate::http::request::GraphqlRequest;
 use crate::http::settings::ended;
 use crate::service::error::Failure;
 
-/// How many answers wait to be sent, of all operations. An operation that has one more waits with it, in
-/// its turn: so a client that doesn't read costs no more memory, and one operation keeps no other waiting.
+/// How many answers of all operations wait to be sent. When there are more, the operations wait in turn. So a client
+/// that doesn't read costs little memory, and no operation blocks the others.
 const EVENTS_MAX: usize = 16;
-/// How many queries and mutations of a connection are executed, or have answers that it hasn't taken, at a
-/// time. Others wait before they are begun: an answer can be large, and needs no token to be so.
+/// How many queries and mutations of a connection may be executing or have unread answers at the same time. Further
+/// ones wait before they start, because answers can be large even without a token.
 const ONCE_MAX: usize = 8;
-/// How long a closed connection is listened to, so that the client can read why.
+/// How long to keep a closed connection open, so that the client can read the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Who may come in, and what is done for them.
+/// Authenticates clients and starts their operations.
 pub trait Operations: Send + Sync + 'static {
-    /// Lets a client in, by what it says in its first message.
+    /// Authenticates a client by the payload of its first message.
     fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>>;
 
-    /// Starts an operation; what is refused before it begins comes as an answer that wasn't executed.
+    /// Starts an operation. A refused one has a single answer, which wasn't executed.
     fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>>;
 
-    /// The id under which the log knows this connection.
+    /// The id of this connection in the log.
     fn request_id(&self) -> &str;
 
-    /// Whether it has shown no token.
+    /// Whether the client gave no token.
     fn is_anonymous(&self) -> bool {
         false
     }
 }
 
-/// An operation that may run.
+/// An operation that has been started.
 pub struct Started {
-    /// Executed as far as it is polled.
+    /// The operation runs only while the stream is polled.
     pub answers: BoxStream<'static, Answer>,
-    /// Whether there is one answer, as to a query or a mutation.
+    /// Whether there is a single answer, as for a query or a mutation.
     pub once: bool,
 }
 
 /// The limits of a connection.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long a client may take to say who it is.
+    /// How long a client may take to send `connection_init`.
     pub init: Duration,
-    /// How often it is asked whether it is still there.
+    /// The interval of pings.
     pub ping: Duration,
-    /// How long it may leave a message unread.
+    /// How long a client may leave a message unread.
     pub send: Duration,
     /// The most bytes of a message.
     pub message: usize,
     /// The most operations at a time.
     pub operations: usize,
-    /// How long it may have no operation, when it has shown no token.
+    /// How long a client without a token may have no operation.
     pub idle: Duration,
 }
 
-/// What comes of an operation.
+/// A message from an operation's task.
 enum Event {
-    /// With its turn, where there is one: given back when the client has taken the answer.
+    /// An answer. The permit of a query or mutation is returned when the client has accepted it.
     Answer(Box<Answer>, Option<OwnedSemaphorePermit>),
-    /// It panicked.
+    /// The operation panicked.
     Failed,
     Ended,
-    /// It ends the whole connection.
+    /// The whole connection must end.
     Close(Close),
 }
 
-/// An event with its operation's id and number.
+/// An event, with its operation's id and number.
 type Tagged = (Arc<str>, u64, Event);
 
 type Served<T> = Result<T, Close>;
 
-/// One connection.
 pub struct Session<S> {
     socket: S,
     operations: Arc<dyn Operations>,
@@ -105,7 +104,6 @@ where
     S: Stream<Item = Result<Message, E>> + Sink<Message> + Unpin,
     E: std::fmt::Display,
 {
-    /// A connection over a socket that was just opened.
     pub fn new(socket: S, operations: Arc<dyn Operations>, limits: Limits) -> Self {
         let (speak, events) = mpsc::channel(EVENTS_MAX);
         let machine = Machine::new(limits.operations);
@@ -119,8 +117,8 @@ where
         tracing::debug!(code, reason, "a WebSocket is closed");
         self.stop_all();
         let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        // Whoever doesn't read this has gone. What comes meanwhile is read and thrown away: bytes that
-        // nobody has read would make the operating system throw away our last words too.
+        // A failure means that the client has gone. The rest of its messages is read and discarded, because the
+        // operating system would discard the close frame when unread bytes remain.
         let farewell = async {
             if self.socket.send(close).await.is_ok() {
                 while let Ok(Some(Ok(_))) = timeout(LINGER, self.socket.next()).await {}
@@ -133,7 +131,7 @@ where
         let init_until = Instant::now() + self.limits.init;
         let mut ping = interval_at(Instant::now() + self.limits.ping, self.limits.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Since when it does nothing: answers to pings are nothing.
+        // When the connection was last active. Pings and their answers don't count.
         let mut idle_since = Instant::now();
         loop {
             if self.machine.is_at_work() || !self.operations.is_anonymous() {
@@ -165,11 +163,11 @@ where
         }
     }
 
-    /// Whether the client has said goodbye.
+    /// Handles a message. Returns whether the client has closed the connection.
     async fn receive(&mut self, message: Message) -> Served<bool> {
         match message {
             Message::Close(_) => {
-                // Reading on sends the answer that the client waits for.
+                // Reading once more sends the answer to the close frame.
                 let _ = timeout(LINGER, self.socket.next()).await;
                 return Ok(true);
             }
@@ -213,14 +211,14 @@ where
         }
     }
 
-    /// In a task of its own: one operation doesn't wait for another, nor its connection to the database for
-    /// the client to read, and what panics ends alone.
+    /// Starts an operation in a task of its own. So operations don't wait for each other, a slow client doesn't block a
+    /// database connection, and a panic ends one operation only.
     fn start(&mut self, id: Arc<str>, number: u64, request: GraphqlRequest) {
         let (operations, turns, speak) = (self.operations.clone(), self.turns.clone(), self.speak.clone());
         let operation = async move {
             let run = run(operations.as_ref(), request, turns, |event| speak.send((id.clone(), number, event)));
             let last = AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Event::Failed);
-            // Nobody is left to hear it when this fails.
+            // A failure means that the connection has ended.
             let _ = speak.send((id.clone(), number, last)).await;
         };
         let task = tokio::spawn(operation.instrument(tracing::Span::current()));
@@ -254,7 +252,7 @@ where
         }
     }
 
-    /// Ends an operation with its errors: nothing comes after them.
+    /// Sends an operation's errors and ends it.
     async fn end_with(&mut self, id: &str, number: u64, answer: &Answer) -> Served<()> {
         self.forget(id, number);
         self.refuse(id, answer).await
@@ -269,8 +267,8 @@ where
         self.say(&ServerMessage::Error { id, payload: &answer.response.errors }).await
     }
 
-    /// Asks whether the client is still there, in the socket's way, which a browser answers by itself, and
-    /// in the protocol's, which a program answers that still works.
+    /// Sends two pings: one of the WebSocket, which a browser answers by itself, and one of the protocol, which only a
+    /// working client program answers.
     async fn ask(&mut self) -> Served<()> {
         self.machine.ask()?;
         self.send(Message::Ping(axum::body::Bytes::new())).await?;
@@ -317,7 +315,7 @@ impl<S> Drop for Session<S> {
     }
 }
 
-/// Runs an operation, and gives the last that is to be said of it.
+/// Runs an operation. Returns its last event.
 async fn run<T, E>(
     operations: &dyn Operations,
     request: GraphqlRequest,
@@ -331,7 +329,7 @@ where
         Ok(started) => started,
         Err(close) => return Event::Close(close),
     };
-    // Nobody closes the semaphore.
+    // Fails only for a closed semaphore, and this one is never closed.
     let mut turn = if once { turns.acquire_owned().await.ok() } else { None };
     while let Some(answer) = answers.next().await {
         if tell(Event::Answer(Box::new(answer), turn.take())).await.is_err() {
@@ -341,7 +339,7 @@ where
     Event::Ended
 }
 
-/// What is no message at all: too long, or against the rules of WebSockets. Most often the client has gone.
+/// Handles a read error: a message that is too long, or invalid data. Most often the client has gone.
 fn broken(error: &impl std::fmt::Display) -> Served<()> {
     let why = error.to_string();
     if why.contains("too long") {
