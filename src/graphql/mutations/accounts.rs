@@ -119,7 +119,7 @@ struct UpdateAccountPayload {
     errors: Vec<AccountError>,
 }
 
-/// An account with the enrolment token that was issued for it.
+/// The common part of the payloads with an enrolment token.
 struct Issued {
     account: Shown<ManagedAccount>,
     token: Option<String>,
@@ -219,7 +219,7 @@ impl Accounts {
     }
 }
 
-/// Left out: unchanged; null: unset.
+/// Turns an optional input into an edit: left out is unchanged, null removes the zone.
 fn change(zone: MaybeUndefined<TimeZoneName>) -> Option<Option<String>> {
     match zone {
         MaybeUndefined::Undefined => None,

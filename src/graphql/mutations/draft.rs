@@ -129,7 +129,7 @@ struct UnpinPackComponentPayload {
     errors: Vec<PackError>,
 }
 
-/// The pack and the one row of it that a call was about, as they are after it.
+/// The pack, and the row of the component that the call was about, as they are after the call.
 async fn pack_and_row(
     ctx: &Context<'_>,
     outcome: Outcome<(), PackRefusal>,
@@ -181,7 +181,7 @@ impl Draft {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
         let outcome = ctx.services().remove_component(&caller, pack, row, input.expected_revision).await;
-        // A row that just went is not in the draft any more, so that there is none to show.
+        // A row that was deleted is no longer in the draft, so the payload shows none.
         let outcome = outcome.map(|(Removal::Mark | Removal::Drop)| ());
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(RemovePackComponentPayload { integration_pack, component, errors })
@@ -230,7 +230,7 @@ impl Draft {
     }
 }
 
-/// The draft's rows of these components, in their order.
+/// The draft's rows of these components, in the order of `components`.
 async fn rows(ctx: &Context<'_>, pack: PackId, components: &[ComponentId]) -> Result<Vec<PackComponent>> {
     let rows = components.iter().map(async |component| {
         PackComponent::of_draft(ctx, pack, *component).await?.ok_or_else(|| bug("a row is gone that was just added"))

@@ -1,4 +1,4 @@
-//! Account groups and who is in them (R45).
+//! Account groups and their members (R45).
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 

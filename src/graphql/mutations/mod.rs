@@ -1,5 +1,5 @@
-//! The mutations: for each family its inputs, payloads and resolvers in one file. A resolver checks the
-//! privilege, reads the ids, calls one use case, and shows what was committed.
+//! The mutations. Each family has one file with its inputs, payloads and resolvers. A resolver checks the privilege,
+//! reads the ids, calls one use case, and loads the result.
 
 mod accounts;
 mod components;
@@ -53,11 +53,11 @@ macro_rules! mutation {
 mutation!(Mutation());
 mutation!(DemoMutation(demo::Demo));
 
-/// What a payload shows: nothing when it was refused. A fault in reading it again nulls it alone, not
-/// the payload, because the change is made.
+/// The result in a payload; `None` when the call was refused. When the result can't be loaded, only this field is null
+/// and not the whole payload, because the change is committed.
 type Shown<T> = Option<Result<T>>;
 
-/// A publisher that has the privilege (R1).
+/// The calling publisher, if its role has the privilege (R1).
 fn publisher(ctx: &Context<'_>, privilege: Privilege) -> Result<Publisher> {
     ctx.end_snapshot();
     let publisher = ctx.publisher()?;
@@ -65,7 +65,7 @@ fn publisher(ctx: &Context<'_>, privilege: Privilege) -> Result<Publisher> {
     Ok(publisher)
 }
 
-/// A managed account that has the privilege (R1).
+/// The calling managed account, if its role has the privilege (R1).
 fn managed(ctx: &Context<'_>, privilege: Privilege) -> Result<Managed> {
     ctx.end_snapshot();
     let managed = ctx.managed()?;
@@ -73,7 +73,7 @@ fn managed(ctx: &Context<'_>, privilege: Privilege) -> Result<Managed> {
     Ok(managed)
 }
 
-/// An account of either kind that has the privilege (R1).
+/// The caller of either kind, if its role has the privilege (R1).
 fn viewer<'ctx>(ctx: &'ctx Context<'_>, privilege: Privilege) -> Result<&'ctx Viewer> {
     ctx.end_snapshot();
     let viewer = ctx.viewer()?;
@@ -81,8 +81,8 @@ fn viewer<'ctx>(ctx: &'ctx Context<'_>, privilege: Privilege) -> Result<&'ctx Vi
     Ok(viewer)
 }
 
-/// What came of a use case: done, or refused with the area's errors. What is read from here on is what
-/// was committed.
+/// Splits the outcome of a use case into its result and the area's errors. From here on the request reads the committed
+/// state.
 fn settle<T, R, E: From<R>>(ctx: &Context<'_>, outcome: Outcome<T, R>) -> Result<(Option<T>, Vec<E>)> {
     ctx.renew();
     match outcome {
@@ -92,7 +92,7 @@ fn settle<T, R, E: From<R>>(ctx: &Context<'_>, outcome: Outcome<T, R>) -> Result
     }
 }
 
-/// [`settle`], and then what the payload shows of it.
+/// Calls [`settle`], and loads the object that the payload shows.
 async fn answer<T, R, E, O, F>(
     ctx: &Context<'_>,
     outcome: Outcome<T, R>,
@@ -110,7 +110,7 @@ where
     Ok((shown, errors))
 }
 
-/// A count as the schema tells it.
+/// A count as the schema's `Int`.
 fn count(many: u64) -> i32 {
     i32::try_from(many).unwrap_or(i32::MAX)
 }

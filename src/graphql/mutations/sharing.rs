@@ -1,4 +1,4 @@
-//! What is shared with groups (R24, R45, R48).
+//! Sharing packs with groups (R24, R45, R48).
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 

@@ -93,7 +93,7 @@ impl Tokens {
     }
 }
 
-/// Who may make a token: an administrator, and with an enrolment token the account itself (R1).
+/// The caller, if it may create tokens: an administrator, or the account itself with its enrolment token (R1).
 fn maker<'ctx>(ctx: &'ctx Context<'_>) -> Result<&'ctx Caller> {
     if !matches!(ctx.caller(), Caller::Enrolment(_)) {
         viewer(ctx, Privilege::AccountAdministration)?;
@@ -101,8 +101,7 @@ fn maker<'ctx>(ctx: &'ctx Context<'_>) -> Result<&'ctx Caller> {
     Ok(ctx.caller())
 }
 
-/// The token that was made. An enrolment token reads nothing else, so that what it made is looked up
-/// among its account's tokens.
+/// The new token. An enrolment token may not read anything, so the new token is loaded through its account.
 async fn made(ctx: &Context<'_>, id: TokenId) -> Result<Option<ApiToken>> {
     let Caller::Enrolment(enrolment) = ctx.caller() else { return ApiToken::by_id(ctx, id).await };
     let tokens = ctx.services().tokens_of(enrolment.account.id).await.or_failure()?;

@@ -1,5 +1,3 @@
-//! Refusals of changing accounts and tokens.
-
 use async_graphql::{Context, Enum, Object, Result};
 
 use crate::domain::refusal::{AccountRefusal, Refusal as _};

@@ -1,5 +1,3 @@
-//! Refusals of installing, renaming and updating.
-
 use async_graphql::{Context, Enum, Object, Result};
 
 use crate::domain::refusal::{InstallationRefusal, Refusal as _};

@@ -1,5 +1,3 @@
-//! Refusals of the process library.
-
 use async_graphql::{Enum, Object};
 
 use crate::domain::refusal::LibraryRefusal;

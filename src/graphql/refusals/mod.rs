@@ -1,5 +1,5 @@
-//! Why a rule refused: for each area an error type with its own enum of codes, each made from the area's
-//! refusals in one exhaustive match. What they name is read when it is asked for.
+//! The error types for refusals. Each area of the API has an error type with its own enum of codes, mapped from the
+//! area's refusals by an exhaustive match. Errors load the objects at fault only when a client selects them.
 
 mod account;
 mod installation;
@@ -22,10 +22,10 @@ use std::future::Future;
 use async_graphql::Result;
 use futures_util::future::try_join_all;
 
-/// How many objects at fault an error shows.
+/// The most objects that an error lists.
 const SHOWN_MAX: usize = 100;
 
-/// What is at fault, as far as it may be seen; `None` where the code names nothing.
+/// Loads the objects at fault, without those that the caller may not see. `None` when the code concerns no objects.
 async fn all<I, T, F>(at_fault: Option<&[I]>, load: impl Fn(I) -> F) -> Result<Option<Vec<T>>>
 where
     I: Copy,

@@ -1,5 +1,3 @@
-//! Refusals of making and editing packs.
-
 use async_graphql::{Context, Enum, Object, Result};
 
 use super::all;

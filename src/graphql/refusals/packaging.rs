@@ -1,5 +1,3 @@
-//! Refusals of packaging.
-
 use async_graphql::{Context, Enum, Object, Result};
 
 use super::all;

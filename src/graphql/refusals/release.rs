@@ -1,5 +1,3 @@
-//! Refusals of releasing, and of changing a release.
-
 use async_graphql::{Context, Enum, Object, Result};
 
 use super::all;
@@ -23,7 +21,7 @@ impl From<ReleaseRefusal> for ReleaseError {
 }
 
 impl ReleaseError {
-    /// The same for an input that has its date in `schedule`.
+    /// Adapts the path for an input with the date in `schedule`.
     #[must_use]
     pub fn in_schedule(mut self) -> Self {
         if let Some(path) = self.field.as_mut().filter(|path| path.first().is_some_and(|first| first == "onDate")) {

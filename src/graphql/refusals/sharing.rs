@@ -1,5 +1,3 @@
-//! Refusals of changing groups and what is shared with them.
-
 use async_graphql::{Context, Enum, Object, Result};
 
 use super::all;
