@@ -1,4 +1,4 @@
-//! A publisher's set of managed accounts.
+//! A publisher's set of managed accounts, and the connections of groups.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 
@@ -17,7 +17,7 @@ use crate::store::packs::PacksOf;
 
 connection!("groups", AccountGroupConnection, AccountGroupEdge, AccountGroup);
 
-/// Shows a publisher one of its groups.
+/// The type `AccountGroup`: a group, as its publisher sees it.
 pub struct AccountGroup(account::AccountGroup);
 
 /// A publisher's set of managed accounts, and of the packs shared with them.
@@ -87,9 +87,6 @@ impl AccountGroup {
 
 impl AccountGroup {
     /// The group with this id, if it is the caller's.
-    ///
-    /// # Errors
-    /// Faults.
     pub async fn by_id(ctx: &Context<'_>, id: GroupId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.groups.one(id).await.or_failure()?.map(Self))
     }
@@ -120,22 +117,20 @@ async fn seen_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
     Ok(found)
 }
 
-/// Which groups a connection hangs on.
+/// The groups in a connection.
 pub enum GroupsOf {
-    /// All of the caller's, All Accounts first.
+    /// All groups of the caller, All Accounts first.
     Everything,
-    /// Those that an account is in, All Accounts first.
+    /// The groups of an account, All Accounts first.
     Account(AccountId),
-    /// Those that a pack is shared with, by name.
+    /// The groups with which a pack is shared, by name.
     Pack(PackId),
-    /// Those that the library shares a process with, by name.
+    /// The groups with which the library shares a process, by name.
     Process(LibraryProcessId),
 }
 
-/// A publisher's groups.
-///
-/// # Errors
-/// NOT_FOUND and BAD_USER_INPUT for what the arguments name, and faults.
+/// A page of the publisher's groups. Fails with NOT_FOUND for an unknown id in the filter, BAD_USER_INPUT for invalid
+/// arguments.
 pub async fn groups_connection(
     ctx: &Context<'_>,
     of: GroupsOf,
@@ -156,10 +151,7 @@ pub async fn groups_connection(
     Ok(AccountGroupConnection::of(page, AccountGroup))
 }
 
-/// The groups that a pack is shared with, by name.
-///
-/// # Errors
-/// As [`groups_connection`].
+/// The groups with which a pack is shared, by name. Fails like [`groups_connection`].
 pub async fn groups_of_pack(ctx: &Context<'_>, pack: PackId, args: PageArgs) -> Result<AccountGroupConnection> {
     groups_connection(ctx, GroupsOf::Pack(pack), None, args).await
 }

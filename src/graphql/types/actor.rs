@@ -1,4 +1,4 @@
-//! Who did something.
+//! The actor of a change.
 
 use async_graphql::{Context, Object, Result};
 
@@ -9,7 +9,7 @@ use crate::domain::id::TokenId;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::ActorKind;
 
-/// Shows who did something.
+/// The type `Actor`: who made a change, as the caller may see it.
 pub struct Actor(account::Actor);
 
 impl From<account::Actor> for Actor {
@@ -39,7 +39,7 @@ impl Actor {
 }
 
 impl Actor {
-    /// The token, as far as it is the caller's own account's and may be shown.
+    /// The id of the token, if it belongs to the caller's account and the caller may see it.
     fn own_token(&self, ctx: &Context<'_>) -> Option<TokenId> {
         let viewer = ctx.caller().viewer().ok()?;
         let id = self.0.token_id.filter(|_| self.0.account_id == Some(viewer.account.id))?;

@@ -1,4 +1,4 @@
-//! How far versions have spread, and how that came about over time.
+//! Adoption: how far the versions of a pack have spread, now and over time.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
@@ -13,23 +13,23 @@ use crate::graphql::error::{ResultExt as _, bad_input};
 use crate::graphql::scalars::DateTime;
 use crate::store::adoption::AdoptionOf;
 
-/// Of a pack or of a release, at the instant of the read. What was uninstalled is nowhere among it but in
-/// the curve, that tells what happened.
+/// The adoption of a pack or of a release, at the time of the read. Uninstalled installations don't count, except in
+/// the curve, which shows what happened.
 pub struct Adoption {
     of: AdoptionOf,
-    /// Where the curve begins when nobody says so; with the first offer when this doesn't.
+    /// The default beginning of the curve; `None` begins with the first offer.
     begin: Option<Instant>,
     end: Instant,
     now: Instant,
 }
 
 impl Adoption {
-    /// Over all installations of a pack.
+    /// The adoption of a pack, over all its installations.
     pub(crate) fn of_pack(pack: PackId, now: Instant) -> Self {
         Self { of: AdoptionOf::Pack(pack), begin: None, end: now, now }
     }
 
-    /// Over the installations that a release concerns.
+    /// The adoption of a release, over the installations that it concerns.
     pub(crate) fn of_release(release: &Release, now: Instant) -> Self {
         Self {
             of: AdoptionOf::Release(release.id),

@@ -1,4 +1,4 @@
-//! A release as an account that has the pack installed sees it.
+//! A release, as a managed account with the pack installed sees it.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -14,7 +14,7 @@ use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, Markdown};
 
-/// Shows a managed account a release.
+/// The type `AnnouncedRelease`: a release in a managed account's view.
 pub struct AnnouncedRelease(Release);
 
 /// A release as an account that has the pack installed sees it. Tells nothing of other accounts.
@@ -70,9 +70,6 @@ impl AnnouncedRelease {
 
 impl AnnouncedRelease {
     /// The release with this id, if the caller may see it.
-    ///
-    /// # Errors
-    /// Faults.
     pub async fn by_id(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.announced_releases.one(id).await.or_failure()?.map(Self))
     }

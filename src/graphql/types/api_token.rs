@@ -1,4 +1,4 @@
-//! A token of the caller's own account.
+//! An API token of the caller's account, and the connection of tokens.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -17,7 +17,7 @@ use crate::store::tokens;
 
 connection!("tokens", ApiTokenConnection, ApiTokenEdge, ApiToken);
 
-/// Shows a token.
+/// The type `ApiToken`.
 pub struct ApiToken(account::ApiToken);
 
 impl From<account::ApiToken> for ApiToken {
@@ -77,7 +77,7 @@ impl ApiToken {
     /// Whether the caller may now revoke it.
     async fn viewer_can_revoke(&self, ctx: &Context<'_>) -> Result<bool> {
         let may = ctx.caller().viewer().is_ok_and(|viewer| viewer.may(Privilege::AccountAdministration));
-        // A JWT is not revoked here: it ends by itself.
+        // A JWT can't be revoked here. It expires by itself.
         let stored = ctx.caller().viewer().is_ok_and(|v| v.bearer == Bearer::Stored || v.token.id != self.0.id);
         if !may || !stored || self.0.revoked_at.is_some() {
             return Ok(false);
@@ -87,10 +87,8 @@ impl ApiToken {
 }
 
 impl ApiToken {
-    /// The token with this id, if it may be seen.
-    ///
-    /// # Errors
-    /// UNAUTHENTICATED, FORBIDDEN, and faults.
+    /// The token with this id, if the caller may see it: an administrator sees all tokens of the account, others see
+    /// their own.
     pub async fn by_id(ctx: &Context<'_>, id: TokenId) -> Result<Option<Self>> {
         let viewer = ctx.viewer()?;
         if viewer.bearer != Bearer::Stored && viewer.token.id == id {
@@ -101,17 +99,14 @@ impl ApiToken {
         Ok(token.filter(|_| may).map(Self))
     }
 
-    /// Whether the account would be left without an administrator's token that has no end (R1).
+    /// Whether this is the account's last administrator token that doesn't expire (R1).
     async fn is_last(&self, ctx: &Context<'_>) -> Result<bool> {
         let open = ctx.loaders().managed.open_tokens.one(()).await.or_failure()?.unwrap_or_default();
         Ok(open.iter().all(|id| *id == self.0.id))
     }
 }
 
-/// The tokens of the caller's account, newest first; `None` without ACCOUNT_ADMINISTRATION.
-///
-/// # Errors
-/// BAD_USER_INPUT for arguments that fit no page, and faults.
+/// The tokens of the caller's account, newest first; `None` without the privilege ACCOUNT_ADMINISTRATION.
 pub async fn own_tokens(ctx: &Context<'_>, args: PageArgs) -> Result<Option<ApiTokenConnection>> {
     if !ctx.viewer()?.may(Privilege::AccountAdministration) {
         return Ok(None);

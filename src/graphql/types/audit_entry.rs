@@ -1,4 +1,4 @@
-//! Entries of the audit log as their two readers see them (R51).
+//! Entries of the audit log, as the caller's account may see them (R51).
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
@@ -16,7 +16,7 @@ use crate::graphql::scalars::DateTime;
 
 connection!("entries", AuditEntryConnection, AuditEntryEdge, AuditEntry);
 
-/// Shows an entry of the audit log.
+/// The type `AuditEntry`.
 pub struct AuditEntry(audit::AuditEntry);
 
 impl From<audit::AuditEntry> for AuditEntry {
@@ -83,10 +83,7 @@ impl AuditEntry {
 }
 
 impl AuditEntry {
-    /// The entry with this id, if it may be seen.
-    ///
-    /// # Errors
-    /// UNAUTHENTICATED, FORBIDDEN, and faults.
+    /// The entry with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: AuditEntryId) -> Result<Option<Self>> {
         let may = ctx.viewer()?.may(Privilege::ViewAuditLog);
         let entry = ctx.loaders().logs.audit_entries.one(id).await.or_failure()?;
@@ -112,7 +109,7 @@ pub struct AuditChange {
 impl From<audit::Change> for AuditChange {
     fn from(change: audit::Change) -> Self {
         let audit::Change { field, before, after, of } = change;
-        // An id goes out as the reader knows it.
+        // Ids are shown in the API's form for this reader.
         let told = |value: Option<String>| match (value, &of) {
             (Some(id), Some(type_name)) => {
                 let key = SubjectKey { type_name: type_name.clone(), id };

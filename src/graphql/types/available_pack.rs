@@ -1,4 +1,4 @@
-//! A pack as a managed account sees it.
+//! A pack, as a managed account sees it.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 
@@ -19,7 +19,7 @@ use crate::store::available;
 
 connection!("packs", AvailablePackConnection, AvailablePackEdge, AvailablePack);
 
-/// Shows a managed account a pack.
+/// The type `AvailablePack`: a pack in a managed account's view.
 pub struct AvailablePack(available::AvailablePack);
 
 /// A pack as a managed account sees it: shared with it and released at least once, or installed by it.
@@ -95,14 +95,11 @@ impl AvailablePack {
 
 impl AvailablePack {
     /// The pack with this id, if the caller may see it.
-    ///
-    /// # Errors
-    /// Faults.
     pub async fn by_id(ctx: &Context<'_>, id: PackId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.available_packs.one(id).await.or_failure()?.map(Self))
     }
 
-    /// The version in force, while a group grants the pack.
+    /// The current version, if a group still grants the pack.
     fn current(&self, now: Instant) -> Option<PackVersionId> {
         self.0.pack.standing.at(now).current_version.filter(|_| self.0.granted)
     }
@@ -119,10 +116,8 @@ pub struct AvailablePackFilter {
     installed: Option<bool>,
 }
 
-/// The packs that are shared with the caller and in force, by name.
-///
-/// # Errors
-/// BAD_USER_INPUT for arguments that fit no page, and faults.
+/// The packs that are shared with the caller and have a current version, by name. Fails with BAD_USER_INPUT for invalid
+/// arguments.
 pub async fn available_packs_connection(
     ctx: &Context<'_>,
     filter: Option<AvailablePackFilter>,

@@ -1,4 +1,4 @@
-//! A version of a pack as a managed account sees it.
+//! A version of a pack, as a managed account sees it.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -10,7 +10,7 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, Markdown};
 
-/// Shows a managed account a version.
+/// The type `AvailablePackVersion`: a version in a managed account's view.
 pub struct AvailablePackVersion(PackVersion);
 
 /// A version of a pack as a managed account sees it: the current one, and those that its installations have, had or are offered.
@@ -44,9 +44,6 @@ impl AvailablePackVersion {
 
 impl AvailablePackVersion {
     /// The version with this id, if the caller may see it.
-    ///
-    /// # Errors
-    /// Faults.
     pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.available_versions.one(id).await.or_failure()?.map(Self))
     }

@@ -1,4 +1,4 @@
-//! A process in the library, as a managed account sees it; and where a copy of one came from.
+//! A process of the library, as a managed account sees it, and the origin of a copy.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -11,14 +11,11 @@ use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, Markdown};
 use crate::store::scope::Scope;
 
-/// Shows a managed account a process that is shared with it.
+/// The type `AvailableProcess`: a process that is shared with the caller.
 pub struct AvailableProcess(pub(crate) library::LibraryProcess);
 
 impl AvailableProcess {
-    /// The process, if it is shared with the viewer.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The process with this id, if it is shared with the caller.
     pub async fn by_id(ctx: &Context<'_>, id: LibraryProcessId) -> Result<Option<Self>> {
         match ctx.scope()? {
             Scope::Managed(_) => Ok(ctx.loaders().library.processes.one(id).await.or_failure()?.map(Self)),
@@ -66,7 +63,7 @@ impl AvailableProcess {
     }
 }
 
-/// Shows where a copied component came from.
+/// The type `LibraryCopySource`: the process from which a component was copied.
 pub struct LibraryCopySource(pub(crate) library::CopySource);
 
 /// Where a copied component came from, as it was when it was copied.

@@ -1,4 +1,4 @@
-//! A component.
+//! A component, and the connections below it.
 
 use std::sync::Arc;
 
@@ -20,21 +20,18 @@ use crate::graphql::filters::PackagedComponentFilter;
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::DateTime;
 
-/// A component, as its owner sees it.
+/// The type `Component`.
 pub struct Component(pub(crate) Arc<domain::Component>);
 
 connection!("components", ComponentConnection, ComponentEdge, Component);
 
 impl Component {
-    /// The component, if the viewer may see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The component with this id, if the caller owns it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentId) -> Result<Option<Self>> {
         Ok(ctx.loaders().publisher.components.one(id).await.or_failure()?.map(Self))
     }
 
-    /// One that is there.
+    /// The component with this id, which must exist.
     pub(crate) async fn must(ctx: &Context<'_>, id: ComponentId) -> Result<Self> {
         Self::by_id(ctx, id).await?.ok_or_else(|| bug("a component is gone"))
     }
@@ -129,7 +126,7 @@ impl Component {
     /// Whether the caller may now package or publish it.
     pub async fn viewer_can_package(&self, ctx: &Context<'_>) -> Result<bool> {
         let viewer = ctx.viewer()?;
-        // A managed account packages nothing (R1).
+        // A managed account can't package its components (R1).
         Ok(viewer.publisher().is_ok() && viewer.may(Privilege::PackagedComponentManagement))
     }
 }

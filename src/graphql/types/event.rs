@@ -1,5 +1,5 @@
-//! Events as their two readers hear them (R49, R50). An event's own fields say what was so when it
-//! happened; the objects reached from it are as they are now.
+//! Events, as the publisher or a managed account gets them (R49, R50). An event's own fields show the time of the
+//! event; the objects reached from it show the time of the read.
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
@@ -24,27 +24,24 @@ use super::release_window::ReleaseWindow;
 
 connection!("events", EventConnection, EventEdge, Event);
 
-/// An event as one account hears it.
+/// An event, prepared for the account that reads it.
 #[derive(Clone, Debug)]
 pub struct Heard {
     event: domain::NewEvent,
-    /// Sealed for the account.
+    /// The event's position, encrypted for the account.
     cursor: String,
     scope: Scope,
 }
 
 impl Heard {
-    /// An event of the log, for the viewer.
-    ///
-    /// # Errors
-    /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
+    /// Prepares an event of the log for the caller.
     pub fn new(ctx: &Context<'_>, event: domain::Event) -> Result<Self> {
         let scope = ctx.scope()?;
         let cursor = ctx.data_of_request().hub.sealer().seal(scope.account_id(), event.position());
         Ok(Self { event: event.event, cursor, scope })
     }
 
-    /// The place in the log, sealed for the account.
+    /// The event's position in the log, encrypted for the account.
     #[must_use]
     pub fn cursor(&self) -> &str {
         &self.cursor
@@ -54,7 +51,8 @@ impl Heard {
         matches!(self.scope, Scope::Publisher(_))
     }
 
-    /// A managed account learns of its own tokens alone, and its publisher of its name (R51).
+    /// The actor as the reader may see it. A managed account sees only its own tokens; a publisher also sees the name
+    /// of a managed account (R51).
     fn actor(&self) -> Option<Actor> {
         let reader = self.scope.account_id();
         let own = self.event.actor.account_id == Some(reader);
@@ -75,7 +73,7 @@ impl Heard {
     }
 }
 
-/// An event type: the fields that all have, and then its own.
+/// Defines an event type: the fields that all event types have, and its own fields.
 macro_rules! event_type {
     ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
         $(#[$doc])*
@@ -246,7 +244,7 @@ impl From<Heard> for Event {
 }
 
 impl Event {
-    /// An event in the type of its kind.
+    /// Wraps an event in the type for its kind.
     #[must_use]
     pub fn of(heard: Heard) -> Self {
         match heard.event.kind {
@@ -268,10 +266,7 @@ impl Event {
     }
 }
 
-/// The event with this id, if the viewer may see it.
-///
-/// # Errors
-/// UNAUTHENTICATED, FORBIDDEN, and faults.
+/// The event with this id, if the caller may see it.
 pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
     let Some(event) = ctx.loaders().logs.events.one(id).await.or_failure()? else { return Ok(None) };
     Ok(Some(match Event::of(Heard::new(ctx, event)?) {
@@ -300,7 +295,7 @@ pub struct ReleaseProgressItem {
 }
 
 impl ReleaseProgressItem {
-    /// The release at this moment, told at a place of the log.
+    /// The progress of a release, with the cursor of the event that announced it.
     #[must_use]
     pub fn new(cursor: String, release: Release, progress: ReleaseProgress) -> Self {
         Self { cursor, release, progress }

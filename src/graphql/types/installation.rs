@@ -1,4 +1,4 @@
-//! A pack in a managed account.
+//! An installation: a pack in a managed account.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 
@@ -22,7 +22,7 @@ use crate::store::updates::UpdatesOf;
 
 connection!("installations", InstallationConnection, InstallationEdge, Installation);
 
-/// Shows an installation to its account or to its pack's publisher.
+/// The type `Installation`, as its account or the publisher of the pack sees it.
 pub struct Installation(installation::Installation);
 
 /// A pack in a managed account. Seen by that account, and by the pack's publisher.
@@ -99,7 +99,7 @@ impl Installation {
 
     /// Whether the caller may now rename it.
     async fn viewer_can_rename(&self, ctx: &Context<'_>) -> Result<bool> {
-        // Only installations of a MULTI pack have a name of their own.
+        // Only an installation of a MULTI pack has its own name.
         Ok(self.0.override_name.is_some() && may_here(ctx, Privilege::IntegrationPack)?)
     }
 
@@ -110,16 +110,13 @@ impl Installation {
 }
 
 impl Installation {
-    /// The installation with this id, if it is there and may be seen.
-    ///
-    /// # Errors
-    /// Faults.
+    /// The installation with this id, if it exists and the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: InstallationId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.installations.one(id).await.or_failure()?.map(Self))
     }
 }
 
-/// Whether the caller is a managed account, and its token has the privilege.
+/// Whether the caller is a managed account whose token has the privilege.
 pub(super) fn may_here(ctx: &Context<'_>, privilege: Privilege) -> Result<bool> {
     let viewer = ctx.viewer()?;
     Ok(matches!(viewer.scope(), Scope::Managed(_)) && viewer.may(privilege))
@@ -133,7 +130,7 @@ async fn pack_name(ctx: &Context<'_>, id: PackId) -> Result<String> {
     }
 }
 
-/// A version that the reader may see, because of what led here.
+/// The version of an installation that the caller may see, so the caller may see the version too.
 pub(super) async fn version(ctx: &Context<'_>, id: PackVersionId) -> Result<PackSnapshot> {
     let version = PackSnapshot::by_id(ctx, id).await?;
     version.ok_or_else(|| bug("an installation whose version may not be seen"))
@@ -156,14 +153,14 @@ pub struct InstallationFilter {
     has_pending_update: Option<bool>,
 }
 
-/// Which installations a connection hangs on.
+/// The installations in a connection.
 #[derive(Clone, Copy)]
 pub enum InstallationsOf {
-    /// All that the caller may see.
+    /// All installations that the caller may see.
     Everything,
-    /// Those of a pack; the filter's `packId` is ignored.
+    /// The installations of a pack. The filter's `packId` is ignored.
     Pack(PackId),
-    /// Those in an account; the filter's `accountId` is ignored.
+    /// The installations in an account. The filter's `accountId` is ignored.
     Account(AccountId),
 }
 
@@ -190,10 +187,8 @@ impl InstallationFilter {
     }
 }
 
-/// The pack that an id names, as the caller sees it.
-///
-/// # Errors
-/// NOT_FOUND for any other id (R3).
+/// The pack that an id names. The id must have the type that the caller's kind of account uses; any other is NOT_FOUND
+/// (R3).
 pub async fn known_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
     let pack = match ctx.scope()? {
         Scope::Publisher(_) => ids::pack_id(id)?,
@@ -205,7 +200,7 @@ pub async fn known_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
 
 async fn known_account(ctx: &Context<'_>, id: &ID) -> Result<AccountId> {
     if let Scope::Managed(scope) = ctx.scope()? {
-        // Its own account is the only one that it knows.
+        // A managed account knows no account but its own.
         return ids::other_account(id, scope.account_id())?.map_or(Ok(scope.account_id()), |_| Err(not_found(id)));
     }
     let found = ids::managed_account_id(id)?;
@@ -213,10 +208,8 @@ async fn known_account(ctx: &Context<'_>, id: &ID) -> Result<AccountId> {
     Ok(found)
 }
 
-/// Installations that the caller may see, by name.
-///
-/// # Errors
-/// NOT_FOUND and BAD_USER_INPUT for what the arguments name, and faults.
+/// The installations that the caller may see, by name. Fails with NOT_FOUND for an unknown id in the filter,
+/// BAD_USER_INPUT for invalid arguments.
 pub async fn installations_connection(
     ctx: &Context<'_>,
     of: InstallationsOf,
@@ -229,10 +222,7 @@ pub async fn installations_connection(
     Ok(InstallationConnection::of(page, Installation))
 }
 
-/// A pack's installations in all accounts, by name.
-///
-/// # Errors
-/// As [`installations_connection`].
+/// The installations of a pack in all accounts, by name. Fails like [`installations_connection`].
 pub async fn installations_of_pack(
     ctx: &Context<'_>,
     pack: PackId,

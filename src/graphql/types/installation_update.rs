@@ -1,4 +1,4 @@
-//! One installation and one release.
+//! An installation update: one installation and one release.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -21,7 +21,7 @@ use crate::store::updates::{SeenUpdate, UpdateFilter, UpdatesOf};
 
 connection!("updates", InstallationUpdateConnection, InstallationUpdateEdge, InstallationUpdate);
 
-/// Shows an update to the installation's account or to the pack's publisher.
+/// The type `InstallationUpdate`, as the account or the publisher of the pack sees it.
 pub struct InstallationUpdate(SeenUpdate);
 
 /// One installation and one release: whether and how the release came to it.
@@ -97,25 +97,19 @@ impl InstallationUpdate {
 
     /// Whether the caller may now apply it early.
     async fn viewer_can_apply(&self, ctx: &Context<'_>) -> Result<bool> {
-        // A managed account is only shown an open offer that it has a grant for (R45).
+        // A managed account sees an open offer only while a group grants the pack, so no check is needed (R45).
         let open = self.0.update.state == UpdateState::Offered && self.0.release_state == ReleaseState::Scheduled;
         Ok(open && may_here(ctx, Privilege::ApplyUpdates)?)
     }
 }
 
 impl InstallationUpdate {
-    /// The update with this id, if it may be seen.
-    ///
-    /// # Errors
-    /// Faults.
+    /// The update with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: UpdateId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.updates.one(id).await.or_failure()?.map(Self))
     }
 
-    /// What can be applied early now to an installation, if anything (R26, R31).
-    ///
-    /// # Errors
-    /// Faults.
+    /// The update of an installation that can be applied early now, if there is one (R26, R31).
     pub async fn pending_of(ctx: &Context<'_>, installation: InstallationId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.pending.one(installation).await.or_failure()?.map(Self))
     }
@@ -159,10 +153,7 @@ impl From<InstallationUpdateFilter> for UpdateFilter {
     }
 }
 
-/// Updates that the caller may see.
-///
-/// # Errors
-/// BAD_USER_INPUT for arguments that fit no page, and faults.
+/// The updates that the caller may see. Fails with BAD_USER_INPUT for invalid arguments.
 pub async fn updates_connection(
     ctx: &Context<'_>,
     of: UpdatesOf,
@@ -175,10 +166,7 @@ pub async fn updates_connection(
     Ok(InstallationUpdateConnection::of(page, InstallationUpdate))
 }
 
-/// What became of a release's installations, by account name.
-///
-/// # Errors
-/// As [`updates_connection`].
+/// The updates of a release, by account name. Fails like [`updates_connection`].
 pub async fn updates_of_release(
     ctx: &Context<'_>,
     release: ReleaseId,

@@ -32,7 +32,7 @@ use crate::store::page::Page;
 
 pub use crate::store::packs::PacksOf;
 
-/// A pack as it stands at the instant of the read.
+/// The type `IntegrationPack`: a pack, with its standing at the time of the read.
 #[derive(Clone)]
 pub struct IntegrationPack {
     pack: Arc<Pack>,
@@ -41,10 +41,8 @@ pub struct IntegrationPack {
 
 connection!("packs", IntegrationPackConnection, IntegrationPackEdge, IntegrationPack);
 
-/// Part of a list of packs; by name when no order is given.
-///
-/// # Errors
-/// FORBIDDEN for a managed account, BAD_USER_INPUT.
+/// A page of packs, by name unless `order` says otherwise. Fails with FORBIDDEN for a managed account, BAD_USER_INPUT
+/// for invalid arguments.
 pub async fn packs_connection(
     ctx: &Context<'_>,
     of: PacksOf,
@@ -56,10 +54,7 @@ pub async fn packs_connection(
     packs_or_none(ctx, of, filter, order, args).await
 }
 
-/// The same for a field that a managed account can reach too: it has no packs.
-///
-/// # Errors
-/// BAD_USER_INPUT.
+/// Like [`packs_connection`], for fields that a managed account can reach too: it gets an empty page.
 pub(super) async fn packs_or_none(
     ctx: &Context<'_>,
     of: PacksOf,
@@ -77,22 +72,19 @@ pub(super) async fn packs_or_none(
 }
 
 impl IntegrationPack {
-    /// A pack at an instant.
+    /// A pack with its standing at `now`.
     pub(crate) fn new(pack: Arc<Pack>, now: Instant) -> Self {
         Self { standing: pack.standing.at(now), pack }
     }
 
-    /// The pack, if the viewer may see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The pack with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: PackId) -> Result<Option<Self>> {
         let loaders = ctx.loaders();
         let found = loaders.publisher.packs.one(id).await.or_failure()?;
         Ok(found.filter(|pack| pack.deleted_at.is_none()).map(|pack| Self::new(pack, loaders.now())))
     }
 
-    /// One that something names, also when it was deleted since.
+    /// The pack with this id, which must exist; it may be deleted.
     pub(crate) async fn must(ctx: &Context<'_>, id: PackId) -> Result<Self> {
         let loaders = ctx.loaders();
         Ok(Self::new(loaders.publisher.packs.must(id).await.or_failure()?, loaders.now()))
@@ -106,7 +98,7 @@ impl IntegrationPack {
         &self.pack
     }
 
-    /// What would come of a release made now: judged by the same rules as the release itself.
+    /// What a release made now would do, decided by the rules for the release itself.
     pub(crate) async fn decide(
         &self,
         ctx: &Context<'_>,

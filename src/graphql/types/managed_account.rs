@@ -1,4 +1,4 @@
-//! A managed account as its publisher sees it.
+//! A managed account, as its publisher sees it.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 
@@ -18,7 +18,7 @@ use crate::store::packs::PacksOf;
 
 connection!("accounts", ManagedAccountConnection, ManagedAccountEdge, ManagedAccount);
 
-/// Shows a publisher one of its managed accounts.
+/// The type `ManagedAccount`: an account in its publisher's view.
 pub struct ManagedAccount(Account);
 
 /// A managed account as its publisher sees it.
@@ -114,9 +114,6 @@ impl ManagedAccount {
 
 impl ManagedAccount {
     /// The account with this id, if the caller manages it.
-    ///
-    /// # Errors
-    /// Faults.
     pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
         Ok(ctx.loaders().managed.accounts.one(id).await.or_failure()?.map(Self))
     }
@@ -150,18 +147,16 @@ async fn seen_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
     Ok(found)
 }
 
-/// Which accounts a connection hangs on.
+/// The accounts in a connection.
 pub enum AccountsOf {
-    /// All that the caller manages.
+    /// All accounts that the caller manages.
     Everything,
-    /// Those in a group.
+    /// The accounts in a group.
     Group(GroupId),
 }
 
-/// A publisher's managed accounts, by name.
-///
-/// # Errors
-/// NOT_FOUND and BAD_USER_INPUT for what the arguments name, and faults.
+/// The publisher's managed accounts, by name. Fails with NOT_FOUND for an unknown id in the filter, BAD_USER_INPUT for
+/// invalid arguments.
 pub async fn accounts_connection(
     ctx: &Context<'_>,
     of: AccountsOf,

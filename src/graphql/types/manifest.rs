@@ -1,4 +1,4 @@
-//! What is inside a package.
+//! The manifest of a package.
 
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 

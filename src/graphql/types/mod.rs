@@ -1,4 +1,4 @@
-//! The types of the schema, one file a type.
+//! The types of the schema, one file for each.
 
 pub mod account_group;
 pub mod actor;

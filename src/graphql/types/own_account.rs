@@ -1,4 +1,4 @@
-//! The caller's own account, when it is a managed one.
+//! The caller's own account, if it is a managed account.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -12,7 +12,7 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, TimeZoneName};
 
-/// Shows a managed account itself.
+/// The type `OwnAccount`: a managed account in its own view.
 pub struct OwnAccount(Account);
 
 impl From<Account> for OwnAccount {
@@ -68,19 +68,13 @@ impl OwnAccount {
 }
 
 impl OwnAccount {
-    /// The caller's own account, if it is a managed one.
-    ///
-    /// # Errors
-    /// Faults.
+    /// The caller's own account, if it is a managed account.
     pub async fn own(ctx: &Context<'_>) -> Result<Option<Self>> {
         let own = ctx.loaders().managed.own_account.one(()).await.or_failure()?;
         Ok(own.filter(|own| own.kind == AccountKind::Managed).map(Self))
     }
 
-    /// The same, if it has this id.
-    ///
-    /// # Errors
-    /// Faults.
+    /// The caller's own account, if it is a managed account and has this id.
     pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
         Ok(Self::own(ctx).await?.filter(|own| own.0.id == id))
     }

@@ -1,4 +1,4 @@
-//! One component in a pack, told alike in a draft and in a version.
+//! A component in a pack. Drafts and versions show their rows with the same type.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::ComponentVersion;
 
-/// A row of a pack.
+/// The type `PackComponent`: a row of a draft or of a version.
 pub struct PackComponent {
     component: ComponentId,
     in_this_content: Option<ComponentVersionId>,
@@ -26,7 +26,7 @@ pub struct PackComponent {
     marked_for_removal: bool,
 }
 
-/// How a pack stands now: what each of its rows is judged by.
+/// The current state of a pack, from which the fields of its rows are computed.
 struct Situation {
     draft: HashMap<ComponentId, DraftRow>,
     current: Content,
@@ -34,7 +34,7 @@ struct Situation {
     pending: Option<Content>,
 }
 
-/// What a version holds, by component.
+/// The content of a version; `None` when `version` is.
 pub(crate) async fn content(ctx: &Context<'_>, version: Option<PackVersionId>) -> Result<Option<Content>> {
     let Some(version) = version else { return Ok(None) };
     let items = ctx.loaders().publisher.contents.one(version).await.or_failure()?;
@@ -54,7 +54,7 @@ impl Situation {
         Ok(Self { draft, current: current.unwrap_or_default(), pending })
     }
 
-    /// A row as it stands, but for what the content at hand holds.
+    /// Computes the fields of a row, except `in_this_content`.
     fn judge(&self, row: &DraftRow, next: Option<ComponentVersionId>) -> PackComponent {
         let component = row.component_id;
         let in_force = self.pending.as_ref().unwrap_or(&self.current);
@@ -78,7 +78,7 @@ impl Situation {
 }
 
 impl PackComponent {
-    /// The draft, by component name.
+    /// The rows of the draft, by component name.
     pub(crate) async fn draft(ctx: &Context<'_>, pack: PackId, standing: Standing) -> Result<Vec<Self>> {
         let situation = Situation::of(ctx, pack, standing).await?;
         let components = ctx.loaders().publisher.components.many(situation.draft.keys().copied()).await.or_failure()?;
@@ -88,10 +88,7 @@ impl PackComponent {
         Ok(rows)
     }
 
-    /// One row of a draft.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The draft's row of a component; `None` when the draft has none.
     pub async fn of_draft(ctx: &Context<'_>, pack: PackId, component: ComponentId) -> Result<Option<Self>> {
         let loaders = ctx.loaders();
         let Some(found) = loaders.publisher.packs.one(pack).await.or_failure()? else { return Ok(None) };
@@ -99,7 +96,7 @@ impl PackComponent {
         Ok(situation.draft.get(&component).map(|row| situation.of_draft(row)))
     }
 
-    /// What a version holds, row by row, beside how the pack stands now.
+    /// The rows of a version. The other fields of each row show the pack's current state.
     pub(crate) async fn of_version(
         ctx: &Context<'_>,
         pack: PackId,
@@ -122,7 +119,7 @@ impl PackComponent {
     }
 }
 
-/// What would stand in the draft if the component were still in it.
+/// The row that the draft would have if the component were still in it.
 async fn gone(ctx: &Context<'_>, pack: PackId, component_id: ComponentId) -> Result<DraftRow> {
     let loaders = ctx.loaders();
     let kind = loaders.publisher.packs.must(pack).await.or_failure()?.deployment_model.holds();

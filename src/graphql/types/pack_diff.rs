@@ -1,4 +1,4 @@
-//! What differs between two contents of a pack (R34).
+//! The difference between two contents of a pack (R34).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,11 +40,8 @@ pub struct PackContentChange {
 }
 
 impl PackDiff {
-    /// From one version, or from nothing, to another of the same pack. Both must be ones that the reader
-    /// may see.
-    ///
-    /// # Errors
-    /// What reading them failed with.
+    /// The difference between two versions of a pack, or from nothing when `from` is `None`. Callers check that the
+    /// reader may see both.
     pub async fn between(ctx: &Context<'_>, from: Option<PackVersionId>, to: PackVersionId) -> Result<Self> {
         let loaders = ctx.loaders();
         let read = async |id| {
@@ -61,10 +58,8 @@ impl PackDiff {
         Ok(Self { from_number, to_number: Some(to.number), ..diff })
     }
 
-    /// From a version that the reader may see, or from nothing, to what is not released yet.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The difference between a version and unreleased content, or from nothing when `from` is `None`. Callers check
+    /// that the reader may see the version.
     pub async fn from_version(ctx: &Context<'_>, from: Option<PackVersionId>, to: &[ContentItem]) -> Result<Self> {
         let Some(from) = from else { return Ok(Self::of(&[], to)) };
         let loaders = ctx.loaders();
@@ -74,7 +69,7 @@ impl PackDiff {
         Ok(Self { from_number: Some(version.number), ..Self::of(&content.unwrap_or_default(), to) })
     }
 
-    /// Of two contents, each in the order of its names.
+    /// The difference between two contents. Both must be ordered by name.
     #[must_use]
     pub fn of(from: &[ContentItem], to: &[ContentItem]) -> Self {
         let mut before: HashMap<_, _> = from.iter().map(|item| (item.component_id, item)).collect();

@@ -1,4 +1,4 @@
-//! A version of a pack, and what it holds.
+//! A version of a pack, and its content.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ use crate::store::pack_versions;
 use crate::store::page::Page;
 use crate::store::scope::Scope;
 
-/// A version of a pack, as its publisher sees it.
+/// The type `PackVersion`: a version in its publisher's view.
 pub struct PackVersion(pub(crate) Arc<pack::PackVersion>);
 
 connection!("versions", PackVersionConnection, PackVersionEdge, PackVersion);
 
-/// Part of the list of a pack's versions, newest first.
+/// A page of a pack's versions, newest first.
 pub(crate) async fn versions_of_pack(ctx: &Context<'_>, pack: PackId, args: PageArgs) -> Result<PackVersionConnection> {
     let key = (pack, args.request(ctx, pack_versions::NEWEST)?);
     let page = ctx.loaders().publisher.pack_version_pages.one(key).await.or_failure()?;
@@ -60,10 +60,7 @@ impl From<&ContentItem> for PackContentItem {
 }
 
 impl PackContentItem {
-    /// What a version that the reader may see holds, by name.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The content of a version, by name. Callers check that the reader may see the version.
     pub async fn of_version(ctx: &Context<'_>, version: PackVersionId) -> Result<Vec<Self>> {
         let items = ctx.loaders().publisher.contents.one(version).await.or_failure()?;
         Ok(items.iter().flat_map(|items| items.iter()).map(Into::into).collect())
@@ -71,18 +68,15 @@ impl PackContentItem {
 }
 
 impl PackVersion {
-    /// The version, if the viewer may see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The version with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
         let Scope::Publisher(_) = ctx.scope()? else { return Ok(None) };
         let Some(found) = ctx.loaders().publisher.pack_versions.one(id).await.or_failure()? else { return Ok(None) };
-        // What never changes is kept in the process: whether its pack is still there is asked each time.
+        // The process caches versions, because they never change. The pack isn't cached, because it may be deleted.
         Ok(IntegrationPack::by_id(ctx, found.pack_id).await?.map(|_| Self(found)))
     }
 
-    /// One that something names, also when its pack was deleted since.
+    /// The version with this id, which must exist; its pack may be deleted.
     pub(crate) async fn must(ctx: &Context<'_>, id: PackVersionId) -> Result<Self> {
         Ok(Self(ctx.loaders().publisher.pack_versions.must(id).await.or_failure()?))
     }

@@ -21,13 +21,13 @@ use crate::graphql::scalars::DateTime;
 use crate::store::component_versions::{VersionFilter, VersionOrder, VersionsKey};
 use crate::store::page::Page;
 
-/// A packaged component, as its publisher sees it.
+/// The type `PackagedComponent`.
 pub struct PackagedComponent(pub(crate) Arc<ComponentVersion>);
 
 connection!("packaged components", PackagedComponentConnection, PackagedComponentEdge, PackagedComponent);
 
-/// Part of a list of packaged components; newest first when no order is given. Empty for a managed account:
-/// its components are copies, and have no packages.
+/// A page of packaged components, newest first unless `order` says otherwise. Empty for a managed account: its
+/// components are copies and have no packages.
 pub(crate) async fn packages_connection(
     ctx: &Context<'_>,
     filter: VersionFilter,
@@ -42,16 +42,13 @@ pub(crate) async fn packages_connection(
 }
 
 impl PackagedComponent {
-    /// The packaged component, deleted or not, if the viewer may see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The packaged component with this id, deleted or not, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
         let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
         Ok(found.filter(|version| version.kind == VersionKind::Package).map(Self))
     }
 
-    /// One that is there.
+    /// The packaged component with this id, which must exist.
     pub(crate) async fn must(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Self> {
         Self::by_id(ctx, id).await?.ok_or_else(|| bug("a packaged component is gone"))
     }

@@ -1,4 +1,4 @@
-//! How far a release has got.
+//! The progress of a release.
 
 use async_graphql::SimpleObject;
 

@@ -1,4 +1,4 @@
-//! A publication.
+//! A publication of a component, for legacy packs.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::graphql::scalars::DateTime;
 use crate::store::component_versions::{VersionFilter, VersionOrder, VersionsKey};
 use crate::store::page::Page;
 
-/// A publication, as its publisher sees it.
+/// The type `Publication`.
 pub struct Publication(pub(crate) Arc<ComponentVersion>);
 
 connection!("publications", PublicationConnection, PublicationEdge, Publication);
 
-/// Part of the list of a component's publications, newest first; empty for a copy, that can't be published.
+/// A page of a component's publications, newest first. Empty for a copied component, which can't be published.
 pub(crate) async fn publications_connection(
     ctx: &Context<'_>,
     component: ComponentId,
@@ -37,10 +37,7 @@ pub(crate) async fn publications_connection(
 }
 
 impl Publication {
-    /// The publication, if the viewer may see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The publication with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
         let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
         Ok(found.filter(|version| version.kind == VersionKind::Publication).map(Self))

@@ -1,4 +1,4 @@
-//! A process in the library, as its publisher sees it.
+//! A process of the library, as its publisher sees it.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -14,14 +14,11 @@ use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, Markdown};
 use crate::store::scope::Scope;
 
-/// Shows a publisher a process of its library.
+/// The type `PublishedProcess`: a process in its publisher's view.
 pub struct PublishedProcess(pub(crate) library::LibraryProcess);
 
 impl PublishedProcess {
-    /// The process, in the library or withdrawn, if the viewer is its publisher.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The process with this id, also a withdrawn one, if the caller is its publisher.
     pub async fn by_id(ctx: &Context<'_>, id: LibraryProcessId) -> Result<Option<Self>> {
         match ctx.scope()? {
             Scope::Publisher(_) => Ok(ctx.loaders().library.processes.one(id).await.or_failure()?.map(Self)),

@@ -1,4 +1,4 @@
-//! The caller's own account, when it is a publisher's.
+//! The caller's own account, if it is a publisher.
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
@@ -13,7 +13,7 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
 
-/// Shows a publisher its account.
+/// The type `PublisherAccount`: a publisher in its own view.
 pub struct PublisherAccount(Account);
 
 impl From<Account> for PublisherAccount {
@@ -71,10 +71,7 @@ impl PublisherAccount {
 }
 
 impl PublisherAccount {
-    /// The caller's own account, if it is a publisher's and has this id.
-    ///
-    /// # Errors
-    /// Faults.
+    /// The caller's own account, if it is a publisher and has this id.
     pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
         let own = ctx.loaders().managed.own_account.one(()).await.or_failure()?;
         Ok(own.filter(|own| own.id == id && own.kind == AccountKind::Publisher).map(Self))

@@ -28,7 +28,7 @@ use crate::store::releases::{self, ReleaseFilter};
 use crate::store::scope::Scope;
 use crate::store::updates::UpdatesOf;
 
-/// A release as it stands at the instant of the read.
+/// The type `Release`: a release in its publisher's view, with its state at the time of the read.
 pub struct Release {
     release: Arc<domain::Release>,
     state: domain::ReleaseState,
@@ -37,7 +37,7 @@ pub struct Release {
 
 connection!("releases", ReleaseConnection, ReleaseEdge, Release);
 
-/// Part of a list of releases, newest first.
+/// A page of releases, newest first.
 pub(crate) async fn releases_connection(
     ctx: &Context<'_>,
     filter: ReleaseFilter,
@@ -52,15 +52,12 @@ pub(crate) async fn releases_connection(
 }
 
 impl Release {
-    /// A release at an instant.
+    /// A release with its state at `now`.
     pub(crate) fn new(release: Arc<domain::Release>, now: Instant) -> Self {
         Self { state: release.state_at(now), release, now }
     }
 
-    /// The release, if the viewer may see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The release with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
         if let Scope::Managed(_) = ctx.scope()? {
             return Ok(None);
@@ -70,7 +67,7 @@ impl Release {
         Ok(found.filter(|found| found.of_living_pack).map(|found| Self::new(found.release, loaders.now())))
     }
 
-    /// One that something names that the viewer sees, also when its pack was deleted since.
+    /// The release with this id, which must exist; its pack may be deleted. Callers check that the reader may see it.
     pub(crate) async fn must(ctx: &Context<'_>, id: ReleaseId) -> Result<Self> {
         let loaders = ctx.loaders();
         Ok(Self::new(loaders.publisher.releases.must(id).await.or_failure()?.release, loaders.now()))

@@ -1,4 +1,4 @@
-//! What a release made now would do (R34).
+//! The preview of a release (R34).
 
 use std::collections::BTreeMap;
 
@@ -29,11 +29,11 @@ use crate::store::installations::Reach;
 use crate::store::page::PageRequest;
 use crate::store::{drafts, installations};
 
-/// What a release of a pack would do at the instant of the read.
+/// The type `ReleasePreview`: what a release would do at the time of the read.
 pub struct ReleasePreview {
     pack: IntegrationPack,
     schedule: RequestedSchedule,
-    /// What it would hold.
+    /// The content of the release.
     content: BTreeMap<ComponentId, ComponentVersionId>,
     window: Option<Window>,
     refusal: Option<ReleaseRefusal>,
@@ -41,17 +41,14 @@ pub struct ReleasePreview {
 }
 
 impl ReleasePreview {
-    /// Judges a release of a pack of the viewer's, that changes nothing.
-    ///
-    /// # Errors
-    /// What reading failed with.
+    /// Previews a release of one of the caller's packs. Changes nothing.
     pub async fn of(ctx: &Context<'_>, pack: IntegrationPack, schedule: RequestedSchedule) -> Result<Self> {
         let (loaders, id) = (ctx.loaders(), pack.pack().id);
         let zone = loaders.managed.own_account.must(()).await.or_failure()?.time_zone;
         let rows = loaders.publisher.drafts.one(id).await.or_failure()?.unwrap_or_default();
         let refusal = pack.decide(ctx, schedule, zone.as_deref()).await?.err();
         let days_ahead = ctx.services().settings.release_days_ahead;
-        // Told also when something else than the date would be refused.
+        // The window is shown even when the release would be refused for another reason.
         let window = match (schedule, ctx.services().zone(zone.as_deref())) {
             (RequestedSchedule::OnDate(date), Some(zone)) => future_window(loaders.now(), date, &zone, days_ahead).ok(),
             _ => None,

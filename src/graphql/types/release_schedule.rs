@@ -1,4 +1,4 @@
-//! When to release, as a publisher says it.
+//! The schedule in a request for a release.
 
 use async_graphql::OneofObject;
 

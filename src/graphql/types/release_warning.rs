@@ -1,4 +1,4 @@
-//! What deserves a second look before a release (R34).
+//! The warnings of a release preview (R34).
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub struct ReleaseWarning {
     labels: Vec<LabelGoesBack>,
 }
 
-/// Shows a row whose label goes back.
+/// The type `LabelGoesBack`: a row whose label would go back.
 pub struct LabelGoesBack(GoesBack);
 
 /// A row whose label goes back.
@@ -138,13 +138,10 @@ impl From<Occurrence> for ExtensibilityOccurrence {
     }
 }
 
-/// Manifests by the package that has them.
+/// Manifests, by package.
 pub(super) type Manifests = BTreeMap<ComponentVersionId, std::sync::Arc<Vec<ManifestEntry>>>;
 
-/// The manifests of those of the versions that have one.
-///
-/// # Errors
-/// What reading them failed with.
+/// The manifests of the given versions. Versions without one are left out.
 pub(super) async fn manifests(
     ctx: &Context<'_>,
     versions: impl IntoIterator<Item = ComponentVersionId>,
@@ -155,10 +152,7 @@ pub(super) async fn manifests(
     Ok(found.into_iter().filter_map(|(id, manifest)| Some((id, manifest?))).collect())
 }
 
-/// The rows that a release would take, by their labels.
-///
-/// # Errors
-/// What reading them failed with.
+/// The rows that a release would take, with the labels that decide whether one goes back.
 pub(super) async fn labelled(
     ctx: &Context<'_>,
     pack: PackId,

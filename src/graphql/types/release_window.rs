@@ -27,7 +27,7 @@ pub struct ReleaseWindow {
 }
 
 impl ReleaseWindow {
-    /// Of a dated release.
+    /// The window of a dated release; `None` for an immediate one.
     #[must_use]
     pub fn of_release(release: &Release) -> Option<Self> {
         let window = Self::from(release.window.clone()?);
@@ -43,7 +43,7 @@ impl From<Window> for ReleaseWindow {
 }
 
 impl ReleaseWindow {
-    /// A window that no release has started late in.
+    /// A window without lateness: a preview, or a release that hasn't started.
     pub(super) fn on(date: NaiveDate, time_zone: String, starts_at: Instant, ends_at: Instant) -> Self {
         Self {
             date: Date(date),

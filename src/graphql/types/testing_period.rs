@@ -1,4 +1,4 @@
-//! The time in which accounts may apply early.
+//! The testing period of a release.
 
 use async_graphql::SimpleObject;
 
@@ -18,7 +18,7 @@ pub struct TestingPeriod {
 }
 
 impl TestingPeriod {
-    /// Of a release, as of `now`; `None` for an immediate and for a first one (R23, R26).
+    /// The testing period as of `now`; `None` for immediate releases and first releases (R23, R26).
     #[must_use]
     pub fn of(release: &Release, now: Instant) -> Option<Self> {
         let (starts_at, ends_at) = release.testing_period()?;

@@ -1,4 +1,4 @@
-//! How many installations have a version.
+//! The number of installations of a version.
 
 use async_graphql::{Context, Object, Result};
 
@@ -6,7 +6,7 @@ use super::pack_version::PackVersion;
 use crate::domain::id::PackVersionId;
 use crate::graphql::connection::int;
 
-/// A version of a pack with its number of installations, as a read counted them.
+/// The type `VersionCount`: a version and its number of installations at the time of the read.
 #[derive(Clone, Copy, Debug)]
 pub struct VersionCount {
     version: PackVersionId,
@@ -14,7 +14,7 @@ pub struct VersionCount {
 }
 
 impl VersionCount {
-    /// Of a version that the publisher may see.
+    /// Callers check that the reader may see the version.
     #[must_use]
     pub fn new(version: PackVersionId, installations: i64) -> Self {
         Self { version, installations }

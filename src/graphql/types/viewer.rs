@@ -1,4 +1,4 @@
-//! Who is asking.
+//! The caller: its account, its token and its privileges.
 
 use async_graphql::{Context, Object, Result};
 
@@ -12,7 +12,7 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::Account;
 use crate::service::access;
 
-/// Shows who is asking.
+/// The type `Viewer`.
 pub struct Viewer(access::Viewer);
 
 impl From<access::Viewer> for Viewer {
