@@ -1,4 +1,4 @@
-//! A publisher or a managed account.
+//! A publisher account or a managed account.
 
 use sea_orm::entity::prelude::*;
 

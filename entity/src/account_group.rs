@@ -1,4 +1,4 @@
-//! A set of managed accounts.
+//! A publisher's group of managed accounts.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An account in a group.
+//! The membership of an account in a group.
 
 use sea_orm::entity::prelude::*;
 

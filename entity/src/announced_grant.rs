@@ -1,4 +1,4 @@
-//! An account to which a pack was announced (R50).
+//! A grant that was announced to an account (R50).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An API token: its hash.
+//! An API token. Only a hash of its secret is stored.
 
 use sea_orm::entity::prelude::*;
 

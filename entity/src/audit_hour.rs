@@ -1,4 +1,4 @@
-//! Between which places of the audit log the entries of an hour lie.
+//! The range of the audit log that has the entries of one hour.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_hour")]
 pub struct Model {
-    /// Counted since 1970.
+    /// The number of the hour since 1970.
     #[sea_orm(primary_key, auto_increment = false)]
     pub hour: i64,
     pub first_sequence: i64,

@@ -1,4 +1,4 @@
-//! A call that is safe to repeat.
+//! A call with a `clientRequestId`, remembered so that it can be repeated safely.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A thing that can be packaged.
+//! A component, which its owner can package.
 
 use sea_orm::entity::prelude::*;
 

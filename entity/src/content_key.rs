@@ -1,4 +1,4 @@
-//! The name of a component within a pack (R14).
+//! The key by which managed accounts know a component of a pack (R14).
 
 use sea_orm::entity::prelude::*;
 

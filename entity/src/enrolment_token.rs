@@ -1,4 +1,4 @@
-//! What a new managed account makes its first token with (R1).
+//! The token with which a new managed account creates its first API token (R1).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! An event of the log (R49).
+//! An event of the event log (R49).
 
 use sea_orm::entity::prelude::*;
 

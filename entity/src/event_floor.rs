@@ -1,4 +1,4 @@
-//! The last event that was pruned, for each of those that heard it (R49).
+//! The last pruned event of one audience of the event log (R49).
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Where the event log begins (R49).
+//! The state of pruning (R49, R40).
 
 use sea_orm::entity::prelude::*;
 

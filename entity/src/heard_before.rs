@@ -1,4 +1,4 @@
-//! Intervals of the event log in which an account heard of a pack's releases, and that are over (R50).
+//! A closed interval of the event log in which an account got the events of a pack's releases (R50).
 
 use sea_orm::entity::prelude::*;
 

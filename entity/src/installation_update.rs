@@ -1,4 +1,4 @@
-//! One installation and one release.
+//! An installation update: one installation and one release.
 
 use sea_orm::entity::prelude::*;
 

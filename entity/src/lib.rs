@@ -1,4 +1,4 @@
-//! The database's rows, one module a table. Only the `store` of the server looks at them.
+//! The rows of the database, one module for each table. Only the server's `store` uses them.
 
 pub mod account;
 pub mod account_group;

@@ -1,4 +1,4 @@
-//! Where a copied component came from.
+//! The origin of a copied component (R53).
 
 use sea_orm::entity::prelude::*;
 

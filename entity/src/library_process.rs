@@ -1,4 +1,4 @@
-//! A process that is shared as a template (R53).
+//! A process in the process library (R53).
 
 use sea_orm::entity::prelude::*;
 

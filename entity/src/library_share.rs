@@ -1,4 +1,4 @@
-//! A library process shared with a group.
+//! A library process that is shared with a group.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A component inside a package.
+//! A component in the manifest of a package.
 
 use sea_orm::entity::prelude::*;
 

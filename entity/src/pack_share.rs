@@ -1,4 +1,4 @@
-//! A pack shared with a group.
+//! A pack that is shared with a group.
 
 use sea_orm::entity::prelude::*;
 

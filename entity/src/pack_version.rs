@@ -1,4 +1,4 @@
-//! A numbered snapshot of a pack (R22).
+//! A numbered snapshot of a pack's content (R22).
 
 use sea_orm::entity::prelude::*;
 

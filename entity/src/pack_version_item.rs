@@ -1,4 +1,4 @@
-//! What a pack version holds of one component.
+//! One component in a pack version.
 
 use sea_orm::entity::prelude::*;
 

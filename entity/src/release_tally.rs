@@ -1,4 +1,4 @@
-//! How many updates of a release came to a state at an instant.
+//! Changes in the number of a release's updates in each state, at one instant.
 
 use sea_orm::entity::prelude::*;
 

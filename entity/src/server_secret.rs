@@ -1,4 +1,4 @@
-//! The secret that seals event cursors.
+//! The secret that encrypts event cursors.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What follows from a decision, in batches (R49).
+//! A task: work that follows from a decision and is done in batches (R49).
 
 use sea_orm::entity::prelude::*;
 

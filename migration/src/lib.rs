@@ -1,5 +1,5 @@
-//! The database's schema, step by step, for both databases. Steps only go forward: a release that
-//! must go back restores a backup.
+//! The migrations of the database's schema, for SQLite and PostgreSQL. They only go forward. To go back to an older
+//! release, restore a backup.
 
 pub use sea_orm_migration::prelude::{DbErr, MigratorTrait};
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};

@@ -1,6 +1,4 @@
-//! The first step: all tables and their indexes.
-//!
-//! They stand in `m0001_schema.sql`.
+//! The first migration, which creates all tables and indexes. The SQL is in `m0001_schema.sql`.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseBackend, DbErr, Statement};
@@ -20,7 +18,7 @@ const TABLES: &str = include_str!("m0001_schema.sql");
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     fn use_transaction(&self) -> Option<bool> {
-        // PostgreSQL would do so by itself, SQLite only when it is asked to.
+        // PostgreSQL uses a transaction by itself, SQLite only when told to.
         Some(true)
     }
 

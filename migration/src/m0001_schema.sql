@@ -1,5 +1,5 @@
--- Names end in `_key` where they are stored folded for uniqueness, order and cursors.
--- Who did something is told by four columns that start with `actor_`: what was so then stays.
+-- Columns that end in `_key` hold a folded form of a text, for uniqueness, order and cursors.
+-- Four columns that begin with `actor_` hold who made a change, as it was at the time.
 
 CREATE TABLE server_secret (
     id integer PRIMARY KEY CHECK (id = 1),
@@ -9,7 +9,7 @@ CREATE TABLE server_secret (
 CREATE TABLE account (
     id $uuid PRIMARY KEY,
     kind text NOT NULL,
-    -- A publisher's own id, for a publisher.
+    -- For a publisher, its own id.
     publisher_id $uuid NOT NULL REFERENCES account (id),
     name text NOT NULL,
     name_key $key NOT NULL,
@@ -38,14 +38,14 @@ CREATE TABLE api_token (
     last_used_at $instant,
     expires_at $instant,
     revoked_at $instant,
-    -- The token that a rotation made in its place (R1).
+    -- The token that replaced this one when it was rotated (R1).
     replaced_by $uuid
 );
 CREATE INDEX api_token_newest ON api_token (account_id, created_at, id);
 
 CREATE TABLE enrolment_token (
     id $uuid PRIMARY KEY,
-    -- One that counts an account: issuing another replaces it (R1).
+    -- One row for each account: reissuing replaces it (R1).
     account_id $uuid NOT NULL UNIQUE REFERENCES account (id),
     secret_hash $bytes NOT NULL UNIQUE,
     created_at $instant NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE account_group (
     name text NOT NULL,
     name_key $key NOT NULL,
     is_all_accounts boolean NOT NULL,
-    -- All Accounts first: 0 for it, 1 for others.
+    -- 0 for All Accounts, 1 for other groups, so that All Accounts comes first.
     rank integer NOT NULL,
     created_at $instant NOT NULL,
     UNIQUE (publisher_id, name_key)
@@ -85,13 +85,13 @@ CREATE TABLE component (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    -- Kept up by packaging and deleting (R7, R19); the key of a row that is made later, so no foreign key.
+    -- Updated by packaging and deleting (R7, R19). No foreign keys, because versions are inserted later.
     latest_shareable_id $uuid,
     latest_publication_id $uuid,
-    -- Of the newest package, whatever its kind of label (R6, R7).
+    -- The creation time and the revision of the newest package or publication (R6, R7).
     newest_at $instant,
     newest_revision integer NOT NULL,
-    -- The digits of a whole number of any length, 0 for none.
+    -- The digits of a whole number of any length; 0 without a numeric label.
     highest_numeric_label text NOT NULL
 );
 CREATE INDEX component_by_name ON component (owner_id, name_key, id);
@@ -103,7 +103,7 @@ CREATE TABLE component_version (
     -- PACKAGE or PUBLICATION (R52).
     kind text NOT NULL,
     version text NOT NULL,
-    -- By which a label is searched, and looked up before it is taken. It holds no two labels apart that differ by case.
+    -- The label, case-folded. Searches use it, and the check whether a label is taken narrows down by it.
     version_key $key NOT NULL,
     -- The order of numeric labels (R34); null for any other label.
     numeric_key $key,
@@ -116,7 +116,7 @@ CREATE TABLE component_version (
     actor_token_id $uuid,
     actor_account_id $uuid,
     deleted_at $instant,
-    -- The component's, for the order by name: a component keeps its name.
+    -- The name key of the component, for the order by name. Components can't be renamed.
     component_name_key $key NOT NULL,
     UNIQUE (component_id, kind, version),
     UNIQUE (component_id, kind, created_at)
@@ -153,7 +153,7 @@ CREATE TABLE integration_pack (
     component_count integer NOT NULL,
     newer_count integer NOT NULL,
     has_unreleased_changes boolean NOT NULL,
-    -- Which versions and releases are in force, as stored: what is due is derived (R30).
+    -- The standing as stored. Readers derive transitions that are due (R30).
     current_version_id $uuid,
     pending_release_id $uuid,
     pending_version_id $uuid,
@@ -186,7 +186,7 @@ CREATE TABLE draft_row (
 CREATE INDEX drafts_of_component ON draft_row (component_id, pack_id);
 CREATE INDEX drafts_pinned_to ON draft_row (pinned_version_id) WHERE pinned_version_id IS NOT NULL;
 
--- By what managed accounts know a component of a pack: random, kept for good (R14).
+-- The keys by which managed accounts know the components of a pack: random, and kept for good (R14).
 CREATE TABLE content_key (
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     component_id $uuid NOT NULL REFERENCES component (id),
@@ -222,12 +222,12 @@ CREATE TABLE pack_release (
     previous_version_id $uuid REFERENCES pack_version (id),
     state text NOT NULL,
     schedule text NOT NULL,
-    -- A civil date, ISO 8601.
+    -- A civil date in ISO 8601.
     date text,
     time_zone text,
     starts_at $instant,
     ends_at $instant,
-    -- Which version of the time zone data both come from: older data never moves them (R42).
+    -- The version of the time zone data behind both instants. Older data never moves them (R42).
     time_zone_data_version text,
     lateness_seconds bigint,
     superseded_by_id $uuid REFERENCES pack_release (id),
@@ -241,7 +241,7 @@ CREATE TABLE pack_release (
     ended_at $instant,
     progressed_at $instant
 );
--- The rules R28 and R29 hold when two calls race.
+-- Enforces R28 and R29 when two calls race.
 CREATE UNIQUE INDEX one_pending_release ON pack_release (pack_id) WHERE state = 'SCHEDULED';
 CREATE UNIQUE INDEX one_running_release ON pack_release (pack_id) WHERE state = 'IN_PROGRESS';
 CREATE INDEX release_pending ON pack_release (publisher_id, starts_at) WHERE state = 'SCHEDULED';
@@ -255,8 +255,8 @@ CREATE TABLE pack_share (
 );
 CREATE INDEX packs_of_group ON pack_share (group_id, pack_id);
 
--- The accounts to which a pack was announced (PACK_SHARED) and not yet taken back: what tells a first
--- and a last grant from any other (R50). Whether an account has a grant is never read from here.
+-- The accounts to which a pack was announced (PACK_SHARED) without a later PACK_UNSHARED. This tells an account's first
+-- and last grant from others (R50). Whether an account has a grant is never read from here.
 CREATE TABLE announced_grant (
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
     account_id $uuid NOT NULL REFERENCES account (id),
@@ -269,22 +269,22 @@ CREATE TABLE installation (
     account_id $uuid NOT NULL REFERENCES account (id),
     publisher_id $uuid NOT NULL REFERENCES account (id),
     override_name text,
-    -- The override name's, else the pack's.
+    -- The key of the override name, or else of the pack's name.
     name_key $key NOT NULL,
-    -- The account's, for the order by account.
+    -- The name key of the account, for the order by account.
     account_name_key $key NOT NULL,
     version_id $uuid NOT NULL REFERENCES pack_version (id),
     installed_at $instant NOT NULL,
     moved_at $instant,
     uninstalled_at $instant,
-    -- When INSTALLATION_FROZEN was announced; whether it is frozen is derived from the grants (R45).
+    -- When INSTALLATION_FROZEN was announced. Whether the installation is frozen is derived from the grants (R45).
     frozen_at $instant,
-    -- The account hears of the pack's releases between these places of the event log (R50).
+    -- The account gets the events of the pack's releases between these sequence numbers of the event log (R50).
     heard_from bigint NOT NULL,
     heard_until bigint,
-    -- The pack of a SINGLE installation that is there: one an account (R43).
+    -- The pack of a SINGLE installation until it is uninstalled: one for each account (R43).
     single_pack_id $uuid,
-    -- The key of the override name of a MULTI installation that is there: one an account (R43).
+    -- The key of a MULTI installation's override name until it is uninstalled: unique in the account (R43).
     override_name_key $key
 );
 CREATE UNIQUE INDEX one_single_installation ON installation (account_id, single_pack_id) WHERE single_pack_id IS NOT NULL;
@@ -296,11 +296,11 @@ CREATE INDEX installation_batch ON installation (pack_id, id);
 CREATE INDEX installation_by_account_name ON installation (pack_id, account_name_key, id);
 CREATE INDEX installation_by_version ON installation (version_id) WHERE uninstalled_at IS NULL;
 CREATE INDEX installation_heard ON installation (account_id, pack_id, heard_from);
--- The accounts that have a pack installed, and those of them with the grant, are counted from this index alone.
+-- This index alone is enough to count the accounts that have a pack installed, and those with a grant.
 CREATE INDEX installation_of_account_and_pack ON installation (pack_id, account_id) WHERE uninstalled_at IS NULL;
 
--- The intervals of the event log in which an account heard of a pack's releases, and that ended while the
--- pack stayed installed: by a freeze, before the grant came back (R45, R50).
+-- Closed intervals of the event log in which an account got the events of a pack's releases. A freeze closed them, and
+-- the grant came back later (R45, R50).
 CREATE TABLE heard_before (
     account_id $uuid NOT NULL REFERENCES account (id),
     pack_id $uuid NOT NULL,
@@ -331,7 +331,7 @@ CREATE TABLE installation_update (
     actor_name text,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    -- One row an installation and release: moved at most once (R41).
+    -- One row for each installation and release: an installation moves at most once (R41).
     PRIMARY KEY (installation_id, release_id)
 );
 CREATE INDEX update_of_release ON installation_update (release_id, state, how, installation_id);
@@ -340,8 +340,8 @@ CREATE INDEX update_to_be_tried_again ON installation_update (release_id, next_a
     WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX update_newest ON installation_update (installation_id, offered_at, release_id);
 
--- How many updates of a release came to a state at an instant: one row a transaction, release and
--- instant, only ever added. Written by whatever saves updates, in its transaction.
+-- How many updates of a release reached each state. Each transaction that saves updates inserts one row for each
+-- release and instant; rows never change.
 CREATE TABLE release_tally (
     id $serial,
     release_id $uuid NOT NULL REFERENCES pack_release (id),
@@ -352,9 +352,9 @@ CREATE TABLE release_tally (
     applied_automatically integer NOT NULL,
     applied_immediately integer NOT NULL,
     skipped integer NOT NULL,
-    -- Goes down again by what a retry applied.
+    -- Decreases when a retry applies failed updates.
     failed integer NOT NULL,
-    -- How many updates more, or fewer, are in each state now: added up they are the release's progress.
+    -- The change in the number of updates in each state. The sums are the release's progress.
     now_offered integer NOT NULL,
     now_applied integer NOT NULL,
     now_applied_early integer NOT NULL,
@@ -365,7 +365,7 @@ CREATE TABLE release_tally (
 CREATE INDEX tally_of_release ON release_tally (release_id, at);
 CREATE INDEX tally_of_pack ON release_tally (pack_id, at);
 
--- What follows from a decision for installations or accounts, done in batches (R49).
+-- Work that follows from a decision for installations or accounts, and is done in batches (R49).
 CREATE TABLE task (
     id $uuid PRIMARY KEY,
     kind text NOT NULL,
@@ -373,18 +373,18 @@ CREATE TABLE task (
     pack_id $uuid REFERENCES integration_pack (id),
     release_id $uuid REFERENCES pack_release (id),
     account_id $uuid REFERENCES account (id),
-    -- Whether installations are moved by it: then no other release of the pack can be made (R49).
+    -- Whether the task moves installations. Then no other release of the pack can be made (R49).
     moves boolean NOT NULL,
-    -- The last object that a batch has come to, and how many there were so far.
+    -- The last object that a batch processed, and the number of objects so far.
     done_to $uuid,
     done bigint NOT NULL,
-    -- How many updates a release has when all of its installations were come to: counted once, by the first
-    -- batch that leaves some to another.
+    -- How many updates the release will have when all its installations were processed. The first batch that leaves
+    -- some to another one counts them, once.
     update_count bigint,
-    -- When it is due; before that too, unless `waits` says that this is the end of a pause.
+    -- When the task is due. A batch may begin earlier, unless `waits` says that this is the end of a pause.
     not_before $instant NOT NULL,
     waits boolean NOT NULL,
-    -- How often it has failed since it last got on, and why it did at last.
+    -- The number of failures since the last progress, and the last one's message.
     failures integer NOT NULL,
     last_failure text,
     created_at $instant NOT NULL
@@ -394,18 +394,19 @@ CREATE INDEX task_of_pack ON task (pack_id, id);
 CREATE INDEX task_of_publisher ON task (publisher_id, id);
 CREATE INDEX task_of_account ON task (account_id, id) WHERE account_id IS NOT NULL;
 
--- Where the event log begins: what stood at this place or before it was pruned.
+-- The state of pruning: events with sequence numbers up to `pruned_to` are gone.
 CREATE TABLE event_log (
     id integer PRIMARY KEY CHECK (id = 1),
     pruned_to bigint NOT NULL,
-    -- The time that the last pass went by which removed old rows, and what the clock read then: it can be ahead.
+    -- The cutoff time of the last pass that removed old rows, and what the clock showed then. The clock may have been
+    -- ahead.
     passed_by $instant,
     passed_at $instant
 );
 INSERT INTO event_log (id, pruned_to) VALUES (1, 0);
 
--- The last event that was pruned of those that a publisher hears, of those that are for a managed account by name,
--- and of those that are for all that have a pack installed: by the id of the account or of the pack.
+-- The last pruned event of each audience: of a publisher, of a managed account, and of all accounts that have a pack
+-- installed. `owner_id` is the id of the account or of the pack.
 CREATE TABLE event_floor (
     owner_id $uuid PRIMARY KEY,
     sequence bigint NOT NULL,
@@ -426,14 +427,14 @@ CREATE TABLE event (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    -- The name that the account of the actor had then: the other reader is told it in the place of the token's.
+    -- The name of the actor's account at the time. The other account sees it in the place of the token's name.
     actor_account_name text,
     release_id $uuid,
     installation_id $uuid,
     update_state text,
     component_version_id $uuid,
     group_id $uuid,
-    -- JSON: what it says of its own moment.
+    -- JSON with facts about the time of the event.
     data text NOT NULL
 );
 CREATE INDEX event_of_publisher ON event (publisher_id, sequence);
@@ -445,7 +446,7 @@ CREATE INDEX event_of_pack_by_kind ON event (pack_id, kind, sequence);
 CREATE INDEX event_of_installation ON event (installation_id, sequence) WHERE installation_id IS NOT NULL;
 
 CREATE TABLE audit_entry (
-    -- The place in the log, in the order of commits.
+    -- The position in the log, in the order of commits.
     sequence $serial,
     id $uuid NOT NULL UNIQUE,
     publisher_id $uuid NOT NULL REFERENCES account (id),
@@ -455,13 +456,13 @@ CREATE TABLE audit_entry (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    -- The name that the account of the actor had then: the other reader is told it in the place of the token's.
+    -- The name of the actor's account at the time. The other account sees it in the place of the token's name.
     actor_account_name text,
     action text NOT NULL,
     subject_type text NOT NULL,
     subject_id text NOT NULL,
     subject_name text,
-    -- The subject as the managed account knows it, where that is another than the publisher's.
+    -- The subject in the managed account's view, if it differs from the publisher's.
     own_subject_type text,
     own_subject_id text,
     own_subject_name text,
@@ -469,7 +470,7 @@ CREATE TABLE audit_entry (
     changes text NOT NULL,
     request_id text
 );
--- By kind of actor; the whole log is the few kinds together.
+-- By kind of actor. A reader of the whole log merges the few kinds.
 CREATE INDEX audit_of_publisher_by_kind ON audit_entry (publisher_id, actor_kind, sequence);
 CREATE INDEX audit_of_account_by_kind ON audit_entry (account_id, actor_kind, sequence)
     WHERE account_id IS NOT NULL;
@@ -480,8 +481,8 @@ CREATE INDEX audit_of_token ON audit_entry (actor_token_id, sequence) WHERE acto
 CREATE INDEX audit_of_subject ON audit_entry (subject_id, sequence);
 CREATE INDEX audit_of_own_subject ON audit_entry (own_subject_id, sequence) WHERE own_subject_id IS NOT NULL;
 
--- Between which places of the audit log the entries of an hour lie: instants don't follow the order of commits, so
--- that an entry is found by its instant through its hour. Hours are counted since 1970.
+-- The range of the audit log that has the entries of one hour. Instants don't follow the order of commits, so a search
+-- by instant goes through the hour. Hours are counted from 1970.
 CREATE TABLE audit_hour (
     hour bigint PRIMARY KEY,
     first_sequence bigint NOT NULL,
@@ -493,20 +494,20 @@ CREATE TABLE client_request (
     mutation text NOT NULL,
     client_request_id $key NOT NULL,
     input_hash $bytes NOT NULL,
-    -- A JSON array of the ids of what was made.
+    -- A JSON array with the ids of the created objects.
     result text NOT NULL,
     created_at $instant NOT NULL,
     PRIMARY KEY (account_id, mutation, client_request_id)
 );
 CREATE INDEX client_request_age ON client_request (created_at);
 
--- A process that a publisher shares as a template (R53). One row a package for good: a package that comes back
--- after it was withdrawn is the same entry.
+-- The processes that publishers share as templates (R53). A package has one row for good: publishing a withdrawn
+-- package again uses the same row.
 CREATE TABLE library_process (
     id $uuid PRIMARY KEY,
     publisher_id $uuid NOT NULL REFERENCES account (id),
     component_version_id $uuid NOT NULL UNIQUE REFERENCES component_version (id),
-    -- The component's and the package's, which never change: an account reads them here and nowhere else.
+    -- Copies of the names of the component and the package, which never change. Managed accounts read them only here.
     name text NOT NULL,
     name_key $key NOT NULL,
     version text NOT NULL,
@@ -517,7 +518,7 @@ CREATE TABLE library_process (
 );
 CREATE INDEX library_by_name ON library_process (publisher_id, name_key, id) WHERE withdrawn_at IS NULL;
 
--- With which groups it is shared; nothing of one that is withdrawn.
+-- The groups with which a process is shared. Withdrawing the process deletes the rows.
 CREATE TABLE library_share (
     process_id $uuid NOT NULL REFERENCES library_process (id),
     group_id $uuid NOT NULL REFERENCES account_group (id),
@@ -525,7 +526,7 @@ CREATE TABLE library_share (
 );
 CREATE INDEX library_of_group ON library_share (group_id, process_id);
 
--- Where a component came from that an account copied, as it was then.
+-- The origin of a copied component, with names as they were at the time.
 CREATE TABLE library_copy (
     component_id $uuid PRIMARY KEY REFERENCES component (id),
     process_id $uuid NOT NULL REFERENCES library_process (id),

@@ -1,9 +1,10 @@
-//! The steps' SQL is written once; the few types that the databases spell differently are filled in here.
+//! The SQL of a migration is written once. Types that the databases spell differently are placeholders in it, which
+//! this module fills in.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-/// How each database spells the types.
+/// The spelling of each placeholder.
 fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 5] {
     match backend {
         DatabaseBackend::Postgres => [
