@@ -1,4 +1,4 @@
-// The line above the editor: who runs the tab, what it shows, what is being listened to, and the demo's clock.
+// The bar above the editor: the tabs, the token, the open subscriptions, and the demo's clock.
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { useCallback, useEffect, useState } from "react";
 import { TOUR, type Step } from "../tour.js";
@@ -45,7 +45,7 @@ export function Bar({ settings }: { settings: Settings }) {
   );
 }
 
-/** `/graphiql#step-4` leads to the tab of that step; to a new one when it was closed. */
+/** Opens the tab of a tour step when the address is `/graphiql#step-4`; a new tab if the step's tab was closed. */
 function useLinkedStep(isDemo: boolean) {
   const { tabs, editor } = useGraphiQL((state) => ({ tabs: state.tabs, editor: state.queryEditor }));
   const { addTab, changeTab } = useGraphiQLActions();
@@ -59,7 +59,7 @@ function useLinkedStep(isDemo: boolean) {
     const number = /^#step-(\d+)$/.exec(wanted)?.[1];
     const step = isDemo && number ? TOUR[Number(number) - 1] : undefined;
     if (!step || !editor) return;
-    // Whoever goes on from there isn't led back.
+    // Remove the fragment, so that the user isn't led back to the step later.
     history.replaceState(null, "", location.pathname + location.search);
     setWanted("");
     const at = tabs.findIndex((tab) => session.operationOf(tab) === step.name);
@@ -70,7 +70,7 @@ function useLinkedStep(isDemo: boolean) {
   }, [wanted, isDemo, editor, tabs, addTab, changeTab]);
 }
 
-/** Documents and variables are read without scrolling sideways. */
+/** Wraps long lines in the editors of documents and variables. */
 function useWrappedLines() {
   const editors = useGraphiQL((state) => [state.queryEditor, state.variableEditor]);
   useEffect(() => {
@@ -117,12 +117,12 @@ function TokenChoice({ tab, step, settings }: { tab: string; step: Step | undefi
   );
 }
 
-/** Fills the variables in from earlier answers, when the tab is come to and whenever it is asked for. */
+/** Fills in a step's variables from earlier answers: when its tab is opened, and when the user presses the button. */
 function Fill({ tab, step }: { tab: string; step: Step | undefined }) {
   const editor = useGraphiQL((state) => state.variableEditor);
   const [missing, setMissing] = useState<string[]>([]);
   const [wasAsked, setWasAsked] = useState(false);
-  // Which changes when the demo has begun anew.
+  // Changes when the demo has started over.
   const word = useWord();
   const fill = useCallback(() => {
     const variables = step && session.variablesOf(step);
@@ -154,7 +154,7 @@ function Fill({ tab, step }: { tab: string; step: Step | undefined }) {
 
 const list = (titles: string[]) => titles.map((title) => `“${title}”`).join(" and ");
 
-/** Keeps the subscriptions of all tabs, and says how many are open. */
+/** Manages the subscriptions of all tabs, and shows how many are open. */
 function Listening({ tab, tabs }: { tab: string; tabs: string[] }) {
   const subscriptions = listening.useSubscriptions();
   const { run, stop } = useGraphiQLActions();
@@ -165,7 +165,7 @@ function Listening({ tab, tabs }: { tab: string; tabs: string[] }) {
   const [shown, setShown] = useState(tab);
   useEffect(() => {
     if (shown === tab || !isReady) return;
-    // A new tab leaves the one before it running, as far as the editor knows.
+    // The editor still regards the former tab's subscription as running.
     if (isRunning) stop();
     setShown(tab);
     if (listening.ofTab(tab)) {

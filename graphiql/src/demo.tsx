@@ -1,4 +1,4 @@
-// What the page has in the demo alone: the clock, and the way back to the start.
+// Parts of the page that exist only in the demo: the clock, and starting over.
 import { useCallback, useEffect, useState } from "react";
 import { onAnswer } from "./fetcher";
 import * as session from "./session";
@@ -6,7 +6,7 @@ import { forgetTabs } from "./storage";
 import { post } from "./transport";
 import { look } from "./world";
 
-/** The server's clock: in the demo it is not that of the wall. */
+/** The server's clock, which in the demo differs from the real time. */
 export function DemoClock({ token }: { token: string }) {
   const [now, setNow] = useState<Date>();
   const ask = useCallback(async () => {
@@ -18,7 +18,7 @@ export function DemoClock({ token }: { token: string }) {
   useEffect(() => {
     onAnswer(() => void ask());
     void ask();
-    // Whoever comes back to the page is told when the server isn't the one that he left.
+    // When the user comes back to the page, check whether the demo has started over meanwhile.
     const seen = () => document.visibilityState === "visible" && void look();
     document.addEventListener("visibilitychange", seen);
     addEventListener("focus", seen);
@@ -34,7 +34,7 @@ export function DemoClock({ token }: { token: string }) {
   );
 }
 
-/** Begins the demo anew, and this page with it. */
+/** Starts the demo over, and reloads the page. */
 export function StartOver({ token }: { token: string }) {
   const [why, setWhy] = useState("");
   const startOver = async () => {

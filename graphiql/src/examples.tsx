@@ -1,4 +1,4 @@
-// The pane of examples: a document for each operation of the schema, to be opened in a tab.
+// The pane of examples: a document for each operation of the schema. A click opens it in a tab.
 import type { GraphiQLPlugin } from "@graphiql/react";
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { getOperationAST, Kind, parse, print, type VariableDefinitionNode } from "graphql";
@@ -14,11 +14,11 @@ function Icon() {
   );
 }
 
-/** An example as it is shown. */
+/** An example, prepared for display. */
 interface Shown {
   kind: string;
   field: string;
-  /** What it is for, and who sends it: its comment. */
+  /** The comment of the example: what it is for, and which accounts may send it. */
   about: string;
   senders: string;
   document: string;
@@ -39,7 +39,7 @@ function shown({ name, document }: Example): Shown {
   return { kind, field, about: comment.join(" "), senders, document: lines.slice(end).join("\n").trim() };
 }
 
-/** The variables that an operation needs, to be filled in: each with its type. */
+/** The required variables of an operation, as JSON with each variable's type in the place of a value. */
 export function variablesOf(document: string): string {
   const needed = ({ type, defaultValue }: VariableDefinitionNode) => type.kind === Kind.NON_NULL_TYPE && defaultValue === undefined;
   const definitions = getOperationAST(parse(document))?.variableDefinitions?.filter(needed) ?? [];
@@ -112,7 +112,7 @@ function Entry({ example: { field, about, senders, document }, settings }: { exa
   );
 }
 
-/** In the demo: the token of somebody who may send it; nothing where the tab's own will do. */
+/** In the demo, the token of an account that may send the example; `undefined` where the tab's own token will do. */
 function tokenFor(senders: string, { tokens }: Settings): string | undefined {
   if (tokens.length === 0) return undefined;
   const isManaged = (secret: string) => !secret.startsWith("demo-publisher");
@@ -125,7 +125,7 @@ function tokenFor(senders: string, { tokens }: Settings): string | undefined {
 
 export const EXAMPLES: GraphiQLPlugin = { title: "Examples", icon: Icon, content: Pane };
 
-/** Opens the pane. The editor's own button does more than its actions let others do: it makes room as well. */
+/** Opens the pane by a click on the editor's own button, which also makes room for it. The editor's API doesn't. */
 export function showExamples() {
   document.querySelector<HTMLElement>(`.graphiql-sidebar button[aria-label="Show ${EXAMPLES.title}"]`)?.click();
 }

@@ -1,4 +1,4 @@
-// What the editor calls to run a document.
+// The function that the editor calls to run a document.
 import type { Fetcher, FetcherParams } from "@graphiql/toolkit";
 import { getOperationAST, parse } from "graphql";
 import { TOUR } from "../tour.js";
@@ -7,7 +7,7 @@ import { activeTab, remember, stepOf, tokenOf } from "./session";
 import { post, type Request } from "./transport";
 import { heeded } from "./world";
 
-/** The tab whose subscription the next run takes up again, instead of starting one. */
+/** The tab whose existing subscription the next run shows, instead of starting a new one. */
 let resuming: string | undefined;
 /** Called after each answer. */
 let answered = () => {};
@@ -16,7 +16,7 @@ export const onAnswer = (call: () => void) => {
   answered = call;
 };
 
-/** Says that the next run shows a subscription that the tab has already. */
+/** Makes the next run show the subscription that the tab already has. */
 export function resume(tab: string) {
   resuming = tab;
 }
@@ -43,7 +43,7 @@ async function answer(request: Request, name: string | undefined, token: string,
   return result as never;
 }
 
-/** Read from the text that is sent: the name that the editor gives can be that of a moment ago. */
+/** Reads the operation from the text. The name that the editor passes can be out of date. */
 function operationOf({ query, operationName }: FetcherParams): { name?: string; isSubscription: boolean } {
   try {
     const document = parse(query);
@@ -51,12 +51,12 @@ function operationOf({ query, operationName }: FetcherParams): { name?: string; 
     const name = operation?.name?.value;
     return { ...(name && { name }), isSubscription: operation?.operation === "subscription" };
   } catch {
-    // The server says better what is wrong with it.
+    // The server's error message is better.
     return { isSubscription: false };
   }
 }
 
-/** A subscription as the editor wants to see it. It ends with its tab, or when it is stopped there. */
+/** A subscription in the form that the editor expects. It ends when its tab is closed or the user stops it there. */
 function observable({ id, tab }: listening.Subscription) {
   return {
     subscribe(observer: { next(result: never): void; complete(): void }) {
@@ -69,7 +69,7 @@ function observable({ id, tab }: listening.Subscription) {
       return {
         unsubscribe() {
           leave();
-          // The editor also stops when another tab is chosen, and says so a moment later.
+          // The editor also unsubscribes when the user changes tabs, a moment before it reports the change.
           setTimeout(() => {
             if (activeTab() === tab) listening.stop(id);
           });

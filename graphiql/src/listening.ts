@@ -1,4 +1,4 @@
-// Subscriptions outlive the tab that is looked at: one goes on hearing while another tab moves the clock.
+// The subscriptions. They continue while the user looks at another tab, for example to move the demo's clock.
 import { useSyncExternalStore } from "react";
 import { remarkOn } from "./resuming";
 import { type Request, type Result, subscribe } from "./transport";
@@ -10,22 +10,22 @@ export interface Heard {
 
 export interface Subscription {
   readonly id: number;
-  /** The tab that started it. */
+  /** The tab that started the subscription. */
   readonly tab: string;
   readonly name: string;
   readonly token: string;
-  /** The latest comes first; older ones than these are forgotten. */
+  /** The newest results, newest first. Older ones are dropped. */
   readonly heard: readonly Heard[];
   readonly count: number;
-  /** Why it has ended; `undefined` while it goes on. */
+  /** Why the subscription ended; `undefined` while it runs. */
   readonly ended: string | undefined;
-  /** Why it hears nothing at the moment, though it goes on. */
+  /** Why the connection is interrupted; `undefined` while it isn't. */
   readonly interrupted: string | undefined;
-  /** What an interruption that is over means for what was heard. */
+  /** What a past interruption means for the results. */
   readonly remark: string | undefined;
 }
 
-/** What the editor gives to be told. */
+/** The observer that the editor passes. */
 export interface Observer {
   next(result: Result): void;
   complete(): void;
@@ -38,7 +38,7 @@ const readers = new Set<() => void>();
 let subscriptions: readonly Subscription[] = [];
 let last = 0;
 
-/** All subscriptions, those that have ended too. */
+/** All subscriptions, including ended ones. */
 export const useSubscriptions = () =>
   useSyncExternalStore(
     (reader) => {
@@ -59,7 +59,7 @@ function change(id: number, changed: (subscription: Subscription) => Partial<Sub
   set(subscriptions.map((each) => (each.id === id ? { ...each, ...changed(each) } : each)));
 }
 
-/** Starts a subscription of a tab, in place of the one that it had. */
+/** Starts a subscription in a tab, and ends the one that the tab had. */
 export function start(tab: string, name: string, request: Request, token: string): Subscription {
   const before = ofTab(tab);
   if (before) forget(before.id);
@@ -85,10 +85,10 @@ export function start(tab: string, name: string, request: Request, token: string
   return started;
 }
 
-/** Has an observer told what is heard from now on, and what was heard last. */
+/** Passes the last result and all further ones to an observer. */
 export function observe(id: number, observer: Observer): () => void {
   observers.set(id, observer);
-  // Not before the caller knows that it observes.
+  // Only after the caller has got the function to unsubscribe.
   queueMicrotask(() => {
     if (observers.get(id) !== observer) return;
     const subscription = subscriptions.find((each) => each.id === id);
@@ -101,14 +101,14 @@ export function observe(id: number, observer: Observer): () => void {
   };
 }
 
-/** Ends a subscription; what it has heard stays. */
+/** Ends a subscription and keeps its results. */
 export function stop(id: number) {
   change(id, ({ ended }) => ({ ended: ended ?? "stopped" }));
   ends.get(id)?.();
   ends.delete(id);
 }
 
-/** Ends a subscription, and forgets what it has heard. */
+/** Ends a subscription and drops its results. */
 export function forget(id: number) {
   stop(id);
   observers.delete(id);

@@ -33,7 +33,7 @@ function Page({ settings, bar }: { settings: Settings; bar: Element }) {
       defaultEditorToolsVisibility="variables"
       schemaDescription
       showPersistHeadersSettings={false}
-      // Beside a tour of its own the demo needs no list. Elsewhere it shows what there is to ask for.
+      // The demo has a tour. Elsewhere the list of examples shows what the schema offers.
       {...(isDemo ? { storage: DEMO_STORAGE as Storage } : { visiblePlugin: EXAMPLES })}
       onTabChange={({ tabs, activeTabIndex }) => setActiveTab(tabs[activeTabIndex]?.id ?? "")}
     >

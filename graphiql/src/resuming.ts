@@ -1,17 +1,17 @@
-// A subscription that was interrupted goes on after the last event that it has heard, if its field takes `after`.
+// Resumes an interrupted subscription after its last event, if its field takes `after`.
 import { type ArgumentNode, type DocumentNode, type FieldNode, getOperationAST, Kind, parse, print, visit } from "graphql";
 import type { Request, Result } from "./transport";
 
-/** The fields that take `after`: the cursor of the event after which the log is read on. */
+/** The fields that take `after`, the cursor of the last event that the client has got. */
 const WITH_AFTER = ["events", "installationUpdated", "releaseAnnounced", "newerShareablePackaged"];
 
-/** The cursor of an event, where the document asks for it. */
+/** The cursor of an event, if the document selects it. */
 export function cursorOf({ data }: Result): string | undefined {
   const event = data && (Object.values(data)[0] as { cursor?: unknown } | null);
   return typeof event?.cursor === "string" ? event.cursor : undefined;
 }
 
-/** The field of a subscription that can be gone on with: it takes a cursor, and the document asks for it. */
+/** The field of a subscription that can be resumed: it takes `after`, and the document selects the cursor. */
 function fieldOf(document: DocumentNode, operationName: string | null | undefined): FieldNode | undefined {
   const field = getOperationAST(document, operationName)?.selectionSet.selections[0];
   if (field?.kind !== Kind.FIELD || !WITH_AFTER.includes(field.name.value)) return undefined;
@@ -19,7 +19,7 @@ function fieldOf(document: DocumentNode, operationName: string | null | undefine
   return field.selectionSet?.selections.some(isCursor) ? field : undefined;
 }
 
-/** Whether nothing is missed when the connection is lost for a while. */
+/** Whether the subscription misses nothing when its connection is lost for a while. */
 export function canGoOn({ query, operationName }: Request): boolean {
   try {
     return fieldOf(parse(query), operationName) !== undefined;
@@ -28,7 +28,7 @@ export function canGoOn({ query, operationName }: Request): boolean {
   }
 }
 
-/** The same request for what comes after `cursor`; as it is where no cursor is known. */
+/** The request for the events after `cursor`; the unchanged request when there is no cursor. */
 export function goingOnAfter(request: Request, cursor: string | undefined): Request {
   const document = cursor === undefined ? undefined : parse(request.query);
   const root = document && fieldOf(document, request.operationName);
@@ -45,7 +45,7 @@ export function goingOnAfter(request: Request, cursor: string | undefined): Requ
   return { ...request, query: print(query) };
 }
 
-/** What an interruption means for what was heard. */
+/** What an interruption means for the results. */
 export function remarkOn(request: Request): string {
   if (canGoOn(request)) return "Was interrupted, and went on after the last event.";
   if (/\breleaseProgress\b/.test(request.query)) return "Was interrupted; the newest item says where the release stands.";

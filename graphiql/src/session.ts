@@ -1,11 +1,11 @@
-// What the page knows beside what the editor keeps: who runs each tab, and what was answered. Tokens stay in the
-// storage of the browser's tab, and go with it.
+// What the page stores beside the editor: the token of each tab, and the answers of the tour. Tokens are in the session
+// storage, which the browser deletes with its tab.
 import { type Answers, type Step, TOUR } from "../tour.js";
 
 interface Kept {
-  /** Tokens by the tabs that they were chosen for. */
+  /** The tokens that were chosen, by tab. */
   tokens: Record<string, string>;
-  /** The variables that were filled in, by tab: others are the user's own. */
+  /** The variables that were filled in, by tab. Different ones are the user's own. */
   filled: Record<string, string>;
   /** The token that was chosen last. */
   last: string;
@@ -27,26 +27,26 @@ function write(storage: Storage, key: string, value: unknown) {
   try {
     storage.setItem(key, JSON.stringify(value));
   } catch {
-    // A browser that keeps nothing: it is known until the page is left.
+    // Without storage, the values last until the page is left.
   }
 }
 
 const kept: Kept = read(sessionStorage, KEY, { tokens: {}, filled: {}, last: "" });
 let active = "";
-/** Which world of the demo the page is about; empty outside the demo. */
+/** The demo's world that the page belongs to; empty outside the demo. */
 let world = "";
 let answers: Answers = {};
 
 const keep = () => write(sessionStorage, KEY, kept);
 
-/** The tab that is looked at. */
+/** The tab that the user sees. */
 export const activeTab = () => active;
 
 export function setActiveTab(tab: string) {
   active = tab;
 }
 
-/** Takes up the answers of a world of the demo, and forgets those of another. Says whether it was another. */
+/** Loads the answers of a world of the demo. Returns whether the page belonged to another world before. */
 export function enterWorld(next: string): boolean {
   const known = read(localStorage, ANSWERS, { world: "", answers: {} as Answers });
   const isAnother = world !== "" && world !== next;
@@ -55,20 +55,20 @@ export function enterWorld(next: string): boolean {
   return isAnother;
 }
 
-/** A tab as the editor knows it. */
+/** A tab of the editor. */
 export interface Tab {
   id: string;
   title: string;
   query: string | null;
 }
 
-/** What a tab's first operation is called. The editor's own title can be that of the tab before, for a moment or for good. */
+/** The name of a tab's first operation. The editor's own title can be that of the former tab. */
 export const operationOf = ({ query }: Tab): string | undefined => /^\s*(?:query|mutation|subscription)\s+(\w+)/m.exec(query ?? "")?.[1];
 
 /** The step of the demo's tour with this operation. */
 export const stepOf = (name: string | null | undefined): Step | undefined => TOUR.find((step) => step.name === name);
 
-/** The token of a tab: the one chosen for it, the one of its step, or the one chosen last. */
+/** The token of a tab: the chosen one, else that of its step, else the one that was chosen last. */
 export const tokenOf = (tab: string, step: Step | undefined) => kept.tokens[tab] ?? step?.token ?? kept.last;
 
 export function chooseToken(tab: string, token: string) {
@@ -83,7 +83,10 @@ export function inheritToken(tab: string, token: string) {
   keep();
 }
 
-/** Keeps the answer of a step, for the steps after it, also in other windows. Answers to others may hold secrets. */
+/**
+ * Stores the answer of a tour step, for later steps and other windows. Other answers may hold secrets and aren't
+ * stored.
+ */
 export function remember(name: string, data: unknown) {
   if (!world || !stepOf(name)) return;
   const known = read(localStorage, ANSWERS, { world: "", answers: {} as Answers });
@@ -96,23 +99,23 @@ function filled(step: Step) {
   return step.fill?.({ ...(known.world === world && known.answers), ...answers }) ?? {};
 }
 
-/** The variables of a step, as text; what isn't known yet says so. */
+/** The variables of a step as text, with a placeholder for unknown values. */
 export function variablesOf(step: Step): string | undefined {
   if (!step.fill) return undefined;
   const values = Object.entries(filled(step)).map(([name, value]) => [name, value ?? NOT_YET]);
   return JSON.stringify(Object.fromEntries(values), null, 2);
 }
 
-/** The steps that have to be run before a step's variables are known, by their titles. */
+/** The titles of the steps that must run before the variables of `step` are known. */
 export function missing(step: Step): string[] {
   if (Object.values(filled(step)).every((value) => value !== undefined && value !== null)) return [];
   const needed = TOUR.filter(({ name }) => step.needs?.includes(name));
   const open = needed.filter(({ name }) => answers[name] === undefined);
-  // All were run, and have answered something else than the tour expects.
+  // All of them have run, but their answers weren't what the tour expects.
   return (open.length > 0 ? open : needed).map(({ title }) => title);
 }
 
-/** Whether a tab's variables are still those that were filled in. */
+/** Whether a tab's variables are still the ones that were filled in. */
 export const isUntouched = (tab: string, variables: string) => !variables.trim() || variables === kept.filled[tab];
 
 export function rememberFilled(tab: string, variables: string) {
@@ -120,7 +123,7 @@ export function rememberFilled(tab: string, variables: string) {
   keep();
 }
 
-/** Begins the tour anew: nothing was answered, chosen or filled in. */
+/** Resets the tour: answers, tokens and variables. */
 export function forgetAll() {
   kept.tokens = {};
   kept.filled = {};
@@ -128,7 +131,7 @@ export function forgetAll() {
   try {
     localStorage.removeItem(ANSWERS);
   } catch {
-    // As above.
+    // Without storage there is nothing to remove.
   }
   answers = {};
 }

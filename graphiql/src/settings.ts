@@ -1,25 +1,25 @@
-/** Where the server's paths begin: a proxy may serve them under a prefix. */
+/** The base of the server's paths. A proxy may serve them under a prefix. */
 const BASE = new URL(location.pathname.replace(/graphiql(\/.*)?$/, ""), location.href);
 
-/** A token that everybody may know. */
+/** A token that is no secret. */
 export interface KnownToken {
   name: string;
   secret: string;
 }
 
-/** What the server tells the page. */
+/** The server's settings for the page. */
 export interface Settings {
-  /** The demo's tokens; none elsewhere. */
+  /** The demo's tokens; empty outside the demo. */
   tokens: readonly KnownToken[];
-  /** In the demo: which world it is at. Another one after a restart, and after it was begun anew. */
+  /** The demo's world. It changes when the server restarts or the demo starts over. */
   world?: string;
-  /** What is to be known about the server, if there is something. */
+  /** A notice about the server, if there is one. */
   notice?: string;
 }
 
-/** A document that can be opened in a tab. */
+/** A document that the user can open in a tab. */
 export interface Example {
-  /** The field that it asks for, and of which root: `query.viewer`. */
+  /** The root and the field, such as `query.viewer`. */
   name: string;
   document: string;
 }

@@ -1,11 +1,12 @@
-// Where the editor keeps what. In the demo its tabs go with the window, as what was written there is about a world
-// that goes too; the theme, the history and the sizes of the panes stay. Elsewhere all of it stays.
+// The editor's storage. In the demo its tabs are in the session storage, because they are about a world that doesn't
+// last; the theme, the history and the sizes of the panes are in the local storage. Elsewhere everything is in the
+// local storage.
 
 const OF_THE_WINDOW = ["tabState", "query", "variables", "headers", "operationName"].map((name) => `graphiql:${name}`);
 
 const placeOf = (key: string): Storage => (OF_THE_WINDOW.includes(key) ? sessionStorage : localStorage);
 
-/** Whether the page is about to be loaded anew. */
+/** Whether the page is about to be reloaded. */
 let isForgotten = false;
 
 /** The demo's storage, with the part of `Storage` that the editor uses. */
@@ -15,7 +16,7 @@ export const DEMO_STORAGE = {
   },
   getItem: (key: string) => placeOf(key).getItem(key),
   setItem(key: string, value: string) {
-    // The editor stores its tabs a moment after they change: once more before the page goes.
+    // The editor stores its tabs with a delay, and would store them once more before the reload.
     if (isForgotten && OF_THE_WINDOW.includes(key)) return;
     placeOf(key).setItem(key, value);
   },
@@ -25,7 +26,7 @@ export const DEMO_STORAGE = {
   },
 };
 
-/** Forgets the tabs for good, so that the page, when it is loaded anew, begins with those of the tour. */
+/** Deletes the tabs, so that the reloaded page begins with those of the tour. */
 export function forgetTabs() {
   DEMO_STORAGE.clear();
   isForgotten = true;

@@ -1,4 +1,4 @@
-// The pane of all subscriptions, with what each has heard: the answer's pane shows the latest event alone.
+// The pane of all subscriptions with all their results. The editor's response pane shows only the newest one.
 import type { GraphiQLPlugin } from "@graphiql/react";
 import * as listening from "./listening";
 
@@ -61,7 +61,7 @@ function Entry({ subscription }: { subscription: listening.Subscription }) {
 
 export const SUBSCRIPTIONS: GraphiQLPlugin = { title: "Subscriptions", icon: Icon, content: Pane };
 
-/** Opens the pane. The editor's own button does more than its actions let others do: it makes room as well. */
+/** Opens the pane by a click on the editor's own button, which also makes room for it. The editor's API doesn't. */
 export function showSubscriptions() {
   document.querySelector<HTMLElement>(`.graphiql-sidebar button[aria-label="Show ${SUBSCRIPTIONS.title}"]`)?.click();
 }

@@ -1,10 +1,10 @@
-// The tabs, in the place of the editor's own: with the titles of the tour, on as many lines as they need.
+// The tabs, which replace the editor's own: with the titles of the tour, on as many lines as they need.
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { type KeyboardEvent, useEffect, useRef } from "react";
 import * as session from "./session";
 import type { Settings } from "./settings";
 
-/** What a tab is called: by its step of the tour, or by its operation. */
+/** The title of a tab: that of its tour step, else the name of its operation. */
 function titleOf(tab: session.Tab, isDemo: boolean): string {
   const name = session.operationOf(tab);
   return (isDemo && session.stepOf(name)?.title) || name || "New";
@@ -62,12 +62,12 @@ export function TabStrip({ settings, showExamples }: { settings: Settings; showE
   );
 }
 
-/** A new tab has the token of the tab that it was opened from, unless it was given one. */
+/** Gives a new tab the token of the tab from which it was opened, unless it has one. */
 function useInheritedTokens(tabs: readonly session.Tab[], index: number, isDemo: boolean) {
   const known = useRef<{ ids: Set<string>; active: session.Tab | undefined }>({ ids: new Set(tabs.map(({ id }) => id)), active: tabs[index] });
   const { ids, active } = known.current;
   for (const { id } of tabs) {
-    // While it is drawn, so that what is drawn below knows the token.
+    // During rendering, so that child components already see the token.
     if (ids.has(id)) continue;
     ids.add(id);
     if (active) session.inheritToken(id, session.tokenOf(active.id, isDemo ? session.stepOf(session.operationOf(active)) : undefined));

@@ -1,4 +1,4 @@
-// How documents reach the server: queries and mutations by POST, subscriptions over graphql-transport-ws.
+// Sends documents to the server: queries and mutations by POST, subscriptions over graphql-transport-ws.
 import { type Client, createClient } from "graphql-ws";
 import { canGoOn, cursorOf, goingOnAfter } from "./resuming";
 import { GONE, gone, look, reached } from "./world";
@@ -15,20 +15,20 @@ export interface Result {
   extensions?: Record<string, unknown>;
 }
 
-/** What a subscription tells. */
+/** Receives the results of a subscription. */
 export interface Sink {
   next(result: Result): void;
-  /** Whether the connection is there: it may go and come back. */
+  /** Whether the connection is open. It may be lost and come back. */
   connected(is: boolean, why: string): void;
   end(reason: string | null): void;
 }
 
-/** Beside the page, wherever that is: a proxy may serve both under a prefix. */
+/** The endpoint, relative to the page. A proxy may serve both under a prefix. */
 const PATH = new URL("graphql", new URL(location.pathname.replace(/graphiql(\/.*)?$/, ""), location.href)).href;
-/** How long to wait before each further attempt to connect, in milliseconds; the last one again and again. */
+/** The pauses before each attempt to reconnect, in milliseconds. The last one repeats. */
 const PAUSES = [500, 1_000, 2_000, 4_000, 8_000, 15_000];
 
-/** Sends a query or a mutation. A server that can't be reached is an error in the answer, in words. */
+/** Sends a query or a mutation. If the server can't be reached, the result has an error that says so. */
 export async function post(request: Request, token: string, headers: Record<string, unknown> = {}): Promise<Result> {
   const sent = new Headers({ "content-type": "application/json", accept: "application/graphql-response+json, application/json" });
   if (token) sent.set("authorization", `Bearer ${token}`);
@@ -51,11 +51,11 @@ export async function post(request: Request, token: string, headers: Record<stri
   }
 }
 
-/** One connection for each token: a connection is somebody's. */
+/** A WebSocket connection. Each token needs its own, because a connection belongs to one token. */
 interface Line {
   client: Client;
   isOpen: boolean;
-  /** Called when it opens. */
+  /** Called when the connection opens. */
   waiting: Set<() => void>;
 }
 
@@ -69,7 +69,7 @@ function lineOf(token: string): Line {
   const client = createClient({
     url: url.href,
     connectionParams: token ? { Authorization: `Bearer ${token}` } : {},
-    // Each subscription tries again by itself: it has to say after which event it goes on.
+    // Each subscription reconnects by itself, because it must say after which event to resume.
     retryAttempts: 0,
     on: {
       connected() {
@@ -88,7 +88,7 @@ function lineOf(token: string): Line {
   return line;
 }
 
-/** Subscribes, and goes on after the last event that was heard when the connection was lost. What comes back ends it. */
+/** Subscribes. After a lost connection it resumes with the event after the last one. The returned function ends it. */
 export function subscribe(request: Request, token: string, sink: Sink): () => void {
   let attempts = 0;
   let pauses = 0;
@@ -111,7 +111,7 @@ export function subscribe(request: Request, token: string, sink: Sink): () => vo
     if (line.isOpen) opened();
     else line.waiting.add(opened);
     release = line.client.subscribe(
-      // The protocol knows no null here, where the editor says so.
+      // The editor passes null for a missing operation name; the protocol expects no field.
       { query, variables: variables ?? {}, ...(operationName && { operationName }) },
       {
         next(result) {
@@ -143,12 +143,12 @@ export function subscribe(request: Request, token: string, sink: Sink): () => vo
       timer = setTimeout(over, pause);
     });
     if (isOver) return;
-    // Its cursors, and what its variables name, are those of a world that is no more.
+    // After the demo has started over, the cursor and the ids in the variables belong to a world that is gone.
     if (await look()) end("over: the demo has begun anew");
     else if (!isOver) connect();
   }
 
-  // Where the log ends now: what comes after it is not missed either when the connection is lost before the first event.
+  // Get the log's current end, so that nothing is missed when the connection is lost before the first event.
   if (token && canGoOn(request)) {
     void post({ query: "{ viewer { eventCursor } }" }, token).then(({ data }) => {
       cursor ??= (data?.viewer as { eventCursor?: string } | null)?.eventCursor;
@@ -162,7 +162,7 @@ export function subscribe(request: Request, token: string, sink: Sink): () => vo
   };
 }
 
-/** Whether another attempt would end alike: the server has closed for what the client has sent. */
+/** Whether reconnecting is useless, because the server refused what the client sent. */
 const isFinal = (error: unknown) => error instanceof CloseEvent && error.code >= 4400 && error.code < 4500 && error.code !== 4408;
 
 function reason(error: unknown): string {

@@ -1,5 +1,5 @@
-// Whether the server is still the one that the page knows: the demo begins anew when it is restarted or reset, and a
-// server can be gone.
+// Checks whether the server is still the one that the page knows. The demo may have started over, and the server may be
+// gone.
 import { useSyncExternalStore } from "react";
 import { enterWorld } from "./session";
 import { load, type Settings } from "./settings";
@@ -17,7 +17,7 @@ function say(next: string) {
   for (const reader of readers) reader();
 }
 
-/** What there is to say about the server, if there is something. */
+/** The message about the server, if there is one. */
 export const useWord = () =>
   useSyncExternalStore(
     (reader) => {
@@ -27,7 +27,7 @@ export const useWord = () =>
     () => word,
   );
 
-/** Says that the server can't be reached. */
+/** Shows that the server can't be reached. */
 export const gone = () => say(GONE);
 
 /** Called when the server has answered. */
@@ -35,15 +35,15 @@ export function reached() {
   if (word === GONE) say("");
 }
 
-/** Takes the word about a new world away: the tour is being run again. */
+/** Removes the message about a new world, because the user runs the tour again. */
 export const heeded = () => say("");
 
-/** The world that the page was loaded in. */
+/** Stores the world in which the page was loaded. */
 export function enter({ world }: Settings) {
   if (world) enterWorld(world);
 }
 
-/** Asks which world the server is at. Says whether it is another than before; a server that is gone is no answer. */
+/** Asks the server for its world. Returns whether it differs from the page's; false when the server doesn't answer. */
 export async function look(): Promise<boolean> {
   let settings: Settings;
   try {
