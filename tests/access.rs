@@ -1,4 +1,4 @@
-//! The door: whose token opens it, and to what kind of account (R1, R4).
+//! Authentication: which tokens are accepted, and for which kind of account (R1, R4).
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::introspection::{Schema, is_required};
 use crate::support::{At, TestApp};
 use crate::support_more::{code_of, unknown_like};
 
-/// Fields of Query and Subscription that are for one kind of account; all others are for both.
+/// The fields of Query and Subscription that are for one kind of account. All others are for both.
 const FOR_PUBLISHERS: [&str; 14] = [
     "releasePreview",
     "integrationPacks",
@@ -25,7 +25,7 @@ const FOR_PUBLISHERS: [&str; 14] = [
 ];
 const FOR_MANAGED: [&str; 3] = ["availablePacks", "availablePack", "pendingUpdates"];
 
-/// The arguments that a root field needs, each ID one that names nothing.
+/// The required arguments of a root field. Each ID is unknown.
 fn arguments(schema: &Schema, field: &Value, unknown: &str) -> Vec<(String, Value)> {
     let required = field.list("/args").iter().filter(|arg| is_required(arg));
     required
@@ -33,7 +33,7 @@ fn arguments(schema: &Schema, field: &Value, unknown: &str) -> Vec<(String, Valu
         .collect()
 }
 
-/// The code that a root field answers a token with; `None` for data. IDs that it takes name nothing.
+/// The error code of a root field for a token; `None` when it returns data. The IDs in its arguments are unknown.
 async fn answer_to(app: &TestApp, schema: &Schema, token: Option<&str>, root: &str, field: &Value) -> Option<String> {
     let unknown = unknown_like(&app.all_accounts().await);
     let selection = schema.shallow(&crate::introspection::named(field.at("/type")));
@@ -112,7 +112,7 @@ async fn r04_without_a_token_only_the_schema_is_told() {
     app.assert_unchanged(&world).await;
 }
 
-/// A document that no parser takes, and one that is valid: both are answered by the door.
+/// Valid and invalid documents. The authentication refuses them all alike.
 const DOCUMENTS: [&str; 4] = ["{ viewer { role } }", "{ __typename }", "{ nothing of the kind", "{ noSuchField }"];
 
 async fn is_refused(app: &TestApp, token: &str, code: &str) {

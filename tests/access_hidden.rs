@@ -1,25 +1,25 @@
-//! What may not be seen is answered as what doesn't exist (R2, R3).
+//! An object that the caller may not see gets the same answer as one that doesn't exist (R2, R3).
 
 use serde_json::{Value, json};
 
 use crate::support::{At, Managed, TestApp, input_type};
 use crate::support_more::{all_rows, assert_same_rows, code_of, unknown_like};
 
-/// The input of a mutation, for an ID.
+/// Builds the input of a mutation from an ID.
 type Input = Box<dyn Fn(&str) -> Value>;
 
-/// A world with something hidden from everybody else in it.
+/// A world with an object of each type, each hidden from other accounts.
 struct World {
     app: TestApp,
     acme: Managed,
     globex: Managed,
-    /// The token of another publisher's administrator.
+    /// The token of the other publisher's administrator.
     southwind: String,
-    /// By the name of its type in the schema.
+    /// The hidden objects: (type, ID).
     hidden: Vec<(&'static str, String)>,
 }
 
-/// Acme alone has a pack installed, with a release in its testing period.
+/// A world in which only Acme has a pack installed, with a release in its testing period.
 async fn world() -> World {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
@@ -58,22 +58,22 @@ impl World {
         &self.hidden.iter().find(|(name, _)| *name == type_name).expect("a hidden object of the type").1
     }
 
-    /// The answer to a document about an ID, and how many statements it took.
+    /// The answer to a document, and the number of its SQL statements.
     async fn ask(&self, token: &str, document: &str, variables: Value) -> (Value, usize) {
-        // Once to warm up: what is kept of tokens and of what never changes.
+        // The first call fills the caches of tokens and of immutable rows.
         self.app.gql_raw(Some(token), document, variables.clone()).await;
         let (answer, statements) = self.app.statements_of(self.app.gql_raw(Some(token), document, variables)).await;
         (answer, statements.len())
     }
 
-    /// The same about one ID, which the answer may tell back: it stands for itself.
+    /// Like [`Self::ask`], with the ID replaced in the answer, so that answers about different IDs can be compared.
     async fn ask_of(&self, token: &str, document: &str, variables: &dyn Fn(&str) -> Value, id: &str) -> (Value, usize) {
         let (answer, statements) = self.ask(token, document, variables(id)).await;
         let text = answer.to_string().replace(id, "the ID");
         (serde_json::from_str(&text).expect("JSON"), statements)
     }
 
-    /// Fails unless a document answers alike for a hidden ID and for one that names nothing.
+    /// Fails unless a hidden ID and an unknown one get the same answer with the same number of statements.
     async fn alike(&self, token: &str, document: &str, variables: &dyn Fn(&str) -> Value, hidden: &str) -> Value {
         let unknown = unknown_like(hidden);
         let seen = self.ask_of(token, document, variables, hidden).await;
@@ -241,7 +241,7 @@ async fn r03_an_id_of_another_type_or_of_none_is_not_found() {
             world.app.gql(&world.acme.token, "query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await;
         assert_eq!(node, json!({ "node": null }), "{id}");
     }
-    // One object has one spelling: an ID that was padded or bent names nothing.
+    // An object has a single spelling of its ID. A padded or changed spelling is unknown.
     let bent = format!("{}=", world.hidden("IntegrationPack"));
     let node =
         world.app.gql(&world.app.publisher, "query($id: ID!) { node(id: $id) { id } }", json!({ "id": bent })).await;

@@ -1,4 +1,4 @@
-//! Roles and privileges (section 2 of the rules): a table, checked against each mutation of the schema.
+//! Roles and privileges: the table in section 2 of the rules, checked against each mutation of the schema.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,14 @@ use crate::introspection::Schema;
 use crate::support::{At, TestApp, input_type};
 use crate::support_more::{all_rows, assert_same_rows, code_of, unknown_like};
 
-/// Each mutation: which kinds of account have it, and the privilege that it needs.
+/// Each mutation with the kind of account that may call it and the privilege that it needs.
 const TABLE: [(&str, Kinds, &str); 42] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createPackagedComponents", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deletePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("restorePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("publishComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
-    // With groups; without any, PACKAGED_COMPONENT_MANAGEMENT is enough.
+    // With groups. Without groups, PACKAGED_COMPONENT_MANAGEMENT is enough.
     ("publishToProcessLibrary", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
     ("withdrawFromProcessLibrary", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("copyFromProcessLibrary", Kinds::Managed, "PACKAGED_COMPONENT_MANAGEMENT"),
@@ -48,9 +48,9 @@ const TABLE: [(&str, Kinds, &str); 42] = [
     ("renameInstallation", Kinds::Managed, "INTEGRATION_PACK"),
     ("uninstallPack", Kinds::Managed, "INTEGRATION_PACK"),
     ("applyPendingUpdate", Kinds::Managed, "APPLY_UPDATES"),
-    // Any token may: it is in the demo's schema alone.
+    // Any token may call it. Only the demo's schema has it.
     ("demoAdvanceClock", Kinds::Both, "READ"),
-    // Queries, that are refused in their own ways: null, and FORBIDDEN (R1).
+    // Two queries, which are refused differently: with null, and with FORBIDDEN (R1).
     ("apiTokens", Kinds::Both, "ACCOUNT_ADMINISTRATION"),
     ("auditLog", Kinds::Both, "VIEW_AUDIT_LOG"),
 ];
@@ -62,7 +62,7 @@ enum Kinds {
     Both,
 }
 
-/// What each role allows: the table of section 2.
+/// The privileges of each role: the table in section 2.
 const ROLES: [(&str, &[&str]); 4] = [
     (
         "ADMINISTRATOR",
@@ -81,7 +81,7 @@ const ROLES: [(&str, &[&str]); 4] = [
     ("SUPPORT", &["READ"]),
 ];
 
-/// What a mutation answers, with IDs that name nothing: `FORBIDDEN`, `NOT_FOUND` …, or `None`.
+/// The error code of a mutation whose input has only unknown IDs; `None` when it succeeds.
 async fn attempt(app: &TestApp, schema: &Schema, token: &str, mutation: &str, unknown: &str) -> Option<String> {
     let field = schema.mutations().iter().find(|field| field.text("/name") == mutation).expect("a mutation");
     let input = schema.sample(field.at("/args/0/type"), &vec![], &|_| false, &|_| json!(unknown));

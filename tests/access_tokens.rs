@@ -1,4 +1,4 @@
-//! Enrolment, and the token that keeps an account open (R1).
+//! Enrolment, and the last administrator token of an account (R1).
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn first_token() -> Value {
     json!({ "name": "first", "role": "ADMINISTRATOR" })
 }
 
-/// A token of the publisher's own account: (its ID, its secret).
+/// Creates a token of the caller's account. Returns its ID and its secret.
 async fn own_token(app: &TestApp, by: &str, name: &str, role: &str, expires_at: Option<&str>) -> (String, String) {
     let input = json!({ "name": name, "role": role, "expiresAt": expires_at });
     let made = app.ok(by, "createApiToken", input, "apiToken { id } secret").await;
@@ -130,7 +130,7 @@ async fn r01_an_account_that_made_a_token_gets_no_other_enrolment_token() {
     let secret = app.enrol(&enrolment).await;
     let refused = app.refused(&app.publisher, "reissueEnrolmentToken", json!({ "accountId": id })).await;
     assert_eq!((refused.code.as_str(), refused.field.as_str()), ("ALREADY_ENROLLED", "accountId"));
-    // Not even when the publisher would like to get in later.
+    // Also not later, so that the publisher can't get back in.
     app.advance_to("2027-06-01T00:00:00Z").await;
     assert_eq!(
         app.refused(&app.publisher, "reissueEnrolmentToken", json!({ "accountId": id })).await.code,
@@ -202,7 +202,7 @@ async fn r01_two_revocations_at_once_leave_one_administrator_token() {
         assert_eq!(usize::from(accepted(&one)) + usize::from(accepted(&other)), 1, "{one:#}\n{other:#}");
         let loser = if accepted(&one) { &other } else { &one };
         let code = code_of(loser).or_else(|| refusal_of(loser.at("/data/revokeApiToken")));
-        // Who came second has either lost the last token, or is no longer let in.
+        // The second call has either hit the last token, or its own token was revoked already.
         assert!(matches!(code.as_deref(), Some("LAST_ADMINISTRATOR_TOKEN" | "UNAUTHENTICATED")), "{loser:#}");
         let left = if accepted(&one) { &acme.token } else { &second_secret };
         app.gql(left, "{ viewer { role } }", json!(null)).await;

@@ -1,4 +1,4 @@
-//! Accounts: their names, their zones, and what a change of zone leaves alone (R35).
+//! Accounts: their names and time zones, and what a change of the zone must not move (R35).
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ async fn r35_a_zone_is_left_alone_when_left_out_and_unset_by_null() {
         let unset = update(&app, token, json!({ "timeZone": null })).await;
         assert_eq!(unset.at("/account/timeZone"), &Value::Null, "null unsets");
     }
-    // The same through a variable that is not given, which is left out, and one that is null.
+    // The same through a variable: left out when it isn't given, and null.
     let document = "mutation($zone: TimeZone) { updateAccount(input: { timeZone: $zone }) { account { timeZone } } }";
     update(&app, &acme.token, json!({ "timeZone": "Asia/Tokyo" })).await;
     let not_given = app.gql(&acme.token, document, json!({})).await;
@@ -159,7 +159,7 @@ async fn r01_a_managed_account_sets_its_zone_and_not_its_name() {
 async fn r01_a_managed_accounts_name_is_unique_for_its_publisher_whatever_the_case() {
     let app = TestApp::new().await;
     let other = app.managed("Other").await;
-    // The second is the first in another case, or in another spelling of the same characters.
+    // The second name is the first one in another case, or in another spelling of the same characters.
     for (first, second) in [
         ("Acme", " ACME "),
         ("Straße", "STRAẞE"),

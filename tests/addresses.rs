@@ -1,4 +1,4 @@
-//! Addresses of databases: what is taken, what is refused in which words, and that no secret is ever shown.
+//! Database addresses: which are accepted, the messages for others, and that a password never shows.
 
 use packwright::store::address::Address;
 use proptest::prelude::*;
@@ -116,7 +116,7 @@ fn another_kind_of_database_is_told_the_two_forms() {
 }
 
 proptest! {
-    /// Whatever a password is: encoded it is taken, and neither that nor a mistake shows it.
+    /// Any password is accepted when it is percent-encoded. Neither the address nor an error message shows it.
     #[test]
     fn a_password_is_never_shown(password in "[ -~äß]{6,20}", raw in any::<bool>()) {
         let secret = if raw { password.clone() } else { password.bytes().map(|byte| format!("%{byte:02X}")).collect() };
@@ -125,7 +125,7 @@ proptest! {
             prop_assert!(address.is_ok());
         }
         let told = address.map_or_else(|e| e.to_string(), |address| format!("{address} {address:?}"));
-        // What the words of the messages hold anyway is no secret.
+        // The messages themselves may contain a short password by chance.
         let words = "The database's address percent-encode sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE.";
         prop_assert!(!told.contains(&password) || words.contains(&password), "{}", told);
     }

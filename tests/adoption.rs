@@ -1,5 +1,4 @@
-//! How versions spread: counts as they are now, and the curve that tells how it came to that (R26, R27,
-//! R45, R49).
+//! Adoption: the current counts, and the curve over time (R26, R27, R45, R49).
 
 use chrono::Duration;
 use packwright::domain::adoption::{CurveFault, CurvePart};
@@ -14,7 +13,8 @@ const COUNTS: &str =
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// The curve of a release or a pack: `(at, [offered, early, automatically, immediately, skipped, failed])`.
+/// The curve of a release or a pack: `(at, [offered, early, automatically, immediately, skipped, failed])` for each
+/// point.
 async fn curve(app: &TestApp, id: &str, arguments: &str) -> Vec<(String, [i64; 6])> {
     let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
     let points = format!(
@@ -31,7 +31,7 @@ async fn curve(app: &TestApp, id: &str, arguments: &str) -> Vec<(String, [i64; 6
     read.list("/node/adoption/curve").iter().map(|point| (point.text("/at"), sums(point))).collect()
 }
 
-/// The sums at the end of a curve.
+/// The counts at the end of a curve.
 async fn ends_with(app: &TestApp, id: &str) -> [i64; 6] {
     curve(app, id, "").await.last().map_or([0; 6], |(_, sums)| *sums)
 }
@@ -64,11 +64,11 @@ async fn r27_the_curve_tells_who_applied_early_and_who_was_moved() {
     assert_eq!(whole, expected.map(|(at, sums)| (at.to_owned(), sums)));
     assert_eq!(curve(&app, &release, "").await.len(), 50, "the default");
 
-    // Exact to the microsecond, on both sides of a change.
+    // Exact to the microsecond: one point just before the change, one at it.
     let around = "from: \"2026-11-23T11:59:59.999999Z\", to: \"2026-11-23T12:00:00.000000Z\", points: 2";
     let around = curve(&app, &release, around).await;
     assert_eq!(around.iter().map(|(_, sums)| sums[1]).collect::<Vec<_>>(), [0, 1]);
-    // Sums are those since the beginning of the curve.
+    // Counts begin with the curve, not with the part that is shown.
     let late =
         curve(&app, &release, &format!("from: \"2026-11-24T00:00:00.000000Z\", to: \"{OPENS}\", points: 2")).await;
     assert_eq!(late, [("2026-11-24T00:00:00.000000Z".into(), [0; 6]), (OPENS.into(), [0, 0, 1, 0, 1, 0])]);
@@ -135,7 +135,7 @@ async fn r49_what_no_batch_has_written_counts_as_offered() {
         3
     );
 
-    // Two that are settled before a batch comes to them: they were offered when the release was made.
+    // Two updates are settled before a batch reaches them. They count as offered since the release was made.
     app.apply(&initech, &installed.installations[2]).await;
     app.uninstall(&globex, &installed.installations[1]).await;
     assert_eq!(curve(&app, &release, "points: 2").await.iter().map(|(_, sums)| sums[0]).collect::<Vec<_>>(), [3, 3]);
@@ -163,7 +163,7 @@ async fn r45_the_frozen_are_counted_as_of_now() {
     let release = app.update_now(&installed.pack).await;
     assert_eq!(ends_with(&app, &release).await, [2, 0, 0, 1, 1, 0]);
     assert_eq!(app.read_release(&release, COUNTS).await.int("/adoption/frozenCount"), 1);
-    // Who catches up was skipped, and stays counted as that.
+    // An installation that catches up was skipped, and stays counted as skipped.
     app.share_with_all(&installed.pack.id).await;
     app.tick().await;
     let counts = app.read_release(&release, COUNTS).await;
@@ -211,7 +211,7 @@ async fn r49_a_curve_that_can_not_be_drawn_says_what_to_do() {
         assert_eq!(answer.text("/errors/0/extensions/code"), "BAD_USER_INPUT", "{arguments}");
         assert!(answer.text("/errors/0/message").contains(says), "{answer:#}");
     }
-    // A client's clock may be a little ahead.
+    // A client's clock may be slightly ahead.
     app.update_now(&installed.pack).await;
     let ahead = curve(&app, &installed.pack.id, "to: \"2030-01-01T00:00:00.000000Z\", points: 200").await;
     assert_eq!((ahead.len(), ahead[199].0.as_str()), (200, crate::support::START));

@@ -1,4 +1,4 @@
-//! How much each token may ask for: charged by cost, filled up evenly, told in headers and in the answer.
+//! Rate limits: each token is charged by cost, its allowance refills evenly, and headers and answers show it.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::support::{Ask, At as _, Reply, Server, Setup, TestApp};
 
-/// Costs 10, which is the least that is charged.
+/// Costs 10, the least that is charged.
 const CHEAP: &str = "{ viewer { account { id } } }";
 /// Costs 1 + 5 × 4.
 const PAGE: &str = "{ integrationPacks(first: 5) { edges { node { id } } } }";
@@ -31,15 +31,15 @@ fn a_bucket_fills_up_evenly_and_is_each_tokens_own() {
     let (token, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let left = allowances.charge(token, 590, now).expect("as much as a minute has");
     assert_eq!((left.limit, left.remaining, left.reset_seconds, left.retry_after_seconds), (600, 10, 59, None));
-    // Each request is charged something.
+    // A request that costs nothing is charged all the same.
     assert_eq!(allowances.charge(token, 0, now).expect("the last of it").remaining, 0);
     let refused = allowances.charge(token, 25, now).expect_err("empty");
     assert_eq!((refused.remaining, refused.retry_after_seconds, refused.reset_seconds), (0, Some(3), 60));
     assert_eq!(allowances.charge(other, 25, now).expect("another's").remaining, 575);
-    // What was refused has cost nothing; who waits as long as was said is served.
+    // A refused request costs nothing. After the time that the refusal says, the same request is served.
     assert!(allowances.charge(token, 25, now + Duration::from_millis(2_400)).is_err());
     assert_eq!(allowances.charge(token, 25, now + Duration::from_secs(3)).expect("enough by now").remaining, 5);
-    // It never holds more than a minute's.
+    // The allowance never exceeds that of a minute.
     let late = allowances.charge(token, 10, now + Duration::from_secs(3_600)).expect("full");
     assert_eq!(late.remaining, 590);
 }
@@ -63,7 +63,7 @@ async fn each_answer_tells_what_is_left_and_429_when_to_come_back() {
     let server = Server::start(&app).await;
     let before = number(&server.send(&Ask::query(CHEAP).token(&acme.token)).await, "x-ratelimit-remaining");
     assert_eq!(before, 35, "another token has a bucket of its own");
-    // What the test has spent on the account has come from the publisher's.
+    // The loop uses up the publisher's allowance, part of which the setup has spent.
     let reply = loop {
         let reply = server.send(&Ask::query(PAGE).token(&app.publisher)).await;
         if reply.status != 200 {
@@ -84,7 +84,7 @@ async fn each_answer_tells_what_is_left_and_429_when_to_come_back() {
     assert_eq!(error.at("/extensions/retryAfterSeconds"), number(&reply, "retry-after"));
     assert!(error.text("/message").contains("45") && error.text("/message").contains("21"), "{error}");
     assert!(reply.json().get("data").is_none());
-    // In every form, and by every way.
+    // In every media type, and over every transport.
     let asked = Ask::query(PAGE).token(&app.publisher);
     assert_eq!(server.send(&asked.clone().accept("application/graphql-response+json")).await.status, 429);
     assert_eq!(server.send(&Ask::get(&[("query", PAGE)]).token(&app.publisher)).await.status, 429);
@@ -93,7 +93,7 @@ async fn each_answer_tells_what_is_left_and_429_when_to_come_back() {
     let request = GraphqlRequest { query: Some(PAGE.into()), ..GraphqlRequest::default() };
     let mut stream = app.app.execute_stream(Some(&app.publisher), request).await.expect("let in");
     assert_eq!(stream.next().await.map(|answer| answer.phase), Some(Phase::Limited));
-    // Others are served.
+    // Other callers are still served.
     assert_eq!(server.send(&Ask::query(CHEAP).token(&acme.token)).await.status, 200);
     assert_eq!(server.send(&Ask::query("{ __typename }")).await.status, 200);
 }

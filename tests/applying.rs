@@ -1,14 +1,14 @@
-//! Applying early, and what the window then does (R26, R27, R46).
+//! Applying updates early, and what the window does afterwards (R26, R27, R46).
 
 use serde_json::{Value, json};
 
 use crate::support::{At, Installed, Managed, Setup, TestApp, accepted, refusal};
 use crate::support_more::{Mark, all_rows, assert_same_rows, code_of, refusal_of};
 
-/// When the window of 2026-12-01 opens in Berlin.
+/// The start of the window of 2026-12-01 in Berlin.
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// Orders, installed by Acme and Globex, with a release in its testing period: (…, the release).
+/// Acme and Globex have the pack Orders installed, and a release of it is in its testing period. Returns its ID last.
 async fn testing() -> (TestApp, Managed, Managed, Installed, String) {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
@@ -119,7 +119,7 @@ async fn r26_once_the_window_has_opened_it_is_the_servers_to_move() {
     let payload = app.try_apply(&acme, &update).await;
     match refusal_of(&payload).as_deref() {
         Some(code) => assert_eq!(code, "RELEASE_IN_PROGRESS"),
-        // The call carried the opening out, and its first batch moved the installation.
+        // The call opened the window, and its first batch moved the installation.
         None => assert_eq!(payload.at("/alreadyApplied"), true, "{payload:#}"),
     }
     app.tick().await;

@@ -1,12 +1,11 @@
-//! Which room may know which: read from the sources, so that a wrong import is a
-//! failing test and not a matter of taste.
+//! The allowed dependencies between the modules, read from the sources, so that a wrong import fails a test.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What each room may import of the others. `main`, `cli`, `app` and `demo` put the house together.
+/// Which other modules each module may import. `main`, `cli`, `app` and `demo` connect them.
 const ALLOWED: &[(&str, &[&str])] = &[
-    // Pure: `now` is a parameter, and what a rule needs to know comes in as a struct.
+    // Pure functions: `now` is a parameter, and callers pass the facts that a rule needs.
     ("domain", &[]),
     ("clock", &["domain"]),
     ("ids", &["clock"]),
@@ -17,15 +16,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("events", &["domain", "store", "service::error"]),
     ("scheduler", &["domain", "service", "clock"]),
     ("graphql", &["domain", "service", "events", "store", "ids", "zones"]),
-    // Pure: text in, verdict and printed text out.
+    // A pure function of its input.
     ("gate", &[]),
     ("http", &["gate", "graphql", "service"]),
-    // Thought up from a number alone: it is written by the store, and both are brought together by the command.
+    // Generates a world without the database. The store writes it, and the command connects both.
     ("seed", &["domain", "zones"]),
     ("telemetry", &["config"]),
     ("main", &["cli"]),
     ("lib", &[]),
-    // Where the data of the time zones is looked for.
+    // The directory of the time zone data.
     ("config", &["zones"]),
     ("app", EVERYTHING),
     ("cli", EVERYTHING),
@@ -53,7 +52,7 @@ const EVERYTHING: &[&str] = &[
     "zones",
 ];
 
-/// Single files that may know more, each with its reason.
+/// Files that may import more, each with its reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("scheduler/tick.rs", "store::write", "asks which packs and tasks are due; what it then does is service's"),
     ("graphql/context.rs", "scheduler", "demoAdvanceClock lets the scheduler finish what is due"),
@@ -72,7 +71,7 @@ struct Source {
 }
 
 impl Source {
-    /// The room that it is in: `store` for `store/packs.rs`, `app` for `app.rs`.
+    /// The module that the file is in: `store` for `store/packs.rs`, `app` for `app.rs`.
     fn room(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or_default();
         first.strip_suffix(".rs").unwrap_or(first)
@@ -82,7 +81,7 @@ impl Source {
         prefixes.iter().any(|prefix| self.path.starts_with(prefix))
     }
 
-    /// Whether the code has this word, as a whole: `sea_orm` in `sea_orm::X`, not in `not_sea_orm`.
+    /// Whether the code contains the word as a whole: `sea_orm` is in `sea_orm::X`, but not in `not_sea_orm`.
     fn names(&self, word: &str) -> bool {
         let part = |c: char| c.is_alphanumeric() || c == '_';
         self.code.match_indices(word).any(|(at, _)| {
@@ -114,8 +113,8 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// The paths below the crate that a file names: `store::packs::by_ids`, with groups taken apart, and with
-/// `super` resolved where it leaves the room.
+/// The paths within the crate that a file imports, such as `store::packs::by_ids`. Groups are split, and `super` is
+/// resolved where it leaves the module.
 fn paths(source: &Source) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (start, prefix) in [("crate::", ""), ("packwright::", "")] {
@@ -144,7 +143,7 @@ fn module(path: &str) -> Vec<&str> {
     path.strip_suffix(".rs").unwrap_or(path).split('/').filter(|part| *part != "mod").collect()
 }
 
-/// Takes one path, or each of a group in braces.
+/// Adds one path, or each path of a group in braces.
 fn take(code: &str, prefix: &str, found: &mut BTreeSet<String>) {
     if let Some(group) = code.strip_prefix('{') {
         let mut level = 0_usize;
@@ -208,7 +207,7 @@ fn each_exception_is_still_needed() {
     }
 }
 
-/// Fails for each file outside `rooms` that names one of the crates.
+/// Fails for each file outside `rooms` that uses one of the crates.
 fn only(crates: &[&str], rooms: &[&str]) {
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|source| !source.is_under(rooms)) {
@@ -228,7 +227,7 @@ fn only_the_store_knows_a_database() {
 #[test]
 fn only_the_outer_rooms_know_graphql_and_http() {
     only(&["async_graphql", "async_graphql_axum"], &["graphql/", "http/", "app.rs"]);
-    // `cli/serve.rs` binds the socket and hands it over.
+    // `cli/serve.rs` binds the socket and passes it on.
     only(&["axum", "tower_http", "async_graphql_axum"], &["http/", "app.rs", "cli/serve.rs"]);
     only(&["dataloader"], &["graphql/loaders"]);
 }
@@ -298,8 +297,8 @@ fn r40_one_clock_gives_now() {
     }
 }
 
-/// PostgreSQL goes through all that a `NOT IN` of a subquery gives, for each row, once that is more than its working
-/// memory takes: a rollout to 210,000 installations never ended. NOT EXISTS says the same.
+/// PostgreSQL scans the result of a `NOT IN` subquery for every row once it exceeds the working memory. A rollout to
+/// 210,000 installations never finished because of that. `NOT EXISTS` has no such problem.
 #[test]
 fn nothing_asks_for_what_is_not_in_a_subquery() {
     for source in sources() {
@@ -312,7 +311,8 @@ fn nothing_asks_for_what_is_not_in_a_subquery() {
 
 #[test]
 fn r30_use_cases_read_the_clock_once_they_hold_their_locks() {
-    // Before a transaction: who asks, and since when what is old is gone. `moment.rs` reads it within one.
+    // These read the clock before a transaction: to authenticate, or to find the age of old rows. `moment.rs` reads it
+    // within one.
     let before = ["moment.rs", "tokens.rs", "signed_tokens.rs", "retention.rs", "followup/runner.rs"];
     let allowed = before.map(|file| format!("service/{file}"));
     for source in sources().iter().filter(|source| source.is_under(&["service/"])) {

@@ -1,5 +1,5 @@
-//! The audit log: each change is one entry, with who did it, what was changed and how (R51). What its two
-//! readers are told of the other is in `audit_readers`, filters and pages are in `audit_log`.
+//! The audit log: each change is one entry, which names the actor, the action and the changed fields (R51).
+//! `audit_readers` tests the two readers' views, `audit_log` tests filters and pages.
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ const AUDIT: &str = "query($filter: AuditLogFilter, $first: Int, $after: String,
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
 impl TestApp {
-    /// A page of the audit log as a reader sees it.
+    /// A page of the audit log in a reader's view.
     pub(crate) async fn audit_page(&self, token: &str, arguments: Value) -> Value {
         self.gql(token, AUDIT, arguments).await.at("/auditLog").clone()
     }
 
-    /// All entries that a reader sees and wants, newest first.
+    /// All entries in a reader's view that match a filter, newest first.
     pub(crate) async fn audit(&self, token: &str, filter: Value) -> Vec<Value> {
         let (mut entries, mut after) = (Vec::new(), Value::Null);
         loop {
@@ -34,22 +34,22 @@ impl TestApp {
         }
     }
 
-    /// What a reader has seen of the audit log until now.
+    /// The entries in a reader's view up to now.
     pub(crate) async fn audit_so_far(&self, token: &str) -> Seen {
         Seen(self.audit(token, json!({})).await.iter().map(|entry| entry.text("/id")).collect())
     }
 }
 
-/// The entries that a reader had seen at a time.
+/// The entries that a reader had seen at some time.
 pub(crate) struct Seen(BTreeSet<String>);
 
 impl Seen {
-    /// What a reader sees since, newest first.
+    /// The reader's entries since then, newest first.
     pub(crate) async fn since(&self, app: &TestApp, token: &str) -> Vec<Value> {
         app.audit(token, json!({})).await.into_iter().filter(|entry| !self.0.contains(&entry.text("/id"))).collect()
     }
 
-    /// The one entry since that bears an action.
+    /// The only entry since then with an action.
     pub(crate) async fn one(&self, app: &TestApp, token: &str, action: &str) -> Value {
         let since = self.since(app, token).await;
         let found: Vec<_> = since.iter().filter(|entry| entry.text("/action") == action).collect();
@@ -58,19 +58,19 @@ impl Seen {
     }
 }
 
-/// The texts at these places of an entry.
+/// The texts at some paths of an entry.
 pub(crate) fn texts<const N: usize>(entry: &Value, paths: [&str; N]) -> [String; N] {
     paths.map(|path| entry.text(path))
 }
 
-/// The fields that an entry names as changed: name, before, after.
+/// The changed fields of an entry: name, before, after.
 pub(crate) fn changes(entry: &Value) -> Vec<(String, Option<String>, Option<String>)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let told = entry.list("/changes").iter();
     told.map(|change| (change.text("/field"), text(change.at("/before")), text(change.at("/after")))).collect()
 }
 
-/// Everything that a publisher does, each once.
+/// Every action of a publisher, once each.
 fn steps(pack: &str, component: &str, gold: &str, acme: &str, first: &str) -> Vec<(&'static str, Value)> {
     let now = json!({ "immediately": true });
     vec![

@@ -10,7 +10,7 @@ use crate::support_more::unknown_like;
 
 const IDS: &str = "query($filter: AuditLogFilter) { auditLog(filter: $filter) { edges { node { id } } } }";
 
-/// A pack that Acme has installed and that was updated, over some days.
+/// Acme installs a pack that is then updated, over several days.
 async fn story() -> (TestApp, Managed, Installed) {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;

@@ -1,5 +1,5 @@
-//! Who sees which entries of the audit log, and what of them (R51): a publisher and a managed account know
-//! the same things by other names, and neither is told the other's tokens.
+//! The two views of the audit log (R51). A publisher and a managed account know the same objects by different IDs, and
+//! neither sees the other's tokens.
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ use crate::support_more::Mark;
 
 const WHAT: [&str; 3] = ["/subjectType", "/subjectId", "/subjectName"];
 
-/// The id by which a managed account knows itself.
+/// The ID of an account in its own view.
 async fn own_id(app: &TestApp, account: &Managed) -> String {
     app.gql(&account.token, "{ viewer { account { id } } }", json!(null)).await.text("/viewer/account/id")
 }
 
-/// The one entry of an action that a reader sees.
+/// The only entry with an action in a reader's view.
 async fn only(app: &TestApp, token: &str, action: &str) -> Value {
     let found = app.audit(token, json!({ "actions": [action] })).await;
     assert_eq!(found.len(), 1, "{action}: {found:#?}");

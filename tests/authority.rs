@@ -1,4 +1,4 @@
-//! A caller whose right ends while its call waits (R4): it changes nothing any more.
+//! A caller that loses its right while its call waits changes nothing (R4).
 
 use packwright::domain::account::{AccountKind, Role};
 use sea_orm::ConnectionTrait as _;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{At as _, TestApp};
 use crate::support_more::{Mark, database_url};
 
-/// Runs a statement on a connection of its own, from within the app's connection.
+/// Runs a statement on a separate connection, from a callback of the app's connection.
 fn at_once(url: &str, sql: &str) {
     let (url, sql) = (url.to_owned(), sql.to_owned());
     let ran = std::thread::spawn(move || {
@@ -23,7 +23,7 @@ fn at_once(url: &str, sql: &str) {
     ran.join().expect("done");
 }
 
-/// Lets something happen once the next caller has been let in, and before it has any lock.
+/// Runs a statement once the next caller is authenticated and before it holds any lock.
 async fn after_the_door(app: &TestApp, sql: &'static str) {
     let (url, mut done) = (database_url(app).await, false);
     app.after_statements(move |statement| {
@@ -34,7 +34,7 @@ async fn after_the_door(app: &TestApp, sql: &'static str) {
     });
 }
 
-/// An administrator's token of the only account of a kind.
+/// Creates an administrator token for the only account of a kind.
 async fn doomed(app: &TestApp, kind: AccountKind) -> String {
     let services = &app.app.services;
     let account = services.all_accounts().await.expect("accounts").into_iter().find(|account| account.kind == kind);
@@ -73,7 +73,7 @@ async fn r04_a_token_that_is_revoked_while_its_call_waits_makes_nothing() {
         assert_eq!(accounts.len(), 1, "{mutation}");
         assert_eq!(app.app.services.tokens_of(accounts[0].id).await.expect("tokens").len(), 2, "{mutation}");
         assert!(mark.entries(&app).await.is_empty() && mark.events(&app).await.is_empty(), "{mutation}");
-        // The same call by a token that stays is taken.
+        // A token that wasn't revoked can make the same call.
         app.ok(&app.publisher, mutation, input, "__typename").await;
     }
 }
@@ -94,7 +94,7 @@ async fn r04_a_token_revokes_itself_as_its_last_act() {
     let app = TestApp::new().await;
     let token = doomed(&app, AccountKind::Publisher).await;
     let own = app.gql(&token, "{ viewer { token { id } } }", json!(null)).await.text("/viewer/token/id");
-    // In one operation the second mutation comes too late.
+    // The second mutation of the operation comes after the revocation.
     let document = "mutation($input: RevokeApiTokenInput!, $more: CreateAccountGroupInput!) {
         revokeApiToken(input: $input) { __typename } createAccountGroup(input: $more) { __typename } }";
     let variables = json!({ "input": { "tokenId": own }, "more": { "name": "Late" } });

@@ -1,4 +1,4 @@
-//! How large batches are: as pure rules, and as a server keeps to them (R49).
+//! The size of batches: as pure functions, and as the server follows them (R49).
 
 use std::time::Duration;
 

@@ -1,15 +1,15 @@
-//! How many SQL statements a call of a publisher takes: a number of its own, however many packs and accounts there
-//! are. What follows is done in batches, of which a call does at most one (R49).
+//! The number of SQL statements in a publisher's call doesn't grow with the number of packs and accounts. The rest of
+//! the work is done in batches, of which a call does at most one (R49).
 
 use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::{At, Managed, Setup, TestApp};
 
-/// A batch comes to ten.
+/// The number of objects in a batch.
 const BATCH: u64 = 10;
 
-/// Packs that all hold one component, released and shared with one group; accounts that aren't in it.
+/// Packs that all hold the same component, released and shared with one group, and accounts outside the group.
 struct World {
     app: TestApp,
     component: String,
@@ -41,7 +41,7 @@ impl World {
         world
     }
 
-    /// Counts the statements of a call, and lets the scheduler do the rest.
+    /// Counts the statements of a call, and then lets the scheduler finish the work.
     async fn count(&mut self, what: &'static str, token: Option<&str>, mutation: &str, input: Value) -> Value {
         let token = token.unwrap_or(&self.app.publisher);
         let (payload, statements) = self.app.statements_of(self.app.ok(token, mutation, input, "__typename")).await;
@@ -61,7 +61,7 @@ impl World {
         self.count(what, None, mutation, input).await;
     }
 
-    /// Two accounts of a group come, install and go; a pack is shared and taken back; the group is deleted.
+    /// Two accounts join a group, install packs and leave; a pack is shared and unshared; the group is deleted.
     async fn of_groups(mut self) -> Vec<(&'static str, usize)> {
         self.members("addAccountsToGroup", "addAccountsToGroup", 2).await;
         for pack in 0..self.packs.len() {
@@ -82,7 +82,7 @@ impl World {
         self.counts
     }
 
-    /// All packs are released while an account is suspended, which then catches up.
+    /// All packs are released while an account is suspended. Then it is reactivated and catches up.
     async fn suspended(&mut self) {
         let account = self.accounts[0].clone();
         let input = json!({ "accountId": account.id });
@@ -98,7 +98,7 @@ impl World {
         assert!(behind.iter().all(|installation| installation.int("/version/number") == 2), "{behind:#?}");
     }
 
-    /// A component that all packs hold is packaged; its package is deleted and restored.
+    /// A component that all packs hold is packaged; then its package is deleted and restored.
     async fn of_components(mut self) -> Vec<(&'static str, usize)> {
         let packages = json!({ "packages": [{ "componentId": self.component, "shareable": true }] });
         self.count("createPackagedComponents", None, "createPackagedComponents", packages).await;

@@ -1,4 +1,4 @@
-//! Canceling a pending release: who applied early is moved back (R30).
+//! Canceling a pending release moves early appliers back (R30).
 
 use serde_json::json;
 

@@ -1,11 +1,11 @@
-//! A grant that comes back brings an installation to the current version at once (R45).
+//! Regaining a grant brings an installation to the current version at once (R45).
 
 use serde_json::{Value, json};
 
 use crate::support::{At, Installed, Managed, Setup, TestApp};
 use crate::support_more::{Mark, uuids_of};
 
-/// Acme and Globex in the group Gold, both with the pack Orders, that Gold alone grants.
+/// Acme and Globex in the group Gold, both with the pack Orders, which only Gold grants.
 async fn world() -> (TestApp, [Managed; 2], String, Installed) {
     in_batches_of(250).await
 }
@@ -29,7 +29,7 @@ async fn join(app: &TestApp, group: &str, account: &Managed) {
     app.ok(&app.publisher, "addAccountsToGroup", json!({ "groupId": group, "accountIds": [account.id] }), "").await;
 }
 
-/// An update by a release: its state, how it came about, why it was skipped.
+/// The update of an installation by a release: its state, its method, its skip reason.
 async fn outcome(app: &TestApp, release: &str, installation: &str) -> (String, Value, Value) {
     let update = app.update_of(release, installation).await;
     (update.text("/state"), update.at("/how").clone(), update.at("/skipReason").clone())
@@ -133,7 +133,7 @@ async fn r45_what_is_caught_up_with_is_the_update_to_the_version_in_force_and_an
 
 #[tokio::test]
 async fn r45_a_grant_that_was_gone_for_a_moment_alone_is_made_up_for() {
-    // No batch comes between: the freeze is never announced, and the release skips it all the same.
+    // No batch runs in between: the freeze is never announced, but the release skips the installation all the same.
     let (app, [acme, globex], gold, installed) = in_batches_of(1).await;
     let release = {
         app.something_new(&installed.pack).await;
@@ -156,7 +156,7 @@ async fn r45_who_regains_the_grant_during_a_rollout_is_moved_once() {
         leave(&app, &gold, account).await;
     }
     app.tick().await;
-    // The call does the first batch alone: one of the two is skipped, the other is still to be come to.
+    // The call runs only the first batch: one installation is skipped, and the other isn't reached yet.
     let release = app.release_now(&installed.pack.id).await;
     assert_eq!(app.progress(&release).await.int("/skipped"), 1);
     for account in &accounts {
@@ -223,7 +223,7 @@ async fn r45_an_early_applier_that_a_cancel_left_behind_is_moved_by_the_rollout_
     app.tick().await;
     app.cancel(&canceled).await;
     app.tick().await;
-    // The call does the first batch alone: one of the two is skipped, the other is still to be come to.
+    // The call runs only the first batch: one installation is skipped, and the other isn't reached yet.
     let release = app.update_now(&installed.pack).await;
     for account in &accounts {
         join(&app, &gold, account).await;
@@ -268,7 +268,7 @@ async fn r45_who_was_skipped_before_its_freeze_was_told_catches_up_when_the_gran
     let app = TestApp::with(Setup { settings, ..Default::default() }).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold", &[&acme, &globex]).await;
-    // Batches come to accounts in their order, and to installations in theirs: here the other way round.
+    // Batches process accounts and installations in the order of their ids. Here the two orders differ.
     let installed = app.installed_pack_in("Orders", &gold, &[&globex, &acme]).await;
     app.something_new(&installed.pack).await;
     app.tick().await;

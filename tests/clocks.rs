@@ -1,5 +1,5 @@
-//! Clocks that are wrong (R40): of two servers on one database, one that is set in the middle of work, one that is
-//! years ahead for a while.
+//! Wrong clocks (R40): two servers whose clocks differ, a clock that is set during work, a clock that is years ahead
+//! for a while.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use crate::support_more::{events_after, tables};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// A clock to go by, which can be out of reach.
+/// A reference clock that can be made unreachable.
 #[derive(Clone)]
 struct Theirs {
     clock: Clock,
@@ -42,19 +42,19 @@ impl Theirs {
     }
 }
 
-/// A server whose own clock is so many minutes ahead of the app's, which it goes by.
+/// Another server on the app's database, whose own clock is some minutes ahead of the reference clock.
 async fn server_ahead(app: &TestApp, theirs: &Theirs, minutes: i64) -> (App, Clock) {
     let own = Clock::still(app.now() + Duration::minutes(minutes));
     (app.another_server_by(&own, theirs.reference()).await, own)
 }
 
-/// What a server answers the app's publisher.
+/// The answer of a server to the app's publisher.
 async fn answer(server: &App, app: &TestApp, document: &str) -> Value {
     let answer = server.execute(Some(&app.publisher), async_graphql::Request::new(document)).await;
     serde_json::to_value(answer).unwrap()
 }
 
-/// Lets time pass for everybody.
+/// Lets the same time pass on both clocks.
 fn pass_to(app: &TestApp, own: &Clock, to: &str) {
     let passed = instant(to) - app.now();
     app.clock_only(to);
@@ -168,12 +168,12 @@ async fn r40_on_postgresql_the_clock_is_the_database_s_and_on_sqlite_its_own() {
     let ask = Statement::from_string(tables(&app).get_database_backend(), sql);
     let row = tables(&app).query_one_raw(ask).await.unwrap().unwrap();
     let theirs: Instant = row.try_get("", "reads").unwrap();
-    // The still clock stands where it was measured, at an instant before this one.
+    // The still clock shows the time of the measurement, which is before this read.
     assert!(now <= theirs && theirs - now < Duration::seconds(60), "{now} and {theirs}");
     assert!(other.services.clock.is_trusted());
 }
 
-/// Orders, installed by six accounts, and a release that moves them two at a time: after the call two are moved.
+/// Six accounts have Orders installed, and a release moves two at a time. The call itself has moved two.
 async fn rollout_at_work() -> (TestApp, String) {
     let settings = Settings { batch_size: 2, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
@@ -239,14 +239,14 @@ async fn r40_a_clock_that_is_years_ahead_for_a_while_takes_nothing_with_it() {
     for seconds in [1, 10, 20] {
         app.clock.set_to(wrong + Duration::seconds(seconds));
         app.tick().await;
-        // One that starts meanwhile.
+        // Another server starts while the clock is wrong.
         app.another_server().await.scheduler.tick().await.unwrap();
     }
     app.clock.set_to(right + Duration::seconds(20));
     app.tick().await;
     assert_eq!(events_after(&app, 0).await.len(), all);
     assert_eq!((made("first").await, made("second").await), (first, second), "their ids are remembered");
-    // Nothing is held up by it: what is due later goes later.
+    // The wrong clock blocks nothing: old rows are removed when they are really due.
     app.half_days_to("2027-03-01T00:00:00Z").await;
     assert_eq!(events_after(&app, 0).await.len(), 0);
 }

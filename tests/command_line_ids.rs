@@ -1,4 +1,4 @@
-//! Ids on the command line: shown as the API shows them, and read in both spellings.
+//! IDs on the command line: printed in the API's form, and accepted in that form and as UUIDs.
 
 use packwright::domain::id::{AccountId, TokenId};
 use serde_json::json;

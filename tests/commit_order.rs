@@ -1,5 +1,5 @@
-//! The audit log is read in the order of commits: what commits late, with an earlier instant, is not lost to a reader
-//! that has come further (R51).
+//! The audit log has the order of commits. An entry that commits late with an earlier instant isn't lost to a reader
+//! that is further already (R51).
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{At, TestApp};
 use crate::support_more::code_of;
 
-/// The names of the components that the log says were made, newest first, and the cursor of the newest.
+/// The names of the created components in the log, newest first, and the cursor of the newest entry.
 async fn components(app: &TestApp, before: Value) -> (Vec<String>, Value) {
     let filter = json!({ "actions": ["createComponent"] });
     let page = app.audit_page(&app.publisher, json!({ "filter": filter, "last": 50, "before": before })).await;
@@ -18,7 +18,7 @@ async fn components(app: &TestApp, before: Value) -> (Vec<String>, Value) {
     (page.nodes("").iter().map(|entry| entry.text("/subjectName")).collect(), cursor)
 }
 
-/// What another server answers to the publisher.
+/// The answer of another server to the publisher.
 async fn on(server: &App, app: &TestApp, request: async_graphql::Request) -> Value {
     serde_json::to_value(server.execute(Some(&app.publisher), request).await).expect("JSON")
 }
@@ -53,7 +53,7 @@ async fn r51_an_entry_with_an_earlier_instant_comes_after_what_was_committed_bef
     }
 }
 
-/// One call has written its entry and waits to commit, another comes meanwhile, and a reader looks.
+/// A call has written its entry and waits to commit; meanwhile another call commits, and a reader reads the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r51_a_reader_that_pages_by_cursor_misses_nothing_while_calls_wait_at_locks() {
     let app = TestApp::new().await;
@@ -71,7 +71,7 @@ async fn r51_a_reader_that_pages_by_cursor_misses_nothing_while_calls_wait_at_lo
         }
     });
     let (publisher, clock) = (app.publisher.clone(), app.clock.clone());
-    // A task of its own: the call that waits keeps this one's thread.
+    // A separate task, because the waiting call blocks this thread.
     let meanwhile = tokio::spawn(async move {
         tokio::task::block_in_place(|| written.recv().expect("it has written"));
         clock.advance_to(clock.now() + chrono::Duration::seconds(5));
@@ -79,7 +79,7 @@ async fn r51_a_reader_that_pages_by_cursor_misses_nothing_while_calls_wait_at_lo
             let answer = other.execute(Some(&publisher), async_graphql::Request::new(text)).await;
             serde_json::to_value(answer).expect("JSON")
         };
-        // It comes as far as it gets by itself: to its end where nothing keeps places in the order of commits.
+        // Lets the call run for a second. It would finish if commits had no order.
         let mut call = std::pin::pin!(on_other(
             "mutation { createComponent(input: { name: \"Meanwhile\", type: PROCESS }) { errors { code } } }",
         ));

@@ -1,4 +1,4 @@
-//! What can stand in a draft (R11–R14).
+//! What a draft may hold (R11–R14).
 
 use serde_json::{Value, json};
 
@@ -141,7 +141,7 @@ async fn r14_adding_what_is_marked_is_refused_and_restoring_it_is_the_way() {
     assert_eq!(app.read_pack(&pack.id, "hasUnreleasedChanges").await, json!({ "hasUnreleasedChanges": false }));
 }
 
-/// The keys of a version's content by component name.
+/// The keys of a version's content, by component name.
 async fn keys(app: &TestApp, pack: &str, number: i64) -> Vec<(String, String)> {
     let query = "query($id: ID!, $number: Int!) { integrationPack(id: $id) { version(number: $number) { contents { key name } } } }";
     let data = app.gql(&app.publisher, query, json!({ "id": pack, "number": number })).await;

@@ -1,4 +1,5 @@
-//! A database that fails: what was answered as done is there, the rest is told, and the server goes on by itself.
+//! Database failures: a change that was answered as done is stored, other callers get an error, and the server recovers
+//! by itself.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -18,19 +19,20 @@ use crate::support_more::{database_url, tables};
 const MAKE: &str = "mutation($name: String!) { createComponent(input: { name: $name, type: PROCESS }) {
     component { id } errors { __typename } } }";
 
-/// A served program, killed when it is dropped.
+/// A running server process, killed when it is dropped.
 pub(crate) struct Program {
     child: tokio::process::Child,
     address: SocketAddr,
 }
 
 impl Program {
-    /// Serves the app's database. A file that may grow no further is an error for the program, and not its end.
+    /// Serves the app's database. The process ignores the signal about a file that exceeds its limit, and gets an error
+    /// instead.
     pub(crate) async fn serve(app: &TestApp) -> Self {
         Self::at(database_url(app).await).await
     }
 
-    /// The same for a PostgreSQL that shows the program's connections under a name.
+    /// Like [`Self::serve`], with a name by which PostgreSQL shows the process's connections.
     pub(crate) async fn named(app: &TestApp, name: &str) -> Self {
         Self::at(format!("{}?application_name={name}", database_url(app).await)).await
     }
@@ -57,7 +59,7 @@ impl Program {
         Self { child, address }
     }
 
-    /// Sends a request on a connection of its own. The answer can be waited for elsewhere.
+    /// Sends a request on its own connection. The returned future can be awaited in another task.
     pub(crate) fn send(&self, ask: Ask) -> impl Future<Output = Reply> + Send + use<> {
         let address = self.address;
         async move {
@@ -67,7 +69,7 @@ impl Program {
         }
     }
 
-    /// Makes a component.
+    /// Creates a component.
     pub(crate) fn make(&self, app: &TestApp, name: &str) -> impl Future<Output = Reply> + Send + use<> {
         self.send(Ask::post(&json!({ "query": MAKE, "variables": { "name": name } })).token(&app.publisher))
     }
@@ -79,7 +81,7 @@ impl Program {
         assert!(sent.expect("kill is there").success(), "{name} is sent to {pid}");
     }
 
-    /// Bounds how large a file of the program may become.
+    /// Limits the size of the files that the process may write.
     fn limit_files(&self, bytes: &str) {
         let pid = self.child.id().expect("it lives").to_string();
         let done = std::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
@@ -104,12 +106,12 @@ async fn run(app: &TestApp, statement: &str) {
     tables(app).execute_unprepared(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
-/// The file of SQLite can't grow for a while: SQLite undoes the transaction by itself when its commit fails.
+/// SQLite's file can't grow for a while. SQLite rolls a transaction back by itself when its commit fails.
 #[tokio::test]
 async fn what_is_answered_after_a_commit_that_failed_is_there_after_a_kill() {
     let app = TestApp::new().await;
     if is_postgresql(&app) {
-        // A server process can't be limited from here; `a_commit_that_fails…` has PostgreSQL's part.
+        // This test can't limit a server process of PostgreSQL. `a_commit_that_fails…` tests PostgreSQL.
         return;
     }
     let mut program = Program::serve(&app).await;
@@ -123,7 +125,7 @@ async fn what_is_answered_after_a_commit_that_failed_is_there_after_a_kill() {
     assert!(refused.text().contains("clientRequestId"), "what is on the disk isn't known: {}", refused.text());
     let ready = program.send(Ask::new("GET", "/readyz")).await;
     assert_eq!(ready.status, 503, "{}", ready.text());
-    // A write that is refused by a rule ends its transaction without a commit.
+    // A call that a rule refuses rolls its transaction back.
     program.make(&app, "First").await;
     program.limit_files("unlimited");
     program.make(&app, "First").await;
@@ -132,7 +134,7 @@ async fn what_is_answered_after_a_commit_that_failed_is_there_after_a_kill() {
         assert!(!made.text("/data/createComponent/component/id").is_empty(), "{made:#}");
     }
     assert_eq!(program.send(Ask::new("GET", "/readyz")).await.status, 200);
-    // Another process can write meanwhile.
+    // Another process can write now.
     app.component("From elsewhere").await;
     program.child.kill().await.expect("killed");
     let found = names(&app).await;
@@ -141,7 +143,7 @@ async fn what_is_answered_after_a_commit_that_failed_is_there_after_a_kill() {
     }
 }
 
-/// Makes the commit fail of whoever makes a component: what it refers to must be there by then, and isn't.
+/// Makes the commit of each new component fail: a deferred foreign key refers to a missing row.
 async fn set_trap(app: &TestApp) {
     run(app, "CREATE TABLE trap_target (id integer PRIMARY KEY)").await;
     run(app, "CREATE TABLE trap (id integer REFERENCES trap_target (id) DEFERRABLE INITIALLY DEFERRED)").await;
@@ -170,7 +172,7 @@ async fn a_commit_that_fails_leaves_nothing_behind_and_keeps_nothing_from_being_
     remove_trap(&app).await;
     app.component("After").await;
     app.component("And after").await;
-    // Another server's connections see it: it is committed.
+    // Another server's connections see the row, so it is committed.
     let other = app.another_server().await;
     let read = other.execute(Some(&app.publisher), async_graphql::Request::new("{ components { totalCount } }")).await;
     let read = serde_json::to_value(read).expect("JSON");
@@ -189,13 +191,13 @@ async fn a_transaction_is_not_committed_of_which_a_statement_failed() {
     accounts::save(&tx, &renamed).await.expect("saved");
     let twice = accounts::insert(&tx, &known).await;
     assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
-    // Whoever overlooks that must not take it for done.
+    // Code that overlooks the error must not believe that the transaction was committed.
     tx.commit().await.expect_err("it isn't committed");
     let found = accounts::by_id(db, known.id).await.expect("read").expect("there");
     assert_eq!(found.name, known.name);
 }
 
-/// PostgreSQL restarts, is only to be read, and is itself again.
+/// PostgreSQL restarts, becomes read-only, and returns to normal.
 #[tokio::test]
 async fn a_server_goes_on_when_its_database_does() {
     let app = TestApp::new().await;
@@ -211,7 +213,7 @@ async fn a_server_goes_on_when_its_database_does() {
     assert_eq!((is_done(&make("One").await), ready().await), (true, 200));
     let end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    // Connections that were idle when they broke are replaced before anybody notices.
+    // Broken idle connections are replaced before a call uses them.
     run(&app, end_others).await;
     assert_eq!((is_done(&make("Two").await), names(&app).await.len()), (true, 2));
     let name = database_url(&app).await.rsplit('/').next().expect("a name").to_owned();
@@ -220,19 +222,19 @@ async fn a_server_goes_on_when_its_database_does() {
     let refused = make("Three").await;
     assert_eq!((refused.code().as_str(), refused.header("retry-after").as_deref()), ("UNAVAILABLE", Some("1")));
     assert_eq!((ready().await, names(&app).await.len()), (503, 2), "it can be read");
-    // The session here takes part in it as well, unless it says otherwise.
+    // This session would be read-only too.
     run(&app, &format!("BEGIN READ WRITE; ALTER DATABASE {name} SET default_transaction_read_only = off; COMMIT"))
         .await;
     assert!(is_done(&make("Three").await), "its connections were given up");
     assert_eq!((ready().await, names(&app).await.len()), (200, 3));
 }
 
-/// The database's process ends in the middle of a commit.
+/// The database's process ends during a commit.
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_says_so() {
     let app = TestApp::new().await;
     if !is_postgresql(&app) {
-        // A commit of SQLite ends within its process.
+        // A commit of SQLite happens in the server's own process.
         return;
     }
     let body = "BEGIN PERFORM pg_sleep(600); RETURN NULL; END";
@@ -256,7 +258,7 @@ async fn a_commit_whose_answer_is_lost_says_so() {
     app.component("After").await;
 }
 
-/// Makes whoever makes a component wait for longer than the test lasts. SQLite can't wait, but it can count.
+/// Makes each insert of a component take longer than the test. PostgreSQL can sleep; SQLite has to count.
 async fn set_slow_trap(app: &TestApp) {
     if is_postgresql(app) {
         let body = "BEGIN PERFORM pg_sleep(600); RETURN NULL; END";
@@ -271,7 +273,7 @@ async fn set_slow_trap(app: &TestApp) {
     }
 }
 
-/// A statement that nobody waits for ends: its locks are free, also in SQLite.
+/// A statement that no caller waits for any more is canceled and releases its locks, also on SQLite.
 #[tokio::test]
 async fn a_statement_ends_that_nobody_waits_for() {
     let app = TestApp::new().await;
@@ -284,13 +286,13 @@ async fn a_statement_ends_that_nobody_waits_for() {
         let answer = serde_json::to_value(server.execute(Some(&app.publisher), request()).await).expect("JSON");
         assert_eq!(answer.text("/errors/0/extensions/code"), "TIMEOUT", "{answer:#}");
     }
-    // Needs the lock that the statement had.
+    // Dropping the trigger needs the lock that the statement held.
     tokio::time::timeout(Duration::from_secs(60), remove_trap(&app)).await.expect("the statement has ended");
     app.component("Slow").await;
     server.services.db.clone().close().await.expect("closed");
 }
 
-/// And one that takes longer than one may, on both databases.
+/// A statement that takes longer than the limit is canceled, on both databases.
 #[tokio::test]
 async fn a_statement_ends_that_takes_too_long() {
     let app = TestApp::new().await;

@@ -1,4 +1,4 @@
-//! Deleting packages and restoring them (R8), and what that does to labels (R6) and drafts (R19).
+//! Deleting and restoring packages (R8), with the effects on labels (R6) and drafts (R19).
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ async fn read(app: &TestApp, package: &Package, selection: &str) -> Value {
     app.gql(&app.publisher, &query, json!({ "id": package.id })).await.at("/packagedComponent").clone()
 }
 
-/// That deleting is refused because of these packs, by name.
+/// Checks that deleting a package is refused because of these packs, by name.
 async fn held_by(app: &TestApp, package: &Package, packs: &[&str]) {
     let refusal = app.refused(&app.publisher, "deletePackagedComponent", of(package)).await;
     assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("PACKAGE_IN_USE", "packagedComponentId"));
@@ -25,7 +25,7 @@ async fn held_by(app: &TestApp, package: &Package, packs: &[&str]) {
     assert_eq!(seen.texts("/packs", "/name"), packs, "what the package says is what the refusal names");
 }
 
-/// The versions of the only row: next, latest shareable; and whether there is something newer.
+/// The only row of a pack: its next version, its latest shareable version, and whether a newer one is available.
 async fn only_row(app: &TestApp, pack: &Pack) -> (Value, Value, bool) {
     let row = app.rows(&pack.id).await.remove(0);
     let version = |at: &str| row.pointer(&format!("{at}/version")).cloned().unwrap_or(Value::Null);
@@ -102,7 +102,7 @@ async fn r08_from_the_window_on_the_former_version_can_be_deleted() {
     let new = app.something_new(&pack).await;
     app.release_on(&pack.id, "2026-12-01").await;
     held_by(&app, &pack.packages[0], &["Orders"]).await;
-    // No scheduler has come by: what is due counts as done (R30).
+    // The scheduler doesn't run. Transitions that are due count all the same (R30).
     app.clock_only("2026-11-30T23:00:00Z");
     assert_eq!(read(&app, &pack.packages[0], "viewerCanDelete").await, json!({ "viewerCanDelete": true }));
     assert_eq!(read(&app, &new, "viewerCanDelete").await, json!({ "viewerCanDelete": false }));
@@ -143,7 +143,7 @@ async fn r08_the_error_names_all_packs_by_name() {
             }
         };
     }
-    // This one only follows.
+    // This row isn't pinned, so it doesn't block.
     let follows = app.pack("Banana").await;
     app.add(&follows, &[&component]).await;
     held_by(&app, &package, &["apple", "Mango", "Zebra"]).await;

@@ -35,7 +35,7 @@ async fn delete_for_good(app: &TestApp, pack: &str, installations: i64) -> Value
     payload
 }
 
-/// The code that a query by id is refused with.
+/// The error code of a query by ID.
 async fn code(app: &TestApp, token: &str, field: &str, id: &str) -> Option<String> {
     let query = format!("query($id: ID!) {{ {field}(id: $id) {{ id }} }}");
     let answer = app.gql_raw(Some(token), &query, json!({ "id": id })).await;
@@ -178,7 +178,7 @@ async fn r47_what_no_batch_has_come_to_is_hidden_from_the_call_on() {
     let update = app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
     delete_for_good(&app, &installed.pack.id, 2).await;
-    // One account is done; the other's installation is there, but nobody sees it.
+    // The first batch has reached one account. The other's installation still exists, but can't be seen.
     for (account, installation) in [(&acme, &installed.installations[0]), (&globex, &installed.installations[1])] {
         assert_eq!(code(&app, &account.token, "installation", installation).await.as_deref(), Some("NOT_FOUND"));
         let mine = "{ installations { totalCount } pendingUpdates { totalCount } }";

@@ -1,10 +1,10 @@
-//! Deleting a package while somebody takes it (R8): whoever is first wins, and nothing deleted is ever held.
+//! Deleting a package while another call uses it (R8): the first call wins, and no pack ever holds a deleted package.
 
 use serde_json::{Value, json};
 
 use crate::support::{At as _, TestApp, immediately};
 
-/// The codes of two payloads; "" for one that was accepted.
+/// The error codes of two payloads; "" for an accepted one.
 fn codes(one: &Value, other: &Value) -> [String; 2] {
     [one, other].map(|payload| payload.pointer("/errors/0/code").map_or_else(String::new, |code| code.text("")))
 }
@@ -13,7 +13,7 @@ async fn delete(app: &TestApp, package: &str) -> Value {
     app.mutate(&app.publisher, "deletePackagedComponent", json!({ "packagedComponentId": package }), "").await
 }
 
-/// How often a race is run: who wins is the scheduler's to say.
+/// How often each race runs, because the thread scheduler decides who wins.
 const ROUNDS: usize = 6;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The demo: its ids are the same at each start, and it can be begun anew.
+//! The demo: its IDs are the same at each start, and it can start over.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{At as _, instant};
 
-/// How long what comes at once is waited for.
+/// How long to wait for results that come at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// All that has an id, with what it is.
+/// Queries all objects with IDs and some of their fields.
 const WORLD: &str = "{
   viewer { account { id } }
   components(first: 30) { edges { node { id name packagedComponents(first: 10) { edges { node { id version } } } } } }
@@ -46,7 +46,7 @@ async fn ask(demo: &Demo, token: &str, document: &str) -> Value {
     answer["data"].clone()
 }
 
-/// The demo as its three accounts see it.
+/// The demo in the views of its three accounts.
 async fn seen(demo: &Demo) -> [Value; 3] {
     [ask(demo, PUBLISHER_ADMIN, WORLD).await, ask(demo, ACME_ADMIN, HERS).await, ask(demo, GLOBEX_ADMIN, HERS).await]
 }
@@ -71,7 +71,7 @@ fn ids(value: &Value) -> BTreeSet<String> {
 async fn the_demo_has_the_same_ids_whenever_it_starts() {
     let noon = seen(&*demo_at("2026-11-29T12:00:00Z").await).await;
     assert!(noon.iter().map(|each| ids(each).len()).sum::<usize>() > 100, "{noon:?}");
-    // Around midnight in the publisher's zone, and on the days on which its clocks are changed.
+    // Around midnight in the publisher's zone, and on days with a clock change.
     for start in ["2026-11-29T22:59:00Z", "2026-11-28T23:01:00Z", "2027-03-29T04:30:00Z", "2027-10-31T22:30:00Z"] {
         let other = seen(&*demo_at(start).await).await;
         assert_eq!(noon, other, "at {start}");
@@ -92,7 +92,7 @@ async fn beginning_anew_brings_back_the_world_the_clock_and_the_tokens_of_the_st
     assert!(clock - instant(start) < chrono::Duration::minutes(5) && clock >= instant(start), "{told}");
     assert_eq!(seen(&demo).await, begun);
     assert!(now(&demo).await >= clock);
-    // And once more: the world goes on from there.
+    // The same once more, after the world has moved on.
     ask(&demo, PUBLISHER_ADMIN, "mutation { demoAdvanceClock(input: { bySeconds: 864000 }) { now } }").await;
     ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
     assert_eq!(seen(&demo).await, begun);

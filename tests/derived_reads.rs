@@ -1,4 +1,4 @@
-//! A window has opened, and the scheduler has not ticked: nothing that is read or done depends on it (R30).
+//! A window has opened and the scheduler hasn't run: no read and no command depends on the scheduler (R30).
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::{At as _, Installed, Managed, TestApp, immediately, refusal}
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// A dated re-release whose window is open by the clock, while no scheduler has run since.
+/// A dated re-release whose window has opened, while the scheduler hasn't run.
 async fn opened(app: &TestApp) -> (Managed, Installed, String) {
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
@@ -138,7 +138,7 @@ async fn r30_a_first_release_is_there_when_its_window_opens() {
     app.release_on(&pack.id, "2026-12-01").await;
     app.clock_only(OPENS);
     assert_eq!(app.current_number(&pack.id).await, Some(1));
-    // Nobody has it, so nobody is moved: it has succeeded, before the scheduler comes to it and after.
+    // No account has the pack, so no installation moves. The release has succeeded before and after the scheduler runs.
     let seen = "state runningRelease { id } releases(first: 1) { edges { node { state } } }";
     let succeeded = json!({
         "state": "CURRENT", "runningRelease": null, "releases": { "edges": [{ "node": { "state": "SUCCEEDED" } }] }

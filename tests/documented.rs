@@ -1,11 +1,11 @@
-//! The pages of `docs/` name what the program has, all of it and nothing else.
+//! The pages of `docs/` list exactly the settings, commands and codes that the program has.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const API: &str = include_str!("../docs/api.md");
 
-/// Where `extensions.code` of an error is written.
+/// The sources that contain values of `extensions.code`.
 const PLACES: &[&str] = &["src/http", "src/graphql/error.rs", "src/gate/objection.rs"];
 
 fn sources(place: &Path) -> Vec<PathBuf> {
@@ -16,14 +16,14 @@ fn sources(place: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| sources(&path)).collect()
 }
 
-/// All that looks like a code in a source: a text in capitals alone. A setting of the build is none.
+/// The strings in a source that look like an error code: capitals and underscores. Variables of the build don't count.
 fn codes_in(source: &str) -> impl Iterator<Item = &str> {
     source.lines().filter(|line| !line.contains("env!(")).flat_map(|line| {
         line.split('"').filter(|text| text.len() > 4 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
     })
 }
 
-/// The first cells of a page's table under a heading, without what encloses them.
+/// The first cells of the table below a heading, without their backticks.
 fn first_cells<'a>(page: &'a str, head: &str) -> BTreeSet<&'a str> {
     let (_, table) = page.split_once(head).expect("the table is there");
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
@@ -53,7 +53,7 @@ fn the_page_on_the_api_names_each_enum_of_rules_that_refuse() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// The pages that people read.
+/// All pages of the documentation.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let places =
@@ -77,7 +77,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
 fn each_link_of_a_page_leads_somewhere() {
     let mut links = 0;
     for page in pages() {
-        // What stands in code is no link.
+        // Code isn't searched for links.
         let text: String = std::fs::read_to_string(&page).expect("a page").split('`').step_by(2).collect();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("http") {

@@ -1,5 +1,4 @@
-//! What is at the door: probes and browsers, clients that speak in half, refusals that say what lets one in, and
-//! how much of the house one guest may take.
+//! Probes, browsers, incomplete requests, helpful refusals, and the share of the server that one account can use.
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
@@ -96,7 +95,7 @@ async fn a_browser_is_led_to_graphiql_or_told_what_this_is() {
         assert!(reply.header("content-type").is_some_and(|of| of.starts_with("text/html")), "{path}");
         assert!(reply.text().contains("GraphQL") && reply.text().contains("--graphiql"), "{path}");
     }
-    // A program is answered as ever.
+    // A program gets the same answers as before.
     for server in [&served, &plain] {
         assert_eq!(server.send(&Ask::get(&[("query", "{ __typename }")]).accept(HTML)).await.status, 200);
         assert_eq!(server.send(&Ask::new("GET", "/graphql").accept("*/*")).await.status, 400);
@@ -142,7 +141,7 @@ async fn a_full_house_still_answers_probes() {
             assert_eq!(reply.status, status);
             assert_eq!(reply.header("connection").as_deref(), Some("close"));
         }
-        // Who says nothing is told too.
+        // A client that sends nothing also gets the refusal.
         let mut silent = server.connect().await;
         assert_eq!(Reply::read(&mut silent).await.status, status);
         drop(guest);
@@ -173,13 +172,13 @@ async fn an_account_has_a_quarter_of_the_work_and_the_next_operation_waits() {
     assert_eq!(began.elapsed(), Duration::from_secs(10), "it has waited");
     assert!(turn(account(2), 100).await.is_ok(), "another has its own");
     assert!(workload.turn(account(1), true, 100, Duration::ZERO).await.is_ok(), "reads don't keep writes waiting");
-    // An answer that waits for its client weighs what it has.
+    // An answer that waits for its client is charged by its size.
     first.answered(10 * 1024);
     let third = turn(account(1), 50).await.expect("what the first has given back");
     drop(third);
     drop(first);
     assert!(turn(account(1), 5_000).await.is_err(), "what costs more than a share waits for all of it");
-    // All together.
+    // All accounts together.
     let mut owners = Vec::new();
     for n in 10..13 {
         owners.push(turn(account(n), 100).await.expect("a quarter each"));
@@ -243,10 +242,10 @@ async fn introspection_is_charged_to_the_address_and_its_answer_is_kept() {
     let refused = server.send(&ask("B")).await;
     assert_eq!((refused.status, refused.code().as_str()), (429, "RATE_LIMITED"));
     assert!(refused.header("retry-after").is_some());
-    // With a token it is the token's.
+    // With a token the token is charged.
     let own = server.send(&ask("B").token(&app.publisher)).await;
     assert_eq!(own.status, 200);
-    // What was made is kept, and costs next to nothing.
+    // The answer is cached, so asking again costs almost nothing.
     let app = limited(100_000).await;
     let server = Server::start(&app).await;
     let (first, again, other) =
@@ -254,7 +253,7 @@ async fn introspection_is_charged_to_the_address_and_its_answer_is_kept() {
     assert_eq!(first.json(), again.json());
     assert!(left(&again) + 1_000 > left(&first), "{} and then {}", left(&first), left(&again));
     assert!(left(&other) + 5_000 < left(&again), "another document: {} and then {}", left(&again), left(&other));
-    // With other variables it is another answer.
+    // Different variables have a different answer.
     let named = |name: &str| {
         Ask::post(&json!({ "query": "query($n: String!) { __type(name: $n) { name } }", "variables": { "n": name } }))
     };
@@ -287,7 +286,7 @@ async fn a_neighbour_is_answered_while_an_account_does_its_worst() {
         TestApp::with(Setup { engine: EngineOptions { work, ..EngineOptions::default() }, ..Setup::default() }).await;
     let neighbour = app.managed("Acme").await;
     let server = std::sync::Arc::new(Server::start(&app).await);
-    // As much as one operation may ask for, again and again.
+    // The most expensive operation that is allowed, again and again.
     let worst: String = (0..4).map(|n| format!("a{n}: managedAccounts(first: 1, filter: {{ search: \"q{n}\" }}) {{ totalCount edges {{ node {{ id }} }} }} ")).collect();
     let hostile: Vec<_> = (0..60)
         .map(|_| {

@@ -1,4 +1,4 @@
-//! What becomes of a row of a draft: removed, restored, pinned, following (R15, R16).
+//! The rows of a draft: removing, restoring, pinning and following (R15, R16).
 
 use serde_json::{Value, json};
 

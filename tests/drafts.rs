@@ -1,4 +1,4 @@
-//! Drafts as pure rules: adding, removing, what is next, what is newer, what is unreleased (R11–R16, R19, R21).
+//! Drafts, tested as pure functions: adding, removing, next, newer, unreleased (R11–R16, R19, R21).
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ fn component(n: u128) -> ComponentId {
     ComponentId(Uuid::from_u128(n))
 }
 
-/// A version that is the newer, the higher its number.
+/// A version whose creation time grows with its number.
 fn version(n: u128) -> Stamp {
     let made = instant("2026-11-22T09:00:00Z") + Duration::minutes(i64::try_from(n).unwrap());
     Stamp { id: ComponentVersionId(Uuid::from_u128(1000 + n)), created_at: made }
 }
 
-/// A row that follows its component, whose latest shareable version is this.
+/// A following row with this latest shareable version.
 fn row(n: u128, latest: Option<u128>) -> DraftRow {
     DraftRow {
         component_id: component(n),

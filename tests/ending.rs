@@ -1,4 +1,4 @@
-//! The real program, asked to end in the middle of a rollout: the batch at hand, and then the end.
+//! The real program ends during a rollout: it finishes the current batch, and then ends.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::support_more::database_url;
 
 const INSTALLATIONS: usize = 150;
 
-/// A server at work, and where it listens.
+/// A running server and its address.
 struct Program {
     child: Child,
     address: String,
@@ -36,7 +36,7 @@ impl Program {
                 break rest.split('/').next().expect("an address").to_owned();
             }
         };
-        // What it prints further is read, so that it never waits for a reader.
+        // Keeps reading the output, so that the server is never blocked by a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { child, address }
     }
@@ -47,7 +47,7 @@ impl Program {
         assert!(told.expect("there is such a command").success());
     }
 
-    /// Waits for the end, and gives the exit status and how long it took.
+    /// Waits for the end. Returns the exit status and the time that it took.
     async fn end(mut self) -> (std::process::ExitStatus, Duration) {
         let begun = Instant::now();
         let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
@@ -55,7 +55,7 @@ impl Program {
     }
 }
 
-/// A rollout to many installations that is due, in batches of one.
+/// A rollout to many installations in batches of one. It is due.
 async fn rollout() -> (TestApp, String) {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
@@ -99,7 +99,7 @@ async fn a_second_signal_ends_the_server_at_once() {
     let program = Program::start(&app).await;
     until("the batch that hangs", async || app.progress(&release).await.int("/applied") == 2).await;
     program.signal("TERM").await;
-    // It has seen the first one when it takes no more connections.
+    // The server has handled the first signal once it accepts no more connections.
     until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;
     program.signal("TERM").await;
     let (status, took) = program.end().await;
@@ -114,7 +114,7 @@ async fn a_request_at_work_is_answered_before_the_server_ends() {
     let (app, release) = rollout().await;
     let program = Program::start(&app).await;
     until("a batch", async || app.progress(&release).await.int("/applied") > 0).await;
-    // The head is sent, and half of the body: the request is at work.
+    // The headers and half of the body are sent, so the request is in progress.
     let body = r#"{"query":"{ __typename }"}"#;
     let mut socket = tokio::net::TcpStream::connect(&program.address).await.expect("a connection");
     let head = format!(

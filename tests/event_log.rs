@@ -1,4 +1,4 @@
-//! The event log read by query: one cursor with the subscriptions, filters, pages (R49, R50).
+//! Reading the event log by query: cursors shared with subscriptions, filters, pages (R49, R50).
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ const LIVE: &str = "subscription($after: String, $filter: EventFilter) { events(
     __typename id cursor kind packId packName actor { kind name } } }";
 
 impl TestApp {
-    /// A page of the log as a reader sees it.
+    /// A page of the log in a reader's view.
     pub(crate) async fn event_page(&self, token: &str, arguments: Value) -> Value {
         self.gql(token, EVENTS, arguments).await.at("/events").clone()
     }
 
-    /// The log after a cursor as a reader sees it, as far as it matches a filter: at most 100 events.
+    /// The events after a cursor in a reader's view that match a filter, at most 100.
     pub(crate) async fn events_since(&self, token: &str, after: &str, filter: Value) -> Vec<Value> {
         let page = self.event_page(token, json!({ "after": after, "filter": filter, "first": 100 })).await;
         assert_eq!(page.at("/pageInfo/hasNextPage"), false, "more than a page");
@@ -34,7 +34,7 @@ pub(crate) fn kinds(events: &[Value]) -> Vec<String> {
     events.iter().map(|event| event.text("/kind")).collect()
 }
 
-/// A pack that Acme has installed, with a release that was scheduled, applied early by Acme, and canceled.
+/// Acme has a pack installed. A release of it was scheduled, applied early by Acme, and canceled.
 async fn story() -> (TestApp, Managed, Installed, String, String) {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
@@ -229,7 +229,7 @@ async fn r03_the_log_tells_nothing_of_an_id_that_may_not_be_seen() {
             let (answer, statements) = app.statements_of(app.gql_raw(Some(token), EVENTS, variables.clone())).await;
             assert_eq!(code_of(&answer).as_deref(), Some("NOT_FOUND"));
             assert_eq!(app.first_error(Some(token), LIVE, variables).await.as_deref(), Some("NOT_FOUND"));
-            // The ID is told back.
+            // The answer repeats the ID.
             seen.push((answer.to_string().replace(&id, "the ID"), statements));
         }
         assert_eq!(seen[0], seen[1], "the same statements and the same answer");

@@ -1,4 +1,4 @@
-//! What an account heard live is what the log gives it later, whatever came between (R45, R50).
+//! The log later returns exactly the events that an account got live, whatever happened in between (R45, R50).
 
 use serde_json::{Value, json};
 
@@ -7,8 +7,8 @@ use crate::support::{At, Managed, Pack, Subscription, TestApp};
 
 const LIVE: &str = "subscription($after: String) { events(after: $after) { id kind packName } }";
 
-/// An account that listens all the time, and a pack that it has installed whose releases tell it that all
-/// before was heard.
+/// An account that subscribes all the time. Each release of the pack `fence`, which it has installed, marks the end of
+/// the earlier events.
 struct Listener<'a> {
     app: &'a TestApp,
     account: &'a Managed,
@@ -26,7 +26,7 @@ impl<'a> Listener<'a> {
         Self { app, account, fence, start, live, heard: Vec::new() }
     }
 
-    /// Hears what has happened since, and gives the kinds of it.
+    /// Collects the events since the last call. Returns their kinds.
     async fn listen(&mut self) -> Vec<String> {
         self.app.tick().await;
         self.app.update_now(&self.fence).await;
@@ -42,7 +42,7 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Fails unless the log, read now, gives what was heard.
+    /// Fails unless the log now returns the same events.
     async fn compare(&self) {
         let later = self.app.events_since(&self.account.token, &self.start, Value::Null).await;
         let named = |events: &[Value]| events.iter().map(|e| (e.text("/id"), e.text("/kind"))).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! The event log as subscribers hear it: after the commit, in order, nothing missed (R49).
+//! Subscriptions to the event log: events come after the commit, in order, and none is missed (R49).
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn kinds(items: &[Value]) -> Vec<String> {
     items.iter().map(|item| item.text("/releaseAnnounced/kind")).collect()
 }
 
-/// A pack without a release, and a dated release of it: RELEASE_SCHEDULED.
+/// Creates a pack and a dated release of it, which causes RELEASE_SCHEDULED.
 async fn scheduled(app: &TestApp, name: &str) -> String {
     let pack = app.pack_with(name, &[&format!("{name} process")]).await;
     app.release_on(&pack.id, "2026-12-01").await
@@ -83,7 +83,7 @@ async fn r49_what_happens_between_reading_and_subscribing_is_heard() {
     scheduled(&app, "Between").await;
     let mut heard = announced(&app, &app.publisher, &cursor).await;
     assert_eq!(heard.next().await.text("/releaseAnnounced/packName"), "Between");
-    // From here on it is live.
+    // From here on events come live.
     for name in ["One", "Two", "Three"] {
         scheduled(&app, name).await;
         assert_eq!(heard.next().await.text("/releaseAnnounced/packName"), name);
@@ -222,7 +222,7 @@ async fn r50_a_cursor_tells_nothing_of_how_busy_others_are() {
             let sealed = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &cursor);
             let sealed = sealed.expect("the cursor is base64");
             let holds = |part: &[u8]| sealed.windows(part.len()).any(|window| window == part);
-            // Two digits stand somewhere by chance.
+            // One or two digits may occur by chance.
             assert!(plain.len() < 3 || !holds(plain.as_bytes()), "{cursor} tells its place {last}");
             assert!(!holds(&bytes) && !holds(&last.to_le_bytes()), "{cursor} tells its place {last}");
             now.push(sealed);
@@ -252,7 +252,7 @@ async fn r49_two_servers_on_one_database_hear_each_other() {
         item.text("/data/releaseAnnounced/packName")
     };
     assert_eq!(next().await, "Before", "what was there is read from the log");
-    // It has looked and waits: what comes is no longer found by looking back.
+    // The subscriber has read the log and waits. The next event can't come from that read.
     let mut waiting = std::pin::pin!(next());
     let looked = tokio::time::timeout(std::time::Duration::from_millis(300), waiting.as_mut()).await;
     assert!(looked.is_err(), "there is nothing more");

@@ -1,4 +1,4 @@
-//! Who hears of what (R33, R50), and when a subscription ends.
+//! Which accounts get which events (R33, R50), and when a subscription ends.
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,12 @@ const UPDATED: &str = "subscription($after: String) { installationUpdated(after:
 const NEWER: &str = "subscription($after: String, $pack: ID) { newerShareablePackaged(after: $after, packId: $pack) { packName pack { id } version { version shareable } } }";
 const PROGRESS: &str = "subscription($id: ID!) { releaseProgress(releaseId: $id) { cursor release { id state } progress { total applied offered percent } } }";
 
-/// A pack that everybody has installed, whose next release tells that all else was heard.
+/// A pack that all accounts have installed. Its next release marks the end of the earlier events.
 async fn fence(app: &TestApp, accounts: &[&Managed]) -> crate::support::Pack {
     app.installed_pack("Fence", accounts).await.pack
 }
 
-/// What `token` hears of `field` since `after`, until the fence is heard.
+/// The events of `field` after `after` that `token` gets, up to the release of the fence.
 async fn heard(app: &TestApp, token: &str, document: &str, field: &str, after: &str) -> Vec<Value> {
     let mut subscription = app.subscribe(token, document, json!({ "after": after })).await;
     let mut items = Vec::new();
@@ -176,7 +176,7 @@ async fn r50_each_change_of_an_installations_update_is_heard_by_its_account_and_
     let to_publisher = heard(&app, &app.publisher, UPDATED, "installationUpdated", &p).await;
     let of_acme =
         to_publisher.iter().filter(|item| item.text("/installation/id") == installed.installations[0]).count();
-    // Globex applied nothing early: offered, withdrawn, applied, frozen.
+    // Globex applied nothing early: its events are offered, withdrawn, applied, frozen.
     assert_eq!((of_acme, to_publisher.len()), (5, 9));
 }
 
@@ -247,7 +247,7 @@ async fn r25_progress_of_a_pending_release_ends_with_its_cancel() {
     assert_eq!(items.last().expect("an item").text("/data/releaseProgress/release/state"), "CANCELED");
 }
 
-/// Fails unless the subscription ends without another item: with nothing, or with the reason.
+/// Fails unless the subscription ends without another item, apart from an error with the reason.
 async fn ends(mut subscription: crate::support::Subscription) {
     while let Some(item) = subscription.next_raw().await {
         let code = item.pointer("/errors/0/extensions/code").and_then(Value::as_str);

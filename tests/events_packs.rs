@@ -1,4 +1,4 @@
-//! Events that are about a pack itself: shared, taken back, deleted (R47, R48, R50).
+//! Events about packs: shared, unshared, deleted (R47, R48, R50).
 
 use packwright::domain::account::Actor;
 use packwright::domain::event::{Audience, EventData, EventKind, NewEvent};
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::support::{At, Managed, TestApp, uuid_of};
 use crate::support_more::Mark;
 
-/// Writes what is told of a pack that is gone, with three installations of which one was `account`'s: the
-/// rows alone, of a pack that is left as it is. Gives the pack's ID.
+/// Inserts the event of a deleted pack with three installations, one of them in `account`. The pack itself stays.
+/// Returns its ID.
 pub(crate) async fn tell_of_a_deleted_pack(app: &TestApp, account: &Managed) -> String {
     let pack = app.pack("Gone pack").await;
     let viewer = app.gql(&app.publisher, "{ viewer { account { id } } }", json!(null)).await;

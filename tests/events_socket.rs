@@ -1,4 +1,4 @@
-//! A subscription as an integrator opens it: over a WebSocket, on a real listener (`graphql-transport-ws`).
+//! A subscription over a real WebSocket (`graphql-transport-ws`).
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::support::{At, TestApp};
 
 type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
-/// Serves the app on a free port of loopback, for as long as the test runs.
+/// Serves the app on a free port of the loopback interface until the test ends.
 async fn serve(app: &TestApp) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -34,7 +34,7 @@ async fn send(socket: &mut Socket, message: Value) {
     socket.send(Message::text(message.to_string())).await.expect("sent");
 }
 
-/// The next message that is no ping; the code with which the socket was closed, as `{ "closed": code }`.
+/// The next message other than a ping; `{ "closed": code }` when the socket was closed.
 async fn receive(socket: &mut Socket) -> Value {
     loop {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), socket.next()).await.expect("nothing came");
@@ -51,7 +51,7 @@ async fn receive(socket: &mut Socket) -> Value {
     }
 }
 
-/// A socket that was let in with this token.
+/// Opens a socket and authenticates with this token.
 async fn greeted(address: SocketAddr, token: &str) -> Socket {
     let mut socket = connect(address).await;
     send(&mut socket, json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {token}") } }))

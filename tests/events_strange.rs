@@ -1,4 +1,4 @@
-//! The event log with what this program doesn't expect: events of a newer one, and an end that went back.
+//! Event logs that this program doesn't expect: events of a newer program, and a log that lost its end.
 
 use entity::event;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
@@ -12,7 +12,7 @@ use crate::support_more::{code_of, events_after, tables};
 const EVENTS: &str = "query($after: String, $before: String, $first: Int, $last: Int) { events(after: $after, before: $before, first: $first, last: $last) { totalCount edges { cursor node { id kind } } pageInfo { hasNextPage } } }";
 const LIVE: &str = "subscription($after: String) { events(after: $after) { id cursor kind } }";
 
-/// Appends a copy of the newest event, changed as a newer program could have written it.
+/// Appends a copy of the newest event with a change that a newer program could make.
 async fn append(app: &TestApp, change: impl FnOnce(&mut event::ActiveModel)) -> Uuid {
     let newest = events_after(app, 0).await.pop().expect("an event");
     let mut row = event::ActiveModel::from(newest).reset_all();
@@ -24,7 +24,7 @@ async fn append(app: &TestApp, change: impl FnOnce(&mut event::ActiveModel)) -> 
     id
 }
 
-/// An id that no other event has.
+/// A new random ID.
 fn another_id() -> Uuid {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("random bytes");
@@ -81,7 +81,7 @@ async fn r49_what_a_newer_program_has_stored_is_unavailable_and_no_fault() {
     let document = "query($id: ID!) { release(id: $id) { state } }";
     let answer = app.gql_raw(Some(&app.publisher), document, json!({ "id": release })).await;
     assert_eq!(code_of(&answer).as_deref(), Some("UNAVAILABLE"), "{answer}");
-    // And the other packs get on.
+    // Other packs aren't blocked.
     let other = app.pack_with("Invoices", &["Export"]).await;
     let first = app.release_on(&other.id, "2026-12-01").await;
     app.clock_only("2026-11-30T23:00:00Z");
@@ -89,8 +89,8 @@ async fn r49_what_a_newer_program_has_stored_is_unavailable_and_no_fault() {
     assert_eq!(app.release_state(&first).await, "SUCCEEDED");
 }
 
-/// Takes the newest events out of the log, and gives their places to those to come: what a backup that was put in
-/// place, or a failover that lost commits, leaves behind.
+/// Deletes the newest events and frees their sequence numbers, as a restored backup does, or a failover that lost
+/// commits.
 async fn lose(app: &TestApp, count: usize) {
     let all = events_after(app, 0).await;
     let last = all[all.len() - count - 1].sequence;
@@ -104,7 +104,7 @@ async fn lose(app: &TestApp, count: usize) {
     }
 }
 
-/// The code of the first answer to a document that names a cursor, and the cursor that it says to go on from.
+/// The code of the first answer to a document with a cursor, and the cursor that the error suggests.
 async fn refused(app: &TestApp, token: &str, document: &str, variables: Value) -> (Option<String>, Option<String>) {
     let variables = async_graphql::Variables::from_json(variables);
     let request = async_graphql::Request::new(document).variables(variables);
@@ -134,7 +134,7 @@ async fn r49_a_cursor_of_an_event_that_is_lost_is_expired() {
         ("subscription($after: String) { releaseAnnounced(after: $after) { cursor } }", "after"),
         ("subscription($after: String) { installationUpdated(after: $after) { cursor } }", "after"),
     ];
-    // Beyond the end, and again when the places are others' events.
+    // First beyond the log's end, then with sequence numbers that belong to other events.
     for round in 0..2 {
         for (token, lost) in [&app.publisher, &acme.token].into_iter().zip(&lost) {
             for (document, argument) in ways {
@@ -166,7 +166,7 @@ async fn r49_an_open_stream_whose_last_event_is_lost_ends_and_one_that_lost_noth
     of_acme.collect(3).await;
     app.update_now(&invoices.pack).await;
     of_globex.collect(3).await;
-    // What was told to Globex is lost, and what was told to Acme isn't.
+    // The events that Globex got are lost. Those that Acme got aren't.
     lose(&app, 3).await;
     app.something_new(&orders.pack).await;
     app.update_now(&orders.pack).await;
@@ -201,7 +201,7 @@ async fn r50_the_end_of_the_log_moves_only_when_something_happens_that_the_reade
     let gone = app.cursor(&acme.token).await;
     app.update_now(&orders.pack).await;
     assert_eq!(app.cursor(&acme.token).await, gone, "it has it no more");
-    // What the cursor names is where the reader's own log goes on.
+    // The reader's own log continues from the cursor.
     for token in [&southwind, &acme.token, &app.publisher] {
         let cursor = app.cursor(token).await;
         assert_eq!(app.events_since(token, &cursor, Value::Null).await, Vec::<Value>::new());

@@ -1,4 +1,4 @@
-//! Every mutation, called: what its payload shows can be read, and the same call again changes nothing.
+//! Calls every mutation: all fields of its payload can be read, and the same call again changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -12,15 +12,15 @@ use crate::support::{At, Setup, TestApp, immediately, on_date};
 use crate::support_more::{all_rows, assert_same_rows, code_of, roomy};
 use crate::walk::payload_selection;
 
-/// The mutations that make something else each time, where their inputs have no `clientRequestId`.
+/// Mutations that create another object on each call, if the input has no `clientRequestId`.
 const MAKE_ANOTHER: [&str; 3] = ["createComponent", "createApiToken", "reissueEnrolmentToken"];
 
-/// Calls mutations, and looks at what each call and the same call again does.
+/// Calls mutations, and checks each call and its repetition.
 struct Caller {
     app: TestApp,
     schema: Schema,
     called: BTreeSet<String>,
-    /// Whether each call is made again.
+    /// Whether each call is repeated.
     again: bool,
 }
 
@@ -33,7 +33,7 @@ impl Caller {
         Self { app, schema, called: BTreeSet::new(), again }
     }
 
-    /// The payload of a call that is done, with all that can be reached from it.
+    /// The payload of an accepted call, with all fields that can be reached from it.
     async fn call(&mut self, token: &str, mutation: &str, mut input: Value) -> Value {
         let field = self.schema.mutations().iter().find(|field| field.text("/name") == mutation).cloned();
         let field = field.unwrap_or_else(|| panic!("there is no mutation {mutation}"));
@@ -63,14 +63,14 @@ impl Caller {
         payload
     }
 
-    /// The same as the first publisher.
+    /// Like [`Self::call`], as the first publisher.
     async fn publisher(&mut self, mutation: &str, input: Value) -> Value {
         let token = self.app.publisher.clone();
         self.call(&token, mutation, input).await
     }
 }
 
-/// A pack of two components with a package each, released, shared with a group and installed by its one account.
+/// A pack with two components and a package of each, released, shared with a group, and installed by its only account.
 struct Begun {
     pack: String,
     components: [String; 2],
@@ -111,7 +111,7 @@ async fn begin(caller: &mut Caller) -> Begun {
     Begun { pack, components, packages, group, account, token, installation }
 }
 
-/// The enrolment token that is good now: a call that was made again has ended the former one.
+/// The valid enrolment token. A repeated call has invalidated the one in `payload`.
 async fn latest_secret(app: &TestApp, account: &str, payload: &Value) -> String {
     let again = app.mutate(&app.publisher, "reissueEnrolmentToken", json!({ "accountId": account }), "enrolmentToken");
     let secret = again.await.text("/enrolmentToken");
@@ -187,7 +187,7 @@ async fn library(caller: &mut Caller, begun: &Begun) {
     caller.publisher("withdrawFromProcessLibrary", json!({ "processId": process })).await;
 }
 
-/// Takes all of it back; the pack with a release that is pending.
+/// Undoes everything, while the pack has a pending release.
 async fn end(caller: &mut Caller, begun: &Begun) {
     let Begun { pack, components, group, account, .. } = begun;
     caller.app.package(&components[0]).await;

@@ -1,5 +1,5 @@
-//! Every operation of the schema has an example in `examples/operations`, and each runs against the
-//! demo's world, in the order and with the variables of `story.json` there.
+//! Every operation of the schema has an example in `examples/operations`. Each runs against the demo's world, in the
+//! order and with the variables of `story.json` there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::examples_story::{Demo, Step, kind_of};
 use crate::support::At as _;
 
-/// Who sends an example, as its comment says.
+/// The accounts that may send an example, according to the last line of its comment.
 const SENDERS: [(&str, &[&str]); 3] = [
     ("# Sent by a publisher.", &["publisher"]),
     ("# Sent by a managed account.", &["managed account"]),
@@ -22,7 +22,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/operations")
 }
 
-/// The examples by name: `query.viewer`.
+/// The examples by name, such as `query.viewer`.
 fn examples() -> BTreeMap<String, String> {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let documents = files.filter(|path| path.extension().is_some_and(|extension| extension == "graphql"));
@@ -35,7 +35,7 @@ fn story() -> Vec<Step> {
         .expect("the story is well formed")
 }
 
-/// Who may send an example.
+/// The accounts that may send an example.
 fn senders(name: &str, document: &str) -> &'static [&'static str] {
     let comment: Vec<_> = document.lines().take_while(|line| line.starts_with('#')).collect();
     assert!(comment.len() > 1, "{name} doesn't say what it is for");
@@ -44,7 +44,7 @@ fn senders(name: &str, document: &str) -> &'static [&'static str] {
     known.unwrap_or_else(|| panic!("the comment of {name} must end with who sends it, and says: {last}")).1
 }
 
-/// What an example is called by what stands in it: one operation with a name, that asks for one field.
+/// The name of an example according to its content: a single named operation with a single field.
 fn name_of(document: &str) -> String {
     let parsed = async_graphql::parser::parse_query(document).unwrap_or_else(|error| panic!("{error}: {document}"));
     let DocumentOperations::Multiple(operations) = parsed.operations else { panic!("without a name: {document}") };
@@ -59,7 +59,7 @@ fn name_of(document: &str) -> String {
     format!("{kind}.{}", field.node.name.node)
 }
 
-/// Every field of the three roots: `query.viewer`.
+/// Every field of the three root types, such as `query.viewer`.
 async fn operations(demo: &Demo) -> BTreeSet<String> {
     let query = "{ __schema { query: queryType { fields(includeDeprecated: true) { name } }
         mutation: mutationType { fields(includeDeprecated: true) { name } }

@@ -1,4 +1,4 @@
-//! What runs the story of `examples/operations` against the demo's world.
+//! Runs the story of `examples/operations` against the demo's world.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,51 +12,51 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-/// How long an item is waited for before the test fails: never, when all is well.
+/// How long to wait for an item before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One step of the story. A text that begins with `$` stands for what a step before it has kept.
+/// A step of the story. A text that begins with `$` stands for a value that an earlier step kept.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
-    /// What happens, for people.
+    /// A description for people.
     pub(crate) why: String,
-    /// The example: `query.viewer`.
+    /// The example, such as `query.viewer`.
     pub(crate) run: String,
     /// The token that sends it.
     #[serde(rename = "as")]
     pub(crate) sender: String,
     #[serde(default)]
     variables: Map<String, Value>,
-    /// What to keep of the answer's data: name → path.
+    /// The values of the answer to keep: name → path.
     #[serde(default)]
     keep: BTreeMap<String, String>,
-    /// What the answer's data must show: path → value.
+    /// The values that the answer must have: path → value.
     #[serde(default)]
     shows: BTreeMap<String, Value>,
-    /// The code of the refusal that this step is there to show.
+    /// The expected code of a refusal.
     refused: Option<String>,
-    /// The code of the GraphQL error that this step is there to show.
+    /// The expected code of a GraphQL error.
     fails: Option<String>,
-    /// For a subscription: what an item must show that comes before the story ends.
+    /// For a subscription: the values of an item that must come before the story ends.
     hears: Option<BTreeMap<String, Value>>,
 }
 
-/// A subscription that is listened to until the story has ended.
+/// A subscription that runs until the story ends.
 struct Listener {
     step: String,
     hears: BTreeMap<String, Value>,
     items: UnboundedReceiver<Value>,
 }
 
-/// The demo, and what the story has kept so far.
+/// The demo, and the values that the story has kept.
 pub(crate) struct Demo {
     demo: Arc<demo::Demo>,
     kept: BTreeMap<String, Value>,
     listeners: Vec<Listener>,
 }
 
-/// Which kind of account a step's token is of.
+/// The kind of account of a step's token.
 pub(crate) fn kind_of(sender: &str) -> &'static str {
     match sender {
         demo::PUBLISHER_ADMIN | demo::PUBLISHER_SUPPORT | "$build" => "publisher",
@@ -71,13 +71,13 @@ impl Demo {
         Self { demo, kept: BTreeMap::new(), listeners: Vec::new() }
     }
 
-    /// A whole answer.
+    /// A complete answer.
     pub(crate) async fn ask(&self, token: Option<&str>, document: &str, variables: Value) -> Value {
         let request = Request::new(document).variables(Variables::from_json(variables));
         serde_json::to_value(self.demo.world().app.execute(token, request).await).expect("an answer is JSON")
     }
 
-    /// Sends an example as the kind of account that it isn't for, which changes nothing.
+    /// Sends an example as the other kind of account, which must be refused.
     pub(crate) async fn refuses_others(&self, step: &Step, document: &str, senders: &[&str]) {
         let stranger = match senders {
             ["publisher"] => demo::ACME_ADMIN,
@@ -91,7 +91,7 @@ impl Demo {
         assert_eq!(answer.pointer("/errors/0/extensions/code"), Some(&json!("FORBIDDEN")), "{}: {answer:#}", step.run);
     }
 
-    /// Runs a step, looks at its answer, and keeps of it what the story needs.
+    /// Runs a step, checks its answer, and keeps the values that later steps need.
     pub(crate) async fn run(&mut self, step: &Step, document: &str) {
         let sender = self.filled(&json!(step.sender));
         let sender = sender.as_str().expect("a token");
@@ -123,7 +123,7 @@ impl Demo {
         }
     }
 
-    /// Waits until each subscription has had what it was opened for.
+    /// Waits until each subscription got its expected item.
     pub(crate) async fn has_heard_all(&mut self) {
         for mut listener in std::mem::take(&mut self.listeners) {
             let mut seen = Vec::new();
@@ -139,7 +139,7 @@ impl Demo {
         }
     }
 
-    /// Opens a subscription, whose items are gathered from now on.
+    /// Opens a subscription and collects its items.
     async fn listen(&self, sender: &str, step: &Step, document: &str) -> UnboundedReceiver<Value> {
         let request = Request::new(document).variables(Variables::from_json(self.variables(step)));
         let mut stream = self.demo.world().app.execute_stream(Some(sender), request).await.expect("the token is good");
@@ -159,7 +159,7 @@ impl Demo {
         self.filled(&Value::Object(step.variables.clone()))
     }
 
-    /// A value in which each `$name` is replaced by what was kept under that name.
+    /// Replaces each `$name` in a value by the value kept under that name.
     fn filled(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => match text.strip_prefix('$') {
@@ -173,8 +173,8 @@ impl Demo {
     }
 }
 
-/// What stands at a path. Its parts are the names of fields; in a list or a connection, the place of an
-/// element or its name, or the name of what it is of: `integrationPacks/Product data hub/id`.
+/// The value at a path. The parts of a path are field names. In a list or a connection, a part is an element's index,
+/// its name, or the name of an object in it: `integrationPacks/Product data hub/id`.
 fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('/').try_fold(value, |value, part| match value.get(part) {
         Some(field) => Some(field),
@@ -189,7 +189,7 @@ fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-/// Whether this is the name of an object, or of another that one of its fields leads to.
+/// Whether an object, or an object in one of its fields, has this name.
 fn is_named(value: &Value, name: &str) -> bool {
     let own = |value: &Value| value.get("name").is_some_and(|own| own == name);
     let of = |value: &Value| value.as_object().is_some_and(|fields| fields.values().any(own));

@@ -1,4 +1,4 @@
-//! What can't be released (R21), what a release freezes (R22), and first releases (R23, R24).
+//! Refused releases (R21), the content of a release (R22), and first releases (R23, R24).
 
 use serde_json::json;
 

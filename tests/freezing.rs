@@ -1,11 +1,11 @@
-//! Losing the last grant freezes an installation (R45). What a grant that comes back does is in `catching_up`.
+//! Losing the last grant freezes an installation (R45). `catching_up` tests regaining it.
 
 use serde_json::{Value, json};
 
 use crate::support::{At, Installed, Managed, TestApp, refusal};
 use crate::support_more::Mark;
 
-/// Acme and Globex in the group Gold, both with the pack Orders, that Gold alone grants.
+/// Acme and Globex in the group Gold, both with the pack Orders, which only Gold grants.
 async fn world() -> (TestApp, Managed, Managed, String, Installed) {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;

@@ -1,4 +1,4 @@
-//! The gate as clients meet it: one for every way in, before anything is executed.
+//! The gate, over every transport: it checks each document before anything is executed.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::support::{Ask, At as _, Server, TestApp};
 
-/// Documents that the framework by itself would execute, or refuse though they are valid.
+/// Documents that the framework alone would execute although they are invalid, or refuse although they are valid.
 const REFUSED: [&str; 6] = [
     "{ __typename { a } }",
     "{ __typename @skip }",
@@ -17,7 +17,7 @@ const REFUSED: [&str; 6] = [
     "{ a { ",
 ];
 
-/// The errors that an answer to `document` over a WebSocket has.
+/// The errors in the answer to `payload` over a WebSocket.
 async fn by_socket(server: &Server, payload: Value) -> Value {
     let mut request = format!("ws://{}/graphql", server.address).into_client_request().expect("a request");
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().expect("a header"));
@@ -37,7 +37,7 @@ async fn by_socket(server: &Server, payload: Value) -> Value {
     unreachable!("the second message is answered by errors")
 }
 
-/// The errors of the one event of a stream.
+/// The errors in the only event of a stream.
 async fn by_stream(server: &Server, body: &Value) -> Value {
     let reply = server.send(&Ask::post(body).to("/graphql/stream").accept("text/event-stream")).await;
     let text = reply.text();
@@ -109,7 +109,7 @@ async fn one_of_is_told_and_kept_in_documents_and_in_variables() {
         assert_eq!(answer.text("/errors/0/extensions/code"), "BAD_USER_INPUT");
     }
     let pack = app.pack_with("Orders", &["Import"]).await;
-    // Executed, and refused by the rules: the notes are empty.
+    // The document is executed, and then a rule refuses the empty notes.
     let variables = json!({ "p": pack.id, "s": { "immediately": true } });
     let released = app.gql(&app.publisher, release, variables).await;
     assert_eq!(released.text("/releaseIntegrationPack/errors/0/__typename"), "ReleaseError");
@@ -133,7 +133,7 @@ async fn what_is_refused_while_it_is_executed_is_told_where_the_client_wrote_it(
     let document = "# a comment\nquery Q(\"described\" $a: Int = 1) {\n  viewer { account { id } }
    b: integrationPacks(first: -1) { totalCount }\n  c: integrationPacks(first: $a) { totalCount } }";
     for _ in 0..2 {
-        // The second time from memory.
+        // The second verdict comes from the cache.
         let answer = app.gql_raw(Some(&app.publisher), document, json!({})).await;
         assert_eq!(answer.list("/errors").len(), 1, "{answer:#}");
         assert_eq!(answer.at("/errors/0/locations"), &json!([{ "line": 4, "column": 4 }]));

@@ -1,5 +1,5 @@
-//! Documents of chance at the gate: none breaks it, none takes it long, and what passes is read and executed
-//! by the framework behind it.
+//! Random documents at the gate: none breaks it, none takes it long, and the framework can read and execute each one
+//! that passes.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -15,13 +15,13 @@ use tokio::runtime::Runtime;
 
 use crate::support::{At as _, TestApp};
 
-/// Long enough for the slowest machine and a program that isn't optimised; a thousandth of it is usual.
+/// Enough for the slowest machine and an unoptimized program. Usually the gate takes a thousandth of it.
 const LONG: Duration = Duration::from_secs(2);
 
 static GATE: LazyLock<Gate> =
     LazyLock::new(|| Gate::new(&sdl(), FACTS, Limits::default(), Stored::Off).expect("a gate"));
 
-/// What is changed: documents as clients write them, and such as they don't.
+/// The documents to change: valid ones and strange ones.
 static SEEDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/operations");
     let examples = std::fs::read_dir(folder).expect("examples").map(|entry| entry.expect("an example").path());
@@ -35,7 +35,7 @@ static SEEDS: LazyLock<Vec<String>> = LazyLock::new(|| {
     examples.chain(strange.map(str::to_owned)).collect()
 });
 
-/// What a document is made of, and a little that it isn't.
+/// Pieces to insert: tokens of the language, and a few texts that aren't.
 const PIECES: [&str; 46] = [
     "{",
     "}",
@@ -85,7 +85,7 @@ const PIECES: [&str; 46] = [
     "\0",
 ];
 
-/// One change of a document: in the place of `drop` of its pieces stands `put`.
+/// A change of a document: replaces `drop` pieces from `at` on by `put`.
 #[derive(Clone, Debug)]
 struct Change {
     at: Index,
@@ -97,7 +97,7 @@ struct Change {
 enum Put {
     Nothing,
     Piece(&'static str),
-    /// Pieces of the document itself.
+    /// A range of the document's own pieces.
     Copy(Index, usize),
     Noise(String),
 }
@@ -112,7 +112,7 @@ fn change() -> impl Strategy<Value = Change> {
     (any::<Index>(), 0..4_usize, put).prop_map(|(at, drop, put)| Change { at, drop, put })
 }
 
-/// A document in pieces: words, and each other character by itself.
+/// Splits a document into words and single characters.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut in_word = false;
@@ -151,7 +151,7 @@ fn documents() -> impl Strategy<Value = String> {
     prop_oneof![8 => mutated(), 2 => soup, 1 => any::<String>()]
 }
 
-/// The document when it passes; fails when it takes long to say.
+/// Judges a document. Returns it if it passes, and fails if the gate takes long.
 fn judged(text: &str) -> Option<Document> {
     let began = Instant::now();
     let verdict = GATE.judge(text);
@@ -187,12 +187,12 @@ fn fuzz_what_passes_is_executed() {
         ..ProptestConfig::default()
     };
     proptest!(config, |(text in documents())| {
-        // Which has no single answer.
+        // A subscription has no single answer.
         if text.contains("subscription") {
             return Ok(());
         }
         let request = GraphqlRequest { query: Some(text.clone()), variables: Map::new(), ..GraphqlRequest::default() };
-        // Without a token: that each field is refused says that it was found.
+        // Without a token. UNAUTHENTICATED for each field shows that the field was found.
         let answer = runtime.block_on(app.answer(None, request));
         for error in answer.get("errors").and_then(|errors| errors.as_array()).into_iter().flatten() {
             prop_assert_ne!(error.text("/extensions/code"), "INTERNAL_SERVER_ERROR", "{}: {}", text, answer);

@@ -1,5 +1,5 @@
-//! The gate reads the language as the specification says (September 2025). Each case here is one that the
-//! framework, or the validator in one of its versions, has otherwise.
+//! The gate follows the specification (September 2025). In each of these cases the framework, or some version of the
+//! validator, doesn't.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,7 +13,7 @@ fn check(document: &str) -> Arc<Checked> {
     GATE.check(document)
 }
 
-/// Fails unless all of them may be executed, and the framework reads what was printed of them.
+/// Fails unless all documents pass and the framework can read the printed text.
 #[track_caller]
 fn all_valid(documents: &[&str]) {
     for document in documents {
@@ -25,7 +25,7 @@ fn all_valid(documents: &[&str]) {
     }
 }
 
-/// Fails unless all of them are refused so.
+/// Fails unless all documents are refused with this code.
 #[track_caller]
 fn all_refused(code: Code, documents: &[&str]) {
     for document in documents {
@@ -79,7 +79,8 @@ fn fields_of_one_name_are_one_field_at_every_depth() {
         &[
             "{ viewer { account { a: id } } viewer { account { a: name } } }",
             "{ a: __typename a: viewer { __typename } }",
-            // On two types that exclude each other: still one place in the answer, and so one type.
+            // On two types that exclude each other. The answer still has a single field of that name, so it needs a
+            // single type.
             "query($id: ID!) { node(id: $id) { ... on IntegrationPack { a: name } ... on Release { a: state } } }",
             "query($id: ID!) { node(id: $id) { ... on IntegrationPack { a: currentVersion { b: number } } ... on Release { a: version { b: id } } } }",
         ],
@@ -265,7 +266,7 @@ fn values_are_of_their_types() {
             "{ node(id: true) { id } }",
             "{ node { id } }",
             "{ node(id: null) { id } }",
-            // Scalars of ours.
+            // This schema's custom scalars.
             "{ releaseWindow(date: \"2027-02-30\", timeZone: \"Europe/Berlin\") { late } }",
             "{ releaseWindow(date: 20270201, timeZone: \"Europe/Berlin\") { late } }",
             "{ releaseWindow(date: \"2027-02-01\", timeZone: UTC) { late } }",
@@ -329,7 +330,7 @@ fn an_objection_says_where() {
     let at = |document: &str| check(document).verdict.as_ref().unwrap_err()[0].location;
     assert_eq!(at("{\n  nope\n}"), Some(Location { line: 2, column: 3 }));
     assert_eq!(at("{\r\n  __typename\r  nope\n}"), Some(Location { line: 3, column: 3 }));
-    // What is a line to an editor, and not to the specification.
+    // A line separator of Unicode is a line end in editors, but not in the specification.
     let document = "{ integrationPacks(filter: { search: \"a\u{2028}😀\" }) { totalCount } nope }";
     let column = 1 + document.chars().count() - "nope }".len();
     assert_eq!(at(document), Some(Location { line: 1, column }));

@@ -1,5 +1,5 @@
-//! How much one document may ask for, to the last one that passes and the first one that doesn't; and what
-//! an operation costs.
+//! The limits of documents, tested at the last document that passes and the first that doesn't, and the cost of
+//! operations.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::statements::PACKS_PAGE;
 use crate::support::{At as _, Setup, TestApp};
 
-/// What the usual tools ask for, with types wrapped nine times.
+/// The introspection query of common tools, with types wrapped up to nine times.
 pub(crate) const INTROSPECTION: &str = "query IntrospectionQuery { __schema { description queryType { name kind } mutationType { name kind }
     subscriptionType { name kind } types { ...FullType }
     directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } } } }
@@ -39,7 +39,7 @@ fn cost(document: &str, variables: Value) -> u64 {
     prepared(&gate(unbounded), document, variables).unwrap_or_else(|why| panic!("{document}: {why:?}")).cost
 }
 
-/// Fails unless `within` passes, and `beyond` is refused with both numbers in its words.
+/// Fails unless `within` passes, and `beyond` is refused with a message that has both numbers.
 #[track_caller]
 fn bounds(limits: Limits, within: &str, beyond: &str, limit: u64, requested: u64) {
     let gate = gate(limits);
@@ -82,7 +82,7 @@ fn selections_are_counted_wherever_a_fragment_is_spread() {
     let twice =
         |more: &str| format!("{{ ...F ...F{more} }} fragment F on Query {{ __typename ... {{ b: __typename }} }}");
     bounds(limits(), &twice("").replace(" ... { b: __typename }", " b: __typename"), &twice(""), 7, 8);
-    // A million of them, computed once a fragment.
+    // A million selections, but each fragment is measured once.
     let why = gate(Limits::default()).judge(&doubled(20)).expect_err("too many");
     assert_eq!(why[0].bound.map(|(limit, _)| limit), Some(5_000), "{why:?}");
 }
@@ -113,7 +113,7 @@ fn fields_within_each_other_are_counted_through_fragments() {
 fn a_selection_has_so_many_aliases_and_a_mutation_so_many_fields() {
     let aliases = |n: usize| (0..n).map(|i| format!("a{i}: __typename ")).collect::<String>();
     bounds(Limits::default(), &format!("{{ {} }}", aliases(50)), &format!("{{ {} }}", aliases(51)), 50, 51);
-    // Below, and in fragments, as well.
+    // Aliases in nested selections and in fragments count too.
     let below = |n| format!("{{ viewer {{ account {{ ...F a: id }} }} }} fragment F on Account {{ {} }}", aliases(n));
     bounds(Limits::default(), &below(49), &below(50), 50, 51);
     let create = "createComponent(input: { name: \"x\", type: PROCESS }) { __typename } ";
@@ -137,27 +137,27 @@ fn a_cost_is_what_the_formula_says() {
         (packs("(last: 3)", "edges { node { id } }"), 13),
         (packs("(first: null, last: 3)", "edges { node { id } }"), 13),
         (packs("(first: null)", "edges { node { id } }"), 81),
-        // What the field refuses counts as what it doesn't.
+        // A page size that the field refuses counts as the nearest allowed size.
         (packs("(first: 0)", "edges { node { id } }"), 5),
         (packs("(first: 5000)", "edges { node { id } }"), 401),
         (packs("(first: 3)", "totalCount t: totalCount pageInfo { hasNextPage }"), 1 + 100 + 3 * 4),
-        // Rows that are read and left out, once for the page and once for the total.
+        // Rows that are read and left out count once for the page and once for the total.
         (packs("(first: 3, filter: { search: \"zq\" })", "edges { cursor }"), 1 + 4_000 + 3 * 2),
         (packs("(first: 3, filter: { search: \"zq\" })", "totalCount"), 1 + 4_000 + 100 + 4_000 + 3),
         (packs("(first: 3, filter: { hasPendingRelease: true })", "totalCount"), 1 + 200 + 100 + 200 + 3),
         (packs("(first: 3, filter: {})", "edges { cursor }"), 1 + 3 * 2),
-        // What a row leads to is read for each of them.
+        // Fields of a row's connections count for each row.
         (packs("(first: 3)", "edges { node { installations(first: 1) { totalCount } } }"), 1 + 3 * (2 + 2 + 100 + 1)),
         // 1 + 3 × (2 + adoption 2 + 100 + 100 points of 1 + at 1)
         (packs("(first: 3)", "edges { node { adoption { curve(points: 100) { at } } } }"), 1 + 3 * (2 + 102 + 1 + 100)),
         (packs("(first: 3)", "edges { node { adoption { curve { at } } } }"), 1 + 3 * (2 + 102 + 1 + 50)),
-        // A long text, and a long name.
+        // A long text, and a long alias.
         ("{ release(id: \"a\") { notes } }".to_owned(), 1 + 21),
         (format!("{{ {}: release(id: \"a\") {{ id }} }}", "a".repeat(3_200)), 1 + 100 + 1),
         // A pack's rows are a plain list: 1 + 2 × (1 + 1 + 2 + 20 × 1)
         (packs("(first: 2)", "edges { node { components { pinned } } }"), 49),
         ("{ nodes(ids: [\"a\", \"b\", \"c\"]) { id } }".to_owned(), 1 + 3),
-        // Fragments count wherever they are spread.
+        // Fragments count at each spread.
         (
             "{ ...F a: viewer { account { id } } ... { ...F } } fragment F on Query { viewer { account { id } } }"
                 .to_owned(),
@@ -182,7 +182,7 @@ fn a_formula_is_completed_by_the_variables_of_each_request() {
     ] {
         assert_eq!(cost(document, variables.clone()), expected, "{variables}");
     }
-    // One document, refused and served by turns.
+    // The same document is refused and accepted in turn, depending on its variables.
     let gate = gate(Limits::default());
     let document = "query($p: Int!, $i: Int!) { integrationPacks(first: $p) { edges { node { installations(first: $i) { edges { node { id } } } } } } }";
     let ask = |packs: i32, installations: i32| prepared(&gate, document, json!({ "p": packs, "i": installations }));
@@ -221,7 +221,7 @@ fn a_page_of_twenty_packs_with_all_their_rows_is_served() {
 fn what_is_kept_does_not_outgrow_its_limit() {
     let gate = gate(Limits { cache_bytes: 200_000, ..Limits::default() });
     for n in 0..2_000 {
-        // Each of a kilobyte and more.
+        // Each document has more than a kilobyte.
         assert!(gate.check(&format!("{{ {} a{n}: __typename }}", "__typename ".repeat(200))).verdict.is_ok());
         assert!(gate.check(&format!("{{ nope{n} }}")).verdict.is_err());
     }
@@ -261,7 +261,7 @@ async fn twenty_errors_are_told_each_of_300_characters() {
     let long = app.answer(None, request(&format!("{{ {} }}", "x".repeat(5_000)))).await;
     let message = long.text("/errors/0/message");
     assert!(message.chars().count() == 300 && message.ends_with('…'), "{message}");
-    // Errors of the execution as well.
+    // The limits hold for errors of the execution too.
     let failing: String = (0..30).map(|i| format!(" a{i}: integrationPack(id: \"x\") {{ id }}")).collect();
     let answer = app.answer(None, request(&format!("{{{failing} }}"))).await;
     assert_eq!(answer.list("/errors").len(), 20);

@@ -1,4 +1,4 @@
-//! What the gate remembers weighs what it takes, and what introspection asks for is weighed before it is made.
+//! The size that the gate computes for cached verdicts and for introspection is the size that they really have.
 
 use packwright::gate::{Gate, Limits, Stored};
 use packwright::graphql::{FACTS, sdl};
@@ -62,7 +62,7 @@ fn long_names_and_defaults_weigh_what_they_take() {
     assert!(default > 900 * 33, "each a value of its own: {default}");
 }
 
-/// How many bytes of the schema a document asks for, as the gate counts them.
+/// The size of a document's introspection in bytes, as the gate computes it.
 fn weighed(gate: &Gate, document: &str, variables: Map<String, Value>) -> u64 {
     let judged = gate.judge(document).unwrap_or_else(|why| panic!("{document}: {why:?}"));
     gate.prepare(&judged, None, variables).expect("prepared").introspection_bytes
@@ -93,7 +93,7 @@ async fn introspection_weighs_at_least_what_its_answer_has_however_it_is_asked_f
         assert!(answer.get("errors").is_none(), "{document:.100}: {:.300}", answer.to_string());
         let written = answer.to_string().len() as u64;
         assert!(weighed >= written, "{document:.100}: {weighed} for {written}");
-        // A name in a variable counts as all names, since the text is judged once for all of them.
+        // A type's name in a variable counts as all types, because the verdict is for all variables.
         let most = if document.contains("$n") { 100 } else { 12 };
         assert!(weighed < written * most, "{document:.100}: {weighed} for {written}");
     }
@@ -110,7 +110,7 @@ fn introspection_has_a_limit_that_tools_keep_twice_over_and_aliases_cannot_pass(
     let (limit, asked) = why[0].bound.expect("a bound");
     assert!(asked > limit, "{why:?}");
     assert!((2 * usual..4 * usual).contains(&limit), "the usual tools ask for {usual}, the limit is {limit}");
-    // A long name for a field is as good as many fields.
+    // A long alias has the same effect as many fields.
     let long = "a".repeat(100_000);
     let named = format!("{{ __schema {{ types {{ fields {{ {long}: name }} }} }} }}");
     assert_eq!(gate.judge(&named).expect_err("too much")[0].bound.map(|(limit, _)| limit), Some(limit));

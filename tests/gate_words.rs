@@ -1,4 +1,4 @@
-//! What the gate says of a document that it refuses: in the language's own words, once for each mistake.
+//! The gate's errors for refused documents: in the terms of the language, and once for each mistake.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ fn refused(document: &str) -> Vec<Objection> {
     GATE.judge(document).err().unwrap_or_else(|| panic!("{document}\nwas let pass"))
 }
 
-/// Each kind of token, also those that are none.
+/// Every kind of token, and some invalid ones.
 const TOKENS: [&str; 30] = [
     "!",
     "$",
@@ -46,7 +46,7 @@ const TOKENS: [&str; 30] = [
     "\"\\u{zz}\"",
 ];
 
-/// Documents with a hole, one at each place where something must stand.
+/// Documents with a placeholder at each position where a token is needed.
 const HOLES: [&str; 33] = [
     "§",
     "{ § }",
@@ -94,7 +94,7 @@ fn a_syntax_error_never_has_the_parsers_names() {
             for Objection { message, location, .. } in why {
                 told += 1;
                 assert!(location.is_some() || !message.starts_with("syntax error"), "{document}\n{message}");
-                // What is quoted is the client's.
+                // Quoted texts are the client's own.
                 let said: String = message.split('`').step_by(2).collect();
                 for word in said.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !ours.contains(word)) {
                     let shouts = word.len() > 1 && !word.chars().any(char::is_lowercase) && !word.starts_with('_');
@@ -111,7 +111,7 @@ fn a_syntax_error_never_has_the_parsers_names() {
         }
     }
     assert!(told > 500, "{told}");
-    // Documents with a definition of a type are told little of; all others what is expected.
+    // Only documents with type definitions get a vague message. All others say what is expected.
     assert!(unread < told / 20, "{unread} of {told}");
 }
 
@@ -161,7 +161,7 @@ fn wrong_directives_at_one_location_are_one_error() {
         let why = refused(&format!("{{ __typename {directives} }}"));
         assert_eq!(why.len(), 1, "{directives}: {why:?}");
     }
-    // Each location is told of, and what is wrong beside it.
+    // Each location is reported, and other mistakes too.
     let why = refused("{ a: __typename @aa @bb, b: __typename @aa @bb, nope }");
     assert_eq!(why.len(), 3, "{why:?}");
     assert!(GATE.judge("query($b: Boolean!) { a: __typename @skip(if: $b) @include(if: $b) }").is_ok());

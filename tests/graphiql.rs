@@ -1,5 +1,5 @@
-//! What `/graphiql` serves: GraphiQL or the query form, whichever this build has, and the form in any case.
-//! That they work in a browser is looked at in `tests/clients/browser`.
+//! The files under `/graphiql`: GraphiQL or the query form, depending on the build. `tests/clients/browser` tests both
+//! in a browser.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ impl Answer {
     }
 }
 
-/// Asks a server of its own for a file, without or with an `Accept-Encoding`.
+/// Requests a file from a new server, with this `Accept-Encoding`.
 async fn get(options: HttpOptions, path: &str, encoding: &str) -> Answer {
     let app = TestApp::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -53,7 +53,7 @@ async fn file(path: &str, encoding: &str) -> Answer {
     answer
 }
 
-/// The paths of our own that a page at `at` names, as a browser finds them.
+/// The server's own paths in a page at `at`, resolved like a browser does.
 fn named(at: &str, page: &str) -> Vec<String> {
     let attributes: Vec<_> = page.split('"').skip(1).step_by(2).collect();
     assert!(!attributes.iter().any(|value| value.starts_with('/')), "under a prefix these lead nowhere: {page}");
@@ -98,7 +98,7 @@ async fn files_come_compressed_to_those_who_take_it() {
     for path in named("/graphiql", page.text()) {
         let plain = file(&path, "gzip;q=0, identity").await;
         assert_eq!(plain.header("content-encoding"), "", "{path}");
-        // What is small is left as it is.
+        // Small files aren't compressed.
         let compressed = file(&path, "br, gzip").await;
         if plain.body.len() > 1024 {
             assert_eq!(compressed.header("content-encoding"), "gzip", "{path}");

@@ -1,10 +1,10 @@
-//! Account groups: All Accounts, and those that a publisher makes.
+//! Account groups: All Accounts, and the groups that a publisher creates.
 
 use serde_json::{Value, json};
 
 use crate::support::{At, TestApp};
 
-/// The publisher's groups, each with its accounts, in the order of the API.
+/// The publisher's groups and their accounts, in the order of the API.
 async fn groups(app: &TestApp) -> Vec<(String, Vec<String>)> {
     let query =
         "{ accountGroups(first: 100) { edges { node { name accounts(first: 100) { edges { node { name } } } } } } }";

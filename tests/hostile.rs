@@ -1,4 +1,4 @@
-//! What a stranger sends to harm the server is refused, quickly and with a code.
+//! Harmful requests are refused quickly, with an error code.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ async fn a_document_nested_without_end_is_refused_before_it_is_parsed() {
         let document = format!("{{ node(id: {}1{}) {{ id }} }}", open.repeat(20_000), close.repeat(20_000));
         assert_eq!(code(&app.gql_raw(None, &document, json!({})).await), "GRAPHQL_PARSE_FAILED");
     }
-    // Brackets in texts and comments are none.
+    // Brackets in strings and comments don't count.
     let many = "[".repeat(1_000);
     let document =
         format!("{{ __typename # {many}\n a: integrationPacks(filter: {{ search: \"{many}\" }}) {{ totalCount }} }}");

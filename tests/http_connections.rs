@@ -1,4 +1,4 @@
-//! Connections that draw out what they do, and connections that are too many.
+//! Slow connections, and too many connections.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::{Ask, At as _, Reply, Server, TestApp};
 
-/// Long enough for nothing to happen by chance.
+/// A time limit that a test never reaches.
 const LONG: Duration = Duration::from_secs(300);
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -26,10 +26,10 @@ async fn serving(app: &TestApp, timers: Timers) -> Server {
     Server::with(app, HttpOptions::default(), ConnectionOptions { timers, ..ConnectionOptions::default() }).await
 }
 
-/// All that still comes, until the server closes the connection.
+/// Everything that the server sends until it closes the connection.
 async fn to_the_end(socket: &mut TcpStream) -> String {
     let mut rest = Vec::new();
-    // A connection that is reset is closed too.
+    // A reset connection is closed too.
     let _ = timeout(Duration::from_secs(20), socket.read_to_end(&mut rest)).await.expect("the connection is closed");
     String::from_utf8(rest).unwrap()
 }
@@ -72,7 +72,7 @@ async fn a_connection_without_a_request_is_closed_after_a_while() {
     socket.write_all(&Ask::query("{ __typename }").bytes(server.address)).await.unwrap();
     assert_eq!(Reply::read(&mut socket).await.status, 200);
     assert_eq!(to_the_end(&mut socket).await, "");
-    // The headers of the second request have their own time.
+    // The headers of the second request have a time limit of their own.
     let server = serving(&app, Timers { head: SHORT, ..timers() }).await;
     let mut socket = server.connect().await;
     socket.write_all(&Ask::query("{ __typename }").bytes(server.address)).await.unwrap();
@@ -89,7 +89,7 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     let mut socket = server.connect().await;
     let ask =
         Ask::query("{ __schema { types { name description fields { name description } } } }").bytes(server.address);
-    // Requests are sent and no answer read, until the server has had enough.
+    // Sends requests without reading the answers, until the server closes the connection.
     let flood = async { while socket.write_all(&ask).await.is_ok() {} };
     timeout(Duration::from_secs(60), flood).await.expect("the connection is closed");
 }
@@ -141,7 +141,7 @@ async fn connections_are_bounded_in_all_and_for_each_peer() {
         first.write_all(&ask).await.unwrap();
         assert_eq!(Reply::read(&mut first).await.status, 200, "those that are there are served");
         drop(second);
-        // The server notices a moment later.
+        // The server notices the closed connection a moment later.
         let again = async { while server.raw(&ask).await.status != 200 {} };
         timeout(Duration::from_secs(20), again).await.expect("there is a place again");
     }

@@ -1,4 +1,4 @@
-//! Which media type an answer has (RFC 9110, GraphQL over HTTP), and which a body must have.
+//! Content negotiation: the media type of an answer (RFC 9110, GraphQL over HTTP), and the media type of a body.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{Ask, At as _, Server, TestApp};
 const JSON: Option<&str> = Some("application/json; charset=utf-8");
 const GRAPHQL: Option<&str> = Some("application/graphql-response+json; charset=utf-8");
 
-/// Each `Accept` of a list, with the type of the answer to it; `None` for 406.
+/// Checks the media type of the answer for each `Accept`; `None` for 406.
 async fn check(cases: &[(&[&str], Option<&str>)]) {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
@@ -71,7 +71,7 @@ async fn quality_zero_refuses_and_the_more_exact_range_decides() {
         (&["*/*;q=0, application/json"], JSON),
         (&["application/*;q=0, */*"], None),
         (&["application/json;q=0, application/graphql-response+json"], GRAPHQL),
-        // All but JSON is taken, and there is something else.
+        // The client accepts everything but JSON, so it gets the other type.
         (&["application/json;q=0, */*"], GRAPHQL),
         (&["application/json;q=0, application/*;q=0.5"], GRAPHQL),
         (&["application/json;charset=utf-8, application/json;q=0"], JSON),

@@ -1,4 +1,4 @@
-//! Which hosts the server goes by, and pages of which origins may speak to it.
+//! The hosts that the server answers for, and the origins whose pages may call it.
 
 use packwright::http::HttpOptions;
 use packwright::http::connections::ConnectionOptions;
@@ -39,7 +39,7 @@ async fn another_host_is_misdirected_before_anything_else() {
         format!("localhost:{port}@evil.example"),
     ];
     for host in &others {
-        // Neither the method, nor a bad token, nor the origin, nor the path is looked at.
+        // The host is checked before the method, the token, the origin and the path.
         for ask in [
             hello(),
             Ask::new("DELETE", "/graphql"),
@@ -140,7 +140,7 @@ async fn a_listed_origin_may_speak_and_read() {
     assert_eq!((plain.status, cors(&plain)), (200, (None, None, true)), "caches keep the two apart");
     let unnamed = server.send(&Ask::get(&[("query", "{ __typename }")]).with("sec-fetch-site", "cross-site")).await;
     assert_eq!(unnamed.status, 403, "a picture or a script of another site");
-    // Without a preflight's header it is a method like any other.
+    // Without the headers of a preflight, OPTIONS is an ordinary method.
     let options = server.send(&Ask::new("OPTIONS", "/graphql").with("origin", "https://app.example.com")).await;
     assert_eq!((options.status, options.header("allow").as_deref()), (405, Some("GET, POST")));
 }

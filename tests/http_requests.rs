@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: methods, parameters, and the status of an answer by how far its request came.
+//! GraphQL over HTTP: methods, parameters, and the status by the phase in which a request fails.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn a_subscription_has_no_single_answer() {
     }
 }
 
-/// What never begins to be executed: a document or an operation at fault, with its code.
+/// Requests that fail before the execution, because of their document or operation, and the code of each.
 fn never_begun() -> Vec<(Value, &'static str)> {
     vec![
         (json!({ "query": "{" }), "GRAPHQL_PARSE_FAILED"),
@@ -104,7 +104,7 @@ async fn what_failed_while_it_was_executed_has_data_and_is_200() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     for media in ["application/json", GRAPHQL] {
-        // The whole answer is null, for nothing above can be.
+        // The whole answer is null, because a root field that can't be null failed.
         let reply = server.send(&Ask::query("{ viewer { role } }").accept(media)).await;
         assert_eq!((reply.status, reply.code().as_str()), (200, "UNAUTHENTICATED"), "{media}");
         assert_eq!(reply.json().get("data"), Some(&Value::Null), "{media}");
@@ -175,7 +175,7 @@ async fn what_is_optional_may_be_null_and_what_is_unknown_is_left_alone() {
         let reply = server.send(&Ask::post(&body)).await;
         assert_eq!(reply.json(), json!({ "data": { "__typename": "Query" } }), "{body}");
     }
-    // What stands in the address of a POST is not its request.
+    // Parameters in the URL of a POST are ignored.
     let reply = server.send(&Ask::query("{ __typename }").to("/graphql?query=%7B")).await;
     assert_eq!(reply.json(), json!({ "data": { "__typename": "Query" } }));
 }
@@ -241,7 +241,7 @@ async fn a_body_is_bounded_announced_or_not() {
         let message = reply.json().text("/errors/0/message");
         assert!(message.contains("2000") && message.contains(found), "{message}");
     }
-    // Who waits to be told that it may send is told at once that it may not.
+    // A client that waits for `100 Continue` gets the refusal at once.
     let waiting = post.with("content-length", "5000").with("expect", "100-continue");
     assert_eq!(server.raw(&waiting.bytes(server.address)).await.status, 413);
 }
@@ -268,7 +268,7 @@ async fn a_token_that_is_refused_is_401_whatever_is_asked() {
     }
     let twice = Ask::query("{ __typename }").token(&app.publisher).token(&app.publisher);
     assert_eq!(server.send(&twice).await.status, 401);
-    // A token in the address is none.
+    // A token in the URL is ignored.
     let reply = server
         .send(
             &Ask::query("{ viewer { role } }")

@@ -1,4 +1,4 @@
-//! Server-sent events (`graphql-sse`, distinct connections): what comes as an event, and what doesn't.
+//! Server-sent events (`graphql-sse`, distinct connections mode).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use crate::support::{Ask, At as _, Reply, Server, TestApp, read_chunk};
 
-/// How long a test waits for an event: never when all is well.
+/// How long to wait for an event before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An open stream of events.
+/// An open event stream.
 struct Events {
     head: Reply,
     socket: TcpStream,
@@ -23,7 +23,7 @@ struct Events {
     blocks: VecDeque<String>,
 }
 
-/// An event: its id, its name and its data, each empty where there is none.
+/// An event: its id, its name and its data. Missing ones are empty.
 type Event = (String, String, String);
 
 impl Events {
@@ -35,7 +35,7 @@ impl Events {
         Self { head, socket, rest: String::new(), blocks: VecDeque::new() }
     }
 
-    /// The next block, comments too; `None` when the stream has ended.
+    /// The next block, which may be a comment; `None` when the stream has ended.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some(block) = self.blocks.pop_front() {
@@ -63,14 +63,14 @@ impl Events {
         }
     }
 
-    /// The answer of a `next` event, with its id.
+    /// The id and the answer of a `next` event.
     async fn answer(&mut self) -> (String, Value) {
         let (id, event, data) = self.next().await.expect("another event");
         assert_eq!(event, "next");
         (id, serde_json::from_str(&data).expect("JSON"))
     }
 
-    /// The stream completes and ends.
+    /// Fails unless the stream sends `complete` and ends.
     async fn completes(&mut self) {
         assert_eq!(self.next().await, Some((String::new(), "complete".into(), String::new())));
         assert_eq!(self.block().await, None);
@@ -182,17 +182,17 @@ async fn who_comes_back_loses_nothing_and_hears_nothing_twice() {
     let (id, answer) = first.answer().await;
     assert_eq!(answer.text("/data/r/kind"), "RELEASE_STARTED");
     drop(first);
-    // The document still says where it once began.
+    // The document still has its original `after`.
     let mut again = Events::open(&server, &ask.clone().with("last-event-id", &id)).await;
     let (id, answer) = again.answer().await;
     assert_eq!(answer.text("/data/r/kind"), "RELEASE_COMPLETED");
     drop(again);
     app.update_now(&pack).await;
-    // Also a document that says nothing of a place.
+    // A document without `after` resumes too.
     let bare = stream("subscription { r: releaseAnnounced { kind } }", json!({})).token(&app.publisher);
     let mut third = Events::open(&server, &bare.with("last-event-id", &id)).await;
     assert_eq!(third.answer().await.1.text("/data/r/kind"), "RELEASE_STARTED");
-    // An empty one says nothing.
+    // An empty `Last-Event-ID` is ignored.
     let mut anew = Events::open(&server, &ask.clone().with("last-event-id", "")).await;
     assert_eq!(anew.answer().await.1.text("/data/r/kind"), "RELEASE_STARTED");
     let mut wrong = Events::open(&server, &ask.with("last-event-id", "nonsense")).await;

@@ -1,4 +1,4 @@
-//! Releasing at once: everybody moves, in batches, whatever fails (R25, R27).
+//! Immediate releases: every installation moves, in batches, and a failing one holds up no other (R25, R27).
 
 use packwright::domain::installation::FailureCode;
 use packwright::service::Settings;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{At as _, Setup, TestApp, immediately, on_date, refusal};
 
-/// An app whose batches come to one installation each: the first is moved by the call, the rest by ticks.
+/// An app with batches of a single installation. The call moves the first one, ticks move the others.
 async fn one_by_one() -> TestApp {
     TestApp::with(Setup { settings: Settings { batch_size: 1, ..Settings::default() }, ..Setup::default() }).await
 }

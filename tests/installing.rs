@@ -7,7 +7,7 @@ use crate::support_more::{Mark, code_of, refusal_of};
 
 const INSTALLATION: &str = "installation { id name version { number } state }";
 
-/// What installing a pack by the ID that the account knows answers.
+/// The payload of installing a pack by the ID that the account knows.
 async fn install(app: &TestApp, account: &Managed, pack: &str, name: Option<&str>) -> Value {
     let mut input = json!({ "packId": pack });
     if let Some(name) = name {
@@ -16,7 +16,7 @@ async fn install(app: &TestApp, account: &Managed, pack: &str, name: Option<&str
     app.mutate(&account.token, "installPack", input, INSTALLATION).await
 }
 
-/// The code and the field that installing is refused with.
+/// The code and the field of the refusal to install a pack.
 async fn refused(app: &TestApp, account: &Managed, pack: &str, name: Option<&str>) -> (String, String) {
     let refusal = refusal(&install(app, account, pack, name).await);
     (refusal.code, refusal.field)
@@ -26,7 +26,7 @@ fn pair(code: &str, field: &str) -> (String, String) {
     (code.into(), field.into())
 }
 
-/// A MULTI pack that every account may install.
+/// Creates a MULTI pack that every account may install.
 async fn multi(app: &TestApp, name: &str) {
     let pack = app.multi_pack_with(name, &[&format!("{name} process")]).await;
     app.share_with_all(&pack.id).await;
@@ -71,7 +71,7 @@ async fn r43_a_pack_without_a_grant_or_a_current_version_is_not_found() {
         "NOT_FOUND",
         "a publisher's ID"
     );
-    // The ID under which it will be known once it is released, while it waits for its first window.
+    // The ID that the account will know after the first window, used before it.
     app.release_on(&draft.id, "2026-12-01").await;
     let (prefix, _) = id.split_once('_').expect("a prefix");
     let (_, uuid) = draft.id.split_once('_').expect("a prefix");

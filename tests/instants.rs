@@ -1,4 +1,4 @@
-//! How instants are written: one form goes out, every form of RFC 3339 comes in.
+//! The text form of instants: one form on output, every form of RFC 3339 on input.
 
 use packwright::domain::instant::{parse, spelled};
 use proptest::prelude::*;
@@ -79,7 +79,7 @@ proptest! {
     }
 }
 
-/// All texts of an answer that begin like an instant.
+/// Collects all texts of an answer that begin like an instant.
 fn instants(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::String(text) if text.len() > 10 && text.as_bytes()[10] == b'T' && text.starts_with(['1', '2']) => {

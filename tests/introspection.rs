@@ -1,4 +1,4 @@
-//! The schema as introspection tells it: what tests walk instead of a list of fields written by hand.
+//! The schema as introspection shows it. Tests walk it instead of a handwritten list of fields.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ const QUERY: &str = "{ __schema { queryType { name } mutationType { name } subsc
     interfaces { name } possibleTypes { name } enumValues { name } } } }
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-/// The schema that the server speaks.
+/// The schema of the running server.
 pub(crate) struct Schema {
     types: BTreeMap<String, Value>,
     /// The names of the three roots: Query, Mutation, Subscription.
     pub(crate) roots: [String; 3],
 }
 
-/// A type reference without its wrappers.
+/// The named type inside list and non-null wrappers.
 pub(crate) fn named(reference: &Value) -> String {
     match reference.pointer("/ofType") {
         Some(inner) if !inner.is_null() => named(inner),
@@ -27,22 +27,22 @@ pub(crate) fn named(reference: &Value) -> String {
     }
 }
 
-/// Whether a list stands somewhere in a type reference.
+/// Whether a type reference contains a list.
 pub(crate) fn is_list(reference: &Value) -> bool {
     reference.text("/kind") == "LIST"
         || reference.pointer("/ofType").is_some_and(|inner| !inner.is_null() && is_list(inner))
 }
 
-/// Whether an argument or input field has to be given.
+/// Whether an argument or input field is required.
 pub(crate) fn is_required(argument: &Value) -> bool {
     argument.text("/type/kind") == "NON_NULL" && argument.at("/defaultValue").is_null()
 }
 
-/// Where an ID stands in an input, each list's element as `0`: `["packages", "0", "componentId"]`.
+/// The path of an ID in an input. List elements have the index `0`: `["packages", "0", "componentId"]`.
 pub(crate) type Path = Vec<String>;
 
 impl Schema {
-    /// Asks the server, without a token (R4).
+    /// Loads the schema from the server, without a token (R4).
     pub(crate) async fn of(app: &TestApp) -> Self {
         let answer = app.gql_raw(None, QUERY, json!(null)).await;
         let schema = answer.at("/data/__schema");
@@ -56,7 +56,7 @@ impl Schema {
         self.types.get(name).unwrap_or_else(|| panic!("the schema has no type {name}"))
     }
 
-    /// OBJECT, INTERFACE, ENUM …
+    /// The kind of a type, such as OBJECT, INTERFACE, ENUM.
     pub(crate) fn kind(&self, name: &str) -> String {
         self.get(name).text("/kind")
     }
@@ -91,12 +91,12 @@ impl Schema {
         self.field_names(name).iter().any(|found| found == field)
     }
 
-    /// Whether what is of this type can be read again by its ID.
+    /// Whether objects of this type can be read by their ID.
     pub(crate) fn is_node(&self, name: &str) -> bool {
         self.get(name).at("/interfaces").as_array().is_some_and(|all| all.iter().any(|i| i.text("/name") == "Node"))
     }
 
-    /// The spelling of an argument's type: `[ID!]!`.
+    /// An argument's type in the notation of GraphQL, such as `[ID!]!`.
     pub(crate) fn spelling(reference: &Value) -> String {
         match reference.text("/kind").as_str() {
             "NON_NULL" => format!("{}!", Self::spelling(reference.at("/ofType"))),
@@ -105,8 +105,8 @@ impl Schema {
         }
     }
 
-    /// A value of an argument's or input field's type. Of an input object it has what is required, and
-    /// what `also` is asked for and wants; IDs are `id`'s to give, by path.
+    /// A value of the type of an argument or input field. Input objects get their required fields, and the optional
+    /// fields that `wanted` chooses. `id` gives the ID for each path.
     pub(crate) fn sample(
         &self,
         reference: &Value,
@@ -152,14 +152,14 @@ impl Schema {
                 object.insert(field.text("/name"), self.sample(field.at("/type"), &below, wanted, id));
             }
         }
-        // Of a `@oneOf` object no field is required, and one is needed.
+        // All fields of a `@oneOf` object are optional, but it needs one.
         if object.is_empty() && path.last().is_some_and(|last| last == "schedule") {
             object.insert(fields[0].text("/name"), self.sample(fields[0].at("/type"), path, wanted, id));
         }
         Value::Object(object)
     }
 
-    /// Where IDs can stand in a value of this type.
+    /// The paths of all IDs in a value of this type.
     pub(crate) fn id_paths(&self, reference: &Value, path: &Path) -> Vec<Path> {
         match reference.text("/kind").as_str() {
             "NON_NULL" => self.id_paths(reference.at("/ofType"), path),
@@ -174,12 +174,12 @@ impl Schema {
         }
     }
 
-    /// A selection of a type that asks for little: what an operation needs to be valid.
+    /// The smallest selection that makes an operation on this type valid.
     pub(crate) fn shallow(&self, type_name: &str) -> String {
         if matches!(self.kind(type_name).as_str(), "SCALAR" | "ENUM") { String::new() } else { "{ __typename }".into() }
     }
 
-    /// An operation on one root field, each of its `given` arguments a variable: (document, variables).
+    /// An operation on one root field that passes its `given` arguments as variables: (document, variables).
     pub(crate) fn operation(
         &self,
         root: &str,

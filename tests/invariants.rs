@@ -1,7 +1,7 @@
-//! Random stories, told to one server through GraphQL; after each step the invariants at the end of the
-//! rules' section 10 must hold, and what is stored must equal what the rows say.
+//! Random stories on one server through GraphQL. After each step the invariants of section 10 of the rules must hold,
+//! and derived columns must equal values computed from the rows.
 //!
-//! `PROPTEST_CASES` tells more stories than the few of a usual run.
+//! `PROPTEST_CASES` sets the number of stories, for a longer run.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::invariants_checks::Checker;
 use crate::invariants_story::{Command, Story};
 
-/// How many stories a usual run tells, and how long they are.
+/// The usual number of stories, and their length.
 const CASES: u32 = 12;
 const STEPS: usize = 40;
 
@@ -17,7 +17,7 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
 }
 
-/// A command: which object of the few that there are is told by small numbers, that wrap.
+/// A random command. Objects are chosen by small numbers, which wrap around.
 fn command() -> impl Strategy<Value = Command> {
     let n = 0..6_usize;
     prop_oneof![
@@ -52,16 +52,16 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// What one command by chance rarely leads to: an account is kept from an update of a pack that it has, by
-/// its grant or by its suspension, and is let in again later, or isn't. The pack and its group are those
-/// that a [`Story`] begins with.
+/// A sequence that single random commands rarely produce: an account misses an update of a pack that it has, because it
+/// has no grant or is suspended; later it may become eligible again. The pack and its group are those with which a
+/// [`Story`] begins.
 fn kept_out() -> impl Strategy<Value = Vec<Command>> {
     let packs_and_groups = prop::sample::select(vec![(0_usize, 1_usize), (2, 2)]);
     let way = (any::<bool>(), prop::option::of(1..3_u64), prop::bool::weighted(0.7));
     (packs_and_groups, 0..3_usize, way).prop_map(|((pack, group), account, (by_grant, days, comes_back))| {
         let mut commands =
             vec![if by_grant { Command::Leave { group, account } } else { Command::Suspend { account } }];
-        // A pack begins with the component of its own number.
+        // Pack number n begins with component number n.
         commands.push(Command::Package { component: pack, shareable: true });
         match days {
             None => commands.push(Command::ReleaseNow { pack }),
@@ -74,7 +74,7 @@ fn kept_out() -> impl Strategy<Value = Vec<Command>> {
     })
 }
 
-/// A story: single commands, and now and then several that belong together.
+/// A story: mostly single commands, and sometimes one of these sequences.
 fn story() -> impl Strategy<Value = Vec<Command>> {
     let part = prop_oneof![8 => command().prop_map(|one| vec![one]), 1 => kept_out()];
     prop::collection::vec(part, STEPS / 2..STEPS).prop_map(|parts| parts.into_iter().flatten().collect())

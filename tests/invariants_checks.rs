@@ -1,4 +1,4 @@
-//! The invariants themselves (section 10 of the rules).
+//! The invariants of section 10 of the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,20 +11,20 @@ use crate::invariants_rows::Rows;
 use crate::invariants_story::{Outcome, Story};
 use crate::support::{At, uuid_of};
 
-/// Compares what is with what was one step ago.
+/// Compares the rows with those of the last step.
 pub(crate) struct Checker {
     last: Rows,
 }
 
 impl Checker {
-    /// Begins with a story's beginning.
+    /// A checker at the beginning of a story.
     pub(crate) async fn of(story: &Story) -> Self {
         let checker = Self { last: Rows::read(&story.app).await };
         stored_equals_computed(&checker.last, "the beginning");
         checker
     }
 
-    /// Checks everything after one step.
+    /// Checks all invariants after a step.
     pub(crate) async fn check(&mut self, story: &Story, step: &str, outcome: &Outcome) {
         let rows = Rows::read(&story.app).await;
         at_most_one_pending_and_one_running(&rows, step);
@@ -42,7 +42,7 @@ impl Checker {
         self.last = rows;
     }
 
-    /// What must be so when nothing is left to do.
+    /// Checks the invariants that hold when no work is left.
     pub(crate) async fn check_the_end(&mut self, story: &Story) {
         let rows = Rows::read(&story.app).await;
         each_change_is_told_once(&rows, "the end");
@@ -66,8 +66,8 @@ impl Checker {
         read_equals_computed(story, &rows, "the end").await;
     }
 
-    /// No update for an account without a grant: what is newly applied was granted before the step or
-    /// after it. Who is newly moved by the scheduler was active too.
+    /// No update without a grant: an update that was just applied was granted before the step or is granted after it.
+    /// When the scheduler applied it, the account was also active.
     fn nothing_is_moved_without_a_grant(&self, rows: &Rows, step: &str) {
         for (key, update) in &rows.updates {
             let before = self.last.updates.get(key).map(|u| u.state.as_str());
@@ -90,12 +90,11 @@ impl Checker {
         }
     }
 
-    /// After SUCCEEDED every eligible installation has that version: of each release that has just
-    /// succeeded, every installation that is there has it, or was skipped with a reason, or has left it
-    /// by what was done since.
+    /// After SUCCEEDED every eligible installation has that version: for each release that has just succeeded, every
+    /// installation has the version, was skipped with a reason, or has moved on since.
     fn who_was_eligible_has_the_version(&self, rows: &Rows, step: &str) {
         for release in rows.releases.values().filter(|r| r.state == "SUCCEEDED") {
-            // Only while no later release has moved them on.
+            // Only while no later release has moved the installations.
             if rows.packs[&release.pack_id].current_version_id != Some(release.version_id) {
                 continue;
             }
@@ -115,7 +114,7 @@ impl Checker {
         }
     }
 
-    /// One audit entry for an accepted call, none for a refused one; nothing is ever taken out of a log.
+    /// An accepted call has one audit entry, a refused one has none. Entries are never removed.
     fn one_entry_for_what_was_done_and_none_for_what_was_refused(&self, rows: &Rows, outcome: &Outcome, step: &str) {
         for (id, entry) in &self.last.entries {
             assert_eq!(rows.entries.get(id), Some(entry), "{step}: the audit log was changed");
@@ -127,8 +126,8 @@ impl Checker {
             Outcome::Done(mutation) => {
                 let mutation = *mutation;
                 let own = new.iter().filter(|entry| entry.action == mutation).count();
-                // What else changed by the same call: an update that was offered, applied or withdrawn, a
-                // release that was superseded, or canceled because its pack was deleted.
+                // Other changes by the same call: offered, applied or withdrawn updates, a superseded release, or one
+                // that was canceled because its pack was deleted.
                 let told = rows.events[self.last.events.len()..].iter().filter(|event| event.actor_kind == "API_TOKEN");
                 let aside = |kind: &str| {
                     kind == "RELEASE_SUPERSEDED" || (kind == "RELEASE_CANCELED" && mutation == "deleteIntegrationPack")
@@ -144,8 +143,7 @@ impl Checker {
     }
 }
 
-/// When nothing is left to do, whoever may be moved has the current version (R27, R45, R46), unless the
-/// server failed to move it.
+/// When no work is left, every eligible installation has the current version (R27, R45, R46), unless its move failed.
 pub(crate) fn is_where_it_belongs(rows: &Rows, installation: &entity::installation::Model) {
     let pack = &rows.packs[&installation.pack_id];
     assert!(pack.deleted_at.is_none(), "a deleted pack is still installed: {installation:?}");
@@ -167,13 +165,13 @@ pub(crate) fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {
     }
 }
 
-/// Pack versions and packaged components never change, and none goes.
+/// Pack versions and packages never change, and are never removed.
 fn snapshots_never_change(last: &Rows, rows: &Rows, step: &str) {
     for (id, version) in &last.versions {
         assert_eq!(rows.versions.get(id), Some(version), "{step}: a pack version has changed");
     }
     for (id, package) in &last.packages {
-        // Deleted or restored it may have been meanwhile (R8).
+        // Only deleting and restoring may change a package (R8).
         let now =
             rows.packages.get(id).map(|now| component_version::Model { deleted_at: package.deleted_at, ..now.clone() });
         assert_eq!(now.as_ref(), Some(package), "{step}: a package has changed");
@@ -191,7 +189,7 @@ fn snapshots_never_change(last: &Rows, rows: &Rows, step: &str) {
     }
 }
 
-/// What is kept on a pack equals what the rows say.
+/// The derived columns of packs equal values computed from the rows.
 pub(crate) fn stored_equals_computed(rows: &Rows, step: &str) {
     for pack in rows.packs.values().filter(|pack| pack.deleted_at.is_none()) {
         let stored = (pack.component_count, pack.newer_count, pack.has_unreleased_changes);
@@ -199,8 +197,8 @@ pub(crate) fn stored_equals_computed(rows: &Rows, step: &str) {
     }
 }
 
-/// Nothing that is deleted stands in content in force or is pinned to (R8); what a component says is its newest
-/// shareable package is that (R19).
+/// No content in force and no pinned row has a deleted package (R8), and the newest shareable package of each component
+/// is stored correctly (R19).
 pub(crate) fn nothing_deleted_is_held(rows: &Rows, step: &str) {
     let deleted = |id: &Uuid| rows.packages[id].deleted_at.is_some();
     let there = |pack: &Uuid| rows.packs[pack].deleted_at.is_none();
@@ -241,8 +239,8 @@ pub(crate) fn nothing_starts_before_its_window(rows: &Rows, step: &str) {
     }
 }
 
-/// One event a change of state: the events of an update tell a life that can be, each state once, and
-/// end where the update stands; an installation moves to a release's version at most once.
+/// Each change of state has one event. The events of an update form a possible sequence, with each state once, and end
+/// with its current state. An installation moves to a release's version at most once.
 fn each_change_is_told_once(rows: &Rows, step: &str) {
     let mut told: BTreeMap<(Uuid, Uuid), Vec<&str>> = BTreeMap::new();
     for event in &rows.events {
@@ -272,7 +270,7 @@ fn each_change_is_told_once(rows: &Rows, step: &str) {
         let retries =
             rows.entries.values().filter(|e| e.action == "retryFailedUpdates" && e.subject_id == about).count();
         let ended = ["SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED"].contains(&release.state.as_str());
-        // A retry starts the release once more, and ends it once more.
+        // Each retry starts and ends the release once more.
         let starts = usize::from(release.started_at.is_some()) + retries;
         let expected = [
             ("RELEASE_STARTED", starts),
@@ -287,8 +285,8 @@ fn each_change_is_told_once(rows: &Rows, step: &str) {
     }
 }
 
-/// The tallies, added up for each release and instant, are what the updates say: offered when they were
-/// offered, settled when they were settled. Of what a cancel took back only the sum is known.
+/// For each release and instant, the tallies equal the number of updates that were offered and settled then. After a
+/// cancel only the totals are comparable.
 pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
     let mut tallied: BTreeMap<(Uuid, Option<Instant>, &str), i32> = BTreeMap::new();
     for row in &rows.tallies {
@@ -301,7 +299,8 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
             ("SKIPPED", row.skipped),
             ("FAILED", row.failed),
         ] {
-            // When a failed one was applied by a retry, or a skipped one caught up, the sum alone is the same.
+            // For a failed update that a retry applied, and a skipped one that caught up, only the totals are
+            // comparable.
             let at = Some(row.at).filter(|_| !["FAILED", "SKIPPED"].contains(&what));
             *tallied.entry((row.release_id, at, what)).or_default() += count;
         }
@@ -324,7 +323,7 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
     states_are_counted_right(rows, step);
 }
 
-/// What the tallies say of the states that updates are in now is what their rows say.
+/// The tallies of current states equal the states of the updates.
 fn states_are_counted_right(rows: &Rows, step: &str) {
     let mut tallied: BTreeMap<Uuid, [i32; 6]> = BTreeMap::new();
     for row in &rows.tallies {
@@ -357,7 +356,7 @@ fn states_are_counted_right(rows: &Rows, step: &str) {
     assert_eq!(tallied, counted, "{step}: the states of updates, tallied and counted");
 }
 
-/// What the publisher reads equals what the rows say, as of now.
+/// The fields that the publisher reads equal values computed from the rows.
 async fn read_equals_computed(story: &Story, rows: &Rows, step: &str) {
     let selection = "name newerShareableAvailable hasUnreleasedChanges componentCount state currentVersion { id installationCount } pendingRelease { id }
         components { component { name } newerShareableAvailable } releases(first: 100) { edges { node { id state
@@ -422,7 +421,7 @@ pub(crate) fn progress_adds_up(release: &Value, step: &str) {
     let expected =
         if progress.int("/total") == 0 { 100.0 } else { done as f64 * 100.0 / progress.int("/total") as f64 };
     assert!((percent - expected).abs() < 0.001, "{step}: {release:#}");
-    // What the page of updates shows is what the sum counts.
+    // The page of updates agrees with the progress.
     let states = release.nodes("/updates");
     for (part, state) in [
         ("offered", "OFFERED"),

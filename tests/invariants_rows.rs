@@ -1,4 +1,4 @@
-//! The tables as they stand between two steps of a story, and what they say computed anew.
+//! The rows of the tables between two steps of a story, and derived values computed from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support_more::tables;
 
-/// The rows that the invariants speak of.
+/// The rows that the invariants are about.
 pub(crate) struct Rows {
     pub(crate) accounts: BTreeMap<Uuid, account::Model>,
     pub(crate) packs: BTreeMap<Uuid, integration_pack::Model>,
     pub(crate) releases: BTreeMap<Uuid, pack_release::Model>,
     pub(crate) installations: BTreeMap<Uuid, installation::Model>,
-    /// By installation and release.
+    /// Keyed by installation and release.
     pub(crate) updates: BTreeMap<(Uuid, Uuid), installation_update::Model>,
     pub(crate) versions: BTreeMap<Uuid, pack_version::Model>,
     pub(crate) items: Vec<pack_version_item::Model>,
@@ -28,7 +28,7 @@ pub(crate) struct Rows {
     pub(crate) events: Vec<event::Model>,
     pub(crate) entries: BTreeMap<Uuid, audit_entry::Model>,
     pub(crate) tallies: Vec<release_tally::Model>,
-    /// (pack, account): what groups and shares grant.
+    /// (pack, account) pairs with a grant by groups and shares.
     pub(crate) grants: BTreeSet<(Uuid, Uuid)>,
 }
 
@@ -39,7 +39,7 @@ macro_rules! by_id {
 }
 
 impl Rows {
-    /// All that is there now.
+    /// Reads all rows.
     pub(crate) async fn read(app: &TestApp) -> Self {
         let shares = pack_share::Entity::find().all(tables(app)).await.expect("rows");
         let members = account_group_member::Entity::find().all(tables(app)).await.expect("rows");
@@ -77,19 +77,20 @@ impl Rows {
         self.accounts[&installation.account_id].status == "ACTIVE"
     }
 
-    /// The newest version of a component, of a kind, that packs may hold (R7, R19, R52).
+    /// The newest version of a component and a kind that packs may hold (R7, R19, R52).
     pub(crate) fn latest_shareable(&self, component: Uuid, kind: &str) -> Option<&component_version::Model> {
         let of = self.packages.values().filter(|p| p.component_id == component && p.kind == kind);
         of.filter(|p| p.shareable && p.deleted_at.is_none()).max_by_key(|p| p.created_at)
     }
 
-    /// What a pack version holds: component → package; nothing for no version.
+    /// The content of a pack version, component → package; empty without a version.
     pub(crate) fn content(&self, version: Option<Uuid>) -> BTreeMap<Uuid, Uuid> {
         let held = self.items.iter().filter(|item| Some(item.pack_version_id) == version);
         held.map(|item| (item.component_id, item.component_version_id)).collect()
     }
 
-    /// (rows, rows with something newer, whether a release would differ) of a pack, from the rows (R19, R21).
+    /// The assessment of a pack computed from the rows: (rows, rows with a newer version, whether a release would
+    /// differ) (R19, R21).
     pub(crate) fn assessment(&self, pack: &integration_pack::Model) -> (i32, i32, bool) {
         let in_force = self.content(pack.pending_version_id.or(pack.current_version_id));
         let kind = if pack.deployment_model == "LEGACY" { "PUBLICATION" } else { "PACKAGE" };

@@ -1,4 +1,4 @@
-//! The commands of a story, and the small world in which it is told.
+//! The commands of a story, and the small world in which it happens.
 
 use chrono::{Days, Duration};
 use packwright::domain::installation::FailureCode;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{At, Managed, Setup, TestApp, input_type};
 use crate::support_more::{code_of, refusal_of};
 
-/// Something that somebody does. Numbers name objects; they wrap where there are fewer.
+/// A command. Numbers choose objects, and wrap around.
 #[derive(Clone, Debug)]
 pub(crate) enum Command {
     Package {
@@ -18,7 +18,7 @@ pub(crate) enum Command {
     Publish {
         component: usize,
     },
-    /// Of a package, and its restoring.
+    /// Deletes a package, or restores a deleted one.
     Delete {
         component: usize,
         version: usize,
@@ -105,7 +105,7 @@ pub(crate) enum Command {
     Reactivate {
         account: usize,
     },
-    /// The next moves of an installation fail.
+    /// Makes the next moves of an installation fail.
     Fault {
         installation: usize,
         times: u32,
@@ -117,33 +117,33 @@ pub(crate) enum Command {
     Tick,
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// There was nothing to do it to.
+    /// There was no object for the command.
     Nothing,
-    /// It isn't a call of the API.
+    /// The command isn't a call of the API.
     Outside,
-    /// Accepted: the mutation's name.
+    /// The call was accepted. Has the mutation's name.
     Done(&'static str),
-    /// Refused by a rule, or with a GraphQL error: the mutation and the code.
+    /// A rule or a GraphQL error refused the call. Has the mutation and the code.
     Refused(&'static str, String),
 }
 
-/// A small world: a few of everything.
+/// A small world with a few objects of each kind.
 pub(crate) struct Story {
     pub(crate) app: TestApp,
     pub(crate) packs: Vec<String>,
     components: Vec<String>,
     accounts: Vec<Managed>,
     groups: Vec<String>,
-    /// How many installations of the MULTI pack were asked for: each under a name of its own.
+    /// How many installations of the MULTI pack were requested. Each gets its own name.
     installs: usize,
 }
 
 impl Story {
-    /// Four packs, one of them MULTI and one of the model LEGACY, four components, three accounts, All Accounts
-    /// and two more groups of two, each with a pack; batches of two.
+    /// Creates four packs (one MULTI, one LEGACY), four components, three accounts, and two groups of two accounts
+    /// beside All Accounts; batches have two objects.
     pub(crate) async fn begin() -> Self {
         let settings = Settings { batch_size: 2, ..Settings::default() };
         let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
@@ -164,7 +164,7 @@ impl Story {
             app.multi_pack("Tools").await,
             app.legacy_pack("Ledger").await,
         ];
-        // One grant each: whoever loses it freezes.
+        // One grant for each pack, so that losing it freezes.
         let granted = [&groups[1], &groups[0], &groups[2], &groups[0]];
         for ((pack, component), group) in packs.iter().zip(&components).zip(granted) {
             app.add(pack, &[component]).await;
@@ -181,7 +181,7 @@ impl Story {
         story
     }
 
-    /// Does one thing.
+    /// Carries out a command.
     pub(crate) async fn step(&mut self, command: &Command) -> Outcome {
         match *command {
             Command::Package { component, shareable } => {
@@ -250,7 +250,7 @@ impl Story {
         }
     }
 
-    /// Lets the scheduler come as often as it wants to, until nothing waits any more.
+    /// Runs the scheduler until no work waits any more.
     pub(crate) async fn let_everything_end(&mut self) {
         for _ in 0..60 {
             match self.app.tick().await {
@@ -268,7 +268,7 @@ impl Story {
         );
         let answer = self.app.gql_raw(Some(token), &document, json!({ "input": input })).await;
         if let Some(code) = code_of(&answer) {
-            // Who applies what fails to be moved is told to try again; nothing of it was done then.
+            // An early apply whose move fails answers UNAVAILABLE and changes nothing.
             let failed = mutation == "applyPendingUpdate" && code == "UNAVAILABLE";
             assert!(failed || ["NOT_FOUND", "FORBIDDEN"].contains(&code.as_str()), "{mutation} {input}: {answer:#}");
             return Outcome::Refused(mutation, code);
@@ -289,7 +289,7 @@ impl Story {
     }
 
     async fn pin(&self, pack: usize, component: usize, version: usize) -> Outcome {
-        // Now and then one of the kind that the pack doesn't hold (R52).
+        // Sometimes a version of the kind that the pack can't hold (R52).
         let legacy = pack % self.packs.len() == 3;
         let chosen = if legacy != (version == 5) {
             self.publication(component, version).await
@@ -301,7 +301,7 @@ impl Story {
         self.publish("pinPackComponent", input).await
     }
 
-    /// A publication of a component; 0 is the newest.
+    /// A publication of a component; number 0 is the newest.
     async fn publication(&self, component: usize, version: usize) -> String {
         let query = "query($id: ID!) { component(id: $id) { publications(first: 100) { edges { node { id } } } } }";
         let variables = json!({ "id": pick(&self.components, component) });
@@ -314,7 +314,7 @@ impl Story {
         self.publish(mutation, json!({ "packagedComponentId": chosen })).await
     }
 
-    /// A package of a component, deleted or not; 0 is the newest.
+    /// A package of a component, deleted or not; number 0 is the newest.
     async fn version(&self, component: usize, version: usize) -> String {
         let query = "query($id: ID!) { component(id: $id) {
             packagedComponents(first: 100, filter: { includeDeleted: true }) { edges { node { id } } } } }";
@@ -334,7 +334,7 @@ impl Story {
         self.publish(mutation, input).await
     }
 
-    /// Deletes a pack, whatever it has of installations then.
+    /// Deletes a pack with the correct confirmation.
     async fn delete_pack(&self, pack: usize) -> Outcome {
         let pack = pick(&self.packs, pack);
         let document =
@@ -354,7 +354,7 @@ impl Story {
         self.publish(mutation, input).await
     }
 
-    /// What an account reads: the IDs of a connection's nodes; none while it is suspended.
+    /// The IDs of a connection that an account reads; none while it is suspended.
     async fn ids(&self, account: usize, field: &str) -> Vec<String> {
         let query = format!("{{ {field}(first: 100) {{ edges {{ node {{ id }} }} }} }}");
         let answer = self.app.gql_raw(Some(&pick(&self.accounts, account).token), &query, json!(null)).await;
@@ -411,7 +411,7 @@ impl Story {
         Outcome::Outside
     }
 
-    /// The date some days from now; in Berlin, or a day off, which is as good.
+    /// The date some days from now, in UTC, which may differ from the date in Berlin by a day.
     fn date_in(&self, days: u64) -> String {
         let date = self.app.now().date_naive().checked_add_days(Days::new(days)).expect("a date");
         date.to_string()

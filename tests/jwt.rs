@@ -1,4 +1,4 @@
-//! JWTs of an identity provider in the place of API tokens: which are taken, and what they may do (R1, R4).
+//! JWTs of an identity provider: which are accepted, and what they allow (R1, R4).
 
 use packwright::jwt::{JwtSettings, Source};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const AUDIENCE: &str = "packwright";
 const VIEWER: &str =
     "{ viewer { role token { id name expiresAt createdBy { name } isCurrent viewerCanRevoke } account { id name } } }";
 
-/// Takes the JWTs of these keys; every algorithm that there is.
+/// Settings that accept JWTs of these keys with every algorithm.
 pub(crate) fn settings(source: Source) -> JwtSettings {
     let algorithms = ["RS256", "PS256", "ES256", "ES384", "EdDSA"];
     JwtSettings {
@@ -27,7 +27,7 @@ pub(crate) fn settings(source: Source) -> JwtSettings {
     }
 }
 
-/// An app that takes the JWTs of some keys, from a file.
+/// An app that accepts JWTs of some keys, read from a file.
 pub(crate) struct World {
     pub(crate) app: TestApp,
     _file: tempfile::TempDir,
@@ -42,7 +42,7 @@ pub(crate) async fn world(keys: &Value, change: impl FnOnce(&mut JwtSettings)) -
     World { app: TestApp::with(Setup { jwt: Some(jwt), ..Setup::default() }).await, _file: folder }
 }
 
-/// What a JWT says that is good for an hour.
+/// The claims of a JWT that is valid for an hour.
 pub(crate) async fn claims(app: &TestApp, admin: &str, role: &str) -> Value {
     let own = app.gql(admin, "{ viewer { account { id } } }", json!(null)).await.text("/viewer/account/id");
     let now = app.now().timestamp();
@@ -195,7 +195,7 @@ async fn r04_a_jwt_is_signed_by_an_algorithm_of_the_list_with_a_key_for_it() {
         assert!(!lets_in(app, &unsigned(json!({ "typ": "JWT", "alg": none }), b"")).await, "{none}");
         assert!(!lets_in(app, &unsigned(json!({ "typ": "JWT", "alg": none, "kid": "ed" }), b"signed")).await, "{none}");
     }
-    // The public key as a secret that both know.
+    // The public key used as a shared secret.
     for key in [&ed, &ec, &rsa] {
         let jwk = key.jwk();
         let secret = B64.decode(jwk.get("n").or(jwk.get("x")).expect("a key").as_str().expect("text")).expect("bytes");
@@ -290,7 +290,7 @@ async fn r04_a_subscription_ends_with_its_jwt() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.share_with_all(&pack.id).await;
     assert_eq!(listener.next().await.text("/events/kind"), "PACK_SHARED");
-    // An hour, and the leeway.
+    // After an hour and the leeway.
     app.clock_only("2026-11-22T10:00:30Z");
     app.release_now(&pack.id).await;
     let rest = listener.until_the_end().await;

@@ -1,4 +1,4 @@
-//! Which JWTs are for access at all, how they name an account, and that an administrator's enrols it.
+//! JWTs that aren't access tokens, the account claim, and enrolment by an administrator's JWT.
 
 use packwright::domain::id::AccountId;
 use serde_json::{Value, json};

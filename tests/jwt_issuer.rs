@@ -1,5 +1,4 @@
-//! An identity provider of one's own: keys that are made here, JWTs signed with them, and a server that gives
-//! the public ones out.
+//! An identity provider for tests: it makes keys, signs JWTs, and serves the public keys.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -15,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// A key that JWTs are signed with, and its id.
+/// A key that signs JWTs, with its id.
 pub(crate) struct SigningKey {
     id: String,
     kind: Kind,
@@ -31,7 +30,7 @@ fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What comes before a SHA-256 hash in a signature of PKCS #1, version 1.5.
+/// The prefix of a SHA-256 hash in a PKCS #1 v1.5 signature.
 const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
@@ -48,14 +47,14 @@ impl SigningKey {
         Self { id: id.into(), kind: Kind::Ec(pair) }
     }
 
-    /// The one RSA key of this process: making one takes a while.
+    /// The only RSA key of this process, because making one takes a while.
     pub(crate) fn rsa(id: &str) -> Self {
         static KEY: OnceLock<PrivateKey> = OnceLock::new();
         let key = KEY.get_or_init(|| PrivateKey::new(&mut getrandom::SysRng, 2048).expect("a key"));
         Self { id: id.into(), kind: Kind::Rsa(key) }
     }
 
-    /// The public key, as a set has it.
+    /// The public key as a JWK.
     pub(crate) fn jwk(&self) -> Value {
         match &self.kind {
             Kind::Ed(pair) => {
@@ -73,7 +72,7 @@ impl SigningKey {
         }
     }
 
-    /// The algorithm that it is used with when nothing else is said.
+    /// The default algorithm of the key.
     pub(crate) fn algorithm(&self) -> &'static str {
         match self.kind {
             Kind::Ed(_) => "EdDSA",
@@ -109,18 +108,18 @@ impl SigningKey {
     }
 }
 
-/// A set of public keys.
+/// A key set with these public keys.
 pub(crate) fn key_set(keys: &[&SigningKey]) -> Value {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
 }
 
-/// Gives a document out over HTTP, and counts how often it was asked.
+/// Serves a document over HTTP and counts the requests.
 pub(crate) struct KeyServer {
     pub(crate) url: String,
     document: Arc<Mutex<String>>,
     asked: Arc<AtomicUsize>,
     failing: Arc<AtomicBool>,
-    /// Held by whoever keeps the answers back.
+    /// Locked while answers are held back.
     held: Arc<tokio::sync::Mutex<()>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -166,7 +165,7 @@ impl KeyServer {
         self.failing.store(failing, Ordering::SeqCst);
     }
 
-    /// Keeps answers back until what it gives is dropped.
+    /// Holds answers back until the guard is dropped.
     pub(crate) async fn hold(&self) -> tokio::sync::OwnedMutexGuard<()> {
         self.held.clone().lock_owned().await
     }

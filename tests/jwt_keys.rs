@@ -1,4 +1,4 @@
-//! Where the keys of JWTs come from, and how they are changed for others.
+//! The key set of JWTs: its source, and changes of its keys.
 
 use packwright::jwt::{Jwt, Source, Unfit};
 use serde_json::json;

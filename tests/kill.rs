@@ -1,7 +1,7 @@
-//! The real program, killed in the middle of a rollout and started again (R39, R41).
+//! The real program, killed during a rollout and started again (R39, R41).
 //!
-//! Where it is killed is no matter of luck: a trigger holds the server up inside the transaction that
-//! moves the installation of a number, and there it is killed.
+//! The test chooses where the server is killed: a trigger blocks the transaction that moves a certain installation, and
+//! the server is killed there.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::support::{At, Setup, TestApp};
 use crate::support_more::{Mark, database_url, tables, uuids_of};
 
 const INSTALLATIONS: usize = 10;
-/// How often something is looked for before the test gives up, and how long between: a minute in all.
+/// How often to check for a condition, and how long between two checks: a minute in all.
 const LOOKS: usize = 1_200;
 const BETWEEN: Duration = Duration::from_millis(50);
 
-/// Starts the program on the app's database, in batches of three.
+/// Starts the program on the app's database, with batches of three.
 async fn start(app: &TestApp) -> tokio::process::Child {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_packwright"))
         .args(["serve", "--listen", "127.0.0.1:0", "--batch-size", "3", "--database-url", &database_url(app).await])
@@ -29,7 +29,7 @@ async fn start(app: &TestApp) -> tokio::process::Child {
         .expect("the program starts")
 }
 
-/// Waits until `seen` says so, and fails when it never does.
+/// Waits until `seen` is true; fails after a minute.
 pub(crate) async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
     for _ in 0..LOOKS {
         if seen().await {
@@ -40,7 +40,7 @@ pub(crate) async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
     panic!("{what} never came");
 }
 
-/// Makes whoever moves the installation of a number to `version` hang in the middle of its transaction.
+/// Blocks the transaction that moves installation number `number` to its next version.
 pub(crate) async fn set_trap(app: &TestApp, number: usize) {
     let statements = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => vec![
@@ -53,7 +53,7 @@ pub(crate) async fn set_trap(app: &TestApp, number: usize) {
             ),
             "CREATE TRIGGER trap AFTER UPDATE OF version_id ON installation FOR EACH ROW EXECUTE FUNCTION trap()".into(),
         ],
-        // SQLite can't wait, but it can count for longer than the test lasts.
+        // SQLite can't sleep, but it can count for longer than the test lasts.
         _ => vec![
             "CREATE TABLE trap (n integer)".to_owned(),
             "WITH RECURSIVE up(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM up WHERE n < 1000) INSERT INTO trap SELECT n FROM up".into(),
@@ -72,7 +72,7 @@ pub(crate) async fn set_trap(app: &TestApp, number: usize) {
 pub(crate) async fn remove_trap(app: &TestApp) {
     let statements: &[&str] = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => &[
-            // What the killed server had begun ends with its connection; a server that sleeps notices late.
+            // The killed server's statement ends with its connection, but PostgreSQL notices that late.
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%installation%' AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'",
             "DROP TRIGGER trap ON installation",
             "DROP FUNCTION trap",
@@ -87,9 +87,9 @@ pub(crate) async fn remove_trap(app: &TestApp) {
 
 #[tokio::test]
 async fn r41_a_server_that_is_killed_in_a_rollout_loses_and_doubles_nothing() {
-    // In the first batch, at the end of one, in a middle one, in the last one.
+    // In the first batch, at the end of a batch, in a middle one, in the last one.
     for dies_at in [1, 3, 5, 10] {
-        // The window opened long ago: the program finds it missed at once.
+        // The window opened long ago, so the program opens it at once.
         let settings = Settings { batch_size: 3, ..Settings::default() };
         let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
         let acme = app.managed("Acme").await;
@@ -106,7 +106,7 @@ async fn r41_a_server_that_is_killed_in_a_rollout_loses_and_doubles_nothing() {
         set_trap(&app, dies_at).await;
 
         let mut doomed = start(&app).await;
-        // Whole batches before the trap are committed, and then nothing comes any more.
+        // The batches before the trap are committed. Then nothing more happens.
         let before_the_trap = (dies_at - 1) / 3 * 3;
         until("what the doomed server does before the trap", async || {
             let progress = app.progress(&release).await;
@@ -126,8 +126,8 @@ async fn r41_a_server_that_is_killed_in_a_rollout_loses_and_doubles_nothing() {
     }
 }
 
-/// Fails unless each installation has the version, one update, one event and one audit entry of its move,
-/// and the release one start and one end.
+/// Fails unless each installation has the version, one update, and one event and one audit entry of its move, and the
+/// release started and ended once.
 async fn moved_once(app: &TestApp, mark: &Mark, release: &str, installations: &[String]) {
     let (events, entries) = (mark.events(app).await, mark.entries(app).await);
     let progress = app.progress(release).await;

@@ -1,4 +1,4 @@
-//! Version labels and creation times, as pure rules (R6, R7), and what may be shareable (R11).
+//! Version labels, creation times (R6, R7) and the shareable flag (R11), tested as pure functions.
 
 use chrono::Duration;
 use packwright::domain::label::{Numeric, Whole, next_label};

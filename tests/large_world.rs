@@ -1,5 +1,5 @@
-//! What a batch costs follows its own size, whatever the install base holds: planned by PostgreSQL with the
-//! statistics of 300,000 installations. SQLite plans the same whatever its tables hold (R49).
+//! The cost of a batch depends on its own size and not on the install base (R49). PostgreSQL plans the statements with
+//! statistics of 300,000 installations. SQLite's plans don't depend on the rows.
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::planned::{Plan, plans};
 use crate::support::{At as _, Pack, TestApp};
 use crate::support_more::tables;
 
-/// 60,000 accounts with five installations each, like the one that is there, and with the update that it has.
+/// Adds 60,000 accounts with five installations each, copies of the existing installation and its update.
 const ENLARGED: &str = "SET session_replication_role = replica;
 INSERT INTO account SELECT made.* FROM account a, generate_series(1, 60000) n, LATERAL jsonb_populate_record(a,
     jsonb_build_object('id', gen_random_uuid(), 'name', 'Account ' || n, 'name_key', 'account ' || n)) AS made
@@ -29,13 +29,14 @@ ANALYZE";
 /// The tables that are large then.
 const LARGE: [&str; 5] = ["account", "account_group_member", "announced_grant", "installation", "installation_update"];
 
-/// How much a statement of a batch may cost: it comes to 250 installations or accounts by an index.
+/// The highest cost of a statement in a batch, which accesses 250 installations or accounts through an index.
 const OF_A_BATCH: f64 = 20_000.0;
 
-/// How much one may cost that counts all installations once: far less than going through all for each.
+/// The highest cost of a statement that counts all installations once. Scanning them for each object would cost far
+/// more.
 const OF_A_COUNT: f64 = 300_000.0;
 
-/// A MULTI pack with one installation and one update, and on PostgreSQL 300,000 more of both.
+/// A MULTI pack with one installation and one update; on PostgreSQL with 300,000 more of both.
 async fn large_world() -> (TestApp, Pack) {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
@@ -51,7 +52,7 @@ async fn large_world() -> (TestApp, Pack) {
     (app, pack)
 }
 
-/// What a call runs, and what two batches after it run.
+/// The statements of a call, and those of the two batches after it.
 async fn call_and_batches<T>(app: &TestApp, call: impl Future<Output = T>) -> (T, Vec<Statement>, [Vec<Statement>; 2]) {
     let (result, of_call) = app.statements_with_values_of(call).await;
     let mut batches = [Vec::new(), Vec::new()];
@@ -67,7 +68,7 @@ async fn call_and_batches<T>(app: &TestApp, call: impl Future<Output = T>) -> (T
     (result, of_call, batches)
 }
 
-/// Fails when a statement costs more than `most`, and gives the plans.
+/// Fails when a statement costs more than `most`. Returns the plans.
 async fn cost_at_most(app: &TestApp, statements: &[Statement], most: f64, what: &str) -> Vec<Plan> {
     let plans = plans(app, statements, false).await;
     assert!(plans.len() > 5, "{what} runs few statements: {statements:#?}");
@@ -77,7 +78,7 @@ async fn cost_at_most(app: &TestApp, statements: &[Statement], most: f64, what: 
     plans
 }
 
-/// Fails unless the statements of a batch go by indexes and cost what a batch may cost.
+/// Fails unless the statements of a batch use indexes and cost no more than a batch may.
 async fn is_bounded(app: &TestApp, statements: &[Statement], what: &str) {
     for plan in cost_at_most(app, statements, OF_A_BATCH, what).await {
         let scans: Vec<_> = plan.scanned.iter().filter(|table| LARGE.contains(&table.as_str())).collect();
@@ -107,13 +108,13 @@ async fn r49_a_batch_costs_what_it_comes_to_and_not_what_there_is() {
 }
 
 async fn is_bounded_in_each(app: &TestApp, batches: &[Vec<Statement>], what: &str) {
-    // On SQLite, where there is one installation, all was done in the call.
+    // On SQLite there is only one installation, so the call has done everything.
     for batch in batches.iter().filter(|batch| batch.len() > 2) {
         is_bounded(app, batch, what).await;
     }
 }
 
-/// How many of these count installations.
+/// The number of statements that count installations.
 fn counts(statements: &[Statement]) -> usize {
     let of_installations = |sql: &str| sql.starts_with("SELECT COUNT(*)") && sql.contains("FROM \"installation\"");
     statements.iter().filter(|statement| of_installations(&statement.sql)).count()

@@ -1,18 +1,18 @@
-//! Legacy packs: publications in the place of packages (R52). All other rules hold for both models.
+//! Legacy packs, which hold publications and not packages (R52). All other rules hold for both models.
 
 use serde_json::{Value, json};
 
 use crate::support::{At as _, Managed, Publication, TestApp, immediately, instant, on_date};
 use crate::support_more::{Mark, unknown_like};
 
-/// What the only row of a pack says: current, next, latest shareable, and whether there is something newer.
+/// The only row of a pack: its current, next and latest shareable versions, and whether a newer one is available.
 async fn only_row(app: &TestApp, pack: &str) -> (Value, Value, Value, bool) {
     let row = app.rows(pack).await.remove(0);
     let version = |at: &str| row.pointer(&format!("{at}/version")).cloned().unwrap_or(Value::Null);
     (version("/current"), version("/next"), version("/latestShareable"), row.at("/newerShareableAvailable") == true)
 }
 
-/// A legacy pack of one published process, released and shared with all: (pack, component, publication 1).
+/// A legacy pack with one published process, released and shared with all accounts: (pack, component, publication 1).
 async fn released(app: &TestApp, name: &str) -> (String, String, Publication) {
     let component = app.component(&format!("{name} process")).await;
     let first = app.publish(&component).await;
@@ -140,7 +140,7 @@ async fn r52_a_named_call_is_done_once() {
     assert!(mark.actions(&app).await.is_empty());
     let refusal = app.refused(&app.publisher, "publishComponent", call(&component, "b")).await;
     assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("CLIENT_REQUEST_ID_REUSED", "clientRequestId"));
-    // In the order of the description: the type and the notes are looked at first.
+    // The type and the notes are checked before the `clientRequestId`, as the description says.
     assert_eq!(app.refused(&app.publisher, "publishComponent", call(&other, "a")).await.code, "TYPE_NOT_SHAREABLE");
     let long = "x".repeat(4_001);
     assert_eq!(app.refused(&app.publisher, "publishComponent", call(&component, &long)).await.code, "NOTES_TOO_LONG");
@@ -172,7 +172,7 @@ async fn r52_each_model_takes_its_own_kind_alone() {
     }
     app.add(&packaged, &[&package_only]).await;
     app.add(&legacy, &[&published]).await;
-    // Both have both kinds now.
+    // Both components have both kinds of versions now.
     app.publish(&package_only).await;
     let (also_published, also_packaged) = (app.publish(&package_only).await, app.package(&published).await);
     for (pack, component, version) in
@@ -293,7 +293,7 @@ async fn r18_publishing_tells_legacy_packs_and_packaging_the_others() {
     }
 }
 
-/// The number of the version that an account has, and what its contents say.
+/// The number and the content of the version that an account has.
 async fn has(app: &TestApp, account: &Managed, installation: &str) -> (i64, Value) {
     let read = app.read_installation(account, installation, "version { number contents { name type version } }").await;
     (read.int("/version/number"), read.at("/version/contents").clone())
@@ -322,14 +322,14 @@ async fn r52_a_legacy_pack_lives_like_any_other() {
     assert_eq!(seen.at("/node/diff/changed"), &expected);
     app.apply(&acme, &installations[0]).await;
     assert_eq!((has(&app, &acme, &installations[0]).await.0, has(&app, &globex, &installations[1]).await.0), (2, 1));
-    // Published while the release waits: it isn't in it (R22).
+    // A publication made while the release is pending isn't in the release (R22).
     app.publish(&component).await;
     app.advance_to("2026-11-30T23:00:00Z").await;
     for (account, installation) in [&acme, &globex].into_iter().zip(&installations) {
         assert_eq!(has(&app, account, installation).await, (2, content("2")));
     }
 
-    // The way back: a pin, and a new, higher version (R32).
+    // The way back: a pin, and a new version with a higher number (R32).
     app.pin(&pack, &component, &first.id).await;
     let refusal =
         app.mutate(&app.publisher, "unpinPackComponent", json!({ "packId": pack, "componentId": component }), "").await;

@@ -1,5 +1,4 @@
-//! Forms of input that others write, and that are taken: pages of nothing, byte order marks, one's own id, `-0`; and
-//! how large a call may be.
+//! Unusual input that is accepted: empty pages, byte order marks, the caller's own ID, `-0`; and the largest calls.
 
 use std::time::Duration;
 
@@ -79,7 +78,7 @@ async fn r35_an_account_may_name_itself() {
     assert_eq!(renamed.code, "NAME_NOT_EDITABLE");
     let query = "query($id: ID) { installations(filter: { accountId: $id }) { totalCount } }";
     assert_eq!(app.gql(&acme.token, query, json!({ "id": own })).await.int("/installations/totalCount"), 0);
-    // Another's own id, as it sees it itself, is nobody else's to use.
+    // The ID of an account in its own view can't be used by another account.
     let publisher =
         app.gql(&app.publisher, "{ viewer { account { id } } }", json!({})).await.text("/viewer/account/id");
     let other = app.another_publisher("Southwind").await;
@@ -103,12 +102,12 @@ async fn s10_minus_zero_is_zero() {
         let reply = server.send(&Ask::post(&json!({})).token(&app.publisher).body(body)).await;
         assert_eq!(reply.json().list("/data/integrationPacks/edges").len(), 0, "{zero}: {}", reply.text());
     }
-    // In a text it is none, and where a document is printed anew neither.
+    // In a string `-0` stays, also when the document is printed anew.
     let text = "{ integrationPacks(filter: { search: \"-0\" }, first: -0) { edges { cursor } } }";
     app.gql(&app.publisher, text, json!({})).await;
 }
 
-/// A call of 250 packages that is as large as the rules let it be.
+/// The largest call with 250 packages that the rules allow.
 fn largest(components: &[String], notes: &str) -> Value {
     let entries: Vec<_> =
         components.iter().skip(1).take(100).map(|id| json!({ "componentId": id, "revision": 1 })).collect();
@@ -129,7 +128,7 @@ async fn r09_the_largest_call_fits_into_the_default_limits() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     let answer = reply.json();
     assert_eq!(answer.list("/data/createPackagedComponents/packagedComponents").len(), 250, "{answer}");
-    // Without a token nothing that large is read.
+    // Without a token the server reads no body of that size.
     let reply = server.send(&Ask::post(&largest(&components, &"x".repeat(4_000)))).await;
     assert_eq!(reply.status, 413);
 }

@@ -1,4 +1,4 @@
-//! The process library: templates that a publisher shares, and who sees them (R53).
+//! The process library: templates that a publisher shares, and the accounts that see them (R53).
 
 use serde_json::{Value, json};
 
@@ -14,14 +14,14 @@ pub(crate) fn publishing(package: &str, groups: &[&str], description: &str) -> V
 }
 
 impl TestApp {
-    /// Puts a package into the library, and gives the PublishedProcess.
+    /// Publishes a package to the library. Returns the PublishedProcess.
     pub(crate) async fn put_into_library(&self, package: &str, groups: &[&str]) -> Value {
         let input = publishing(package, groups, "");
         let selection = format!("publishedProcess {{ {PUBLISHED} }}");
         self.ok(&self.publisher, "publishToProcessLibrary", input, &selection).await.at("/publishedProcess").clone()
     }
 
-    /// A process with a package that is in the library: (package, process).
+    /// A process whose package is in the library: (package, process).
     pub(crate) async fn template(&self, name: &str, groups: &[&str]) -> (String, String) {
         let (_, package) = self.packaged(name).await;
         let process = self.put_into_library(&package.id, groups).await.text("/id");
@@ -35,7 +35,7 @@ impl TestApp {
         payload.await.at("/publishedProcess").clone()
     }
 
-    /// The library as an account sees it, by name.
+    /// The library in an account's view, by name.
     pub(crate) async fn library_of(&self, account: &Managed) -> Vec<Value> {
         let query = format!(
             "{{ processLibrary(first: 100) {{ edges {{ node {{ __typename ... on AvailableProcess {{ {AVAILABLE} }} }} }} }} }}"
@@ -47,14 +47,14 @@ impl TestApp {
         self.library_of(account).await.iter().map(|process| process.text("/name")).collect()
     }
 
-    /// The ID by which an account knows the process of that name.
+    /// The ID of the process with a name, in an account's view.
     pub(crate) async fn process_at(&self, account: &Managed, name: &str) -> String {
         let seen = self.library_of(account).await;
         let found = seen.iter().find(|process| process.text("/name") == name);
         found.unwrap_or_else(|| panic!("{} doesn't see {name}: {seen:#?}", account.name)).text("/id")
     }
 
-    /// Takes a copy, and gives the copy's ID.
+    /// Takes a copy. Returns the copy's ID.
     pub(crate) async fn copy(&self, account: &Managed, name: &str) -> String {
         let input = json!({ "processId": self.process_at(account, name).await });
         self.ok(&account.token, "copyFromProcessLibrary", input, "component { id }").await.text("/component/id")
@@ -66,7 +66,7 @@ impl TestApp {
     }
 }
 
-/// The code of a mutation's GraphQL error; `None` when it was answered.
+/// The code of a mutation's GraphQL error; `None` when there is none.
 pub(crate) async fn failure(app: &TestApp, token: &str, mutation: &str, input: Value) -> Option<String> {
     let document =
         format!("mutation($input: {}!) {{ {mutation}(input: $input) {{ errors {{ code }} }} }}", input_type(mutation));

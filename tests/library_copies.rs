@@ -1,4 +1,4 @@
-//! The copies that accounts take from the process library, and who may take and publish what (R53).
+//! Copies from the process library, and who may take copies and publish processes (R53).
 
 use serde_json::json;
 

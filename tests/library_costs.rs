@@ -1,4 +1,4 @@
-//! The process library under several calls at once, on a database of before, and what its answers cost (R53).
+//! The process library with concurrent calls, on an upgraded database, and the cost of its queries (R53).
 
 use serde_json::{Value, json};
 

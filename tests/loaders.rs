@@ -1,4 +1,4 @@
-//! The loaders, where the crate behind them needs help.
+//! Cases in which the loaders must help the dataloader crate.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -14,8 +14,8 @@ async fn base(directory: &tempfile::TempDir) -> Base {
     Base { db, scope: None, now: "2027-01-10T12:00:00Z".parse().unwrap() }
 }
 
-/// When the resolver that drives a batch is dropped (a sibling failed, a client left), those that wait
-/// for the same batch still get their answers.
+/// When the resolver that drives a batch is dropped, because a sibling failed or the client left, the other waiting
+/// resolvers still get their answers.
 #[tokio::test]
 async fn a_batch_whose_driver_is_dropped_is_read_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -43,7 +43,7 @@ async fn a_batch_whose_driver_is_dropped_is_read_again() {
     assert_eq!(reads.load(Ordering::SeqCst), 2);
 }
 
-/// Many askers of one step are one read, and what names nothing is told so.
+/// All keys that are requested in one step are read at once, and unknown keys get `None`.
 #[tokio::test]
 async fn what_is_asked_in_one_step_is_read_at_once() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Whatever the logs are filtered by, an index has the rows in their order (R49, R51).
+//! For every filter of the logs there is an index that returns the rows in their order (R49, R51).
 
 use sea_orm::DatabaseBackend;
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use crate::planned::plans;
 use crate::support::TestApp;
 use crate::support_more::tables;
 
-/// Fails unless a query reads `table` in its order by an index: on SQLite, that plans the same whatever the tables
-/// hold, by exactly these.
+/// Fails unless a query reads `table` in order through an index. On SQLite, whose plans don't depend on the rows, the
+/// indexes must be exactly these.
 async fn reads_by(app: &TestApp, token: &str, query: &str, variables: Value, table: &str, indexes: &[&str]) {
     let (_, statements) = app.statements_with_values_of(app.gql(token, query, variables.clone())).await;
     let of_table = statements.iter().filter(|statement| statement.sql.contains(&format!("FROM \"{table}\"")));
@@ -21,7 +21,7 @@ async fn reads_by(app: &TestApp, token: &str, query: &str, variables: Value, tab
     if tables(app).get_database_backend() == DatabaseBackend::Sqlite {
         let search = format!("SEARCH {table} USING INDEX ");
         let steps = plans.iter().flat_map(|plan| &plan.steps);
-        // Beside it the entry that a cursor names is looked up by its id.
+        // The entry that a cursor names is also looked up, by its id.
         let by_id = format!("sqlite_autoindex_{table}_1");
         let used = steps.filter_map(|step| step.strip_prefix(&search)?.split(' ').next());
         let used: std::collections::BTreeSet<_> = used.filter(|index| *index != by_id).collect();

@@ -1,5 +1,5 @@
-//! All tests that need a whole server, in one binary: each further one would be linked for itself.
-//! A test's name begins with the rule that it keeps (`docs/lifecycle.md`).
+//! All tests are in this one binary, because each further binary would have to be linked separately. A test's name
+//! begins with the number of the rule that it tests (`docs/lifecycle.md`).
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 

@@ -1,4 +1,4 @@
-//! What meets in the middle of one call: a window that opens, another server that is quicker, a pack that is gone.
+//! Events in the middle of a call: a window opens, another server is faster, a pack is deleted.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::support::{At as _, Setup, TestApp, immediately};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// Lets the window open right after the next call has looked whether it is open.
+/// Opens the window right after the next call has checked whether it is open.
 fn open_in_the_middle(app: &TestApp) {
     let (clock, mut looked) = (app.clock.clone(), false);
     app.after_statements(move |sql| {
@@ -60,8 +60,8 @@ async fn r49_a_small_install_base_is_finished_when_the_call_returns_also_when_an
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
-    // A release that takes the place of a pending one has two tasks: while this server does the first,
-    // the other one takes the second.
+    // A release that supersedes a pending one has two tasks. While this server does the first one, the other server
+    // takes the second.
     app.update_on(&world.pack, "2026-12-01").await;
     app.something_new(&world.pack).await;
     app.tick().await;
@@ -77,7 +77,7 @@ async fn r49_a_small_install_base_is_finished_when_the_call_returns_also_when_an
         if !told && sql.starts_with(r#"DELETE FROM "task""#) {
             told = true;
             let _ = go.send(());
-            // On SQLite, that has one writer at a time, the other server waits for this one.
+            // SQLite has one writer at a time, so there the other server waits for this one.
             let _ = moved.recv_timeout(Duration::from_secs(1));
         }
     });
@@ -119,7 +119,7 @@ async fn r21_a_repeated_request_whose_pack_is_gone_is_not_found() {
     let document =
         "mutation($input: InstallPackInput!) { installPack(input: $input) { installation { id } errors { code } } }";
     for account in &accounts {
-        // The first batch has uninstalled the pack in one of them alone.
+        // The first batch has uninstalled the pack in only one of the accounts.
         let code = app.error_code(Some(&account.token), document, json!({ "input": install })).await;
         assert_eq!(code, "NOT_FOUND", "{}", account.name);
     }

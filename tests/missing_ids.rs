@@ -1,4 +1,4 @@
-//! What isn't found is named as its caller spelled it, and nothing else is told (section 10, R3).
+//! A NOT_FOUND error names the ID as its caller spelled it, and reveals nothing else (section 10, R3).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::support::{At as _, TestApp, input_type};
 
-/// The ids that a refused mutation names.
+/// The IDs that the error of a mutation names.
 async fn missing(app: &TestApp, token: &str, mutation: &str, input: Value) -> Vec<String> {
     let document = format!(
         "mutation($input: {}!) {{ {mutation}(input: $input) {{ errors {{ message }} }} }}",
@@ -26,7 +26,7 @@ fn names(answer: &Value) -> Vec<String> {
     errors[0].list("/extensions/ids").iter().map(|id| id.text("")).collect()
 }
 
-/// An id of the kind of `like` that nothing has, another one at each call.
+/// A new unknown ID of the same type as `like`.
 fn unknown(like: &str) -> String {
     static CALLS: AtomicU64 = AtomicU64::new(1);
     let fresh = Uuid::from_u128(CALLS.fetch_add(1, Ordering::Relaxed).into());
@@ -124,7 +124,7 @@ async fn r03_the_only_id_of_a_call_is_named() {
         (&acme.token, "applyPendingUpdate", "updateId"),
         (&acme.token, "copyFromProcessLibrary", "processId"),
     ] {
-        // Another type's, nonsense, and one of the right type that nothing has.
+        // An ID of another type, an invalid one, and an unknown one of the right type.
         let right = match field {
             "packId" if token == &app.publisher => unknown(&pack.id),
             "packagedComponentId" => unknown(&pack.packages[0].id),

@@ -12,14 +12,14 @@ const WINDOW: &str = "state window { date timeZone startsAt endsAt late lateness
 const ANNOUNCED: &str = "subscription($after: String) { releaseAnnounced(after: $after) {
     kind actor { kind } packName release { __typename id } window { date startsAt endsAt } previousWindow { date startsAt endsAt } } }";
 
-/// Data in which it is always an hour later in Berlin than in UTC: the 1st begins at 23:00.
+/// Data in which Berlin is always an hour ahead of UTC, so that December 1 begins at 23:00 UTC.
 fn first_data() -> ZoneDirectory {
     let directory = ZoneDirectory::new("2999a");
     directory.zone("Europe/Berlin", "<+01>-1");
     directory
 }
 
-/// Puts newer data into a directory, by which it is another hour in Berlin.
+/// Replaces the data of a directory by newer data with another rule for Berlin.
 fn bring(directory: &ZoneDirectory, version: &str, rule: &str) {
     directory.zone("Europe/Berlin", rule);
     directory.write("+VERSION", version.as_bytes());
@@ -142,7 +142,7 @@ async fn r42_a_day_that_newer_data_takes_away_rolls_forward_to_the_next_day() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
     assert_eq!(window(&app, &release).await.1, "2026-12-01T10:00:00.000000Z");
-    // At the end of November the zone goes over the date line.
+    // At the end of November the zone crosses the date line.
     let table = [("1970-01-01T00:00:00Z", -10), ("2026-12-01T10:00:00Z", 14)];
     data.changing_zone("Europe/Berlin", &table, "<+14>-14");
     data.write("+VERSION", b"2999b");
@@ -161,7 +161,7 @@ async fn r42_servers_with_different_data_do_not_move_a_window_to_and_fro() {
     let other = app.another_server_with_zones(newer.zones()).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let moved = app.release_on(&pack.id, "2026-12-01").await;
-    // The same by both, until the older server learns of a change that the newest data has taken back.
+    // Both servers agree until the older server hears of a change that the newest data has undone.
     app.ok(&app.publisher, "updateAccount", json!({ "timeZone": "Asia/Tokyo" }), "").await;
     let pack = app.pack_with("Invoices", &["Send"]).await;
     let kept = app.release_on(&pack.id, "2026-12-01").await;

@@ -1,10 +1,10 @@
-//! Names and labels as everybody meets them: one name whatever its case and whatever can't be seen (R6, R10).
+//! Names and labels in the API: case and invisible characters don't make a difference (R6, R10).
 
 use serde_json::{Value, json};
 
 use crate::support::{At as _, TestApp};
 
-/// Characters that no name may hold.
+/// Characters that names can't have.
 const UNFIT: [&str; 6] = ["\u{202e}", "\u{2066}", "\u{200f}", "\u{2028}", "\u{2029}", "\u{fdd0}"];
 
 fn pack(name: &str) -> Value {

@@ -1,17 +1,17 @@
-//! What is newer than what is in force (R19), and the one query that answers it for all packs (R20).
+//! Newer shareable versions (R19), and the query that finds them for all packs (R20).
 
 use serde_json::{Value, json};
 
 use crate::support::{At as _, Pack, TestApp};
 
-/// What the only row of a pack says.
+/// The only row of a pack.
 async fn only_row(app: &TestApp, pack: &Pack) -> Value {
     let mut rows = app.rows(&pack.id).await;
     assert_eq!(rows.len(), 1);
     rows.remove(0)
 }
 
-/// Whether row and pack say that there is something newer; they must agree.
+/// Whether the row and the pack show a newer shareable version. Both must agree.
 async fn newer(app: &TestApp, pack: &Pack) -> bool {
     let row = only_row(app, pack).await.at("/newerShareableAvailable") == true;
     let read =
@@ -140,8 +140,8 @@ const WHAT_IS_NEWER: &str = "query($first: Int, $after: String, $last: Int, $bef
         edges { cursor node { name components(onlyWithNewerShareable: true) { component { name } current { version } latestShareable { version } } } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount } }";
 
-/// Packs `Pack 0` to `Pack 6`, released; those with an odd number have one newer version of two
-/// components. Another publisher has one too.
+/// Creates `Pack 0` to `Pack 6`, released. Packs with odd numbers have newer versions of two components. Another
+/// publisher has such a pack too.
 async fn seven_packs(app: &TestApp) {
     for n in 0..7 {
         let pack = app.pack_with(&format!("Pack {n}"), &[&format!("A {n}"), &format!("B {n}")]).await;

@@ -1,4 +1,4 @@
-//! An answer shows one state of the database, and holds a connection no longer than it takes.
+//! An answer shows a single snapshot of the database, and a request keeps a connection only as long as needed.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::support::{At as _, TestApp};
 const PACKS: &str = "{ integrationPacks(first: 10) { totalCount edges { node {
     name currentVersion { number release { state } contents { version } } releases { totalCount edges { node { id state } } } } } } }";
 
-/// How long is waited for what must come: never, when all is well.
+/// How long to wait before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +21,7 @@ async fn a_pack_that_goes_between_two_statements_is_shown_whole() {
     app.tick().await;
     let before = app.gql(&app.publisher, PACKS, json!({})).await;
     assert_eq!(before.int("/integrationPacks/totalCount"), 1);
-    // Once the page of packs is read, another server deletes the pack, and only then the rest is read.
+    // Another server deletes the pack after the page of packs is read and before the rest is read.
     let other = app.another_server().await;
     let (read, to_delete) = mpsc::channel::<()>();
     let (deleted, go_on) = mpsc::channel::<()>();
@@ -60,7 +60,7 @@ async fn callers_that_hang_up_leave_no_connection_in_use() {
     app.pack_with("Orders", &["Import"]).await;
     for n in 0..40 {
         let asked = app.gql_raw(Some(&app.publisher), PACKS, json!({}));
-        // The caller goes at whatever instant.
+        // The caller hangs up at some moment.
         let _ = tokio::time::timeout(Duration::from_micros(250) * n, asked).await;
     }
     let read = tokio::time::timeout(PATIENCE, app.gql(&app.publisher, PACKS, json!({}))).await;
@@ -76,11 +76,11 @@ async fn listeners_hold_no_connection_between_two_events() {
         listeners.push(app.subscribe(&app.publisher, listen, json!({})).await);
     }
     let pack = app.pack_with("Orders", &["Import"]).await;
-    // They listen before anything happens: a subscription begins when it is polled.
+    // The subscribers wait before anything happens, because a subscription begins when it is polled.
     let heard = futures_util::future::join_all(listeners.iter_mut().map(|listener| listener.next()));
     let (heard, _) = tokio::join!(heard, app.release_now(&pack.id));
     assert!(heard.iter().all(|item| item.at("/releaseAnnounced/packName") == "Orders"), "{heard:?}");
-    // Each has been shown an event and takes no other for now.
+    // Each subscriber has got an event and doesn't ask for another one.
     let read = tokio::time::timeout(PATIENCE, app.gql(&app.publisher, PACKS, json!({}))).await;
     assert_eq!(read.expect("a connection is free").int("/integrationPacks/totalCount"), 1);
 }

@@ -1,5 +1,4 @@
-//! Cursors and global ids: whatever a client sends in their place does no harm, and what we gave out comes
-//! back as it was.
+//! Cursors and global IDs: arbitrary texts in their place do no harm, and issued ones decode to the original.
 
 use async_graphql::ID;
 use base64::Engine as _;
@@ -14,7 +13,7 @@ use uuid::Uuid;
 
 const FORM: CursorForm = CursorForm::new("proptest", &[KeyKind::Text, KeyKind::Number, KeyKind::Instant, KeyKind::Id]);
 
-/// Texts that look like what we give out: noise in base64, noise as JSON in base64, and what is cut or changed.
+/// Texts that resemble issued ones: random base64, random JSON in base64, truncated and changed ones.
 fn texts() -> impl Strategy<Value = String> {
     let noise = prop::collection::vec(any::<u8>(), 0..80).prop_map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
     let json = (any::<String>(), any::<i64>(), prop::bool::ANY).prop_map(|(text, number, known)| {

@@ -1,4 +1,4 @@
-//! Who did something, told to the other side: an account's name, never a token's or a JWT's subject (R2, R51).
+//! The actor in the other account's view: the account's name, never a token's name or a JWT's subject (R2, R51).
 
 use packwright::jwt::Source;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::jwt_issuer::{SigningKey, key_set};
 use crate::support::{At, Setup, TestApp};
 
-/// The actors of the updates that a publisher hears of: in the log, and of one event.
+/// The actors of the updates that a publisher sees in the log and in a single event.
 async fn actors(app: &TestApp) -> Vec<Value> {
     let query = "{ events(first: 100, filter: { kinds: [INSTALLATION_UPDATED] }) { edges { node { id actor { kind name token { id } } } } } }";
     let events = app.gql(&app.publisher, query, json!(null)).await.nodes("/events");

@@ -1,4 +1,4 @@
-//! Packages: what is fixed, how they are labelled, what may be shareable (R5–R7, R9, R11, R18).
+//! Packages: immutability, labels, and the shareable flag (R5–R7, R9, R11, R18).
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ async fn labels(app: &TestApp, component: &str) -> Vec<String> {
     data.texts("/component/packagedComponents", "/version")
 }
 
-/// Makes packages in one call, and gives them.
+/// Creates packages in one call, and returns them.
 async fn create(app: &TestApp, packages: Value) -> Vec<Value> {
     let selection = "packagedComponents { id version shareable createdAt revision }";
     let payload = app.ok(&app.publisher, "createPackagedComponents", json!({ "packages": packages }), selection).await;
@@ -48,7 +48,7 @@ async fn r05_no_mutation_changes_a_package() {
     for mutation in data.list("/__type/fields") {
         let fields = mutation.list("/args/0/type/ofType/inputFields");
         let takes_a_package = fields.iter().any(|field| field.text("/name") == "packagedComponentId");
-        // A package that is deleted, restored or shared as a template stays what it is (R8, R53).
+        // Deleting, restoring or sharing a package as a template doesn't change it (R8, R53).
         let known = ["deletePackagedComponent", "restorePackagedComponent", "publishToProcessLibrary"];
         let name = mutation.text("/name");
         assert!(!takes_a_package || known.contains(&name.as_str()), "{name} takes a package");

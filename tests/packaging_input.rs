@@ -1,4 +1,4 @@
-//! Packaging with what can't be (R5, R9, sections 2 and 10): each time nothing is left behind.
+//! Invalid input when packaging (R5, R9, sections 2 and 10). A refused call changes nothing.
 
 use serde_json::{Value, json};
 

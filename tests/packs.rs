@@ -1,4 +1,4 @@
-//! Making and editing packs, apart from their components (R10, R17).
+//! Creating and editing packs, apart from their components (R10, R17).
 
 use serde_json::{Value, json};
 

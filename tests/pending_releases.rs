@@ -1,4 +1,4 @@
-//! Changing a pending release: reschedule, promote, and when neither (R30), and the way back (R32).
+//! Rescheduling and promoting a pending release, when both are refused (R30), and the way back (R32).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! How a database goes about a statement, on either database: what plan tests look at.
+//! Query plans on both databases, for the tests of plans.
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _, Value};
 use serde_json::Value as Json;
@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use crate::support::{At, TestApp};
 use crate::support_more::tables;
 
-/// The tables that grow. The publisher's own packs, versions, releases and components are read by it as a whole
-/// here and there: they are few.
+/// The tables that grow. A publisher's packs, versions, releases and components aren't listed: some queries scan them
+/// all, because they are few.
 pub(crate) const GROWING: [&str; 13] = [
     "account",
     "account_group_member",
@@ -24,29 +24,29 @@ pub(crate) const GROWING: [&str; 13] = [
     "heard_before",
 ];
 
-/// How a statement is gone about.
+/// The plan of a statement.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) sql: String,
-    /// A step a line, as the database says it.
+    /// The steps of the plan, as the database writes them.
     pub(crate) steps: Vec<String>,
-    /// The tables that are gone through from end to end without an index.
+    /// The tables that are scanned without an index.
     pub(crate) scanned: Vec<String>,
-    /// Whether rows are sorted.
+    /// Whether the plan sorts rows.
     pub(crate) sorts: bool,
-    /// What PostgreSQL reckons that it costs, in pages read one after the other; 0 on SQLite.
+    /// PostgreSQL's estimate of the cost, in sequential page reads; 0 on SQLite.
     pub(crate) cost: f64,
 }
 
-/// Whether a statement has a plan: what begins a transaction or takes a lock by name has none.
+/// Whether a statement has a plan. Statements for transactions and named locks have none.
 fn has_plan(sql: &str) -> bool {
     ["SELECT \"", "SELECT DISTINCT", "SELECT COUNT", "SELECT *", "SELECT SUM", "UPDATE", "DELETE", "INSERT", "WITH"]
         .iter()
         .any(|verb| sql.starts_with(verb))
 }
 
-/// The plans of statements, each once. PostgreSQL goes by what its tables hold, unless `by_index` keeps it from
-/// all that an index could save: then small tables are planned as large ones are.
+/// The plans of the distinct statements. PostgreSQL plans with the current statistics; with `by_index` it avoids every
+/// scan for which there is an index, so that it plans small tables like large ones.
 pub(crate) async fn plans(app: &TestApp, statements: &[Statement], by_index: bool) -> Vec<Plan> {
     let mut plans = Vec::new();
     let mut known = std::collections::BTreeSet::new();
@@ -70,7 +70,7 @@ async fn on_sqlite(app: &TestApp, statement: &Statement) -> Plan {
     let explain = Statement::from_string(DatabaseBackend::Sqlite, format!("EXPLAIN QUERY PLAN {sql}"));
     let rows = tables(app).query_all_raw(explain).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let steps: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").expect("a step")).collect();
-    // By an index it goes in an order, and ends where the page does.
+    // A scan through an index has an order and ends with the page, so it isn't counted.
     let scanned = steps.iter().filter_map(|step| step.strip_prefix("SCAN ").filter(|rest| !rest.contains(" USING ")));
     let scanned = scanned.map(|rest| rest.split(' ').next().unwrap_or(rest).to_owned()).collect();
     let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE"));
@@ -113,7 +113,7 @@ fn walk(node: &Json, depth: usize, plan: &mut Plan) {
     }
 }
 
-/// A statement with its values in their places, each of its own type.
+/// A statement with its values inserted as typed literals.
 fn spelt_out(statement: &Statement) -> String {
     let values: Vec<String> = statement.values.iter().flat_map(|values| &values.0).map(literal).collect();
     let (mut spelt, mut quoted) = (String::new(), None);

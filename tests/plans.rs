@@ -1,5 +1,5 @@
-//! No read, and no step of the scheduler, goes through a table from end to end that grows with accounts,
-//! installations or time (R49): the database says how it goes about a statement.
+//! No query and no step of the scheduler scans a table that grows with accounts, installations or time (R49), according
+//! to the database's plans.
 
 use packwright::seed::Options;
 use sea_orm::Statement;
@@ -12,7 +12,7 @@ use crate::support::{At, TestApp, immediately};
 
 use crate::walk::Walk;
 
-/// Fails when one of these statements goes through a growing table without an index that it could go by.
+/// Fails when one of these statements scans a growing table for which there is a usable index.
 async fn none_scans(app: &TestApp, statements: &[Statement]) {
     let plans = plans(app, statements, true).await;
     assert!(plans.len() > 20, "few statements have a plan: {}", plans.len());

@@ -1,4 +1,4 @@
-//! Servers behind PgBouncer, as `docs/operations.md` configures it: the page's own lines are what is tried here.
+//! Servers behind PgBouncer, with the configuration in `docs/operations.md`.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -15,10 +15,10 @@ use crate::starts::{run, told};
 use crate::support::{Ask, At as _, Database, Reply};
 
 const PAGE: &str = include_str!("../docs/operations.md");
-/// How long is waited for what must come: never, when all is well.
+/// How long to wait before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program, where this machine has it. A machine that runs all that must pass has to have it.
+/// The program, if it is installed. It must be installed where all tests must run.
 fn pgbouncer() -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&folders).chain(["/usr/sbin".into()]);
@@ -35,7 +35,7 @@ struct Pooler {
 }
 
 impl Pooler {
-    /// With the configuration of the page, but for the names and places that are this test's own.
+    /// Starts it with the page's configuration, with this test's own names and directories.
     async fn start(database: &str, mode: &str) -> Self {
         let behind = url::Url::parse(database).expect("an address");
         let (user, host) = (behind.username(), behind.host_str().expect("a host"));
@@ -57,7 +57,7 @@ impl Pooler {
             _ => line.to_owned(),
         };
         let mut lines: Vec<_> = lines.lines().map(own).collect();
-        // What a package of an operating system sets beside: no socket of all users, and nobody who may do more.
+        // Settings that packages of operating systems change: no socket for all users, and no privileged user.
         lines.push("unix_socket_dir =".into());
         if std::fs::metadata(directory.path()).expect("the directory").uid() == 0 {
             lines.push("user = nobody".into());
@@ -94,7 +94,7 @@ impl Pooler {
         }
     }
 
-    /// Kills it with all that goes through it, and starts it again in the same place.
+    /// Kills it with all its connections, and starts it again at the same address.
     async fn restart(&mut self) {
         self.child.kill().await.expect("killed");
         self.child = Self::spawn(&self.directory);
@@ -102,7 +102,7 @@ impl Pooler {
     }
 }
 
-/// Runs a command to its good end, and gives what it prints.
+/// Runs a command that must succeed. Returns its output.
 async fn done(pooler: &Pooler, command: &[&str]) -> String {
     let output = run(&[command, &["--database-url", pooler.address.as_str()]].concat()).await;
     assert!(output.status.success(), "{command:?}: {}", told(&output));
@@ -120,7 +120,7 @@ async fn all_components(program: &Program, token: &str) -> i64 {
     reply.json().int("/data/components/totalCount")
 }
 
-/// The migration, the commands and two servers at once, all through the pooler.
+/// Runs the migration, the commands and two servers through the pooler.
 async fn all_is_done_behind(mode: &str, servers: usize) {
     let database = Database::untouched("").await;
     let mut pooler = Pooler::start(database.url(), mode).await;
@@ -132,7 +132,7 @@ async fn all_is_done_behind(mode: &str, servers: usize) {
     for _ in 0..servers {
         programs.push(Program::at(pooler.address.to_string()).await);
     }
-    // Calls at once: their transactions find other connections than those before.
+    // Concurrent calls, whose transactions get different connections.
     for round in 0..4 {
         let calls = (0..24).map(|n| make(&programs[n % servers], &token, &format!("{round} {n}")));
         for reply in futures_util::future::join_all(calls).await {
@@ -163,7 +163,7 @@ fn is_postgresql() -> bool {
 
 #[tokio::test]
 async fn two_servers_work_behind_pgbouncer_in_transaction_mode() {
-    // SQLite has no poolers.
+    // Poolers are for PostgreSQL only.
     if is_postgresql() && pgbouncer().is_some() {
         all_is_done_behind("transaction", 2).await;
     }

@@ -1,4 +1,4 @@
-//! What deserves a second look before a release, as a pure rule (R34).
+//! The warnings of a release preview, tested as a pure function (R34).
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn entry(component: u128, settings: &[ExtensibilitySetting]) -> ManifestEntry {
     }
 }
 
-/// A component, a setting, and how each package that holds the component has it: extensible, default used.
+/// A mismatch: the component, the setting, and for each package (extensible, uses default).
 type Found = (u128, String, Vec<Option<(bool, bool)>>);
 
 fn of(manifests: &[(u128, Vec<ManifestEntry>)]) -> Vec<Found> {
@@ -99,7 +99,7 @@ fn r34_each_warning_stands_for_itself() {
     assert!(matches!(found.as_slice(), [Warning::ExtensibilityMismatch(m)] if m.len() == 1), "{found:?}");
 }
 
-/// A row by its labels, each with its version: what it would take, what is in force, the highest unreleased one.
+/// A row with its labels: of the next version, of the one in force, and whether there is a higher unreleased one.
 fn row(next: &str, in_force: Option<&str>, unreleased: bool) -> LabelledRow {
     let version = |id, label: &str| Labelled { id: ComponentVersionId(Uuid::from_u128(id)), label: label.into() };
     LabelledRow {

@@ -1,4 +1,4 @@
-//! What a release made now would do, and releasing exactly what was seen (R34).
+//! Release previews, and releasing exactly what a preview showed (R34).
 
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ async fn r34_what_is_added_removed_and_changed() {
     assert_eq!((diff.at("/changed"), diff.int("/unchangedCount")), (&changed, 0));
     let marked: Vec<_> = seen.list("/components").iter().filter(|row| row.at("/markedForRemoval") == true).collect();
     assert_eq!((seen.list("/components").len(), marked.len()), (4, 1), "with those that it would drop");
-    // For good, the release tells the same diff.
+    // The release itself shows the same diff.
     let release = app.release_now(&pack.id).await;
     let made = app.read_release(&release, "version { number } diff { added { name version } removed { name } changed { isDowngrade from { version } to { version } } }").await;
     assert_eq!(made.int("/version/number"), seen.int("/nextNumber"));
@@ -107,7 +107,7 @@ async fn r34_whom_it_would_reach() {
         { "reason": "NOT_ENTITLED", "installationCount": 1 },
     ]);
     assert_eq!(seen.at("/willSkip"), &skipped);
-    // And so it comes.
+    // The release then does exactly that.
     let release = app.release_now(&installed.pack.id).await;
     let progress = app.progress(&release).await;
     assert_eq!((progress.int("/applied"), progress.int("/skipped")), (1, 2));
@@ -202,7 +202,7 @@ async fn r34_what_was_previewed_is_what_is_released() {
         input["expectedContent"] = json!(token);
         input
     };
-    // Packaging edits nothing, so that the revision stays; but the release would take another version.
+    // Packaging doesn't change the draft's revision, but the release would take another version.
     let revision = app.revision(&pack.id).await;
     app.something_new(&pack).await;
     assert_eq!(app.revision(&pack.id).await, revision);
@@ -214,7 +214,7 @@ async fn r34_what_was_previewed_is_what_is_released() {
     assert_same_rows(&app, &before, "a refused release").await;
     let newer = preview(&app, &pack.id, json!(null)).await.text("/contentToken");
     assert_ne!(newer, token);
-    // What comes back to the same versions has the same name.
+    // The same content has the same token.
     app.pin(&pack.id, &pack.components[0], &pack.packages[0].id).await;
     assert_eq!(preview(&app, &pack.id, json!(null)).await.text("/contentToken"), token);
     let payload = app.try_release(with(immediately(&pack.id), &token)).await;
@@ -262,7 +262,7 @@ async fn r34_a_preview_is_its_publishers_alone() {
 
 const LABELS: &str = "warnings { code message labels { component { id } next { id version } higher { id version } } }";
 
-/// What LABEL_GOES_BACK lists: (component, next, higher) by label.
+/// The rows that LABEL_GOES_BACK lists: (component, next, higher), by label.
 async fn going_back(app: &TestApp, pack: &str) -> Vec<(String, String, String)> {
     let query = format!("query($id: ID!) {{ releasePreview(packId: $id) {{ {LABELS} }} }}");
     let answer = app.gql(&app.publisher, &query, json!({ "id": pack })).await;
@@ -312,7 +312,7 @@ async fn r34_only_what_the_row_could_take_is_higher() {
     assert_eq!(going_back(&app, &pack.id).await, vec![]);
     app.restore_package(&deleted.id).await;
     assert_eq!(going_back(&app, &pack.id).await, goes_back(import, "2.0", "9.0"));
-    // Once the pack had it, going back behind it is said once: when it is in force.
+    // After its release the higher version is reported only while it is in force.
     app.pin(&pack.id, import, &deleted.id).await;
     app.release_now(&pack.id).await;
     app.pin(&pack.id, import, &pack.packages[0].id).await;

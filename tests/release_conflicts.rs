@@ -1,4 +1,4 @@
-//! One pending release a pack, and one rollout at a time (R28, R29).
+//! One pending release for each pack, and one rollout at a time (R28, R29).
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::{At as _, TestApp, immediately, on_date};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// How many of the payloads were accepted, and the codes of the others.
+/// The number of accepted payloads, and the codes of the others.
 fn outcome<const N: usize>(payloads: [Value; N]) -> (usize, Vec<String>) {
     let codes: Vec<_> = payloads.iter().filter_map(|p| p.pointer("/errors/0/code")).map(|code| code.text("")).collect();
     (N - codes.len(), codes)

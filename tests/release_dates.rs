@@ -1,4 +1,4 @@
-//! Which dates, in which zone, and when (R35–R40).
+//! Release dates: their range, their time zone, and when releases start (R35–R40).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Whether a release may be made, as a pure rule (R21–R23, R28, R29, R35–R39).
+//! The decision about a release, tested as a pure function (R21–R23, R28, R29, R35–R39).
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn component(n: u128) -> ComponentId {
     ComponentId(Uuid::from_u128(n))
 }
 
-/// A row whose component's latest shareable version is this; 0 for none.
+/// A row whose component has this latest shareable version; 0 for none.
 fn row(n: u128, latest: u128) -> DraftRow {
     let stamp = Stamp { id: ComponentVersionId(Uuid::from_u128(latest)), created_at: instant(START) };
     DraftRow {
@@ -43,7 +43,7 @@ fn content(items: &[(u128, u128)]) -> Content {
     items.iter().map(|(c, v)| (component(*c), ComponentVersionId(Uuid::from_u128(*v)))).collect()
 }
 
-/// A pack that could be released, with 1 in force at version 1, and 2 to come.
+/// A pack that can be released: version 1 holds version 1 of its component, and version 2 is next.
 struct Case {
     rows: Vec<DraftRow>,
     current: Content,

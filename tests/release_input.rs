@@ -1,4 +1,4 @@
-//! Releasing with what can't be (R21–R23, section 10): each time nothing is left behind.
+//! Invalid input when releasing (R21–R23, section 10). A refused call changes nothing.
 
 use serde_json::{Value, json};
 

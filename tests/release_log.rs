@@ -1,4 +1,4 @@
-//! What the operator's log tells of a release, from its date to its end.
+//! The lines about a release in the server's log, from its scheduling to its end.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl Log {
-    /// The lines about releases since it was last asked.
+    /// The lines about releases since the last call.
     fn take(&self) -> Vec<String> {
         let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         text.lines().filter(|line| line.contains("a release ")).map(Into::into).collect()
@@ -41,8 +41,8 @@ impl Log {
 async fn an_operator_reads_what_happened_at_midnight() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    // A second one: with one alone, a line that another test's thread comes to first is taken for one that nobody
-    // hears, also here.
+    // A second subscriber. With a single one, the logging library would disable a line for all threads when another
+    // test's thread reaches it first.
     let _second = tracing::dispatcher::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let _here = tracing::subscriber::set_default(subscriber);
     let app = TestApp::new().await;
@@ -63,7 +63,7 @@ async fn an_operator_reads_what_happened_at_midnight() {
         assert!(opened[1].contains(part), "{opened:?}");
     }
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
-    // What a rule refuses has not happened.
+    // A refused call isn't logged.
     app.refused(&app.publisher, "cancelRelease", serde_json::json!({ "releaseId": release })).await;
     assert_eq!(log.take(), Vec::<String>::new());
 }

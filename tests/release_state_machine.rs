@@ -1,8 +1,8 @@
-//! The whole state machine of a release, as text, and what follows from it (section 6).
+//! The whole state machine of a release as a table, and its properties (section 6).
 
 use packwright::domain::release::{Command, ReleaseState, TransitionFault, outcome, transition};
 
-/// One line a state and command.
+/// One line for each state and command.
 fn table() -> String {
     let mut lines = Vec::new();
     for state in ReleaseState::ALL {

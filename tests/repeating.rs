@@ -1,11 +1,11 @@
-//! `clientRequestId` on whatever makes something, and what is told of a name that is taken (section 10).
+//! `clientRequestId` on every mutation that creates something, and the errors for names that are taken (section 10).
 
 use serde_json::{Value, json};
 
 use crate::support::{At as _, TestApp};
 use crate::support_more::{all_rows, assert_same_rows};
 
-/// What a publisher can make: the mutation, its input, another input, and what the payload shows.
+/// The mutations that create something: the mutation, its input, a different input, and a selection.
 async fn creates(app: &TestApp) -> Vec<(&'static str, Value, Value, &'static str)> {
     let (_, package) = app.packaged("Import").await;
     let (account, _) = app.not_enrolled(&app.publisher, "Initech").await;
@@ -126,7 +126,7 @@ async fn r01_a_secret_is_told_once_and_a_repeat_says_which_token_it_made() {
     let again = app.ok(&app.publisher, "createManagedAccount", input, selection).await;
     assert!(first.at("/enrolmentToken").is_string() && again.at("/enrolmentToken").is_null(), "{again}");
     assert_eq!(again.at("/enrolmentExpiresAt"), first.at("/enrolmentExpiresAt"));
-    // The secret was lost on its way: another is issued, once.
+    // The secret got lost on the way, so another one is issued, once.
     let account = first.text("/account/id");
     let reissue = with_id(&json!({ "accountId": account }), "once");
     let issued = app.ok(&app.publisher, "reissueEnrolmentToken", reissue.clone(), selection).await;
@@ -170,12 +170,12 @@ async fn r10_a_name_that_is_taken_is_told_with_the_object_that_has_it() {
     let expected = json!({ "id": acme.id, "name": "Acme" });
     assert_eq!(taken("createManagedAccount", json!({ "name": "acme" })).await, expected);
     assert_eq!(taken("updateAccount", json!({ "accountId": globex.id, "name": "ACME" })).await, expected);
-    // Of a publisher nobody else is told.
+    // The name of another publisher isn't revealed.
     app.another_publisher("Southwind").await;
     assert_eq!(taken("updateAccount", json!({ "name": "southwind" })).await, Value::Null);
 }
 
-/// What an enrolment token, or an administrator, is answered, with the code of the error.
+/// The error code that an enrolment token or an administrator gets.
 async fn code(app: &TestApp, token: &str, document: &str) -> String {
     let answer = app.gql_raw(Some(token), document, json!({})).await;
     assert!(answer.get("data").is_none_or(Value::is_null), "{answer:#}");
@@ -200,7 +200,7 @@ async fn r01_an_enrolment_token_is_good_for_one_mutation_an_operation() {
     ] {
         assert_eq!(code(&app, &enrolment, &document).await, refused, "{document}");
     }
-    // None of it spent the token.
+    // None of these calls has spent the token.
     let answer = app.gql(&enrolment, &format!("mutation {{ __typename a: {TOKEN} }}"), json!({})).await;
     assert!(answer.at("/a/secret").is_string(), "{answer}");
 }

@@ -1,4 +1,4 @@
-//! How long events are kept, and what a cursor gets that is older (R49).
+//! How long events are kept, and the error for older cursors (R49).
 
 use packwright::app::App;
 use packwright::service::Settings;
@@ -13,7 +13,7 @@ const LIVE: &str = "subscription($after: String) { events(after: $after) { curso
 const NEWER: &str =
     "subscription($after: String) { newerShareablePackaged(after: $after) { cursor version { version } } }";
 
-/// Every way to name a cursor, and whether a managed account may.
+/// Every field that takes a cursor, and whether managed accounts may use it.
 const WAYS: [(&str, bool); 6] = [
     (EVENTS, true),
     ("query($after: String) { events(before: $after, last: 10) { edges { cursor } } }", true),
@@ -29,7 +29,7 @@ async fn keeping(days: u16) -> TestApp {
     TestApp::with(Setup { settings, ..Setup::default() }).await
 }
 
-/// The first answer to a document that names a cursor.
+/// The first answer to a document with a cursor.
 async fn answer(app: &App, token: &str, document: &str, after: &str) -> Value {
     let variables = async_graphql::Variables::from_json(json!({ "after": after }));
     let request = async_graphql::Request::new(document).variables(variables);
@@ -39,7 +39,7 @@ async fn answer(app: &App, token: &str, document: &str, after: &str) -> Value {
     serde_json::to_value(first.expect("an item")).expect("JSON")
 }
 
-/// The cursor that an expired one is told to go on from.
+/// The cursor that the error CURSOR_EXPIRED suggests.
 async fn oldest(app: &App, token: &str, document: &str, after: &str) -> String {
     let answer = answer(app, token, document, after).await;
     assert_eq!(code_of(&answer).as_deref(), Some("CURSOR_EXPIRED"), "{document}: {answer:#}");
@@ -188,7 +188,7 @@ async fn r49_a_server_that_slept_while_another_pruned_tells_its_subscribers_so()
     };
     assert_eq!(next().await.text("/data/events/kind"), "PACK_SHARED");
     app.update_now(&installed.pack).await;
-    // Nothing has come since that it could be told of instead.
+    // No event has come since that the subscription could return instead.
     app.half_days_to("2027-03-01T09:00:00Z").await;
     let told = next().await;
     assert_eq!(code_of(&told).as_deref(), Some("CURSOR_EXPIRED"), "three events were missed: {told:#}");

@@ -1,4 +1,4 @@
-//! Trying failed updates again: `retryFailedUpdates` (section 6 of the rules).
+//! Retrying failed updates with `retryFailedUpdates` (section 6 of the rules).
 
 use packwright::domain::installation::FailureCode;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{At, Installed, Managed, TestApp, refusal};
 use crate::support_more::Mark;
 
-/// Orders, installed by three accounts, and a release of it that could move none of `failing`.
+/// Three accounts have Orders installed, and a release failed to move those in `failing`.
 async fn failed(failing: &[usize]) -> (TestApp, [Managed; 3], Installed, String) {
     let app = TestApp::new().await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
@@ -20,7 +20,7 @@ async fn failed(failing: &[usize]) -> (TestApp, [Managed; 3], Installed, String)
     (app, accounts, installed, release)
 }
 
-/// Lets the scheduler come whenever it wants to, until nothing is left.
+/// Runs the scheduler until no work is left.
 async fn let_it_end(app: &TestApp) {
     for _ in 0..30 {
         let Some(next) = app.tick().await else { return };

@@ -1,4 +1,4 @@
-//! The table of section 2, row by row.
+//! The table of roles and privileges in section 2, row by row.
 
 use packwright::domain::account::{Privilege, Role};
 

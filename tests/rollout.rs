@@ -1,4 +1,4 @@
-//! The rollout: at once, at the window, late; in batches, that anybody can go on with (R25, R39, R40, R41).
+//! Rollouts: at once, at the window, late; in batches that any server can continue (R25, R39, R40, R41).
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support_more::{Mark, refusal_of, uuids_of};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// An app whose batches come to three objects.
+/// An app with batches of three objects.
 async fn in_threes() -> TestApp {
     let settings = Settings { batch_size: 3, ..Settings::default() };
     TestApp::with(Setup { settings, ..Setup::default() }).await
@@ -29,8 +29,8 @@ async fn ten_installations(app: &TestApp) -> (Managed, Installed) {
     (acme, Installed { pack, first_release, installations })
 }
 
-/// Fails unless each installation was moved by the release exactly once: one attempt, one event, one
-/// audit entry, and the version.
+/// Fails unless the release moved each installation exactly once: one attempt, one event, one audit entry, and the
+/// right version.
 async fn moved_exactly_once(app: &TestApp, mark: &Mark, release: &str, installations: &[String]) {
     let (events, entries) = (mark.events(app).await, mark.entries(app).await);
     let id = uuids_of(release)[0];
@@ -147,7 +147,7 @@ async fn r41_another_server_goes_on_where_one_has_stopped() {
         let release = if dated {
             let release = app.update_on(&installed.pack, "2026-12-01").await;
             app.clock_only(OPENS);
-            // A command carries the opening out, and no scheduler comes.
+            // A command opens the window, and no scheduler runs.
             app.something_new(&installed.pack).await;
             app.add(&installed.pack.id, &[&app.packaged("Another").await.0]).await;
             release
@@ -175,7 +175,7 @@ async fn r41_servers_that_work_at_once_move_each_installation_once() {
     let (second, third) = (app.another_server().await, app.another_server().await);
     let (one, two, three) = tokio::join!(app.app.scheduler.tick(), second.scheduler.tick(), third.scheduler.tick());
     for pass in [one, two, three] {
-        // Who found the database busy, or what it wanted taken, comes again.
+        // A server that found the database or a row locked tries again.
         assert!(!matches!(pass, Err(packwright::service::error::Failure::Fault(_))), "{pass:?}");
     }
     app.tick().await;

@@ -1,4 +1,4 @@
-//! A rollout in which the move of an installation fails (section 6 of the rules, R41).
+//! Rollouts in which moving an installation fails (section 6 of the rules, R41).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::support_more::{Mark, database_url, uuids_of};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
-/// Orders, installed by three accounts, with something new in it.
+/// Three accounts have Orders installed, and the pack has something new.
 async fn three() -> (TestApp, [Managed; 3], Installed) {
     let app = TestApp::new().await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
@@ -25,7 +25,7 @@ async fn three() -> (TestApp, [Managed; 3], Installed) {
     (app, accounts, installed)
 }
 
-/// Lets the scheduler come whenever it wants to, until nothing is left; gives when it came.
+/// Runs the scheduler until no work is left. Returns the times of its passes.
 async fn until_nothing_is_left(app: &TestApp) -> Vec<packwright::domain::Instant> {
     let mut passes = vec![app.now()];
     while let Some(next) = app.tick().await {
@@ -131,7 +131,7 @@ async fn r41_a_release_of_which_all_failed_has_failed() {
         "the version is the current one from the call on"
     );
     assert_eq!(app.read_pack(&installed.pack.id, "state").await.text("/state"), "CURRENT");
-    // The next release moves them, mended or not before.
+    // The next release moves the installations, whether the failed updates were retried or not.
     app.mover.mend();
     app.update_now(&installed.pack).await;
     app.tick().await;
@@ -236,7 +236,7 @@ async fn r30_a_move_back_is_tried_for_as_long_as_it_takes() {
     assert_eq!((update.text("/state"), update.text("/how")), ("WITHDRAWN".into(), "CANCELED_BACK".into()));
 }
 
-/// Panics at the move of a number: what a server that dies half way through a batch leaves behind.
+/// Panics at move number `dies_at`, and leaves what a server leaves that dies during a batch.
 struct Deadly {
     moves: AtomicUsize,
     dies_at: usize,
