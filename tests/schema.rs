@@ -1,4 +1,4 @@
-//! The schema that is committed is the one that the program has; and all of it is described.
+//! The committed schema equals the program's schema, and everything in it has a description.
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
@@ -24,7 +24,7 @@ fn the_committed_schema_is_what_the_program_prints() {
 }
 
 fn types(sdl: &str) -> Vec<TypeDefinition> {
-    // The framework's parser doesn't know yet that a schema may have a description of its own.
+    // The framework's parser doesn't support descriptions of a schema definition.
     let described = sdl.rfind("\n\"\"\"\nPackwright keeps ").zip(sdl.rfind("\nschema {"));
     let sdl = described.map_or(sdl.to_owned(), |(from, to)| format!("{}{}", &sdl[..from], &sdl[to..]));
     let document = parse_schema(sdl).unwrap();
@@ -35,7 +35,7 @@ fn types(sdl: &str) -> Vec<TypeDefinition> {
     types.collect()
 }
 
-/// Collects the places without a description.
+/// Collects the definitions without a description.
 #[derive(Default)]
 struct Undescribed(Vec<String>);
 
@@ -158,7 +158,7 @@ async fn the_schema_says_what_it_is_of_to_introspection_as_in_its_text() {
     assert!(printed.contains(&format!("\"\"\"\n{described}\n\"\"\"\nschema {{\n")), "the text says something else");
 }
 
-/// Rules are numbered for those who build the server; a client has no page of theirs.
+/// Descriptions must not use the rules' numbers: clients don't know the page of rules.
 #[test]
 fn no_description_names_a_rule_by_its_number() {
     for edition in [false, true] {

@@ -1,4 +1,4 @@
-//! `packwright seed`: the same world for the same number, in an empty database, all or nothing (R49).
+//! `packwright seed`: equal worlds for equal options, only in an empty database, all or nothing (R49).
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -13,7 +13,7 @@ use tokio::io::AsyncBufReadExt as _;
 use crate::support::{START, Setup, TestApp, instant};
 use crate::support_more::{database_url, tables};
 
-/// A small world, whose present is the morning on which tests begin.
+/// A small world. Its present is the day on which the tests begin.
 pub(crate) fn options(packs: usize, installations: usize) -> Options {
     Options {
         seed: 11,
@@ -26,7 +26,7 @@ pub(crate) fn options(packs: usize, installations: usize) -> Options {
     }
 }
 
-/// An app with a seeded world: its publisher is the app's.
+/// An app with a seeded world, whose publisher is the app's publisher.
 pub(crate) async fn seeded(options: Options) -> (TestApp, Filled) {
     let mut app = TestApp::empty(Setup::default()).await;
     let world = World::new(options).expect("room enough");
@@ -41,7 +41,7 @@ async fn texts(app: &TestApp, sql: &str) -> Vec<String> {
     rows.iter().map(|row| row.try_get_by_index::<Option<String>>(0).expect("a text").unwrap_or_default()).collect()
 }
 
-/// Every table's rows, as one text each, in order; without what no world shares: secrets and migrations.
+/// The rows of every table as sorted texts, without secrets and migrations, which differ between databases.
 async fn dump(app: &TestApp) -> BTreeMap<String, Vec<String>> {
     let postgresql = tables(app).get_database_backend() == DatabaseBackend::Postgres;
     let named = if postgresql {
@@ -76,7 +76,7 @@ async fn dump(app: &TestApp) -> BTreeMap<String, Vec<String>> {
     dump
 }
 
-/// How the database tells its indexes, and PostgreSQL its constraints.
+/// The definitions of the indexes; on PostgreSQL also of the constraints.
 async fn indexes(app: &TestApp) -> Vec<String> {
     let sql = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => {
@@ -129,7 +129,7 @@ async fn r49_a_world_comes_into_an_empty_database_alone_and_leaves_its_indexes()
     let app = TestApp::empty(Setup::default()).await;
     let (before, empty) = (indexes(&app).await, dump(&app).await);
     let world = World::new(options(5, 50)).expect("room enough");
-    // One that is killed on the way.
+    // A seeding that is aborted.
     let mut load = Load::begin(&app.app.services.db).await.expect("a database").expect("an empty one");
     load.rows().account(&world.people.publisher);
     drop(load);
@@ -212,7 +212,7 @@ async fn r49_a_world_that_is_stopped_on_the_way_is_none() {
     assert_eq!((indexes(&app).await, dump(&app).await), before);
 }
 
-/// The command, for a world that has so many installations.
+/// The command for a world with so many installations.
 fn seed(url: &str, installations: usize) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_packwright"));
     command

@@ -1,4 +1,4 @@
-//! A seeded world is what the services would have left behind, and lives on as any other (R19, R27, R45).
+//! A seeded world is in a state that the services could have produced, and works like any other world (R19, R27, R45).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use crate::support::{At, TestApp, immediately, uuid_of};
 use crate::support_more::tables;
 use crate::walk::Walk;
 
-/// What must be so of any world at any time, events apart: the log of a seeded one begins empty.
+/// The invariants of any world, except those about events, because a seeded world begins with an empty event log.
 async fn check(app: &TestApp, step: &str) -> Rows {
     let rows = Rows::read(app).await;
     at_most_one_pending_and_one_running(&rows, step);
@@ -35,7 +35,7 @@ async fn check(app: &TestApp, step: &str) -> Rows {
     rows
 }
 
-/// Who can see a pack was told so, and who has it without a grant is frozen.
+/// Each visible pack was announced to its account, and each installation without a grant is frozen.
 async fn grants_are_announced(app: &TestApp, rows: &Rows, step: &str) {
     let announced: BTreeSet<(Uuid, Uuid)> = announced_grant::Entity::find()
         .all(tables(app))
@@ -53,7 +53,7 @@ async fn grants_are_announced(app: &TestApp, rows: &Rows, step: &str) {
     }
 }
 
-/// The updates of an installation lead from one version to the next, up to the one that it has.
+/// The updates of an installation lead from version to version, up to its current one.
 fn installations_stand_where_their_updates_left_them(rows: &Rows, step: &str) {
     let mut updates: BTreeMap<Uuid, Vec<_>> = BTreeMap::new();
     for update in rows.updates.values() {
@@ -109,12 +109,13 @@ async fn r19_a_seeded_world_is_what_the_services_would_have_left() {
     there_is_something_of_everything(&rows);
 }
 
-/// What was done is an entry each, at the time when it was done; of single installations only what is not long ago.
+/// Each change has an audit entry with the right time. Changes of single installations have entries only for the last
+/// days.
 async fn the_audit_log_tells_how_it_came_about(app: &TestApp, rows: &Rows) {
     let mut told: BTreeMap<(&str, String), Vec<Instant>> = BTreeMap::new();
     for entry in rows.entries.values() {
         assert!(entry.occurred_at <= app.now(), "{entry:?}");
-        // A copy is known to its account alone.
+        // Only the account knows the ID of its copy.
         let own = entry.own_subject_id.as_ref().filter(|_| entry.action == "copyFromProcessLibrary");
         let id = own.unwrap_or(&entry.subject_id).clone();
         told.entry((entry.action.as_str(), id)).or_default().push(entry.occurred_at);
@@ -176,7 +177,7 @@ async fn the_audit_log_tells_how_it_came_about(app: &TestApp, rows: &Rows) {
     }
 }
 
-/// A process counts its copies, each a component of an account; only one that is offered is shared (R53).
+/// The copy count of a process equals its copies, and only offered processes are shared (R53).
 async fn copies_are_counted(app: &TestApp, rows: &Rows) {
     let copies = library_copy::Entity::find().all(tables(app)).await.expect("rows");
     let shares = library_share::Entity::find().all(tables(app)).await.expect("rows");
@@ -192,7 +193,7 @@ async fn copies_are_counted(app: &TestApp, rows: &Rows) {
     assert!(processes.len() > 1 && !copies.is_empty(), "{processes:?}");
 }
 
-/// A world in which something never happens tests nothing of it.
+/// Every case occurs, because a world without it would test nothing.
 fn there_is_something_of_everything(rows: &Rows) {
     let updates: BTreeSet<String> = rows
         .updates
@@ -249,7 +250,7 @@ async fn r27_a_seeded_world_lives_on() {
     let seed = check(&app, "seeded").await;
     let rows = &seed;
 
-    // The account whose token was told applies what it is offered.
+    // The account whose token was printed applies its pending updates.
     let pending = "{ pendingUpdates(first: 100) { edges { node { id } } } installations { totalCount } }";
     let seen = app.gql(&filled.account_secret, pending, json!(null)).await;
     let offers = seen.texts("/pendingUpdates", "/id");
@@ -259,7 +260,7 @@ async fn r27_a_seeded_world_lives_on() {
     let applied = app.ok(&filled.account_secret, "applyPendingUpdate", input, selection).await;
     assert_eq!((applied.text("/update/state"), applied.at("/alreadyApplied")), ("APPLIED".into(), &json!(false)));
 
-    // A pack is released at once.
+    // An immediate release.
     let changed = rows.packs.values().find(|pack| {
         let installed = rows.installations.values().any(|i| i.pack_id == pack.id && i.uninstalled_at.is_none());
         pack.has_unreleased_changes && pack.pending_release_id.is_none() && installed
@@ -275,7 +276,7 @@ async fn r27_a_seeded_world_lives_on() {
     );
     check(&app, "released").await;
 
-    // Every window opens, in time.
+    // Every window opens in time.
     app.live_until("2026-12-10T00:00:00Z").await;
     let rows = check(&app, "rolled out").await;
     for pack in rows.packs.values() {
@@ -289,7 +290,7 @@ async fn r27_a_seeded_world_lives_on() {
     each_change_since_is_told_once(&seed, &rows);
     every_release_adds_up(&app).await;
 
-    // Who was suspended and is active again catches up.
+    // A reactivated account catches up.
     let suspended: Vec<_> = rows.accounts.values().filter(|account| account.status == "SUSPENDED").collect();
     let behind = |account: Uuid| {
         let of = rows.installations.values().filter(|i| i.account_id == account && i.uninstalled_at.is_none());
@@ -309,7 +310,7 @@ async fn r27_a_seeded_world_lives_on() {
     }
 }
 
-/// The event log, that began empty, tells each change of an update since, and none that was before.
+/// The event log, empty at first, has each change of an update since then, and no earlier one.
 fn each_change_since_is_told_once(before: &Rows, rows: &Rows) {
     let mut told: BTreeMap<(Option<Uuid>, Option<Uuid>), Vec<&str>> = BTreeMap::new();
     for event in &rows.events {

@@ -1,4 +1,4 @@
-//! What is read of a seeded world agrees with itself, as that of any other (R19, R28, R41, R45, R52).
+//! The fields that can be read of a seeded world agree with each other (R19, R28, R41, R45, R52).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::seeding::{options, seeded};
 use crate::support::{At, TestApp};
 
-/// All nodes of a connection of the publisher's, page by page.
+/// All nodes of one of the publisher's connections, page by page.
 async fn all(app: &TestApp, connection: &str, selection: &str) -> Vec<Value> {
     let document = format!(
         "query($after: String) {{ {connection}(first: 40, after: $after) {{
@@ -32,7 +32,8 @@ const PACK: &str = "id name state deploymentModel currentVersion { number instal
     adoption { installationCount frozenCount byVersion { version { number } installationCount } curve(points: 2) { offered } }
     installations(first: 1) { totalCount }";
 
-/// A pack has one release pending and none running, and its counts agree with each other and with the tallies.
+/// Checks a pack: at most one pending and no running release, and its counts agree with each other and with the
+/// tallies.
 fn pack_agrees(pack: &Value) {
     let state = match (pack.at("/pendingRelease").is_null(), pack.at("/currentVersion").is_null()) {
         (true, true) => "NEVER_RELEASED",
@@ -56,7 +57,7 @@ fn pack_agrees(pack: &Value) {
         assert_eq!(counted, pack.int("/currentVersion/installationCount"), "{pack:#}");
     }
     let offered = pack.list("/adoption/curve").last().map_or(0, |point| point.int("/offered"));
-    // A pack's curve goes back a year.
+    // The curve of a pack covers one year.
     let recent = releases.iter().filter(|release| release.text("/createdAt").as_str() > "2025-11-22T09");
     let total: i64 = recent.map(|release| release.int("/progress/total")).sum();
     assert_eq!(offered, total, "{pack:#}");
@@ -66,7 +67,7 @@ const INSTALLATION: &str = "id name state pack { id } account { id status } vers
     pendingUpdate { release { id } } updates(first: 100) { edges { node { state how skipReason
     failure { code attempts } fromVersion { number } toVersion { number } release { id } } } }";
 
-/// An installation has its pack's current version, or there is a reason that can be read.
+/// Why an installation isn't at the current version; fails when there is no readable reason.
 fn reason(installation: &Value, pack: &Value) -> &'static str {
     let (has, current) = (installation.int("/version/number"), pack.int("/currentVersion/number"));
     let updates = installation.nodes("/updates");

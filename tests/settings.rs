@@ -1,4 +1,4 @@
-//! What `serve` can be told.
+//! The settings of `serve`.
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use packwright::config::ServeArgs;
@@ -11,7 +11,7 @@ fn command() -> Command {
     ServeArgs::augment_args(Command::new("serve"))
 }
 
-/// The settings of a command line; `Err` when it is refused.
+/// The settings from a command line; `Err` when it is refused.
 fn parse(line: &[&str]) -> Result<ServeArgs, clap::Error> {
     let matches = command().try_get_matches_from(["serve"].iter().chain(line))?;
     ServeArgs::from_arg_matches(&matches)
@@ -212,7 +212,7 @@ fn a_public_host_is_what_a_client_says() {
         (" Packs.Example.com ", "packs.example.com"),
         ("packs.example.com.", "packs.example.com"),
         ("packs.example.com:8443", "packs.example.com:8443"),
-        // Clients leave out the port that the scheme means.
+        // Clients leave out the default port of the scheme.
         ("packs.example.com:443", "packs.example.com"),
         ("packs.example.com:80", "packs.example.com"),
         ("bücher.example", "xn--bcher-kva.example"),

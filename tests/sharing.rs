@@ -1,11 +1,11 @@
-//! Groups, grants, and what an account sees of them (R24, R48).
+//! Groups and grants, and the packs that an account sees (R24, R48).
 
 use serde_json::{Value, json};
 
 use crate::support::{At, Managed, TestApp};
 use crate::support_more::{Mark, unknown_like};
 
-/// Shares that must be refused: (code, field).
+/// The code and the field of a refused call that shares or unshares.
 async fn share_refused(app: &TestApp, mutation: &str, pack: &str, groups: &Value) -> (String, String) {
     let refusal = app.refused(&app.publisher, mutation, json!({ "packId": pack, "groupIds": groups })).await;
     (refusal.code, refusal.field)
@@ -15,7 +15,7 @@ fn pair(code: &str, field: &str) -> (String, String) {
     (code.into(), field.into())
 }
 
-/// The names of the groups that have a pack, as the publisher reads them.
+/// The names of the groups with which a pack is shared.
 async fn groups_of(app: &TestApp, pack: &str) -> Vec<String> {
     app.read_pack(pack, "groups(first: 100) { edges { node { name } } }").await.texts("/groups", "/name")
 }

@@ -1,15 +1,15 @@
-//! What other versions of async-graphql got wrong, and this program relies on. An upgrade that brings it
-//! back fails here, and not at a client.
+//! Behavior of async-graphql that some versions got wrong and this program relies on. An upgrade that breaks it fails
+//! here.
 
 use async_graphql::{EmptyMutation, EmptySubscription, Error, Object, Result, Schema};
 use serde_json::{Value, json};
 
 struct Query;
 
-/// With its place in a list.
+/// Has its index in a list.
 struct Thing(usize);
 
-/// Lets the others of a selection go first, as often as asked.
+/// Lets other fields of the selection resolve first, `turns` times.
 async fn after(turns: u32) {
     for _ in 0..turns {
         tokio::task::yield_now().await;
@@ -80,7 +80,7 @@ impl Thing {
     }
 }
 
-/// The answer as text, so that the order of keys is seen.
+/// The answer as text, because the order of its keys matters.
 async fn text(query: &str) -> String {
     let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
     serde_json::to_string(&schema.execute(query).await).unwrap()

@@ -1,4 +1,4 @@
-//! Writers that wait keep no reader waiting, and a process that stands still keeps nobody waiting for long.
+//! Waiting writers don't block readers, and a stopped process doesn't block other servers for long.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::database_failures::Program;
 use crate::support::{At as _, TestApp};
 use crate::support_more::tables;
 
-/// How long is waited for what must come: never, when all is well.
+/// How long to wait before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn reads_go_on_while_writers_wait_for_a_lock() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
-    // Whoever renames the pack waits for this.
+    // Calls that rename the pack wait for this lock.
     let lock = tables(&app).begin().await.expect("a transaction");
     lock.execute_unprepared("UPDATE integration_pack SET name = name").await.expect("the lock");
     let rename = "mutation($id: ID!, $name: String!) {
@@ -39,7 +39,7 @@ async fn reads_go_on_while_writers_wait_for_a_lock() {
     assert_eq!(written.len(), 10);
 }
 
-/// How many of another process's transactions are in this state.
+/// The number of the other process's transactions in some states.
 async fn others(app: &TestApp, states: &str) -> i64 {
     let sql = format!(
         "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -58,15 +58,15 @@ async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
     tokio::time::timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("{what} never came"));
 }
 
-/// The process is stopped while it has the locks of a batch, and never goes on.
+/// A process is stopped while it holds the locks of a batch.
 #[tokio::test]
 async fn a_process_that_stands_still_keeps_no_lock_for_long() {
     let app = TestApp::new().await;
     if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
-        // A file of SQLite has one server.
+        // A SQLite database has only one server.
         return;
     }
-    // The batch is held up for long enough to be stopped in.
+    // The trap delays the batch, so that there is time to stop the process.
     let body = "BEGIN PERFORM pg_sleep(1); RETURN NULL; END";
     let trap = format!("CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$");
     tables(&app).execute_unprepared(&trap).await.expect("the trap's function");
@@ -83,10 +83,10 @@ async fn a_process_that_stands_still_keeps_no_lock_for_long() {
     let began = std::time::Instant::now();
     until("the end of its transaction", async || others(&app, "backend_xid IS NOT NULL").await == 0).await;
     assert!(began.elapsed() < Duration::from_secs(5), "the others waited for {:?}", began.elapsed());
-    // The event log's lock was its last.
+    // The event log's lock is the last one that a batch takes.
     tables(&app).execute_unprepared("DROP TRIGGER trap ON component").await.expect("the trap goes");
     app.component("Held").await;
-    // When it wakes, it hears that nothing was done, and goes on.
+    // After it is continued, the process notices that nothing was committed, and works again.
     program.signal("CONT");
     let answer = asking.await.expect("an answer");
     assert_eq!(answer.code(), "UNAVAILABLE");

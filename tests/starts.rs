@@ -1,4 +1,4 @@
-//! Starts of the real program on a database that nothing was done to yet: killed, stopped, and several at once.
+//! Starting the real program on an untouched database: killed, stopped, and several at once.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -11,10 +11,10 @@ use tokio::process::{Child, Command};
 
 use crate::support::Database;
 
-/// How long a test waits for what must come: never waited for when all is well.
+/// How long to wait before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program with these arguments, and without a variable that could mean it.
+/// The program with these arguments, and without environment variables for the database.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_packwright"));
     command.args(arguments).env_remove("DATABASE_URL").env_remove("PACKWRIGHT_DATABASE_URL");
@@ -22,7 +22,7 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the program to its end.
+/// Runs the program until it ends.
 pub(crate) async fn run(arguments: &[&str]) -> Output {
     tokio::time::timeout(PATIENCE, program(arguments).output()).await.expect("in time").expect("it runs")
 }
@@ -31,7 +31,7 @@ pub(crate) fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Waits until a server says where it is.
+/// Waits until a server prints its address.
 pub(crate) async fn serves(child: &mut Child) {
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let mut errors = child.stderr.take().expect("its log");
@@ -48,7 +48,7 @@ pub(crate) async fn serves(child: &mut Child) {
         errors.read_to_string(&mut why).await.expect("its log");
         panic!("it did not start: {why}");
     }
-    // Kept open, or the server could not write there.
+    // Keeps reading the output, so that the server can write.
     tokio::spawn(async move {
         let _ = tokio::io::copy(&mut errors, &mut tokio::io::sink()).await;
         while let Ok(Some(_)) = lines.next_line().await {}
@@ -76,7 +76,7 @@ async fn a_start_goes_on_after_one_that_was_killed_while_it_migrated() {
         tokio::time::sleep(takes * moment / MOMENTS).await;
         match moment % 3 {
             0 => doomed.kill().await.expect("killed"),
-            // One that has come to its end doesn't hear it.
+            // A process that has ended can't get a signal.
             1 if doomed.try_wait().expect("its state").is_none() => signal(&doomed, "TERM").await,
             2 if doomed.try_wait().expect("its state").is_none() => signal(&doomed, "INT").await,
             _ => {}
@@ -117,7 +117,7 @@ async fn a_start_that_waits_for_another_migration_ends_when_it_is_told_to() {
     let database = Database::untouched("").await;
     let db = Db::connect(database.url(), DbOptions::default()).await.expect("connected");
     let holding = db.for_migration();
-    // As a process does that migrates: it has the database's one lock of migrations.
+    // Takes the database's migration lock, as a migrating process does.
     let lock: &[&str] = match holding.get_database_backend() {
         DatabaseBackend::Postgres => &["SELECT pg_advisory_lock(7883946363647714609)"],
         _ => &["BEGIN IMMEDIATE"],
@@ -160,7 +160,7 @@ fn mode(path: &Path) -> u32 {
     std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).expect("its permissions").permissions()) & 0o777
 }
 
-/// The program under a umask.
+/// The program with a umask.
 #[cfg(unix)]
 fn under_umask(umask: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");

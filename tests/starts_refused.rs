@@ -1,4 +1,4 @@
-//! Databases that can't be used: each is told with where it is, what is wrong and what to do, and without secrets.
+//! Unusable databases: the error says which database, what is wrong and what to do, and shows no secret.
 
 use packwright::store::{Db, DbOptions};
 use sea_orm::ConnectionTrait as _;
@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait as _;
 use crate::starts::{program, run, told};
 use crate::support::Database;
 
-/// What `migrate up` and `serve` say about an address that they both refuse.
+/// The message of `migrate up` and `serve` for an address. Both must refuse it with the same message.
 async fn refused(url: &str) -> String {
     let up = run(&["migrate", "up", "--database-url", url]).await;
     let serve = run(&["serve", "--listen", "127.0.0.1:0", "--database-url", url]).await;
@@ -82,7 +82,7 @@ async fn a_database_of_a_newer_program_or_of_something_else_is_told() {
     db.close().await.expect("closed");
 }
 
-/// The server of the tests, changed; `None` when the tests run on SQLite.
+/// The address of the test server with a change; `None` when the tests run on SQLite.
 fn changed(change: impl FnOnce(&mut url::Url)) -> Option<String> {
     let server = std::env::var("PACKWRIGHT_TEST_DATABASE_URL").ok().filter(|server| !server.is_empty())?;
     let mut url = url::Url::parse(&server).expect("an address");
@@ -92,7 +92,7 @@ fn changed(change: impl FnOnce(&mut url::Url)) -> Option<String> {
 
 #[tokio::test]
 async fn a_server_that_cannot_be_used_is_told_with_its_address_and_without_a_password() {
-    // Nothing listens on a port that was free a moment ago.
+    // The port was free a moment ago, so no server listens on it.
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
     let nowhere = format!("postgres://u:geheim@127.0.0.1:{free}/d");
     let why = told(&run(&["migrate", "up", "--database-url", &nowhere]).await);
@@ -117,7 +117,7 @@ async fn a_server_that_cannot_be_used_is_told_with_its_address_and_without_a_pas
 #[tokio::test]
 async fn a_database_that_cannot_keep_every_name_is_refused() {
     if !is_postgresql() {
-        // SQLite's files are always in Unicode.
+        // SQLite stores all text in Unicode.
         let database = Database::untouched("").await;
         let db = Db::connect(database.url(), DbOptions::default()).await.expect("connected");
         return db.close().await.expect("closed");
@@ -129,7 +129,7 @@ async fn a_database_that_cannot_keep_every_name_is_refused() {
     }
 }
 
-/// A server that says one thing to whoever comes, as PostgreSQL says it.
+/// A fake PostgreSQL server that answers every connection with one error.
 async fn one_that_says(code: &'static str, message: &'static str) -> u16 {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

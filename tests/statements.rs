@@ -1,5 +1,5 @@
-//! How many SQL statements a query takes (R20): the number follows the kinds of things asked for, never how
-//! many there are. One that asks row by row fails here.
+//! The number of SQL statements for a query depends on the fields that it selects, and not on the number of rows (R20).
+//! A field that runs a statement for each row fails here.
 
 use std::fmt::Write as _;
 
@@ -64,8 +64,8 @@ const EVENT_LOG: &str = "{ events(last: 100) { edges { cursor node { id cursor k
     ... on SharingEvent { group { id name } }
     ... on NewerShareableEvent { version { id version } } } } pageInfo { hasNextPage endCursor } } }";
 
-/// A publisher's packs in their testing period, each with three rows and something newer, each installed by
-/// both accounts; the first one's first component with as many packages as there are packs.
+/// Packs in their testing period, each with three rows, a newer version, and installations in both accounts. The first
+/// component of the first pack has as many packages as there are packs.
 struct Scene {
     app: TestApp,
     acme: Managed,
@@ -97,15 +97,15 @@ async fn scene(packs: usize) -> Scene {
 }
 
 impl Scene {
-    /// How many statements a query takes, and how many nodes it gave at `list`. The second time it is asked:
-    /// what is kept for good (a secret, a version) was read the first time.
+    /// The number of statements of a query, and the number of nodes at `list`. Counts the second run, because the first
+    /// one fills the caches.
     async fn count(&self, token: &str, query: &str, variables: Value, list: &str) -> (usize, usize) {
         self.app.gql(token, query, variables.clone()).await;
         let (data, statements) = self.app.statements_of(self.app.gql(token, query, variables)).await;
         (statements.len(), data.nodes(list).len())
     }
 
-    /// Each query with its number of statements, as a table; and how many nodes each gave.
+    /// Each query with its number of statements, as a table; and the number of nodes of each.
     async fn table(&self) -> (String, Vec<usize>) {
         let publisher = self.app.publisher.as_str();
         let (component, release) = (json!({ "id": self.component }), json!({ "id": self.release }));
@@ -183,7 +183,7 @@ async fn r03_what_is_hidden_takes_as_many_statements_as_what_is_not_there() {
     }
 }
 
-/// An ID of the same type that was never given out.
+/// An ID of the same type that was never issued.
 fn unknown_like(id: &str) -> String {
     let (prefix, _) = id.split_once('_').unwrap();
     format!("{prefix}_{}", "A".repeat(22))

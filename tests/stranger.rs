@@ -1,7 +1,7 @@
-//! A stranger at every door: what one account can read, no other may, by no field and no mutation.
+//! Isolation: no field and no mutation gives an account access to objects of another account.
 //!
-//! All is driven by introspection. The lists below are what a new type or field has to be entered into
-//! before it passes: which types two accounts may both know, and which object an ID in an input names.
+//! Introspection drives the tests. The lists below must have an entry for each new type or field: the types that two
+//! accounts may both know, and the type of the object that an ID in an input names.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,15 @@ use crate::stranger_world::{
 use crate::support::At;
 use crate::support_more::{all_rows, assert_same_rows, code_of, refusal_of, roomy, unknown_like};
 
-/// What a publisher and an account that it manages both know, under the same ID: an account's
-/// installation is its publisher's to see too.
+/// The types of which a publisher and its managed account both know objects under the same ID. The publisher sees its
+/// accounts' installations.
 const SHARED_WITH_PUBLISHER: [&str; 5] =
     ["Installation", "InstallationUpdate", "InstallationEvent", "ReleaseEvent", "AuditEntry"];
 
-/// What two managed accounts of one publisher both know: a pack that is shared with both.
+/// The types of which two managed accounts of one publisher both know objects: those of a shared pack.
 const SHARED_BY_ACCOUNTS: [&str; 4] = ["AvailablePack", "AvailablePackVersion", "AnnouncedRelease", "ReleaseEvent"];
 
-/// Which types an ID in an input names, by the name of its field: a publisher's, a managed account's.
+/// The type of an ID in an input, by the name of its field: for a publisher, for a managed account.
 const NAMES: [(&str, &str, &str); 19] = [
     ("id", "*", "*"),
     ("ids", "*", "*"),
@@ -45,12 +45,12 @@ const NAMES: [(&str, &str, &str); 19] = [
     ("subjectId", "*", "*"),
 ];
 
-/// The name of the field that an ID stands in: the last part of a path that is no place in a list.
+/// The name of the field that contains an ID: the last part of the path that isn't an index.
 fn field_of(path: &Path) -> &str {
     path.iter().rev().find(|part| part.parse::<usize>().is_err()).expect("a field's name")
 }
 
-/// An ID of the stranger's own for a place in an input, so that only the place under attack is wrong.
+/// One of the stranger's own IDs for a field, so that only the ID under attack is wrong.
 fn own_id(side: &Side, path: &Path) -> Value {
     let field = field_of(path);
     let (_, publisher, managed) = NAMES.into_iter().find(|(name, ..)| *name == field).unwrap_or_else(|| {
@@ -59,11 +59,11 @@ fn own_id(side: &Side, path: &Path) -> Value {
     let wanted = if side.is_publisher { publisher } else { managed };
     let own =
         side.walk.ids.iter().find(|(_, type_name)| wanted == "*" || *type_name == wanted).map(|(id, _)| id.clone());
-    // Who has none of these has to be refused before this one is looked at, or for it.
+    // An unknown ID when the stranger has none of the type. The call must be refused all the same.
     json!(own.unwrap_or_else(|| unknown_like(side.walk.ids.keys().next().expect("an ID of one's own"))))
 }
 
-/// Of the IDs that others know and the stranger doesn't: one of each type, and all that `field` could name.
+/// Foreign IDs for an attack: one of each type, and all of the type that the field accepts.
 fn candidates<'a>(world: &'a StrangerWorld, stranger: &'a Side, field: &str) -> Vec<&'a str> {
     let (_, publisher, managed) = NAMES.into_iter().find(|(name, ..)| *name == field).expect("entered into NAMES");
     let mut seen = BTreeSet::new();
@@ -99,7 +99,7 @@ fn no_two_accounts_know_the_same_object_but_what_is_shared_between_them(world: &
         let unexpected: Vec<_> = shared.iter().filter(|name| !allowed.contains(name)).collect();
         assert!(unexpected.is_empty(), "{} and {} both know some {unexpected:?}", one.name, other.name);
     }
-    // The world is rich enough to tell: every type that can be read again was met by somebody.
+    // The world is large enough: some account has met every type that can be read by ID.
     let met: BTreeSet<_> = world.sides().iter().flat_map(|side| side.walk.ids.values()).cloned().collect();
     for name in world.schema.get("Node").list("/possibleTypes").iter().map(|t| t.text("/name")) {
         assert!(met.contains(&name), "no {name} in this world: put one there");
@@ -178,7 +178,7 @@ async fn attack_fields(world: &StrangerWorld) {
     }
 }
 
-/// Asks a root field for everything foreign, at one place of its arguments.
+/// Asks a root field for every foreign ID, at one position in its arguments.
 async fn attack_field(world: &StrangerWorld, root: &str, field: &Value, path: &Path) {
     for stranger in world.sides() {
         for id in candidates(world, stranger, field_of(path)) {
@@ -229,7 +229,7 @@ async fn attack_mutations(world: &StrangerWorld) {
     assert!(attacks > 500, "only {attacks} attacks: where are the others' objects?");
 }
 
-/// Calls a mutation with one foreign ID, all else as right as it can be; says so when it isn't refused.
+/// Calls a mutation with one foreign ID in an otherwise correct input. Returns an explanation when it isn't refused.
 async fn attack_mutation(
     world: &StrangerWorld,
     stranger: &Side,
@@ -246,7 +246,7 @@ async fn attack_mutation(
     let answer = world.app.gql_raw(Some(&stranger.token), &document, variables).await;
     let refused = match code_of(&answer).as_deref() {
         Some(code) => ["NOT_FOUND", "FORBIDDEN"].contains(&code),
-        // An update of its own installation, that it isn't shown since it lost its grant (R45).
+        // The account's own update, which it can't see since it lost its grant (R45).
         None => {
             let payload = answer.at(&format!("/data/{name}"));
             name == "applyPendingUpdate" && refusal_of(payload).as_deref() == Some("NOT_ENTITLED")

@@ -1,4 +1,4 @@
-//! A rich world of two publishers, each with managed accounts, and what each of them can reach.
+//! A world with two publishers and their managed accounts, and everything that each of them can read.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::introspection::Schema;
 use crate::support::{At, Managed, TestApp};
 use crate::walk::{Walk, selection};
 
-/// What only the first publisher knows: groups, drafts, notes of packages, tokens, releases not made known.
+/// Texts that only the first publisher may see: groups, drafts, package notes, tokens, unannounced releases.
 pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "Gold customers",
     "Silver customers",
@@ -20,7 +20,7 @@ pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "northwind-second-token",
     "notes of what waits for its first window",
 ];
-/// What only Acme and the publisher may know; the name of another account, too, is not Globex's to read.
+/// Texts that only Acme and the publisher may see, among them its name.
 pub(crate) const SECRETS_OF_ACME: &[&str] = &[
     "Acme Corporation",
     "Only for Acme",
@@ -29,12 +29,12 @@ pub(crate) const SECRETS_OF_ACME: &[&str] = &[
     "Acme's own copy",
     "acme-second-token",
 ];
-/// The same of Globex.
+/// Texts that only Globex and the publisher may see.
 pub(crate) const SECRETS_OF_GLOBEX: &[&str] = &["Globex Industries", "Only for Globex", "Globex's own name"];
-/// What only the second publisher and its account know.
+/// Texts that only the second publisher and its account may see.
 pub(crate) const SECRETS_OF_SOUTHWIND: &[&str] = &["Southwind", "Initech", "Southern pack", "southern notes"];
 
-/// One reader, and all that it can reach.
+/// A reader, and everything that it can read.
 pub(crate) struct Side {
     pub(crate) name: &'static str,
     pub(crate) token: String,
@@ -42,7 +42,7 @@ pub(crate) struct Side {
     pub(crate) walk: Walk,
 }
 
-/// The world, and its readers: the first publisher, Acme, Globex, the second publisher, its account.
+/// The world and its readers: the first publisher, Acme, Globex, the second publisher, its account.
 pub(crate) struct StrangerWorld {
     pub(crate) app: TestApp,
     pub(crate) schema: Schema,
@@ -50,7 +50,7 @@ pub(crate) struct StrangerWorld {
 }
 
 impl StrangerWorld {
-    /// Makes everything, and lets everybody read all they can.
+    /// Creates the world, and lets each reader read everything that it can.
     pub(crate) async fn build() -> Self {
         let app = TestApp::new().await;
         let schema = Schema::of(&app).await;
@@ -91,7 +91,7 @@ impl StrangerWorld {
         self.sides.iter().collect::<Vec<_>>().try_into().ok().expect("five readers")
     }
 
-    /// What others can reach and the stranger can't: (ID, type).
+    /// The objects that others can read and the stranger can't: (ID, type).
     pub(crate) fn foreign_to<'a>(&'a self, stranger: &'a Side) -> Vec<(&'a str, &'a str)> {
         let others = self.sides.iter().filter(|side| side.name != stranger.name);
         let mut found: Vec<_> =
@@ -102,8 +102,8 @@ impl StrangerWorld {
     }
 }
 
-/// A pack in each state, shared in each way, installed and not, with releases that ended in each way.
-/// In parts, each of which is small on the stack of a test's thread.
+/// Creates packs in each state, with and without shares and installations, and releases with each outcome. Split into
+/// parts because the stack of a test's thread is small.
 async fn northwind(app: &TestApp, acme: &Managed, globex: &Managed) {
     more_tokens_and_accounts(app, acme).await;
     let gold = app.group("Gold customers", &[acme]).await;
@@ -192,13 +192,13 @@ async fn in_its_testing_period(app: &TestApp, acme: &Managed, globex: &Managed) 
     app.something_new(&testing.pack).await;
 }
 
-/// The ID and token of a managed account of any publisher.
+/// Enrols a managed account of any publisher. Returns its token.
 async fn managed_of(app: &TestApp, publisher: &str, name: &str) -> String {
     let (_, enrolment) = app.not_enrolled(publisher, name).await;
     app.enrol(&enrolment).await
 }
 
-/// The same in small for the second publisher: one pack, installed, with a release in its testing period.
+/// A smaller world for the second publisher: one pack, installed, with a release in its testing period.
 async fn southwind(app: &TestApp, b: &str, managed: &str) {
     let pack = southern_pack(app, b, managed, "Southern pack").await;
     southern_release(app, b, &pack, json!({ "onDate": "2026-12-20" })).await;
@@ -227,15 +227,15 @@ fn southern_package(component: &str) -> Value {
     json!({ "packages": [{ "componentId": component, "shareable": true, "notes": "southern notes" }] })
 }
 
-/// Something new of a southern pack, released.
+/// Packages a newer version for a southern pack, and releases it.
 async fn southern_release(app: &TestApp, b: &str, (pack, component): &(String, String), schedule: Value) {
     app.ok(b, "createPackagedComponents", southern_package(component), "").await;
     let input = json!({ "packId": pack, "schedule": schedule, "notes": "southern notes" });
     app.ok(b, "releaseIntegrationPack", input, "").await;
 }
 
-/// What a reader hears of all that happened since `cursor`, by every subscription that takes `after` and
-/// is open to it. Each ends at the last thing that was done: something new of the fence, released.
+/// The events since `cursor` that a reader gets from each subscription that takes `after`. Each subscription stops at
+/// the release of the fence, the last event.
 async fn heard(app: &TestApp, schema: &Schema, token: &str, is_publisher: bool, cursor: &str) -> Vec<Value> {
     let mut items = Vec::new();
     let fences = "{ installations(filter: { search: \"fence\" }) { edges { node { id } } } }";
@@ -251,7 +251,7 @@ async fn heard(app: &TestApp, schema: &Schema, token: &str, is_publisher: bool, 
         let document =
             format!("subscription($after: String) {{ {name}(after: $after) {} }}", selection(schema, &of, 5));
         let mut subscription = app.subscribe(token, &document, json!({ "after": cursor })).await;
-        // A publisher hears of the fence's update in each account.
+        // A publisher gets the fence's update once for each account.
         let mut left = if name == "installationUpdated" { installed } else { 1 };
         while left > 0 {
             let item = subscription.next().await;
@@ -267,7 +267,7 @@ async fn heard(app: &TestApp, schema: &Schema, token: &str, is_publisher: bool, 
     items
 }
 
-/// The whole audit log of a reader: more than a page.
+/// All entries of a reader's audit log, page by page.
 async fn audited(app: &TestApp, token: &str) -> Vec<Value> {
     let query = "query($after: String) { auditLog(first: 100, after: $after) { edges { node { __typename id } } pageInfo { hasNextPage endCursor } } }";
     let (mut pages, mut after) = (Vec::new(), Value::Null);

@@ -1,4 +1,4 @@
-//! What can't be done keeps nothing else from its turn, rests for longer each time, and is in an operator's hands.
+//! Work that fails blocks no other work, rests longer after each failure, and an operator can retry or drop it.
 
 use entity::task;
 use packwright::domain::id::{AccountId, PackId};
@@ -20,7 +20,7 @@ async fn publisher_of(app: &TestApp) -> AccountId {
     AccountId(uuid_of(&id))
 }
 
-/// Adds a row as another version of the program would.
+/// Inserts a task like another version of the program.
 async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) -> Uuid {
     let id = Uuid::from_u128(0x0123_4567_89ab_cdef);
     let row = task::ActiveModel {
@@ -48,7 +48,7 @@ async fn open_tasks(app: &TestApp) -> Vec<task::Model> {
     task::Entity::find().all(tables(app)).await.expect("the tasks")
 }
 
-/// Makes every statement that `what` describes fail: `UPDATE ON task`, and so on.
+/// Makes every statement of a kind fail, such as `UPDATE ON task`.
 async fn refuse(app: &TestApp, name: &str, what: &str, when: &str) {
     let statements = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => vec![
@@ -74,7 +74,7 @@ async fn allow(app: &TestApp, name: &str, table: &str) {
     tables(app).execute_unprepared(&statement).await.expect("the trigger goes");
 }
 
-/// An id as it stands in a statement.
+/// An id as an SQL literal.
 fn literal(app: &TestApp, id: Uuid) -> String {
     match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => format!("'{id}'"),
@@ -88,7 +88,7 @@ async fn r49_a_task_that_this_program_does_not_know_is_passed_over() {
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
     let pack = uuid_of(&world.pack.id);
-    // One of a newer version, and one of a known kind that names no release.
+    // A kind from a newer version, and a known kind without its release.
     for (kind, pack) in [("STAGE", Some(pack)), ("ROLL_OUT", Some(pack))] {
         let strange = strange_task(&app, kind, pack).await;
         let release = app.update_on(&world.pack, "2026-12-01").await;
@@ -209,7 +209,7 @@ async fn r49_a_task_that_waits_does_what_a_second_one_would() {
     let row = |rows: Vec<task::Model>| rows.into_iter().find(|task| task.id == first).expect("it is there");
     let sooner = row(open_tasks(&app).await);
     assert_eq!((sooner.not_before, sooner.waits), (app.now(), false), "it is wanted sooner now");
-    // One that has begun may have passed by already.
+    // A task that has begun may already have passed the object.
     let begun = task::ActiveModel { id: Set(first), done_to: Set(Some(Uuid::nil())), ..Default::default() };
     task::Entity::update(begun).exec(tables(&app)).await.expect("it has begun");
     assert_ne!(add(Work::GrantsOfAccount(acme), now).await, first);
@@ -246,8 +246,7 @@ async fn r46_a_catch_up_that_fails_for_several_packs_is_one_task() {
     }
 }
 
-/// A pack that three accounts have installed, with a rollout of which one batch of one installation is done, and
-/// whose next batch fails as a whole.
+/// Three accounts have a pack installed. Its rollout has moved one of them, and its next batch will fail as a whole.
 async fn stuck_rollout() -> (TestApp, [Managed; 3], Installed, String, Uuid) {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
@@ -353,7 +352,7 @@ async fn r47_a_deletion_that_is_dropped_leaves_no_name_taken() {
     }
 }
 
-/// Runs the program beside the server: whether it went well, what it prints, and what it says beside it.
+/// Runs the program on the app's database: whether it succeeded, its output, its errors.
 async fn command_line(app: &TestApp, arguments: &[&str]) -> (bool, String, String) {
     let url = database_url(app).await;
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_packwright"));

@@ -1,4 +1,4 @@
-//! More to stand on: rows that no query shows yet, other servers on the same database, ids that name nothing.
+//! More helpers: rows that no query shows, further servers on the same database, unknown IDs.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +15,12 @@ use uuid::Uuid;
 
 use crate::support::{At, Installed, Managed, TestApp};
 
-/// The tables behind an app: to read what no query shows.
+/// A connection to the app's database, for rows that no query shows.
 pub(crate) fn tables(app: &TestApp) -> &DatabaseConnection {
     app.app.services.db.for_migration()
 }
 
-/// Where the app's database is, for another process.
+/// The address of the app's database, for another process.
 pub(crate) async fn database_url(app: &TestApp) -> String {
     let named = async |sql: &str, column: &str| -> String {
         let row =
@@ -41,41 +41,41 @@ pub(crate) async fn database_url(app: &TestApp) -> String {
     }
 }
 
-/// A place in the event log and in the audit log: what came since can be read.
+/// A position in the event log and in the audit log.
 pub(crate) struct Mark {
     sequence: i64,
     entries: BTreeSet<Uuid>,
 }
 
 impl Mark {
-    /// Where both logs end now.
+    /// The current ends of both logs.
     pub(crate) async fn now(app: &TestApp) -> Self {
         let last = events_after(app, 0).await.last().map_or(0, |event| event.sequence);
         Self { sequence: last, entries: all_entries(app).await.iter().map(|entry| entry.id).collect() }
     }
 
-    /// The events since, in order.
+    /// The events after it, in order.
     pub(crate) async fn events(&self, app: &TestApp) -> Vec<event::Model> {
         events_after(app, self.sequence).await
     }
 
-    /// The kinds of the events since, in order.
+    /// The kinds of the events after it, in order.
     pub(crate) async fn kinds(&self, app: &TestApp) -> Vec<String> {
         self.events(app).await.into_iter().map(|event| event.kind).collect()
     }
 
-    /// The audit entries since, oldest first.
+    /// The audit entries after it, oldest first.
     pub(crate) async fn entries(&self, app: &TestApp) -> Vec<audit_entry::Model> {
         all_entries(app).await.into_iter().filter(|entry| !self.entries.contains(&entry.id)).collect()
     }
 
-    /// What the audit entries since name as done, oldest first.
+    /// The actions of the audit entries after it, oldest first.
     pub(crate) async fn actions(&self, app: &TestApp) -> Vec<String> {
         self.entries(app).await.into_iter().map(|entry| entry.action).collect()
     }
 }
 
-/// The whole event log after a place, in order.
+/// The events after a position, in order.
 pub(crate) async fn events_after(app: &TestApp, sequence: i64) -> Vec<event::Model> {
     let found =
         event::Entity::find().filter(event::Column::Sequence.gt(sequence)).order_by_asc(event::Column::Sequence);
@@ -87,7 +87,7 @@ async fn all_entries(app: &TestApp) -> Vec<audit_entry::Model> {
     found.all(tables(app)).await.expect("the audit log")
 }
 
-/// The UUIDs inside a global ID: two for an update, that is known by its installation and its release.
+/// The UUIDs in a global ID. An update's ID has two: its installation's and its release's.
 pub(crate) fn uuids_of(id: &str) -> Vec<Uuid> {
     bytes_of(id).chunks(16).map(|bytes| Uuid::from_slice(bytes).expect("16 bytes")).collect()
 }
@@ -97,7 +97,7 @@ fn bytes_of(id: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(encoded).unwrap_or_else(|e| panic!("{id}: {e}"))
 }
 
-/// An ID of the same type that names nothing.
+/// An unknown ID of the same type.
 pub(crate) fn unknown_like(id: &str) -> String {
     let (prefix, _) = id.split_once('_').expect("a prefix");
     let mut bytes = bytes_of(id);
@@ -117,8 +117,8 @@ pub(crate) fn refusal_of(payload: &Value) -> Option<String> {
     payload.pointer("/errors/0/code").and_then(Value::as_str).map(Into::into)
 }
 
-/// Runs a test on a thread with room for it: a world that is made in many steps, each of which calls
-/// the whole server, is more than the two megabytes of a test's thread hold without optimization.
+/// Runs a test on a thread with a larger stack. Without optimization, a world built in many steps needs more than the
+/// two megabytes of a test's thread.
 pub(crate) fn roomy<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -130,7 +130,7 @@ pub(crate) fn roomy<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 's
     }
 }
 
-/// The rows that a macro's caller names, each as one line, in an order of its own.
+/// The rows of some tables, one line for each row.
 macro_rules! lines_of {
     ($app:expr, $($table:ident),+ $(,)?) => {{
         let mut lines = Vec::new();
@@ -142,7 +142,7 @@ macro_rules! lines_of {
     }};
 }
 
-/// Every row of every table, but for when a token was last used: what an attempt must leave as it was.
+/// Every row of every table, without the times at which tokens were last used. A refused call must not change them.
 pub(crate) async fn all_rows(app: &TestApp) -> Vec<String> {
     let mut lines = lines_of!(
         app,
@@ -176,7 +176,7 @@ pub(crate) async fn all_rows(app: &TestApp) -> Vec<String> {
     lines
 }
 
-/// Fails with the rows that came and went since.
+/// Fails and shows the rows that were added or removed.
 pub(crate) async fn assert_same_rows(app: &TestApp, before: &[String], what: &str) {
     let after = all_rows(app).await;
     let (before, after): (BTreeSet<_>, BTreeSet<_>) = (before.iter().collect(), after.iter().collect());
@@ -185,15 +185,15 @@ pub(crate) async fn assert_same_rows(app: &TestApp, before: &[String], what: &st
 }
 
 impl TestApp {
-    /// An event of the log as a reader may see it, or null: by the row's ID.
+    /// An event in a reader's view, or null, by the ID of its row.
     pub(crate) async fn read_event(&self, token: &str, event: &event::Model, selection: &str) -> Value {
         let id = format!("evt_{}", URL_SAFE_NO_PAD.encode(event.id.as_bytes()));
         let document = format!("query($id: ID!) {{ node(id: $id) {{ __typename id {selection} }} }}");
         self.gql(token, &document, json!({ "id": id })).await.at("/node").clone()
     }
 
-    /// A pack with two components of its own, released at once, shared with one group, and installed by
-    /// each of these accounts of the group.
+    /// A pack with two components, released at once, shared with one group, and installed by these accounts of the
+    /// group.
     pub(crate) async fn installed_pack_in(&self, name: &str, group: &str, accounts: &[&Managed]) -> Installed {
         let pack = self.pack_with(name, &[&format!("{name} process"), &format!("{name} service")]).await;
         self.share(&pack.id, &[group]).await;
@@ -205,13 +205,13 @@ impl TestApp {
         Installed { pack, first_release, installations }
     }
 
-    /// An installation as its publisher sees it.
+    /// An installation in its publisher's view.
     pub(crate) async fn as_publisher(&self, installation: &str, selection: &str) -> Value {
         let query = format!("query($id: ID!) {{ installation(id: $id) {{ {selection} }} }}");
         self.gql(&self.publisher, &query, json!({ "id": installation })).await.at("/installation").clone()
     }
 
-    /// The updates of a release as the publisher sees them: `state`, `how`, `skipReason`, `installation { id }`.
+    /// The updates of a release in the publisher's view: `state`, `how`, `skipReason`, `installation { id }`.
     pub(crate) async fn updates_of(&self, release: &str) -> Vec<Value> {
         let selection =
             "updates(first: 100) { edges { node { id state how skipReason installation { id version { number } }
@@ -219,7 +219,7 @@ impl TestApp {
         self.read_release(release, selection).await.nodes("/updates")
     }
 
-    /// The update of one installation by a release, as the publisher sees it.
+    /// The update of an installation by a release, in the publisher's view.
     pub(crate) async fn update_of(&self, release: &str, installation: &str) -> Value {
         let updates = self.updates_of(release).await;
         let found =
@@ -239,14 +239,14 @@ impl TestApp {
         self.gql(&account.token, query, json!(null)).await.texts("/availablePacks", "/name")
     }
 
-    /// A pack as an account sees it.
+    /// A pack in an account's view.
     pub(crate) async fn read_available(&self, account: &Managed, pack: &str, selection: &str) -> Value {
         let query = format!("query($id: ID!) {{ availablePack(id: $id) {{ {selection} }} }}");
         self.gql(&account.token, &query, json!({ "id": pack })).await.at("/availablePack").clone()
     }
 
-    /// The code that a subscription is refused with, at the door or by its first item; `None` when the
-    /// first item is no error.
+    /// The error code of a subscription, from the authentication or its first item; `None` when the first item has no
+    /// error.
     pub(crate) async fn first_error(&self, token: Option<&str>, document: &str, variables: Value) -> Option<String> {
         let request = async_graphql::Request::new(document).variables(async_graphql::Variables::from_json(variables));
         let mut stream = match self.app.execute_stream(token, request).await {
@@ -260,7 +260,7 @@ impl TestApp {
         code_of(&serde_json::to_value(first.expect("an item")).expect("an item is JSON"))
     }
 
-    /// The place in the log that `viewer.eventCursor` names for a token.
+    /// The cursor of the log's end, `viewer.eventCursor`.
     pub(crate) async fn cursor(&self, token: &str) -> String {
         self.gql(token, "{ viewer { eventCursor } }", json!(null)).await.text("/viewer/eventCursor")
     }

@@ -1,4 +1,4 @@
-//! Suspending accounts, and what they catch up with when they are active again (R4, R46).
+//! Suspending accounts, and catching up after they are reactivated (R4, R46).
 
 use serde_json::{Value, json};
 
@@ -127,7 +127,7 @@ async fn r46_who_is_active_again_without_a_grant_stays_frozen() {
     app.tick().await;
     assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 1);
     assert_eq!(app.update_of(&release, &installed.installations[0]).await.text("/skipReason"), "NOT_ENTITLED");
-    // Suspended when its grant comes back, it still waits; active, it is brought up to date.
+    // An account that regains its grant while it is suspended stays behind, and catches up when it is reactivated.
     app.suspend(&acme).await;
     app.ok(&app.publisher, "addAccountsToGroup", json!({ "groupId": gold, "accountIds": [acme.id] }), "").await;
     let state = app.as_publisher(&installed.installations[0], "state version { number }").await;
@@ -153,7 +153,7 @@ async fn r46_a_killed_catch_up_is_gone_on_with_by_the_scheduler() {
             app.tick().await;
         }
     }
-    // Four batches of one pack each, of which the call does one.
+    // Four batches with one pack each, of which the call does one.
     app.reactivate(&acme).await;
     app.tick().await;
     for installation in &installations {

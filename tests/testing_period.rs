@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{At as _, Setup, TestApp, refusal, uuid_of};
 use crate::support_more::Mark;
 
-/// When the window of 2026-12-01 opens in Berlin.
+/// The start of the window of 2026-12-01 in Berlin.
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Names, texts and addresses (section 10): what is a character, what is too long, what is refused.
+//! Checks of names, texts and web addresses (section 10): characters, lengths, refused texts.
 
 use packwright::domain::text::{Name, TextFault, address, key, label, label_key, prose};
 use proptest::prelude::*;

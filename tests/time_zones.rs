@@ -1,4 +1,4 @@
-//! The names of zones, and where their data comes from (R42).
+//! Names of time zones, and the source of their data (R42).
 
 use packwright::zones::{DirectoryFault, Place, TimeZones};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ const RELEASE_WINDOW: &str =
 const UPDATE: &str = "mutation($zone: TimeZone) { updateAccount(input: { timeZone: $zone }) {
     account { timeZone } errors { code message field } } }";
 
-/// Texts that name no zone, each with the name that is nearest.
+/// Texts that aren't names of zones, each with the nearest name.
 const NEAREST: &[(&str, &str)] = &[
     ("Europe/Berln", "Europe/Berlin"),
     ("Berlin", "Europe/Berlin"),
@@ -45,7 +45,7 @@ async fn r42_names_of_zones_are_taken_whatever_the_case_and_kept_as_iana_spells_
         ("america/port-au-prince", "America/Port-au-Prince"),
         ("etc/gmt+5", "Etc/GMT+5"),
         ("america/argentina/COMODRIVADAVIA", "America/Argentina/ComodRivadavia"),
-        // A former name stays the name that was chosen.
+        // A former name is kept if it was chosen.
         ("europe/kiev", "Europe/Kiev"),
         ("est5edt", "EST5EDT"),
     ] {
@@ -167,7 +167,7 @@ fn r42_a_directory_that_can_not_be_used_is_refused_with_the_reason() {
     let empty = ZoneDirectory::new("2999a");
     empty.write("Europe/Berlin", b"no zone");
     assert!(fault(empty.place()).contains("no time zone in"));
-    // A table without a rule for what comes after it, and a file that was cut off.
+    // A table without a rule for the time after it, and a truncated file.
     empty.write("Europe/Berlin", &tzif(&[("1970-01-01T00:00:00Z", 1), ("2000-01-01T00:00:00Z", 2)], ""));
     empty.write("Europe/Paris", tzif(&[], "<+05>-5").split_at(60).0);
     assert!(fault(empty.place()).contains("no time zone in"));

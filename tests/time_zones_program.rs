@@ -1,4 +1,4 @@
-//! The program and its time zone data: the option, the command, and the signal (R42).
+//! The real program and its time zone data: the option, the command, and the signal (R42).
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use crate::support::{At as _, Setup, TestApp, ZoneDirectory};
 use crate::support_more::database_url;
 
-/// How long the program may take for what takes it a moment.
+/// How long to wait for the program before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn program(arguments: &[&str]) -> Command {
@@ -19,7 +19,7 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// Both outputs of a command that comes to its end, and whether it did well.
+/// Whether a command succeeded, and its output and errors.
 async fn run(arguments: &[&str]) -> (bool, String) {
     let output = tokio::time::timeout(PATIENCE, program(arguments).output()).await.expect("it ends").expect("it runs");
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -32,7 +32,7 @@ fn fixed(version: &str, rule: &str) -> ZoneDirectory {
     directory
 }
 
-/// An app with a pending release whose window no clock opens for a while.
+/// An app with a pending release whose window is far in the future.
 async fn pending() -> (TestApp, String) {
     let settings = Settings { release_days_ahead: 60_000, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
@@ -77,7 +77,7 @@ async fn r42_the_command_moves_pending_windows() {
     assert!(start(&app, &release).await.starts_with("2150-06-14T21:00:00"));
 }
 
-/// A server on the app's database, that has told where it listens.
+/// A server on the app's database that has printed its address.
 async fn server(app: &TestApp, directory: &str) -> Child {
     let database = database_url(app).await;
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--time-zone-data", directory, "--database-url", &database];

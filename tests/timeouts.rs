@@ -1,4 +1,4 @@
-//! A request that takes too long is answered `TIMEOUT`, and does nothing by halves.
+//! A request that takes too long gets the error TIMEOUT, and is done completely or not at all.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn ask(app: &App, token: &str, document: &str, variables: Value) -> Value 
     serde_json::to_value(app.execute(Some(token), request).await).expect("an answer is JSON")
 }
 
-/// An error as a database that speaks another language words it.
+/// A database error with a message in another language.
 #[derive(Debug)]
 struct Coded(&'static str);
 
@@ -67,11 +67,11 @@ fn an_error_of_the_database_is_known_by_its_code_whatever_its_language() {
         assert!(matches!(read(slow), StoreError::Timeout(_)), "{slow}");
     }
     for later in [
-        // A server that ends, isn't there, or has another in its place.
+        // The server ends, can't be reached, or was replaced by another one.
         "57P01", "57P02", "57P03", "57P04", "57P05", "08000", "08003", "08006", "08P01", "25006",
-        // Resources, locks, transactions and statements that the server gave up.
+        // A shortage of resources, a lock, or a transaction or statement that the server canceled.
         "53000", "53100", "53200", "53300", "55P03", "40P01", "40001", "25P03", "26000", "42P05", "58030",
-        // SQLite's BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL and CANTOPEN, some with what extends them.
+        // SQLite's BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL and CANTOPEN, some of them as extended codes.
         "5", "261", "517", "773", "6", "262", "7", "8", "1032", "10", "778", "1034", "13", "14", "1038",
     ] {
         assert!(matches!(read(later), StoreError::Unavailable(_)), "{later}");
@@ -88,7 +88,7 @@ fn an_error_of_the_database_is_known_by_its_code_whatever_its_language() {
 #[tokio::test]
 async fn a_query_that_takes_too_long_is_told_the_limit() {
     let app = TestApp::with(Setup { engine: hurried(Duration::ZERO), ..Setup::default() }).await;
-    // A statement for each: many milliseconds' work, on any machine.
+    // One statement for each field: many milliseconds of work on any machine.
     let pages: String = (1..=48)
         .map(|n| format!("a{n}: integrationPacks(first: {n}) {{ edges {{ node {{ components {{ pinned }} }} }} }} "))
         .collect();
@@ -97,11 +97,12 @@ async fn a_query_that_takes_too_long_is_told_the_limit() {
     assert_eq!(answer.at("/errors/0/extensions/limitSeconds"), 0.0);
     assert!(answer.text("/errors/0/message").contains("0 s"), "{answer:#}");
     assert_eq!(answer.get("data"), Some(&Value::Null), "it was begun");
-    // What needs no waiting is in time.
+    // A request that doesn't wait is answered in time.
     assert_eq!(app.gql_raw(None, "{ __typename }", json!({})).await, json!({ "data": { "__typename": "Query" } }));
 }
 
-/// Whatever instant the time is up at: done as a whole or not at all, and the same call again gives the first answer.
+/// Whenever the time runs out, the mutation is done completely or not at all, and repeating it returns the first
+/// result.
 #[tokio::test]
 async fn a_mutation_that_takes_too_long_is_done_whole_or_not_at_all() {
     let app = TestApp::new().await;
@@ -125,7 +126,7 @@ async fn a_mutation_that_takes_too_long_is_done_whole_or_not_at_all() {
         } else {
             outcomes.1 += 1;
         }
-        // What was being committed is, in a moment; the next writer waits for it.
+        // A commit in progress finishes a moment later; the next writer waits for it.
         let again = ask(&app.app, &app.publisher, PACKAGE, input).await;
         let id = again.text("/data/createPackagedComponents/packagedComponents/0/id");
         if !timed_out {
@@ -143,7 +144,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_postgresql() {
     let server = app.another_server_with(EngineOptions::default(), Some(Duration::from_millis(200))).await;
     let tx = tables(&app).begin().await.expect("a transaction");
     if tx.execute_unprepared("LOCK TABLE component IN ACCESS EXCLUSIVE MODE").await.is_err() {
-        // SQLite has neither: there a statement that nobody waits for ends with the next row it would give.
+        // SQLite has neither. There a canceled statement ends at the next row that it would return.
         assert_eq!(tx.get_database_backend(), sea_orm::DatabaseBackend::Sqlite);
         return;
     }

@@ -1,4 +1,4 @@
-//! Tokens over their life: rotated, used, expired; and how far one reaches (R1, R4).
+//! Tokens: rotation, use, expiry, and their reach (R1, R4).
 
 use chrono::Duration;
 use packwright::domain::id::TokenId;
@@ -23,7 +23,7 @@ async fn lets_in(app: &TestApp, token: &str) -> bool {
     answer.pointer("/data/__typename").is_some()
 }
 
-/// Rotates the token of a request, as the command line does.
+/// Rotates the token `secret`, as the command line does.
 async fn rotate(app: &TestApp, secret: &str, rotation: Rotation) -> Result<IssuedToken, Error<AccountRefusal>> {
     let viewer = own(app, secret).await;
     let (token, account) = (uuid_of(&viewer.text("/token/id")), uuid_of(&viewer.text("/account/id")));
@@ -191,12 +191,12 @@ async fn r01_a_token_reaches_its_own_account_and_role_alone() {
     }
 }
 
-/// Runs the program beside the server, and gives what it prints.
+/// Runs the program on the app's database. Returns its output.
 async fn command_line(app: &TestApp, arguments: &[&str]) -> String {
     both_outputs(app, arguments).await.0
 }
 
-/// The same with what it says beside it.
+/// Runs the program on the app's database. Returns its output and its errors.
 async fn both_outputs(app: &TestApp, arguments: &[&str]) -> (String, String) {
     let url = database_url(app).await;
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_packwright"));

@@ -1,5 +1,5 @@
-//! Documents that a client names instead of sending them: those that the server was started with, and those
-//! that somebody has sent before.
+//! Documents that a client names instead of sending them: trusted documents, given at the server's start, and persisted
+//! queries, sent before.
 
 use std::sync::Arc;
 
@@ -26,19 +26,19 @@ async fn app(stored: Stored) -> TestApp {
     TestApp::with(Setup { engine: EngineOptions { stored, ..EngineOptions::default() }, ..Setup::default() }).await
 }
 
-/// An app that was started with a list, in each form that build tools write.
+/// A list of the same documents in each format of build tools.
 fn lists() -> [Value; 4] {
     let by = |id: &dyn Fn(&str) -> String| json!({ id(WHO): WHO, id(CREATE): CREATE, id(HEAR): HEAR });
     let operation = |name: &str, text: &str| json!({ "id": sha256(text), "name": name, "type": "query", "body": text });
     [
-        // graphql-codegen, and Relay with SHA256.
+        // The format of graphql-codegen, and of Relay with SHA-256.
         by(&sha256),
-        // The form of the appendix to GraphQL over HTTP.
+        // The format in the appendix to GraphQL over HTTP.
         by(&|text| format!("sha256:{}", sha256(text))),
         // Apollo's manifest.
         json!({ "format": "apollo-persisted-query-manifest", "version": 1,
             "operations": [operation("Who", WHO), operation("Create", CREATE), operation("Hear", HEAR)] }),
-        // Ids of another making, as Relay's MD5.
+        // Other ids, such as Relay's MD5 hashes.
         by(&|text| sha256(text)[..32].to_owned()),
     ]
 }
@@ -70,7 +70,7 @@ async fn a_listed_document_is_asked_for_by_its_id_however_clients_say_it() {
             json!({ "documentId": id, "query": WHO }),
             json!({ "extensions": persisted(id) }),
             json!({ "extensions": persisted(id), "query": WHO, "operationName": "Who" }),
-            // The text itself is as good as its name.
+            // A listed document may also be sent as text.
             json!({ "query": WHO }),
         ] {
             let reply = server.send(&Ask::post(&body).token(&app.publisher)).await;
@@ -104,10 +104,10 @@ async fn nothing_but_the_list_is_executed() {
         let events = server.send(&Ask::query(document).to("/graphql/stream").accept("text/event-stream")).await;
         assert!(events.text().contains("PERSISTED_QUERY_REQUIRED"), "{}", events.text());
     }
-    // Introspection is no exception.
+    // Introspection isn't allowed either.
     let reply = server.send(&Ask::query("{ __schema { types { name } } }")).await;
     assert_eq!(reply.code(), "PERSISTED_QUERY_REQUIRED");
-    // Nobody adds to it: the hash of another text, with the text or without.
+    // A client can't add a document by sending its hash, with or without the text.
     let other = sha256("{ __typename }");
     for (body, code) in [
         (json!({ "documentId": other }), "PERSISTED_QUERY_NOT_FOUND"),
@@ -200,7 +200,7 @@ async fn what_was_sent_with_its_hash_can_be_named_afterwards() {
     assert_eq!(unknown.json().text("/errors/0/message"), "PersistedQueryNotFound", "clients know it by this");
     let graphql = server.send(&ask(&named).accept("application/graphql-response+json")).await;
     assert_eq!(graphql.status, 400);
-    // A text that came without its hash is not registered by that.
+    // A document sent without its hash isn't registered.
     assert_eq!(name(&server.send(&ask(&json!({ "query": WHO }))).await), "Northwind");
     assert_eq!(server.send(&ask(&named)).await.code(), "PERSISTED_QUERY_NOT_FOUND");
     let registered = server.send(&ask(&json!({ "query": WHO, "extensions": persisted(&hash) }))).await;
@@ -222,7 +222,7 @@ async fn a_hash_must_be_the_texts_and_a_mutation_stays_one() {
     assert_eq!(server.send(&Ask::post(&wrong).token(&app.publisher)).await.code(), "BAD_USER_INPUT");
     let named = json!({ "extensions": persisted(&sha256(CREATE)) });
     assert_eq!(server.send(&Ask::post(&named)).await.code(), "PERSISTED_QUERY_NOT_FOUND", "nothing came of it");
-    // What may not be executed is not registered.
+    // A document that the gate refuses isn't registered.
     let bad = json!({ "query": "{ nowhere }", "extensions": persisted(&sha256("{ nowhere }")) });
     assert_eq!(server.send(&Ask::post(&bad)).await.code(), "GRAPHQL_VALIDATION_FAILED");
     let bad = json!({ "extensions": persisted(&sha256("{ nowhere }")) });
@@ -238,7 +238,7 @@ async fn a_hash_must_be_the_texts_and_a_mutation_stays_one() {
     let by_get = Ask::get(&[("extensions", &extensions), ("variables", "{\"name\":\"Export\"}")]).token(&app.publisher);
     let reply = server.send(&by_get).await;
     assert_eq!((reply.status, reply.header("allow").as_deref()), (405, Some("POST")));
-    // Some clients send an id of their own along with each document.
+    // Some clients send ids of their own with each document. The server ignores them.
     let own = json!({ "query": WHO, "id": 17, "doc_id": "who" });
     assert_eq!(name(&server.send(&Ask::post(&own).token(&app.publisher)).await), "Northwind");
 }

@@ -1,4 +1,4 @@
-//! What becomes of one installation, as pure rules (R26, R27, R29, R30, R45, R46), and the sums (R25).
+//! The steps of an installation, tested as pure functions (R26, R27, R29, R30, R45, R46), and the progress (R25).
 
 use chrono::Duration;
 use packwright::domain::account::AccountStatus;
@@ -43,7 +43,7 @@ fn r45_who_may_not_be_moved_is_skipped_with_the_reason() {
     assert_eq!(reason_to_skip(false, AccountStatus::Suspended), Some(SkipReason::NotEntitled));
 }
 
-/// One line a stored state, state of the release, and grant.
+/// One line for each stored state, state of the release, and grant.
 fn early_table() -> String {
     let mut lines = Vec::new();
     for update in STATES {

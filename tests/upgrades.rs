@@ -1,5 +1,5 @@
-//! The schema of the database: what it is now, and that a database of each tagged version is brought to it.
-//! `tests/schemas/README.md` says what is recorded there, and how.
+//! The database's schema: its recorded shape, and upgrades of databases from each tagged version.
+//! `tests/schemas/README.md` describes the records.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Stateme
 
 use crate::support::Database;
 
-/// When it is set, what is recorded of the present schema is written anew.
+/// When this variable is set, the records of the current schema are written again.
 const RECORD: &str = "PACKWRIGHT_RECORD_SCHEMAS";
 
 fn folder() -> PathBuf {
@@ -23,7 +23,7 @@ fn name_of(connection: &DatabaseConnection) -> &'static str {
     }
 }
 
-/// Text of each row: the columns that a statement names, in that order.
+/// Each row as text: the columns of a statement in their order.
 async fn rows(connection: &DatabaseConnection, sql: &str) -> Vec<String> {
     let statement = Statement::from_string(connection.get_database_backend(), sql);
     let rows = connection.query_all_raw(statement).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
@@ -52,7 +52,7 @@ const POSTGRESQL_SHAPE: &[&str] = &[
     "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
 ];
 
-/// Each column, constraint and index, a line each, in alphabetical order.
+/// Each column, constraint and index on a line, in alphabetical order.
 async fn shape(connection: &DatabaseConnection) -> String {
     let statements = if name_of(connection) == "sqlite" { SQLITE_SHAPE } else { POSTGRESQL_SHAPE };
     let mut lines = Vec::new();
@@ -65,7 +65,7 @@ async fn shape(connection: &DatabaseConnection) -> String {
     lines.join("\n") + "\n"
 }
 
-/// How many rows each table has.
+/// The number of rows in each table.
 async fn counts(connection: &DatabaseConnection) -> BTreeMap<String, String> {
     let tables = match name_of(connection) {
         "sqlite" => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
@@ -83,7 +83,7 @@ async fn connect(database: &Database) -> Db {
     Db::connect(database.url(), DbOptions::default()).await.expect("connected")
 }
 
-/// The shape of a database that this program migrates from nothing.
+/// The shape of a database that this program creates.
 async fn fresh_shape() -> String {
     let database = Database::untouched("").await;
     let db = connect(&database).await;
@@ -119,7 +119,7 @@ async fn the_schema_is_what_is_recorded() {
     db.close().await.expect("closed");
 }
 
-/// Loads a dump, upgrades it, and holds it against a database that is made now.
+/// Loads a dump, upgrades it, and compares it with a new database.
 async fn upgrade(dump: &str, name: &str) {
     let database = Database::untouched("").await;
     let db = connect(&database).await;
@@ -152,13 +152,13 @@ async fn a_database_of_each_tagged_version_is_upgraded() {
     }
 }
 
-/// Until there is a tagged version the way of the test above is gone with a dump that is made here.
+/// Until there is a tagged version, this runs the test above with a dump of the current schema.
 #[tokio::test]
 async fn a_dump_of_the_present_schema_is_upgraded_to_itself() {
     let database = Database::untouched("").await;
     let db = connect(&database).await;
     if name_of(db.for_migration()) != "sqlite" {
-        // pg_dump isn't everywhere; what is dumped from SQLite shows that the harness holds.
+        // pg_dump isn't installed everywhere. A dump of SQLite is enough to test the harness.
         db.migrate().await.expect("migrated");
         assert_eq!(shape(db.for_migration()).await, fresh_shape().await);
         return db.close().await.expect("closed");

@@ -1,4 +1,4 @@
-//! Options that are given by variables, on the real program: its environment is its own.
+//! Options given by environment variables, tested with the real program, because its environment can be controlled.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use packwright::config::ServeArgs;
 
 use crate::starts::{program, run, told};
 
-/// The variable of each option of `serve`, and the option.
+/// The options of `serve`, by environment variable.
 fn variables() -> BTreeMap<String, String> {
     let command = ServeArgs::augment_args(Command::new("serve"));
     let found = command.get_arguments().filter_map(|argument| {
@@ -16,7 +16,7 @@ fn variables() -> BTreeMap<String, String> {
     found.collect()
 }
 
-/// What a command says with these variables.
+/// Whether a command succeeds with these variables, and what it prints.
 async fn with(arguments: &[&str], variables: impl IntoIterator<Item = (String, String)>) -> (bool, String) {
     let output = program(arguments).envs(variables).output().await.expect("it runs");
     (output.status.success(), told(&output))
@@ -39,7 +39,7 @@ async fn an_empty_variable_is_as_good_as_none() {
             assert!(well && said == told(&usual), "{name}: {said}");
         }
     }
-    // Those of the other commands.
+    // Variables of other commands.
     for name in ["PACKWRIGHT_TIME_ZONE", "PACKWRIGHT_ACCOUNT", "PACKWRIGHT_TOKEN_ROLE", "PACKWRIGHT_TOKEN_EXPIRES_AT"] {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("new.db").display());
@@ -89,7 +89,7 @@ async fn an_open_listener_needs_a_name_that_is_none_of_nothing() {
 
 #[tokio::test]
 async fn a_wrong_value_is_told_with_the_variable_that_holds_it() {
-    // Texts that may be anything; a file is only wrong when it is read.
+    // Options that accept any text; a wrong file is noticed only when it is read.
     let free = ["PACKWRIGHT_JWT_ISSUER", "PACKWRIGHT_JWT_AUDIENCE", "PACKWRIGHT_JWKS"];
     for (name, option) in variables() {
         let wrong = "\u{1}wrong,,";
@@ -102,7 +102,7 @@ async fn a_wrong_value_is_told_with_the_variable_that_holds_it() {
         if free.contains(&name.as_str()) {
             continue;
         }
-        // The same on the command line is told with the option, also when the variable is there too.
+        // The error names the option when the value comes from the command line, even if the variable is set too.
         let given = format!("--{option}={wrong}");
         let (well, said) = with(&["check-config", &given], [(name.clone(), "1".into())]).await;
         assert!(!well && !said.contains(&format!("{name} (the variable")), "{name}: {said}");

@@ -1,6 +1,6 @@
-//! A call that waits for a lock goes by the clock as it is once it has the lock, not as it was before (R30).
+//! A call that waits for a lock uses the time after it got the lock, and not the time before (R30).
 //!
-//! On PostgreSQL somebody holds the rows that the call wants, on SQLite the whole file.
+//! On PostgreSQL the test locks the rows that the call needs, on SQLite the whole file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::support_more::{code_of, tables};
 const BEFORE: &str = "2026-11-30T22:59:55.000000Z";
 const AFTER: &str = "2026-11-30T23:00:05.000000Z";
 
-/// Runs a call that has to wait for a lock, and moves the clock while it waits.
+/// Runs a call that must wait for a lock, and moves the clock while it waits.
 async fn meanwhile<T>(app: &TestApp, to: &str, call: impl Future<Output = T>) -> T {
     let held = tables(app).begin().await.expect("a transaction");
     if tables(app).get_database_backend() == DatabaseBackend::Postgres {
@@ -29,7 +29,8 @@ async fn meanwhile<T>(app: &TestApp, to: &str, call: impl Future<Output = T>) ->
     let sees = begun.clone();
     app.after_statements(move |_| sees.store(true, Ordering::SeqCst));
     let waits = async {
-        // Until the call has begun, and a little: it would have read the clock by now if it did so before.
+        // Waits until the call has begun and a little longer. A call that reads the clock too early has read it by
+        // then.
         while !begun.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
@@ -40,7 +41,7 @@ async fn meanwhile<T>(app: &TestApp, to: &str, call: impl Future<Output = T>) ->
     tokio::join!(call, waits).0
 }
 
-/// A pack that Acme has installed, whose next version is pending, a few seconds before its window.
+/// Acme has a pack installed whose next version is pending, a few seconds before its window.
 async fn just_before() -> (TestApp, Managed, Installed, String) {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;

@@ -1,6 +1,5 @@
-//! Reads everything that a token can reach, driven by the schema itself: a field that is added tomorrow
-//! is walked tomorrow. No list of types stands here; where a field needs an argument that the walk can't
-//! make up, it fails and wants to be taught.
+//! Reads everything that a token can reach. The schema drives the walk, so it covers new fields without a change. When
+//! a field needs an argument that the walk doesn't know, the walk fails until it is added.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,26 +9,26 @@ use crate::introspection::{Schema, is_list, is_required, named};
 use crate::support::{At, TestApp};
 use crate::support_more::code_of;
 
-/// What the walk gives for arguments that are required and no IDs, by the argument's name.
+/// The values of required arguments that aren't IDs, by the argument's name.
 const KNOWN_ARGUMENTS: [(&str, &str); 5] =
     [("number", "1"), ("from", "1"), ("to", "2"), ("date", "\"2027-01-31\""), ("timeZone", "\"Europe/Berlin\"")];
 
-/// How deep a selection goes below a node before it stops at names: connections, edges, rows, actors.
+/// How deep a selection goes below a node: connections, edges, rows, actors.
 const DEPTH: usize = 7;
 
-/// All that a token can reach.
+/// Everything that a token can reach.
 #[derive(Default)]
 pub(crate) struct Walk {
     /// The global IDs, each with its type.
     pub(crate) ids: BTreeMap<String, String>,
-    /// Every answer, as text: what must not be told must not be in it.
+    /// All answers as text, to search for secrets.
     pub(crate) text: String,
-    /// The root fields that the token may not ask.
+    /// The root fields that the token may not use.
     pub(crate) forbidden: BTreeSet<String>,
 }
 
 impl Walk {
-    /// Walks from every root field that needs no ID, and then from every object found.
+    /// Walks from every root field that needs no ID, and on from every object found.
     pub(crate) async fn from_the_roots(app: &TestApp, schema: &Schema, token: &str) -> Self {
         let mut walk = Self::default();
         for field in schema.queries() {
@@ -46,7 +45,7 @@ impl Walk {
         walk
     }
 
-    /// Goes on from what was learned elsewhere: the items of a subscription.
+    /// Walks on from objects found elsewhere: the items of a subscription.
     pub(crate) async fn also_from(&mut self, app: &TestApp, schema: &Schema, token: &str, items: &[Value]) {
         let known = self.ids.keys().cloned().collect();
         for item in items {
@@ -79,7 +78,7 @@ impl Walk {
         }
     }
 
-    /// Remembers an answer, which must be without errors.
+    /// Adds an answer, which must have no errors.
     fn take(&mut self, document: &str, answer: &Value) {
         assert_eq!(code_of(answer), None, "{document}\n{answer:#}");
         self.text.push_str(&answer.to_string());
@@ -102,19 +101,19 @@ impl Walk {
         }
     }
 
-    /// The IDs that this walk has met and the other hasn't.
+    /// The IDs that this walk has found and `other` hasn't.
     pub(crate) fn beyond<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a String, &'a String)> {
         self.ids.iter().filter(|(id, _)| !other.ids.contains_key(*id))
     }
 
-    /// The types of the objects that both have met.
+    /// The types of the objects that both walks have found.
     pub(crate) fn shared_types(&self, other: &Self) -> BTreeSet<&str> {
         self.ids.iter().filter(|(id, _)| other.ids.contains_key(*id)).map(|(_, type_name)| type_name.as_str()).collect()
     }
 }
 
-/// A field with its arguments: whole pages, and what [`KNOWN_ARGUMENTS`] gives. `None` for a field that
-/// needs an ID, which is read from the object that has it.
+/// A field with its arguments: the largest page, and the [`KNOWN_ARGUMENTS`]. `None` for a field that needs an ID,
+/// because the object with that ID is read anyway.
 fn call(field: &Value) -> Option<String> {
     let mut arguments = Vec::new();
     for argument in field.list("/args") {
@@ -135,8 +134,8 @@ fn call(field: &Value) -> Option<String> {
     Some(if arguments.is_empty() { name } else { format!("{name}({})", arguments.join(", ")) })
 }
 
-/// A selection that asks for all of a type: its leaves, its other objects down to `depth`, and of what
-/// can be read again by its ID the ID alone.
+/// A selection of all fields of a type: leaves, objects down to `depth`, and only the ID of objects that can be read by
+/// it.
 pub(crate) fn selection(schema: &Schema, type_name: &str, depth: usize) -> String {
     let mut parts = vec!["__typename".to_owned()];
     for field in schema.fields(type_name) {
@@ -144,7 +143,7 @@ pub(crate) fn selection(schema: &Schema, type_name: &str, depth: usize) -> Strin
         let of = named(field.at("/type"));
         match schema.kind(&of).as_str() {
             "SCALAR" | "ENUM" => parts.push(call),
-            // An interface with an ID is one of objects that can be read again.
+            // Objects with such an interface can be read by their ID.
             "INTERFACE" if schema.has_field(&of, "id") => parts.push(format!("{call} {{ __typename id }}")),
             "UNION" => parts.push(format!("{call} {{ __typename ... on Node {{ id }} }}")),
             _ if schema.is_node(&of) => parts.push(format!("{call} {{ __typename id }}")),
@@ -157,11 +156,11 @@ pub(crate) fn selection(schema: &Schema, type_name: &str, depth: usize) -> Strin
     format!("{{ {} }}", parts.join(" "))
 }
 
-/// How many objects a payload's selection goes through, one by one, before it stops at their IDs.
+/// How many objects the selection of a payload follows before it takes only their IDs.
 const HOPS: usize = 3;
 
-/// A selection of a mutation's payload. What it shows may be on its way out of the world, so that it can't be read
-/// again by its ID: it goes on from object to object, as far as each names one other.
+/// A selection of a mutation's payload. Its objects may just have been deleted and can't be read by ID, so the
+/// selection follows single objects directly.
 pub(crate) fn payload_selection(schema: &Schema, type_name: &str) -> String {
     onward(schema, type_name, HOPS)
 }

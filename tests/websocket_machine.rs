@@ -1,11 +1,11 @@
-//! `graphql-transport-ws` without a socket: what follows from what a client says.
+//! The state machine of `graphql-transport-ws`, tested without a socket.
 
 use packwright::http::websocket::machine::{Close, Machine, Step};
 use packwright::http::websocket::message::{ClientMessage, ID_MAX};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// A machine that has let its client in.
+/// A machine whose client is authenticated.
 fn open(most: usize) -> Machine {
     let mut machine = Machine::new(most);
     assert!(matches!(say(&mut machine, json!({ "type": "connection_init" })), Step::Greet(None)));
@@ -74,12 +74,12 @@ fn an_id_is_one_operation_at_a_time() {
     assert_eq!((id.as_str(), request.query.as_deref()), ("a", Some("{ __typename }")));
     assert!(machine.runs("a", number) && !machine.runs("a", number + 1) && !machine.runs("b", number));
     assert_eq!(closed(say(&mut machine, subscribe("a"))), (4409, "Subscriber for a already exists".into()));
-    // Completed by the client, it may be used again, and the old operation has nothing more to say.
+    // After the client completed the operation, its id may be used again, and the old operation's answers are dropped.
     assert!(matches!(say(&mut machine, json!({ "id": "a", "type": "complete" })), Step::Stop(n) if n == number));
     assert!(!machine.runs("a", number));
     let Step::Start { number: second, .. } = say(&mut machine, subscribe("a")) else { panic!("not started") };
     assert!(second != number && machine.runs("a", second) && !machine.runs("a", number));
-    // Ended by the server likewise.
+    // The same after the server ended the operation.
     machine.ended("a");
     assert!(matches!(say(&mut machine, subscribe("a")), Step::Start { .. }));
 }
@@ -176,7 +176,7 @@ fn reasons_fit_into_a_close_frame_and_stay_text() {
     }
 }
 
-/// Texts that are nearly messages, for the depths that noise doesn't reach.
+/// Texts that are almost valid messages, because random texts fail early.
 fn nearly() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just(json!(null)),

@@ -1,4 +1,4 @@
-//! `graphql-transport-ws` on a real listener: the handshake, and what only a real server shows.
+//! `graphql-transport-ws` on a real listener: the handshake, and behavior that only a real server has.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::{Ask, At as _, Server, TestApp};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A handshake, whose headers can be changed.
+/// A handshake, to which headers can be added.
 fn handshake(protocol: &str) -> Ask {
     Ask::new("GET", "/graphql")
         .with("connection", "Upgrade")
@@ -38,7 +38,7 @@ async fn say(socket: &mut Socket, message: Value) {
     socket.send(Message::text(message.to_string())).await.expect("sent");
 }
 
-/// The next message that is no ping; `{ "closed": code, "reason": … }` for the end.
+/// The next message other than a ping; `{ "closed": code, "reason": … }` for the end.
 async fn hear(socket: &mut Socket) -> Value {
     loop {
         let next = timeout(Duration::from_secs(20), socket.next()).await.expect("nothing came");
@@ -138,7 +138,7 @@ async fn a_token_comes_with_the_first_message_or_the_handshake() {
         say(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(hear(&mut socket).await, json!({ "closed": 4403, "reason": "Forbidden" }), "{payload}");
     }
-    // Without a token a client is nobody.
+    // A client without a token is anonymous.
     let mut socket = greeted(&server, None).await;
     say(&mut socket, viewer).await;
     let answer = hear(&mut socket).await;
@@ -165,7 +165,7 @@ async fn what_never_began_is_one_error() {
         let answer = hear(&mut socket).await;
         assert_eq!((answer.text("/type"), answer.text("/id")), ("error".into(), "1".into()), "{payload}");
         assert!(!answer.text("/payload/0/message").is_empty() && !answer.text("/payload/0/extensions/code").is_empty());
-        // Nothing follows, and the id is free.
+        // No further message follows, and the id may be used again.
         say(&mut socket, json!({ "type": "ping" })).await;
         assert_eq!(hear(&mut socket).await, json!({ "type": "pong" }), "{payload}");
     }

@@ -1,5 +1,5 @@
-//! A connection with operations of the test's own, in time that is moved: what no real subscription does on
-//! demand, such as to panic, to flood, or to be read by nobody.
+//! A session with the test's own operations, on a clock that the test moves. The operations do what real subscriptions
+//! don't do on demand: panic, flood, ignore the client.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,18 +23,18 @@ use tokio::time::Instant;
 
 use crate::support::At as _;
 
-/// Operations by the text of their documents.
+/// Operations, chosen by the text of the document.
 #[derive(Default)]
 struct Script {
-    /// Whether the client has shown no token.
+    /// Whether the client gave no token.
     anonymous: bool,
-    /// How many operations are open.
+    /// The number of open operations.
     open: Arc<AtomicUsize>,
-    /// How many large answers were made.
+    /// The number of large answers that were generated.
     begun: Arc<AtomicUsize>,
 }
 
-/// Counts an operation for as long as it lives.
+/// Counts an operation while it exists.
 struct Counted(Arc<AtomicUsize>);
 
 impl Drop for Counted {
@@ -106,7 +106,7 @@ impl Operations for Script {
     }
 }
 
-/// A socket in memory: what the client says comes out, and what is said to it takes one of few places.
+/// A socket in memory, with room for a few messages that the client hasn't read.
 struct Pipe {
     incoming: mpsc::UnboundedReceiver<Message>,
     outgoing: mpsc::Sender<Message>,
@@ -151,14 +151,14 @@ impl Sink<Message> for Pipe {
     }
 }
 
-/// The client's end.
+/// The client's end of the socket.
 struct Client {
     says: mpsc::UnboundedSender<Message>,
     hears: mpsc::Receiver<Message>,
     script: Arc<Script>,
     session: JoinHandle<()>,
     end: watch::Sender<bool>,
-    /// Whether it answers pings.
+    /// Whether the client answers pings.
     lively: bool,
 }
 
@@ -175,7 +175,7 @@ fn limits() -> Limits {
 }
 
 impl Client {
-    /// A client with a place for `places` messages that it hasn't read.
+    /// A client with room for `places` unread messages.
     fn connect(places: usize) -> Self {
         Self::connect_to(Script::default(), places)
     }
@@ -190,7 +190,7 @@ impl Client {
         Self { says, hears, script, session: tokio::spawn(session), end, lively: true }
     }
 
-    /// One that is let in.
+    /// A client that is authenticated.
     async fn greeted(places: usize) -> Self {
         let mut client = Self::connect(places);
         client.say(json!({ "type": "connection_init" }));
@@ -206,7 +206,7 @@ impl Client {
         self.say(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }));
     }
 
-    /// The next text, or the code and reason with which the connection is closed. Pings are answered.
+    /// The next text message, or the code and reason of the close frame. Answers pings.
     async fn hear(&mut self) -> Value {
         loop {
             let next = tokio::time::timeout(Duration::from_secs(3_600), self.hears.recv()).await.expect("nothing came");
@@ -263,7 +263,7 @@ async fn an_operation_says_what_it_has_to_say() {
         (refused.text("/type"), refused.text("/id"), refused.text("/payload/0/message")),
         ("error".into(), "1".into(), "no".into())
     );
-    // Nothing comes after an error; the id is free again.
+    // No message follows an error, and the id may be used again.
     client.subscribe("1", "once");
     assert_eq!(client.hear().await.text("/type"), "next");
     assert_eq!(client.hear().await.text("/type"), "complete");
@@ -356,7 +356,7 @@ async fn who_does_not_read_is_closed_and_costs_no_memory() {
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert!(!client.session.is_finished());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    // It reads now: what was said, and why no more is.
+    // Now the client reads: the messages so far, and the reason for the end.
     let mut read = 0;
     let close = loop {
         let message = client.hear().await;
@@ -402,7 +402,7 @@ async fn a_client_without_a_token_that_does_nothing_is_closed_though_it_answers_
     assert!(stopped - began > Duration::from_secs(75), "an operation is something");
     assert_eq!(client.closed().await, 1000);
     assert!((74..=77).contains(&stopped.elapsed().as_secs()), "{:?}", stopped.elapsed());
-    // With a token it may wait.
+    // A client with a token may stay idle.
     let mut client = Client::greeted(10).await;
     assert!(tokio::time::timeout(Duration::from_secs(300), client.closed()).await.is_err());
 }
@@ -414,7 +414,7 @@ async fn a_client_that_answers_no_ping_is_closed() {
     client.lively = false;
     assert_eq!(client.closed().await, 4408);
     assert_eq!(began.elapsed().as_secs(), 45, "after two pings without an answer");
-    // Whatever it says is an answer.
+    // Any message of the client counts as an answer.
     let mut client = Client::greeted(100).await;
     client.subscribe("a", "ticking");
     for _ in 0..300 {

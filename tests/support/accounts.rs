@@ -15,7 +15,7 @@ pub(crate) struct Managed {
     pub(crate) token: String,
 }
 
-/// A publisher beside the first one.
+/// Another publisher than the first one.
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
     /// The token of its administrator.
@@ -23,7 +23,7 @@ pub(crate) struct Publisher {
 }
 
 impl TestApp {
-    /// Another publisher, zone Europe/Berlin, made as the command line makes it.
+    /// Creates another publisher with the zone Europe/Berlin, as the command line does.
     pub(crate) async fn another_publisher(&self, name: &str) -> Publisher {
         let services = &self.app.services;
         let account = services.create_publisher(name, Some(super::ZONE.into())).await.expect("a publisher");
@@ -32,7 +32,7 @@ impl TestApp {
         Publisher { token }
     }
 
-    /// A managed account of the first publisher, enrolled, in All Accounts alone.
+    /// An enrolled managed account of the first publisher, only in All Accounts.
     pub(crate) async fn managed(&self, name: &str) -> Managed {
         let (id, enrolment) = self.not_enrolled(&self.publisher, name).await;
         Managed { id, name: name.into(), token: self.enrol(&enrolment).await }
@@ -47,20 +47,20 @@ impl TestApp {
         accounts.try_into().expect("as many as names")
     }
 
-    /// A managed account of any publisher's: (its ID, its enrolment token).
+    /// A managed account of any publisher, not enrolled: (its ID, its enrolment token).
     pub(crate) async fn not_enrolled(&self, publisher_token: &str, name: &str) -> (String, String) {
         let selection = "account { id } enrolmentToken enrolmentExpiresAt";
         let payload = self.ok(publisher_token, "createManagedAccount", json!({ "name": name }), selection).await;
         (payload.text("/account/id"), payload.text("/enrolmentToken"))
     }
 
-    /// Spends an enrolment token for the account's first administrator token, and gives its secret.
+    /// Spends an enrolment token on the account's first administrator token. Returns its secret.
     pub(crate) async fn enrol(&self, enrolment_token: &str) -> String {
         let input = json!({ "name": "first", "role": "ADMINISTRATOR" });
         self.ok(enrolment_token, "createApiToken", input, "secret").await.text("/secret")
     }
 
-    /// The secret of a new token of the same account as `admin`: `role` is a value of the enum Role.
+    /// The secret of a new token for the same account as `admin`. `role` is a value of the enum Role.
     pub(crate) async fn token(&self, admin: &str, role: &str) -> String {
         let input = json!({ "name": format!("a token of role {role}"), "role": role });
         self.ok(admin, "createApiToken", input, "secret").await.text("/secret")
@@ -76,7 +76,7 @@ impl TestApp {
         self.ok(&self.publisher, "reactivateAccount", json!({ "accountId": account.id }), "account { id }").await;
     }
 
-    /// A group of the first publisher's with these accounts in it, which may be none.
+    /// A group of the first publisher with these accounts, which may be none.
     pub(crate) async fn group(&self, name: &str, accounts: &[&Managed]) -> String {
         let made = self.ok(&self.publisher, "createAccountGroup", json!({ "name": name }), "accountGroup { id }").await;
         let group = made.text("/accountGroup/id");
@@ -87,7 +87,7 @@ impl TestApp {
         group
     }
 
-    /// The ID of the first publisher's All Accounts.
+    /// The ID of the first publisher's group All Accounts.
     pub(crate) async fn all_accounts(&self) -> String {
         let query = "{ accountGroups(first: 1) { edges { node { id isAllAccounts } } } }";
         let data = self.gql(&self.publisher, query, json!(null)).await;
@@ -101,14 +101,14 @@ impl TestApp {
             .await;
     }
 
-    /// Takes a pack back from groups, and gives how many installations froze.
+    /// Unshares a pack. Returns how many installations froze.
     pub(crate) async fn unshare(&self, pack: &str, groups: &[&str]) -> i64 {
         self.ok(&self.publisher, "unsharePack", json!({ "packId": pack, "groupIds": groups }), "frozenCount")
             .await
             .int("/frozenCount")
     }
 
-    /// Shares a pack with every managed account, those to come included.
+    /// Shares a pack with every managed account, including future ones.
     pub(crate) async fn share_with_all(&self, pack: &str) {
         let all = self.all_accounts().await;
         self.share(pack, &[&all]).await;

@@ -8,7 +8,7 @@ use super::{At, TestApp};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Package {
     pub(crate) id: String,
-    /// Its label.
+    /// The version label.
     pub(crate) version: String,
     pub(crate) created_at: String,
 }
@@ -21,19 +21,19 @@ pub(crate) struct Publication {
     pub(crate) created_at: String,
 }
 
-/// A pack with components, each with one shareable package.
+/// A pack whose components each have one shareable package.
 #[derive(Clone, Debug)]
 pub(crate) struct Pack {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// The IDs of its components, in the order asked for.
+    /// The IDs of its components, in the order of the request.
     pub(crate) components: Vec<String>,
     /// Their first packages, version 1.0, in the same order.
     pub(crate) packages: Vec<Package>,
 }
 
 impl TestApp {
-    /// A PROCESS.
+    /// A component of the type PROCESS.
     pub(crate) async fn component(&self, name: &str) -> String {
         self.component_of(name, "PROCESS").await
     }
@@ -49,12 +49,12 @@ impl TestApp {
         self.package_with(component, json!({})).await
     }
 
-    /// A package that nobody can put into a pack, with the next label.
+    /// A package that isn't shareable, with the next label.
     pub(crate) async fn package_not_shareable(&self, component: &str) -> Package {
         self.package_with(component, json!({ "shareable": false })).await
     }
 
-    /// A package with more of a PackageInput; shareable unless it says otherwise.
+    /// A package with further fields of PackageInput; shareable by default.
     pub(crate) async fn package_with(&self, component: &str, more: Value) -> Package {
         let mut input = json!({ "componentId": component, "shareable": true });
         input.as_object_mut().unwrap().extend(more.as_object().expect("fields of PackageInput").clone());
@@ -93,8 +93,8 @@ impl TestApp {
         (component, package)
     }
 
-    /// As many components as asked for, named `prefix 000` on, each with one shareable package: made in
-    /// few calls. Gives their IDs, in the order of their names.
+    /// `count` components named `prefix 000` and so on, each with one shareable package, created in few calls. Returns
+    /// their IDs, in the order of their names.
     pub(crate) async fn many_packaged(&self, prefix: &str, count: usize) -> Vec<String> {
         let mut components = Vec::new();
         for index in 0..count {
@@ -138,7 +138,7 @@ impl TestApp {
         self.ok(&self.publisher, "addPackComponents", input, "integrationPack { id }").await;
     }
 
-    /// Marks or drops a component of a draft.
+    /// Removes a component from a draft, which marks or deletes its row.
     pub(crate) async fn remove(&self, pack: &str, component: &str) {
         let input = json!({ "packId": pack, "componentId": component });
         self.ok(&self.publisher, "removePackComponent", input, "integrationPack { id }").await;
@@ -150,14 +150,13 @@ impl TestApp {
         self.ok(&self.publisher, "pinPackComponent", input, "integrationPack { id }").await;
     }
 
-    /// A SINGLE pack with a PROCESS of each name in it, each with one shareable package. Not shared,
-    /// not released.
+    /// A SINGLE pack with a PROCESS for each name, each with one shareable package; neither shared nor released.
     pub(crate) async fn pack_with(&self, name: &str, components: &[&str]) -> Pack {
         let id = self.pack(name).await;
         self.fill(id, name, components).await
     }
 
-    /// The same as a MULTI pack.
+    /// A MULTI pack like that of [`TestApp::pack_with`].
     pub(crate) async fn multi_pack_with(&self, name: &str, components: &[&str]) -> Pack {
         let id = self.multi_pack(name).await;
         self.fill(id, name, components).await
@@ -174,13 +173,13 @@ impl TestApp {
         pack
     }
 
-    /// A pack as its publisher sees it: `read_pack(id, "state revision")` gives the IntegrationPack.
+    /// A pack in its publisher's view: `read_pack(id, "state revision")` returns the IntegrationPack.
     pub(crate) async fn read_pack(&self, pack: &str, selection: &str) -> Value {
         let query = format!("query($id: ID!) {{ integrationPack(id: $id) {{ {selection} }} }}");
         self.gql(&self.publisher, &query, json!({ "id": pack })).await.at("/integrationPack").clone()
     }
 
-    /// The rows of a draft, by component name, with all that a PackComponent says.
+    /// The rows of a draft, by component name, with all fields of PackComponent.
     pub(crate) async fn rows(&self, pack: &str) -> Vec<Value> {
         let selection = "components { component { id name } inThisContent { id version } current { id version } pending { id version }
             next { id version } latestShareable { id version } newerShareableAvailable pinned markedForRemoval }";

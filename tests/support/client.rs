@@ -1,4 +1,4 @@
-//! Speaking GraphQL to the app, and reading its refusals.
+//! Calls the app with GraphQL, and reads refusals.
 
 use async_graphql::{Request, Variables};
 use packwright::http::GraphqlRequest;
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::{At, TestApp};
 
-/// Why a mutation refused, from its payload.
+/// The refusal in a mutation's payload.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
-    /// The code that all of the payload's errors have.
+    /// The code, which all errors of the payload share.
     pub(crate) code: String,
     /// The first error's message; never empty.
     pub(crate) message: String,
     /// The first error's path into `input`, joined with dots: `packages.3.version`; empty for null.
     pub(crate) field: String,
-    /// All errors, with the data that their area gives (`components`, `currentRevision`, `earliestDate`,
-    /// `latestDate`, `timeZone`, `blockingRelease`, `takenBy`, `groups`, `accounts`, `existing`).
+    /// All errors, with the data of their area (`components`, `currentRevision`, `earliestDate`, `latestDate`,
+    /// `timeZone`, `blockingRelease`, `takenBy`, `groups`, `accounts`, `existing`).
     pub(crate) errors: Vec<Value>,
 }
 
@@ -43,8 +43,8 @@ impl TestApp {
         answer.at("/data").clone()
     }
 
-    /// The `extensions.code` of an answer that must be a GraphQL error, all errors of it the same, with
-    /// nothing of the server's inside.
+    /// The `extensions.code` of an answer that must be a GraphQL error. All its errors must have the same code, and
+    /// show nothing internal.
     pub(crate) async fn error_code(&self, token: Option<&str>, query: &str, variables: Value) -> String {
         let answer = self.gql_raw(token, query, variables).await;
         let errors = answer.get("errors").and_then(Value::as_array).filter(|e| !e.is_empty());
@@ -58,8 +58,8 @@ impl TestApp {
         code
     }
 
-    /// The payload of a mutation, accepted or refused: `mutate(token, "createComponent", json!({…}), "component { id }")`.
-    /// `errors` with all data of their area are asked for by itself.
+    /// The payload of a mutation, accepted or refused: `mutate(token, "createComponent", json!({…}), "component { id
+    /// }")`. Adds `errors` with all data of the area to the selection.
     pub(crate) async fn mutate(&self, token: &str, mutation: &str, input: Value, selection: &str) -> Value {
         let data = self.gql(token, &document(mutation, selection), json!({ "input": input })).await;
         data.at(&format!("/{mutation}")).clone()
@@ -70,7 +70,7 @@ impl TestApp {
         accepted(self.mutate(token, mutation, input, selection).await)
     }
 
-    /// The GraphQL error code of a mutation that must fail so, and must leave nothing behind.
+    /// The GraphQL error code of a mutation that must fail and change nothing.
     pub(crate) async fn denied(&self, token: &str, mutation: &str, input: Value) -> String {
         let before = self.world().await;
         let code = self.error_code(Some(token), &document(mutation, ""), json!({ "input": input })).await;
@@ -78,8 +78,8 @@ impl TestApp {
         code
     }
 
-    /// The refusal of a mutation that must be refused, and must leave nothing behind of what the first
-    /// publisher can see ([`TestApp::world`]).
+    /// The refusal of a mutation that must be refused and change nothing that the first publisher can see
+    /// ([`TestApp::world`]).
     pub(crate) async fn refused(&self, token: &str, mutation: &str, input: Value) -> Refusal {
         let before = self.world().await;
         let payload = self.mutate(token, mutation, input, object_of(mutation)).await;
@@ -105,7 +105,7 @@ pub(crate) fn input_type(mutation: &str) -> String {
     format!("{}{rest}Input", first.to_uppercase())
 }
 
-/// What a mutation's payload holds beside its errors, which is null when it refuses.
+/// A selection of the payload's object, which is null when the mutation refuses.
 fn object_of(mutation: &str) -> &'static str {
     match mutation {
         "createComponent" => "component { id }",
@@ -133,7 +133,7 @@ fn object_of(mutation: &str) -> &'static str {
     }
 }
 
-/// What a mutation's errors can be asked for, by its area.
+/// A selection of all fields of a mutation's errors, by area.
 fn errors_of(mutation: &str) -> &'static str {
     match mutation {
         "createComponent"
@@ -162,7 +162,7 @@ fn errors_of(mutation: &str) -> &'static str {
     }
 }
 
-/// The refusal of a payload that must be one: every other field of it is null.
+/// The refusal in a payload, in which every other field must be null.
 #[track_caller]
 pub(crate) fn refusal(payload: &Value) -> Refusal {
     let errors = payload.list("/errors").clone();

@@ -1,8 +1,8 @@
-//! One database a test: a copy of one that was migrated once a process.
+//! One database for each test: a copy of a template that each process migrates once.
 //!
-//! A file of SQLite in a directory of its own; or, when `PACKWRIGHT_TEST_DATABASE_URL` names a
-//! PostgreSQL server (with any database that may be connected to), a database made there from a
-//! template. A server that is named and can't be reached is a failure, never a silent change to SQLite.
+//! By default a SQLite file in its own directory. If `PACKWRIGHT_TEST_DATABASE_URL` names a PostgreSQL server (with any
+//! database to connect to), a database there, created from the template. When that server can't be reached, the tests
+//! fail and don't use SQLite instead.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -17,17 +17,17 @@ use super::{START, instant};
 /// The variable that names a PostgreSQL server.
 const SERVER: &str = "PACKWRIGHT_TEST_DATABASE_URL";
 
-/// A database that is gone when it is dropped.
+/// A database that is deleted when this is dropped.
 pub(crate) struct Database {
     url: String,
-    /// Holds the file of SQLite.
+    /// The directory of the SQLite file.
     _directory: Option<tempfile::TempDir>,
-    /// The PostgreSQL server and the database there.
+    /// The PostgreSQL server and the database's name.
     made: Option<(String, String)>,
 }
 
 impl Database {
-    /// A migrated database without any row of a publisher's.
+    /// A migrated database without accounts.
     pub(crate) async fn create() -> Self {
         match std::env::var(SERVER) {
             Ok(server) if !server.is_empty() => Self::on_server(server).await,
@@ -35,7 +35,7 @@ impl Database {
         }
     }
 
-    /// A database that nothing was ever done to. With `how`, one of PostgreSQL that is made in that way.
+    /// An empty, unmigrated database. `how` are options of CREATE DATABASE on PostgreSQL.
     pub(crate) async fn untouched(how: &str) -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let Some(server) = std::env::var(SERVER).ok().filter(|server| !server.is_empty()) else {
@@ -50,13 +50,13 @@ impl Database {
         Self { url: with_database(&server, &name), _directory: None, made: Some((server, name)) }
     }
 
-    /// Where it is.
+    /// The address of the database.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     async fn in_file() -> Self {
-        /// The bytes of a migrated file: small, and with no file to be left behind.
+        /// The bytes of a migrated file, kept in memory so that no file is left behind.
         static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
         let template = TEMPLATE
             .get_or_init(async || {
@@ -73,7 +73,7 @@ impl Database {
     }
 
     async fn on_server(server: String) -> Self {
-        /// Why there is none, for a server that can't be reached: found out once, and not once a test.
+        /// The error for an unreachable server is found once, and not for each test.
         static TEMPLATE: OnceCell<Result<String, String>> = OnceCell::const_new();
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let template = TEMPLATE
@@ -87,9 +87,9 @@ impl Database {
             .await;
         let template = template.as_ref().unwrap_or_else(|why| panic!("{why}"));
         let name = format!("{}_{}", prefix(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        // A run that was killed has left it behind.
+        // A killed run may have left a database with this name.
         let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-        // Making a database locks its template for a moment: one at a time.
+        // Creating a database locks its template, so only one is created at a time.
         static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let guard = ONE_AT_A_TIME.lock().await;
         let made = on(&server, &[drop, format!("CREATE DATABASE {name} TEMPLATE {template}")]).await;
@@ -102,7 +102,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let Some((server, name)) = self.made.take() else { return };
-        // The test's runtime may be on its way out: this needs one of its own.
+        // The test's runtime may be shutting down, so this uses its own.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let dropped = runtime.block_on(on(&server, &[format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]));
@@ -114,8 +114,8 @@ impl Drop for Database {
     }
 }
 
-/// Names that no other work tree uses on the same server, the same at each run: what a run that was
-/// killed leaves behind, the next one drops.
+/// A prefix that no other work tree uses on the same server. It is the same in each run, so that a run drops what a
+/// killed run left behind.
 fn prefix() -> String {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
@@ -133,13 +133,13 @@ fn with_database(server: &str, name: &str) -> String {
     url.into()
 }
 
-/// Runs the migrations of the app, and leaves no connection open.
+/// Runs the app's migrations, and closes all connections.
 async fn migrate(url: &str) {
     let app = App::build(AppOptions::new(url, Clock::still(instant(START)))).await.expect("the template is migrated");
     app.services.db.clone().close().await.expect("the template is closed");
 }
 
-/// Runs what no part of Packwright does: making and dropping whole databases.
+/// Runs statements that Packwright itself never runs, such as CREATE DATABASE.
 async fn on(server: &str, statements: &[String]) -> Result<(), String> {
     let mut options = ConnectOptions::new(server);
     options.max_connections(1).acquire_timeout(Duration::from_secs(5)).sqlx_logging(false);

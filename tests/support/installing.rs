@@ -1,4 +1,4 @@
-//! What a managed account does and sees.
+//! Actions and reads of managed accounts.
 
 use serde_json::{Value, json};
 
@@ -10,26 +10,26 @@ pub(crate) struct Installed {
     pub(crate) pack: Pack,
     /// The first release.
     pub(crate) first_release: String,
-    /// One for each account, in the order asked for.
+    /// One for each account, in the order of the request.
     pub(crate) installations: Vec<String>,
 }
 
 impl TestApp {
-    /// The ID under which an account knows the pack of that name; `None` when it doesn't see it.
+    /// The ID by which an account knows the pack with a name; `None` when it can't see the pack.
     pub(crate) async fn find_available(&self, account: &Managed, name: &str) -> Option<String> {
         let query = "query($search: String) { availablePacks(filter: { search: $search }, first: 100) { edges { node { id name } } } }";
         let data = self.gql(&account.token, query, json!({ "search": name })).await;
         data.nodes("/availablePacks").iter().find(|pack| pack.text("/name") == name).map(|pack| pack.text("/id"))
     }
 
-    /// The same for a pack that the account must see.
+    /// The ID by which an account knows the pack with a name. The account must see it.
     pub(crate) async fn available(&self, account: &Managed, name: &str) -> String {
         self.find_available(account, name)
             .await
             .unwrap_or_else(|| panic!("{} doesn't see the pack {name}", account.name))
     }
 
-    /// Installs the pack of that name, and gives the installation's ID.
+    /// Installs the pack with a name. Returns the installation's ID.
     pub(crate) async fn install(&self, account: &Managed, pack_name: &str) -> String {
         let pack = self.available(account, pack_name).await;
         self.ok(&account.token, "installPack", json!({ "packId": pack }), "installation { id }")
@@ -43,23 +43,22 @@ impl TestApp {
         self.ok(&account.token, "installPack", input, "installation { id }").await.text("/installation/id")
     }
 
-    /// Uninstalls.
     pub(crate) async fn uninstall(&self, account: &Managed, installation: &str) {
         self.ok(&account.token, "uninstallPack", json!({ "installationId": installation }), "uninstalledId").await;
     }
 
-    /// An installation as its account sees it: gives the Installation, or null.
+    /// An installation in its account's view; null when it can't be seen.
     pub(crate) async fn read_installation(&self, account: &Managed, installation: &str, selection: &str) -> Value {
         let query = format!("query($id: ID!) {{ installation(id: $id) {{ {selection} }} }}");
         self.gql(&account.token, &query, json!({ "id": installation })).await.at("/installation").clone()
     }
 
-    /// The number of the version that an installation has.
+    /// The number of an installation's version.
     pub(crate) async fn installed_number(&self, account: &Managed, installation: &str) -> i64 {
         self.read_installation(account, installation, "version { number }").await.int("/version/number")
     }
 
-    /// The ID of the update that is offered to an installation now; `None` when there is none.
+    /// The ID of an installation's pending update; `None` when there is none.
     pub(crate) async fn offered(&self, account: &Managed, installation: &str) -> Option<String> {
         let found = self.read_installation(account, installation, "pendingUpdate { id state }").await;
         found.pointer("/pendingUpdate/id").map(|id| {
@@ -68,20 +67,20 @@ impl TestApp {
         })
     }
 
-    /// The updates of an installation, newest first, as its account sees them.
+    /// The updates of an installation in its account's view, newest first.
     pub(crate) async fn updates(&self, account: &Managed, installation: &str) -> Vec<Value> {
         let selection = "updates(first: 100) { edges { node { id state how skipReason offeredAt settledAt
             fromVersion { number } toVersion { number } failure { code attempts } appliedBy { kind name } } } }";
         self.read_installation(account, installation, selection).await.nodes("/updates")
     }
 
-    /// Tries to apply an update early: the payload with the update's state and `alreadyApplied`.
+    /// Tries to apply an update early. Returns the payload with the update's state and `alreadyApplied`.
     pub(crate) async fn try_apply(&self, account: &Managed, update: &str) -> Value {
         let selection = "update { id state how } alreadyApplied";
         self.mutate(&account.token, "applyPendingUpdate", json!({ "updateId": update }), selection).await
     }
 
-    /// Applies the update that is offered to an installation, and gives the update's ID.
+    /// Applies an installation's pending update. Returns the update's ID.
     pub(crate) async fn apply(&self, account: &Managed, installation: &str) -> String {
         let update = self.offered(account, installation).await.expect("an update is offered");
         let payload = super::accepted(self.try_apply(account, &update).await);
@@ -89,8 +88,8 @@ impl TestApp {
         update
     }
 
-    /// A pack of one component (`<name> process`), released at once, shared with all, and installed by
-    /// each of the accounts.
+    /// A pack with one component (`<name> process`), released at once, shared with all accounts, and installed by each
+    /// of `accounts`.
     pub(crate) async fn installed_pack(&self, name: &str, accounts: &[&Managed]) -> Installed {
         let pack = self.pack_with(name, &[&format!("{name} process")]).await;
         self.share_with_all(&pack.id).await;
@@ -102,19 +101,18 @@ impl TestApp {
         Installed { pack, first_release, installations }
     }
 
-    /// Packages a newer shareable version of the pack's first component, so that there is something to
-    /// release. Gives the package.
+    /// Packages a newer shareable version of the pack's first component, so that there is something to release.
     pub(crate) async fn something_new(&self, pack: &Pack) -> super::Package {
         self.package(&pack.components[0]).await
     }
 
-    /// [`TestApp::something_new`], and a release of it on a date.
+    /// [`TestApp::something_new`], and a release on a date.
     pub(crate) async fn update_on(&self, pack: &Pack, date: &str) -> String {
         self.something_new(pack).await;
         self.release_on(&pack.id, date).await
     }
 
-    /// [`TestApp::something_new`], and an immediate release of it.
+    /// [`TestApp::something_new`], and an immediate release.
     pub(crate) async fn update_now(&self, pack: &Pack) -> String {
         self.something_new(pack).await;
         self.release_now(&pack.id).await

@@ -1,21 +1,21 @@
-//! Small ways into JSON, and from it.
+//! Helpers for reading JSON.
 
 use base64::Engine as _;
 use packwright::domain::Instant;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Reading JSON by pointer, with a panic that shows the JSON.
+/// Reads JSON by pointer, and panics with the JSON when a value is missing.
 pub(crate) trait At {
-    /// What stands at a JSON pointer: `/pack/components/0`.
+    /// The value at a JSON pointer such as `/pack/components/0`.
     fn at(&self, pointer: &str) -> &Value;
-    /// The string there.
+    /// The string at a pointer.
     fn text(&self, pointer: &str) -> String;
-    /// The whole number there.
+    /// The integer at a pointer.
     fn int(&self, pointer: &str) -> i64;
-    /// The elements of the list there.
+    /// The list at a pointer.
     fn list(&self, pointer: &str) -> &Vec<Value>;
-    /// The nodes of the connection there.
+    /// The nodes of the connection at a pointer.
     fn nodes(&self, pointer: &str) -> Vec<Value>;
     /// The strings at `pointer` in each node of the connection at `connection`.
     fn texts(&self, connection: &str, pointer: &str) -> Vec<String>;
@@ -47,12 +47,12 @@ impl At for Value {
     }
 }
 
-/// The instant that an RFC 3339 text names.
+/// Parses an instant in RFC 3339.
 pub(crate) fn instant(text: &str) -> Instant {
     text.parse().unwrap_or_else(|e| panic!("{text} is no instant: {e}"))
 }
 
-/// The UUID inside a global ID: what tests of the store and the mover need. No client may do this.
+/// The UUID in a global ID, for tests of the store and the mover. Clients must not decode IDs.
 pub(crate) fn uuid_of(global_id: &str) -> Uuid {
     let (_, encoded) = global_id.split_once('_').unwrap_or_else(|| panic!("{global_id} has no prefix"));
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded).expect("base64url");

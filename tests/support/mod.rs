@@ -1,5 +1,4 @@
-//! What every test stands on: an [app](TestApp) with a database and a clock of its own, that is spoken
-//! to in GraphQL alone.
+//! The test app: an [app](TestApp) with its own database and its own clock, which tests call only through GraphQL.
 //!
 //! A test reads like this:
 //!
@@ -14,8 +13,8 @@
 //! }
 //! ```
 //!
-//! No test sleeps and none reads the system's clock: time is moved with [`TestApp::advance_to`].
-//! Everything here panics with what it saw instead of what it needed, so that a test stays a story.
+//! Tests never sleep and never read the system's clock. They move the time with [`TestApp::advance_to`]. Helpers panic
+//! and show what they found when it isn't what they need, so that a test reads like a story.
 
 mod accounts;
 mod builders;
@@ -59,33 +58,33 @@ pub(crate) use server::{Ask, Reply, Server, read_chunk};
 pub(crate) use subscription::Subscription;
 pub(crate) use zoneinfo::{ZoneDirectory, tzif, zone};
 
-/// When every test begins, unless its [`Setup`] says otherwise: 10:00 in Berlin, on a Sunday.
+/// The time at which tests begin, unless their [`Setup`] has another: a Sunday, 10:00 in Berlin.
 pub(crate) const START: &str = "2026-11-22T09:00:00.000000Z";
 
-/// The zone of the first publisher, unless the [`Setup`] says otherwise. Its midnight is 23:00 UTC in winter.
+/// The first publisher's zone, unless the [`Setup`] has another. Its midnight is 23:00 UTC in winter.
 pub(crate) const ZONE: &str = "Europe/Berlin";
 
-/// What a test wants to be otherwise than usual: `Setup { time_zone: None, ..Setup::default() }`.
+/// The options of a test app: `Setup { time_zone: None, ..Setup::default() }`.
 pub(crate) struct Setup {
-    /// Where the clock stands at first.
+    /// The initial time of the clock.
     pub(crate) start: &'static str,
     /// The first publisher's zone.
     pub(crate) time_zone: Option<&'static str>,
-    /// Batch size, how many days ahead a date may be.
+    /// The settings of the rules, such as the batch size.
     pub(crate) settings: Settings,
-    /// Whether `demoAdvanceClock` is in the schema.
+    /// Whether the schema has `demoAdvanceClock`.
     pub(crate) demo: bool,
-    /// The limits of requests. What tests look at the world with may cost more than a client's page.
+    /// The limits of requests. Tests read more in one request than clients may.
     pub(crate) engine: EngineOptions,
-    /// Which JWTs are taken.
+    /// Which JWTs are accepted.
     pub(crate) jwt: Option<JwtSettings>,
-    /// The data of the time zones.
+    /// The time zone data.
     pub(crate) zones: TimeZones,
-    /// What the clock is corrected by.
+    /// The reference clock.
     pub(crate) reference: Reference,
 }
 
-/// The default limits, but for what a request may cost: a test reads all there is in one.
+/// The default limits, with a very high cost limit, because a test reads the whole world in one request.
 fn generous() -> EngineOptions {
     let documents = Limits { cost: 100_000_000, ..Limits::default() };
     EngineOptions { documents, ..EngineOptions::default() }
@@ -106,10 +105,10 @@ impl Default for Setup {
     }
 }
 
-/// What is done after each SQL statement, that it is told.
+/// A function to call after each SQL statement, with its text.
 type Hook = Box<dyn FnMut(&str) + Send>;
 
-/// Looks at the SQL statements of an app.
+/// Records the SQL statements of an app.
 #[derive(Default)]
 struct Spy {
     statements: Vec<sea_orm::Statement>,
@@ -125,8 +124,8 @@ impl Spy {
     }
 }
 
-/// A server without a socket: its own database, its own clock, one publisher (`Northwind`) with an
-/// administrator's token. The database is gone when it is dropped.
+/// A server without a socket, with its own database, its own clock, and one publisher (`Northwind`) with an
+/// administrator's token. Dropping it deletes the database.
 pub(crate) struct TestApp {
     pub(crate) app: App,
     /// Stands still until it is moved. Prefer [`TestApp::advance_to`] and [`TestApp::clock_only`].
@@ -136,17 +135,17 @@ pub(crate) struct TestApp {
     /// Makes moves of installations fail.
     pub(crate) mover: Arc<FailingMover>,
     spy: Arc<Mutex<Spy>>,
-    /// Dropped last: it deletes what `app` was connected to.
+    /// Dropped last, because `app` is connected to it.
     database: database::Database,
 }
 
 impl TestApp {
-    /// The usual app.
+    /// An app with the default setup.
     pub(crate) async fn new() -> Self {
         Self::with(Setup::default()).await
     }
 
-    /// An app that is otherwise than usual.
+    /// An app with another setup.
     pub(crate) async fn with(setup: Setup) -> Self {
         let time_zone = setup.time_zone;
         let mut app = Self::empty(setup).await;
@@ -161,7 +160,7 @@ impl TestApp {
         app
     }
 
-    /// An app without any account: a test fills the database itself, and puts its publisher's token there.
+    /// An app without accounts. The test fills the database, and sets the publisher's token.
     pub(crate) async fn empty(setup: Setup) -> Self {
         let clock = Clock::still(instant(setup.start));
         let database = database::Database::create().await;
@@ -171,13 +170,13 @@ impl TestApp {
         Self { app, clock, publisher: String::new(), mover, spy, database }
     }
 
-    /// A second server on the same database, with the same clock and the same mover: for tests of who
-    /// does what when several processes run. Must not outlive the first one.
+    /// A second server on the same database with the same clock and mover, for tests with several processes. It must
+    /// not outlive the first one.
     pub(crate) async fn another_server(&self) -> App {
         self.another_server_with(generous(), None).await
     }
 
-    /// The same, with limits of its own for requests and for statements.
+    /// A second server with its own limits for requests and statements.
     pub(crate) async fn another_server_with(&self, engine: EngineOptions, statement_timeout: Option<Duration>) -> App {
         let setup = Setup { engine, ..Setup::default() };
         let mut options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
@@ -185,52 +184,52 @@ impl TestApp {
         App::build(options).await.expect("the second server builds")
     }
 
-    /// The same with time zone data of its own.
+    /// A second server with its own time zone data.
     pub(crate) async fn another_server_with_zones(&self, zones: TimeZones) -> App {
         let setup = Setup { zones, ..Setup::default() };
         let options = options(&setup, &self.clock, self.database.url(), &self.mover, &Arc::default());
         App::build(options).await.expect("the second server builds")
     }
 
-    /// The same with a clock of its own, that stands still.
+    /// A second server with its own clock, which stands still.
     pub(crate) async fn another_server_at(&self, at: &str) -> App {
         self.another_server_by(&Clock::still(instant(at)), Reference::Own).await
     }
 
-    /// The same with a clock of its own, that may be corrected by another one.
+    /// A second server with its own clock and a reference clock.
     pub(crate) async fn another_server_by(&self, clock: &Clock, reference: Reference) -> App {
         let setup = Setup { reference, ..Setup::default() };
         let options = options(&setup, clock, self.database.url(), &self.mover, &Arc::default());
         App::build(options).await.expect("the second server builds")
     }
 
-    /// The instant at hand.
+    /// The current time of the app's clock.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
     }
 
-    /// Moves the clock forward to `to` and lets the scheduler do all that is due then. What was due
-    /// between is done then too, and late: stop at each window's start to be in time.
+    /// Moves the clock forward to `to` and runs the scheduler. Work that was due earlier is done late; to be in time,
+    /// stop at each window's start.
     pub(crate) async fn advance_to(&self, to: &str) {
         self.clock_only(to);
         self.tick().await;
     }
 
-    /// Moves the clock forward to `to`, while no scheduler runs.
+    /// Moves the clock forward to `to` without running the scheduler.
     pub(crate) fn clock_only(&self, to: &str) {
         let to = instant(to);
         assert!(to >= self.now(), "a clock goes forward only: it is {}, and {to} was asked for", self.now());
         self.clock.advance_to(to);
     }
 
-    /// [`TestApp::advance_to`] this many seconds on.
+    /// [`TestApp::advance_to`] the time in so many seconds.
     pub(crate) async fn advance_by(&self, seconds: i64) {
         self.clock.advance_to(self.now() + chrono::Duration::seconds(seconds));
         self.tick().await;
     }
 
-    /// Moves the clock forward to `to` as if the scheduler had run all the time: it stops at each instant
-    /// at which something is due, so that nothing is late.
+    /// Moves the clock forward to `to` as if the scheduler had run all the time. It stops at each instant at which work
+    /// is due, so that nothing is late.
     pub(crate) async fn live_until(&self, to: &str) {
         let to = instant(to);
         while let Some(next) = self.tick().await.filter(|next| *next <= to) {
@@ -241,7 +240,7 @@ impl TestApp {
         self.tick().await;
     }
 
-    /// Moves the clock to `to` in half days, as a server that runs sees it pass.
+    /// Moves the clock to `to` in steps of half a day, as a running server experiences it.
     pub(crate) async fn half_days_to(&self, to: &str) {
         let half_day = chrono::Duration::hours(12);
         self.tick().await;
@@ -252,18 +251,18 @@ impl TestApp {
         self.advance_to(to).await;
     }
 
-    /// Lets the scheduler do what is due, and gives when it wants to be called next.
+    /// Runs the scheduler once. Returns when it wants to run next.
     pub(crate) async fn tick(&self) -> Option<Instant> {
         self.app.scheduler.tick().await.expect("the scheduler's tick")
     }
 
-    /// The SQL statements that `work` runs on this app's connections, in their order.
+    /// The SQL statements that `work` runs on this app's connections, in order.
     pub(crate) async fn statements_of<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
         let (result, seen) = self.statements_with_values_of(work).await;
         (result, seen.into_iter().map(|statement| statement.sql).collect())
     }
 
-    /// The same with their values.
+    /// Like [`TestApp::statements_of`], with the statements' values.
     pub(crate) async fn statements_with_values_of<T>(
         &self,
         work: impl Future<Output = T>,
@@ -274,8 +273,8 @@ impl TestApp {
         (result, seen)
     }
 
-    /// Does something after each SQL statement that this app's connections run from now on: what happens
-    /// between two statements of one call.
+    /// Calls a function after each further SQL statement on this app's connections, so that a test can act between two
+    /// statements of one call.
     pub(crate) fn after_statements(&self, hook: impl FnMut(&str) + Send + 'static) {
         self.spy().hook = Some(Box::new(hook));
     }

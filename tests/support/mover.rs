@@ -1,4 +1,4 @@
-//! The move of an installation, made to fail.
+//! A mover of installations that can fail.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use packwright::service::followup::Mover;
 
 use super::uuid_of;
 
-/// Moves everything well until it is told otherwise, and remembers each attempt.
+/// Moves installations without faults unless told otherwise, and records each attempt.
 #[derive(Default)]
 pub(crate) struct FailingMover {
     state: Mutex<State>,
@@ -17,10 +17,10 @@ pub(crate) struct FailingMover {
 
 #[derive(Default)]
 struct State {
-    /// How often the moves of an installation still fail, and how.
+    /// The number of moves that will still fail for an installation, and the code.
     failing: HashMap<InstallationId, (u32, FailureCode)>,
     attempts: Vec<(InstallationId, ReleaseId)>,
-    /// What the next move waits for.
+    /// Called before the next move.
     held: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -30,17 +30,17 @@ impl FailingMover {
         self.state().failing.insert(InstallationId(uuid_of(installation)), (times, code));
     }
 
-    /// Does something before the next move, in the middle of its batch.
+    /// Calls a function before the next move, in the middle of its batch.
     pub(crate) fn before_next(&self, hook: impl FnOnce() + Send + 'static) {
         self.state().held = Some(Box::new(hook));
     }
 
-    /// Lets all moves go well from now on.
+    /// Lets all further moves succeed.
     pub(crate) fn mend(&self) {
         self.state().failing.clear();
     }
 
-    /// How often a move of an installation was tried, over all releases.
+    /// The number of attempts to move an installation, over all releases.
     pub(crate) fn attempts(&self, installation: &str) -> usize {
         let installation = InstallationId(uuid_of(installation));
         self.state().attempts.iter().filter(|(id, _)| *id == installation).count()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{At, TestApp};
 
-/// The notes of a release whose notes don't matter.
+/// Release notes for tests that don't care about them.
 pub(crate) const NOTES: &str = "What is new.";
 
 /// An input of `releaseIntegrationPack` that releases at once.
@@ -18,14 +18,14 @@ pub(crate) fn on_date(pack: &str, date: &str) -> Value {
 }
 
 impl TestApp {
-    /// Releases a draft at once, and gives the release's ID.
+    /// Releases a draft at once. Returns the release's ID.
     pub(crate) async fn release_now(&self, pack: &str) -> String {
         self.ok(&self.publisher, "releaseIntegrationPack", immediately(pack), "release { id }")
             .await
             .text("/release/id")
     }
 
-    /// Releases a draft on a date, and gives the release's ID.
+    /// Releases a draft on a date. Returns the release's ID.
     pub(crate) async fn release_on(&self, pack: &str, date: &str) -> String {
         self.ok(&self.publisher, "releaseIntegrationPack", on_date(pack, date), "release { id }")
             .await
@@ -53,7 +53,7 @@ impl TestApp {
         self.ok(&self.publisher, "cancelRelease", json!({ "releaseId": release }), "release { id }").await;
     }
 
-    /// A release as its publisher sees it: `read_release(id, "state startedAt")` gives the Release.
+    /// A release in its publisher's view: `read_release(id, "state startedAt")` returns the Release.
     pub(crate) async fn read_release(&self, release: &str, selection: &str) -> Value {
         let query = format!("query($id: ID!) {{ release(id: $id) {{ {selection} }} }}");
         self.gql(&self.publisher, &query, json!({ "id": release })).await.at("/release").clone()
@@ -64,13 +64,13 @@ impl TestApp {
         self.read_release(release, "state").await.text("/state")
     }
 
-    /// The whole progress of a release.
+    /// All fields of a release's progress.
     pub(crate) async fn progress(&self, release: &str) -> Value {
         let selection = "progress { total offered applied appliedEarly skipped failed withdrawn percent }";
         self.read_release(release, selection).await.at("/progress").clone()
     }
 
-    /// The number of the version in force, as the publisher sees it; `None` before the first.
+    /// The number of the current version in the publisher's view; `None` before the first release.
     pub(crate) async fn current_number(&self, pack: &str) -> Option<i64> {
         self.read_pack(pack, "currentVersion { number }")
             .await

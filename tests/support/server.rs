@@ -1,4 +1,4 @@
-//! A server on a real listener, and a client that can send what no well-behaved one would.
+//! A server on a real listener, and a client that can also send malformed requests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio::task::JoinHandle;
 
 use super::{At, TestApp};
 
-/// How long a test waits for what must come: never waited for when all is well.
+/// How long to wait before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A served app; gone when it is dropped.
+/// A running server for an app. Dropping it ends the server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) end: watch::Sender<bool>,
@@ -28,7 +28,7 @@ impl Server {
         Self::with(app, HttpOptions::default(), ConnectionOptions::default()).await
     }
 
-    /// Serves on a free port of loopback.
+    /// Serves on a free port of the loopback interface.
     pub(crate) async fn with(app: &TestApp, http: HttpOptions, connections: ConnectionOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -43,12 +43,12 @@ impl Server {
         TcpStream::connect(self.address).await.expect("a connection")
     }
 
-    /// Sends a request on a connection of its own.
+    /// Sends a request on a new connection.
     pub(crate) async fn send(&self, ask: &Ask) -> Reply {
         self.raw(&ask.bytes(self.address)).await
     }
 
-    /// Sends these bytes on a connection of its own, and reads one answer.
+    /// Sends bytes on a new connection, and reads one answer.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> Reply {
         let mut socket = self.connect().await;
         socket.write_all(bytes).await.expect("sent");
@@ -62,7 +62,7 @@ impl Drop for Server {
     }
 }
 
-/// A request, header by header.
+/// A request, built header by header.
 #[derive(Clone)]
 pub(crate) struct Ask {
     method: String,
@@ -92,13 +92,13 @@ impl Ask {
         Self::post(&json!({ "query": query }))
     }
 
-    /// The same to another path.
+    /// The same request with another path.
     pub(crate) fn to(mut self, path: &str) -> Self {
         self.path = path.into();
         self
     }
 
-    /// The same with one header more.
+    /// The same request with a further header.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -117,7 +117,7 @@ impl Ask {
         self
     }
 
-    /// As it goes over the wire. `host` is the server's own unless a header says otherwise.
+    /// The bytes of the request. `host` is the server's address unless a header sets it.
     pub(crate) fn bytes(&self, address: SocketAddr) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         let has = |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
@@ -146,7 +146,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Reads one answer; what comes after it stays unread as far as its end is known.
+    /// Reads one answer. Bytes after it stay unread when its end is known.
     pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin)) -> Self {
         tokio::time::timeout(PATIENCE, Self::read_patiently(socket)).await.expect("no answer came")
     }
@@ -166,7 +166,7 @@ impl Reply {
         reply
     }
 
-    /// Reads the status and the headers alone.
+    /// Reads only the status and the headers.
     pub(crate) async fn read_head(socket: &mut (impl AsyncRead + Unpin)) -> Self {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -182,7 +182,7 @@ impl Reply {
         Self { status, headers: lines.map(header).collect(), body: Vec::new() }
     }
 
-    /// The value of a header, several of one name joined.
+    /// The value of a header. Several headers with the name are joined.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self.headers.iter().filter(|(own, _)| own == name).map(|(_, v)| v.as_str()).collect();
         (!values.is_empty()).then(|| values.join(", "))
@@ -196,7 +196,7 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} is no JSON", self.text()))
     }
 
-    /// The code of the first error, in an answer that has all that a refusal must have, and nothing of ours.
+    /// The code of the first error. The answer must have everything that a refusal needs, and show nothing internal.
     pub(crate) fn code(&self) -> String {
         let json = self.json();
         assert!(!json.text("/errors/0/message").is_empty(), "{json:#}");
@@ -207,7 +207,7 @@ impl Reply {
     }
 }
 
-/// One chunk of a chunked body; `None` for its end.
+/// Reads one chunk of a chunked body; `None` for the last one.
 pub(crate) async fn read_chunk(socket: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     while !line.ends_with(b"\r\n") {

@@ -1,4 +1,4 @@
-//! Listening.
+//! Subscriptions.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{At, TestApp, client};
 
-/// How long a test listens for what must come before it gives up: never waited for when all is well.
+/// How long to wait for an item before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open subscription.
@@ -17,8 +17,8 @@ pub(crate) struct Subscription {
 }
 
 impl TestApp {
-    /// Opens a subscription that must be let in. What happens from now on is heard, once it is polled
-    /// with one of the methods of [`Subscription`].
+    /// Opens a subscription, which must be accepted. It gets the events from now on, once one of the methods of
+    /// [`Subscription`] polls it.
     pub(crate) async fn subscribe(&self, token: &str, query: &str, variables: Value) -> Subscription {
         let request = client::request(query, variables);
         let stream = self.app.execute_stream(Some(token), request).await.expect("the subscription is let in");
@@ -27,13 +27,13 @@ impl TestApp {
 }
 
 impl Subscription {
-    /// The next item whole, with `data` and `errors`; `None` when the subscription has ended.
+    /// The next item with `data` and `errors`; `None` when the subscription has ended.
     pub(crate) async fn next_raw(&mut self) -> Option<Value> {
         let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing came");
         next.map(|response| serde_json::to_value(response).expect("an item is JSON"))
     }
 
-    /// The `data` of the next item, which must come without errors.
+    /// The `data` of the next item, which must have no errors.
     pub(crate) async fn next(&mut self) -> Value {
         let item = self.next_raw().await.expect("another item, before the subscription ends");
         assert!(item.get("errors").is_none_or(|errors| errors.as_array().is_none_or(Vec::is_empty)), "{item:#}");

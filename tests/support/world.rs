@@ -1,10 +1,10 @@
-//! Everything that the first publisher can see, to be compared: what a refusal must leave as it was.
+//! Everything that the first publisher can see, to check that a refused call changes nothing.
 
 use serde_json::{Value, json};
 
 use super::TestApp;
 
-/// What the first publisher could see at one moment.
+/// Everything that the first publisher could see at one time.
 pub(crate) type World = Vec<Value>;
 
 const QUERIES: [&str; 5] = [
@@ -28,7 +28,7 @@ const QUERIES: [&str; 5] = [
 ];
 
 impl TestApp {
-    /// What the first publisher can see now, and where its event log ends.
+    /// Everything that the first publisher can see now, and the end of its event log.
     pub(crate) async fn world(&self) -> World {
         let mut world = Vec::new();
         for query in QUERIES {
@@ -37,7 +37,7 @@ impl TestApp {
         world
     }
 
-    /// Fails when anything of it is otherwise now.
+    /// Fails when anything has changed.
     pub(crate) async fn assert_unchanged(&self, before: &World) {
         for (then, now) in before.iter().zip(self.world().await) {
             assert_eq!(*then, now, "something was left behind");

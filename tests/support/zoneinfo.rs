@@ -1,4 +1,4 @@
-//! Directories of time zone data, as `zic` makes them, with zones that a test thinks up.
+//! Directories of time zone data like those of `zic`, with invented zones.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,11 @@ pub(crate) fn zone(name: &str) -> Zone {
     TimeZones::built_in().find(name).unwrap_or_else(|unknown| panic!("{name}: {unknown}"))
 }
 
-/// A directory that is gone when it is dropped.
+/// A directory that is deleted when this is dropped.
 pub(crate) struct ZoneDirectory(tempfile::TempDir);
 
 impl ZoneDirectory {
-    /// Without a zone, with this version in a file `+VERSION`.
+    /// A directory without zones, with this version in the file `+VERSION`.
     pub(crate) fn new(version: &str) -> Self {
         let directory = Self(tempfile::tempdir().expect("a directory"));
         directory.write("+VERSION", format!("{version}\n").as_bytes());
@@ -41,13 +41,13 @@ impl ZoneDirectory {
         std::fs::write(path, bytes).expect("a file");
     }
 
-    /// A zone that always goes by one rule, spelt as in POSIX: `CET-1CEST,M3.5.0,M10.5.0/3`.
+    /// Adds a zone with a single rule in the notation of POSIX: `CET-1CEST,M3.5.0,M10.5.0/3`.
     pub(crate) fn zone(&self, name: &str, rule: &str) -> &Self {
         self.changing_zone(name, &[], rule)
     }
 
-    /// A zone with a table: the hours that it is ahead of UTC from an instant on, and the rule for what comes after.
-    /// Before the first instant it is where the first entry says, so that one gives the beginning alone.
+    /// Adds a zone with a table (the hours ahead of UTC from an instant on) and a rule for the time after it. Before
+    /// the first instant, the first entry holds too.
     pub(crate) fn changing_zone(&self, name: &str, table: &[(&str, i32)], rule: &str) -> &Self {
         self.write(name, &tzif(table, rule));
         self
@@ -65,7 +65,7 @@ pub(crate) fn tzif(table: &[(&str, i32)], rule: &str) -> Vec<u8> {
         bytes
     };
     let kind = |hours: i32, index: u8| [(hours * 3_600).to_be_bytes().as_slice(), &[0, index]].concat();
-    // Readers of version 1 find one type and nothing else.
+    // Readers of version 1 find only one type.
     let mut bytes = header(0, 1, 4);
     bytes.extend(kind(0, 0));
     bytes.extend(b"UTC\0");
