@@ -1,8 +1,8 @@
 //! Builds `graphiql/`, the editor at `/graphiql`, and makes it part of the program.
 //!
-//! Nothing here may keep the program from being built: without npm, or where npm fails, a warning says
-//! so, and the query form of `src/http/graphiql/` is served instead. All is done in `OUT_DIR`, and only
-//! when a source of the editor has changed. `PACKWRIGHT_SKIP_GRAPHIQL=1` leaves the editor out.
+//! A failure here never stops the build: without npm, or when npm fails, there is a warning, and the server offers the
+//! query form of `src/http/graphiql/` instead. The build happens in `OUT_DIR`, and only when a source of the editor has
+//! changed. `PACKWRIGHT_SKIP_GRAPHIQL=1` skips the editor.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
@@ -14,10 +14,10 @@ use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the editor is built from, below `graphiql/`. A developer's `node_modules` there is none of it.
+/// The sources of the editor, below `graphiql/`. A developer's `node_modules` there isn't used.
 const SOURCES: &[&str] =
     &["package.json", "package-lock.json", ".npmrc", "index.html", "vite.config.js", "tour.js", "src"];
-/// The documents that the editor and the query form offer.
+/// The examples that the editor and the query form offer.
 const OPERATIONS: &str = "examples/operations";
 const SKIP: &str = "PACKWRIGHT_SKIP_GRAPHIQL";
 
@@ -36,13 +36,13 @@ fn main() -> Result<()> {
     write_changed(&out.join("graphiql.rs"), assets.as_deref().unwrap_or("&[]"))
 }
 
-/// Clippy's results depend on none of it, and go into no program.
+/// Clippy doesn't need the editor.
 fn is_left_out() -> bool {
     std::env::var_os("CLIPPY_ARGS").is_some()
         || std::env::var(SKIP).is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
 }
 
-/// The editor's files, built now or earlier; `None`, with a warning, where they can't be had.
+/// The files of the built editor; `None`, with a warning, when it can't be built.
 fn built(out: &Path) -> Option<String> {
     build(out)
         .and_then(|dist| list(&dist))
@@ -68,7 +68,7 @@ fn build(out: &Path) -> Result<PathBuf> {
         hash(sources.iter().filter(|path| path.ends_with("package.json") || path.ends_with("package-lock.json")))?;
     if !fs::read_to_string(&locked).is_ok_and(|locked| locked == packages) {
         _ = fs::remove_file(&locked);
-        // No script of a package is run. A machine without a network shouldn't wait long to be told so.
+        // Packages' scripts aren't run. Without a network npm should fail soon.
         let install = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
         npm(
             &project,
@@ -81,7 +81,7 @@ fn build(out: &Path) -> Result<PathBuf> {
     Ok(dist)
 }
 
-/// All sources, in an order that stays.
+/// All source files, sorted.
 fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open: Vec<_> = SOURCES.iter().map(|source| root.join(source)).collect();
@@ -107,7 +107,7 @@ fn hash<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-/// Puts the sources into `project`, and takes out what was there of them before.
+/// Copies the sources into `project`, and removes older ones.
 fn copy(sources: &[PathBuf], project: &Path) -> Result<()> {
     for old in ["src", "dist"] {
         _ = fs::remove_dir_all(project.join(old));
@@ -155,7 +155,7 @@ fn list(dist: &Path) -> Result<String> {
     Ok(list + "]")
 }
 
-/// The documents of a folder by name, as a slice of pairs, for `src/http/graphiql.rs`.
+/// The documents in a folder, sorted by name, as a slice of pairs for `src/http/graphiql.rs`.
 fn operations(folder: &Path) -> Result<String> {
     let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     let mut documents: Vec<_> =
@@ -182,7 +182,7 @@ fn media_type(name: &str) -> Result<&'static str> {
     })
 }
 
-/// Writes only what is new, so that nothing is compiled again for it.
+/// Writes a file only when its text has changed, so that nothing is compiled again without need.
 fn write_changed(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());

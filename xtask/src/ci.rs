@@ -1,5 +1,5 @@
-//! All that a change must pass, step by step. With `CI=true` a missing PostgreSQL, npm, Chromium, curl, jq, nginx,
-//! PgBouncer or cargo-deny is a failure; otherwise the step says that it was skipped.
+//! The checks that every change must pass, as a list of steps. With `CI=true` a missing PostgreSQL, npm, Chromium,
+//! curl, jq, nginx, PgBouncer or cargo-deny is a failure; otherwise the step is skipped with a message.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::task::{TEST_DATABASE, cargo, test, test_on};
 
 const CLIENTS: &str = "tests/clients";
 
-/// A step: its name, a line about it, and what it does.
+/// A step: its name, a description, and its function.
 type Step = (&'static str, &'static str, fn(&Scratch) -> Outcome);
 
 const STEPS: [Step; 17] = [
@@ -43,7 +43,7 @@ pub(crate) fn list() {
     }
 }
 
-/// Runs the steps that are named, or all, in their order.
+/// Runs the named steps, or all, in order.
 pub(crate) fn run_ci(wanted: &[&str]) -> Outcome {
     if let Some(unknown) = wanted.iter().find(|name| !STEPS.iter().any(|(known, ..)| known == *name)) {
         return Err(format!("there is no step {unknown}; cargo xtask steps lists them"));
@@ -59,7 +59,7 @@ pub(crate) fn run_ci(wanted: &[&str]) -> Outcome {
     Ok(())
 }
 
-/// Something isn't here: a failure where everything must be, else a line.
+/// Reports a missing program: a failure with `CI=true`, otherwise a message.
 fn missing(what: &str) -> Outcome {
     if env::var_os("CI").is_some_and(|ci| ci == "true") {
         return Err(format!("{what} is needed and could not be had"));
@@ -88,7 +88,7 @@ fn on_postgres(scratch: &Scratch) -> Outcome {
     }
 }
 
-/// The program, built if it isn't there yet.
+/// Builds the program, and returns its path.
 fn built() -> Outcome<std::path::PathBuf> {
     run(&mut cargo(&["build", "--locked", "--quiet"]))?;
     program()
@@ -108,7 +108,7 @@ fn schema(_: &Scratch) -> Outcome {
     }
 }
 
-/// The demo of a server of our own, that ends with its step.
+/// A demo server, which ends with its step.
 struct Demo {
     server: Child,
     url: String,
@@ -127,7 +127,7 @@ impl Demo {
         Ok(Self { server, url: format!("http://127.0.0.1:{port}") })
     }
 
-    /// Asks it to end, and waits for that.
+    /// Ends the server with a signal, and checks its exit status.
     fn end(mut self) -> Outcome {
         run(Command::new("kill").args(["-TERM", &self.server.id().to_string()]))?;
         let status = self.server.wait().map_err(|error| format!("the demo: {error}"))?;
@@ -183,7 +183,7 @@ fn locks(_: &Scratch) -> Outcome {
     Ok(())
 }
 
-/// Does something that npm is needed for.
+/// Runs a step that needs npm.
 fn with_npm(step: impl FnOnce() -> Outcome) -> Outcome {
     if find_npm().is_some() { step() } else { missing("npm with Node.js 20.19 or later") }
 }
@@ -201,7 +201,7 @@ fn packages(_: &Scratch) -> Outcome {
     with_npm(|| run_in(Path::new(CLIENTS), &["npm", "ci", "--ignore-scripts", "--silent"]))
 }
 
-/// A script of the clients' package.
+/// Runs a script of the clients' package.
 fn clients(script: &str) -> Outcome {
     built()?;
     with_npm(|| run_in(Path::new(CLIENTS), &["npm", "run", "--silent", script]))

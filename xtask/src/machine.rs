@@ -1,4 +1,4 @@
-//! Programs of this machine: where they are, how they are installed and run.
+//! Programs on this machine: finding, installing and running them.
 
 use std::env;
 use std::fs;
@@ -6,16 +6,16 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a task gives: nothing, or a sentence that says what went wrong.
+/// The result of a task. The error is a sentence that says what went wrong.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
-/// Goes to the root of the repository, so that every path is relative to it.
+/// Changes to the root of the repository. All paths are relative to it.
 pub(crate) fn enter_repository() -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no folder above it")?;
     env::set_current_dir(root).map_err(|error| format!("{}: {error}", root.display()))
 }
 
-/// The folder that cargo builds in.
+/// The folder of cargo's build results.
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from)
 }
@@ -26,14 +26,14 @@ pub(crate) fn program() -> Outcome<PathBuf> {
     fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// A command from its words.
+/// A command from its program and arguments.
 pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new(words.first().copied().unwrap_or_default());
     command.args(words.iter().skip(1));
     command
 }
 
-/// Runs a command whose output everybody sees.
+/// Runs a command with visible output.
 pub(crate) fn run(command: &mut Command) -> Outcome {
     let status = command.status().map_err(|error| format!("{}: {error}", told(command)))?;
     if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", told(command))) }
@@ -44,7 +44,7 @@ pub(crate) fn run_in(folder: &Path, words: &[&str]) -> Outcome {
     run(command(words).current_dir(folder))
 }
 
-/// Runs a command and gives what it prints, without the last line break.
+/// Runs a command. Returns its output without the last line break.
 pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{}: {error}", told(command)))?;
     if !output.status.success() {
@@ -53,19 +53,19 @@ pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
-/// A command as a shell would have it, nearly.
+/// A command roughly as in a shell, for messages.
 fn told(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
-/// Where a program is that is looked for in PATH, the first of some names.
+/// The path of the first of some programs that is in PATH.
 pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
     let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).chain(["/usr/sbin".into()]).collect();
     names.iter().find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()))
 }
 
-/// npm, when there is one beside a Node.js that is new enough.
+/// npm, if Node.js is recent enough.
 pub(crate) fn find_npm() -> Option<PathBuf> {
     let version = output(Command::new("node").arg("--version")).ok()?;
     let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>().unwrap_or(0));
@@ -77,12 +77,12 @@ pub(crate) fn find_chromium() -> Option<PathBuf> {
     find(&["chromium", "chromium-browser", "google-chrome"])
 }
 
-/// Whether this process may do everything.
+/// Whether this process runs as root.
 pub(crate) fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
 }
 
-/// A port of this machine that is free now.
+/// A free port of this machine.
 pub(crate) fn free_port() -> Outcome<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no port is free: {error}"))?;
     listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
@@ -95,7 +95,7 @@ impl Scratch {
     pub(crate) fn new() -> Outcome<Self> {
         let path = env::temp_dir().join(format!("packwright-xtask-{}", std::process::id()));
         fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        // A PostgreSQL of another user has its data in here.
+        // A PostgreSQL that runs as another user keeps its data in here.
         run(Command::new("chmod").arg("755").arg(&path))?;
         Ok(Self(path))
     }
@@ -115,7 +115,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Programs that are needed, and the Debian package of each.
+/// The programs that the steps need, with the Debian package of each.
 const PACKAGES: [(&str, &str); 11] = [
     ("python3", "python3"),
     ("git", "git"),
@@ -130,7 +130,7 @@ const PACKAGES: [(&str, &str); 11] = [
     ("ps", "procps"),
 ];
 
-/// Installs what isn't there, where Debian's packages can be had and this process may install them.
+/// Installs the missing programs, if Debian's packages are available and this process may install them.
 pub(crate) fn install_missing(scratch: &Scratch) -> Outcome {
     let mut missing: Vec<&str> =
         PACKAGES.iter().filter(|(program, _)| find(&[program]).is_none()).map(|(_, package)| *package).collect();
@@ -157,7 +157,7 @@ pub(crate) fn install_missing(scratch: &Scratch) -> Outcome {
         run(command.stdin(Stdio::null()).stdout(log.try_clone().map_err(|error| error.to_string())?).stderr(log))
     };
     let install: Vec<&str> = ["install", "-y", "-qq", "--no-install-recommends"].into_iter().chain(missing).collect();
-    // What is needed and isn't there fails its step, with its name.
+    // The steps that need the programs will fail and name them.
     if apt(&["update", "-qq"]).and_then(|()| apt(&install)).is_err() {
         let log = fs::read_to_string(scratch.join("apt.log")).unwrap_or_default();
         println!("{}", log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n"));

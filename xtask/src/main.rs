@@ -1,6 +1,6 @@
-//! `cargo xtask TASK`: what an engineer of Packwright does again and again. `.ci/run` runs `cargo xtask ci`.
+//! `cargo xtask TASK`: the common tasks of Packwright's engineers. `.ci/run` runs `cargo xtask ci`.
 //!
-//! It has no dependencies, so that it is built in two seconds.
+//! The package has no dependencies, so it is built in two seconds.
 
 mod ci;
 mod machine;

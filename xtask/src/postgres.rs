@@ -1,4 +1,4 @@
-//! A PostgreSQL of our own, that is gone when it is dropped.
+//! A temporary PostgreSQL server, which is removed when it is dropped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::process::Command;
 
 use crate::machine::{Outcome, Scratch, free_port, is_root, output, run};
 
-/// How it runs: nothing of it has to outlive this run, so nothing has to be on the disk.
+/// The server's options. Its data is temporary, so nothing has to reach the disk safely.
 const OPTIONS: &str = "-c max_connections=400 -c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
-/// Where PostgreSQL's programs are.
+/// The folder of PostgreSQL's programs.
 pub(crate) fn find() -> Option<PathBuf> {
     let told = Command::new("pg_config").arg("--bindir").output().ok();
     let told = told.filter(|output| output.status.success());
@@ -28,7 +28,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes one in a folder and starts it; `None` where PostgreSQL isn't installed.
+    /// Creates a server in a folder and starts it; `None` where PostgreSQL isn't installed.
     pub(crate) fn start(scratch: &Scratch) -> Outcome<Option<Self>> {
         let Some(programs) = find() else { return Ok(None) };
         let folder = scratch.join("postgres");
@@ -39,7 +39,7 @@ impl Postgres {
         let mut server = Self { programs, data: folder.join("data"), url: String::new() };
         let made = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"];
         output(server.program("initdb", scratch.path()).arg("--pgdata").arg(&server.data).args(made))?;
-        // A port that is free now can be taken a moment later.
+        // Another program may take the free port before PostgreSQL does.
         for _ in 0..3 {
             let port = free_port()?;
             let options = format!("-h 127.0.0.1 -p {port} -k {} {OPTIONS}", folder.display());
@@ -56,7 +56,7 @@ impl Postgres {
         Err("PostgreSQL didn't start".into())
     }
 
-    /// One of its programs. PostgreSQL refuses to run as root.
+    /// One of PostgreSQL's programs, run as another user if needed, because PostgreSQL refuses to run as root.
     fn program(&self, name: &str, folder: &Path) -> Command {
         let path = self.programs.join(name);
         let mut command = if is_root() {

@@ -1,11 +1,11 @@
-//! The small tasks.
+//! The smaller tasks.
 
 use std::process::Command;
 
 use crate::machine::{Outcome, Scratch, command, output, program, run};
 use crate::postgres::Postgres;
 
-/// The variable by which the tests know a PostgreSQL.
+/// The variable with the address of the PostgreSQL server for tests.
 pub(crate) const TEST_DATABASE: &str = "PACKWRIGHT_TEST_DATABASE_URL";
 
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
@@ -14,7 +14,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
-/// The one test binary, with what of it is to be run.
+/// Runs the test binary, with filters if there are any.
 fn tests(filters: &[&str]) -> Command {
     if filters.is_empty() {
         return cargo(&["test", "--locked"]);
