@@ -1,4 +1,4 @@
-//! The audit log's filter, and its pages (R51).
+//! The filter and the pages of the audit log (R51).
 
 use async_graphql::{Context, ID, InputObject, Result};
 
@@ -17,7 +17,7 @@ use crate::domain::audit::SubjectKey;
 use crate::domain::id::TokenId;
 use crate::store::audit;
 
-/// The most actions of a filter.
+/// The most actions in a filter.
 const ACTIONS_MAX: usize = 100;
 
 /// Which audit entries.
@@ -38,7 +38,7 @@ pub struct AuditLogFilter {
 }
 
 impl AuditLogFilter {
-    /// With what its ids name.
+    /// Converts the filter, and looks up its ids.
     async fn read(self, ctx: &Context<'_>) -> Result<audit::AuditFilter> {
         Ok(audit::AuditFilter {
             actor_kind: self.actor_kind.map(Into::into),
@@ -60,7 +60,7 @@ fn actions(given: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
     Ok(Some(all(given.into_iter().flatten().collect())))
 }
 
-/// A token of the caller's own account: it stays known when it is revoked.
+/// A token of the caller's account, which may be revoked.
 async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId>> {
     let Some(id) = id else { return Ok(None) };
     let token = token_id(&id)?;
@@ -68,8 +68,8 @@ async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId
     Ok(Some(token))
 }
 
-/// What the caller may see, or what is gone and has an entry that it may see. Anything else is not found,
-/// after the same statements (R3).
+/// An object that the caller may see, or a deleted one with an entry that the caller may see. Any other id is
+/// NOT_FOUND, after the same number of statements (R3).
 async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<SubjectKey>> {
     let Some(id) = id else { return Ok(None) };
     let key = Gid::decode(&id).ok_or_else(|| not_found(&id))?.key();
@@ -81,10 +81,8 @@ async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<Subje
     Ok(Some(key))
 }
 
-/// The entries that the viewer may see and wants, newest first.
-///
-/// # Errors
-/// FORBIDDEN without the privilege, NOT_FOUND and BAD_USER_INPUT for what the arguments name, and faults.
+/// The entries that the caller may see and that match the filter, newest first. Fails with FORBIDDEN without the
+/// privilege, NOT_FOUND for an unknown id in the filter, BAD_USER_INPUT for invalid arguments.
 pub async fn audit_connection(
     ctx: &Context<'_>,
     filter: Option<AuditLogFilter>,

@@ -1,11 +1,11 @@
-//! Connections: the arguments of a page, and the types that show one.
+//! Connections: the arguments of a page, and the types of pages.
 
 use async_graphql::{Context, Result, SimpleObject};
 
 use super::error::bad_input;
 use crate::store::page::{CursorForm, Key, Page, PageRequest};
 
-/// The arguments `first`, `after`, `last` and `before` as they came.
+/// The arguments `first`, `after`, `last` and `before` of a connection.
 #[derive(Clone, Debug, Default)]
 pub struct PageArgs {
     first: Option<i32>,
@@ -14,30 +14,29 @@ pub struct PageArgs {
     before: Option<String>,
 }
 
-/// How many rows a page has when no size is given.
+/// The page size when neither `first` nor `last` is given.
 const SIZE: u32 = 20;
-/// The most rows of a page.
+/// The largest page size.
 const SIZE_MAX: u32 = 100;
 
 impl PageArgs {
-    /// In the order that a field has them.
+    /// The arguments in the order of the schema.
     #[must_use]
     pub fn new(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Self {
         Self { first, after, last, before }
     }
 
-    /// Which part of a list they ask for; the total only when the field of `ctx` asks for it.
+    /// The part of a list that the arguments select. The total is requested only if the field's selection has
+    /// `totalCount`.
     ///
     /// # Errors
-    /// BAD_USER_INPUT for both sizes at once, one that is not 0 to 100, and a cursor of another list or order.
+    /// BAD_USER_INPUT for `first` together with `last`, a size outside of 0 to 100, and a cursor of another list or
+    /// order.
     pub fn request(&self, ctx: &Context<'_>, form: CursorForm) -> Result<PageRequest> {
         self.request_by(ctx, |cursor| form.decode(cursor))
     }
 
-    /// The same for cursors that `open` reads.
-    ///
-    /// # Errors
-    /// As [`PageArgs::request`].
+    /// Like [`PageArgs::request`], with a function that decodes the cursors.
     pub fn request_by(&self, ctx: &Context<'_>, open: impl Fn(&str) -> Option<Vec<Key>>) -> Result<PageRequest> {
         let (size, backward) = match (self.first, self.last) {
             (Some(_), Some(_)) => return Err(bad_input("Give `first` or `last`, not both.")),
@@ -80,7 +79,6 @@ pub struct PageInfo {
 }
 
 impl PageInfo {
-    /// Of a page.
     pub fn of<T>(page: &Page<T>) -> Self {
         Self {
             has_next_page: page.has_next,
@@ -91,19 +89,17 @@ impl PageInfo {
     }
 }
 
-/// A count as the schema's `Int`, that ends at 2,147,483,647.
+/// A count as the schema's `Int`, at most 2,147,483,647.
 #[must_use]
 pub fn int(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-/// The most characters of a search.
+/// The most characters of a search text.
 const SEARCH_MAX: usize = 500;
 
-/// A search or another free text of an argument.
-///
-/// # Errors
-/// BAD_USER_INPUT for one that holds U+0000, which no stored text holds, or is longer than any name.
+/// Checks a search text or another free text. Fails with BAD_USER_INPUT when it has U+0000, which no stored text has,
+/// or more than 500 characters.
 pub fn searchable(search: Option<String>) -> Result<Option<String>> {
     match search {
         Some(text) if text.contains('\0') => Err(bad_input("A text holds U+0000. Leave it out.")),
@@ -114,7 +110,8 @@ pub fn searchable(search: Option<String>) -> Result<Option<String>> {
     }
 }
 
-/// The two types of a connection: `connection!("packs", IntegrationPackConnection, IntegrationPackEdge, IntegrationPack)`.
+/// Defines the two types of a connection: `connection!("packs", IntegrationPackConnection, IntegrationPackEdge,
+/// IntegrationPack)`.
 macro_rules! connection {
     ($plural:literal, $connection:ident, $edge:ident, $node:ty) => {
         #[doc = concat!("A page of ", $plural, ".")]
@@ -140,7 +137,7 @@ macro_rules! connection {
         }
 
         impl $connection {
-            /// Shows a page, each row as `node` shows it.
+            /// Converts a page, and each of its rows with `node`.
             pub fn of<T>(
                 page: $crate::store::page::Page<T>,
                 mut node: impl FnMut(T) -> $node,

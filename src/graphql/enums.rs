@@ -1,4 +1,4 @@
-//! The enums of the schema, and how they stand for those of the domain.
+//! The enums of the schema, mapped to those of the domain.
 
 use async_graphql::Enum;
 

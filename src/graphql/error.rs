@@ -1,4 +1,4 @@
-//! What is no refusal by a rule: GraphQL errors with `extensions.code`. The one place that maps them.
+//! GraphQL errors with `extensions.code`, for failures that aren't refusals by a rule. Only this module maps them.
 
 use async_graphql::{Context, Error, ErrorExtensions as _, ID, Value};
 
@@ -6,10 +6,10 @@ use super::ids::named;
 use crate::ids;
 use crate::service::error::Failure;
 
-/// The code of an input that can't be what is meant.
+/// The code for invalid input.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 
-/// The code of what the server can't do at the moment.
+/// The code when the server can't answer at the moment.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
 
 /// The `extensions.code` of a failure.
@@ -26,7 +26,7 @@ pub fn code(failure: &Failure) -> &'static str {
     }
 }
 
-/// A failure as a GraphQL error. Of what went wrong inside only an id is shown, that the log has too.
+/// Converts a failure to a GraphQL error. Internal details go to the log; the client gets only the id of the log entry.
 #[must_use]
 pub fn failure(failure: Failure) -> Error {
     let message = match &failure {
@@ -43,20 +43,21 @@ pub fn failure(failure: Failure) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code(&failure)))
 }
 
-/// The answer for an id that doesn't exist, is not to be seen, or is another type's (R3), as its caller spelled it.
+/// The error for an unknown id, an id that the caller may not see, and an id of another type (R3). `id` is shown as the
+/// caller spelled it.
 #[must_use]
 pub fn not_found(id: &ID) -> Error {
     none_of(vec![id.to_string()])
 }
 
-/// The same for several.
+/// [`not_found`] for several ids.
 fn none_of(ids: Vec<String>) -> Error {
     let ids = ids.into_iter().map(Value::String).collect();
     failure(Failure::NotFound).extend_with(|_, extensions| extensions.set("ids", Value::List(ids)))
 }
 
-/// A failure of a field's work. Where something wasn't found, it names the ids that the field was given and that are
-/// meant.
+/// Converts the failure of a field's use case. A NOT_FOUND error names the arguments of the field whose objects weren't
+/// found.
 #[must_use]
 pub fn failure_of(ctx: &Context<'_>, inside: Failure) -> Error {
     let missing = match &inside {
@@ -71,14 +72,14 @@ pub fn failure_of(ctx: &Context<'_>, inside: Failure) -> Error {
     }
 }
 
-/// Input that can't be what is meant.
+/// The error for invalid input.
 #[must_use]
 pub fn bad_input(message: impl Into<String>) -> Error {
     failure(Failure::BadInput(message.into()))
 }
 
-/// The answer for an event cursor that is older than what is kept, or names an event that is there no more; after
-/// `oldest` everything that is there is told.
+/// The error for a cursor whose event was pruned, or is gone since a backup was restored. Events after `oldest` can
+/// still be read.
 #[must_use]
 pub fn cursor_expired(oldest: String) -> Error {
     let message = "The events after this cursor are no longer kept, or a restored backup has others. Read the state again, and go on after `viewer.eventCursor`.";
@@ -88,7 +89,7 @@ pub fn cursor_expired(oldest: String) -> Error {
     })
 }
 
-/// A mistake in this program.
+/// The error for a mistake in this program.
 #[must_use]
 pub fn bug(what: impl Into<String>) -> Error {
     failure(Failure::bug(what))
@@ -98,10 +99,9 @@ fn incident() -> String {
     format!("{:016x}", u64::from_be_bytes(ids::random()))
 }
 
-/// Turns what a use case or the store answers into what a resolver answers. A plain `?` would lose the code.
+/// Converts the errors of use cases and of the store. A plain `?` would lose the code.
 pub trait ResultExt<T> {
-    /// # Errors
-    /// [`failure`] of the error.
+    /// Converts the error by [`failure`].
     fn or_failure(self) -> async_graphql::Result<T>;
 }
 

@@ -1,4 +1,4 @@
-//! The event log as a query and as a subscription see it: one filter, one kind of cursor (R49, R50).
+//! The event log for queries and subscriptions, which share the filter and the cursors (R49, R50).
 
 use std::cell::RefCell;
 
@@ -33,10 +33,8 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    /// With what its ids name.
-    ///
-    /// # Errors
-    /// NOT_FOUND for an id that names nothing that the caller may see, and may see no event of.
+    /// Converts the filter, and looks up its ids. Fails with NOT_FOUND for an id of which the caller may see neither
+    /// the object nor an event.
     pub async fn read(self, ctx: &Context<'_>) -> Result<Interest> {
         Ok(Interest {
             kinds: self.kinds.map(all),
@@ -47,11 +45,8 @@ impl EventFilter {
     }
 }
 
-/// The pack that the viewer names by the id that it knows it by: one that it may see, or one that is gone
-/// and of which it may still see an event. Anything else is not found, after the same statements (R3).
-///
-/// # Errors
-/// NOT_FOUND.
+/// The pack that an id names in the caller's view. It may be deleted if the caller may still see an event of it. Any
+/// other id is NOT_FOUND, after the same number of statements (R3).
 pub async fn known_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
     let scope = ctx.scope()?;
     let Some(id) = id else { return Ok(None) };
@@ -84,15 +79,12 @@ async fn was_told(ctx: &Context<'_>, scope: Scope, of: Interest, id: &ID) -> Res
     }
 }
 
-/// The position in the log that a cursor of the viewer's names; `None` for a cursor that isn't the viewer's.
-///
-/// # Errors
-/// UNAUTHENTICATED, FORBIDDEN (R1, R4).
+/// The position in a cursor; `None` when the cursor isn't one of the caller's account.
 pub fn position(ctx: &Context<'_>, cursor: &str) -> Result<Option<Position>> {
     Ok(ctx.data_of_request().hub.sealer().open(ctx.scope()?.account_id(), cursor))
 }
 
-/// What halts the telling of events, as an error to this reader.
+/// Converts a [`Halt`] to an error for this reader.
 pub fn halted(hub: &Hub, scope: Scope, halt: Halt) -> Error {
     match halt {
         Halt::Expired { oldest } => cursor_expired(hub.sealer().seal(scope.account_id(), oldest)),
@@ -100,10 +92,8 @@ pub fn halted(hub: &Hub, scope: Scope, halt: Halt) -> Error {
     }
 }
 
-/// The events that the viewer may see and wants, oldest first.
-///
-/// # Errors
-/// NOT_FOUND and BAD_USER_INPUT for what the arguments name, CURSOR_EXPIRED, and faults.
+/// The events that the caller may see and that match the filter, oldest first. Fails with NOT_FOUND for an unknown id
+/// in the filter, BAD_USER_INPUT for invalid arguments, CURSOR_EXPIRED for a cursor that is no longer valid.
 pub async fn events_connection(
     ctx: &Context<'_>,
     filter: Option<EventFilter>,

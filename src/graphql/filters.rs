@@ -1,4 +1,4 @@
-//! What a publisher's lists can be narrowed to and ordered by.
+//! The filters and orders of a publisher's lists.
 
 use async_graphql::{Context, ID, InputObject, Result};
 
@@ -82,10 +82,8 @@ pub struct ComponentFilter {
 }
 
 impl ComponentFilter {
-    /// With the pack that is meant.
-    ///
-    /// # Errors
-    /// NOT_FOUND for the pack, BAD_USER_INPUT.
+    /// Converts the filter, and looks up its pack. Fails with NOT_FOUND for an unknown pack, BAD_USER_INPUT for an
+    /// invalid search text.
     pub async fn read(self, ctx: &Context<'_>) -> Result<components::ComponentFilter> {
         let addable_to = match &self.addable_to_pack_id {
             Some(id) => {
@@ -115,10 +113,8 @@ pub struct PackagedComponentFilter {
 }
 
 impl PackagedComponentFilter {
-    /// For all components, or the one that it names.
-    ///
-    /// # Errors
-    /// NOT_FOUND for the component, BAD_USER_INPUT.
+    /// Converts the filter, and looks up its component. Fails with NOT_FOUND for an unknown component, BAD_USER_INPUT
+    /// for an invalid search text.
     pub async fn read(self, ctx: &Context<'_>) -> Result<VersionFilter> {
         let component = match &self.component_id {
             Some(id) => Some(seen_component(ctx, id).await?),
@@ -127,10 +123,8 @@ impl PackagedComponentFilter {
         self.of(component)
     }
 
-    /// For one component, whatever it names.
-    ///
-    /// # Errors
-    /// BAD_USER_INPUT.
+    /// Converts the filter for `component`; ignores the filter's `componentId`. Fails with BAD_USER_INPUT for an
+    /// invalid search text.
     pub fn of_component(self, component: ComponentId) -> Result<VersionFilter> {
         self.of(Some(component))
     }
@@ -184,10 +178,7 @@ pub struct ReleaseFilter {
 }
 
 impl ReleaseFilter {
-    /// For all packs, or the one that it names.
-    ///
-    /// # Errors
-    /// NOT_FOUND for the pack.
+    /// Converts the filter, and looks up its pack. Fails with NOT_FOUND for an unknown pack.
     pub async fn read(self, ctx: &Context<'_>) -> Result<releases::ReleaseFilter> {
         let pack = match &self.pack_id {
             Some(id) => {
@@ -199,7 +190,7 @@ impl ReleaseFilter {
         Ok(self.of(pack))
     }
 
-    /// For one pack, whatever it names.
+    /// Converts the filter for `pack`; ignores the filter's `packId`.
     #[must_use]
     pub fn of_pack(self, pack: PackId) -> releases::ReleaseFilter {
         self.of(Some(pack))
@@ -210,7 +201,7 @@ impl ReleaseFilter {
     }
 }
 
-/// Each value once: a list of a million names the same few.
+/// Removes duplicates: a list in a request may repeat the few values many times.
 pub(super) fn all<A: Into<B>, B: PartialEq>(many: Vec<A>) -> Vec<B> {
     many.into_iter().map(Into::into).fold(Vec::new(), |mut known, value| {
         if !known.contains(&value) {

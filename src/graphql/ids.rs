@@ -1,5 +1,5 @@
-//! Global ids: opaque outside; inside a prefix for the type and the UUID, so that an id of another type
-//! than a place wants is found out without asking the database (R3).
+//! Global ids, which are opaque to clients. An id has a prefix for its type and a UUID, so an id of the wrong type is
+//! found without asking the database (R3).
 
 use async_graphql::{ID, Result, Value};
 use base64::Engine as _;
@@ -16,11 +16,11 @@ use super::error::not_found;
 use crate::domain::audit::SubjectKey;
 use crate::domain::packaged_component::{NamedVersion, VersionKind};
 
-/// The bytes of an identity.
+/// An identity as bytes.
 trait Bytes: Sized {
     fn write(self) -> Vec<u8>;
     fn read(bytes: &[u8]) -> Option<Self>;
-    /// The identity that nothing has.
+    /// An identity that no object has.
     fn nothing(uuid: Uuid) -> Self;
 }
 
@@ -63,14 +63,14 @@ impl Bytes for UpdateId {
 
 macro_rules! gids {
     ($($variant:ident($id:ident) = $prefix:literal, $typed:ident, $all:ident;)*) => {
-        /// An object that has an id: its type in the schema and its identity.
+        /// An object with a global id: its type in the schema and its identity.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Gid {
             $($variant($id),)*
         }
 
         impl Gid {
-            /// The id as it is given out.
+            /// The global id.
             #[must_use]
             pub fn encode(self) -> ID {
                 match self {
@@ -78,7 +78,7 @@ macro_rules! gids {
                 }
             }
 
-            /// What an id names; `None` for anything that [`Gid::encode`] would not print.
+            /// Decodes a global id. `None` for any text that [`Gid::encode`] wouldn't produce.
             #[must_use]
             pub fn decode(id: &ID) -> Option<Self> {
                 let (prefix, rest) = id.split_once('_')?;
@@ -90,14 +90,14 @@ macro_rules! gids {
                 (gid.encode() == *id).then_some(gid)
             }
 
-            /// Its identity; `None` for one of two parts.
+            /// The identity as one UUID; `None` for an identity of two UUIDs.
             fn uuid(self) -> Option<Uuid> {
                 match self {
                     $(Self::$variant(id) => Uuid::from_slice(&id.write()).ok(),)*
                 }
             }
 
-            /// Its type in the schema and its identity, as the audit log spells them.
+            /// The type in the schema and the identity, in the form of the audit log.
             #[must_use]
             pub fn key(self) -> SubjectKey {
                 match self {
@@ -108,7 +108,7 @@ macro_rules! gids {
                 }
             }
 
-            /// What the audit log spells so.
+            /// Reads the form of the audit log.
             #[must_use]
             pub fn of_key(key: &SubjectKey) -> Option<Self> {
                 let bytes = bytes_of(&key.id)?;
@@ -131,8 +131,8 @@ macro_rules! gids {
                 }
             }
 
-            #[doc = concat!("The identities in ids of `", stringify!($variant), "`s. Any other id becomes one that nothing has: it")]
-            /// is looked for like an unknown one, so that the answer names all that aren't found (R3).
+            #[doc = concat!("The identities in ids of `", stringify!($variant), "`s. Any other id becomes an identity that no object")]
+            /// has, so that the error can name all missing ids at once (R3).
             #[must_use]
             pub fn $all(ids: &[ID]) -> Vec<$id> {
                 ids.iter().map(|id| $typed(id).unwrap_or_else(|_| $id::nothing(nothing(id)))).collect()
@@ -164,10 +164,7 @@ gids! {
     AuditEntry(AuditEntryId) = "aud", audit_entry_id, audit_entry_ids;
 }
 
-/// The account in the id of a `ManagedAccount`; `None` for the id of the reader's `own` account, by whichever type it
-/// is known.
-///
-/// # Errors
+/// The account in the id of a `ManagedAccount`; `None` for the caller's own account, by any of its ids. Fails with
 /// NOT_FOUND for any other id (R3).
 pub fn other_account(id: &ID, own: AccountId) -> Result<Option<AccountId>> {
     match Gid::decode(id) {
@@ -177,10 +174,7 @@ pub fn other_account(id: &ID, own: AccountId) -> Result<Option<AccountId>> {
     }
 }
 
-/// The version of a component in the id of a `PackagedComponent` or a `Publication`.
-///
-/// # Errors
-/// NOT_FOUND for any other id (R3).
+/// The version in the id of a `PackagedComponent` or a `Publication`. Fails with NOT_FOUND for any other id (R3).
 pub fn version_id(id: &ID) -> Result<NamedVersion> {
     match Gid::decode(id) {
         Some(Gid::PackagedComponent(id)) => Ok(NamedVersion { kind: VersionKind::Package, id }),
@@ -189,7 +183,7 @@ pub fn version_id(id: &ID) -> Result<NamedVersion> {
     }
 }
 
-/// The same, where any other id becomes one that nothing has.
+/// Like [`version_id`], but any other id becomes an identity that no object has.
 #[must_use]
 pub fn version_id_or_nothing(id: &ID) -> NamedVersion {
     let nothing = || NamedVersion { kind: VersionKind::Package, id: nothing(id).into() };
@@ -214,14 +208,14 @@ or_nothing! {
     package_or_nothing: packaged_component_ids, ComponentVersionId;
 }
 
-/// The identity of nothing, made of an id's text: no object has a UUID of this version.
+/// An identity that no object has, derived from the text of an id. No object has a UUID of this version.
 fn nothing(id: &ID) -> Uuid {
     let hash = Sha256::digest(id.as_bytes());
     uuid::Builder::from_custom_bytes(*hash.first_chunk().unwrap_or(&[0; 16])).into_uuid()
 }
 
-/// The ids among a field's arguments, as their caller spelled them: those that stand for `missing`, or when that is
-/// `None`, the only one.
+/// The ids among a field's arguments that belong to `missing`, as their caller spelled them. When `missing` is `None`,
+/// the only id, or nothing if there are several.
 #[must_use]
 pub fn named<'v>(arguments: impl Iterator<Item = (&'v str, &'v Value)>, missing: Option<&[Uuid]>) -> Vec<String> {
     let mut given = Vec::new();
@@ -240,7 +234,7 @@ pub fn named<'v>(arguments: impl Iterator<Item = (&'v str, &'v Value)>, missing:
     given
 }
 
-/// The texts in fields that are called as ids are, each once.
+/// Collects the strings in fields whose names end like those of ids, without duplicates.
 fn gather(name: &str, value: &Value, into: &mut Vec<String>) {
     match value {
         Value::String(text) => {
@@ -255,7 +249,7 @@ fn gather(name: &str, value: &Value, into: &mut Vec<String>) {
     }
 }
 
-/// UUIDs with a plus between them.
+/// The UUIDs in the bytes, joined by plus signs.
 fn text_of(bytes: &[u8]) -> String {
     let uuids = bytes.chunks(16).filter_map(|bytes| Uuid::from_slice(bytes).ok());
     uuids.map(|uuid| uuid.to_string()).collect::<Vec<_>>().join("+")

@@ -1,4 +1,4 @@
-//! The interfaces of the schema: where one place serves a publisher and a managed account, or many types.
+//! The interfaces of the schema, for fields that return objects of several types.
 
 #![allow(clippy::duplicated_attributes, reason = "two fields of one type are no duplicates")]
 #![allow(clippy::large_enum_variant, reason = "one value at a time, on its way into a response")]
@@ -239,10 +239,7 @@ pub enum UserError {
 }
 
 impl Pack {
-    /// The pack as the viewer may see it; `None` when it may not.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The pack with this id in the caller's view; `None` if the caller may not see it.
     pub async fn by_id(ctx: &Context<'_>, id: PackId) -> Result<Option<Self>> {
         Ok(match ctx.scope()? {
             Scope::Publisher(_) => IntegrationPack::by_id(ctx, id).await?.map(Into::into),
@@ -252,10 +249,8 @@ impl Pack {
 }
 
 impl PackSnapshot {
-    /// The version of a pack that something names which the viewer may see; `None` when it may not see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The pack version with this id in the caller's view; `None` if the caller may not see it. Callers got the id from
+    /// an object that the caller may see.
     pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
         Ok(match ctx.scope()? {
             Scope::Publisher(_) => Some(PackVersion::must(ctx, id).await?.into()),
@@ -265,10 +260,7 @@ impl PackSnapshot {
 }
 
 impl PackRelease {
-    /// The release as the viewer may see it; `None` when it may not.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The release with this id in the caller's view; `None` if the caller may not see it.
     pub async fn by_id(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
         Ok(match ctx.scope()? {
             Scope::Publisher(_) => Release::by_id(ctx, id).await?.map(Into::into),
@@ -278,10 +270,7 @@ impl PackRelease {
 }
 
 impl ComponentVersion {
-    /// The version of a component; `None` when the viewer may not see it.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The component version with this id; `None` if the caller may not see it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
         let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
         Ok(found.map(|version| match version.kind {
@@ -290,17 +279,14 @@ impl ComponentVersion {
         }))
     }
 
-    /// One that is there.
+    /// The component version with this id, which must exist.
     pub(crate) async fn must(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Self> {
         Self::by_id(ctx, id).await?.ok_or_else(|| bug("a version of a component is gone"))
     }
 }
 
 impl Account {
-    /// The account as the viewer may see it: its own, or one that it manages; `None` when it may not.
-    ///
-    /// # Errors
-    /// What reading it failed with.
+    /// The account with this id in the caller's view: its own, or one that it manages; `None` for any other.
     pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
         Ok(match ctx.scope()? {
             Scope::Publisher(scope) if scope.publisher_id() == id => {

@@ -1,4 +1,4 @@
-//! Any object by its id.
+//! Reading any object by its id.
 
 use async_graphql::{Context, ID, Object, Result};
 use futures_util::future::join_all;
@@ -28,10 +28,10 @@ use super::types::published_process::PublishedProcess;
 use super::types::publisher_account::PublisherAccount;
 use super::types::release::Release;
 
-/// The most ids of one `nodes`.
+/// The most ids in one `nodes`.
 const NODES_MAX: usize = 100;
 
-/// The part of the query that reads any object by its id.
+/// The fields of `Query` that read any object by its id.
 #[derive(Default)]
 pub struct NodeQuery;
 
@@ -63,11 +63,8 @@ impl NodeQuery {
     }
 }
 
-/// The object with this id, if it may be seen. One that is hidden costs the same statements as one that
-/// doesn't exist: each type's `by_id` asks for both alike (R3).
-///
-/// # Errors
-/// Faults.
+/// The object with this id, if the caller may see it. Hidden and unknown ids take the same number of statements,
+/// because each type's `by_id` treats both alike (R3).
 pub async fn seen(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let Some(gid) = Gid::decode(id) else { return Ok(None) };
     Ok(match gid {

@@ -1,10 +1,10 @@
-//! Where a listener is in the event log, for a transport that keeps account of it beside the document.
+//! A subscriber's position in the event log, for transports that keep it outside of the document.
 
 use std::sync::{Mutex, PoisonError};
 
-/// A listener's place in the event log. A request that has one among its data goes on after it, whatever
-/// the document says, and tells it of each event before that is shown: also of one whose cursor the
-/// document doesn't ask for.
+/// A subscriber's position in the event log. A request with a `Place` among its data resumes after it, whatever the
+/// document says. The subscription reports each event to it before the event is sent, even if the document doesn't
+/// select the cursor.
 #[derive(Debug, Default)]
 pub struct Place {
     after: Option<String>,
@@ -12,13 +12,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place after the event of this cursor; without one, where the document says.
+    /// A position after the event of this cursor; `None` leaves the beginning to the document.
     #[must_use]
     pub fn after(cursor: Option<String>) -> Self {
         Self { after: cursor, reached: Mutex::default() }
     }
 
-    /// The cursor of the event that was shown last; once.
+    /// Takes the cursor of the last reported event.
     pub fn take_reached(&self) -> Option<String> {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

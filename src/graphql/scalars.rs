@@ -1,6 +1,5 @@
-//! The scalars of the schema. What is written in another form is the caller's mistake
-//! (`BAD_USER_INPUT`); what only a rule can judge (whether a zone is known, an address is one) is taken
-//! as it stands and judged by the use case.
+//! The custom scalars. A value in the wrong form is BAD_USER_INPUT. Checks that need a rule, such as whether a zone is
+//! known, are left to the use case.
 
 use async_graphql::{InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, Value};
 use chrono::NaiveDate;
@@ -66,7 +65,7 @@ fn date(text: &str) -> Option<NaiveDate> {
     (digits && text.len() == 10 && window::is_spellable(date)).then_some(date)
 }
 
-/// The name of a time zone, known or not.
+/// The name of a time zone. It may be unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeZoneName(pub String);
 
@@ -112,7 +111,7 @@ impl From<String> for Markdown {
     }
 }
 
-/// An address, as a caller wrote it or as it is stored.
+/// A web address, from a caller or from the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri(pub String);
 
@@ -134,10 +133,8 @@ impl From<String> for Uri {
     }
 }
 
-/// Whether a JSON value is one of a scalar of ours; for the gate, that refuses others before anything is executed.
-///
-/// # Errors
-/// What to give instead.
+/// Checks whether a JSON value is valid for a custom scalar. The gate calls this before it executes anything. The error
+/// says which values are valid.
 pub fn check_scalar(scalar: &str, value: &serde_json::Value) -> Result<(), String> {
     fn parsed<T: ScalarType + InputType>(value: &serde_json::Value) -> Result<(), String> {
         let value = Value::from_json(value.clone()).map_err(|error| error.to_string())?;
@@ -149,7 +146,7 @@ pub fn check_scalar(scalar: &str, value: &serde_json::Value) -> Result<(), Strin
         "TimeZone" => parsed::<TimeZoneName>(value),
         "Markdown" => parsed::<Markdown>(value),
         "URI" => parsed::<Uri>(value),
-        // A test compares this list with the schema's.
+        // A test compares this list with the schema.
         _ => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
-//! What happens, as it happens (R49, R50): the hub follows the log in the viewer's scope, and each event
-//! is shown with loaders of its own, so that what is reached from it is read as it is then.
+//! Subscriptions (R49, R50). The hub follows the log in the caller's scope. Each event gets new loaders, so that the
+//! objects reached from it are read as of then.
 
 use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
@@ -17,7 +17,7 @@ use super::interfaces::Event;
 use super::types::event::{Heard, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem};
 use super::types::release::Release;
 
-/// How many events of a release that have come meanwhile are told as one.
+/// The most events of a release that are sent as one item.
 const COALESCED_MAX: usize = 250;
 
 /// What happens, as it happens: at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
@@ -64,7 +64,7 @@ impl Subscription {
         ctx.publisher()?;
         let id = ids::release_id(&release_id)?;
         Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&release_id))?;
-        // The log's end is read before the release is: what happens in between is told once more.
+        // The log's end is read before the release, so that no event in between is missed; at most it is sent twice.
         let begin = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?;
         let interest = Interest { release_id: Some(id), ..Interest::default() };
         let events = follow_from(ctx, Some(begin), interest).await?;
@@ -111,8 +111,8 @@ impl Subscription {
 
 type Events = BoxStream<'static, Result<domain::Event>>;
 
-/// The viewer's events from a cursor on, or from what happens next. What the transport says wins: it knows
-/// what the listener heard last.
+/// The caller's events after a cursor, or only new ones. The transport's position takes precedence over the document's,
+/// because it is where the subscriber stopped.
 async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) -> Result<Events> {
     let open = |cursor: String| {
         position(ctx, &cursor)?.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
@@ -122,14 +122,14 @@ async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) ->
     follow_from(ctx, after, interest).await
 }
 
-/// The viewer's events from a position in the log on.
+/// The caller's events after a position in the log.
 async fn follow_from(ctx: &Context<'_>, after: Option<Position>, interest: Interest) -> Result<Events> {
     let (scope, hub) = (ctx.scope()?, ctx.data_of_request().hub.clone());
     let events = hub.follow(scope, after, interest).await.map_err(|halt| halted(&hub, scope, halt))?;
     Ok(events.map(move |event| event.map_err(|halt| halted(&hub, scope, halt))).boxed())
 }
 
-/// Each event with loaders of its own; ends with the first error.
+/// Sends each event, with new loaders. Ends with the first error.
 fn shown<T: From<Heard>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<Item = Result<T>> {
     async_stream::try_stream! {
         while let Some(event) = events.next().await {
@@ -142,14 +142,14 @@ fn shown<T: From<Heard>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<I
     }
 }
 
-/// Tells the transport, when it wants to know, of the event that is shown next.
+/// Reports the next event to the transport, if it keeps a position.
 fn reach(ctx: &Context<'_>, cursor: &str) {
     if let Some(place) = ctx.place() {
         place.reach(cursor);
     }
 }
 
-/// Where a release stands now, and again whenever something of it has happened, until it has ended.
+/// The progress of a release now, and after each of its events, until it has ended.
 fn progress(
     ctx: &Context<'_>,
     id: ReleaseId,

@@ -1,4 +1,4 @@
-//! What can be asked about accounts and groups.
+//! The fields of `Query` for accounts and groups.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -14,7 +14,6 @@ use crate::graphql::types::managed_account::{
 };
 use crate::graphql::types::viewer::Viewer;
 
-/// The part of the query that is about accounts.
 #[derive(Default)]
 pub struct AccountQuery;
 

@@ -1,4 +1,4 @@
-//! What can be asked about the process library.
+//! The fields of `Query` for the process library.
 
 use async_graphql::{Context, Object, Result};
 
@@ -13,7 +13,6 @@ use crate::store::scope::Scope;
 
 connection!("processes", LibraryProcessConnection, LibraryProcessEdge, LibraryProcess);
 
-/// The part of the query that is about the process library.
 #[derive(Default)]
 pub struct LibraryQuery;
 

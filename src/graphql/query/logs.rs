@@ -1,4 +1,4 @@
-//! What happened, and who did what.
+//! The fields of `Query` for the event log and the audit log.
 
 use async_graphql::{Context, Object, Result};
 
@@ -8,7 +8,6 @@ use crate::graphql::event_log::{EventFilter, events_connection};
 use crate::graphql::types::audit_entry::AuditEntryConnection;
 use crate::graphql::types::event::EventConnection;
 
-/// The part of the query that reads the event log and the audit log.
 #[derive(Default)]
 pub struct LogQuery;
 

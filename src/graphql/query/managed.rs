@@ -1,4 +1,4 @@
-//! What a managed account can ask, and what both readers can ask about installations.
+//! The fields of `Query` for managed accounts, and for installations, which both kinds of accounts read.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -15,7 +15,6 @@ use crate::graphql::types::installation::{
 use crate::graphql::types::installation_update::{InstallationUpdateConnection, updates_connection};
 use crate::store::updates::UpdatesOf;
 
-/// The part of the query that is about what is installed and what can be.
 #[derive(Default)]
 pub struct ManagedQuery;
 

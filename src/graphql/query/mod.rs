@@ -1,4 +1,4 @@
-//! The root of queries, put together from the rooms that read.
+//! The type `Query`, merged from its parts.
 
 pub mod account;
 pub mod library;

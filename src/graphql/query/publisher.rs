@@ -1,4 +1,4 @@
-//! What a publisher reads; and the server itself.
+//! The fields of `Query` for publishers, and about the server.
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Object, Result, SimpleObject};
 
@@ -26,7 +26,6 @@ use crate::graphql::types::release_window::ReleaseWindow;
 use crate::store::components;
 use crate::zones::UnknownZone;
 
-/// The fields of `Query` for publishers.
 #[derive(Default)]
 pub struct PublisherQuery;
 
