@@ -10,9 +10,9 @@ import pathlib
 import re
 import sys
 
-# What can be passed on with a program under Apache-2.0 without more than a notice.
+# Licenses that allow distribution with a program under Apache-2.0 with no more than a notice.
 ALLOWED = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0", "ISC", "MIT", "PSF-2.0", "Python-2.0"}
-# A table of what browsers can do, that tools of the clients read: no part of the program.
+# A table of browser features that the clients' tools read. It isn't a part of the program.
 EXCEPTIONS = {"node_modules/caniuse-lite": "CC-BY-4.0"}
 
 

@@ -17,7 +17,7 @@ def main():
     for line in sys.stdin:
         if line.rstrip().endswith(": test"):
             name = line.rsplit(": ", 1)[0].rsplit("::", 1)[-1]
-            # `r28_r30_…` is a test of both.
+            # `r28_r30_…` is a test of both rules.
             tests.update(int(number) for number in re.findall(r"r(\d+)(?=_)", re.match(r"(?:r\d+_)*", name)[0]))
     for start in range(0, len(rules), 10):
         print("  ".join(f"R{rule:<2} {tests[rule]:>3}" for rule in rules[start : start + 10]))

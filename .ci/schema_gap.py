@@ -37,7 +37,7 @@ def names(path):
         elif depth == 1 and parens == 0 and kind == "enum" and word.isidentifier() and words[i - 1] != "@":
             found.add(f"{owner}.{word}")
         elif depth == 1 and parens == 0 and kind not in ("enum", None) and word.isidentifier() and following in (":", "("):
-            # A directive with arguments is no field.
+            # A directive with arguments isn't a field.
             if words[i - 1] != "@":
                 field = word
                 found.add(f"{owner}.{field}")

@@ -169,7 +169,7 @@ class Subscriber:
         self.name, self.command, self.token = name, command, token
         self.out, self.errors, self.kept = (f"{server.folder}/{name}.{kind}" for kind in ("out", "err", "kept"))
         settings = {"PACKWRIGHT_URL": url, "PACKWRIGHT_TOKEN": token}
-        # What each keeps its place in.
+        # The file with each subscriber's position.
         self.environment = os.environ | settings | {"CURSOR_FILE": self.kept, "EVENTS_FILE": self.kept}
         self.begin = server.post(token, "{ viewer { eventCursor } }")["eventCursor"]
         self.process = None
@@ -195,7 +195,7 @@ class Subscriber:
     def check(self, world):
         expected = world.log_since(self.token, self.begin)
         wait_for(f"{self.name} has handled all", lambda: len(self.handled()) >= len(expected))
-        # Nothing may come after the last one.
+        # No event may follow the last one.
         time.sleep(0.5)
         if self.handled() != expected:
             raise SystemExit(f"{self.name} has handled {self.handled()}\ninstead of {expected}")

@@ -1,19 +1,19 @@
-/** What operations answered, by their names. */
+/** The data of the operations that were run, by operation name. */
 export type Answers = Record<string, any>;
 
-/** A tab of the demo's story. */
+/** A step of the demo's tour, shown in a tab. */
 export interface Step {
-  /** The operation's name. */
+  /** The name of the operation. */
   name: string;
   title: string;
-  /** Who runs it. */
+  /** The token that sends it. */
   token: string;
-  /** What it shows, in a sentence. */
+  /** What the step shows, in a sentence. */
   about: string;
   query: string;
-  /** The steps whose answers the variables are made of, by name. */
+  /** The steps from whose answers the variables are taken, by name. */
   needs?: readonly string[];
-  /** The variables, from what was answered before; what isn't known yet is undefined. */
+  /** Computes the variables from earlier answers. Unknown values are undefined. */
   fill?: (answers: Answers) => Record<string, unknown>;
 }
 

@@ -1,6 +1,6 @@
-// The tour of the demo: the story of a release, from the pack's page to the night on which it opens. The editor and
-// the query form show each step in a tab of its own, and CI goes the whole tour against a demo.
-// `name` is the operation's; `fill` makes its variables from what the operations in `needs` have answered.
+// The demo's tour: the story of a release, from composing the pack to the night when the window opens. The editor and
+// the query form show each step in its own tab, and CI runs the whole tour. `name` is the operation's name; `fill`
+// computes its variables from the answers of the operations in `needs`.
 
 const nodes = (connection) => (connection?.edges ?? []).map((edge) => edge.node);
 

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { defineConfig } from "vite";
 
-/** The folders of the packages that the editor and its workers are made of. */
+/** The folders of the packages that are part of the editor and its workers. */
 const packages = new Set();
 
 const gather = () => ({
@@ -16,7 +16,7 @@ const gather = () => ({
   },
 });
 
-/** Their licences, in one file beside the editor. */
+/** Collects the packages' licenses in a file beside the editor. */
 const licences = () => ({
   name: "licences",
   apply: "build",
@@ -33,7 +33,7 @@ async function notice(folder) {
   return [`${name} ${version}: ${license}\n`, ...texts].join("\n");
 }
 
-/** Leaves each file in its compressed form alone: what the server keeps and sends. */
+/** Keeps only the compressed form of each file, which the server stores and sends. */
 const compressed = () => ({
   name: "compressed",
   apply: "build",
@@ -49,23 +49,23 @@ const compressed = () => ({
 });
 
 export default defineConfig({
-  // Relative to the page, which may be under a prefix that a proxy takes away.
+  // Relative to the page, because a proxy may serve it under a prefix.
   base: "./",
   logLevel: "warn",
-  // Names of functions are read aloud: the editor makes the titles of its icons of them.
+  // Keep the names of functions: the editor makes titles for its icons from them, and screen readers read these aloud.
   esbuild: { jsx: "automatic", keepNames: true },
   plugins: [gather(), licences(), compressed()],
   worker: { format: "es", plugins: () => [gather()] },
   build: {
     target: "es2022",
-    // Nothing is put into the page or into a style sheet: the policy of the page admits no `data:` fonts.
+    // Inline nothing: the page's content security policy doesn't allow `data:` fonts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // The editor is one large piece, and comes from the machine that is spoken to anyway.
+    // The editor is one large file, loaded from the user's own server anyway.
     chunkSizeWarningLimit: 8000,
     rollupOptions: {
       onwarn(warning, warn) {
-        // Said by packages for React's servers, of which this is none.
+        // Warnings about directives for React server components, which aren't used here.
         if (warning.code !== "MODULE_LEVEL_DIRECTIVE") warn(warning);
       },
     },

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Follows the event log with curl, over server-sent events, into a file: a line of JSON for each event, none lost and
-# none twice, whenever the server or this script is ended and started again. Needs bash, curl and jq.
+# Follows the event log with curl over server-sent events, and writes each event into a file as a line of JSON. No event
+# is lost or repeated when the server or this script ends and starts again. Needs bash, curl and jq.
 set -euo pipefail
 
 server=${PACKWRIGHT_URL:-http://127.0.0.1:8080}
@@ -10,26 +10,26 @@ events=${EVENTS_FILE:-events.jsonl}
 begin='query Begin { viewer { eventCursor } }'
 follow='subscription Follow { events { id kind occurredAt packName } }'
 
-# ask PATH QUERY [OPTION …]. The token goes through a pipe: a command line can be read by everybody.
+# ask PATH QUERY [OPTION …]. The token goes through a pipe, because others can read command lines.
 ask() {
   jq -n --arg query "$2" '{$query}' |
     curl --silent --show-error --no-buffer --fail --data-binary @- "$server$1" \
       --header @<(printf 'Authorization: Bearer %s\n' "$token") --header 'Content-Type: application/json' "${@:3}"
 }
 
-# The file's first line is where the log ended when it was begun; so is a line after events that are lost.
+# The first line of the file has the cursor of the log's end at the start. After lost events there is such a line again.
 start_over() { ask /graphql "$begin" | jq -ce '{cursor: .data.viewer.eventCursor, state: "to be read"}' >>"$events"; }
 
-# An event and its cursor are one line: there is no moment at which one is written and the other isn't.
+# An event and its cursor are on one line, so that they are written together.
 cursor() { tail -n 1 "$events" | jq -er .cursor; }
 
-# A server that was cut off from the network is noticed by the probes that --keepalive-time sends.
+# The probes of --keepalive-time detect a server that was cut off from the network.
 open_stream() {
   ask /graphql/stream "$follow" --keepalive-time 15 \
     --header 'Accept: text/event-stream' --header "Last-Event-ID: $(cursor)"
 }
 
-# An event of the stream is some lines and an empty one. What was cut off before that comes again.
+# An event consists of several lines and an empty one. The server sends an incomplete event again.
 read_stream() {
   local line id='' data=''
   while IFS= read -r line; do
@@ -39,7 +39,7 @@ read_stream() {
       '')
         if jq -e .errors <<<"$data" >/dev/null; then
           jq -c .errors <<<"$data" >&2
-          # What the server no longer keeps can't be told any more.
+          # The server no longer keeps these events.
           if [[ $data == *CURSOR_EXPIRED* ]]; then start_over; fi
         elif [ -n "$id" ]; then
           jq -c --arg cursor "$id" '{$cursor} + .data.events' <<<"$data" | tee -a "$events"

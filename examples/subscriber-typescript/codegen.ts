@@ -1,6 +1,6 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
-// Types for the operations of this example, from the schema that the server prints.
+// Generates types for the operations of this example from the server's schema.
 const config: CodegenConfig = {
   schema: "../../schema.graphql",
   documents: "src/*.graphql",

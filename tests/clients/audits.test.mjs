@@ -1,10 +1,10 @@
-// The audits that come with graphql-http, each a test of its own: those that are a MAY too.
+// The audits of graphql-http, each as a separate test, including those of level MAY.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { serverAudits } from "graphql-http";
 import { start } from "./lib/demo.mjs";
 
-/** As many as this version has: fewer would be audits that were lost. */
+/** The number of audits in this version. Fewer would mean that some were lost. */
 const AUDITS = 61;
 
 const demo = await start();

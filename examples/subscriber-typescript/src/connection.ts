@@ -1,23 +1,23 @@
-// One connection to the server, and what can go wrong on it.
+// A connection to the server, and the errors that can end it.
 
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { GraphQLError, print } from "graphql";
 import { type Client, createClient } from "graphql-ws";
 import WebSocket from "ws";
 
-/** Asking again won't help: the token is refused, or the document is at fault. */
+/** Trying again is useless: the token was refused, or the document is wrong. */
 export class Hopeless extends Error {}
 
-/** The cursor is older than what the server keeps. */
+/** The server no longer keeps the events after the cursor. */
 export class CursorExpired extends Error {}
 
-/** How often the server is asked whether it is still there, and how long it has to answer. */
+/** How often to ping the server, and how long it may take to answer. */
 const PING_EVERY = 10_000;
 const PONG_WITHIN = 5_000;
 
-/** Close codes after which the same again would end the same way. */
+/** Close codes after which trying again is useless. */
 const HOPELESS = [4400, 4401, 4403, 4406];
-/** The same for the codes of errors. What is left, such as UNAVAILABLE or TIMEOUT, passes. */
+/** Error codes after which trying again is useless. Others, such as UNAVAILABLE or TIMEOUT, are temporary. */
 const HOPELESS_ERRORS = ["UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"];
 
 export class Connection {
@@ -29,11 +29,11 @@ export class Connection {
       url,
       webSocketImpl: WebSocket,
       connectionParams: { Authorization: `Bearer ${token}` },
-      // Its own retries would subscribe after the cursor of the first time, again and again.
+      // The library's own retries would always subscribe after the first cursor.
       retryAttempts: 0,
       keepAlive: PING_EVERY,
       on: {
-        // A server that was cut off from the network sends no close.
+        // A server that was cut off from the network can't close the connection.
         ping: (received) => {
           if (!received) patience = setTimeout(() => this.#client.terminate(), PONG_WITHIN);
         },
@@ -46,7 +46,7 @@ export class Connection {
     });
   }
 
-  /** The answer to a query. */
+  /** The data of a query. */
   async ask<Data, Variables extends Record<string, unknown>>(
     document: TypedDocumentNode<Data, Variables>,
     variables: Variables,
@@ -55,7 +55,7 @@ export class Connection {
     throw new Error("the server ended the query without an answer");
   }
 
-  /** The items of a subscription, until the server ends it. */
+  /** The items of a subscription until the server ends it. */
   async *follow<Data, Variables extends Record<string, unknown>>(
     document: TypedDocumentNode<Data, Variables>,
     variables: Variables,
@@ -75,7 +75,7 @@ export class Connection {
   }
 }
 
-/** What an error means to the follower. */
+/** Converts an error to one of the errors above. */
 function understood(error: unknown): Error {
   if (Array.isArray(error)) {
     const [first] = error as GraphQLError[];

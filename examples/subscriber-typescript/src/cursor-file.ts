@@ -1,9 +1,9 @@
-// Where the follower stands in the log, kept in a file.
+// The follower's position in the log, stored in a file.
 
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** The last event that was handled: its cursor, and its id. */
+/** The last event that was handled: its cursor and its id. */
 export interface Place {
   readonly cursor: string;
   readonly eventId: string | null;
@@ -16,7 +16,7 @@ export class CursorFile {
     this.#path = path;
   }
 
-  /** What was kept last; null when nothing was. */
+  /** The stored position; null when there is none. */
   async read(): Promise<Place | null> {
     let text: string;
     try {
@@ -30,8 +30,8 @@ export class CursorFile {
   }
 
   /**
-   * Keeps a place. A file beside it is written whole, brought to the disk, and put in its stead in one step: whoever
-   * ends this process, and whenever, the file holds the place before or the place after.
+   * Stores a position. Writes a second file completely, syncs it to the disk, and renames it. Whenever the process
+   * ends, the file has either the old position or the new one.
    */
   async write(place: Place): Promise<void> {
     const beside = `${this.#path}.new`;
@@ -47,7 +47,7 @@ export class CursorFile {
   }
 }
 
-/** Brings the renaming to the disk, where the system can. */
+/** Syncs the renaming to the disk, where the system supports that. */
 async function syncDirectory(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const directory = await open(path, "r");

@@ -1,5 +1,5 @@
-// Follows the event log, handles each event once and in order, and loses none: not when the server is restarted, and
-// not when this program is.
+// Follows the event log and handles each event once and in order. No event is lost when the server or this program
+// restarts.
 
 import { setTimeout as pause } from "node:timers/promises";
 import { Connection, CursorExpired, Hopeless } from "./connection.js";
@@ -13,21 +13,24 @@ const file = new CursorFile(process.env["CURSOR_FILE"] ?? "cursor.json");
 type Event = FollowSubscription["events"];
 type Installation = StateQuery["installations"]["edges"][number]["node"];
 
-/** What is to be done with the state: it replaces all that was known. Here it is only told. */
+/** Handles the state, which replaces everything that was known before. This example only prints it. */
 async function take(installations: Installation[]): Promise<void> {
   for (const installation of installations) {
     console.error(`${installation.name} (${installation.state}) has version ${installation.version.number}`);
   }
 }
 
-/** What is to be done with an event. Here it goes to the standard output, one line each. */
+/** Handles an event. This example prints it on a line of the standard output. */
 async function handle(event: Event): Promise<void> {
   console.log(JSON.stringify(event));
 }
 
-/** Where to go on when there is no cursor, or one that the server no longer knows: reads the state, anew. */
+/**
+ * Reads the state when there is no cursor, or when the server no longer knows it. Returns the cursor from which to
+ * continue.
+ */
 async function startOver(connection: Connection): Promise<Place> {
-  // The log's end first and the state after it: what happens in between is told again, and nothing is missed.
+  // Read the log's end before the state, so that events in between are repeated and not missed.
   const { viewer } = await connection.ask(StartingPointDocument, {});
   console.error(`reading the state of ${viewer.account.name}`);
   const installations: Installation[] = [];
@@ -43,7 +46,7 @@ async function startOver(connection: Connection): Promise<Place> {
   return place;
 }
 
-/** The ids of the last events. The server tells each event at least once: what comes twice is dropped. */
+/** The ids of the last events. The server sends each event at least once; repeated ones are dropped. */
 const handled = new Set<string>();
 const REMEMBERED = 1_000;
 
@@ -55,10 +58,10 @@ function remember(id: string): void {
   }
 }
 
-/** How often it went wrong since an event was handled. */
+/** The number of failures since the last event was handled. */
 let failures = 0;
 
-/** Follows on one connection, until it ends. */
+/** Follows the log on one connection until it ends. */
 async function follow(connection: Connection): Promise<void> {
   const { cursor, eventId } = (await file.read()) ?? (await startOver(connection));
   if (eventId !== null) remember(eventId);
@@ -72,7 +75,10 @@ async function follow(connection: Connection): Promise<void> {
   }
 }
 
-/** The pause before the next attempt: longer each time, and never quite the same, so that not all come back at once. */
+/**
+ * The pause before the next attempt. It grows with each failure and is partly random, so that clients don't all return
+ * at once.
+ */
 function nextPause(): number {
   const longest = Math.min(30_000, 250 * 2 ** failures);
   return longest / 2 + (Math.random() * longest) / 2;
@@ -82,7 +88,7 @@ let connection: Connection | undefined;
 const end = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    // The event at hand is handled and noted before the loop ends.
+    // The current event is handled and stored before the loop ends.
     end.abort();
     void connection?.close();
   });

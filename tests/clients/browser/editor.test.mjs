@@ -1,4 +1,4 @@
-// GraphiQL in a browser: the demo's story from its first tab to its last, with nothing from elsewhere.
+// GraphiQL in a browser: the demo's tour from the first tab to the last, without requests to other hosts.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { mounted, within } from "../lib/browser.mjs";
@@ -18,7 +18,7 @@ test("the editor mounts, knows the schema, and runs a query with the token of it
     assert.equal(await page.locator("#tokens").inputValue(), PUBLISHER);
     await run(page);
     await answers(page, '"name": "Customer 360"');
-    // The schema's own words, from introspection.
+    // A description from the schema, loaded by introspection.
     await page.getByRole("button", { name: "Show Documentation Explorer" }).click();
     await page.locator(".graphiql-doc-explorer").getByText("Subscription", { exact: true }).waitFor();
     await picture("graphiql");
@@ -104,7 +104,7 @@ test("a subscription hears what happens elsewhere, until it is stopped", () =>
     await tab(page, 14).click();
     await run(page);
     await page.getByText("1 listening").waitFor();
-    // Ten days on, releases of the demo's world have opened their windows for Globex.
+    // Ten days later the windows of releases in the demo's world have opened for Globex.
     await advance(demo, { bySeconds: 10 * 24 * 3600 });
     await answers(page, '"packName"');
     await picture("graphiql-phone");

@@ -1,4 +1,4 @@
-// The query form, which is what `/graphiql` shows where the editor was not built.
+// The query form, which `/graphiql` shows when the editor isn't part of the build.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { within } from "../lib/browser.mjs";

@@ -1,4 +1,4 @@
-// GraphiQL beside a server's own data: no story, and a field for the token, which the window forgets.
+// GraphiQL on an ordinary server: no tour, and a field for the token, which isn't kept after the window closes.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// GraphiQL behind nginx as docs/proxies.md sets it up: by TLS, at the root and under a path that nginx takes away.
+// GraphiQL behind nginx as in docs/proxies.md: with TLS, at the root and under a prefix that nginx removes.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { mounted, within } from "../lib/browser.mjs";
@@ -10,7 +10,7 @@ let demo, nginx;
 before(async () => {
   if (missing) return;
   const port = await freePort();
-  // Clients name the port too: it is not that of https.
+  // Clients send the port too, because it isn't the default port of https.
   demo = await start(["--demo", "--public-host", `${HOST}:${port}`, "--trusted-proxies", "127.0.0.1"]);
   nginx = await proxy(port, demo.url);
 });
@@ -19,10 +19,10 @@ after(async () => {
   await demo?.stop();
 });
 
-// Each begins in the world as it was at the start.
+// Each test begins with a new world.
 beforeEach(() => missing || ask(demo, GLOBEX, "mutation { demoReset { now } }"));
 
-/** A window that finds the name here, and takes the certificate of this run. */
+/** A window that resolves the name to this machine and accepts the test's certificate. */
 const WINDOW = { ignoreHTTPSErrors: true, args: [`--host-resolver-rules=MAP ${HOST} 127.0.0.1`] };
 
 for (const [place, path] of [["at the root", ""], ["under a path", "/packwright"]]) {

@@ -1,5 +1,5 @@
-// What the page does for somebody who goes the tour: where the tabs are, what is missing, and what happens when the
-// server is gone, comes back, or begins anew.
+// Helps for users on the tour: their position, missing answers, and what happens when the server is gone, comes back,
+// or the demo starts over.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => demo?.stop());
 
-/** What fails while a server is gone: connections, and a worker that would have been fetched then. */
+/** Errors that are expected while a server is gone: connections, and workers that can't be loaded. */
 const GONE = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_ABORTED|WebSocket connection to|web worker|console: undefined|page: Event/;
 
 async function inView(page, locator) {
@@ -24,7 +24,7 @@ async function inView(page, locator) {
   return box !== null && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height;
 }
 
-/** Follows a link to a step, and waits until the page has. */
+/** Follows a link to a step, and waits until the page shows it. */
 async function follow(page, step) {
   await page.evaluate((step) => (location.hash = `#step-${step}`), step);
   await page.getByRole("tab", { name: STEPS[step - 1], exact: true, selected: true }).waitFor();
@@ -80,7 +80,7 @@ test("what has to be run before is named, and a link leads to a step", () =>
     await page.locator("#fill").click();
     await missing.getByText("The variables are filled in.").waitFor();
     await shows(page, ".graphiql-editor-tool", '"packId": "pack_.*"content": "(?!not known yet)');
-    // The tab that was closed comes back.
+    // A closed tab is opened again.
     await page.getByRole("button", { name: "Close 4 Schedule" }).click();
     assert.equal(await page.getByRole("tab").count(), STEPS.length - 1);
     await follow(page, 4);
@@ -99,7 +99,7 @@ test("Start over brings back the world and the tabs; theme and history stay", ()
     await advance(demo, { bySeconds: 20 * 24 * 3600 });
     await settled();
     page.on("dialog", (dialog) => dialog.accept());
-    // The page is slow to come back, and what it still stores of its tabs meanwhile must not count.
+    // The page reloads slowly. Tabs that it stores in the meantime must not count.
     await page.route("**/graphiql", async (route) => (await pause(1_500), await route.continue()), { times: 1 });
     await page.getByRole("button", { name: "Close 2 A pack" }).click();
     await page.locator("#start-over").click();
@@ -140,7 +140,7 @@ test("a server that is gone is named, without a stack, and one that has begun an
       await tab(page, 3).click();
       await page.evaluate(() => dispatchEvent(new Event("focus")));
       await page.locator("#word").getByText("The demo has begun anew").waitFor();
-      // What was answered was of the world before.
+      // The answers belong to the former world.
       await page.locator("#missing").getByText("First run “1 Packs”").waitFor();
       await tab(page, 1).click();
       await run(page);
@@ -153,7 +153,7 @@ test("a server that is gone is named, without a stack, and one that has begun an
   }
 });
 
-/** A line from a port to a server, that can be cut and mended. */
+/** A connection from a port to a server, which can be cut and restored. */
 async function wire(port, target) {
   const sockets = new Set();
   let isCut = false;
@@ -186,7 +186,7 @@ const LISTEN = "subscription Everything { events { id cursor kind } }";
 
 test("a subscription that was interrupted goes on after what it has heard", async () => {
   const port = await freePort();
-  // The browser says the name and port by which it reaches the server.
+  // The browser sends the name and port of the proxy.
   const own = await start(["--demo", "--public-host", `127.0.0.1:${port}`]);
   const line = await wire(port, new URL(own.url).port);
   try {
@@ -202,7 +202,7 @@ test("a subscription that was interrupted goes on after what it has heard", asyn
       await page.locator("#listening").click();
       const pane = page.getByRole("region", { name: "Subscriptions" });
       await pane.getByText("listens").waitFor();
-      // Before it has heard anything, and once it has: what happens while the line is cut comes afterwards.
+      // Before and after the first event: events from the time of the interruption arrive later.
       for (const days of [2, 3, 6]) {
         line.cut();
         await pane.getByText("interrupted; tries again").waitFor();
@@ -218,7 +218,7 @@ test("a subscription that was interrupted goes on after what it has heard", asyn
       assert.deepEqual(heard.reverse(), ids, "each once, in order");
       await pane.getByText("went on after the last event").waitFor();
       await picture("interrupted");
-      // A world that is gone has nothing to go on with.
+      // A subscription of a former world can't be resumed.
       await ask(own, ACME, "mutation { demoReset { now } }");
       await pane.getByText("over: the demo has begun anew").waitFor({ timeout: 30_000 });
     });

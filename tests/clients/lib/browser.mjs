@@ -1,4 +1,4 @@
-// Debian's Chromium, and a page in it of which everything is known that it does.
+// Debian's Chromium, and a page in it whose requests and errors are all recorded.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -9,14 +9,14 @@ import { TARGET } from "./demo.mjs";
 
 const PROGRAMS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
-/** How long a page may wait for the last of its answers, in milliseconds. */
+/** How long a page may wait for its last answers, in milliseconds. */
 const SETTLED_WITHIN = 30_000;
-/** What a run leaves to be looked at. */
+/** The pictures of a run. */
 const FILES = join(TARGET, "ci");
 
 /**
- * Runs a story in a new window on `address`. It fails when anything was done there that should not have been, but
- * for what is `expected`; a picture is kept of the moment.
+ * Runs a story in a new window on `address`. Fails when the page did something that isn't `expected`; then it keeps a
+ * picture.
  */
 export async function within(address, { expected, ...options }, story) {
   const window = await open(new URL(address).origin, options);
@@ -32,7 +32,7 @@ export async function within(address, { expected, ...options }, story) {
   }
 }
 
-/** Waits until the editor is there; says so when the program has none. */
+/** Waits until the editor is ready. Fails when the program was built without it. */
 export async function mounted(page) {
   if (await page.locator("textarea#query").count()) throw new Error("the program was built without GraphiQL: the query form is in its place");
   await page.locator(".graphiql-query-editor .view-lines").waitFor();
@@ -40,7 +40,7 @@ export async function mounted(page) {
 
 const isWorker = (request) => /\.worker-[^/]*\.js$/.test(request.url());
 
-/** A window on `origin`, with a list of all that it did and should not have done. */
+/** A window on `origin`, with a list of everything that the page did and should not have done. */
 async function open(origin, { colorScheme = "light", viewport = { width: 1400, height: 900 }, args = [], ...more } = {}) {
   const executablePath = process.env.CHROMIUM ?? PROGRAMS.find(existsSync);
   if (!executablePath) throw new Error("there is no Chromium");
@@ -54,8 +54,8 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
     if (new URL(url.replace(/^ws/, "http")).origin !== origin) wrong.push(`a request left the origin: ${url}`);
   };
   context.on("request", (request) => {
-    // The editor stops a worker that has hardly begun, and starts it anew with other settings: the browser never says
-    // what became of the first one's script.
+    // The editor stops a worker right after its start and starts it with other settings. The browser never reports the
+    // end of the first script.
     if (isWorker(request)) for (const other of open) if (other.url() === request.url()) open.delete(other);
     open.add(request);
     see(request.url());
@@ -66,7 +66,7 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
     if (response.status() >= 400) wrong.push(`${response.status()} for ${response.url()}`);
   });
   context.on("requestfailed", (request) => wrong.push(`${request.url()} failed: ${request.failure()?.errorText}`));
-  // Workers' consoles come here too.
+  // Includes the consoles of workers.
   context.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") wrong.push(`on the console: ${message.text()}`);
   });
@@ -81,7 +81,7 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
     context,
     requests,
     wrong,
-    /** Waits until the page has had an answer to all that it asked for: leaving it earlier would break that off. */
+    /** Waits until the page has all its answers. Leaving it earlier would abort the requests. */
     async settled() {
       const begun = Date.now();
       for (let quiet = 0; quiet < 5; quiet = open.size === 0 ? quiet + 1 : 0) {
@@ -90,7 +90,7 @@ async function open(origin, { colorScheme = "light", viewport = { width: 1400, h
         if (Date.now() - begun > SETTLED_WITHIN) throw new Error(`the page has no answer yet to\n${late.join("\n")}`);
       }
     },
-    /** Keeps a picture of the page as one of the run's files. */
+    /** Keeps a picture of the page. */
     async picture(name) {
       await mkdir(FILES, { recursive: true });
       await page.screenshot({ path: join(FILES, `${name}.png`) });

@@ -1,4 +1,4 @@
-// A demo of the program that was built, on a free port, for as long as a test file runs.
+// A demo server of the built program, on a free port, for the tests in a file.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -6,13 +6,13 @@ import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The tokens of the demo. */
+/** The demo's tokens. */
 export const PUBLISHER = "demo-publisher-admin";
 export const SUPPORT = "demo-publisher-support";
 export const ACME = "demo-acme-admin";
 export const GLOBEX = "demo-globex-admin";
 
-/** The repository's own folder: this file is below it, and so is what is compiled of it. */
+/** The root of the repository. This file is below it, and so is its compiled form. */
 let root = new URL(".", import.meta.url);
 while (!existsSync(new URL("Cargo.lock", root))) root = new URL("..", root);
 export const ROOT = fileURLToPath(root);
@@ -20,10 +20,10 @@ export const ROOT = fileURLToPath(root);
 export const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 export const PROGRAM = process.env.PACKWRIGHT_PROGRAM ?? `${TARGET}/debug/packwright`;
 const START_WITHIN = 60_000;
-/** How long an answer may take, in milliseconds: longer than the server gives itself. */
+/** How long an answer may take, in milliseconds. It is longer than the server's own limit. */
 const ANSWER_WITHIN = 60_000;
 
-/** Starts a server, on a free port unless one is given; `more` are options beside `serve`. */
+/** Starts a server, by default on a free port; `more` are further options of `serve`. */
 export async function start(more = ["--demo"], environment = {}, port = 0) {
   const child = spawn(PROGRAM, ["serve", "--listen", `127.0.0.1:${port}`, ...more], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -58,7 +58,7 @@ export async function start(more = ["--demo"], environment = {}, port = 0) {
   };
 }
 
-/** A port that is free now. */
+/** A free port. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -68,7 +68,7 @@ export async function freePort() {
   return port;
 }
 
-/** Runs a document as `token`, and gives the data; throws on errors. */
+/** Runs a document with `token`. Returns the data, and throws on errors. */
 export async function ask({ endpoint }, token, query, variables = {}) {
   const response = await fetch(endpoint, {
     method: "POST",

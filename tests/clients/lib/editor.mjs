@@ -1,4 +1,4 @@
-// What the tests do with the editor.
+// Actions of the tests in the editor.
 import assert from "node:assert/strict";
 
 /** The tabs of the tour. */
@@ -7,14 +7,14 @@ export const STEPS = [
   "9 Globex", "10 Leave behind", "11 Share again", "12 Event log", "13 Audit log", "14 Follow updates",
 ];
 
-/** The tab of a step by its number, or any tab by its title. */
+/** The tab of a step by its number, or a tab by its title. */
 export const tab = (page, step) => page.getByRole("tab", { name: typeof step === "number" ? STEPS[step - 1] : step, exact: true });
 export const run = (page) => page.locator(".graphiql-execute-button").click();
 
-/** The text of an editor, without the line breaks that it adds to show it. */
+/** The text of an editor, without the line breaks for display. */
 export const text = async (page, where) => (await page.locator(`${where} .view-line`).allTextContents()).join("").replace(/\u00a0/g, " ");
 
-/** Waits until an editor shows what is wanted: it draws a text a moment after it was given it. */
+/** Waits until an editor shows a text, which it draws with a delay. */
 export async function shows(page, where, wanted) {
   await page
     .waitForFunction(
@@ -30,5 +30,5 @@ export async function shows(page, where, wanted) {
     });
 }
 
-/** Waits until the answer shows what is wanted. */
+/** Waits until the answer has a text. */
 export const answers = (page, wanted) => shows(page, ".result-window", wanted);

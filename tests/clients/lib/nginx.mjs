@@ -1,4 +1,4 @@
-// An nginx in front of a server, with the lines of docs/proxies.md.
+// An nginx in front of a server, with the configuration in docs/proxies.md.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -12,16 +12,16 @@ import { ROOT } from "./demo.mjs";
 const FOLDERS = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
 const find = (program) => FOLDERS.map((folder) => join(folder, program)).find(existsSync);
 const [NGINX, OPENSSL] = ["nginx", "openssl"].map(find);
-/** How long it may take to listen, in milliseconds. */
+/** How long nginx may take to start, in milliseconds. */
 const START_WITHIN = 20_000;
 
-/** Why nothing can be tried here; a machine that runs all that must pass has to have both. */
+/** The reason to skip the tests here. Both programs must be installed where all tests must run. */
 export const missing = !(NGINX && OPENSSL) && process.env.CI !== "true" && "there is no nginx or no openssl here";
 
-/** The name by which the page has the server reached. */
+/** The host name in the configuration. */
 export const HOST = "api.example.com";
 
-/** The page's lines, with a port and files of this run in the place of the page's own; each place must be there. */
+/** The page's configuration, with this run's port and files. Each replaced text must exist. */
 async function lines(own) {
   const page = await readFile(join(ROOT, "docs/proxies.md"), "utf8");
   const blocks = [...page.matchAll(/```nginx\n(.*?)```/gs)].map(([, text]) => text);
@@ -35,7 +35,7 @@ async function lines(own) {
   return text;
 }
 
-/** Listens on a port of loopback, by TLS with a certificate of its own, before the server at `target`. */
+/** Listens on a port of the loopback interface with TLS and its own certificate, in front of the server at `target`. */
 export async function proxy(port, target) {
   if (!NGINX || !OPENSSL) throw new Error("nginx and openssl are needed");
   const folder = await mkdtemp(join(tmpdir(), "packwright-nginx-"));

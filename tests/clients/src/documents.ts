@@ -1,7 +1,7 @@
-// The documents that each client runs: what a front end of a publisher and an integrator of an account would write.
+// The documents that each client runs: those of a publisher's front end and of an account's integrator.
 import { graphql } from "../generated/gql.js";
 
-/** Packs as both kinds of accounts see them: a fragment on the interface, and what only one of them has. */
+/** Packs for both kinds of accounts: a fragment on the interface, and fields that only one of its types has. */
 export const PACK_NAME = graphql(`
   fragment PackName on Pack {
     id
@@ -81,7 +81,7 @@ export const UPDATE_PACK = graphql(`
   }
 `);
 
-/** What an installation went through, from a place in the log of events on. */
+/** The events of an installation after a cursor. */
 export const FOLLOW = graphql(`
   subscription Follow($after: String) {
     installationUpdated(after: $after) {

@@ -1,4 +1,4 @@
-// graphql-sse, in its mode of distinct connections: an event stream for each operation.
+// graphql-sse in its distinct connections mode: an event stream for each operation.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
@@ -32,7 +32,7 @@ function sse(token: string) {
   };
 }
 
-/** Runs a document that answers once. */
+/** Runs a document with a single answer. */
 async function once<Data, Variables extends Record<string, unknown>>(token: string, document: TypedDocumentNode<Data, Variables>, variables: Variables): Promise<Data> {
   for await (const { data, errors } of sse(token).client.iterate<Data>({ query: print(document), variables })) {
     assert.equal(errors, undefined);

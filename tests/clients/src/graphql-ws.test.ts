@@ -1,4 +1,4 @@
-// graphql-ws by itself: queries, mutations and subscriptions over one socket.
+// graphql-ws alone: queries, mutations and subscriptions over one socket.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
@@ -18,7 +18,7 @@ after(async () => {
   await demo?.stop();
 });
 
-/** Runs a document that answers once. */
+/** Runs a document with a single answer. */
 async function once<Data, Variables extends Record<string, unknown>>(client: Client, document: TypedDocumentNode<Data, Variables>, variables: Variables): Promise<Data> {
   for await (const { data, errors } of client.iterate<Data>({ query: print(document), variables })) {
     assert.equal(errors, undefined);

@@ -1,5 +1,5 @@
-// Documents that are named instead of sent: the list that graphql-codegen writes, the one of Relay's compiler,
-// and Apollo Client's automatic persisted queries.
+// Documents that clients name instead of sending them: with the lists of graphql-codegen and Relay's compiler, and with
+// Apollo Client's automatic persisted queries.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ interface Answer {
   errors?: { extensions: { code: string } }[];
 }
 
-/** A server that was started with a list; works with the id that the list gives to a document. */
+/** Starts a server with a list of trusted documents. Calls `work` with the id of the document that begins so. */
 async function withTrusted(file: string, beginning: string, work: (post: (body: object) => Promise<Answer>, id: string) => Promise<void>) {
   const listed = Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, string>);
   const id = listed.find(([, text]) => text.includes(beginning))?.[0];

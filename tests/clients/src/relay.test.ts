@@ -1,4 +1,4 @@
-// Relay's runtime, with what its compiler has made of the documents in `relay/`.
+// Relay's runtime, with the artifacts that its compiler made of the documents in `relay/`.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { GraphQLTaggedNode, MutationParameters, OperationType, RequestParameters, Variables } from "relay-runtime";
@@ -49,7 +49,7 @@ const mutate = <Mutation extends MutationParameters>(environment: Environment, m
     commitMutation<Mutation>(environment, { mutation, variables, onCompleted: resolve, onError: reject });
   });
 
-/** The names in the connection of packs, as the store has them. */
+/** The names in the connection of packs in the store. */
 function shown(environment: Environment) {
   let found: { id: string; names: unknown[]; next: string | undefined; ids: string[] } | undefined;
   commitLocalUpdate(environment, (store) => {

@@ -5,7 +5,7 @@ import type { Demo } from "./story.js";
 
 const open = new Set<Client>();
 
-/** Ends all connections; a process with an open one doesn't end. */
+/** Closes all connections, because a process with an open one doesn't end. */
 export async function hangUp() {
   await Promise.all([...open].map((client) => client.dispose()));
   open.clear();
@@ -17,7 +17,8 @@ export function connection(demo: Demo, token: string) {
     url: demo.socket,
     webSocketImpl: WebSocket,
     connectionParams: { Authorization: `Bearer ${token}` },
-    // Tried again by the caller, who knows where it was: the same subscription again would hear old events again.
+    // No retries here: the caller subscribes again after its last cursor. The same subscription would repeat old
+    // events.
     retryAttempts: 0,
     on: { opened: (opened) => (socket = opened as WebSocket) },
   });

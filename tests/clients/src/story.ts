@@ -1,4 +1,4 @@
-// What every client is put through. A client is a few functions; the assertions are the same for all of them.
+// The tests that every client must pass. A client provides a few functions; the assertions are shared.
 import assert from "node:assert/strict";
 import { ACME, advance, ask, GLOBEX, nodes, PUBLISHER, start } from "../lib/demo.mjs";
 import type { FollowSubscription, InstallationsQuery, PacksQuery, UpdateIntegrationPackInput, UpdatePackMutation } from "../generated/graphql.js";
@@ -8,16 +8,16 @@ export { ACME, GLOBEX, PUBLISHER };
 export type Demo = Awaited<ReturnType<typeof start>>;
 export type InstallationEvent = FollowSubscription["installationUpdated"];
 
-/** Ends a subscription, as its user would. */
+/** Ends a subscription like its user would. */
 export type Stop = () => void;
 
 export interface Subscriber {
   next(event: InstallationEvent): void;
-  /** The connection is lost, or the server has ended it. */
+  /** Called when the connection is lost or the server has ended it. */
   lost(): void;
 }
 
-/** A client that subscribes; `drop` cuts the connection as a network would. */
+/** A client that can subscribe; `drop` cuts the connection like a network failure. */
 export interface Listening {
   subscribe(after: string, subscriber: Subscriber): Stop;
   drop(): void;
@@ -26,7 +26,7 @@ export interface Listening {
 const DAY = 24 * 3600;
 const PATIENCE = 20_000;
 
-/** Follows a subscription, and opens it again from the last cursor whenever its connection is lost. */
+/** Follows a subscription, and resumes it after the last cursor whenever its connection is lost. */
 function follow(client: Listening, start: string) {
   const heard: InstallationEvent[] = [];
   const waiting = new Set<() => void>();
@@ -51,7 +51,7 @@ function follow(client: Listening, start: string) {
   return {
     heard,
     connections: () => connections,
-    /** Waits until such an event has been heard. */
+    /** Waits until a matching event has arrived. */
     hears: (what: string, matches: (event: InstallationEvent) => boolean) =>
       new Promise<InstallationEvent>((resolve, reject) => {
         const end = () => {
@@ -71,7 +71,7 @@ function follow(client: Listening, start: string) {
         waiting.add(look);
         look();
       }),
-    /** Loses the connection, and keeps away until what `meanwhile` does is done. */
+    /** Cuts the connection, runs `meanwhile`, and reconnects. */
     async away(meanwhile: () => Promise<void>) {
       paused = true;
       client.drop();
@@ -86,12 +86,12 @@ function follow(client: Listening, start: string) {
   };
 }
 
-/** A subscription hears what the clock brings, loses its connection, and misses nothing of what happens meanwhile. */
+/** A subscription gets the events of the moved clock. After a lost connection it has missed nothing. */
 export async function subscribes(demo: Demo, client: Listening) {
   const { viewer } = await ask(demo, GLOBEX, "{ viewer { eventCursor } }");
   const following = follow(client, viewer.eventCursor);
   try {
-    // Releases that waited in the demo's world open their windows.
+    // The windows of pending releases in the demo's world open.
     await advance(demo, { bySeconds: 10 * DAY });
     const moved = await following.hears("a move", (event) => event.kind === "INSTALLATION_UPDATED" && event.state === "APPLIED");
     assert.equal(moved.installation?.version.number, moved.versionNumber);
@@ -118,7 +118,7 @@ export async function subscribes(demo: Demo, client: Listening) {
   }
 }
 
-/** Waits until what is shown is what it should be. */
+/** Waits until the shown value is the expected one. */
 export async function until(isSo: () => boolean) {
   for (const end = Date.now() + PATIENCE; !isSo(); await new Promise((resolve) => setTimeout(resolve, 10))) {
     if (Date.now() > end) throw new Error(`this didn't come to be: ${isSo}`);
@@ -141,7 +141,7 @@ async function release(demo: Demo, name: string) {
   assert.deepEqual(releaseIntegrationPack.errors, []);
 }
 
-/** Fragments on interfaces find what is behind them, for both kinds of accounts. */
+/** Fragments on interfaces match the right types, for both kinds of accounts. */
 export function seesBothKinds(publisher: InstallationsQuery, managed: InstallationsQuery) {
   const [ofPublisher, ofManaged] = [publisher, managed].map(({ installations }) => installations.edges.map(({ node }) => node.pack));
   assert.ok(ofPublisher && ofPublisher.length >= 5 && ofManaged && ofManaged.length >= 2);
@@ -157,7 +157,7 @@ export function seesBothKinds(publisher: InstallationsQuery, managed: Installati
   }
 }
 
-/** A mutation that is refused says why in its payload, and nothing is thrown. */
+/** A refused mutation has the reason in its payload, and the client throws nothing. */
 export async function isRefused(update: (input: UpdateIntegrationPackInput) => Promise<UpdatePackMutation>, packId: string) {
   const { updateIntegrationPack } = await update({ packId, name: "Warehouse link" });
   assert.equal(updateIntegrationPack.integrationPack, null);
@@ -168,7 +168,7 @@ export async function isRefused(update: (input: UpdateIntegrationPackInput) => P
   assert.ok(updateIntegrationPack.errors[0]?.message);
 }
 
-/** Pages of two, one after the other, are what one large page is. */
+/** Pages of two items together equal a single large page. */
 export function pagesAddUp(pages: PacksQuery["integrationPacks"], whole: PacksQuery["integrationPacks"]) {
   assert.ok(whole.edges.length > 4);
   assert.deepEqual(

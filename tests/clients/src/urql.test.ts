@@ -20,7 +20,7 @@ after(async () => {
   await demo?.stop();
 });
 
-/** What Graphcache finds odd, which should be nothing. */
+/** Graphcache's warnings. There should be none. */
 const odd: string[] = [];
 
 function urql(token: string) {

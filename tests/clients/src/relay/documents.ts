@@ -1,4 +1,4 @@
-// What a front end with Relay would have: pages of fragments, connections that grow, and mutations that change them.
+// The documents of a front end with Relay: pages of fragments, connections that grow, and mutations that change them.
 import { graphql } from "relay-runtime";
 
 export const row = graphql`
