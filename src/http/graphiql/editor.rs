@@ -1,4 +1,4 @@
-//! GraphiQL as `build.rs` has made it from `graphiql/`: files in memory, compressed.
+//! The files of GraphiQL, which `build.rs` builds from `graphiql/`: kept in memory, compressed.
 
 use std::io::Read as _;
 use std::sync::LazyLock;
@@ -13,22 +13,22 @@ use super::protected;
 
 /// A file of the editor.
 pub(super) struct Asset {
-    /// Its path below `/graphiql/`.
+    /// The path below `/graphiql/`.
     pub(super) name: &'static str,
     media_type: &'static str,
     gzip: &'static [u8],
 }
 
-/// Empty where the editor was not built.
+/// Empty when the editor isn't part of the build.
 const ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/graphiql.rs"));
 
 const PAGE: &str = "index.html";
-/// The names below it never stand for something else: each has a hash of what is in the file.
+/// Files below this folder never change under the same name, because their names have a hash of the content.
 const HASHED: &str = "assets/";
 
-/// Nothing of another origin, and no script that isn't a file; workers are under the policy that comes
-/// with their own file. Styles may stand inline, and pictures in them: the editor lays each of its lines
-/// out by the former, and underlines mistakes with the latter.
+/// The content security policy: nothing from other origins, and scripts only from files. A worker has the policy of its
+/// own file. Inline styles and images in them are allowed, because the editor positions its lines with styles and
+/// underlines errors with images.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
                       img-src 'self' data:; font-src 'self'; worker-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
@@ -40,13 +40,13 @@ pub(super) fn assets() -> impl Iterator<Item = &'static Asset> {
     ASSETS.iter().filter(|asset| asset.name != PAGE)
 }
 
-/// The page itself, if there is an editor.
+/// The editor's page; `None` when the editor isn't part of the build.
 pub(super) fn page() -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.name == PAGE)
 }
 
 impl Asset {
-    /// The page, at the place of GraphiQL.
+    /// Answers with the page, whose links are adapted to the path `/graphiql`.
     pub(super) fn page(&'static self, asked: &HeaderMap) -> Response {
         static PAGE: LazyLock<Option<(String, Vec<u8>)>> = LazyLock::new(|| {
             let page = page()?;
@@ -80,7 +80,7 @@ impl Asset {
         GzDecoder::new(self.gzip).read_to_end(&mut plain).map(|_| plain)
     }
 
-    /// The file, in the form that the client takes.
+    /// Answers with the file, compressed if the client accepts that.
     pub(super) fn response(&'static self, asked: &HeaderMap) -> Response {
         let headers = self.headers();
         if takes_gzip(asked) {
@@ -97,7 +97,7 @@ impl Asset {
     }
 }
 
-/// Whether `Accept-Encoding` admits gzip, by its name or by `*`.
+/// Whether `Accept-Encoding` allows gzip, by name or by `*`.
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let codings: Vec<_> = codings.flat_map(|value| value.split(',')).map(coding).collect();
@@ -105,7 +105,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     admits("gzip").or_else(|| admits("*")).unwrap_or(false)
 }
 
-/// A coding's name, and whether its weight isn't zero.
+/// The name of an encoding, and whether it is allowed: its weight isn't zero.
 fn coding(item: &str) -> (&str, bool) {
     let mut parts = item.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();

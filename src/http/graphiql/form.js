@@ -1,13 +1,13 @@
-// A query form: tabs, a token for each, variables, and subscriptions over graphql-transport-ws.
+// The query form: tabs with a token each, variables, and subscriptions over graphql-transport-ws.
 import { TOUR } from "./tour.js";
 
-/** Relative to this file: a proxy may serve all of it under a prefix. */
+/** Relative to this file, because a proxy may serve it under a prefix. */
 const PATH = new URL("../graphql", import.meta.url);
 
 const $ = (id) => document.getElementById(id);
 const START = { name: "own", title: "New", about: "", query: "{\n  __typename\n}\n", variables: "{}", token: "" };
 
-/** How long to wait before connecting again, in milliseconds. */
+/** The pauses before reconnecting, in milliseconds. */
 const PAUSE = 1_000;
 const GONE = `The server at ${location.host} can't be reached. Is it still running? Start it again, then run this again.`;
 const BEGUN_ANEW = "The demo has begun anew: its server was restarted, or somebody pressed Start over. Run the tour from step 1.";
@@ -15,7 +15,7 @@ const BEGUN_ANEW = "The demo has begun anew: its server was restarted, or somebo
 const tabs = [];
 let answers = {};
 let demoTokens = [];
-/** Which world of the demo the page is about. */
+/** The world of the demo that the page belongs to. */
 let world;
 let active;
 
@@ -25,14 +25,14 @@ function addTab(plan) {
   return tab;
 }
 
-/** What a tab's variables are, from what earlier tabs answered; what is not known yet says so. */
+/** The variables of a tab, from the answers of earlier tabs, with a placeholder for unknown values. */
 function filled(tab) {
   if (!tab.fill) return tab.variables || "{}";
   const values = Object.entries(tab.fill(answers)).map(([name, value]) => [name, value ?? "not known yet"]);
   return JSON.stringify(Object.fromEntries(values), null, 2);
 }
 
-/** What has to be run before a tab's variables are known. */
+/** The titles of the steps that must run before a tab's variables are known. */
 function missing(tab) {
   if (!tab.fill || Object.values(tab.fill(answers)).every((value) => value != null)) return "";
   const needed = TOUR.filter(({ name }) => tab.needs.includes(name));
@@ -41,7 +41,7 @@ function missing(tab) {
   return `First run ${titles}: the variables are made of what is answered there.`;
 }
 
-/** Says something about the server; nothing takes it away. */
+/** Shows a message about the server until it is replaced. */
 function tell(word) {
   $("word").textContent = word;
   $("word").hidden = !word;
@@ -79,7 +79,7 @@ function paintTabs() {
   $("tabs").replaceChildren(...buttons, more);
 }
 
-/** The answer as text, with each id and cursor as a button that copies it. */
+/** Renders an answer as text. Each id and cursor becomes a button that copies it. */
 function paintAnswer() {
   const text = active.output.map((part) => (typeof part === "string" ? part : JSON.stringify(part, null, 2))).join("\n\n");
   const parts = text.split(/("(?:id|cursor|\w+Id|\w*[cC]ursor|startsAt|endsAt|earliest)": )"([^"]*)"/);
@@ -108,7 +108,7 @@ function say(tab, state, ...output) {
   paintTabs();
 }
 
-/** Whether the document's operation is a subscription; comments and strings are left out of the look. */
+/** Whether the document's operation is a subscription. Ignores comments and strings. */
 function isSubscription(query) {
   const bare = query.replace(/"""[\s\S]*?"""|"(?:\\.|[^"\\])*"|#[^\n]*/g, "");
   return /(^|[}\s])subscription\b/.test(bare) && !/^\s*(query|mutation|\{)/.test(bare);
@@ -182,7 +182,7 @@ function subscribe(tab, request) {
   });
 }
 
-/** Goes on after the last event that was heard, if the document has a variable for it. */
+/** Resumes after the last event, if the document has a variable for the cursor. */
 async function again(tab, request) {
   const known = world;
   await tellTime();
@@ -205,7 +205,7 @@ function stop(tab) {
   paintTabs();
 }
 
-/** The server's clock, which in the demo is not that of the wall, and whether its world is still the one known. */
+/** Shows the server's clock, which in the demo differs from the real time, and checks whether its world has changed. */
 async function tellTime() {
   if (!demoTokens.length) return;
   const headers = { "content-type": "application/json", authorization: `Bearer ${demoTokens[0].secret}` };
@@ -221,7 +221,7 @@ async function tellTime() {
     const now = (await response.json()).data?.serverInfo?.now;
     if (now) $("clock").textContent = `demo clock ${new Date(now).toLocaleString()}`;
   } catch {
-    // The next answer says that the server is gone.
+    // The next request will show that the server is gone.
   }
 }
 
@@ -236,7 +236,7 @@ async function startOver() {
   }
 }
 
-/** Offers a document for each operation, each to be opened in a tab. */
+/** Lists a document for each operation, which opens in a tab. */
 async function offerExamples() {
   const examples = await (await fetch(new URL("./operations.json", import.meta.url))).json();
   $("examples").append(...examples.map(({ name }) => new Option(name, name)));
