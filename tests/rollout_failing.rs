@@ -236,7 +236,7 @@ async fn r30_a_move_back_is_tried_for_as_long_as_it_takes() {
     assert_eq!((update.text("/state"), update.text("/how")), ("WITHDRAWN".into(), "CANCELED_BACK".into()));
 }
 
-/// Panics at move number `dies_at`, and leaves what a server leaves that dies during a batch.
+/// Panics at move number `dies_at`, like a server that dies during a batch.
 struct Deadly {
     moves: AtomicUsize,
     dies_at: usize,

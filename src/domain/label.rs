@@ -1,5 +1,5 @@
-//! Version labels. The server counts numeric labels up (R6) and compares them (R34), as text, because their length has
-//! no limit of an integer type.
+//! Version labels. The server counts numeric labels up (R6) and compares them (R34). It handles them as text, because
+//! they may be longer than any integer type holds.
 
 use std::cmp::Ordering;
 
