@@ -119,7 +119,8 @@ fn paths(source: &Source) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (start, prefix) in [("crate::", ""), ("packwright::", "")] {
         for (at, _) in source.code.match_indices(start) {
-            if !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+            // Not within a name, a macro's `$crate`, or a text such as the target of a log line.
+            if !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '"')) {
                 take(&source.code[at + start.len()..], prefix, &mut found);
             }
         }
@@ -328,6 +329,7 @@ fn what_reads_the_sources_reads_them_right() {
     assert_eq!(found("use crate::store::packs;"), ["store::packs"]);
     assert_eq!(found("use crate::{store::{packs, page::Page}, ids};"), ["ids", "store::packs", "store::page::Page"]);
     assert_eq!(found("let a = crate::clock::Clock::system();"), ["clock::Clock::system"]);
+    assert_eq!(found(r#"tracing::debug!(target: "packwright::sql", "done");"#), Vec::<String>::new());
     assert_eq!(found("use super::super::context::X;"), Vec::<String>::new(), "still inside the room");
     assert_eq!(found("use super::super::super::store::X;"), ["store::X"]);
     assert_eq!(found("pub(crate) fn x() {} macro_rules! m { () => { $crate::domain::id } }"), Vec::<String>::new());
