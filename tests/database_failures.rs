@@ -1,8 +1,6 @@
 //! Database failures: a change that was answered as done is stored, other callers get an error, and the server recovers
 //! by itself.
 
-use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::Duration;
 
 use packwright::http::EngineOptions;
@@ -10,83 +8,23 @@ use packwright::store::StoreError;
 use packwright::store::write::accounts;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
 
-use crate::support::{Ask, At as _, Reply, Server, TestApp};
+use crate::support::{Ask, At as _, Program, Reply, Server, TestApp};
 use crate::support_more::{database_url, tables};
 
 const MAKE: &str = "mutation($name: String!) { createComponent(input: { name: $name, type: PROCESS }) {
     component { id } errors { __typename } } }";
 
-/// A running server process, killed when it is dropped.
-pub(crate) struct Program {
-    child: tokio::process::Child,
-    address: SocketAddr,
+/// A request that makes a component.
+pub(crate) fn making(app: &TestApp, name: &str) -> Ask {
+    Ask::post(&json!({ "query": MAKE, "variables": { "name": name } })).token(&app.publisher)
 }
 
-impl Program {
-    /// Serves the app's database. The process ignores the signal about a file that exceeds its limit, and gets an error
-    /// instead.
-    pub(crate) async fn serve(app: &TestApp) -> Self {
-        Self::at(database_url(app).await).await
-    }
-
-    /// Like [`Self::serve`], with a name by which PostgreSQL shows the process's connections.
-    pub(crate) async fn named(app: &TestApp, name: &str) -> Self {
-        Self::at(format!("{}?application_name={name}", database_url(app).await)).await
-    }
-
-    /// Serves the database at an address.
-    pub(crate) async fn at(url: String) -> Self {
-        let mut child = tokio::process::Command::new("sh")
-            .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_packwright")])
-            .args(["serve", "--listen", "127.0.0.1:0", "--database-url", &url])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let address = loop {
-            let line = lines.next_line().await.expect("its output").expect("an address before its end");
-            if let Some((_, rest)) = line.split_once("http://") {
-                let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
-                break rest[..end].parse().expect("an address");
-            }
-        };
-        Self { child, address }
-    }
-
-    /// Sends a request on its own connection. The returned future can be awaited in another task.
-    pub(crate) fn send(&self, ask: Ask) -> impl Future<Output = Reply> + Send + use<> {
-        let address = self.address;
-        async move {
-            let mut socket = TcpStream::connect(address).await.expect("a connection");
-            socket.write_all(&ask.bytes(address)).await.expect("sent");
-            Reply::read(&mut socket).await
-        }
-    }
-
-    /// Creates a component.
-    pub(crate) fn make(&self, app: &TestApp, name: &str) -> impl Future<Output = Reply> + Send + use<> {
-        self.send(Ask::post(&json!({ "query": MAKE, "variables": { "name": name } })).token(&app.publisher))
-    }
-
-    /// Sends a signal to the program.
-    pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it lives").to_string();
-        let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(sent.expect("kill is there").success(), "{name} is sent to {pid}");
-    }
-
-    /// Limits the size of the files that the process may write.
-    fn limit_files(&self, bytes: &str) {
-        let pid = self.child.id().expect("it lives").to_string();
-        let done = std::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
-        assert!(done.expect("prlimit is there").success(), "the limit of {pid} is set");
-    }
+/// Limits the size of the files that the process may write.
+fn limit_files(program: &Program, bytes: &str) {
+    let pid = program.child.id().expect("it lives").to_string();
+    let done = std::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
+    assert!(done.expect("prlimit is there").success(), "the limit of {pid} is set");
 }
 
 fn is_done(reply: &Reply) -> bool {
@@ -114,23 +52,23 @@ async fn what_is_answered_after_a_commit_that_failed_is_there_after_a_kill() {
         // This test can't limit a server process of PostgreSQL. `a_commit_that_fails…` tests PostgreSQL.
         return;
     }
-    let mut program = Program::serve(&app).await;
-    assert!(is_done(&program.make(&app, "First").await));
+    let mut program = Program::serve(&database_url(&app).await, &[]).await;
+    assert!(is_done(&program.send(making(&app, "First")).await));
     let url = database_url(&app).await;
     let file = url.strip_prefix("sqlite://").and_then(|file| file.split('?').next()).expect("a file");
     let log = std::fs::metadata(format!("{file}-wal")).expect("the log of the file").len();
-    program.limit_files(&log.to_string());
-    let refused = program.make(&app, "Too much").await;
+    limit_files(&program, &log.to_string());
+    let refused = program.send(making(&app, "Too much")).await;
     assert_eq!((refused.code().as_str(), refused.header("retry-after").as_deref()), ("UNAVAILABLE", Some("1")));
     assert!(refused.text().contains("clientRequestId"), "what is on the disk isn't known: {}", refused.text());
     let ready = program.send(Ask::new("GET", "/readyz")).await;
     assert_eq!(ready.status, 503, "{}", ready.text());
     // A call that a rule refuses rolls its transaction back.
-    program.make(&app, "First").await;
-    program.limit_files("unlimited");
-    program.make(&app, "First").await;
+    program.send(making(&app, "First")).await;
+    limit_files(&program, "unlimited");
+    program.send(making(&app, "First")).await;
     for name in ["Second", "Third"] {
-        let made = program.make(&app, name).await.json();
+        let made = program.send(making(&app, name)).await.json();
         assert!(!made.text("/data/createComponent/component/id").is_empty(), "{made:#}");
     }
     assert_eq!(program.send(Ask::new("GET", "/readyz")).await.status, 200);

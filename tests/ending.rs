@@ -1,58 +1,19 @@
 //! The real program ends during a rollout: it finishes the current batch, and then ends.
 
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use packwright::service::Settings;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::kill::{remove_trap, set_trap, until};
-use crate::support::{At as _, Setup, TestApp};
+use crate::support::{At as _, Program, Setup, TestApp};
 use crate::support_more::database_url;
 
 const INSTALLATIONS: usize = 150;
 
-/// A running server and its address.
-struct Program {
-    child: Child,
-    address: String,
-}
-
-impl Program {
-    async fn start(app: &TestApp) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_packwright"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--batch-size", "1", "--database-url", &database_url(app).await])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("it prints")).lines();
-        let address = loop {
-            let line = lines.next_line().await.expect("text").expect("it says where it listens");
-            if let Some((_, rest)) = line.split_once("http://") {
-                break rest.split('/').next().expect("an address").to_owned();
-            }
-        };
-        // Keeps reading the output, so that the server is never blocked by a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, address }
-    }
-
-    async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it is running").to_string();
-        let told = Command::new("kill").args([&format!("-{name}"), &id]).status().await;
-        assert!(told.expect("there is such a command").success());
-    }
-
-    /// Waits for the end. Returns the exit status and the time that it took.
-    async fn end(mut self) -> (std::process::ExitStatus, Duration) {
-        let begun = Instant::now();
-        let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await;
-        (status.expect("it ends").expect("its status"), begun.elapsed())
-    }
+/// The program at work on the app's database, in batches of one.
+async fn start(app: &TestApp) -> Program {
+    Program::serve(&database_url(app).await, &["--batch-size", "1"]).await
 }
 
 /// A rollout to many installations in batches of one. It is due.
@@ -75,18 +36,18 @@ async fn r49_a_server_that_is_asked_to_end_does_the_batch_at_hand_and_no_more() 
     let (app, release) = rollout().await;
     let mut applied = 0;
     for signal in ["TERM", "INT", "HUP"] {
-        let program = Program::start(&app).await;
+        let program = start(&app).await;
         until("a batch", async || app.progress(&release).await.int("/applied") > applied).await;
-        program.signal(signal).await;
+        program.signal(signal);
         let (status, took) = program.end().await;
         assert!(status.success(), "{signal}: {status}");
         assert!(took < Duration::from_secs(9), "{signal} took {took:?}");
         applied = app.progress(&release).await.int("/applied");
         assert_eq!(app.release_state(&release).await, "IN_PROGRESS", "{signal}: {applied} were moved");
     }
-    let heir = Program::start(&app).await;
+    let heir = start(&app).await;
     until("the end of the rollout", async || app.release_state(&release).await == "SUCCEEDED").await;
-    heir.signal("TERM").await;
+    heir.signal("TERM");
     assert!(heir.end().await.0.success());
     let progress = app.progress(&release).await;
     assert_eq!(progress.int("/applied"), i64::try_from(INSTALLATIONS).expect("few"));
@@ -96,12 +57,12 @@ async fn r49_a_server_that_is_asked_to_end_does_the_batch_at_hand_and_no_more() 
 async fn a_second_signal_ends_the_server_at_once() {
     let (app, release) = rollout().await;
     set_trap(&app, 3).await;
-    let program = Program::start(&app).await;
+    let program = start(&app).await;
     until("the batch that hangs", async || app.progress(&release).await.int("/applied") == 2).await;
-    program.signal("TERM").await;
+    program.signal("TERM");
     // The server has handled the first signal once it accepts no more connections.
     until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;
-    program.signal("TERM").await;
+    program.signal("TERM");
     let (status, took) = program.end().await;
     assert_eq!(status.code(), Some(143), "{status}");
     assert!(took < Duration::from_secs(5), "it took {took:?}");
@@ -112,7 +73,7 @@ async fn a_second_signal_ends_the_server_at_once() {
 #[tokio::test]
 async fn a_request_at_work_is_answered_before_the_server_ends() {
     let (app, release) = rollout().await;
-    let program = Program::start(&app).await;
+    let program = start(&app).await;
     until("a batch", async || app.progress(&release).await.int("/applied") > 0).await;
     // The headers and half of the body are sent, so the request is in progress.
     let body = r#"{"query":"{ __typename }"}"#;
@@ -126,7 +87,7 @@ async fn a_request_at_work_is_answered_before_the_server_ends() {
     socket.write_all(head.as_bytes()).await.expect("sent");
     socket.flush().await.expect("sent");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    program.signal("TERM").await;
+    program.signal("TERM");
     until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;
     socket.write_all(&body.as_bytes()[10..]).await.expect("sent");
     let mut answer = String::new();

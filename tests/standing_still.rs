@@ -5,9 +5,9 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
 use serde_json::json;
 
-use crate::database_failures::Program;
-use crate::support::{At as _, TestApp};
-use crate::support_more::tables;
+use crate::database_failures::making;
+use crate::support::{At as _, Program, TestApp};
+use crate::support_more::{database_url, tables};
 
 /// How long to wait before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,8 +72,9 @@ async fn a_process_that_stands_still_keeps_no_lock_for_long() {
     tables(&app).execute_unprepared(&trap).await.expect("the trap's function");
     let trap = "CREATE TRIGGER trap AFTER INSERT ON component FOR EACH ROW EXECUTE FUNCTION trap()";
     tables(&app).execute_unprepared(trap).await.expect("the trap");
-    let program = Program::named(&app, "stands-still").await;
-    let asking = tokio::spawn(program.make(&app, "Held"));
+    let database = format!("{}?application_name=stands-still", database_url(&app).await);
+    let program = Program::serve(&database, &[]).await;
+    let asking = tokio::spawn(program.send(making(&app, "Held")));
     until("a transaction of the program", async || others(&app, "wait_event = 'PgSleep'").await == 1).await;
     program.signal("STOP");
     until("its locks", async || {
@@ -90,6 +91,6 @@ async fn a_process_that_stands_still_keeps_no_lock_for_long() {
     program.signal("CONT");
     let answer = asking.await.expect("an answer");
     assert_eq!(answer.code(), "UNAVAILABLE");
-    let answer = program.make(&app, "Later").await.json();
+    let answer = program.send(making(&app, "Later")).await.json();
     assert!(answer.get("errors").is_none(), "{answer:#}");
 }

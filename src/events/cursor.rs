@@ -39,7 +39,7 @@ impl Sealer {
         bytes[8..].copy_from_slice(position.event.0.as_bytes());
         let sealed = Aes128Siv::new((&self.key).into())
             .encrypt([account.0.as_bytes().as_slice()], &bytes)
-            .expect("a few bytes can be sealed");
+            .expect("AES-SIV seals any text of less than 2^36 bytes, and this has 24");
         URL_SAFE_NO_PAD.encode(sealed)
     }
 

@@ -1,20 +1,13 @@
 //! The schema's own description, where the framework tells one that all schemas share.
 
-use std::sync::Arc;
-
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::extensions::{Extension, ExtensionContext, NextResolve, ResolveInfo};
 use async_graphql::{ServerResult, Value};
 
 use super::schema::DESCRIPTION;
 
 /// Stands around the field `description` of `__schema`.
+#[derive(Clone, Copy)]
 pub(super) struct OwnDescription;
-
-impl ExtensionFactory for OwnDescription {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
 
 #[async_graphql::async_trait::async_trait]
 impl Extension for OwnDescription {

@@ -1,5 +1,6 @@
 //! The GraphQL schema: types, resolvers, and how requests and errors are mapped.
 
+mod around;
 pub mod audit_log;
 pub mod connection;
 pub mod context;

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::extensions::{Extension, ExtensionContext, NextResolve, ResolveInfo};
 use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment, ServerError, ServerResult, Value};
 use futures_util::FutureExt as _;
 
@@ -29,13 +29,8 @@ impl Panics {
 }
 
 /// Stands around each field.
+#[derive(Clone, Copy)]
 pub(super) struct Guard;
-
-impl ExtensionFactory for Guard {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
 
 #[async_graphql::async_trait::async_trait]
 impl Extension for Guard {

@@ -12,6 +12,7 @@ use crate::scheduler::Scheduler;
 use crate::service::Shared;
 use crate::service::access::Caller;
 
+use super::around::Around;
 use super::context::RequestData;
 use super::interfaces::{
     Account, ComponentVersion, Event, LibraryProcess, Node, Pack, PackRelease, PackSnapshot, UserError,
@@ -145,8 +146,8 @@ fn common<M: ObjectType + 'static>(
         .register_output_type::<LibraryProcess>()
         .register_output_type::<Account>()
         .register_output_type::<Event>()
-        .extension(Guard)
-        .extension(OwnDescription)
+        .extension(Around(Guard))
+        .extension(Around(OwnDescription))
         // The gate has validated the document.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(RECURSION_MAX)

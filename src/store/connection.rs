@@ -167,18 +167,24 @@ impl Drop for Guarded {
     }
 }
 
+/// Runs a command on a connection of either driver, whose types differ and whose names don't.
+macro_rules! run_on {
+    ($wire:expr, $command:expr, |$statement:ident| $query:expr) => {
+        Ok(match $command {
+            Command::Execute($statement) => Reply::Done($query.execute($wire).await?.into()),
+            Command::One($statement) => {
+                Reply::Rows($query.fetch_optional($wire).await?.map(Into::into).into_iter().collect())
+            }
+            Command::All($statement) => {
+                Reply::Rows($query.fetch_all($wire).await?.into_iter().map(Into::into).collect())
+            }
+            Command::Script(sql) => Reply::Done($wire.execute(AssertSqlSafe(sql.to_owned())).await?.into()),
+        })
+    };
+}
+
 async fn run_on_sqlite(wire: &mut SqliteConnection, command: Command<'_>) -> Result<Reply, sqlx::Error> {
-    let query = |statement| -> Query<'_, Sqlite, SqlxValues> { bound(statement) };
-    Ok(match command {
-        Command::Execute(statement) => Reply::Done(query(statement).execute(wire).await?.into()),
-        Command::One(statement) => {
-            Reply::Rows(query(statement).fetch_optional(wire).await?.map(Into::into).into_iter().collect())
-        }
-        Command::All(statement) => {
-            Reply::Rows(query(statement).fetch_all(wire).await?.into_iter().map(Into::into).collect())
-        }
-        Command::Script(sql) => Reply::Done(wire.execute(AssertSqlSafe(sql.to_owned())).await?.into()),
-    })
+    run_on!(wire, command, |statement| bound::<Sqlite>(statement))
 }
 
 async fn run_on_postgresql(
@@ -186,17 +192,7 @@ async fn run_on_postgresql(
     command: Command<'_>,
     keeps_statements: bool,
 ) -> Result<Reply, sqlx::Error> {
-    let query = |statement| -> Query<'_, Postgres, SqlxValues> { bound(statement).persistent(keeps_statements) };
-    Ok(match command {
-        Command::Execute(statement) => Reply::Done(query(statement).execute(wire).await?.into()),
-        Command::One(statement) => {
-            Reply::Rows(query(statement).fetch_optional(wire).await?.map(Into::into).into_iter().collect())
-        }
-        Command::All(statement) => {
-            Reply::Rows(query(statement).fetch_all(wire).await?.into_iter().map(Into::into).collect())
-        }
-        Command::Script(sql) => Reply::Done(wire.execute(AssertSqlSafe(sql.to_owned())).await?.into()),
-    })
+    run_on!(wire, command, |statement| bound::<Postgres>(statement).persistent(keeps_statements))
 }
 
 fn bound<DB: sqlx::Database>(statement: &Statement) -> Query<'_, DB, SqlxValues>

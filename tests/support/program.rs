@@ -1,0 +1,128 @@
+//! The program itself, at work for a test.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use super::{Ask, Reply};
+
+/// How long a test waits for what must come: never waited for when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A served program, killed when it is dropped.
+pub(crate) struct Program {
+    pub(crate) child: tokio::process::Child,
+    pub(crate) address: SocketAddr,
+    printed: Lines,
+    log: Lines,
+}
+
+/// The lines that came so far.
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Reads lines as they come, so that the program never waits for a reader.
+fn read(output: impl AsyncRead + Unpin + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let into = lines.clone();
+    tokio::spawn(async move {
+        let mut output = BufReader::new(output).lines();
+        while let Ok(Some(line)) = output.next_line().await {
+            into.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    });
+    lines
+}
+
+fn of(lines: &Lines) -> Vec<String> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl Program {
+    /// Serves a database, with more arguments. A file that may grow no further is an error for the program, and not
+    /// its end.
+    pub(crate) async fn serve(database: &str, more: &[&str]) -> Self {
+        Self::start(&[&["--database-url", database], more].concat()).await
+    }
+
+    /// Serves with these arguments.
+    pub(crate) async fn start(arguments: &[&str]) -> Self {
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_packwright")])
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let printed = read(child.stdout.take().expect("its output"));
+        let log = read(child.stderr.take().expect("its log"));
+        let begun = Instant::now();
+        let address = loop {
+            let found = of(&printed).iter().find_map(|line| {
+                let (_, rest) = line.split_once("http://")?;
+                let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
+                rest[..end].parse().ok()
+            });
+            if let Some(address) = found {
+                break address;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it says nowhere that it listens: {:?}", of(&log));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        Self { child, address, printed, log }
+    }
+
+    /// Sends a request on a connection of its own. The answer can be waited for elsewhere.
+    pub(crate) fn send(&self, ask: Ask) -> impl Future<Output = Reply> + Send + use<> {
+        let address = self.address;
+        async move {
+            let mut socket = TcpStream::connect(address).await.expect("a connection");
+            socket.write_all(&ask.bytes(address)).await.expect("sent");
+            Reply::read(&mut socket).await
+        }
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        of(&self.printed)
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        of(&self.log)
+    }
+
+    /// Waits for a line of the log that has all of these parts.
+    pub(crate) async fn logs(&self, parts: &[&str]) -> String {
+        let begun = Instant::now();
+        loop {
+            let log = self.log();
+            if let Some(line) = log.iter().find(|line| parts.iter().all(|part| line.contains(part))) {
+                return line.clone();
+            }
+            assert!(begun.elapsed() < PATIENCE, "no line has {parts:?}: {log:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Sends a signal to the program.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it lives").to_string();
+        let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("kill is there").success(), "{name} is sent to {pid}");
+    }
+
+    /// Waits for the end, and gives the exit status and how long it took.
+    pub(crate) async fn end(mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        (status.expect("it ends").expect("its status"), begun.elapsed())
+    }
+}
