@@ -10,9 +10,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::database_failures::Program;
 use crate::starts::{run, told};
-use crate::support::{Ask, At as _, Database, Reply};
+use crate::support::{Ask, At as _, Database, Program, Reply};
 
 const PAGE: &str = include_str!("../docs/operations.md");
 /// How long to wait before the test fails. A correct server needs far less.
@@ -130,7 +129,7 @@ async fn all_is_done_behind(mode: &str, servers: usize) {
     let token = done(&pooler, &token).await.trim().to_owned();
     let mut programs = Vec::new();
     for _ in 0..servers {
-        programs.push(Program::at(pooler.address.to_string()).await);
+        programs.push(Program::serve(pooler.address.as_str(), &[]).await);
     }
     // Concurrent calls, whose transactions get different connections.
     for round in 0..4 {

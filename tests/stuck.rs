@@ -11,13 +11,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, uuid_of};
-use crate::support_more::{Mark, database_url, tables};
+use crate::support_more::{Mark, database_url, publisher_id, tables};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 async fn publisher_of(app: &TestApp) -> AccountId {
-    let id = app.gql(&app.publisher, "{ viewer { account { id } } }", Value::Null).await.text("/viewer/account/id");
-    AccountId(uuid_of(&id))
+    AccountId(publisher_id(app).await)
 }
 
 /// Inserts a task like another version of the program.
@@ -97,7 +96,7 @@ async fn r49_a_task_that_this_program_does_not_know_is_passed_over() {
         app.tick().await;
         let open = open_tasks(&app).await;
         assert_eq!(open.iter().map(|task| (task.id, task.failures)).collect::<Vec<_>>(), [(strange, 0)], "{kind}");
-        let told = app.app.services.open_tasks().await.expect("the list");
+        let told = app.app.services.open_tasks().await.expect("the list").tasks;
         assert_eq!(told.iter().map(|task| (task.kind.as_str(), task.work)).collect::<Vec<_>>(), [(kind, None)]);
         assert_eq!(app.app.services.retry_task(strange).await.expect("it is there"), Retried::Due);
         assert_eq!(app.app.services.drop_task(strange, "Not needed.").await.expect("dropped"), Dropped::Gone);

@@ -41,6 +41,12 @@ pub(crate) async fn database_url(app: &TestApp) -> String {
     }
 }
 
+/// The account of the first publisher, as the tables know it.
+pub(crate) async fn publisher_id(app: &TestApp) -> Uuid {
+    let id = app.gql(&app.publisher, "{ viewer { account { id } } }", Value::Null).await.text("/viewer/account/id");
+    crate::support::uuid_of(&id)
+}
+
 /// A position in the event log and in the audit log.
 pub(crate) struct Mark {
     sequence: i64,

@@ -106,6 +106,7 @@ impl Scheduler {
     pub(super) async fn pass(&self, ending: &watch::Receiver<bool>) -> Passed {
         let mut state = self.state.lock().await;
         let mut passed = Passed::default();
+        state.turns.look_again();
         let zones = self.follow_zones(&mut state).await;
         if let Err(failure) = self.work(&mut state, &mut passed, ending).await {
             passed.halted = Some(failure);
@@ -305,7 +306,8 @@ impl Scheduler {
         let now = self.services.clock.now();
         // Resting work is due, but not wanted before its rest ends.
         let window = windows::next(&self.services.db, &state.windows.resting(now)).await?;
-        let task = turns::next_due(&self.services.db, &state.tasks.resting(now)).await?;
+        let aside = [&*state.tasks.resting(now), state.turns.illegible()].concat();
+        let task = turns::next_due(&self.services.db, &aside).await?;
         let rests = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];
         Ok(window.into_iter().chain(task).chain(rests.into_iter().flatten()).min())
     }

@@ -6,7 +6,7 @@ use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::release::ReleaseState;
 use crate::domain::text;
 use crate::store::Tx;
-use crate::store::tasks::{OpenTask, all, by_id};
+use crate::store::tasks::{OpenTask, OpenTasks, all, by_id};
 use crate::store::write::tasks::{self, Work};
 use crate::store::write::{deletion, installations, packs, updates};
 
@@ -43,15 +43,21 @@ impl Services {
     ///
     /// # Errors
     /// [`Failure`].
-    pub async fn open_tasks(&self) -> Result<Vec<OpenTask>, Failure> {
+    pub async fn open_tasks(&self) -> Result<OpenTasks, Failure> {
         Ok(all(&self.db).await?)
     }
 
     /// Does a batch of a task now, whenever it would be due: for the command line.
     ///
     /// # Errors
-    /// [`Failure`], when the batch failed: the task is put off again. Not found.
+    /// [`Failure`], when the batch failed: the task is put off again. Not found. Bad input for a task that can't be read.
     pub async fn retry_task(&self, id: Uuid) -> Result<Retried, Failure> {
+        if self.mended(id).await?.is_none() {
+            return Err(Failure::BadInput(format!(
+                "The row {id} of the table task can't be read, even with new instants: drop the task, with \
+                 `packwright task drop`."
+            )));
+        }
         let tx = self.db.begin().await?;
         let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
         let Some(task) = tasks::task_of(&row) else {
@@ -61,6 +67,18 @@ impl Services {
         };
         self.run_claimed(Claimed::of(tx, task)).await.map_err(|failed| failed.failure)?;
         Ok(if by_id(&self.db, id).await?.is_some() { Retried::GoesOn } else { Retried::Done })
+    }
+
+    /// A task; one whose row can't be read is given instants that can be, and is due. `None` when it can't be read
+    /// even so.
+    async fn mended(&self, id: Uuid) -> Result<Option<OpenTask>, Failure> {
+        if let Ok(open) = by_id(&self.db, id).await?.ok_or(Failure::NotFound)? {
+            return Ok(Some(open));
+        }
+        let tx = self.db.begin().await?;
+        tasks::mend(&tx, id, self.now(&tx)).await?;
+        tx.commit().await?;
+        Ok(by_id(&self.db, id).await?.and_then(Result::ok))
     }
 
     /// Drops a task, so that nothing waits for it any more; the publisher's audit log keeps why: for the command
@@ -73,8 +91,15 @@ impl Services {
         let reason = text::prose(reason.trim(), REASON_MAX).ok().filter(|reason| !reason.is_empty());
         let why = format!("Give a reason of 1 to {REASON_MAX} characters: the publisher's audit log keeps it.");
         let reason = reason.ok_or(Failure::BadInput(why))?;
-        let open = by_id(&self.db, id).await?.ok_or(Failure::NotFound)?;
+        let open = self.mended(id).await?;
         let tx = self.db.begin().await?;
+        let Some(open) = open else {
+            // Whose log would keep it can't be read either.
+            tasks::finish(&tx, id).await?;
+            tx.commit().await?;
+            tracing::warn!(task = %id, reason, "a task that can't be read was dropped");
+            return Ok(Dropped::Gone);
+        };
         // A batch at hand comes to its end first.
         let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
         let mut journal = Journal::of_command_line(self, open.publisher.0, self.now(&tx));

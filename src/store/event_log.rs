@@ -3,11 +3,13 @@
 use entity::{event, event_log, server_secret};
 use sea_orm::sea_query::{Expr, Query, SubQueryStatement};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use uuid::Uuid;
 
 use super::convert::Stored as _;
+use super::legible::EventLine;
 use super::{Db, StoreError, StoreResult};
 use crate::domain::event::{Audience, EventKind, Position};
 use crate::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId};
@@ -82,16 +84,41 @@ pub struct Route {
     pub installation_id: Option<InstallationId>,
 }
 
-/// A row of [`routes_after`].
-type RouteRow = (i64, String, String, Uuid, Option<Uuid>, Uuid, Option<Uuid>, Option<Uuid>);
+/// A row of [`routes_after`], beside its place.
+#[derive(FromQueryResult)]
+struct RouteRow {
+    kind: String,
+    audience: String,
+    publisher_id: Uuid,
+    account_id: Option<Uuid>,
+    pack_id: Uuid,
+    release_id: Option<Uuid>,
+    installation_id: Option<Uuid>,
+}
+
+impl RouteRow {
+    /// `None` for what a newer program has appended.
+    fn route(self, sequence: i64) -> Option<Route> {
+        Some(Route {
+            sequence,
+            kind: EventKind::read(&self.kind).ok()?,
+            audience: Audience::read(&self.audience).ok()?,
+            publisher_id: self.publisher_id.into(),
+            account_id: self.account_id.map(Into::into),
+            pack_id: self.pack_id.into(),
+            release_id: self.release_id.map(Into::into),
+            installation_id: self.installation_id.map(Into::into),
+        })
+    }
+}
 
 /// The routes of the next events after a place of the log, oldest first, and how far that is. What a newer
-/// program has appended is passed over: this one can tell nobody of it.
+/// program has appended is passed over, and so is a row that can't be read: this program can tell nobody of it.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
-    let found: Vec<RouteRow> = event::Entity::find()
+    let found: Vec<EventLine<RouteRow>> = event::Entity::find()
         .select_only()
         .columns([
             event::Column::Sequence,
@@ -106,23 +133,11 @@ pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<R
         .filter(event::Column::Sequence.gt(place))
         .order_by_asc(event::Column::Sequence)
         .limit(limit)
-        .into_tuple()
+        .into_model()
         .all(db.reader())
         .await?;
-    let last = found.last().map(|row| row.0);
-    let route = |(sequence, kind, audience, publisher, account, pack, release, installation): RouteRow| {
-        Some(Route {
-            sequence,
-            kind: EventKind::read(&kind).ok()?,
-            audience: Audience::read(&audience).ok()?,
-            publisher_id: publisher.into(),
-            account_id: account.map(Into::into),
-            pack_id: pack.into(),
-            release_id: release.map(Into::into),
-            installation_id: installation.map(Into::into),
-        })
-    };
-    Ok((found.into_iter().filter_map(route).collect(), last))
+    let last = found.last().map(|line| line.sequence);
+    Ok((found.into_iter().filter_map(|line| line.read?.route(line.sequence)).collect(), last))
 }
 
 /// The 32 bytes that seal event cursors, made by the first migration.

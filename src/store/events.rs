@@ -13,6 +13,7 @@ use super::convert::{self, Stored as _};
 use super::event_floor;
 use super::event_log::{self, Route};
 use super::grants::col;
+use super::legible::{self, EventLine};
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use super::scope::{ManagedScope, Scope};
 use super::{Db, StoreResult};
@@ -174,27 +175,61 @@ fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
     }
 }
 
+/// How many lines are read at a time to fill a page on which some can't be read.
+const REFILL: u32 = 100;
+
 /// The keys of these pages; their cursors are sealed before they are shown.
 pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
 
-/// A page of what a reader may see and wants, oldest first.
+type Line = EventLine<event::Model>;
+
+/// An event; `None` for one whose columns this program can't read after all.
+fn read(line: Line) -> Option<Event> {
+    let sequence = line.sequence;
+    convert::event(line.read?).map_err(|why| legible::pass_over("event", sequence, &why)).ok()
+}
+
+fn in_order() -> Order<Line> {
+    Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |line: &Line| vec![Key::Number(line.sequence)])
+}
+
+/// A page of what a reader may see and wants, oldest first. Lines that can't be read take no place on it.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Event>> {
-    let order =
-        Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |row: &event::Model| vec![Key::Number(row.sequence)]);
-    let page = page::page_of_parts(db, parts(scope, interest), order, request).await?;
-    let Page { items, has_next, has_previous, total } = page;
-    let items = items.into_iter().filter_map(|(cursor, row)| Some((cursor, read(row)?))).collect();
-    Ok(Page { items, has_next, has_previous, total })
-}
-
-/// An event; `None` for one whose columns this program can't read after all.
-fn read(row: event::Model) -> Option<Event> {
-    let sequence = row.sequence;
-    let unreadable = |error| tracing::warn!(sequence, %error, "an event can't be read, and is passed over");
-    convert::event(row).map_err(unreadable).ok()
+    let PageRequest { size, backward, .. } = request;
+    let full = usize::try_from(size).unwrap_or(usize::MAX);
+    let (is_after, is_before) = (request.after.is_some(), request.before.is_some());
+    // One more than wanted: whether a further page has anything to show is asked of what can be read.
+    let mut next = PageRequest { size: size.saturating_add(1), ..request };
+    let (mut found, mut total) = (Vec::new(), None);
+    let more = loop {
+        let asked = usize::try_from(next.size).unwrap_or(usize::MAX);
+        let page = page::page_of_parts(db, parts(scope, interest), in_order(), next.clone()).await?;
+        total = total.or(page.total);
+        let is_last = page.items.len() < asked;
+        let end = if backward { page.items.first() } else { page.items.last() };
+        let end = end.map(|(_, line)| vec![Key::Number(line.sequence)]);
+        let legible = page.items.into_iter().filter_map(|(cursor, line)| Some((cursor, read(line)?)));
+        if backward {
+            found = legible.chain(std::mem::take(&mut found)).collect();
+        } else {
+            found.extend(legible);
+        }
+        if is_last || found.len() > full {
+            break found.len() > full;
+        }
+        next = PageRequest { size: std::cmp::max(REFILL, next.size), count: false, ..next };
+        *(if backward { &mut next.before } else { &mut next.after }) = end;
+    };
+    if backward {
+        found.drain(..found.len().saturating_sub(full));
+    } else {
+        found.truncate(full);
+    }
+    let (has_previous, has_next) = if backward { (more || is_after, is_before) } else { (is_after, more || is_before) };
+    Ok(Page { items: found, has_next, has_previous, total })
 }
 
 /// The next events after a place of the log, oldest first.
@@ -210,11 +245,9 @@ pub struct Next {
 /// [`StoreError`](super::StoreError).
 pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
     let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
-    let order =
-        Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |row: &event::Model| vec![Key::Number(row.sequence)]);
-    let page = page::page_of_parts(db, parts(scope, interest), order, request).await?;
-    let last = page.items.last().map(|(_, row)| row.sequence);
-    let events = page.items.into_iter().filter_map(|(_, row)| read(row)).collect();
+    let page = page::page_of_parts(db, parts(scope, interest), in_order(), request).await?;
+    let last = page.items.last().map(|(_, line)| line.sequence);
+    let events = page.items.into_iter().filter_map(|(_, line)| read(line)).collect();
     Ok(Next { events, more_after: last.filter(|_| page.has_next) })
 }
 
@@ -304,6 +337,7 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashM
         .filter(db.among(col(event::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(visible(scope)))
         .filter(checked(readable()))
+        .into_model::<Line>()
         .all(db.reader())
         .await?;
     Ok(found.into_iter().filter_map(read).map(|event| (event.event.id, event)).collect())

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait as _, FromQueryResult, Iterable as _};
 
 use super::grants::col;
 use super::write::tasks::Work;
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, legible};
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 
@@ -55,7 +55,7 @@ fn open() -> SelectStatement {
         .expr_as(concerned(account::Column::Name), "account_name")
         .from(task::Entity)
         .join_as(
-            sea_orm::JoinType::InnerJoin,
+            sea_orm::JoinType::LeftJoin,
             account::Entity,
             Alias::new("publisher"),
             publisher(account::Column::Id).eq(col(T::PublisherId)),
@@ -72,12 +72,40 @@ fn open() -> SelectStatement {
         .take()
 }
 
-async fn read(db: &Db, select: &SelectStatement) -> StoreResult<Vec<OpenTask>> {
-    let rows = db.reader().query_all(select).await?;
-    let mut tasks = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (row, names) = (task::Model::from_query_result(&row, "")?, Names::from_query_result(&row, "")?);
-        tasks.push(OpenTask {
+/// The tasks that aren't done.
+#[derive(Clone, Debug, Default)]
+pub struct OpenTasks {
+    pub tasks: Vec<OpenTask>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A row that can't be read: nobody works on it.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// `None` when not even that can be read.
+    pub id: Option<Uuid>,
+    pub why: String,
+}
+
+async fn read(db: &Db, select: &SelectStatement) -> StoreResult<OpenTasks> {
+    let mut open = OpenTasks::default();
+    for row in db.reader().query_all(select).await? {
+        let read = legible::row::<task::Model>(&row, "").and_then(|task| Ok((task, legible::row::<Names>(&row, "")?)));
+        match read {
+            Ok((row, names)) => open.tasks.push(OpenTask::of(row, names)),
+            Err(why) => {
+                let id = legible::column(&row, "id").ok();
+                legible::pass_over("task", id.map_or_else(|| "unreadable".into(), |id: Uuid| id.to_string()), &why);
+                open.unreadable.push(Unreadable { id, why: why.to_string() });
+            }
+        }
+    }
+    Ok(open)
+}
+
+impl OpenTask {
+    fn of(row: task::Model, names: Names) -> Self {
+        Self {
             id: row.id,
             work: Work::of(&row),
             kind: row.kind,
@@ -93,23 +121,23 @@ async fn read(db: &Db, select: &SelectStatement) -> StoreResult<Vec<OpenTask>> {
             last_failure: row.last_failure,
             not_before: row.not_before,
             created_at: row.created_at,
-        });
+        }
     }
-    Ok(tasks)
 }
 
 /// All of them, the oldest first.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
-pub async fn all(db: &Db) -> StoreResult<Vec<OpenTask>> {
+pub async fn all(db: &Db) -> StoreResult<OpenTasks> {
     read(db, &open()).await
 }
 
-/// One of them.
+/// One of them; `Err` for one that can't be read.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
-pub async fn by_id(db: &Db, id: Uuid) -> StoreResult<Option<OpenTask>> {
-    Ok(read(db, open().and_where(col(task::Column::Id).eq(id))).await?.pop())
+pub async fn by_id(db: &Db, id: Uuid) -> StoreResult<Option<Result<OpenTask, Unreadable>>> {
+    let mut found = read(db, open().and_where(col(task::Column::Id).eq(id))).await?;
+    Ok(found.tasks.pop().map(Ok).or(found.unreadable.pop().map(Err)))
 }

@@ -1,24 +1,47 @@
 //! A transaction that may write.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
 use super::session::{Line, Session, SharedSession};
 use super::{DatabaseKind, StoreError, StoreResult};
 
+tokio::task_local! {
+    static BEGUN: Arc<AtomicBool>;
+}
+
+/// Whether a commit was begun by some work. Whoever sets the work a time may give it a little longer then: what it has
+/// done stays done, and only its answer would be missing.
+#[derive(Clone, Debug, Default)]
+pub struct Commits(Arc<AtomicBool>);
+
+impl Commits {
+    /// The work, watched.
+    pub fn watch<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
+        BEGUN.scope(self.0.clone(), work)
+    }
+
+    /// Whether one was begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// A transaction that may write. Dropped without [`Tx::commit`] it leaves nothing behind.
 pub struct Tx {
     line: Line<SharedSession>,
     kind: DatabaseKind,
     changed: Arc<watch::Sender<u64>>,
-    told: std::sync::atomic::AtomicBool,
+    told: AtomicBool,
 }
 
 impl Tx {
     pub(super) fn new(session: Session, kind: DatabaseKind, changed: Arc<watch::Sender<u64>>) -> Self {
         let line = Line(SharedSession::new(session));
-        Self { line, kind, changed, told: std::sync::atomic::AtomicBool::new(false) }
+        Self { line, kind, changed, told: AtomicBool::new(false) }
     }
 
     /// Makes all of it so, and then tells those who wait for events and tasks. Once begun this comes to its
@@ -28,6 +51,8 @@ impl Tx {
     /// [`StoreError::Unsettled`] when it isn't known whether all of it is so; nothing is with any other error.
     pub async fn commit(self) -> StoreResult<()> {
         let Self { line, changed, told, .. } = self;
+        // Nobody watches the work of the scheduler.
+        let _ = BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
         let committed = tokio::spawn(async move {
             line.0.into_session().commit().await?;
             if told.into_inner() {
@@ -48,6 +73,6 @@ impl Tx {
 
     /// Remembers that somebody waits for what this transaction writes.
     pub(in crate::store) fn tell(&self) {
-        self.told.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.told.store(true, Ordering::Relaxed);
     }
 }

@@ -24,6 +24,7 @@ pub mod turns;
 pub mod updates;
 pub mod uses;
 pub mod windows;
+pub mod work;
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{EntityTrait, QuerySelect, Select};

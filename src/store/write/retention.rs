@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use entity::{account, event, event_floor, event_log, heard_before};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -14,6 +15,7 @@ use crate::domain::Instant;
 use crate::domain::event::Audience;
 use crate::domain::retention::pass_by;
 use crate::store::convert::Stored as _;
+use crate::store::legible::EventLine;
 use crate::store::{StoreError, StoreResult, Tx};
 
 /// Begins a pass that removes old rows, and gives the time that it goes by; a pass of another server that is as young
@@ -45,19 +47,34 @@ pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
 /// How many old events are read at a time.
 const FLOORS: u64 = 500;
 
-/// An old event: its place, its id, its audience, and the publisher, account and pack that it concerns.
-type Old = (i64, Uuid, String, Uuid, Option<Uuid>, Uuid);
+/// An old event, beside its place.
+#[derive(FromQueryResult)]
+struct Old {
+    id: Uuid,
+    audience: String,
+    publisher_id: Uuid,
+    account_id: Option<Uuid>,
+    pack_id: Uuid,
+}
 
-/// Who heard an event: the publisher, an account by name, all that have a pack installed. Of an audience that this
-/// program doesn't know, each of them may have.
-fn heard_by((_, _, audience, publisher, account, pack): &Old) -> [Option<Uuid>; 3] {
-    match Audience::read(audience) {
-        Ok(Audience::Publisher) => [Some(*publisher), None, None],
-        Ok(Audience::Account) => [None, *account, None],
-        Ok(Audience::PublisherAndAccount) => [Some(*publisher), *account, None],
-        Ok(Audience::PublisherAndInstalled) => [Some(*publisher), None, Some(*pack)],
-        Err(_) => [Some(*publisher), *account, Some(*pack)],
+impl Old {
+    /// Who heard it: the publisher, an account by name, all that have a pack installed. Of an audience that this
+    /// program doesn't know, each of them may have.
+    fn heard_by(&self) -> [Option<Uuid>; 3] {
+        let (publisher, account, pack) = (Some(self.publisher_id), self.account_id, Some(self.pack_id));
+        match Audience::read(&self.audience) {
+            Ok(Audience::Publisher) => [publisher, None, None],
+            Ok(Audience::Account) => [None, account, None],
+            Ok(Audience::PublisherAndAccount) => [publisher, account, None],
+            Ok(Audience::PublisherAndInstalled) => [publisher, None, pack],
+            Err(_) => [publisher, account, pack],
+        }
     }
+}
+
+#[derive(FromQueryResult)]
+struct Happened {
+    occurred_at: Instant,
 }
 
 /// Removes the oldest events, at most `limit`, as far as they happened before an instant, and remembers up to
@@ -70,17 +87,20 @@ fn heard_by((_, _, audience, publisher, account, pack): &Old) -> [Option<Uuid>; 
 pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) -> StoreResult<u64> {
     let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
     let begin = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?.pruned_to;
-    let oldest: Vec<(i64, Instant)> = event::Entity::find()
+    let oldest: Vec<EventLine<Happened>> = event::Entity::find()
         .select_only()
         .columns([event::Column::Sequence, event::Column::OccurredAt])
         .filter(event::Column::Sequence.gt(begin))
         .filter(event::Column::OccurredAt.lte(now))
         .order_by_asc(event::Column::Sequence)
         .limit(limit)
-        .into_tuple()
+        .into_model()
         .all(tx.conn())
         .await?;
-    let Some((end, _)) = oldest.into_iter().take_while(|(_, at)| *at < before).last() else { return Ok(0) };
+    // A row whose instant can't be read goes with an old one after it.
+    let is_young = |line: &EventLine<Happened>| line.read.as_ref().is_some_and(|event| event.occurred_at >= before);
+    let old = oldest.into_iter().take_while(|line| !is_young(line)).filter(|line| line.read.is_some());
+    let Some(EventLine { sequence: end, .. }) = old.last() else { return Ok(0) };
     raise_floors(tx, begin, end).await?;
     let gone = event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
     // Who could hear of what is gone alone can hear of nothing.
@@ -95,7 +115,7 @@ async fn raise_floors(tx: &Tx, begin: i64, end: i64) -> StoreResult<()> {
     let mut floors = BTreeMap::new();
     let mut after = begin;
     loop {
-        let page: Vec<Old> = event::Entity::find()
+        let page: Vec<EventLine<Old>> = event::Entity::find()
             .select_only()
             .columns([
                 event::Column::Sequence,
@@ -109,13 +129,14 @@ async fn raise_floors(tx: &Tx, begin: i64, end: i64) -> StoreResult<()> {
             .filter(event::Column::Sequence.lte(end))
             .order_by_asc(event::Column::Sequence)
             .limit(FLOORS)
-            .into_tuple()
+            .into_model()
             .all(tx.conn())
             .await?;
-        let Some(last) = page.last().map(|old| old.0) else { break };
+        let Some(last) = page.last().map(|line| line.sequence) else { break };
         after = last;
-        for old in &page {
-            floors.extend(heard_by(old).into_iter().flatten().map(|owner| (owner, (old.0, old.1))));
+        for line in &page {
+            let Some(old) = &line.read else { continue };
+            floors.extend(old.heard_by().into_iter().flatten().map(|owner| (owner, (line.sequence, old.id))));
         }
     }
     let floors: Vec<_> = floors

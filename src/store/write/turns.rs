@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 
 use entity::task::{Column, Entity};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QueryResult, QuerySelect as _,
+    QueryTrait as _, Select,
+};
 use uuid::Uuid;
 
-use super::tasks::{Task, can_be_done, due, skipping_locked};
+use super::tasks::{Task, due, first_locked};
+use super::work::can_be_done;
 use crate::domain::Instant;
-use crate::store::{Db, StoreResult, Tx};
+use crate::store::{Db, StoreError, StoreResult, Tx, legible};
 
 /// Of how many publishers a server remembers which task was done last.
 const PUBLISHERS: usize = 10_000;
@@ -21,11 +25,24 @@ pub struct Turns {
     tasks: BTreeMap<Uuid, Uuid>,
     /// What isn't to be taken now, whatever its row says.
     pub resting: Vec<Uuid>,
+    /// The rows that can't be read.
+    illegible: Vec<Uuid>,
 }
 
 impl Turns {
+    /// Forgets which rows can't be read: somebody may have mended them.
+    pub fn look_again(&mut self) {
+        self.illegible.clear();
+    }
+
+    /// The rows that were passed over since, because they can't be read.
+    #[must_use]
+    pub fn illegible(&self) -> &[Uuid] {
+        &self.illegible
+    }
+
     fn due(&self, now: Instant) -> Select<Entity> {
-        let resting = self.resting.iter().copied();
+        let resting = self.resting.iter().chain(&self.illegible).copied();
         Entity::find().filter(can_be_done()).filter(due(now)).filter(Column::Id.is_not_in(resting))
     }
 
@@ -68,24 +85,42 @@ pub async fn claim(tx: &Tx, now: Instant, turns: &mut Turns) -> StoreResult<Opti
 }
 
 /// The next publisher after one that has a task which is due.
-async fn next_publisher(tx: &Tx, now: Instant, turns: &Turns, after: Option<Uuid>) -> StoreResult<Option<Uuid>> {
-    let mut select = turns.due(now).select_only().column(Column::PublisherId);
-    if let Some(after) = after {
-        select = select.filter(Column::PublisherId.gt(after));
-    }
-    Ok(select.order_by_asc(Column::PublisherId).limit(1).into_tuple().one(tx.conn()).await?)
-}
-
-async fn claim_of(tx: &Tx, now: Instant, turns: &Turns, publisher: Uuid) -> StoreResult<Option<Task>> {
-    let due = || turns.due(now).filter(Column::PublisherId.eq(publisher)).order_by_asc(Column::Id);
-    if let Some(last) = turns.tasks.get(&publisher) {
-        let next = skipping_locked(due().filter(Column::Id.gt(*last))).one(tx.conn()).await?;
-        if let Some(task) = next.as_ref().and_then(Task::of) {
-            return Ok(Some(task));
+async fn next_publisher(tx: &Tx, now: Instant, turns: &mut Turns, after: Option<Uuid>) -> StoreResult<Option<Uuid>> {
+    loop {
+        let mut select = turns.due(now).select_only().columns([Column::Id, Column::PublisherId]);
+        if let Some(after) = after {
+            select = select.filter(Column::PublisherId.gt(after));
+        }
+        let select = select.order_by_asc(Column::PublisherId).limit(1).into_query();
+        let Some(row) = tx.conn().query_one(&select).await? else { return Ok(None) };
+        match legible::column(&row, "publisher_id") {
+            Ok(publisher) => return Ok(Some(publisher)),
+            Err(why) => turns.illegible.push(passed_over(&row, &why)?),
         }
     }
-    let first = skipping_locked(due()).one(tx.conn()).await?;
-    Ok(first.as_ref().and_then(Task::of))
+}
+
+/// Tells of a row that can't be read, and gives its id.
+fn passed_over(row: &QueryResult, why: &StoreError) -> StoreResult<Uuid> {
+    let id: Uuid = legible::column(row, "id")?;
+    legible::pass_over("task", id, why);
+    Ok(id)
+}
+
+async fn claim_of(tx: &Tx, now: Instant, turns: &mut Turns, publisher: Uuid) -> StoreResult<Option<Task>> {
+    let mut last = turns.tasks.get(&publisher).copied();
+    loop {
+        let mut due = turns.due(now).filter(Column::PublisherId.eq(publisher)).order_by_asc(Column::Id);
+        if let Some(last) = last {
+            due = due.filter(Column::Id.gt(last));
+        }
+        match first_locked(tx, due).await? {
+            Some(Ok(task)) => return Ok(Task::of(&task)),
+            Some(Err(illegible)) => turns.illegible.push(illegible),
+            None if last.is_none() => return Ok(None),
+            None => last = None,
+        }
+    }
 }
 
 /// When the next task is due that this program can do and that isn't resting; `None` when there is none.
@@ -93,13 +128,21 @@ async fn claim_of(tx: &Tx, now: Instant, turns: &Turns, publisher: Uuid) -> Stor
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn next_due(db: &Db, resting: &[Uuid]) -> StoreResult<Option<Instant>> {
-    let select = Entity::find()
-        .filter(can_be_done())
-        .filter(Column::Id.is_not_in(resting.iter().copied()))
-        .select_only()
-        .column(Column::NotBefore)
-        .order_by_asc(Column::NotBefore)
-        .order_by_asc(Column::Id)
-        .limit(1);
-    Ok(select.into_tuple().one(db.reader()).await?)
+    let mut resting = resting.to_vec();
+    loop {
+        let select = Entity::find()
+            .filter(can_be_done())
+            .filter(Column::Id.is_not_in(resting.iter().copied()))
+            .select_only()
+            .columns([Column::Id, Column::NotBefore])
+            .order_by_asc(Column::NotBefore)
+            .order_by_asc(Column::Id)
+            .limit(1)
+            .into_query();
+        let Some(row) = db.reader().query_one(&select).await? else { return Ok(None) };
+        match legible::column(&row, "not_before") {
+            Ok(at) => return Ok(Some(at)),
+            Err(why) => resting.push(passed_over(&row, &why)?),
+        }
+    }
 }
