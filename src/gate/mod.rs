@@ -13,6 +13,7 @@ mod introspection;
 mod limits;
 mod literals;
 mod measure;
+mod merge;
 mod objection;
 mod print;
 mod read;
@@ -94,6 +95,7 @@ pub struct Operation {
     introspection: Introspection,
     /// The number of its mutations.
     mutations: usize,
+    tells_a_secret: bool,
 }
 
 /// An operation with its variables, ready to be executed, and its cost.
@@ -111,6 +113,8 @@ pub struct Prepared {
     pub is_introspection: bool,
     /// The number of its mutations.
     pub mutations: usize,
+    /// Whether its last one tells a secret, which nobody can read again.
+    pub tells_a_secret: bool,
 }
 
 impl Gate {
@@ -162,6 +166,7 @@ impl Gate {
         text: &str,
     ) -> Result<Operation, Vec<Objection>> {
         use apollo_compiler::executable::OperationType;
+        let (mutations, tells_a_secret) = secrets::check(document, operation, &self.facts)?;
         Ok(Operation {
             kind: match operation.operation_type {
                 OperationType::Query => OperationKind::Query,
@@ -172,7 +177,8 @@ impl Gate {
             variables: coerce::variables(operation, text, self)?,
             cost: Formula::of(document, &operation.selection_set, &self.schema, &self.facts),
             introspection: introspection::weigh(operation, document, &self.schema)?,
-            mutations: secrets::check(document, operation, &self.facts)?,
+            mutations,
+            tells_a_secret,
         })
     }
 
@@ -196,8 +202,17 @@ impl Gate {
         }
         let operation_name = operation.name.as_ref().map(|name| name.as_str().to_owned());
         let Introspection { bytes: introspection_bytes, is_all: is_introspection } = operation.introspection;
-        let (kind, mutations) = (operation.kind, operation.mutations);
-        Ok(Prepared { kind, operation_name, variables, cost, introspection_bytes, is_introspection, mutations })
+        let Operation { kind, mutations, tells_a_secret, .. } = *operation;
+        Ok(Prepared {
+            kind,
+            operation_name,
+            variables,
+            cost,
+            introspection_bytes,
+            is_introspection,
+            mutations,
+            tells_a_secret,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use apollo_parser::{Lexer, TokenKind};
 
 use super::limits::{ERRORS_MAX, Limits};
 use super::objection::{Objection, Places};
-use super::{directives, root, words};
+use super::{directives, merge, root, words};
 
 /// The file name that the parser demands. It isn't shown anywhere.
 const FILE: &str = "document";
@@ -51,9 +51,13 @@ pub(super) fn document(text: &str, schema: &Valid<Schema>, limits: &Limits) -> R
     let locations = directives::locations(&ast, text)?;
     let subscription = schema.schema_definition.subscription.as_ref();
     let plain = subscription.and_then(|root| root::plain(&ast, root.as_str()));
-    let is_moved = plain.is_some();
+    let mut is_moved = plain.is_some();
     if let Some(plain) = plain {
         ast = plain;
+    }
+    let mutation = schema.schema_definition.mutation.as_ref();
+    if let Some(once) = mutation.and_then(|root| merge::once(&ast, root.as_str())) {
+        (ast, is_moved) = (once, true);
     }
     match ast.to_executable_validate(schema) {
         Ok(valid) => {

@@ -75,7 +75,7 @@ impl<'a> Gathering<'a> {
     }
 }
 
-fn fragment<'a>(document: &'a Document, name: &Name) -> Option<&'a FragmentDefinition> {
+pub(super) fn fragment<'a>(document: &'a Document, name: &Name) -> Option<&'a FragmentDefinition> {
     document.definitions.iter().find_map(|definition| match definition {
         Definition::FragmentDefinition(fragment) if fragment.name == *name => Some(&**fragment),
         _ => None,
@@ -97,7 +97,7 @@ fn merged(fields: &[&Node<Field>]) -> Option<Field> {
 }
 
 /// Removes the expanded fragments that nothing else uses; the validator refuses unused ones.
-fn remove_unused(document: &mut Document, mut candidates: HashSet<&Name>) {
+pub(super) fn remove_unused(document: &mut Document, mut candidates: HashSet<&Name>) {
     loop {
         let mut used = HashSet::new();
         for definition in &document.definitions {

@@ -4,23 +4,20 @@
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::Operation;
 
-use super::Facts;
 use super::objection::Objection;
+use super::{Facts, merge};
 
-/// The number of mutations in an operation. Duplicates count, because each is executed. Fails when a mutation that
-/// returns a secret isn't the last one.
+/// The number of mutations in an operation, and whether one of them returns a secret. Fails when a mutation that returns
+/// a secret isn't the last one, or when one stands twice under one name.
 pub(super) fn check(
     document: &ExecutableDocument,
     operation: &Operation,
     facts: &Facts,
-) -> Result<usize, Vec<Objection>> {
-    if !operation.is_mutation() {
-        return Ok(0);
-    }
-    let fields: Vec<_> = operation.root_fields(document).filter(|field| field.name != "__typename").collect();
+) -> Result<(usize, bool), Vec<Objection>> {
+    let fields = merge::mutations(document, operation)?;
     let before_the_last = fields.len().saturating_sub(1);
     match fields.iter().take(before_the_last).find(|field| (facts.tells_a_secret)(&field.name)) {
-        None => Ok(fields.len()),
+        None => Ok((fields.len(), fields.last().is_some_and(|field| (facts.tells_a_secret)(&field.name)))),
         Some(field) => Err(vec![Objection::validation(format!(
             "{} tells a secret once, and an error of a mutation after it would lose it; make it the last mutation of its operation, or send it alone.",
             field.name
