@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use tokio::sync::Semaphore;
 
 use crate::gate::{Gate, OperationKind};
 use crate::graphql::{self, Held, PackwrightSchema, Panics};
-use crate::service::Shared;
 use crate::service::access::{Caller, Viewer};
 use crate::service::error::Failure;
+use crate::service::{Commits, Shared};
 
 use super::admission::{self, Admitted};
 use super::allowance::Allowances;
@@ -27,6 +28,8 @@ use super::workload::{Busy, Turn, Workload};
 
 /// The part of the memory for documents that answers to introspection may take.
 const KEPT_PART: u64 = 4;
+/// How much longer an answer is waited for that tells the secret of something that is there.
+const SECRET_GRACE: Duration = Duration::from_secs(5);
 /// How often an open subscription asks whether its token still opens the door.
 const WELCOME_CHECK: Duration = Duration::from_secs(5);
 
@@ -126,9 +129,9 @@ impl Engine {
                 None => self.resolve(caller, request_id, &admitted, &panics).await,
             }
         };
-        let mut answer = match tokio::time::timeout(self.execution_limit, work).await {
-            Ok(answer) => answer,
-            Err(_) => busy::timed_out(kind, self.execution_limit),
+        let mut answer = match self.in_time(work, admitted.prepared.tells_a_secret).await {
+            Some(answer) => answer,
+            None => busy::timed_out(kind, self.execution_limit),
         };
         if admitted.is_moved() {
             forget_places(&mut answer);
@@ -137,6 +140,18 @@ impl Engine {
         self.log_slow(&admitted, began.elapsed(), waited);
         answer.turn = turn;
         self.told.of(answer)
+    }
+
+    /// What the work answers; `None` when its time is up. An answer that tells a secret is waited for a little longer
+    /// once a commit was begun: what it is the secret of is there then, and nobody can read the secret again.
+    async fn in_time(&self, work: impl Future<Output = Answer>, tells_a_secret: bool) -> Option<Answer> {
+        let commits = Commits::default();
+        let mut work = pin!(commits.watch(work));
+        match tokio::time::timeout(self.execution_limit, &mut work).await {
+            Ok(answer) => Some(answer),
+            Err(_) if tells_a_secret && commits.has_begun() => tokio::time::timeout(SECRET_GRACE, work).await.ok(),
+            Err(_) => None,
+        }
     }
 
     async fn turn(&self, admitted: &Admitted) -> Result<Option<Turn>, Busy> {

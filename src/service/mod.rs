@@ -41,6 +41,7 @@ use crate::clock::Clock;
 use crate::domain::zone::Zone;
 use crate::ids::Ids;
 use crate::jwt::Jwt;
+pub use crate::store::Commits;
 use crate::store::Db;
 use crate::zones::TimeZones;
 
