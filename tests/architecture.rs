@@ -24,8 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("main", &["cli"]),
     ("lib", &[]),
-    // The directory of the time zone data.
-    ("config", &["zones"]),
+    // What a host is, and where the data of the time zones is looked for.
+    ("config", &["domain::host", "zones"]),
     ("app", EVERYTHING),
     ("cli", EVERYTHING),
     ("demo", EVERYTHING),

@@ -11,8 +11,8 @@ fn command() -> Command {
     ServeArgs::augment_args(Command::new("serve"))
 }
 
-/// The settings from a command line; `Err` when it is refused.
-fn parse(line: &[&str]) -> Result<ServeArgs, clap::Error> {
+/// The settings of a command line; `Err` when it is refused.
+pub(crate) fn parse(line: &[&str]) -> Result<ServeArgs, clap::Error> {
     let matches = command().try_get_matches_from(["serve"].iter().chain(line))?;
     ServeArgs::from_arg_matches(&matches)
 }

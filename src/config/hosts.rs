@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::domain::host;
+
 /// Parses `ADDRESS:PORT`; `localhost` means 127.0.0.1.
 pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix("localhost:") {
@@ -31,10 +33,17 @@ pub(super) fn public_host(text: &str) -> Result<String, String> {
     };
     let port = port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)).transpose()?;
     let name = name.strip_suffix('.').unwrap_or(name);
-    if name.is_empty() || name.starts_with('.') || name.contains(['*', '/', '@', '?', '#', '\\', '%', ',', ' ']) {
+    if name.is_empty()
+        || name.starts_with('.')
+        || name.ends_with('.')
+        || name.contains(['*', '/', '@', '?', '#', '\\', '%', ',', ' '])
+    {
         return Err(wrong());
     }
     let host = Host::parse(name).map_err(|_| wrong())?;
+    if matches!(host, Host::Domain(_)) && !host::is_host(&host) {
+        return Err(wrong());
+    }
     let listens_everywhere = match &host {
         Host::Ipv4(address) => address.is_unspecified(),
         Host::Ipv6(address) => address.is_unspecified(),
@@ -64,6 +73,9 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     // Browsers never send a wildcard, so the setting would allow nobody.
     if url.host_str().is_none_or(|host| host.contains('*')) {
         return Err(format!("a part of a name can't stand for others: {}, for all", wrong()));
+    }
+    if !host::has_host(&url) {
+        return Err(wrong());
     }
     Ok(url.origin().ascii_serialization())
 }

@@ -8,6 +8,7 @@ pub mod adoption;
 pub mod audit;
 pub mod batch;
 pub mod event;
+pub mod host;
 pub mod id;
 pub mod installation;
 pub mod instant;

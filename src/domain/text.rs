@@ -81,10 +81,14 @@ pub fn label(raw: &str, max: usize) -> Result<String, TextFault> {
 /// paragraph separators, noncharacters. The joiners that emoji and Persian need are allowed.
 #[must_use]
 pub fn fits_a_line(text: &str) -> bool {
+    text.chars().all(char_fits_a_line)
+}
+
+/// The same of one character.
+#[must_use]
+pub fn char_fits_a_line(c: char) -> bool {
     let (bidi, none) = (CodePointSetData::new::<BidiControl>(), CodePointSetData::new::<NoncharacterCodePoint>());
-    let unfit =
-        |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || bidi.contains(c) || none.contains(c);
-    !text.chars().any(unfit)
+    !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || bidi.contains(c) || none.contains(c))
 }
 
 /// Whether a character is visible by itself. A combining mark isn't. The blank Braille pattern and the object
@@ -154,7 +158,7 @@ pub fn address(raw: &str) -> Result<String, TextFault> {
     let after_scheme = text.split_once("://").map(|(_, rest)| rest);
     let plain = after_scheme.is_some_and(|rest| !rest.starts_with('/')) && !text.contains(unfit);
     let url = url::Url::parse(&text).ok().filter(|_| plain).ok_or(TextFault::Empty)?;
-    let of_the_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let of_the_web = matches!(url.scheme(), "http" | "https") && super::host::has_host(&url);
     let names_a_user = authority(&text).contains('@');
     if !of_the_web || names_a_user {
         return Err(TextFault::Empty);

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, watch};
 use url::Url;
 
 use crate::domain::Instant;
+use crate::domain::host::has_host;
 use crate::domain::id::AccountId;
 
 use claims::Claims;
@@ -53,8 +54,9 @@ impl Source {
             None => false,
         };
         match url.scheme() {
-            "https" if url.has_host() => Ok(Self::Url(url)),
+            "https" if has_host(&url) => Ok(Self::Url(url)),
             "http" if loopback => Ok(Self::Url(url)),
+            "https" => Err("the address names no host: write one such as https://login.example.com/keys".into()),
             _ => Err("keys come over https, from a file, or over http from this machine alone".into()),
         }
     }

@@ -25,6 +25,9 @@ const ENCODE: &str = "The database's address can't be read: percent-encode what 
                       its user, its password and its other parts (? is %3F, # is %23, @ is %40, / is %2F, % is %25, \
                       & is %26), and check its host and its port. The address isn't shown, because it may hold a \
                       password.";
+const SEMICOLON: &str = "The database's address has a semicolon: parameters begin with ?, with & between them, as in \
+                         postgres://HOST/DATABASE?sslmode=require. A semicolon in a name is written %3B. The address \
+                         isn't shown, because it may hold a password.";
 const OUTLIVE: &str = "Data must outlive a connection: name a file, as in sqlite://packwright.db, or try \
                        `packwright serve --demo`.";
 
@@ -248,11 +251,20 @@ fn postgresql(rest: &str) -> Result<Url, AddressError> {
     if authority.rsplit('@').next().is_some_and(|host| host.contains(',')) {
         return Err(wrong("The database's address names several hosts: name one."));
     }
+    // Other drivers take parameters after a semicolon, passwords too; here they would be a part of a name.
+    if after.contains(';') || authority.rsplit('@').next().is_some_and(|host| host.contains(';')) {
+        return Err(wrong(SEMICOLON));
+    }
     let path = after.split('?').next().unwrap_or_default();
     if path.matches('/').count() > 1 || path.contains("%00") {
         return Err(wrong(ENCODE));
     }
     let url = Url::parse(&format!("postgres://{rest}")).map_err(|_| wrong(ENCODE))?;
+    // A socket's directory is percent-encoded, and may have dots.
+    let name = url.host_str().filter(|host| !host.is_empty() && !host.contains('%'));
+    if name.is_some_and(|name| name.strip_suffix('.').unwrap_or(name).split('.').any(str::is_empty)) {
+        return Err(wrong(ENCODE));
+    }
     let pairs: Vec<(String, String)> = url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
     // What follows such a value may be the rest of it, behind an `&` that isn't encoded.
     let holds_secret = pairs.iter().any(|(key, _)| matches!(key.as_str(), "password" | "sslpassword"));
