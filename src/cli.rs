@@ -5,6 +5,7 @@ mod ending;
 pub mod files;
 pub mod seed;
 mod serve;
+pub mod shown;
 mod tasks;
 mod time_zones;
 mod variables;
@@ -64,14 +65,17 @@ enum Command {
         #[command(subcommand)]
         command: time_zones::TimeZonesCommand,
     },
-    /// What follows from decisions and isn't done yet, beside the server
+    /// List, retry and drop tasks. A task is the work that follows from a decision, such as the rollout of a release.
+    /// The server does it in batches. Works on the database, with or without a running server
     Task {
         #[command(subcommand)]
         command: tasks::TaskCommand,
     },
     /// Fill an empty database with a large invented world, for load tests
     Seed(Box<seed::SeedArgs>),
-    /// Check the settings of `serve`, and print each with its value. Secrets are left out; nothing is started
+    /// Check the settings of `serve` and the files that they name, and print each setting with its value. Secrets are left
+    /// out. Nothing is started, and no connection is made: whether the database or the address of a key set answers is
+    /// found out by `serve`
     CheckConfig(Box<ServeArgs>),
 }
 
@@ -147,7 +151,10 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
         Command::Seed(args) => seed::run(*args).await,
         Command::CheckConfig(args) => {
             serve::check(&args).await?;
-            print(&args.describe());
+            print(&shown::lines(&args.describe()));
+            remark(
+                "The settings can be used. No connection was made: neither the database nor another host was asked.\n",
+            );
             Ok(())
         }
     }
@@ -169,7 +176,7 @@ async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
         }
     }
     for (name, applied) in db.migrations().await? {
-        print(&format!("{name} {}\n", if applied { "applied" } else { "pending" }));
+        print(&shown::line(&format!("{name} {}", if applied { "applied" } else { "pending" })));
     }
     Ok(db.close().await?)
 }
@@ -203,17 +210,24 @@ fn failed(failure: Failure) -> Trouble {
     }
 }
 
-/// To standard output; whoever closed it doesn't want the rest.
+/// To standard output; whoever closed it doesn't want the rest. Stored text comes through [`shown`].
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
 }
 
 /// Says something beside what a command prints.
 fn remark(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = std::io::stderr().write_all(shown::lines(text).as_bytes());
 }
 
+/// Says why a command has failed, whatever is logged. Where the log is JSON, so is this.
 fn complain(text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "packwright: {text}");
+    let line = if telemetry::is_json() {
+        let now = crate::domain::instant::spelled(Clock::system().now());
+        serde_json::json!({ "timestamp": now, "level": "ERROR", "message": text, "target": "packwright" }).to_string()
+    } else {
+        format!("packwright: {}", shown::lines(text))
+    };
+    let _ = writeln!(std::io::stderr(), "{line}");
     ExitCode::FAILURE
 }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::app::App;
+use crate::config::number;
 use crate::domain::Instant;
 use crate::domain::account::{Account, AccountKind, AccountStatus, ApiToken, Role};
 use crate::domain::id::{AccountId, TokenId, spell};
@@ -10,6 +11,7 @@ use crate::domain::refusal::Refusal;
 use crate::service::error::Error;
 use crate::service::token_rotation::{Rotated, Rotation};
 
+use super::shown::line;
 use super::{Common, Trouble, beside_the_server, failed, print, remark};
 
 #[derive(Subcommand, Debug)]
@@ -61,7 +63,7 @@ pub(super) enum TokenCommand {
         account: One,
         /// How many hours the former token still works, so that there is time to hand out the new one. With 0 it is
         /// revoked at once
-        #[arg(long, value_name = "HOURS", env = "PACKWRIGHT_TOKEN_OVERLAP", default_value_t = 24, value_parser = clap::value_parser!(u16).range(..=8760))]
+        #[arg(long, value_name = "HOURS", env = "PACKWRIGHT_TOKEN_OVERLAP", default_value_t = 24, value_parser = number::<u16>(0..=8760, 24))]
         overlap: u16,
         /// When the new token ends, such as 2027-01-31T00:00:00Z. Without this option it ends when the former token
         /// would have ended
@@ -174,7 +176,7 @@ fn describe_token(token: &ApiToken, state: &str) -> String {
         |at: Option<Instant>, none: &str| at.map_or(none.to_owned(), |at| at.format("%Y-%m-%dT%H:%MZ").to_string());
     let (ends, used) = (day(token.expires_at, "no end"), day(token.last_used_at, "never used"));
     let role = format!("{:?}", token.role);
-    format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}\n", token.id.shown(), token.name)
+    line(&format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}", token.id.shown(), token.name))
 }
 
 /// What `token rotate` says beside the secret.
@@ -199,7 +201,7 @@ fn describe(account: &Account) -> String {
         AccountStatus::Suspended => "suspended",
     };
     let zone = account.time_zone.as_deref().unwrap_or("no time zone");
-    format!("{}  {kind:<9}  {status:<9}  {zone:<20}  {}\n", account.shown_id(), account.name)
+    line(&format!("{}  {kind:<9}  {status:<9}  {zone:<20}  {}", account.shown_id(), account.name))
 }
 
 impl One {

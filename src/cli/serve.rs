@@ -37,8 +37,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
-    args.check().map_err(Trouble::new)?;
     telemetry::start(&args.log).map_err(Trouble::new)?;
+    args.check().map_err(Trouble::new)?;
     let look = AskedToLook::catch();
     let engine = engine_options(&args)?;
     // Taken before anything is built, so that an address in use is told at once.

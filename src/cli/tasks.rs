@@ -8,33 +8,36 @@ use crate::domain::Instant;
 use crate::graphql::ids::Gid;
 use crate::service::error::Failure;
 use crate::service::tasks::{Dropped, Retried};
-use crate::store::tasks::OpenTask;
+use crate::store::tasks::{OpenTask, OpenTasks, Unreadable};
 
-use super::{Common, Trouble, beside_the_server, failed, print};
+use super::{Common, Trouble, beside_the_server, failed, print, shown};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TaskCommand {
-    /// List what isn't done: its id, kind, how far it is, its failures, the next try, and what it is for
+    /// List the tasks that aren't done, one a line: the id, the kind, the state, how many objects the task has come
+    /// to, when it is tried next, and the pack, version or account that it is for. A row that can't be read is listed
+    /// with the reason
     List {
-        /// As a JSON array, with why each failed at last
+        /// Print the tasks as a JSON array, with the last failure of each
         #[arg(long, env = "PACKWRIGHT_JSON", value_parser = clap::builder::BoolishValueParser::new())]
         json: bool,
         #[command(flatten)]
         common: Common,
     },
-    /// Do a batch of a task now, whenever it would be tried again
+    /// Do the next batch of a task now, whenever the server would try it again. A task whose row can't be read is given
+    /// new instants first
     Retry {
-        /// Its id, as `task list` shows it
+        /// The id of the task, as `task list` shows it
         task: Uuid,
         #[command(flatten)]
         common: Common,
     },
-    /// Drop a task that can't be done. What it was for stays undone; a rollout ends, and the installations that
-    /// it hasn't come to count as failed
+    /// Drop a task that can't be done. Its work stays undone. If the task is a rollout, the release ends, and the
+    /// installations that the rollout hasn't come to count as failed
     Drop {
-        /// Its id, as `task list` shows it
+        /// The id of the task, as `task list` shows it
         task: Uuid,
-        /// Why: the publisher's audit log keeps it
+        /// The reason. The publisher's audit log keeps it
         #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_TASK_DROP_REASON")]
         reason: String,
         #[command(flatten)]
@@ -46,13 +49,14 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
     match command {
         TaskCommand::List { json, common } => {
             let app = beside_the_server(&common).await?;
-            let tasks = app.services.open_tasks().await.map_err(failed)?;
+            let OpenTasks { tasks, unreadable } = app.services.open_tasks().await.map_err(failed)?;
             if json {
-                let tasks: Vec<_> = tasks.iter().map(as_json).collect();
-                print(&format!("{:#}\n", Value::from(tasks)));
+                let unreadable = unreadable.iter().map(|row| json!({ "id": row.id, "unreadable": row.why }));
+                print(&shown::json(&tasks.iter().map(as_json).chain(unreadable).collect()));
             } else {
                 let now = app.services.clock.now();
-                tasks.iter().for_each(|task| print(&describe(task, now)));
+                tasks.iter().for_each(|task| print(&shown::line(&describe(task, now))));
+                unreadable.iter().for_each(|row| print(&shown::line(&describe_unreadable(row))));
             }
         }
         TaskCommand::Retry { task, common } => {
@@ -105,7 +109,13 @@ fn describe(task: &OpenTask, now: Instant) -> String {
     let account = task.account.as_ref().map(|(_, name)| format!("account {name}"));
     let publisher = Some(format!("publisher {}", task.publisher.1));
     let names: Vec<_> = [pack, version, account, publisher].into_iter().flatten().collect();
-    format!("{}  {:<17}  {:<18}  {:>9} done  {next:<24}  {}\n", task.id, task.kind, state, task.done, names.join(", "))
+    format!("{}  {:<17}  {:<18}  {:>9} done  {next:<24}  {}", task.id, task.kind, state, task.done, names.join(", "))
+}
+
+/// The line of a row that can't be read.
+fn describe_unreadable(row: &Unreadable) -> String {
+    let id = row.id.map_or_else(|| format!("{:<36}", "(no id)"), |id| id.to_string());
+    format!("{id}  can't be read: {}", row.why)
 }
 
 fn as_json(task: &OpenTask) -> Value {
@@ -113,6 +123,7 @@ fn as_json(task: &OpenTask) -> Value {
     json!({
         "id": task.id,
         "kind": task.kind,
+        "unreadable": null,
         "known": task.work.is_some(),
         "publisher": named(Gid::PublisherAccount(task.publisher.0), &task.publisher.1),
         "pack": task.pack.as_ref().map(|(id, name)| named(Gid::IntegrationPack(*id), name)),

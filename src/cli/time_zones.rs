@@ -5,6 +5,7 @@ use clap::Subcommand;
 use crate::service::windows::{AskedBy, Recomputed};
 use crate::zones::TimeZones;
 
+use super::shown::line;
 use super::{Common, Trouble, beside_the_server, failed, print};
 use crate::config::ZoneArgs;
 
@@ -21,17 +22,17 @@ pub(super) enum TimeZonesCommand {
 pub(super) async fn run(command: TimeZonesCommand) -> Result<(), Trouble> {
     match command {
         TimeZonesCommand::Show(zones) => {
-            print(&format!("{}\n", TimeZones::open(zones.place())?.describe().join("\n")));
+            TimeZones::open(zones.place())?.describe().iter().for_each(|source| print(&line(source)));
         }
         TimeZonesCommand::Reload(common) => {
             let app = beside_the_server(&common).await?;
             let zones = &app.services.zones;
             let Recomputed { seen, moved } =
                 app.services.look_at_time_zones(AskedBy::CommandLine).await.map_err(failed)?;
-            print(&format!(
-                "{}: {seen} pending windows came from older data, {moved} of them moved\n",
+            print(&line(&format!(
+                "{}: {seen} pending windows came from older data, {moved} of them moved",
                 zones.version()
-            ));
+            )));
             app.services.db.clone().close().await?;
         }
     }
