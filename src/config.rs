@@ -5,6 +5,7 @@ mod hosts;
 mod jwt;
 mod limits;
 mod log;
+mod numbers;
 mod transport;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ pub use database::DatabaseArgs;
 pub use jwt::{JwtAlgorithm, JwtArgs};
 pub use limits::LimitArgs;
 pub use log::{LogArgs, LogFormat};
+pub use numbers::number;
 pub use transport::TransportArgs;
 
 /// The settings of the time zone data.
@@ -78,17 +80,17 @@ pub struct ServeArgs {
     pub graphiql: bool,
 
     /// How many days ahead the date of a release may be
-    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365, value_parser = number::<u16>(1..=65_535, 365))]
     pub release_days_ahead: u16,
 
     /// After how many days an event is removed from the event log. A client that asks for events after an older place
     /// gets the error CURSOR_EXPIRED, and reads the state anew
-    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_EVENTS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_EVENTS", default_value_t = 90, value_parser = number::<u16>(1..=65_535, 90))]
     pub keep_events: u16,
 
     /// How many installations a release moves in one transaction at most. Each transaction is made so large that it
     /// takes about a quarter of a second, up to this number. Fewer keep other writes waiting for a shorter time
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = service::BATCH_SIZE, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_BATCH_SIZE", default_value_t = service::BATCH_SIZE, value_parser = number::<u64>(1..=10_000, service::BATCH_SIZE))]
     pub batch_size: u64,
 
     #[command(flatten)]

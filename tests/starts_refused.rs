@@ -1,7 +1,10 @@
 //! Unusable databases: the error says which database, what is wrong and what to do, and shows no secret.
 
+use std::time::Duration;
+
 use packwright::store::{Db, DbOptions};
 use sea_orm::ConnectionTrait as _;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::starts::{program, run, told};
 use crate::support::Database;
@@ -181,4 +184,33 @@ async fn a_variable_of_postgresql_that_is_no_use_is_told() {
         let said = told(&command.env(variable, value).output().await.expect("it runs"));
         assert!(said.contains(&format!("The variable {variable}")), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_is_told_at_once_and_tried_again() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
+    let nowhere = format!("postgres://u:geheim@127.0.0.1:{free}/d");
+    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["task", "list"]] {
+        let mut child = program(&[arguments, &["--database-url", &nowhere]].concat()).spawn().expect("it starts");
+        let mut log = BufReader::new(child.stderr.take().expect("its log")).lines();
+        let first =
+            tokio::time::timeout(Duration::from_secs(8), log.next_line()).await.expect("told before it gives up");
+        let first = first.expect("a line").expect("a line");
+        for part in ["WARN", &format!("Nothing answers at 127.0.0.1:{free}"), "Trying again for 10 seconds"] {
+            assert!(first.contains(part), "{first}");
+        }
+        assert!(!first.contains("geheim"), "{first}");
+        assert!(child.try_wait().expect("its state").is_none(), "it tries on");
+        child.kill().await.expect("killed");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_directory_that_takes_no_files_is_told_so() {
+    let why = refused("sqlite:///proc/packwright.db").await;
+    assert!(why.contains("/proc/packwright.db can't be made"), "{why}");
+    // Whoever isn't root is refused before that is found out.
+    let fits = if why.contains("os error 2") { "takes no new files" } else { "Let this user write" };
+    assert!(why.contains(fits) && why.contains("--database-url"), "{why}");
 }

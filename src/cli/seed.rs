@@ -5,10 +5,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant as Moment};
 
 use chrono::SubsecRound as _;
-use clap::{Args, value_parser};
+use clap::Args;
 
 use crate::app::AppError;
 use crate::clock::Clock;
+use crate::config::number;
 use crate::domain::Instant;
 use crate::domain::audit::{Recorded, Subject, SubjectKey};
 use crate::domain::id::AccountId;
@@ -26,23 +27,23 @@ use super::{Common, Trouble, print};
 #[derive(Args, Debug)]
 pub(super) struct SeedArgs {
     /// How many packs to make
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_PACKS", default_value_t = 200, value_parser = value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_PACKS", default_value_t = 200, value_parser = number::<u32>(1..=100_000, 200))]
     packs: u32,
 
     /// How many installations to make, over all packs
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_INSTALLATIONS", default_value_t = 20_000, value_parser = value_parser!(u32).range(0..=20_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_INSTALLATIONS", default_value_t = 20_000, value_parser = number::<u32>(0..=20_000_000, 20_000))]
     installations: u32,
 
     /// How many managed accounts to make. Without this option one for every twenty installations, and at least ten
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_ACCOUNTS", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_ACCOUNTS", value_parser = number::<u32>(1..=1_000_000, 2_000))]
     accounts: Option<u32>,
 
     /// How many account groups to make, beside the group All Accounts
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_GROUPS", default_value_t = 40, value_parser = value_parser!(u32).range(0..=1_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_GROUPS", default_value_t = 40, value_parser = number::<u32>(0..=1_000, 40))]
     groups: u32,
 
     /// How many components to make. Without this option four for every pack, and at least forty
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_COMPONENTS", value_parser = value_parser!(u32).range(1..=400_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_SEED_COMPONENTS", value_parser = number::<u32>(1..=400_000, 1_000))]
     components: Option<u32>,
 
     /// Which world to make. The same number with the same options and the same --at makes the same world, ids included

@@ -51,7 +51,11 @@ fn explained(mut error: clap::Error, command: &Command, line: &[OsString]) -> cl
         let named = format!("{} (the variable of {shown})", variable.to_string_lossy());
         error.insert(ContextKind::InvalidArg, ContextValue::String(named));
     }
-    if let ([usual, ..], clap::error::ErrorKind::ValueValidation) = (arg.get_default_values(), error.kind()) {
+    // Most messages give an example already.
+    let has_example = std::error::Error::source(&error).is_some_and(|why| why.to_string().contains("such as"));
+    if let ([usual, ..], clap::error::ErrorKind::ValueValidation, false) =
+        (arg.get_default_values(), error.kind(), has_example)
+    {
         let tip = StyledStr::from(format!("a right value is {}", usual.to_string_lossy()));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }

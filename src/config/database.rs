@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::numbers::number;
 use crate::store::address::{Address, AddressError};
 
 /// The database of a server that isn't given an address.
@@ -22,7 +23,7 @@ pub struct DatabaseArgs {
 
     /// How many connections to the database may be open at a time. In PostgreSQL two fifths of them are for writing, the
     /// others for reading; in SQLite one is for writing
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = number::<u32>(2..=1000, 10))]
     pub database_connections: u32,
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use super::numbers::number;
+use crate::domain::host::has_host;
+
 /// The JWTs of an identity provider that are taken in the place of API tokens.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "JWTs of an identity provider")]
@@ -15,11 +18,11 @@ pub struct JwtArgs {
     pub jwks: Option<String>,
 
     /// The issuer that a JWT must name in its claim `iss`
-    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_ISSUER", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_ISSUER", value_parser = party)]
     pub jwt_issuer: Option<String>,
 
     /// The audience that a JWT must name in its claim `aud`
-    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TEXT", env = "PACKWRIGHT_JWT_AUDIENCE", value_parser = party)]
     pub jwt_audience: Option<String>,
 
     /// A type that a JWT may name in its header `typ`, in any case: the types of access tokens. `none` accepts a JWT
@@ -55,12 +58,12 @@ pub struct JwtArgs {
     pub jwt_role_claim: String,
 
     /// By how many seconds the provider's clock may differ from this server's
-    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWT_LEEWAY", default_value_t = 30, value_parser = clap::value_parser!(u16).range(..=300))]
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWT_LEEWAY", default_value_t = 30, value_parser = number::<u16>(0..=300, 30))]
     pub jwt_leeway: u16,
 
     /// Every how many seconds the key set is read again. A JWT with an unknown key makes the server look at once, at
     /// most every 30 seconds. If the key set can't be read, the keys that were read last stay in use
-    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWKS_REFRESH", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWKS_REFRESH", default_value_t = 300, value_parser = number::<u32>(10..=86_400, 300))]
     pub jwks_refresh: u32,
 }
 
@@ -145,6 +148,17 @@ fn shown(jwks: &str) -> String {
     let url = url::Url::parse(jwks).ok();
     let host = url.as_ref().and_then(|url| Some((url.scheme(), url.host_str()?)));
     host.map_or_else(|| "not to be read".to_owned(), |(scheme, host)| format!("{scheme}://{host}/…"))
+}
+
+/// Who has issued a JWT, or whom it is for: any text, but where it is an address it must lead to a host. It is compared
+/// as it stands, so that it isn't written anew.
+fn party(text: &str) -> Result<String, String> {
+    let leads_nowhere = |address: &str| !url::Url::parse(address).is_ok_and(|url| has_host(&url));
+    let is_web = ["https:", "http:"].iter().any(|scheme| text.trim().to_ascii_lowercase().starts_with(scheme));
+    if text.trim().is_empty() || is_web && leads_nowhere(text) {
+        return Err("write it as the tokens name it, such as https://login.example.com".into());
+    }
+    Ok(text.to_owned())
 }
 
 /// The claims whose meaning RFC 7519 defines; they can't hold the account or the role.

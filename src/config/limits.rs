@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::BoolishValueParser;
-use clap::{Args, value_parser};
 
+use super::numbers::number;
 use super::transport::seconds;
 
 /// How much a request may ask for. Whoever passes a limit is told it, and what was asked for.
@@ -13,32 +14,32 @@ use super::transport::seconds;
 #[command(next_help_heading = "Limits of requests")]
 pub struct LimitArgs {
     /// How many tokens a GraphQL document may have. Names, values and punctuation marks are tokens
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_TOKENS", default_value_t = 2_000, value_parser = value_parser!(u32).range(100..=1_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_TOKENS", default_value_t = 2_000, value_parser = number::<u32>(100..=1_000_000, 2_000))]
     pub max_tokens: u32,
 
     /// How many levels of braces, brackets and parentheses may be open within each other in a document
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_NESTING", default_value_t = 64, value_parser = value_parser!(u16).range(5..=256))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_NESTING", default_value_t = 64, value_parser = number::<u16>(5..=256, 64))]
     pub max_nesting: u16,
 
     /// How many fields and fragments an operation may select. A fragment counts each time that it is used
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_SELECTIONS", default_value_t = 5_000, value_parser = value_parser!(u64).range(50..=1_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_SELECTIONS", default_value_t = 5_000, value_parser = number::<u64>(50..=1_000_000, 5_000))]
     pub max_selections: u64,
 
     /// How many levels of fields an operation may have. The introspection query of the usual tools has 15
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_DEPTH", default_value_t = 15, value_parser = value_parser!(u64).range(5..=256))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_DEPTH", default_value_t = 15, value_parser = number::<u64>(5..=256, 15))]
     pub max_depth: u64,
 
     /// How much one operation may cost. A field costs 1, and 2 in an item of a page; whatever stands in a page is
     /// multiplied by the size of the page, and in any other list by 20. Searches, totals and long texts cost more
-    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = value_parser!(u64).range(100..))]
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = number::<u64>(100..=u64::MAX, 40_000))]
     pub max_cost: u64,
 
     /// How many mutations one operation may call
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ROOT_MUTATIONS", default_value_t = 10, value_parser = value_parser!(u64).range(1..=1_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ROOT_MUTATIONS", default_value_t = 10, value_parser = number::<u64>(1..=1_000, 10))]
     pub max_root_mutations: u64,
 
     /// How many fields of one selection may have an alias
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ALIASES", default_value_t = 50, value_parser = value_parser!(u64).range(0..=10_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ALIASES", default_value_t = 50, value_parser = number::<u64>(0..=10_000, 50))]
     pub max_aliases: u64,
 
     /// How many seconds a query or a mutation may take. After that it is answered with the error TIMEOUT, and what it
@@ -51,11 +52,11 @@ pub struct LimitArgs {
     pub statement_timeout: Duration,
 
     /// How many errors an answer lists. `extensions.errorsLeftOut` says how many more there were
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ERRORS", default_value_t = 20, value_parser = value_parser!(u8).range(1..=100))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ERRORS", default_value_t = 20, value_parser = number::<u8>(1..=100, 20))]
     pub max_errors: u8,
 
     /// How many characters the message of an error may have. Longer ones are cut
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_MESSAGE", default_value_t = 300, value_parser = value_parser!(u16).range(100..=1_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_MESSAGE", default_value_t = 300, value_parser = number::<u16>(100..=1_000, 300))]
     pub max_message: u16,
 
     /// How much the requests of one token may cost in a minute; a request costs at least 10. A request beyond that is
@@ -63,22 +64,24 @@ pub struct LimitArgs {
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = rate)]
     pub rate_limit: u64,
 
-    /// What may be asked for without a token from one address (of IPv6 a /64) in a minute: introspection by what it
-    /// takes, a token that is refused 10000, anything else 10 at least. 0 for no limit; the demo has none
+    /// How much the requests from one address may cost in a minute, if they come without a token or with a token that is
+    /// refused. All addresses of an IPv6 /64 network count as one. Introspection costs what it takes, a refused token costs
+    /// 10000, and any other request costs at least 10. A request beyond that is answered with status 429. 0 means no
+    /// limit; the demo has none
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_PEER_RATE_LIMIT", default_value_t = 5_000_000, value_parser = rate)]
     pub peer_rate_limit: u64,
 
-    /// What all operations at work, and answers that have not left yet, may cost together. An account, or an
-    /// address without a token, has a quarter of it; what is more waits, and is refused when it has waited for as
-    /// long as an operation may take
-    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_WORK", default_value_t = 400_000, value_parser = value_parser!(u32).range(1_000..=100_000_000))]
+    /// How much the operations that are executed at a time may cost together. An answer counts until the client has
+    /// taken it. One account, or one address without a token, may use a quarter of it. A further operation waits. If it
+    /// has waited for as long as --execution-timeout, it is refused
+    #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_WORK", default_value_t = 400_000, value_parser = number::<u32>(1_000..=100_000_000, 400_000))]
     pub max_work: u32,
 
-    /// The most queries, and the most mutations, of one account that are executed at a time; others wait
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ACCOUNT_OPERATIONS", default_value_t = 16, value_parser = value_parser!(u32).range(1..=10_000))]
+    /// How many queries of one account are executed at a time, and how many mutations. Further ones wait
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_ACCOUNT_OPERATIONS", default_value_t = 16, value_parser = number::<u32>(1..=10_000, 16))]
     pub max_account_operations: u32,
 
-    /// From how many seconds on a query or a mutation is logged as a slow one
+    /// A query or a mutation that takes this many seconds or more is logged as slow
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_SLOW_REQUEST", default_value = "1", value_parser = seconds)]
     pub slow_request: Duration,
 
@@ -94,7 +97,7 @@ pub struct LimitArgs {
     pub no_persisted_queries: bool,
 
     /// How many bytes of memory the server uses to remember documents that it has already checked
-    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_DOCUMENT_CACHE", default_value_t = 32 * 1024 * 1024, value_parser = value_parser!(u64).range(1024 * 1024..))]
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_DOCUMENT_CACHE", default_value_t = 32 * 1024 * 1024, value_parser = number::<u64>(1024 * 1024..=u64::MAX, 32 * 1024 * 1024))]
     pub document_cache: u64,
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::hosts;
+use super::numbers::number;
 
 /// What a client may send, how much of it, and how long it may take.
 #[derive(Args, Clone, Debug)]
@@ -24,12 +25,12 @@ pub struct TransportArgs {
     pub trusted_proxies: Vec<IpNet>,
 
     /// How many connections may be open at a time. Any further one is answered with status 503
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = number::<u32>(1..=1_000_000, 10_000))]
     pub max_connections: u32,
 
     /// How many connections one client address may have open at a time. Any further one is answered with status 429.
     /// For clients behind a trusted proxy, requests that are being answered are counted instead
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS_PER_PEER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_CONNECTIONS_PER_PEER", default_value_t = 1_000, value_parser = number::<u32>(1..=1_000_000, 1_000))]
     pub max_connections_per_peer: u32,
 
     /// How many seconds a client may take to send the request line and the headers. After that it is answered with
@@ -38,16 +39,16 @@ pub struct TransportArgs {
     pub header_timeout: Duration,
 
     /// How many bytes the request line and the headers may have together. More are answered with status 431
-    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_HEADER_LIMIT", default_value_t = 64 * 1024, value_parser = clap::value_parser!(u32).range(1024..=1024 * 1024))]
+    #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_HEADER_LIMIT", default_value_t = 64 * 1024, value_parser = number::<u32>(1024..=1024 * 1024, 64 * 1024))]
     pub header_limit: u32,
 
     /// How many seconds a client may take to send a request's body. After that it is answered with status 408
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_BODY_TIMEOUT", default_value = "15", value_parser = seconds)]
     pub body_timeout: Duration,
 
-    /// The most bytes of the body of a request that comes with a token; more are answered 413. The largest call
-    /// that the rules allow, createPackagedComponents with 250 full packages, takes less than the default. Without
-    /// a token, for a document and for a WebSocket message it is 1 MiB, or this if it is less
+    /// How many bytes the body of a request with a token may have. More are answered with status 413. The largest call
+    /// that the rules allow is createPackagedComponents with 250 full packages; it has fewer bytes than the default. A
+    /// request without a token, a document and a WebSocket message may have 1 MiB, or this many bytes if that is less
     #[arg(long, value_name = "BYTES", env = "PACKWRIGHT_BODY_LIMIT", default_value_t = 24 * 1024 * 1024, value_parser = bytes)]
     pub body_limit: usize,
 
@@ -75,7 +76,7 @@ pub struct TransportArgs {
     pub websocket_send_timeout: Duration,
 
     /// How many operations may be open on one WebSocket at a time
-    #[arg(long, value_name = "N", env = "PACKWRIGHT_WEBSOCKET_OPERATIONS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", env = "PACKWRIGHT_WEBSOCKET_OPERATIONS", default_value_t = 100, value_parser = number::<u32>(1..=10_000, 100))]
     pub websocket_operations: u32,
 }
 

@@ -46,13 +46,7 @@ pub(in crate::store) async fn probe(address: &Address) -> Result<(), Unusable> {
 async fn sqlite(file: &Path, create: bool) -> Result<(), Unusable> {
     check_place(file, create)?;
     if create {
-        private_file::make(file).map_err(|error| {
-            Unusable::new(format!(
-                "The SQLite file {} can't be made: {error}. Let this user write to its directory, or name another \
-                 file with --database-url.",
-                file.display()
-            ))
-        })?;
+        private_file::make(file).map_err(|error| why_not_made(file, &error))?;
     }
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -68,6 +62,23 @@ async fn sqlite(file: &Path, create: bool) -> Result<(), Unusable> {
         tokio::time::sleep(BETWEEN).await;
     };
     opened.map_err(|error| Unusable::new(why_not_sqlite(file, &error)))
+}
+
+/// Why a file can't be made in a directory that is there.
+fn why_not_made(file: &Path, error: &std::io::Error) -> Unusable {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => "Let this user write to its directory",
+        ErrorKind::ReadOnlyFilesystem => "Its file system is only to be read: make that writable",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
+        ErrorKind::InvalidFilename => "Its name is too long, or holds what the file system doesn't take: shorten it",
+        // The directory is there: it is of a file system that shows something else than files, as /proc does.
+        ErrorKind::NotFound => "Its directory takes no new files: choose one on a disk",
+        _ => "Check its directory and its disk",
+    };
+    let shown = file.display();
+    Unusable::new(format!(
+        "The SQLite file {shown} can't be made: {error}. {advice}, or name another file with --database-url."
+    ))
 }
 
 async fn open_file(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
@@ -154,6 +165,7 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
     let options = options.extra_float_digits(None).disable_statement_logging();
     let server = Server::of(&options);
     let begun = tokio::time::Instant::now();
+    let mut is_told = false;
     let mut connection = loop {
         let left = PATIENCE.saturating_sub(begun.elapsed()).max(BETWEEN);
         let failed = match tokio::time::timeout(left, PgConnection::connect_with(&options)).await {
@@ -169,6 +181,13 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
         };
         if !may_be_starting(&failed) || begun.elapsed() >= PATIENCE {
             return Err(Unusable::new(server.why_not(&failed)));
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            let seconds = PATIENCE.as_secs();
+            tracing::warn!(
+                "{} Trying again for {seconds} seconds, because it may be starting.",
+                server.why_not(&failed)
+            );
         }
         tokio::time::sleep(BETWEEN * 4).await;
     };
