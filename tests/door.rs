@@ -82,14 +82,31 @@ async fn a_client_that_closes_its_half_after_the_request_gets_the_answer() {
 async fn a_browser_is_led_to_graphiql_or_told_what_this_is() {
     let app = TestApp::new().await;
     let served = with(&app, HttpOptions { graphiql: true, ..HttpOptions::default() }).await;
-    for (path, to) in [("/", "graphiql"), ("/graphql", "graphiql"), ("/graphiql/", "../graphiql")] {
+    for (path, to) in [
+        ("/", "graphiql"),
+        ("/?utm_source=mail", "graphiql"),
+        ("/graphql", "graphiql"),
+        ("/graphql?x=1", "graphiql"),
+        ("/graphql?operationName=A&variables=%7B%7D", "graphiql"),
+        ("/graphql/", "../graphiql"),
+        ("/graphql/?x=1", "../graphiql"),
+        ("/graphiql/", "../graphiql"),
+        ("/graphiql/?x=1", "../graphiql"),
+    ] {
         let link = Ask::new("GET", path).accept(HTML).with("sec-fetch-site", "cross-site");
         let reply = served.send(&link).await;
         assert_eq!((reply.status, reply.header("location").as_deref()), (303, Some(to)), "{path}");
     }
     assert_eq!(served.send(&Ask::new("GET", "/graphiql").accept(HTML)).await.status, 200);
     let plain = Server::start(&app).await;
-    for (path, status) in [("/", 200), ("/graphql", 200), ("/graphiql", 404), ("/graphiql/", 404)] {
+    for (path, status) in [
+        ("/", 200),
+        ("/graphql", 200),
+        ("/graphql/", 200),
+        ("/graphql?x=1", 200),
+        ("/graphiql", 404),
+        ("/graphiql/", 404),
+    ] {
         let reply = plain.send(&Ask::new("GET", path).accept(HTML)).await;
         assert_eq!(reply.status, status, "{path}");
         assert!(reply.header("content-type").is_some_and(|of| of.starts_with("text/html")), "{path}");
@@ -98,6 +115,12 @@ async fn a_browser_is_led_to_graphiql_or_told_what_this_is() {
     // A program gets the same answers as before.
     for server in [&served, &plain] {
         assert_eq!(server.send(&Ask::get(&[("query", "{ __typename }")]).accept(HTML)).await.status, 200);
+        for asks in ["query=%7B+a+%7D", "documentId=x", "id=x", "extensions=%7B%7D", "query="] {
+            let reply = server.send(&Ask::new("GET", &format!("/graphql?{asks}")).accept(HTML)).await;
+            assert!(!reply.code().is_empty(), "{asks} asks for an answer");
+        }
+        assert_eq!(server.send(&Ask::new("GET", "/graphql?x=1").accept("*/*")).await.status, 400);
+        assert_eq!(server.send(&Ask::new("GET", "/graphql/").accept("*/*")).await.code(), "NOT_FOUND");
         assert_eq!(server.send(&Ask::new("GET", "/graphql").accept("*/*")).await.status, 400);
         assert_eq!(server.send(&Ask::new("GET", "/graphql").accept("application/json, text/html")).await.status, 400);
         assert_eq!(server.send(&Ask::new("GET", "/")).await.code(), "NOT_FOUND");

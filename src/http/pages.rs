@@ -1,4 +1,4 @@
-//! What a browser finds where people look first: `/`, `/graphiql/` and `/graphql` lead to GraphiQL where it is
+//! What a browser finds where people look first: `/`, `/graphiql/`, `/graphql` and `/graphql/` lead to GraphiQL where it is
 //! served, and else to a page that says what this is. Programs that ask for JSON never see any of it.
 
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::accept;
 use super::router::Front;
+use super::{accept, params};
 
 const PAGE: &str = include_str!("pages/nothing.html");
 
@@ -24,13 +24,12 @@ pub(super) async fn lead(State(front): State<Arc<Front>>, request: Request<Body>
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     // The slash at the end is what a path prefix is told by, so that addresses are relative.
     let lead = match request.uri().path() {
-        "/" => Some("graphiql"),
-        "/graphiql/" => Some("../graphiql"),
-        "/graphql" | "/graphiql" => Some("graphiql"),
+        "/graphql/" | "/graphiql/" => Some("../graphiql"),
+        "/" | "/graphql" | "/graphiql" => Some("graphiql"),
         _ => None,
     };
     let is_page = request.uri().path() == "/graphiql" && front.options.graphiql;
-    let asks = request.uri().query().is_some_and(|query| !query.is_empty()) || is_upgrade(request.headers());
+    let asks = names_document(request.uri().query().unwrap_or_default()) || is_upgrade(request.headers());
     match lead {
         Some(to) if is_read && !asks && !is_page && wants_page(request.headers()) => {
             if front.options.graphiql {
@@ -44,6 +43,12 @@ pub(super) async fn lead(State(front): State<Arc<Front>>, request: Request<Body>
         }
         _ => next.run(request).await,
     }
+}
+
+/// Whether an address asks for the answer to a document. What others have added to it, such as where a link stood,
+/// asks for nothing.
+fn names_document(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| params::NAME_A_DOCUMENT.contains(&&*name))
 }
 
 fn is_upgrade(headers: &HeaderMap) -> bool {

@@ -7,6 +7,9 @@ use super::request::GraphqlRequest;
 /// A byte order mark. RFC 8259 lets a reader of JSON pass over it.
 pub(super) const BOM: &str = "\u{feff}";
 
+/// The parameters by which a request says which document it wants; `extensions` may hold the hash of one.
+pub(super) const NAME_A_DOCUMENT: &[&str] = &["query", "extensions", "documentId", "id", "doc_id"];
+
 /// Why what a client sent is no GraphQL request.
 #[derive(Debug)]
 pub(super) struct Malformed {
