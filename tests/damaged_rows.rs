@@ -188,7 +188,7 @@ async fn r49_a_task_that_is_mended_is_done_by_a_server_that_has_passed_it_over()
     let pack = app.pack_with("Orders", &["Import"]).await;
     damaged_task(&app, &pack.id, "not_before").await;
     app.tick().await;
-    let now = packwright::domain::instant::spelled(app.now());
+    let now = packwright::domain::instant::spelled(app.now() - chrono::Duration::hours(1));
     damage(&app, "task", "not_before", &format!("'{now}'"), "true").await;
     app.tick().await;
     let open = app.app.services.open_tasks().await.expect("the list");

@@ -61,7 +61,7 @@ async fn with_variables_it_is_done_once_and_a_secret_is_of_the_one_token_that_th
     let tokens = app
         .gql(
             &app.publisher,
-            "{ viewer { account { apiTokens(first: 100) { edges { node { name } } } } } }",
+            "{ viewer { account { ... on PublisherAccount { apiTokens(first: 100) { edges { node { name } } } } } } }",
             Value::Null,
         )
         .await;
@@ -112,7 +112,8 @@ async fn whether_it_is_done_twice_never_depends_on_a_condition() {
 fn only_what_is_the_same_is_put_together_and_nothing_else_is_touched() {
     let printed = |document: &str| GATE.judge(document).map(|judged| (judged.printed, judged.is_moved));
     let two = format!("mutation {{ a: {MADE} {{ component {{ id }} }} b: {MADE} {{ component {{ id }} }} }}");
-    assert_eq!(printed(&two).expect("valid"), (two.clone(), false), "two names are two mutations");
+    // A comma means nothing, and is printed as a blank.
+    assert_eq!(printed(&two).expect("valid"), (two.replace(',', " "), false), "two names are two mutations");
     // What differs is refused by the language's own rule.
     for other in [
         "createComponent(input: { name: \"Other\", type: PROCESS })",

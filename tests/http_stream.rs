@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{Ask, At as _, Reply, Server, TestApp, read_chunk};
+use crate::support::{Ask, At as _, Reply, Server, Setup, TestApp, read_chunk};
 
 /// How long to wait for an event before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -198,6 +198,39 @@ async fn who_comes_back_loses_nothing_and_hears_nothing_twice() {
     let mut wrong = Events::open(&server, &ask.with("last-event-id", "nonsense")).await;
     assert_eq!(wrong.answer().await.1.text("/errors/0/extensions/code"), "BAD_USER_INPUT");
     wrong.completes().await;
+}
+
+#[tokio::test]
+async fn r49_a_last_event_id_of_another_database_or_of_a_log_that_was_cut_is_told() {
+    let settings = packwright::service::Settings { keep_events_days: 1, ..Default::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let server = Server::start(&app).await;
+    let acme = app.managed("Acme").await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let beginning = app.cursor(&app.publisher).await;
+    app.release_now(&pack.id).await;
+    let ask = stream(ANNOUNCED, json!({ "after": beginning })).token(&app.publisher);
+    let id = Events::open(&server, &ask).await.answer().await.0;
+    // Of another database: the place may be there, and is another account's.
+    let other = TestApp::new().await;
+    let elsewhere = other.pack_with("Orders", &["Import"]).await;
+    other.release_now(&elsewhere.id).await;
+    for foreign in [other.cursor(&other.publisher).await, app.cursor(&acme.token).await] {
+        let mut wrong = Events::open(&server, &ask.clone().with("last-event-id", &foreign)).await;
+        let (told, answer) = wrong.answer().await;
+        assert_eq!((told.as_str(), answer.text("/errors/0/extensions/code").as_str()), ("", "BAD_USER_INPUT"));
+        wrong.completes().await;
+    }
+    app.half_days_to("2026-11-25T09:00:00Z").await;
+    let mut cut = Events::open(&server, &ask.clone().with("last-event-id", &id)).await;
+    let (told, answer) = cut.answer().await;
+    assert_eq!((told.as_str(), answer.text("/errors/0/extensions/code").as_str()), ("", "CURSOR_EXPIRED"));
+    cut.completes().await;
+    // The way on is in the error.
+    let oldest = answer.text("/errors/0/extensions/oldestCursor");
+    app.update_now(&pack).await;
+    let mut on = Events::open(&server, &ask.with("last-event-id", &oldest)).await;
+    assert_eq!(on.answer().await.1.text("/data/r/kind"), "RELEASE_STARTED");
 }
 
 #[tokio::test]

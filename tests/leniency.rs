@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use packwright::gate::TrustedDocuments;
+use packwright::http::websocket::machine::{Machine, Step};
+use packwright::jwt::{Jwt, Source};
 use serde_json::{Value, json};
 
-use crate::support::{Ask, At as _, Server, TestApp};
+use crate::jwt::{claims, lets_in, settings};
+use crate::jwt_issuer::{SigningKey, key_set};
+use crate::support::{Ask, At as _, Server, Setup, TestApp, instant};
 
 #[tokio::test]
 async fn s10_a_page_of_nothing_tells_where_it_stands() {
@@ -61,6 +65,30 @@ async fn s10_a_byte_order_mark_before_json_is_passed_over() {
     let get = server.send(&Ask::get(&[("query", "{ __typename }"), ("variables", "\u{feff}{}")])).await;
     assert_eq!(get.status, 200);
     assert!(TrustedDocuments::parse("\u{feff}{ \"a\": \"{ __typename }\" }").is_ok());
+    let mut machine = Machine::new(1);
+    assert!(matches!(machine.receive("\u{feff}{\"type\":\"connection_init\"}"), Step::Greet(None)));
+    machine.greeted();
+    let message = "{\"id\":\"1\",\"type\":\"subscribe\",\"payload\":{\"query\":\"{ __typename }\"}}";
+    assert!(matches!(machine.receive(&format!("\u{feff}{message}")), Step::Start { .. }));
+    assert!(matches!(machine.receive(&format!("\u{feff}\u{feff}{message}")), Step::Close(_)), "one, and no other");
+}
+
+#[tokio::test]
+async fn r04_a_byte_order_mark_before_a_set_of_keys_is_passed_over() {
+    let key = SigningKey::ed("ed");
+    for (marks, is_read) in [("", true), ("\u{feff}", true), ("\u{feff}\u{feff}", false)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("keys.json");
+        std::fs::write(&file, format!("{marks}{}", key_set(&[&key]))).expect("written");
+        let opened = Jwt::open(settings(Source::File(file.clone())), instant("2026-11-22T09:00:00Z")).await;
+        assert_eq!(opened.is_ok(), is_read, "{} marks", marks.chars().count());
+        if is_read {
+            let jwt = Some(settings(Source::File(file)));
+            let app = TestApp::with(Setup { jwt, ..Setup::default() }).await;
+            let claims = claims(&app, &app.publisher, "SUPPORT").await;
+            assert!(lets_in(&app, &key.jwt(&claims)).await);
+        }
+    }
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ async fn in_json_every_line_is_json_from_the_start_to_the_end() {
     let app = TestApp::new().await;
     let url = database_url(&app).await;
     for arguments in [vec!["--database-url", url.as_str()], vec!["--demo"]] {
-        let mut program = Program::start(&[&["--log-format", "json"], &arguments[..]].concat()).await;
+        let mut program = Program::start(&[&["--log-format", "json"][..], &arguments].concat()).await;
         let base = format!("http://{}", program.address);
         program.send(Ask::query("{ viewer { role } }").token("nobody's")).await;
         program.send(Ask::query("{ __typename }").with("host", "evil.example")).await;
@@ -106,7 +106,7 @@ async fn in_json_the_reason_why_a_start_failed_is_json_too() {
     ] {
         let output = run(&[&arguments[..], &["--log-format", "json"]].concat()).await;
         assert!(!output.status.success() && output.stdout.is_empty(), "{}", told(&output));
-        let lines: Vec<_> = String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect();
+        let lines: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect();
         let lines = json(&lines);
         let last = lines.last().unwrap_or_else(|| panic!("{arguments:?} says nothing"));
         assert_eq!(last["level"], "ERROR", "{lines:#?}");
@@ -114,10 +114,10 @@ async fn in_json_the_reason_why_a_start_failed_is_json_too() {
         let why = last["message"].as_str().expect("a sentence");
         assert!(why.contains("--public-host") || why.contains("/nowhere/at"), "{last:#}");
     }
-    let output =
+    let mut off =
         program(&["serve", "--log-format", "json", "--log", "off", "--database-url", "sqlite:///nowhere/a.db"]);
-    let output = { output }.output().await.expect("it runs");
-    json(&String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect::<Vec<_>>());
+    let output = off.output().await.expect("it runs");
+    json(&String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect::<Vec<String>>());
     assert!(!output.stderr.is_empty(), "why a start failed is told whatever is logged");
 }
 

@@ -45,7 +45,7 @@ impl Program {
     /// Serves a database, with more arguments. A file that may grow no further is an error for the program, and not
     /// its end.
     pub(crate) async fn serve(database: &str, more: &[&str]) -> Self {
-        Self::start(&[&["--database-url", database], more].concat()).await
+        Self::start(&[&["--database-url", database][..], more].concat()).await
     }
 
     /// Serves with these arguments.
