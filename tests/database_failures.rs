@@ -102,7 +102,8 @@ async fn remove_trap(app: &TestApp) {
 async fn a_commit_that_fails_leaves_nothing_behind_and_keeps_nothing_from_being_done() {
     let app = TestApp::new().await;
     set_trap(&app).await;
-    for _ in 0..6 {
+    // An odd number: a transaction that is left open makes the next one fail, which then ends it.
+    for _ in 0..5 {
         let failed = app.gql_raw(Some(&app.publisher), MAKE, json!({ "name": "Trapped" })).await;
         assert!(!failed.text("/errors/0/extensions/code").is_empty(), "{failed:#}");
         assert_eq!(names(&app).await, Vec::<String>::new());
