@@ -235,11 +235,14 @@ async fn a_statement_ends_that_nobody_waits_for() {
 #[tokio::test]
 async fn a_statement_ends_that_takes_too_long() {
     let app = TestApp::new().await;
-    let server = app.another_server_with(EngineOptions::default(), Some(Duration::from_secs(1))).await;
+    // The operation's own time would end it as well: it is longer than anybody waits here.
+    let patient = EngineOptions { execution: Duration::from_secs(600), ..EngineOptions::default() };
+    let server = app.another_server_with(patient, Some(Duration::from_secs(1))).await;
     set_slow_trap(&app).await;
     let request =
         async_graphql::Request::new(MAKE).variables(async_graphql::Variables::from_json(json!({ "name": "Slow" })));
-    let answer = serde_json::to_value(server.execute(Some(&app.publisher), request).await).expect("JSON");
+    let answer = tokio::time::timeout(Duration::from_secs(60), server.execute(Some(&app.publisher), request)).await;
+    let answer = serde_json::to_value(answer.expect("the statement ends")).expect("JSON");
     assert_eq!(answer.text("/errors/0/extensions/code"), "TIMEOUT", "{answer:#}");
     assert!(!answer.to_string().contains("interrupt"), "nothing of the database is told: {answer:#}");
     server.services.db.clone().close().await.expect("closed");

@@ -141,7 +141,8 @@ async fn a_mutation_that_takes_too_long_is_done_whole_or_not_at_all() {
 #[tokio::test]
 async fn a_statement_that_takes_too_long_is_ended_by_postgresql() {
     let app = TestApp::new().await;
-    let server = app.another_server_with(EngineOptions::default(), Some(Duration::from_millis(200))).await;
+    let patient = hurried(Duration::from_secs(600));
+    let server = app.another_server_with(patient, Some(Duration::from_millis(200))).await;
     let tx = tables(&app).begin().await.expect("a transaction");
     if tx.execute_unprepared("LOCK TABLE component IN ACCESS EXCLUSIVE MODE").await.is_err() {
         // SQLite has neither. There a canceled statement ends at the next row that it would return.
@@ -149,7 +150,9 @@ async fn a_statement_that_takes_too_long_is_ended_by_postgresql() {
         return;
     }
     let components = "{ components { totalCount edges { node { id } } } }";
-    let answer = ask(&server, &app.publisher, components, json!({})).await;
+    let answer =
+        tokio::time::timeout(Duration::from_secs(60), ask(&server, &app.publisher, components, json!({}))).await;
+    let answer = answer.expect("the statement ends");
     assert_eq!(answer.text("/errors/0/extensions/code"), "TIMEOUT", "{answer:#}");
     assert!(!answer.to_string().contains("statement timeout"), "nothing of the database is told: {answer:#}");
     tx.rollback().await.expect("rolled back");
