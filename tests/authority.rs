@@ -27,7 +27,7 @@ fn at_once(url: &str, sql: &str) {
 async fn after_the_door(app: &TestApp, sql: &'static str) {
     let (url, mut done) = (database_url(app).await, false);
     app.after_statements(move |statement| {
-        if !done && statement.starts_with("SELECT \"account\"") {
+        if !done && statement.contains("\"t_secret_hash\"") {
             done = true;
             at_once(&url, sql);
         }

@@ -63,7 +63,7 @@ impl Services {
             return Ok(account);
         }
         account.enrolled_at = Some(journal.now);
-        accounts::save(&tx, &account).await?;
+        accounts::save_enrolled(&tx, account.id, journal.now).await?;
         let entry = Entry::of("enrolManagedAccount", Subject::account(&account), account.name.clone());
         journal.note(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
         journal.write(&tx).await?;

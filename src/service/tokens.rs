@@ -11,7 +11,7 @@ use crate::domain::{Instant, instant};
 use crate::ids;
 use crate::jwt::is_jwt;
 use crate::store::convert::Stored as _;
-use crate::store::write::accounts;
+use crate::store::write::{accounts, bearers};
 use crate::store::{StoreError, Tx};
 
 use super::Services;
@@ -81,7 +81,7 @@ impl Services {
             return self.authenticate_signed(jwt, secret, request_id).await;
         }
         let (hash, now) = (ids::hash(secret), self.clock.now());
-        if let Some((token, account)) = accounts::token_by_hash(&self.db, &hash).await? {
+        if let Some((token, account)) = bearers::by_hash(&self.db, hash.clone(), now).await? {
             if !token.is_live(now) {
                 return Err(REFUSED);
             }
@@ -107,7 +107,7 @@ impl Services {
         let now = self.clock.now();
         let (live, account) = match viewer.bearer {
             Bearer::Stored => {
-                let found = accounts::token_and_account(&self.db, viewer.token.id).await?;
+                let found = bearers::by_token(&self.db, viewer.token.id).await?;
                 let (token, account) = found.ok_or(REFUSED)?;
                 (token.is_live(now), account)
             }
@@ -198,7 +198,7 @@ impl Services {
         }
         accounts::save_spent(&tx, enrolment.token_id, now).await?;
         account.enrolled_at = Some(now);
-        accounts::save(&tx, &account).await?;
+        accounts::save_enrolled(&tx, account.id, now).await?;
         let new =
             NewToken { name: name.as_str(), role: Role::Administrator, expires_at: None, secret: ids::secret("pwt_") };
         let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Enrolment).await?;
@@ -237,7 +237,7 @@ impl Services {
         }
         if first {
             account.enrolled_at = Some(journal.now);
-            accounts::save(&tx, &account).await?;
+            accounts::save_enrolled(&tx, account.id, journal.now).await?;
         }
         let new = NewToken { name: name.as_str(), ..new };
         let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Another).await?;

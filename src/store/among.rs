@@ -1,5 +1,7 @@
 //! Conditions on many ids at a time.
 
+use std::fmt::Write as _;
+
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
@@ -28,10 +30,33 @@ pub(in crate::store) fn among(kind: DatabaseKind, column: Expr, ids: impl IntoIt
     }
 }
 
+/// Whether `column` is one of these byte strings, said as [`among`] says it.
+fn among_bytes(kind: DatabaseKind, column: Expr, values: Vec<Vec<u8>>) -> Expr {
+    match kind {
+        DatabaseKind::Sqlite => column.is_in(values),
+        DatabaseKind::Postgresql => {
+            let spelled = |bytes: &Vec<u8>| {
+                let mut spelled = String::from(r#""\\x"#);
+                for byte in bytes {
+                    let _ = write!(spelled, "{byte:02x}");
+                }
+                spelled + "\""
+            };
+            let array = format!("{{{}}}", values.iter().map(spelled).collect::<Vec<_>>().join(","));
+            column.eq(PgFunc::any(Expr::val(array).cast_as("bytea[]")))
+        }
+    }
+}
+
 impl Db {
     /// [`among`], as this database spells it.
     pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
         among(self.kind(), column, ids)
+    }
+
+    /// [`among_bytes`], as this database spells it.
+    pub(in crate::store) fn among_bytes(&self, column: Expr, values: Vec<Vec<u8>>) -> Expr {
+        among_bytes(self.kind(), column, values)
     }
 }
 

@@ -37,6 +37,16 @@ impl Opener {
         matches!(self, Self::Postgresql { is_pooled: false, .. })
     }
 
+    /// The same with these settings for each connection, in a session of its own.
+    pub(super) fn with_settings(self, settings: Vec<(&'static str, u128)>) -> Self {
+        match self {
+            Self::Postgresql { options, keeps_statements, is_pooled } => {
+                Self::Postgresql { options: Box::new(options.options(settings)), keeps_statements, is_pooled }
+            }
+            Self::Sqlite(options) => Self::Sqlite(options),
+        }
+    }
+
     pub(super) async fn open(&self) -> Result<Connection, sqlx::Error> {
         let brake = Arc::new(Brake::new());
         let wire = match self {
@@ -50,7 +60,8 @@ impl Opener {
         };
         let keeps_statements = !matches!(self, Self::Postgresql { keeps_statements: false, .. });
         let brake = Guarded(brake);
-        Ok(Connection { wire, brake, keeps_statements, opened: Instant::now(), generation: 0, is_running: false })
+        let now = Instant::now();
+        Ok(Connection { wire, brake, keeps_statements, opened: now, answered: now, generation: 0, is_running: false })
     }
 }
 
@@ -85,6 +96,8 @@ pub(super) struct Connection {
     brake: Guarded,
     keeps_statements: bool,
     opened: Instant,
+    /// When it last answered, or was opened.
+    answered: Instant,
     /// Of which generation of its pool it is.
     pub(super) generation: u64,
     /// Stays true when a statement's caller went before the statement had ended.
@@ -94,6 +107,11 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn age(&self) -> Duration {
         self.opened.elapsed()
+    }
+
+    /// How long ago it last answered.
+    pub(super) fn silence(&self) -> Duration {
+        self.answered.elapsed()
     }
 
     /// Whether a statement was left in the middle, and may still run.
@@ -115,7 +133,7 @@ impl Connection {
 
     /// Runs a command for at most `limit`, which SQLite has no setting for.
     pub(super) async fn run(&mut self, command: Command<'_>, limit: Option<Duration>) -> Result<Reply, sqlx::Error> {
-        let Self { wire, brake, keeps_statements, is_running, .. } = self;
+        let Self { wire, brake, keeps_statements, is_running, answered, .. } = self;
         *is_running = true;
         let guard = PulledOnDrop(&brake.0);
         brake.0.set(limit);
@@ -130,6 +148,7 @@ impl Connection {
         brake.0.release();
         std::mem::forget(guard);
         *is_running = false;
+        *answered = Instant::now();
         result
     }
 

@@ -16,6 +16,7 @@ use super::pool::{self, Limits, Pool};
 use super::probe::{Unusable, probe};
 use super::reader::ReadFrom;
 use super::session::{Begin, Line};
+use super::write::bearers::Bearers;
 use super::{StoreResult, Tx, cache};
 
 /// Which database.
@@ -101,6 +102,7 @@ struct Shared {
     /// Goes up after each commit that wrote an event or a task.
     changed: Arc<watch::Sender<u64>>,
     cache: cache::Cache,
+    bearers: Bearers,
 }
 
 impl Db {
@@ -127,6 +129,7 @@ impl Db {
             lock: options.lock_timeout,
             stillness: options.stillness_timeout,
             looks_for_client: false,
+            are_of_session: false,
         };
         let opener = match kind {
             DatabaseKind::Sqlite => {
@@ -149,13 +152,18 @@ impl Db {
             }
         };
         let (health, generation) = (Arc::<Health>::default(), Arc::default());
-        let open = async |size: u32| -> StoreResult<Arc<Pool>> {
+        let open = async |size: u32, opener: Opener, limits: Limits| -> StoreResult<Arc<Pool>> {
             let (observer, health) = (options.observer.clone(), health.clone());
-            let pool = Pool::new(opener.clone(), size, limits, observer, health, Arc::clone(&generation));
+            let pool = Pool::new(opener, size, limits, observer, health, Arc::clone(&generation));
             pool.open_first().await?;
             Ok(Arc::new(pool))
         };
-        let (write, read) = (open(writers).await?, open(readers).await?);
+        let write = open(writers, opener.clone(), limits).await?;
+        // Sessions of our own keep what they are told, so that a read needs no transaction around it.
+        let of_session = Limits { are_of_session: opener.is_direct(), ..limits };
+        let settings =
+            if opener.is_direct() { limits.settings(limits.reader_stillness()).collect() } else { Vec::new() };
+        let read = open(readers, opener.with_settings(settings), of_session).await?;
         let migration = for_migration(url, kind).await?;
         let shared = Shared {
             read: read.clone(),
@@ -166,6 +174,7 @@ impl Db {
             shown,
             changed: Arc::new(watch::channel(0).0),
             cache: cache::Cache::default(),
+            bearers: Bearers::default(),
         };
         Ok(Self { shared: Arc::new(shared), reader: Line(ReadFrom::new(read)) })
     }
@@ -241,6 +250,11 @@ impl Db {
 
     pub(in crate::store) fn reader(&self) -> &Line<ReadFrom> {
         &self.reader
+    }
+
+    /// The tokens that requests came with last.
+    pub(in crate::store) fn bearers(&self) -> &Bearers {
+        &self.shared.bearers
     }
 
     /// What never changes.

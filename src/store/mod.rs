@@ -20,6 +20,7 @@ mod error;
 pub mod event_floor;
 pub mod event_log;
 pub mod events;
+mod gathered;
 pub mod grants;
 pub mod groups;
 mod health;

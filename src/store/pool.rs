@@ -25,6 +25,11 @@ const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long to wait at first between two tries to reach a server that starts.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a reader's transaction may do nothing in PostgreSQL: it keeps nobody waiting.
+const READER_STILLNESS: Duration = Duration::from_secs(60);
+/// How often PostgreSQL looks whether its client is still there.
+const LOOK_FOR_CLIENT: Duration = Duration::from_millis(500);
+
 /// The bounds of transactions and statements.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
@@ -36,6 +41,27 @@ pub(super) struct Limits {
     pub(super) stillness: Option<Duration>,
     /// Whether PostgreSQL can look for a client that has gone while it works.
     pub(super) looks_for_client: bool,
+    /// Whether connections have these bounds themselves, and transactions don't bring them.
+    pub(super) are_of_session: bool,
+}
+
+impl Limits {
+    /// How long a reader's transaction may do nothing in PostgreSQL.
+    pub(super) fn reader_stillness(self) -> Option<Duration> {
+        self.stillness.map(|_| READER_STILLNESS)
+    }
+
+    /// The settings of PostgreSQL that say so, in milliseconds.
+    pub(super) fn settings(self, stillness: Option<Duration>) -> impl Iterator<Item = (&'static str, u128)> {
+        let looks = (self.looks_for_client && self.statement.is_some()).then_some(LOOK_FOR_CLIENT);
+        let settings = [
+            ("statement_timeout", self.statement),
+            ("lock_timeout", self.lock),
+            ("idle_in_transaction_session_timeout", stillness),
+            ("client_connection_check_interval", looks),
+        ];
+        settings.into_iter().filter_map(|(name, value)| Some((name, value?.as_millis().max(1))))
+    }
 }
 
 /// Connections of one kind.

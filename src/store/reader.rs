@@ -66,7 +66,18 @@ impl RunsStatements for ReadFrom {
                 }
                 ran
             }
-            _ => self.pool.begin(Begin::Statement).await.map_err(unavailable)?.run(command).await,
+            _ => {
+                let mut broken = 0;
+                loop {
+                    let mut session = self.pool.begin(Begin::Statement).await.map_err(unavailable)?;
+                    let ran = session.run(command).await;
+                    // After as many, none of those is left that were idle.
+                    if ran.is_ok() || !session.was_broken() || broken == self.pool.size() {
+                        return ran;
+                    }
+                    broken += 1;
+                }
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A connection in use, and its transaction. When a database ends a transaction by itself, or doesn't say how a
 //! commit ended, the connection is closed: nothing later may run in what is left of it.
 
+use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +17,8 @@ use super::{StoreError, StoreResult};
 
 /// How much longer than PostgreSQL gives a statement its answer is waited for: no longer over a broken network.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a reader's transaction may do nothing in PostgreSQL: it keeps nobody waiting.
-const READER_STILLNESS: Duration = Duration::from_secs(60);
-/// How often PostgreSQL looks whether its client is still there.
-const LOOK_FOR_CLIENT: Duration = Duration::from_millis(500);
+/// For how long a connection that answered is taken to work, unasked.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// How a connection is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,9 @@ pub(super) enum Begin {
 
 impl Begin {
     /// How the transaction begins. PostgreSQL takes its bounds with it, where they hold for nothing else: a pooler
-    /// may refuse settings of the session, or give them to others.
-    fn script(self, is_postgresql: bool, limits: Limits) -> Option<String> {
+    /// may refuse settings of the session, or give them to others. Connections that have the bounds themselves need
+    /// no transaction for one read, unless the transaction is to show that they still work.
+    fn script(self, is_postgresql: bool, limits: Limits, is_known_to_work: bool) -> Option<Cow<'static, str>> {
         if !is_postgresql {
             return match self {
                 // A transaction that read first could not write after another one.
@@ -43,25 +44,20 @@ impl Begin {
                 Self::Statement => None,
             };
         }
-        let (mut script, stillness) = match self {
-            Self::Write => ("BEGIN".to_owned(), limits.stillness),
-            Self::Snapshot => {
-                ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into(), limits.stillness.map(|_| READER_STILLNESS))
-            }
-            Self::Statement => ("BEGIN READ ONLY".into(), limits.stillness.map(|_| READER_STILLNESS)),
+        let (begin, stillness) = match self {
+            Self::Write => ("BEGIN", limits.stillness),
+            Self::Snapshot => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", limits.reader_stillness()),
+            Self::Statement => ("BEGIN READ ONLY", limits.reader_stillness()),
         };
-        let looks = (limits.looks_for_client && limits.statement.is_some()).then_some(LOOK_FOR_CLIENT);
-        for (name, value) in [
-            ("statement_timeout", limits.statement),
-            ("lock_timeout", limits.lock),
-            ("idle_in_transaction_session_timeout", stillness),
-            ("client_connection_check_interval", looks),
-        ] {
-            if let Some(value) = value {
-                script.push_str(&format!("; SET LOCAL {name} = {}", value.as_millis().max(1)));
-            }
+        if limits.are_of_session {
+            let is_needed = self != Self::Statement || !is_known_to_work;
+            return is_needed.then_some(begin.into());
         }
-        Some(script)
+        let mut script = begin.to_owned();
+        for (name, millis) in limits.settings(stillness) {
+            script.push_str(&format!("; SET LOCAL {name} = {millis}"));
+        }
+        Some(script.into())
     }
 }
 
@@ -85,7 +81,7 @@ impl Session {
         permit: OwnedSemaphorePermit,
         begin: Begin,
     ) -> Result<Self, sqlx::Error> {
-        let script = begin.script(pool.is_of_postgresql(), pool.limits);
+        let script = begin.script(pool.is_of_postgresql(), pool.limits, connection.silence() < TRUSTED);
         let mut session = Self {
             pool,
             connection: Some(connection),
@@ -142,6 +138,14 @@ impl Session {
             self.failed.get_or_insert_with(|| error.clone());
             error::as_db_err(error)
         })
+    }
+
+    /// Whether a read that failed may be tried on another connection: this one had gone, most often while nobody
+    /// used it.
+    pub(super) fn was_broken(&self) -> bool {
+        let is_slow = |error: &sqlx::Error| matches!(error, sqlx::Error::Io(io) if io.kind() == ErrorKind::TimedOut);
+        let has_gone = self.failed.as_ref().is_some_and(|error| !is_slow(error) && error::harm(error) > Harm::None);
+        has_gone && self.begun.is_none() && self.pool.is_of_postgresql()
     }
 
     /// Goes on after a statement whose caller went: reads do, once it has ended.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 use super::session::{Line, Session, SharedSession};
+use super::write::bearers::KNOWN_FOR;
 use super::{DatabaseKind, StoreError, StoreResult};
 
 tokio::task_local! {
@@ -36,21 +37,24 @@ pub struct Tx {
     kind: DatabaseKind,
     changed: Arc<watch::Sender<u64>>,
     told: AtomicBool,
+    dismisses: AtomicBool,
 }
 
 impl Tx {
     pub(super) fn new(session: Session, kind: DatabaseKind, changed: Arc<watch::Sender<u64>>) -> Self {
         let line = Line(SharedSession::new(session));
-        Self { line, kind, changed, told: AtomicBool::new(false) }
+        Self { line, kind, changed, told: AtomicBool::new(false), dismisses: AtomicBool::new(false) }
     }
 
     /// Makes all of it so, and then tells those who wait for events and tasks. Once begun this comes to its
     /// end, also when the caller is no longer there to hear of it: its time was up, or its client has gone.
     ///
+    /// Returns once it is so for every server: one that knows a token doesn't ask for it anew for a moment.
+    ///
     /// # Errors
     /// [`StoreError::Unsettled`] when it isn't known whether all of it is so; nothing is with any other error.
     pub async fn commit(self) -> StoreResult<()> {
-        let Self { line, changed, told, .. } = self;
+        let Self { line, changed, told, dismisses, .. } = self;
         // Nobody watches the work of the scheduler.
         let _ = BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
         let committed = tokio::spawn(async move {
@@ -60,7 +64,12 @@ impl Tx {
             }
             Ok(())
         });
-        committed.await.unwrap_or_else(|error| Err(StoreError::Unsettled(format!("the commit did not end: {error}"))))
+        let committed = committed.await;
+        committed.unwrap_or_else(|error| Err(StoreError::Unsettled(format!("the commit did not end: {error}"))))?;
+        if dismisses.into_inner() {
+            tokio::time::sleep(KNOWN_FOR).await;
+        }
+        Ok(())
     }
 
     pub(in crate::store) fn conn(&self) -> &Line<SharedSession> {
@@ -74,5 +83,10 @@ impl Tx {
     /// Remembers that somebody waits for what this transaction writes.
     pub(in crate::store) fn tell(&self) {
         self.told.store(true, Ordering::Relaxed);
+    }
+
+    /// Remembers that what this transaction writes of a token or its account must hold wherever they are known.
+    pub(in crate::store) fn dismisses(&self) {
+        self.dismisses.store(true, Ordering::Relaxed);
     }
 }

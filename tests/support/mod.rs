@@ -113,13 +113,20 @@ type Hook = Box<dyn FnMut(&str) + Send>;
 /// Records the SQL statements of an app.
 #[derive(Default)]
 struct Spy {
+    /// Without those that read the caller's token: they are counted apart, because a token is known for a moment and
+    /// their number depends on the time.
     statements: Vec<sea_orm::Statement>,
+    logins: usize,
     hook: Option<Hook>,
 }
 
 impl Spy {
     fn saw(&mut self, statement: &sea_orm::Statement) {
-        self.statements.push(statement.clone());
+        if statement.sql.contains(r#""t_secret_hash""#) {
+            self.logins += 1;
+        } else {
+            self.statements.push(statement.clone());
+        }
         if let Some(hook) = &mut self.hook {
             hook(&statement.sql);
         }
@@ -273,6 +280,14 @@ impl TestApp {
         let result = work.await;
         let seen = std::mem::take(&mut self.spy().statements);
         (result, seen)
+    }
+
+    /// Does `work` and counts the statements that read the caller's token meanwhile.
+    pub(crate) async fn logins_of<T>(&self, work: impl Future<Output = T>) -> (T, usize) {
+        self.spy().logins = 0;
+        let result = work.await;
+        let logins = self.spy().logins;
+        (result, logins)
     }
 
     /// Calls a function after each further SQL statement on this app's connections, so that a test can act between two

@@ -116,6 +116,7 @@ pub(super) fn row(of: &Account) -> account::ActiveModel {
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
 pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
+    tx.dismisses();
     account::Entity::update(account::ActiveModel {
         id: Set(account.id.into()),
         name: Set(account.name.clone()),
@@ -123,11 +124,20 @@ pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
         time_zone: Set(account.time_zone.clone()),
         status: Set(account.status.stored().into()),
         suspended_at: Set(account.suspended_at),
-        enrolled_at: Set(account.enrolled_at),
         ..Default::default()
     })
     .exec(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Saves since when an account has a token of its own.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_enrolled(tx: &Tx, id: AccountId, at: Instant) -> StoreResult<()> {
+    let row = account::ActiveModel { id: Set(id.into()), enrolled_at: Set(Some(at)), ..Default::default() };
+    account::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 
@@ -137,31 +147,6 @@ pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
 /// [`StoreError`](crate::store::StoreError).
 pub async fn by_id(db: &Db, id: AccountId) -> StoreResult<Option<Account>> {
     account::Entity::find_by_id(Uuid::from(id)).one(db.reader()).await?.map(convert::account).transpose()
-}
-
-/// The token with the hash, and its account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn token_by_hash(db: &Db, hash: &[u8]) -> StoreResult<Option<(ApiToken, Account)>> {
-    let Some(token) = api_token::Entity::find().filter(api_token::Column::SecretHash.eq(hash)).one(db.reader()).await?
-    else {
-        return Ok(None);
-    };
-    let account = account::Entity::find_by_id(token.account_id).one(db.reader()).await?;
-    let Some(account) = account else { return Ok(None) };
-    Ok(Some((convert::token(token)?, convert::account(account)?)))
-}
-
-/// A token by id, and its account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn token_and_account(db: &Db, id: TokenId) -> StoreResult<Option<(ApiToken, Account)>> {
-    let Some(token) = api_token::Entity::find_by_id(Uuid::from(id)).one(db.reader()).await? else { return Ok(None) };
-    let account = account::Entity::find_by_id(token.account_id).one(db.reader()).await?;
-    let Some(account) = account else { return Ok(None) };
-    Ok(Some((convert::token(token)?, convert::account(account)?)))
 }
 
 /// A token of an account, locked.
@@ -237,6 +222,7 @@ pub(super) fn token_row(token: &ApiToken, secret_hash: Vec<u8>) -> api_token::Ac
 /// [`StoreError`](crate::store::StoreError).
 pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
     tx.tell();
+    tx.dismisses();
     let row = api_token::ActiveModel { id: Set(id.into()), revoked_at: Set(Some(at)), ..Default::default() };
     api_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
@@ -248,6 +234,7 @@ pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
 /// [`StoreError`](crate::store::StoreError).
 pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
     tx.tell();
+    tx.dismisses();
     let row = api_token::ActiveModel { id: Set(id.into()), expires_at: Set(Some(at)), ..Default::default() };
     api_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
@@ -258,6 +245,7 @@ pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn save_replaced_by(tx: &Tx, id: TokenId, by: TokenId) -> StoreResult<()> {
+    tx.dismisses();
     let row = api_token::ActiveModel { id: Set(id.into()), replaced_by: Set(Some(by.into())), ..Default::default() };
     api_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
@@ -284,7 +272,9 @@ pub async fn save_last_used(db: &Db, uses: &[(TokenId, Instant)]) -> StoreResult
             .exec(tx.conn())
             .await?;
     }
-    tx.commit().await
+    tx.commit().await?;
+    db.bearers().forget();
+    Ok(())
 }
 
 /// An enrolment token.

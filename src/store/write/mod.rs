@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod authority;
+pub mod bearers;
 pub mod classes;
 pub mod components;
 pub mod deletion;

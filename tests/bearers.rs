@@ -1,0 +1,71 @@
+//! Who asks is found out by one statement for all requests that come at the same time, and by one that begins after
+//! they came: a token that was revoked opens nothing from then on (R4).
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{At as _, TestApp};
+
+const INFO: &str = "{ serverInfo { version } }";
+
+#[tokio::test]
+async fn requests_that_come_together_are_known_by_one_statement() {
+    let app = TestApp::new().await;
+    let other = app.another_publisher("Southwind").await;
+    let asked = |n: usize| app.gql_raw(Some(if n % 2 == 0 { &app.publisher } else { &other.token }), INFO, json!({}));
+    let (answers, statements) = app.logins_of(join_all((0..40).map(asked))).await;
+    for answer in &answers {
+        assert_eq!(answer.at("/data/serverInfo/version"), env!("CARGO_PKG_VERSION"), "{answer:#}");
+    }
+    assert!((1..10).contains(&statements), "{statements} statements");
+}
+
+#[tokio::test]
+async fn each_hears_of_its_own_token() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let tokens = [app.publisher.as_str(), "nobody", acme.token.as_str(), "", "nobody else"];
+    let asked = tokens
+        .iter()
+        .cycle()
+        .take(25)
+        .map(|token| app.gql_raw(Some(token), "{ viewer { account { name } } }", json!({})));
+    for (n, answer) in join_all(asked).await.into_iter().enumerate() {
+        match n % 5 {
+            0 => assert_eq!(answer.at("/data/viewer/account/name"), "Northwind"),
+            2 => assert_eq!(answer.at("/data/viewer/account/name"), "Acme"),
+            _ => assert_eq!(answer.text("/errors/0/extensions/code"), "UNAUTHENTICATED"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r04_a_revoked_token_opens_nothing_however_many_ask_with_it() {
+    let app = TestApp::new().await;
+    let input = |name: &str| json!({ "name": name, "role": "SUPPORT" });
+    for round in 0..10 {
+        let made = app.ok(&app.publisher, "createApiToken", input(&format!("{round}")), "apiToken { id } secret").await;
+        let (id, secret) = (made.text("/apiToken/id"), made.text("/secret"));
+        let asks = async || {
+            // Requests are on their way before, while and after the token is revoked.
+            join_all((0..20).map(|_| app.gql_raw(Some(&secret), INFO, json!({})))).await
+        };
+        let revoke = app.ok(&app.publisher, "revokeApiToken", json!({ "tokenId": id }), "apiToken { id }");
+        tokio::join!(asks(), revoke);
+        for answer in asks().await {
+            assert_eq!(answer.text("/errors/0/extensions/code"), "UNAUTHENTICATED", "round {round}: {answer:#}");
+        }
+    }
+}
+
+/// Requests whose callers go leave the others their answers.
+#[tokio::test]
+async fn callers_that_go_leave_the_others_their_answers() {
+    let app = TestApp::new().await;
+    for _ in 0..10 {
+        let gone = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({}))));
+        let _ = tokio::time::timeout(std::time::Duration::ZERO, gone).await;
+        let answers = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({})))).await;
+        assert!(answers.iter().all(|answer| answer.get("errors").is_none()), "{answers:#?}");
+    }
+}
