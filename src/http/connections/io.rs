@@ -13,19 +13,31 @@ use super::progress::{Overdue, Progress, Timers};
 
 /// The progress of one connection. Its socket and its HTTP service report to it.
 pub(super) struct Tracker {
-    progress: Mutex<Progress>,
+    state: Mutex<State>,
     changed: Notify,
     timers: Timers,
 }
 
+struct State {
+    progress: Progress,
+    /// When whoever waits for what is overdue looks again by itself.
+    looks_at: Option<Instant>,
+}
+
 impl Tracker {
     pub(super) fn new(timers: Timers) -> Arc<Self> {
-        let progress = Mutex::new(Progress::begun(Instant::now()));
-        Arc::new(Self { progress, changed: Notify::new(), timers })
+        let state = Mutex::new(State { progress: Progress::begun(Instant::now()), looks_at: None });
+        Arc::new(Self { state, changed: Notify::new(), timers })
     }
 
+    /// Changes the progress. Wakes whoever waits for what is overdue when that comes before the next look: so most
+    /// requests wake nobody.
     pub(super) fn tell(&self, what: impl FnOnce(&mut Progress) -> bool) {
-        if what(&mut self.progress()) {
+        let mut state = self.state();
+        if what(&mut state.progress)
+            && let Some((at, _)) = state.progress.deadline(&self.timers)
+            && state.looks_at.is_none_or(|look| at < look)
+        {
             self.changed.notify_one();
         }
     }
@@ -33,7 +45,12 @@ impl Tracker {
     /// Waits until a step of the connection takes too long.
     pub(super) async fn overdue(&self) -> Overdue {
         loop {
-            let deadline = self.progress().deadline(&self.timers);
+            let deadline = {
+                let mut state = self.state();
+                let deadline = state.progress.deadline(&self.timers);
+                state.looks_at = deadline.map(|(at, _)| at);
+                deadline
+            };
             match deadline {
                 Some((at, what)) if at <= Instant::now() => return what,
                 Some((at, _)) => tokio::select! {
@@ -45,8 +62,8 @@ impl Tracker {
         }
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::io::{Error, ErrorKind};
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -332,9 +332,19 @@ impl Drop for Served {
     }
 }
 
-/// The current time in the format of HTTP; `None` when its year has more than four digits.
+/// The current time in the format of HTTP, formatted once a second; `None` when its year has more than four digits.
 fn date() -> Option<HeaderValue> {
+    static SPELLED: Mutex<Option<(i64, HeaderValue)>> = Mutex::new(None);
     let clock = Clock::system();
-    let spelled = clock.is_spellable().then(|| clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    HeaderValue::from_str(&spelled?).ok()
+    let now = clock.now();
+    let mut spelled = SPELLED.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*spelled {
+        Some((second, date)) if *second == now.timestamp() => Some(date.clone()),
+        _ => {
+            let date = clock.is_spellable().then(|| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+            let date = HeaderValue::from_str(&date?).ok()?;
+            *spelled = Some((now.timestamp(), date.clone()));
+            Some(date)
+        }
+    }
 }
