@@ -94,6 +94,45 @@ async fn on_postgresql(app: &TestApp, statement: &Statement, by_index: bool) -> 
     plan
 }
 
+/// The plans that PostgreSQL makes of statements without their values: that is how it runs those that come often. None
+/// on SQLite, which plans alike.
+pub(crate) async fn generic_plans(app: &TestApp, statements: &[Statement]) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    if tables(app).get_database_backend() != DatabaseBackend::Postgres {
+        return plans;
+    }
+    let mut known = std::collections::BTreeSet::new();
+    for statement in statements.iter().filter(|statement| has_plan(&statement.sql)) {
+        if known.insert(statement.sql.clone()) {
+            plans.push(generic_plan(app, statement).await);
+        }
+    }
+    plans
+}
+
+async fn generic_plan(app: &TestApp, statement: &Statement) -> Plan {
+    let tx = tables(app).begin().await.expect("a transaction");
+    let sql = statement.sql.clone();
+    let values: Vec<&Value> = statement.values.iter().flat_map(|values| &values.0).collect();
+    let in_parentheses =
+        |parts: Vec<String>| if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) };
+    // The types that the driver tells the database.
+    let types = in_parentheses(values.iter().map(|value| type_of(value).to_owned()).collect());
+    let given = in_parentheses(values.iter().map(|value| literal(value)).collect());
+    tx.execute_unprepared("SET LOCAL plan_cache_mode = force_generic_plan").await.expect("a setting");
+    let prepare = format!("PREPARE generic{types} AS {sql}");
+    tx.execute_unprepared(&prepare).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE generic{given}");
+    let explain = Statement::from_string(DatabaseBackend::Postgres, explain);
+    let row = tx.query_one_raw(explain).await.unwrap_or_else(|error| panic!("{sql}: {error}")).expect("a plan");
+    tx.execute_unprepared("DEALLOCATE generic").await.expect("forgotten");
+    tx.rollback().await.expect("an end");
+    let json: Json = row.try_get("", "QUERY PLAN").expect("JSON");
+    let mut plan = Plan { sql, cost: json.at("/0/Plan/Total Cost").as_f64().expect("a cost"), ..Plan::default() };
+    walk(json.at("/0/Plan"), 0, &mut plan);
+    plan
+}
+
 fn walk(node: &Json, depth: usize, plan: &mut Plan) {
     let text = |name: &str| node[name].as_str().unwrap_or_default().to_owned();
     let (kind, table) = (text("Node Type"), text("Relation Name"));
@@ -136,6 +175,19 @@ fn spelt_out(statement: &Statement) -> String {
         spelt.push(c);
     }
     spelt
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int4",
+        Value::BigInt(_) | Value::BigUnsigned(_) => "int8",
+        Value::String(_) => "text",
+        Value::Uuid(_) => "uuid",
+        Value::ChronoDateTimeUtc(_) => "timestamptz",
+        Value::Bytes(_) => "bytea",
+        other => panic!("which type has {other:?}? Say it here."),
+    }
 }
 
 fn literal(value: &Value) -> String {

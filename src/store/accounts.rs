@@ -8,7 +8,7 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 
 use super::convert::{self, Stored as _};
 use super::grants::col;
-use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use super::scope::{ManagedScope, PublisherScope};
 use super::{Db, StoreResult};
 use crate::domain::account::{Account, AccountKind, AccountStatus};
@@ -25,7 +25,7 @@ pub async fn managed_by_ids(
 ) -> StoreResult<HashMap<AccountId, Account>> {
     let rows = account::Entity::find()
         .filter(db.among(col(account::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(col(account::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(checked(col(account::Column::PublisherId).eq(scope.publisher_id().0)))
         .filter(col(account::Column::Kind).eq(AccountKind::Managed.stored()))
         .all(db.reader())
         .await?;

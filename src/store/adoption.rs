@@ -1,11 +1,11 @@
 //! Reads of how versions have spread: over all installations of a pack, or over those that a release
 //! concerns. The curve is read from tallies, never from installations or their updates.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::{
     installation, installation_update as update, integration_pack as pack, pack_release as release,
-    pack_version as version, release_tally as tally,
+    release_tally as tally,
 };
 use sea_orm::prelude::{DateTimeUtc, Uuid};
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, SelectStatement, Value, ValueTuple};
@@ -13,9 +13,9 @@ use sea_orm::{ConnectionTrait as _, FromQueryResult, QueryResult};
 
 use super::grants::{col, entitled};
 use super::page::checked;
-use super::scope::PublisherScope;
+use super::scope::{PublisherScope, Scope};
 use super::updates::is_one;
-use super::{DatabaseKind, Db, StoreResult};
+use super::{DatabaseKind, Db, StoreResult, pack_versions};
 use crate::domain::Instant;
 use crate::domain::adoption::{CurvePart, CurvePoint, Tally};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
@@ -105,18 +105,23 @@ pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> Sto
         let mut select = installations_of(db, scope, ids, packs);
         let subject = if packs { col(installation::Column::PackId) } else { col(release::Column::Id) };
         select
-            .column((version::Entity, version::Column::Id))
-            .column((version::Entity, version::Column::Number))
+            .expr_as(col(installation::Column::VersionId), "version_id")
             .expr_as(Expr::cust("COUNT(*)"), "count")
-            .inner_join(version::Entity, col(version::Column::Id).eq(col(installation::Column::VersionId)))
-            .add_group_by([subject, col(version::Column::Id), col(version::Column::Number)]);
+            .add_group_by([subject, col(installation::Column::VersionId)]);
         select
     };
-    let mut counted: HashMap<AdoptionOf, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
+    let mut found: Vec<(AdoptionOf, PackVersionId, i64)> = Vec::new();
     for (of, row) in both(db, asked, statement).await? {
-        let id: Uuid = row.try_get("", "id")?;
-        let (number, count) = (row.try_get("", "number")?, row.try_get("", "count")?);
-        counted.entry(of).or_default().push((number, id.into(), count));
+        let version: Uuid = row.try_get("", "version_id")?;
+        found.push((of, version.into(), row.try_get("", "count")?));
+    }
+    let ids: BTreeSet<_> = found.iter().map(|(_, version, _)| *version).collect();
+    // Known already, as a rule: a version never changes.
+    let versions = pack_versions::by_ids(db, Scope::Publisher(scope), &ids.into_iter().collect::<Vec<_>>()).await?;
+    let mut counted: HashMap<AdoptionOf, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
+    for (of, id, count) in found {
+        let number = versions.get(&id).map_or(0, |version| version.number);
+        counted.entry(of).or_default().push((number, id, count));
     }
     let spread = |mut versions: Vec<(i32, PackVersionId, i64)>| {
         versions.sort_unstable_by(|a, b| b.cmp(a));

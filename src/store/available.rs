@@ -12,7 +12,7 @@ use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect a
 
 use super::convert::{self, Stored as _};
 use super::grants::{col, granted, has_current, has_installed, installation_is_seen, is_current, pack_is_available};
-use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use super::scope::{ManagedScope, Scope};
 use super::{Db, StoreResult};
 use crate::domain::Instant;
@@ -83,7 +83,7 @@ pub(in crate::store) fn pack_is_seen(scope: &ManagedScope, now: Instant, id: Exp
             .expr(Expr::cust("1"))
             .from(pack::Entity)
             .and_where(col(pack::Column::Id).eq(id))
-            .and_where(col(pack::Column::PublisherId).eq(scope.publisher_id().0))
+            .and_where(checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0)))
             .and_where(pack_is_available(scope.account_id(), now))
             .take(),
     )
@@ -152,7 +152,7 @@ pub async fn versions_by_ids(
     let had = pack_is_seen(scope, now, col(version::Column::PackId)).and(Expr::exists(by_update));
     let rows = version::Entity::find()
         .filter(db.among(id(), ids.iter().map(|id| id.0)))
-        .filter(col(version::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
         .filter(Expr::exists(in_force_or_offered).or(Expr::exists(installed)).or(had))
         .all(db.reader())
         .await?;
@@ -189,7 +189,7 @@ pub async fn releases_by_ids(
         .take();
     let rows = release::Entity::find()
         .filter(db.among(id(), ids.iter().map(|id| id.0)))
-        .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
         .filter(pack_is_seen(scope, now, col(release::Column::PackId)))
         .filter(Expr::exists(announced).or(Expr::exists(came)))
         .all(db.reader())

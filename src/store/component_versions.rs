@@ -30,7 +30,7 @@ pub async fn by_ids(
     let load = async |ids: Vec<ComponentVersionId>| {
         let rows = version::Entity::find()
             .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
-            .filter(col(version::Column::OwnerId).eq(owner.0))
+            .filter(checked(col(version::Column::OwnerId).eq(owner.0)))
             .all(db.reader())
             .await?;
         rows.into_iter().map(|row| Ok((row.id.into(), convert::component_version(row)?))).collect()
@@ -59,7 +59,7 @@ pub async fn manifests(
             .column(version::Column::Id)
             .from(version::Entity)
             .and_where(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
-            .and_where(col(version::Column::OwnerId).eq(owner.0))
+            .and_where(checked(col(version::Column::OwnerId).eq(owner.0)))
             .take();
         let rows = manifest_entry::Entity::find()
             .filter(col(manifest_entry::Column::ComponentVersionId).in_subquery(of_owner))
@@ -118,7 +118,7 @@ pub async fn higher_unreleased(
         .expr_as(Expr::from(SubQueryStatement::from(highest)), "higher")
         .from_as(version::Entity, next.clone())
         .and_where(db.among(of(&next, version::Column::Id), ids.iter().map(|id| id.0)))
-        .and_where(of(&next, version::Column::OwnerId).eq(scope.publisher_id().0))
+        .and_where(checked(of(&next, version::Column::OwnerId).eq(scope.publisher_id().0)))
         .take();
     let rows = db.reader().query_all(&found).await?;
     let rows = rows.iter().map(|row| Ok((row.try_get("", "next")?, row.try_get("", "higher")?)));

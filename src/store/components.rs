@@ -9,7 +9,7 @@ use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect a
 
 use super::convert::{self, Stored as _};
 use super::grants::col;
-use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use super::scope::Scope;
 use super::{Db, StoreResult};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
@@ -25,7 +25,7 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<H
     let load = async |ids: Vec<ComponentId>| {
         let rows = component::Entity::find()
             .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
-            .filter(col(component::Column::OwnerId).eq(owner.0))
+            .filter(checked(col(component::Column::OwnerId).eq(owner.0)))
             .all(db.reader())
             .await?;
         rows.into_iter().map(|row| Ok((row.id.into(), convert::component(row)?))).collect()
@@ -75,7 +75,7 @@ pub async fn latest(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<H
         .column(component::Column::LatestShareableId)
         .column(component::Column::LatestPublicationId)
         .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(col(component::Column::OwnerId).eq(scope.account_id().0))
+        .filter(checked(col(component::Column::OwnerId).eq(scope.account_id().0)))
         .into_model::<LatestRow>()
         .all(db.reader())
         .await?;

@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use super::grants::col;
-use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use super::scope::PublisherScope;
 use super::{Db, StoreResult, convert};
 use crate::domain::account::AccountGroup;
@@ -20,7 +20,7 @@ use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
 pub async fn by_ids(db: &Db, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<HashMap<GroupId, AccountGroup>> {
     let rows = group::Entity::find()
         .filter(db.among(col(group::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(col(group::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(checked(col(group::Column::PublisherId).eq(scope.publisher_id().0)))
         .all(db.reader())
         .await?;
     Ok(rows.into_iter().map(convert::group).map(|group| (group.id, group)).collect())

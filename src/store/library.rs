@@ -10,7 +10,7 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use super::convert;
 use super::grants::col;
-use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, contains};
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use super::scope::{PublisherScope, Scope};
 use super::{Db, StoreResult};
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, LibraryProcessId};
@@ -88,7 +88,7 @@ pub async fn copy_sources(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreRe
         .column(component::Column::Id)
         .from(component::Entity)
         .and_where(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
-        .and_where(col(component::Column::OwnerId).eq(scope.account_id().0))
+        .and_where(checked(col(component::Column::OwnerId).eq(scope.account_id().0)))
         .take();
     let rows = copy::Entity::find().filter(col(copy::Column::ComponentId).in_subquery(own)).all(db.reader()).await?;
     let source = |row: copy::Model| {

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilt
 
 use super::convert::{self, Stored as _};
 use super::grants::col;
-use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
+use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
 use super::scope::{PublisherScope, Scope};
 use super::{Db, StoreResult};
 use crate::domain::id::{PackId, PackVersionId};
@@ -33,7 +33,7 @@ pub async fn by_ids(
     let load = async |ids: Vec<PackVersionId>| {
         let rows = version::Entity::find()
             .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
-            .filter(col(version::Column::PublisherId).eq(publisher.0))
+            .filter(checked(col(version::Column::PublisherId).eq(publisher.0)))
             .all(db.reader())
             .await?;
         Ok(rows.into_iter().map(|row| (row.id.into(), convert::pack_version(row))).collect())
@@ -101,7 +101,7 @@ pub async fn contents(
                     .and(col(content_key::Column::ComponentId).eq(col(item::Column::ComponentId))),
             )
             .and_where(db.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
-            .and_where(col(version::Column::PublisherId).eq(publisher.0))
+            .and_where(checked(col(version::Column::PublisherId).eq(publisher.0)))
             .take();
         let rows = db.reader().query_all(&rows).await?;
         let mut rows = rows.iter().map(|row| ItemRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
@@ -144,7 +144,7 @@ pub async fn by_numbers(
     let rows = version::Entity::find()
         .filter(db.among(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
         .filter(col(version::Column::Number).is_in(keys.iter().map(|(_, number)| *number)))
-        .filter(col(version::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
         .all(db.reader())
         .await?;
     Ok(rows.into_iter().map(|row| ((row.pack_id.into(), row.number), Arc::new(convert::pack_version(row)))).collect())
@@ -165,7 +165,7 @@ pub async fn pages(
     let wanted = keys.iter().map(|key| {
         let select = version::Entity::find()
             .filter(col(version::Column::PackId).eq(key.0.0))
-            .filter(col(version::Column::PublisherId).eq(scope.publisher_id().0))
+            .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
             .into_query();
         let order = Order::new(NEWEST, vec![col(version::Column::Number)], |row: &version::Model| {
             vec![Key::Number(row.number.into())]
@@ -197,7 +197,7 @@ pub async fn installation_counts(
         .from(installation::Entity)
         .and_where(db.among(col(installation::Column::VersionId), ids.iter().map(|id| id.0)))
         .and_where(col(installation::Column::UninstalledAt).is_null())
-        .and_where(col(installation::Column::PublisherId).eq(scope.publisher_id().0))
+        .and_where(checked(col(installation::Column::PublisherId).eq(scope.publisher_id().0)))
         .group_by_col(installation::Column::VersionId)
         .take();
     let rows = db.reader().query_all(&counts).await?;

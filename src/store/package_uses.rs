@@ -80,7 +80,7 @@ fn in_library(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> Sel
         .column((library_process::Entity, library_process::Column::ComponentVersionId))
         .from(library_process::Entity)
         .and_where(db.among(col(library_process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
-        .and_where(col(library_process::Column::PublisherId).eq(scope.publisher_id().0))
+        .and_where(checked(col(library_process::Column::PublisherId).eq(scope.publisher_id().0)))
         .and_where(is_offered())
         .take()
 }

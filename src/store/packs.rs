@@ -48,7 +48,7 @@ pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResu
         .column(task::Column::PackId)
         .column(task::Column::ReleaseId)
         .filter(db.among(col(task::Column::PackId), ids.iter().map(|id| id.0)))
-        .filter(col(task::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(checked(col(task::Column::PublisherId).eq(scope.publisher_id().0)))
         .filter(col(task::Column::Moves).eq(true))
         .into_tuple()
         .all(db.reader())

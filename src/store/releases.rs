@@ -38,7 +38,7 @@ pub struct FoundRelease {
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
     let mut select = release::Entity::find()
         .filter(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(col(release::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
         .into_query();
     select.expr_as(of_living_pack(col(release::Column::PackId)), "of_living_pack");
     let rows = db.reader().query_all(&select).await?;
