@@ -131,10 +131,17 @@ impl App {
         let hub = Arc::new(Hub::open(db.clone()).await?);
         let prepare = {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
+            let rendered = Arc::<graphql::Rendered>::default();
             let demo = options.demo.clone();
             move |request, caller| {
-                let (request, held) =
-                    graphql::prepare(request, services.clone(), hub.clone(), scheduler.clone(), caller);
+                let (request, held) = graphql::prepare(
+                    request,
+                    services.clone(),
+                    hub.clone(),
+                    scheduler.clone(),
+                    rendered.clone(),
+                    caller,
+                );
                 match demo.clone() {
                     Some(demo) => (request.data(demo), held),
                     None => (request, held),

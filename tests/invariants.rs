@@ -13,8 +13,8 @@ use crate::invariants_story::{Command, Story};
 const CASES: u32 = 12;
 const STEPS: usize = 40;
 
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
+fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
 }
 
 /// A random command. Objects are chosen by small numbers, which wrap around.
@@ -75,12 +75,12 @@ fn kept_out() -> impl Strategy<Value = Vec<Command>> {
 }
 
 /// A story: mostly single commands, and sometimes one of these sequences.
-fn story() -> impl Strategy<Value = Vec<Command>> {
+pub(crate) fn story() -> impl Strategy<Value = Vec<Command>> {
     let part = prop_oneof![8 => command().prop_map(|one| vec![one]), 1 => kept_out()];
     prop::collection::vec(part, STEPS / 2..STEPS).prop_map(|parts| parts.into_iter().flatten().collect())
 }
 
-async fn tell(commands: &[Command]) {
+async fn tell(commands: Vec<Command>) {
     let mut story = Story::begin().await;
     let mut checker = Checker::of(&story).await;
     for (index, command) in commands.iter().enumerate() {
@@ -93,10 +93,19 @@ async fn tell(commands: &[Command]) {
 
 #[test]
 fn r30_whatever_is_done_the_invariants_hold() {
-    let config = Config { cases: cases(), max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+    run_stories(CASES, story(), tell);
+}
+
+/// Tells stories by chance; as many as these when nobody says how many.
+pub(crate) fn run_stories<F: Future<Output = ()>>(
+    usual: u32,
+    stories: impl Strategy<Value = Vec<Command>>,
+    tell: impl Fn(Vec<Command>) -> F,
+) {
+    let config = Config { cases: cases(usual), max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let told = TestRunner::new(config).run(&story(), |commands| {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(tell(&commands))));
+    let told = TestRunner::new(config).run(&stories, |commands| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(tell(commands))));
         result.map_err(|panic| {
             let text = panic
                 .downcast_ref::<String>()

@@ -20,6 +20,7 @@ pub struct Model {
     pub component_count: i32,
     pub newer_count: i32,
     pub has_unreleased_changes: bool,
+    pub draft_revision: i64,
     pub current_version_id: Option<Uuid>,
     pub pending_release_id: Option<Uuid>,
     pub pending_version_id: Option<Uuid>,

@@ -126,6 +126,9 @@ pub struct Pack {
     pub revision: i32,
     /// Stored with the pack; each transaction that could change it updates it.
     pub assessment: Assessment,
+    /// Increases whenever a read of the draft could find something else: other rows, or other newest versions of their
+    /// components.
+    pub draft_revision: i64,
     /// The number of the newest version; 0 before the first.
     pub last_number: i32,
     /// As stored. Derive it with [`Standing::at`] before you use it.

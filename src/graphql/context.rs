@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::{Context, Result};
+use async_graphql::{ContextBase, Result};
 
 use super::error::ResultExt as _;
 use super::loaders::Loaders;
 use super::place::Place;
+use super::written::Rendered;
 use crate::domain::Instant;
 use crate::events::hub::Hub;
 use crate::scheduler::Scheduler;
@@ -19,16 +20,23 @@ pub struct RequestData {
     pub services: Shared,
     pub hub: Arc<Hub>,
     pub scheduler: Arc<Scheduler>,
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
+    pub rendered: Arc<Rendered>,
     slot: Mutex<Arc<Loaders>>,
 }
 
 impl RequestData {
     /// For a request of `caller`, with a first set of loaders.
     #[must_use]
-    pub fn new(services: Shared, hub: Arc<Hub>, scheduler: Arc<Scheduler>, caller: Caller) -> Self {
+    pub fn new(
+        services: Shared,
+        hub: Arc<Hub>,
+        scheduler: Arc<Scheduler>,
+        rendered: Arc<Rendered>,
+        caller: Arc<Caller>,
+    ) -> Self {
         let slot = Mutex::new(Arc::new(Loaders::new(&services, &caller)));
-        Self { services, hub, scheduler, caller, slot }
+        Self { services, hub, scheduler, caller, rendered, slot }
     }
 
     /// A new set of loaders: what is read from now on is read anew, at a new instant and in a new state.
@@ -118,7 +126,7 @@ pub trait ContextExt {
     }
 }
 
-impl ContextExt for Context<'_> {
+impl<T> ContextExt for ContextBase<'_, T> {
     fn data_of_request(&self) -> &RequestData {
         self.data_unchecked::<Arc<RequestData>>()
     }

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use ::dataloader::BatchFn;
 use ::dataloader::cached::Loader;
@@ -28,6 +29,7 @@ use crate::service::error::Failure;
 use crate::service::{Services, Shared};
 use crate::store::adoption::{AdoptionOf, CurveKey, Spread};
 use crate::store::component_versions::VersionsKey;
+use crate::store::drafts::DraftOf;
 use crate::store::package_uses;
 use crate::store::packs::PacksKey;
 use crate::store::page::{Page, PageRequest};
@@ -53,11 +55,17 @@ type Read<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, StoreResult<HashMap<K, V>
 
 /// One batch function behind a door that waits for the other resolvers of the same step.
 pub struct Batch<K: Eq + Hash + Clone, V: Clone> {
-    loader: Loader<K, Answer<V>, Run<K, V>>,
+    read: Arc<Read<K, V>>,
+    /// Made when it is first asked: most requests ask few.
+    loader: OnceLock<Loader<K, Answer<V>, Run<K, V>>>,
     known: Option<Box<Known<K, V>>>,
 }
 
-struct Run<K, V>(Box<Read<K, V>>);
+/// How often the other resolvers of a step get their turn before a batch is read. A step of many takes more than one:
+/// the runtime lets a task do so much at a time.
+const TURNS: usize = 4;
+
+struct Run<K, V>(Arc<Read<K, V>>);
 
 impl<K: Eq + Hash + Clone, V: Clone> BatchFn<K, Answer<V>> for Run<K, V> {
     async fn load(&mut self, keys: &[K]) -> HashMap<K, Answer<V>> {
@@ -82,8 +90,8 @@ where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
     {
         let base = base.clone();
-        let run = Run(Box::new(move |keys| read(base.clone(), keys).boxed()));
-        Self { loader: Loader::new(run).with_max_batch_size(BATCH_MAX), known: None }
+        let read = Arc::new(move |keys| read(base.clone(), keys).boxed());
+        Self { read, loader: OnceLock::new(), known: None }
     }
 
     /// The same with a look at what the process knows already: what is there needs no batch.
@@ -139,10 +147,16 @@ where
         }
         // When the resolver that drives a batch is dropped (a sibling failed, a client left), the batch is
         // lost and the others hear that there is no answer: they ask once more, and drive it themselves.
-        match self.loader.try_load(key.clone()).await {
+        let loader = self.loader();
+        match loader.try_load(key.clone()).await {
             Ok(answer) => answer,
-            Err(_) => self.loader.try_load(key).await.map_err(|e| Failure::bug(e.to_string()))?,
+            Err(_) => loader.try_load(key).await.map_err(|e| Failure::bug(e.to_string()))?,
         }
+    }
+
+    fn loader(&self) -> &Loader<K, Answer<V>, Run<K, V>> {
+        self.loader
+            .get_or_init(|| Loader::new(Run(self.read.clone())).with_max_batch_size(BATCH_MAX).with_yield_count(TURNS))
     }
 
     /// What the key names, and must name.
@@ -150,8 +164,8 @@ where
     /// # Errors
     /// What the batch failed with; a fault when there is nothing.
     pub async fn must(&self, key: K) -> Result<V, Failure> {
-        let missing = format!("nothing is known of {key:?}");
-        self.one(key).await?.ok_or_else(|| Failure::bug(missing))
+        let found = self.one(key.clone()).await?;
+        found.ok_or_else(|| Failure::bug(format!("nothing is known of {key:?}")))
     }
 
     /// What the keys name, in their order; what names nothing is left out.
@@ -168,12 +182,33 @@ where
 pub struct Loaders {
     base: Base,
     /// What only a publisher reads, and what both readers reach through what they may see.
-    pub publisher: PublisherLoaders,
+    pub publisher: Room<PublisherLoaders>,
     /// Accounts, groups, installations, and what a managed account reads.
-    pub managed: ManagedLoaders,
-    pub logs: LogLoaders,
+    pub managed: Room<ManagedLoaders>,
+    pub logs: Room<LogLoaders>,
     /// The process library.
-    pub library: LibraryLoaders,
+    pub library: Room<LibraryLoaders>,
+}
+
+/// The loaders of one room, made when one of them is first asked.
+pub struct Room<T> {
+    base: Base,
+    make: fn(&Base) -> T,
+    made: OnceLock<Box<T>>,
+}
+
+impl<T> Room<T> {
+    fn new(base: &Base, make: fn(&Base) -> T) -> Self {
+        Self { base: base.clone(), make, made: OnceLock::new() }
+    }
+}
+
+impl<T> Deref for Room<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.made.get_or_init(|| Box::new((self.make)(&self.base)))
+    }
 }
 
 impl Loaders {
@@ -183,10 +218,10 @@ impl Loaders {
         let Services { db, clock, .. } = &**services;
         let base = Base { db: db.snapshot(), scope: caller.viewer().ok().map(|v| v.scope()), now: clock.now() };
         Self {
-            publisher: PublisherLoaders::new(&base),
-            managed: ManagedLoaders::new(&base),
-            logs: LogLoaders::new(&base),
-            library: LibraryLoaders::new(&base),
+            publisher: Room::new(&base, PublisherLoaders::new),
+            managed: Room::new(&base, ManagedLoaders::new),
+            logs: Room::new(&base, LogLoaders::new),
+            library: Room::new(&base, LibraryLoaders::new),
             base,
         }
     }
@@ -221,8 +256,7 @@ pub struct PublisherLoaders {
     pub pack_pages: Batch<PacksKey, Page<Arc<Pack>>>,
     /// The release by which a pack's installations are being moved (R49).
     pub moving: Batch<PackId, ReleaseId>,
-    /// A pack without rows has none.
-    pub drafts: Batch<PackId, Arc<Vec<DraftRow>>>,
+    pub drafts: Batch<DraftOf, Arc<Vec<DraftRow>>>,
     pub pack_versions: Batch<PackVersionId, Arc<PackVersion>>,
     pub numbered_versions: Batch<(PackId, i32), Arc<PackVersion>>,
     pub pack_version_pages: Batch<(PackId, PageRequest), Page<Arc<PackVersion>>>,
@@ -272,7 +306,13 @@ impl PublisherLoaders {
                 packs::pages(&b.db, scope, b.now, &keys).await
             }),
             moving: Batch::of_publisher(base, async |b, scope, ids| packs::moving(&b.db, scope, &ids).await),
-            drafts: Batch::of_publisher(base, async |b, scope, ids| drafts::of_packs(&b.db, scope, &ids).await),
+            drafts: Batch::of_publisher(base, async |b, scope, of| drafts::of_packs(&b.db, scope, &of).await).knowing(
+                base,
+                |db, scope, of| match scope {
+                    Scope::Publisher(scope) => drafts::known(db, scope, *of),
+                    Scope::Managed(_) => None,
+                },
+            ),
             pack_versions: Batch::scoped(base, async |b, scope, ids| pack_versions::by_ids(&b.db, scope, &ids).await)
                 .knowing(base, |db, scope, id| pack_versions::known(db, scope, *id)),
             numbered_versions: Batch::of_publisher(base, async |b, scope, keys| {

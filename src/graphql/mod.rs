@@ -25,8 +25,10 @@ pub mod scalars;
 pub mod schema;
 pub mod subscription;
 pub mod types;
+mod written;
 
 pub use mutations::demo::BeginAnew;
 pub use panics::Panics;
 pub use place::Place;
 pub use schema::{FACTS, Held, PackwrightSchema, prepare, schema, sdl};
+pub use written::{Part, Rendered, Written, part_of};

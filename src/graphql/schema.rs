@@ -1,7 +1,7 @@
 //! The schema put together, in two editions: the public one, and the demo's, that can move the clock. A
 //! field that is only hidden could still be called, so that they are two schemas.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::{ObjectType, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 use futures_util::stream::BoxStream;
@@ -23,6 +23,7 @@ use super::mutations::{DemoMutation, Mutation};
 use super::panics::Guard;
 use super::query::Query;
 use super::subscription::Subscription;
+use super::written::Rendered;
 
 /// What the schema says of itself, in its text and to introspection.
 pub(super) const DESCRIPTION: &str = "Packwright keeps the record of integration packs: which components a publisher has packaged, which versions of them a pack holds, and which account has which version of which pack, from when on. A *publisher* packages components, composes packs of them, shares the packs with groups of the accounts that it manages, and releases a version to everybody at once or on a date. A *managed account* installs packs, tests what is offered, and is moved when the date comes. Begin with `viewer`: it says which of both your token belongs to. A rule that refuses a mutation answers in the payload's `errors`, with a `code`, a `message` that says what to do, and the `field` at fault; everything else is a GraphQL error with `extensions.code`. Lists are Relay connections. Subscriptions go on `after` a cursor, so that a client that was away misses nothing.";
@@ -37,28 +38,67 @@ const UNINDEXED: u64 = 200;
 
 /// The schema: the public one or the demo's. Cheap to clone.
 #[derive(Clone)]
-pub struct PackwrightSchema(Edition);
+pub struct PackwrightSchema(Arc<Edition>);
 
-#[derive(Clone)]
 enum Edition {
-    Public(Schema<Query, Mutation, Subscription>),
-    Demo(Schema<Query, DemoMutation, Subscription>),
+    Public(Twice<Mutation>),
+    Demo(Twice<DemoMutation>),
+}
+
+/// The same schema twice: with anything around its fields, the framework takes a slower way for all of them.
+struct Twice<M> {
+    register: Register<M>,
+    /// A resolver that panics fails its field.
+    guarded: Schema<Query, M, Subscription>,
+    /// A resolver that panics ends the operation. Made when it is first asked: a server that nobody asks needs one.
+    bare: OnceLock<Schema<Query, M, Subscription>>,
+}
+
+/// Adds what an edition has beside the other.
+type Register<M> = fn(SchemaBuilder<Query, M, Subscription>) -> SchemaBuilder<Query, M, Subscription>;
+
+impl<M: ObjectType + Default + 'static> Twice<M> {
+    fn new(register: Register<M>) -> Self {
+        let guarded = Self::builder(register).extension(Around(Guard)).extension(Around(OwnDescription)).finish();
+        Self { register, guarded, bare: OnceLock::new() }
+    }
+
+    fn builder(register: Register<M>) -> SchemaBuilder<Query, M, Subscription> {
+        common(register(Schema::build(Query::default(), M::default(), Subscription)))
+    }
+
+    fn bare(&self) -> &Schema<Query, M, Subscription> {
+        // Without federation the framework looks through all types at each root field for one that federation knows.
+        // What it adds are no fields to the gate, that reads the other one's text.
+        self.bare.get_or_init(|| Self::builder(self.register).enable_federation().finish())
+    }
 }
 
 impl PackwrightSchema {
     /// Executes a query or a mutation.
     pub async fn execute(&self, request: impl Into<Request>) -> Response {
-        match &self.0 {
-            Edition::Public(schema) => schema.execute(request).await,
-            Edition::Demo(schema) => schema.execute(request).await,
+        match &*self.0 {
+            Edition::Public(Twice { guarded, .. }) => guarded.execute(request).await,
+            Edition::Demo(Twice { guarded, .. }) => guarded.execute(request).await,
+        }
+    }
+
+    /// Executes a query that asks nothing of the schema, faster.
+    ///
+    /// # Panics
+    /// When a resolver does. [`PackwrightSchema::execute`] says then which one: a query has no effects.
+    pub async fn execute_bare(&self, request: impl Into<Request>) -> Response {
+        match &*self.0 {
+            Edition::Public(twice) => twice.bare().execute(request).await,
+            Edition::Demo(twice) => twice.bare().execute(request).await,
         }
     }
 
     /// Executes any operation; a subscription answers more than once.
     pub fn execute_stream(&self, request: impl Into<Request>) -> BoxStream<'static, Response> {
-        match &self.0 {
-            Edition::Public(schema) => schema.execute_stream(request),
-            Edition::Demo(schema) => schema.execute_stream(request),
+        match &*self.0 {
+            Edition::Public(Twice { guarded, .. }) => guarded.execute_stream(request),
+            Edition::Demo(Twice { guarded, .. }) => guarded.execute_stream(request),
         }
     }
 
@@ -67,25 +107,30 @@ impl PackwrightSchema {
     pub fn sdl(&self) -> String {
         let options =
             SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions().use_space_ident();
-        let sdl = match &self.0 {
-            Edition::Public(schema) => schema.sdl_with_options(options),
-            Edition::Demo(schema) => schema.sdl_with_options(options),
+        let sdl = match &*self.0 {
+            Edition::Public(Twice { guarded, .. }) => guarded.sdl_with_options(options),
+            Edition::Demo(Twice { guarded, .. }) => guarded.sdl_with_options(options),
         };
         // The framework has no place for it.
         sdl.replace("\nschema {", &format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{"))
     }
 }
 
-/// The schema, with or without what demo mode alone has.
+/// The schema, with or without what demo mode alone has. Each is made once a process.
 #[must_use]
 pub fn schema(demo: bool) -> PackwrightSchema {
-    PackwrightSchema(if demo {
-        let builder = Schema::build(Query::default(), DemoMutation::default(), Subscription);
-        Edition::Demo(common(builder.register_output_type::<DemoUserError>()).finish())
+    static PUBLIC: OnceLock<PackwrightSchema> = OnceLock::new();
+    static DEMO: OnceLock<PackwrightSchema> = OnceLock::new();
+    let made = if demo {
+        DEMO.get_or_init(|| {
+            PackwrightSchema(Arc::new(Edition::Demo(Twice::new(SchemaBuilder::register_output_type::<DemoUserError>))))
+        })
     } else {
-        let builder = Schema::build(Query::default(), Mutation::default(), Subscription);
-        Edition::Public(common(builder.register_output_type::<UserError>()).finish())
-    })
+        PUBLIC.get_or_init(|| {
+            PackwrightSchema(Arc::new(Edition::Public(Twice::new(SchemaBuilder::register_output_type::<UserError>))))
+        })
+    };
+    made.clone()
 }
 
 /// What the gate has to know of the schema beyond its text.
@@ -146,8 +191,6 @@ fn common<M: ObjectType + 'static>(
         .register_output_type::<LibraryProcess>()
         .register_output_type::<Account>()
         .register_output_type::<Event>()
-        .extension(Around(Guard))
-        .extension(Around(OwnDescription))
         // The gate has validated the document.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(RECURSION_MAX)
@@ -171,8 +214,9 @@ pub fn prepare(
     services: Shared,
     hub: Arc<Hub>,
     scheduler: Arc<Scheduler>,
-    caller: Caller,
+    rendered: Arc<Rendered>,
+    caller: Arc<Caller>,
 ) -> (Request, Held) {
-    let data = Arc::new(RequestData::new(services, hub, scheduler, caller));
+    let data = Arc::new(RequestData::new(services, hub, scheduler, rendered, caller));
     (request.data(data.clone()), Held(data))
 }

@@ -5,6 +5,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::gate;
 use crate::graphql::error::UNAVAILABLE;
+use crate::graphql::{Part, part_of};
 use crate::service::error::Failure;
 
 use super::auth::failure_response;
@@ -48,6 +49,8 @@ pub struct Answer {
     pub allowance: Option<Allowance>,
     /// The `data` as it is written, in the place of the response's.
     pub(super) data: Option<Data>,
+    /// What stands in the response's `data` as it is written.
+    pub(super) parts: Vec<Part>,
     /// Kept until the answer has left.
     pub(super) turn: Option<Turn>,
 }
@@ -56,7 +59,7 @@ impl Answer {
     /// What was executed, or why not.
     #[must_use]
     pub fn new(phase: Phase, response: Response) -> Self {
-        Self { response, phase, allowance: None, data: None, turn: None }
+        Self { response, phase, allowance: None, data: None, parts: Vec::new(), turn: None }
     }
 
     /// With at most so many errors, their messages of at most so many characters; `extensions` tell how many
@@ -102,13 +105,36 @@ impl Serialize for Answer {
         if self.phase == Phase::Executed {
             match &self.data {
                 Some(data) => map.serialize_entry("data", data)?,
-                None => map.serialize_entry("data", &self.response.data)?,
+                None if self.parts.is_empty() => map.serialize_entry("data", &self.response.data)?,
+                None => map.serialize_entry("data", &WithParts { value: &self.response.data, parts: &self.parts })?,
             }
         }
         if !self.response.extensions.is_empty() {
             map.serialize_entry("extensions", &self.response.extensions)?;
         }
         map.end()
+    }
+}
+
+/// A value in which some stand for parts.
+struct WithParts<'a> {
+    value: &'a Value,
+    parts: &'a [Part],
+}
+
+impl Serialize for WithParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let with_parts = |value| WithParts { value, parts: self.parts };
+        match self.value {
+            Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(name, value)| (name.as_str(), with_parts(value))))
+            }
+            Value::List(items) => serializer.collect_seq(items.iter().map(with_parts)),
+            value => match part_of(value, self.parts) {
+                Some(part) => part.serialize(serializer),
+                None => value.serialize(serializer),
+            },
+        }
     }
 }
 

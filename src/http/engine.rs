@@ -13,7 +13,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use crate::gate::{Gate, OperationKind};
-use crate::graphql::{self, Held, PackwrightSchema, Panics};
+use crate::graphql::{self, Held, PackwrightSchema, Panics, Written};
 use crate::service::access::{Caller, Viewer};
 use crate::service::error::Failure;
 use crate::service::{Commits, Shared};
@@ -24,9 +24,10 @@ use super::answer::{Answer, Phase, never_began, with_codes};
 use super::busy;
 use super::kept::Kept;
 use super::options::EngineOptions;
+use super::parsed::Parsed;
 use super::workload::{Busy, Turn, Workload};
 
-/// The part of the memory for documents that answers to introspection may take.
+/// The part of the memory for documents that answers to introspection may take, and that parsed documents may.
 const KEPT_PART: u64 = 4;
 /// How much longer an answer is waited for that tells the secret of something that is there.
 const SECRET_GRACE: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ const SECRET_GRACE: Duration = Duration::from_secs(5);
 const WELCOME_CHECK: Duration = Duration::from_secs(5);
 
 /// Gives a request what its resolvers need.
-pub type Prepare = Box<dyn Fn(Request, Caller) -> (Request, Held) + Send + Sync>;
+pub type Prepare = Box<dyn Fn(Request, Arc<Caller>) -> (Request, Held) + Send + Sync>;
 
 /// Says whether the server can serve, and if not, why: a sentence that everybody may read.
 pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -52,6 +53,7 @@ pub struct Engine {
     pub(super) logins: Option<Allowances<IpAddr>>,
     pub(super) workload: Workload,
     pub(super) kept: Kept,
+    parsed: Parsed,
     /// One introspection that isn't kept is executed at a time: it takes a processor to itself.
     introspecting: Semaphore,
     execution_limit: Duration,
@@ -99,6 +101,7 @@ impl Engine {
             logins: options.peer_cost_per_minute.map(Allowances::new),
             workload: Workload::new(options.work),
             kept: Kept::new(kept_bytes),
+            parsed: Parsed::new(kept_bytes),
             introspecting: Semaphore::new(1),
             execution_limit: options.execution,
             slow: options.slow,
@@ -122,11 +125,11 @@ impl Engine {
             Err(busy) => return busy::turned_away(busy, self.execution_limit),
         };
         let waited = began.elapsed();
-        let panics = Panics::default();
+        let (caller, panics) = (Arc::new(caller), Panics::default());
         let work = async {
             match &admitted.kept {
-                Some(key) => self.introspect(key, caller, request_id, &admitted, &panics).await,
-                None => self.resolve(caller, request_id, &admitted, &panics).await,
+                Some(key) => self.introspect(key, &caller, request_id, &admitted, &panics).await,
+                None => self.resolve(&caller, request_id, &admitted, &panics).await,
             }
         };
         let mut answer = match self.in_time(work, admitted.prepared.tells_a_secret).await {
@@ -162,8 +165,17 @@ impl Engine {
         self.workload.turn(owner, mutates, cost, self.execution_limit).await.map(Some)
     }
 
-    async fn resolve(&self, caller: Caller, request_id: &str, admitted: &Admitted, panics: &Panics) -> Answer {
-        let (request, _) = self.request(caller, admitted, panics);
+    async fn resolve(&self, caller: &Arc<Caller>, request_id: &str, admitted: &Admitted, panics: &Panics) -> Answer {
+        if admitted.kind() == OperationKind::Query && admitted.prepared.introspection_bytes == 0 {
+            let (request, _) = self.request(caller.clone(), admitted, panics);
+            let written = Written::default();
+            let request = if self.suits_parts(admitted) { request.data(written.clone()) } else { request };
+            // A panic is looked for once more, for the field that it came from: a query has no effects.
+            if let Ok(response) = AssertUnwindSafe(self.schema.execute_bare(request)).catch_unwind().await {
+                return Answer { parts: written.take(), ..executed_answer(response, panics, request_id) };
+            }
+        }
+        let (request, _) = self.request(caller.clone(), admitted, panics);
         match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
             Ok(response) => executed_answer(response, panics, request_id),
             // The panic's own text has gone to the log through the panic hook.
@@ -175,7 +187,7 @@ impl Engine {
     async fn introspect(
         &self,
         key: &[u8; 32],
-        caller: Caller,
+        caller: &Arc<Caller>,
         request_id: &str,
         admitted: &Admitted,
         panics: &Panics,
@@ -237,7 +249,7 @@ impl Engine {
             _ => None,
         };
         let panics = Panics::default();
-        let (request, held) = self.request(caller, &admitted, &panics);
+        let (request, held) = self.request(Arc::new(caller), &admitted, &panics);
         // What is read before the first event is read for itself.
         held.release();
         let answers = self.schema.execute_stream(request);
@@ -262,13 +274,21 @@ impl Engine {
         }
     }
 
+    fn suits_parts(&self, admitted: &Admitted) -> bool {
+        self.parsed.get(&admitted.checked).is_some_and(|document| document.suits_parts)
+    }
+
     /// What the framework is given: the document as the gate printed it.
-    fn request(&self, caller: Caller, admitted: &Admitted, panics: &Panics) -> (Request, Held) {
+    fn request(&self, caller: Arc<Caller>, admitted: &Admitted, panics: &Panics) -> (Request, Held) {
         let Admitted { checked, prepared, .. } = admitted;
-        let printed = checked.verdict.as_ref().map(|document| document.printed.clone()).unwrap_or_default();
-        let mut request = Request::new(printed)
+        let mut request = Request::new(String::new())
             .variables(Variables::from_json(prepared.variables.clone().into()))
             .data(panics.clone());
+        match self.parsed.get(checked) {
+            Some(document) => request.set_parsed_query((*document.parsed).clone()),
+            // The framework says why.
+            None => checked.verdict.iter().for_each(|document| request.query.clone_from(&document.printed)),
+        }
         if let Some(place) = &admitted.place {
             request = request.data(place.clone());
         }

@@ -20,6 +20,7 @@ mod options;
 mod origin;
 mod pages;
 mod params;
+mod parsed;
 mod refusals;
 mod reply;
 mod request;

@@ -72,6 +72,7 @@ pub(super) fn life(options: &Options, people: &People, catalogue: &[Built], inde
         deployment_model: if legacy { DeploymentModel::Legacy } else { DeploymentModel::Packaged },
         revision: 1,
         assessment: crate::domain::pack::Assessment::default(),
+        draft_revision: 0,
         last_number: 0,
         standing: Standing::default(),
         created_at: created,

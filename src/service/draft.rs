@@ -276,7 +276,9 @@ impl Services {
         row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
     }
 
-    /// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has.
+    /// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has. Whatever changes
+    /// a draft's rows, or the newest version of a component in it, ends here: what was read of the draft before is
+    /// forgotten by it.
     pub(super) async fn reassess(&self, tx: &Tx, pack: &Pack) -> StoreResult<()> {
         self.reassess_all(tx, std::slice::from_ref(pack)).await
     }
@@ -287,16 +289,13 @@ impl Services {
         let in_force: Vec<_> = packs.iter().filter_map(|pack| pack.standing.in_force()).collect();
         let contents = drafts::contents(tx, &in_force).await?;
         let nothing = Content::new();
-        let mut changed = Vec::new();
+        let mut assessments = Vec::with_capacity(packs.len());
         for pack in packs {
             let rows = rows.remove(&pack.id).unwrap_or_default();
             let content = pack.standing.in_force().and_then(|version| contents.get(&version)).unwrap_or(&nothing);
-            let assessment = assess(&rows, content);
-            if assessment != pack.assessment {
-                changed.push((pack.id, assessment));
-            }
+            assessments.push((pack.id, assess(&rows, content)));
         }
-        drafts::save_assessments(tx, &changed).await
+        drafts::save_assessments(tx, &assessments).await
     }
 }
 

@@ -20,6 +20,15 @@ pub(super) struct Holders {
     pub(super) components: BTreeMap<ComponentId, Counters>,
     pub(super) packs: Vec<Pack>,
     packs_with: BTreeMap<ComponentId, Vec<PackId>>,
+    /// The newest versions that the components had when they were locked.
+    before: BTreeMap<ComponentId, Newest>,
+}
+
+/// The newest package and the newest publication that packs may hold.
+type Newest = (Option<ComponentVersionId>, Option<ComponentVersionId>);
+
+fn newest(counters: &Counters) -> Newest {
+    (counters.latest_shareable, counters.latest_publication)
 }
 
 impl Holders {
@@ -40,9 +49,19 @@ impl Holders {
         ids.dedup();
         let packs = packs::lock_all(tx, &ids).await?;
         let counters = components::lock_all(tx, &caller.scope, wanted).await?;
-        let components = counters.into_iter().map(|counters| (counters.component.id, counters)).collect();
+        let components: BTreeMap<_, _> =
+            counters.into_iter().map(|counters| (counters.component.id, counters)).collect();
+        let before = components.iter().map(|(id, counters)| (*id, newest(counters))).collect();
         let still_so = uses::packs_with(tx, wanted, model).await? == packs_with;
-        if still_so { Ok(Self { components, packs, packs_with }) } else { Err(Failure::Overtaken) }
+        if still_so { Ok(Self { components, packs, packs_with, before }) } else { Err(Failure::Overtaken) }
+    }
+
+    /// The packs with a component that has another newest version than when it was locked.
+    fn touched(&self) -> Vec<Pack> {
+        let is_changed = |(id, counters): &(&ComponentId, &Counters)| self.before.get(id) != Some(&newest(counters));
+        let changed = self.components.iter().filter(is_changed).filter_map(|(id, _)| self.packs_with.get(id));
+        let touched: BTreeSet<_> = changed.flatten().collect();
+        self.packs.iter().filter(|pack| touched.contains(&pack.id)).cloned().collect()
     }
 
     /// Tells the publisher of each pack that has the component that there is something newer (R18, R19).
@@ -63,6 +82,6 @@ impl Services {
         for counters in holders.components.values() {
             components::save_counters(tx, counters).await?;
         }
-        self.reassess_all(tx, &holders.packs).await
+        self.reassess_all(tx, &holders.touched()).await
     }
 }

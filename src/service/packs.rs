@@ -72,6 +72,7 @@ impl Services {
             support: support(pack.support)?,
             revision: 1,
             assessment: Assessment::default(),
+            draft_revision: 0,
             last_number: 0,
             standing: Standing::default(),
             created_at: journal.now,

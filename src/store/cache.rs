@@ -1,15 +1,16 @@
-//! What never changes is kept in the process, bounded: no entry is ever out of date (R5, R22). Only
-//! reads outside of a transaction fill it, so that nothing is in it that was rolled back.
+//! What never changes is kept in the process, bounded: no entry is ever out of date (R5, R22). A draft changes, and is
+//! kept with the revision that it was read at. Only reads outside of a transaction fill the cache, so that nothing is
+//! in it that was rolled back.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use quick_cache::sync;
+use quick_cache::{Weighter, sync};
 
 use super::StoreResult;
-use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackVersionId};
-use crate::domain::pack::{ContentItem, PackVersion};
+use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId};
+use crate::domain::pack::{ContentItem, DraftRow, PackVersion};
 use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
 
 /// A thing and the account whose it is.
@@ -24,6 +25,7 @@ pub(in crate::store) struct Cache {
     pub(in crate::store) manifests: Shelf<ComponentVersionId, Vec<ManifestEntry>>,
     pub(in crate::store) pack_versions: Shelf<PackVersionId, PackVersion>,
     pub(in crate::store) contents: Shelf<PackVersionId, Vec<ContentItem>>,
+    pub(in crate::store) drafts: Drafts,
 }
 
 impl Default for Cache {
@@ -34,6 +36,7 @@ impl Default for Cache {
             manifests: Shelf(sync::Cache::new(500)),
             pack_versions: Shelf(sync::Cache::new(20_000)),
             contents: Shelf(sync::Cache::new(2_000)),
+            drafts: Drafts::default(),
         }
     }
 }
@@ -71,5 +74,48 @@ impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
             }
         }
         Ok(found)
+    }
+}
+
+/// How many rows of drafts are kept, of all packs together.
+const ROWS: u64 = 200_000;
+
+/// A draft, with its pack's publisher and the draft's revision.
+#[derive(Clone)]
+struct Draft(AccountId, i64, Arc<Vec<DraftRow>>);
+
+#[derive(Clone)]
+struct Rows;
+
+impl Weighter<PackId, Draft> for Rows {
+    fn weight(&self, _: &PackId, Draft(.., rows): &Draft) -> u64 {
+        1 + rows.len() as u64
+    }
+}
+
+/// The drafts of packs, each at the revision at which it was read last.
+pub(in crate::store) struct Drafts(sync::Cache<PackId, Draft, Rows>);
+
+impl Default for Drafts {
+    fn default() -> Self {
+        Self(sync::Cache::with_weighter(20_000, ROWS, Rows))
+    }
+}
+
+impl Drafts {
+    /// The draft of a pack of the publisher's, if it is here at this revision.
+    pub(in crate::store) fn peek(
+        &self,
+        publisher: AccountId,
+        pack: PackId,
+        revision: i64,
+    ) -> Option<Arc<Vec<DraftRow>>> {
+        let Draft(owner, at, rows) = self.0.get(&pack)?;
+        (owner == publisher && at == revision).then_some(rows)
+    }
+
+    /// Keeps a draft, with the revision that the same statement read.
+    pub(in crate::store) fn keep(&self, publisher: AccountId, pack: PackId, revision: i64, rows: Arc<Vec<DraftRow>>) {
+        self.0.insert(pack, Draft(publisher, revision, rows));
     }
 }

@@ -223,6 +223,7 @@ pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
             newer_count: m.newer_count,
             has_unreleased_changes: m.has_unreleased_changes,
         },
+        draft_revision: m.draft_revision,
         last_number: m.last_number,
         standing: Standing {
             current_version: m.current_version_id.map(Into::into),

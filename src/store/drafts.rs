@@ -14,17 +14,32 @@ use super::page::checked;
 use super::scope::{PublisherScope, Scope};
 use super::{Db, StoreResult, component_versions, components};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
-use crate::domain::pack::{ContentItem, DeploymentModel, DraftRow, Stamp};
+use crate::domain::pack::{ContentItem, DeploymentModel, DraftRow, Pack, Stamp};
 use crate::domain::packaged_component::VersionKind;
 use crate::domain::text;
 
+/// A draft as it is at a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DraftOf {
+    pub pack: PackId,
+    pub revision: i64,
+}
+
+impl From<&Pack> for DraftOf {
+    fn from(pack: &Pack) -> Self {
+        Self { pack: pack.id, revision: pack.draft_revision }
+    }
+}
+
+/// A pack with one row of its draft, or with none when it has none.
 #[derive(FromQueryResult)]
 struct Row {
-    pack_id: Uuid,
-    component_id: Uuid,
-    pinned_version_id: Option<Uuid>,
-    marked_for_removal: bool,
+    id: Uuid,
+    draft_revision: i64,
     deployment_model: String,
+    component_id: Option<Uuid>,
+    pinned_version_id: Option<Uuid>,
+    marked_for_removal: Option<bool>,
     latest_shareable_id: Option<Uuid>,
     latest_publication_id: Option<Uuid>,
 }
@@ -40,18 +55,28 @@ impl Row {
     }
 }
 
-/// The drafts of these packs, by component id; a pack without rows is not among them.
+/// The draft of a pack that is known already.
+#[must_use]
+pub fn known(db: &Db, scope: PublisherScope, of: DraftOf) -> Option<Arc<Vec<DraftRow>>> {
+    db.cache().drafts.peek(scope.publisher_id(), of.pack, of.revision)
+}
+
+/// The drafts of these packs as they are now, by component id.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn of_packs(
     db: &Db,
     scope: PublisherScope,
-    ids: &[PackId],
-) -> StoreResult<HashMap<PackId, Arc<Vec<DraftRow>>>> {
+    asked: &[DraftOf],
+) -> StoreResult<HashMap<DraftOf, Arc<Vec<DraftRow>>>> {
     let rows = Query::select()
         .columns([
-            (draft_row::Entity, draft_row::Column::PackId),
+            (integration_pack::Entity, integration_pack::Column::Id),
+            (integration_pack::Entity, integration_pack::Column::DraftRevision),
+            (integration_pack::Entity, integration_pack::Column::DeploymentModel),
+        ])
+        .columns([
             (draft_row::Entity, draft_row::Column::ComponentId),
             (draft_row::Entity, draft_row::Column::PinnedVersionId),
             (draft_row::Entity, draft_row::Column::MarkedForRemoval),
@@ -60,28 +85,34 @@ pub async fn of_packs(
             (component::Entity, component::Column::LatestShareableId),
             (component::Entity, component::Column::LatestPublicationId),
         ])
-        .column((integration_pack::Entity, integration_pack::Column::DeploymentModel))
-        .from(draft_row::Entity)
-        .inner_join(integration_pack::Entity, col(integration_pack::Column::Id).eq(col(draft_row::Column::PackId)))
-        .inner_join(component::Entity, col(component::Column::Id).eq(col(draft_row::Column::ComponentId)))
-        .and_where(db.among(col(draft_row::Column::PackId), ids.iter().map(|id| id.0)))
-        // A draft holds its publisher's components and nobody else's.
-        .and_where(checked(col(component::Column::OwnerId).eq(scope.publisher_id().0)))
+        .from(integration_pack::Entity)
+        .left_join(draft_row::Entity, col(draft_row::Column::PackId).eq(col(integration_pack::Column::Id)))
+        .left_join(component::Entity, col(component::Column::Id).eq(col(draft_row::Column::ComponentId)))
+        .and_where(db.among(col(integration_pack::Column::Id), asked.iter().map(|of| of.pack.0)))
+        .and_where(checked(col(integration_pack::Column::PublisherId).eq(scope.publisher_id().0)))
         .take();
     let rows = db.reader().query_all(&rows).await?;
     let rows = rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
     let stamps = stamps(db, scope, &rows).await?;
-    let mut drafts: HashMap<PackId, BTreeMap<Uuid, DraftRow>> = HashMap::new();
+    let mut drafts: HashMap<PackId, (i64, BTreeMap<Uuid, DraftRow>)> = HashMap::new();
     for row in rows {
+        let (_, draft) = drafts.entry(row.id.into()).or_insert_with(|| (row.draft_revision, BTreeMap::new()));
+        let Some(component) = row.component_id else { continue };
         let judged = DraftRow {
-            component_id: row.component_id.into(),
+            component_id: component.into(),
             pinned: row.pinned_version_id.map(Into::into),
-            marked_for_removal: row.marked_for_removal,
+            marked_for_removal: row.marked_for_removal.unwrap_or_default(),
             latest_shareable: row.latest()?.and_then(|id| stamps.get(&id).copied()),
         };
-        drafts.entry(row.pack_id.into()).or_default().insert(row.component_id, judged);
+        draft.insert(component, judged);
     }
-    Ok(drafts.into_iter().map(|(pack, rows)| (pack, Arc::new(rows.into_values().collect()))).collect())
+    let mut found = HashMap::with_capacity(asked.len());
+    for (pack, (revision, draft)) in drafts {
+        let draft = Arc::new(draft.into_values().collect::<Vec<_>>());
+        db.cache().drafts.keep(scope.publisher_id(), pack, revision, draft.clone());
+        found.extend(asked.iter().filter(|of| of.pack == pack).map(|of| (*of, draft.clone())));
+    }
+    Ok(found)
 }
 
 /// When the newest shareable versions were made: mostly known already, as versions never change.

@@ -7,10 +7,12 @@ use async_graphql::{Context, ID, Object, Result};
 use super::account_group::{AccountGroupConnection, GroupsOf, groups_connection};
 use super::actor::Actor;
 use super::adoption::Adoption;
+use super::draft_rows::DraftRows;
 use super::installation::{InstallationConnection, InstallationFilter, InstallationsOf, installations_connection};
-use super::pack_component::{PackComponent, content};
+use super::pack_component::content;
 use super::pack_diff::PackDiff;
 use super::pack_version::{PackVersion, PackVersionConnection, versions_of_pack};
+use super::pending_release::PendingRelease;
 use super::release::{Release, ReleaseConnection, releases_connection};
 use super::support_info::SupportInfo;
 use crate::domain::Instant;
@@ -27,6 +29,7 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::filters::{IntegrationPackFilter, IntegrationPackOrder, ReleaseFilter};
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::DateTime;
+use crate::store::drafts::DraftOf;
 use crate::store::packs::{PackFilter, PackOrder, PacksKey};
 use crate::store::page::Page;
 
@@ -94,6 +97,10 @@ impl IntegrationPack {
         self.standing
     }
 
+    pub(crate) fn draft(&self) -> DraftOf {
+        DraftOf::from(&*self.pack)
+    }
+
     pub(crate) fn pack(&self) -> &Pack {
         &self.pack
     }
@@ -107,8 +114,8 @@ impl IntegrationPack {
     ) -> Result<std::result::Result<Decision, ReleaseRefusal>> {
         let (loaders, id) = (ctx.loaders(), self.pack.id);
         let (rows, current, moving) = futures_util::try_join!(
-            async { loaders.publisher.drafts.one(id).await.or_failure() },
-            content(ctx, self.standing.current_version),
+            async { loaders.publisher.drafts.one(self.draft()).await.or_failure() },
+            content(&loaders, self.standing.current_version),
             async { loaders.publisher.moving.one(id).await.or_failure() },
         )?;
         let zone = ctx.services().zone(time_zone);
@@ -180,15 +187,13 @@ impl IntegrationPack {
     }
 
     /// The draft, row by row, by component name: what a release made now would take, and rows marked for removal. At most 100.
-    pub async fn components(
+    pub fn components(
         &self,
-        ctx: &Context<'_>,
+        _ctx: &Context<'_>,
         #[graphql(desc = "Only rows that have a newer shareable version.", default = false)]
         only_with_newer_shareable: bool,
-    ) -> Result<Vec<PackComponent>> {
-        let mut rows = PackComponent::draft(ctx, self.pack.id, self.standing).await?;
-        rows.retain(|row| !only_with_newer_shareable || row.newer_shareable());
-        Ok(rows)
+    ) -> DraftRows {
+        DraftRows { of: self.draft(), standing: self.standing, only_with_newer_shareable }
     }
 
     /// How many rows the draft has, those marked for removal included.
@@ -212,8 +217,8 @@ impl IntegrationPack {
     }
 
     /// The release whose date has not come (state SCHEDULED); null when there is none.
-    pub async fn pending_release(&self, ctx: &Context<'_>) -> Option<Result<Release>> {
-        Some(Release::must(ctx, self.standing.pending?.release_id).await)
+    pub fn pending_release(&self, _ctx: &Context<'_>) -> Option<PendingRelease> {
+        self.standing.pending.map(PendingRelease)
     }
 
     /// The release that is being rolled out (state IN_PROGRESS); null when there is none.

@@ -12,6 +12,8 @@ use crate::domain::text;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::ComponentVersion;
+use crate::graphql::loaders::Loaders;
+use crate::store::drafts::DraftOf;
 
 /// The type `PackComponent`: a row of a draft or of a version.
 pub struct PackComponent {
@@ -35,20 +37,19 @@ struct Situation {
 }
 
 /// The content of a version; `None` when `version` is.
-pub(crate) async fn content(ctx: &Context<'_>, version: Option<PackVersionId>) -> Result<Option<Content>> {
+pub(crate) async fn content(loaders: &Loaders, version: Option<PackVersionId>) -> Result<Option<Content>> {
     let Some(version) = version else { return Ok(None) };
-    let items = ctx.loaders().publisher.contents.one(version).await.or_failure()?;
+    let items = loaders.publisher.contents.one(version).await.or_failure()?;
     let stamp = |item: &ContentItem| Stamp { id: item.component_version_id, created_at: item.created_at };
     Ok(Some(items.iter().flat_map(|items| items.iter()).map(|item| (item.component_id, stamp(item))).collect()))
 }
 
 impl Situation {
-    async fn of(ctx: &Context<'_>, pack: PackId, standing: Standing) -> Result<Self> {
-        let loaders = ctx.loaders();
+    async fn of(loaders: &Loaders, draft: DraftOf, standing: Standing) -> Result<Self> {
         let (draft, current, pending) = futures_util::try_join!(
-            async { loaders.publisher.drafts.one(pack).await.or_failure() },
-            content(ctx, standing.current_version),
-            content(ctx, standing.pending.map(|p| p.version_id)),
+            async { loaders.publisher.drafts.one(draft).await.or_failure() },
+            content(loaders, standing.current_version),
+            content(loaders, standing.pending.map(|p| p.version_id)),
         )?;
         let draft = draft.iter().flat_map(|rows| rows.iter()).map(|row| (row.component_id, row.clone())).collect();
         Ok(Self { draft, current: current.unwrap_or_default(), pending })
@@ -79,9 +80,9 @@ impl Situation {
 
 impl PackComponent {
     /// The rows of the draft, by component name.
-    pub(crate) async fn draft(ctx: &Context<'_>, pack: PackId, standing: Standing) -> Result<Vec<Self>> {
-        let situation = Situation::of(ctx, pack, standing).await?;
-        let components = ctx.loaders().publisher.components.many(situation.draft.keys().copied()).await.or_failure()?;
+    pub(crate) async fn draft(loaders: &Loaders, draft: DraftOf, standing: Standing) -> Result<Vec<Self>> {
+        let situation = Situation::of(loaders, draft, standing).await?;
+        let components = loaders.publisher.components.many(situation.draft.keys().copied()).await.or_failure()?;
         let names: HashMap<_, _> = components.iter().map(|c| (c.id, text::key(&c.name))).collect();
         let mut rows: Vec<_> = situation.draft.values().map(|row| situation.of_draft(row)).collect();
         rows.sort_by_key(|row| (names.get(&row.component), row.component));
@@ -92,22 +93,22 @@ impl PackComponent {
     pub async fn of_draft(ctx: &Context<'_>, pack: PackId, component: ComponentId) -> Result<Option<Self>> {
         let loaders = ctx.loaders();
         let Some(found) = loaders.publisher.packs.one(pack).await.or_failure()? else { return Ok(None) };
-        let situation = Situation::of(ctx, pack, found.standing.at(loaders.now())).await?;
+        let situation = Situation::of(&loaders, DraftOf::from(&*found), found.standing.at(loaders.now())).await?;
         Ok(situation.draft.get(&component).map(|row| situation.of_draft(row)))
     }
 
     /// The rows of a version. The other fields of each row show the pack's current state.
     pub(crate) async fn of_version(
         ctx: &Context<'_>,
-        pack: PackId,
+        draft: DraftOf,
         standing: Standing,
         items: Arc<Vec<ContentItem>>,
     ) -> Result<Vec<Self>> {
-        let situation = Situation::of(ctx, pack, standing).await?;
+        let situation = Situation::of(&ctx.loaders(), draft, standing).await?;
         let row = async |item: &ContentItem| {
             let judged = match situation.draft.get(&item.component_id) {
                 Some(row) => situation.judge(row, row.next()),
-                None => situation.judge(&gone(ctx, pack, item.component_id).await?, None),
+                None => situation.judge(&gone(ctx, draft.pack, item.component_id).await?, None),
             };
             Ok(Self { in_this_content: Some(item.component_version_id), ..judged })
         };

@@ -124,7 +124,7 @@ impl PackVersion {
     pub async fn components(&self, ctx: &Context<'_>) -> Result<Vec<PackComponent>> {
         let pack = IntegrationPack::must(ctx, self.0.pack_id).await?;
         let items = ctx.loaders().publisher.contents.one(self.0.id).await.or_failure()?;
-        PackComponent::of_version(ctx, self.0.pack_id, pack.standing(), items.unwrap_or_default()).await
+        PackComponent::of_version(ctx, pack.draft(), pack.standing(), items.unwrap_or_default()).await
     }
 
     /// What it changed from the version that was current when it was made; from nothing for the first.

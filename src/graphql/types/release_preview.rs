@@ -45,7 +45,7 @@ impl ReleasePreview {
     pub async fn of(ctx: &Context<'_>, pack: IntegrationPack, schedule: RequestedSchedule) -> Result<Self> {
         let (loaders, id) = (ctx.loaders(), pack.pack().id);
         let zone = loaders.managed.own_account.must(()).await.or_failure()?.time_zone;
-        let rows = loaders.publisher.drafts.one(id).await.or_failure()?.unwrap_or_default();
+        let rows = loaders.publisher.drafts.one(pack.draft()).await.or_failure()?.unwrap_or_default();
         let refusal = pack.decide(ctx, schedule, zone.as_deref()).await?.err();
         let days_ahead = ctx.services().settings.release_days_ahead;
         // The window is shown even when the release would be refused for another reason.
@@ -83,7 +83,7 @@ impl ReleasePreview {
 
     /// The rows as a release would take them, with those it would drop; at most 100.
     async fn components(&self, ctx: &Context<'_>) -> Result<Vec<PackComponent>> {
-        PackComponent::draft(ctx, self.pack.pack().id, self.pack.standing()).await
+        PackComponent::draft(&ctx.loaders(), self.pack.draft(), self.pack.standing()).await
     }
 
     /// What would change from the current version; from nothing for a first release.

@@ -161,7 +161,7 @@ pub(super) async fn labelled(
 ) -> Result<Vec<LabelledRow>> {
     let (loaders, scope) = (ctx.loaders(), ctx.publisher()?.scope);
     let in_force = standing.pending.map(|pending| pending.version_id).or(standing.current_version);
-    let in_force = content(ctx, in_force).await?.unwrap_or_default();
+    let in_force = content(&ctx.loaders(), in_force).await?.unwrap_or_default();
     let ids: Vec<_> = next.values().copied().collect();
     let higher = higher_unreleased(loaders.db(), scope, pack, &ids).await.or_failure()?;
     let label = async |id: ComponentVersionId| {

@@ -149,6 +149,7 @@ pub(super) fn row(pack: &Pack) -> StoreResult<integration_pack::ActiveModel> {
         component_count: Set(pack.assessment.component_count),
         newer_count: Set(pack.assessment.newer_count),
         has_unreleased_changes: Set(pack.assessment.has_unreleased_changes),
+        draft_revision: Set(pack.draft_revision),
         current_version_id: Set(pack.standing.current_version.map(Into::into)),
         pending_release_id: Set(pending.map(|pending| pending.release_id.into())),
         pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
