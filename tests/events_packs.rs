@@ -3,7 +3,7 @@
 use packwright::domain::account::Actor;
 use packwright::domain::event::{Audience, EventData, EventKind, NewEvent};
 use packwright::domain::id::AccountId;
-use packwright::store::write::journal::append;
+use packwright::store::write::journal::{Told, append};
 use serde_json::{Value, json};
 
 use crate::support::{At, Managed, TestApp, uuid_of};
@@ -36,7 +36,7 @@ pub(crate) async fn tell_of_a_deleted_pack(app: &TestApp, account: &Managed) -> 
     };
     let events = vec![event(Audience::Publisher, None, 3), event(Audience::Account, Some(account.into()), 1)];
     let tx = services.db.begin().await.expect("a transaction");
-    append(&tx, Vec::new(), events).await.expect("the events are written");
+    append(&tx, events.into_iter().map(Told::Event).collect()).await.expect("the events are written");
     tx.commit().await.expect("committed");
     pack
 }

@@ -91,10 +91,14 @@ async fn r49_what_a_newer_program_has_stored_is_unavailable_and_no_fault() {
 
 /// Deletes the newest events and frees their sequence numbers, as a restored backup does, or a failover that lost
 /// commits.
-async fn lose(app: &TestApp, count: usize) {
+pub(crate) async fn lose(app: &TestApp, count: usize) {
     let all = events_after(app, 0).await;
     let last = all[all.len() - count - 1].sequence;
-    let mut statements = vec![format!("DELETE FROM event WHERE sequence > {last}")];
+    let mut statements = vec![
+        format!("DELETE FROM event WHERE sequence > {last}"),
+        format!("DELETE FROM log_record WHERE sequence > {last}"),
+        format!("DELETE FROM log_batch WHERE first_sequence > {last}"),
+    ];
     statements.push(match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => format!("SELECT setval(pg_get_serial_sequence('event', 'sequence'), {last})"),
         _ => format!("UPDATE sqlite_sequence SET seq = {last} WHERE name = 'event'"),

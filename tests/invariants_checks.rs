@@ -28,6 +28,7 @@ impl Checker {
     pub(crate) async fn check(&mut self, story: &Story, step: &str, outcome: &Outcome) {
         let rows = Rows::read(&story.app).await;
         at_most_one_pending_and_one_running(&rows, step);
+        what_is_named_is_there(&rows, step);
         snapshots_never_change(&self.last, &rows, step);
         stored_equals_computed(&rows, step);
         nothing_deleted_is_held(&rows, step);
@@ -153,6 +154,28 @@ pub(crate) fn is_where_it_belongs(rows: &Rows, installation: &entity::installati
     }
     let update = rows.updates.get(&(installation.id, rows.versions[&current].release_id));
     assert!(update.is_some_and(|u| u.state == "FAILED"), "left behind: {installation:?}, {update:?}");
+}
+
+/// No foreign key holds what a rollout writes: an update's installation, release and versions, and the version of an
+/// installation.
+fn what_is_named_is_there(rows: &Rows, step: &str) {
+    for installation in rows.installations.values() {
+        let version = rows.versions.get(&installation.version_id);
+        assert_eq!(version.map(|v| v.pack_id), Some(installation.pack_id), "{step}: the version of {installation:?}");
+    }
+    for update in rows.updates.values() {
+        let of = rows.installations.get(&update.installation_id).expect("an update's installation");
+        assert_eq!((of.account_id, of.pack_id), (update.account_id, update.pack_id), "{step}: {update:?}");
+        let packs = [
+            rows.releases.get(&update.release_id).map(|release| release.pack_id),
+            rows.versions.get(&update.from_version_id).map(|version| version.pack_id),
+            rows.versions.get(&update.to_version_id).map(|version| version.pack_id),
+            rows.packs.get(&update.pack_id).map(|pack| pack.id),
+        ];
+        assert_eq!(packs, [Some(update.pack_id); 4], "{step}: {update:?}");
+        assert_eq!(update.publisher_id, rows.packs[&update.pack_id].publisher_id, "{step}: {update:?}");
+        assert!(update.state != "FAILED" || update.failure_code.is_some(), "{step}: it says why: {update:?}");
+    }
 }
 
 pub(crate) fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {

@@ -6,9 +6,10 @@ use entity::{
     account, account_group_member, audit_entry, component, component_version, draft_row, event, installation,
     installation_update, integration_pack, pack_release, pack_share, pack_version, pack_version_item, release_tally,
 };
-use sea_orm::{EntityTrait as _, QueryOrder as _};
+use sea_orm::EntityTrait as _;
 use uuid::Uuid;
 
+use crate::recorded_rows;
 use crate::support::TestApp;
 use crate::support_more::tables;
 
@@ -60,8 +61,8 @@ impl Rows {
             components: by_id!(app, component),
             packages: by_id!(app, component_version),
             drafts: draft_row::Entity::find().all(tables(app)).await.expect("rows"),
-            events: event::Entity::find().order_by_asc(event::Column::Sequence).all(tables(app)).await.expect("rows"),
-            entries: by_id!(app, audit_entry),
+            events: recorded_rows::events(app).await,
+            entries: recorded_rows::entries(app).await.into_iter().map(|entry| (entry.id, entry)).collect(),
             tallies: release_tally::Entity::find().all(tables(app)).await.expect("rows"),
             grants: shares.iter().flat_map(granted).collect(),
         }

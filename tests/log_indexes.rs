@@ -1,6 +1,6 @@
 //! For every filter of the logs there is an index that returns the rows in their order (R49, R51).
 
-use sea_orm::DatabaseBackend;
+use sea_orm::{DatabaseBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::planned::plans;
@@ -11,6 +11,10 @@ use crate::support_more::tables;
 /// indexes must be exactly these.
 async fn reads_by(app: &TestApp, token: &str, query: &str, variables: Value, table: &str, indexes: &[&str]) {
     let (_, statements) = app.statements_with_values_of(app.gql(token, query, variables.clone())).await;
+    are_read_by(app, &statements, &variables, table, indexes).await;
+}
+
+async fn are_read_by(app: &TestApp, statements: &[Statement], variables: &Value, table: &str, indexes: &[&str]) {
     let of_table = statements.iter().filter(|statement| statement.sql.contains(&format!("FROM \"{table}\"")));
     let plans = plans(app, &of_table.cloned().collect::<Vec<_>>(), true).await;
     assert!(!plans.is_empty(), "no statement on {table}: {statements:#?}");
@@ -108,6 +112,62 @@ async fn r51_the_audit_log_is_read_by_an_index_whatever_is_asked() {
                 let indexes: Vec<_> = indexes.iter().map(String::as_str).collect();
                 reads_by(&app, token, AUDIT, variables, "audit_entry", &indexes).await;
             }
+        }
+    }
+}
+
+/// Fails unless what is told from records is found by an index too: by batches, or by the records themselves.
+async fn finds_records_by(app: &TestApp, token: &str, query: &str, variables: Value, table: &str, indexes: &[&str]) {
+    let (_, statements) = app.statements_with_values_of(app.gql(token, query, variables.clone())).await;
+    // The pages, and the counts.
+    let found = statements.into_iter().filter(|s| s.sql.contains("\"pruned_to\"") || s.sql.contains("\"first_entry\""));
+    let found: Vec<_> = found.collect();
+    are_read_by(app, &found, &variables, table, indexes).await;
+}
+
+#[tokio::test]
+async fn r49_what_is_told_from_records_is_found_by_an_index_whatever_is_asked() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let installed = app.installed_pack("Orders", &[&acme, &globex]).await;
+    app.update_now(&installed.pack).await;
+    let available = app.available(&acme, "Orders").await;
+    let (p, a) = (app.cursor(&app.publisher).await, app.cursor(&acme.token).await);
+    let kinds = json!(["INSTALLATION_UPDATED", "PACK_SHARED"]);
+    let installation = json!({ "installationId": installed.installations[0], "kinds": kinds });
+    for (token, cursor, filter, table, index) in [
+        (&app.publisher, &p, json!({}), "log_batch", "log_batch_of_publisher"),
+        (&app.publisher, &p, json!({ "kinds": kinds }), "log_batch", "log_batch_of_publisher_by_kind"),
+        (&app.publisher, &p, json!({ "packId": installed.pack.id }), "log_batch", "log_batch_of_pack_by_kind"),
+        (&app.publisher, &p, installation.clone(), "log_record", "log_record_of_installation"),
+        (&acme.token, &a, json!({}), "log_record", "log_record_of_account"),
+        (&acme.token, &a, json!({ "packId": available }), "log_record", "log_record_of_account"),
+        (&acme.token, &a, installation, "log_record", "log_record_of_installation"),
+    ] {
+        for more in [json!({}), json!({ "after": cursor }), json!({ "after": cursor, "last": 5 }), json!({ "last": 5 })]
+        {
+            let mut variables = more;
+            variables["filter"] = filter.clone();
+            finds_records_by(&app, token, EVENTS, variables, table, &[index]).await;
+        }
+    }
+    let newest = "{ auditLog(first: 1) { pageInfo { endCursor } } }";
+    let actions = json!(["scheduler.applyUpdate", "installPack"]);
+    let about = json!({ "subjectId": installed.installations[0] });
+    for (token, filter, table, index) in [
+        (&app.publisher, json!({}), "log_batch", "log_batch_entries_of_publisher"),
+        (&app.publisher, json!({ "actions": actions }), "log_batch", "log_batch_entries_by_action"),
+        (&app.publisher, json!({ "from": "2026-11-22T00:00:00Z" }), "log_batch", "log_batch_entries_of_publisher"),
+        (&app.publisher, about.clone(), "log_record", "log_record_of_installation"),
+        (&acme.token, json!({}), "log_record", "log_record_of_account"),
+        (&acme.token, json!({ "actions": actions }), "log_record", "log_record_of_account"),
+        (&acme.token, about, "log_record", "log_record_of_installation"),
+    ] {
+        let after = app.gql(token, newest, json!(null)).await["auditLog"]["pageInfo"]["endCursor"].clone();
+        for more in [json!({}), json!({ "after": after }), json!({ "after": after, "last": 5 }), json!({ "last": 5 })] {
+            let mut variables = more;
+            variables["filter"] = filter.clone();
+            finds_records_by(&app, token, AUDIT, variables, table, &[index]).await;
         }
     }
 }

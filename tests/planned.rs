@@ -8,7 +8,7 @@ use crate::support_more::tables;
 
 /// The tables that grow. A publisher's packs, versions, releases and components aren't listed: some queries scan them
 /// all, because they are few.
-pub(crate) const GROWING: [&str; 13] = [
+pub(crate) const GROWING: [&str; 15] = [
     "account",
     "account_group_member",
     "announced_grant",
@@ -20,6 +20,8 @@ pub(crate) const GROWING: [&str; 13] = [
     "installation",
     "installation_update",
     "library_copy",
+    "log_batch",
+    "log_record",
     "release_tally",
     "heard_before",
 ];

@@ -7,12 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::{audit_entry, event};
 use futures_util::StreamExt as _;
 use packwright::service::error::Failure;
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::recorded_rows;
 use crate::support::{At, Installed, Managed, TestApp};
 
 /// A connection to the app's database, for rows that no query shows.
@@ -57,7 +56,7 @@ impl Mark {
     /// The current ends of both logs.
     pub(crate) async fn now(app: &TestApp) -> Self {
         let last = events_after(app, 0).await.last().map_or(0, |event| event.sequence);
-        Self { sequence: last, entries: all_entries(app).await.iter().map(|entry| entry.id).collect() }
+        Self { sequence: last, entries: recorded_rows::entries(app).await.iter().map(|entry| entry.id).collect() }
     }
 
     /// The events after it, in order.
@@ -72,7 +71,7 @@ impl Mark {
 
     /// The audit entries after it, oldest first.
     pub(crate) async fn entries(&self, app: &TestApp) -> Vec<audit_entry::Model> {
-        all_entries(app).await.into_iter().filter(|entry| !self.entries.contains(&entry.id)).collect()
+        recorded_rows::entries(app).await.into_iter().filter(|entry| !self.entries.contains(&entry.id)).collect()
     }
 
     /// The actions of the audit entries after it, oldest first.
@@ -83,14 +82,7 @@ impl Mark {
 
 /// The events after a position, in order.
 pub(crate) async fn events_after(app: &TestApp, sequence: i64) -> Vec<event::Model> {
-    let found =
-        event::Entity::find().filter(event::Column::Sequence.gt(sequence)).order_by_asc(event::Column::Sequence);
-    found.all(tables(app)).await.expect("the event log")
-}
-
-async fn all_entries(app: &TestApp) -> Vec<audit_entry::Model> {
-    let found = audit_entry::Entity::find().order_by_asc(audit_entry::Column::Sequence);
-    found.all(tables(app)).await.expect("the audit log")
+    recorded_rows::events(app).await.into_iter().filter(|event| event.sequence > sequence).collect()
 }
 
 /// The UUIDs in a global ID. An update's ID has two: its installation's and its release's.
@@ -167,6 +159,8 @@ pub(crate) async fn all_rows(app: &TestApp) -> Vec<String> {
         installation,
         installation_update,
         integration_pack,
+        log_batch,
+        log_record,
         manifest_entry,
         pack_release,
         pack_share,

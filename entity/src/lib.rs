@@ -23,6 +23,8 @@ pub mod integration_pack;
 pub mod library_copy;
 pub mod library_process;
 pub mod library_share;
+pub mod log_batch;
+pub mod log_record;
 pub mod manifest_entry;
 pub mod pack_release;
 pub mod pack_share;

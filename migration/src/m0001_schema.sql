@@ -265,6 +265,8 @@ CREATE TABLE announced_grant (
     PRIMARY KEY (pack_id, account_id)
 );
 
+-- A release moves all installations of a pack: each page has room for its rows once more, so that the indexes, none of
+-- which holds the version, stay as they are.
 CREATE TABLE installation (
     id $uuid PRIMARY KEY,
     pack_id $uuid NOT NULL REFERENCES integration_pack (id),
@@ -275,7 +277,9 @@ CREATE TABLE installation (
     name_key $key NOT NULL,
     -- The name key of the account, for the order by account.
     account_name_key $key NOT NULL,
-    version_id $uuid NOT NULL REFERENCES pack_version (id),
+    -- No foreign key: it would be looked up a million times by a release to a million installations. A version is
+    -- never removed, and an installation comes to none but those of its pack.
+    version_id $uuid NOT NULL,
     installed_at $instant NOT NULL,
     moved_at $instant,
     uninstalled_at $instant,
@@ -288,7 +292,7 @@ CREATE TABLE installation (
     single_pack_id $uuid,
     -- The key of a MULTI installation's override name until it is uninstalled: unique in the account (R43).
     override_name_key $key
-);
+) $half_full;
 CREATE UNIQUE INDEX one_single_installation ON installation (account_id, single_pack_id) WHERE single_pack_id IS NOT NULL;
 CREATE UNIQUE INDEX one_override_name ON installation (account_id, override_name_key) WHERE override_name_key IS NOT NULL;
 CREATE INDEX installation_of_account ON installation (account_id, name_key, id) WHERE uninstalled_at IS NULL;
@@ -313,20 +317,23 @@ CREATE TABLE heard_before (
 );
 CREATE INDEX heard_before_age ON heard_before (heard_until);
 
+-- A release to a million installations writes a million rows, so nothing but the two keys is indexed of each. No foreign
+-- keys: an update is made of the row of its installation, which its transaction has locked, and of its release's, and
+-- none of those is ever removed.
 CREATE TABLE installation_update (
-    installation_id $uuid NOT NULL REFERENCES installation (id),
-    release_id $uuid NOT NULL REFERENCES pack_release (id),
-    account_id $uuid NOT NULL REFERENCES account (id),
-    publisher_id $uuid NOT NULL REFERENCES account (id),
-    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    installation_id $uuid NOT NULL,
+    release_id $uuid NOT NULL,
+    account_id $uuid NOT NULL,
+    publisher_id $uuid NOT NULL,
+    pack_id $uuid NOT NULL,
     state text NOT NULL,
     how text,
     skip_reason text,
     failure_code text,
     attempts integer NOT NULL,
     next_attempt_at $instant,
-    from_version_id $uuid NOT NULL REFERENCES pack_version (id),
-    to_version_id $uuid NOT NULL REFERENCES pack_version (id),
+    from_version_id $uuid NOT NULL,
+    to_version_id $uuid NOT NULL,
     offered_at $instant NOT NULL,
     settled_at $instant,
     actor_kind text,
@@ -336,11 +343,12 @@ CREATE TABLE installation_update (
     -- One row for each installation and release: an installation moves at most once (R41).
     PRIMARY KEY (installation_id, release_id)
 );
-CREATE INDEX update_of_release ON installation_update (release_id, state, how, installation_id);
 CREATE INDEX update_in_batches ON installation_update (release_id, installation_id);
+-- Few: those that have failed, and those that are tried again. Not by their state, of which each change would write
+-- all indexes of the row anew.
+CREATE INDEX update_with_failure ON installation_update (release_id, installation_id) WHERE failure_code IS NOT NULL;
 CREATE INDEX update_to_be_tried_again ON installation_update (release_id, next_attempt_at)
     WHERE next_attempt_at IS NOT NULL;
-CREATE INDEX update_newest ON installation_update (installation_id, offered_at, release_id);
 
 -- How many updates of a release reached each state. Each transaction that saves updates inserts one row for each
 -- release and instant; rows never change.
@@ -490,6 +498,59 @@ CREATE TABLE audit_hour (
     first_sequence bigint NOT NULL,
     last_sequence bigint NOT NULL
 );
+
+-- What became of many installations alike, in one step of the scheduler: what both logs tell of each of them. They
+-- stand in either log one after the other, as if each had a row there.
+CREATE TABLE log_batch (
+    -- Their places in the event log, also when it tells nothing of them.
+    first_sequence $number PRIMARY KEY,
+    last_sequence bigint NOT NULL,
+    -- The first one's place in the audit log; null when it tells nothing of them.
+    first_entry bigint,
+    -- What all of their ids begin with, and what seals the rest: a place among them.
+    id_base $uuid NOT NULL UNIQUE,
+    id_seal $uuid NOT NULL,
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    occurred_at $instant NOT NULL,
+    pack_id $uuid NOT NULL,
+    pack_name text NOT NULL,
+    release_id $uuid,
+    -- Of the event; null when the event log tells nothing of them.
+    kind text,
+    audience text,
+    update_state text,
+    -- Of the audit entry, with the fields that changed beside the version: a JSON array.
+    action text,
+    for_account boolean NOT NULL,
+    changes text NOT NULL,
+    -- The number of the version that each has since; null when it kept its own, or is gone.
+    version_after integer,
+    version_is_gone boolean NOT NULL
+);
+CREATE UNIQUE INDEX log_batch_entries ON log_batch (first_entry) WHERE first_entry IS NOT NULL;
+CREATE INDEX log_batch_of_publisher_by_kind ON log_batch (publisher_id, kind, first_sequence);
+CREATE INDEX log_batch_of_pack_by_kind ON log_batch (pack_id, kind, first_sequence);
+CREATE INDEX log_batch_of_release ON log_batch (release_id, first_sequence) WHERE release_id IS NOT NULL;
+CREATE INDEX log_batch_entries_by_action ON log_batch (publisher_id, action, first_entry)
+    WHERE first_entry IS NOT NULL;
+-- After the narrower ones: of two that seem as good, SQLite takes the older.
+CREATE INDEX log_batch_of_publisher ON log_batch (publisher_id, first_sequence);
+CREATE INDEX log_batch_entries_of_publisher ON log_batch (publisher_id, first_entry) WHERE first_entry IS NOT NULL;
+
+-- One installation of a batch, or one account. A release to a million installations writes a million rows, so they
+-- hold what differs and nothing else, point nowhere by a foreign key, and have three indexes.
+CREATE TABLE log_record (
+    sequence $number PRIMARY KEY,
+    -- The first sequence of the batch.
+    batch bigint NOT NULL,
+    account_id $uuid NOT NULL,
+    installation_id $uuid,
+    version_before integer,
+    -- The installation's name, where that is another than the pack's.
+    name text
+);
+CREATE INDEX log_record_of_account ON log_record (account_id, sequence);
+CREATE INDEX log_record_of_installation ON log_record (installation_id, sequence) WHERE installation_id IS NOT NULL;
 
 CREATE TABLE client_request (
     account_id $uuid NOT NULL REFERENCES account (id),

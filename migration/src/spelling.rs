@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
 /// The spelling of each placeholder.
-fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 5] {
+fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 7] {
     match backend {
         DatabaseBackend::Postgres => [
             ("$uuid", "uuid"),
@@ -13,6 +13,8 @@ fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 5] {
             ("$instant", "timestamptz"),
             ("$key", "text COLLATE \"C\""),
             ("$serial", "bigserial PRIMARY KEY"),
+            ("$number", "bigint"),
+            ("$half_full", "WITH (fillfactor = 50)"),
         ],
         _ => [
             ("$uuid", "blob"),
@@ -20,6 +22,9 @@ fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 5] {
             ("$instant", "text"),
             ("$key", "text"),
             ("$serial", "integer PRIMARY KEY AUTOINCREMENT"),
+            // A primary key of this type is the table's own order, and has no index beside it.
+            ("$number", "integer"),
+            ("$half_full", ""),
         ],
     }
 }

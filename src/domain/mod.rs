@@ -17,6 +17,7 @@ pub mod library;
 pub mod pack;
 pub mod packaged_component;
 pub mod preview;
+pub mod record;
 pub mod refusal;
 pub mod release;
 pub mod retention;

@@ -2,112 +2,23 @@
 //! its own transaction (R49, R51).
 
 use crate::domain::Instant;
-use crate::domain::account::{Account, Actor};
-use crate::domain::audit::{self, CHANGES_MAX, Change, Recorded, SubjectKey};
+use crate::domain::account::{Account, Actor, ActorKind};
+use crate::domain::audit::{CHANGES_MAX, Change, Recorded};
 use crate::domain::event::{Audience, EventData, EventKind, NewEvent, WindowFacts};
 use crate::domain::id::{
-    AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, LibraryProcessId, PackId, ReleaseId, TokenId,
-    UpdateId,
+    AccountId, AuditEntryId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId,
 };
 use crate::domain::pack::Pack;
-use crate::domain::packaged_component::VersionKind;
+use crate::domain::record::{Class, Record, VersionAfter};
 use crate::domain::window::Window;
 use crate::store::Tx;
-use crate::store::write::journal::append;
+use crate::store::write::journal::{Alike, Told, append};
 
 use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 use super::authority::Authority;
 use super::error::Failure;
-
-/// What an audit entry is about: its type in the schema, and its id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    Component(ComponentId),
-    PackagedComponent(ComponentVersionId),
-    Publication(ComponentVersionId),
-    PublishedProcess(LibraryProcessId),
-    AvailableProcess(LibraryProcessId),
-    IntegrationPack(PackId),
-    AvailablePack(PackId),
-    Release(ReleaseId),
-    AnnouncedRelease(ReleaseId),
-    AccountGroup(GroupId),
-    PublisherAccount(AccountId),
-    ManagedAccount(AccountId),
-    OwnAccount(AccountId),
-    ApiToken(TokenId),
-    Installation(InstallationId),
-    InstallationUpdate(UpdateId),
-}
-
-impl Subject {
-    fn spelt(self) -> (&'static str, String) {
-        match self {
-            Self::Component(id) => ("Component", id.0.to_string()),
-            Self::PackagedComponent(id) => ("PackagedComponent", id.0.to_string()),
-            Self::Publication(id) => ("Publication", id.0.to_string()),
-            Self::PublishedProcess(id) => ("PublishedProcess", id.0.to_string()),
-            Self::AvailableProcess(id) => ("AvailableProcess", id.0.to_string()),
-            Self::IntegrationPack(id) => ("IntegrationPack", id.0.to_string()),
-            Self::AvailablePack(id) => ("AvailablePack", id.0.to_string()),
-            Self::Release(id) => ("Release", id.0.to_string()),
-            Self::AnnouncedRelease(id) => ("AnnouncedRelease", id.0.to_string()),
-            Self::AccountGroup(id) => ("AccountGroup", id.0.to_string()),
-            Self::PublisherAccount(id) => ("PublisherAccount", id.0.to_string()),
-            Self::ManagedAccount(id) => ("ManagedAccount", id.0.to_string()),
-            Self::OwnAccount(id) => ("OwnAccount", id.0.to_string()),
-            Self::ApiToken(id) => ("ApiToken", id.0.to_string()),
-            Self::Installation(id) => ("Installation", id.0.to_string()),
-            Self::InstallationUpdate(id) => ("InstallationUpdate", format!("{}+{}", id.installation.0, id.release.0)),
-        }
-    }
-
-    /// How the publisher and the managed account `account` each know it: neither is told an id of the other's.
-    fn for_both(self, account: AccountId) -> (Self, Self) {
-        match self {
-            Self::Installation(_) | Self::InstallationUpdate(_) => (self, self),
-            Self::IntegrationPack(id) | Self::AvailablePack(id) => (Self::IntegrationPack(id), Self::AvailablePack(id)),
-            Self::Release(id) | Self::AnnouncedRelease(id) => (Self::Release(id), Self::AnnouncedRelease(id)),
-            Self::PublishedProcess(id) | Self::AvailableProcess(id) => {
-                (Self::PublishedProcess(id), Self::AvailableProcess(id))
-            }
-            Self::ManagedAccount(_) | Self::OwnAccount(_) => (Self::ManagedAccount(account), Self::OwnAccount(account)),
-            Self::AccountGroup(_) | Self::PublisherAccount(_) => (self, Self::OwnAccount(account)),
-            Self::ApiToken(_) | Self::Component(_) | Self::PackagedComponent(_) | Self::Publication(_) => {
-                (Self::ManagedAccount(account), self)
-            }
-        }
-    }
-
-    /// With its name, or with the account's where the account stands in its place.
-    fn named(self, told: Self, name: &Option<String>, account_name: &Option<String>) -> audit::Subject {
-        let is_account = |subject| matches!(subject, Self::ManagedAccount(_) | Self::OwnAccount(_));
-        let replaced = is_account(told) && !is_account(self);
-        let (type_name, id) = told.spelt();
-        let key = SubjectKey { type_name: type_name.into(), id };
-        audit::Subject { key, name: if replaced { account_name.clone() } else { name.clone() } }
-    }
-
-    /// A version of a component.
-    #[must_use]
-    pub fn version(kind: VersionKind, id: ComponentVersionId) -> Self {
-        match kind {
-            VersionKind::Package => Self::PackagedComponent(id),
-            VersionKind::Publication => Self::Publication(id),
-        }
-    }
-
-    /// An account as its own publisher or as a managed one.
-    #[must_use]
-    pub fn account(account: &Account) -> Self {
-        if account.id == account.publisher_id {
-            Self::PublisherAccount(account.id)
-        } else {
-            Self::ManagedAccount(account.id)
-        }
-    }
-}
+pub use super::subject::Subject;
 
 /// One entry of the audit log, before the journal adds who and when.
 #[derive(Clone, Debug)]
@@ -245,8 +156,7 @@ pub struct Journal<'a> {
     pub(super) task: Option<uuid::Uuid>,
     /// When the release began that this journal ends.
     pub(super) began: Option<Instant>,
-    pub(super) events: Vec<NewEvent>,
-    entries: Vec<Recorded>,
+    told: Vec<Told>,
 }
 
 impl<'a> Journal<'a> {
@@ -267,8 +177,7 @@ impl<'a> Journal<'a> {
             now,
             task: None,
             began: None,
-            events: Vec::new(),
-            entries: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -310,7 +219,7 @@ impl<'a> Journal<'a> {
     #[must_use]
     pub fn of_enrolment(services: &'a Services, account: &Account, request_id: Option<String>, now: Instant) -> Self {
         let actor = Actor {
-            kind: crate::domain::account::ActorKind::ApiToken,
+            kind: ActorKind::ApiToken,
             name: "enrolment token".into(),
             token_id: None,
             account_id: Some(account.id),
@@ -329,7 +238,7 @@ impl<'a> Journal<'a> {
 
     /// Remembers an event.
     pub fn tell(&mut self, what: Happening) {
-        self.events.push(NewEvent {
+        self.told.push(Told::Event(NewEvent {
             id: self.services.ids.next(),
             kind: what.kind,
             audience: what.audience,
@@ -346,20 +255,90 @@ impl<'a> Journal<'a> {
             component_version_id: what.component_version_id,
             group_id: what.group_id,
             data: what.data,
-        });
+        }));
+    }
+
+    /// The events that are remembered one by one.
+    pub(super) fn events(&self) -> impl Iterator<Item = &NewEvent> {
+        self.told.iter().filter_map(|told| match told {
+            Told::Event(event) => Some(event),
+            Told::Entry(_) | Told::Alike(_) => None,
+        })
+    }
+
+    /// What becomes of many installations of a pack at this instant, before it is said what.
+    pub(super) fn class(&self, pack: &Pack) -> Class {
+        Class {
+            publisher_id: self.publisher_id,
+            occurred_at: self.now,
+            pack_id: pack.id,
+            pack_name: pack.name.clone(),
+            release_id: None,
+            event: None,
+            entry: None,
+            version: VersionAfter::Same,
+        }
+    }
+
+    /// Remembers what became of an installation, or what an account was told. Where it is what became of the one
+    /// before it too, both are written once.
+    pub(super) fn tell_alike(&mut self, class: Class, record: Record) {
+        match self.told.last_mut() {
+            Some(Told::Alike(alike)) if alike.class == class => alike.records.push(record),
+            _ => self.tell_all_alike(class, vec![record]),
+        }
+    }
+
+    /// Remembers what became of many installations alike.
+    pub(super) fn tell_all_alike(&mut self, class: Class, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
+        }
+        let ids = &self.services.ids;
+        self.told.push(Told::Alike(Alike { class, records, id_base: ids.unguessable(), id_seal: ids.unguessable() }));
+    }
+
+    /// What is written of it: rows of either log for one installation alone, and for what the scheduler didn't do.
+    fn rows_of(&self, told: Told) -> Vec<Told> {
+        let alike = match told {
+            Told::Alike(alike) if alike.records.len() == 1 || self.actor.kind != ActorKind::Scheduler => alike,
+            told => return vec![told],
+        };
+        let mut rows = Vec::new();
+        for record in &alike.records {
+            let event = alike.class.event_of(record, self.services.ids.next::<EventId>().into());
+            rows.extend(event.map(|event| {
+                Told::Event(NewEvent {
+                    actor: self.actor.clone(),
+                    actor_account_name: self.actor_account_name.clone(),
+                    ..event
+                })
+            }));
+            let entry = alike.class.entry_of(record, self.services.ids.next::<AuditEntryId>().into());
+            rows.extend(entry.map(|entry| {
+                Told::Entry(Recorded {
+                    actor: self.actor.clone(),
+                    actor_account_name: self.actor_account_name.clone(),
+                    request_id: self.request_id.clone(),
+                    ..entry
+                })
+            }));
+        }
+        rows
     }
 
     /// Remembers an audit entry of a step that is the scheduler's, whoever's call it was done in.
     pub fn note_by_scheduler(&mut self, entry: Entry) {
         let entry = self.recorded(entry);
         let by = Actor::scheduler();
-        self.entries.push(Recorded { actor: by, actor_account_name: None, request_id: None, ..entry });
+        let entry = Recorded { actor: by, actor_account_name: None, request_id: None, ..entry };
+        self.told.push(Told::Entry(entry));
     }
 
     /// Remembers an audit entry.
     pub fn note(&mut self, entry: Entry) {
         let entry = self.recorded(entry);
-        self.entries.push(entry);
+        self.told.push(Told::Entry(entry));
     }
 
     fn recorded(&self, entry: Entry) -> Recorded {
@@ -387,10 +366,12 @@ impl<'a> Journal<'a> {
     ///
     /// # Errors
     /// [`Failure::Unauthenticated`] and [`Failure::Forbidden`] for such a caller (R4).
-    pub async fn write(self, tx: &Tx) -> Result<(), Failure> {
-        if let Some(authority) = self.authority {
+    pub async fn write(mut self, tx: &Tx) -> Result<(), Failure> {
+        if let Some(authority) = self.authority.take() {
             authority.check(self.services, tx).await?;
         }
-        Ok(append(tx, self.entries, self.events).await?)
+        let told = std::mem::take(&mut self.told);
+        let rows = told.into_iter().flat_map(|told| self.rows_of(told)).collect();
+        Ok(append(tx, rows).await?)
     }
 }

@@ -29,6 +29,7 @@ mod retention;
 mod retries;
 pub mod sharing;
 mod signed_tokens;
+mod subject;
 pub mod tasks;
 pub mod token_rotation;
 pub mod tokens;

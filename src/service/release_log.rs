@@ -16,7 +16,7 @@ pub(super) struct ReleaseLog {
 
 impl ReleaseLog {
     pub(super) fn of(journal: &Journal<'_>) -> Self {
-        let events = journal.events.iter().filter(|event| message(event.kind).is_some()).cloned().collect();
+        let events = journal.events().filter(|event| message(event.kind).is_some()).cloned().collect();
         Self { events, began: journal.began }
     }
 

@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::Instant;
-use crate::domain::event::{Audience, EventData, EventKind};
-use crate::domain::id::{PackVersionId, UpdateId};
+use crate::domain::audit::Change;
+use crate::domain::event::{Audience, EventKind};
+use crate::domain::id::{PackVersionId, ReleaseId, UpdateId};
 use crate::domain::installation::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
 };
 use crate::domain::pack::Pack;
+use crate::domain::record::{Class, EntryClass, EventClass, Record, VersionAfter};
 use crate::domain::release::Release;
 use crate::store::convert::Stored as _;
 use crate::store::write::packs;
 use crate::store::write::updates::UpdateRow;
 use crate::store::{StoreResult, Tx};
 
-use super::journal::{Entry, Happening, Journal, Subject};
+use super::journal::Journal;
 
 /// A new update of an installation by a release, offered at `now`.
 pub(super) fn offered(installation: &Installation, release: &Release, now: Instant) -> UpdateRow {
@@ -55,6 +57,12 @@ impl Step {
     }
 }
 
+impl From<Step> for VersionAfter {
+    fn from(step: Step) -> Self {
+        if step.before == step.after { Self::Same } else { Self::Number(step.after) }
+    }
+}
+
 /// Remembers that an update came to another state.
 pub(super) fn tell_update(
     journal: &mut Journal<'_>,
@@ -64,30 +72,73 @@ pub(super) fn tell_update(
     version: Step,
     action: &'static str,
 ) {
-    let kind = match update.state {
-        UpdateState::Offered => EventKind::UpdateOffered,
-        _ => EventKind::InstallationUpdated,
+    let change = StateChange {
+        release: update.id.release,
+        before,
+        state: update.state,
+        how: update.how,
+        skip_reason: update.skip_reason,
+        version: version.into(),
+        action,
     };
-    // What an update would have brought is not for an account that lost the grant (R45).
-    let hidden = update.skip_reason == Some(SkipReason::NotEntitled);
-    journal.tell(Happening {
-        audience: if hidden { Audience::Publisher } else { Audience::PublisherAndAccount },
-        account_id: Some(update.account_id),
-        release_id: Some(update.id.release),
+    let record = Record {
+        account_id: update.account_id,
         installation_id: Some(update.id.installation),
-        update_state: Some(update.state),
-        data: EventData { version_number: Some(version.after), ..EventData::default() },
-        ..Happening::of(kind, pack)
-    });
-    let entry = Entry::of(action, Subject::Installation(update.id.installation), pack.name.clone());
-    let entry = if hidden { entry } else { entry.concerning(update.account_id) };
-    journal.note(
-        entry
-            .change("update.state", before.map(|s| s.stored().into()), Some(update.state.stored().into()))
-            .change("update.how", None, update.how.map(|h| h.stored().into()))
-            .change("update.skipReason", None, update.skip_reason.map(|r| r.stored().into()))
-            .change("version", Some(version.before.to_string()), Some(version.after.to_string())),
-    );
+        version_before: Some(version.before),
+        name: None,
+    };
+    journal.tell_alike(change.class(journal, pack), record);
+}
+
+/// How the updates of some installations come to another state alike.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StateChange {
+    pub(super) release: ReleaseId,
+    /// `None` for updates that are new.
+    pub(super) before: Option<UpdateState>,
+    pub(super) state: UpdateState,
+    pub(super) how: Option<UpdateMethod>,
+    pub(super) skip_reason: Option<SkipReason>,
+    /// The version that the installations have after it.
+    pub(super) version: VersionAfter,
+    pub(super) action: &'static str,
+}
+
+impl StateChange {
+    /// What both logs tell of it, for [`Journal::tell_all_alike`].
+    pub(super) fn class(self, journal: &Journal<'_>, pack: &Pack) -> Class {
+        let kind = match self.state {
+            UpdateState::Offered => EventKind::UpdateOffered,
+            _ => EventKind::InstallationUpdated,
+        };
+        // What an update would have brought is not for an account that lost the grant (R45).
+        let hidden = self.skip_reason == Some(SkipReason::NotEntitled);
+        let field = |field: &str, before: Option<&str>, after: Option<&str>| {
+            let text = |value: Option<&str>| value.map(Into::into);
+            let change = || Change { field: field.into(), before: text(before), after: text(after), of: None };
+            (before != after).then(change)
+        };
+        let changes = [
+            field("update.state", self.before.map(|state| state.stored()), Some(self.state.stored())),
+            field("update.how", None, self.how.map(|how| how.stored())),
+            field("update.skipReason", None, self.skip_reason.map(|reason| reason.stored())),
+        ];
+        Class {
+            release_id: Some(self.release),
+            event: Some(EventClass {
+                kind,
+                audience: if hidden { Audience::Publisher } else { Audience::PublisherAndAccount },
+                update_state: Some(self.state),
+            }),
+            entry: Some(EntryClass {
+                action: self.action.into(),
+                for_account: !hidden,
+                changes: changes.into_iter().flatten().collect(),
+            }),
+            version: self.version,
+            ..journal.class(pack)
+        }
+    }
 }
 
 /// The numbers of the versions that a batch tells of.

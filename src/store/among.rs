@@ -17,15 +17,10 @@ pub(in crate::store) fn among(kind: DatabaseKind, column: Expr, ids: impl IntoIt
     match kind {
         DatabaseKind::Sqlite => column.is_in(ids),
         DatabaseKind::Postgresql => {
-            let mut array = String::from("{");
-            for (index, id) in ids.into_iter().enumerate() {
-                if index > 0 {
-                    array.push(',');
-                }
+            let write = |array: &mut String, id: Uuid| {
                 array.push_str(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-            }
-            array.push('}');
-            column.eq(PgFunc::any(Expr::val(array).cast_as("uuid[]")))
+            };
+            column.eq(PgFunc::any(array(ids, write).cast_as("uuid[]")))
         }
     }
 }
@@ -48,6 +43,19 @@ fn among_bytes(kind: DatabaseKind, column: Expr, values: Vec<Vec<u8>>) -> Expr {
     }
 }
 
+/// The parameter that holds an array.
+fn array<T>(values: impl IntoIterator<Item = T>, write: impl Fn(&mut String, T)) -> Expr {
+    let mut array = String::from("{");
+    for (index, value) in values.into_iter().enumerate() {
+        if index > 0 {
+            array.push(',');
+        }
+        write(&mut array, value);
+    }
+    array.push('}');
+    Expr::val(array)
+}
+
 impl Db {
     /// [`among`], as this database spells it.
     pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
@@ -57,6 +65,17 @@ impl Db {
     /// [`among_bytes`], as this database spells it.
     pub(in crate::store) fn among_bytes(&self, column: Expr, values: Vec<Vec<u8>>) -> Expr {
         among_bytes(self.kind(), column, values)
+    }
+
+    /// The same for numbers.
+    pub(in crate::store) fn among_numbers(&self, column: Expr, numbers: impl IntoIterator<Item = i64>) -> Expr {
+        match self.kind() {
+            DatabaseKind::Sqlite => column.is_in(numbers),
+            DatabaseKind::Postgresql => {
+                let write = |array: &mut String, number: i64| array.push_str(&number.to_string());
+                column.eq(PgFunc::any(array(numbers, write).cast_as("bigint[]")))
+            }
+        }
     }
 }
 

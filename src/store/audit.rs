@@ -10,12 +10,13 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect 
 use super::convert::{self, Stored as _};
 use super::grants::col;
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
+use super::records::{self, Log, Spot};
 use super::scope::Scope;
 use super::write::journal::hour_of;
-use super::{Db, StoreError, StoreResult};
+use super::{Db, StoreError, StoreResult, audit_records};
 use crate::domain::Instant;
 use crate::domain::account::ActorKind;
-use crate::domain::audit::{AuditEntry, SubjectKey};
+use crate::domain::audit::{AuditEntry, Recorded, SubjectKey};
 use crate::domain::id::{AuditEntryId, TokenId};
 
 /// Which entries a reader wants of those that it may see.
@@ -119,11 +120,54 @@ pub async fn page(
             None => return Ok(Some(Page::empty(request.count))),
         },
     };
-    let order =
-        Order::new(BY_PLACE, vec![col(entry::Column::Sequence)], |row: &entry::Model| vec![Key::Number(row.sequence)]);
-    let page = page::page_of_parts(db, parts(scope, filter, between), order, request).await?;
-    let page = page.renamed(|row| NEWEST.encode(&[Key::Id(row.id)]));
-    Ok(Some(page.try_map(|row| Ok::<_, StoreError>(convert::audit_entry(row)?.seen_by(scope.account_id())))?))
+    let by_place = || vec![col(entry::Column::Sequence)];
+    let order = Order::new(BY_PLACE, by_place(), |row: &entry::Model| vec![Key::Number(row.sequence)]);
+    let (rows, mut total) = page::rows_of_parts(db, parts(scope, filter, between), order, &request).await?;
+    let wanted = audit_records::wanted(scope, filter);
+    let spots = records::find(db, &wanted, audit_records::stretch(&request, between)).await?;
+    if request.count {
+        let all = PageRequest { after: None, before: None, ..request.clone() };
+        total += records::count(db, &wanted, audit_records::stretch(&all, between)).await?;
+    }
+    let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
+    let order = Order::new(BY_PLACE, by_place(), |told: &Told| vec![Key::Number(told.place())]);
+    let mut page = page::joined(order, request, told.collect(), total);
+    let spots = page.items.iter_mut().filter_map(|(_, told)| match told {
+        Told::Row(_) => None,
+        Told::Record(spot) => Some(spot),
+    });
+    records::fill(db, spots.collect()).await?;
+    let page = page.renamed(|told| NEWEST.encode(&[Key::Id(told.id())]));
+    Ok(Some(page.try_map(|told| Ok::<_, StoreError>(told.read()?.seen_by(scope.account_id())))?))
+}
+
+/// What stands at a place of the log: an entry's row, or what is told from a record.
+enum Told {
+    Row(Box<entry::Model>),
+    Record(Spot),
+}
+
+impl Told {
+    fn place(&self) -> i64 {
+        match self {
+            Self::Row(row) => row.sequence,
+            Self::Record(spot) => spot.place,
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Row(row) => row.id,
+            Self::Record(spot) => spot.id(),
+        }
+    }
+
+    fn read(self) -> StoreResult<Recorded> {
+        match self {
+            Self::Row(row) => convert::audit_entry(*row),
+            Self::Record(spot) => audit_records::read(&spot),
+        }
+    }
 }
 
 /// A request with the places of the entries that its cursors name.
@@ -144,6 +188,9 @@ async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Op
         .into_tuple()
         .all(db.reader())
         .await?;
+    let recorded = records::by_ids(db, Log::Entries, after.into_iter().chain(before)).await?;
+    let recorded = recorded.into_iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
+    let places: Vec<_> = places.into_iter().chain(recorded.map(|(id, spot)| (id, spot.place))).collect();
     let place = |id: Option<Uuid>| places.iter().find(|(known, _)| Some(*known) == id).map(|(_, place)| *place);
     let keys = |id| place(id).map(|place| vec![Key::Number(place)]);
     let request = PageRequest { after: keys(after), before: keys(before), ..request };
@@ -188,8 +235,8 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[AuditEntryId]) -> StoreResult<
         .filter(checked(of_reader(scope)))
         .all(db.reader())
         .await?;
-    found
-        .into_iter()
-        .map(|row| convert::audit_entry(row).map(|entry| (entry.id, entry.seen_by(scope.account_id()))))
-        .collect()
+    let recorded = records::by_ids(db, Log::Entries, ids.iter().map(|id| id.0)).await?;
+    let recorded = recorded.iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
+    let told = found.into_iter().map(convert::audit_entry).chain(recorded.map(|(_, spot)| audit_records::read(spot)));
+    told.map(|told| told.map(|entry| (entry.id, entry.seen_by(scope.account_id())))).collect()
 }

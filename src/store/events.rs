@@ -10,13 +10,13 @@ use sea_orm::{
 };
 
 use super::convert::{self, Stored as _};
-use super::event_floor;
 use super::event_log::{self, Route};
 use super::grants::col;
 use super::legible::{self, EventLine};
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
+use super::records::{self, Spot, Stretch};
 use super::scope::{ManagedScope, Scope};
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, event_floor, event_records};
 use crate::domain::account::ActorKind;
 use crate::domain::event::{Audience, Event, EventKind, Position};
 use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
@@ -53,7 +53,7 @@ impl Interest {
             }
     }
 
-    fn kinds(&self) -> &[EventKind] {
+    pub(super) fn kinds(&self) -> &[EventKind] {
         self.kinds.as_deref().unwrap_or(&EventKind::ALL)
     }
 
@@ -206,12 +206,12 @@ pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageReque
     let (mut found, mut total) = (Vec::new(), None);
     let more = loop {
         let asked = usize::try_from(next.size).unwrap_or(usize::MAX);
-        let page = page::page_of_parts(db, parts(scope, interest), in_order(), next.clone()).await?;
+        let page = page_of_all(db, scope, interest, next.clone()).await?;
         total = total.or(page.total);
         let is_last = page.items.len() < asked;
         let end = if backward { page.items.first() } else { page.items.last() };
-        let end = end.map(|(_, line)| vec![Key::Number(line.sequence)]);
-        let legible = page.items.into_iter().filter_map(|(cursor, line)| Some((cursor, read(line)?)));
+        let end = end.map(|(_, told)| vec![Key::Number(told.sequence())]);
+        let legible = page.items.into_iter().filter_map(|(cursor, told)| Some((cursor, told.read()?)));
         if backward {
             found = legible.chain(std::mem::take(&mut found)).collect();
         } else {
@@ -232,6 +232,48 @@ pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageReque
     Ok(Page { items: found, has_next, has_previous, total })
 }
 
+/// What stands at a place of the log: an event's row, or what is told from a record.
+enum Told {
+    Row(Box<Line>),
+    Record(Spot),
+}
+
+impl Told {
+    fn sequence(&self) -> i64 {
+        match self {
+            Self::Row(line) => line.sequence,
+            Self::Record(spot) => spot.sequence,
+        }
+    }
+
+    fn read(self) -> Option<Event> {
+        match self {
+            Self::Row(line) => read(*line),
+            Self::Record(spot) => event_records::read(&spot),
+        }
+    }
+}
+
+/// A page of both rows and records.
+async fn page_of_all(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Told>> {
+    let (rows, mut total) = page::rows_of_parts(db, parts(scope, interest), in_order(), &request).await?;
+    let wanted = event_records::wanted(scope, interest);
+    let spots = records::find(db, &wanted, event_records::stretch(&request)).await?;
+    if request.count {
+        total += records::count(db, &wanted, Stretch::default()).await?;
+    }
+    let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
+    let by_sequence = vec![col(event::Column::Sequence)];
+    let order = Order::new(IN_ORDER, by_sequence, |told: &Told| vec![Key::Number(told.sequence())]);
+    let mut page = page::joined(order, request, told.collect(), total);
+    let spots = page.items.iter_mut().filter_map(|(_, told)| match told {
+        Told::Row(_) => None,
+        Told::Record(spot) => Some(spot),
+    });
+    records::fill(db, spots.collect()).await?;
+    Ok(page)
+}
+
 /// The next events after a place of the log, oldest first.
 pub struct Next {
     pub events: Vec<Event>,
@@ -245,9 +287,9 @@ pub struct Next {
 /// [`StoreError`](super::StoreError).
 pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
     let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
-    let page = page::page_of_parts(db, parts(scope, interest), in_order(), request).await?;
-    let last = page.items.last().map(|(_, line)| line.sequence);
-    let events = page.items.into_iter().filter_map(|(_, line)| read(line)).collect();
+    let page = page_of_all(db, scope, interest, request).await?;
+    let last = page.items.last().map(|(_, told)| told.sequence());
+    let events = page.items.into_iter().filter_map(|(_, told)| told.read()).collect();
     Ok(Next { events, more_after: last.filter(|_| page.has_next) })
 }
 
@@ -280,6 +322,9 @@ pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
             found.extend(newest_for_installed(db, by).await?);
         }
     }
+    let last = Stretch { from_end: true, ..Stretch::default() };
+    let recorded = records::find(db, &event_records::wanted(scope, &Interest::default()), last).await?;
+    found.extend(recorded.first().map(|spot| (spot.sequence, spot.id())));
     let found = found.into_iter().max().map(|(sequence, id)| Position { sequence, event: id.into() });
     Ok(found.filter(|found| found.sequence > floor.sequence).unwrap_or(floor))
 }
@@ -340,5 +385,8 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashM
         .into_model::<Line>()
         .all(db.reader())
         .await?;
-    Ok(found.into_iter().filter_map(read).map(|event| (event.event.id, event)).collect())
+    let recorded = records::by_ids(db, records::Log::Events, ids.iter().map(|id| id.0)).await?;
+    let recorded = recorded.iter().filter_map(|(_, spot)| event_records::read(spot));
+    let recorded = recorded.filter(|event| event_records::may_see(scope, event));
+    Ok(found.into_iter().filter_map(read).chain(recorded).map(|event| (event.event.id, event)).collect())
 }

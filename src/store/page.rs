@@ -12,7 +12,7 @@ pub use super::cursor::{CursorForm, Key, KeyKind};
 use super::{Db, StoreResult};
 
 /// Past this many rows nobody counts on: `total` is `None`.
-const COUNT_MAX: u64 = 10_000;
+pub(in crate::store) const COUNT_MAX: u64 = 10_000;
 /// How many pages one statement is asked for: SQLite takes at most 500 parts.
 const PAGES_MAX: usize = 100;
 /// Which of the pages of a statement a row belongs to.
@@ -178,7 +178,9 @@ impl<M: FromQueryResult> Wanted<M> {
         rows.clear_selects().clear_order_by().expr(Expr::cust("1")).limit(COUNT_MAX + 1);
         SelectStatement::new().expr_as(Expr::cust("COUNT(*)"), "total").from_subquery(rows, "counted").take()
     }
+}
 
+impl<M> Wanted<M> {
     fn page(&self, rows: Vec<M>, total: Option<i64>) -> Page<M> {
         let mut rows: Vec<_> = rows.into_iter().map(|row| ((self.order.keys)(&row), row)).collect();
         rows.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
@@ -202,16 +204,16 @@ pub(in crate::store) async fn page<M: FromQueryResult>(db: &Db, wanted: Wanted<M
     Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))
 }
 
-/// One page of a list that is given in parts, in one statement, and one more when the total is wanted.
+/// The rows of a list that is given in parts, in one statement, and how many there are in all when that is wanted.
 /// No row is in two of them. Each is read in the list's order from an index of its own, so that the page
-/// costs what its parts show and not what they hold.
-pub(in crate::store) async fn page_of_parts<M: FromQueryResult>(
+/// costs what its parts show and not what they hold. At least the rows of the page, for [`joined`].
+pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
     db: &Db,
     parts: Vec<SelectStatement>,
     order: Order<M>,
-    request: PageRequest,
-) -> StoreResult<Page<M>> {
-    let mut wanted = Wanted { select: SelectStatement::new(), order, request };
+    request: &PageRequest,
+) -> StoreResult<(Vec<M>, i64)> {
+    let mut wanted = Wanted { select: SelectStatement::new(), order, request: request.clone() };
     let (mut pages, mut counts) = (Vec::new(), Vec::new());
     for part in parts {
         wanted.select = part;
@@ -220,11 +222,18 @@ pub(in crate::store) async fn page_of_parts<M: FromQueryResult>(
     }
     let rows = numbered(db, pages).await?;
     let rows = rows.iter().map(|(row, _)| M::from_query_result(row, "")).collect::<Result<_, _>>()?;
-    let total = if wanted.request.count { Some(sum(db, counts).await?) } else { None };
-    Ok(wanted.page(rows, total))
+    let total = if wanted.request.count { sum(db, counts).await? } else { 0 };
+    Ok((rows, total))
 }
 
-async fn sum(db: &Db, counts: Vec<SelectStatement>) -> StoreResult<i64> {
+/// A page of rows that come from several statements: each gave as many as the page has and one more, if it has so many.
+pub(in crate::store) fn joined<M>(order: Order<M>, request: PageRequest, rows: Vec<M>, total: i64) -> Page<M> {
+    let total = request.count.then_some(total);
+    Wanted { select: SelectStatement::new(), order, request }.page(rows, total)
+}
+
+/// The sum of the column `total` of what these give, in one statement.
+pub(in crate::store) async fn sum(db: &Db, counts: Vec<SelectStatement>) -> StoreResult<i64> {
     let mut sum: i64 = 0;
     for (row, _) in numbered(db, counts).await? {
         sum = sum.saturating_add(row.try_get("", "total")?);

@@ -196,6 +196,8 @@ pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> Sto
         .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
         .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
         .and_where(db.among(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
+        // By which an index finds them: each that has failed says why.
+        .and_where(col(update::Column::FailureCode).is_not_null())
         .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
         .and_where(checked(col(update::Column::PublisherId).eq(scope.publisher_id().0)))
         .and_where(col(installation::Column::UninstalledAt).is_null())

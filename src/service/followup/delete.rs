@@ -6,13 +6,15 @@ use crate::domain::event::{Audience, EventData, EventKind};
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::installation::Installation;
 use crate::domain::pack::Pack;
+use crate::domain::record::{Class, EntryClass, VersionAfter};
 use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::journal::{Entry, Happening, Journal, Subject};
+use crate::service::journal::{Happening, Journal};
 use crate::service::updates::{Numbers, Step, hide, tell_update, withdraw_row};
 use crate::store::Tx;
 use crate::store::write::{deletion, grants, installations, journal as log, updates};
 
+use super::grants::record_of;
 use super::{Batch, FollowUp, Next};
 
 /// Uninstalls a deleted pack in some accounts, and tells those that had it or could have it.
@@ -70,9 +72,9 @@ impl Services {
         }
         for (installation, _) in found {
             let number = numbers.get(installation.version_id);
-            let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-            let entry = Entry::of("scheduler.uninstallPack", Subject::Installation(installation.id), shown);
-            journal.note(entry.concerning(installation.account_id).change("version", Some(number.to_string()), None));
+            let entry = EntryClass { action: "scheduler.uninstallPack".into(), for_account: true, changes: Vec::new() };
+            let class = Class { entry: Some(entry), version: VersionAfter::Gone, ..journal.class(pack) };
+            journal.tell_alike(class, record_of(installation, Some(number)));
         }
         updates::save(tx, &offers).await?;
         Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::domain::event::{Audience, EventData, EventKind};
+use crate::domain::audit::Change;
+use crate::domain::event::{Audience, EventKind};
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::installation::Installation;
 use crate::domain::pack::Pack;
+use crate::domain::record::{Class, EntryClass, EventClass, Record};
 use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::journal::{Entry, Happening, Journal, Subject};
+use crate::service::journal::Journal;
 use crate::service::updates::Numbers;
 use crate::store::Tx;
 use crate::store::write::pairs::{self, Pair};
@@ -115,13 +117,15 @@ impl Services {
             let gains = if released { of_pack(&entitled, &told) } else { Vec::new() };
             let losses = of_pack(&told, &entitled);
             for (accounts, kind) in [(&gains, EventKind::PackShared), (&losses, EventKind::PackUnshared)] {
-                for account in accounts {
-                    journal.tell(Happening {
-                        audience: Audience::Account,
-                        account_id: Some(*account),
-                        ..Happening::of(kind, pack)
-                    });
-                }
+                let event = EventClass { kind, audience: Audience::Account, update_state: None };
+                let class = Class { event: Some(event), ..journal.class(pack) };
+                let of = |account: &AccountId| Record {
+                    account_id: *account,
+                    installation_id: None,
+                    version_before: None,
+                    name: None,
+                };
+                journal.tell_all_alike(class, accounts.iter().map(of).collect());
             }
             gained.extend(gains.into_iter().map(|account| (pack.id, account)));
             lost |= !losses.is_empty();
@@ -157,19 +161,20 @@ impl Services {
             match (was_frozen, has_grant(entitled, &installation)) {
                 (false, false) => {
                     let number = numbers.get(installation.version_id);
-                    journal.tell(Happening {
+                    let event = EventClass {
+                        kind: EventKind::InstallationFrozen,
                         audience: Audience::PublisherAndAccount,
-                        account_id: Some(installation.account_id),
-                        installation_id: Some(installation.id),
-                        data: EventData { version_number: Some(number), ..EventData::default() },
-                        ..Happening::of(EventKind::InstallationFrozen, pack)
-                    });
-                    journal.note(state_entry("scheduler.freezeInstallation", &installation, pack, "ACTIVE", "FROZEN"));
+                        update_state: None,
+                    };
+                    let entry = state_entry("scheduler.freezeInstallation", "ACTIVE", "FROZEN");
+                    let class = Class { event: Some(event), entry: Some(entry), ..journal.class(pack) };
+                    journal.tell_alike(class, record_of(&installation, Some(number)));
                     frozen.push(installation.id);
                 }
                 (true, true) => {
-                    let action = "scheduler.unfreezeInstallation";
-                    journal.note(state_entry(action, &installation, pack, "FROZEN", "ACTIVE"));
+                    let entry = state_entry("scheduler.unfreezeInstallation", "FROZEN", "ACTIVE");
+                    let class = Class { entry: Some(entry), ..journal.class(pack) };
+                    journal.tell_alike(class, record_of(&installation, None));
                     thawed.push(installation.id);
                     here.push(installation);
                 }
@@ -193,11 +198,18 @@ fn has_grant(entitled: &BTreeSet<Pair>, installation: &Installation) -> bool {
     entitled.contains(&(installation.pack_id, installation.account_id))
 }
 
-fn state_entry(action: &'static str, installation: &Installation, pack: &Pack, before: &str, after: &str) -> Entry {
-    let name = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-    Entry::of(action, Subject::Installation(installation.id), name).concerning(installation.account_id).change(
-        "state",
-        Some(before.into()),
-        Some(after.into()),
-    )
+fn state_entry(action: &'static str, before: &str, after: &str) -> EntryClass {
+    let (before, after) = (Some(before.into()), Some(after.into()));
+    let change = Change { field: "state".into(), before, after, of: None };
+    EntryClass { action: action.into(), for_account: true, changes: vec![change] }
+}
+
+/// What a log tells of one installation under its own name.
+pub(super) fn record_of(installation: &Installation, number: Option<i32>) -> Record {
+    Record {
+        account_id: installation.account_id,
+        installation_id: Some(installation.id),
+        version_before: number,
+        name: installation.override_name.clone(),
+    }
 }

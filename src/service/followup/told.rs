@@ -1,11 +1,11 @@
 //! What is told of the updates of one class.
 
-use crate::domain::id::{PackVersionId, UpdateId};
-use crate::domain::installation::{Failure, InstallationUpdate, UpdateState};
+use crate::domain::installation::UpdateState;
 use crate::domain::pack::Pack;
+use crate::domain::record::Record;
 use crate::domain::release::Release;
 use crate::service::journal::Journal;
-use crate::service::updates::{Step, tell_update};
+use crate::service::updates::{StateChange, Step};
 use crate::store::write::classes::{Change, Judged};
 
 /// What became of updates that are alike.
@@ -18,30 +18,22 @@ pub(super) struct Told<'a> {
     pub action: &'static str,
 }
 
-impl Told<'_> {
-    fn update(&self, installation: &Judged, from: PackVersionId, now: crate::domain::Instant) -> InstallationUpdate {
-        InstallationUpdate {
-            id: UpdateId { installation: installation.id, release: self.release.id },
-            account_id: installation.account_id,
-            publisher_id: self.pack.publisher_id,
-            pack_id: self.pack.id,
-            state: self.change.state,
-            how: self.change.how,
-            skip_reason: self.change.skip_reason,
-            failure: self.change.failure.map(|code| Failure { code, attempts: 0 }),
-            from_version_id: from,
-            to_version_id: self.release.version_id,
-            offered_at: now,
-            settled_at: (self.change.state != UpdateState::Offered).then_some(now),
-            applied_by: None,
-        }
-    }
-}
-
 /// Remembers of each installation that its update came to another state.
 pub(super) fn tell_all(journal: &mut Journal<'_>, told: &Told<'_>, installations: &[&Judged]) {
-    for installation in installations {
-        let update = told.update(installation, installation.version_id, journal.now);
-        tell_update(journal, told.pack, &update, told.before, told.version, told.action);
-    }
+    let change = StateChange {
+        release: told.release.id,
+        before: told.before,
+        state: told.change.state,
+        how: told.change.how,
+        skip_reason: told.change.skip_reason,
+        version: told.version.into(),
+        action: told.action,
+    };
+    let record = |installation: &&Judged| Record {
+        account_id: installation.account_id,
+        installation_id: Some(installation.id),
+        version_before: Some(told.version.before),
+        name: None,
+    };
+    journal.tell_all_alike(change.class(journal, told.pack), installations.iter().map(record).collect());
 }

@@ -1,11 +1,14 @@
 //! The event log and the audit log, written in the transaction that changes the state (R49, R51).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use entity::{audit_entry, event};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
 use super::ActorColumns;
+pub use super::records::Alike;
+use super::records::{self, Log, Placed};
 use crate::domain::Instant;
 use crate::domain::audit::Recorded;
 use crate::domain::event::NewEvent;
@@ -19,38 +22,117 @@ const LOG_LOCK: i64 = 0x0070_6163_6b6c_6f67;
 /// How many rows go into one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
 const CHUNK: usize = 500;
 
-/// Appends audit entries and events, in this order. Places in both logs are given in the order of commits:
+/// What a use case remembers.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Event(NewEvent),
+    Entry(Recorded),
+    /// What becomes of many installations alike: an event and an entry of each.
+    Alike(Alike),
+}
+
+/// Appends all of it to both logs, each in this order. Places in both are given in the order of commits:
 /// PostgreSQL's sequences alone don't do that, so one transaction at a time appends. Call it last.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn append(tx: &Tx, entries: Vec<Recorded>, events: Vec<NewEvent>) -> StoreResult<()> {
-    if entries.is_empty() && events.is_empty() {
+pub async fn append(tx: &Tx, told: Vec<Told>) -> StoreResult<()> {
+    if told.is_empty() {
         return Ok(());
     }
     if tx.is_postgresql() {
         tx.conn().execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOG_LOCK})")).await?;
     }
-    append_entries(tx, entries).await?;
-    append_events(tx, events).await
+    let places = Places::of(tx, &told).await?;
+    let (mut entries, mut events, mut batches) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut next_event, mut next_entry) = (places.first_event, places.first_entry);
+    for one in told {
+        match one {
+            Told::Event(event) => {
+                let row = event_row(&event)?;
+                events.push(event::ActiveModel { sequence: next(&mut next_event, 1).map_or(NotSet, Set), ..row });
+            }
+            Told::Entry(entry) => {
+                let row = entry_row(&entry)?;
+                entries
+                    .push(audit_entry::ActiveModel { sequence: next(&mut next_entry, 1).map_or(NotSet, Set), ..row });
+            }
+            Told::Alike(alike) => {
+                let count = length(&alike);
+                let first = next(&mut next_event, count);
+                let first_entry = alike.class.entry.is_some().then(|| next(&mut next_entry, count)).flatten();
+                batches.extend(first.map(|first_sequence| Placed { alike, first_sequence, first_entry }));
+            }
+        }
+    }
+    for chunk in entries.chunks(CHUNK) {
+        audit_entry::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
+    }
+    save_hours(tx, &places).await?;
+    if !events.is_empty() || batches.iter().any(|placed| placed.alike.class.event.is_some()) {
+        tx.tell();
+    }
+    for chunk in events.chunks(CHUNK) {
+        event::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
+    }
+    if batches.is_empty() { Ok(()) } else { records::insert(tx, &batches).await }
 }
 
-async fn append_events(tx: &Tx, events: Vec<NewEvent>) -> StoreResult<()> {
-    if events.is_empty() {
-        return Ok(());
+fn next(place: &mut Option<i64>, count: i64) -> Option<i64> {
+    let first = *place;
+    *place = first.map(|first| first + count);
+    first
+}
+
+fn length(alike: &Alike) -> i64 {
+    i64::try_from(alike.records.len()).unwrap_or(i64::MAX)
+}
+
+/// The places that are taken for what is appended. The database gives them to rows, unless a batch comes with them.
+struct Places {
+    first_event: Option<i64>,
+    first_entry: Option<i64>,
+    entries: i64,
+    /// The hours of the entries, counted since 1970.
+    hours: BTreeSet<i64>,
+}
+
+impl Places {
+    async fn of(tx: &Tx, told: &[Told]) -> StoreResult<Self> {
+        let mut places = Self { first_event: None, first_entry: None, entries: 0, hours: BTreeSet::new() };
+        let (mut events, mut has_batches) = (0, false);
+        for one in told {
+            match one {
+                Told::Event(_) => events += 1,
+                Told::Entry(entry) => places.count_entries(1, entry.occurred_at),
+                Told::Alike(alike) => {
+                    has_batches = true;
+                    events += length(alike);
+                    if alike.class.entry.is_some() {
+                        places.count_entries(length(alike), alike.class.occurred_at);
+                    }
+                }
+            }
+        }
+        if has_batches {
+            places.first_event = Some(records::take_places(tx, Log::Events, events).await?);
+            if places.entries > 0 {
+                places.first_entry = Some(records::take_places(tx, Log::Entries, places.entries).await?);
+            }
+        }
+        Ok(places)
     }
-    tx.tell();
-    for chunk in events.chunks(CHUNK) {
-        let rows = chunk.iter().map(event_row).collect::<StoreResult<Vec<_>>>()?;
-        event::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+
+    fn count_entries(&mut self, count: i64, occurred_at: Instant) {
+        self.entries += count;
+        self.hours.insert(hour_of(occurred_at));
     }
-    Ok(())
 }
 
 fn event_row(new: &NewEvent) -> StoreResult<event::ActiveModel> {
     let actor = ActorColumns::from(&new.actor);
     Ok(event::ActiveModel {
-        sequence: sea_orm::ActiveValue::NotSet,
+        sequence: NotSet,
         id: Set(new.id.into()),
         kind: Set(new.kind.stored().into()),
         audience: Set(new.audience.stored().into()),
@@ -73,37 +155,33 @@ fn event_row(new: &NewEvent) -> StoreResult<event::ActiveModel> {
     })
 }
 
-async fn append_entries(tx: &Tx, entries: Vec<Recorded>) -> StoreResult<()> {
-    let mut of_hours: BTreeMap<i64, i64> = BTreeMap::new();
-    for entry in &entries {
-        *of_hours.entry(hour_of(entry.occurred_at)).or_default() += 1;
-    }
-    for chunk in entries.chunks(CHUNK) {
-        let rows = chunk.iter().map(entry_row).collect::<StoreResult<Vec<_>>>()?;
-        audit_entry::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
-    }
-    // All at the end of the log, in whatever order: an hour may reach further than its entries do.
-    let total: i64 = of_hours.values().sum();
-    for hour in of_hours.into_keys() {
-        save_hour(tx, hour, total).await?;
-    }
-    Ok(())
-}
-
 /// The hour of an instant, counted since 1970.
 pub(in crate::store) fn hour_of(at: Instant) -> i64 {
     at.timestamp().div_euclid(3600)
 }
 
-/// Remembers that the last entries of the log, as many as `count`, are of an hour.
-async fn save_hour(tx: &Tx, hour: i64, count: i64) -> StoreResult<()> {
-    // SQLite can't tell ON CONFLICT from a join without a WHERE before it.
-    let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence)
-        SELECT $1, MAX(sequence) - $2 + 1, MAX(sequence) FROM audit_entry WHERE TRUE
-        ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
+/// Remembers of which hours the newest entries of the log are. They stand at its end, in whatever order: an hour may
+/// reach further than its entries do.
+async fn save_hours(tx: &Tx, places: &Places) -> StoreResult<()> {
     let backend = tx.conn().get_database_backend();
-    let statement = Statement::from_sql_and_values(backend, sql, [hour.into(), count.into()]);
-    tx.conn().execute_raw(statement).await?;
+    for hour in &places.hours {
+        let statement = match places.first_entry {
+            Some(first) => {
+                let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence) VALUES ($1, $2, $3)
+                    ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
+                let last = first + places.entries - 1;
+                Statement::from_sql_and_values(backend, sql, [(*hour).into(), first.into(), last.into()])
+            }
+            None => {
+                // SQLite can't tell ON CONFLICT from a join without a WHERE before it.
+                let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence)
+                    SELECT $1, MAX(sequence) - $2 + 1, MAX(sequence) FROM audit_entry WHERE TRUE
+                    ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
+                Statement::from_sql_and_values(backend, sql, [(*hour).into(), places.entries.into()])
+            }
+        };
+        tx.conn().execute_raw(statement).await?;
+    }
     Ok(())
 }
 
@@ -112,7 +190,7 @@ pub(super) fn entry_row(new: &Recorded) -> StoreResult<audit_entry::ActiveModel>
     let actor = ActorColumns::from(&new.actor);
     let own = new.own_subject.as_ref();
     Ok(audit_entry::ActiveModel {
-        sequence: sea_orm::ActiveValue::NotSet,
+        sequence: NotSet,
         id: Set(new.id.into()),
         publisher_id: Set(new.publisher_id.into()),
         account_id: Set(new.account_id.map(Into::into)),

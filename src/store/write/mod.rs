@@ -14,6 +14,7 @@ pub mod journal;
 pub mod library;
 pub mod packs;
 pub mod pairs;
+pub mod records;
 pub mod releases;
 pub mod requests;
 pub mod retention;

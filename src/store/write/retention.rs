@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{account, event, event_floor, event_log, heard_before};
+use entity::{account, event, event_floor, event_log, heard_before, log_batch, log_record};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
@@ -16,7 +16,7 @@ use crate::domain::event::Audience;
 use crate::domain::retention::pass_by;
 use crate::store::convert::Stored as _;
 use crate::store::legible::EventLine;
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::{StoreError, StoreResult, Tx, record_rows};
 
 /// Begins a pass that removes old rows, and gives the time that it goes by; a pass of another server that is as young
 /// as that counts for both.
@@ -87,7 +87,22 @@ struct Happened {
 pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) -> StoreResult<u64> {
     let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
     let begin = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?.pruned_to;
-    let oldest: Vec<EventLine<Happened>> = event::Entity::find()
+    let Some((end, count)) = oldest(tx, (begin, limit), now, before).await? else { return Ok(0) };
+    raise_floors(tx, begin, end).await?;
+    // What was told from records stays for the audit log. The log's beginning says that it is pruned.
+    event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
+    // Who could hear of what is gone alone can hear of nothing.
+    heard_before::Entity::delete_many().filter(heard_before::Column::HeardUntil.lte(end)).exec(tx.conn()).await?;
+    let row = event_log::ActiveModel { id: Set(1), pruned_to: Set(end), ..Default::default() };
+    event_log::Entity::update(row).exec(tx.conn()).await?;
+    Ok(count)
+}
+
+/// Up to which place the oldest events happened before an instant, and how many those are: at most the limit, but for
+/// a batch, that is pruned as a whole.
+async fn oldest(tx: &Tx, (begin, limit): (i64, u64), now: Instant, before: Instant) -> StoreResult<Option<(i64, u64)>> {
+    use log_batch::Column as B;
+    let rows: Vec<EventLine<Happened>> = event::Entity::find()
         .select_only()
         .columns([event::Column::Sequence, event::Column::OccurredAt])
         .filter(event::Column::Sequence.gt(begin))
@@ -97,22 +112,73 @@ pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) ->
         .into_model()
         .all(tx.conn())
         .await?;
+    let batches: Vec<(i64, i64, Instant)> = log_batch::Entity::find()
+        .select_only()
+        .columns([B::FirstSequence, B::LastSequence, B::OccurredAt])
+        .filter(B::FirstSequence.gt(begin))
+        .filter(B::OccurredAt.lte(now))
+        .filter(B::Kind.is_not_null())
+        .order_by_asc(B::FirstSequence)
+        .limit(limit)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let rows = rows.into_iter().map(|line| (line.sequence, line.sequence, line.read.map(|event| event.occurred_at)));
+    let batches = batches.into_iter().map(|(first, last, at)| (first, last, Some(at)));
+    let mut all: Vec<_> = rows.chain(batches).collect();
+    all.sort_unstable();
     // A row whose instant can't be read goes with an old one after it.
-    let is_young = |line: &EventLine<Happened>| line.read.as_ref().is_some_and(|event| event.occurred_at >= before);
-    let old = oldest.into_iter().take_while(|line| !is_young(line)).filter(|line| line.read.is_some());
-    let Some(EventLine { sequence: end, .. }) = old.last() else { return Ok(0) };
-    raise_floors(tx, begin, end).await?;
-    let gone = event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
-    // Who could hear of what is gone alone can hear of nothing.
-    heard_before::Entity::delete_many().filter(heard_before::Column::HeardUntil.lte(end)).exec(tx.conn()).await?;
-    let row = event_log::ActiveModel { id: Set(1), pruned_to: Set(end), ..Default::default() };
-    event_log::Entity::update(row).exec(tx.conn()).await?;
-    Ok(gone.rows_affected)
+    let old = all.into_iter().take_while(|(.., at)| at.is_none_or(|at| at < before));
+    let (mut oldest, mut count) = (None, 0);
+    for (first, last, at) in old {
+        if count >= limit {
+            break;
+        }
+        count += u64::try_from(last - first + 1).unwrap_or(0);
+        if at.is_some() {
+            oldest = Some((last, count));
+        }
+    }
+    Ok(oldest)
+}
+
+/// Of the old events that are told from a batch, the last one of each account, with its place.
+async fn recorded(tx: &Tx, batch: &log_batch::Model) -> StoreResult<Vec<(i64, Old)>> {
+    use log_record::Column as R;
+    let Some(audience) = &batch.audience else { return Ok(Vec::new()) };
+    let last: Vec<(Uuid, i64)> = log_record::Entity::find()
+        .select_only()
+        .column(R::AccountId)
+        .column_as(R::Sequence.max(), "last")
+        .filter(R::Sequence.between(batch.first_sequence, batch.last_sequence))
+        .group_by(R::AccountId)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let ids = record_rows::id_range(batch);
+    let old = |(account, sequence): (Uuid, i64)| {
+        let place = u32::try_from(sequence - batch.first_sequence).unwrap_or(u32::MAX);
+        let old = Old {
+            id: ids.id(place),
+            audience: audience.clone(),
+            publisher_id: batch.publisher_id,
+            account_id: Some(account),
+            pack_id: batch.pack_id,
+        };
+        (sequence, old)
+    };
+    Ok(last.into_iter().map(old).collect())
 }
 
 /// Remembers the last event up to a place for each that heard one.
 async fn raise_floors(tx: &Tx, begin: i64, end: i64) -> StoreResult<()> {
-    let mut floors = BTreeMap::new();
+    let mut floors: BTreeMap<Uuid, (i64, Uuid)> = BTreeMap::new();
+    let mut raise = |sequence: i64, old: &Old| {
+        for owner in old.heard_by().into_iter().flatten() {
+            let floor = floors.entry(owner).or_default();
+            *floor = (sequence, old.id).max(*floor);
+        }
+    };
     let mut after = begin;
     loop {
         let page: Vec<EventLine<Old>> = event::Entity::find()
@@ -136,8 +202,15 @@ async fn raise_floors(tx: &Tx, begin: i64, end: i64) -> StoreResult<()> {
         after = last;
         for line in &page {
             let Some(old) = &line.read else { continue };
-            floors.extend(old.heard_by().into_iter().flatten().map(|owner| (owner, (line.sequence, old.id))));
+            raise(line.sequence, old);
         }
+    }
+    let batches = log_batch::Entity::find()
+        .filter(log_batch::Column::FirstSequence.gt(begin))
+        .filter(log_batch::Column::FirstSequence.lte(end))
+        .filter(log_batch::Column::Kind.is_not_null());
+    for batch in batches.all(tx.conn()).await? {
+        recorded(tx, &batch).await?.iter().for_each(|(sequence, old)| raise(*sequence, old));
     }
     let floors: Vec<_> = floors
         .into_iter()

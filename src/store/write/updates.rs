@@ -138,7 +138,9 @@ pub async fn give_up_attempts(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
 pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<UpdateRow>> {
     let select = update::Entity::find()
         .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
-        .filter(update::Column::State.eq(UpdateState::Offered.stored()));
+        .filter(update::Column::State.eq(UpdateState::Offered.stored()))
+        .order_by_asc(update::Column::InstallationId)
+        .order_by_asc(update::Column::ReleaseId);
     locked(select).all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
@@ -226,12 +228,7 @@ pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Progress> {
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn any_applied(tx: &Tx, release: ReleaseId) -> StoreResult<bool> {
-    let found = update::Entity::find()
-        .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(update::Column::State.eq(UpdateState::Applied.stored()))
-        .one(tx.conn())
-        .await?;
-    Ok(found.is_some())
+    Ok(progress(tx, release).await?.applied > 0)
 }
 
 /// The failed updates of a release whose installations can be moved: there, entitled, of active accounts.
@@ -247,6 +244,8 @@ fn failed(release: ReleaseId) -> Select<update::Entity> {
         .take();
     update::Entity::find()
         .filter(col(update::Column::ReleaseId).eq(Uuid::from(release)))
+        // By which an index finds them: each that has failed says why.
+        .filter(col(update::Column::FailureCode).is_not_null())
         .filter(col(update::Column::State).eq(UpdateState::Failed.stored()))
         .filter(sea_orm::sea_query::Expr::exists(movable))
 }
