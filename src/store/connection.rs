@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgQueryResult};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{
@@ -82,6 +82,8 @@ pub(super) enum Command<'a> {
     All(&'a Statement),
     /// Statements without parameters.
     Script(&'a str),
+    /// PostgreSQL's COPY, with its rows.
+    Copy(&'a str, &'a [u8]),
 }
 
 /// What a [`Command`] gives.
@@ -166,7 +168,7 @@ impl Connection {
 fn log_statement(command: Command<'_>, result: &Result<Reply, sqlx::Error>, took: Duration) {
     let sql = match command {
         Command::Execute(statement) | Command::One(statement) | Command::All(statement) => &statement.sql,
-        Command::Script(sql) => sql,
+        Command::Script(sql) | Command::Copy(sql, _) => sql,
     };
     let rows = match result {
         Ok(Reply::Rows(rows)) => u64::try_from(rows.len()).ok(),
@@ -198,6 +200,8 @@ macro_rules! run_on {
                 Reply::Rows($query.fetch_all($wire).await?.into_iter().map(Into::into).collect())
             }
             Command::Script(sql) => Reply::Done($wire.execute(AssertSqlSafe(sql.to_owned())).await?.into()),
+            // One of the drivers alone can: it takes this command before.
+            Command::Copy(..) => return Err(sqlx::Error::Protocol("SQLite has no COPY".into())),
         })
     };
 }
@@ -211,6 +215,12 @@ async fn run_on_postgresql(
     command: Command<'_>,
     keeps_statements: bool,
 ) -> Result<Reply, sqlx::Error> {
+    if let Command::Copy(sql, rows) = command {
+        let mut copy = wire.copy_in_raw(sql).await?;
+        copy.send(rows).await?;
+        copy.finish().await?;
+        return Ok(Reply::Done(PgQueryResult::default().into()));
+    }
     run_on!(wire, command, |statement| bound::<Postgres>(statement).persistent(keeps_statements))
 }
 

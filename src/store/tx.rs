@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
-use super::session::{Line, Session, SharedSession};
+use super::connection::Command;
+use super::session::{Line, RunsStatements as _, Session, SharedSession};
 use super::write::bearers::KNOWN_FOR;
 use super::{DatabaseKind, StoreError, StoreResult};
 
@@ -74,6 +75,12 @@ impl Tx {
 
     pub(in crate::store) fn conn(&self) -> &Line<SharedSession> {
         &self.line
+    }
+
+    /// Writes rows by PostgreSQL's COPY.
+    pub(in crate::store) async fn copy(&self, sql: &str, rows: &[u8]) -> StoreResult<()> {
+        self.line.0.run(Command::Copy(sql, rows)).await?;
+        Ok(())
     }
 
     pub(in crate::store) fn is_postgresql(&self) -> bool {

@@ -1,14 +1,17 @@
 //! Loading a whole world into an empty database: many rows a statement, all in one transaction, the
 //! indexes and foreign keys made at the end. Whoever is killed on the way leaves the database as empty as it was.
 
+mod copy;
 mod entries;
 mod indexes;
 mod rows;
 
-use sea_orm::{ActiveModelTrait, ConnectionTrait as _, EntityTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait as _, EntityName as _, EntityTrait};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use self::rows::Rows;
-use crate::store::{Db, MIGRATION_LOCK, StoreResult, Tx};
+use crate::store::{Db, MIGRATION_LOCK, StoreError, StoreResult, Tx};
 
 pub use self::rows::{SeededComponent, SeededInstallation, SeededPack, SeededRelease};
 
@@ -18,12 +21,15 @@ const VALUES_MAX: usize = 32_766;
 const ROWS_MAX: usize = 20_000;
 /// What SQLite may keep in memory meanwhile.
 const CACHE_KIBIBYTES: u32 = 512 * 1024;
-/// What it keeps otherwise, as [`Db`] says when it connects.
+/// What PostgreSQL may keep in memory for one sorting.
+const SORTING: &str = "256MB";
+/// What SQLite keeps otherwise, as [`Db`] says when it connects.
 const USUAL_CACHE_KIBIBYTES: u32 = 64 * 1024;
 
-/// A world that is being loaded.
+/// A world that is being loaded. A task of its own writes what was gathered, while more is thought up.
 pub struct Load {
-    tx: Tx,
+    writer: JoinHandle<StoreResult<Tx>>,
+    to_writer: mpsc::Sender<Rows>,
     /// How the indexes and foreign keys that were dropped are made again.
     indexes: Vec<String>,
     rows: Rows,
@@ -44,9 +50,16 @@ impl Load {
             return Ok(None);
         }
         set_cache(&tx, CACHE_KIBIBYTES).await?;
+        if tx.is_postgresql() {
+            // For this transaction alone: entries are sorted and indexes made of many rows at once.
+            let sql = format!("SET LOCAL work_mem = '{SORTING}'; SET LOCAL maintenance_work_mem = '{SORTING}'");
+            tx.conn().execute_unprepared(&sql).await?;
+        }
         let indexes = indexes::drop(&tx).await?;
         entries::begin(&tx).await?;
-        Ok(Some(Self { tx, indexes, rows: Rows::default() }))
+        let (to_writer, gathered) = mpsc::channel(1);
+        let writer = tokio::spawn(write(tx, gathered));
+        Ok(Some(Self { writer, to_writer, indexes, rows: Rows::default() }))
     }
 
     /// What is to be written next. Whatever is added is written sooner or later by [`Load::flush`].
@@ -64,7 +77,11 @@ impl Load {
 
     async fn flush(&mut self) -> StoreResult<()> {
         let rows = std::mem::take(&mut self.rows);
-        rows.insert(&self.tx).await
+        if self.to_writer.send(rows).await.is_ok() {
+            return Ok(());
+        }
+        // The writer goes before it is told to when it has failed.
+        written(&mut self.writer).await.map(|_| ())
     }
 
     /// Writes the rest, makes the indexes, and makes all of it so.
@@ -73,17 +90,32 @@ impl Load {
     /// [`StoreError`](crate::store::StoreError); nothing is so then.
     pub async fn finish(mut self) -> StoreResult<()> {
         self.flush().await?;
-        entries::finish(&self.tx).await?;
-        for index in &self.indexes {
-            self.tx.conn().execute_unprepared(index).await?;
+        let Self { mut writer, to_writer, indexes, .. } = self;
+        drop(to_writer);
+        let tx = written(&mut writer).await?;
+        entries::finish(&tx).await?;
+        for index in &indexes {
+            tx.conn().execute_unprepared(index).await?;
         }
-        set_cache(&self.tx, USUAL_CACHE_KIBIBYTES).await?;
-        if self.tx.is_postgresql() {
+        set_cache(&tx, USUAL_CACHE_KIBIBYTES).await?;
+        if tx.is_postgresql() {
             // Without it the first queries are planned for an empty database.
-            self.tx.conn().execute_unprepared("ANALYZE").await?;
+            tx.conn().execute_unprepared("ANALYZE").await?;
         }
-        self.tx.commit().await
+        tx.commit().await
     }
+}
+
+/// Writes what comes, until nothing more does; gives the transaction back.
+async fn write(tx: Tx, mut gathered: mpsc::Receiver<Rows>) -> StoreResult<Tx> {
+    while let Some(rows) = gathered.recv().await {
+        rows.insert(&tx).await?;
+    }
+    Ok(tx)
+}
+
+async fn written(writer: &mut JoinHandle<StoreResult<Tx>>) -> StoreResult<Tx> {
+    writer.await.unwrap_or_else(|error| Err(StoreError::Fault(format!("the writer of a load did not end: {error}"))))
 }
 
 async fn set_cache(tx: &Tx, kibibytes: u32) -> StoreResult<()> {
@@ -99,6 +131,9 @@ where
     A: ActiveModelTrait + Send,
 {
     use sea_orm::Iterable as _;
+    if tx.is_postgresql() {
+        return copy::insert(tx, A::Entity::default().table_name(), &rows).await;
+    }
     let columns = <A::Entity as EntityTrait>::Column::iter().count();
     let chunk = (VALUES_MAX / columns.max(1)).min(1_000);
     let mut rows = rows.into_iter().peekable();

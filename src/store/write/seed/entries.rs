@@ -23,6 +23,10 @@ pub(super) async fn begin(tx: &Tx) -> StoreResult<()> {
 
 /// Adds entries, that wait for their places.
 pub(super) async fn insert(tx: &Tx, entries: Vec<Recorded>) -> StoreResult<()> {
+    if tx.is_postgresql() {
+        let rows = entries.iter().map(entry_row).collect::<StoreResult<Vec<_>>>()?;
+        return super::copy::insert(tx, WAITING, &rows).await;
+    }
     for chunk in entries.chunks(CHUNK) {
         let rows = chunk.iter().map(entry_row).collect::<StoreResult<Vec<_>>>()?;
         let mut insert = Entity::insert_many(rows).into_query();
