@@ -107,6 +107,21 @@ async fn r49_a_batch_costs_what_it_comes_to_and_not_what_there_is() {
     is_bounded_in_each(&app, &batches, "thawing").await;
 }
 
+#[tokio::test]
+async fn r45_deleting_a_group_costs_what_its_members_have_and_not_what_there_is() {
+    let (app, pack) = large_world().await;
+    let globex = app.managed("Globex").await;
+    let group = app.group("Testers", &[&globex]).await;
+    app.share(&pack.id, &[&group]).await;
+    app.install_as(&globex, "Orders", "one more").await;
+    app.unshare(&pack.id, &[&app.all_accounts().await]).await;
+    let input = json!({ "groupId": group });
+    let delete = app.ok(&app.publisher, "deleteAccountGroup", input, "frozenCount");
+    let (payload, of_call) = app.statements_with_values_of(delete).await;
+    assert_eq!(payload.int("/frozenCount"), 1, "the installation of the group's only member");
+    is_bounded(&app, &of_call, "deleting a group").await;
+}
+
 async fn is_bounded_in_each(app: &TestApp, batches: &[Vec<Statement>], what: &str) {
     // On SQLite there is only one installation, so the call has done everything.
     for batch in batches.iter().filter(|batch| batch.len() > 2) {

@@ -7,6 +7,7 @@ use crate::domain::event::EventKind;
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::refusal::SharingRefusal;
 use crate::domain::text::Name;
+use crate::store::write::grants::Losing;
 use crate::store::write::tasks::Work;
 use crate::store::write::{accounts, grants, packs, task_sets};
 use crate::store::{StoreResult, Tx};
@@ -111,8 +112,9 @@ impl Services {
             return Err(Failure::Overtaken.into());
         }
         let mut journal = Journal::of(self, caller, self.instant_of(&tx, &packs).await?);
+        grants::unshare_all(&tx, group.id).await?;
+        let frozen = grants::count_frozen(&tx, &packs, Losing::MembersOf(group.id)).await?;
         grants::delete_group(&tx, group.id).await?;
-        let frozen = grants::count_frozen(&tx, &packs, None).await?;
         for pack in packs::lock_all(&tx, &packs).await? {
             journal.tell(Happening { group_id: Some(group.id), ..Happening::of(EventKind::PackUnshared, &pack) });
         }
@@ -209,7 +211,7 @@ impl Services {
             0
         } else {
             grants::remove_members(&tx, group.id, &wanted).await?;
-            grants::count_frozen(&tx, &packs, Some(&wanted)).await?
+            grants::count_frozen(&tx, &packs, Losing::Accounts(&wanted)).await?
         };
         for account in &known {
             let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
@@ -301,7 +303,7 @@ impl Services {
             0
         } else {
             grants::unshare(&tx, pack.id, &wanted).await?;
-            grants::count_frozen(&tx, &[pack.id], None).await?
+            grants::count_frozen(&tx, &[pack.id], Losing::Any).await?
         };
         let (kind, action) =
             if share { (EventKind::PackShared, "sharePack") } else { (EventKind::PackUnshared, "unsharePack") };

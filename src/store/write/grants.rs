@@ -18,6 +18,7 @@ use crate::domain::account::AccountGroup;
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::text;
 use crate::store::convert;
+use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
 use crate::store::{StoreResult, Tx};
 
@@ -106,13 +107,22 @@ pub async fn rename_group(tx: &Tx, id: GroupId, name: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// Deletes a group, with who is in it and what is shared with it.
+/// Takes all packs back from a group.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn unshare_all(tx: &Tx, group: GroupId) -> StoreResult<()> {
+    let of_group = pack_share::Column::GroupId.eq(Uuid::from(group));
+    pack_share::Entity::delete_many().filter(of_group).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Deletes a group, with its members and the processes that are shared with it. No pack may be shared with it any more.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn delete_group(tx: &Tx, id: GroupId) -> StoreResult<()> {
     let id = Uuid::from(id);
-    pack_share::Entity::delete_many().filter(pack_share::Column::GroupId.eq(id)).exec(tx.conn()).await?;
     account_group_member::Entity::delete_many()
         .filter(account_group_member::Column::GroupId.eq(id))
         .exec(tx.conn())
@@ -290,13 +300,25 @@ pub async fn accounts_after(
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-/// How many live installations of the packs are in accounts (among `accounts`, all when `None`) that no
-/// group grants them to, and whose freeze was not announced yet: what has frozen by this transaction (R45).
+/// The accounts whose grants a call has taken away.
+#[derive(Clone, Copy, Debug)]
+pub enum Losing<'a> {
+    /// Any account: a pack is shared with fewer groups now.
+    Any,
+    /// These accounts: they left a group.
+    Accounts(&'a [AccountId]),
+    /// The members of a group that is about to be deleted. Nothing is shared with it any more.
+    MembersOf(GroupId),
+}
+
+/// Counts the live installations of the packs that this transaction has frozen (R45): their account is one of
+/// `losing`, no group grants them, and their freeze isn't announced yet.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn count_frozen(tx: &Tx, packs: &[PackId], accounts: Option<&[AccountId]>) -> StoreResult<u64> {
+pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> StoreResult<u64> {
     let (member, share, row) = (account_group_member::Entity, pack_share::Entity, installation::Entity);
+    let account = || Expr::col((row, installation::Column::AccountId));
     let grant = Query::select()
         .expr(Expr::val(1))
         .from(member)
@@ -305,18 +327,29 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], accounts: Option<&[AccountI
             Expr::col((share, pack_share::Column::GroupId)).equals((member, account_group_member::Column::GroupId)),
         )
         .and_where(Expr::col((share, pack_share::Column::PackId)).equals((row, installation::Column::PackId)))
-        .and_where(
-            Expr::col((member, account_group_member::Column::AccountId)).equals((row, installation::Column::AccountId)),
-        )
+        .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
         .to_owned();
-    let mut select = installation::Entity::find()
+    let frozen = Expr::exists(grant).not();
+    let select = installation::Entity::find()
         .filter(tx.among(installation::Column::PackId.into_expr(), uuids(packs)))
         .filter(installation::Column::UninstalledAt.is_null())
-        .filter(installation::Column::FrozenAt.is_null())
-        .filter(Expr::exists(grant).not());
-    if let Some(accounts) = accounts {
-        select = select.filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts)));
-    }
+        .filter(installation::Column::FrozenAt.is_null());
+    let select = match losing {
+        Losing::Any => select.filter(frozen),
+        Losing::Accounts(accounts) => {
+            select.filter(frozen).filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts)))
+        }
+        Losing::MembersOf(group) => {
+            let of_group = Query::select()
+                .expr(Expr::val(1))
+                .from(member)
+                .and_where(Expr::col((member, account_group_member::Column::GroupId)).eq(Uuid::from(group)))
+                .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
+                .to_owned();
+            // Checked row by row: PostgreSQL would make a table of all grants of all packs first, members times packs.
+            select.filter(Expr::exists(of_group)).filter(checked(frozen))
+        }
+    };
     Ok(select.count(tx.conn()).await?)
 }
 
