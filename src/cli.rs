@@ -137,6 +137,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Trouble> {
+    ending::let_large_writes_fail()?;
     match cli.command.unwrap_or_else(|| Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(*args).await,
         Command::Schema => {

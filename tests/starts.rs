@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use crate::support::Database;
 
 /// How long to wait before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program with these arguments, and without environment variables for the database.
 pub(crate) fn program(arguments: &[&str]) -> Command {

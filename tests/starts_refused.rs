@@ -214,3 +214,44 @@ async fn a_directory_that_takes_no_files_is_told_so() {
     let fits = if why.contains("os error 2") { "takes no new files" } else { "Let this user write" };
     assert!(why.contains(fits) && why.contains("--database-url"), "{why}");
 }
+
+/// The program as a user who isn't root: root may write everywhere.
+#[cfg(target_os = "linux")]
+async fn run_as_nobody(folder: &std::path::Path, arguments: &[&str]) -> std::process::Output {
+    use std::os::unix::fs::PermissionsExt as _;
+    let copy = folder.join("packwright");
+    if !copy.exists() {
+        std::fs::copy(env!("CARGO_BIN_EXE_packwright"), &copy).expect("a copy");
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
+    let mut command = if is_root {
+        let mut command = tokio::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(copy);
+        command
+    } else {
+        tokio::process::Command::new(copy)
+    };
+    command.args(arguments).current_dir(folder).env_remove("DATABASE_URL").stdin(std::process::Stdio::null());
+    tokio::time::timeout(crate::starts::PATIENCE, command.output()).await.expect("in time").expect("it runs")
+}
+
+/// SQLite opens a file that may only be read without a word.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_may_only_be_read_is_refused_at_the_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).expect("writable");
+    let file = folder.path().join("shared.db");
+    let url = format!("sqlite://{}", file.display());
+    let made = run(&["migrate", "up", "--database-url", &url]).await;
+    assert!(made.status.success(), "{}", told(&made));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o444)).expect("read-only");
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["account", "create", "Mine"], &["migrate", "up"]] {
+        let refused = run_as_nobody(folder.path(), &[command, &["--database-url", &url]].concat()).await;
+        let why = told(&refused);
+        assert!(!refused.status.success(), "{command:?}: {why}");
+        assert!(why.contains("shared.db can't be opened for writing: let this user"), "{command:?}: {why}");
+    }
+}

@@ -30,6 +30,26 @@ impl Signal {
     }
 }
 
+/// Lets a write beyond the largest size that a file may have fail as a write: the system's own answer is to end the
+/// process by SIGXFSZ.
+///
+/// # Errors
+/// When the system doesn't let it.
+#[cfg(unix)]
+pub(super) fn let_large_writes_fail() -> std::io::Result<()> {
+    // The handler stays when the stream is dropped.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// Such a signal is unknown here.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub(super) fn let_large_writes_fail() -> std::io::Result<()> {
+    Ok(())
+}
+
 /// Catches the signals, from when it is made.
 pub(super) struct Signals {
     #[cfg(unix)]

@@ -85,8 +85,22 @@ async fn open_file(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     let mut connection: SqliteConnection = options.connect().await?;
     // A file that is no database is found out when it is read.
     let read = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await;
+    // SQLite opens a file that this user may only read, begins transactions, and refuses the first write.
+    let writable = match &read {
+        Ok(_) => {
+            sqlx::raw_sql("BEGIN IMMEDIATE; CREATE TABLE probe (written integer); ROLLBACK")
+                .execute(&mut connection)
+                .await
+        }
+        Err(_) => Ok(Default::default()),
+    };
     connection.close().await?;
-    read.map(|_| ())
+    read?;
+    match writable {
+        // Another process writes, so it can be written.
+        Err(error) if number(&error) == Some(5) => Ok(()),
+        tried => tried.map(|_| ()),
+    }
 }
 
 /// What can be told without opening the file, which would take away other connections' locks on it.

@@ -42,16 +42,14 @@ fn of(lines: &Lines) -> Vec<String> {
 }
 
 impl Program {
-    /// Serves a database, with more arguments. A file that may grow no further is an error for the program, and not
-    /// its end.
+    /// Serves a database, with more arguments.
     pub(crate) async fn serve(database: &str, more: &[&str]) -> Self {
         Self::start(&[&["--database-url", database][..], more].concat()).await
     }
 
     /// Serves with these arguments.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let mut child = tokio::process::Command::new("sh")
-            .args(["-c", r#"trap '' XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_packwright")])
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_packwright"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env_remove("DATABASE_URL")
