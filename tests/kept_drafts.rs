@@ -1,11 +1,13 @@
 //! What is kept of drafts is told by nobody once it is out of date: after each step of a random story, two servers
 //! on one database, that have kept what they read before, answer like a third one that has kept nothing.
 
+use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::{Value, json};
 
 use crate::invariants::{run_stories, story};
 use crate::invariants_story::{Command, Story};
 use crate::support::{At as _, TestApp};
+use crate::support_more::tables;
 
 /// How many stories a usual run tells.
 const CASES: u32 = 3;
@@ -103,4 +105,37 @@ async fn a_page_that_was_read_before_takes_few_statements() {
     let (again, statements) = app.statements_of(app.gql(&app.publisher, page, json!({}))).await;
     assert_eq!(again, first);
     assert_eq!(statements.len(), 1, "{statements:#?}");
+}
+
+/// After a failover that lost commits the database is as it was before them; what a server read meanwhile is told by
+/// nobody, also when another edit takes their place.
+#[tokio::test]
+async fn a_draft_that_was_lost_is_not_told_in_the_place_of_another() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let (lost, kept) = (app.packaged("Lost").await.0, app.packaged("Kept").await.0);
+    let rows = async || {
+        let rows = "{ integrationPacks { edges { node { components { component { name } } } } } }";
+        let told = app.gql(&app.publisher, rows, json!({})).await;
+        let rows = told.at("/integrationPacks/edges/0/node/components").as_array().expect("rows").clone();
+        rows.iter().map(|row| row.text("/component/name")).collect::<Vec<_>>()
+    };
+    let revision = async || {
+        let sql =
+            Statement::from_string(tables(&app).get_database_backend(), "SELECT draft_revision FROM integration_pack");
+        let row = tables(&app).query_one_raw(sql).await.expect("it runs").expect("a pack");
+        row.try_get::<i64>("", "draft_revision").expect("a number")
+    };
+    let (before, first) = (rows().await, revision().await);
+    app.add(&pack.id, &[&lost]).await;
+    assert_eq!(rows().await, ["Import", "Lost"]);
+    for undone in [
+        "DELETE FROM draft_row WHERE component_id = (SELECT id FROM component WHERE name = 'Lost')".to_owned(),
+        format!("UPDATE integration_pack SET draft_revision = {first}, component_count = 1"),
+    ] {
+        tables(&app).execute_unprepared(&undone).await.expect("undone");
+    }
+    assert_eq!(rows().await, before);
+    app.add(&pack.id, &[&kept]).await;
+    assert_eq!(rows().await, ["Import", "Kept"]);
 }

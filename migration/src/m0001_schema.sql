@@ -153,7 +153,7 @@ CREATE TABLE integration_pack (
     component_count integer NOT NULL,
     newer_count integer NOT NULL,
     has_unreleased_changes boolean NOT NULL,
-    -- Increases whenever a read of the draft could find other rows, or other newest versions of their components.
+    -- Drawn anew whenever a read of the draft could find other rows, or other newest versions of their components.
     draft_revision bigint NOT NULL,
     -- The standing as stored. Readers derive transitions that are due (R30).
     current_version_id $uuid,

@@ -74,7 +74,7 @@ impl Services {
             self.end_pending(&tx, &mut journal, &mut pack, &mut release, ending).await?;
             packs::save_standing(&tx, pack.id, &pack.standing).await?;
         }
-        deletion::delete(&tx, pack.id, journal.now).await?;
+        deletion::delete(&tx, pack.id, journal.now, self.draft_revision()).await?;
         journal.note(
             Entry::of("deleteIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
                 .change("name", Some(pack.name.clone()), None)

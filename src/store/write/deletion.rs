@@ -1,7 +1,6 @@
 //! Deleting a pack (R47).
 
 use entity::{draft_row, installation, integration_pack, pack_share};
-use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter};
 use uuid::Uuid;
 
@@ -29,17 +28,18 @@ pub async fn count_installations(tx: &Tx, pack: PackId) -> StoreResult<i64> {
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn delete(tx: &Tx, id: PackId, at: Instant) -> StoreResult<()> {
+pub async fn delete(tx: &Tx, id: PackId, at: Instant, draft_revision: i64) -> StoreResult<()> {
     let pack = Uuid::from(id);
     draft_row::Entity::delete_many().filter(draft_row::Column::PackId.eq(pack)).exec(tx.conn()).await?;
     pack_share::Entity::delete_many().filter(pack_share::Column::PackId.eq(pack)).exec(tx.conn()).await?;
-    let column = integration_pack::Column::DraftRevision;
-    integration_pack::Entity::update_many()
-        .set(integration_pack::ActiveModel { deleted_at: Set(Some(at)), ..Default::default() })
-        .col_expr(column, column.into_expr().add(1))
-        .filter(integration_pack::Column::Id.eq(pack))
-        .exec(tx.conn())
-        .await?;
+    integration_pack::Entity::update(integration_pack::ActiveModel {
+        id: Set(pack),
+        deleted_at: Set(Some(at)),
+        draft_revision: Set(draft_revision),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
     Ok(())
 }
 

@@ -24,11 +24,12 @@ const SAVED_MAX: usize = 500;
 /// How many ids are asked for in one statement: SQLite takes 32,766 values.
 const ASKED_MAX: usize = 30_000;
 
-/// Saves what is kept about the drafts of packs, and that what was read of them before is of no more use.
+/// Saves what is kept about the drafts of packs, and a new revision of the drafts: what was read of them before is of no
+/// more use.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn save_assessments(tx: &Tx, assessments: &[(PackId, Assessment)]) -> StoreResult<()> {
+pub async fn save_assessments(tx: &Tx, assessments: &[(PackId, Assessment)], revision: i64) -> StoreResult<()> {
     use integration_pack::Column;
     for chunk in assessments.chunks(SAVED_MAX) {
         let of_each = |column: Column, value: fn(&Assessment) -> Expr| -> Expr {
@@ -44,7 +45,7 @@ pub async fn save_assessments(tx: &Tx, assessments: &[(PackId, Assessment)]) -> 
                 Column::HasUnreleasedChanges,
                 of_each(Column::HasUnreleasedChanges, |a| Expr::val(a.has_unreleased_changes)),
             )
-            .col_expr(Column::DraftRevision, col(Column::DraftRevision).add(1))
+            .col_expr(Column::DraftRevision, Expr::val(revision))
             .filter(tx.among(col(Column::Id), chunk.iter().map(|(id, _)| id.0)))
             .exec(tx.conn())
             .await?;
