@@ -35,7 +35,9 @@ use crate::store::packs::PacksKey;
 use crate::store::page::{Page, PageRequest};
 use crate::store::releases::{FoundRelease, ReleaseFilter};
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
-use crate::store::{Db, StoreResult, adoption, component_versions, components, drafts, pack_versions, packs, releases};
+use crate::store::{
+    Db, StoreResult, adoption, component_versions, components, drafts, installations, pack_versions, packs, releases,
+};
 
 /// The most keys of a batch: both databases take as many parameters in a statement.
 const BATCH_MAX: usize = 5_000;
@@ -180,7 +182,7 @@ where
 
 /// One set of loaders.
 pub struct Loaders {
-    base: Base,
+    base: Arc<Base>,
     /// What only a publisher reads, and what both readers reach through what they may see.
     pub publisher: Room<PublisherLoaders>,
     /// Accounts, groups, installations, and what a managed account reads.
@@ -192,13 +194,13 @@ pub struct Loaders {
 
 /// The loaders of one room, made when one of them is first asked.
 pub struct Room<T> {
-    base: Base,
+    base: Arc<Base>,
     make: fn(&Base) -> T,
     made: OnceLock<Box<T>>,
 }
 
 impl<T> Room<T> {
-    fn new(base: &Base, make: fn(&Base) -> T) -> Self {
+    fn new(base: &Arc<Base>, make: fn(&Base) -> T) -> Self {
         Self { base: base.clone(), make, made: OnceLock::new() }
     }
 }
@@ -216,7 +218,8 @@ impl Loaders {
     #[must_use]
     pub fn new(services: &Shared, caller: &Caller) -> Self {
         let Services { db, clock, .. } = &**services;
-        let base = Base { db: db.snapshot(), scope: caller.viewer().ok().map(|v| v.scope()), now: clock.now() };
+        let base =
+            Arc::new(Base { db: db.snapshot(), scope: caller.viewer().ok().map(|v| v.scope()), now: clock.now() });
         Self {
             publisher: Room::new(&base, PublisherLoaders::new),
             managed: Room::new(&base, ManagedLoaders::new),
@@ -263,6 +266,7 @@ pub struct PublisherLoaders {
     pub contents: Batch<PackVersionId, Arc<Vec<ContentItem>>>,
     /// A version that no installation has has none.
     pub installation_counts: Batch<PackVersionId, i64>,
+    pub installation_totals: Batch<PackId, i64>,
     /// Those of deleted packs too.
     pub releases: Batch<ReleaseId, FoundRelease>,
     pub release_pages: Batch<(ReleaseFilter, PageRequest), Page<Arc<Release>>>,
@@ -325,6 +329,9 @@ impl PublisherLoaders {
                 .knowing(base, |db, scope, id| pack_versions::known_content(db, scope, *id)),
             installation_counts: Batch::of_publisher(base, async |b, scope, ids| {
                 pack_versions::installation_counts(&b.db, scope, &ids).await
+            }),
+            installation_totals: Batch::of_publisher(base, async |b, scope, ids| {
+                installations::totals(&b.db, scope, &ids).await
             }),
             releases: Batch::scoped(base, async |b, scope, ids| releases::by_ids(&b.db, scope, &ids).await),
             release_pages: Batch::of_publisher(base, async |b, scope, keys| {

@@ -1,7 +1,10 @@
 //! What a client is told, and what a transport needs to know of it.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::gate;
 use crate::graphql::error::UNAVAILABLE;
@@ -51,6 +54,8 @@ pub struct Answer {
     pub(super) data: Option<Data>,
     /// What stands in the response's `data` as it is written.
     pub(super) parts: Vec<Part>,
+    /// What `extensions.cost` tells.
+    pub(super) cost: Option<Cost>,
     /// Kept until the answer has left.
     pub(super) turn: Option<Turn>,
 }
@@ -59,7 +64,7 @@ impl Answer {
     /// What was executed, or why not.
     #[must_use]
     pub fn new(phase: Phase, response: Response) -> Self {
-        Self { response, phase, allowance: None, data: None, parts: Vec::new(), turn: None }
+        Self { response, phase, allowance: None, data: None, parts: Vec::new(), cost: None, turn: None }
     }
 
     /// With at most so many errors, their messages of at most so many characters; `extensions` tell how many
@@ -109,11 +114,34 @@ impl Serialize for Answer {
                 None => map.serialize_entry("data", &WithParts { value: &self.response.data, parts: &self.parts })?,
             }
         }
-        if !self.response.extensions.is_empty() {
-            map.serialize_entry("extensions", &self.response.extensions)?;
+        if self.cost.is_some() || !self.response.extensions.is_empty() {
+            let (cost, others) = (self.cost, &self.response.extensions);
+            map.serialize_entry("extensions", &Extensions { cost, others })?;
         }
         map.end()
     }
+}
+
+/// What a request was counted as, and what its token may still ask for.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Cost {
+    pub(super) requested: u64,
+    pub(super) limit: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) remaining: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) per_minute: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reset_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Extensions<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Cost>,
+    #[serde(flatten)]
+    others: &'a BTreeMap<String, Value>,
 }
 
 /// A value in which some stand for parts.

@@ -20,7 +20,7 @@ use crate::service::{Commits, Shared};
 
 use super::admission::{self, Admitted};
 use super::allowance::Allowances;
-use super::answer::{Answer, Phase, never_began, with_codes};
+use super::answer::{Answer, Cost, Phase, never_began, with_codes};
 use super::busy;
 use super::kept::Kept;
 use super::options::EngineOptions;
@@ -281,9 +281,7 @@ impl Engine {
     /// What the framework is given: the document as the gate printed it.
     fn request(&self, caller: Arc<Caller>, admitted: &Admitted, panics: &Panics) -> (Request, Held) {
         let Admitted { checked, prepared, .. } = admitted;
-        let mut request = Request::new(String::new())
-            .variables(Variables::from_json(prepared.variables.clone().into()))
-            .data(panics.clone());
+        let mut request = Request::new(String::new()).variables(variables(&prepared.variables)).data(panics.clone());
         match self.parsed.get(checked) {
             Some(document) => request.set_parsed_query((*document.parsed).clone()),
             // The framework says why.
@@ -303,14 +301,20 @@ impl Engine {
         if admitted.prepared.cost == 0 {
             return;
         }
-        let mut cost = serde_json::json!({ "requested": admitted.prepared.cost, "limit": self.gate.limits().cost });
-        if let Some(allowance) = admitted.allowance {
-            cost["remaining"] = allowance.remaining.into();
-            cost["perMinute"] = allowance.limit.into();
-            cost["resetSeconds"] = allowance.reset_seconds.into();
-        }
-        answer.response.extensions.insert("cost".into(), Value::from_json(cost).unwrap_or_default());
+        let allowance = admitted.allowance;
+        answer.cost = Some(Cost {
+            requested: admitted.prepared.cost,
+            limit: self.gate.limits().cost,
+            remaining: allowance.map(|allowance| allowance.remaining),
+            per_minute: allowance.map(|allowance| allowance.limit),
+            reset_seconds: allowance.map(|allowance| allowance.reset_seconds),
+        });
     }
+}
+
+/// The variables' values as the framework takes them.
+fn variables(values: &serde_json::Map<String, serde_json::Value>) -> Variables {
+    if values.is_empty() { Variables::default() } else { Variables::from_json(values.clone().into()) }
 }
 
 /// Whether the first answer of a subscription says that there is none: its field could not begin.

@@ -50,14 +50,14 @@ impl Known {
         };
         let secret = credentials.secret().map_err(refused)?;
         let hash = secret.map(|secret| <[u8; 32]>::from(Sha256::digest(secret)));
-        if let Some(hash) = &hash
-            && self.0.get(hash).is_none()
-        {
+        let is_known = hash.is_some_and(|hash| self.0.get(&hash).is_some());
+        if hash.is_some() && !is_known {
             engine.check_peer(peer).map_err(Denied::TooMany)?;
         }
         let authenticated = engine.services.authenticate(secret, Some(request_id.to_owned())).await;
         match (&authenticated, hash) {
-            (Ok(_), Some(hash)) => self.0.insert(hash, ()),
+            (Ok(_), Some(hash)) if !is_known => self.0.insert(hash, ()),
+            (Ok(_), _) => {}
             (Err(_), Some(hash)) => {
                 self.0.remove(&hash);
             }

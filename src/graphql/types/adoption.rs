@@ -63,8 +63,14 @@ fn message(fault: CurveFault) -> String {
 impl Adoption {
     /// How many installations there are.
     pub async fn installation_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let spread = ctx.loaders().publisher.spread.one(self.of).await.or_failure()?;
-        Ok(spread.map_or(0, |spread| int(spread.installations)))
+        let loaders = ctx.loaders();
+        let count = match self.of {
+            AdoptionOf::Pack(pack) => loaders.publisher.installation_totals.one(pack).await.or_failure()?,
+            AdoptionOf::Release(_) => {
+                loaders.publisher.spread.one(self.of).await.or_failure()?.map(|spread| spread.installations)
+            }
+        };
+        Ok(int(count.unwrap_or(0)))
     }
 
     /// In how many accounts.

@@ -35,7 +35,7 @@ impl OutputType for DraftRows {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let Some((written, asked)) = asked(ctx) else { return self.read(ctx, field).await };
+        let Some((written, asked)) = asked(ctx) else { return Box::pin(self.read(ctx, field)).await };
         let rows = RowsOf {
             draft: self.of,
             current: self.standing.current_version,
@@ -47,7 +47,8 @@ impl OutputType for DraftRows {
         if let Some(part) = rendered.get(&rows) {
             return Ok(written.put(part));
         }
-        let value = self.read(ctx, field).await?;
+        // In a box: fields that are kept need no room for it.
+        let value = Box::pin(self.read(ctx, field)).await?;
         let has_failed = || ctx.query_env.errors.lock().map_or(true, |errors| !errors.is_empty());
         match serde_json::value::to_raw_value(&value) {
             // What could not be read may be there the next time.
