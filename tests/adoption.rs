@@ -173,6 +173,65 @@ async fn r45_the_frozen_are_counted_as_of_now() {
 }
 
 #[tokio::test]
+async fn r25_what_was_so_at_an_instant_is_told() {
+    let app = TestApp::new().await;
+    let ([acme, _, _], installed) = three_accounts(&app).await;
+    let at = async |id: &str, instant: &str| -> Vec<(i64, i64)> {
+        let asked = format!("adoption {{ at(instant: \"{instant}\") {{ version {{ number }} installationCount }} }}");
+        let query = format!(
+            "query($id: ID!) {{ node(id: $id) {{ ... on Release {{ {asked} }} ... on IntegrationPack {{ {asked} }} }} }}"
+        );
+        let read = app.gql(&app.publisher, &query, json!({ "id": id })).await;
+        read.list("/node/adoption/at")
+            .iter()
+            .map(|count| (count.int("/version/number"), count.int("/installationCount")))
+            .collect()
+    };
+    let pack = &installed.pack.id;
+    assert_eq!(at(pack, crate::support::START).await, [(1, 3)]);
+    assert!(at(pack, "2026-11-22T08:59:59.999999Z").await.is_empty(), "before the first installation");
+    let release = app.update_on(&installed.pack, "2026-12-01").await;
+    app.advance_to("2026-11-23T12:00:00Z").await;
+    app.apply(&acme, &installed.installations[0]).await;
+    app.advance_to(OPENS).await;
+    app.advance_to("2026-12-05T00:00:00Z").await;
+    app.uninstall(&acme, &installed.installations[0]).await;
+    for id in [pack, &release] {
+        assert_eq!(at(id, "2026-11-23T11:59:59.999999Z").await, [(1, 3)]);
+        assert_eq!(at(id, "2026-11-23T12:00:00Z").await, [(2, 1), (1, 2)], "newest first");
+        assert_eq!(at(id, OPENS).await, [(2, 3)]);
+        assert_eq!(at(id, "2026-12-05T00:00:00Z").await, [(2, 2)], "one was uninstalled");
+    }
+    let query = "query($id: ID!) { integrationPack(id: $id) { adoption { at(instant: \"2026-12-05T00:00:01Z\") { installationCount } } } }";
+    let answer = app.gql_raw(Some(&app.publisher), query, json!({ "id": pack })).await;
+    assert_eq!(answer.text("/errors/0/extensions/code"), "BAD_USER_INPUT");
+    assert!(answer.text("/errors/0/message").contains("future"), "{answer:#}");
+}
+
+#[tokio::test]
+async fn r43_an_account_with_two_installations_is_counted_once() {
+    let app = TestApp::new().await;
+    let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    let counts = async || {
+        let read = app.read_pack(&pack.id, COUNTS).await;
+        (read.int("/adoption/installationCount"), read.int("/adoption/accountCount"))
+    };
+    assert_eq!(counts().await, (0, 0));
+    let one = app.install_as(&acme, "Orders", "one").await;
+    let other = app.install_as(&acme, "Orders", "other").await;
+    app.install_as(&globex, "Orders", "mine").await;
+    assert_eq!(counts().await, (3, 2));
+    app.uninstall(&acme, &one).await;
+    assert_eq!(counts().await, (2, 2));
+    app.uninstall(&acme, &other).await;
+    assert_eq!(counts().await, (1, 1));
+}
+
+#[tokio::test]
 async fn r41_a_failure_is_counted_when_it_is_one_for_good() {
     let app = TestApp::new().await;
     let (_, installed) = three_accounts(&app).await;

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use packwright::app::{App, AppOptions};
 use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
 use packwright::service::Settings;
+use packwright::store::DbOptions;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 
-use crate::support::{At, Setup, TestApp};
+use crate::kill::until;
+use crate::support::{At, Setup, TestApp, uuid_of};
+use crate::support_more::{database_url, tables};
 
 fn next(size: u64, objects: u64, millis: u64) -> u64 {
     next_size(size, objects, Duration::from_millis(millis), TARGET, MOST)
@@ -56,4 +61,39 @@ async fn r49_a_server_measures_its_batches_and_makes_them_larger() {
     assert!(done.took > Duration::ZERO);
     let read = app.read_release(&release, "progress { applied }").await;
     assert_eq!(read.int("/progress/applied"), 5);
+}
+
+#[tokio::test]
+async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
+    let settings = Settings { batch_size: 1, ..Settings::default() };
+    let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
+    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+        // SQLite has one writer: nothing waits for the lock of a row.
+        assert_eq!(app.app.services.batches_at_once(), 1);
+        return;
+    }
+    let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
+    let (slow, quick) = (
+        app.installed_pack("Slow", &accounts.each_ref()).await,
+        app.installed_pack("Quick", &accounts.each_ref()).await,
+    );
+    app.tick().await;
+    let releases = [app.update_now(&slow.pack).await, app.update_now(&quick.pack).await];
+    let db = DbOptions { max_connections: 10, ..DbOptions::default() };
+    let options =
+        AppOptions { settings, migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
+    let server = App::build(options).await.expect("a server with several writers");
+    assert_eq!(server.services.batches_at_once(), 2);
+    let held = tables(&app).begin().await.expect("a transaction");
+    let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&slow.pack.id));
+    held.execute_unprepared(&lock).await.expect("the pack is held");
+    let others = async {
+        until("the end of the quick release", async || app.release_state(&releases[1]).await == "SUCCEEDED").await;
+        assert_eq!(app.progress(&releases[0]).await.int("/applied"), 1, "the slow one waits");
+        held.rollback().await.expect("it lets go");
+    };
+    let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
+    ticked.expect("a pass");
+    assert_eq!(app.release_state(&releases[0]).await, "SUCCEEDED");
+    server.services.db.clone().close().await.expect("closed");
 }

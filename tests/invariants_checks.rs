@@ -7,6 +7,7 @@ use packwright::domain::Instant;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::invariants_kept::what_is_kept_is_what_is_counted;
 use crate::invariants_rows::Rows;
 use crate::invariants_story::{Outcome, Story};
 use crate::support::{At, uuid_of};
@@ -36,6 +37,7 @@ impl Checker {
         nothing_starts_before_its_window(&rows, step);
         each_change_is_told_once(&rows, step);
         each_change_is_tallied_once(&rows, step);
+        what_is_kept_is_what_is_counted(&rows, step);
         self.nothing_is_moved_without_a_grant(&rows, step);
         self.who_was_eligible_has_the_version(&rows, step);
         self.one_entry_for_what_was_done_and_none_for_what_was_refused(&rows, outcome, step);
@@ -48,6 +50,7 @@ impl Checker {
         let rows = Rows::read(&story.app).await;
         each_change_is_told_once(&rows, "the end");
         each_change_is_tallied_once(&rows, "the end");
+        what_is_kept_is_what_is_counted(&rows, "the end");
         self.who_was_eligible_has_the_version(&rows, "the end");
         for release in rows.releases.values() {
             assert!(
@@ -349,7 +352,7 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
 /// The tallies of current states equal the states of the updates.
 fn states_are_counted_right(rows: &Rows, step: &str) {
     let mut tallied: BTreeMap<Uuid, [i32; 6]> = BTreeMap::new();
-    for row in &rows.tallies {
+    for row in rows.tallies.iter().filter(|row| row.id >= rows.releases[&row.release_id].tallied_from) {
         let change = [
             row.now_offered,
             row.now_applied,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{
     account, account_group_member, audit_entry, component, component_version, draft_row, event, installation,
-    installation_update, integration_pack, pack_release, pack_share, pack_version, pack_version_item, release_tally,
+    installation_tally, installation_update, integration_pack, pack_release, pack_share, pack_version,
+    pack_version_item, release_tally,
 };
 use sea_orm::EntityTrait as _;
 use uuid::Uuid;
@@ -29,6 +30,7 @@ pub(crate) struct Rows {
     pub(crate) events: Vec<event::Model>,
     pub(crate) entries: BTreeMap<Uuid, audit_entry::Model>,
     pub(crate) tallies: Vec<release_tally::Model>,
+    pub(crate) counts: Vec<installation_tally::Model>,
     /// (pack, account) pairs with a grant by groups and shares.
     pub(crate) grants: BTreeSet<(Uuid, Uuid)>,
 }
@@ -63,6 +65,7 @@ impl Rows {
             drafts: draft_row::Entity::find().all(tables(app)).await.expect("rows"),
             events: recorded_rows::events(app).await,
             entries: recorded_rows::entries(app).await.into_iter().map(|entry| (entry.id, entry)).collect(),
+            counts: installation_tally::Entity::find().all(tables(app)).await.expect("rows"),
             tallies: release_tally::Entity::find().all(tables(app)).await.expect("rows"),
             grants: shares.iter().flat_map(granted).collect(),
         }

@@ -72,6 +72,7 @@ mod instants;
 mod introspection;
 mod invariants;
 mod invariants_checks;
+mod invariants_kept;
 mod invariants_rows;
 mod invariants_story;
 mod jwt;

@@ -10,8 +10,14 @@ use crate::support::{At, TestApp};
 use crate::support_more::code_of;
 
 /// The values of required arguments that aren't IDs, by the argument's name.
-const KNOWN_ARGUMENTS: [(&str, &str); 5] =
-    [("number", "1"), ("from", "1"), ("to", "2"), ("date", "\"2027-01-31\""), ("timeZone", "\"Europe/Berlin\"")];
+const KNOWN_ARGUMENTS: [(&str, &str); 6] = [
+    ("number", "1"),
+    ("instant", "\"2026-11-22T09:00:00Z\""),
+    ("from", "1"),
+    ("to", "2"),
+    ("date", "\"2027-01-31\""),
+    ("timeZone", "\"Europe/Berlin\""),
+];
 
 /// How deep a selection goes below a node: connections, edges, rows, actors.
 const DEPTH: usize = 7;

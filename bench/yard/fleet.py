@@ -68,6 +68,7 @@ class Fleet:
         multiply(base, "announced_grant", f"{where} AND t.pack_id = {base.id(pack)}", count, {"account_id": account})
         own = {"id": base.made_id(2), "account_id": account, "account_name_key": key}
         multiply(base, "installation", f"t.id = {base.id(installation)}", count, own)
+        base.run(f"UPDATE installation_tally SET installations = {self.count}, accounts = {self.count} WHERE pack_id = {base.id(pack)}")
         there = int(base.one(f"SELECT COUNT(*) FROM installation WHERE pack_id = {base.id(pack)} AND uninstalled_at IS NULL"))
         if there != self.count:
             raise Trouble(f"the fleet has {there} installations, not {self.count}")

@@ -68,6 +68,7 @@ def copies(base, pack, count):
         "installation": (None, ["id", "pack_id", "version_id", "single_pack_id"]),
         "installation_update": (None, ["installation_id", "release_id", "pack_id", "from_version_id", "to_version_id"]),
         "release_tally": (None, ["release_id", "pack_id"]),
+        "installation_tally": (None, ["pack_id", "version_id"]),
     }
     named = {"name": "'Fleet ' || g.n", "name_key": "'fleet ' || g.n"}
     for table, (where, columns) in ids.items():
@@ -76,8 +77,8 @@ def copies(base, pack, count):
             changed |= named
         if table == "installation":
             changed["name_key"] = named["name_key"]
-        if table == "release_tally":
-            changed["id"] = "nextval(pg_get_serial_sequence('release_tally', 'id'))"
+        if table.endswith("_tally"):
+            changed["id"] = f"nextval(pg_get_serial_sequence('{table}', 'id'))"
         multiply(base, table, where or f"t.pack_id = '{pack}'", count, changed)
 
 

@@ -18,6 +18,7 @@ pub mod event_floor;
 pub mod event_log;
 pub mod heard_before;
 pub mod installation;
+pub mod installation_tally;
 pub mod installation_update;
 pub mod integration_pack;
 pub mod library_copy;

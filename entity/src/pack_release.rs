@@ -30,6 +30,7 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     pub ended_at: Option<DateTimeUtc>,
     pub progressed_at: Option<DateTimeUtc>,
+    pub tallied_from: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -16,7 +16,6 @@ pub struct Model {
     pub moves: bool,
     pub done_to: Option<Uuid>,
     pub done: i64,
-    pub update_count: Option<i64>,
     pub not_before: DateTimeUtc,
     pub waits: bool,
     pub failures: i32,

@@ -22,6 +22,8 @@ CREATE TABLE account (
 CREATE UNIQUE INDEX managed_account_name ON account (publisher_id, name_key) WHERE kind = 'MANAGED';
 CREATE UNIQUE INDEX publisher_name ON account (name_key) WHERE kind = 'PUBLISHER';
 CREATE INDEX account_in_batches ON account (publisher_id, kind, id);
+-- Few: it says of all others at once that they are active.
+CREATE INDEX account_not_active ON account (id) WHERE status <> 'ACTIVE';
 CREATE INDEX account_by_name ON account (publisher_id, kind, name_key, id);
 
 CREATE TABLE api_token (
@@ -161,6 +163,8 @@ CREATE TABLE integration_pack (
     pending_version_id $uuid,
     pending_starts_at $instant,
     running_release_id $uuid,
+    -- From which row of installation_tally on its installations are added up: what came before is in that row.
+    tallied_from bigint NOT NULL DEFAULT 0,
     created_at $instant NOT NULL,
     updated_at $instant NOT NULL,
     actor_kind text NOT NULL,
@@ -241,7 +245,9 @@ CREATE TABLE pack_release (
     promoted_at $instant,
     started_at $instant,
     ended_at $instant,
-    progressed_at $instant
+    progressed_at $instant,
+    -- From which row of release_tally on its progress is added up: what came before is in that row.
+    tallied_from bigint NOT NULL DEFAULT 0
 );
 -- Enforces R28 and R29 when two calls race.
 CREATE UNIQUE INDEX one_pending_release ON pack_release (pack_id) WHERE state = 'SCHEDULED';
@@ -370,10 +376,31 @@ CREATE TABLE release_tally (
     now_applied_early integer NOT NULL,
     now_skipped integer NOT NULL,
     now_failed integer NOT NULL,
-    now_withdrawn integer NOT NULL
+    now_withdrawn integer NOT NULL,
+    -- How many installations more, or fewer, the release has still to come to: they are there, have another version
+    -- and no update by the release.
+    coming integer NOT NULL
 );
 CREATE INDEX tally_of_release ON release_tally (release_id, at);
+CREATE INDEX tally_of_release_from ON release_tally (release_id, id);
 CREATE INDEX tally_of_pack ON release_tally (pack_id, at);
+
+-- How many installations of a pack more, or fewer, have a version since an instant: only ever added. Written by
+-- whatever installs, moves or uninstalls, in its transaction, which holds the pack.
+CREATE TABLE installation_tally (
+    id $serial,
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    version_id $uuid NOT NULL REFERENCES pack_version (id),
+    at $instant NOT NULL,
+    installations integer NOT NULL,
+    -- How many accounts more, or fewer, have the pack installed.
+    accounts integer NOT NULL,
+    -- What all earlier rows of the pack add up to, in a row that was written so that nobody has to add them up.
+    all_installations integer NOT NULL,
+    all_accounts integer NOT NULL
+);
+CREATE INDEX installation_tally_from ON installation_tally (pack_id, id);
+CREATE INDEX installation_tally_until ON installation_tally (pack_id, at);
 
 -- Work that follows from a decision for installations or accounts, and is done in batches (R49).
 CREATE TABLE task (
@@ -388,9 +415,6 @@ CREATE TABLE task (
     -- The last object that a batch processed, and the number of objects so far.
     done_to $uuid,
     done bigint NOT NULL,
-    -- How many updates the release will have when all its installations were processed. The first batch that leaves
-    -- some to another one counts them, once.
-    update_count bigint,
     -- When the task is due. A batch may begin earlier, unless `waits` says that this is the end of a pause.
     not_before $instant NOT NULL,
     waits boolean NOT NULL,

@@ -24,10 +24,12 @@ pub struct Tally {
     pub failed: i64,
     /// The change in the number of updates in each state. Negative where updates left a state.
     pub now: Progress,
+    /// How many installations more the release has still to come to; fewer where it is negative.
+    pub coming: i64,
 }
 
 impl Tally {
-    /// The tally of one newly created update.
+    /// The tally of one newly created update: its release has one installation less to come to.
     pub const OFFER: Self = Self {
         offered: 1,
         applied_early: 0,
@@ -36,6 +38,7 @@ impl Tally {
         skipped: 0,
         failed: 0,
         now: Progress::NONE,
+        coming: -1,
     };
 
     /// The tally of one update's move from `before` (`None` for a new update) to `after`. Nothing counts while the
@@ -86,6 +89,7 @@ impl Mul<i64> for Tally {
             skipped: self.skipped * count,
             failed: self.failed * count,
             now: self.now * count,
+            coming: self.coming * count,
         }
     }
 }
@@ -99,6 +103,7 @@ impl AddAssign for Tally {
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.now += other.now;
+        self.coming += other.coming;
     }
 }
 

@@ -273,6 +273,8 @@ pub struct PublisherLoaders {
     pub progress: Batch<ReleaseId, Progress>,
     /// What has no installation has none of these three.
     pub spread: Batch<AdoptionOf, Arc<Spread>>,
+    /// What a pack's installations were at an instant; a pack that had none then has none.
+    pub spreads_at: Batch<(PackId, Instant), Arc<Spread>>,
     pub account_counts: Batch<AdoptionOf, i64>,
     pub frozen_counts: Batch<AdoptionOf, i64>,
     pub curves: Batch<CurveKey, Vec<CurvePoint>>,
@@ -341,6 +343,10 @@ impl PublisherLoaders {
             spread: Batch::of_publisher(base, async |b, scope, of| {
                 let found = adoption::spread(&b.db, scope, &of).await?;
                 Ok(found.into_iter().map(|(of, spread)| (of, Arc::new(spread))).collect())
+            }),
+            spreads_at: Batch::of_publisher(base, async |b, scope, keys| {
+                let found = adoption::spread_at(&b.db, scope, &keys).await?;
+                Ok(found.into_iter().map(|(key, spread)| (key, Arc::new(spread))).collect())
             }),
             account_counts: Batch::of_publisher(base, async |b, scope, of| adoption::accounts(&b.db, scope, &of).await),
             frozen_counts: Batch::of_publisher(base, async |b, scope, of| adoption::frozen(&b.db, scope, &of).await),

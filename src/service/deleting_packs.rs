@@ -5,7 +5,7 @@ use crate::domain::event::{EventData, EventKind};
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::refusal::PackRefusal;
 use crate::store::write::tasks::{self, Work};
-use crate::store::write::{deletion, packs, releases};
+use crate::store::write::{counts, deletion, packs, releases};
 
 use super::Services;
 use super::access::Publisher;
@@ -57,7 +57,7 @@ impl Services {
         // Locked: who installs or uninstalls holds the pack, so that the count stands until the commit.
         let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
         let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        let installations = deletion::count_installations(&tx, pack.id).await?;
+        let installations = counts::of_pack(&tx, pack.id).await?;
         check_confirmation(deletion, installations)?;
         if pack.standing.running_release.is_some() || tasks::moving(&tx, pack.id).await?.is_some() {
             return Err(PackRefusal::ReleaseInProgress.into());

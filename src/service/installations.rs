@@ -11,7 +11,7 @@ use crate::domain::release::ReleaseState;
 use crate::domain::text::{self, NAME_MAX, TextFault};
 use crate::store::write::installations::NewInstallation;
 use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{accounts, grants, installations, journal as log, packs, releases};
+use crate::store::write::{accounts, grants, installations, journal as log, packs, releases, tallies};
 use crate::store::{StoreError, Tx};
 
 use super::Services;
@@ -101,6 +101,9 @@ impl Services {
                 .concerning(caller.id())
                 .set("version", number),
         );
+        if let Some(pending) = pack.standing.at(journal.now).pending {
+            tallies::comes_to(&tx, (pending.release_id, pack.id), journal.now, 1).await?;
+        }
         self.offer_to(&tx, &mut journal, from_ref(&pack), from_ref(&installation), "installPack").await?;
         call.remember(&tx, &[installation.id.0]).await?;
         journal.write(&tx).await?;
@@ -216,6 +219,8 @@ impl Services {
         installation: InstallationId,
     ) -> Outcome<(), InstallationRefusal> {
         let tx = self.db.begin().await?;
+        // So that of two calls that uninstall the last two of a pack one knows that it is the last.
+        accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
         let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
         let found = installations::lock_own(&tx, &caller.scope, installation).await?;
         let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
@@ -266,8 +271,15 @@ impl Services {
         }
         let there = updates::of_release(tx, id, &[installation.id]).await?;
         let entitled = !grants::entitled(tx, pack.id, &[installation.account_id]).await?.is_empty();
-        Ok((there.is_empty() && entitled)
-            .then(|| offered(installation, &release, release.created_at.max(installation.installed_at))))
+        if !there.is_empty() {
+            return Ok(None);
+        }
+        if !entitled {
+            // It was told of no update, and goes without one.
+            tallies::comes_to(tx, (id, pack.id), now, -1).await?;
+            return Ok(None);
+        }
+        Ok(Some(offered(installation, &release, release.created_at.max(installation.installed_at))))
     }
 
     /// Applies an offered update early (R26); gives whether it had been applied before this call.

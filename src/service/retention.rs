@@ -5,13 +5,16 @@ use chrono::Duration;
 use super::Services;
 use super::error::Failure;
 use crate::domain::Instant;
-use crate::store::write::requests;
+use crate::store::write::counts::ROWS_MAX;
 use crate::store::write::retention::{begin_pass, prune_events};
+use crate::store::write::{counts, packs, releases, requests, tallies};
 
 /// How many events one batch removes.
 const BATCH: u64 = 500;
 /// How many batches one call does, so that nothing that is due waits for long.
 const BATCHES: u32 = 20;
+/// The counts of how many packs, and of how many releases, one pass shortens.
+const PACKS: u64 = 1_000;
 
 impl Services {
     /// Begins a pass: forgets calls that are no longer remembered, and gives up to where events are to be removed.
@@ -23,7 +26,30 @@ impl Services {
         let passes_by = begin_pass(&tx, self.clock.now()).await?;
         tx.commit().await?;
         requests::forget_old(&self.db, passes_by).await?;
+        self.compact_counts().await?;
         Ok(passes_by - Duration::days(self.settings.keep_events_days.into()))
+    }
+
+    /// Shortens what has to be added up of packs that have much of it: by their installing and uninstalling, each a row.
+    async fn compact_counts(&self) -> Result<(), Failure> {
+        for pack in counts::long(&self.db, PACKS).await? {
+            let tx = self.db.begin().await?;
+            if packs::lock_any(&tx, pack).await?.is_some() {
+                counts::compact(&tx, pack, self.now(&tx), ROWS_MAX).await?;
+                tx.commit().await?;
+            }
+        }
+        for (pack, release) in tallies::long(&self.db, PACKS).await? {
+            let tx = self.db.begin().await?;
+            if packs::lock_any(&tx, pack).await?.is_none() {
+                continue;
+            }
+            if let Some(release) = releases::get(&tx, pack, release).await? {
+                tallies::compact(&tx, &release, self.now(&tx), ROWS_MAX).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the events from before an instant, in batches that each are a transaction; gives whether all of them

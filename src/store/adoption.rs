@@ -11,14 +11,16 @@ use sea_orm::prelude::{DateTimeUtc, Uuid};
 use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, SelectStatement, Value, ValueTuple};
 use sea_orm::{ConnectionTrait as _, FromQueryResult, QueryResult};
 
+use super::convert::Stored as _;
 use super::grants::{col, entitled};
 use super::page::checked;
 use super::scope::{PublisherScope, Scope};
 use super::updates::is_one;
-use super::{DatabaseKind, Db, StoreResult, pack_versions};
+use super::{DatabaseKind, Db, StoreResult, counts, pack_versions};
 use crate::domain::Instant;
 use crate::domain::adoption::{CurvePart, CurvePoint, Tally};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::release::ReleaseState;
 
 /// Among which installations. What was uninstalled is not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,57 +98,114 @@ async fn both(
     Ok(rows)
 }
 
-/// How many installations there are, and of which versions.
+/// How many installations there are, and of which versions. Of a pack this is added up from what was kept. Of a
+/// release the installations are gone through that have an update by it or are waiting for one: what other releases
+/// have made of them since is kept nowhere.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, Spread>> {
-    let statement = |ids: &[Uuid], packs| {
-        let mut select = installations_of(db, scope, ids, packs);
-        let subject = if packs { col(installation::Column::PackId) } else { col(release::Column::Id) };
+    let statement = |ids: &[Uuid]| {
+        let mut select = installations_of(db, scope, ids, false);
         select
             .expr_as(col(installation::Column::VersionId), "version_id")
             .expr_as(Expr::cust("COUNT(*)"), "count")
-            .add_group_by([subject, col(installation::Column::VersionId)]);
+            .add_group_by([col(release::Column::Id), col(installation::Column::VersionId)]);
         select
     };
     let mut found: Vec<(AdoptionOf, PackVersionId, i64)> = Vec::new();
-    for (of, row) in both(db, asked, statement).await? {
+    for (of, row) in of_releases(db, asked, statement).await? {
         let version: Uuid = row.try_get("", "version_id")?;
         found.push((of, version.into(), row.try_get("", "count")?));
     }
+    for count in counts::of_packs(db, scope, &packs(asked)).await? {
+        found.push((AdoptionOf::Pack(count.pack_id), count.version_id, count.count));
+    }
+    spreads(db, scope, found).await
+}
+
+/// Brings counts by version into their order. The versions' numbers are known already, as a rule: a version never
+/// changes.
+async fn spreads<K: Eq + std::hash::Hash>(
+    db: &Db,
+    scope: PublisherScope,
+    found: Vec<(K, PackVersionId, i64)>,
+) -> StoreResult<HashMap<K, Spread>> {
     let ids: BTreeSet<_> = found.iter().map(|(_, version, _)| *version).collect();
-    // Known already, as a rule: a version never changes.
     let versions = pack_versions::by_ids(db, Scope::Publisher(scope), &ids.into_iter().collect::<Vec<_>>()).await?;
-    let mut counted: HashMap<AdoptionOf, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
+    let mut counted: HashMap<K, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
     for (of, id, count) in found {
         let number = versions.get(&id).map_or(0, |version| version.number);
         counted.entry(of).or_default().push((number, id, count));
     }
-    let spread = |mut versions: Vec<(i32, PackVersionId, i64)>| {
-        versions.sort_unstable_by(|a, b| b.cmp(a));
-        let installations = versions.iter().map(|(.., count)| count).sum();
-        let versions = versions.into_iter().take(VERSIONS_MAX).map(|(_, id, count)| (id, count)).collect();
-        Spread { installations, versions }
-    };
-    Ok(counted.into_iter().map(|(of, versions)| (of, spread(versions))).collect())
+    Ok(counted.into_iter().map(|(of, versions)| (of, spread_of(versions))).collect())
 }
 
-/// In how many accounts the installations are. What has none is not among the answers.
+fn spread_of(mut versions: Vec<(i32, PackVersionId, i64)>) -> Spread {
+    versions.sort_unstable_by(|a, b| b.cmp(a));
+    let installations = versions.iter().map(|(.., count)| count).sum();
+    let versions = versions.into_iter().take(VERSIONS_MAX).map(|(_, id, count)| (id, count)).collect();
+    Spread { installations, versions }
+}
+
+/// How many installations of packs had which versions at an instant; a pack that had none is not among the answers.
+///
+/// # Errors
+/// [`StoreError`](super::StoreError).
+pub async fn spread_at(
+    db: &Db,
+    scope: PublisherScope,
+    asked: &[(PackId, Instant)],
+) -> StoreResult<HashMap<(PackId, Instant), Spread>> {
+    let mut of_instants: HashMap<Instant, Vec<PackId>> = HashMap::new();
+    for (pack, at) in asked {
+        of_instants.entry(*at).or_default().push(*pack);
+    }
+    let mut found = Vec::new();
+    for (at, packs) in of_instants {
+        for count in counts::at(db, scope, &packs, at).await? {
+            found.push(((count.pack_id, at), count.version_id, count.count));
+        }
+    }
+    spreads(db, scope, found).await
+}
+
+fn packs(asked: &[AdoptionOf]) -> Vec<PackId> {
+    ids(asked, true).into_iter().map(Into::into).collect()
+}
+
+/// Runs one statement for the releases that are asked for.
+async fn of_releases(
+    db: &Db,
+    asked: &[AdoptionOf],
+    statement: impl Fn(&[Uuid]) -> SelectStatement,
+) -> StoreResult<Vec<(AdoptionOf, QueryResult)>> {
+    let asked: Vec<_> = asked.iter().filter(|of| matches!(of, AdoptionOf::Release(_))).copied().collect();
+    both(db, &asked, |ids, _| statement(ids)).await
+}
+
+/// In how many accounts the installations are. What has none is not among the answers. Of a pack this is added up, of
+/// a release it is counted, as in [`spread`].
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
-    let statement = |ids: &[Uuid], packs| {
-        let mut select = installations_of(db, scope, ids, packs);
+    let statement = |ids: &[Uuid]| {
+        let mut select = installations_of(db, scope, ids, false);
         select.expr_as(col(installation::Column::AccountId).count_distinct(), "count");
-        by_subject(select, packs)
+        by_subject(select, false)
     };
-    counts(db, asked, statement).await
+    let rows = of_releases(db, asked, statement).await?;
+    let mut found: HashMap<AdoptionOf, i64> =
+        rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect::<StoreResult<_>>()?;
+    let of_packs = counts::accounts(db, scope, &packs(asked)).await?;
+    found.extend(of_packs.into_iter().map(|(pack, count)| (AdoptionOf::Pack(pack), count)));
+    Ok(found)
 }
 
 /// How many of the installations are frozen: no group grants the pack to their account now (R45). What has
-/// none is not among the answers.
+/// none is not among the answers. This follows from grants, which change without a look at installations, so that it
+/// is kept nowhere: it goes through all that are asked about, by an index that holds no more than it needs.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
@@ -156,7 +215,7 @@ pub async fn frozen(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> Sto
         select.expr_as(Expr::cust("COUNT(*)"), "count").and_where(entitled().not());
         by_subject(select, packs)
     };
-    counts(db, asked, statement).await
+    count(db, asked, statement).await
 }
 
 fn by_subject(mut select: SelectStatement, packs: bool) -> SelectStatement {
@@ -165,7 +224,7 @@ fn by_subject(mut select: SelectStatement, packs: bool) -> SelectStatement {
     select
 }
 
-async fn counts(
+async fn count(
     db: &Db,
     asked: &[AdoptionOf],
     statement: impl Fn(&[Uuid], bool) -> SelectStatement,
@@ -277,14 +336,18 @@ fn firsts(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectSt
 }
 
 fn waiting(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
-    let mut select = super::releases::still_coming(scope);
+    let mut select = super::progress::current();
     let subject = if packs { col(release::Column::PackId) } else { col(release::Column::Id) };
+    let open = super::releases::OPEN.map(ReleaseState::stored);
     select
         .expr_as(subject.clone(), "subject")
         .column((release::Entity, release::Column::CreatedAt))
-        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .expr_as(col(tally::Column::Coming).sum(), "count")
         .and_where(db.among(subject, ids.iter().copied()))
-        .add_group_by([col(release::Column::Id), col(release::Column::PackId), col(release::Column::CreatedAt)]);
+        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(col(release::Column::State).is_in(open))
+        .add_group_by([col(release::Column::Id), col(release::Column::PackId), col(release::Column::CreatedAt)])
+        .and_having(col(tally::Column::Coming).sum().ne(0));
     select
 }
 

@@ -3,48 +3,32 @@
 
 use std::collections::HashMap;
 
-use entity::{account, installation, integration_pack as pack, pack_version as version};
-use sea_orm::prelude::Uuid;
+use entity::{account, installation, pack_version as version};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{
-    ConnectionTrait as _, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryResult, QueryTrait as _,
-    TryGetError, TryGetable as _,
-};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
 
 use super::convert::Stored as _;
 use super::grants::{col, entitled, installation_is_seen};
 use super::page::{self, CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use super::scope::{PublisherScope, Scope};
 use super::updates::has_pending;
-use super::{Db, StoreResult, convert};
+use super::{Db, StoreResult, convert, counts};
 use crate::domain::Instant;
 use crate::domain::account::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId};
 use crate::domain::installation::{Installation, SkipReason, reason_to_skip};
 
-/// How many installations these packs of the publisher have: read from an index alone, a short range of it for each
-/// pack.
+/// How many installations these packs of the publisher have, added up from what is kept. A pack without any is not
+/// among the answers.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
 pub async fn totals(db: &Db, scope: PublisherScope, packs: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
-    use installation::Column as I;
-    let counted = Query::select()
-        .expr(Expr::cust("COUNT(*)"))
-        .from(installation::Entity)
-        .and_where(col(I::PackId).eq(col(pack::Column::Id)))
-        .and_where(col(I::UninstalledAt).is_null())
-        .take();
-    let select = Query::select()
-        .column((pack::Entity, pack::Column::Id))
-        .expr_as(Expr::SubQuery(None, Box::new(counted.into())), "count")
-        .from(pack::Entity)
-        .and_where(db.among(col(pack::Column::Id), packs.iter().map(|id| id.0)))
-        .and_where(checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0)))
-        .take();
-    let rows = db.reader().query_all(&select).await?;
-    let read = |row: &QueryResult| Ok((Uuid::try_get_by_index(row, 0)?.into(), i64::try_get_by_index(row, 1)?));
-    Ok(rows.iter().map(read).collect::<Result<_, TryGetError>>().map_err(DbErr::from)?)
+    let mut totals = HashMap::new();
+    for count in counts::of_packs(db, scope, packs).await? {
+        *totals.entry(count.pack_id).or_default() += count.count;
+    }
+    Ok(totals)
 }
 
 /// The installations with these ids, as far as they are to be seen.

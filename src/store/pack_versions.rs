@@ -4,11 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{
-    component, component_version, content_key, installation, pack_version as version, pack_version_item as item,
-};
+use entity::{component, component_version, content_key, pack_version as version, pack_version_item as item};
 use sea_orm::prelude::{DateTimeUtc, Uuid};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::{ExprTrait as _, Query};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
 
 use super::convert::{self, Stored as _};
@@ -176,12 +174,6 @@ pub async fn pages(
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(|row| Arc::new(convert::pack_version(row))))).collect())
 }
 
-#[derive(FromQueryResult)]
-struct Count {
-    version_id: Uuid,
-    count: i64,
-}
-
 /// How many installations have these versions now; a version that none has is not among them.
 ///
 /// # Errors
@@ -191,16 +183,5 @@ pub async fn installation_counts(
     scope: PublisherScope,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, i64>> {
-    let counts = Query::select()
-        .column(installation::Column::VersionId)
-        .expr_as(Expr::cust("COUNT(*)"), "count")
-        .from(installation::Entity)
-        .and_where(db.among(col(installation::Column::VersionId), ids.iter().map(|id| id.0)))
-        .and_where(col(installation::Column::UninstalledAt).is_null())
-        .and_where(checked(col(installation::Column::PublisherId).eq(scope.publisher_id().0)))
-        .group_by_col(installation::Column::VersionId)
-        .take();
-    let rows = db.reader().query_all(&counts).await?;
-    let rows = rows.iter().map(|row| Count::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
-    Ok(rows.into_iter().map(|row| (row.version_id.into(), row.count)).collect())
+    super::counts::of_versions(db, scope, ids).await
 }

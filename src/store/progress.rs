@@ -1,7 +1,7 @@
 //! How far releases have got, by what is tallied of their updates: what a release has done is never counted over
 //! the install base.
 
-use entity::release_tally as tally;
+use entity::{pack_release as release, release_tally as tally};
 use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, QueryResult};
 
@@ -10,14 +10,33 @@ use super::{StoreResult, Tx};
 use crate::domain::event::Progress;
 use crate::domain::id::ReleaseId;
 
-const SUMS: [(tally::Column, &str); 6] = [
+const SUMS: [(tally::Column, &str); 7] = [
     (tally::Column::NowOffered, "offered"),
     (tally::Column::NowApplied, "applied"),
     (tally::Column::NowAppliedEarly, "applied_early"),
     (tally::Column::NowSkipped, "skipped"),
     (tally::Column::NowFailed, "failed"),
     (tally::Column::NowWithdrawn, "withdrawn"),
+    (tally::Column::Coming, "coming"),
 ];
+
+/// The rows of releases that add up to what is so now: one that adds up what came before, and those after it.
+pub(in crate::store) fn current() -> SelectStatement {
+    let own = col(tally::Column::ReleaseId).eq(col(release::Column::Id));
+    Query::select()
+        .from(release::Entity)
+        .inner_join(tally::Entity, own.and(col(tally::Column::Id).gte(col(release::Column::TalliedFrom))))
+        .take()
+}
+
+/// How far a release has got.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept {
+    /// The updates that have a row.
+    pub updates: Progress,
+    /// How many installations it has still to come to.
+    pub coming: i64,
+}
 
 /// Asks a statement over tallies for their sums.
 pub(in crate::store) fn sums(select: &mut SelectStatement) -> &mut SelectStatement {
@@ -28,22 +47,24 @@ pub(in crate::store) fn sums(select: &mut SelectStatement) -> &mut SelectStateme
 }
 
 /// What [`sums`] gave.
-pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Progress> {
+pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
     // The sum of no rows is null.
     let sum = |column: &str| row.try_get::<Option<i64>>("", column).map(Option::unwrap_or_default);
-    Ok(Progress {
+    let updates = Progress {
         offered: sum("offered")?,
         applied: sum("applied")?,
         applied_early: sum("applied_early")?,
         skipped: sum("skipped")?,
         failed: sum("failed")?,
         withdrawn: sum("withdrawn")?,
-    })
+    };
+    Ok(Kept { updates, coming: sum("coming")? })
 }
 
-/// The updates of a release that have a row, by their state.
-pub(in crate::store) async fn of_release(tx: &Tx, release: ReleaseId) -> StoreResult<Progress> {
-    let mut select = Query::select().from(tally::Entity).and_where(col(tally::Column::ReleaseId).eq(release.0)).take();
+/// How far a release has got.
+pub(in crate::store) async fn of_release(tx: &Tx, id: ReleaseId) -> StoreResult<Kept> {
+    let mut select = current();
+    select.and_where(col(release::Column::Id).eq(id.0));
     let row = tx.conn().query_one(sums(&mut select)).await?;
     row.as_ref().map(read).transpose().map(Option::unwrap_or_default)
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{account, installation, installation_update as update, pack_release as release, release_tally as tally};
+use entity::{account, installation, installation_update as update, pack_release as release};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
@@ -116,13 +116,8 @@ fn in_state(state: ReleaseState, now: Instant) -> Expr {
     }
 }
 
-#[derive(FromQueryResult)]
-struct Waiting {
-    release_id: Uuid,
-    count: i64,
-}
-
-/// How far these releases have got. What no batch has come to yet is derived from the decision (R49).
+/// How far these releases have got. What no batch has come to yet is derived from the decision (R49). Both are added
+/// up from what was kept: nothing is counted.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
@@ -130,61 +125,39 @@ pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> Stor
     let mut so_far: HashMap<ReleaseId, Progress> = ids.iter().map(|id| (*id, Progress::default())).collect();
     for row in db.reader().query_all(&tallied(db, scope, ids)).await? {
         let (release, state): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "state")?);
-        so_far.insert(release.into(), progress::read(&row)?.read_in(ReleaseState::read(&state)?));
-    }
-    for row in db.reader().query_all(&waiting(db, scope, ids)).await? {
-        let row = Waiting::from_query_result(&row, "")?;
-        so_far.entry(row.release_id.into()).or_default().offered += row.count;
+        let (kept, state) = (progress::read(&row)?, ReleaseState::read(&state)?);
+        let mut progress = kept.updates.read_in(state);
+        if OPEN.contains(&state) {
+            progress.offered += kept.coming;
+        }
+        so_far.insert(release.into(), progress);
     }
     Ok(so_far)
 }
 
-/// The updates that are written, by what is tallied of them.
+/// The states of releases that have still to come to installations.
+pub(in crate::store) const OPEN: [ReleaseState; 2] = [ReleaseState::Scheduled, ReleaseState::InProgress];
+
+/// What is tallied of releases.
 fn tallied(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
-    let mut select = Query::select();
+    let mut select = progress::current();
     select
         .columns([(release::Entity, release::Column::Id), (release::Entity, release::Column::State)])
-        .from(release::Entity)
-        .inner_join(tally::Entity, col(tally::Column::ReleaseId).eq(col(release::Column::Id)))
         .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
         .add_group_by([col(release::Column::Id), col(release::Column::State)]);
     progress::sums(&mut select).take()
 }
 
-/// The installations that open releases have still to come to: those without an update of it and at
-/// another version. One that was made during the rollout has the version already (R27).
-pub(in crate::store) fn still_coming(scope: PublisherScope) -> SelectStatement {
-    let written = Query::select()
-        .expr(Expr::cust("1"))
-        .from(update::Entity)
-        .and_where(col(update::Column::InstallationId).eq(col(installation::Column::Id)))
-        .and_where(col(update::Column::ReleaseId).eq(col(release::Column::Id)))
-        .take();
-    let open = [ReleaseState::Scheduled, ReleaseState::InProgress].map(ReleaseState::stored);
-    Query::select()
-        .from(release::Entity)
-        .inner_join(installation::Entity, col(installation::Column::PackId).eq(col(release::Column::PackId)))
-        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
-        .and_where(col(release::Column::State).is_in(open))
-        .and_where(col(installation::Column::UninstalledAt).is_null())
-        .and_where(col(installation::Column::VersionId).ne(col(release::Column::VersionId)))
-        .and_where(Expr::exists(written).not())
-        .take()
-}
-
-fn waiting(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
-    let mut select = still_coming(scope);
-    select
-        .expr_as(col(release::Column::Id), "release_id")
-        .expr_as(Expr::cust("COUNT(*)"), "count")
-        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
-        .add_group_by([col(release::Column::Id)]);
-    select
+#[derive(FromQueryResult)]
+struct Retriable {
+    release_id: Uuid,
+    count: i64,
 }
 
 /// How many failed updates of these releases can be tried again: of installations that are there, are
-/// entitled, and whose accounts are active (R45, R46). A release without any is not among them.
+/// entitled, and whose accounts are active (R45, R46). A release without any is not among them. This follows from
+/// grants, and so is counted: over the failed updates, by an index that holds their states.
 ///
 /// # Errors
 /// [`StoreError`](super::StoreError).
@@ -208,7 +181,7 @@ pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> Sto
     let rows = db.reader().query_all(&counts).await?;
     rows.iter()
         .map(|row| {
-            let Waiting { release_id, count } = Waiting::from_query_result(row, "")?;
+            let Retriable { release_id, count } = Retriable::from_query_result(row, "")?;
             Ok((release_id.into(), u64::try_from(count).unwrap_or(0)))
         })
         .collect()

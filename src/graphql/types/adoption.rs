@@ -17,6 +17,7 @@ use crate::store::adoption::AdoptionOf;
 /// the curve, which shows what happened.
 pub struct Adoption {
     of: AdoptionOf,
+    pack: PackId,
     /// The default beginning of the curve; `None` begins with the first offer.
     begin: Option<Instant>,
     end: Instant,
@@ -26,13 +27,14 @@ pub struct Adoption {
 impl Adoption {
     /// The adoption of a pack, over all its installations.
     pub(crate) fn of_pack(pack: PackId, now: Instant) -> Self {
-        Self { of: AdoptionOf::Pack(pack), begin: None, end: now, now }
+        Self { of: AdoptionOf::Pack(pack), pack, begin: None, end: now, now }
     }
 
     /// The adoption of a release, over the installations that it concerns.
     pub(crate) fn of_release(release: &Release, now: Instant) -> Self {
         Self {
             of: AdoptionOf::Release(release.id),
+            pack: release.pack_id,
             begin: Some(release.created_at),
             end: release.ended_at.unwrap_or(now),
             now,
@@ -86,6 +88,21 @@ impl Adoption {
     /// By version, newest first; only versions that an installation has, at most 100.
     pub async fn by_version(&self, ctx: &Context<'_>) -> Result<Vec<VersionCount>> {
         let spread = ctx.loaders().publisher.spread.one(self.of).await.or_failure()?.unwrap_or_default();
+        Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
+    }
+
+    /// How many installations had which version at an instant; before the pack's first installation none. Of a
+    /// release, too, this tells of all installations of its pack.
+    pub async fn at(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When; not in the future.")] instant: DateTime,
+    ) -> Result<Vec<VersionCount>> {
+        let at: Instant = instant.into();
+        if at > self.now {
+            return Err(bad_input("`instant` is in the future: give an earlier one."));
+        }
+        let spread = ctx.loaders().publisher.spreads_at.one((self.pack, at)).await.or_failure()?.unwrap_or_default();
         Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 

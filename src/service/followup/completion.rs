@@ -2,15 +2,15 @@
 
 use chrono::Duration;
 
-use crate::domain::event::{EventData, EventKind};
+use crate::domain::event::{EventData, EventKind, Progress};
 use crate::domain::id::ReleaseId;
 use crate::domain::pack::Pack;
 use crate::domain::release::{Release, ReleaseState, outcome, transition};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Happening, Journal, Subject};
-use crate::store::write::tasks::{self, Task};
-use crate::store::write::{installations, packs, releases, updates};
+use crate::store::write::counts::ROWS_MAX;
+use crate::store::write::{counts, packs, releases, tallies, updates};
 use crate::store::{StoreResult, Tx};
 
 impl Services {
@@ -24,7 +24,7 @@ impl Services {
         mut release: Release,
         left: i64,
     ) -> Result<(), Failure> {
-        let progress = updates::progress(tx, release.id).await?;
+        let progress = updates::progress(tx, release.id).await?.updates;
         let before = release.state;
         release.state = transition(before, outcome(progress.failed.max(left), progress.applied))
             .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
@@ -33,6 +33,8 @@ impl Services {
         releases::save(tx, &release).await?;
         pack.standing.running_release = None;
         packs::save_standing(tx, pack.id, &pack.standing).await?;
+        tallies::compact(tx, &release, journal.now, ROWS_MAX).await?;
+        counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;
         use crate::store::convert::Stored as _;
         journal.note(Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
             "state",
@@ -53,7 +55,6 @@ impl Services {
         journal: &mut Journal<'_>,
         pack: &Pack,
         release: &Release,
-        task: &Task,
     ) -> StoreResult<()> {
         let last = releases::progressed_at(tx, release.id).await?;
         // A clock that was set back since must not silence it.
@@ -61,17 +62,8 @@ impl Services {
             return Ok(());
         }
         releases::save_progressed_at(tx, release.id, journal.now).await?;
-        let mut progress = updates::progress(tx, release.id).await?;
-        let known = progress.total();
-        let in_all = match task.update_count {
-            Some(in_all) => in_all,
-            None => {
-                let in_all = known + installations::without_update(tx, pack.id, release.id, release.version_id).await?;
-                tasks::save_update_count(tx, task.id, in_all).await?;
-                in_all
-            }
-        };
-        progress.offered += (in_all - known).max(0);
+        let kept = updates::progress(tx, release.id).await?;
+        let progress = Progress { offered: kept.updates.offered + kept.coming, ..kept.updates };
         journal.tell(Happening {
             release_id: Some(release.id),
             data: EventData { progress: Some(progress), ..EventData::default() },

@@ -7,7 +7,8 @@ use crate::domain::installation::UpdateState;
 use crate::domain::release::ReleaseState;
 use crate::service::error::Failure;
 use crate::service::updates::{Numbers, Step};
-use crate::store::write::classes::{self, Change, Changes, Judged, Span};
+use crate::store::write::changes::{Change, Changes};
+use crate::store::write::classes::{self, Judged};
 use crate::store::write::packs;
 
 use super::told::{Told, tell_all};
@@ -30,7 +31,7 @@ impl FollowUp for Offer {
         };
         let (found, last) = classes::lock_of_pack(tx, pack.id, task.done_to, batch.size).await?;
         let Some(last) = last else { return Ok(Next::Done) };
-        let judged = classes::of_pack(tx, pack.id, release.id, task.done_to, Span::UpTo(last)).await?;
+        let judged = classes::of_pack(tx, pack.id, release.id, task.done_to, last).await?;
         let mut by_version: BTreeMap<PackVersionId, Vec<&Judged>> = BTreeMap::new();
         for installation in judged.iter().filter(|i| i.update.is_none() && i.is_entitled) {
             by_version.entry(installation.version_id).or_default().push(installation);

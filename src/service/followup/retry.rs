@@ -36,7 +36,7 @@ impl FollowUp for Retry {
         let last = failed.last().map(|row| row.update.id.installation.into());
         services.try_failed(tx, journal, &pack, &release, &failed).await?;
         if let Some(last) = batch.came_to(failed.len(), last) {
-            services.announce_progress(tx, &mut batch.journal, &pack, &release, task).await?;
+            services.announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             return Ok(Next::More(last));
         }
         let journal = &mut batch.journal;

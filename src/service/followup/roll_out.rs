@@ -19,7 +19,9 @@ use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::updates::{Numbers, applied, give_up, offered, skip, tell_update};
 use crate::store::Tx;
-use crate::store::write::classes::{self, Change, Changes, Judged, Span};
+use crate::store::write::changes::{Change, Changes};
+use crate::store::write::classes::{self, Judged};
+use crate::store::write::counts::Move;
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs};
 
@@ -74,13 +76,13 @@ impl FollowUp for RollOut {
             return Ok(Next::Done);
         };
         let rollout = Rollout { services, tx, pack: &pack, release: &release, reach: self.reach };
-        let found = classes::of_pack(tx, pack.id, release.id, task.done_to, Span::First(size)).await?;
+        let found = classes::first_of_pack(tx, pack.id, release.id, task.done_to, size).await?;
         rollout.settle_all(&mut batch.journal, &found).await?;
         let last = found.last().map(|installation| installation.id.0).or(task.done_to);
         if let Some(last) = batch.came_to(found.len(), last) {
             // Not by the first batch, which is done in a call.
             if task.done_to.is_some() {
-                services.announce_progress(tx, &mut batch.journal, &pack, &release, task).await?;
+                services.announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             }
             return Ok(Next::More(last));
         }
@@ -104,7 +106,7 @@ impl Rollout<'_> {
         let versions = classes.keys().map(|class| class.version).chain([self.release.version_id]);
         let numbers = Numbers::of(self.tx, versions).await?;
         let mut changes = Changes::new(self.tx, self.release, journal.now);
-        let (mut moved, mut failed) = (Vec::new(), Failed::new());
+        let mut failed = Failed::new();
         for (class, mut members) in classes {
             let step = rollout_step(
                 class.update.map(|(state, _)| state),
@@ -120,13 +122,16 @@ impl Rollout<'_> {
                 }
                 RolloutStep::Move => {
                     members.retain(|installation| self.moves(installation.id, &mut failed));
-                    moved.extend(members.iter().map(|installation| installation.id));
                     version = self.release.version_id;
                     Change { how: Some(self.release.method()), ..Change::to(UpdateState::Applied) }
                 }
             };
             let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
             changes.make(class.update, change, &ids).await?;
+            if version != class.version {
+                let step = Move { pack: self.pack.id, from: class.version, to: version, at: journal.now };
+                installations::move_alike(self.tx, &ids, step).await?;
+            }
             let told = Told {
                 pack: self.pack,
                 release: self.release,
@@ -138,7 +143,6 @@ impl Rollout<'_> {
             tell_all(journal, &told, &members);
         }
         changes.end().await?;
-        installations::move_to(self.tx, &moved, self.release.version_id, journal.now).await?;
         if failed.is_empty() {
             return Ok(());
         }

@@ -6,7 +6,8 @@ use crate::domain::record::Record;
 use crate::domain::release::Release;
 use crate::service::journal::Journal;
 use crate::service::updates::{StateChange, Step};
-use crate::store::write::classes::{Change, Judged};
+use crate::store::write::changes::Change;
+use crate::store::write::classes::Judged;
 
 /// What became of updates that are alike.
 pub(super) struct Told<'a> {

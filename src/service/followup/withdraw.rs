@@ -12,7 +12,9 @@ use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::updates::{Numbers, withdraw_row};
 use crate::store::Tx;
-use crate::store::write::classes::{self, Change, Changes, Judged};
+use crate::store::write::changes::{Change, Changes};
+use crate::store::write::classes::{self, Judged};
+use crate::store::write::counts::Move;
 use crate::store::write::updates::{self, UpdateRow};
 use crate::store::write::{installations, packs};
 
@@ -51,7 +53,7 @@ impl FollowUp for Withdraw {
         };
         let (found, last) = classes::lock_of_release(tx, release.id, task.done_to, size).await?;
         if let Some(last) = last {
-            let judged = classes::of_release(tx, release.id, task.done_to, last).await?;
+            let judged = classes::of_release(tx, &release, task.done_to, last).await?;
             services.take_back(tx, &mut batch.journal, &pack, &release, &judged).await?;
         }
         if let Some(last) = batch.came_to(found, last) {
@@ -63,7 +65,7 @@ impl FollowUp for Withdraw {
         if !due.is_empty() {
             installations::lock_live(tx, &due).await?;
             // Read again under the installations' locks: one may have been uninstalled meanwhile.
-            let judged = classes::of_installations(tx, release.id, &due).await?;
+            let judged = classes::of_installations(tx, &release, &due).await?;
             services.take_back(tx, &mut batch.journal, &pack, &release, &judged).await?;
         }
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
@@ -128,7 +130,8 @@ impl Services {
             let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
             changes.make(Some(before), change, &ids).await?;
             if after != version {
-                installations::move_to(tx, &ids, after, journal.now).await?;
+                let step = Move { pack: pack.id, from: version, to: after, at: journal.now };
+                installations::move_alike(tx, &ids, step).await?;
             }
             let told = Told {
                 pack,

@@ -1,21 +1,28 @@
-//! What a batch does with many installations at a time: it reads of each what a rule judges it by, and writes what
-//! becomes of all that are alike in one statement.
+//! What a batch judges many installations by: who of them is entitled, whose account is active, where their updates
+//! stand. As many statements as for one.
 
-use entity::{account, installation, installation_update as update};
+use std::collections::BTreeMap;
+
+use entity::{
+    account, account_group as group, account_group_member as member, installation, installation_update as update,
+    pack_share as share,
+};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
-use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
 use uuid::Uuid;
 
-use super::{locked, tallies};
-use crate::domain::Instant;
+use super::locked;
 use crate::domain::account::AccountStatus;
-use crate::domain::adoption::{Stood, Tally};
+use crate::domain::adoption::Stood;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installation::{FailureCode, SkipReason, UpdateMethod, UpdateState};
+use crate::domain::installation::{UpdateMethod, UpdateState};
 use crate::domain::release::Release;
 use crate::store::convert::Stored as _;
-use crate::store::grants::{col, entitled};
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::grants::col;
+use crate::store::{StoreResult, Tx};
 
 /// What a rule judges an installation and its update by one release by.
 #[derive(Clone, Copy, Debug)]
@@ -34,131 +41,227 @@ pub struct Judged {
     pub status: AccountStatus,
 }
 
+/// Who has a grant of a pack.
+enum Granted {
+    /// It is shared with All Accounts, in which all are.
+    All,
+    /// The members of these groups.
+    MembersOf(Vec<Uuid>),
+}
+
+impl Granted {
+    async fn read(tx: &Tx, pack: PackId) -> StoreResult<Self> {
+        let select = Query::select()
+            .columns([group::Column::Id, group::Column::IsAllAccounts].map(|column| (group::Entity, column)))
+            .from(share::Entity)
+            .inner_join(group::Entity, col(group::Column::Id).eq(col(share::Column::GroupId)))
+            .and_where(col(share::Column::PackId).eq(pack.0))
+            .take();
+        let mut groups = Vec::new();
+        for row in tx.conn().query_all(&select).await? {
+            if row.try_get("", "is_all_accounts")? {
+                return Ok(Self::All);
+            }
+            groups.push(row.try_get("", "id")?);
+        }
+        Ok(Self::MembersOf(groups))
+    }
+
+    /// Whether the account of the installation at hand has it.
+    fn by(&self, tx: &Tx) -> Expr {
+        match self {
+            Self::All => Expr::custom_keyword("TRUE"),
+            // Of each account one membership, and not EXISTS: for that PostgreSQL would first read all members.
+            Self::MembersOf(groups) => {
+                let membership = Query::select()
+                    .column((member::Entity, member::Column::GroupId))
+                    .from(member::Entity)
+                    .and_where(col(member::Column::AccountId).eq(col(installation::Column::AccountId)))
+                    .and_where(tx.among(col(member::Column::GroupId), groups.iter().copied()))
+                    .limit(1)
+                    .take();
+                Expr::SubQuery(None, Box::new(membership.into())).is_not_null()
+            }
+        }
+    }
+}
+
 #[derive(FromQueryResult)]
 struct Row {
     id: Uuid,
     account_id: Uuid,
     version_id: Uuid,
     is_live: bool,
-    state: Option<String>,
+    is_entitled: bool,
+    /// Of an account that is not active.
+    status: Option<String>,
+}
+
+/// Asks for installations of a pack as they are judged. Accounts that aren't active are few, and have an index of
+/// their own: it holds no more than those, so that it says of each of the others at once that it is active. Its
+/// condition stands in the statement, and not among the parameters, as it does in the index.
+fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
+    let not_active = Query::select()
+        .column((account::Entity, account::Column::Status))
+        .from(account::Entity)
+        .and_where(col(account::Column::Id).eq(col(installation::Column::AccountId)))
+        .and_where(Expr::cust("\"account\".\"status\" <> 'ACTIVE'"))
+        .take();
+    Query::select()
+        .columns(
+            [installation::Column::Id, installation::Column::AccountId, installation::Column::VersionId]
+                .map(|column| (installation::Entity, column)),
+        )
+        .expr_as(col(installation::Column::UninstalledAt).is_null(), "is_live")
+        .expr_as(granted.by(tx), "is_entitled")
+        .expr_as(Expr::SubQuery(None, Box::new(not_active.into())), "status")
+        .from(installation::Entity)
+        .and_where(col(installation::Column::PackId).eq(pack.0))
+        .order_by((installation::Entity, installation::Column::Id), Order::Asc)
+        .take()
+}
+
+/// The update of an installation, and whether it is tried again.
+type Updates = BTreeMap<Uuid, (Stood, bool)>;
+
+#[derive(FromQueryResult)]
+struct OfUpdate {
+    installation_id: Uuid,
+    state: String,
     how: Option<String>,
     is_tried_again: bool,
-    is_entitled: bool,
-    status: String,
 }
 
-impl Row {
-    fn judged(self) -> StoreResult<Judged> {
-        Ok(Judged {
-            id: self.id.into(),
-            account_id: self.account_id.into(),
-            version_id: self.version_id.into(),
-            is_live: self.is_live,
-            update: match self.state {
-                Some(state) => {
-                    Some((UpdateState::read(&state)?, self.how.as_deref().map(UpdateMethod::read).transpose()?))
-                }
-                None => None,
-            },
-            is_tried_again: self.is_tried_again,
-            is_entitled: self.is_entitled,
-            status: AccountStatus::read(&self.status)?,
-        })
-    }
-}
-
-fn columns(select: &mut SelectStatement) -> &mut SelectStatement {
-    select
-        .column((installation::Entity, installation::Column::Id))
-        .column((installation::Entity, installation::Column::AccountId))
-        .column((installation::Entity, installation::Column::VersionId))
-        .expr_as(col(installation::Column::UninstalledAt).is_null(), "is_live")
-        .columns([update::Column::State, update::Column::How].map(|column| (update::Entity, column)))
+/// The updates of a release that are asked for. In their order, so that PostgreSQL goes by the index that has it:
+/// where its statistics know nothing of a release that is new, any other would seem as good.
+async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<Updates> {
+    let columns = [update::Column::InstallationId, update::Column::State, update::Column::How];
+    let select = Query::select()
+        .columns(columns.map(|column| (update::Entity, column)))
         .expr_as(col(update::Column::NextAttemptAt).is_not_null(), "is_tried_again")
-        .expr_as(entitled(), "is_entitled")
-        .column((account::Entity, account::Column::Status))
-        .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
+        .from(update::Entity)
+        .and_where(col(update::Column::ReleaseId).eq(release.0))
+        .cond_where(which)
+        .order_by((update::Entity, update::Column::InstallationId), Order::Asc)
+        .take();
+    let rows = tx.conn().query_all(&select).await?;
+    rows.iter()
+        .map(|row| {
+            let row = OfUpdate::from_query_result(row, "")?;
+            let how = row.how.as_deref().map(UpdateMethod::read).transpose()?;
+            Ok((row.installation_id, ((UpdateState::read(&row.state)?, how), row.is_tried_again)))
+        })
+        .collect()
 }
 
-async fn read(tx: &Tx, select: &SelectStatement) -> StoreResult<Vec<Judged>> {
-    let rows = tx.conn().query_all(select).await?;
-    rows.iter().map(|row| Row::from_query_result(row, "")?.judged()).collect()
+async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> StoreResult<Vec<Judged>> {
+    let rows = tx.conn().query_all(installations).await?;
+    rows.iter()
+        .map(|row| {
+            let row = Row::from_query_result(row, "")?;
+            let update = updates.get(&row.id);
+            Ok(Judged {
+                id: row.id.into(),
+                account_id: row.account_id.into(),
+                version_id: row.version_id.into(),
+                is_live: row.is_live,
+                update: update.map(|(stood, _)| *stood),
+                is_tried_again: update.is_some_and(|(_, is_tried_again)| *is_tried_again),
+                is_entitled: row.is_entitled,
+                status: row.status.as_deref().map_or(Ok(AccountStatus::Active), AccountStatus::read)?,
+            })
+        })
+        .collect()
 }
 
-/// Which installations of a pack a batch comes to: the first `limit` after one, or all up to another.
-#[derive(Clone, Copy, Debug)]
-pub enum Span {
-    First(u64),
-    UpTo(Uuid),
+/// What lies after one installation, and not after another.
+fn between(column: Expr, after: Option<Uuid>, last: Uuid) -> Condition {
+    Condition::all().add_option(after.map(|after| column.clone().gt(after))).add(column.lte(last))
 }
 
-/// The live installations of a pack after one, by id, with their updates by a release. They aren't locked: lock
-/// the pack before, or them, so that nothing else changes what is read here.
+/// The live installations of a pack after one, by id, with their updates by a release: the first `limit`. They
+/// aren't locked: lock the pack before, so that nothing else changes what is read here.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`](crate::store::StoreError).
+pub async fn first_of_pack(
+    tx: &Tx,
+    pack: PackId,
+    release: ReleaseId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<Vec<Judged>> {
+    let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
+    select
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where_option(after.map(|after| col(installation::Column::Id).gt(after)))
+        .limit(limit);
+    let mut found = judged(tx, &select, &Updates::new()).await?;
+    let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(found) };
+    let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
+    for installation in &mut found {
+        if let Some((stood, is_tried_again)) = updates.get(&installation.id.0) {
+            (installation.update, installation.is_tried_again) = (Some(*stood), *is_tried_again);
+        }
+    }
+    Ok(found)
+}
+
+/// The same for all after one, and not after another: lock these before.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
 pub async fn of_pack(
     tx: &Tx,
     pack: PackId,
     release: ReleaseId,
     after: Option<Uuid>,
-    span: Span,
+    last: Uuid,
 ) -> StoreResult<Vec<Judged>> {
-    let own = col(update::Column::InstallationId).eq(col(installation::Column::Id));
-    let mut select = Query::select().from(installation::Entity).take();
-    columns(&mut select)
-        .left_join(update::Entity, own.and(col(update::Column::ReleaseId).eq(release.0)))
-        .and_where(col(installation::Column::PackId).eq(pack.0))
-        .and_where(col(installation::Column::UninstalledAt).is_null())
-        .and_where_option(after.map(|after| col(installation::Column::Id).gt(after)))
-        .order_by((installation::Entity, installation::Column::Id), Order::Asc);
-    match span {
-        Span::First(limit) => select.limit(limit),
-        Span::UpTo(last) => select.and_where(col(installation::Column::Id).lte(last)),
-    };
-    read(tx, &select).await
+    let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
+    let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
+    select.and_where(col(installation::Column::UninstalledAt).is_null()).cond_where(between(
+        col(installation::Column::Id),
+        after,
+        last,
+    ));
+    judged(tx, &select, &updates).await
 }
 
-/// The updates of a release after that of one installation, up to another's, with their installations. Not locked,
-/// as above.
+/// The installations that have updates of a release, after one, and not after another.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn of_release(tx: &Tx, release: ReleaseId, after: Option<Uuid>, last: Uuid) -> StoreResult<Vec<Judged>> {
-    let own = col(installation::Column::Id).eq(col(update::Column::InstallationId));
-    let mut select = Query::select().from(update::Entity).inner_join(installation::Entity, own).take();
-    columns(&mut select)
-        .and_where(col(update::Column::ReleaseId).eq(release.0))
-        .and_where_option(after.map(|after| col(update::Column::InstallationId).gt(after)))
-        .and_where(col(update::Column::InstallationId).lte(last))
-        .order_by((update::Entity, update::Column::InstallationId), Order::Asc);
-    read(tx, &select).await
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_release(tx: &Tx, release: &Release, after: Option<Uuid>, last: Uuid) -> StoreResult<Vec<Judged>> {
+    let which = between(col(update::Column::InstallationId), after, last);
+    of_updates(tx, release, &updates(tx, release.id, which).await?).await
 }
 
 /// The same for the updates of some installations.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn of_installations(tx: &Tx, release: ReleaseId, ids: &[InstallationId]) -> StoreResult<Vec<Judged>> {
-    let own = col(installation::Column::Id).eq(col(update::Column::InstallationId));
-    let mut select = Query::select().from(update::Entity).inner_join(installation::Entity, own).take();
-    columns(&mut select)
-        .and_where(col(update::Column::ReleaseId).eq(release.0))
-        .and_where(tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0)));
-    read(tx, &select).await
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_installations(tx: &Tx, release: &Release, ids: &[InstallationId]) -> StoreResult<Vec<Judged>> {
+    let which = tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0));
+    of_updates(tx, release, &updates(tx, release.id, Condition::all().add(which)).await?).await
+}
+
+async fn of_updates(tx: &Tx, release: &Release, updates: &Updates) -> StoreResult<Vec<Judged>> {
+    let mut select = of(tx, release.pack_id, &Granted::read(tx, release.pack_id).await?);
+    select.and_where(tx.among(col(installation::Column::Id), updates.keys().copied()));
+    judged(tx, &select, updates).await
 }
 
 /// Locks live installations of a pack after one, by id. Gives how many those are, and the last one.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`](crate::store::StoreError).
 pub async fn lock_of_pack(
     tx: &Tx,
     pack: PackId,
     after: Option<Uuid>,
     limit: u64,
 ) -> StoreResult<(usize, Option<Uuid>)> {
-    use sea_orm::{ColumnTrait as _, QueryOrder as _, QuerySelect as _};
     let mut select = installation::Entity::find()
         .select_only()
         .column(installation::Column::Id)
@@ -176,14 +279,13 @@ pub async fn lock_of_pack(
 /// uninstalled ones too, and the last one's installation.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`](crate::store::StoreError).
 pub async fn lock_of_release(
     tx: &Tx,
     release: ReleaseId,
     after: Option<Uuid>,
     limit: u64,
 ) -> StoreResult<(usize, Option<Uuid>)> {
-    use sea_orm::{ColumnTrait as _, QueryOrder as _, QuerySelect as _};
     let mut select = update::Entity::find()
         .select_only()
         .column(update::Column::InstallationId)
@@ -204,148 +306,4 @@ pub async fn lock_of_release(
         let _: Vec<Uuid> = locked(live).into_tuple().all(tx.conn()).await?;
     }
     Ok((found, last))
-}
-
-/// What becomes of the updates of one class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub state: UpdateState,
-    pub how: Option<UpdateMethod>,
-    pub skip_reason: Option<SkipReason>,
-    pub failure: Option<FailureCode>,
-}
-
-impl Change {
-    /// A state without more to say of it.
-    #[must_use]
-    pub fn to(state: UpdateState) -> Self {
-        Self { state, how: None, skip_reason: None, failure: None }
-    }
-}
-
-/// The changes of a batch of one release, at one instant. What they add up to is tallied at the end.
-pub struct Changes<'a> {
-    tx: &'a Tx,
-    release: &'a Release,
-    now: Instant,
-    tally: Tally,
-}
-
-impl<'a> Changes<'a> {
-    /// None yet.
-    #[must_use]
-    pub fn new(tx: &'a Tx, release: &'a Release, now: Instant) -> Self {
-        Self { tx, release, now, tally: Tally::default() }
-    }
-
-    /// Makes a change: of updates that stood so before, or of installations without an update, which get one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn make(&mut self, before: Option<Stood>, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        match before {
-            None => self.insert(change, ids).await?,
-            Some(_) => self.save(change, ids).await?,
-        }
-        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-        let mut tally = Tally::of_change(before, (change.state, change.how));
-        if before.is_none() {
-            tally += Tally::OFFER;
-        }
-        self.tally += tally * count;
-        Ok(())
-    }
-
-    /// Each update begins at the version that its installation has: make it before the installations are moved.
-    async fn insert(&self, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
-        use installation::Column as I;
-        use update::Column as U;
-        let settled_at = (change.state != UpdateState::Offered).then_some(self.now);
-        let mut select = Query::select();
-        select
-            .from(installation::Entity)
-            .columns([I::Id, I::AccountId, I::PublisherId, I::PackId, I::VersionId].map(|c| (installation::Entity, c)))
-            .expr(Expr::val(self.release.id.0))
-            .expr(Expr::val(self.release.version_id.0))
-            .expr(Expr::val(change.state.stored()))
-            .expr(Expr::val(change.how.map(|how| how.stored())))
-            .expr(Expr::val(change.skip_reason.map(|reason| reason.stored())))
-            .expr(Expr::val(change.failure.map(|failure| failure.stored())))
-            .expr(Expr::val(0))
-            .expr(Expr::val(self.now))
-            .expr(Expr::val(settled_at))
-            .and_where(self.tx.among(col(I::Id), ids.iter().map(|id| id.0)));
-        let insert = Query::insert()
-            .into_table(update::Entity)
-            .columns([
-                U::InstallationId,
-                U::AccountId,
-                U::PublisherId,
-                U::PackId,
-                U::FromVersionId,
-                U::ReleaseId,
-                U::ToVersionId,
-                U::State,
-                U::How,
-                U::SkipReason,
-                U::FailureCode,
-                U::Attempts,
-                U::OfferedAt,
-                U::SettledAt,
-            ])
-            .select_from(select)
-            .map_err(|e| StoreError::Fault(e.to_string()))?
-            .take();
-        self.tx.conn().execute(&insert).await?;
-        Ok(())
-    }
-
-    async fn save(&self, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
-        use sea_orm::ColumnTrait as _;
-        let row = update::ActiveModel {
-            state: Set(change.state.stored().into()),
-            how: Set(change.how.map(|how| how.stored().into())),
-            skip_reason: Set(change.skip_reason.map(|reason| reason.stored().into())),
-            failure_code: Set(change.failure.map(|failure| failure.stored().into())),
-            next_attempt_at: Set(None),
-            settled_at: Set(Some(self.now)),
-            ..Default::default()
-        };
-        update::Entity::update_many()
-            .set(row)
-            .filter(update::Column::ReleaseId.eq(self.release.id.0))
-            .filter(self.tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0)))
-            .exec(self.tx.conn())
-            .await?;
-        Ok(())
-    }
-
-    /// Ends all further attempts of updates, that stay as they are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn give_up(&self, ids: &[InstallationId]) -> StoreResult<()> {
-        use sea_orm::ColumnTrait as _;
-        if ids.is_empty() {
-            return Ok(());
-        }
-        update::Entity::update_many()
-            .set(update::ActiveModel { next_attempt_at: Set(None), ..Default::default() })
-            .filter(update::Column::ReleaseId.eq(self.release.id.0))
-            .filter(self.tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0)))
-            .exec(self.tx.conn())
-            .await?;
-        Ok(())
-    }
-
-    /// Tallies what was changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn end(self) -> StoreResult<()> {
-        tallies::add_one(self.tx, self.release.id, self.release.pack_id, self.now, &self.tally).await
-    }
 }

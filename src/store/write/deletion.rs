@@ -1,7 +1,7 @@
 //! Deleting a pack (R47).
 
-use entity::{draft_row, installation, integration_pack, pack_share};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter};
+use entity::{draft_row, integration_pack, pack_share};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::locked;
@@ -9,19 +9,6 @@ use crate::domain::Instant;
 use crate::domain::id::PackId;
 use crate::domain::pack::Pack;
 use crate::store::{StoreResult, Tx, convert};
-
-/// How many installations of a pack there are.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn count_installations(tx: &Tx, pack: PackId) -> StoreResult<i64> {
-    let count = installation::Entity::find()
-        .filter(installation::Column::PackId.eq(Uuid::from(pack)))
-        .filter(installation::Column::UninstalledAt.is_null())
-        .count(tx.conn())
-        .await?;
-    Ok(i64::try_from(count).unwrap_or(i64::MAX))
-}
 
 /// Deletes a pack with its draft and its shares. Its versions, releases and installations stay for the
 /// history; what is still installed is hidden from here on, and goes in batches.

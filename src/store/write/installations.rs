@@ -1,19 +1,20 @@
 //! Installations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use entity::{account, heard_before, installation, installation_update};
+use entity::{account, heard_before, installation};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait as _, QueryFilter,
-    QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
 };
 use uuid::Uuid;
 
-use super::locked;
+use super::counts::Move;
+use super::{counts, locked};
 use crate::domain::Instant;
 use crate::domain::account::AccountStatus;
-use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installation::Installation;
 use crate::domain::pack::InstallationType;
 use crate::domain::text;
@@ -173,7 +174,7 @@ pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
     })
     .exec_without_returning(tx.conn())
     .await?;
-    Ok(())
+    counts::installed(tx, new.installation).await
 }
 
 /// Gives an installation another override name.
@@ -238,7 +239,7 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until
         .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .exec(tx.conn())
         .await?;
-    Ok(())
+    counts::uninstalled(tx, ids, at).await
 }
 
 /// Moves installations, each to a version of its own pack.
@@ -246,15 +247,9 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: Instant) -> StoreResult<()> {
-    let versions: BTreeSet<_> = moves.iter().map(|(_, version)| *version).collect();
-    if versions.len() <= 1 {
-        let ids: Vec<_> = moves.iter().map(|(id, _)| *id).collect();
-        return match versions.first() {
-            Some(version) => move_to(tx, &ids, *version, at).await,
-            None => Ok(()),
-        };
-    }
     for chunk in moves.chunks(500) {
+        let ids: Vec<_> = chunk.iter().map(|(id, _)| *id).collect();
+        counts::about_to_move(tx, &ids, at).await?;
         let version = chunk.iter().fold(CaseStatement::new(), |cases, (id, version)| {
             cases.case(col(installation::Column::Id).eq(id.0), Expr::val(version.0))
         });
@@ -264,6 +259,7 @@ pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: I
             .filter(tx.among(col(installation::Column::Id), chunk.iter().map(|(id, _)| id.0)))
             .exec(tx.conn())
             .await?;
+        counts::have_moved(tx, &ids, at).await?;
     }
     Ok(())
 }
@@ -273,9 +269,27 @@ pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: I
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at: Instant) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    counts::about_to_move(tx, ids, at).await?;
     let row =
         installation::ActiveModel { version_id: Set(version.into()), moved_at: Set(Some(at)), ..Default::default() };
-    change_many(tx, ids, row).await
+    change_many(tx, ids, row).await?;
+    counts::have_moved(tx, ids, at).await
+}
+
+/// The same for installations that all have one version.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn move_alike(tx: &Tx, ids: &[InstallationId], step: Move) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    counts::moved(tx, step, ids.len()).await?;
+    let (version, at) = (Set(step.to.into()), Set(Some(step.at)));
+    change_many(tx, ids, installation::ActiveModel { version_id: version, moved_at: at, ..Default::default() }).await
 }
 
 /// Remembers that a freeze was announced. The account hears nothing of what the pack's releases do after
@@ -355,26 +369,6 @@ pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMa
         .all(tx.conn())
         .await?;
     found.into_iter().map(|(id, status)| Ok((id.into(), AccountStatus::read(&status)?))).collect()
-}
-
-/// How many live installations of a pack have neither a version nor an update by the release that makes it:
-/// a rollout has still to come to them. This counts the whole install base, so call it once a rollout.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn without_update(tx: &Tx, pack: PackId, release: ReleaseId, version: PackVersionId) -> StoreResult<i64> {
-    let update = Query::select()
-        .expr(Expr::cust("1"))
-        .from(installation_update::Entity)
-        .and_where(col(installation_update::Column::ReleaseId).eq(Uuid::from(release)))
-        .and_where(col(installation_update::Column::InstallationId).eq(col(installation::Column::Id)))
-        .take();
-    let left = live_of(pack)
-        .filter(installation::Column::VersionId.ne(Uuid::from(version)))
-        .filter(Expr::exists(update).not())
-        .count(tx.conn())
-        .await?;
-    Ok(i64::try_from(left).unwrap_or(i64::MAX))
 }
 
 /// The pack of one of an account's own installations, uninstalled or not.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use entity::{account_group_member, installation, integration_pack, pack_version};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _,
+    QuerySelect as _,
+};
 use uuid::Uuid;
 
 use super::{ActorColumns, held, locked};
@@ -155,6 +158,7 @@ pub(super) fn row(pack: &Pack) -> StoreResult<integration_pack::ActiveModel> {
         pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
         pending_starts_at: Set(pending.map(|pending| pending.starts_at)),
         running_release_id: Set(pack.standing.running_release.map(Into::into)),
+        tallied_from: NotSet,
         created_at: Set(pack.created_at),
         updated_at: Set(pack.updated_at),
         actor_kind: Set(actor.kind),

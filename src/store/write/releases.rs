@@ -7,7 +7,7 @@ use entity::{integration_pack, pack_version, pack_version_item};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect as _};
 use uuid::Uuid;
 
-use super::{ActorColumns, locked, packs};
+use super::{ActorColumns, counts, locked, packs, tallies};
 use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
 use crate::domain::pack::PackVersion;
@@ -119,16 +119,22 @@ pub(super) fn row(release: &Release) -> ActiveModel {
         started_at: Set(release.started_at),
         ended_at: Set(release.ended_at),
         progressed_at: sea_orm::ActiveValue::NotSet,
+        tallied_from: sea_orm::ActiveValue::NotSet,
     }
 }
 
-/// Adds a release.
+/// Adds a release. It has still to come to all installations that its pack has, but for a first one, that nobody
+/// is moved by.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when another release of the pack is pending or running.
 pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
     Entity::insert(ActiveModel { progressed_at: Set(None), ..row(release) }).exec_without_returning(tx.conn()).await?;
-    Ok(())
+    if release.previous_version_id.is_none() {
+        return Ok(());
+    }
+    let coming = counts::of_pack(tx, release.pack_id).await?;
+    tallies::comes_to(tx, (release.id, release.pack_id), release.created_at, coming).await
 }
 
 /// Saves a release.

@@ -4,6 +4,7 @@
 mod copy;
 mod entries;
 mod indexes;
+mod kept;
 mod rows;
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait as _, EntityName as _, EntityTrait};
@@ -97,6 +98,7 @@ impl Load {
         for index in &indexes {
             tx.conn().execute_unprepared(index).await?;
         }
+        kept::count(&tx).await?;
         set_cache(&tx, USUAL_CACHE_KIBIBYTES).await?;
         if tx.is_postgresql() {
             // Without it the first queries are planned for an empty database.

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use entity::release_tally;
-use sea_orm::{ActiveValue::Set, EntityTrait as _};
+use entity::{pack_release, release_tally};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _};
 
+use super::counts::ROWS_MAX;
 use super::updates::UpdateRow;
+use uuid::Uuid;
+
 use crate::domain::Instant;
 use crate::domain::adoption::Tally;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::store::{StoreResult, Tx};
+use crate::domain::release::Release;
+use crate::store::grants::col;
+use crate::store::{Db, StoreResult, Tx, progress};
 
 /// Adds what saving these updates changes: one row for each release and instant.
 ///
@@ -36,6 +42,66 @@ pub(super) async fn add_one(tx: &Tx, release: ReleaseId, pack: PackId, at: Insta
         let row = active(release, pack, at, tally);
         release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     }
+    Ok(())
+}
+
+/// Remembers that a release has still to come to so many installations more, or fewer.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn comes_to(
+    tx: &Tx,
+    (release, pack): (ReleaseId, PackId),
+    at: Instant,
+    installations: i64,
+) -> StoreResult<()> {
+    let tally = Tally { coming: installations, ..Tally::default() };
+    add_one(tx, release, pack, at, &tally).await
+}
+
+/// Releases of which many rows have to be added up, each with its pack.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> {
+    let columns = [release_tally::Column::PackId, release_tally::Column::ReleaseId];
+    let mut select = progress::current();
+    select
+        .columns(columns.map(|column| (release_tally::Entity, column)))
+        .add_group_by(columns.map(col))
+        .and_having(Expr::cust("COUNT(*)").gt(ROWS_MAX))
+        .limit(limit);
+    let rows = db.reader().query_all(&select).await?;
+    rows.iter()
+        .map(|row| {
+            let (pack, release): (Uuid, Uuid) = (row.try_get("", "pack_id")?, row.try_get("", "release_id")?);
+            Ok((pack.into(), release.into()))
+        })
+        .collect()
+}
+
+/// Writes what a release's rows add up to as one row, when there are more than `most`, so that a sum stays short. What they tell
+/// of earlier times stays. The release's pack is locked: nobody else adds any meanwhile.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> StoreResult<()> {
+    let mut select = progress::current();
+    select
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .expr_as(col(release_tally::Column::Id).max(), "last")
+        .and_where(col(pack_release::Column::Id).eq(release.id.0));
+    let Some(row) = tx.conn().query_one(&select).await? else { return Ok(()) };
+    let (count, last): (i64, Option<i64>) = (row.try_get("", "count")?, row.try_get("", "last")?);
+    let Some(last) = last.filter(|_| count > most) else { return Ok(()) };
+    let kept = progress::of_release(tx, release.id).await?;
+    let tally = Tally { now: kept.updates, coming: kept.coming, ..Tally::default() };
+    // Also of nothing: from here on it is added up.
+    let row = active(release.id, release.pack_id, at, &tally);
+    release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    let from =
+        pack_release::ActiveModel { id: Set(release.id.into()), tallied_from: Set(last + 1), ..Default::default() };
+    pack_release::Entity::update(from).exec(tx.conn()).await?;
     Ok(())
 }
 
@@ -77,5 +143,6 @@ pub(super) fn active(release: ReleaseId, pack: PackId, at: Instant, tally: &Tall
         now_skipped: count(tally.now.skipped),
         now_failed: count(tally.now.failed),
         now_withdrawn: count(tally.now.withdrawn),
+        coming: count(tally.coming),
     }
 }

@@ -81,7 +81,6 @@ fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel 
         moves: Set(false),
         done_to: Set(None),
         done: Set(0),
-        update_count: Set(None),
         not_before: Set(now),
         waits: Set(false),
         failures: Set(0),

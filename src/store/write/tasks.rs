@@ -25,8 +25,6 @@ pub struct Task {
     pub done_to: Option<Uuid>,
     /// How many objects batches have come to.
     pub done: i64,
-    /// How many updates its release has when all installations were come to, once that was counted.
-    pub update_count: Option<i64>,
     pub failures: i32,
 }
 
@@ -38,7 +36,6 @@ impl Task {
             publisher_id: row.publisher_id.into(),
             done_to: row.done_to,
             done: row.done,
-            update_count: row.update_count,
             failures: row.failures,
         })
     }
@@ -92,7 +89,6 @@ pub async fn add_beside(
         account_id: Set(account),
         moves: Set(moves),
         done_to: Set(None),
-        update_count: Set(None),
         done: Set(0),
         not_before: Set(not_before),
         waits: Set(waits),
@@ -208,17 +204,6 @@ pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, more: i64, tur
         ..Default::default()
     };
     Entity::update(row).exec(tx.conn()).await?;
-    Ok(())
-}
-
-/// Remembers how many updates the release of a task has when all installations were come to.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
-pub async fn save_update_count(tx: &Tx, id: Uuid, count: i64) -> StoreResult<()> {
-    Entity::update(ActiveModel { id: Set(id), update_count: Set(Some(count)), ..Default::default() })
-        .exec(tx.conn())
-        .await?;
     Ok(())
 }
 

@@ -14,11 +14,11 @@ use super::tasks::LONGEST_PAUSE;
 use super::{ActorColumns, locked, tallies};
 use crate::domain::Instant;
 use crate::domain::account::AccountStatus;
-use crate::domain::event::Progress;
 use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
 use crate::domain::installation::{InstallationUpdate, UpdateMethod, UpdateState};
 use crate::store::convert::{self, Stored as _};
 use crate::store::grants::{col, entitled};
+use crate::store::progress::Kept;
 use crate::store::scope::ManagedScope;
 use crate::store::{StoreResult, Tx};
 
@@ -215,11 +215,11 @@ pub async fn own(tx: &Tx, scope: &ManagedScope, id: UpdateId) -> StoreResult<Opt
     locked(select).one(tx.conn()).await?.map(row_of).transpose()
 }
 
-/// How far a release has got, by its updates' rows.
+/// How far a release has got.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
-pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Progress> {
+pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Kept> {
     crate::store::progress::of_release(tx, release).await
 }
 
@@ -228,7 +228,7 @@ pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Progress> {
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn any_applied(tx: &Tx, release: ReleaseId) -> StoreResult<bool> {
-    Ok(progress(tx, release).await?.applied > 0)
+    Ok(progress(tx, release).await?.updates.applied > 0)
 }
 
 /// The failed updates of a release whose installations can be moved: there, entitled, of active accounts.

@@ -259,7 +259,8 @@ impl Rows {
     /// What was tallied of a release at an instant.
     pub fn tally(&mut self, release: ReleaseId, pack: PackId, at: Instant, tally: &Tally) {
         self.count += 1;
-        self.tallies.push(tallies::active(release, pack, at, tally));
+        // What releases have still to come to is counted at the end.
+        self.tallies.push(tallies::active(release, pack, at, &Tally { coming: 0, ..*tally }));
     }
 
     /// What the audit log says.
