@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use chrono::Duration;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Scheduler;
@@ -13,6 +13,7 @@ use super::complaints::Complaints;
 use super::rests::Rests;
 use crate::domain::Instant;
 use crate::domain::id::PackId;
+use crate::service::Shared;
 use crate::service::error::Failure;
 use crate::service::followup::{BatchFailure, Claimed, Turns};
 use crate::service::windows::AskedBy;
@@ -63,6 +64,30 @@ async fn ended(mut ending: watch::Receiver<bool>) {
     if ending.wait_for(|ending| *ending).await.is_err() {
         std::future::pending().await
     }
+}
+
+/// One of the batches at work, for as long as it is.
+struct AtWork(watch::Sender<usize>);
+
+impl AtWork {
+    fn begin(at_work: watch::Sender<usize>) -> Self {
+        at_work.send_modify(|count| *count += 1);
+        Self(at_work)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// Runs one batch.
+async fn run_claimed(services: Shared, claimed: Claimed, counted: AtWork) -> Ran {
+    let task = claimed.task();
+    let ended = AssertUnwindSafe(services.run_claimed(claimed)).catch_unwind().await;
+    drop(counted);
+    Ran { task, ended }
 }
 
 /// The result of a batch.
@@ -173,7 +198,8 @@ impl Scheduler {
         ending: &watch::Receiver<bool>,
     ) -> Result<(), Failure> {
         let mut since = tokio::time::Instant::now();
-        let mut at_work = FuturesUnordered::new();
+        // Each runs by itself, also while a window is opened: a transaction that stands still is ended by PostgreSQL.
+        let mut at_work = JoinSet::new();
         loop {
             if self.services.has_one_writer() && since.elapsed() >= STRETCH {
                 tokio::select! {
@@ -188,7 +214,10 @@ impl Scheduler {
                 let now = self.services.clock.now();
                 state.turns.resting = state.tasks.resting(now);
                 match self.services.claim_batch(&mut state.turns).await {
-                    Ok(Some(claimed)) => at_work.push(self.run_claimed(claimed)),
+                    Ok(Some(claimed)) => {
+                        let counted = AtWork::begin(self.at_work.clone());
+                        at_work.spawn(run_claimed(self.services.clone(), claimed, counted));
+                    }
                     Ok(None) => break,
                     Err(failure) => {
                         halted = Some(failure);
@@ -204,19 +233,13 @@ impl Scheduler {
                 state.chores.failed(Chore::FindWindows, self.services.clock.now());
                 passed.fails(failure);
             }
-            match at_work.next().await {
-                Some(ran) => self.has_run(state, passed, ran),
+            match at_work.join_next().await {
+                Some(Ok(ran)) => self.has_run(state, passed, ran),
+                // Its panic is caught within it, and nobody ends it from outside.
+                Some(Err(error)) => return Err(Failure::bug(format!("a batch came to no end: {error}"))),
                 None => return halted.map_or(Ok(()), Err),
             }
         }
-    }
-
-    async fn run_claimed(&self, claimed: Claimed) -> Ran {
-        let task = claimed.task();
-        self.at_work.send_modify(|at_work| *at_work += 1);
-        let ended = AssertUnwindSafe(self.services.run_claimed(claimed)).catch_unwind().await;
-        self.at_work.send_modify(|at_work| *at_work -= 1);
-        Ran { task, ended }
     }
 
     fn has_run(&self, state: &mut State, passed: &mut Passed, Ran { task, ended }: Ran) {
