@@ -306,7 +306,6 @@ CREATE INDEX installation_of_publisher ON installation (publisher_id, name_key, 
 CREATE INDEX installation_of_pack ON installation (pack_id, name_key, id) WHERE uninstalled_at IS NULL;
 CREATE INDEX installation_batch ON installation (pack_id, id);
 CREATE INDEX installation_by_account_name ON installation (pack_id, account_name_key, id);
-CREATE INDEX installation_by_version ON installation (version_id) WHERE uninstalled_at IS NULL;
 CREATE INDEX installation_heard ON installation (account_id, pack_id, heard_from);
 -- This index alone is enough to count the accounts that have a pack installed, and those with a grant.
 CREATE INDEX installation_of_account_and_pack ON installation (pack_id, account_id) WHERE uninstalled_at IS NULL;
