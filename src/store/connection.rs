@@ -28,6 +28,8 @@ pub(super) enum Opener {
         keeps_statements: bool,
         /// Whether a pooler gives each transaction a connection of its choice.
         is_pooled: bool,
+        /// What is run on a connection that was opened.
+        first: Option<String>,
     },
 }
 
@@ -37,11 +39,13 @@ impl Opener {
         matches!(self, Self::Postgresql { is_pooled: false, .. })
     }
 
-    /// The same with these settings for each connection, in a session of its own.
-    pub(super) fn with_settings(self, settings: Vec<(&'static str, u128)>) -> Self {
+    /// The same, where each connection sets its session first. By a statement: poolers refuse settings that come with the
+    /// connection.
+    pub(super) fn with_settings(self, settings: impl Iterator<Item = (&'static str, u128)>) -> Self {
         match self {
-            Self::Postgresql { options, keeps_statements, is_pooled } => {
-                Self::Postgresql { options: Box::new(options.options(settings)), keeps_statements, is_pooled }
+            Self::Postgresql { options, keeps_statements, is_pooled, .. } => {
+                let sets: Vec<String> = settings.map(|(name, value)| format!("SET {name} = {value}")).collect();
+                Self::Postgresql { options, keeps_statements, is_pooled, first: Some(sets.join("; ")) }
             }
             Self::Sqlite(options) => Self::Sqlite(options),
         }
@@ -56,7 +60,13 @@ impl Opener {
                 wire.lock_handle().await?.set_progress_handler(STEPS, move || !asked.holds());
                 Wire::Sqlite(Box::new(wire))
             }
-            Self::Postgresql { options, .. } => Wire::Postgresql(Box::new(options.connect().await?)),
+            Self::Postgresql { options, first, .. } => {
+                let mut wire = options.connect().await?;
+                if let Some(first) = first.as_ref().filter(|first| !first.is_empty()) {
+                    wire.execute(AssertSqlSafe(first.clone())).await?;
+                }
+                Wire::Postgresql(Box::new(wire))
+            }
         };
         let keeps_statements = !matches!(self, Self::Postgresql { keeps_statements: false, .. });
         let brake = Guarded(brake);

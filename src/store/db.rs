@@ -141,14 +141,19 @@ impl Db {
                 let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
                 // A setting that poolers refuse, and that nothing here needs: no fraction is read as a text.
                 let options = Box::new(parsed.extra_float_digits(None).disable_statement_logging());
-                let opener = Opener::Postgresql { options: options.clone(), keeps_statements: true, is_pooled: false };
+                let opener = Opener::Postgresql {
+                    options: options.clone(),
+                    keeps_statements: true,
+                    is_pooled: false,
+                    first: None,
+                };
                 let mut one = pool::open_patiently(&opener).await?;
                 let mut other = pool::open_patiently(&opener).await?;
                 limits.looks_for_client = pool::can_look_for_client(&mut one).await.map_err(super::error::of)?;
                 let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
                 // Whoever names a capacity knows a pooler that keeps prepared statements apart.
                 let keeps_statements = !is_pooled || keeps_statements_as_told(url);
-                Opener::Postgresql { options, keeps_statements, is_pooled }
+                Opener::Postgresql { options, keeps_statements, is_pooled, first: None }
             }
         };
         let (health, generation) = (Arc::<Health>::default(), Arc::default());
@@ -161,9 +166,9 @@ impl Db {
         let write = open(writers, opener.clone(), limits).await?;
         // Sessions of our own keep what they are told, so that a read needs no transaction around it.
         let of_session = Limits { are_of_session: opener.is_direct(), ..limits };
-        let settings =
-            if opener.is_direct() { limits.settings(limits.reader_stillness()).collect() } else { Vec::new() };
-        let read = open(readers, opener.with_settings(settings), of_session).await?;
+        let settings = limits.settings(limits.reader_stillness());
+        let opener = if opener.is_direct() { opener.with_settings(settings) } else { opener };
+        let read = open(readers, opener, of_session).await?;
         let migration = for_migration(url, kind).await?;
         let shared = Shared {
             read: read.clone(),
