@@ -2,9 +2,11 @@
 //! they came: a token that was revoked opens nothing from then on (R4).
 
 use futures_util::future::join_all;
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::support::{At as _, TestApp};
+use crate::support_more::tables;
 
 const INFO: &str = "{ serverInfo { version } }";
 
@@ -67,5 +69,45 @@ async fn callers_that_go_leave_the_others_their_answers() {
         let _ = tokio::time::timeout(std::time::Duration::ZERO, gone).await;
         let answers = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({})))).await;
         assert!(answers.iter().all(|answer| answer.get("errors").is_none()), "{answers:#?}");
+    }
+}
+
+/// A server of a later version made a token whose role this one doesn't know.
+#[tokio::test]
+async fn a_token_that_cannot_be_read_fails_its_own_requests_alone() {
+    let app = TestApp::new().await;
+    let strange =
+        app.ok(&app.publisher, "createApiToken", json!({ "name": "strange", "role": "SUPPORT" }), "secret").await;
+    let strange = strange.text("/secret");
+    let unknown_role = "UPDATE api_token SET role = 'LATER' WHERE name = 'strange'";
+    tables(&app).execute_unprepared(unknown_role).await.expect("a role of later");
+    let tokens = [app.publisher.as_str(), strange.as_str()];
+    let asked = (0..20).map(|n| app.gql_raw(Some(tokens[n % 2]), INFO, json!({})));
+    for (n, answer) in join_all(asked).await.into_iter().enumerate() {
+        match n % 2 {
+            0 => assert_eq!(answer.at("/data/serverInfo/version"), env!("CARGO_PKG_VERSION"), "{answer:#}"),
+            _ => assert_eq!(answer.text("/errors/0/extensions/code"), "UNAVAILABLE", "{answer:#}"),
+        }
+    }
+}
+
+/// Who is told that it is done already may rely on it as on the first answer, that was lost.
+#[tokio::test]
+async fn r04_what_was_done_before_is_told_once_every_server_goes_by_it() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let made =
+        app.ok(&app.publisher, "createApiToken", json!({ "name": "more", "role": "SUPPORT" }), "apiToken { id }").await;
+    let token = json!({ "tokenId": made.text("/apiToken/id") });
+    app.ok(&app.publisher, "revokeApiToken", token.clone(), "apiToken { id }").await;
+    app.suspend(&acme).await;
+    let account = json!({ "accountId": acme.id });
+    for (mutation, input, code) in
+        [("revokeApiToken", token, "ALREADY_REVOKED"), ("suspendAccount", account, "ALREADY_SUSPENDED")]
+    {
+        let begun = std::time::Instant::now();
+        let payload = app.mutate(&app.publisher, mutation, input, "__typename").await;
+        assert_eq!(payload.text("/errors/0/code"), code);
+        assert!(begun.elapsed() >= std::time::Duration::from_millis(100), "{mutation}: {:?}", begun.elapsed());
     }
 }

@@ -156,6 +156,11 @@ where
         }
     }
 
+    /// Whether what the key names is known without a batch.
+    pub fn is_known(&self, key: &K) -> bool {
+        self.known.as_ref().is_some_and(|known| known(key).is_some())
+    }
+
     fn loader(&self) -> &Loader<K, Answer<V>, Run<K, V>> {
         self.loader
             .get_or_init(|| Loader::new(Run(self.read.clone())).with_max_batch_size(BATCH_MAX).with_yield_count(TURNS))

@@ -298,6 +298,9 @@ impl Services {
     ) -> Outcome<(), AccountRefusal> {
         let suspend = status == AccountStatus::Suspended;
         if account.status == status {
+            if suspend {
+                tx.leave_once_known().await;
+            }
             return Err(if suspend { AccountRefusal::AlreadySuspended } else { AccountRefusal::NotSuspended }.into());
         }
         let before = account.status;

@@ -54,12 +54,14 @@ impl Services {
         let former = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
         let mut journal = journal(self.now(&tx));
         if former.revoked_at.is_some() {
+            tx.leave_once_known().await;
             return Err(AccountRefusal::AlreadyRevoked.into());
         }
         if !former.is_live(journal.now) {
             return Err(Failure::BadInput("The token has expired: make another.".into()).into());
         }
         if let Some(by) = former.replaced_by {
+            tx.leave_once_known().await;
             let by = by.shown();
             let why = format!("The token was rotated already: rotate {by}, which took its place, or make another.");
             return Err(Failure::BadInput(why).into());

@@ -298,6 +298,7 @@ impl Services {
         let token = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
         let mut journal = journal(self.now(&tx));
         if token.revoked_at.is_some() {
+            tx.leave_once_known().await;
             return Err(AccountRefusal::AlreadyRevoked.into());
         }
         self.check_others_keep_open(&tx, &token).await?;

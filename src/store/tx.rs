@@ -73,6 +73,13 @@ impl Tx {
         Ok(())
     }
 
+    /// Undoes the transaction, and returns once what it found committed holds for every server that knows a token: before
+    /// somebody is told that a token is revoked already, or an account suspended.
+    pub async fn leave_once_known(self) {
+        drop(self);
+        tokio::time::sleep(KNOWN_FOR).await;
+    }
+
     pub(in crate::store) fn conn(&self) -> &Line<SharedSession> {
         &self.line
     }

@@ -1,7 +1,7 @@
 //! Who a secret stands for. These reads have no scope: they are what a scope is made from.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use entity::{account, api_token};
@@ -31,7 +31,9 @@ const KNOWN_MAX: usize = 10_000;
 /// The tokens that were asked for last, and the requests that ask for one now, each by the hash of its secret.
 pub(in crate::store) struct Bearers {
     known: Cache<Vec<u8>, Known>,
-    asked: Arc<Gathered<Vec<u8>, Bearer>>,
+    asked: Arc<Gathered<Vec<u8>, StoreResult<Bearer>>>,
+    /// What the rules' clock read when somebody asked last.
+    asked_at: Mutex<Instant>,
 }
 
 #[derive(Clone)]
@@ -44,7 +46,7 @@ struct Known {
 
 impl Default for Bearers {
     fn default() -> Self {
-        Self { known: Cache::new(KNOWN_MAX), asked: Arc::default() }
+        Self { known: Cache::new(KNOWN_MAX), asked: Arc::default(), asked_at: Mutex::default() }
     }
 }
 
@@ -53,6 +55,10 @@ impl Bearers {
         let Known { bearer, since, at } = self.known.get(hash)?;
         let is_recent = since.elapsed() < KNOWN_FOR && (now - at).abs().to_std().is_ok_and(|age| age < KNOWN_FOR);
         is_recent.then(|| Bearer::clone(&bearer))
+    }
+
+    fn asked_at(&self) -> MutexGuard<'_, Instant> {
+        self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is written next is read again.
@@ -64,6 +70,8 @@ impl Bearers {
 /// What the columns of a token, and those of its account, are called in one row.
 const OF_TOKEN: &str = "t_";
 const OF_ACCOUNT: &str = "a_";
+/// A token's hash there.
+const HASH: &str = "t_secret_hash";
 
 /// The token with the hash, and its account. What somebody was told to be so before this is called, is so here. Requests
 /// that come at the same time are answered by one statement.
@@ -74,22 +82,30 @@ pub async fn by_hash(db: &Db, hash: Vec<u8>, now: Instant) -> StoreResult<Option
     if let Some(known) = db.bearers().known(&hash, now) {
         return Ok(Some(known));
     }
+    *db.bearers().asked_at() = now;
     let reader = db.clone();
-    db.bearers().asked.ask(hash, move |hashes| by_hashes(reader.clone(), hashes, now)).await
+    db.bearers().asked.ask(hash, move |hashes| by_hashes(reader.clone(), hashes)).await?.transpose()
 }
 
-async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>, now: Instant) -> StoreResult<HashMap<Vec<u8>, Bearer>> {
-    let since = std::time::Instant::now();
+/// Each for itself: a row that can't be read fails nobody but whoever came with its token.
+async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>, StoreResult<Bearer>>> {
+    let (since, at) = (std::time::Instant::now(), *db.bearers().asked_at());
     let mut select = tokens_and_accounts();
     select.and_where(db.among_bytes(col(api_token::Column::SecretHash), hashes));
     let rows = db.reader().query_all(&select).await?;
-    let found: HashMap<_, _> = rows.iter().map(read).collect::<StoreResult<_>>()?;
-    for (hash, bearer) in &found {
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let Ok(hash) = row.try_get::<Vec<u8>>("", HASH) else { continue };
+        let bearer = read(row);
         // Whoever is let in again is let in at once.
-        if bearer.0.revoked_at.is_none() && bearer.1.status == AccountStatus::Active {
-            let known = Known { bearer: Arc::new(bearer.clone()), since, at: now };
+        if let Ok(bearer) = &bearer
+            && bearer.0.revoked_at.is_none()
+            && bearer.1.status == AccountStatus::Active
+        {
+            let known = Known { bearer: Arc::new(bearer.clone()), since, at };
             db.bearers().known.insert(hash.clone(), known);
         }
+        found.insert(hash, bearer);
     }
     Ok(found)
 }
@@ -102,7 +118,7 @@ pub async fn by_token(db: &Db, id: TokenId) -> StoreResult<Option<Bearer>> {
     let mut select = tokens_and_accounts();
     select.and_where(col(api_token::Column::Id).eq(Uuid::from(id)));
     let row = db.reader().query_one(&select).await?;
-    row.map(|row| Ok(read(&row)?.1)).transpose()
+    row.map(|row| read(&row)).transpose()
 }
 
 fn tokens_and_accounts() -> SelectStatement {
@@ -119,10 +135,8 @@ fn tokens_and_accounts() -> SelectStatement {
         .take()
 }
 
-/// A token's hash, the token and its account.
-fn read(row: &QueryResult) -> StoreResult<(Vec<u8>, Bearer)> {
+fn read(row: &QueryResult) -> StoreResult<Bearer> {
     let token = api_token::Model::from_query_result(row, OF_TOKEN)?;
-    let hash = token.secret_hash.clone();
     let account = account::Model::from_query_result(row, OF_ACCOUNT)?;
-    Ok((hash, (convert::token(token)?, convert::account(account)?)))
+    Ok((convert::token(token)?, convert::account(account)?))
 }
