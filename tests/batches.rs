@@ -20,8 +20,8 @@ fn next(size: u64, objects: u64, millis: u64) -> u64 {
 fn r49_the_size_of_a_batch_follows_from_how_long_the_last_one_took() {
     assert_eq!(next(FIRST, FIRST, 250), FIRST, "just right");
     assert_eq!(next(1_000, 1_000, 500), 500, "twice too slow");
-    assert_eq!(next(1_000, 1_000, 125), 2_000, "twice too quick");
-    assert_eq!(next(1_000, 1_000, 1), 2_000, "it grows to the double at most");
+    assert_eq!(next(800, 800, 125), 1_600, "twice too quick");
+    assert_eq!(next(800, 800, 1), 1_600, "it grows to the double at most");
     assert_eq!(next(MOST, MOST, 1), MOST);
     assert_eq!(next(FIRST, FIRST, 60_000), LEAST);
 }

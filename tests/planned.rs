@@ -8,7 +8,7 @@ use crate::support_more::tables;
 
 /// The tables that grow. A publisher's packs, versions, releases and components aren't listed: some queries scan them
 /// all, because they are few.
-pub(crate) const GROWING: [&str; 15] = [
+pub(crate) const GROWING: [&str; 16] = [
     "account",
     "account_group_member",
     "announced_grant",
@@ -18,6 +18,7 @@ pub(crate) const GROWING: [&str; 15] = [
     "enrolment_token",
     "event",
     "installation",
+    "installation_tally",
     "installation_update",
     "library_copy",
     "log_batch",

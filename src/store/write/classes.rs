@@ -7,7 +7,7 @@ use entity::{
     account, account_group as group, account_group_member as member, installation, installation_update as update,
     pack_share as share,
 };
-use sea_orm::sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, Order, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
@@ -179,8 +179,8 @@ fn between(column: Expr, after: Option<Uuid>, last: Uuid) -> Condition {
     Condition::all().add_option(after.map(|after| column.clone().gt(after))).add(column.lte(last))
 }
 
-/// The live installations of a pack after one, by id, with their updates by a release: the first `limit`. They
-/// aren't locked: lock the pack before, so that nothing else changes what is read here.
+/// The live installations of a pack after one, by id, with their updates by a release: the first `limit`, locked. Lock
+/// the pack before: what else is read here is no other state then, also where the lock of a row was waited for.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
@@ -195,7 +195,8 @@ pub async fn first_of_pack(
     select
         .and_where(col(installation::Column::UninstalledAt).is_null())
         .and_where_option(after.map(|after| col(installation::Column::Id).gt(after)))
-        .limit(limit);
+        .limit(limit)
+        .lock_with_tables(LockType::NoKeyUpdate, [installation::Entity]);
     let mut found = judged(tx, &select, &Updates::new()).await?;
     let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(found) };
     let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;

@@ -207,6 +207,15 @@ pub async fn save_name_key(tx: &Tx, ids: &[InstallationId], name_key: &str) -> S
 /// # Errors
 /// [`StoreError`](crate::store::StoreError).
 pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) -> StoreResult<()> {
+    if tx.is_postgresql() {
+        // By id first, as batches lock them: two that met in another order would be a deadlock.
+        let by_id = installation::Entity::find()
+            .select_only()
+            .column(installation::Column::Id)
+            .filter(installation::Column::AccountId.eq(Uuid::from(account)))
+            .order_by_asc(installation::Column::Id);
+        let _: Vec<Uuid> = locked(by_id).into_tuple().all(tx.conn()).await?;
+    }
     let row = installation::ActiveModel { account_name_key: Set(name_key.to_owned()), ..Default::default() };
     installation::Entity::update_many()
         .set(row)
