@@ -14,7 +14,8 @@ const INFO: &str = "{ serverInfo { version } }";
 async fn requests_that_come_together_are_known_by_one_statement() {
     let app = TestApp::new().await;
     let other = app.another_publisher("Southwind").await;
-    let asked = |n: usize| app.gql_raw(Some(if n % 2 == 0 { &app.publisher } else { &other.token }), INFO, json!({}));
+    let asked =
+        |n: usize| app.gql_raw(Some(if n.is_multiple_of(2) { &app.publisher } else { &other.token }), INFO, json!({}));
     let (answers, statements) = app.logins_of(join_all((0..40).map(asked))).await;
     for answer in &answers {
         assert_eq!(answer.at("/data/serverInfo/version"), env!("CARGO_PKG_VERSION"), "{answer:#}");

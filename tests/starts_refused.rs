@@ -255,3 +255,27 @@ async fn a_file_that_may_only_be_read_is_refused_at_the_start() {
         assert!(why.contains("shared.db can't be opened for writing: let this user"), "{command:?}: {why}");
     }
 }
+
+/// A port at which another program answers each connection with HTTP.
+async fn one_that_speaks_http() -> u16 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.read(&mut [0; 64]).await;
+            let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_port_at_which_another_program_answers_is_told_as_such() {
+    let port = one_that_speaks_http().await;
+    for mode in ["prefer", "require"] {
+        let why = refused(&format!("postgres://u:geheim@127.0.0.1:{port}/d?sslmode={mode}")).await;
+        let said = format!("Something else than PostgreSQL answers at 127.0.0.1:{port}: check the host and the port");
+        assert!(why.contains(&said) && !why.contains("geheim"), "{mode}: {why}");
+    }
+}

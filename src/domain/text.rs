@@ -93,7 +93,8 @@ pub fn char_fits_a_line(c: char) -> bool {
 
 /// Whether a character is visible by itself. A combining mark isn't. The blank Braille pattern and the object
 /// replacement character have the category of symbols, but no shape.
-fn is_visible(c: char) -> bool {
+#[must_use]
+pub fn is_visible(c: char) -> bool {
     use GeneralCategory as G;
     let blank = matches!(c, '\u{2800}' | '\u{fffc}') || is_ignorable(c);
     !blank

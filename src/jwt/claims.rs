@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{Identity, JwtSettings, Unfit};
 use crate::domain::Instant;
 use crate::domain::id::AccountId;
+use crate::domain::text;
 
 /// The claims that the server reads.
 #[derive(Deserialize)]
@@ -37,8 +38,8 @@ impl Claims {
         }
         self.check_use()?;
         // The audit log shows the subject as the token's name, so it must be visible.
-        if !self.sub.chars().any(|c| !c.is_control() && !c.is_whitespace()) {
-            return Err(unfit("`sub` is empty"));
+        if !self.sub.chars().any(text::is_visible) {
+            return Err(unfit("`sub` holds nothing that can be seen"));
         }
         let account = match settings.account_claim.as_str() {
             "sub" => Some(self.sub.as_str()),

@@ -243,6 +243,16 @@ fn may_be_starting(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether another program answered: the driver took its bytes for a message of PostgreSQL's or of TLS.
+fn is_foreign(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
+        sqlx::Error::Tls(error) => error.to_string().contains("SSLRequest"),
+        _ => false,
+    }
+}
+
 /// Whom the driver speaks to, as the address and PostgreSQL's variables say.
 struct Server {
     place: String,
@@ -274,6 +284,9 @@ impl Server {
             sqlx::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => format!(
                 "Nothing answers at {place}: check the host and the port of the database's address, and that PostgreSQL \
                  runs there."
+            ),
+            _ if is_foreign(error) => format!(
+                "Something else than PostgreSQL answers at {place}: check the host and the port of the database's address."
             ),
             sqlx::Error::Io(error) => format!(
                 "PostgreSQL at {place} can't be reached: {error}. Check the host and the port of the database's address."
