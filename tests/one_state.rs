@@ -54,6 +54,62 @@ async fn a_pack_that_goes_between_two_statements_is_shown_whole() {
     assert_eq!(after.int("/integrationPacks/totalCount"), 0);
 }
 
+/// The rows and the records of the log come by two statements. A row that is committed between them, before records
+/// that the second statement sees, must not be lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn r49_what_is_committed_between_two_statements_of_a_listener_is_heard() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    for name in ["one", "two", "three"] {
+        app.install_as(&acme, "Orders", name).await;
+    }
+    app.something_new(&pack).await;
+    app.tick().await;
+    let listen = "subscription { events { __typename kind } }";
+    let mut listener = app.subscribe(&app.publisher, listen, json!({})).await;
+    // Once a listener has read the rows of the log, another server releases.
+    let other = app.another_server().await;
+    let (read, to_release) = mpsc::channel::<()>();
+    let (released, go_on) = mpsc::channel::<()>();
+    let mut is_first = true;
+    app.after_statements(move |sql| {
+        if is_first && sql.contains(r#"FROM "event""#) && sql.contains("occurred_at") {
+            is_first = false;
+            let _ = read.send(());
+            let _ = go_on.recv_timeout(PATIENCE);
+        }
+    });
+    let (runtime, token, id) = (tokio::runtime::Handle::current(), app.publisher.clone(), pack.id.clone());
+    let release = std::thread::spawn(move || {
+        to_release.recv_timeout(PATIENCE).expect("the rows are read");
+        runtime.block_on(async {
+            let release = "mutation($id: ID!) { releaseIntegrationPack(input: { packId: $id, schedule: { immediately: true }, notes: \"News\" }) { errors { code } } }";
+            let release = async_graphql::Request::new(release)
+                .variables(async_graphql::Variables::from_json(json!({ "id": id })));
+            let answer = serde_json::to_value(other.execute(Some(&token), release).await).expect("JSON");
+            assert_eq!(answer.at("/data/releaseIntegrationPack/errors"), &json!([]), "{answer:#}");
+            other.services.db.clone().close().await.expect("closed");
+        });
+        let _ = released.send(());
+    });
+    // The listener hears of a package, and reads the log.
+    let hear = async {
+        let mut heard = Vec::new();
+        while heard.last().is_none_or(|kind| kind != "RELEASE_COMPLETED") {
+            heard.push(listener.next().await.text("/events/kind"));
+        }
+        heard
+    };
+    let (heard, _) = tokio::join!(hear, app.something_new(&pack));
+    release.join().expect("released");
+    assert_eq!(heard.iter().filter(|kind| *kind == "INSTALLATION_UPDATED").count(), 3, "{heard:?}");
+    assert!(heard.contains(&"RELEASE_STARTED".to_owned()), "{heard:?}");
+}
+
 #[tokio::test]
 async fn callers_that_hang_up_leave_no_connection_in_use() {
     let app = TestApp::new().await;

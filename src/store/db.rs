@@ -230,6 +230,12 @@ impl Db {
         Self { shared: self.shared.clone(), reader: Line(self.reader.0.snapshot()) }
     }
 
+    /// The same database for the reads of one function that must see one state: this snapshot, or one that ends when
+    /// the function drops it.
+    pub(in crate::store) fn one_state(&self) -> Self {
+        if self.reader.0.is_snapshot() { self.clone() } else { self.snapshot() }
+    }
+
     /// Gives the connection of a snapshot back. Later reads stand for themselves.
     pub fn end_snapshot(&self) {
         self.reader.0.end_snapshot();

@@ -35,6 +35,11 @@ impl ReadFrom {
         Self { pool: self.pool.clone(), snapshot: Some(Arc::new(snapshot)) }
     }
 
+    /// Whether reads see one state here, and still will.
+    pub(super) fn is_snapshot(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.has_ended.load(Ordering::Acquire))
+    }
+
     /// Gives the snapshot's connection back, once the statement at hand has ended. A later read stands for itself.
     pub(super) fn end_snapshot(&self) {
         if let Some(snapshot) = &self.snapshot {
