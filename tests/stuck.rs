@@ -37,7 +37,6 @@ async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) -> Uuid {
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(app.now()),
-        ..Default::default()
     };
     task::Entity::insert(row).exec_without_returning(tables(app)).await.expect("a row");
     id
