@@ -118,7 +118,7 @@ impl App {
             zones: options.zones,
             mover: options.mover,
             follow_ups: crate::service::followup::Measures::default(),
-            token_uses: crate::service::tokens::TokenUses::default(),
+            token_uses: crate::service::accounts::tokens::TokenUses::default(),
             jwt,
         });
         if services.has_reference() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use packwright::domain::account::AccountStatus;
+use packwright::domain::accounts::AccountStatus;
 use serde_json::{Value, json};
 
 use crate::support::{Ask, At, Server, TestApp, instant, uuid_of};

@@ -81,7 +81,7 @@ async fn r51_a_publisher_is_not_told_of_an_accounts_tokens() {
     let second = app.app.services.create_token_for(
         uuid_of(&acme.id).into(),
         "by hand",
-        packwright::domain::account::Role::Support,
+        packwright::domain::accounts::Role::Support,
         None,
     );
     second.await.expect("a token");

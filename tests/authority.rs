@@ -1,6 +1,6 @@
 //! A caller that loses its right while its call waits changes nothing (R4).
 
-use packwright::domain::account::{AccountKind, Role};
+use packwright::domain::accounts::{AccountKind, Role};
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 

@@ -70,7 +70,7 @@ async fn r30_a_fault_on_the_way_back_is_mended_before_anything_else_is_released(
     for (account, installation) in [&acme, &globex].into_iter().zip(&world.installations) {
         app.apply(account, installation).await;
     }
-    app.mover.fail(&world.installations[0], 2, packwright::domain::installation::FailureCode::Temporary);
+    app.mover.fail(&world.installations[0], 2, packwright::domain::installations::FailureCode::Temporary);
     app.cancel(&release).await;
     assert_eq!(app.release_state(&release).await, "CANCELED");
     assert_eq!(app.installed_number(&globex, &world.installations[1]).await, 1, "the other is not held up");

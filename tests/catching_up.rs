@@ -178,7 +178,7 @@ async fn r45_who_regains_the_grant_during_a_rollout_is_moved_once() {
 
 #[tokio::test]
 async fn r45_a_catch_up_that_fails_is_tried_again_until_it_goes_well() {
-    use packwright::domain::installation::FailureCode;
+    use packwright::domain::installations::FailureCode;
     let (app, [acme, _], gold, installed) = world().await;
     let installation = &installed.installations[0];
     leave(&app, &gold, &acme).await;

@@ -2,8 +2,9 @@
 
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
-use packwright::service::tasks::{Dropped, Retried};
-use packwright::store::write::tasks::{self, Work};
+use packwright::service::followup::tasks::{Dropped, Retried};
+use packwright::store::followup::tasks;
+use packwright::store::followup::tasks::Work;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use packwright::http::EngineOptions;
 use packwright::store::StoreError;
-use packwright::store::write::accounts;
+use packwright::store::accounts::write as accounts;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 

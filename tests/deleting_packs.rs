@@ -287,7 +287,7 @@ async fn r47_a_pack_never_released_is_deleted_without_a_word_to_accounts() {
 
 #[tokio::test]
 async fn r47_nothing_is_deleted_while_early_appliers_are_moved_back_or_once_a_window_has_opened_unnoticed() {
-    use packwright::domain::installation::FailureCode;
+    use packwright::domain::installations::FailureCode;
     let (app, accounts, installed) = world().await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&accounts[0], &installed.installations[0]).await;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::Duration;
+use packwright::domain::components::ComponentType;
 use packwright::domain::id::{ComponentId, ComponentVersionId, PackVersionId, ReleaseId};
-use packwright::domain::pack::{
+use packwright::domain::packs::{
     AddFault, Assessment, COMPONENTS_MAX, Candidate, Content, DraftRow, InstallationType, PackState, PendingRelease,
     Removal, Stamp, Standing, assess, check_add, next_content, removal,
 };
-use packwright::domain::packaged_component::ComponentType;
 use uuid::Uuid;
 
 use crate::support::instant;

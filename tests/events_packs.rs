@@ -1,9 +1,9 @@
 //! Events about packs: shared, unshared, deleted (R47, R48, R50).
 
-use packwright::domain::account::Actor;
-use packwright::domain::event::{Audience, EventData, EventKind, NewEvent};
+use packwright::domain::accounts::Actor;
 use packwright::domain::id::AccountId;
-use packwright::store::write::journal::{Told, append};
+use packwright::domain::log::event::{Audience, EventData, EventKind, NewEvent};
+use packwright::store::log::journal::{Told, append};
 use serde_json::{Value, json};
 
 use crate::support::{At, Managed, TestApp, uuid_of};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use packwright::domain::installation::FailureCode;
+use packwright::domain::installations::FailureCode;
 use packwright::gate::Limits;
 use packwright::http::EngineOptions;
 use serde_json::{Value, json};

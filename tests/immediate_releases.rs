@@ -1,6 +1,6 @@
 //! Immediate releases: every installation moves, in batches, and a failing one holds up no other (R25, R27).
 
-use packwright::domain::installation::FailureCode;
+use packwright::domain::installations::FailureCode;
 use packwright::service::Settings;
 use serde_json::json;
 

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use packwright::domain::id::{PackId, ReleaseId};
-use packwright::store::write::{counts, packs, releases, tallies};
+use packwright::store::installations::{tallies, write_counts as counts};
+use packwright::store::packs::write as packs;
+use packwright::store::releases::write as releases;
 use uuid::Uuid;
 
 use crate::invariants::{run_stories, story};

@@ -1,7 +1,7 @@
 //! The commands of a story, and the small world in which it happens.
 
 use chrono::{Days, Duration};
-use packwright::domain::installation::FailureCode;
+use packwright::domain::installations::FailureCode;
 use packwright::service::Settings;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Version labels, creation times (R6, R7) and the shareable flag (R11), tested as pure functions.
 
 use chrono::Duration;
-use packwright::domain::label::{Numeric, Whole, next_label};
-use packwright::domain::packaged_component::{ComponentType, PackageFault, check_shareable, creation_time};
+use packwright::domain::components::label::{Numeric, Whole, next_label};
+use packwright::domain::components::{ComponentType, PackageFault, check_shareable, creation_time};
 use proptest::prelude::*;
 
 use crate::support::instant;

@@ -1,6 +1,6 @@
 //! Newer time zone data moves the windows of pending releases (R42).
 
-use packwright::service::windows::{AskedBy, Recomputed};
+use packwright::service::releases::windows::{AskedBy, Recomputed};
 use packwright::zones::TimeZones;
 use serde_json::{Value, json};
 

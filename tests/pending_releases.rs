@@ -129,7 +129,7 @@ async fn r30_from_the_window_s_start_until_the_rollout_has_ended_it_is_in_progre
     let release = app.update_on(&world.pack, "2026-12-01").await;
     let may = async || app.read_release(&release, "viewerCanReschedule viewerCanPromote viewerCanCancel").await;
     assert_eq!(may().await, json!({ "viewerCanReschedule": true, "viewerCanPromote": true, "viewerCanCancel": true }));
-    app.mover.fail(&world.installations[0], u32::MAX, packwright::domain::installation::FailureCode::Temporary);
+    app.mover.fail(&world.installations[0], u32::MAX, packwright::domain::installations::FailureCode::Temporary);
     app.clock_only(OPENS);
     assert_eq!(
         may().await,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use packwright::domain::components::{ExtensibilitySetting, ManifestEntry};
 use packwright::domain::id::{ComponentId, ComponentVersionId};
-use packwright::domain::packaged_component::{ExtensibilitySetting, ManifestEntry};
-use packwright::domain::preview::{
+use packwright::domain::releases::preview::{
     GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings,
 };
 use uuid::Uuid;

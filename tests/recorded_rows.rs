@@ -1,7 +1,7 @@
 //! Both logs row by row, whether a row was written or is told from a record: for tests that look behind the queries.
 
 use entity::{audit_entry, event, event_log, log_batch, log_record};
-use packwright::domain::record::IdRange;
+use packwright::domain::log::record::IdRange;
 use sea_orm::{EntityTrait as _, QueryOrder as _};
 use serde_json::{Value, json};
 use uuid::Uuid;

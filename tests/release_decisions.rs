@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use packwright::domain::Instant;
 use packwright::domain::id::{ComponentId, ComponentVersionId, PackVersionId, ReleaseId};
-use packwright::domain::pack::{DraftRow, PendingRelease, Stamp, Standing};
-use packwright::domain::refusal::ReleaseRefusal;
-use packwright::domain::release::{ReleaseFacts, RequestedSchedule, decide, future_window};
-use packwright::domain::window::{lateness, release_dates};
+use packwright::domain::packs::{DraftRow, PendingRelease, Stamp, Standing};
+use packwright::domain::releases::refusal::ReleaseRefusal;
+use packwright::domain::releases::window::{lateness, release_dates};
+use packwright::domain::releases::{ReleaseFacts, RequestedSchedule, decide, future_window};
 use uuid::Uuid;
 
 use crate::support::{START, instant, zone};
@@ -67,7 +67,7 @@ impl Default for Case {
 }
 
 impl Case {
-    fn decide(&self, schedule: RequestedSchedule) -> Result<packwright::domain::release::Decision, ReleaseRefusal> {
+    fn decide(&self, schedule: RequestedSchedule) -> Result<packwright::domain::releases::Decision, ReleaseRefusal> {
         let zone = self.time_zone.map(zone);
         let facts = ReleaseFacts {
             rows: &self.rows,

@@ -1,6 +1,6 @@
 //! The whole state machine of a release as a table, and its properties (section 6).
 
-use packwright::domain::release::{Command, ReleaseState, TransitionFault, outcome, transition};
+use packwright::domain::releases::{Command, ReleaseState, TransitionFault, outcome, transition};
 
 /// One line for each state and command.
 fn table() -> String {

@@ -1,6 +1,6 @@
 //! Retrying failed updates with `retryFailedUpdates` (section 6 of the rules).
 
-use packwright::domain::installation::FailureCode;
+use packwright::domain::installations::FailureCode;
 use serde_json::{Value, json};
 
 use crate::support::{At, Installed, Managed, TestApp, refusal};

@@ -1,6 +1,6 @@
 //! The table of roles and privileges in section 2, row by row.
 
-use packwright::domain::account::{Privilege, Role};
+use packwright::domain::accounts::{Privilege, Role};
 
 #[test]
 fn r01_each_role_has_the_privileges_of_the_table() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use packwright::app::{App, AppOptions};
 use packwright::domain::id::{InstallationId, ReleaseId};
-use packwright::domain::installation::FailureCode;
+use packwright::domain::installations::FailureCode;
 use packwright::service::Settings;
 use packwright::service::followup::Mover;
 use serde_json::json;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use packwright::cli::seed::{Filled, fill};
 use packwright::seed::{NoRoom, Options, World};
-use packwright::store::write::seed::Load;
+use packwright::store::seed::Load;
 use packwright::store::{Db, DbOptions};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _, Statement};
 use tokio::io::AsyncBufReadExt as _;

@@ -4,8 +4,9 @@ use entity::task;
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
 use packwright::service::followup::Turns;
-use packwright::service::tasks::{Dropped, Retried};
-use packwright::store::write::tasks::{self, Turn, Work};
+use packwright::service::followup::tasks::{Dropped, Retried};
+use packwright::store::followup::tasks;
+use packwright::store::followup::tasks::{Turn, Work};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -225,7 +226,7 @@ async fn r46_a_catch_up_that_fails_for_several_packs_is_one_task() {
     app.suspend(&acme).await;
     for world in &installed {
         app.update_now(&world.pack).await;
-        app.mover.fail(&world.installations[0], 3, packwright::domain::installation::FailureCode::Temporary);
+        app.mover.fail(&world.installations[0], 3, packwright::domain::installations::FailureCode::Temporary);
     }
     app.tick().await;
     app.reactivate(&acme).await;

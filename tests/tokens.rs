@@ -1,11 +1,12 @@
 //! Tokens: rotation, use, expiry, and their reach (R1, R4).
 
 use chrono::Duration;
+use packwright::domain::accounts::refusal::AccountRefusal;
 use packwright::domain::id::TokenId;
-use packwright::domain::refusal::{AccountRefusal, Refusal as _};
+use packwright::domain::refusal::Refusal as _;
+use packwright::service::accounts::token_rotation::Rotation;
+use packwright::service::accounts::tokens::IssuedToken;
 use packwright::service::error::{Error, Failure};
-use packwright::service::token_rotation::Rotation;
-use packwright::service::tokens::IssuedToken;
 use serde_json::{Value, json};
 
 use crate::audit::{changes, texts};

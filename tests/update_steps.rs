@@ -1,13 +1,13 @@
 //! The steps of an installation, tested as pure functions (R26, R27, R29, R30, R45, R46), and the progress (R25).
 
 use chrono::Duration;
-use packwright::domain::account::AccountStatus;
-use packwright::domain::event::Progress;
-use packwright::domain::installation::{
+use packwright::domain::accounts::AccountStatus;
+use packwright::domain::installations::{
     ATTEMPTS_MAX, EarlyStep, RolloutStep, SkipReason, UpdateState, early_step, effective_state, pause_after,
     reason_to_skip, rollout_step,
 };
-use packwright::domain::release::ReleaseState;
+use packwright::domain::log::event::Progress;
+use packwright::domain::releases::ReleaseState;
 
 const STATES: [UpdateState; 5] =
     [UpdateState::Offered, UpdateState::Applied, UpdateState::Skipped, UpdateState::Failed, UpdateState::Withdrawn];

@@ -4,8 +4,8 @@ use chrono::{
     DateTime, Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _, Utc,
 };
 use packwright::domain::Instant;
-use packwright::domain::window::{Window, WindowFault, is_spellable, release_window};
-use packwright::domain::zone::Zone;
+use packwright::domain::releases::window::{Window, WindowFault, is_spellable, release_window};
+use packwright::domain::releases::zone::Zone;
 use packwright::zones::TimeZones;
 use proptest::prelude::*;
 use serde_json::{Value, json};

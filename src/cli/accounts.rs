@@ -5,11 +5,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::app::App;
 use crate::config::number;
 use crate::domain::Instant;
-use crate::domain::account::{Account, AccountKind, AccountStatus, ApiToken, Role};
+use crate::domain::accounts::{Account, AccountKind, AccountStatus, ApiToken, Role};
 use crate::domain::id::{AccountId, TokenId, spell};
 use crate::domain::refusal::Refusal;
+use crate::service::accounts::token_rotation::{Rotated, Rotation};
 use crate::service::error::Error;
-use crate::service::token_rotation::{Rotated, Rotation};
 
 use super::shown::line;
 use super::{Common, Trouble, beside_the_server, failed, print, remark};

@@ -11,12 +11,12 @@ use crate::app::AppError;
 use crate::clock::Clock;
 use crate::config::number;
 use crate::domain::Instant;
-use crate::domain::audit::{Recorded, Subject, SubjectKey};
+use crate::domain::components::{Component, VersionKind};
 use crate::domain::id::AccountId;
-use crate::domain::packaged_component::{Component, VersionKind};
+use crate::domain::log::audit::{Recorded, Subject, SubjectKey};
 use crate::ids;
 use crate::seed::{Built, Noted, Options, Planted, Told, World, beginning_of_day};
-use crate::store::write::seed::{Load, SeededComponent, SeededInstallation, SeededPack, SeededRelease};
+use crate::store::seed::{Load, SeededComponent, SeededInstallation, SeededPack, SeededRelease};
 use crate::store::{Db, DbOptions};
 use crate::telemetry;
 

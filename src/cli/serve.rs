@@ -21,7 +21,7 @@ use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
 use crate::service::clock::Reference;
-use crate::service::windows::AskedBy;
+use crate::service::releases::windows::AskedBy;
 use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::graphql::ids::Gid;
 use crate::service::error::Failure;
-use crate::service::tasks::{Dropped, Retried};
-use crate::store::tasks::{OpenTask, OpenTasks, Unreadable};
+use crate::service::followup::tasks::{Dropped, Retried};
+use crate::store::followup::read::{OpenTask, OpenTasks, Unreadable};
 
 use super::{Common, Trouble, beside_the_server, failed, print, shown};
 

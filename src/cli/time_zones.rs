@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::service::windows::{AskedBy, Recomputed};
+use crate::service::releases::windows::{AskedBy, Recomputed};
 use crate::zones::TimeZones;
 
 use super::shown::line;

@@ -1,7 +1,7 @@
 //! The components of the demo's publisher, and the support data of its packs.
 
-use crate::domain::pack::{Guide, SupportInfo};
-use crate::domain::packaged_component::ComponentType;
+use crate::domain::components::ComponentType;
+use crate::domain::packs::{Guide, SupportInfo};
 
 /// A component of the demo's story.
 pub(super) struct Plan {

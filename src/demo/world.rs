@@ -6,18 +6,18 @@ use chrono::{Days, Duration};
 
 use crate::app::App;
 use crate::domain::Instant;
-use crate::domain::account::Role;
+use crate::domain::accounts::Role;
+use crate::domain::components::{ExtensibilitySetting, NamedVersion, VersionKind};
 use crate::domain::id::{
     AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId, UpdateId,
 };
-use crate::domain::pack::{DeploymentModel, InstallationType, SupportInfo};
-use crate::domain::packaged_component::{ExtensibilitySetting, NamedVersion, VersionKind};
-use crate::domain::release::RequestedSchedule;
-use crate::domain::window;
+use crate::domain::packs::{DeploymentModel, InstallationType, SupportInfo};
+use crate::domain::releases::RequestedSchedule;
+use crate::domain::releases::window;
 use crate::scheduler::advance::advance;
 use crate::service::access::{Managed, Publisher};
+use crate::service::components::packaging::{NewManifestEntry, NewPackage};
 use crate::service::library::NewProcess;
-use crate::service::packaging::{NewManifestEntry, NewPackage};
 use crate::service::packs::NewPack;
 use crate::service::releases::ReleaseRequest;
 

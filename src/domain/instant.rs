@@ -2,7 +2,8 @@
 
 use chrono::{Datelike as _, Duration, NaiveDate, SecondsFormat, SubsecRound as _, Timelike as _, Utc};
 
-use super::{Instant, window};
+use crate::domain::Instant;
+use crate::domain::releases::window;
 
 /// Writes an instant in UTC, with six digits after the second and a `Z`.
 #[must_use]

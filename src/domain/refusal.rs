@@ -1,25 +1,9 @@
 //! Refusals: why a rule refuses a call. One enum for each area of the API, with data that helps the caller.
 
-mod account;
-mod installation;
-mod library;
-mod pack;
-mod packaging;
-mod release;
-mod sharing;
-
-pub use account::AccountRefusal;
-pub use installation::InstallationRefusal;
-pub use library::LibraryRefusal;
-pub use pack::PackRefusal;
-pub use packaging::PackagingRefusal;
-pub use release::ReleaseRefusal;
-pub use sharing::SharingRefusal;
-
 /// The path to an input field, below the mutation's `input`.
 pub type Field = Vec<String>;
 
-pub(super) fn path(parts: &[&str]) -> Option<Field> {
+pub(in crate::domain) fn path(parts: &[&str]) -> Option<Field> {
     Some(parts.iter().map(|part| (*part).to_owned()).collect())
 }
 
@@ -32,5 +16,5 @@ pub trait Refusal {
 }
 
 /// The message for a `clientRequestId` that was used before with a different input.
-pub(super) const REUSED: &str =
+pub(in crate::domain) const REUSED: &str =
     "This clientRequestId came with another input in the last 24 hours; use a new one for a new request.";

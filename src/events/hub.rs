@@ -14,13 +14,15 @@ use tokio::sync::Mutex;
 use tokio::time::Instant as Tick;
 
 use super::cursor::Sealer;
-use crate::domain::event::{Event, Position};
+use crate::domain::log::event::{Event, Position};
 use crate::service::error::Failure;
-use crate::store::event_floor;
-use crate::store::event_log::{self, Extent, Route};
-pub use crate::store::events::Interest;
+use crate::store::log::event_floor;
+use crate::store::log::event_log;
+use crate::store::log::event_log::{Extent, Route};
+use crate::store::log::events;
+pub use crate::store::log::events::Interest;
 use crate::store::scope::Scope;
-use crate::store::{Db, StoreResult, events};
+use crate::store::{Db, StoreResult};
 
 /// How long a commit of another process can go unnoticed.
 const POLL: Duration = Duration::from_secs(1);

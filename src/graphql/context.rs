@@ -6,10 +6,10 @@ use async_graphql::{ContextBase, Result};
 
 use super::error::ResultExt as _;
 use super::loaders::Loaders;
-use super::place::Place;
 use super::written::Rendered;
 use crate::domain::Instant;
 use crate::events::hub::Hub;
+use crate::graphql::log::place::Place;
 use crate::scheduler::Scheduler;
 use crate::service::access::{Caller, Managed, Publisher, Viewer};
 use crate::service::{Services, Shared};

@@ -4,7 +4,7 @@ use async_graphql::Enum;
 
 /// How often a managed account may install a pack.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::pack::InstallationType")]
+#[graphql(remote = "crate::domain::packs::InstallationType")]
 pub enum InstallationType {
     /// Once.
     Single,
@@ -14,7 +14,7 @@ pub enum InstallationType {
 
 /// What the rows of a pack hold.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::pack::DeploymentModel")]
+#[graphql(remote = "crate::domain::packs::DeploymentModel")]
 pub enum DeploymentModel {
     /// Packaged components.
     Packaged,
@@ -24,7 +24,7 @@ pub enum DeploymentModel {
 
 /// Where a pack stands in its life.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::pack::PackState")]
+#[graphql(remote = "crate::domain::packs::PackState")]
 pub enum PackState {
     /// No version has been in force, and no release is pending.
     NeverReleased,
@@ -40,7 +40,7 @@ pub enum PackState {
 
 /// What a component is.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::packaged_component::ComponentType")]
+#[graphql(remote = "crate::domain::components::ComponentType")]
 pub enum ComponentType {
     /// A process; can be shared.
     Process,
@@ -60,7 +60,7 @@ pub enum ComponentType {
 
 /// How a release was made.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::release::ReleaseSchedule")]
+#[graphql(remote = "crate::domain::releases::ReleaseSchedule")]
 pub enum ReleaseSchedule {
     /// At once.
     Immediately,
@@ -71,7 +71,7 @@ pub enum ReleaseSchedule {
 
 /// Where a release stands.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::release::ReleaseState")]
+#[graphql(remote = "crate::domain::releases::ReleaseState")]
 pub enum ReleaseState {
     /// Waits for its window; can be rescheduled, promoted, canceled.
     Scheduled,
@@ -106,7 +106,7 @@ pub enum AnnouncedReleaseState {
 
 /// Where an installation update stands.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::installation::UpdateState")]
+#[graphql(remote = "crate::domain::installations::UpdateState")]
 pub enum InstallationUpdateState {
     /// Can be applied early, or waits to be moved.
     Offered,
@@ -122,7 +122,7 @@ pub enum InstallationUpdateState {
 
 /// How an installation update came about.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::installation::UpdateMethod")]
+#[graphql(remote = "crate::domain::installations::UpdateMethod")]
 pub enum UpdateMethod {
     /// By the account, in the testing period.
     Early,
@@ -138,7 +138,7 @@ pub enum UpdateMethod {
 
 /// Why an installation is passed over.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::installation::SkipReason")]
+#[graphql(remote = "crate::domain::installations::SkipReason")]
 pub enum SkipReason {
     /// No group grants the pack any more.
     NotEntitled,
@@ -148,7 +148,7 @@ pub enum SkipReason {
 
 /// Which kind of fault made an update fail.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::installation::FailureCode")]
+#[graphql(remote = "crate::domain::installations::FailureCode")]
 pub enum UpdateFailureCode {
     /// May pass: tried again by itself.
     Temporary,
@@ -167,7 +167,7 @@ pub enum InstallationState {
 
 /// Whether an account may act.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::account::AccountStatus")]
+#[graphql(remote = "crate::domain::accounts::AccountStatus")]
 pub enum AccountStatus {
     /// It may.
     Active,
@@ -177,7 +177,7 @@ pub enum AccountStatus {
 
 /// The role of a token.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::account::Role")]
+#[graphql(remote = "crate::domain::accounts::Role")]
 pub enum Role {
     /// Everything.
     Administrator,
@@ -191,7 +191,7 @@ pub enum Role {
 
 /// What a role allows.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::account::Privilege")]
+#[graphql(remote = "crate::domain::accounts::Privilege")]
 pub enum Privilege {
     /// Create, edit, release packs; install and uninstall them.
     IntegrationPack,
@@ -211,7 +211,7 @@ pub enum Privilege {
 
 /// What happened.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::event::EventKind")]
+#[graphql(remote = "crate::domain::log::event::EventKind")]
 pub enum EventKind {
     /// A release waits for its date.
     ReleaseScheduled,
@@ -247,7 +247,7 @@ pub enum EventKind {
 
 /// What kind of actor.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::account::ActorKind")]
+#[graphql(remote = "crate::domain::accounts::ActorKind")]
 pub enum ActorKind {
     /// A token of an account.
     ApiToken,
@@ -296,9 +296,9 @@ pub enum PackagedComponentOrderField {
     ComponentName,
 }
 
-impl From<crate::domain::release::ReleaseState> for AnnouncedReleaseState {
-    fn from(state: crate::domain::release::ReleaseState) -> Self {
-        use crate::domain::release::ReleaseState as S;
+impl From<crate::domain::releases::ReleaseState> for AnnouncedReleaseState {
+    fn from(state: crate::domain::releases::ReleaseState) -> Self {
+        use crate::domain::releases::ReleaseState as S;
         match state {
             S::Scheduled => Self::Scheduled,
             S::InProgress => Self::InProgress,

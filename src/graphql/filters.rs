@@ -10,12 +10,12 @@ use super::enums::{
 };
 use super::error::{ResultExt as _, not_found};
 use super::ids::{component_id, pack_id};
+use crate::domain::components::VersionKind;
 use crate::domain::id::{ComponentId, PackId};
-use crate::domain::packaged_component::VersionKind;
-use crate::store::component_versions::{VersionFilter, VersionOrder};
-use crate::store::components;
-use crate::store::packs::{PackField, PackFilter, PackOrder};
-use crate::store::releases;
+use crate::store::components::read as components;
+use crate::store::components::versions::{VersionFilter, VersionOrder};
+use crate::store::packs::read::{PackField, PackFilter, PackOrder};
+use crate::store::releases::read as releases;
 
 /// Which packs. What is left out does not narrow.
 #[derive(InputObject, Default)]

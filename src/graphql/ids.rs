@@ -13,8 +13,8 @@ use crate::domain::id::{
 };
 
 use super::error::not_found;
-use crate::domain::audit::SubjectKey;
-use crate::domain::packaged_component::{NamedVersion, VersionKind};
+use crate::domain::components::{NamedVersion, VersionKind};
+use crate::domain::log::audit::SubjectKey;
 
 /// An identity as bytes.
 trait Bytes: Sized {

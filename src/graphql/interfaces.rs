@@ -5,41 +5,47 @@
 
 use async_graphql::{Context, ID, Interface, Result};
 
+use crate::domain::components::VersionKind;
 use crate::domain::id::{AccountId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
-use crate::domain::packaged_component::VersionKind;
 use crate::store::scope::Scope;
 
 use super::context::ContextExt as _;
 use super::enums::{AccountStatus, EventKind, InstallationType, ReleaseSchedule};
 use super::error::{ResultExt as _, bug};
-use super::refusals::{
-    AccountError, InstallationError, LibraryError, PackError, PackagingError, ReleaseError, SharingError,
-};
 use super::scalars::{DateTime, Markdown, TimeZoneName};
-use super::types::account_group::AccountGroup;
-use super::types::actor::Actor;
-use super::types::announced_release::AnnouncedRelease;
-use super::types::api_token::ApiToken;
-use super::types::audit_entry::AuditEntry;
-use super::types::available_pack::AvailablePack;
-use super::types::available_pack_version::AvailablePackVersion;
-use super::types::available_process::AvailableProcess;
-use super::types::component::Component;
-use super::types::event::{InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent};
-use super::types::installation::Installation;
-use super::types::installation_update::InstallationUpdate;
-use super::types::integration_pack::IntegrationPack;
-use super::types::managed_account::ManagedAccount;
-use super::types::own_account::OwnAccount;
-use super::types::pack_version::{PackContentItem, PackVersion};
-use super::types::packaged_component::PackagedComponent;
-use super::types::publication::Publication;
-use super::types::published_process::PublishedProcess;
-use super::types::publisher_account::PublisherAccount;
-use super::types::release::Release;
-use super::types::release_window::ReleaseWindow;
-use super::types::support_info::SupportInfo;
-use super::types::testing_period::TestingPeriod;
+use crate::graphql::accounts::actor::Actor;
+use crate::graphql::accounts::api_token::ApiToken;
+use crate::graphql::accounts::managed_account::ManagedAccount;
+use crate::graphql::accounts::own_account::OwnAccount;
+use crate::graphql::accounts::publisher_account::PublisherAccount;
+use crate::graphql::accounts::refusal::AccountError;
+use crate::graphql::components::component::Component;
+use crate::graphql::components::packaged_component::PackagedComponent;
+use crate::graphql::components::refusal::PackagingError;
+use crate::graphql::installations::installation::Installation;
+use crate::graphql::installations::installation_update::InstallationUpdate;
+use crate::graphql::installations::refusal::InstallationError;
+use crate::graphql::library::available_process::AvailableProcess;
+use crate::graphql::library::publication::Publication;
+use crate::graphql::library::published_process::PublishedProcess;
+use crate::graphql::library::refusal::LibraryError;
+use crate::graphql::log::audit_entry::AuditEntry;
+use crate::graphql::log::event::{
+    InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
+};
+use crate::graphql::packs::integration_pack::IntegrationPack;
+use crate::graphql::packs::pack_version::{PackContentItem, PackVersion};
+use crate::graphql::packs::refusal::PackError;
+use crate::graphql::packs::support_info::SupportInfo;
+use crate::graphql::releases::announced_release::AnnouncedRelease;
+use crate::graphql::releases::refusal::ReleaseError;
+use crate::graphql::releases::release::Release;
+use crate::graphql::releases::release_window::ReleaseWindow;
+use crate::graphql::releases::testing_period::TestingPeriod;
+use crate::graphql::sharing::account_group::AccountGroup;
+use crate::graphql::sharing::available_pack::AvailablePack;
+use crate::graphql::sharing::available_pack_version::AvailablePackVersion;
+use crate::graphql::sharing::refusal::SharingError;
 
 /// An object that can be read again by its ID.
 #[derive(Interface)]

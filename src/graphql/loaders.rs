@@ -18,26 +18,28 @@ use super::loaders_library::LibraryLoaders;
 use super::loaders_logs::LogLoaders;
 use super::loaders_managed::ManagedLoaders;
 use crate::domain::Instant;
-use crate::domain::adoption::CurvePoint;
-use crate::domain::event::Progress;
+use crate::domain::components::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
-use crate::domain::pack::{ContentItem, DraftRow, Pack, PackVersion};
-use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
-use crate::domain::release::Release;
+use crate::domain::installations::adoption::CurvePoint;
+use crate::domain::log::event::Progress;
+use crate::domain::packs::{ContentItem, DraftRow, Pack, PackVersion};
+use crate::domain::releases::Release;
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 use crate::service::{Services, Shared};
-use crate::store::adoption::{AdoptionOf, CurveKey, Spread};
-use crate::store::component_versions::VersionsKey;
-use crate::store::drafts::DraftOf;
-use crate::store::package_uses;
-use crate::store::packs::PacksKey;
+use crate::store::components::uses as package_uses;
+use crate::store::components::versions::VersionsKey;
+use crate::store::components::{read as components, versions as component_versions};
+use crate::store::installations::adoption::{AdoptionOf, CurveKey, Spread};
+use crate::store::installations::{adoption, read as installations};
+use crate::store::packs::drafts::DraftOf;
+use crate::store::packs::read::PacksKey;
+use crate::store::packs::{drafts, read as packs, versions as pack_versions};
 use crate::store::page::{Page, PageRequest};
-use crate::store::releases::{FoundRelease, ReleaseFilter};
+use crate::store::releases::read as releases;
+use crate::store::releases::read::{FoundRelease, ReleaseFilter};
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
-use crate::store::{
-    Db, StoreResult, adoption, component_versions, components, drafts, installations, pack_versions, packs, releases,
-};
+use crate::store::{Db, StoreResult};
 
 /// The most keys of a batch: both databases take as many parameters in a statement.
 const BATCH_MAX: usize = 5_000;

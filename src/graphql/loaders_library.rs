@@ -3,7 +3,7 @@
 use super::loaders::{Base, Batch};
 use crate::domain::id::{ComponentId, ComponentVersionId, LibraryProcessId};
 use crate::domain::library::{CopySource, LibraryProcess};
-use crate::store::library;
+use crate::store::library::read as library;
 
 /// What either reader reads of the process library.
 pub struct LibraryLoaders {

@@ -1,10 +1,10 @@
 //! The loaders for the event log and the audit log.
 
 use super::loaders::{Base, Batch};
-use crate::domain::audit::AuditEntry;
-use crate::domain::event::Event;
 use crate::domain::id::{AuditEntryId, EventId};
-use crate::store::{audit, events};
+use crate::domain::log::audit::AuditEntry;
+use crate::domain::log::event::Event;
+use crate::store::log::{audit, events};
 
 /// What either reader reads of its logs.
 pub struct LogLoaders {

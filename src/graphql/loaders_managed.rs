@@ -1,18 +1,24 @@
 //! The loaders for accounts, groups and installations, and for what a managed account reads.
 
 use super::loaders::{Base, Batch};
-use crate::domain::account::{Account, AccountGroup, ApiToken};
+use crate::domain::accounts::{Account, AccountGroup, ApiToken};
 use crate::domain::id::{AccountId, GroupId, InstallationId, PackId, PackVersionId, ReleaseId, TokenId, UpdateId};
-use crate::domain::installation::Installation;
-use crate::domain::pack::PackVersion;
-use crate::domain::release::Release;
-use crate::store::accounts::{self, AccountFilter};
-use crate::store::available::{self, AvailableFilter, AvailablePack};
-use crate::store::groups::{self, GroupFilter};
-use crate::store::installations::{self, InstallationFilter};
+use crate::domain::installations::Installation;
+use crate::domain::packs::PackVersion;
+use crate::domain::releases::Release;
+use crate::store::accounts::read as accounts;
+use crate::store::accounts::read::AccountFilter;
+use crate::store::accounts::tokens;
+use crate::store::installations::read as installations;
+use crate::store::installations::read::InstallationFilter;
+use crate::store::installations::updates;
+use crate::store::installations::updates::{SeenUpdate, UpdatesKey};
 use crate::store::page::{Page, PageRequest};
-use crate::store::updates::{self, SeenUpdate, UpdatesKey};
-use crate::store::{grants, tokens};
+use crate::store::sharing::available;
+use crate::store::sharing::available::{AvailableFilter, AvailablePack};
+use crate::store::sharing::grants;
+use crate::store::sharing::groups;
+use crate::store::sharing::groups::GroupFilter;
 
 /// What a managed account reads, and what a publisher reads of accounts and installations.
 pub struct ManagedLoaders {

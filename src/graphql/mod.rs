@@ -1,34 +1,38 @@
 //! The GraphQL schema: types, resolvers, and how requests and errors are mapped.
 
+pub mod accounts;
 mod around;
-pub mod audit_log;
+pub mod components;
 pub mod connection;
 pub mod context;
+pub mod demo;
 pub mod enums;
 pub mod error;
-pub mod event_log;
 pub mod filters;
 pub mod ids;
+pub mod installations;
 pub mod interfaces;
 mod introspection;
+pub mod library;
 pub mod loaders;
 pub mod loaders_library;
 pub mod loaders_logs;
 pub mod loaders_managed;
+pub mod log;
 pub mod mutations;
 pub mod node;
+pub mod packs;
 mod panics;
-pub mod place;
 pub mod query;
 pub mod refusals;
+pub mod releases;
 pub mod scalars;
 pub mod schema;
-pub mod subscription;
-pub mod types;
+pub mod sharing;
 mod written;
 
-pub use mutations::demo::BeginAnew;
+pub use crate::graphql::demo::BeginAnew;
+pub use crate::graphql::log::place::Place;
 pub use panics::Panics;
-pub use place::Place;
 pub use schema::{FACTS, Held, PackwrightSchema, prepare, schema, sdl};
 pub use written::{Part, Rendered, Written, part_of};

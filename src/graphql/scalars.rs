@@ -4,7 +4,8 @@
 use async_graphql::{InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, Value};
 use chrono::NaiveDate;
 
-use crate::domain::{Instant, instant, window};
+use crate::domain::releases::window;
+use crate::domain::{Instant, instant};
 
 use super::error::BAD_USER_INPUT;
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::id::PackVersionId;
-use crate::store::drafts::DraftOf;
+use crate::store::packs::drafts::DraftOf;
 
 /// A part of an answer, as it is written.
 pub type Part = Arc<RawValue>;

@@ -16,8 +16,9 @@ use crate::domain::id::PackId;
 use crate::service::Shared;
 use crate::service::error::Failure;
 use crate::service::followup::{BatchFailure, Claimed, Turns};
-use crate::service::windows::AskedBy;
-use crate::store::write::{turns, windows};
+use crate::service::releases::windows::AskedBy;
+use crate::store::followup::turns;
+use crate::store::releases::windows;
 
 /// How many due packs one query reads.
 const PAGE: u64 = 100;

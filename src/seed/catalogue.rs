@@ -8,12 +8,12 @@ use super::dice::{Dice, For};
 use super::people::{DAYS, People};
 use super::{Options, words};
 use crate::domain::Instant;
-use crate::domain::id::{ComponentId, ComponentVersionId};
-use crate::domain::label::{Numeric, Whole, next_label};
-use crate::domain::pack::Stamp;
-use crate::domain::packaged_component::{
+use crate::domain::components::label::{Numeric, Whole, next_label};
+use crate::domain::components::{
     Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, VersionKind,
 };
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::packs::Stamp;
 
 /// By this day after the publisher's beginning, every component has a package.
 pub(super) const PACKAGED_BY: i64 = 160;

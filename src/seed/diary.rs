@@ -11,9 +11,9 @@ use super::life::{Fate, Issue, Life};
 use super::log::{Log, Noted};
 use super::people::{People, Person, actor};
 use crate::domain::Instant;
-use crate::domain::account::Actor;
+use crate::domain::accounts::Actor;
 use crate::domain::id::AccountId;
-use crate::domain::installation::{SkipReason, UpdateMethod, UpdateState};
+use crate::domain::installations::{SkipReason, UpdateMethod, UpdateState};
 
 /// How many days the entries go back.
 const TELLING: i64 = 30;

@@ -12,15 +12,15 @@ use super::people::{People, Person, actor};
 use super::sower::Sower;
 use super::{Options, words};
 use crate::domain::Instant;
-use crate::domain::account::AccountStatus;
-use crate::domain::adoption::Tally;
+use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{InstallationId, PackVersionId, ReleaseId, UpdateId};
-use crate::domain::installation::{
+use crate::domain::installations::adoption::Tally;
+use crate::domain::installations::{
     ATTEMPTS_MAX, Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
     pause_after, reason_to_skip,
 };
-use crate::domain::pack::InstallationType;
-use crate::domain::release::{Command, ReleaseState, outcome, transition};
+use crate::domain::packs::InstallationType;
+use crate::domain::releases::{Command, ReleaseState, outcome, transition};
 use crate::domain::text;
 
 /// The number of installations in a batch of a rollout.

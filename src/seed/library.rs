@@ -7,9 +7,9 @@ use super::dice::{Dice, For};
 use super::people::{Circle, People, actor};
 use super::{Options, words};
 use crate::domain::Instant;
+use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind};
 use crate::domain::id::GroupId;
 use crate::domain::library::LibraryProcess;
-use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
 
 /// One in so many components becomes a template, if it is a process.
 const TEMPLATES: usize = 12;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId, ContentKey, PackVersionId};
-use crate::domain::pack::{DraftRow, Pack, PackVersion};
-use crate::domain::release::Release;
+use crate::domain::packs::{DraftRow, Pack, PackVersion};
+use crate::domain::releases::Release;
 
 /// The course of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use super::life::{Edit, Fate, Issue, Life};
 use super::people::{Circle, People, Person, enrolment};
 use super::{Options, World};
 use crate::domain::Instant;
-use crate::domain::account::{AccountGroup, Actor};
-use crate::domain::audit::Change;
+use crate::domain::accounts::{AccountGroup, Actor};
+use crate::domain::components::{ComponentVersion, VersionKind};
 use crate::domain::id::AccountId;
-use crate::domain::packaged_component::{ComponentVersion, VersionKind};
-use crate::domain::release::ReleaseState;
+use crate::domain::log::audit::Change;
+use crate::domain::releases::ReleaseState;
 
 #[derive(Clone, Debug)]
 pub struct Noted {

@@ -23,7 +23,7 @@ use chrono::NaiveTime;
 use self::dice::{Dice, For};
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, GroupId};
-use crate::domain::pack::InstallationType;
+use crate::domain::packs::InstallationType;
 
 pub use self::catalogue::Built;
 pub use self::field::{Came, Field, Part, Planted};

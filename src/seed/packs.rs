@@ -8,15 +8,15 @@ use super::life::{Edit, Fate, Issue, Life};
 use super::people::{DAYS, People};
 use super::{Options, words};
 use crate::domain::Instant;
-use crate::domain::account::Actor;
+use crate::domain::accounts::Actor;
+use crate::domain::components::{ComponentType, VersionKind};
 use crate::domain::id::{ComponentId, PackVersionId};
-use crate::domain::pack::{
+use crate::domain::packs::{
     Content, DeploymentModel, DraftRow, Guide, InstallationType, Pack, PackVersion, PendingRelease, Standing,
     SupportInfo, assess, ids,
 };
-use crate::domain::packaged_component::{ComponentType, VersionKind};
-use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
-use crate::domain::window::{Window, release_window};
+use crate::domain::releases::window::{Window, release_window};
+use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
 use crate::zones::TimeZones;
 
 /// The state of a pack at the end of its history.
@@ -71,7 +71,7 @@ pub(super) fn life(options: &Options, people: &People, catalogue: &[Built], inde
         installation_type,
         deployment_model: if legacy { DeploymentModel::Legacy } else { DeploymentModel::Packaged },
         revision: 1,
-        assessment: crate::domain::pack::Assessment::default(),
+        assessment: crate::domain::packs::Assessment::default(),
         draft_revision: 0,
         last_number: 0,
         standing: Standing::default(),

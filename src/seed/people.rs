@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::dice::{Dice, For};
 use super::{Options, words};
 use crate::domain::Instant;
-use crate::domain::account::{
+use crate::domain::accounts::{
     ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role,
 };
 use crate::domain::id::{AccountId, TokenId};

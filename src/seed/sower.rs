@@ -10,7 +10,7 @@ use super::field::{Seedling, batch};
 use super::life::Life;
 use super::people::People;
 use crate::domain::Instant;
-use crate::domain::pack::InstallationType;
+use crate::domain::packs::InstallationType;
 
 /// One in so many installations has lost its grant.
 const FROZEN: usize = 60;

@@ -1,7 +1,7 @@
 //! Who is asking, and what they may do (R1–R4). The one place that makes scopes.
 
 use crate::domain::Instant;
-use crate::domain::account::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege};
+use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege};
 use crate::domain::id::AccountId;
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
 

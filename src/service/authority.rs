@@ -3,12 +3,12 @@
 
 use crate::domain::id::{AccountId, TokenId};
 use crate::store::Tx;
-use crate::store::write::authority;
+use crate::store::accounts::authority;
 
 use super::Services;
 use super::access::{Bearer, Viewer};
 use super::error::Failure;
-use super::tokens::{REFUSED, check_status};
+use crate::service::accounts::tokens::{REFUSED, check_status};
 
 /// What a viewer's right rests on.
 #[derive(Clone, Copy, Debug)]

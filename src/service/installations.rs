@@ -2,16 +2,22 @@
 
 use std::slice::from_ref;
 
-use crate::domain::account::Privilege;
+use crate::domain::accounts::Privilege;
 use crate::domain::id::{InstallationId, PackId, UpdateId};
-use crate::domain::installation::{EarlyStep, Installation, UpdateMethod, UpdateState, early_step};
-use crate::domain::pack::{InstallationType, Pack};
-use crate::domain::refusal::InstallationRefusal;
-use crate::domain::release::ReleaseState;
+use crate::domain::installations::refusal::InstallationRefusal;
+use crate::domain::installations::{EarlyStep, Installation, UpdateMethod, UpdateState, early_step};
+use crate::domain::packs::{InstallationType, Pack};
+use crate::domain::releases::ReleaseState;
 use crate::domain::text::{self, NAME_MAX, TextFault};
-use crate::store::write::installations::NewInstallation;
-use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{accounts, grants, installations, journal as log, packs, releases, tallies};
+use crate::store::accounts::write as accounts;
+use crate::store::installations::write::NewInstallation;
+use crate::store::installations::write_updates as updates;
+use crate::store::installations::write_updates::UpdateRow;
+use crate::store::installations::{tallies, write as installations};
+use crate::store::log::journal as log;
+use crate::store::packs::write as packs;
+use crate::store::releases::write as releases;
+use crate::store::sharing::write_grants as grants;
 use crate::store::{StoreError, Tx};
 
 use super::Services;
@@ -20,7 +26,7 @@ use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::journal::{Entry, Journal, Subject};
 use super::moment::Touched;
 use super::requests::{Repeatable, Turn};
-use super::updates::{Step, hide, offered, tell_update, withdraw_row};
+use crate::service::followup::updates::{Step, hide, offered, tell_update, withdraw_row};
 
 impl Services {
     /// Installs a pack's current version (R31, R43). In a testing period the pending one is offered.

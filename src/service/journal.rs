@@ -2,23 +2,23 @@
 //! its own transaction (R49, R51).
 
 use crate::domain::Instant;
-use crate::domain::account::{Account, Actor, ActorKind};
-use crate::domain::audit::{CHANGES_MAX, Change, Recorded};
-use crate::domain::event::{Audience, EventData, EventKind, NewEvent, WindowFacts};
+use crate::domain::accounts::{Account, Actor, ActorKind};
 use crate::domain::id::{
     AccountId, AuditEntryId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId,
 };
-use crate::domain::pack::Pack;
-use crate::domain::record::{Class, Record, VersionAfter};
-use crate::domain::window::Window;
+use crate::domain::log::audit::{CHANGES_MAX, Change, Recorded};
+use crate::domain::log::event::{Audience, EventData, EventKind, NewEvent, WindowFacts};
+use crate::domain::log::record::{Class, Record, VersionAfter};
+use crate::domain::packs::Pack;
+use crate::domain::releases::window::Window;
 use crate::store::Tx;
-use crate::store::write::journal::{Alike, Told, append};
+use crate::store::log::journal::{Alike, Told, append};
 
 use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 use super::authority::Authority;
 use super::error::Failure;
-pub use super::subject::Subject;
+pub use crate::service::log::subject::Subject;
 
 /// One entry of the audit log, before the journal adds who and when.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ pub struct Happening {
     pub pack_name: String,
     pub release_id: Option<ReleaseId>,
     pub installation_id: Option<InstallationId>,
-    pub update_state: Option<crate::domain::installation::UpdateState>,
+    pub update_state: Option<crate::domain::installations::UpdateState>,
     pub component_version_id: Option<ComponentVersionId>,
     pub group_id: Option<GroupId>,
     pub data: EventData,

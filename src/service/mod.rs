@@ -5,41 +5,23 @@ pub mod access;
 pub mod accounts;
 mod authority;
 pub mod clock;
-pub mod content_token;
-mod deleting;
-pub mod deleting_packs;
-mod draft;
-pub mod enrolment;
+pub mod components;
 pub mod error;
 pub mod followup;
-mod holders;
 pub mod installations;
 pub mod journal;
 pub mod library;
-pub mod made_token;
+pub mod log;
 mod moment;
-mod opening;
-pub mod packaging;
 pub mod packs;
-mod publishing;
-mod release_log;
 pub mod releases;
 mod requests;
-mod retention;
-mod retries;
 pub mod sharing;
-mod signed_tokens;
-mod subject;
-pub mod tasks;
-pub mod token_rotation;
-pub mod tokens;
-mod updates;
-pub mod windows;
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::domain::zone::Zone;
+use crate::domain::releases::zone::Zone;
 use crate::ids::Ids;
 use crate::jwt::Jwt;
 pub use crate::store::Commits;
@@ -83,7 +65,7 @@ pub struct Services {
     pub mover: Arc<dyn followup::Mover>,
     /// What was measured of the batches of this process.
     pub follow_ups: followup::Measures,
-    pub token_uses: tokens::TokenUses,
+    pub token_uses: crate::service::accounts::tokens::TokenUses,
     /// What checks JWTs, where an issuer of them is trusted.
     pub jwt: Option<Arc<Jwt>>,
 }

@@ -6,9 +6,9 @@
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId};
-use crate::domain::pack::Pack;
+use crate::domain::packs::Pack;
 use crate::store::Tx;
-use crate::store::write::windows;
+use crate::store::releases::windows;
 
 use super::Services;
 use super::error::{Error, Failure, Outcome};

@@ -8,7 +8,7 @@ use crate::domain::Instant;
 use crate::domain::id::AccountId;
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{self, CLIENT_REQUEST_ID_MAX};
-use crate::store::write::requests::{ClientRequest, Known, claim, remember};
+use crate::store::requests::{ClientRequest, Known, claim, remember};
 use crate::store::{StoreResult, Tx};
 
 use super::error::{Failure, Outcome};

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::account::{AccountGroup, Privilege};
-use crate::domain::event::EventKind;
+use crate::domain::accounts::{AccountGroup, Privilege};
 use crate::domain::id::{AccountId, GroupId, PackId};
-use crate::domain::refusal::SharingRefusal;
+use crate::domain::log::event::EventKind;
+use crate::domain::sharing::refusal::SharingRefusal;
 use crate::domain::text::Name;
-use crate::store::write::grants::Losing;
-use crate::store::write::tasks::Work;
-use crate::store::write::{accounts, grants, packs, task_sets};
+use crate::store::accounts::write as accounts;
+use crate::store::followup::task_sets;
+use crate::store::followup::tasks::Work;
+use crate::store::packs::write as packs;
+use crate::store::sharing::write_grants as grants;
+use crate::store::sharing::write_grants::Losing;
 use crate::store::{StoreResult, Tx};
 
 use super::Services;

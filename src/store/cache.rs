@@ -9,9 +9,9 @@ use std::sync::Arc;
 use quick_cache::{Weighter, sync};
 
 use super::StoreResult;
+use crate::domain::components::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId};
-use crate::domain::pack::{ContentItem, DraftRow, PackVersion};
-use crate::domain::packaged_component::{Component, ComponentVersion, ManifestEntry};
+use crate::domain::packs::{ContentItem, DraftRow, PackVersion};
 
 /// A thing and the account whose it is.
 pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);

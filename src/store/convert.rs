@@ -9,20 +9,22 @@ use entity as row;
 use sea_orm::prelude::Uuid;
 
 use super::{StoreError, StoreResult};
-use crate::domain::account::{Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role};
-use crate::domain::audit::{Recorded, Subject, SubjectKey};
-use crate::domain::event::{Audience, Event, EventKind, NewEvent};
+use crate::domain::accounts::{Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role};
+use crate::domain::components::label::Whole;
+use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind};
 use crate::domain::id::UpdateId;
-use crate::domain::installation::{
+use crate::domain::installations::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
 };
-use crate::domain::label::Whole;
 use crate::domain::library::LibraryProcess;
-use crate::domain::pack::{Assessment, DeploymentModel, InstallationType, Pack, PackVersion, PendingRelease, Standing};
-use crate::domain::packaged_component::{Component, ComponentType, ComponentVersion, VersionKind};
-use crate::domain::release::{Release, ReleaseSchedule, ReleaseState};
-use crate::domain::window::Window;
-use crate::domain::zone::DataVersion;
+use crate::domain::log::audit::{Recorded, Subject, SubjectKey};
+use crate::domain::log::event::{Audience, Event, EventKind, NewEvent};
+use crate::domain::packs::{
+    Assessment, DeploymentModel, InstallationType, Pack, PackVersion, PendingRelease, Standing,
+};
+use crate::domain::releases::window::Window;
+use crate::domain::releases::zone::DataVersion;
+use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
 
 /// An enum that is stored by name: the name that it has in the schema.
 pub trait Stored: Sized + Copy {

@@ -16,8 +16,8 @@ use super::pool::{self, Limits, Pool};
 use super::probe::{Unusable, probe};
 use super::reader::ReadFrom;
 use super::session::{Begin, Line};
-use super::write::bearers::Bearers;
 use super::{StoreResult, Tx, cache};
+use crate::store::accounts::bearers::Bearers;
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use super::connection::Command;
 use super::session::{Line, RunsStatements as _, Session, SharedSession};
-use super::write::bearers::KNOWN_FOR;
 use super::{DatabaseKind, StoreError, StoreResult};
+use crate::store::accounts::bearers::KNOWN_FOR;
 
 tokio::task_local! {
     static BEGUN: Arc<AtomicBool>;

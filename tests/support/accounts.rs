@@ -1,6 +1,6 @@
 //! Publishers, managed accounts, groups and tokens.
 
-use packwright::domain::account::Role;
+use packwright::domain::accounts::Role;
 use serde_json::json;
 
 use super::{At, TestApp};

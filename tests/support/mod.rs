@@ -36,7 +36,7 @@ use std::time::Duration;
 use packwright::app::{App, AppOptions};
 use packwright::clock::Clock;
 use packwright::domain::Instant;
-use packwright::domain::account::Role;
+use packwright::domain::accounts::Role;
 use packwright::gate::Limits;
 use packwright::graphql::BeginAnew;
 use packwright::http::EngineOptions;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use packwright::domain::id::{InstallationId, ReleaseId};
-use packwright::domain::installation::FailureCode;
+use packwright::domain::installations::FailureCode;
 use packwright::service::followup::Mover;
 
 use super::uuid_of;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use packwright::domain::zone::Zone;
+use packwright::domain::releases::zone::Zone;
 use packwright::zones::{Place, TimeZones};
 
 use super::instant;

@@ -2,10 +2,15 @@
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Object, Result, SimpleObject};
 
+use crate::domain::accounts::refusal::AccountRefusal;
 use crate::domain::instant;
-use crate::domain::refusal::{AccountRefusal, Refusal as _};
-use crate::domain::release::RequestedSchedule;
-use crate::domain::window::{WindowFault, release_window};
+use crate::domain::refusal::Refusal as _;
+use crate::domain::releases::RequestedSchedule;
+use crate::domain::releases::window::{WindowFault, release_window};
+use crate::graphql::components::component::{Component, ComponentConnection};
+use crate::graphql::components::packaged_component::{
+    PackagedComponent, PackagedComponentConnection, packages_connection,
+};
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::DatabaseKind;
@@ -15,15 +20,13 @@ use crate::graphql::filters::{
     ReleaseFilter,
 };
 use crate::graphql::ids;
+use crate::graphql::packs::integration_pack::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
+use crate::graphql::releases::release::{Release, ReleaseConnection, releases_connection};
+use crate::graphql::releases::release_preview::ReleasePreview;
+use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
+use crate::graphql::releases::release_window::ReleaseWindow;
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
-use crate::graphql::types::component::{Component, ComponentConnection};
-use crate::graphql::types::integration_pack::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
-use crate::graphql::types::packaged_component::{PackagedComponent, PackagedComponentConnection, packages_connection};
-use crate::graphql::types::release::{Release, ReleaseConnection, releases_connection};
-use crate::graphql::types::release_preview::ReleasePreview;
-use crate::graphql::types::release_schedule::ReleaseScheduleInput;
-use crate::graphql::types::release_window::ReleaseWindow;
-use crate::store::components;
+use crate::store::components::read as components;
 use crate::zones::UnknownZone;
 
 #[derive(Default)]

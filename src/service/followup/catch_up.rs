@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installation::{CatchUpStep, Installation, UpdateMethod, UpdateState, catch_up_step, pause_after};
-use crate::domain::pack::Pack;
-use crate::domain::release::{Release, ReleaseState};
+use crate::domain::installations::{CatchUpStep, Installation, UpdateMethod, UpdateState, catch_up_step, pause_after};
+use crate::domain::packs::Pack;
+use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::updates::{Numbers, Step, offered, tell_update};
 use crate::service::journal::Journal;
-use crate::service::updates::{Numbers, Step, offered, tell_update};
 use crate::store::Tx;
-use crate::store::write::tasks::{self, Turn, Work};
-use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{installations, packs, releases};
+use crate::store::followup::tasks;
+use crate::store::followup::tasks::{Turn, Work};
+use crate::store::installations::write as installations;
+use crate::store::installations::write_updates as updates;
+use crate::store::installations::write_updates::UpdateRow;
+use crate::store::packs::write as packs;
+use crate::store::releases::write as releases;
 
 use super::eligibility::Eligibility;
 use super::withdraw::LONGEST_PAUSE;

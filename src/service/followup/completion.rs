@@ -2,15 +2,17 @@
 
 use chrono::Duration;
 
-use crate::domain::event::{EventData, EventKind, Progress};
 use crate::domain::id::ReleaseId;
-use crate::domain::pack::Pack;
-use crate::domain::release::{Release, ReleaseState, outcome, transition};
+use crate::domain::log::event::{EventData, EventKind, Progress};
+use crate::domain::packs::Pack;
+use crate::domain::releases::{Release, ReleaseState, outcome, transition};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Happening, Journal, Subject};
-use crate::store::write::counts::ROWS_MAX;
-use crate::store::write::{counts, packs, releases, tallies, updates};
+use crate::store::installations::write_counts::ROWS_MAX;
+use crate::store::installations::{tallies, write_counts as counts, write_updates as updates};
+use crate::store::packs::write as packs;
+use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
 
 impl Services {

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::event::{Audience, EventData, EventKind};
 use crate::domain::id::{AccountId, PackId};
-use crate::domain::installation::Installation;
-use crate::domain::pack::Pack;
-use crate::domain::record::{Class, EntryClass, VersionAfter};
+use crate::domain::installations::Installation;
+use crate::domain::log::event::{Audience, EventData, EventKind};
+use crate::domain::log::record::{Class, EntryClass, VersionAfter};
+use crate::domain::packs::Pack;
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::updates::{Numbers, Step, hide, tell_update, withdraw_row};
 use crate::service::journal::{Happening, Journal};
-use crate::service::updates::{Numbers, Step, hide, tell_update, withdraw_row};
 use crate::store::Tx;
-use crate::store::write::{deletion, grants, installations, journal as log, updates};
+use crate::store::installations::{write as installations, write_updates as updates};
+use crate::store::log::journal as log;
+use crate::store::packs::deletion;
+use crate::store::sharing::write_grants as grants;
 
 use super::grants::record_of;
 use super::{Batch, FollowUp, Next};

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::account::AccountStatus;
+use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, PackId};
-use crate::domain::installation::{Installation, SkipReason, reason_to_skip};
-use crate::store::write::{installations, pairs};
+use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
+use crate::store::installations::write as installations;
+use crate::store::sharing::pairs;
 use crate::store::{StoreResult, Tx};
 
 /// Which of some installations may be moved, of one pack or of many: two statements for all.

@@ -8,19 +8,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::domain::audit::Change;
-use crate::domain::event::{Audience, EventKind};
 use crate::domain::id::{AccountId, PackId};
-use crate::domain::installation::Installation;
-use crate::domain::pack::Pack;
-use crate::domain::record::{Class, EntryClass, EventClass, Record};
+use crate::domain::installations::Installation;
+use crate::domain::log::audit::Change;
+use crate::domain::log::event::{Audience, EventKind};
+use crate::domain::log::record::{Class, EntryClass, EventClass, Record};
+use crate::domain::packs::Pack;
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::updates::Numbers;
 use crate::service::journal::Journal;
-use crate::service::updates::Numbers;
 use crate::store::Tx;
-use crate::store::write::pairs::{self, Pair};
-use crate::store::write::{grants, installations, journal as log, packs, task_sets};
+use crate::store::followup::task_sets;
+use crate::store::installations::write as installations;
+use crate::store::log::journal as log;
+use crate::store::packs::write as packs;
+use crate::store::sharing::pairs;
+use crate::store::sharing::pairs::Pair;
+use crate::store::sharing::write_grants as grants;
 
 use super::{Batch, FollowUp, Next};
 

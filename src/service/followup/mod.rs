@@ -14,14 +14,16 @@ mod rename;
 mod retry;
 mod roll_out;
 mod runner;
+pub mod tasks;
 mod told;
+pub(crate) mod updates;
 mod withdraw;
 
 use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::store::Tx;
-use crate::store::write::tasks::Task;
+use crate::store::followup::tasks::Task;
 
 use super::Services;
 use super::error::Failure;
@@ -32,7 +34,7 @@ pub use pace::{Done, Measures};
 pub use runner::{BatchFailure, Claimed, Turns};
 
 /// What follows from a decision, of one kind. Another kind is a file with a type of its own, a kind of
-/// [`Work`](crate::store::write::tasks::Work), and a line in the runner.
+/// [`Work`](crate::store::followup::tasks::Work), and a line in the runner.
 pub(super) trait FollowUp {
     /// Does one batch, and says what comes next. Whatever it changes, it changes in the batch's transaction.
     fn step(self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Next, Failure>> + Send;

@@ -1,7 +1,7 @@
 //! The seam at which an installation is moved.
 
 use crate::domain::id::{InstallationId, ReleaseId};
-use crate::domain::installation::FailureCode;
+use crate::domain::installations::FailureCode;
 
 /// The seam at which an installation is moved. What moves one for real is a row of the database, that
 /// can't fail alone; here a test can make one fail, and an operator's extension could do more.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
-use crate::domain::installation::UpdateState;
-use crate::domain::release::ReleaseState;
+use crate::domain::installations::UpdateState;
+use crate::domain::releases::ReleaseState;
 use crate::service::error::Failure;
-use crate::service::updates::{Numbers, Step};
-use crate::store::write::changes::{Change, Changes};
-use crate::store::write::classes::{self, Judged};
-use crate::store::write::packs;
+use crate::service::followup::updates::{Numbers, Step};
+use crate::store::installations::changes::{Change, Changes};
+use crate::store::installations::classes;
+use crate::store::installations::classes::Judged;
+use crate::store::packs::write as packs;
 
 use super::told::{Told, tell_all};
 use super::{Batch, FollowUp, Next};

@@ -3,7 +3,8 @@
 use crate::domain::id::PackId;
 use crate::domain::text;
 use crate::service::error::Failure;
-use crate::store::write::{installations, packs};
+use crate::store::installations::write as installations;
+use crate::store::packs::write as packs;
 
 use super::{Batch, FollowUp, Next};
 

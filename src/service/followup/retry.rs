@@ -2,16 +2,18 @@
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::installation::{Failure as UpdateFailure, UpdateState, pause_in_round};
-use crate::domain::pack::Pack;
-use crate::domain::release::{Release, ReleaseState};
+use crate::domain::installations::{Failure as UpdateFailure, UpdateState, pause_in_round};
+use crate::domain::packs::Pack;
+use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::updates::{Numbers, applied, given_up, tell_update};
 use crate::service::journal::Journal;
-use crate::service::updates::{Numbers, applied, given_up, tell_update};
 use crate::store::Tx;
-use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{installations, packs};
+use crate::store::installations::write as installations;
+use crate::store::installations::write_updates as updates;
+use crate::store::installations::write_updates::UpdateRow;
+use crate::store::packs::write as packs;
 
 use super::eligibility::Eligibility;
 use super::{Batch, FollowUp, Next};

@@ -6,24 +6,27 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
-use crate::domain::adoption::Stood;
 use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installation::{
+use crate::domain::installations::adoption::Stood;
+use crate::domain::installations::{
     Failure as UpdateFailure, FailureCode, Installation, RolloutStep, SkipReason, UpdateState, pause_after,
     reason_to_skip, rollout_step,
 };
-use crate::domain::pack::Pack;
-use crate::domain::release::{Release, ReleaseState};
+use crate::domain::packs::Pack;
+use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::updates::{Numbers, applied, give_up, offered, skip, tell_update};
 use crate::service::journal::Journal;
-use crate::service::updates::{Numbers, applied, give_up, offered, skip, tell_update};
 use crate::store::Tx;
-use crate::store::write::changes::{Change, Changes};
-use crate::store::write::classes::{self, Judged};
-use crate::store::write::counts::Move;
-use crate::store::write::updates::{self, UpdateRow};
-use crate::store::write::{installations, packs};
+use crate::store::installations::changes::{Change, Changes};
+use crate::store::installations::classes;
+use crate::store::installations::classes::Judged;
+use crate::store::installations::write as installations;
+use crate::store::installations::write_counts::Move;
+use crate::store::installations::write_updates as updates;
+use crate::store::installations::write_updates::UpdateRow;
+use crate::store::packs::write as packs;
 
 use super::eligibility::Eligibility;
 use super::told::{Told, tell_all};

@@ -6,10 +6,11 @@ use uuid::Uuid;
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
-use crate::service::release_log::ReleaseLog;
-use crate::store::write::tasks::{self, Task, Turn, Work};
-use crate::store::write::turns;
-pub use crate::store::write::turns::Turns;
+use crate::service::releases::release_log::ReleaseLog;
+use crate::store::followup::tasks;
+use crate::store::followup::tasks::{Task, Turn, Work};
+use crate::store::followup::turns;
+pub use crate::store::followup::turns::Turns;
 use crate::store::{DatabaseKind, Tx};
 
 use super::catch_up::CatchUp;

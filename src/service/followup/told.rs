@@ -1,13 +1,13 @@
 //! What is told of the updates of one class.
 
-use crate::domain::installation::UpdateState;
-use crate::domain::pack::Pack;
-use crate::domain::record::Record;
-use crate::domain::release::Release;
+use crate::domain::installations::UpdateState;
+use crate::domain::log::record::Record;
+use crate::domain::packs::Pack;
+use crate::domain::releases::Release;
+use crate::service::followup::updates::{StateChange, Step};
 use crate::service::journal::Journal;
-use crate::service::updates::{StateChange, Step};
-use crate::store::write::changes::Change;
-use crate::store::write::classes::Judged;
+use crate::store::installations::changes::Change;
+use crate::store::installations::classes::Judged;
 
 /// What became of updates that are alike.
 pub(super) struct Told<'a> {

@@ -1,0 +1,62 @@
+use crate::domain::id::AccountId;
+use crate::domain::refusal::{Field, REUSED, Refusal, path};
+
+/// Why a mutation of accounts or tokens was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountRefusal {
+    NameRequired,
+    NameTooLong,
+    /// Carries the account that has the name; `None` when it gave the name up in the meantime.
+    NameTaken {
+        taken_by: Option<AccountId>,
+    },
+    NameNotEditable,
+    /// Carries the nearest name of a known zone.
+    TimeZoneUnknown {
+        nearest: String,
+    },
+    AlreadySuspended,
+    NotSuspended,
+    ExpiryNotInFuture,
+    ExpiryNotAllowed,
+    AlreadyEnrolled,
+    AlreadyRevoked,
+    LastAdministratorToken,
+    ClientRequestIdReused,
+}
+
+impl Refusal for AccountRefusal {
+    fn message(&self) -> String {
+        match self {
+            Self::NameRequired => "Give a name.",
+            Self::NameTooLong => "Shorten the name to 255 characters.",
+            Self::NameTaken { .. } => "Another account has this name, whatever the case; choose another.",
+            Self::NameNotEditable => "A managed account's name is its publisher's to give; leave the name out.",
+            Self::TimeZoneUnknown { nearest } => {
+                return format!("No time zone of the IANA database has this name; the nearest name is {nearest}.");
+            }
+            Self::AlreadySuspended => "The account is suspended already.",
+            Self::NotSuspended => "The account isn't suspended.",
+            Self::ExpiryNotInFuture => "Choose an end in the future, or leave it out for a token that doesn't end.",
+            Self::ExpiryNotAllowed => "The first token of an account can't end; leave expiresAt out.",
+            Self::AlreadyEnrolled => "The account has made its first token; it makes further ones itself.",
+            Self::AlreadyRevoked => "The token is revoked already.",
+            Self::LastAdministratorToken => {
+                "This is the account's last administrator token without an end; make another one before you revoke it."
+            }
+            Self::ClientRequestIdReused => REUSED,
+        }
+        .into()
+    }
+
+    fn field(&self) -> Option<Field> {
+        match self {
+            Self::NameRequired | Self::NameTooLong | Self::NameTaken { .. } | Self::NameNotEditable => path(&["name"]),
+            Self::TimeZoneUnknown { .. } => path(&["timeZone"]),
+            Self::ExpiryNotInFuture | Self::ExpiryNotAllowed => path(&["expiresAt"]),
+            Self::AlreadySuspended | Self::NotSuspended | Self::AlreadyEnrolled => path(&["accountId"]),
+            Self::AlreadyRevoked | Self::LastAdministratorToken => path(&["tokenId"]),
+            Self::ClientRequestIdReused => path(&["clientRequestId"]),
+        }
+    }
+}

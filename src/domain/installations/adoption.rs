@@ -1,0 +1,181 @@
+//! Adoption: how far the versions of a pack have spread. Counters of updates, and the curve drawn from them.
+
+use std::ops::{AddAssign, Mul};
+
+use chrono::{Months, TimeDelta};
+
+use crate::domain::Instant;
+use crate::domain::installations::{UpdateMethod, UpdateState};
+use crate::domain::log::event::Progress;
+
+/// Counts of updates by the state that they reached. Most counters only grow; `failed` and `now` also go down. Tallies
+/// of separate periods can be added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Updates created, whatever their first state.
+    pub offered: i64,
+    pub applied_early: i64,
+    /// Applied at a release window, also at one that started late.
+    pub applied_automatically: i64,
+    /// Applied by an immediate or promoted release.
+    pub applied_immediately: i64,
+    pub skipped: i64,
+    /// Updates that failed, less the failed ones that a retry applied.
+    pub failed: i64,
+    /// The change in the number of updates in each state. Negative where updates left a state.
+    pub now: Progress,
+    /// How many installations more the release has still to come to; fewer where it is negative.
+    pub coming: i64,
+}
+
+impl Tally {
+    /// The tally of one newly created update: its release has one installation less to come to.
+    pub const OFFER: Self = Self {
+        offered: 1,
+        applied_early: 0,
+        applied_automatically: 0,
+        applied_immediately: 0,
+        skipped: 0,
+        failed: 0,
+        now: Progress::NONE,
+        coming: -1,
+    };
+
+    /// The tally of one update's move from `before` (`None` for a new update) to `after`. Nothing counts while the
+    /// state stays the same. Catching up applies an update that was skipped: it stays counted as skipped.
+    #[must_use]
+    pub fn of_change(before: Option<Stood>, after: Stood) -> Self {
+        let mut tally = Self::default();
+        if before.is_some_and(|(state, _)| state == after.0) {
+            return tally;
+        }
+        tally.now = Progress::of_one(after.0, after.1);
+        if let Some((state, how)) = before {
+            tally.now += -Progress::of_one(state, how);
+        }
+        if before.is_some_and(|(state, _)| state == UpdateState::Failed) {
+            tally.failed -= 1;
+        }
+        match after {
+            (UpdateState::Applied, Some(UpdateMethod::Early)) => tally.applied_early += 1,
+            (UpdateState::Applied, Some(UpdateMethod::Automatic)) => tally.applied_automatically += 1,
+            (UpdateState::Applied, Some(UpdateMethod::Immediate)) => tally.applied_immediately += 1,
+            (UpdateState::Skipped, _) => tally.skipped += 1,
+            (UpdateState::Failed, _) => tally.failed += 1,
+            (UpdateState::Applied | UpdateState::Offered | UpdateState::Withdrawn, _) => {}
+        }
+        tally
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The state of an update, and the method by which it got there.
+pub type Stood = (UpdateState, Option<UpdateMethod>);
+
+impl Mul<i64> for Tally {
+    type Output = Self;
+
+    /// The tally of `count` updates that all changed in this way.
+    fn mul(self, count: i64) -> Self {
+        Self {
+            offered: self.offered * count,
+            applied_early: self.applied_early * count,
+            applied_automatically: self.applied_automatically * count,
+            applied_immediately: self.applied_immediately * count,
+            skipped: self.skipped * count,
+            failed: self.failed * count,
+            now: self.now * count,
+            coming: self.coming * count,
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.offered += other.offered;
+        self.applied_early += other.applied_early;
+        self.applied_automatically += other.applied_automatically;
+        self.applied_immediately += other.applied_immediately;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.now += other.now;
+        self.coming += other.coming;
+    }
+}
+
+/// The fewest points of a curve: its two ends.
+pub const POINTS_MIN: i32 = 2;
+/// The most points of a curve.
+pub const POINTS_MAX: i32 = 200;
+
+/// The stretch of a curve that a caller asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CurvePart {
+    /// The beginning; `None` begins with the first offer.
+    pub from: Option<Instant>,
+    pub to: Instant,
+    /// A lower limit for the beginning, which also holds for an explicit `from`.
+    pub earliest: Option<Instant>,
+    /// The number of points, [`POINTS_MIN`] to [`POINTS_MAX`].
+    pub points: i32,
+}
+
+/// Why a [`CurvePart`] is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurveFault {
+    Points,
+    FromAfterTo,
+}
+
+impl CurvePart {
+    /// The part of a curve between `from` and `to`. `to` defaults to `end`, the end of the curve, and is never after
+    /// `now`.
+    pub fn new(
+        from: Option<Instant>,
+        to: Option<Instant>,
+        points: i32,
+        end: Instant,
+        now: Instant,
+    ) -> Result<Self, CurveFault> {
+        if !(POINTS_MIN..=POINTS_MAX).contains(&points) {
+            return Err(CurveFault::Points);
+        }
+        let to = to.unwrap_or(end).min(now);
+        if from.is_some_and(|from| from > to) {
+            return Err(CurveFault::FromAfterTo);
+        }
+        Ok(Self { from, to, earliest: None, points })
+    }
+
+    /// The same part, limited to its last twelve months.
+    #[must_use]
+    pub fn of_a_year(self) -> Self {
+        Self { earliest: self.to.checked_sub_months(Months::new(12)), ..self }
+    }
+
+    /// The instants of the points, evenly spaced in microseconds, both ends included. `first` is the time of the first
+    /// offer. Empty when the first offer comes after the part's end.
+    #[must_use]
+    pub fn instants(&self, first: Instant) -> Vec<Instant> {
+        if first > self.to {
+            return Vec::new();
+        }
+        let from = self.from.unwrap_or(first);
+        let from = self.earliest.map_or(from, |earliest| from.max(earliest));
+        let span = (self.to - from).num_microseconds().unwrap_or(i64::MAX);
+        let steps = i64::from(self.points - 1);
+        let at = |step| i64::try_from(i128::from(span) * i128::from(step) / i128::from(steps)).unwrap_or(span);
+        (0..=steps).map(|step| from + TimeDelta::microseconds(at(step))).collect()
+    }
+}
+
+/// A point of a curve: the counts from the curve's beginning up to `at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CurvePoint {
+    pub at: Instant,
+    pub tally: Tally,
+}

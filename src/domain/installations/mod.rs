@@ -1,0 +1,200 @@
+//! Installations and their updates (R26, R27, R31, R43–R46).
+
+pub mod adoption;
+pub mod refusal;
+
+use crate::domain::Instant;
+use crate::domain::accounts::{AccountStatus, Actor};
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, UpdateId};
+use crate::domain::releases::ReleaseState;
+
+/// A pack in a managed account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    pub id: InstallationId,
+    pub pack_id: PackId,
+    pub account_id: AccountId,
+    pub publisher_id: AccountId,
+    /// The override name of a MULTI installation. `None` for a SINGLE one, which bears the pack's name.
+    pub override_name: Option<String>,
+    pub version_id: PackVersionId,
+    pub installed_at: Instant,
+    /// When the installation last changed its version.
+    pub moved_at: Option<Instant>,
+    pub uninstalled_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UpdateState {
+    Offered,
+    Applied,
+    Skipped,
+    Failed,
+    Withdrawn,
+}
+
+/// How an update was applied or taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UpdateMethod {
+    Early,
+    Automatic,
+    Immediate,
+    CatchUp,
+    CanceledBack,
+}
+
+/// Why a release doesn't move an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    NotEntitled,
+    AccountSuspended,
+}
+
+/// Whether waiting may mend a failed update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureCode {
+    /// The fault may pass by itself.
+    Temporary,
+    /// The fault won't pass by itself.
+    Internal,
+}
+
+/// What one release did, or will do, with one installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstallationUpdate {
+    pub id: UpdateId,
+    pub account_id: AccountId,
+    pub publisher_id: AccountId,
+    pub pack_id: PackId,
+    pub state: UpdateState,
+    pub how: Option<UpdateMethod>,
+    pub skip_reason: Option<SkipReason>,
+    pub failure: Option<Failure>,
+    pub from_version_id: PackVersionId,
+    pub to_version_id: PackVersionId,
+    pub offered_at: Instant,
+    pub settled_at: Option<Instant>,
+    /// The actor that applied the update early.
+    pub applied_by: Option<Actor>,
+}
+
+/// Why an update failed. An offered update has one too, after a failed attempt that will be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub code: FailureCode,
+    pub attempts: i32,
+}
+
+/// The state that a reader sees. Canceling or superseding a release withdraws its offers at once, although batches
+/// store that later (R49).
+#[must_use]
+pub fn effective_state(stored: UpdateState, release: ReleaseState) -> UpdateState {
+    match (stored, release) {
+        (UpdateState::Offered, ReleaseState::Canceled | ReleaseState::Superseded) => UpdateState::Withdrawn,
+        _ => stored,
+    }
+}
+
+/// Why a release must skip an installation, or `None` (R45, R46). `entitled` is whether a group still grants the pack.
+#[must_use]
+pub fn reason_to_skip(entitled: bool, account: AccountStatus) -> Option<SkipReason> {
+    match (entitled, account) {
+        (false, _) => Some(SkipReason::NotEntitled),
+        (true, AccountStatus::Suspended) => Some(SkipReason::AccountSuspended),
+        (true, AccountStatus::Active) => None,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolloutStep {
+    Move,
+    Skip(SkipReason),
+    /// The installation needs nothing: its update is settled, or it was installed at this version (R27).
+    LeaveAlone,
+}
+
+/// What a rollout does with one installation. `update` is the stored state of its update, if it has one; `has_version`
+/// is whether it is at the release's version already; `skip` comes from [`reason_to_skip`].
+#[must_use]
+pub fn rollout_step(update: Option<UpdateState>, has_version: bool, skip: Option<SkipReason>) -> RolloutStep {
+    match (update, skip) {
+        (Some(UpdateState::Applied | UpdateState::Skipped | UpdateState::Failed | UpdateState::Withdrawn), _) => {
+            RolloutStep::LeaveAlone
+        }
+        (None, _) if has_version => RolloutStep::LeaveAlone,
+        (_, Some(reason)) => RolloutStep::Skip(reason),
+        (_, None) => RolloutStep::Move,
+    }
+}
+
+/// The number of automatic attempts to move an installation before its update fails.
+pub const ATTEMPTS_MAX: i32 = 5;
+
+/// The pause after failed attempt number `attempts`, counted from 1. `None` after the last one. All attempts together
+/// take less than ten minutes.
+#[must_use]
+pub fn pause_after(attempts: i32) -> Option<chrono::Duration> {
+    const PAUSES: [i64; 4] = [5, 30, 120, 300];
+    let index = usize::try_from(attempts - 1).ok()?;
+    PAUSES.get(index).map(|seconds| chrono::Duration::seconds(*seconds))
+}
+
+/// The pause after a failed attempt, for updates that may have been retried. Each retry is a further round of
+/// [`ATTEMPTS_MAX`] attempts, and `attempts` counts across the rounds.
+#[must_use]
+pub fn pause_in_round(attempts: i32) -> Option<chrono::Duration> {
+    pause_after((attempts - 1).rem_euclid(ATTEMPTS_MAX) + 1)
+}
+
+/// What catching up does with an installation (R45, R46).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatchUpStep {
+    /// The release in force skipped it: its update is applied now.
+    Settle,
+    /// It is at the version of a release that may have been canceled since: it moves to the current version.
+    MoveBack,
+    /// The rollout will move it, or has tried and failed.
+    LeaveAlone,
+}
+
+/// What catching up does with an installation that is not at the current version, of an active account that is entitled
+/// to the pack. `update` is the state of its update by the release in force, if it has one; `running` is whether that
+/// release is being rolled out.
+#[must_use]
+pub fn catch_up_step(update: Option<UpdateState>, running: bool) -> CatchUpStep {
+    match update {
+        Some(UpdateState::Skipped) => CatchUpStep::Settle,
+        Some(UpdateState::Offered | UpdateState::Failed) => CatchUpStep::LeaveAlone,
+        None if running => CatchUpStep::LeaveAlone,
+        None | Some(UpdateState::Applied | UpdateState::Withdrawn) => CatchUpStep::MoveBack,
+    }
+}
+
+/// What applying an update early comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlyStep {
+    Apply,
+    /// The update is applied already: the call changes nothing and says so (R26).
+    AlreadyApplied,
+    /// No group grants the pack any more (R45).
+    NotEntitled,
+    /// The release was canceled or superseded, or the pack uninstalled.
+    Withdrawn,
+    /// The window has opened: the rollout moves the installation (R30).
+    InProgress,
+}
+
+/// Decides an early apply (R26, R30, R45). `release` is the state as of now, not the stored one.
+#[must_use]
+pub fn early_step(update: UpdateState, release: ReleaseState, entitled: bool) -> EarlyStep {
+    match (effective_state(update, release), release) {
+        // The cancel will move the installation back.
+        (UpdateState::Applied, ReleaseState::Canceled) if entitled => EarlyStep::Withdrawn,
+        (UpdateState::Applied, _) => EarlyStep::AlreadyApplied,
+        (_, _) if !entitled => EarlyStep::NotEntitled,
+        (UpdateState::Withdrawn, _) => EarlyStep::Withdrawn,
+        (UpdateState::Offered, ReleaseState::Scheduled) => EarlyStep::Apply,
+        (UpdateState::Offered | UpdateState::Failed, ReleaseState::InProgress) => EarlyStep::InProgress,
+        (UpdateState::Offered | UpdateState::Skipped | UpdateState::Failed, _) => EarlyStep::Withdrawn,
+    }
+}

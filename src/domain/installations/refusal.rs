@@ -1,0 +1,49 @@
+use crate::domain::id::InstallationId;
+use crate::domain::refusal::{Field, REUSED, Refusal, path};
+
+/// Why installing, renaming or updating was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstallationRefusal {
+    ClientRequestIdReused,
+    NotEntitled,
+    AlreadyInstalled { existing: Option<InstallationId> },
+    OverrideNameNotAllowed,
+    OverrideNameInvalid,
+    OverrideNameTaken { existing: Option<InstallationId> },
+    UpdateWithdrawn,
+    ReleaseInProgress,
+}
+
+impl Refusal for InstallationRefusal {
+    fn message(&self) -> String {
+        match self {
+            Self::ClientRequestIdReused => REUSED,
+            Self::NotEntitled => "The pack is no longer shared with this account; ask its publisher.",
+            Self::AlreadyInstalled { .. } => "The pack is installed already, and can be installed only once.",
+            Self::OverrideNameNotAllowed => {
+                "Only an installation of a MULTI pack has a name of its own; leave the name out."
+            }
+            Self::OverrideNameInvalid => "Give a name of 1 to 255 characters.",
+            Self::OverrideNameTaken { .. } => {
+                "Another installation of the account has this name, whatever the case; choose another."
+            }
+            Self::UpdateWithdrawn => {
+                "The update was taken back: its release was canceled or superseded, or the pack uninstalled."
+            }
+            Self::ReleaseInProgress => {
+                "The release window has opened: the server moves this installation now; there is nothing to do."
+            }
+        }
+        .into()
+    }
+
+    fn field(&self) -> Option<Field> {
+        match self {
+            Self::ClientRequestIdReused => path(&["clientRequestId"]),
+            Self::OverrideNameNotAllowed | Self::OverrideNameInvalid | Self::OverrideNameTaken { .. } => {
+                path(&["overrideName"])
+            }
+            Self::NotEntitled | Self::AlreadyInstalled { .. } | Self::UpdateWithdrawn | Self::ReleaseInProgress => None,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The audit log, and the two views of an entry: the publisher's and the managed account's (R51).
+
+use crate::domain::Instant;
+use crate::domain::accounts::Actor;
+use crate::domain::id::{AccountId, AuditEntryId};
+
+/// The most field changes that one entry lists.
+pub const CHANGES_MAX: usize = 100;
+
+/// One field that changed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Change {
+    pub field: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// The schema type of the objects that `before` and `after` identify; `None` when the values aren't ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+}
+
+/// The schema type and the id of an entry's subject. The id is a UUID. An installation update has two, joined by a plus
+/// sign: its installation's and its release's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SubjectKey {
+    pub type_name: String,
+    pub id: String,
+}
+
+/// The subject of an entry, as one reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub key: SubjectKey,
+    /// The subject's name when the entry was written.
+    pub name: Option<String>,
+}
+
+/// An entry as it is stored. [`Recorded::seen_by`] turns it into a reader's view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub id: AuditEntryId,
+    pub publisher_id: AccountId,
+    /// The managed account that the entry concerns, if any.
+    pub account_id: Option<AccountId>,
+    pub occurred_at: Instant,
+    pub actor: Actor,
+    /// The name of the actor's account when the entry was written; `None` when the actor isn't a token.
+    pub actor_account_name: Option<String>,
+    pub action: String,
+    /// The subject in the publisher's view.
+    pub subject: Subject,
+    /// The subject in the managed account's view; `None` when both views show the same.
+    pub own_subject: Option<Subject>,
+    pub changes: Vec<Change>,
+    pub request_id: Option<String>,
+}
+
+/// An entry as one reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    pub id: AuditEntryId,
+    pub occurred_at: Instant,
+    pub actor: Actor,
+    pub action: String,
+    pub subject: Subject,
+    pub changes: Vec<Change>,
+    pub request_id: Option<String>,
+}
+
+impl Recorded {
+    /// The view of `reader`, one of the two accounts whose ids the entry bears. The ids are decided when the entry is
+    /// written: the publisher's log has every entry about the publisher's objects and accounts; the managed account's
+    /// log has the entries about the account, its tokens and its installations.
+    ///
+    /// | Entry | to the publisher | to the managed account |
+    /// |---|---|---|
+    /// | components, packages, packs, releases, the library, sharing, groups | whole | not at all |
+    /// | the account is made, changed, suspended, reactivated, enrolled | a `ManagedAccount` | its `OwnAccount` |
+    /// | it comes into a group, or leaves it | the `AccountGroup` | its `OwnAccount`: which group is not for it (R2) |
+    /// | its tokens | its `ManagedAccount`, without the token and what changed: they are not the publisher's (R1) | the `ApiToken` |
+    /// | it copies a process from the library (R53) | its `ManagedAccount`, with what was copied | the `Component` |
+    /// | its installations | the `Installation` | the same |
+    /// | an update is skipped for want of a grant | the `Installation` | not at all (R45) |
+    ///
+    /// When the other account was the actor, the view names that account, and hides the token and the request's id.
+    #[must_use]
+    pub fn seen_by(self, reader: AccountId) -> AuditEntry {
+        let is_own = |account: AccountId| account == reader;
+        let foreign = self.actor.account_id.is_some_and(|account| !is_own(account));
+        let for_publisher = is_own(self.publisher_id);
+        let changes = if for_publisher && self.own_subject.as_ref().is_some_and(|own| own.key.type_name == "ApiToken") {
+            Vec::new()
+        } else {
+            self.changes
+        };
+        AuditEntry {
+            id: self.id,
+            occurred_at: self.occurred_at,
+            actor: self.actor.seen_by(reader, self.actor_account_name),
+            action: self.action,
+            subject: self.own_subject.filter(|_| !for_publisher).unwrap_or(self.subject),
+            changes,
+            request_id: self.request_id.filter(|_| !foreign),
+        }
+    }
+}

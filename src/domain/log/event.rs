@@ -1,0 +1,263 @@
+//! Events: what the server announces, and to which accounts (R49, R50).
+
+use std::ops::{AddAssign, Mul, Neg};
+
+use crate::domain::Instant;
+use crate::domain::accounts::Actor;
+use crate::domain::id::{AccountId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId};
+use crate::domain::installations::{UpdateMethod, UpdateState, effective_state};
+use crate::domain::releases::ReleaseState;
+
+/// What an event announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    ReleaseScheduled,
+    ReleaseRescheduled,
+    /// Newer time zone data moved the window of a pending release (R42).
+    WindowMoved,
+    ReleaseCanceled,
+    ReleaseSuperseded,
+    ReleaseStarted,
+    ReleaseProgressed,
+    ReleaseCompleted,
+    UpdateOffered,
+    InstallationUpdated,
+    InstallationFrozen,
+    PackShared,
+    PackUnshared,
+    NewerShareablePackaged,
+    PackDeleted,
+}
+
+impl EventKind {
+    pub const ALL: [Self; 15] = [
+        Self::ReleaseScheduled,
+        Self::ReleaseRescheduled,
+        Self::WindowMoved,
+        Self::ReleaseCanceled,
+        Self::ReleaseSuperseded,
+        Self::ReleaseStarted,
+        Self::ReleaseProgressed,
+        Self::ReleaseCompleted,
+        Self::UpdateOffered,
+        Self::InstallationUpdated,
+        Self::InstallationFrozen,
+        Self::PackShared,
+        Self::PackUnshared,
+        Self::NewerShareablePackaged,
+        Self::PackDeleted,
+    ];
+
+    /// Whether the event is about a release. Each managed account that has the pack installed gets those events.
+    #[must_use]
+    pub fn is_of_release(self) -> bool {
+        match self {
+            Self::ReleaseScheduled
+            | Self::ReleaseRescheduled
+            | Self::WindowMoved
+            | Self::ReleaseCanceled
+            | Self::ReleaseSuperseded
+            | Self::ReleaseStarted
+            | Self::ReleaseProgressed
+            | Self::ReleaseCompleted => true,
+            Self::UpdateOffered
+            | Self::InstallationUpdated
+            | Self::InstallationFrozen
+            | Self::PackShared
+            | Self::PackUnshared
+            | Self::NewerShareablePackaged
+            | Self::PackDeleted => false,
+        }
+    }
+}
+
+/// Which accounts get an event (R50).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// The publisher alone.
+    Publisher,
+    /// One managed account alone.
+    Account,
+    /// The publisher and one managed account.
+    PublisherAndAccount,
+    /// The publisher, and each managed account that has the pack installed.
+    PublisherAndInstalled,
+}
+
+/// A release window at the time of the event.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct WindowFacts {
+    pub date: chrono::NaiveDate,
+    pub time_zone: String,
+    pub starts_at: Instant,
+    pub ends_at: Instant,
+}
+
+/// The number of a release's updates in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Progress {
+    pub offered: i64,
+    pub applied: i64,
+    /// The early ones among `applied`.
+    pub applied_early: i64,
+    pub skipped: i64,
+    pub failed: i64,
+    pub withdrawn: i64,
+}
+
+impl AddAssign for Progress {
+    fn add_assign(&mut self, other: Self) {
+        self.offered += other.offered;
+        self.applied += other.applied;
+        self.applied_early += other.applied_early;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.withdrawn += other.withdrawn;
+    }
+}
+
+impl Mul<i64> for Progress {
+    type Output = Self;
+
+    fn mul(self, count: i64) -> Self {
+        Self {
+            offered: self.offered * count,
+            applied: self.applied * count,
+            applied_early: self.applied_early * count,
+            skipped: self.skipped * count,
+            failed: self.failed * count,
+            withdrawn: self.withdrawn * count,
+        }
+    }
+}
+
+impl Neg for Progress {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self {
+            offered: -self.offered,
+            applied: -self.applied,
+            applied_early: -self.applied_early,
+            skipped: -self.skipped,
+            failed: -self.failed,
+            withdrawn: -self.withdrawn,
+        }
+    }
+}
+
+impl Progress {
+    pub const NONE: Self = Self { offered: 0, applied: 0, applied_early: 0, skipped: 0, failed: 0, withdrawn: 0 };
+
+    /// The progress of a single update with this state and method.
+    #[must_use]
+    pub fn of_one(state: UpdateState, how: Option<UpdateMethod>) -> Self {
+        match state {
+            UpdateState::Offered => Self { offered: 1, ..Self::NONE },
+            UpdateState::Applied => {
+                let early = i64::from(how == Some(UpdateMethod::Early));
+                Self { applied: 1, applied_early: early, ..Self::NONE }
+            }
+            UpdateState::Skipped => Self { skipped: 1, ..Self::NONE },
+            UpdateState::Failed => Self { failed: 1, ..Self::NONE },
+            UpdateState::Withdrawn => Self { withdrawn: 1, ..Self::NONE },
+        }
+    }
+
+    /// The progress that a reader sees while the release is in this state. Canceling or superseding a release withdraws
+    /// its offers at once, although batches store that later (R49).
+    #[must_use]
+    pub fn read_in(mut self, release: ReleaseState) -> Self {
+        if effective_state(UpdateState::Offered, release) == UpdateState::Withdrawn {
+            self.withdrawn += std::mem::take(&mut self.offered);
+        }
+        self
+    }
+
+    /// The number of installations that the release concerns.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.offered + self.applied + self.skipped + self.failed + self.withdrawn
+    }
+
+    /// How much of the release is done, 0 to 100: every update that isn't on offer any more. 100 when no installation
+    /// is concerned.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a percentage for people; installations are far below 2^52")]
+    pub fn percent(&self) -> f64 {
+        match self.total() {
+            0 => 100.0,
+            total => (total - self.offered) as f64 * 100.0 / total as f64,
+        }
+    }
+}
+
+/// What an event records of its time, beside the ids: read later, the objects may have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EventData {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowFacts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_window: Option<WindowFacts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<ReleaseId>,
+    /// The version number of the installation after the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_number: Option<i32>,
+    /// How many installations a deleted pack had: for the publisher in all, for a managed account its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uninstalled_count: Option<i64>,
+}
+
+/// An event before it is stored. The database assigns its sequence number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    pub id: EventId,
+    pub kind: EventKind,
+    pub audience: Audience,
+    pub publisher_id: AccountId,
+    /// The managed account that the event concerns, if any.
+    pub account_id: Option<AccountId>,
+    pub pack_id: PackId,
+    pub pack_name: String,
+    pub occurred_at: Instant,
+    pub actor: Actor,
+    /// The name of the actor's account at the time; `None` when the actor isn't a token.
+    pub actor_account_name: Option<String>,
+    pub release_id: Option<ReleaseId>,
+    pub installation_id: Option<InstallationId>,
+    pub update_state: Option<UpdateState>,
+    pub component_version_id: Option<ComponentVersionId>,
+    pub group_id: Option<GroupId>,
+    pub data: EventData,
+}
+
+/// An event's position in the log. The id is a part of it because a sequence number is given to another event after an
+/// older backup was restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub sequence: i64,
+    pub event: EventId,
+}
+
+impl Position {
+    /// The position before the first event.
+    pub const ORIGIN: Self = Self { sequence: 0, event: EventId(uuid::Uuid::nil()) };
+}
+
+impl Event {
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { sequence: self.sequence, event: self.event.id }
+    }
+}
+
+/// A stored event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Increases in the order of commits, with gaps.
+    pub sequence: i64,
+    pub event: NewEvent,
+}

@@ -1,0 +1,26 @@
+//! The cutoff for removing old rows (R40). A clock that runs years ahead for a while must not empty the tables.
+
+use chrono::Duration;
+
+use crate::domain::Instant;
+
+/// The pause between two passes that remove old rows.
+pub const PASS_EVERY: Duration = Duration::hours(1);
+/// The largest step of the cutoff time in one pass. It is longer than the pause, so that a server catches up after it
+/// was down, and shorter than a day, so that one wrong pass doesn't remove everything that is kept for a day.
+pub const PASS_AT_MOST: Duration = Duration::hours(12);
+
+/// The time from which the pass at `now` reckons the age of rows. `before` is that time of the last pass; before the
+/// first pass, the creation time of the first account; `None` in an empty database. `passed_at` is what the clock
+/// showed during the last pass.
+#[must_use]
+pub fn pass_by(now: Instant, before: Option<Instant>, passed_at: Option<Instant>) -> Instant {
+    let Some(before) = before else { return now };
+    let recent = passed_at.is_some_and(|at| at <= now && now - at < PASS_EVERY);
+    match passed_at {
+        // Before the first pass nothing tells whether the clock is right.
+        None => before.min(now),
+        Some(_) if recent => before,
+        Some(_) => before.max(now.min(before + PASS_AT_MOST)),
+    }
+}

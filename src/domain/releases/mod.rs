@@ -1,0 +1,326 @@
+//! Releases and their state machine (R21–R30).
+
+pub mod preview;
+pub mod refusal;
+pub mod window;
+pub mod zone;
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use crate::domain::Instant;
+use crate::domain::accounts::Actor;
+use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
+use crate::domain::installations::UpdateMethod;
+use crate::domain::packs::{DraftRow, Standing, next_content};
+use crate::domain::releases::refusal::ReleaseRefusal;
+use crate::domain::releases::window::Window;
+use crate::domain::releases::zone::Zone;
+
+/// How a release was scheduled at first. Promoting a dated release doesn't change this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReleaseSchedule {
+    Immediately,
+    OnSpecifiedDate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReleaseState {
+    Scheduled,
+    InProgress,
+    Succeeded,
+    PartiallySucceeded,
+    Failed,
+    Canceled,
+    Superseded,
+}
+
+impl ReleaseState {
+    /// Every state, in the order of a release's life.
+    pub const ALL: [Self; 7] = [
+        Self::Scheduled,
+        Self::InProgress,
+        Self::Succeeded,
+        Self::PartiallySucceeded,
+        Self::Failed,
+        Self::Canceled,
+        Self::Superseded,
+    ];
+}
+
+/// An action on an existing release, by a caller or by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// The window has opened (R27, R30).
+    Open,
+    Reschedule,
+    Promote,
+    Cancel,
+    /// An immediate release replaces it (R29).
+    Supersede,
+    /// No installation failed to move.
+    CompleteAllWell,
+    /// Some installations failed to move.
+    CompleteSomeFailed,
+    /// Installations failed to move, and none moved.
+    CompleteAllFailed,
+    RetryFailed,
+}
+
+impl Command {
+    pub const ALL: [Self; 9] = [
+        Self::Open,
+        Self::Reschedule,
+        Self::Promote,
+        Self::Cancel,
+        Self::Supersede,
+        Self::CompleteAllWell,
+        Self::CompleteSomeFailed,
+        Self::CompleteAllFailed,
+        Self::RetryFailed,
+    ];
+}
+
+/// Why a release's state doesn't allow a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransitionFault {
+    /// The window has opened, or the rollout is running.
+    InProgress,
+    /// The release was canceled or superseded, or has ended.
+    NotPending,
+    /// The release has not started.
+    NotStarted,
+    /// A later release replaced this one.
+    Superseded,
+    /// None of the release's updates has failed.
+    NothingToRetry,
+}
+
+/// The state machine: the state after `command`.
+pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState, TransitionFault> {
+    use Command as C;
+    use ReleaseState as S;
+    match (state, command) {
+        (S::Scheduled, C::Open | C::Promote) => Ok(S::InProgress),
+        (S::Scheduled, C::Reschedule) => Ok(S::Scheduled),
+        (S::Scheduled, C::Cancel) => Ok(S::Canceled),
+        (S::Scheduled, C::Supersede) => Ok(S::Superseded),
+        (S::InProgress, C::CompleteAllWell) => Ok(S::Succeeded),
+        (S::InProgress, C::CompleteSomeFailed) => Ok(S::PartiallySucceeded),
+        (S::InProgress, C::CompleteAllFailed) => Ok(S::Failed),
+        (S::PartiallySucceeded | S::Failed, C::RetryFailed) => Ok(S::InProgress),
+        (
+            S::Scheduled | S::Canceled,
+            C::RetryFailed | C::CompleteAllWell | C::CompleteSomeFailed | C::CompleteAllFailed,
+        ) => Err(TransitionFault::NotStarted),
+        (S::Superseded, C::RetryFailed) => Err(TransitionFault::Superseded),
+        (S::Succeeded, C::RetryFailed) => Err(TransitionFault::NothingToRetry),
+        (S::InProgress, _) => Err(TransitionFault::InProgress),
+        (S::Succeeded | S::PartiallySucceeded | S::Failed | S::Canceled | S::Superseded, _) => {
+            Err(TransitionFault::NotPending)
+        }
+    }
+}
+
+/// The command that ends a rollout, from the number of failed and of applied updates. Skipped and withdrawn updates
+/// don't count.
+#[must_use]
+pub fn outcome(failed: i64, applied: i64) -> Command {
+    match (failed, applied) {
+        (0, _) => Command::CompleteAllWell,
+        (_, 0) => Command::CompleteAllFailed,
+        _ => Command::CompleteSomeFailed,
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    pub id: ReleaseId,
+    pub pack_id: PackId,
+    pub publisher_id: AccountId,
+    pub version_id: PackVersionId,
+    /// The version that was current when the release was made; `None` for a first release.
+    pub previous_version_id: Option<PackVersionId>,
+    /// As stored. Use [`Release::state_at`] for the state as of now.
+    pub state: ReleaseState,
+    pub schedule: ReleaseSchedule,
+    /// Only a dated release has one (R35, R36).
+    pub window: Option<Window>,
+    /// How many seconds after its window's end the release started; `None` when it wasn't late (R39).
+    pub lateness_seconds: Option<i64>,
+    pub superseded_by: Option<ReleaseId>,
+    pub created_at: Instant,
+    pub created_by: Actor,
+    pub promoted_at: Option<Instant>,
+    pub started_at: Option<Instant>,
+    pub ended_at: Option<Instant>,
+}
+
+impl Release {
+    /// The method of updates that the rollout itself applies.
+    #[must_use]
+    pub fn method(&self) -> UpdateMethod {
+        let dated = self.schedule == ReleaseSchedule::OnSpecifiedDate && self.promoted_at.is_none();
+        if dated { UpdateMethod::Automatic } else { UpdateMethod::Immediate }
+    }
+
+    /// The state at `now`. When a scheduled release's window has opened, the release is in progress, or has succeeded
+    /// if it is a first release, whether or not the scheduler has carried that out (R23, R30).
+    #[must_use]
+    pub fn state_at(&self, now: Instant) -> ReleaseState {
+        match (self.is_due(now), self.previous_version_id) {
+            (false, _) => self.state,
+            (true, Some(_)) => ReleaseState::InProgress,
+            (true, None) => ReleaseState::Succeeded,
+        }
+    }
+
+    /// Whether the window has opened and the stored state doesn't show it yet.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.state == ReleaseState::Scheduled && self.window.as_ref().is_some_and(|w| w.starts_at <= now)
+    }
+
+    /// The start and the end of the testing period, in which accounts may apply the update early (R26). It ends when
+    /// the window opens, or when the release is promoted, canceled or superseded. `None` for immediate releases and
+    /// first releases (R23).
+    #[must_use]
+    pub fn testing_period(&self) -> Option<(Instant, Instant)> {
+        let window = self.window.as_ref().filter(|_| self.previous_version_id.is_some())?;
+        let closed = match self.state {
+            ReleaseState::Canceled | ReleaseState::Superseded => self.ended_at,
+            _ => self.promoted_at,
+        };
+        Some((self.created_at, closed.unwrap_or(window.starts_at).min(window.starts_at)))
+    }
+}
+
+/// The schedule in a publisher's request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestedSchedule {
+    Immediately,
+    /// `immediately: false`, which is no schedule.
+    Invalid,
+    OnDate(NaiveDate),
+}
+
+/// The facts about a pack that [`decide`] needs, as of `now`.
+#[derive(Clone, Debug)]
+pub struct ReleaseFacts<'a> {
+    pub rows: &'a [DraftRow],
+    /// The content of the current version; empty before the first release.
+    pub current: &'a BTreeMap<ComponentId, ComponentVersionId>,
+    /// Derived for `now`.
+    pub standing: Standing,
+    /// A release that still has installations to move: forward, or back after a cancel.
+    pub moving: Option<ReleaseId>,
+    /// The publisher's zone; `None` if it isn't set, or isn't in the server's time zone data.
+    pub time_zone: Option<&'a Zone>,
+    /// How many days ahead the release date may be.
+    pub days_ahead: u16,
+}
+
+/// What a release will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The content of the new version.
+    pub content: BTreeMap<ComponentId, ComponentVersionId>,
+    /// `None` for an immediate release.
+    pub window: Option<Window>,
+    /// The pending release that this one supersedes (R29).
+    pub supersedes: Option<ReleaseId>,
+}
+
+/// Decides a release of the draft (R21–R23, R28, R29, R35–R38). Callers have checked the notes, the revision and the
+/// expected content.
+///
+/// # Errors
+/// The first refusal in the order EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS,
+/// RELEASE_ALREADY_PENDING, and those of the date.
+pub fn decide(facts: &ReleaseFacts<'_>, schedule: RequestedSchedule, now: Instant) -> Result<Decision, ReleaseRefusal> {
+    let content = next_content(facts.rows);
+    let without: Vec<_> = facts
+        .rows
+        .iter()
+        .filter(|row| !row.marked_for_removal && row.next().is_none())
+        .map(|row| row.component_id)
+        .collect();
+    if content.is_empty() && without.is_empty() {
+        return Err(ReleaseRefusal::EmptyPack);
+    }
+    if without.is_empty() && content == *facts.current {
+        return Err(ReleaseRefusal::NothingToRelease);
+    }
+    if !without.is_empty() {
+        return Err(ReleaseRefusal::NoShareableVersion { components: without });
+    }
+    if let Some(blocking) = facts.standing.running_release.or(facts.moving) {
+        return Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) });
+    }
+    let pending = facts.standing.pending.map(|p| p.release_id);
+    match schedule {
+        RequestedSchedule::Invalid => Err(ReleaseRefusal::InvalidSchedule),
+        RequestedSchedule::Immediately => Ok(Decision { content, window: None, supersedes: pending }),
+        RequestedSchedule::OnDate(date) => {
+            if let Some(blocking) = pending {
+                return Err(ReleaseRefusal::ReleaseAlreadyPending { blocking });
+            }
+            let zone = facts.time_zone.ok_or(ReleaseRefusal::TimeZoneRequired)?;
+            let window = future_window(now, date, zone, facts.days_ahead)?;
+            Ok(Decision { content, window: Some(window), supersedes: None })
+        }
+    }
+}
+
+/// [`crate::domain::releases::window::future_window`], with its faults turned into refusals.
+pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16) -> Result<Window, ReleaseRefusal> {
+    use crate::domain::releases::window::DateFault;
+    let time_zone = zone.name.clone();
+    crate::domain::releases::window::future_window(now, date, zone, days_ahead).map_err(|fault| match fault {
+        DateFault::DoesNotExist(earliest) => ReleaseRefusal::DateDoesNotExist { earliest, time_zone },
+        DateFault::NotInFuture(earliest) => ReleaseRefusal::DateNotInFuture { earliest, time_zone },
+        DateFault::TooFar(latest) => ReleaseRefusal::DateTooFar { latest, time_zone },
+    })
+}
+
+/// The facts about a release and its pack that [`decide_retry`] needs, as of `now`.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryFacts {
+    pub release: ReleaseId,
+    /// Derived for `now`.
+    pub state: ReleaseState,
+    /// Whether the release's version is the current one. No later release has started then.
+    pub newest: bool,
+    /// The pack's pending release.
+    pub pending: Option<ReleaseId>,
+    /// A release that still has installations to move.
+    pub moving: Option<ReleaseId>,
+    /// How many failed updates could be applied if they were retried.
+    pub failed: u64,
+}
+
+/// Decides whether the failed updates of a release are retried. Returns the release's state after it.
+///
+/// # Errors
+/// The first refusal in the order NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING,
+/// NOTHING_TO_RETRY.
+pub fn decide_retry(facts: &RetryFacts) -> Result<ReleaseState, ReleaseRefusal> {
+    use ReleaseState as S;
+    let refusal = match facts.state {
+        S::Scheduled | S::Canceled => Some(ReleaseRefusal::NotStarted),
+        S::Superseded => Some(ReleaseRefusal::Superseded),
+        S::InProgress => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(facts.release) }),
+        S::Succeeded | S::PartiallySucceeded | S::Failed => match (facts.pending, facts.moving) {
+            _ if !facts.newest => Some(ReleaseRefusal::Superseded),
+            (_, Some(blocking)) => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) }),
+            (Some(blocking), None) => Some(ReleaseRefusal::ReleaseAlreadyPending { blocking }),
+            (None, None) if facts.failed == 0 => Some(ReleaseRefusal::NothingToRetry),
+            (None, None) => None,
+        },
+    };
+    match refusal {
+        Some(refusal) => Err(refusal),
+        None => transition(facts.state, Command::RetryFailed).map_err(|_| ReleaseRefusal::NothingToRetry),
+    }
+}

@@ -1,0 +1,83 @@
+use chrono::NaiveDate;
+
+use crate::domain::id::{ComponentId, ReleaseId};
+use crate::domain::refusal::{Field, REUSED, Refusal, path};
+
+/// Why making or changing a release was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleaseRefusal {
+    ClientRequestIdReused,
+    StaleRevision { current: i32 },
+    ContentChanged,
+    InvalidSchedule,
+    NotesRequired,
+    NotesTooLong,
+    EmptyPack,
+    NothingToRelease,
+    NoShareableVersion { components: Vec<ComponentId> },
+    ReleaseInProgress { blocking: Option<ReleaseId> },
+    ReleaseAlreadyPending { blocking: ReleaseId },
+    NotPending,
+    NotStarted,
+    Superseded,
+    NothingToRetry,
+    TimeZoneRequired,
+    DateDoesNotExist { earliest: NaiveDate, time_zone: String },
+    DateNotInFuture { earliest: NaiveDate, time_zone: String },
+    DateTooFar { latest: NaiveDate, time_zone: String },
+}
+
+impl Refusal for ReleaseRefusal {
+    fn message(&self) -> String {
+        match self {
+            Self::ClientRequestIdReused => REUSED.into(),
+            Self::StaleRevision { current } => {
+                format!("Somebody else edited the pack since; it is at revision {current}. Read it again before you release it.")
+            }
+            Self::ContentChanged => "A release would now take other versions than the preview showed; preview it again.".into(),
+            Self::InvalidSchedule => "Give `immediately: true`, or a date.".into(),
+            Self::NotesRequired => "Say in the notes what the release brings.".into(),
+            Self::NotesTooLong => "Shorten the notes to 20,000 characters.".into(),
+            Self::EmptyPack => "Add a component to the pack before you release it.".into(),
+            Self::NothingToRelease => "The release would hold what the current version holds; change the pack, or package a newer shareable version first.".into(),
+            Self::NoShareableVersion { .. } => {
+                "Package a shareable version of the components named (publish them, for a legacy pack), pin a version of them, or remove them from the pack.".into()
+            }
+            Self::ReleaseInProgress { .. } => "A rollout of the pack is running; wait until it has ended.".into(),
+            Self::ReleaseAlreadyPending { .. } => {
+                "A release of the pack waits for its date; reschedule, promote or cancel it, or release at once.".into()
+            }
+            Self::NotPending => "The release was canceled or superseded, or has ended; it can't be changed any more.".into(),
+            Self::NotStarted => "The release has not started, so that no update of it can have failed.".into(),
+            Self::Superseded => "A later release took this one's place; what failed is moved by that one.".into(),
+            Self::NothingToRetry => "No update of the release has failed; there is nothing to try again.".into(),
+            Self::TimeZoneRequired => "Set the time zone of your account (updateAccount) before you release on a date, or release at once.".into(),
+            Self::DateDoesNotExist { earliest, time_zone } => {
+                format!("There is no such day in {time_zone}; choose another, from {earliest} on.")
+            }
+            Self::DateNotInFuture { earliest, time_zone } => format!("Choose a date from {earliest} on, in {time_zone}."),
+            Self::DateTooFar { latest, time_zone } => format!("Choose a date not after {latest}, in {time_zone}."),
+        }
+    }
+
+    fn field(&self) -> Option<Field> {
+        match self {
+            Self::ClientRequestIdReused => path(&["clientRequestId"]),
+            Self::StaleRevision { .. } => path(&["expectedRevision"]),
+            Self::ContentChanged => path(&["expectedContent"]),
+            Self::InvalidSchedule => path(&["schedule", "immediately"]),
+            Self::NotesRequired | Self::NotesTooLong => path(&["notes"]),
+            Self::DateDoesNotExist { .. } | Self::DateNotInFuture { .. } | Self::DateTooFar { .. } => path(&["onDate"]),
+            Self::EmptyPack
+            | Self::NothingToRelease
+            | Self::NoShareableVersion { .. }
+            | Self::ReleaseInProgress { .. }
+            | Self::ReleaseAlreadyPending { .. }
+            | Self::NotPending
+            | Self::NotStarted
+            | Self::Superseded
+            | Self::NothingToRetry
+            | Self::TimeZoneRequired => None,
+        }
+    }
+}

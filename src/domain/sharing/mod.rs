@@ -1,0 +1,3 @@
+//! Sharing packs with groups of accounts.
+
+pub mod refusal;

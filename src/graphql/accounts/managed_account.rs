@@ -1,0 +1,177 @@
+//! A managed account, as its publisher sees it.
+
+use async_graphql::{Context, ID, InputObject, Object, Result};
+
+use crate::domain::accounts as account;
+use crate::domain::accounts::{Account, Privilege};
+use crate::domain::id::{AccountId, GroupId};
+use crate::graphql::connection::{PageArgs, connection, searchable};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::AccountStatus;
+use crate::graphql::error::{ResultExt as _, not_found};
+use crate::graphql::ids::{self, Gid};
+use crate::graphql::installations::installation::{
+    InstallationConnection, InstallationFilter, InstallationsOf, installations_connection,
+};
+use crate::graphql::packs::integration_pack::{IntegrationPackConnection, packs_connection};
+use crate::graphql::scalars::{DateTime, TimeZoneName};
+use crate::graphql::sharing::account_group::{AccountGroup, AccountGroupConnection, GroupsOf, groups_connection};
+use crate::store::accounts::read as accounts;
+use crate::store::accounts::read::AccountFilter;
+use crate::store::packs::read::PacksOf;
+
+connection!("accounts", ManagedAccountConnection, ManagedAccountEdge, ManagedAccount);
+
+/// The type `ManagedAccount`: an account in its publisher's view.
+pub struct ManagedAccount(Account);
+
+/// A managed account as its publisher sees it.
+#[Object]
+impl ManagedAccount {
+    /// Opaque.
+    pub async fn id(&self) -> ID {
+        Gid::ManagedAccount(self.0.id).encode()
+    }
+
+    /// 1 to 255 characters, unique for the publisher whatever the case.
+    pub async fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    /// Whether it may act.
+    pub async fn status(&self) -> AccountStatus {
+        self.0.status.into()
+    }
+
+    /// The account's zone; null while none is set.
+    pub async fn time_zone(&self) -> Option<TimeZoneName> {
+        self.0.time_zone.clone().map(Into::into)
+    }
+
+    /// When it was made.
+    pub async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// When it was suspended; null while it is active.
+    async fn suspended_at(&self) -> Option<DateTime> {
+        self.0.suspended_at.map(Into::into)
+    }
+
+    /// The groups that it is in, All Accounts first.
+    async fn groups(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<AccountGroupConnection> {
+        let args = PageArgs::new(first, after, last, before);
+        groups_connection(ctx, GroupsOf::Account(self.0.id), None, args).await
+    }
+
+    /// The packs that a group grants it, by name.
+    async fn packs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<IntegrationPackConnection> {
+        let args = PageArgs::new(first, after, last, before);
+        packs_connection(ctx, PacksOf::GrantedTo(self.0.id), None, None, args).await
+    }
+
+    /// Its installations of the publisher's packs, by name.
+    async fn installations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only installations that match all of it; `accountId` is ignored here.")] filter: Option<
+            InstallationFilter,
+        >,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<InstallationConnection> {
+        let args = PageArgs::new(first, after, last, before);
+        installations_connection(ctx, InstallationsOf::Account(self.0.id), filter, args).await
+    }
+
+    /// Whether the caller may now rename it or set its zone.
+    async fn viewer_can_update(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(ctx.viewer()?.may(Privilege::AccountAdministration))
+    }
+
+    /// Whether the caller may now suspend it.
+    async fn viewer_can_suspend(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.0.status == account::AccountStatus::Active && ctx.viewer()?.may(Privilege::AccountAdministration))
+    }
+
+    /// Whether the caller may now reactivate it.
+    async fn viewer_can_reactivate(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.0.status == account::AccountStatus::Suspended && ctx.viewer()?.may(Privilege::AccountAdministration))
+    }
+}
+
+impl ManagedAccount {
+    /// The account with this id, if the caller manages it.
+    pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
+        Ok(ctx.loaders().managed.accounts.one(id).await.or_failure()?.map(Self))
+    }
+}
+
+/// Which managed accounts.
+#[derive(InputObject, Default)]
+#[graphql(name = "ManagedAccountFilter")]
+pub struct ManagedAccountFilter {
+    /// The name contains this, whatever the case.
+    search: Option<String>,
+    /// Has this status.
+    status: Option<AccountStatus>,
+    /// Is in this group: the ID of an AccountGroup.
+    group_id: Option<ID>,
+}
+
+impl ManagedAccountFilter {
+    async fn read(self, ctx: &Context<'_>) -> Result<AccountFilter> {
+        let group = match &self.group_id {
+            Some(id) => Some(seen_group(ctx, id).await?),
+            None => None,
+        };
+        Ok(AccountFilter { search: searchable(self.search)?, status: self.status.map(Into::into), group })
+    }
+}
+
+async fn seen_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
+    let found = ids::group_id(id)?;
+    AccountGroup::by_id(ctx, found).await?.ok_or_else(|| not_found(id))?;
+    Ok(found)
+}
+
+/// The accounts in a connection.
+pub enum AccountsOf {
+    /// All accounts that the caller manages.
+    Everything,
+    /// The accounts in a group.
+    Group(GroupId),
+}
+
+/// The publisher's managed accounts, by name. Fails with NOT_FOUND for an unknown id in the filter, BAD_USER_INPUT for
+/// invalid arguments.
+pub async fn accounts_connection(
+    ctx: &Context<'_>,
+    of: AccountsOf,
+    filter: Option<ManagedAccountFilter>,
+    args: PageArgs,
+) -> Result<ManagedAccountConnection> {
+    let request = args.request(ctx, accounts::BY_NAME)?;
+    let mut filter = filter.unwrap_or_default().read(ctx).await?;
+    if let AccountsOf::Group(group) = of {
+        filter.group = Some(group);
+    }
+    let page = ctx.loaders().managed.account_pages.must((filter, request)).await.or_failure()?;
+    Ok(ManagedAccountConnection::of(page, ManagedAccount))
+}

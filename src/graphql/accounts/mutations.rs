@@ -1,0 +1,234 @@
+//! Accounts, and the enrolment of managed ones (R1, R35).
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+use futures_util::future::try_join_all;
+
+use crate::domain::accounts::Privilege;
+use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::id::ReleaseId;
+use crate::graphql::accounts::managed_account::ManagedAccount;
+use crate::graphql::accounts::refusal::AccountError;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::ids;
+use crate::graphql::interfaces::Account;
+use crate::graphql::releases::release::Release;
+use crate::graphql::scalars::{DateTime, TimeZoneName};
+use crate::service::accounts::AccountEdit;
+use crate::service::accounts::enrolment::Enrollable;
+use crate::service::error::Outcome;
+
+use crate::graphql::mutations::{Shown, answer, publisher, settle, viewer};
+
+/// Input of `createManagedAccount`.
+#[derive(InputObject)]
+struct CreateManagedAccountInput {
+    /// 1 to 255 characters after trimming.
+    name: String,
+    /// Its zone, for display.
+    time_zone: Option<TimeZoneName>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer, but for the token.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `createManagedAccount`.
+#[derive(SimpleObject)]
+struct CreateManagedAccountPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
+    /// To be handed over, shown this once: a bearer token that can do nothing but call `createApiToken` once, for the account's first token, whatever role is asked for ADMINISTRATOR. Null when refused or repeated.
+    enrolment_token: Option<String>,
+    /// Until when it can be used: 7 days. Null when refused, and when another took its place since.
+    enrolment_expires_at: Option<DateTime>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `suspendAccount`.
+#[derive(InputObject)]
+struct SuspendAccountInput {
+    /// The ID of a ManagedAccount.
+    account_id: ID,
+}
+
+/// Answer of `suspendAccount`.
+#[derive(SimpleObject)]
+struct SuspendAccountPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `reactivateAccount`.
+#[derive(InputObject)]
+struct ReactivateAccountInput {
+    /// The ID of a ManagedAccount.
+    account_id: ID,
+}
+
+/// Answer of `reactivateAccount`.
+#[derive(SimpleObject)]
+struct ReactivateAccountPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `reissueEnrolmentToken`.
+#[derive(InputObject)]
+struct ReissueEnrolmentTokenInput {
+    /// The ID of a ManagedAccount.
+    account_id: ID,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours makes no other token; it isn't told again.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `reissueEnrolmentToken`.
+#[derive(SimpleObject)]
+struct ReissueEnrolmentTokenPayload {
+    /// The account; null when refused.
+    account: Shown<ManagedAccount>,
+    /// As in `createManagedAccount`. Null when refused or repeated.
+    enrolment_token: Option<String>,
+    /// Until when it can be used: 7 days. Null when refused, and when another took its place since.
+    enrolment_expires_at: Option<DateTime>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// Input of `updateAccount`.
+#[derive(InputObject)]
+struct UpdateAccountInput {
+    /// The ID of a ManagedAccount, or the caller's own; the caller's own account when left out.
+    account_id: Option<ID>,
+    /// A new name; unchanged when left out or null.
+    name: Option<String>,
+    /// A new zone; unchanged when left out, unset when null.
+    time_zone: MaybeUndefined<TimeZoneName>,
+}
+
+/// Answer of `updateAccount`.
+#[derive(SimpleObject)]
+struct UpdateAccountPayload {
+    /// The account; null when refused.
+    account: Shown<Account>,
+    /// The pending releases that keep the old zone, soonest first; at most 100.
+    releases_keeping_time_zone: Vec<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<AccountError>,
+}
+
+/// The common part of the payloads with an enrolment token.
+struct Issued {
+    account: Shown<ManagedAccount>,
+    token: Option<String>,
+    expires_at: Option<DateTime>,
+    errors: Vec<AccountError>,
+}
+
+impl Issued {
+    async fn of(ctx: &Context<'_>, outcome: Outcome<Enrollable, AccountRefusal>) -> Result<Self> {
+        let (issued, errors) = settle(ctx, outcome)?;
+        let Some(issued) = issued else {
+            return Ok(Self { account: None, token: None, expires_at: None, errors });
+        };
+        let account = ManagedAccount::by_id(ctx, issued.account_id).await.transpose();
+        Ok(Self { account, token: issued.secret, expires_at: issued.expires_at.map(Into::into), errors })
+    }
+}
+
+/// Managed accounts and time zones.
+#[derive(Default)]
+pub(in crate::graphql) struct Accounts;
+
+#[Object]
+impl Accounts {
+    /// Makes a managed account with an enrolment token, to be handed over, with which the account makes its first token itself. Must be the last mutation of its operation: an error of a later one would lose the token. Codes: CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    async fn create_managed_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new account's name and time zone.")] input: CreateManagedAccountInput,
+    ) -> Result<CreateManagedAccountPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let zone = input.time_zone.map(|zone| zone.0);
+        let outcome =
+            ctx.services().create_managed_account(&caller, &input.name, zone, input.client_request_id.as_deref()).await;
+        let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
+        Ok(CreateManagedAccountPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
+    }
+
+    /// Gives a managed account that never had a token another enrolment token; the former one ends. Must be the last mutation of its operation. Codes: CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED.
+    async fn reissue_enrolment_token(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The managed account that gets another enrolment token.")] input: ReissueEnrolmentTokenInput,
+    ) -> Result<ReissueEnrolmentTokenPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let id = ids::managed_account_id(&input.account_id)?;
+        let outcome = ctx.services().reissue_enrolment(&caller, id, input.client_request_id.as_deref()).await;
+        let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
+        Ok(ReissueEnrolmentTokenPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
+    }
+
+    /// Suspends a managed account: its tokens are refused and its updates skipped. Codes: ALREADY_SUSPENDED.
+    async fn suspend_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The managed account to suspend.")] input: SuspendAccountInput,
+    ) -> Result<SuspendAccountPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let id = ids::managed_account_id(&input.account_id)?;
+        let outcome = ctx.services().suspend_account(&caller, id).await;
+        let (account, errors) = answer(ctx, outcome, |()| ManagedAccount::by_id(ctx, id)).await?;
+        Ok(SuspendAccountPayload { account, errors })
+    }
+
+    /// Makes a suspended account active; its installations catch up. Codes: NOT_SUSPENDED.
+    async fn reactivate_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The suspended account that may act again.")] input: ReactivateAccountInput,
+    ) -> Result<ReactivateAccountPayload> {
+        let caller = publisher(ctx, Privilege::AccountAdministration)?;
+        let id = ids::managed_account_id(&input.account_id)?;
+        let outcome = ctx.services().reactivate_account(&caller, id).await;
+        let (account, errors) = answer(ctx, outcome, |()| ManagedAccount::by_id(ctx, id)).await?;
+        Ok(ReactivateAccountPayload { account, errors })
+    }
+
+    /// Changes the name or time zone of the caller's account, or of an account that the caller manages. A managed account sets its own zone alone: its name is its publisher's to give. Codes: NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+    async fn update_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account, and its new name or time zone.")] input: UpdateAccountInput,
+    ) -> Result<UpdateAccountPayload> {
+        let caller = viewer(ctx, Privilege::AccountAdministration)?;
+        let id = match &input.account_id {
+            Some(id) => ids::other_account(id, caller.account.id)?,
+            None => None,
+        };
+        let edit = AccountEdit { name: input.name, time_zone: change(input.time_zone) };
+        let (edited, errors) = settle(ctx, ctx.services().update_account(caller, id, edit).await)?;
+        let Some(edited) = edited else {
+            return Ok(UpdateAccountPayload { account: None, releases_keeping_time_zone: Vec::new(), errors });
+        };
+        let account = Account::by_id(ctx, edited.account_id).await.transpose();
+        let releases_keeping_time_zone = releases(ctx, edited.releases_keeping_time_zone).await?;
+        Ok(UpdateAccountPayload { account, releases_keeping_time_zone, errors })
+    }
+}
+
+/// Turns an optional input into an edit: left out is unchanged, null removes the zone.
+fn change(zone: MaybeUndefined<TimeZoneName>) -> Option<Option<String>> {
+    match zone {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(zone) => Some(Some(zone.0)),
+    }
+}
+
+async fn releases(ctx: &Context<'_>, ids: Vec<ReleaseId>) -> Result<Vec<Release>> {
+    let found = try_join_all(ids.into_iter().map(|id| Release::by_id(ctx, id))).await?;
+    Ok(found.into_iter().flatten().collect())
+}

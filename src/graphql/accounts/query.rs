@@ -1,0 +1,82 @@
+//! The fields of `Query` for accounts and groups.
+
+use async_graphql::{Context, ID, Object, Result};
+
+use crate::graphql::accounts::managed_account::{
+    AccountsOf, ManagedAccount, ManagedAccountConnection, ManagedAccountFilter, accounts_connection,
+};
+use crate::graphql::accounts::viewer::Viewer;
+use crate::graphql::connection::PageArgs;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::error::not_found;
+use crate::graphql::ids;
+use crate::graphql::sharing::account_group::{
+    AccountGroup, AccountGroupConnection, AccountGroupFilter, GroupsOf, groups_connection,
+};
+
+#[derive(Default)]
+pub struct AccountQuery;
+
+#[Object]
+impl AccountQuery {
+    /// Who is asking: the account, the token and its privileges.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
+        Ok(ctx.viewer()?.clone().into())
+    }
+
+    /// Publisher: its account groups, All Accounts first, then by name.
+    async fn account_groups(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only groups that match all of it.")] filter: Option<AccountGroupFilter>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<AccountGroupConnection> {
+        ctx.publisher()?;
+        groups_connection(ctx, GroupsOf::Everything, filter, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// Publisher: one account group.
+    async fn account_group(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of an AccountGroup.")] id: ID,
+    ) -> Option<Result<AccountGroup>> {
+        Some(account_group(ctx, &id).await)
+    }
+
+    /// Publisher: its managed accounts, by name.
+    async fn managed_accounts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only accounts that match all of it.")] filter: Option<ManagedAccountFilter>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<ManagedAccountConnection> {
+        ctx.publisher()?;
+        accounts_connection(ctx, AccountsOf::Everything, filter, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// Publisher: one managed account.
+    async fn managed_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of a ManagedAccount.")] id: ID,
+    ) -> Option<Result<ManagedAccount>> {
+        Some(managed_account(ctx, &id).await)
+    }
+}
+
+async fn account_group(ctx: &Context<'_>, id: &ID) -> Result<AccountGroup> {
+    ctx.publisher()?;
+    AccountGroup::by_id(ctx, ids::group_id(id)?).await?.ok_or_else(|| not_found(id))
+}
+
+async fn managed_account(ctx: &Context<'_>, id: &ID) -> Result<ManagedAccount> {
+    ctx.publisher()?;
+    ManagedAccount::by_id(ctx, ids::managed_account_id(id)?).await?.ok_or_else(|| not_found(id))
+}

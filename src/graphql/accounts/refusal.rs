@@ -1,0 +1,94 @@
+use async_graphql::{Context, Enum, Object, Result};
+
+use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::refusal::Refusal as _;
+use crate::graphql::accounts::managed_account::ManagedAccount;
+
+/// Why changing accounts and tokens was refused.
+#[derive(Clone, Debug)]
+pub struct AccountError(AccountRefusal);
+
+impl From<AccountRefusal> for AccountError {
+    fn from(refusal: AccountRefusal) -> Self {
+        Self(refusal)
+    }
+}
+
+/// Why changing accounts and tokens was refused.
+#[Object]
+impl AccountError {
+    /// Which rule.
+    pub async fn code(&self) -> AccountErrorCode {
+        AccountErrorCode::from(&self.0)
+    }
+
+    /// A sentence in English that says what to do.
+    pub async fn message(&self) -> String {
+        self.0.message()
+    }
+
+    /// The path into `input`; null when no one field is at fault.
+    pub async fn field(&self) -> Option<Vec<String>> {
+        self.0.field()
+    }
+
+    /// The account that has the name, for NAME_TAKEN, when it is one that the caller manages.
+    async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<ManagedAccount>> {
+        match self.0 {
+            AccountRefusal::NameTaken { taken_by: Some(id) } => ManagedAccount::by_id(ctx, id).await,
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The reasons for refusing changing accounts and tokens.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountErrorCode {
+    /// The name is empty.
+    NameRequired,
+    /// The name is longer than 255 characters.
+    NameTooLong,
+    /// Another account of the publisher has the name.
+    NameTaken,
+    /// A managed account can't rename itself.
+    NameNotEditable,
+    /// The server knows no such zone.
+    TimeZoneUnknown,
+    /// It is suspended already.
+    AlreadySuspended,
+    /// It isn't suspended.
+    NotSuspended,
+    /// The end of the token must be in the future.
+    ExpiryNotInFuture,
+    /// The first token of an account can't expire.
+    ExpiryNotAllowed,
+    /// The account has made a token already.
+    AlreadyEnrolled,
+    /// It is revoked already.
+    AlreadyRevoked,
+    /// The account would be left without a token of the role ADMINISTRATOR.
+    LastAdministratorToken,
+    /// The same ID came with another input.
+    ClientRequestIdReused,
+}
+
+impl From<&AccountRefusal> for AccountErrorCode {
+    fn from(refusal: &AccountRefusal) -> Self {
+        use AccountRefusal as R;
+        match refusal {
+            R::NameRequired => Self::NameRequired,
+            R::NameTooLong => Self::NameTooLong,
+            R::NameTaken { .. } => Self::NameTaken,
+            R::NameNotEditable => Self::NameNotEditable,
+            R::TimeZoneUnknown { .. } => Self::TimeZoneUnknown,
+            R::AlreadySuspended => Self::AlreadySuspended,
+            R::NotSuspended => Self::NotSuspended,
+            R::ExpiryNotInFuture => Self::ExpiryNotInFuture,
+            R::ExpiryNotAllowed => Self::ExpiryNotAllowed,
+            R::AlreadyEnrolled => Self::AlreadyEnrolled,
+            R::AlreadyRevoked => Self::AlreadyRevoked,
+            R::LastAdministratorToken => Self::LastAdministratorToken,
+            R::ClientRequestIdReused => Self::ClientRequestIdReused,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The caller: its account, its token and its privileges.
+
+use async_graphql::{Context, Object, Result};
+
+use crate::domain::accounts::AccountKind;
+use crate::graphql::accounts::api_token::ApiToken;
+use crate::graphql::accounts::own_account::OwnAccount;
+use crate::graphql::accounts::publisher_account::PublisherAccount;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::{Privilege, Role};
+use crate::graphql::error::ResultExt as _;
+use crate::graphql::interfaces::Account;
+use crate::service::access;
+
+/// The type `Viewer`.
+pub struct Viewer(access::Viewer);
+
+impl From<access::Viewer> for Viewer {
+    fn from(viewer: access::Viewer) -> Self {
+        Self(viewer)
+    }
+}
+
+/// Who is asking.
+#[Object]
+impl Viewer {
+    /// The account: a PublisherAccount or an OwnAccount.
+    async fn account(&self) -> Account {
+        let account = self.0.account.clone();
+        match account.kind {
+            AccountKind::Publisher => PublisherAccount::from(account).into(),
+            AccountKind::Managed => OwnAccount::from(account).into(),
+        }
+    }
+
+    /// The token of this request.
+    async fn token(&self) -> ApiToken {
+        self.0.token.clone().into()
+    }
+
+    /// Its role.
+    async fn role(&self) -> Role {
+        self.0.token.role.into()
+    }
+
+    /// What the role allows.
+    async fn privileges(&self) -> Vec<Privilege> {
+        self.0.token.role.privileges().iter().map(|privilege| (*privilege).into()).collect()
+    }
+
+    /// Where the event log ends now for the caller: at the newest event that it may hear of. Opaque, and the same until there is another: it tells nothing of other accounts. Read it first, then the state, then subscribe after it: nothing is missed.
+    async fn event_cursor(&self, ctx: &Context<'_>) -> Result<String> {
+        let hub = &ctx.data_of_request().hub;
+        let position = hub.position_in(ctx.loaders().db(), self.0.scope()).await.or_failure()?;
+        Ok(hub.sealer().seal(self.0.account.id, position))
+    }
+}

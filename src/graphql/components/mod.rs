@@ -1,0 +1,8 @@
+//! Components and what is packaged of them.
+
+pub mod component;
+pub(crate) mod deleting;
+pub mod manifest;
+pub(crate) mod mutations;
+pub mod packaged_component;
+pub(crate) mod refusal;

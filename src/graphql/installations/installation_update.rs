@@ -1,0 +1,177 @@
+//! An installation update: one installation and one release.
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+
+use crate::domain::accounts::Privilege;
+use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
+use crate::domain::installations::{Failure, FailureCode, UpdateState};
+use crate::domain::releases::ReleaseState;
+use crate::graphql::accounts::actor::Actor;
+use crate::graphql::connection::{PageArgs, connection};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::{InstallationUpdateState, SkipReason, UpdateFailureCode, UpdateMethod};
+use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::filters::all;
+use crate::graphql::ids::Gid;
+use crate::graphql::installations::installation::{Installation, may_here, version};
+use crate::graphql::interfaces::{PackRelease, PackSnapshot};
+use crate::graphql::packs::pack_diff::PackDiff;
+use crate::graphql::scalars::DateTime;
+use crate::store::installations::updates::{SeenUpdate, UpdateFilter, UpdatesOf};
+
+connection!("updates", InstallationUpdateConnection, InstallationUpdateEdge, InstallationUpdate);
+
+/// The type `InstallationUpdate`, as the account or the publisher of the pack sees it.
+pub struct InstallationUpdate(SeenUpdate);
+
+/// One installation and one release: whether and how the release came to it.
+#[Object]
+impl InstallationUpdate {
+    /// Opaque.
+    pub async fn id(&self) -> ID {
+        Gid::InstallationUpdate(self.0.update.id).encode()
+    }
+
+    /// The installation; null when it was uninstalled.
+    async fn installation(&self, ctx: &Context<'_>) -> Option<Result<Installation>> {
+        Installation::by_id(ctx, self.0.update.id.installation).await.transpose()
+    }
+
+    /// The release, as the reader may see it.
+    async fn release(&self, ctx: &Context<'_>) -> Result<PackRelease> {
+        let release = PackRelease::by_id(ctx, self.0.update.id.release).await?;
+        release.ok_or_else(|| bug("an update whose release may not be seen"))
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> InstallationUpdateState {
+        self.0.update.state.into()
+    }
+
+    /// How it came about; null while it is OFFERED, and where nothing was done.
+    async fn how(&self) -> Option<UpdateMethod> {
+        self.0.update.how.filter(|_| self.0.update.state != UpdateState::Offered).map(Into::into)
+    }
+
+    /// The version before.
+    #[graphql(name = "fromVersion")]
+    async fn version_before(&self, ctx: &Context<'_>) -> Result<PackSnapshot> {
+        version(ctx, self.0.update.from_version_id).await
+    }
+
+    /// The version that the release brings.
+    async fn to_version(&self, ctx: &Context<'_>) -> Result<PackSnapshot> {
+        version(ctx, self.0.update.to_version_id).await
+    }
+
+    /// What it changes in this installation.
+    async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
+        PackDiff::between(ctx, Some(self.0.update.from_version_id), self.0.update.to_version_id).await
+    }
+
+    /// Why it was skipped; null unless SKIPPED.
+    async fn skip_reason(&self) -> Option<SkipReason> {
+        self.0.update.skip_reason.filter(|_| self.0.update.state == UpdateState::Skipped).map(Into::into)
+    }
+
+    /// What went wrong; null unless FAILED.
+    async fn failure(&self) -> Option<UpdateFailure> {
+        self.0.update.failure.as_ref().filter(|_| self.0.update.state == UpdateState::Failed).map(Into::into)
+    }
+
+    /// When it was offered, or for an update that was never offered when it began.
+    async fn offered_at(&self) -> DateTime {
+        self.0.update.offered_at.into()
+    }
+
+    /// When it came to its present state; null while it is OFFERED.
+    async fn settled_at(&self) -> Option<DateTime> {
+        self.0.update.settled_at.filter(|_| self.0.update.state != UpdateState::Offered).map(Into::into)
+    }
+
+    /// Who applied it early; null for the publisher, and where nobody did.
+    async fn applied_by(&self, ctx: &Context<'_>) -> Option<Actor> {
+        let account = ctx.caller().viewer().ok()?.account.id;
+        self.0.update.applied_by.clone().filter(|_| account == self.0.update.account_id).map(Into::into)
+    }
+
+    /// Whether the caller may now apply it early.
+    async fn viewer_can_apply(&self, ctx: &Context<'_>) -> Result<bool> {
+        // A managed account sees an open offer only while a group grants the pack, so no check is needed (R45).
+        let open = self.0.update.state == UpdateState::Offered && self.0.release_state == ReleaseState::Scheduled;
+        Ok(open && may_here(ctx, Privilege::ApplyUpdates)?)
+    }
+}
+
+impl InstallationUpdate {
+    /// The update with this id, if the caller may see it.
+    pub async fn by_id(ctx: &Context<'_>, id: UpdateId) -> Result<Option<Self>> {
+        Ok(ctx.loaders().managed.updates.one(id).await.or_failure()?.map(Self))
+    }
+
+    /// The update of an installation that can be applied early now, if there is one (R26, R31).
+    pub async fn pending_of(ctx: &Context<'_>, installation: InstallationId) -> Result<Option<Self>> {
+        Ok(ctx.loaders().managed.pending.one(installation).await.or_failure()?.map(Self))
+    }
+}
+
+/// Why an update failed.
+#[derive(SimpleObject)]
+pub struct UpdateFailure {
+    /// Which kind of fault.
+    code: UpdateFailureCode,
+    /// A sentence in English; nothing of the server's inside.
+    message: String,
+    /// How often it was tried.
+    attempts: i32,
+}
+
+impl From<&Failure> for UpdateFailure {
+    fn from(failure: &Failure) -> Self {
+        let message = match failure.code {
+            FailureCode::Temporary => "The installation could not be moved, and trying again did not help.",
+            FailureCode::Internal => "The server failed to move the installation; its operator has been told.",
+        };
+        Self { code: failure.code.into(), message: message.into(), attempts: failure.attempts }
+    }
+}
+
+/// Which installation updates.
+#[derive(InputObject, Default)]
+pub struct InstallationUpdateFilter {
+    /// Is in one of these states.
+    states: Option<Vec<InstallationUpdateState>>,
+    /// Came about in one of these ways.
+    how: Option<Vec<UpdateMethod>>,
+}
+
+impl From<InstallationUpdateFilter> for UpdateFilter {
+    fn from(filter: InstallationUpdateFilter) -> Self {
+        let states = filter.states.map(all);
+        let how = filter.how.map(all);
+        Self { states, how }
+    }
+}
+
+/// The updates that the caller may see. Fails with BAD_USER_INPUT for invalid arguments.
+pub async fn updates_connection(
+    ctx: &Context<'_>,
+    of: UpdatesOf,
+    filter: Option<InstallationUpdateFilter>,
+    args: PageArgs,
+) -> Result<InstallationUpdateConnection> {
+    let request = args.request(ctx, of.cursors())?;
+    let key = (of, filter.unwrap_or_default().into(), request);
+    let page = ctx.loaders().managed.update_pages.must(key).await.or_failure()?;
+    Ok(InstallationUpdateConnection::of(page, InstallationUpdate))
+}
+
+/// The updates of a release, by account name. Fails like [`updates_connection`].
+pub async fn updates_of_release(
+    ctx: &Context<'_>,
+    release: ReleaseId,
+    filter: Option<InstallationUpdateFilter>,
+    args: PageArgs,
+) -> Result<InstallationUpdateConnection> {
+    updates_connection(ctx, UpdatesOf::Release(release), filter, args).await
+}

@@ -1,0 +1,144 @@
+//! Installing, and updating early (R26, R31, R43, R44).
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+
+use crate::domain::accounts::Privilege;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::ids;
+use crate::graphql::installations::installation::Installation;
+use crate::graphql::installations::installation_update::InstallationUpdate;
+use crate::graphql::installations::refusal::InstallationError;
+
+use crate::graphql::mutations::{Shown, answer, managed, settle};
+
+/// Input of `installPack`.
+#[derive(InputObject)]
+struct InstallPackInput {
+    /// The ID of an AvailablePack.
+    pack_id: ID,
+    /// The installation's name, 1 to 255 characters, unique in the account; for MULTI alone. The pack's name when left out.
+    override_name: Option<String>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `installPack`.
+#[derive(SimpleObject)]
+struct InstallPackPayload {
+    /// The installation; null when refused.
+    installation: Shown<Installation>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<InstallationError>,
+}
+
+/// Input of `renameInstallation`.
+#[derive(InputObject)]
+struct RenameInstallationInput {
+    /// The ID of an Installation.
+    installation_id: ID,
+    /// The new name, 1 to 255 characters, unique in the account.
+    override_name: String,
+}
+
+/// Answer of `renameInstallation`.
+#[derive(SimpleObject)]
+struct RenameInstallationPayload {
+    /// The installation; null when refused.
+    installation: Shown<Installation>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<InstallationError>,
+}
+
+/// Input of `uninstallPack`.
+#[derive(InputObject)]
+struct UninstallPackInput {
+    /// The ID of an Installation.
+    installation_id: ID,
+}
+
+/// Answer of `uninstallPack`.
+#[derive(SimpleObject)]
+struct UninstallPackPayload {
+    /// The ID that the installation had; null when refused.
+    uninstalled_id: Option<ID>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<InstallationError>,
+}
+
+/// Input of `applyPendingUpdate`.
+#[derive(InputObject)]
+struct ApplyPendingUpdateInput {
+    /// The ID of an InstallationUpdate: what is applied is what was read, or nothing.
+    update_id: ID,
+}
+
+/// Answer of `applyPendingUpdate`.
+#[derive(SimpleObject)]
+struct ApplyPendingUpdatePayload {
+    /// The update, applied; null when refused.
+    update: Shown<InstallationUpdate>,
+    /// Whether it had been applied before this call, which then changed nothing; null when refused.
+    already_applied: Option<bool>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<InstallationError>,
+}
+
+/// Installations and early updates.
+#[derive(Default)]
+pub(in crate::graphql) struct Installations;
+
+#[Object]
+impl Installations {
+    /// Managed account: installs a pack's current version. Codes: CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
+    async fn install_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pack to install, and the name of the installation where an account may have several.")]
+        input: InstallPackInput,
+    ) -> Result<InstallPackPayload> {
+        let caller = managed(ctx, Privilege::IntegrationPack)?;
+        let pack = ids::available_pack_id(&input.pack_id)?;
+        let outcome = ctx.services().install(&caller, pack, input.override_name, input.client_request_id).await;
+        let (installation, errors) = answer(ctx, outcome, |id| Installation::by_id(ctx, id)).await?;
+        Ok(InstallPackPayload { installation, errors })
+    }
+
+    /// Managed account: gives an installation of a MULTI pack another name. Codes: OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN.
+    async fn rename_installation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The installation, and its new name.")] input: RenameInstallationInput,
+    ) -> Result<RenameInstallationPayload> {
+        let caller = managed(ctx, Privilege::IntegrationPack)?;
+        let id = ids::installation_id(&input.installation_id)?;
+        let outcome = ctx.services().rename_installation(&caller, id, &input.override_name).await;
+        let (installation, errors) = answer(ctx, outcome, |()| Installation::by_id(ctx, id)).await?;
+        Ok(RenameInstallationPayload { installation, errors })
+    }
+
+    /// Managed account: removes an installation; an open offer is withdrawn.
+    async fn uninstall_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The installation to remove.")] input: UninstallPackInput,
+    ) -> Result<UninstallPackPayload> {
+        let caller = managed(ctx, Privilege::IntegrationPack)?;
+        let id = ids::installation_id(&input.installation_id)?;
+        let (done, errors) = settle(ctx, ctx.services().uninstall(&caller, id).await)?;
+        Ok(UninstallPackPayload { uninstalled_id: done.map(|()| input.installation_id), errors })
+    }
+
+    /// Managed account: applies an offered update early. Doing it twice, or when the window has moved it meanwhile, succeeds and says so. Codes: NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS.
+    async fn apply_pending_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The offered update to apply now.")] input: ApplyPendingUpdateInput,
+    ) -> Result<ApplyPendingUpdatePayload> {
+        let caller = managed(ctx, Privilege::ApplyUpdates)?;
+        let id = ids::update_id(&input.update_id)?;
+        let outcome = ctx.services().apply_early(&caller, id).await;
+        let already_applied = outcome.as_ref().ok().copied();
+        let (update, errors) = answer(ctx, outcome, |_| InstallationUpdate::by_id(ctx, id)).await?;
+        Ok(ApplyPendingUpdatePayload { update, already_applied, errors })
+    }
+}

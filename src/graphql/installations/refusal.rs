@@ -1,0 +1,82 @@
+use async_graphql::{Context, Enum, Object, Result};
+
+use crate::domain::installations::refusal::InstallationRefusal;
+use crate::domain::refusal::Refusal as _;
+use crate::graphql::installations::installation::Installation;
+
+/// Why installing, renaming or updating was refused.
+#[derive(Clone, Debug)]
+pub struct InstallationError(InstallationRefusal);
+
+impl From<InstallationRefusal> for InstallationError {
+    fn from(refusal: InstallationRefusal) -> Self {
+        Self(refusal)
+    }
+}
+
+/// Why installing, renaming or updating was refused.
+#[Object]
+impl InstallationError {
+    /// Which rule.
+    pub async fn code(&self) -> InstallationErrorCode {
+        InstallationErrorCode::from(&self.0)
+    }
+
+    /// A sentence in English that says what to do.
+    pub async fn message(&self) -> String {
+        self.0.message()
+    }
+
+    /// The path into `input`; null when no one field is at fault.
+    pub async fn field(&self) -> Option<Vec<String>> {
+        self.0.field()
+    }
+
+    /// The installation in the way, for ALREADY_INSTALLED and OVERRIDE_NAME_TAKEN.
+    async fn existing(&self, ctx: &Context<'_>) -> Result<Option<Installation>> {
+        use InstallationRefusal as R;
+        match self.0 {
+            R::AlreadyInstalled { existing: Some(id) } | R::OverrideNameTaken { existing: Some(id) } => {
+                Installation::by_id(ctx, id).await
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The reasons for refusing installing, renaming or updating.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstallationErrorCode {
+    /// A SINGLE pack is installed once.
+    AlreadyInstalled,
+    /// Only installations of a MULTI pack have a name of their own.
+    OverrideNameNotAllowed,
+    /// The name is empty or longer than 255 characters.
+    OverrideNameInvalid,
+    /// Another installation of the account has the name.
+    OverrideNameTaken,
+    /// No group grants the pack any more.
+    NotEntitled,
+    /// The offer was taken back: canceled, superseded or uninstalled.
+    UpdateWithdrawn,
+    /// The window has opened: the server moves it now.
+    ReleaseInProgress,
+    /// The same ID came with another input.
+    ClientRequestIdReused,
+}
+
+impl From<&InstallationRefusal> for InstallationErrorCode {
+    fn from(refusal: &InstallationRefusal) -> Self {
+        use InstallationRefusal as R;
+        match refusal {
+            R::ClientRequestIdReused => Self::ClientRequestIdReused,
+            R::NotEntitled => Self::NotEntitled,
+            R::AlreadyInstalled { .. } => Self::AlreadyInstalled,
+            R::OverrideNameNotAllowed => Self::OverrideNameNotAllowed,
+            R::OverrideNameInvalid => Self::OverrideNameInvalid,
+            R::OverrideNameTaken { .. } => Self::OverrideNameTaken,
+            R::UpdateWithdrawn => Self::UpdateWithdrawn,
+            R::ReleaseInProgress => Self::ReleaseInProgress,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Entries of the audit log, as the caller's account may see them (R51).
+
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+
+use crate::domain::accounts::Privilege;
+use crate::domain::id::AuditEntryId;
+use crate::domain::log::audit;
+use crate::domain::log::audit::SubjectKey;
+use crate::graphql::accounts::actor::Actor;
+use crate::graphql::connection::connection;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::ids::Gid;
+use crate::graphql::interfaces::Node;
+use crate::graphql::node::seen;
+use crate::graphql::scalars::DateTime;
+
+connection!("entries", AuditEntryConnection, AuditEntryEdge, AuditEntry);
+
+/// The type `AuditEntry`.
+pub struct AuditEntry(audit::AuditEntry);
+
+impl From<audit::AuditEntry> for AuditEntry {
+    fn from(entry: audit::AuditEntry) -> Self {
+        Self(entry)
+    }
+}
+
+/// One change, for good.
+#[Object]
+impl AuditEntry {
+    /// Opaque.
+    pub async fn id(&self) -> ID {
+        Gid::AuditEntry(self.0.id).encode()
+    }
+
+    /// When.
+    async fn occurred_at(&self) -> DateTime {
+        self.0.occurred_at.into()
+    }
+
+    /// Who.
+    async fn actor(&self) -> Actor {
+        self.0.actor.clone().into()
+    }
+
+    /// What: the name of the mutation (`releaseIntegrationPack`), or of the scheduler's or command line's step (`scheduler.startRelease`).
+    async fn action(&self) -> &str {
+        &self.0.action
+    }
+
+    /// The ID of what was changed, also when it is gone.
+    async fn subject_id(&self) -> Result<ID> {
+        id_of(&self.0.subject.key)
+    }
+
+    /// Its type in this schema, for example `Release`.
+    async fn subject_type(&self) -> &str {
+        &self.0.subject.key.type_name
+    }
+
+    /// Its name then; null where it has none.
+    async fn subject_name(&self) -> Option<&str> {
+        self.0.subject.name.as_deref()
+    }
+
+    /// It as it is now; null when it is gone.
+    async fn subject(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
+        match id_of(&self.0.subject.key) {
+            Ok(id) => seen(ctx, &id).await.transpose(),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// What changed, field by field; at most 100. Secrets are never in it.
+    async fn changes(&self) -> Vec<AuditChange> {
+        self.0.changes.iter().cloned().map(Into::into).collect()
+    }
+
+    /// The `X-Request-Id` of the request; null for the scheduler.
+    async fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+}
+
+impl AuditEntry {
+    /// The entry with this id, if the caller may see it.
+    pub async fn by_id(ctx: &Context<'_>, id: AuditEntryId) -> Result<Option<Self>> {
+        let may = ctx.viewer()?.may(Privilege::ViewAuditLog);
+        let entry = ctx.loaders().logs.audit_entries.one(id).await.or_failure()?;
+        Ok(entry.filter(|_| may).map(Self))
+    }
+}
+
+fn id_of(key: &SubjectKey) -> Result<ID> {
+    Gid::of_key(key).map(Gid::encode).ok_or_else(|| bug("an entry of the audit log about nothing that has an ID"))
+}
+
+/// One field that changed.
+#[derive(SimpleObject)]
+pub struct AuditChange {
+    /// The field's path.
+    field: String,
+    /// Before, as text; null for nothing.
+    before: Option<String>,
+    /// After, as text; null for nothing.
+    after: Option<String>,
+}
+
+impl From<audit::Change> for AuditChange {
+    fn from(change: audit::Change) -> Self {
+        let audit::Change { field, before, after, of } = change;
+        // Ids are shown in the API's form for this reader.
+        let told = |value: Option<String>| match (value, &of) {
+            (Some(id), Some(type_name)) => {
+                let key = SubjectKey { type_name: type_name.clone(), id };
+                Gid::of_key(&key).map(|gid| gid.encode().0)
+            }
+            (value, _) => value,
+        };
+        Self { before: told(before), after: told(after), field }
+    }
+}

@@ -1,0 +1,97 @@
+//! The filter and the pages of the audit log (R51).
+
+use async_graphql::{Context, ID, InputObject, Result};
+
+use crate::domain::accounts::Privilege;
+use crate::domain::id::TokenId;
+use crate::domain::log::audit::SubjectKey;
+use crate::graphql::accounts::api_token::ApiToken;
+use crate::graphql::connection::{PageArgs, searchable};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::ActorKind;
+use crate::graphql::error::{ResultExt as _, bad_input, not_found};
+use crate::graphql::filters::all;
+use crate::graphql::ids::{Gid, token_id};
+use crate::graphql::log::audit_entry::{AuditEntry, AuditEntryConnection};
+use crate::graphql::node::seen;
+use crate::graphql::scalars::DateTime;
+use crate::store::log::audit;
+
+/// The most actions in a filter.
+const ACTIONS_MAX: usize = 100;
+
+/// Which audit entries.
+#[derive(InputObject, Default)]
+pub struct AuditLogFilter {
+    /// Done by this kind of actor.
+    actor_kind: Option<ActorKind>,
+    /// Done with this token: the ID of an ApiToken, revoked or not.
+    token_id: Option<ID>,
+    /// Done to this object: the ID of any, gone or not.
+    subject_id: Option<ID>,
+    /// Is one of these actions, for example `releaseIntegrationPack`.
+    actions: Option<Vec<String>>,
+    /// Not before this instant.
+    from: Option<DateTime>,
+    /// Before this instant.
+    to: Option<DateTime>,
+}
+
+impl AuditLogFilter {
+    /// Converts the filter, and looks up its ids.
+    async fn read(self, ctx: &Context<'_>) -> Result<audit::AuditFilter> {
+        Ok(audit::AuditFilter {
+            actor_kind: self.actor_kind.map(Into::into),
+            actions: actions(self.actions)?,
+            from: self.from.map(Into::into),
+            to: self.to.map(Into::into),
+            token: known_token(ctx, self.token_id).await?,
+            subject: known_subject(ctx, self.subject_id).await?,
+        })
+    }
+}
+
+fn actions(given: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
+    let Some(given) = given else { return Ok(None) };
+    if given.len() > ACTIONS_MAX {
+        return Err(bad_input(format!("Give at most {ACTIONS_MAX} actions.")));
+    }
+    let given: Vec<_> = given.into_iter().map(|action| searchable(Some(action))).collect::<Result<_>>()?;
+    Ok(Some(all(given.into_iter().flatten().collect())))
+}
+
+/// A token of the caller's account, which may be revoked.
+async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId>> {
+    let Some(id) = id else { return Ok(None) };
+    let token = token_id(&id)?;
+    ApiToken::by_id(ctx, token).await?.ok_or_else(|| not_found(&id))?;
+    Ok(Some(token))
+}
+
+/// An object that the caller may see, or a deleted one with an entry that the caller may see. Any other id is
+/// NOT_FOUND, after the same number of statements (R3).
+async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<SubjectKey>> {
+    let Some(id) = id else { return Ok(None) };
+    let key = Gid::decode(&id).ok_or_else(|| not_found(&id))?.key();
+    if seen(ctx, &id).await?.is_none()
+        && !audit::any_about(ctx.loaders().db(), ctx.scope()?, &key).await.or_failure()?
+    {
+        return Err(not_found(&id));
+    }
+    Ok(Some(key))
+}
+
+/// The entries that the caller may see and that match the filter, newest first. Fails with FORBIDDEN without the
+/// privilege, NOT_FOUND for an unknown id in the filter, BAD_USER_INPUT for invalid arguments.
+pub async fn audit_connection(
+    ctx: &Context<'_>,
+    filter: Option<AuditLogFilter>,
+    args: PageArgs,
+) -> Result<AuditEntryConnection> {
+    ctx.viewer()?.require(Privilege::ViewAuditLog).or_failure()?;
+    let request = args.request(ctx, audit::NEWEST)?;
+    let filter = filter.unwrap_or_default().read(ctx).await?;
+    let page = audit::page(ctx.loaders().db(), ctx.scope()?, &filter, request).await.or_failure()?;
+    let page = page.ok_or_else(|| bad_input("`after` or `before` is a cursor of another account's log."))?;
+    Ok(AuditEntryConnection::of(page, AuditEntry::from))
+}

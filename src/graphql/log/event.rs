@@ -1,0 +1,304 @@
+//! Events, as the publisher or a managed account gets them (R49, R50). An event's own fields show the time of the
+//! event; the objects reached from it show the time of the read.
+
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+
+use crate::domain::id::{EventId, UpdateId};
+use crate::domain::log::event as domain;
+use crate::domain::log::event::{EventKind as Kind, WindowFacts};
+use crate::graphql::connection::{connection, int};
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::{EventKind, InstallationUpdateState};
+use crate::graphql::error::{ResultExt as _, bug};
+use crate::graphql::ids::Gid;
+use crate::graphql::interfaces::{ComponentVersion, Event, Node, Pack, PackRelease};
+use crate::graphql::scalars::DateTime;
+use crate::store::scope::Scope;
+
+use crate::graphql::accounts::actor::Actor;
+use crate::graphql::installations::installation::Installation;
+use crate::graphql::installations::installation_update::InstallationUpdate;
+use crate::graphql::releases::progress::ReleaseProgress;
+use crate::graphql::releases::release::Release;
+use crate::graphql::releases::release_window::ReleaseWindow;
+use crate::graphql::sharing::account_group::AccountGroup;
+
+connection!("events", EventConnection, EventEdge, Event);
+
+/// An event, prepared for the account that reads it.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    event: domain::NewEvent,
+    /// The event's position, encrypted for the account.
+    cursor: String,
+    scope: Scope,
+}
+
+impl Heard {
+    /// Prepares an event of the log for the caller.
+    pub fn new(ctx: &Context<'_>, event: domain::Event) -> Result<Self> {
+        let scope = ctx.scope()?;
+        let cursor = ctx.data_of_request().hub.sealer().seal(scope.account_id(), event.position());
+        Ok(Self { event: event.event, cursor, scope })
+    }
+
+    /// The event's position in the log, encrypted for the account.
+    #[must_use]
+    pub fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
+    fn is_for_publisher(&self) -> bool {
+        matches!(self.scope, Scope::Publisher(_))
+    }
+
+    /// The actor as the reader may see it. A managed account sees only its own tokens; a publisher also sees the name
+    /// of a managed account (R51).
+    fn actor(&self) -> Option<Actor> {
+        let reader = self.scope.account_id();
+        let own = self.event.actor.account_id == Some(reader);
+        let seen = || self.event.actor.clone().seen_by(reader, self.event.actor_account_name.clone());
+        (own || self.is_for_publisher()).then(|| seen().into())
+    }
+
+    fn pack_id(&self) -> ID {
+        match self.scope {
+            Scope::Publisher(_) => Gid::IntegrationPack(self.event.pack_id),
+            Scope::Managed(_) => Gid::AvailablePack(self.event.pack_id),
+        }
+        .encode()
+    }
+
+    fn update_id(&self) -> Option<UpdateId> {
+        Some(UpdateId { installation: self.event.installation_id?, release: self.event.release_id? })
+    }
+}
+
+/// Defines an event type: the fields that all event types have, and its own fields.
+macro_rules! event_type {
+    ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(Heard);
+
+        impl From<Heard> for $name {
+            fn from(heard: Heard) -> Self {
+                Self(heard)
+            }
+        }
+
+        $(#[$doc])*
+        #[Object]
+        impl $name {
+            /// Opaque; the same for each delivery of the event.
+            pub async fn id(&self) -> ID {
+                Gid::Event(self.0.event.id).encode()
+            }
+
+            /// The place in the log, for `after`.
+            pub async fn cursor(&self) -> String {
+                self.0.cursor.clone()
+            }
+
+            /// What happened.
+            pub async fn kind(&self) -> EventKind {
+                self.0.event.kind.into()
+            }
+
+            /// When it was committed.
+            pub async fn occurred_at(&self) -> DateTime {
+                self.0.event.occurred_at.into()
+            }
+
+            /// Who did it; null for a managed account when it wasn't one of its own tokens.
+            pub async fn actor(&self) -> Option<Actor> {
+                self.0.actor()
+            }
+
+            /// The pack's ID for this reader.
+            pub async fn pack_id(&self) -> ID {
+                self.0.pack_id()
+            }
+
+            /// The pack's name when it happened.
+            pub async fn pack_name(&self) -> String {
+                self.0.event.pack_name.clone()
+            }
+
+            /// The pack as it is now; null when it is gone or no longer to be seen.
+            pub async fn pack(&self, ctx: &Context<'_>) -> Result<Option<Pack>> {
+                Pack::by_id(ctx, self.0.event.pack_id).await
+            }
+
+            $($own)*
+        }
+    };
+}
+
+event_type! {
+    /// A RELEASE_… event. RELEASE_PROGRESSED is for the publisher alone; a managed account hears the others of packs that it has installed.
+    ReleaseEvent {
+        /// The release as it is now; null when it is no longer to be seen.
+        async fn release(&self, ctx: &Context<'_>) -> Result<Option<PackRelease>> {
+            match self.0.event.release_id {
+                Some(id) => PackRelease::by_id(ctx, id).await,
+                None => Ok(None),
+            }
+        }
+
+        /// For RELEASE_RESCHEDULED and WINDOW_MOVED: the window before.
+        async fn previous_window(&self) -> Option<ReleaseWindow> {
+            self.0.event.data.previous_window.clone().map(window)
+        }
+
+        /// For RELEASE_SCHEDULED, RELEASE_RESCHEDULED and WINDOW_MOVED: the window since.
+        async fn window(&self) -> Option<ReleaseWindow> {
+            self.0.event.data.window.clone().map(window)
+        }
+
+        /// For RELEASE_SUPERSEDED: the release that took its place.
+        async fn superseded_by(&self, ctx: &Context<'_>) -> Result<Option<PackRelease>> {
+            match self.0.event.data.superseded_by {
+                Some(id) => PackRelease::by_id(ctx, id).await,
+                None => Ok(None),
+            }
+        }
+
+        /// For RELEASE_PROGRESSED and RELEASE_COMPLETED, to the publisher: how far it had got. Null for a managed account.
+        async fn progress(&self) -> Option<ReleaseProgress> {
+            self.0.event.data.progress.filter(|_| self.0.is_for_publisher()).map(Into::into)
+        }
+    }
+}
+
+event_type! {
+    /// UPDATE_OFFERED, INSTALLATION_UPDATED (whatever the new state) or INSTALLATION_FROZEN.
+    InstallationEvent {
+        /// The installation as it is now; null when it is gone.
+        async fn installation(&self, ctx: &Context<'_>) -> Result<Option<Installation>> {
+            match self.0.event.installation_id {
+                Some(id) => Installation::by_id(ctx, id).await,
+                None => Ok(None),
+            }
+        }
+
+        /// The update as it is now; null for INSTALLATION_FROZEN.
+        async fn update(&self, ctx: &Context<'_>) -> Result<Option<InstallationUpdate>> {
+            match self.0.update_id() {
+                Some(id) => InstallationUpdate::by_id(ctx, id).await,
+                None => Ok(None),
+            }
+        }
+
+        /// The update's state when it happened; null for INSTALLATION_FROZEN.
+        async fn state(&self) -> Option<InstallationUpdateState> {
+            self.0.event.update_state.map(Into::into)
+        }
+
+        /// The number of the version that the installation had after it.
+        async fn version_number(&self) -> Result<i32> {
+            self.0.event.data.version_number.ok_or_else(|| bug("an event of an installation without a version number"))
+        }
+    }
+}
+
+event_type! {
+    /// PACK_SHARED or PACK_UNSHARED. A managed account hears it when its first grant comes or its last one goes, and for a pack never released when it is first released.
+    SharingEvent {
+        /// The group, to the publisher; null when it is gone, and always for a managed account.
+        async fn group(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
+            match self.0.event.group_id.filter(|_| self.0.is_for_publisher()) {
+                Some(id) => AccountGroup::by_id(ctx, id).await,
+                None => Ok(None),
+            }
+        }
+    }
+}
+
+event_type! {
+    /// NEWER_SHAREABLE_PACKAGED, to the publisher alone: one for each pack that has the component.
+    NewerShareableEvent {
+        /// The new version; a package that was restored counts too.
+        async fn version(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
+            let missing = || bug("an event of a newer version without the version");
+            let id = self.0.event.component_version_id.ok_or_else(missing)?;
+            ComponentVersion::by_id(ctx, id).await?.ok_or_else(missing)
+        }
+    }
+}
+
+event_type! {
+    /// PACK_DELETED. A managed account hears it when it had the pack installed or could install it.
+    PackDeletedEvent {
+        /// How many installations went with it: all to the publisher, to a managed account its own.
+        async fn uninstalled_count(&self) -> Result<i32> {
+            let count = self.0.event.data.uninstalled_count;
+            count.map(int).ok_or_else(|| bug("an event of a deleted pack without the number of its installations"))
+        }
+    }
+}
+
+impl From<Heard> for Event {
+    fn from(heard: Heard) -> Self {
+        Self::of(heard)
+    }
+}
+
+impl Event {
+    /// Wraps an event in the type for its kind.
+    #[must_use]
+    pub fn of(heard: Heard) -> Self {
+        match heard.event.kind {
+            Kind::ReleaseScheduled
+            | Kind::ReleaseRescheduled
+            | Kind::WindowMoved
+            | Kind::ReleaseCanceled
+            | Kind::ReleaseSuperseded
+            | Kind::ReleaseStarted
+            | Kind::ReleaseProgressed
+            | Kind::ReleaseCompleted => Self::ReleaseEvent(heard.into()),
+            Kind::UpdateOffered | Kind::InstallationUpdated | Kind::InstallationFrozen => {
+                Self::InstallationEvent(heard.into())
+            }
+            Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(heard.into()),
+            Kind::NewerShareablePackaged => Self::NewerShareableEvent(heard.into()),
+            Kind::PackDeleted => Self::PackDeletedEvent(heard.into()),
+        }
+    }
+}
+
+/// The event with this id, if the caller may see it.
+pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
+    let Some(event) = ctx.loaders().logs.events.one(id).await.or_failure()? else { return Ok(None) };
+    Ok(Some(match Event::of(Heard::new(ctx, event)?) {
+        Event::ReleaseEvent(event) => event.into(),
+        Event::InstallationEvent(event) => event.into(),
+        Event::SharingEvent(event) => event.into(),
+        Event::NewerShareableEvent(event) => event.into(),
+        Event::PackDeletedEvent(event) => event.into(),
+    }))
+}
+
+fn window(facts: WindowFacts) -> ReleaseWindow {
+    let WindowFacts { date, time_zone, starts_at, ends_at } = facts;
+    ReleaseWindow::on(date, time_zone, starts_at, ends_at)
+}
+
+/// Where a release stands, on its subscription.
+#[derive(SimpleObject)]
+pub struct ReleaseProgressItem {
+    /// The place in the log, as in Event.
+    cursor: String,
+    /// The release, as it is now.
+    release: Release,
+    /// How far it has got.
+    progress: ReleaseProgress,
+}
+
+impl ReleaseProgressItem {
+    /// The progress of a release, with the cursor of the event that announced it.
+    #[must_use]
+    pub fn new(cursor: String, release: Release, progress: ReleaseProgress) -> Self {
+        Self { cursor, release, progress }
+    }
+}

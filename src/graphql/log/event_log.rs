@@ -1,0 +1,124 @@
+//! The event log for queries and subscriptions, which share the filter and the cursors (R49, R50).
+
+use std::cell::RefCell;
+
+use async_graphql::{Context, Error, ID, InputObject, Result};
+
+use crate::domain::id::{InstallationId, PackId};
+use crate::domain::log::event::Position;
+use crate::events::hub::{Halt, Hub, Interest};
+use crate::store::log::events;
+use crate::store::page::Key;
+use crate::store::scope::Scope;
+
+use crate::graphql::connection::PageArgs;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::EventKind;
+use crate::graphql::error::{ResultExt as _, cursor_expired, failure, not_found};
+use crate::graphql::filters::all;
+use crate::graphql::ids;
+use crate::graphql::installations::installation::Installation;
+use crate::graphql::interfaces::{Event, Pack};
+use crate::graphql::log::event::{EventConnection, Heard};
+
+/// Which events.
+#[derive(InputObject, Default)]
+pub struct EventFilter {
+    /// Is one of these kinds.
+    kinds: Option<Vec<EventKind>>,
+    /// Concerns this pack: the ID of an IntegrationPack or an AvailablePack, as the caller sees it.
+    pack_id: Option<ID>,
+    /// Concerns this installation: the ID of an Installation.
+    installation_id: Option<ID>,
+}
+
+impl EventFilter {
+    /// Converts the filter, and looks up its ids. Fails with NOT_FOUND for an id of which the caller may see neither
+    /// the object nor an event.
+    pub async fn read(self, ctx: &Context<'_>) -> Result<Interest> {
+        Ok(Interest {
+            kinds: self.kinds.map(all),
+            pack_id: known_pack(ctx, self.pack_id).await?,
+            release_id: None,
+            installation_id: known_installation(ctx, self.installation_id).await?,
+        })
+    }
+}
+
+/// The pack that an id names in the caller's view. It may be deleted if the caller may still see an event of it. Any
+/// other id is NOT_FOUND, after the same number of statements (R3).
+pub async fn known_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
+    let scope = ctx.scope()?;
+    let Some(id) = id else { return Ok(None) };
+    let pack = match scope {
+        Scope::Publisher(_) => ids::pack_id(&id)?,
+        Scope::Managed(_) => ids::available_pack_id(&id)?,
+    };
+    if Pack::by_id(ctx, pack).await?.is_none() {
+        was_told(ctx, scope, Interest { pack_id: Some(pack), ..Interest::default() }, &id).await?;
+    }
+    Ok(Some(pack))
+}
+
+/// The same for an installation.
+async fn known_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<InstallationId>> {
+    let scope = ctx.scope()?;
+    let Some(id) = id else { return Ok(None) };
+    let installation = ids::installation_id(&id)?;
+    if Installation::by_id(ctx, installation).await?.is_none() {
+        let interest = Interest { installation_id: Some(installation), ..Interest::default() };
+        was_told(ctx, scope, interest, &id).await?;
+    }
+    Ok(Some(installation))
+}
+
+async fn was_told(ctx: &Context<'_>, scope: Scope, of: Interest, id: &ID) -> Result<()> {
+    match events::any(ctx.loaders().db(), scope, &of).await.or_failure()? {
+        true => Ok(()),
+        false => Err(not_found(id)),
+    }
+}
+
+/// The position in a cursor; `None` when the cursor isn't one of the caller's account.
+pub fn position(ctx: &Context<'_>, cursor: &str) -> Result<Option<Position>> {
+    Ok(ctx.data_of_request().hub.sealer().open(ctx.scope()?.account_id(), cursor))
+}
+
+/// Converts a [`Halt`] to an error for this reader.
+pub fn halted(hub: &Hub, scope: Scope, halt: Halt) -> Error {
+    match halt {
+        Halt::Expired { oldest } => cursor_expired(hub.sealer().seal(scope.account_id(), oldest)),
+        Halt::Failed(inside) => failure(inside),
+    }
+}
+
+/// The events that the caller may see and that match the filter, oldest first. Fails with NOT_FOUND for an unknown id
+/// in the filter, BAD_USER_INPUT for invalid arguments, CURSOR_EXPIRED for a cursor that is no longer valid.
+pub async fn events_connection(
+    ctx: &Context<'_>,
+    filter: Option<EventFilter>,
+    args: PageArgs,
+) -> Result<EventConnection> {
+    let (scope, hub) = (ctx.scope()?, &ctx.data_of_request().hub);
+    let (request, named) = {
+        let named = RefCell::new(Vec::new());
+        let open = |cursor: &str| {
+            let position = hub.sealer().open(scope.account_id(), cursor)?;
+            named.borrow_mut().push(position);
+            Some(vec![Key::Number(position.sequence)])
+        };
+        let request = args.request_by(ctx, open)?;
+        (request, named.into_inner())
+    };
+    let interest = filter.unwrap_or_default().read(ctx).await?;
+    let page = events::page(ctx.loaders().db(), scope, &interest, request).await.or_failure()?;
+    for position in named {
+        let checked = hub.check_in(ctx.loaders().db(), scope, position).await;
+        checked.map_err(|halt| halted(hub, scope, halt))?;
+    }
+    let mut page = page.try_map(|event| Heard::new(ctx, event))?;
+    for (cursor, heard) in &mut page.items {
+        heard.cursor().clone_into(cursor);
+    }
+    Ok(EventConnection::of(page, Event::of))
+}

@@ -1,0 +1,9 @@
+//! The event log, its subscription, and the audit log.
+
+pub mod audit_entry;
+pub mod audit_log;
+pub mod event;
+pub mod event_log;
+pub mod place;
+pub mod query;
+pub mod subscription;

@@ -1,0 +1,191 @@
+//! Subscriptions (R49, R50). The hub follows the log in the caller's scope. Each event gets new loaders, so that the
+//! objects reached from it are read as of then.
+
+use async_graphql::{Context, ID, Result, Subscription};
+use futures_util::stream::{BoxStream, Stream, StreamExt as _};
+
+use crate::domain::id::ReleaseId;
+use crate::domain::log::event as domain;
+use crate::domain::log::event::{EventKind, Position};
+use crate::events::hub::Interest;
+
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::ReleaseState;
+use crate::graphql::error::{ResultExt as _, bad_input, not_found};
+use crate::graphql::ids;
+use crate::graphql::interfaces::Event;
+use crate::graphql::log::event::{Heard, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem};
+use crate::graphql::log::event_log::{EventFilter, halted, known_pack, position};
+use crate::graphql::releases::release::Release;
+
+/// The most events of a release that are sent as one item.
+const COALESCED_MAX: usize = 250;
+
+/// What happens, as it happens: at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
+/// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
+/// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
+/// It also ends when the token is revoked or expires, or its account is suspended.
+#[derive(Default)]
+pub struct Subscription;
+
+/// What happens, as it happens: at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
+/// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
+/// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
+/// It also ends when the token is revoked or expires, or its account is suspended.
+#[Subscription]
+impl Subscription {
+    /// A release was scheduled, rescheduled, canceled, superseded, started or completed: of the publisher's packs, or of packs that the managed account has installed.
+    async fn release_announced(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this pack: the ID of an IntegrationPack or an AvailablePack, as the caller sees it.")]
+        pack_id: Option<ID>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<ReleaseEvent>>> {
+        let kinds = vec![
+            EventKind::ReleaseScheduled,
+            EventKind::ReleaseRescheduled,
+            EventKind::WindowMoved,
+            EventKind::ReleaseCanceled,
+            EventKind::ReleaseSuperseded,
+            EventKind::ReleaseStarted,
+            EventKind::ReleaseCompleted,
+        ];
+        let pack_id = known_pack(ctx, pack_id).await?;
+        let events = follow(ctx, after, Interest { kinds: Some(kinds), pack_id, ..Interest::default() }).await?;
+        Ok(shown(ctx, events))
+    }
+
+    /// Publisher: the progress of one release: first where it stands now, then each change; ends when the release has ended.
+    async fn release_progress(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of a Release.")] release_id: ID,
+    ) -> Result<impl Stream<Item = Result<ReleaseProgressItem>>> {
+        ctx.publisher()?;
+        let id = ids::release_id(&release_id)?;
+        Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&release_id))?;
+        // The log's end is read before the release, so that no event in between is missed; at most it is sent twice.
+        let begin = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?;
+        let interest = Interest { release_id: Some(id), ..Interest::default() };
+        let events = follow_from(ctx, Some(begin), interest).await?;
+        Ok(progress(ctx, id, begin, events))
+    }
+
+    /// An update was offered to, or changed the state of, an installation; or an installation froze: the managed account's own, or those of the publisher's packs.
+    async fn installation_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<InstallationEvent>>> {
+        let kinds = vec![EventKind::UpdateOffered, EventKind::InstallationUpdated, EventKind::InstallationFrozen];
+        let events = follow(ctx, after, Interest { kinds: Some(kinds), ..Interest::default() }).await?;
+        Ok(shown(ctx, events))
+    }
+
+    /// Publisher: a newer shareable version was packaged or published of a component that stands in one of its packs.
+    async fn newer_shareable_packaged(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only this pack: the ID of an IntegrationPack.")] pack_id: Option<ID>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<NewerShareableEvent>>> {
+        ctx.publisher()?;
+        let pack_id = known_pack(ctx, pack_id).await?;
+        let kinds = Some(vec![EventKind::NewerShareablePackaged]);
+        let events = follow(ctx, after, Interest { kinds, pack_id, ..Interest::default() }).await?;
+        Ok(shown(ctx, events))
+    }
+
+    /// All events that the caller may hear of.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
+        #[graphql(desc = "Only events that match all of it.")] filter: Option<EventFilter>,
+    ) -> Result<impl Stream<Item = Result<Event>>> {
+        let interest = filter.unwrap_or_default().read(ctx).await?;
+        let events = follow(ctx, after, interest).await?;
+        Ok(shown(ctx, events))
+    }
+}
+
+type Events = BoxStream<'static, Result<domain::Event>>;
+
+/// The caller's events after a cursor, or only new ones. The transport's position takes precedence over the document's,
+/// because it is where the subscriber stopped.
+async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) -> Result<Events> {
+    let open = |cursor: String| {
+        position(ctx, &cursor)?.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
+    };
+    let given = ctx.place().and_then(|place| place.given());
+    let after = given.or(after).map(open).transpose()?;
+    follow_from(ctx, after, interest).await
+}
+
+/// The caller's events after a position in the log.
+async fn follow_from(ctx: &Context<'_>, after: Option<Position>, interest: Interest) -> Result<Events> {
+    let (scope, hub) = (ctx.scope()?, ctx.data_of_request().hub.clone());
+    let events = hub.follow(scope, after, interest).await.map_err(|halt| halted(&hub, scope, halt))?;
+    Ok(events.map(move |event| event.map_err(|halt| halted(&hub, scope, halt))).boxed())
+}
+
+/// Sends each event, with new loaders. Ends with the first error.
+fn shown<T: From<Heard>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<Item = Result<T>> {
+    async_stream::try_stream! {
+        while let Some(event) = events.next().await {
+            let event = event?;
+            ctx.renew();
+            let heard = Heard::new(ctx, event)?;
+            reach(ctx, heard.cursor());
+            yield T::from(heard);
+        }
+    }
+}
+
+/// Reports the next event to the transport, if it keeps a position.
+fn reach(ctx: &Context<'_>, cursor: &str) {
+    if let Some(place) = ctx.place() {
+        place.reach(cursor);
+    }
+}
+
+/// The progress of a release now, and after each of its events, until it has ended.
+fn progress(
+    ctx: &Context<'_>,
+    id: ReleaseId,
+    begin: Position,
+    events: Events,
+) -> impl Stream<Item = Result<ReleaseProgressItem>> {
+    async_stream::try_stream! {
+        let mut events = events.ready_chunks(COALESCED_MAX);
+        let mut position = begin;
+        loop {
+            ctx.renew();
+            let release = Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&ids::Gid::Release(id).encode()))?;
+            let ended = has_ended(release.state(ctx).await?);
+            let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), position);
+            let progress = release.progress(ctx).await?;
+            reach(ctx, &cursor);
+            yield ReleaseProgressItem::new(cursor, release, progress);
+            if ended {
+                break;
+            }
+            let Some(happened) = events.next().await else { break };
+            for event in happened {
+                position = event?.position();
+            }
+        }
+    }
+}
+
+fn has_ended(state: ReleaseState) -> bool {
+    match state {
+        ReleaseState::Scheduled | ReleaseState::InProgress => false,
+        ReleaseState::Succeeded
+        | ReleaseState::PartiallySucceeded
+        | ReleaseState::Failed
+        | ReleaseState::Canceled
+        | ReleaseState::Superseded => true,
+    }
+}

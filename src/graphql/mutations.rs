@@ -1,0 +1,105 @@
+//! The mutations. Each family has one file with its inputs, payloads and resolvers. A resolver checks the privilege,
+//! reads the ids, calls one use case, and loads the result.
+
+use std::future::Future;
+
+use async_graphql::{Context, MergedObject, Result};
+
+use crate::domain::accounts::Privilege;
+use crate::service::access::{Managed, Publisher, Viewer};
+use crate::service::error::{Error, Outcome};
+
+use super::context::ContextExt as _;
+use super::error::{ResultExt as _, failure_of};
+
+macro_rules! mutation {
+    ($root:ident($($more:ty)?)) => {
+        /// Everything that can be changed. Each mutation does one thing, whole or not at all. Codes in a description are those of the payload's `errors`, in order of what is checked first.
+        /// A mutation without the privilege that it needs gets the GraphQL error FORBIDDEN.
+        #[derive(MergedObject, Default)]
+        #[graphql(name = "Mutation")]
+        pub struct $root(
+            crate::graphql::components::mutations::Components,
+            crate::graphql::components::deleting::Deleting,
+            crate::graphql::library::publishing::Publishing,
+            crate::graphql::library::mutations::Library,
+            crate::graphql::packs::mutations::Packs,
+            crate::graphql::packs::draft::Draft,
+            crate::graphql::releases::mutations::Releases,
+            crate::graphql::sharing::groups::Groups,
+            crate::graphql::sharing::mutations::Sharing,
+            crate::graphql::accounts::mutations::Accounts,
+            crate::graphql::accounts::tokens::Tokens,
+            crate::graphql::installations::mutations::Installations,
+            $($more)?
+        );
+    };
+}
+
+mutation!(Mutation());
+mutation!(DemoMutation(crate::graphql::demo::Demo));
+
+/// The result in a payload; `None` when the call was refused. When the result can't be loaded, only this field is null
+/// and not the whole payload, because the change is committed.
+pub(in crate::graphql) type Shown<T> = Option<Result<T>>;
+
+/// The calling publisher, if its role has the privilege (R1).
+pub(in crate::graphql) fn publisher(ctx: &Context<'_>, privilege: Privilege) -> Result<Publisher> {
+    ctx.end_snapshot();
+    let publisher = ctx.publisher()?;
+    publisher.viewer.require(privilege).or_failure()?;
+    Ok(publisher)
+}
+
+/// The calling managed account, if its role has the privilege (R1).
+pub(in crate::graphql) fn managed(ctx: &Context<'_>, privilege: Privilege) -> Result<Managed> {
+    ctx.end_snapshot();
+    let managed = ctx.managed()?;
+    managed.viewer.require(privilege).or_failure()?;
+    Ok(managed)
+}
+
+/// The caller of either kind, if its role has the privilege (R1).
+pub(in crate::graphql) fn viewer<'ctx>(ctx: &'ctx Context<'_>, privilege: Privilege) -> Result<&'ctx Viewer> {
+    ctx.end_snapshot();
+    let viewer = ctx.viewer()?;
+    viewer.require(privilege).or_failure()?;
+    Ok(viewer)
+}
+
+/// Splits the outcome of a use case into its result and the area's errors. From here on the request reads the committed
+/// state.
+pub(in crate::graphql) fn settle<T, R, E: From<R>>(
+    ctx: &Context<'_>,
+    outcome: Outcome<T, R>,
+) -> Result<(Option<T>, Vec<E>)> {
+    ctx.renew();
+    match outcome {
+        Ok(done) => Ok((Some(done), Vec::new())),
+        Err(Error::Refused(refusals)) => Ok((None, refusals.into_iter().map(E::from).collect())),
+        Err(Error::Failed(fault)) => Err(failure_of(ctx, fault)),
+    }
+}
+
+/// Calls [`settle`], and loads the object that the payload shows.
+pub(in crate::graphql) async fn answer<T, R, E, O, F>(
+    ctx: &Context<'_>,
+    outcome: Outcome<T, R>,
+    show: impl FnOnce(T) -> F,
+) -> Result<(Shown<O>, Vec<E>)>
+where
+    E: From<R>,
+    F: Future<Output = Result<Option<O>>>,
+{
+    let (done, errors) = settle(ctx, outcome)?;
+    let shown = match done {
+        Some(done) => show(done).await.transpose(),
+        None => None,
+    };
+    Ok((shown, errors))
+}
+
+/// A count as the schema's `Int`.
+pub(in crate::graphql) fn count(many: u64) -> i32 {
+    i32::try_from(many).unwrap_or(i32::MAX)
+}

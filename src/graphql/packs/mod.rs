@@ -1,0 +1,12 @@
+//! Integration packs: their versions, their drafts, and what a release would change.
+
+pub(crate) mod draft;
+pub mod draft_rows;
+pub mod integration_pack;
+pub(crate) mod mutations;
+pub mod pack_component;
+pub mod pack_diff;
+pub mod pack_version;
+pub mod pending_release;
+pub(crate) mod refusal;
+pub mod support_info;

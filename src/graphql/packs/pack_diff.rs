@@ -1,0 +1,91 @@
+//! The difference between two contents of a pack (R34).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Result, SimpleObject};
+
+use crate::domain::id::PackVersionId;
+use crate::domain::packs::ContentItem;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::error::ResultExt as _;
+use crate::graphql::packs::pack_version::PackContentItem;
+
+/// What differs between two contents of a pack. The same for the publisher and for managed accounts.
+#[derive(SimpleObject, Default)]
+pub struct PackDiff {
+    /// The number of the version compared from; null when compared from nothing.
+    pub from_number: Option<i32>,
+    /// The number of the version compared to; null for what is not released yet.
+    pub to_number: Option<i32>,
+    /// What is only in the newer one; at most 100.
+    pub added: Vec<PackContentItem>,
+    /// What is only in the older one; at most 100.
+    pub removed: Vec<PackContentItem>,
+    /// What is in both at different versions; at most 100.
+    pub changed: Vec<PackContentChange>,
+    /// How many components are in both at the same version.
+    pub unchanged_count: i32,
+}
+
+/// A component that is at another version.
+#[derive(SimpleObject)]
+pub struct PackContentChange {
+    /// As it was.
+    pub from: PackContentItem,
+    /// As it is.
+    pub to: PackContentItem,
+    /// Whether the newer content holds an older version: a way back.
+    pub is_downgrade: bool,
+}
+
+impl PackDiff {
+    /// The difference between two versions of a pack, or from nothing when `from` is `None`. Callers check that the
+    /// reader may see both.
+    pub async fn between(ctx: &Context<'_>, from: Option<PackVersionId>, to: PackVersionId) -> Result<Self> {
+        let loaders = ctx.loaders();
+        let read = async |id| {
+            futures_util::try_join!(loaders.publisher.pack_versions.must(id), loaders.publisher.contents.one(id))
+        };
+        let (to, content) = read(to).await.or_failure()?;
+        let before = match from {
+            Some(from) => Some(read(from).await.or_failure()?),
+            None => None,
+        };
+        let items = |content: Option<Arc<Vec<ContentItem>>>| content.unwrap_or_default();
+        let from_number = before.as_ref().map(|(version, _)| version.number);
+        let diff = Self::of(&items(before.and_then(|(_, content)| content)), &items(content));
+        Ok(Self { from_number, to_number: Some(to.number), ..diff })
+    }
+
+    /// The difference between a version and unreleased content, or from nothing when `from` is `None`. Callers check
+    /// that the reader may see the version.
+    pub async fn from_version(ctx: &Context<'_>, from: Option<PackVersionId>, to: &[ContentItem]) -> Result<Self> {
+        let Some(from) = from else { return Ok(Self::of(&[], to)) };
+        let loaders = ctx.loaders();
+        let (version, content) =
+            futures_util::try_join!(loaders.publisher.pack_versions.must(from), loaders.publisher.contents.one(from))
+                .or_failure()?;
+        Ok(Self { from_number: Some(version.number), ..Self::of(&content.unwrap_or_default(), to) })
+    }
+
+    /// The difference between two contents. Both must be ordered by name.
+    #[must_use]
+    pub fn of(from: &[ContentItem], to: &[ContentItem]) -> Self {
+        let mut before: HashMap<_, _> = from.iter().map(|item| (item.component_id, item)).collect();
+        let mut diff = Self::default();
+        for item in to {
+            match before.remove(&item.component_id) {
+                None => diff.added.push(item.into()),
+                Some(old) if old.component_version_id == item.component_version_id => diff.unchanged_count += 1,
+                Some(old) => diff.changed.push(PackContentChange {
+                    from: old.into(),
+                    to: item.into(),
+                    is_downgrade: item.created_at < old.created_at,
+                }),
+            }
+        }
+        diff.removed = from.iter().filter(|item| before.contains_key(&item.component_id)).map(Into::into).collect();
+        diff
+    }
+}

@@ -1,0 +1,12 @@
+//! Releases of a pack: asking for them, previewing them, watching them.
+
+pub mod announced_release;
+pub(crate) mod mutations;
+pub mod progress;
+pub(crate) mod refusal;
+pub mod release;
+pub mod release_preview;
+pub mod release_schedule;
+pub mod release_warning;
+pub mod release_window;
+pub mod testing_period;

@@ -1,0 +1,192 @@
+//! Releasing, and changing a pending release (R21–R30).
+
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+
+use crate::domain::accounts::Privilege;
+use crate::graphql::context::ContextExt as _;
+use crate::graphql::ids;
+use crate::graphql::releases::refusal::ReleaseError;
+use crate::graphql::releases::release::Release;
+use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
+use crate::graphql::scalars::{Date, Markdown};
+use crate::service::releases::ReleaseRequest;
+
+use crate::graphql::mutations::{Shown, answer, count, publisher};
+
+/// Input of `releaseIntegrationPack`.
+#[derive(InputObject)]
+struct ReleaseIntegrationPackInput {
+    /// The ID of an IntegrationPack.
+    pack_id: ID,
+    /// When.
+    schedule: ReleaseScheduleInput,
+    /// What it brings, for managed accounts to read: 1 to 20,000 characters.
+    notes: Markdown,
+    /// The `contentToken` of the preview that the caller saw; when a release would now take anything else, CONTENT_CHANGED. Not checked when left out.
+    expected_content: Option<String>,
+    /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
+    expected_revision: Option<i32>,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `releaseIntegrationPack`.
+#[derive(SimpleObject)]
+struct ReleaseIntegrationPackPayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `rescheduleRelease`.
+#[derive(InputObject)]
+struct RescheduleReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+    /// The new date, in the zone that the release keeps.
+    on_date: Date,
+}
+
+/// Answer of `rescheduleRelease`.
+#[derive(SimpleObject)]
+struct RescheduleReleasePayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `promoteRelease`.
+#[derive(InputObject)]
+struct PromoteReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+}
+
+/// Answer of `promoteRelease`.
+#[derive(SimpleObject)]
+struct PromoteReleasePayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `cancelRelease`.
+#[derive(InputObject)]
+struct CancelReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+}
+
+/// Answer of `cancelRelease`.
+#[derive(SimpleObject)]
+struct CancelReleasePayload {
+    /// The release; null when refused.
+    release: Shown<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `retryFailedUpdates`.
+#[derive(InputObject)]
+struct RetryFailedUpdatesInput {
+    /// The ID of a Release that has ended PARTIALLY_SUCCEEDED or FAILED.
+    release_id: ID,
+}
+
+/// Answer of `retryFailedUpdates`.
+#[derive(SimpleObject)]
+struct RetryFailedUpdatesPayload {
+    /// The release, in progress again; null when refused.
+    release: Shown<Release>,
+    /// How many updates are tried again; null when refused.
+    retried_count: Option<i32>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Releasing.
+#[derive(Default)]
+pub(in crate::graphql) struct Releases;
+
+#[Object]
+impl Releases {
+    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    async fn release_integration_pack(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "The pack, when its draft is released, the release notes, and what must not have changed since the caller looked."
+        )]
+        input: ReleaseIntegrationPackInput,
+    ) -> Result<ReleaseIntegrationPackPayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let request = ReleaseRequest {
+            pack_id: ids::pack_id(&input.pack_id)?,
+            schedule: input.schedule.into(),
+            notes: input.notes.0,
+            expected_content: input.expected_content,
+            expected_revision: input.expected_revision,
+            client_request_id: input.client_request_id,
+        };
+        let outcome = ctx.services().release(&caller, request).await;
+        let (release, errors) = answer(ctx, outcome, |id| Release::by_id(ctx, id)).await?;
+        let errors = errors.into_iter().map(ReleaseError::in_schedule).collect();
+        Ok(ReleaseIntegrationPackPayload { release, errors })
+    }
+
+    /// Moves a pending release to another date, in the zone that the release keeps. Codes: RELEASE_IN_PROGRESS, NOT_PENDING, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    async fn reschedule_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pending release, and its new date.")] input: RescheduleReleaseInput,
+    ) -> Result<RescheduleReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().reschedule_release(&caller, id, input.on_date.0).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(RescheduleReleasePayload { release, errors })
+    }
+
+    /// Starts a pending release now instead of in its window. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    async fn promote_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pending release that starts now.")] input: PromoteReleaseInput,
+    ) -> Result<PromoteReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().promote_release(&caller, id).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(PromoteReleasePayload { release, errors })
+    }
+
+    /// Cancels a pending release and moves those who applied early back to the current version. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    async fn cancel_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The pending release to cancel.")] input: CancelReleaseInput,
+    ) -> Result<CancelReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().cancel_release(&caller, id).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(CancelReleasePayload { release, errors })
+    }
+
+    /// Tries the failed updates of a release again, now. Codes: NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, NOTHING_TO_RETRY.
+    async fn retry_failed_updates(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The release whose failed updates are tried again.")] input: RetryFailedUpdatesInput,
+    ) -> Result<RetryFailedUpdatesPayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = ctx.services().retry_failed_updates(&caller, id).await;
+        let retried_count = outcome.as_ref().ok().map(|retried| count(*retried));
+        let (release, errors) = answer(ctx, outcome, |_| Release::by_id(ctx, id)).await?;
+        Ok(RetryFailedUpdatesPayload { release, retried_count, errors })
+    }
+}

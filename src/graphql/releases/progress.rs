@@ -1,0 +1,42 @@
+//! The progress of a release.
+
+use async_graphql::SimpleObject;
+
+use crate::domain::log::event::Progress;
+use crate::graphql::connection::int;
+
+/// How many installations a release has moved. `total` is the sum of all others but `appliedEarly`, which is a part of `applied`.
+#[derive(SimpleObject, Clone, Debug)]
+pub struct ReleaseProgress {
+    /// Installations that the release concerns; 0 for a first release.
+    pub total: i32,
+    /// Offered or waiting to be moved.
+    pub offered: i32,
+    /// Moved.
+    pub applied: i32,
+    /// Moved in the testing period, by their accounts.
+    pub applied_early: i32,
+    /// Passed over, each with a reason.
+    pub skipped: i32,
+    /// Not moved by a fault, also after retries.
+    pub failed: i32,
+    /// Taken back: uninstalled, canceled or superseded.
+    pub withdrawn: i32,
+    /// What `releaseProgress` and a progress bar need: 0 to 100, all but `offered`; 100 when there is nothing to do.
+    pub percent: f64,
+}
+
+impl From<Progress> for ReleaseProgress {
+    fn from(progress: Progress) -> Self {
+        Self {
+            total: int(progress.total()),
+            offered: int(progress.offered),
+            applied: int(progress.applied),
+            applied_early: int(progress.applied_early),
+            skipped: int(progress.skipped),
+            failed: int(progress.failed),
+            withdrawn: int(progress.withdrawn),
+            percent: progress.percent(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use async_graphql::{Context, Enum, Object, Result};
+
+use crate::domain::refusal::Refusal as _;
+use crate::domain::sharing::refusal::SharingRefusal;
+use crate::graphql::accounts::managed_account::ManagedAccount;
+use crate::graphql::refusals::all;
+use crate::graphql::sharing::account_group::AccountGroup;
+
+/// Why changing groups and what is shared with them was refused.
+#[derive(Clone, Debug)]
+pub struct SharingError(SharingRefusal);
+
+impl From<SharingRefusal> for SharingError {
+    fn from(refusal: SharingRefusal) -> Self {
+        Self(refusal)
+    }
+}
+
+/// Why changing groups and what is shared with them was refused.
+#[Object]
+impl SharingError {
+    /// Which rule.
+    pub async fn code(&self) -> SharingErrorCode {
+        SharingErrorCode::from(&self.0)
+    }
+
+    /// A sentence in English that says what to do.
+    pub async fn message(&self) -> String {
+        self.0.message()
+    }
+
+    /// The path into `input`; null when no one field is at fault.
+    pub async fn field(&self) -> Option<Vec<String>> {
+        self.0.field()
+    }
+
+    /// The group that has the name, for NAME_TAKEN.
+    async fn taken_by(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
+        match self.0 {
+            SharingRefusal::NameTaken { taken_by: Some(id) } => AccountGroup::by_id(ctx, id).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The groups at fault; at most 100.
+    async fn groups(&self, ctx: &Context<'_>) -> Result<Option<Vec<AccountGroup>>> {
+        use SharingRefusal as R;
+        let at_fault = match &self.0 {
+            R::AlreadyShared { groups } | R::NotShared { groups } => Some(groups.as_slice()),
+            _ => None,
+        };
+        all(at_fault, |id| AccountGroup::by_id(ctx, id)).await
+    }
+
+    /// The accounts at fault; at most 100.
+    async fn accounts(&self, ctx: &Context<'_>) -> Result<Option<Vec<ManagedAccount>>> {
+        use SharingRefusal as R;
+        let at_fault = match &self.0 {
+            R::AlreadyInGroup { accounts } | R::NotInGroup { accounts } => Some(accounts.as_slice()),
+            _ => None,
+        };
+        all(at_fault, |id| ManagedAccount::by_id(ctx, id)).await
+    }
+}
+
+/// The reasons for refusing changing groups and what is shared with them.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharingErrorCode {
+    /// The name is empty.
+    NameRequired,
+    /// The name is longer than 255 characters.
+    NameTooLong,
+    /// Another group of the publisher has the name.
+    NameTaken,
+    /// All Accounts holds every account by itself; only what is shared with it can be changed.
+    AllAccountsIsFixed,
+    /// The list is empty.
+    EmptyList,
+    /// More than 100.
+    TooMany,
+    /// The account is in the group.
+    AlreadyInGroup,
+    /// The account isn't in the group.
+    NotInGroup,
+    /// The pack is shared with the group.
+    AlreadyShared,
+    /// The pack isn't shared with the group.
+    NotShared,
+    /// The same ID came with another input.
+    ClientRequestIdReused,
+}
+
+impl From<&SharingRefusal> for SharingErrorCode {
+    fn from(refusal: &SharingRefusal) -> Self {
+        use SharingRefusal as R;
+        match refusal {
+            R::NameRequired => Self::NameRequired,
+            R::NameTooLong => Self::NameTooLong,
+            R::NameTaken { .. } => Self::NameTaken,
+            R::AllAccountsIsFixed => Self::AllAccountsIsFixed,
+            R::EmptyList { .. } => Self::EmptyList,
+            R::TooMany { .. } => Self::TooMany,
+            R::AlreadyInGroup { .. } => Self::AlreadyInGroup,
+            R::NotInGroup { .. } => Self::NotInGroup,
+            R::AlreadyShared { .. } => Self::AlreadyShared,
+            R::NotShared { .. } => Self::NotShared,
+            R::ClientRequestIdReused => Self::ClientRequestIdReused,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Enrolment tokens: what a new managed account makes its first token with (R1).
+
+use chrono::Duration;
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::accounts::Privilege;
+use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::id::AccountId;
+use crate::ids;
+use crate::store::accounts::write as accounts;
+use crate::store::accounts::write::EnrolmentRow;
+use crate::store::{StoreResult, Tx};
+
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::error::{Failure, Outcome};
+use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::requests::{Repeatable, only};
+
+/// How long an enrolment token can be used (R1).
+const ENROLMENT_DAYS: i64 = 7;
+
+/// An enrolment token that was issued, with its secret (R1).
+pub(in crate::service) struct IssuedEnrolment {
+    pub(in crate::service) id: Uuid,
+    secret: String,
+    expires_at: Instant,
+}
+
+/// A managed account that was made, or got another enrolment token.
+#[derive(Clone)]
+pub struct Enrollable {
+    pub account_id: AccountId,
+    /// What opens it; `None` when a call was repeated: a secret is told once.
+    pub secret: Option<String>,
+    /// Until when the enrolment token works; `None` when another one took its place since.
+    pub expires_at: Option<Instant>,
+}
+
+impl Services {
+    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1).
+    ///
+    /// # Errors
+    /// CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED; not found.
+    pub async fn reissue_enrolment(
+        &self,
+        caller: &Publisher,
+        account: AccountId,
+        client_request_id: Option<&str>,
+    ) -> Outcome<Enrollable, AccountRefusal> {
+        caller.viewer.require(Privilege::AccountAdministration)?;
+        let call = Repeatable::call(caller.id(), "reissueEnrolmentToken", client_request_id, &account)?;
+        let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
+            return Ok(issued_before(&tx, &made).await?);
+        }
+        let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
+        if account.enrolled_at.is_some() {
+            return Err(AccountRefusal::AlreadyEnrolled.into());
+        }
+        let issued = self.issue(&tx, account.id, journal.now).await?;
+        journal.note(
+            Entry::of("reissueEnrolmentToken", Subject::ManagedAccount(account.id), account.name)
+                .concerning(account.id),
+        );
+        call.remember(&tx, &[account.id.0, issued.id]).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(issued.of(account.id))
+    }
+
+    pub(in crate::service) async fn issue(
+        &self,
+        tx: &Tx,
+        account: AccountId,
+        now: Instant,
+    ) -> StoreResult<IssuedEnrolment> {
+        let secret = ids::secret("pwe_");
+        let expires_at = now + Duration::days(ENROLMENT_DAYS);
+        let row = EnrolmentRow { id: self.ids.next(), account_id: account, expires_at, spent_at: None };
+        accounts::issue_enrolment(tx, &row, ids::hash(&secret), now).await?;
+        Ok(IssuedEnrolment { id: row.id, secret, expires_at })
+    }
+}
+
+impl IssuedEnrolment {
+    pub(in crate::service) fn of(self, account_id: AccountId) -> Enrollable {
+        Enrollable { account_id, secret: Some(self.secret), expires_at: Some(self.expires_at) }
+    }
+}
+
+/// What a repeated call tells: the account, and until when its enrolment token works.
+pub(in crate::service) async fn issued_before(tx: &Tx, made: &[Uuid]) -> Result<Enrollable, Failure> {
+    let issued = match made.get(1) {
+        Some(id) => accounts::lock_enrolment(tx, *id).await?,
+        None => None,
+    };
+    Ok(Enrollable { account_id: only(made)?, secret: None, expires_at: issued.map(|row| row.expires_at) })
+}

@@ -1,0 +1,103 @@
+//! JWTs of an identity provider in the place of API tokens (R1, R4). Nothing of them is stored: what one may do
+//! is what it says, until it ends. An administrator's enrols its account.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege, Role};
+use crate::domain::id::TokenId;
+use crate::domain::text;
+use crate::jwt::{Identity, Jwt};
+use crate::store::accounts::write as accounts;
+use crate::store::convert::Stored as _;
+
+use crate::service::Services;
+use crate::service::access::{Bearer, Caller, Viewer};
+use crate::service::accounts::tokens::{REFUSED, check_status};
+use crate::service::error::Failure;
+use crate::service::journal::{Entry, Journal, Subject};
+
+/// The most characters of a name that is made of a subject.
+const NAME_MAX: usize = 255;
+
+impl Services {
+    /// Who a JWT stands for. The account that it names must be there and active, and the role be one.
+    pub(in crate::service) async fn authenticate_signed(
+        &self,
+        jwt: &Jwt,
+        token: &str,
+        request_id: Option<String>,
+    ) -> Result<Caller, Failure> {
+        let refused = |why: &dyn std::fmt::Display| {
+            tracing::debug!(%why, "a JWT was refused");
+            REFUSED
+        };
+        let identity = jwt.identify(token, self.clock.now()).await.map_err(|unfit| refused(&unfit))?;
+        let role = Role::read(&identity.role).map_err(|_| refused(&"its role is none"))?;
+        let account = accounts::by_id(&self.db, identity.account).await?;
+        let account = account.ok_or_else(|| refused(&"its account is none"))?;
+        check_status(&account)?;
+        let bearer = Bearer::Signed { until: identity.until };
+        let token = shown(&account, role, identity, self.clock.now());
+        let mut viewer = Viewer { account, token, bearer, request_id };
+        if self.should_enrol(&viewer) {
+            viewer.account = self.enrol_signed(&viewer).await?;
+        }
+        Ok(Caller::Viewer(Box::new(viewer)))
+    }
+
+    /// An account is in the hands of its administrator from the first request on: its publisher's enrolment
+    /// token must open nothing afterwards (R1).
+    fn should_enrol(&self, viewer: &Viewer) -> bool {
+        let account = &viewer.account;
+        account.kind == AccountKind::Managed
+            && account.enrolled_at.is_none()
+            && viewer.may(Privilege::AccountAdministration)
+    }
+
+    async fn enrol_signed(&self, viewer: &Viewer) -> Result<Account, Failure> {
+        let tx = self.db.begin().await?;
+        let mut account = accounts::lock(&tx, viewer.account.id).await?.ok_or(REFUSED)?;
+        let mut journal = Journal::of_viewer(self, viewer, self.now(&tx));
+        if account.enrolled_at.is_some() {
+            // Another request was first.
+            return Ok(account);
+        }
+        account.enrolled_at = Some(journal.now);
+        accounts::save_enrolled(&tx, account.id, journal.now).await?;
+        let entry = Entry::of("enrolManagedAccount", Subject::account(&account), account.name.clone());
+        journal.note(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(account)
+    }
+}
+
+/// The JWT as `viewer.token` shows it. Its id is made of who it is for, so that all JWTs of one subject are
+/// one token: to the limit of requests, and to a client that keeps objects by their ids.
+fn shown(account: &Account, role: Role, identity: Identity, now: crate::domain::Instant) -> ApiToken {
+    let name: String =
+        identity.subject.chars().filter(|c| text::fits_a_line(c.encode_utf8(&mut [0; 4]))).take(NAME_MAX).collect();
+    ApiToken {
+        id: id_of(account, &identity),
+        account_id: account.id,
+        name,
+        role,
+        created_at: identity.issued_at.unwrap_or(now),
+        created_by: Actor { kind: ActorKind::ApiToken, name: identity.issuer, token_id: None, account_id: None },
+        last_used_at: None,
+        expires_at: Some(identity.expires_at),
+        revoked_at: None,
+        replaced_by: None,
+    }
+}
+
+fn id_of(account: &Account, identity: &Identity) -> TokenId {
+    let mut hash = Sha256::new();
+    for part in [account.id.0.as_bytes().as_slice(), identity.issuer.as_bytes(), identity.subject.as_bytes()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(hash.finalize()).for_each(|(byte, hashed)| *byte = hashed);
+    TokenId(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}

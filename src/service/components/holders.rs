@@ -1,0 +1,94 @@
+//! Components and the packs that have them, locked together: what is made or taken of a component changes
+//! what its packs are told and what is kept on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::log::event::EventKind;
+use crate::domain::packs::{DeploymentModel, Pack};
+use crate::store::components::write as components;
+use crate::store::components::write::Counters;
+use crate::store::components::write_uses as uses;
+use crate::store::packs::write as packs;
+use crate::store::{StoreResult, Tx};
+
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::error::Failure;
+use crate::service::journal::{Happening, Journal};
+
+/// Locked components, and the locked packs that have them.
+pub(in crate::service) struct Holders {
+    pub(in crate::service) components: BTreeMap<ComponentId, Counters>,
+    pub(in crate::service) packs: Vec<Pack>,
+    packs_with: BTreeMap<ComponentId, Vec<PackId>>,
+    /// The newest versions that the components had when they were locked.
+    before: BTreeMap<ComponentId, Newest>,
+}
+
+/// The newest package and the newest publication that packs may hold.
+type Newest = (Option<ComponentVersionId>, Option<ComponentVersionId>);
+
+fn newest(counters: &Counters) -> Newest {
+    (counters.latest_shareable, counters.latest_publication)
+}
+
+impl Holders {
+    /// Locks those of the components that are the caller's, after the packs of a deployment model that have
+    /// them.
+    ///
+    /// # Errors
+    /// [`Failure::Overtaken`] when a component came into another pack while this waited.
+    pub(in crate::service) async fn lock(
+        tx: &Tx,
+        caller: &Publisher,
+        wanted: &[ComponentId],
+        model: DeploymentModel,
+    ) -> Result<Self, Failure> {
+        let packs_with = uses::packs_with(tx, wanted, model).await?;
+        let mut ids: Vec<PackId> = packs_with.values().flatten().copied().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let packs = packs::lock_all(tx, &ids).await?;
+        let counters = components::lock_all(tx, &caller.scope, wanted).await?;
+        let components: BTreeMap<_, _> =
+            counters.into_iter().map(|counters| (counters.component.id, counters)).collect();
+        let before = components.iter().map(|(id, counters)| (*id, newest(counters))).collect();
+        let still_so = uses::packs_with(tx, wanted, model).await? == packs_with;
+        if still_so { Ok(Self { components, packs, packs_with, before }) } else { Err(Failure::Overtaken) }
+    }
+
+    /// The packs with a component that has another newest version than when it was locked.
+    fn touched(&self) -> Vec<Pack> {
+        let is_changed = |(id, counters): &(&ComponentId, &Counters)| self.before.get(id) != Some(&newest(counters));
+        let changed = self.components.iter().filter(is_changed).filter_map(|(id, _)| self.packs_with.get(id));
+        let touched: BTreeSet<_> = changed.flatten().collect();
+        self.packs.iter().filter(|pack| touched.contains(&pack.id)).cloned().collect()
+    }
+
+    /// Tells the publisher of each pack that has the component that there is something newer (R18, R19).
+    pub(in crate::service) fn tell_newer(
+        &self,
+        journal: &mut Journal<'_>,
+        component: ComponentId,
+        version: ComponentVersionId,
+    ) {
+        let with: BTreeSet<_> = self.packs_with.get(&component).into_iter().flatten().collect();
+        for pack in self.packs.iter().filter(|pack| with.contains(&pack.id)) {
+            journal.tell(Happening {
+                component_version_id: Some(version),
+                ..Happening::of(EventKind::NewerShareablePackaged, pack)
+            });
+        }
+    }
+}
+
+impl Services {
+    /// Saves what is counted on of locked components, and what is kept of them on their packs.
+    pub(in crate::service) async fn save_holders(&self, tx: &Tx, holders: &Holders) -> StoreResult<()> {
+        for counters in holders.components.values() {
+            components::save_counters(tx, counters).await?;
+        }
+        self.reassess_all(tx, &holders.touched()).await
+    }
+}

@@ -1,0 +1,378 @@
+//! Components and packages (R5–R7, R9, R11, R18).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::accounts::Privilege;
+use crate::domain::components::label::{Numeric, Whole, next_label};
+use crate::domain::components::refusal::PackagingRefusal;
+use crate::domain::components::{
+    CALL_CHARACTERS_MAX, CALL_ENTRIES_MAX, CALL_SETTINGS_MAX, Component, ComponentType, ComponentVersion,
+    ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, PACKAGES_MAX, PackageFault, SETTINGS_MAX, VersionKind,
+    check_shareable, creation_time,
+};
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::packs::DeploymentModel;
+use crate::domain::text::{self, Name, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
+use crate::store::Tx;
+use crate::store::components::write as components;
+use crate::store::components::write::Counters;
+use crate::store::convert::Stored as _;
+
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::components::holders::Holders;
+use crate::service::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
+use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::moment::Touched;
+use crate::service::requests::{Repeatable, Turn, only};
+
+/// One package to be made.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct NewPackage {
+    pub component_id: ComponentId,
+    /// The highest numeric label + 1 when `None` (R6).
+    pub version: Option<String>,
+    pub shareable: bool,
+    pub notes: Option<String>,
+    /// One more than that of the newest package when `None`.
+    pub revision: Option<i32>,
+    pub extensibility: Vec<ExtensibilitySetting>,
+    /// The other components inside.
+    pub manifest: Vec<NewManifestEntry>,
+}
+
+/// A component inside a package to be made.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct NewManifestEntry {
+    pub component_id: ComponentId,
+    pub revision: i32,
+    pub extensibility: Vec<ExtensibilitySetting>,
+}
+
+impl Services {
+    /// Makes a component.
+    ///
+    /// # Errors
+    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for one that is gone since it was made.
+    pub async fn create_component(
+        &self,
+        caller: &Publisher,
+        name: &str,
+        component_type: ComponentType,
+        client_request_id: Option<&str>,
+    ) -> Outcome<ComponentId, PackagingRefusal> {
+        caller.viewer.require(Privilege::PackagedComponentManagement)?;
+        let input = (name, component_type.stored());
+        let call = Repeatable::call(caller.id(), "createComponent", client_request_id, &input)?;
+        let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), PackagingRefusal::ClientRequestIdReused).await? {
+            let made: ComponentId = only(&made)?;
+            let there = !components::types(&tx, &caller.scope, &[made]).await?.is_empty();
+            return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
+        }
+        let name = Name::parse(name)
+            .map_err(|fault| text_fault(fault, PackagingRefusal::NameRequired, PackagingRefusal::NameTooLong))?;
+        let mut journal = Journal::of(self, caller, self.now(&tx));
+        let component = Component {
+            id: self.ids.next(),
+            owner_id: caller.id(),
+            name: name.as_str().to_owned(),
+            component_type,
+            created_at: journal.now,
+            created_by: journal.actor().clone(),
+        };
+        components::insert(&tx, &component).await?;
+        journal.note(
+            Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
+                .set("name", name.as_str()),
+        );
+        call.remember(&tx, &[component.id.0]).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(component.id)
+    }
+
+    /// Makes packages, all or none (R9). Changes and releases nothing else (R18); packs that hold a
+    /// component learn that there is something newer.
+    ///
+    /// # Errors
+    /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED,
+    /// VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
+    /// component of somebody else.
+    pub async fn create_packages(
+        &self,
+        caller: &Publisher,
+        packages: Vec<NewPackage>,
+        client_request_id: Option<String>,
+    ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
+        caller.viewer.require(Privilege::PackagedComponentManagement)?;
+        let call = Repeatable::call(caller.id(), "createPackagedComponents", client_request_id.as_deref(), &packages)?;
+        let touched = Touched::PacksOf(caller.id());
+        self.once_opened(touched, || self.try_create_packages(caller, &packages, &call)).await
+    }
+
+    async fn try_create_packages(
+        &self,
+        caller: &Publisher,
+        packages: &[NewPackage],
+        call: &Repeatable,
+    ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
+        let tx = self.db.begin().await?;
+        match call.turn(&tx, self.now(&tx)).await? {
+            Turn::Do => {}
+            Turn::Done(made) => return Ok(made.into_iter().map(Into::into).collect()),
+            Turn::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
+        }
+        check_sizes(packages)?;
+        let wanted = wanted_components(packages);
+        // Before anything is locked, so that nobody can lock what is another's.
+        let types = check_ids(&tx, caller, packages).await?;
+        let mut holders = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
+        let labels = labels(&tx, packages, &holders.components).await?;
+        check_contents(packages, &types)?;
+
+        let mut made = Vec::with_capacity(packages.len());
+        for (package, label) in packages.iter().zip(labels) {
+            let Some(counters) = holders.components.get_mut(&package.component_id) else {
+                return Err(Failure::NotFound.into());
+            };
+            let version = self.package(&tx, &journal, package, label, counters).await?;
+            journal.note(
+                Entry::of(
+                    "createPackagedComponents",
+                    Subject::PackagedComponent(version.id),
+                    counters.component.name.clone(),
+                )
+                .set("version", &version.version)
+                .set("shareable", version.shareable),
+            );
+            if version.shareable {
+                holders.tell_newer(&mut journal, version.component_id, version.id);
+            }
+            made.push(version.id);
+        }
+        self.save_holders(&tx, &holders).await?;
+        call.remember(&tx, &made.iter().map(|id| id.0).collect::<Vec<_>>()).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    async fn package(
+        &self,
+        tx: &Tx,
+        journal: &Journal<'_>,
+        package: &NewPackage,
+        label: String,
+        counters: &mut Counters,
+    ) -> Result<ComponentVersion, Failure> {
+        let version = ComponentVersion {
+            id: self.ids.next(),
+            component_id: package.component_id,
+            kind: VersionKind::Package,
+            shareable: package.shareable,
+            notes: package.notes.as_deref().map(prose).filter(|notes| !notes.is_empty()),
+            revision: package.revision.unwrap_or_else(|| counters.newest_revision.saturating_add(1)),
+            created_at: creation_time(journal.now, counters.newest_at),
+            created_by: journal.actor().clone(),
+            version: label,
+        };
+        let own = ManifestEntry {
+            component_id: package.component_id,
+            revision: version.revision,
+            extensibility: settings(&package.extensibility),
+        };
+        let others = package.manifest.iter().map(|entry| ManifestEntry {
+            component_id: entry.component_id,
+            revision: entry.revision,
+            extensibility: settings(&entry.extensibility),
+        });
+        let manifest: Vec<_> = std::iter::once(own).chain(others).collect();
+        components::insert_version(tx, &version, &counters.component, &manifest).await?;
+        counters.newest_at = Some(version.created_at);
+        counters.newest_revision = version.revision;
+        if let Some(numeric) = Numeric::parse(&version.version) {
+            counters.highest_numeric_label = counters.highest_numeric_label.clone().max(numeric.whole);
+        }
+        if version.shareable {
+            counters.latest_shareable = Some(version.id);
+        }
+        Ok(version)
+    }
+}
+
+/// The types of all components that a call names; all must be the caller's.
+async fn check_ids(
+    tx: &Tx,
+    caller: &Publisher,
+    packages: &[NewPackage],
+) -> Outcome<BTreeMap<ComponentId, ComponentType>, PackagingRefusal> {
+    let inside = packages.iter().flat_map(|p| &p.manifest).map(|entry| entry.component_id);
+    let named: BTreeSet<ComponentId> = packages.iter().map(|p| p.component_id).chain(inside).collect();
+    let ids: Vec<_> = named.iter().copied().collect();
+    let types: BTreeMap<_, _> = components::types(tx, &caller.scope, &ids).await?.into_iter().collect();
+    match Failure::unless_known(named, |id| types.contains_key(&id)) {
+        Some(unknown) => Err(unknown.into()),
+        None => Ok(types),
+    }
+}
+
+fn wanted_components(packages: &[NewPackage]) -> Vec<ComponentId> {
+    let wanted: BTreeSet<ComponentId> = packages.iter().map(|p| p.component_id).collect();
+    wanted.into_iter().collect()
+}
+
+fn prose(text: &str) -> String {
+    text::prose(text, usize::MAX).unwrap_or_default()
+}
+
+/// Settings as they are kept: by name, NFC.
+fn settings(settings: &[ExtensibilitySetting]) -> Vec<ExtensibilitySetting> {
+    let mut kept: Vec<_> = settings
+        .iter()
+        .map(|s| ExtensibilitySetting { name: text::label(&s.name, text::NAME_MAX).unwrap_or_default(), ..s.clone() })
+        .collect();
+    kept.sort_by(|a, b| a.name.cmp(&b.name));
+    kept
+}
+
+fn check_sizes(packages: &[NewPackage]) -> Outcome<(), PackagingRefusal> {
+    match packages.len() {
+        0 => return Err(PackagingRefusal::EmptyList.into()),
+        n if n > PACKAGES_MAX => return Err(PackagingRefusal::TooMany.into()),
+        _ => {}
+    }
+    let notes = packages.iter().filter_map(|p| p.notes.as_deref());
+    let texts = all_settings(packages).map(|setting| setting.name.as_str()).chain(notes);
+    let too_much = packages.iter().map(|p| p.manifest.len()).sum::<usize>() > CALL_ENTRIES_MAX
+        || all_settings(packages).count() > CALL_SETTINGS_MAX
+        || texts.map(|text| text.chars().count()).sum::<usize>() > CALL_CHARACTERS_MAX;
+    if too_much { Err(PackagingRefusal::TooMuch.into()) } else { Ok(()) }
+}
+
+/// The settings of the packages, and of what is in their manifests.
+fn all_settings(packages: &[NewPackage]) -> impl Iterator<Item = &ExtensibilitySetting> {
+    packages.iter().flat_map(|p| p.extensibility.iter().chain(p.manifest.iter().flat_map(|entry| &entry.extensibility)))
+}
+
+/// The label of each package, given or counted on (R6).
+async fn labels(
+    tx: &Tx,
+    packages: &[NewPackage],
+    counters: &BTreeMap<ComponentId, Counters>,
+) -> Outcome<Vec<String>, PackagingRefusal> {
+    let given =
+        packages.iter().map(|p| p.version.as_deref().map(|raw| text::label(raw, VERSION_LABEL_MAX)).transpose());
+    let given: Vec<Result<Option<String>, TextFault>> = given.collect();
+    if given.contains(&Err(TextFault::ControlCharacter)) {
+        return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into());
+    }
+    refuse(
+        given
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| label.is_err())
+            .map(|(index, _)| PackagingRefusal::VersionLabelInvalid { index }),
+    )?;
+
+    let labels = counted_on(packages, given.into_iter().map(|label| label.ok().flatten()), counters)?;
+    let (mut taken, mut seen) = (Vec::new(), BTreeSet::new());
+    for (index, (package, label)) in packages.iter().zip(&labels).enumerate() {
+        let taken_by = components::with_label(tx, package.component_id, label).await?;
+        if taken_by.is_some() || !seen.insert((package.component_id, text::label_key(label))) {
+            taken.push(PackagingRefusal::VersionLabelTaken { index, taken_by });
+        }
+    }
+    refuse(taken)?;
+    Ok(labels)
+}
+
+/// The labels that were given, and for the others the next whole numbers.
+fn counted_on(
+    packages: &[NewPackage],
+    given: impl Iterator<Item = Option<String>>,
+    counters: &BTreeMap<ComponentId, Counters>,
+) -> Outcome<Vec<String>, PackagingRefusal> {
+    let mut highest: BTreeMap<ComponentId, Whole> =
+        counters.iter().map(|(id, c)| (*id, c.highest_numeric_label.clone())).collect();
+    let (mut labels, mut required) = (Vec::new(), Vec::new());
+    for (index, (package, label)) in packages.iter().zip(given).enumerate() {
+        let counted = highest.entry(package.component_id).or_default();
+        let Some(label) = label.or_else(|| next_label(counted)) else {
+            required.push(PackagingRefusal::VersionLabelRequired { index });
+            continue;
+        };
+        if let Some(numeric) = Numeric::parse(&label) {
+            *counted = counted.clone().max(numeric.whole);
+        }
+        labels.push(label);
+    }
+    refuse(required)?;
+    Ok(labels)
+}
+
+fn check_contents(
+    packages: &[NewPackage],
+    types: &BTreeMap<ComponentId, ComponentType>,
+) -> Outcome<(), PackagingRefusal> {
+    let unfit = packages.iter().any(|p| p.notes.as_deref().is_some_and(|notes| notes.contains('\0')))
+        || all_settings(packages).any(|setting| !text::fits_a_line(&setting.name));
+    if unfit {
+        return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into());
+    }
+    let each = || packages.iter().enumerate();
+    let too_long =
+        |p: &NewPackage| p.notes.as_deref().is_some_and(|notes| text::prose(notes, PACKAGE_NOTES_MAX).is_err());
+    refuse(each().filter(|(_, p)| too_long(p)).map(|(index, _)| PackagingRefusal::NotesTooLong { index }))?;
+    refuse(each().filter_map(|(index, p)| Some(PackagingRefusal::ManifestInvalid { index, why: manifest_fault(p)? })))?;
+    let faults: Vec<_> = each()
+        .filter_map(|(index, p)| {
+            let inside = p.manifest.iter().filter_map(|e| types.get(&e.component_id).copied());
+            let component = types.get(&p.component_id).copied()?;
+            Some((index, check_shareable(p.shareable, component, inside).err()?))
+        })
+        .collect();
+    refuse(
+        faults
+            .iter()
+            .filter(|(_, f)| *f == PackageFault::TypeNotShareable)
+            .map(|(index, _)| PackagingRefusal::TypeNotShareable { index: *index }),
+    )?;
+    refuse(faults.iter().map(|(index, _)| PackagingRefusal::ProcessRouteNotShareable { index: *index }))
+}
+
+/// All refusals of one kind, or none.
+fn refuse(refusals: impl IntoIterator<Item = PackagingRefusal>) -> Outcome<(), PackagingRefusal> {
+    let refusals: Vec<_> = refusals.into_iter().collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
+}
+
+/// What is wrong with a package's revision, manifest or settings.
+fn manifest_fault(package: &NewPackage) -> Option<String> {
+    if package.manifest.len() >= MANIFEST_MAX {
+        return Some("Name at most 499 other components in a manifest.".into());
+    }
+    let mut seen = BTreeSet::from([package.component_id]);
+    if !package.manifest.iter().all(|entry| seen.insert(entry.component_id)) {
+        return Some("Name each component in the manifest once, and leave out the packaged one.".into());
+    }
+    let mut revisions = package.manifest.iter().map(|entry| entry.revision).chain(package.revision);
+    if revisions.any(|revision| revision < 1) {
+        return Some("Give revisions of 1 or more.".into());
+    }
+    std::iter::once(&package.extensibility)
+        .chain(package.manifest.iter().map(|entry| &entry.extensibility))
+        .find_map(|settings| settings_fault(settings))
+}
+
+fn settings_fault(settings: &[ExtensibilitySetting]) -> Option<String> {
+    if settings.len() > SETTINGS_MAX {
+        return Some("Give at most 200 extensibility settings for a component.".into());
+    }
+    let mut seen = BTreeSet::new();
+    let unique = settings
+        .iter()
+        .all(|s| text::label(&s.name, text::NAME_MAX).is_ok_and(|name| seen.insert(text::label_key(&name))));
+    (!unique).then(|| "Give each extensibility setting a name of 1 to 255 characters, unique in its component.".into())
+}

@@ -1,0 +1,205 @@
+//! What becomes of an installation's update: its row, and what is told of it (R25–R27, R29, R30).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::Instant;
+use crate::domain::id::{PackVersionId, ReleaseId, UpdateId};
+use crate::domain::installations::{
+    Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
+};
+use crate::domain::log::audit::Change;
+use crate::domain::log::event::{Audience, EventKind};
+use crate::domain::log::record::{Class, EntryClass, EventClass, Record, VersionAfter};
+use crate::domain::packs::Pack;
+use crate::domain::releases::Release;
+use crate::store::convert::Stored as _;
+use crate::store::installations::write_updates::UpdateRow;
+use crate::store::packs::write as packs;
+use crate::store::{StoreResult, Tx};
+
+use crate::service::journal::Journal;
+
+/// A new update of an installation by a release, offered at `now`.
+pub(in crate::service) fn offered(installation: &Installation, release: &Release, now: Instant) -> UpdateRow {
+    UpdateRow {
+        update: InstallationUpdate {
+            id: UpdateId { installation: installation.id, release: release.id },
+            account_id: installation.account_id,
+            publisher_id: installation.publisher_id,
+            pack_id: installation.pack_id,
+            state: UpdateState::Offered,
+            how: None,
+            skip_reason: None,
+            failure: None,
+            from_version_id: installation.version_id,
+            to_version_id: release.version_id,
+            offered_at: now,
+            settled_at: None,
+            applied_by: None,
+        },
+        stored: None,
+        attempts: 0,
+        next_attempt_at: None,
+    }
+}
+
+/// The numbers of the versions that an installation had before a step, and has after it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::service) struct Step {
+    pub before: i32,
+    pub after: i32,
+}
+
+impl Step {
+    /// It isn't moved.
+    pub(in crate::service) fn stays(number: i32) -> Self {
+        Self { before: number, after: number }
+    }
+}
+
+impl From<Step> for VersionAfter {
+    fn from(step: Step) -> Self {
+        if step.before == step.after { Self::Same } else { Self::Number(step.after) }
+    }
+}
+
+/// Remembers that an update came to another state.
+pub(in crate::service) fn tell_update(
+    journal: &mut Journal<'_>,
+    pack: &Pack,
+    update: &InstallationUpdate,
+    before: Option<UpdateState>,
+    version: Step,
+    action: &'static str,
+) {
+    let change = StateChange {
+        release: update.id.release,
+        before,
+        state: update.state,
+        how: update.how,
+        skip_reason: update.skip_reason,
+        version: version.into(),
+        action,
+    };
+    let record = Record {
+        account_id: update.account_id,
+        installation_id: Some(update.id.installation),
+        version_before: Some(version.before),
+        name: None,
+    };
+    journal.tell_alike(change.class(journal, pack), record);
+}
+
+/// How the updates of some installations come to another state alike.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::service) struct StateChange {
+    pub(in crate::service) release: ReleaseId,
+    /// `None` for updates that are new.
+    pub(in crate::service) before: Option<UpdateState>,
+    pub(in crate::service) state: UpdateState,
+    pub(in crate::service) how: Option<UpdateMethod>,
+    pub(in crate::service) skip_reason: Option<SkipReason>,
+    /// The version that the installations have after it.
+    pub(in crate::service) version: VersionAfter,
+    pub(in crate::service) action: &'static str,
+}
+
+impl StateChange {
+    /// What both logs tell of it, for [`Journal::tell_all_alike`].
+    pub(in crate::service) fn class(self, journal: &Journal<'_>, pack: &Pack) -> Class {
+        let kind = match self.state {
+            UpdateState::Offered => EventKind::UpdateOffered,
+            _ => EventKind::InstallationUpdated,
+        };
+        // What an update would have brought is not for an account that lost the grant (R45).
+        let hidden = self.skip_reason == Some(SkipReason::NotEntitled);
+        let field = |field: &str, before: Option<&str>, after: Option<&str>| {
+            let text = |value: Option<&str>| value.map(Into::into);
+            let change = || Change { field: field.into(), before: text(before), after: text(after), of: None };
+            (before != after).then(change)
+        };
+        let changes = [
+            field("update.state", self.before.map(|state| state.stored()), Some(self.state.stored())),
+            field("update.how", None, self.how.map(|how| how.stored())),
+            field("update.skipReason", None, self.skip_reason.map(|reason| reason.stored())),
+        ];
+        Class {
+            release_id: Some(self.release),
+            event: Some(EventClass {
+                kind,
+                audience: if hidden { Audience::Publisher } else { Audience::PublisherAndAccount },
+                update_state: Some(self.state),
+            }),
+            entry: Some(EntryClass {
+                action: self.action.into(),
+                for_account: !hidden,
+                changes: changes.into_iter().flatten().collect(),
+            }),
+            version: self.version,
+            ..journal.class(pack)
+        }
+    }
+}
+
+/// The numbers of the versions that a batch tells of.
+pub(in crate::service) struct Numbers(BTreeMap<PackVersionId, i32>);
+
+impl Numbers {
+    pub(in crate::service) async fn of(tx: &Tx, versions: impl Iterator<Item = PackVersionId>) -> StoreResult<Self> {
+        let versions: BTreeSet<_> = versions.collect();
+        Ok(Self(packs::version_numbers(tx, &versions.into_iter().collect::<Vec<_>>()).await?))
+    }
+
+    pub(in crate::service) fn get(&self, version: PackVersionId) -> i32 {
+        self.0.get(&version).copied().unwrap_or(0)
+    }
+
+    pub(in crate::service) fn step(&self, before: PackVersionId, after: PackVersionId) -> Step {
+        Step { before: self.get(before), after: self.get(after) }
+    }
+}
+
+/// An update that its release has come to.
+pub(in crate::service) fn applied(row: &mut UpdateRow, release: &Release, now: Instant) {
+    row.update.state = UpdateState::Applied;
+    row.update.how = Some(release.method());
+    row.update.settled_at = Some(now);
+    row.update.failure = None;
+    row.next_attempt_at = None;
+}
+
+pub(in crate::service) fn skip(row: &mut UpdateRow, reason: SkipReason, now: Instant) {
+    row.update.state = UpdateState::Skipped;
+    row.update.skip_reason = Some(reason);
+    row.update.settled_at = Some(now);
+    row.update.failure = None;
+    row.next_attempt_at = None;
+}
+
+/// An update of a rollout that was given up before it moved the installation.
+pub(in crate::service) fn give_up(row: &mut UpdateRow, now: Instant) {
+    row.update.state = UpdateState::Failed;
+    row.update.failure = Some(Failure { code: FailureCode::Internal, attempts: row.attempts });
+    row.update.settled_at = Some(now);
+    row.next_attempt_at = None;
+}
+
+/// Marks an offer that is taken back while its account has no grant: it was not shown to it, and neither is that
+/// it ended (R45).
+pub(in crate::service) fn hide(row: &mut UpdateRow) {
+    row.update.skip_reason = Some(SkipReason::NotEntitled);
+}
+
+/// A row that was to be tried again, but is no longer to be moved: gone, or without a grant (R45).
+pub(in crate::service) fn given_up(mut row: UpdateRow) -> Option<UpdateRow> {
+    row.next_attempt_at.take().map(|_| row)
+}
+
+/// Takes an update back; `how` when that moved its installation.
+pub(in crate::service) fn withdraw_row(row: &mut UpdateRow, how: Option<UpdateMethod>, now: Instant) {
+    row.update.state = UpdateState::Withdrawn;
+    row.update.how = how;
+    row.update.settled_at = Some(now);
+    row.update.failure = None;
+    row.next_attempt_at = None;
+}

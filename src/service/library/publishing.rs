@@ -1,0 +1,112 @@
+//! Publications, that legacy packs hold in the place of packages (R52).
+
+use crate::domain::accounts::Privilege;
+use crate::domain::components::refusal::PackagingRefusal;
+use crate::domain::components::{ComponentVersion, VersionKind, creation_time, publication_number};
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::packs::DeploymentModel;
+use crate::domain::text::{self, PACKAGE_NOTES_MAX};
+use crate::store::Tx;
+use crate::store::components::write as components;
+use crate::store::components::write::Counters;
+
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::components::holders::Holders;
+use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
+use crate::service::journal::{Entry, Journal, Subject};
+use crate::service::moment::Touched;
+use crate::service::requests::{Repeatable, Turn};
+
+impl Services {
+    /// Publishes a component under its next number. Changes and releases nothing else (R18); legacy packs
+    /// that have it learn that there is something newer.
+    ///
+    /// # Errors
+    /// TYPE_NOT_SHAREABLE, NOTES_TOO_LONG, CLIENT_REQUEST_ID_REUSED; not found.
+    pub async fn publish_component(
+        &self,
+        caller: &Publisher,
+        component: ComponentId,
+        notes: Option<String>,
+        client_request_id: Option<String>,
+    ) -> Outcome<ComponentVersionId, PackagingRefusal> {
+        caller.viewer.require(Privilege::PackagedComponentManagement)?;
+        let input = (component, &notes);
+        let call = Repeatable::call(caller.id(), "publishComponent", client_request_id.as_deref(), &input)?;
+        let attempt = || self.try_publish_component(caller, component, notes.as_deref(), &call);
+        self.once_opened(Touched::PacksOf(caller.id()), attempt).await
+    }
+
+    async fn try_publish_component(
+        &self,
+        caller: &Publisher,
+        component: ComponentId,
+        notes: Option<&str>,
+        call: &Repeatable,
+    ) -> Outcome<ComponentVersionId, PackagingRefusal> {
+        let tx = self.db.begin().await?;
+        let turn = call.turn(&tx, self.now(&tx)).await?;
+        if let Turn::Done(made) = &turn {
+            return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
+        }
+        let notes = check(&tx, caller, component, notes).await?;
+        if matches!(turn, Turn::Reused) {
+            return Err(PackagingRefusal::ClientRequestIdReused.into());
+        }
+        let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Legacy).await?;
+        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
+        let counters = holders.components.get_mut(&component).ok_or(Failure::NotFound)?;
+        let number = next_number(&tx, caller, counters).await?;
+        let publication = ComponentVersion {
+            id: self.ids.next(),
+            component_id: component,
+            kind: VersionKind::Publication,
+            version: number.to_string(),
+            shareable: true,
+            notes,
+            // The component as it stands: publishing makes no revision of it.
+            revision: counters.newest_revision,
+            created_at: creation_time(journal.now, counters.newest_at),
+            created_by: journal.actor().clone(),
+        };
+        components::insert_version(&tx, &publication, &counters.component, &[]).await?;
+        counters.newest_at = Some(publication.created_at);
+        counters.latest_publication = Some(publication.id);
+        let subject = Subject::Publication(publication.id);
+        journal.note(Entry::of("publishComponent", subject, counters.component.name.clone()).set("number", number));
+        holders.tell_newer(&mut journal, component, publication.id);
+        self.save_holders(&tx, &holders).await?;
+        call.remember(&tx, &[publication.id.0]).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(publication.id)
+    }
+}
+
+/// Whether the component is the caller's and can be published; gives the notes as they are kept.
+async fn check(
+    tx: &Tx,
+    caller: &Publisher,
+    component: ComponentId,
+    notes: Option<&str>,
+) -> Outcome<Option<String>, PackagingRefusal> {
+    let types = components::types(tx, &caller.scope, &[component]).await?;
+    let (_, component_type) = types.first().ok_or(Failure::NotFound)?;
+    if notes.is_some_and(|notes| notes.contains('\0')) {
+        return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into());
+    }
+    if !component_type.can_be_shared() {
+        return Err(PackagingRefusal::ComponentNotShareable.into());
+    }
+    let notes = notes.map(|notes| text::prose(notes, PACKAGE_NOTES_MAX)).transpose();
+    Ok(notes.map_err(|_| PackagingRefusal::PublicationNotesTooLong)?.filter(|notes| !notes.is_empty()))
+}
+
+/// 1, 2, 3 … for each component: one more than its newest has, as none is ever deleted.
+async fn next_number(tx: &Tx, caller: &Publisher, counters: &Counters) -> Outcome<i32, PackagingRefusal> {
+    let Some(latest) = counters.latest_publication else { return Ok(1) };
+    let (latest, _) = components::version(tx, &caller.scope, latest).await?.ok_or(Failure::NotFound)?;
+    let number = publication_number(&latest.version).ok_or_else(|| Failure::bug("a publication without a number"))?;
+    Ok(number.saturating_add(1))
+}

@@ -1,0 +1,209 @@
+//! Packs: making, and changing what they are called and say (R10, R17).
+
+pub mod content_token;
+pub mod deleting;
+pub(crate) mod draft;
+
+use crate::domain::accounts::Privilege;
+use crate::domain::id::PackId;
+use crate::domain::packs::refusal::PackRefusal;
+use crate::domain::packs::{Assessment, DeploymentModel, Guide, InstallationType, Pack, Standing, SupportInfo};
+use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
+use crate::store::convert::Stored as _;
+use crate::store::followup::tasks;
+use crate::store::followup::tasks::Work;
+use crate::store::packs::write as packs;
+use crate::store::{StoreError, StoreResult, Tx};
+
+use super::Services;
+use super::access::Publisher;
+use super::error::{Error, Failure, Outcome, text_fault};
+use super::journal::{Entry, Journal, Subject};
+use super::requests::{Repeatable, only};
+use crate::service::packs::draft::Editing;
+
+/// A pack to be made.
+#[derive(Clone, Debug)]
+pub struct NewPack {
+    pub name: String,
+    pub description: String,
+    pub installation_type: InstallationType,
+    pub deployment_model: DeploymentModel,
+    pub support: SupportInfo,
+}
+
+/// What is to be changed of a pack; `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub struct PackEdit {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub support: Option<SupportInfo>,
+}
+
+impl Services {
+    /// Makes an empty pack (R10).
+    ///
+    /// # Errors
+    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
+    /// SUPPORT_INFO_INVALID; not found for one that is gone since it was made.
+    pub async fn create_pack(
+        &self,
+        caller: &Publisher,
+        pack: NewPack,
+        client_request_id: Option<&str>,
+    ) -> Outcome<PackId, PackRefusal> {
+        caller.viewer.require(Privilege::IntegrationPack)?;
+        let kinds = (pack.installation_type.stored(), pack.deployment_model.stored());
+        let input = (&pack.name, &pack.description, kinds, &pack.support);
+        let call = Repeatable::call(caller.id(), "createIntegrationPack", client_request_id, &input)?;
+        let tx = self.db.begin().await?;
+        if let Some(made) = call.made_before(&tx, self.now(&tx), PackRefusal::ClientRequestIdReused).await? {
+            let made = only(&made)?;
+            packs::lock(&tx, &caller.scope, made).await?.ok_or(Failure::NotFound)?;
+            return Ok(made);
+        }
+        let mut journal = Journal::of(self, caller, self.now(&tx));
+        let name = pack_name(&pack.name)?;
+        if let Some(other) = packs::with_name(&tx, &caller.scope, &name.key(), None).await? {
+            return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
+        }
+        let pack = Pack {
+            id: self.ids.next(),
+            publisher_id: caller.id(),
+            name: name.as_str().to_owned(),
+            description: description(&pack.description)?,
+            installation_type: pack.installation_type,
+            deployment_model: pack.deployment_model,
+            support: support(pack.support)?,
+            revision: 1,
+            assessment: Assessment::default(),
+            draft_revision: 0,
+            last_number: 0,
+            standing: Standing::default(),
+            created_at: journal.now,
+            created_by: journal.actor().clone(),
+            updated_at: journal.now,
+            deleted_at: None,
+        };
+        match packs::insert(&tx, &pack).await {
+            Err(StoreError::Conflict(_)) => return Err(self.name_was_taken(tx, caller, &name).await?.into()),
+            other => other?,
+        }
+        journal.note(
+            Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
+                .set("name", &pack.name),
+        );
+        call.remember(&tx, &[pack.id.0]).await?;
+        journal.write(&tx).await?;
+        tx.commit().await?;
+        Ok(pack.id)
+    }
+
+    /// Changes a pack's name, description or support data at once, without a release (R10, R17).
+    ///
+    /// # Errors
+    /// STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
+    /// SUPPORT_INFO_INVALID; not found.
+    pub async fn update_pack(
+        &self,
+        caller: &Publisher,
+        pack: PackId,
+        edit: PackEdit,
+        expected_revision: Option<i32>,
+    ) -> Outcome<(), PackRefusal> {
+        let mut editing = self.edit(caller, pack, expected_revision).await?;
+        let Editing { tx, pack, .. } = &editing;
+        if edit.name.is_some() && pack.installation_type == InstallationType::Multi {
+            return Err(PackRefusal::NameNotEditable.into());
+        }
+        let name = edit.name.as_deref().map(pack_name).transpose()?;
+        if let Some(name) = &name
+            && let Some(other) = packs::with_name(tx, &caller.scope, &name.key(), Some(pack.id)).await?
+        {
+            return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
+        }
+        let name = name.map_or_else(|| pack.name.clone(), |name| name.as_str().to_owned());
+        let description =
+            edit.description.as_deref().map(description).transpose()?.unwrap_or_else(|| pack.description.clone());
+        let support = edit.support.map(support).transpose()?.unwrap_or_else(|| pack.support.clone());
+        if name == pack.name && description == pack.description && support == pack.support {
+            return Ok(());
+        }
+        match packs::save_details(tx, pack.id, &name, &description, &support).await {
+            Err(StoreError::Conflict(_)) => {
+                let name = pack_name(&name)?;
+                return Err(self.name_was_taken(editing.tx, caller, &name).await?.into());
+            }
+            other => other?,
+        }
+        let renamed = name != pack.name;
+        let entry = Entry::of("updateIntegrationPack", Subject::IntegrationPack(pack.id), name.clone())
+            .change("name", Some(pack.name.clone()), Some(name))
+            .change("description", Some(pack.description.clone()), Some(description))
+            .change("support", spelt(&pack.support), spelt(&support));
+        let mut task = None;
+        if renamed {
+            let (id, work, now) = (self.ids.next(), Work::Rename(pack.id), editing.journal.now);
+            task = Some(tasks::add(tx, id, caller.id(), work, false, now).await?);
+        }
+        editing.journal.note(entry);
+        self.finish_edit(editing).await?;
+        if let Some(task) = task {
+            self.run_first_batch(task).await;
+        }
+        Ok(())
+    }
+}
+
+impl Services {
+    /// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+    async fn name_was_taken(&self, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<PackRefusal> {
+        drop(tx);
+        let tx = self.db.begin().await?;
+        let taken_by = packs::with_name(&tx, &caller.scope, &name.key(), None).await?;
+        Ok(PackRefusal::NameTaken { taken_by })
+    }
+}
+
+fn pack_name(raw: &str) -> Outcome<Name, PackRefusal> {
+    Name::parse(raw).map_err(|fault| text_fault(fault, PackRefusal::NameRequired, PackRefusal::NameTooLong))
+}
+
+fn description(raw: &str) -> Outcome<String, PackRefusal> {
+    text::prose(raw.trim(), DESCRIPTION_MAX)
+        .map_err(|fault| text_fault(fault, PackRefusal::DescriptionTooLong, PackRefusal::DescriptionTooLong))
+}
+
+/// Support data as it is kept; what is empty is left out (R17).
+fn support(raw: SupportInfo) -> Outcome<SupportInfo, PackRefusal> {
+    let invalid = |part: &'static str| {
+        move |fault: TextFault| {
+            let refusal = PackRefusal::SupportInfoInvalid { part };
+            text_fault(fault, refusal.clone(), refusal)
+        }
+    };
+    let guide = |part: &'static str, guide: Option<Guide>| -> Result<Option<Guide>, Error<PackRefusal>> {
+        Ok(match guide {
+            None => None,
+            Some(Guide::Url(url)) => Some(Guide::Url(text::address(&url).map_err(invalid(part))?)),
+            Some(Guide::Text(body)) => {
+                Some(text::prose(&body, GUIDE_MAX).map_err(invalid(part))?).filter(|t| !t.is_empty()).map(Guide::Text)
+            }
+        })
+    };
+    let contact = match raw.contact.as_deref().map(|contact| text::label(contact, NAME_MAX)) {
+        None | Some(Err(TextFault::Empty)) => None,
+        Some(contact) => Some(contact.map_err(invalid("contact"))?),
+    };
+    Ok(SupportInfo {
+        contact,
+        url: raw.url.as_deref().map(text::address).transpose().map_err(invalid("url"))?,
+        installation_guide: guide("installationGuide", raw.installation_guide)?,
+        user_guide: guide("userGuide", raw.user_guide)?,
+        prerequisites: guide("prerequisites", raw.prerequisites)?,
+    })
+}
+
+fn spelt(support: &SupportInfo) -> Option<String> {
+    serde_json::to_string(support).ok()
+}

@@ -1,0 +1,53 @@
+//! What the operator's log tells of releases, once it is so: that one was scheduled, started, ended, with its counts and
+//! how long it took.
+
+use crate::domain::Instant;
+use crate::domain::log::event::{EventKind, NewEvent};
+
+use crate::service::journal::Journal;
+
+/// The lines of one transaction, gathered before its journal is written, and written after the commit.
+#[must_use]
+pub(in crate::service) struct ReleaseLog {
+    events: Vec<NewEvent>,
+    /// When the release began that ends.
+    began: Option<Instant>,
+}
+
+impl ReleaseLog {
+    pub(in crate::service) fn of(journal: &Journal<'_>) -> Self {
+        let events = journal.events().filter(|event| message(event.kind).is_some()).cloned().collect();
+        Self { events, began: journal.began }
+    }
+
+    pub(in crate::service) fn write(self) {
+        for event in self.events {
+            let Some(message) = message(event.kind) else { continue };
+            let progress = event.data.progress.as_ref();
+            tracing::info!(
+                pack = event.pack_name,
+                release = event.release_id.map(|id| tracing::field::display(id.0)),
+                by = event.actor.name,
+                starts_at = event.data.window.as_ref().map(|window| tracing::field::display(window.starts_at)),
+                applied = progress.map(|it| it.applied),
+                skipped = progress.map(|it| it.skipped),
+                failed = progress.map(|it| it.failed),
+                took_seconds = self.began.map(|began| (event.occurred_at - began).num_seconds()),
+                "{message}"
+            );
+        }
+    }
+}
+
+/// Progress is told by the API; the log has the beginning and the end.
+fn message(kind: EventKind) -> Option<&'static str> {
+    Some(match kind {
+        EventKind::ReleaseScheduled => "a release was scheduled",
+        EventKind::ReleaseRescheduled => "a release was moved to another date",
+        EventKind::ReleaseCanceled => "a release was canceled",
+        EventKind::ReleaseSuperseded => "a release was superseded",
+        EventKind::ReleaseStarted => "a release has started",
+        EventKind::ReleaseCompleted => "a release has ended",
+        _ => return None,
+    })
+}

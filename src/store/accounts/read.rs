@@ -1,0 +1,114 @@
+//! Reads of accounts: a publisher's managed ones, and the name of a managed account's publisher.
+
+use std::collections::HashMap;
+
+use entity::{account, account_group_member as member};
+use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
+
+use crate::domain::accounts::{Account, AccountKind, AccountStatus};
+use crate::domain::id::{AccountId, GroupId};
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::scope::{ManagedScope, PublisherScope};
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// The managed accounts with these ids, as far as the publisher manages them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn managed_by_ids(
+    db: &Db,
+    scope: &PublisherScope,
+    ids: &[AccountId],
+) -> StoreResult<HashMap<AccountId, Account>> {
+    let rows = account::Entity::find()
+        .filter(db.among(col(account::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(account::Column::PublisherId).eq(scope.publisher_id().0)))
+        .filter(col(account::Column::Kind).eq(AccountKind::Managed.stored()))
+        .all(db.reader())
+        .await?;
+    rows.into_iter().map(|row| convert::account(row).map(|account| (account.id, account))).collect()
+}
+
+/// The name of the publisher that manages the account.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn publisher_name(db: &Db, scope: &ManagedScope) -> StoreResult<Option<String>> {
+    let name = account::Entity::find_by_id(scope.publisher_id().0)
+        .select_only()
+        .column(account::Column::Name)
+        .into_tuple()
+        .one(db.reader())
+        .await?;
+    Ok(name)
+}
+
+/// The account that reads, as it is now: a mutation may have changed it since the token was checked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn own(db: &Db, scope: crate::store::scope::Scope) -> StoreResult<Option<Account>> {
+    let row = account::Entity::find_by_id(scope.account_id().0).one(db.reader()).await?;
+    row.map(convert::account).transpose()
+}
+
+/// Which managed accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AccountFilter {
+    /// The name contains this.
+    pub search: Option<String>,
+    pub status: Option<AccountStatus>,
+    /// Is in this group.
+    pub group: Option<GroupId>,
+}
+
+/// The cursors of these pages.
+pub const BY_NAME: CursorForm = CursorForm::new("account", &[KeyKind::Text, KeyKind::Id]);
+
+fn by_name() -> Order<account::Model> {
+    Order::new(BY_NAME, vec![col(account::Column::NameKey), col(account::Column::Id)], |row| {
+        vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+    })
+}
+
+fn filtered(scope: &PublisherScope, filter: &AccountFilter) -> SelectStatement {
+    use account::Column as A;
+    let members = |group: GroupId| {
+        Query::select()
+            .column(member::Column::AccountId)
+            .from(member::Entity)
+            .and_where(col(member::Column::GroupId).eq(group.0))
+            .take()
+    };
+    let mut select = account::Entity::find()
+        .filter(col(A::PublisherId).eq(scope.publisher_id().0))
+        .filter(col(A::Kind).eq(AccountKind::Managed.stored()))
+        .into_query();
+    select
+        .and_where_option(filter.search.as_deref().map(|search| contains(col(A::NameKey), search)))
+        .and_where_option(filter.status.map(|status| col(A::Status).eq(status.stored())))
+        .and_where_option(filter.group.map(|group| col(A::Id).in_subquery(members(group))));
+    select
+}
+
+/// Pages of managed accounts by name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: &PublisherScope,
+    keys: &[(AccountFilter, PageRequest)],
+) -> StoreResult<HashMap<(AccountFilter, PageRequest), Page<Account>>> {
+    let wanted = keys.iter().map(|key| {
+        let select = filtered(scope, &key.0);
+        (key.clone(), Wanted { select, order: by_name(), request: key.1.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(convert::account)?))).collect()
+}

@@ -1,0 +1,71 @@
+//! Reads of API tokens: of the reader's own account alone. What opens the door is asked in `write`.
+
+use std::collections::HashMap;
+
+use entity::api_token as token;
+use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
+
+use crate::domain::accounts::{ApiToken, Role};
+use crate::domain::id::TokenId;
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
+use crate::store::scope::Scope;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// The tokens with these ids, as far as they are the account's own.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, ApiToken>> {
+    let rows = token::Entity::find()
+        .filter(db.among(col(token::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(col(token::Column::AccountId).eq(scope.account_id().0))
+        .all(db.reader())
+        .await?;
+    rows.into_iter().map(|row| convert::token(row).map(|token| (token.id, token))).collect()
+}
+
+/// The tokens that keep the account from being locked out, at most two: one alone can't be revoked (R1).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn that_keep_the_account_open(db: &Db, scope: Scope) -> StoreResult<Vec<TokenId>> {
+    let ids: Vec<sea_orm::prelude::Uuid> = token::Entity::find()
+        .select_only()
+        .column(token::Column::Id)
+        .filter(col(token::Column::AccountId).eq(scope.account_id().0))
+        .filter(col(token::Column::Role).eq(Role::Administrator.stored()))
+        .filter(col(token::Column::ExpiresAt).is_null())
+        .filter(col(token::Column::RevokedAt).is_null())
+        .limit(2)
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    Ok(ids.into_iter().map(TokenId).collect())
+}
+
+/// The cursors of these pages.
+pub const NEWEST: CursorForm = CursorForm::new("token", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
+
+/// Pages of the account's own tokens, newest first.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(db: &Db, scope: Scope, keys: &[PageRequest]) -> StoreResult<HashMap<PageRequest, Page<ApiToken>>> {
+    let wanted = keys.iter().map(|request| {
+        let select = token::Entity::find().filter(col(token::Column::AccountId).eq(scope.account_id().0)).into_query();
+        (request.clone(), Wanted { select, order: newest(), request: request.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(convert::token)?))).collect()
+}
+
+fn newest() -> Order<token::Model> {
+    Order::new(NEWEST, vec![col(token::Column::CreatedAt), col(token::Column::Id)], |row| {
+        vec![Key::Instant(row.created_at), Key::Id(row.id)]
+    })
+}

@@ -1,0 +1,185 @@
+//! Reads of components: only their owner sees them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entity::{component, draft_row};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _, QueryTrait as _};
+
+use crate::domain::components::{Component, ComponentType, VersionKind};
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::domain::packs::{COMPONENTS_MAX, DeploymentModel, InstallationType, Pack};
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::scope::Scope;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// The components with these ids, as far as they are the reader's.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Arc<Component>>> {
+    let owner = scope.account_id();
+    let load = async |ids: Vec<ComponentId>| {
+        let rows = component::Entity::find()
+            .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(checked(col(component::Column::OwnerId).eq(owner.0)))
+            .all(db.reader())
+            .await?;
+        rows.into_iter().map(|row| Ok((row.id.into(), convert::component(row)?))).collect()
+    };
+    db.cache().components.get(owner, ids, load).await
+}
+
+/// One that is known already.
+#[must_use]
+pub fn known(db: &Db, scope: Scope, id: ComponentId) -> Option<Arc<Component>> {
+    db.cache().components.peek(scope.account_id(), &id)
+}
+
+#[derive(FromQueryResult)]
+struct LatestRow {
+    id: sea_orm::prelude::Uuid,
+    latest_shareable_id: Option<sea_orm::prelude::Uuid>,
+    latest_publication_id: Option<sea_orm::prelude::Uuid>,
+}
+
+/// The newest versions of a component that packs may hold, of each kind (R7, R19, R52).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latest {
+    pub package: Option<ComponentVersionId>,
+    pub publication: Option<ComponentVersionId>,
+}
+
+impl Latest {
+    /// That of one kind.
+    #[must_use]
+    pub fn of(self, kind: VersionKind) -> Option<ComponentVersionId> {
+        match kind {
+            VersionKind::Package => self.package,
+            VersionKind::Publication => self.publication,
+        }
+    }
+}
+
+/// The newest versions that are shareable and not deleted, of each of these components.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn latest(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Latest>> {
+    let rows = component::Entity::find()
+        .select_only()
+        .column(component::Column::Id)
+        .column(component::Column::LatestShareableId)
+        .column(component::Column::LatestPublicationId)
+        .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(component::Column::OwnerId).eq(scope.account_id().0)))
+        .into_model::<LatestRow>()
+        .all(db.reader())
+        .await?;
+    let latest = |row: &LatestRow| Latest {
+        package: row.latest_shareable_id.map(Into::into),
+        publication: row.latest_publication_id.map(Into::into),
+    };
+    Ok(rows.into_iter().map(|row| (row.id.into(), latest(&row))).collect())
+}
+
+/// Which components.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ComponentFilter {
+    /// The name contains this.
+    pub search: Option<String>,
+    pub types: Option<Vec<ComponentType>>,
+    /// Can be added to this pack now.
+    pub addable_to: Option<AddableTo>,
+}
+
+/// What decides which components can be added to a pack (R11, R12, R14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddableTo {
+    pack_id: PackId,
+    installation_type: InstallationType,
+    deployment_model: DeploymentModel,
+    full: bool,
+}
+
+impl From<&Pack> for AddableTo {
+    fn from(pack: &Pack) -> Self {
+        Self {
+            pack_id: pack.id,
+            installation_type: pack.installation_type,
+            deployment_model: pack.deployment_model,
+            full: usize::try_from(pack.assessment.component_count).is_ok_and(|rows| rows >= COMPONENTS_MAX),
+        }
+    }
+}
+
+/// The cursors of [`page`].
+pub const BY_NAME: CursorForm = CursorForm::new("component", &[KeyKind::Text, KeyKind::Id]);
+
+fn by_name() -> Order<component::Model> {
+    Order::new(BY_NAME, vec![col(component::Column::NameKey), col(component::Column::Id)], |row| {
+        vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+    })
+}
+
+/// Nothing; told as an expression, for a list that is empty or a pack that is full.
+pub(in crate::store) fn nothing() -> Expr {
+    Expr::cust("1 = 0")
+}
+
+pub(in crate::store) fn of_types(column: Expr, types: &[ComponentType]) -> Expr {
+    if types.is_empty() { nothing() } else { column.is_in(types.iter().map(|t| t.stored())) }
+}
+
+fn addable(to: AddableTo) -> Expr {
+    if to.full {
+        return nothing();
+    }
+    let types = [ComponentType::Process, ComponentType::ApiService];
+    let taken = match to.installation_type {
+        InstallationType::Single => types.as_slice(),
+        InstallationType::Multi => &types[..1],
+    };
+    let newest = match to.deployment_model {
+        DeploymentModel::Packaged => component::Column::LatestShareableId,
+        DeploymentModel::Legacy => component::Column::LatestPublicationId,
+    };
+    let in_draft = Query::select()
+        .expr(Expr::cust("1"))
+        .from(draft_row::Entity)
+        .and_where(col(draft_row::Column::PackId).eq(to.pack_id.0))
+        .and_where(col(draft_row::Column::ComponentId).eq(col(component::Column::Id)))
+        .take();
+    of_types(col(component::Column::ComponentType), taken)
+        .and(col(newest).is_not_null())
+        .and(Expr::exists(in_draft).not())
+}
+
+fn filtered(scope: Scope, filter: &ComponentFilter) -> SelectStatement {
+    let mut select =
+        component::Entity::find().filter(col(component::Column::OwnerId).eq(scope.account_id().0)).into_query();
+    select
+        .and_where_option(filter.search.as_ref().map(|search| contains(col(component::Column::NameKey), search)))
+        .and_where_option(filter.types.as_ref().map(|types| of_types(col(component::Column::ComponentType), types)))
+        .and_where_option(filter.addable_to.map(addable));
+    select
+}
+
+/// A page of the reader's components, by name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn page(
+    db: &Db,
+    scope: Scope,
+    filter: &ComponentFilter,
+    request: PageRequest,
+) -> StoreResult<Page<Arc<Component>>> {
+    let wanted = Wanted { select: filtered(scope, filter), order: by_name(), request };
+    page::page(db, wanted).await?.try_map(|row| convert::component(row).map(Arc::new))
+}

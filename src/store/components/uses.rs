@@ -1,0 +1,101 @@
+//! Reads of what can change about packages, which never change themselves: whether they are deleted, and
+//! whether something holds them (R8). Never kept in the process.
+
+use std::collections::{HashMap, HashSet};
+
+use entity::{
+    component_version as version, draft_row, integration_pack as pack, library_process, pack_version,
+    pack_version_item as item,
+};
+use sea_orm::prelude::{DateTimeUtc, Uuid};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
+use sea_orm::{ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _, TryGetable as _};
+
+use crate::domain::Instant;
+use crate::domain::id::ComponentVersionId;
+use crate::store::library::read::is_offered;
+use crate::store::page::checked;
+use crate::store::scope::PublisherScope;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// When those of these packages were deleted that are.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn deletions(
+    db: &Db,
+    scope: PublisherScope,
+    ids: &[ComponentVersionId],
+) -> StoreResult<HashMap<ComponentVersionId, Instant>> {
+    let rows: Vec<(Uuid, Option<DateTimeUtc>)> = version::Entity::find()
+        .select_only()
+        .column(version::Column::Id)
+        .column(version::Column::DeletedAt)
+        .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(version::Column::OwnerId).eq(scope.publisher_id().0)))
+        .filter(col(version::Column::DeletedAt).is_not_null())
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().filter_map(|(id, at)| Some((id.into(), at?))).collect())
+}
+
+/// Those of these packages that can't be deleted at `now`, because a pack's current version or pending
+/// release holds them, a draft is pinned to them, or they are in the process library.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn in_use(
+    db: &Db,
+    scope: PublisherScope,
+    now: Instant,
+    ids: &[ComponentVersionId],
+) -> StoreResult<HashSet<ComponentVersionId>> {
+    let select = pinned(db, scope, ids)
+        .union(UnionType::All, in_force(db, scope, now, ids))
+        .union(UnionType::All, in_library(db, scope, ids))
+        .take();
+    let rows = db.reader().query_all(&select).await?;
+    rows.iter().map(|row| Ok(Uuid::try_get_by_index(row, 0).map_err(DbErr::from)?.into())).collect()
+}
+
+/// A pack of the publisher's that is there.
+fn own(scope: PublisherScope) -> Expr {
+    checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0).and(col(pack::Column::DeletedAt).is_null()))
+}
+
+fn pinned(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
+    Query::select()
+        .column((draft_row::Entity, draft_row::Column::PinnedVersionId))
+        .from(draft_row::Entity)
+        .inner_join(pack::Entity, col(pack::Column::Id).eq(col(draft_row::Column::PackId)))
+        .and_where(db.among(col(draft_row::Column::PinnedVersionId), ids.iter().map(|id| id.0)))
+        .and_where(own(scope))
+        .take()
+}
+
+fn in_library(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
+    Query::select()
+        .column((library_process::Entity, library_process::Column::ComponentVersionId))
+        .from(library_process::Entity)
+        .and_where(db.among(col(library_process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(library_process::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(is_offered())
+        .take()
+}
+
+fn in_force(db: &Db, scope: PublisherScope, now: Instant, ids: &[ComponentVersionId]) -> SelectStatement {
+    let is = |column| col(column).eq(col(pack_version::Column::Id));
+    // From a window's start on the pending version is the current one (R30).
+    let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
+    Query::select()
+        .column((item::Entity, item::Column::ComponentVersionId))
+        .from(item::Entity)
+        .inner_join(pack_version::Entity, col(pack_version::Column::Id).eq(col(item::Column::PackVersionId)))
+        .inner_join(pack::Entity, col(pack::Column::Id).eq(col(pack_version::Column::PackId)))
+        .and_where(db.among(col(item::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
+        .and_where(own(scope))
+        .and_where(is(pack::Column::PendingVersionId).or(is(pack::Column::CurrentVersionId).and(not_due)))
+        .take()
+}

@@ -1,0 +1,281 @@
+//! Components and their packages.
+
+use entity::{component, component_version, manifest_entry};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::components::label::{Numeric, Whole};
+use crate::domain::components::{Component, ComponentType, ComponentVersion, ManifestEntry, VersionKind};
+use crate::domain::id::{ComponentId, ComponentVersionId};
+use crate::domain::text;
+use crate::store::convert::{self, Stored, to_json};
+use crate::store::locks::{ActorColumns, locked};
+use crate::store::scope::PublisherScope;
+use crate::store::{StoreResult, Tx};
+
+/// What packaging needs to know of a component, and counts on.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    pub component: Component,
+    /// Of the newest shareable, undeleted package.
+    pub latest_shareable: Option<ComponentVersionId>,
+    /// Of the newest publication (R52).
+    pub latest_publication: Option<ComponentVersionId>,
+    /// When the newest package or publication was made (R7).
+    pub newest_at: Option<Instant>,
+    pub newest_revision: i32,
+    /// 0 when no label is numeric (R6).
+    pub highest_numeric_label: Whole,
+}
+
+/// A publisher's components, locked in the order of their ids.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> StoreResult<Vec<Counters>> {
+    let select = component::Entity::find()
+        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
+        .order_by_asc(component::Column::Id);
+    locked(select)
+        .all(tx.conn())
+        .await?
+        .into_iter()
+        .map(|m| {
+            Ok(Counters {
+                latest_shareable: m.latest_shareable_id.map(Into::into),
+                latest_publication: m.latest_publication_id.map(Into::into),
+                newest_at: m.newest_at,
+                newest_revision: m.newest_revision,
+                highest_numeric_label: convert::whole(&m.highest_numeric_label)?,
+                component: convert::component(m)?,
+            })
+        })
+        .collect()
+}
+
+/// The types of those of the components that are the publisher's.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn types(
+    tx: &Tx,
+    scope: &PublisherScope,
+    ids: &[ComponentId],
+) -> StoreResult<Vec<(ComponentId, ComponentType)>> {
+    let found: Vec<(Uuid, String)> = component::Entity::find()
+        .select_only()
+        .column(component::Column::Id)
+        .column(component::Column::ComponentType)
+        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    found.into_iter().map(|(id, name)| Ok((id.into(), ComponentType::read(&name)?))).collect()
+}
+
+/// Adds a component.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn insert(tx: &Tx, new: &Component) -> StoreResult<()> {
+    component::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a component without versions.
+pub(in crate::store) fn row(new: &Component) -> component::ActiveModel {
+    let actor = ActorColumns::from(&new.created_by);
+    component::ActiveModel {
+        id: Set(new.id.into()),
+        owner_id: Set(new.owner_id.into()),
+        name: Set(new.name.clone()),
+        name_key: Set(text::key(&new.name)),
+        component_type: Set(new.component_type.stored().into()),
+        created_at: Set(new.created_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        latest_shareable_id: Set(None),
+        latest_publication_id: Set(None),
+        newest_at: Set(None),
+        newest_revision: Set(0),
+        highest_numeric_label: Set(whole(None)),
+    }
+}
+
+/// The highest numeric label as it is stored: 0 for none.
+pub(in crate::store) fn whole(highest: Option<&Whole>) -> String {
+    highest.map_or_else(|| Whole::default().as_str().to_owned(), |highest| highest.as_str().to_owned())
+}
+
+/// Saves what packaging counts on.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_counters(tx: &Tx, counters: &Counters) -> StoreResult<()> {
+    component::Entity::update(component::ActiveModel {
+        id: Set(counters.component.id.into()),
+        latest_shareable_id: Set(counters.latest_shareable.map(Into::into)),
+        latest_publication_id: Set(counters.latest_publication.map(Into::into)),
+        newest_at: Set(counters.newest_at),
+        newest_revision: Set(counters.newest_revision),
+        highest_numeric_label: Set(whole(Some(&counters.highest_numeric_label))),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The package of a component that has the label, deleted or not (R6). The component is locked, so that nobody
+/// takes the label meanwhile.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn with_label(tx: &Tx, component: ComponentId, label: &str) -> StoreResult<Option<ComponentVersionId>> {
+    let found = component_version::Entity::find()
+        .filter(component_version::Column::ComponentId.eq(Uuid::from(component)))
+        .filter(component_version::Column::Kind.eq("PACKAGE"))
+        .filter(component_version::Column::VersionKey.eq(text::key(label)))
+        .all(tx.conn())
+        .await?;
+    let wanted = text::label_key(label);
+    let same = found.into_iter().find(|version| text::label_key(&version.version) == wanted);
+    Ok(same.map(|version| version.id.into()))
+}
+
+/// Adds a package with its manifest, or a publication, that has none.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn insert_version(
+    tx: &Tx,
+    new: &ComponentVersion,
+    of: &Component,
+    manifest: &[ManifestEntry],
+) -> StoreResult<()> {
+    component_version::Entity::insert(version_row(new, of)).exec_without_returning(tx.conn()).await?;
+    let rows = manifest_rows(new.id, manifest)?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    manifest_entry::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a version that isn't deleted.
+pub(in crate::store) fn version_row(new: &ComponentVersion, of: &Component) -> component_version::ActiveModel {
+    let actor = ActorColumns::from(&new.created_by);
+    component_version::ActiveModel {
+        id: Set(new.id.into()),
+        component_id: Set(new.component_id.into()),
+        owner_id: Set(of.owner_id.into()),
+        kind: Set(new.kind.stored().into()),
+        version: Set(new.version.clone()),
+        version_key: Set(text::key(&new.version)),
+        numeric_key: Set(Numeric::parse(&new.version).map(|numeric| numeric.sort_key())),
+        shareable: Set(new.shareable),
+        notes: Set(new.notes.clone()),
+        revision: Set(new.revision),
+        created_at: Set(new.created_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        deleted_at: Set(None),
+        component_name_key: Set(text::key(&of.name)),
+    }
+}
+
+/// The rows of a package's manifest.
+pub(in crate::store) fn manifest_rows(
+    of: ComponentVersionId,
+    manifest: &[ManifestEntry],
+) -> StoreResult<Vec<manifest_entry::ActiveModel>> {
+    let row = |(position, entry): (i32, &ManifestEntry)| {
+        Ok(manifest_entry::ActiveModel {
+            component_version_id: Set(of.into()),
+            position: Set(position),
+            component_id: Set(entry.component_id.into()),
+            revision: Set(entry.revision),
+            extensibility: Set(to_json(&entry.extensibility)?),
+        })
+    };
+    (0..).zip(manifest).map(row).collect()
+}
+
+/// A version of one of the publisher's components, with whether it is deleted.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn version(
+    tx: &Tx,
+    scope: &PublisherScope,
+    id: ComponentVersionId,
+) -> StoreResult<Option<(ComponentVersion, bool)>> {
+    let found = component_version::Entity::find_by_id(Uuid::from(id))
+        .filter(component_version::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
+        .one(tx.conn())
+        .await?;
+    found
+        .map(|m| {
+            let deleted = m.deleted_at.is_some();
+            Ok((convert::component_version(m)?, deleted))
+        })
+        .transpose()
+}
+
+/// Saves that a package is deleted, since when, or that it isn't (R8).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_deleted(tx: &Tx, id: ComponentVersionId, deleted_at: Option<Instant>) -> StoreResult<()> {
+    component_version::Entity::update(component_version::ActiveModel {
+        id: Set(id.into()),
+        deleted_at: Set(deleted_at),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The newest package of a component that is shareable and not deleted (R7, R19).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn newest_shareable(tx: &Tx, component: ComponentId) -> StoreResult<Option<ComponentVersionId>> {
+    let found: Option<Uuid> = component_version::Entity::find()
+        .select_only()
+        .column(component_version::Column::Id)
+        .filter(component_version::Column::ComponentId.eq(Uuid::from(component)))
+        .filter(component_version::Column::Kind.eq(VersionKind::Package.stored()))
+        .filter(component_version::Column::Shareable.eq(true))
+        .filter(component_version::Column::DeletedAt.is_null())
+        .order_by_desc(component_version::Column::CreatedAt)
+        .limit(1)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(Into::into))
+}
+
+/// Which of the components have a version of the kind that is shareable and not deleted.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn with_shareable_version(tx: &Tx, ids: &[ComponentId], kind: VersionKind) -> StoreResult<Vec<ComponentId>> {
+    let latest = match kind {
+        VersionKind::Package => component::Column::LatestShareableId,
+        VersionKind::Publication => component::Column::LatestPublicationId,
+    };
+    let select = component::Entity::find()
+        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(latest.is_not_null())
+        .order_by_asc(component::Column::Id);
+    Ok(crate::store::locks::held(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())
+}

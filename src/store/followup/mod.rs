@@ -1,0 +1,7 @@
+//! Rows of the tasks that follow from a decision (R49).
+
+pub mod read;
+pub mod task_sets;
+pub mod tasks;
+pub mod turns;
+pub mod work;

@@ -1,0 +1,143 @@
+//! The tasks that are left, for an operator (R49).
+
+use entity::{account, integration_pack as pack, pack_version as version, task};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, Iterable as _};
+
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, PackId, ReleaseId};
+use crate::store::followup::tasks::Work;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult, legible};
+
+/// A task that isn't done.
+#[derive(Clone, Debug)]
+pub struct OpenTask {
+    pub id: Uuid,
+    pub kind: String,
+    /// What it asks for; `None` for what another version of the program does.
+    pub work: Option<Work>,
+    pub publisher: (AccountId, String),
+    pub pack: Option<(PackId, String)>,
+    pub release: Option<ReleaseId>,
+    /// The number of the release's version.
+    pub version: Option<i32>,
+    pub account: Option<(AccountId, String)>,
+    /// Whether no other release of the pack can be made before it is done.
+    pub moves: bool,
+    /// How many installations, accounts or packs batches have come to, and which one last.
+    pub done: i64,
+    pub done_to: Option<Uuid>,
+    pub failures: i32,
+    pub last_failure: Option<String>,
+    pub not_before: Instant,
+    pub created_at: Instant,
+}
+
+#[derive(FromQueryResult)]
+struct Names {
+    publisher_name: String,
+    pack_name: Option<String>,
+    version_number: Option<i32>,
+    account_name: Option<String>,
+}
+
+fn open() -> SelectStatement {
+    use task::Column as T;
+    let publisher = |column: account::Column| Expr::col((Alias::new("publisher"), column));
+    let concerned = |column: account::Column| Expr::col((Alias::new("concerned"), column));
+    Query::select()
+        .columns(T::iter().map(|column| (task::Entity, column)))
+        .expr_as(publisher(account::Column::Name), "publisher_name")
+        .expr_as(col(pack::Column::Name), "pack_name")
+        .expr_as(col(version::Column::Number), "version_number")
+        .expr_as(concerned(account::Column::Name), "account_name")
+        .from(task::Entity)
+        .join_as(
+            sea_orm::JoinType::LeftJoin,
+            account::Entity,
+            Alias::new("publisher"),
+            publisher(account::Column::Id).eq(col(T::PublisherId)),
+        )
+        .left_join(pack::Entity, col(pack::Column::Id).eq(col(T::PackId)))
+        .left_join(version::Entity, col(version::Column::ReleaseId).eq(col(T::ReleaseId)))
+        .join_as(
+            sea_orm::JoinType::LeftJoin,
+            account::Entity,
+            Alias::new("concerned"),
+            concerned(account::Column::Id).eq(col(T::AccountId)),
+        )
+        .order_by((task::Entity, T::Id), Order::Asc)
+        .take()
+}
+
+/// The tasks that aren't done.
+#[derive(Clone, Debug, Default)]
+pub struct OpenTasks {
+    pub tasks: Vec<OpenTask>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A row that can't be read: nobody works on it.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// `None` when not even that can be read.
+    pub id: Option<Uuid>,
+    pub why: String,
+}
+
+async fn read(db: &Db, select: &SelectStatement) -> StoreResult<OpenTasks> {
+    let mut open = OpenTasks::default();
+    for row in db.reader().query_all(select).await? {
+        let read = legible::row::<task::Model>(&row, "").and_then(|task| Ok((task, legible::row::<Names>(&row, "")?)));
+        match read {
+            Ok((row, names)) => open.tasks.push(OpenTask::of(row, names)),
+            Err(why) => {
+                let id = legible::column(&row, "id").ok();
+                legible::pass_over("task", id.map_or_else(|| "unreadable".into(), |id: Uuid| id.to_string()), &why);
+                open.unreadable.push(Unreadable { id, why: why.to_string() });
+            }
+        }
+    }
+    Ok(open)
+}
+
+impl OpenTask {
+    fn of(row: task::Model, names: Names) -> Self {
+        Self {
+            id: row.id,
+            work: Work::of(&row),
+            kind: row.kind,
+            publisher: (row.publisher_id.into(), names.publisher_name),
+            pack: row.pack_id.map(Into::into).zip(names.pack_name),
+            release: row.release_id.map(Into::into),
+            version: names.version_number,
+            account: row.account_id.map(Into::into).zip(names.account_name),
+            moves: row.moves,
+            done: row.done,
+            done_to: row.done_to,
+            failures: row.failures,
+            last_failure: row.last_failure,
+            not_before: row.not_before,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// All of them, the oldest first.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn all(db: &Db) -> StoreResult<OpenTasks> {
+    read(db, &open()).await
+}
+
+/// One of them; `Err` for one that can't be read.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_id(db: &Db, id: Uuid) -> StoreResult<Option<Result<OpenTask, Unreadable>>> {
+    let mut found = read(db, open().and_where(col(task::Column::Id).eq(id))).await?;
+    Ok(found.tasks.pop().map(Ok).or(found.unreadable.pop().map(Err)))
+}

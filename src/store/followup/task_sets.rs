@@ -1,0 +1,128 @@
+//! Tasks that one call makes many of: for each of its accounts, or of its packs. As many statements as for one.
+
+use std::collections::BTreeMap;
+
+use entity::task::{ActiveModel, Column, Entity, Model};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::AccountId;
+use crate::store::followup::tasks::{Task, Work};
+use crate::store::locks::locked;
+use crate::store::{StoreResult, Tx};
+
+/// How many tasks are written in one statement.
+const CHUNK: usize = 500;
+
+/// What a task of grants is about.
+fn subject(work: Work) -> Option<(Column, Uuid)> {
+    match work {
+        Work::GrantsOfAccount(account) => Some((Column::AccountId, account.into())),
+        Work::GrantsOfPack(pack) => Some((Column::PackId, pack.into())),
+        _ => None,
+    }
+}
+
+/// Adds tasks of grants, all of accounts or all of packs, and gives their ids. Where one like it waits and hasn't
+/// begun, that one does: it compares whenever it begins, and it is held, so that no batch of it begins before this
+/// transaction has ended.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn add_grants(tx: &Tx, publisher: AccountId, tasks: &[(Uuid, Work)], now: Instant) -> StoreResult<Vec<Uuid>> {
+    tx.tell();
+    let waiting = waiting(tx, tasks).await?;
+    let of = |work: Work| subject(work).and_then(|(_, id)| waiting.get(&id));
+    let put_off: Vec<_> = waiting.values().filter(|task| task.not_before > now).map(|task| task.id).collect();
+    if !put_off.is_empty() {
+        Entity::update_many()
+            .col_expr(Column::NotBefore, Expr::val(now))
+            .col_expr(Column::Waits, Expr::val(false))
+            .filter(tx.among(Column::Id.into_expr(), put_off))
+            .exec(tx.conn())
+            .await?;
+    }
+    let new: Vec<_> = tasks.iter().filter(|(_, work)| of(*work).is_none()).collect();
+    for chunk in new.chunks(CHUNK) {
+        let rows = chunk.iter().map(|(id, work)| row(*id, publisher, *work, now));
+        Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+    }
+    Ok(tasks.iter().map(|(id, work)| of(*work).map_or(*id, |task| task.id)).collect())
+}
+
+/// The tasks that wait for their first batch and do what these would, locked, by what they are about. One that
+/// somebody works on just now may have looked already, and is passed over.
+async fn waiting(tx: &Tx, tasks: &[(Uuid, Work)]) -> StoreResult<BTreeMap<Uuid, Model>> {
+    let Some((_, first)) = tasks.first() else { return Ok(BTreeMap::new()) };
+    let Some((column, _)) = subject(*first) else { return Ok(BTreeMap::new()) };
+    let subjects = tasks.iter().filter_map(|(_, work)| Some(subject(*work)?.1));
+    let found = Entity::find()
+        .filter(tx.among(column.into_expr(), subjects))
+        .filter(Column::Kind.eq(first.kind()))
+        .filter(Column::DoneTo.is_null())
+        .order_by_asc(Column::Id)
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().filter_map(|task| Some((task.account_id.or(task.pack_id)?, task))).collect())
+}
+
+fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel {
+    let of = |wanted: Column| subject(work).and_then(|(column, id)| (column as usize == wanted as usize).then_some(id));
+    ActiveModel {
+        id: Set(id),
+        kind: Set(work.kind().into()),
+        publisher_id: Set(publisher.into()),
+        pack_id: Set(of(Column::PackId)),
+        release_id: Set(None),
+        account_id: Set(of(Column::AccountId)),
+        moves: Set(false),
+        done_to: Set(None),
+        done: Set(0),
+        not_before: Set(now),
+        waits: Set(false),
+        failures: Set(0),
+        last_failure: Set(None),
+        created_at: Set(now),
+    }
+}
+
+/// Takes tasks that their caller has just made, for their first batch: those that nobody else has begun.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
+    let select = Entity::find()
+        .filter(tx.among(Column::Id.into_expr(), ids.iter().copied()))
+        .filter(Column::DoneTo.is_null())
+        .order_by_asc(Column::Id);
+    locked(select).all(tx.conn()).await?.iter().filter_map(Task::of).map(Ok).collect()
+}
+
+/// Takes tasks away that are done, or remembers how far their first batch has come, and to how many objects.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn after_batch(tx: &Tx, tasks: &[Task], done_to: Option<Uuid>, done: i64, now: Instant) -> StoreResult<()> {
+    let among = tx.among(Column::Id.into_expr(), tasks.iter().map(|task| task.id));
+    match done_to {
+        None => {
+            Entity::delete_many().filter(among).exec(tx.conn()).await?;
+        }
+        Some(done_to) => {
+            let row = ActiveModel {
+                done_to: Set(Some(done_to)),
+                done: Set(done),
+                not_before: Set(now),
+                waits: Set(false),
+                failures: Set(0),
+                last_failure: Set(None),
+                ..Default::default()
+            };
+            Entity::update_many().set(row).filter(among).exec(tx.conn()).await?;
+        }
+    }
+    Ok(())
+}

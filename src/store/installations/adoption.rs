@@ -1,0 +1,455 @@
+//! Reads of how versions have spread: over all installations of a pack, or over those that a release
+//! concerns. The curve is read from tallies, never from installations or their updates.
+
+use std::collections::{BTreeSet, HashMap};
+
+use entity::{
+    installation, installation_update as update, integration_pack as pack, pack_release as release,
+    release_tally as tally,
+};
+use sea_orm::prelude::{DateTimeUtc, Uuid};
+use sea_orm::sea_query::{Expr, ExprTrait as _, JoinType, Query, SelectStatement, Value, ValueTuple};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, QueryResult};
+
+use crate::domain::Instant;
+use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::installations::adoption::{CurvePart, CurvePoint, Tally};
+use crate::domain::releases::ReleaseState;
+use crate::store::convert::Stored as _;
+use crate::store::installations::counts;
+use crate::store::installations::updates::is_one;
+use crate::store::packs::versions as pack_versions;
+use crate::store::page::checked;
+use crate::store::scope::{PublisherScope, Scope};
+use crate::store::sharing::grants::{col, entitled};
+use crate::store::{DatabaseKind, Db, StoreResult};
+
+/// Among which installations. What was uninstalled is not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AdoptionOf {
+    /// All of the pack's.
+    Pack(PackId),
+    /// Those that have an update by the release, or to which it is still coming (R49).
+    Release(ReleaseId),
+}
+
+impl AdoptionOf {
+    fn id(self) -> Uuid {
+        match self {
+            Self::Pack(id) => id.0,
+            Self::Release(id) => id.0,
+        }
+    }
+}
+
+/// The most versions that are told.
+const VERSIONS_MAX: usize = 100;
+
+/// How many installations there are, and of which versions.
+#[derive(Clone, Debug, Default)]
+pub struct Spread {
+    pub installations: i64,
+    /// By version, newest first; the newest hundred.
+    pub versions: Vec<(PackVersionId, i64)>,
+}
+
+/// The ids of the packs, or of the releases, among those that are asked for.
+fn ids(asked: &[AdoptionOf], packs: bool) -> Vec<Uuid> {
+    asked.iter().filter(|of| matches!(of, AdoptionOf::Pack(_)) == packs).map(|of| of.id()).collect()
+}
+
+/// The installations of packs, or of releases, each with the id of what it is among as `subject`.
+fn installations_of(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+    let mut select = Query::select().from(installation::Entity).take();
+    let own = col(installation::Column::PublisherId).eq(scope.publisher_id().0);
+    if packs {
+        select
+            .expr_as(col(installation::Column::PackId), "subject")
+            .and_where(db.among(col(installation::Column::PackId), ids.iter().copied()));
+    } else {
+        let own_row = col(update::Column::InstallationId).eq(col(installation::Column::Id));
+        select
+            .expr_as(col(release::Column::Id), "subject")
+            .inner_join(release::Entity, col(release::Column::PackId).eq(col(installation::Column::PackId)))
+            .left_join(update::Entity, own_row.and(col(update::Column::ReleaseId).eq(col(release::Column::Id))))
+            .and_where(db.among(col(release::Column::Id), ids.iter().copied()))
+            .and_where(is_one());
+    }
+    select.and_where(col(installation::Column::UninstalledAt).is_null()).and_where(checked(own));
+    select
+}
+
+/// Runs one statement for the packs and one for the releases that are asked for.
+async fn both(
+    db: &Db,
+    asked: &[AdoptionOf],
+    statement: impl Fn(&[Uuid], bool) -> SelectStatement,
+) -> StoreResult<Vec<(AdoptionOf, QueryResult)>> {
+    let mut rows = Vec::new();
+    for packs in [true, false] {
+        let ids = ids(asked, packs);
+        if ids.is_empty() {
+            continue;
+        }
+        for row in db.reader().query_all(&statement(&ids, packs)).await? {
+            let subject: Uuid = row.try_get("", "subject")?;
+            let of = if packs { AdoptionOf::Pack(subject.into()) } else { AdoptionOf::Release(subject.into()) };
+            rows.push((of, row));
+        }
+    }
+    Ok(rows)
+}
+
+/// How many installations there are, and of which versions. Of a pack this is added up from what was kept. Of a
+/// release the installations are gone through that have an update by it or are waiting for one: what other releases
+/// have made of them since is kept nowhere.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, Spread>> {
+    let statement = |ids: &[Uuid]| {
+        let mut select = installations_of(db, scope, ids, false);
+        select
+            .expr_as(col(installation::Column::VersionId), "version_id")
+            .expr_as(Expr::cust("COUNT(*)"), "count")
+            .add_group_by([col(release::Column::Id), col(installation::Column::VersionId)]);
+        select
+    };
+    let mut found: Vec<(AdoptionOf, PackVersionId, i64)> = Vec::new();
+    for (of, row) in of_releases(db, asked, statement).await? {
+        let version: Uuid = row.try_get("", "version_id")?;
+        found.push((of, version.into(), row.try_get("", "count")?));
+    }
+    for count in counts::of_packs(db, scope, &packs(asked)).await? {
+        found.push((AdoptionOf::Pack(count.pack_id), count.version_id, count.count));
+    }
+    spreads(db, scope, found).await
+}
+
+/// Brings counts by version into their order. The versions' numbers are known already, as a rule: a version never
+/// changes.
+async fn spreads<K: Eq + std::hash::Hash>(
+    db: &Db,
+    scope: PublisherScope,
+    found: Vec<(K, PackVersionId, i64)>,
+) -> StoreResult<HashMap<K, Spread>> {
+    let ids: BTreeSet<_> = found.iter().map(|(_, version, _)| *version).collect();
+    let versions = pack_versions::by_ids(db, Scope::Publisher(scope), &ids.into_iter().collect::<Vec<_>>()).await?;
+    let mut counted: HashMap<K, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
+    for (of, id, count) in found {
+        let number = versions.get(&id).map_or(0, |version| version.number);
+        counted.entry(of).or_default().push((number, id, count));
+    }
+    Ok(counted.into_iter().map(|(of, versions)| (of, spread_of(versions))).collect())
+}
+
+fn spread_of(mut versions: Vec<(i32, PackVersionId, i64)>) -> Spread {
+    versions.sort_unstable_by(|a, b| b.cmp(a));
+    let installations = versions.iter().map(|(.., count)| count).sum();
+    let versions = versions.into_iter().take(VERSIONS_MAX).map(|(_, id, count)| (id, count)).collect();
+    Spread { installations, versions }
+}
+
+/// How many installations of packs had which versions at an instant; a pack that had none is not among the answers.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn spread_at(
+    db: &Db,
+    scope: PublisherScope,
+    asked: &[(PackId, Instant)],
+) -> StoreResult<HashMap<(PackId, Instant), Spread>> {
+    let mut of_instants: HashMap<Instant, Vec<PackId>> = HashMap::new();
+    for (pack, at) in asked {
+        of_instants.entry(*at).or_default().push(*pack);
+    }
+    let mut found = Vec::new();
+    for (at, packs) in of_instants {
+        for count in counts::at(db, scope, &packs, at).await? {
+            found.push(((count.pack_id, at), count.version_id, count.count));
+        }
+    }
+    spreads(db, scope, found).await
+}
+
+fn packs(asked: &[AdoptionOf]) -> Vec<PackId> {
+    ids(asked, true).into_iter().map(Into::into).collect()
+}
+
+/// Runs one statement for the releases that are asked for.
+async fn of_releases(
+    db: &Db,
+    asked: &[AdoptionOf],
+    statement: impl Fn(&[Uuid]) -> SelectStatement,
+) -> StoreResult<Vec<(AdoptionOf, QueryResult)>> {
+    let asked: Vec<_> = asked.iter().filter(|of| matches!(of, AdoptionOf::Release(_))).copied().collect();
+    both(db, &asked, |ids, _| statement(ids)).await
+}
+
+/// In how many accounts the installations are. What has none is not among the answers. Of a pack this is added up, of
+/// a release it is counted, as in [`spread`].
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
+    let statement = |ids: &[Uuid]| {
+        let mut select = installations_of(db, scope, ids, false);
+        select.expr_as(col(installation::Column::AccountId).count_distinct(), "count");
+        by_subject(select, false)
+    };
+    let rows = of_releases(db, asked, statement).await?;
+    let mut found: HashMap<AdoptionOf, i64> =
+        rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect::<StoreResult<_>>()?;
+    let of_packs = counts::accounts(db, scope, &packs(asked)).await?;
+    found.extend(of_packs.into_iter().map(|(pack, count)| (AdoptionOf::Pack(pack), count)));
+    Ok(found)
+}
+
+/// How many of the installations are frozen: no group grants the pack to their account now (R45). What has
+/// none is not among the answers. This follows from grants, which change without a look at installations, so that it
+/// is kept nowhere: it goes through all that are asked about, by an index that holds no more than it needs.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn frozen(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
+    let statement = |ids: &[Uuid], packs| {
+        let mut select = installations_of(db, scope, ids, packs);
+        select.expr_as(Expr::cust("COUNT(*)"), "count").and_where(entitled().not());
+        by_subject(select, packs)
+    };
+    count(db, asked, statement).await
+}
+
+fn by_subject(mut select: SelectStatement, packs: bool) -> SelectStatement {
+    let subject = if packs { col(installation::Column::PackId) } else { col(release::Column::Id) };
+    select.add_group_by([subject]);
+    select
+}
+
+async fn count(
+    db: &Db,
+    asked: &[AdoptionOf],
+    statement: impl Fn(&[Uuid], bool) -> SelectStatement,
+) -> StoreResult<HashMap<AdoptionOf, i64>> {
+    let rows = both(db, asked, statement).await?;
+    rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect()
+}
+
+/// A curve, or a part of one.
+pub type CurveKey = (AdoptionOf, CurvePart);
+
+/// Updates that no batch has written yet: offered since the release was made (R49).
+#[derive(FromQueryResult)]
+struct Waiting {
+    subject: Uuid,
+    created_at: DateTimeUtc,
+    count: i64,
+}
+
+/// What is known of a curve before its points.
+#[derive(Default)]
+struct Beginning {
+    /// When anything was first tallied.
+    first: Option<Instant>,
+    waiting: Vec<(Instant, i64)>,
+}
+
+/// Parts of curves; the sums at each instant are exact. How many statements it takes follows how many
+/// points are asked for, and a page of curves takes as many as one.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn curves(
+    db: &Db,
+    scope: PublisherScope,
+    keys: &[CurveKey],
+) -> StoreResult<HashMap<CurveKey, Vec<CurvePoint>>> {
+    let asked: Vec<AdoptionOf> = keys.iter().map(|(of, _)| *of).collect();
+    let beginnings = beginnings(db, scope, &asked).await?;
+    let mut curves: Vec<(CurveKey, Vec<CurvePoint>)> = Vec::new();
+    for key in keys {
+        let Some(beginning) = beginnings.get(&key.0) else { continue };
+        let since = beginning.waiting.iter().map(|(at, _)| *at).chain(beginning.first).min();
+        let instants = since.map(|since| key.1.instants(since)).unwrap_or_default();
+        let points = instants.into_iter().map(|at| CurvePoint { at, tally: Tally::default() });
+        curves.push((*key, points.collect()));
+    }
+    sum(db, &mut curves).await?;
+    for ((of, _), points) in &mut curves {
+        let waiting = beginnings.get(of).map(|beginning| beginning.waiting.as_slice()).unwrap_or_default();
+        run_up(points, waiting);
+    }
+    Ok(curves.into_iter().collect())
+}
+
+/// Turns what happened between two points into sums, and adds what no batch has written.
+fn run_up(points: &mut [CurvePoint], waiting: &[(Instant, i64)]) {
+    let Some(from) = points.first().map(|point| point.at) else { return };
+    let mut sum = Tally::default();
+    for point in points {
+        sum += point.tally;
+        let offered: i64 =
+            waiting.iter().filter(|(at, _)| (from..=point.at).contains(at)).map(|(_, count)| count).sum();
+        point.tally = sum;
+        point.tally.offered += offered;
+    }
+}
+
+/// When each began, if it is the publisher's.
+async fn beginnings(
+    db: &Db,
+    scope: PublisherScope,
+    asked: &[AdoptionOf],
+) -> StoreResult<HashMap<AdoptionOf, Beginning>> {
+    let mut beginnings: HashMap<AdoptionOf, Beginning> = HashMap::new();
+    for (of, row) in both(db, asked, |ids, packs| firsts(db, scope, ids, packs)).await? {
+        let first: Option<DateTimeUtc> = row.try_get("", "first")?;
+        beginnings.insert(of, Beginning { first, waiting: Vec::new() });
+    }
+    for (of, row) in both(db, asked, |ids, packs| waiting(db, scope, ids, packs)).await? {
+        let row = Waiting::from_query_result(&row, "")?;
+        debug_assert_eq!(row.subject, of.id());
+        beginnings.entry(of).or_default().waiting.push((row.created_at, row.count));
+    }
+    Ok(beginnings)
+}
+
+fn firsts(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+    let (id, tallied) = if packs {
+        (col(pack::Column::Id), col(tally::Column::PackId))
+    } else {
+        (col(release::Column::Id), col(tally::Column::ReleaseId))
+    };
+    // The first place of an index, for each.
+    let first =
+        Query::select().expr(col(tally::Column::At).min()).from(tally::Entity).and_where(tallied.eq(id.clone())).take();
+    let mut select = Query::select();
+    select
+        .expr_as(id.clone(), "subject")
+        .expr_as(Expr::SubQuery(None, Box::new(first.into())), "first")
+        .and_where(db.among(id, ids.iter().copied()));
+    let publisher = Expr::from(scope.publisher_id().0);
+    if packs {
+        select.from(pack::Entity).and_where(checked(col(pack::Column::PublisherId).eq(publisher)));
+    } else {
+        select.from(release::Entity).and_where(checked(col(release::Column::PublisherId).eq(publisher)));
+    }
+    select
+}
+
+fn waiting(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+    let mut select = crate::store::installations::progress::current();
+    let subject = if packs { col(release::Column::PackId) } else { col(release::Column::Id) };
+    let open = crate::store::releases::read::OPEN.map(ReleaseState::stored);
+    select
+        .expr_as(subject.clone(), "subject")
+        .column((release::Entity, release::Column::CreatedAt))
+        .expr_as(col(tally::Column::Coming).sum(), "count")
+        .and_where(db.among(subject, ids.iter().copied()))
+        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(col(release::Column::State).is_in(open))
+        .add_group_by([col(release::Column::Id), col(release::Column::PackId), col(release::Column::CreatedAt)])
+        .and_having(col(tally::Column::Coming).sum().ne(0));
+    select
+}
+
+/// How many ranges are summed in one statement: each takes four parameters of 32,766.
+const RANGES_MAX: usize = 5_000;
+
+/// Gives each point what was tallied since the one before it; the first what was tallied at its instant.
+async fn sum(db: &Db, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult<()> {
+    for packs in [true, false] {
+        let mut ranges = Vec::new();
+        for (curve, ((of, _), points)) in curves.iter().enumerate() {
+            if matches!(of, AdoptionOf::Pack(_)) != packs {
+                continue;
+            }
+            let mut after = points.first().map(|point| point.at - chrono::TimeDelta::microseconds(1));
+            for (index, point) in points.iter().enumerate() {
+                let from = after.replace(point.at).unwrap_or(point.at);
+                if from < point.at {
+                    ranges.push(((curve, index), (of.id(), from, point.at)));
+                }
+            }
+        }
+        for chunk in ranges.chunks(RANGES_MAX) {
+            let bounds = chunk.iter().map(|(_, range)| *range);
+            for row in db.reader().query_all(&range_sums(bounds, packs, db.kind())).await? {
+                let number: i32 = row.try_get("", "number")?;
+                let place = usize::try_from(number).ok().and_then(|number| chunk.get(number));
+                let Some(((curve, index), _)) = place else { continue };
+                if let Some(point) = curves.get_mut(*curve).and_then(|(_, points)| points.get_mut(*index)) {
+                    point.tally = read(&row)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The sums of what was tallied after one instant and not after another, for each of some ranges: one look
+/// into an index each. PostgreSQL, which knows nothing of the ranges when it plans, would join whole tables
+/// by hash and has to be told; SQLite does so by itself, and knows no LATERAL.
+fn range_sums(
+    ranges: impl Iterator<Item = (Uuid, Instant, Instant)>,
+    packs: bool,
+    kind: DatabaseKind,
+) -> SelectStatement {
+    let tuples = ranges.enumerate().map(|(number, (of, after, until))| {
+        let number = i32::try_from(number).unwrap_or(i32::MAX);
+        let values: [Value; 4] = [number.into(), of.into(), after.into(), until.into()];
+        ValueTuple::Many(values.to_vec())
+    });
+    let tallied = if packs { tally::Column::PackId } else { tally::Column::ReleaseId };
+    let within = col(tallied)
+        .eq(of_range("column2"))
+        .and(col(tally::Column::At).gt(of_range("column3")))
+        .and(col(tally::Column::At).lte(of_range("column4")));
+    let mut select = Query::select().expr_as(of_range("column1"), "number").from_values(tuples, "range").take();
+    match kind {
+        DatabaseKind::Sqlite => {
+            for (column, name) in SUMS {
+                select.expr_as(col(column).sum(), name);
+            }
+            select.inner_join(tally::Entity, within).add_group_by([of_range("column1")]);
+        }
+        DatabaseKind::Postgresql => {
+            let mut sums = Query::select();
+            for (column, name) in SUMS {
+                sums.expr_as(col(column).sum(), name);
+                select.column(("sums", name));
+            }
+            let sums = sums.from(tally::Entity).and_where(within).take();
+            select.join_lateral(JoinType::InnerJoin, sums, "sums", Expr::val(true));
+        }
+    }
+    select
+}
+
+/// What both databases call the columns of a list of values.
+fn of_range(column: &'static str) -> Expr {
+    Expr::col(("range", column))
+}
+
+const SUMS: [(tally::Column, &str); 6] = [
+    (tally::Column::Offered, "offered"),
+    (tally::Column::AppliedEarly, "applied_early"),
+    (tally::Column::AppliedAutomatically, "applied_automatically"),
+    (tally::Column::AppliedImmediately, "applied_immediately"),
+    (tally::Column::Skipped, "skipped"),
+    (tally::Column::Failed, "failed"),
+];
+
+fn read(row: &QueryResult) -> StoreResult<Tally> {
+    // Nothing is the sum of no rows.
+    let sum = |column: &str| row.try_get::<Option<i64>>("", column).map(Option::unwrap_or_default);
+    Ok(Tally {
+        offered: sum("offered")?,
+        applied_early: sum("applied_early")?,
+        applied_automatically: sum("applied_automatically")?,
+        applied_immediately: sum("applied_immediately")?,
+        skipped: sum("skipped")?,
+        failed: sum("failed")?,
+        ..Tally::default()
+    })
+}

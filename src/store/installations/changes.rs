@@ -1,0 +1,157 @@
+//! What a batch makes of many installations: what becomes of all that are alike is written in one statement.
+
+use entity::{installation, installation_update as update};
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _};
+
+use crate::domain::Instant;
+use crate::domain::id::InstallationId;
+use crate::domain::installations::adoption::{Stood, Tally};
+use crate::domain::installations::{FailureCode, SkipReason, UpdateMethod, UpdateState};
+use crate::domain::releases::Release;
+use crate::store::convert::Stored as _;
+use crate::store::installations::tallies;
+use crate::store::sharing::grants::col;
+use crate::store::{StoreError, StoreResult, Tx};
+
+/// What becomes of the updates of one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub state: UpdateState,
+    pub how: Option<UpdateMethod>,
+    pub skip_reason: Option<SkipReason>,
+    pub failure: Option<FailureCode>,
+}
+
+impl Change {
+    /// A state without more to say of it.
+    #[must_use]
+    pub fn to(state: UpdateState) -> Self {
+        Self { state, how: None, skip_reason: None, failure: None }
+    }
+}
+
+/// The changes of a batch of one release, at one instant. What they add up to is tallied at the end.
+pub struct Changes<'a> {
+    tx: &'a Tx,
+    release: &'a Release,
+    now: Instant,
+    tally: Tally,
+}
+
+impl<'a> Changes<'a> {
+    /// None yet.
+    #[must_use]
+    pub fn new(tx: &'a Tx, release: &'a Release, now: Instant) -> Self {
+        Self { tx, release, now, tally: Tally::default() }
+    }
+
+    /// Makes a change: of updates that stood so before, or of installations without an update, which get one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn make(&mut self, before: Option<Stood>, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        match before {
+            None => self.insert(change, ids).await?,
+            Some(_) => self.save(change, ids).await?,
+        }
+        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        let mut tally = Tally::of_change(before, (change.state, change.how));
+        if before.is_none() {
+            tally += Tally::OFFER;
+        }
+        self.tally += tally * count;
+        Ok(())
+    }
+
+    /// Each update begins at the version that its installation has: make it before the installations are moved.
+    async fn insert(&self, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
+        use installation::Column as I;
+        use update::Column as U;
+        let settled_at = (change.state != UpdateState::Offered).then_some(self.now);
+        let mut select = Query::select();
+        select
+            .from(installation::Entity)
+            .columns([I::Id, I::AccountId, I::PublisherId, I::PackId, I::VersionId].map(|c| (installation::Entity, c)))
+            .expr(Expr::val(self.release.id.0))
+            .expr(Expr::val(self.release.version_id.0))
+            .expr(Expr::val(change.state.stored()))
+            .expr(Expr::val(change.how.map(|how| how.stored())))
+            .expr(Expr::val(change.skip_reason.map(|reason| reason.stored())))
+            .expr(Expr::val(change.failure.map(|failure| failure.stored())))
+            .expr(Expr::val(0))
+            .expr(Expr::val(self.now))
+            .expr(Expr::val(settled_at))
+            .and_where(self.tx.among(col(I::Id), ids.iter().map(|id| id.0)));
+        let insert = Query::insert()
+            .into_table(update::Entity)
+            .columns([
+                U::InstallationId,
+                U::AccountId,
+                U::PublisherId,
+                U::PackId,
+                U::FromVersionId,
+                U::ReleaseId,
+                U::ToVersionId,
+                U::State,
+                U::How,
+                U::SkipReason,
+                U::FailureCode,
+                U::Attempts,
+                U::OfferedAt,
+                U::SettledAt,
+            ])
+            .select_from(select)
+            .map_err(|e| StoreError::Fault(e.to_string()))?
+            .take();
+        self.tx.conn().execute(&insert).await?;
+        Ok(())
+    }
+
+    async fn save(&self, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
+        let row = update::ActiveModel {
+            state: Set(change.state.stored().into()),
+            how: Set(change.how.map(|how| how.stored().into())),
+            skip_reason: Set(change.skip_reason.map(|reason| reason.stored().into())),
+            failure_code: Set(change.failure.map(|failure| failure.stored().into())),
+            next_attempt_at: Set(None),
+            settled_at: Set(Some(self.now)),
+            ..Default::default()
+        };
+        update::Entity::update_many()
+            .set(row)
+            .filter(update::Column::ReleaseId.eq(self.release.id.0))
+            .filter(self.tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0)))
+            .exec(self.tx.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Ends all further attempts of updates, that stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn give_up(&self, ids: &[InstallationId]) -> StoreResult<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        update::Entity::update_many()
+            .set(update::ActiveModel { next_attempt_at: Set(None), ..Default::default() })
+            .filter(update::Column::ReleaseId.eq(self.release.id.0))
+            .filter(self.tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0)))
+            .exec(self.tx.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Tallies what was changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn end(self) -> StoreResult<()> {
+        tallies::add_one(self.tx, self.release.id, self.release.pack_id, self.now, &self.tally).await
+    }
+}

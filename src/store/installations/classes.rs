@@ -1,0 +1,310 @@
+//! What a batch judges many installations by: who of them is entitled, whose account is active, where their updates
+//! stand. As many statements as for one.
+
+use std::collections::BTreeMap;
+
+use entity::{
+    account, account_group as group, account_group_member as member, installation, installation_update as update,
+    pack_share as share,
+};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, Order, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+use uuid::Uuid;
+
+use crate::domain::accounts::AccountStatus;
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::installations::adoption::Stood;
+use crate::domain::installations::{UpdateMethod, UpdateState};
+use crate::domain::releases::Release;
+use crate::store::convert::Stored as _;
+use crate::store::locks::locked;
+use crate::store::sharing::grants::col;
+use crate::store::{StoreResult, Tx};
+
+/// What a rule judges an installation and its update by one release by.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    pub id: InstallationId,
+    pub account_id: AccountId,
+    pub version_id: PackVersionId,
+    /// Whether the installation is there, and not uninstalled.
+    pub is_live: bool,
+    /// Where the stored update stands, if there is one, and how it came to that.
+    pub update: Option<Stood>,
+    /// Whether the update was tried in vain and shall be tried again.
+    pub is_tried_again: bool,
+    /// Whether a group grants the pack to the account.
+    pub is_entitled: bool,
+    pub status: AccountStatus,
+}
+
+/// Who has a grant of a pack.
+enum Granted {
+    /// It is shared with All Accounts, in which all are.
+    All,
+    /// The members of these groups.
+    MembersOf(Vec<Uuid>),
+}
+
+impl Granted {
+    async fn read(tx: &Tx, pack: PackId) -> StoreResult<Self> {
+        let select = Query::select()
+            .columns([group::Column::Id, group::Column::IsAllAccounts].map(|column| (group::Entity, column)))
+            .from(share::Entity)
+            .inner_join(group::Entity, col(group::Column::Id).eq(col(share::Column::GroupId)))
+            .and_where(col(share::Column::PackId).eq(pack.0))
+            .take();
+        let mut groups = Vec::new();
+        for row in tx.conn().query_all(&select).await? {
+            if row.try_get("", "is_all_accounts")? {
+                return Ok(Self::All);
+            }
+            groups.push(row.try_get("", "id")?);
+        }
+        Ok(Self::MembersOf(groups))
+    }
+
+    /// Whether the account of the installation at hand has it.
+    fn by(&self, tx: &Tx) -> Expr {
+        match self {
+            Self::All => Expr::custom_keyword("TRUE"),
+            // Of each account one membership, and not EXISTS: for that PostgreSQL would first read all members.
+            Self::MembersOf(groups) => {
+                let membership = Query::select()
+                    .column((member::Entity, member::Column::GroupId))
+                    .from(member::Entity)
+                    .and_where(col(member::Column::AccountId).eq(col(installation::Column::AccountId)))
+                    .and_where(tx.among(col(member::Column::GroupId), groups.iter().copied()))
+                    .limit(1)
+                    .take();
+                Expr::SubQuery(None, Box::new(membership.into())).is_not_null()
+            }
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Uuid,
+    account_id: Uuid,
+    version_id: Uuid,
+    is_live: bool,
+    is_entitled: bool,
+    /// Of an account that is not active.
+    status: Option<String>,
+}
+
+/// Asks for installations of a pack as they are judged. Accounts that aren't active are few, and have an index of
+/// their own: it holds no more than those, so that it says of each of the others at once that it is active. Its
+/// condition stands in the statement, and not among the parameters, as it does in the index.
+fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
+    let not_active = Query::select()
+        .column((account::Entity, account::Column::Status))
+        .from(account::Entity)
+        .and_where(col(account::Column::Id).eq(col(installation::Column::AccountId)))
+        .and_where(Expr::cust("\"account\".\"status\" <> 'ACTIVE'"))
+        .take();
+    Query::select()
+        .columns(
+            [installation::Column::Id, installation::Column::AccountId, installation::Column::VersionId]
+                .map(|column| (installation::Entity, column)),
+        )
+        .expr_as(col(installation::Column::UninstalledAt).is_null(), "is_live")
+        .expr_as(granted.by(tx), "is_entitled")
+        .expr_as(Expr::SubQuery(None, Box::new(not_active.into())), "status")
+        .from(installation::Entity)
+        .and_where(col(installation::Column::PackId).eq(pack.0))
+        .order_by((installation::Entity, installation::Column::Id), Order::Asc)
+        .take()
+}
+
+/// The update of an installation, and whether it is tried again.
+type Updates = BTreeMap<Uuid, (Stood, bool)>;
+
+#[derive(FromQueryResult)]
+struct OfUpdate {
+    installation_id: Uuid,
+    state: String,
+    how: Option<String>,
+    is_tried_again: bool,
+}
+
+/// The updates of a release that are asked for. In their order, so that PostgreSQL goes by the index that has it:
+/// where its statistics know nothing of a release that is new, any other would seem as good.
+async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<Updates> {
+    let columns = [update::Column::InstallationId, update::Column::State, update::Column::How];
+    let select = Query::select()
+        .columns(columns.map(|column| (update::Entity, column)))
+        .expr_as(col(update::Column::NextAttemptAt).is_not_null(), "is_tried_again")
+        .from(update::Entity)
+        .and_where(col(update::Column::ReleaseId).eq(release.0))
+        .cond_where(which)
+        .order_by((update::Entity, update::Column::InstallationId), Order::Asc)
+        .take();
+    let rows = tx.conn().query_all(&select).await?;
+    rows.iter()
+        .map(|row| {
+            let row = OfUpdate::from_query_result(row, "")?;
+            let how = row.how.as_deref().map(UpdateMethod::read).transpose()?;
+            Ok((row.installation_id, ((UpdateState::read(&row.state)?, how), row.is_tried_again)))
+        })
+        .collect()
+}
+
+async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> StoreResult<Vec<Judged>> {
+    let rows = tx.conn().query_all(installations).await?;
+    rows.iter()
+        .map(|row| {
+            let row = Row::from_query_result(row, "")?;
+            let update = updates.get(&row.id);
+            Ok(Judged {
+                id: row.id.into(),
+                account_id: row.account_id.into(),
+                version_id: row.version_id.into(),
+                is_live: row.is_live,
+                update: update.map(|(stood, _)| *stood),
+                is_tried_again: update.is_some_and(|(_, is_tried_again)| *is_tried_again),
+                is_entitled: row.is_entitled,
+                status: row.status.as_deref().map_or(Ok(AccountStatus::Active), AccountStatus::read)?,
+            })
+        })
+        .collect()
+}
+
+/// What lies after one installation, and not after another.
+fn between(column: Expr, after: Option<Uuid>, last: Uuid) -> Condition {
+    Condition::all().add_option(after.map(|after| column.clone().gt(after))).add(column.lte(last))
+}
+
+/// The live installations of a pack after one, by id, with their updates by a release: the first `limit`, locked. Lock
+/// the pack before: what else is read here is no other state then, also where the lock of a row was waited for.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn first_of_pack(
+    tx: &Tx,
+    pack: PackId,
+    release: ReleaseId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<Vec<Judged>> {
+    let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
+    select
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where_option(after.map(|after| col(installation::Column::Id).gt(after)))
+        .limit(limit)
+        .lock_with_tables(LockType::NoKeyUpdate, [installation::Entity]);
+    let mut found = judged(tx, &select, &Updates::new()).await?;
+    let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(found) };
+    let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
+    for installation in &mut found {
+        if let Some((stood, is_tried_again)) = updates.get(&installation.id.0) {
+            (installation.update, installation.is_tried_again) = (Some(*stood), *is_tried_again);
+        }
+    }
+    Ok(found)
+}
+
+/// The same for all after one, and not after another: lock these before.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_pack(
+    tx: &Tx,
+    pack: PackId,
+    release: ReleaseId,
+    after: Option<Uuid>,
+    last: Uuid,
+) -> StoreResult<Vec<Judged>> {
+    let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
+    let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
+    select.and_where(col(installation::Column::UninstalledAt).is_null()).cond_where(between(
+        col(installation::Column::Id),
+        after,
+        last,
+    ));
+    judged(tx, &select, &updates).await
+}
+
+/// The installations that have updates of a release, after one, and not after another.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_release(tx: &Tx, release: &Release, after: Option<Uuid>, last: Uuid) -> StoreResult<Vec<Judged>> {
+    let which = between(col(update::Column::InstallationId), after, last);
+    of_updates(tx, release, &updates(tx, release.id, which).await?).await
+}
+
+/// The same for the updates of some installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_installations(tx: &Tx, release: &Release, ids: &[InstallationId]) -> StoreResult<Vec<Judged>> {
+    let which = tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0));
+    of_updates(tx, release, &updates(tx, release.id, Condition::all().add(which)).await?).await
+}
+
+async fn of_updates(tx: &Tx, release: &Release, updates: &Updates) -> StoreResult<Vec<Judged>> {
+    let mut select = of(tx, release.pack_id, &Granted::read(tx, release.pack_id).await?);
+    select.and_where(tx.among(col(installation::Column::Id), updates.keys().copied()));
+    judged(tx, &select, updates).await
+}
+
+/// Locks live installations of a pack after one, by id. Gives how many those are, and the last one.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_of_pack(
+    tx: &Tx,
+    pack: PackId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<(usize, Option<Uuid>)> {
+    let mut select = installation::Entity::find()
+        .select_only()
+        .column(installation::Column::Id)
+        .filter(installation::Column::PackId.eq(pack.0))
+        .filter(installation::Column::UninstalledAt.is_null());
+    if let Some(after) = after {
+        select = select.filter(installation::Column::Id.gt(after));
+    }
+    let select = locked(select.order_by_asc(installation::Column::Id).limit(limit));
+    let ids: Vec<Uuid> = select.into_tuple().all(tx.conn()).await?;
+    Ok((ids.len(), ids.last().copied()))
+}
+
+/// Locks the live installations that have an update of a release, after one. Gives how many updates those are, of
+/// uninstalled ones too, and the last one's installation.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_of_release(
+    tx: &Tx,
+    release: ReleaseId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<(usize, Option<Uuid>)> {
+    let mut select = update::Entity::find()
+        .select_only()
+        .column(update::Column::InstallationId)
+        .filter(update::Column::ReleaseId.eq(release.0));
+    if let Some(after) = after {
+        select = select.filter(update::Column::InstallationId.gt(after));
+    }
+    let select = select.order_by_asc(update::Column::InstallationId).limit(limit);
+    let ids: Vec<Uuid> = select.into_tuple().all(tx.conn()).await?;
+    let (found, last) = (ids.len(), ids.last().copied());
+    if tx.is_postgresql() {
+        let live = installation::Entity::find()
+            .select_only()
+            .column(installation::Column::Id)
+            .filter(tx.among(col(installation::Column::Id), ids))
+            .filter(installation::Column::UninstalledAt.is_null())
+            .order_by_asc(installation::Column::Id);
+        let _: Vec<Uuid> = locked(live).into_tuple().all(tx.conn()).await?;
+    }
+    Ok((found, last))
+}

@@ -1,0 +1,141 @@
+//! Reads of how many installations have which version: added up from what was kept, never counted.
+
+use std::collections::HashMap;
+
+use entity::{installation_tally as tally, integration_pack as pack, pack_version as version};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{ConnectionTrait as _, FromQueryResult};
+
+use crate::domain::Instant;
+use crate::domain::id::{PackId, PackVersionId};
+use crate::store::page::checked;
+use crate::store::scope::PublisherScope;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// The rows of packs that add up to what is so now: those that add up what came before, and those after them.
+pub(in crate::store) fn current() -> SelectStatement {
+    let own = col(tally::Column::PackId).eq(col(pack::Column::Id));
+    Query::select()
+        .from(pack::Entity)
+        .inner_join(tally::Entity, own.and(col(tally::Column::Id).gte(col(pack::Column::TalliedFrom))))
+        .take()
+}
+
+/// The sum of what changed and of what was so before.
+pub(in crate::store) fn added_up(change: tally::Column, before: tally::Column) -> Expr {
+    col(change).add(col(before)).sum()
+}
+
+/// How many installations have a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionCount {
+    pub pack_id: PackId,
+    pub version_id: PackVersionId,
+    pub count: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    pack_id: Uuid,
+    version_id: Uuid,
+    count: i64,
+}
+
+impl From<Row> for VersionCount {
+    fn from(Row { pack_id, version_id, count }: Row) -> Self {
+        Self { pack_id: pack_id.into(), version_id: version_id.into(), count }
+    }
+}
+
+async fn by_version(
+    db: &Db,
+    scope: PublisherScope,
+    mut select: SelectStatement,
+    count: Expr,
+) -> StoreResult<Vec<VersionCount>> {
+    let columns = [tally::Column::PackId, tally::Column::VersionId];
+    select
+        .columns(columns.map(|column| (tally::Entity, column)))
+        .expr_as(count.clone(), "count")
+        .and_where(checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0)))
+        .add_group_by(columns.map(col))
+        .and_having(count.ne(0));
+    let rows = db.reader().query_all(&select).await?;
+    rows.iter().map(|row| Ok(Row::from_query_result(row, "")?.into())).collect()
+}
+
+/// How many installations of packs have which versions now; a version that none has is not among them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_packs(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<Vec<VersionCount>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select = current();
+    select.and_where(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)));
+    by_version(db, scope, select, added_up(tally::Column::Installations, tally::Column::AllInstallations)).await
+}
+
+/// How many installations have these versions now; a version that none has is not among them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_versions(
+    db: &Db,
+    scope: PublisherScope,
+    ids: &[PackVersionId],
+) -> StoreResult<HashMap<PackVersionId, i64>> {
+    let mut select = current();
+    select.and_where(db.among(col(tally::Column::VersionId), ids.iter().map(|id| id.0)));
+    let of_packs = Query::select()
+        .column(version::Column::PackId)
+        .from(version::Entity)
+        .and_where(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+        .take();
+    select.and_where(col(pack::Column::Id).in_subquery(of_packs));
+    let count = added_up(tally::Column::Installations, tally::Column::AllInstallations);
+    let counts = by_version(db, scope, select, count).await?;
+    Ok(counts.into_iter().map(|count| (count.version_id, count.count)).collect())
+}
+
+/// How many installations of packs had which versions at an instant. This adds up what changed until then: it costs
+/// what happened, and no more where many installations were moved together.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn at(db: &Db, scope: PublisherScope, ids: &[PackId], at: Instant) -> StoreResult<Vec<VersionCount>> {
+    let select = Query::select()
+        .from(pack::Entity)
+        .inner_join(tally::Entity, col(tally::Column::PackId).eq(col(pack::Column::Id)))
+        .and_where(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(col(tally::Column::At).lte(at))
+        .take();
+    by_version(db, scope, select, col(tally::Column::Installations).sum()).await
+}
+
+/// In how many accounts packs are installed. A pack that none has may not be among them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn accounts(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut select = current();
+    select
+        .column((tally::Entity, tally::Column::PackId))
+        .expr_as(added_up(tally::Column::Accounts, tally::Column::AllAccounts), "count")
+        .and_where(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0)))
+        .add_group_by([col(tally::Column::PackId)]);
+    let rows = db.reader().query_all(&select).await?;
+    rows.iter()
+        .map(|row| {
+            let (id, count): (Uuid, i64) = (row.try_get("", "pack_id")?, row.try_get("", "count")?);
+            Ok((id.into(), count))
+        })
+        .collect()
+}

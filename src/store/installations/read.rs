@@ -1,0 +1,171 @@
+//! Reads of installations: a managed account's own, or those of a publisher's packs. What was
+//! uninstalled is gone.
+
+use std::collections::HashMap;
+
+use entity::{account, installation, pack_version as version};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
+
+use crate::domain::Instant;
+use crate::domain::accounts::AccountStatus;
+use crate::domain::id::{AccountId, InstallationId, PackId};
+use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
+use crate::store::convert::Stored as _;
+use crate::store::installations::counts;
+use crate::store::installations::updates::has_pending;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::scope::{PublisherScope, Scope};
+use crate::store::sharing::grants::{col, entitled, installation_is_seen};
+use crate::store::{Db, StoreResult, convert};
+
+/// How many installations these packs of the publisher have, added up from what is kept. A pack without any is not
+/// among the answers.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn totals(db: &Db, scope: PublisherScope, packs: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
+    let mut totals = HashMap::new();
+    for count in counts::of_packs(db, scope, packs).await? {
+        *totals.entry(count.pack_id).or_default() += count.count;
+    }
+    Ok(totals)
+}
+
+/// The installations with these ids, as far as they are to be seen.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(
+    db: &Db,
+    scope: Scope,
+    ids: &[InstallationId],
+) -> StoreResult<HashMap<InstallationId, Installation>> {
+    let rows = installation::Entity::find()
+        .filter(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(installation_is_seen(scope))
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().map(convert::installation).map(|found| (found.id, found)).collect())
+}
+
+/// Which installations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InstallationFilter {
+    /// The installation's or the account's name contains this.
+    pub search: Option<String>,
+    pub pack: Option<PackId>,
+    pub account: Option<AccountId>,
+    /// Whether it is frozen (R45).
+    pub frozen: Option<bool>,
+    pub version_number: Option<i32>,
+    /// Whether it has an update that can be applied early now.
+    pub pending: Option<bool>,
+}
+
+/// The cursors of these pages.
+pub const BY_NAME: CursorForm = CursorForm::new("installation", &[KeyKind::Text, KeyKind::Id]);
+
+fn by_name() -> Order<installation::Model> {
+    Order::new(BY_NAME, vec![col(installation::Column::NameKey), col(installation::Column::Id)], |row| {
+        vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+    })
+}
+
+fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectStatement {
+    use installation::Column as I;
+    let mut select = installation::Entity::find().filter(installation_is_seen(scope)).into_query();
+    if let Some(search) = &filter.search {
+        select.and_where(contains(col(I::NameKey), search).or(contains(col(I::AccountNameKey), search)));
+    }
+    select
+        .and_where_option(filter.pack.map(|pack| col(I::PackId).eq(pack.0)))
+        .and_where_option(filter.account.map(|account| col(I::AccountId).eq(account.0)))
+        .and_where_option(filter.frozen.map(|frozen| if frozen { entitled().not() } else { entitled() }))
+        .and_where_option(filter.version_number.map(has_version))
+        .and_where_option(
+            filter.pending.map(|pending| if pending { has_pending(now) } else { has_pending(now).not() }),
+        );
+    select
+}
+
+fn has_version(number: i32) -> Expr {
+    let numbered = Query::select()
+        .column(version::Column::Id)
+        .from(version::Entity)
+        .and_where(col(version::Column::Id).eq(col(installation::Column::VersionId)))
+        .and_where(col(version::Column::Number).eq(number))
+        .take();
+    Expr::exists(numbered)
+}
+
+/// Pages of installations by name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: Scope,
+    now: Instant,
+    keys: &[(InstallationFilter, PageRequest)],
+) -> StoreResult<HashMap<(InstallationFilter, PageRequest), Page<Installation>>> {
+    let wanted = keys.iter().map(|key| {
+        let select = filtered(scope, now, &key.0);
+        (key.clone(), Wanted { select, order: by_name(), request: key.1.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::installation))).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Reached {
+    entitled: bool,
+    status: String,
+    count: i64,
+}
+
+/// How many installations of a pack a release would move, and how many it would pass over for each
+/// reason (R34, R45, R46).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    pub moved: i64,
+    /// By reason; those that pass none over are left out.
+    pub skipped: Vec<(SkipReason, i64)>,
+}
+
+/// Whom a release of the publisher's pack would reach now.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn reach(db: &Db, scope: PublisherScope, pack: PackId) -> StoreResult<Reach> {
+    use installation::Column as I;
+    let each = Query::select()
+        .expr_as(entitled(), "entitled")
+        .expr_as(col(account::Column::Status), "status")
+        .from(installation::Entity)
+        .inner_join(account::Entity, col(account::Column::Id).eq(col(I::AccountId)))
+        .and_where(col(I::PackId).eq(pack.0))
+        .and_where(col(I::UninstalledAt).is_null())
+        .and_where(checked(col(I::PublisherId).eq(scope.publisher_id().0)))
+        .take();
+    let counts = Query::select()
+        .columns(["entitled", "status"])
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .from_subquery(each, "reached")
+        .group_by_columns(["entitled", "status"])
+        .take();
+    let mut reach = Reach::default();
+    for row in db.reader().query_all(&counts).await? {
+        let Reached { entitled, status, count } = Reached::from_query_result(&row, "")?;
+        match reason_to_skip(entitled, AccountStatus::read(&status)?) {
+            None => reach.moved += count,
+            Some(reason) => match reach.skipped.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, skipped)) => *skipped += count,
+                None => reach.skipped.push((reason, count)),
+            },
+        }
+    }
+    reach.skipped.sort_by_key(|(reason, _)| reason.stored());
+    Ok(reach)
+}

@@ -1,0 +1,160 @@
+//! The tallies of updates: how many came to which state, and when.
+
+use std::collections::BTreeMap;
+
+use entity::{pack_release, release_tally};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _};
+
+use crate::store::installations::write_counts::ROWS_MAX;
+use crate::store::installations::write_updates::UpdateRow;
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::installations::adoption::Tally;
+use crate::domain::releases::Release;
+use crate::store::installations::progress;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult, Tx};
+
+/// Adds what saving these updates changes: one row for each release and instant.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub(in crate::store) async fn add(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
+    let tallies = of(rows);
+    if tallies.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = tallies.iter().map(|((release, at, pack), tally)| active(*release, *pack, *at, tally)).collect();
+    for chunk in rows.chunks(500) {
+        release_tally::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+/// Adds one row, of a release at one instant.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub(in crate::store) async fn add_one(
+    tx: &Tx,
+    release: ReleaseId,
+    pack: PackId,
+    at: Instant,
+    tally: &Tally,
+) -> StoreResult<()> {
+    if !tally.is_empty() {
+        let row = active(release, pack, at, tally);
+        release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+/// Remembers that a release has still to come to so many installations more, or fewer.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn comes_to(
+    tx: &Tx,
+    (release, pack): (ReleaseId, PackId),
+    at: Instant,
+    installations: i64,
+) -> StoreResult<()> {
+    let tally = Tally { coming: installations, ..Tally::default() };
+    add_one(tx, release, pack, at, &tally).await
+}
+
+/// Releases of which many rows have to be added up, each with its pack.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> {
+    let columns = [release_tally::Column::PackId, release_tally::Column::ReleaseId];
+    let mut select = progress::current();
+    select
+        .columns(columns.map(|column| (release_tally::Entity, column)))
+        .add_group_by(columns.map(col))
+        .and_having(Expr::cust("COUNT(*)").gt(ROWS_MAX))
+        .limit(limit);
+    let rows = db.reader().query_all(&select).await?;
+    rows.iter()
+        .map(|row| {
+            let (pack, release): (Uuid, Uuid) = (row.try_get("", "pack_id")?, row.try_get("", "release_id")?);
+            Ok((pack.into(), release.into()))
+        })
+        .collect()
+}
+
+/// Writes what a release's rows add up to as one row, when there are more than `most`, so that a sum stays short. What they tell
+/// of earlier times stays. The release's pack is locked: nobody else adds any meanwhile.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> StoreResult<()> {
+    let mut select = progress::current();
+    select
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .expr_as(col(release_tally::Column::Id).max(), "last")
+        .and_where(col(pack_release::Column::Id).eq(release.id.0));
+    let Some(row) = tx.conn().query_one(&select).await? else { return Ok(()) };
+    let (count, last): (i64, Option<i64>) = (row.try_get("", "count")?, row.try_get("", "last")?);
+    let Some(last) = last.filter(|_| count > most) else { return Ok(()) };
+    let kept = progress::of_release(tx, release.id).await?;
+    let tally = Tally { now: kept.updates, coming: kept.coming, ..Tally::default() };
+    // Also of nothing: from here on it is added up.
+    let row = active(release.id, release.pack_id, at, &tally);
+    release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    let from =
+        pack_release::ActiveModel { id: Set(release.id.into()), tallied_from: Set(last + 1), ..Default::default() };
+    pack_release::Entity::update(from).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// What is tallied of some updates. An update counts as offered from when it was offered, which for one that
+/// was derived until now is before its row (R49); it counts as settled when it was settled.
+fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
+    let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
+    for UpdateRow { update, stored, .. } in rows {
+        let mut count = |at, tally: Tally| {
+            if !tally.is_empty() {
+                *tallies.entry((update.id.release, at, update.pack_id)).or_default() += tally;
+            }
+        };
+        if stored.is_none() {
+            count(update.offered_at, Tally::OFFER);
+        }
+        count(update.settled_at.unwrap_or(update.offered_at), Tally::of_change(*stored, (update.state, update.how)));
+    }
+    tallies
+}
+
+/// A row of tallies.
+pub(in crate::store) fn active(
+    release: ReleaseId,
+    pack: PackId,
+    at: Instant,
+    tally: &Tally,
+) -> release_tally::ActiveModel {
+    let count = |n: i64| Set(i32::try_from(n).unwrap_or(i32::MAX));
+    release_tally::ActiveModel {
+        id: sea_orm::ActiveValue::NotSet,
+        release_id: Set(release.into()),
+        pack_id: Set(pack.into()),
+        at: Set(at),
+        offered: count(tally.offered),
+        applied_early: count(tally.applied_early),
+        applied_automatically: count(tally.applied_automatically),
+        applied_immediately: count(tally.applied_immediately),
+        skipped: count(tally.skipped),
+        failed: count(tally.failed),
+        now_offered: count(tally.now.offered),
+        now_applied: count(tally.now.applied),
+        now_applied_early: count(tally.now.applied_early),
+        now_skipped: count(tally.now.skipped),
+        now_failed: count(tally.now.failed),
+        now_withdrawn: count(tally.now.withdrawn),
+        coming: count(tally.coming),
+    }
+}

@@ -1,0 +1,373 @@
+//! Reads of installation updates. An update is an installation and a release of its pack; its row may
+//! not be there yet, because no batch has come to it: then it is derived from the release (R49).
+
+use std::collections::HashMap;
+
+use entity::{installation, installation_update as update, integration_pack as pack, pack_release as release};
+use sea_orm::prelude::{DateTimeUtc, Uuid};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{ConnectionTrait as _, FromQueryResult};
+
+use crate::domain::Instant;
+use crate::domain::id::{InstallationId, PackId, ReleaseId, UpdateId};
+use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
+use crate::domain::releases::ReleaseState;
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
+use crate::store::scope::Scope;
+use crate::store::sharing::available::{TAKEN_BACK, pack_is_seen, update_row_is_shown};
+use crate::store::sharing::grants::{col, entitled, of_living_pack};
+use crate::store::{Db, StoreResult};
+
+/// An update as it is read.
+#[derive(Clone, Debug)]
+pub struct SeenUpdate {
+    /// Its state is the effective one: an offer that was taken back is withdrawn.
+    pub update: InstallationUpdate,
+    /// Where its release stands at the time of reading.
+    pub release_state: ReleaseState,
+}
+
+#[derive(FromQueryResult)]
+pub(in crate::store) struct Row {
+    installation_id: Uuid,
+    release_id: Uuid,
+    account_id: Uuid,
+    publisher_id: Uuid,
+    pack_id: Uuid,
+    installed_version_id: Uuid,
+    release_version_id: Uuid,
+    release_state: String,
+    starts_at: Option<DateTimeUtc>,
+    effective_state: String,
+    how: Option<String>,
+    skip_reason: Option<String>,
+    failure_code: Option<String>,
+    attempts: Option<i32>,
+    from_version_id: Option<Uuid>,
+    to_version_id: Option<Uuid>,
+    since: DateTimeUtc,
+    account_name_key: String,
+    made_at: DateTimeUtc,
+    ended_at: Option<DateTimeUtc>,
+    uninstalled_at: Option<DateTimeUtc>,
+    settled_at: Option<DateTimeUtc>,
+    actor_kind: Option<String>,
+    actor_name: Option<String>,
+    actor_token_id: Option<Uuid>,
+    actor_account_id: Option<Uuid>,
+}
+
+impl Row {
+    pub(in crate::store) fn into_seen(self, now: Instant) -> StoreResult<SeenUpdate> {
+        let withdrawn = self.effective_state == UpdateState::Withdrawn.stored();
+        let taken_back = if withdrawn { self.ended_at.or(self.uninstalled_at) } else { None };
+        let update = convert::update(update::Model {
+            installation_id: self.installation_id,
+            release_id: self.release_id,
+            account_id: self.account_id,
+            publisher_id: self.publisher_id,
+            pack_id: self.pack_id,
+            state: self.effective_state,
+            how: self.how,
+            skip_reason: self.skip_reason,
+            failure_code: self.failure_code,
+            attempts: self.attempts.unwrap_or(0),
+            next_attempt_at: None,
+            from_version_id: self.from_version_id.unwrap_or(self.installed_version_id),
+            to_version_id: self.to_version_id.unwrap_or(self.release_version_id),
+            offered_at: self.since,
+            settled_at: self.settled_at.or(taken_back),
+            actor_kind: self.actor_kind,
+            actor_name: self.actor_name,
+            actor_token_id: self.actor_token_id,
+            actor_account_id: self.actor_account_id,
+        })?;
+        let stored = ReleaseState::read(&self.release_state)?;
+        let due = stored == ReleaseState::Scheduled && self.starts_at.is_some_and(|at| at <= now);
+        Ok(SeenUpdate { update, release_state: if due { ReleaseState::InProgress } else { stored } })
+    }
+}
+
+/// Whether the update at hand has a row.
+fn has_row() -> Expr {
+    col(update::Column::InstallationId).is_not_null()
+}
+
+/// The state that the update at hand is read in (R49).
+pub(in crate::store) fn effective_state() -> Expr {
+    let offered = UpdateState::Offered.stored();
+    let taken_back = col(release::Column::State)
+        .is_in(TAKEN_BACK.map(|state| state.stored()))
+        .or(col(installation::Column::UninstalledAt).is_not_null());
+    let withdrawn = col(update::Column::State).eq(offered).and(taken_back);
+    Expr::case(withdrawn, Expr::val(UpdateState::Withdrawn.stored()))
+        .case(has_row(), col(update::Column::State))
+        .finally(Expr::val(offered))
+        .into()
+}
+
+/// When the update at hand was offered: without a row, when the release was made or, later, the pack
+/// was installed.
+pub(in crate::store) fn since() -> Expr {
+    let (made, installed) = (col(release::Column::CreatedAt), col(installation::Column::InstalledAt));
+    Expr::case(has_row(), col(update::Column::OfferedAt))
+        .case(installed.clone().gt(made.clone()), installed)
+        .finally(made)
+        .into()
+}
+
+/// Whether there is an update of the installation by the release at hand: a row, or a release that is
+/// still coming to an installation that hasn't its version (R49).
+pub(in crate::store) fn is_one() -> Expr {
+    let open = [ReleaseState::Scheduled, ReleaseState::InProgress].map(|state| state.stored());
+    let derived = col(installation::Column::UninstalledAt)
+        .is_null()
+        .and(col(release::Column::State).is_in(open))
+        .and(col(installation::Column::VersionId).ne(col(release::Column::VersionId)));
+    has_row().or(derived)
+}
+
+/// The updates that a scope may see: installations, each with the releases of its pack. A managed
+/// account isn't shown what it was or would be skipped for want of a grant (R2).
+pub(in crate::store) fn seen(scope: Scope, now: Instant) -> SelectStatement {
+    let mut select = Query::select()
+        .from(installation::Entity)
+        .inner_join(release::Entity, col(release::Column::PackId).eq(col(installation::Column::PackId)))
+        .left_join(
+            update::Entity,
+            col(update::Column::InstallationId)
+                .eq(col(installation::Column::Id))
+                .and(col(update::Column::ReleaseId).eq(col(release::Column::Id))),
+        )
+        .and_where(is_one())
+        .take();
+    columns(&mut select);
+    match scope {
+        Scope::Publisher(scope) => {
+            select
+                .and_where(col(installation::Column::PublisherId).eq(scope.publisher_id().0))
+                .and_where(of_living_pack(col(installation::Column::PackId)));
+        }
+        Scope::Managed(scope) => {
+            let row = has_row().and(update_row_is_shown());
+            let derived = has_row().not().and(entitled());
+            select
+                .and_where(col(installation::Column::AccountId).eq(scope.account_id().0))
+                .and_where(row.or(derived))
+                .and_where(pack_is_seen(&scope, now, col(installation::Column::PackId)));
+        }
+    }
+    select
+}
+
+fn columns(select: &mut SelectStatement) {
+    use installation::Column as I;
+    use release::Column as R;
+    use update::Column as U;
+    select
+        .expr_as(col(I::Id), "installation_id")
+        .expr_as(col(R::Id), "release_id")
+        .expr_as(col(I::AccountId), "account_id")
+        .expr_as(col(I::PublisherId), "publisher_id")
+        .expr_as(col(I::PackId), "pack_id")
+        .expr_as(col(I::VersionId), "installed_version_id")
+        .expr_as(col(R::VersionId), "release_version_id")
+        .expr_as(col(R::State), "release_state")
+        .expr_as(col(R::StartsAt), "starts_at")
+        .expr_as(effective_state(), "effective_state")
+        .expr_as(col(U::How), "how")
+        .expr_as(col(U::SkipReason), "skip_reason")
+        .expr_as(col(U::FailureCode), "failure_code")
+        .expr_as(col(U::Attempts), "attempts")
+        .expr_as(col(U::FromVersionId), "from_version_id")
+        .expr_as(col(U::ToVersionId), "to_version_id")
+        .expr_as(since(), "since")
+        .expr_as(col(I::AccountNameKey), "account_name_key")
+        .expr_as(col(R::CreatedAt), "made_at")
+        .expr_as(col(R::EndedAt), "ended_at")
+        .expr_as(col(I::UninstalledAt), "uninstalled_at")
+        .expr_as(col(U::SettledAt), "settled_at")
+        .expr_as(col(U::ActorKind), "actor_kind")
+        .expr_as(col(U::ActorName), "actor_name")
+        .expr_as(col(U::ActorTokenId), "actor_token_id")
+        .expr_as(col(U::ActorAccountId), "actor_account_id");
+}
+
+/// Of those, the ones that can be applied early now: offered by the pending release of a pack that is
+/// granted, to an installation that is there (R26, R45).
+pub(in crate::store) fn pending(scope: Scope, now: Instant) -> SelectStatement {
+    let mut select = seen(scope, now);
+    select
+        .inner_join(pack::Entity, col(pack::Column::PendingReleaseId).eq(col(release::Column::Id)))
+        .and_where(col(pack::Column::PendingStartsAt).gt(now))
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where(entitled())
+        .and_where(has_row().not().or(col(update::Column::State).eq(UpdateState::Offered.stored())));
+    select
+}
+
+/// Whether the installation at hand has an update that can be applied early now, as an expression for
+/// queries of installations.
+pub(in crate::store) fn has_pending(now: Instant) -> Expr {
+    let settled = Query::select()
+        .expr(Expr::cust("1"))
+        .from(update::Entity)
+        .and_where(col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .and_where(col(update::Column::ReleaseId).eq(col(pack::Column::PendingReleaseId)))
+        .and_where(col(update::Column::State).ne(UpdateState::Offered.stored()))
+        .take();
+    let offered = Query::select()
+        .expr(Expr::cust("1"))
+        .from(update::Entity)
+        .and_where(col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .and_where(col(update::Column::ReleaseId).eq(col(pack::Column::PendingReleaseId)))
+        .take();
+    // With a row the row decides; without one, whether the installation has another version.
+    let derived =
+        Expr::exists(offered).or(col(installation::Column::VersionId).ne(col(pack::Column::PendingVersionId)));
+    let pending = Query::select()
+        .expr(Expr::cust("1"))
+        .from(pack::Entity)
+        .and_where(col(pack::Column::Id).eq(col(installation::Column::PackId)))
+        .and_where(col(pack::Column::PendingStartsAt).gt(now))
+        .and_where(Expr::exists(settled).not())
+        .and_where(derived)
+        .take();
+    Expr::exists(pending).and(entitled())
+}
+
+pub(in crate::store) async fn rows(db: &Db, select: &SelectStatement, now: Instant) -> StoreResult<Vec<SeenUpdate>> {
+    let found = db.reader().query_all(select).await?;
+    found.iter().map(|row| Row::from_query_result(row, "")?.into_seen(now)).collect()
+}
+
+/// The updates with these ids, as far as they are to be seen.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(
+    db: &Db,
+    scope: Scope,
+    now: Instant,
+    ids: &[UpdateId],
+) -> StoreResult<HashMap<UpdateId, SeenUpdate>> {
+    let mut select = seen(scope, now);
+    select
+        .and_where(db.among(col(installation::Column::Id), ids.iter().map(|id| id.installation.0)))
+        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.release.0)));
+    let found = rows(db, &select, now).await?;
+    Ok(found.into_iter().map(|seen| (seen.update.id, seen)).collect())
+}
+
+/// What can be applied early now, for many installations (R26, R31, R45).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pending_of(
+    db: &Db,
+    scope: Scope,
+    now: Instant,
+    ids: &[InstallationId],
+) -> StoreResult<HashMap<InstallationId, SeenUpdate>> {
+    let mut select = pending(scope, now);
+    select.and_where(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)));
+    let found = rows(db, &select, now).await?;
+    Ok(found.into_iter().map(|seen| (seen.update.id.installation, seen)).collect())
+}
+
+/// Which updates, and thereby in which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpdatesOf {
+    /// What happened to an installation, newest first.
+    Installation(InstallationId),
+    /// What a release did, by account name.
+    Release(ReleaseId),
+    /// What can be applied early now, of one pack or of all, the soonest window first.
+    Pending(Option<PackId>),
+}
+
+/// Which of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UpdateFilter {
+    pub states: Option<Vec<UpdateState>>,
+    pub how: Option<Vec<UpdateMethod>>,
+}
+
+/// A page of updates.
+pub type UpdatesKey = (UpdatesOf, UpdateFilter, PageRequest);
+
+const NEWEST: CursorForm =
+    CursorForm::new("update_newest", &[KeyKind::Instant, KeyKind::Instant, KeyKind::Id]).reversed(true);
+const BY_ACCOUNT: CursorForm = CursorForm::new("update_account", &[KeyKind::Text, KeyKind::Id]);
+const SOONEST: CursorForm = CursorForm::new("update_soonest", &[KeyKind::Instant, KeyKind::Id]);
+
+impl UpdatesOf {
+    /// The cursors of these pages.
+    #[must_use]
+    pub fn cursors(self) -> CursorForm {
+        match self {
+            Self::Installation(_) => NEWEST,
+            Self::Release(_) => BY_ACCOUNT,
+            Self::Pending(_) => SOONEST,
+        }
+    }
+
+    fn order(self) -> Order<Row> {
+        let installation = || col(installation::Column::Id);
+        match self {
+            // In the order of releases where two were offered at one instant.
+            Self::Installation(_) => {
+                let columns = vec![since(), col(release::Column::CreatedAt), col(release::Column::Id)];
+                Order::new(NEWEST, columns, |row| {
+                    vec![Key::Instant(row.since), Key::Instant(row.made_at), Key::Id(row.release_id)]
+                })
+            }
+            Self::Release(_) => {
+                Order::new(BY_ACCOUNT, vec![col(installation::Column::AccountNameKey), installation()], |row| {
+                    vec![Key::Text(row.account_name_key.clone()), Key::Id(row.installation_id)]
+                })
+            }
+            Self::Pending(_) => Order::new(SOONEST, vec![col(pack::Column::PendingStartsAt), installation()], |row| {
+                vec![Key::Instant(row.starts_at.unwrap_or_default()), Key::Id(row.installation_id)]
+            }),
+        }
+    }
+
+    fn select(self, scope: Scope, now: Instant) -> SelectStatement {
+        match self {
+            Self::Installation(id) => seen(scope, now).and_where(col(installation::Column::Id).eq(id.0)).take(),
+            Self::Release(id) => seen(scope, now).and_where(col(release::Column::Id).eq(id.0)).take(),
+            Self::Pending(pack) => pending(scope, now)
+                .and_where_option(pack.map(|pack| col(installation::Column::PackId).eq(pack.0)))
+                .take(),
+        }
+    }
+}
+
+/// Pages of updates.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: Scope,
+    now: Instant,
+    keys: &[UpdatesKey],
+) -> StoreResult<HashMap<UpdatesKey, Page<SeenUpdate>>> {
+    let wanted = keys.iter().map(|key| {
+        let (of, filter, request) = key;
+        let mut select = of.select(scope, now);
+        if let Some(states) = &filter.states {
+            select.and_where(effective_state().is_in(states.iter().map(|state| state.stored())));
+        }
+        if let Some(how) = &filter.how {
+            select.and_where(col(update::Column::How).is_in(how.iter().map(|how| how.stored())));
+        }
+        (key.clone(), Wanted { select, order: of.order(), request: request.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(|row: Row| row.into_seen(now))?))).collect()
+}

@@ -1,0 +1,398 @@
+//! Installations.
+
+use std::collections::BTreeMap;
+
+use entity::{account, heard_before, installation};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
+};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::accounts::AccountStatus;
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
+use crate::domain::installations::Installation;
+use crate::domain::packs::InstallationType;
+use crate::domain::text;
+use crate::store::convert::{self, Stored as _};
+use crate::store::installations::write_counts as counts;
+use crate::store::installations::write_counts::Move;
+use crate::store::locks::locked;
+use crate::store::scope::ManagedScope;
+use crate::store::sharing::grants::col;
+use crate::store::{StoreError, StoreResult, Tx};
+
+/// Which installations of a pack a batch comes to.
+fn live_of(pack: PackId) -> sea_orm::Select<installation::Entity> {
+    installation::Entity::find()
+        .filter(installation::Column::PackId.eq(Uuid::from(pack)))
+        .filter(installation::Column::UninstalledAt.is_null())
+}
+
+/// The live installations of a pack after one, by id, locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn batch(tx: &Tx, pack: PackId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<Installation>> {
+    let mut select = live_of(pack);
+    if let Some(after) = after {
+        select = select.filter(installation::Column::Id.gt(after));
+    }
+    let select = select.order_by_asc(installation::Column::Id).limit(limit);
+    Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
+}
+
+/// Installations by id, locked; those that are gone are left out.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Installation>> {
+    let select = installation::Entity::find()
+        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(installation::Column::UninstalledAt.is_null())
+        .order_by_asc(installation::Column::Id);
+    Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
+}
+
+/// The live installations of some packs in some accounts, by id, locked, with whether a freeze was announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_accounts(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<Vec<(Installation, bool)>> {
+    let select = installation::Entity::find()
+        .filter(installation::Column::UninstalledAt.is_null())
+        .filter(tx.among(installation::Column::PackId.into_expr(), packs.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(installation::Column::AccountId.into_expr(), accounts.iter().map(|id| Uuid::from(*id))))
+        .order_by_asc(installation::Column::Id);
+    let found = locked(select).all(tx.conn()).await?;
+    Ok(found
+        .into_iter()
+        .map(|m| {
+            let frozen = m.frozen_at.is_some();
+            (convert::installation(m), frozen)
+        })
+        .collect())
+}
+
+/// The packs that an account has installed, after one, by id.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn packs_of_account(
+    tx: &Tx,
+    account: AccountId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<Vec<PackId>> {
+    let mut select = installation::Entity::find()
+        .select_only()
+        .column(installation::Column::PackId)
+        .distinct()
+        .filter(installation::Column::AccountId.eq(Uuid::from(account)))
+        .filter(installation::Column::UninstalledAt.is_null());
+    if let Some(after) = after {
+        select = select.filter(installation::Column::PackId.gt(after));
+    }
+    let select = select.order_by_asc(installation::Column::PackId).limit(limit);
+    let found: Vec<Uuid> = select.into_tuple().all(tx.conn()).await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// An account's own installation, locked, uninstalled or not.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_own(tx: &Tx, scope: &ManagedScope, id: InstallationId) -> StoreResult<Option<Installation>> {
+    let select = installation::Entity::find_by_id(Uuid::from(id))
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())));
+    Ok(locked(select).one(tx.conn()).await?.map(convert::installation))
+}
+
+/// An account's live installations of a pack.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn own_of_pack(tx: &Tx, scope: &ManagedScope, pack: PackId) -> StoreResult<Vec<Installation>> {
+    let found = live_of(pack)
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
+        .order_by_asc(installation::Column::Id)
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().map(convert::installation).collect())
+}
+
+/// An account's live installation with that override name (R43).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn with_override_name(tx: &Tx, scope: &ManagedScope, key: &str) -> StoreResult<Option<InstallationId>> {
+    let found = installation::Entity::find()
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
+        .filter(installation::Column::OverrideNameKey.eq(key))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|m| m.id.into()))
+}
+
+/// An installation to be added.
+#[derive(Clone, Debug)]
+pub struct NewInstallation<'a> {
+    pub installation: &'a Installation,
+    pub installation_type: InstallationType,
+    pub pack_name: &'a str,
+    pub account_name: &'a str,
+    /// The account hears of the pack's releases after this place of the log.
+    pub heard_from: i64,
+}
+
+/// Adds an installation.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when it is there already, or its name is taken.
+pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
+    let Installation { id, pack_id, account_id, publisher_id, override_name, version_id, installed_at, .. } =
+        new.installation;
+    let single = new.installation_type == InstallationType::Single;
+    installation::Entity::insert(installation::ActiveModel {
+        id: Set((*id).into()),
+        pack_id: Set((*pack_id).into()),
+        account_id: Set((*account_id).into()),
+        publisher_id: Set((*publisher_id).into()),
+        override_name: Set(override_name.clone()),
+        name_key: Set(text::key(override_name.as_deref().unwrap_or(new.pack_name))),
+        account_name_key: Set(text::key(new.account_name)),
+        version_id: Set((*version_id).into()),
+        installed_at: Set(*installed_at),
+        moved_at: Set(None),
+        uninstalled_at: Set(None),
+        frozen_at: Set(None),
+        heard_from: Set(new.heard_from),
+        heard_until: Set(None),
+        single_pack_id: Set(single.then(|| (*pack_id).into())),
+        override_name_key: Set(override_name.as_deref().map(text::key)),
+    })
+    .exec_without_returning(tx.conn())
+    .await?;
+    counts::installed(tx, new.installation).await
+}
+
+/// Gives an installation another override name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+pub async fn rename(tx: &Tx, id: InstallationId, name: &str) -> StoreResult<()> {
+    installation::Entity::update(installation::ActiveModel {
+        id: Set(id.into()),
+        override_name: Set(Some(name.to_owned())),
+        name_key: Set(text::key(name)),
+        override_name_key: Set(Some(text::key(name))),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Gives SINGLE installations the key of their pack's new name, for their order.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_name_key(tx: &Tx, ids: &[InstallationId], name_key: &str) -> StoreResult<()> {
+    change_many(tx, ids, installation::ActiveModel { name_key: Set(name_key.to_owned()), ..Default::default() }).await
+}
+
+/// Gives an account's installations the key of its new name, for their order.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) -> StoreResult<()> {
+    if tx.is_postgresql() {
+        // By id first, as batches lock them: two that met in another order would be a deadlock.
+        let by_id = installation::Entity::find()
+            .select_only()
+            .column(installation::Column::Id)
+            .filter(installation::Column::AccountId.eq(Uuid::from(account)))
+            .order_by_asc(installation::Column::Id);
+        let _: Vec<Uuid> = locked(by_id).into_tuple().all(tx.conn()).await?;
+    }
+    let row = installation::ActiveModel { account_name_key: Set(name_key.to_owned()), ..Default::default() };
+    installation::Entity::update_many()
+        .set(row)
+        .filter(installation::Column::AccountId.eq(Uuid::from(account)))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Uninstalls: the rows stay for the history, what was unique is free again. Their accounts hear of the
+/// pack's releases until `heard_until`, or until they froze.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
+    use sea_orm::sea_query::Func;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let row = installation::ActiveModel {
+        uninstalled_at: Set(Some(at)),
+        single_pack_id: Set(None),
+        override_name_key: Set(None),
+        ..Default::default()
+    };
+    let until = Func::coalesce([Expr::col(installation::Column::HeardUntil), Expr::val(heard_until)]);
+    installation::Entity::update_many()
+        .set(row)
+        .col_expr(installation::Column::HeardUntil, until.into())
+        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .exec(tx.conn())
+        .await?;
+    counts::uninstalled(tx, ids, at).await
+}
+
+/// Moves installations, each to a version of its own pack.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: Instant) -> StoreResult<()> {
+    for chunk in moves.chunks(500) {
+        let ids: Vec<_> = chunk.iter().map(|(id, _)| *id).collect();
+        counts::about_to_move(tx, &ids, at).await?;
+        let version = chunk.iter().fold(CaseStatement::new(), |cases, (id, version)| {
+            cases.case(col(installation::Column::Id).eq(id.0), Expr::val(version.0))
+        });
+        installation::Entity::update_many()
+            .col_expr(installation::Column::VersionId, version.finally(col(installation::Column::VersionId)).into())
+            .col_expr(installation::Column::MovedAt, Expr::val(at))
+            .filter(tx.among(col(installation::Column::Id), chunk.iter().map(|(id, _)| id.0)))
+            .exec(tx.conn())
+            .await?;
+        counts::have_moved(tx, &ids, at).await?;
+    }
+    Ok(())
+}
+
+/// Moves installations to a version.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at: Instant) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    counts::about_to_move(tx, ids, at).await?;
+    let row =
+        installation::ActiveModel { version_id: Set(version.into()), moved_at: Set(Some(at)), ..Default::default() };
+    change_many(tx, ids, row).await?;
+    counts::have_moved(tx, ids, at).await
+}
+
+/// The same for installations that all have one version.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn move_alike(tx: &Tx, ids: &[InstallationId], step: Move) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    counts::moved(tx, step, ids.len()).await?;
+    let (version, at) = (Set(step.to.into()), Set(Some(step.at)));
+    change_many(tx, ids, installation::ActiveModel { version_id: version, moved_at: at, ..Default::default() }).await
+}
+
+/// Remembers that a freeze was announced. The account hears nothing of what the pack's releases do after
+/// the place `heard_until` of the event log (R50).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
+    let row = installation::ActiveModel {
+        frozen_at: Set(Some(at)),
+        heard_until: Set(Some(heard_until)),
+        ..Default::default()
+    };
+    change_many(tx, ids, row).await
+}
+
+/// Remembers that the grant is back. The account hears of the pack again after the place `heard_from`; of
+/// what happened meanwhile it never does, and of what it heard before it still can (R50).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_thawed(tx: &Tx, ids: &[InstallationId], heard_from: i64) -> StoreResult<()> {
+    use heard_before::Column as H;
+    use installation::Column as I;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let is_meant = || tx.among(I::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id)));
+    let over = installation::Entity::find()
+        .select_only()
+        .columns([I::AccountId, I::PackId, I::Id, I::HeardFrom, I::HeardUntil])
+        .filter(is_meant())
+        .filter(I::HeardUntil.is_not_null())
+        .into_query();
+    let keep = Query::insert()
+        .into_table(heard_before::Entity)
+        .columns([H::AccountId, H::PackId, H::InstallationId, H::HeardFrom, H::HeardUntil])
+        .select_from(over)
+        .map_err(|e| StoreError::Fault(e.to_string()))?
+        .to_owned();
+    tx.conn().execute(&keep).await?;
+    let row = installation::ActiveModel {
+        frozen_at: Set(None),
+        heard_from: Set(heard_from),
+        heard_until: Set(None),
+        ..Default::default()
+    };
+    change_many(tx, ids, row).await
+}
+
+async fn change_many(tx: &Tx, ids: &[InstallationId], row: installation::ActiveModel) -> StoreResult<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    installation::Entity::update_many()
+        .set(row)
+        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The statuses of accounts.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMap<AccountId, AccountStatus>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found: Vec<(Uuid, String)> = account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
+        .column(account::Column::Status)
+        .filter(tx.among(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    found.into_iter().map(|(id, status)| Ok((id.into(), AccountStatus::read(&status)?))).collect()
+}
+
+/// The pack of one of an account's own installations, uninstalled or not.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pack_of_own(
+    db: &crate::store::Db,
+    scope: &ManagedScope,
+    id: InstallationId,
+) -> StoreResult<Option<PackId>> {
+    let found = installation::Entity::find_by_id(Uuid::from(id))
+        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
+        .one(db.reader())
+        .await?;
+    Ok(found.map(|m| m.pack_id.into()))
+}

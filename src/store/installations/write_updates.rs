@@ -1,0 +1,274 @@
+//! The updates of installations.
+
+use std::collections::BTreeMap;
+
+use entity::{account, installation, installation_update as update};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder as _, QuerySelect as _,
+    Select,
+};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::accounts::AccountStatus;
+use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
+use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
+use crate::store::convert::{self, Stored as _};
+use crate::store::followup::tasks::LONGEST_PAUSE;
+use crate::store::installations::progress::Kept;
+use crate::store::installations::tallies;
+use crate::store::locks::{ActorColumns, locked};
+use crate::store::scope::ManagedScope;
+use crate::store::sharing::grants::{col, entitled};
+use crate::store::{StoreResult, Tx};
+
+/// An update with what only the rollout looks at.
+#[derive(Clone, Debug)]
+pub struct UpdateRow {
+    pub update: InstallationUpdate,
+    /// The state that is stored and how it came about, whatever `update` says by now; `None` when there is no
+    /// row yet.
+    pub stored: Option<(UpdateState, Option<UpdateMethod>)>,
+    /// How often it was tried in vain.
+    pub attempts: i32,
+    pub next_attempt_at: Option<Instant>,
+}
+
+impl UpdateRow {
+    /// Whether its pause is over at `now`. One that is longer than any was given by a clock that was set back since.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.next_attempt_at.is_some_and(|at| at <= now || at > now + LONGEST_PAUSE)
+    }
+}
+
+fn row_of(m: update::Model) -> StoreResult<UpdateRow> {
+    let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
+    let update = convert::update(m)?;
+    Ok(UpdateRow { stored: Some((update.state, update.how)), update, attempts, next_attempt_at })
+}
+
+/// The updates of one release for some installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_release(
+    tx: &Tx,
+    release: ReleaseId,
+    ids: &[InstallationId],
+) -> StoreResult<BTreeMap<InstallationId, UpdateRow>> {
+    let found = update::Entity::find()
+        .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .all(tx.conn())
+        .await?;
+    found
+        .into_iter()
+        .map(|m| {
+            let id = m.installation_id.into();
+            Ok((id, row_of(m)?))
+        })
+        .collect()
+}
+
+/// The updates of some releases for some installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_releases(
+    tx: &Tx,
+    releases: &[ReleaseId],
+    ids: &[InstallationId],
+) -> StoreResult<BTreeMap<(InstallationId, ReleaseId), UpdateRow>> {
+    let found = update::Entity::find()
+        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.among(update::Column::ReleaseId.into_expr(), releases.iter().map(|id| Uuid::from(*id))))
+        .all(tx.conn())
+        .await?;
+    found.into_iter().map(|m| Ok(((m.installation_id.into(), m.release_id.into()), row_of(m)?))).collect()
+}
+
+/// The updates of a release after one, by installation. Not locked: whoever changes one locks its
+/// installation first, and reads it again.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<UpdateRow>> {
+    let mut select = update::Entity::find().filter(update::Column::ReleaseId.eq(Uuid::from(release)));
+    if let Some(after) = after {
+        select = select.filter(update::Column::InstallationId.gt(after));
+    }
+    let select = select.order_by_asc(update::Column::InstallationId).limit(limit);
+    select.all(tx.conn()).await?.into_iter().map(row_of).collect()
+}
+
+/// The updates of a release that were tried in vain and shall be tried again, soonest first. Not locked,
+/// as above.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> StoreResult<Vec<UpdateRow>> {
+    let select = update::Entity::find()
+        .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(update::Column::NextAttemptAt.is_not_null())
+        .order_by_asc(update::Column::NextAttemptAt)
+        .order_by_asc(update::Column::InstallationId)
+        .limit(limit);
+    select.all(tx.conn()).await?.into_iter().map(row_of).collect()
+}
+
+/// Ends all attempts of a release's updates: none is tried again.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn give_up_attempts(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
+    update::Entity::update_many()
+        .col_expr(update::Column::NextAttemptAt, Expr::val(None::<Instant>))
+        .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(update::Column::NextAttemptAt.is_not_null())
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The open offers of installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<UpdateRow>> {
+    let select = update::Entity::find()
+        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(update::Column::State.eq(UpdateState::Offered.stored()))
+        .order_by_asc(update::Column::InstallationId)
+        .order_by_asc(update::Column::ReleaseId);
+    locked(select).all(tx.conn()).await?.into_iter().map(row_of).collect()
+}
+
+/// Adds updates, or saves those that are there; and tallies what that changed. Save each row once: what is
+/// stored is what was read.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
+    use update::Column;
+    for chunk in rows.chunks(500) {
+        let settle = OnConflict::columns([Column::InstallationId, Column::ReleaseId])
+            .update_columns([
+                Column::State,
+                Column::How,
+                Column::SkipReason,
+                Column::FailureCode,
+                Column::Attempts,
+                Column::NextAttemptAt,
+                Column::SettledAt,
+                Column::ActorKind,
+                Column::ActorName,
+                Column::ActorTokenId,
+                Column::ActorAccountId,
+            ])
+            .to_owned();
+        update::Entity::insert_many(chunk.iter().map(active))
+            .on_conflict(settle)
+            .exec_without_returning(tx.conn())
+            .await?;
+    }
+    tallies::add(tx, rows).await
+}
+
+pub(in crate::store) fn active(row: &UpdateRow) -> update::ActiveModel {
+    let update = &row.update;
+    let actor = update.applied_by.as_ref().map(ActorColumns::from);
+    let (kind, name, token, account) = match actor {
+        Some(actor) => (Some(actor.kind), Some(actor.name), actor.token_id, actor.account_id),
+        None => (None, None, None, None),
+    };
+    update::ActiveModel {
+        installation_id: Set(update.id.installation.into()),
+        release_id: Set(update.id.release.into()),
+        account_id: Set(update.account_id.into()),
+        publisher_id: Set(update.publisher_id.into()),
+        pack_id: Set(update.pack_id.into()),
+        state: Set(update.state.stored().into()),
+        how: Set(update.how.map(|how| how.stored().into())),
+        skip_reason: Set(update.skip_reason.map(|reason| reason.stored().into())),
+        failure_code: Set(update.failure.as_ref().map(|failure| failure.code.stored().into())),
+        attempts: Set(row.attempts),
+        next_attempt_at: Set(row.next_attempt_at),
+        from_version_id: Set(update.from_version_id.into()),
+        to_version_id: Set(update.to_version_id.into()),
+        offered_at: Set(update.offered_at),
+        settled_at: Set(update.settled_at),
+        actor_kind: Set(kind),
+        actor_name: Set(name),
+        actor_token_id: Set(token),
+        actor_account_id: Set(account),
+    }
+}
+
+/// One account's update for one of its installations.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn own(tx: &Tx, scope: &ManagedScope, id: UpdateId) -> StoreResult<Option<UpdateRow>> {
+    let select = update::Entity::find_by_id((id.installation.into(), id.release.into()))
+        .filter(update::Column::AccountId.eq(Uuid::from(scope.account_id())));
+    locked(select).one(tx.conn()).await?.map(row_of).transpose()
+}
+
+/// How far a release has got.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Kept> {
+    crate::store::installations::progress::of_release(tx, release).await
+}
+
+/// Whether an update of the release was applied early: then a cancel moves somebody back.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn any_applied(tx: &Tx, release: ReleaseId) -> StoreResult<bool> {
+    Ok(progress(tx, release).await?.updates.applied > 0)
+}
+
+/// The failed updates of a release whose installations can be moved: there, entitled, of active accounts.
+fn failed(release: ReleaseId) -> Select<update::Entity> {
+    let movable = Query::select()
+        .column((installation::Entity, installation::Column::Id))
+        .from(installation::Entity)
+        .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
+        .and_where(col(installation::Column::Id).eq(col(update::Column::InstallationId)))
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where(col(account::Column::Status).eq(AccountStatus::Active.stored()))
+        .and_where(entitled())
+        .take();
+    update::Entity::find()
+        .filter(col(update::Column::ReleaseId).eq(Uuid::from(release)))
+        // By which an index finds them: each that has failed says why.
+        .filter(col(update::Column::FailureCode).is_not_null())
+        .filter(col(update::Column::State).eq(UpdateState::Failed.stored()))
+        .filter(sea_orm::sea_query::Expr::exists(movable))
+}
+
+/// How many failed updates of a release can be tried again.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn count_failed(tx: &Tx, release: ReleaseId) -> StoreResult<u64> {
+    Ok(failed(release).count(tx.conn()).await?)
+}
+
+/// The failed updates of a release after one that can be tried again, by installation. Not locked: whoever changes one locks its installation first, and
+/// reads it again.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn failed_after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<UpdateRow>> {
+    let mut select = failed(release);
+    if let Some(after) = after {
+        select = select.filter(col(update::Column::InstallationId).gt(after));
+    }
+    let select = select.order_by_asc(update::Column::InstallationId).limit(limit);
+    select.all(tx.conn()).await?.into_iter().map(row_of).collect()
+}

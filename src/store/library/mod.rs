@@ -1,0 +1,4 @@
+//! Rows of the process library.
+
+pub mod read;
+pub mod write;

@@ -1,0 +1,122 @@
+//! Reads of the process library: all of it for its publisher, for an account what a group of its shares (R53).
+
+use std::collections::HashMap;
+
+use entity::{
+    account_group_member as member, component, library_copy as copy, library_process as process, library_share as share,
+};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
+
+use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, LibraryProcessId};
+use crate::domain::library::{CopySource, LibraryProcess};
+use crate::store::convert;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::scope::{PublisherScope, Scope};
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// Whether the process at hand is in the library.
+pub(in crate::store) fn is_offered() -> Expr {
+    col(process::Column::WithdrawnAt).is_null()
+}
+
+/// Whether a group that the account is in shares the process at hand.
+pub(in crate::store) fn is_shared_with(account: AccountId) -> Expr {
+    Expr::exists(
+        Query::select()
+            .expr(Expr::cust("1"))
+            .from(share::Entity)
+            .inner_join(member::Entity, col(member::Column::GroupId).eq(col(share::Column::GroupId)))
+            .and_where(col(share::Column::ProcessId).eq(col(process::Column::Id)))
+            .and_where(col(member::Column::AccountId).eq(account.0))
+            .take(),
+    )
+}
+
+/// The processes that a reader may see: a publisher its own, withdrawn ones too; an account those that are
+/// offered to it.
+fn seen(scope: Scope) -> Expr {
+    let own = col(process::Column::PublisherId).eq(scope.publisher_id().0);
+    match scope {
+        Scope::Publisher(_) => own,
+        Scope::Managed(scope) => own.and(is_offered()).and(is_shared_with(scope.account_id())),
+    }
+}
+
+/// The processes with these ids, as far as the reader may see them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(
+    db: &Db,
+    scope: Scope,
+    ids: &[LibraryProcessId],
+) -> StoreResult<HashMap<LibraryProcessId, LibraryProcess>> {
+    let rows = process::Entity::find()
+        .filter(db.among(col(process::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(seen(scope))
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().map(convert::library_process).map(|process| (process.id, process)).collect())
+}
+
+/// The places of these packages in the library; one that isn't there has none.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_packages(
+    db: &Db,
+    scope: PublisherScope,
+    ids: &[ComponentVersionId],
+) -> StoreResult<HashMap<ComponentVersionId, LibraryProcess>> {
+    let rows = process::Entity::find()
+        .filter(db.among(col(process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
+        .filter(seen(Scope::Publisher(scope)))
+        .filter(is_offered())
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().map(convert::library_process).map(|process| (process.component_version_id, process)).collect())
+}
+
+/// Where those of the reader's components came from that are copies.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn copy_sources(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, CopySource>> {
+    let own = Query::select()
+        .column(component::Column::Id)
+        .from(component::Entity)
+        .and_where(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(component::Column::OwnerId).eq(scope.account_id().0)))
+        .take();
+    let rows = copy::Entity::find().filter(col(copy::Column::ComponentId).in_subquery(own)).all(db.reader()).await?;
+    let source = |row: copy::Model| {
+        let of = CopySource { process_id: row.process_id.into(), name: row.name, version: row.version };
+        (row.component_id.into(), of)
+    };
+    Ok(rows.into_iter().map(source).collect())
+}
+
+/// The cursors of [`page`].
+pub const BY_NAME: CursorForm = CursorForm::new("process", &[KeyKind::Text, KeyKind::Id]);
+
+/// A page of what is in the library for the reader, by name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn page(
+    db: &Db,
+    scope: Scope,
+    search: Option<&str>,
+    request: PageRequest,
+) -> StoreResult<Page<LibraryProcess>> {
+    let mut select = process::Entity::find().filter(seen(scope)).filter(is_offered()).into_query();
+    select.and_where_option(search.map(|search| contains(col(process::Column::NameKey), search)));
+    let order =
+        Order::new(BY_NAME, vec![col(process::Column::NameKey), col(process::Column::Id)], |row: &process::Model| {
+            vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+        });
+    Ok(page::page(db, Wanted { select, order, request }).await?.map(convert::library_process))
+}

@@ -1,0 +1,193 @@
+//! The process library: what is in it, with whom it is shared, and the copies.
+
+use entity::{account_group, library_copy, library_process, library_share};
+use sea_orm::sea_query::{ExprTrait as _, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder as _, QuerySelect as _,
+};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::{ComponentId, ComponentVersionId, GroupId, LibraryProcessId};
+use crate::domain::library::LibraryProcess;
+use crate::domain::text;
+use crate::store::library::read::{is_offered, is_shared_with};
+use crate::store::locks::locked;
+use crate::store::scope::{ManagedScope, PublisherScope};
+use crate::store::{StoreResult, Tx, convert};
+
+/// A publisher's process, in the library or withdrawn, locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock(tx: &Tx, scope: &PublisherScope, id: LibraryProcessId) -> StoreResult<Option<LibraryProcess>> {
+    let select = library_process::Entity::find_by_id(Uuid::from(id))
+        .filter(library_process::Column::PublisherId.eq(Uuid::from(scope.publisher_id())));
+    Ok(locked(select).one(tx.conn()).await?.map(convert::library_process))
+}
+
+/// A process that is offered to an account, locked. Whether it is offered is asked once the lock is held: the
+/// statement that waits for it looks at the groups as they were when it began, and would miss a publication that
+/// it waited for.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_offered(tx: &Tx, scope: &ManagedScope, id: LibraryProcessId) -> StoreResult<Option<LibraryProcess>> {
+    let select = library_process::Entity::find_by_id(Uuid::from(id))
+        .filter(library_process::Column::PublisherId.eq(Uuid::from(scope.publisher_id())));
+    let held = locked(select.clone()).one(tx.conn()).await?;
+    // Asked of an unknown one as well (R3).
+    let offered = select.filter(is_offered()).filter(is_shared_with(scope.account_id())).one(tx.conn()).await?;
+    Ok(held.and(offered).map(convert::library_process))
+}
+
+/// The place of a package in the library, taken or once taken, locked. The package's component is locked
+/// before, so that nobody takes it meanwhile.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_of_package(tx: &Tx, package: ComponentVersionId) -> StoreResult<Option<LibraryProcess>> {
+    let select =
+        library_process::Entity::find().filter(library_process::Column::ComponentVersionId.eq(Uuid::from(package)));
+    Ok(locked(select).one(tx.conn()).await?.map(convert::library_process))
+}
+
+/// Whether a package is in the library (R8).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn holds(tx: &Tx, package: ComponentVersionId) -> StoreResult<bool> {
+    let found = library_process::Entity::find()
+        .filter(library_process::Column::ComponentVersionId.eq(Uuid::from(package)))
+        .filter(is_offered())
+        .count(tx.conn())
+        .await?;
+    Ok(found > 0)
+}
+
+/// Adds a process.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn insert(tx: &Tx, new: &LibraryProcess) -> StoreResult<()> {
+    library_process::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a process.
+pub(in crate::store) fn row(new: &LibraryProcess) -> library_process::ActiveModel {
+    library_process::ActiveModel {
+        id: Set(new.id.into()),
+        publisher_id: Set(new.publisher_id.into()),
+        component_version_id: Set(new.component_version_id.into()),
+        name: Set(new.name.clone()),
+        name_key: Set(text::key(&new.name)),
+        version: Set(new.version.clone()),
+        description: Set(new.description.clone()),
+        published_at: Set(new.published_at),
+        withdrawn_at: Set(new.withdrawn_at),
+        copy_count: Set(new.copy_count),
+    }
+}
+
+/// The row of a copy.
+pub(in crate::store) fn copy_row(component: ComponentId, of: &LibraryProcess) -> library_copy::ActiveModel {
+    library_copy::ActiveModel {
+        component_id: Set(component.into()),
+        process_id: Set(of.id.into()),
+        name: Set(of.name.clone()),
+        version: Set(of.version.clone()),
+    }
+}
+
+fn change(id: LibraryProcessId) -> library_process::ActiveModel {
+    library_process::ActiveModel { id: Set(id.into()), ..Default::default() }
+}
+
+/// Saves that a process is in the library, since when, and what it is for.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_offer(tx: &Tx, id: LibraryProcessId, published_at: Instant, description: &str) -> StoreResult<()> {
+    let row = library_process::ActiveModel {
+        published_at: Set(published_at),
+        withdrawn_at: Set(None),
+        description: Set(description.to_owned()),
+        ..change(id)
+    };
+    library_process::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Saves that a process was withdrawn: it is shared with nobody any more.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_withdrawn(tx: &Tx, id: LibraryProcessId, withdrawn_at: Instant) -> StoreResult<()> {
+    share(tx, id, &[]).await?;
+    let row = library_process::ActiveModel { withdrawn_at: Set(Some(withdrawn_at)), ..change(id) };
+    library_process::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Shares a process with these groups and no others.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn share(tx: &Tx, id: LibraryProcessId, groups: &[GroupId]) -> StoreResult<()> {
+    library_share::Entity::delete_many()
+        .filter(library_share::Column::ProcessId.eq(Uuid::from(id)))
+        .exec(tx.conn())
+        .await?;
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let rows = groups
+        .iter()
+        .map(|group| library_share::ActiveModel { process_id: Set(id.into()), group_id: Set((*group).into()) });
+    library_share::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The groups that a process is shared with, by id.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn groups_of(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<GroupId>> {
+    let shared = library_share::Entity::find()
+        .filter(library_share::Column::ProcessId.eq(Uuid::from(id)))
+        .order_by_asc(library_share::Column::GroupId);
+    Ok(shared.all(tx.conn()).await?.into_iter().map(|share| share.group_id.into()).collect())
+}
+
+/// The names of the groups that a process is shared with, in order: for the audit log.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn group_names(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<String>> {
+    let shared = Query::select()
+        .column(library_share::Column::GroupId)
+        .from(library_share::Entity)
+        .and_where(library_share::Column::ProcessId.into_expr().eq(Uuid::from(id)))
+        .to_owned();
+    let names = account_group::Entity::find()
+        .select_only()
+        .column(account_group::Column::Name)
+        .filter(account_group::Column::Id.in_subquery(shared))
+        .order_by_asc(account_group::Column::NameKey)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    Ok(names)
+}
+
+/// Remembers where a copied component came from, and counts the copy.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn add_copy(tx: &Tx, component: ComponentId, of: &LibraryProcess) -> StoreResult<()> {
+    library_copy::Entity::insert(copy_row(component, of)).exec_without_returning(tx.conn()).await?;
+    let row = library_process::ActiveModel { copy_count: Set(of.copy_count.saturating_add(1)), ..change(of.id) };
+    library_process::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! The audit log as its readers may see it: what bears the reader's id (R51). Nothing here changes it.
+
+use std::collections::HashMap;
+
+use entity::{audit_entry as entry, audit_hour};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, SelectStatement};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
+
+use crate::domain::Instant;
+use crate::domain::accounts::ActorKind;
+use crate::domain::id::{AuditEntryId, TokenId};
+use crate::domain::log::audit::{AuditEntry, Recorded, SubjectKey};
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::log::audit_records;
+use crate::store::log::journal::hour_of;
+use crate::store::log::records;
+use crate::store::log::records::{Log, Spot};
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
+use crate::store::scope::Scope;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreError, StoreResult};
+
+/// Which entries a reader wants of those that it may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    pub actor_kind: Option<ActorKind>,
+    pub token: Option<TokenId>,
+    /// As the reader knows it.
+    pub subject: Option<SubjectKey>,
+    /// All actions when `None`, nothing when empty.
+    pub actions: Option<Vec<String>>,
+    pub from: Option<Instant>,
+    pub to: Option<Instant>,
+}
+
+impl AuditFilter {
+    fn kinds(&self) -> Vec<ActorKind> {
+        let all = [ActorKind::ApiToken, ActorKind::Scheduler, ActorKind::CommandLine];
+        self.actor_kind.map_or_else(|| all.to_vec(), |kind| vec![kind])
+    }
+
+    /// What it asks of an entry beside what the entry is found by.
+    fn check(&self, select: &mut SelectStatement) {
+        use entry::Column as E;
+        select
+            .and_where_option(self.from.map(|from| col(E::OccurredAt).gte(from)))
+            .and_where_option(self.to.map(|to| col(E::OccurredAt).lt(to)))
+            .and_where_option(self.actor_kind.map(|kind| checked(col(E::ActorKind).eq(kind.stored()))))
+            .and_where_option(self.token.map(|token| checked(col(E::ActorTokenId).eq(token.0))))
+            .and_where_option(self.actions.as_ref().map(|actions| checked(col(E::Action).is_in(actions))));
+    }
+}
+
+/// The reader's log: the rows that bear its id.
+fn of_reader(scope: Scope) -> Expr {
+    match scope {
+        Scope::Publisher(scope) => col(entry::Column::PublisherId).eq(scope.publisher_id().0),
+        Scope::Managed(scope) => col(entry::Column::AccountId).eq(scope.account_id().0),
+    }
+}
+
+/// Entries about a subject, in parts: what the reader knows by the publisher's id, and by one of its own.
+fn about(scope: Scope, subject: &SubjectKey) -> Vec<Expr> {
+    use entry::Column as E;
+    let shared = col(E::SubjectId).eq(subject.id.clone()).and(checked(col(E::SubjectType).eq(&subject.type_name)));
+    match scope {
+        Scope::Publisher(_) => vec![shared],
+        Scope::Managed(_) => vec![
+            shared.and(checked(col(E::OwnSubjectId).is_null())),
+            col(E::OwnSubjectId).eq(subject.id.clone()).and(checked(col(E::OwnSubjectType).eq(&subject.type_name))),
+        ],
+    }
+}
+
+/// What a reader may see and wants, in parts, each of which an index has in the order of the log: by the
+/// subject, the token, the actions or the kinds of actors, the first that the filter names. The rest is
+/// checked row by row.
+fn parts(scope: Scope, filter: &AuditFilter, between: Option<(i64, i64)>) -> Vec<SelectStatement> {
+    use entry::Column as E;
+    let part = |found_by: Expr| {
+        let mut select = entry::Entity::find().filter(found_by).into_query();
+        select.and_where_option(between.map(|(first, last)| col(E::Sequence).between(first, last)));
+        filter.check(&mut select);
+        select
+    };
+    if let Some(subject) = &filter.subject {
+        return about(scope, subject).into_iter().map(|by| part(by.and(checked(of_reader(scope))))).collect();
+    }
+    if let Some(token) = filter.token {
+        return vec![part(col(E::ActorTokenId).eq(token.0).and(checked(of_reader(scope))))];
+    }
+    let by = |column: E, value: &str| part(of_reader(scope).and(col(column).eq(value)));
+    match &filter.actions {
+        Some(actions) => actions.iter().map(|action| by(E::Action, action)).collect(),
+        None => filter.kinds().into_iter().map(|kind| by(E::ActorKind, kind.stored())).collect(),
+    }
+}
+
+/// The cursors of these pages. They name an entry and not its place, which would tell how much others do.
+pub const NEWEST: CursorForm = CursorForm::new("audit", &[KeyKind::Id]).reversed(true);
+
+/// The order of the log.
+const BY_PLACE: CursorForm = CursorForm::new("audit", &[KeyKind::Number]).reversed(true);
+
+/// A page of what a reader may see and wants, newest first: in the order of commits. `None` when a cursor names no
+/// entry of the reader's.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn page(
+    db: &Db,
+    scope: Scope,
+    filter: &AuditFilter,
+    request: PageRequest,
+) -> StoreResult<Option<Page<AuditEntry>>> {
+    let Some(request) = by_place(db, scope, request).await? else { return Ok(None) };
+    let between = match (filter.from, filter.to) {
+        (None, None) => None,
+        (from, to) => match places_of(db, from, to).await? {
+            Some(places) => Some(places),
+            None => return Ok(Some(Page::empty(request.count))),
+        },
+    };
+    let by_place = || vec![col(entry::Column::Sequence)];
+    let order = Order::new(BY_PLACE, by_place(), |row: &entry::Model| vec![Key::Number(row.sequence)]);
+    let (rows, mut total) = page::rows_of_parts(db, parts(scope, filter, between), order, &request).await?;
+    let wanted = audit_records::wanted(scope, filter);
+    let spots = records::find(db, &wanted, audit_records::stretch(&request, between)).await?;
+    if request.count {
+        let all = PageRequest { after: None, before: None, ..request.clone() };
+        total += records::count(db, &wanted, audit_records::stretch(&all, between)).await?;
+    }
+    let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
+    let order = Order::new(BY_PLACE, by_place(), |told: &Told| vec![Key::Number(told.place())]);
+    let mut page = page::joined(order, request, told.collect(), total);
+    let spots = page.items.iter_mut().filter_map(|(_, told)| match told {
+        Told::Row(_) => None,
+        Told::Record(spot) => Some(spot),
+    });
+    records::fill(db, spots.collect()).await?;
+    let page = page.renamed(|told| NEWEST.encode(&[Key::Id(told.id())]));
+    Ok(Some(page.try_map(|told| Ok::<_, StoreError>(told.read()?.seen_by(scope.account_id())))?))
+}
+
+/// What stands at a place of the log: an entry's row, or what is told from a record.
+enum Told {
+    Row(Box<entry::Model>),
+    Record(Spot),
+}
+
+impl Told {
+    fn place(&self) -> i64 {
+        match self {
+            Self::Row(row) => row.sequence,
+            Self::Record(spot) => spot.place,
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Row(row) => row.id,
+            Self::Record(spot) => spot.id(),
+        }
+    }
+
+    fn read(self) -> StoreResult<Recorded> {
+        match self {
+            Self::Row(row) => convert::audit_entry(*row),
+            Self::Record(spot) => audit_records::read(&spot),
+        }
+    }
+}
+
+/// A request with the places of the entries that its cursors name.
+async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Option<PageRequest>> {
+    let named = |keys: &Option<Vec<Key>>| match keys.as_deref() {
+        Some([Key::Id(id)]) => Some(*id),
+        _ => None,
+    };
+    let (after, before) = (named(&request.after), named(&request.before));
+    if after.is_none() && before.is_none() {
+        return Ok(Some(request));
+    }
+    let places: Vec<(Uuid, i64)> = entry::Entity::find()
+        .select_only()
+        .columns([entry::Column::Id, entry::Column::Sequence])
+        .filter(db.among(col(entry::Column::Id), after.into_iter().chain(before)))
+        .filter(checked(of_reader(scope)))
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    let recorded = records::by_ids(db, Log::Entries, after.into_iter().chain(before)).await?;
+    let recorded = recorded.into_iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
+    let places: Vec<_> = places.into_iter().chain(recorded.map(|(id, spot)| (id, spot.place))).collect();
+    let place = |id: Option<Uuid>| places.iter().find(|(known, _)| Some(*known) == id).map(|(_, place)| *place);
+    let keys = |id| place(id).map(|place| vec![Key::Number(place)]);
+    let request = PageRequest { after: keys(after), before: keys(before), ..request };
+    let all_known = request.after.is_some() == after.is_some() && request.before.is_some() == before.is_some();
+    Ok(all_known.then_some(request))
+}
+
+/// Between which places the entries of a time lie, by its hours; `None` when there are none.
+async fn places_of(db: &Db, from: Option<Instant>, to: Option<Instant>) -> StoreResult<Option<(i64, i64)>> {
+    use audit_hour::Column;
+    let mut select = audit_hour::Entity::find()
+        .select_only()
+        .column_as(Column::FirstSequence.min(), "first")
+        .column_as(Column::LastSequence.max(), "last");
+    if let Some(from) = from {
+        select = select.filter(Column::Hour.gte(hour_of(from)));
+    }
+    if let Some(to) = to {
+        select = select.filter(Column::Hour.lte(hour_of(to)));
+    }
+    let found: Option<(Option<i64>, Option<i64>)> = select.into_tuple().one(db.reader()).await?;
+    Ok(found.and_then(|(first, last)| Some((first?, last?))))
+}
+
+/// Whether there is any entry that a reader may see about a subject.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn any_about(db: &Db, scope: Scope, subject: &SubjectKey) -> StoreResult<bool> {
+    let filter = AuditFilter { subject: Some(subject.clone()), ..AuditFilter::default() };
+    let page = page(db, scope, &filter, PageRequest::first(1)).await?;
+    Ok(page.is_some_and(|page| !page.items.is_empty()))
+}
+
+/// The entries with these ids, as far as the reader may see them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, AuditEntry>> {
+    let found = entry::Entity::find()
+        .filter(db.among(col(entry::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(of_reader(scope)))
+        .all(db.reader())
+        .await?;
+    let recorded = records::by_ids(db, Log::Entries, ids.iter().map(|id| id.0)).await?;
+    let recorded = recorded.iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
+    let told = found.into_iter().map(convert::audit_entry).chain(recorded.map(|(_, spot)| audit_records::read(spot)));
+    told.map(|told| told.map(|entry| (entry.id, entry.seen_by(scope.account_id())))).collect()
+}

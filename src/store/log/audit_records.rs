@@ -1,0 +1,88 @@
+//! The audit entries that are read from records: which of them a reader may see and wants, and what they say (R51).
+
+use entity::{log_batch, log_record};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+
+use crate::domain::accounts::ActorKind;
+use crate::domain::log::audit::Recorded;
+use crate::domain::log::record::INSTALLATION;
+use crate::store::log::audit::AuditFilter;
+use crate::store::log::record_rows;
+use crate::store::log::records::{Found, Log, Spot, Stretch, Wanted};
+use crate::store::page::{Key, PageRequest};
+use crate::store::scope::Scope;
+use crate::store::sharing::grants::col;
+use crate::store::{StoreError, StoreResult};
+
+use log_batch::Column as B;
+use log_record::Column as R;
+
+/// What a reader may see and wants: all of it is about installations, and was done by the scheduler.
+pub(in crate::store) fn wanted(scope: Scope, filter: &AuditFilter) -> Wanted {
+    let mut check = match scope {
+        Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0),
+        Scope::Managed(by) => col(R::AccountId).eq(by.account_id().0).and(col(B::ForAccount).eq(true)),
+    };
+    if let Some(from) = filter.from {
+        check = check.and(col(B::OccurredAt).gte(from));
+    }
+    if let Some(to) = filter.to {
+        check = check.and(col(B::OccurredAt).lt(to));
+    }
+    if let Some(actions) = &filter.actions {
+        check = check.and(col(B::Action).is_in(actions));
+    }
+    Wanted { log: Log::Entries, found: found(scope, filter), check }
+}
+
+fn found(scope: Scope, filter: &AuditFilter) -> Found {
+    let by_another = filter.actor_kind.is_some_and(|kind| kind != ActorKind::Scheduler) || filter.token.is_some();
+    if by_another || filter.actions.as_ref().is_some_and(Vec::is_empty) {
+        return Found::Nothing;
+    }
+    match (&filter.subject, scope) {
+        (Some(subject), _) => match Uuid::parse_str(&subject.id) {
+            Ok(id) if subject.type_name == INSTALLATION => Found::Records(col(R::InstallationId).eq(id)),
+            _ => Found::Nothing,
+        },
+        (None, Scope::Managed(by)) => Found::Records(col(R::AccountId).eq(by.account_id().0)),
+        (None, Scope::Publisher(by)) => {
+            let of_publisher = || col(B::PublisherId).eq(by.publisher_id().0);
+            let by_action = |action: &String| -> Expr { of_publisher().and(col(B::Action).eq(action)) };
+            match &filter.actions {
+                Some(actions) => Found::Batches(actions.iter().map(by_action).collect()),
+                None => Found::Batches(vec![of_publisher()]),
+            }
+        }
+    }
+}
+
+/// Whether a reader may see what is told from a record.
+pub(in crate::store) fn may_see(scope: Scope, spot: &Spot) -> bool {
+    match scope {
+        Scope::Publisher(by) => spot.batch.publisher_id == by.publisher_id().0,
+        Scope::Managed(by) => {
+            spot.batch.for_account && spot.record().is_some_and(|record| record.account_id == by.account_id().0)
+        }
+    }
+}
+
+/// The part of the log that a request asks for, newest first, between the places where its instants lie.
+pub(in crate::store) fn stretch(request: &PageRequest, between: Option<(i64, i64)>) -> Stretch {
+    let place = |keys: &Option<Vec<Key>>| match keys.as_deref() {
+        Some([Key::Number(place)]) => Some(*place),
+        _ => None,
+    };
+    let after = place(&request.before).into_iter().chain(between.map(|(first, _)| first - 1)).max();
+    let before = place(&request.after).into_iter().chain(between.map(|(_, last)| last + 1)).min();
+    Stretch { after, before, from_end: !request.backward, size: request.size }
+}
+
+/// The entry of a record.
+pub(in crate::store) fn read(spot: &Spot) -> StoreResult<Recorded> {
+    let class = record_rows::class_of_entries(&spot.batch)?;
+    let record = spot.record().cloned().map(record_rows::record);
+    let entry = record.and_then(|record| class.entry_of(&record, spot.id()));
+    entry.ok_or_else(|| StoreError::Fault(format!("the record {} has no audit entry", spot.sequence)))
+}

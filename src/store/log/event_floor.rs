@@ -1,0 +1,71 @@
+//! Where the event log begins for a reader: at the last event that it heard and that was pruned (R49).
+
+use entity::{event_floor as floor, heard_before, installation};
+use sea_orm::ConnectionTrait as _;
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
+
+use crate::domain::log::event::Position;
+use crate::store::log::event_log::event_at;
+use crate::store::scope::{ManagedScope, Scope};
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+fn floors() -> SelectStatement {
+    Query::select().expr(col(floor::Column::Sequence)).expr(col(floor::Column::EventId)).take()
+}
+
+/// Of packs that the account has or had installed. One beyond an interval in which it heard of the pack counts too:
+/// what was pruned of the interval itself isn't known any more.
+fn of_packs(scope: ManagedScope) -> [SelectStatement; 2] {
+    use heard_before::Column as H;
+    use installation::Column as I;
+    let heard =
+        |pack: Expr, from: Expr| col(floor::Column::OwnerId).eq(pack).and(col(floor::Column::Sequence).gt(from));
+    let now = floors()
+        .from(installation::Entity)
+        .inner_join(floor::Entity, heard(col(I::PackId), col(I::HeardFrom)))
+        .and_where(col(I::AccountId).eq(scope.account_id().0))
+        .take();
+    let before = floors()
+        .from(heard_before::Entity)
+        .inner_join(floor::Entity, heard(col(H::PackId), col(H::HeardFrom)))
+        .and_where(col(H::AccountId).eq(scope.account_id().0))
+        .take();
+    [now, before]
+}
+
+/// The last event that a reader heard and that was pruned. What it may hear of after that is all there.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn floor(db: &Db, scope: Scope) -> StoreResult<Position> {
+    let mut select =
+        floors().from(floor::Entity).and_where(col(floor::Column::OwnerId).eq(scope.account_id().0)).take();
+    if let Scope::Managed(scope) = scope {
+        for of_packs in of_packs(scope) {
+            select.union(UnionType::All, of_packs);
+        }
+    }
+    let mut last = Position::ORIGIN;
+    for row in db.reader().query_all(&select).await? {
+        let (sequence, event): (i64, Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        if sequence > last.sequence {
+            last = Position { sequence, event: event.into() };
+        }
+    }
+    Ok(last)
+}
+
+/// Whether a position of a reader's still stands: everything after it that the reader may hear of is there, and its
+/// event is the one that it was. Gives the floor when it doesn't.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn stands(db: &Db, scope: Scope, position: Position) -> StoreResult<Result<(), Position>> {
+    // In this order: what is pruned between the two is below the floor.
+    let there = event_at(db, position.sequence).await?;
+    let floor = floor(db, scope).await?;
+    let stands = position == floor || position.sequence > floor.sequence && there == Some(position.event);
+    Ok(if stands { Ok(()) } else { Err(floor) })
+}

@@ -1,0 +1,214 @@
+//! The event log itself, whoever reads it: where it begins and ends, what came, and for whom it may be (R49).
+
+use entity::{event, event_log, log_batch, log_record, server_secret};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Order as Way, Query, SelectStatement, SubQueryStatement};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
+use uuid::Uuid;
+
+use crate::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId};
+use crate::domain::log::event::{Audience, EventKind, Position};
+use crate::domain::log::record::IdRange;
+use crate::store::convert::Stored as _;
+use crate::store::legible::EventLine;
+use crate::store::log::records;
+use crate::store::page::checked;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreError, StoreResult};
+
+/// What of the log is there: what comes after `begin`, up to `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// What stood here or before was pruned; who has read up to here has missed nothing.
+    pub begin: i64,
+    pub end: i64,
+    /// The event at the end; `None` when there is none any more.
+    pub newest: Option<EventId>,
+}
+
+impl Extent {
+    /// Where the log ends. Of a log that was pruned to its end, the event there is gone, and not named.
+    #[must_use]
+    pub fn head(&self) -> Position {
+        Position { sequence: self.end, event: self.newest.unwrap_or(Position::ORIGIN.event) }
+    }
+}
+
+/// What of the log is there.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn extent(db: &Db) -> StoreResult<Extent> {
+    extent_for(db.reader()).await
+}
+
+/// A row of [`extent_for`]: where the log begins; the newest row; the newest batch, with what its ids are made of.
+type ExtentRow = (i64, Option<i64>, Option<Uuid>, Option<i64>, Option<i64>, Option<Uuid>, Option<Uuid>);
+
+/// One statement, so that pruning is seen whole or not at all.
+pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreResult<Extent> {
+    use log_batch::Column as B;
+    let last = |mut select: SelectStatement, column: Expr, by: Expr| {
+        let select = select.expr(column).order_by_expr(by, Way::Desc).limit(1).take();
+        Expr::from(SubQueryStatement::from(select))
+    };
+    let row = |column: event::Column| {
+        last(Query::select().from(event::Entity).take(), col(column), col(event::Column::Sequence))
+    };
+    let batch = |column: B| {
+        let told = Query::select().from(log_batch::Entity).and_where(col(B::Kind).is_not_null()).take();
+        last(told, col(column), col(B::FirstSequence))
+    };
+    let found: Option<ExtentRow> = event_log::Entity::find_by_id(1)
+        .select_only()
+        .column(event_log::Column::PrunedTo)
+        .expr_as(row(event::Column::Sequence), "newest")
+        .expr_as(row(event::Column::Id), "newest_id")
+        .expr_as(batch(B::FirstSequence), "first_of_batch")
+        .expr_as(batch(B::LastSequence), "last_of_batch")
+        .expr_as(batch(B::IdBase), "base_of_batch")
+        .expr_as(batch(B::IdSeal), "seal_of_batch")
+        .into_tuple()
+        .one(conn)
+        .await?;
+    let found = found.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
+    let (begin, sequence, id, first, last, base, seal) = found;
+    let recorded = match (first, last, base, seal) {
+        (Some(first), Some(last), Some(base), Some(seal)) => {
+            let place = u32::try_from(last - first).unwrap_or(u32::MAX);
+            Some((last, IdRange::new(base, seal).id(place)))
+        }
+        _ => None,
+    };
+    // A batch that was pruned is there for the audit log.
+    let recorded = recorded.filter(|(sequence, _)| *sequence > begin);
+    let newest = std::cmp::max(sequence.zip(id), recorded);
+    // Pruned to its end, the log ends where it did.
+    let end = newest.map_or(begin, |(sequence, _)| std::cmp::max(sequence, begin));
+    Ok(Extent { begin, end, newest: newest.map(|(_, id)| id.into()) })
+}
+
+/// The event that stands at a place, if one does.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn event_at(db: &Db, place: i64) -> StoreResult<Option<EventId>> {
+    let found = event::Entity::find_by_id(place).select_only().column(event::Column::Id).into_tuple();
+    let found: Option<Uuid> = found.one(db.reader()).await?;
+    let found = match found {
+        Some(id) => Some(id),
+        None => records::at(db, place).await?.map(|spot| spot.id()),
+    };
+    Ok(found.map(Into::into))
+}
+
+/// What tells whether an event can concern a reader, without reading it.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub sequence: i64,
+    pub kind: EventKind,
+    pub audience: Audience,
+    pub publisher_id: AccountId,
+    pub account_id: Option<AccountId>,
+    pub pack_id: PackId,
+    pub release_id: Option<ReleaseId>,
+    pub installation_id: Option<InstallationId>,
+}
+
+/// A row of [`routes_after`], beside its place.
+#[derive(FromQueryResult)]
+struct RouteRow {
+    kind: String,
+    audience: String,
+    publisher_id: Uuid,
+    account_id: Option<Uuid>,
+    pack_id: Uuid,
+    release_id: Option<Uuid>,
+    installation_id: Option<Uuid>,
+}
+
+impl RouteRow {
+    /// `None` for what a newer program has appended.
+    fn route(self, sequence: i64) -> Option<Route> {
+        Some(Route {
+            sequence,
+            kind: EventKind::read(&self.kind).ok()?,
+            audience: Audience::read(&self.audience).ok()?,
+            publisher_id: self.publisher_id.into(),
+            account_id: self.account_id.map(Into::into),
+            pack_id: self.pack_id.into(),
+            release_id: self.release_id.map(Into::into),
+            installation_id: self.installation_id.map(Into::into),
+        })
+    }
+}
+
+/// The routes of the next events after a place of the log, oldest first, and how far that is. What a newer
+/// program has appended is passed over, and so is a row that can't be read: this program can tell nobody of it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
+    let found: Vec<EventLine<RouteRow>> = event::Entity::find()
+        .select_only()
+        .columns([
+            event::Column::Sequence,
+            event::Column::Kind,
+            event::Column::Audience,
+            event::Column::PublisherId,
+            event::Column::AccountId,
+            event::Column::PackId,
+            event::Column::ReleaseId,
+            event::Column::InstallationId,
+        ])
+        .filter(event::Column::Sequence.gt(place))
+        .order_by_asc(event::Column::Sequence)
+        .limit(limit)
+        .into_model()
+        .all(db.reader())
+        .await?;
+    let mut found: Vec<_> = found.into_iter().chain(recorded_routes(db, place, limit).await?).collect();
+    found.sort_by_key(|line| line.sequence);
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let last = found.last().map(|line| line.sequence);
+    Ok((found.into_iter().filter_map(|line| line.read?.route(line.sequence)).collect(), last))
+}
+
+/// The routes of what is told from records.
+async fn recorded_routes(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<EventLine<RouteRow>>> {
+    use {log_batch::Column as B, log_record::Column as R};
+    let mut select = Query::select();
+    for (column, name) in [
+        (col(R::Sequence), "sequence"),
+        (col(B::Kind), "kind"),
+        (col(B::Audience), "audience"),
+        (col(B::PublisherId), "publisher_id"),
+        (col(R::AccountId), "account_id"),
+        (col(B::PackId), "pack_id"),
+        (col(B::ReleaseId), "release_id"),
+        (col(R::InstallationId), "installation_id"),
+    ] {
+        select.expr_as(column, name);
+    }
+    select
+        .from(log_record::Entity)
+        .inner_join(log_batch::Entity, col(B::FirstSequence).eq(col(R::Batch)))
+        .and_where(col(R::Sequence).gt(place))
+        .and_where(checked(col(R::Sequence).gt(records::pruned_to()).and(col(B::Kind).is_not_null())))
+        .order_by_expr(col(R::Sequence), Way::Asc)
+        .limit(limit);
+    let found = db.reader().query_all(&select).await?;
+    Ok(found.iter().map(|row| EventLine::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// The 32 bytes that seal event cursors, made by the first migration.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn cursor_secret(db: &Db) -> StoreResult<[u8; 32]> {
+    let row = server_secret::Entity::find_by_id(1).one(db.reader()).await?;
+    row.and_then(|row| row.secret.try_into().ok())
+        .ok_or_else(|| StoreError::Fault("the table server_secret holds no secret of 32 bytes".into()))
+}

@@ -1,0 +1,96 @@
+//! The events that are read from records: which of them a reader may see and wants, and what they say (R50).
+
+use entity::{log_batch, log_record};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+
+use crate::domain::installations::UpdateState;
+use crate::domain::log::event::{Audience, Event};
+use crate::store::convert::Stored as _;
+use crate::store::log::events::Interest;
+use crate::store::log::record_rows;
+use crate::store::log::records::{Found, Log, Spot, Stretch, Wanted};
+use crate::store::page::{Key, PageRequest};
+use crate::store::scope::Scope;
+use crate::store::sharing::grants::col;
+use crate::store::{StoreResult, legible};
+
+use log_batch::Column as B;
+use log_record::Column as R;
+
+/// What a reader may see and wants. No record is of a release: of those there are few.
+pub(in crate::store) fn wanted(scope: Scope, interest: &Interest) -> Wanted {
+    let kinds: Vec<_> = interest.kinds().iter().copied().filter(|kind| !kind.is_of_release()).collect();
+    let mut check = col(B::Kind).is_in(kinds.iter().map(|kind| kind.stored())).and(readable()).and(visible(scope));
+    for (column, id) in
+        [(col(B::PackId), interest.pack_id.map(|id| id.0)), (col(B::ReleaseId), interest.release_id.map(|id| id.0))]
+    {
+        if let Some(id) = id {
+            check = check.and(column.eq(id));
+        }
+    }
+    let by_kind = |column: Expr| kinds.iter().map(|kind| column.clone().and(col(B::Kind).eq(kind.stored()))).collect();
+    let found = match (scope, interest.installation_id) {
+        _ if kinds.is_empty() => Found::Nothing,
+        (_, Some(id)) => Found::Records(col(R::InstallationId).eq(id.0)),
+        (Scope::Managed(by), None) => Found::Records(col(R::AccountId).eq(by.account_id().0)),
+        (Scope::Publisher(by), None) => {
+            let of_publisher = col(B::PublisherId).eq(by.publisher_id().0);
+            Found::Batches(match (interest.release_id, interest.pack_id) {
+                (Some(id), _) => vec![col(B::ReleaseId).eq(id.0)],
+                (None, Some(id)) => by_kind(col(B::PackId).eq(id.0)),
+                (None, None) if interest.kinds.is_some() => by_kind(of_publisher),
+                (None, None) => vec![of_publisher],
+            })
+        }
+    };
+    Wanted { log: Log::Events, found, check }
+}
+
+/// Whether this program can tell of the batch at hand. What a newer one has appended is passed over.
+fn readable() -> Expr {
+    let update_state = || col(B::UpdateState);
+    update_state().is_null().or(update_state().is_in(UpdateState::NAMES.iter().copied()))
+}
+
+/// What a reader may see: none of these is for all that have a pack installed.
+fn visible(scope: Scope) -> Expr {
+    let heard = |audiences: &[Audience]| col(B::Audience).is_in(audiences.iter().map(|audience| audience.stored()));
+    match scope {
+        Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0).and(heard(&TO_PUBLISHER)),
+        Scope::Managed(by) => col(R::AccountId).eq(by.account_id().0).and(heard(&TO_ACCOUNT)),
+    }
+}
+
+const TO_PUBLISHER: [Audience; 2] = [Audience::Publisher, Audience::PublisherAndAccount];
+const TO_ACCOUNT: [Audience; 2] = [Audience::Account, Audience::PublisherAndAccount];
+
+/// Whether a reader may see an event.
+pub(in crate::store) fn may_see(scope: Scope, event: &Event) -> bool {
+    let event = &event.event;
+    match scope {
+        Scope::Publisher(by) => event.publisher_id == by.publisher_id() && TO_PUBLISHER.contains(&event.audience),
+        Scope::Managed(by) => event.account_id == Some(by.account_id()) && TO_ACCOUNT.contains(&event.audience),
+    }
+}
+
+/// The part of the log that a request asks for.
+pub(in crate::store) fn stretch(request: &PageRequest) -> Stretch {
+    let place = |keys: &Option<Vec<Key>>| match keys.as_deref() {
+        Some([Key::Number(place)]) => Some(*place),
+        _ => None,
+    };
+    let (after, before) = (place(&request.after), place(&request.before));
+    Stretch { after, before, from_end: request.backward, size: request.size }
+}
+
+/// The event of a record; `None` for one that this program can't read after all.
+pub(in crate::store) fn read(spot: &Spot) -> Option<Event> {
+    try_read(spot).map_err(|why| legible::pass_over("log_record", spot.sequence, &why)).ok().flatten()
+}
+
+fn try_read(spot: &Spot) -> StoreResult<Option<Event>> {
+    let Some(record) = spot.record() else { return Ok(None) };
+    let class = record_rows::class_of_events(&spot.batch)?;
+    let event = class.event_of(&record_rows::record(record.clone()), spot.id());
+    Ok(event.map(|event| Event { sequence: spot.sequence, event }))
+}

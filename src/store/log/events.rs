@@ -1,0 +1,402 @@
+//! The event log as its readers may see it (R49, R50).
+
+use std::collections::HashMap;
+
+use entity::{event, heard_before, installation};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{
+    ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+};
+
+use crate::domain::accounts::ActorKind;
+use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
+use crate::domain::installations::UpdateState;
+use crate::domain::log::event::{Audience, Event, EventKind, Position};
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::legible;
+use crate::store::legible::EventLine;
+use crate::store::log::event_log;
+use crate::store::log::event_log::Route;
+use crate::store::log::records;
+use crate::store::log::records::{Spot, Stretch};
+use crate::store::log::{event_floor, event_records};
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
+use crate::store::scope::{ManagedScope, Scope};
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// Which events a reader wants of those that it may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// All kinds when `None`, nothing when empty.
+    pub kinds: Option<Vec<EventKind>>,
+    pub pack_id: Option<PackId>,
+    pub release_id: Option<ReleaseId>,
+    pub installation_id: Option<InstallationId>,
+}
+
+impl Interest {
+    /// Whether an event of this route may be for the reader. Says yes when only the database can tell.
+    #[must_use]
+    pub fn may_concern(&self, scope: Scope, route: &Route) -> bool {
+        let wanted = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&route.kind))
+            && self.pack_id.is_none_or(|pack| pack == route.pack_id)
+            && self.release_id.is_none_or(|release| route.release_id == Some(release))
+            && self.installation_id.is_none_or(|installation| route.installation_id == Some(installation));
+        wanted
+            && match scope {
+                Scope::Publisher(scope) => {
+                    route.audience != Audience::Account && route.publisher_id == scope.publisher_id()
+                }
+                Scope::Managed(scope) => match route.audience {
+                    Audience::Publisher => false,
+                    Audience::Account | Audience::PublisherAndAccount => route.account_id == Some(scope.account_id()),
+                    Audience::PublisherAndInstalled => route.publisher_id == scope.publisher_id(),
+                },
+            }
+    }
+
+    pub(in crate::store) fn kinds(&self) -> &[EventKind] {
+        self.kinds.as_deref().unwrap_or(&EventKind::ALL)
+    }
+
+    /// What it asks of an event, to be checked row by row.
+    fn check(&self, select: &mut SelectStatement) {
+        let kinds = self.kinds().iter().map(|kind| kind.stored());
+        select
+            .and_where(checked(col(event::Column::Kind).is_in(kinds)))
+            .and_where(checked(readable()))
+            .and_where_option(self.pack_id.map(|id| checked(col(event::Column::PackId).eq(id.0))))
+            .and_where_option(self.release_id.map(|id| checked(col(event::Column::ReleaseId).eq(id.0))))
+            .and_where_option(self.installation_id.map(|id| checked(col(event::Column::InstallationId).eq(id.0))));
+    }
+}
+
+/// Whether this program can tell of the event at hand. What a newer one has appended is passed over.
+fn readable() -> Expr {
+    let update_state = || col(event::Column::UpdateState);
+    col(event::Column::Kind)
+        .is_in(EventKind::NAMES.iter().copied())
+        .and(col(event::Column::ActorKind).is_in(ActorKind::NAMES.iter().copied()))
+        .and(update_state().is_null().or(update_state().is_in(UpdateState::NAMES.iter().copied())))
+}
+
+/// What a publisher may see: all of its packs but what is for one account alone, or for an audience that this
+/// program doesn't know.
+fn of_publisher(scope: Scope) -> Expr {
+    let heard = [Audience::Publisher, Audience::PublisherAndAccount, Audience::PublisherAndInstalled];
+    col(event::Column::PublisherId)
+        .eq(scope.publisher_id().0)
+        .and(col(event::Column::Audience).is_in(heard.map(|audience| audience.stored())))
+}
+
+/// What is for this account by name.
+fn of_account(scope: ManagedScope) -> Expr {
+    let named = [Audience::Account, Audience::PublisherAndAccount].map(|audience| audience.stored());
+    col(event::Column::AccountId).eq(scope.account_id().0).and(col(event::Column::Audience).is_in(named))
+}
+
+/// What is for every account that has the pack installed, as far as this one heard of it then.
+fn of_installed(scope: ManagedScope) -> Expr {
+    col(event::Column::PublisherId).eq(scope.publisher_id().0).and(for_installed()).and(hears(scope))
+}
+
+/// Spelt as in the index `event_for_installed`, that is of these alone.
+fn for_installed() -> Expr {
+    col(event::Column::Audience).eq(Expr::cust("'PUBLISHER_AND_INSTALLED'"))
+}
+
+/// Whether the event at hand stands in an interval in which the account had its pack installed and granted.
+fn hears(scope: ManagedScope) -> Expr {
+    use heard_before::Column as H;
+    use installation::Column as I;
+    let sequence = || col(event::Column::Sequence);
+    let now = Query::select()
+        .expr(Expr::cust("1"))
+        .from(installation::Entity)
+        .and_where(col(I::AccountId).eq(scope.account_id().0))
+        .and_where(col(I::PackId).eq(col(event::Column::PackId)))
+        .and_where(sequence().gt(col(I::HeardFrom)))
+        .and_where(col(I::HeardUntil).is_null().or(sequence().lte(col(I::HeardUntil))))
+        .take();
+    let before = Query::select()
+        .expr(Expr::cust("1"))
+        .from(heard_before::Entity)
+        .and_where(col(H::AccountId).eq(scope.account_id().0))
+        .and_where(col(H::PackId).eq(col(event::Column::PackId)))
+        .and_where(sequence().gt(col(H::HeardFrom)))
+        .and_where(sequence().lte(col(H::HeardUntil)))
+        .take();
+    Expr::exists(now).or(Expr::exists(before))
+}
+
+/// What a reader may see of the log.
+fn visible(scope: Scope) -> Expr {
+    match scope {
+        Scope::Publisher(_) => of_publisher(scope),
+        Scope::Managed(managed) => of_account(managed).or(of_installed(managed)),
+    }
+}
+
+/// What a reader may see and wants, in parts, each of which an index has in the order of the log.
+fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
+    use event::Column as E;
+    let part = |found_by: Expr, may_see: Expr| {
+        let mut select = event::Entity::find().filter(found_by).filter(checked(may_see)).into_query();
+        interest.check(&mut select);
+        select
+    };
+    let by_kind = |column: Expr, kinds: &mut dyn Iterator<Item = EventKind>, may_see: Expr| -> Vec<_> {
+        kinds.map(|kind| part(column.clone().and(col(E::Kind).eq(kind.stored())), may_see.clone())).collect()
+    };
+    if let Some(id) = interest.installation_id {
+        return vec![part(col(E::InstallationId).eq(id.0), visible(scope))];
+    }
+    if let Some(id) = interest.release_id {
+        return vec![part(col(E::ReleaseId).eq(id.0), visible(scope))];
+    }
+    let mut kinds = interest.kinds().iter().copied();
+    match (scope, interest.pack_id) {
+        (Scope::Publisher(_), Some(id)) => by_kind(col(E::PackId).eq(id.0), &mut kinds, of_publisher(scope)),
+        (Scope::Publisher(by), None) if interest.kinds.is_some() => {
+            by_kind(col(E::PublisherId).eq(by.publisher_id().0), &mut kinds, of_publisher(scope))
+        }
+        (Scope::Publisher(by), None) => vec![part(col(E::PublisherId).eq(by.publisher_id().0), of_publisher(scope))],
+        (Scope::Managed(by), pack) => {
+            let mut parts = vec![part(col(E::AccountId).eq(by.account_id().0), of_account(by))];
+            let mut of_releases = kinds.filter(|kind| kind.is_of_release()).peekable();
+            match (of_releases.peek(), pack) {
+                (None, _) => {}
+                (_, Some(id)) => parts.extend(by_kind(col(E::PackId).eq(id.0), &mut of_releases, of_installed(by))),
+                (_, None) => {
+                    let found_by = col(E::PublisherId).eq(by.publisher_id().0).and(for_installed());
+                    parts.push(part(found_by, of_installed(by)));
+                }
+            }
+            parts
+        }
+    }
+}
+
+/// How many lines are read at a time to fill a page on which some can't be read.
+const REFILL: u32 = 100;
+
+/// The keys of these pages; their cursors are sealed before they are shown.
+pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
+
+type Line = EventLine<event::Model>;
+
+/// An event; `None` for one whose columns this program can't read after all.
+fn read(line: Line) -> Option<Event> {
+    let sequence = line.sequence;
+    convert::event(line.read?).map_err(|why| legible::pass_over("event", sequence, &why)).ok()
+}
+
+fn in_order() -> Order<Line> {
+    Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |line: &Line| vec![Key::Number(line.sequence)])
+}
+
+/// A page of what a reader may see and wants, oldest first. Lines that can't be read take no place on it.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Event>> {
+    let PageRequest { size, backward, .. } = request;
+    let full = usize::try_from(size).unwrap_or(usize::MAX);
+    let (is_after, is_before) = (request.after.is_some(), request.before.is_some());
+    // One more than wanted: whether a further page has anything to show is asked of what can be read.
+    let mut next = PageRequest { size: size.saturating_add(1), ..request };
+    let (mut found, mut total) = (Vec::new(), None);
+    let more = loop {
+        let asked = usize::try_from(next.size).unwrap_or(usize::MAX);
+        let page = page_of_all(db, scope, interest, next.clone()).await?;
+        total = total.or(page.total);
+        let is_last = page.items.len() < asked;
+        let end = if backward { page.items.first() } else { page.items.last() };
+        let end = end.map(|(_, told)| vec![Key::Number(told.sequence())]);
+        let legible = page.items.into_iter().filter_map(|(cursor, told)| Some((cursor, told.read()?)));
+        if backward {
+            found = legible.chain(std::mem::take(&mut found)).collect();
+        } else {
+            found.extend(legible);
+        }
+        if is_last || found.len() > full {
+            break found.len() > full;
+        }
+        next = PageRequest { size: std::cmp::max(REFILL, next.size), count: false, ..next };
+        *(if backward { &mut next.before } else { &mut next.after }) = end;
+    };
+    if backward {
+        found.drain(..found.len().saturating_sub(full));
+    } else {
+        found.truncate(full);
+    }
+    let (has_previous, has_next) = if backward { (more || is_after, is_before) } else { (is_after, more || is_before) };
+    Ok(Page { items: found, has_next, has_previous, total })
+}
+
+/// What stands at a place of the log: an event's row, or what is told from a record.
+enum Told {
+    Row(Box<Line>),
+    Record(Spot),
+}
+
+impl Told {
+    fn sequence(&self) -> i64 {
+        match self {
+            Self::Row(line) => line.sequence,
+            Self::Record(spot) => spot.sequence,
+        }
+    }
+
+    fn read(self) -> Option<Event> {
+        match self {
+            Self::Row(line) => read(*line),
+            Self::Record(spot) => event_records::read(&spot),
+        }
+    }
+}
+
+/// A page of both rows and records.
+async fn page_of_all(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Told>> {
+    let (rows, mut total) = page::rows_of_parts(db, parts(scope, interest), in_order(), &request).await?;
+    let wanted = event_records::wanted(scope, interest);
+    let spots = records::find(db, &wanted, event_records::stretch(&request)).await?;
+    if request.count {
+        total += records::count(db, &wanted, Stretch::default()).await?;
+    }
+    let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
+    let by_sequence = vec![col(event::Column::Sequence)];
+    let order = Order::new(IN_ORDER, by_sequence, |told: &Told| vec![Key::Number(told.sequence())]);
+    let mut page = page::joined(order, request, told.collect(), total);
+    let spots = page.items.iter_mut().filter_map(|(_, told)| match told {
+        Told::Row(_) => None,
+        Told::Record(spot) => Some(spot),
+    });
+    records::fill(db, spots.collect()).await?;
+    Ok(page)
+}
+
+/// The next events after a place of the log, oldest first.
+pub struct Next {
+    pub events: Vec<Event>,
+    /// The place up to which these are all; `None` when there are no more.
+    pub more_after: Option<i64>,
+}
+
+/// The next events after a place of the log.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
+    let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
+    // Rows and records come by statements of their own. In two states of the log a row could be committed unseen before
+    // records that are seen: the reader would go on behind it, and never get it.
+    let page = page_of_all(&db.one_state(), scope, interest, request).await?;
+    let last = page.items.last().map(|(_, told)| told.sequence());
+    let events = page.items.into_iter().filter_map(|(_, told)| told.read()).collect();
+    Ok(Next { events, more_after: last.filter(|_| page.has_next) })
+}
+
+/// The newest event that a reader may hear of, or the floor when there is none: the same until something happens
+/// that it may hear of, whatever happens to others.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
+    use event::Column as E;
+    // In two states the position could lie behind an event that was committed between them.
+    let db = &db.one_state();
+    let floor = event_floor::floor(db, scope).await?;
+    let newest = |found_by: Expr, may_see: Expr| {
+        let select = event::Entity::find().filter(found_by).filter(checked(may_see.and(readable())));
+        select
+            .select_only()
+            .columns([E::Sequence, E::Id])
+            .order_by_desc(E::Sequence)
+            .limit(1)
+            .into_tuple::<(i64, Uuid)>()
+    };
+    let mut found: Vec<(i64, Uuid)> = Vec::new();
+    match scope {
+        Scope::Publisher(by) => {
+            let select = newest(col(E::PublisherId).eq(by.publisher_id().0), of_publisher(scope));
+            found.extend(select.one(db.reader()).await?);
+        }
+        Scope::Managed(by) => {
+            let select = newest(col(E::AccountId).eq(by.account_id().0), of_account(by));
+            found.extend(select.one(db.reader()).await?);
+            found.extend(newest_for_installed(db, by).await?);
+        }
+    }
+    let last = Stretch { from_end: true, ..Stretch::default() };
+    let recorded = records::find(db, &event_records::wanted(scope, &Interest::default()), last).await?;
+    found.extend(recorded.first().map(|spot| (spot.sequence, spot.id())));
+    let found = found.into_iter().max().map(|(sequence, id)| Position { sequence, event: id.into() });
+    Ok(found.filter(|found| found.sequence > floor.sequence).unwrap_or(floor))
+}
+
+/// The newest event for all that have a pack installed that the account heard. Begins with its installations: a
+/// publisher has many more releases than those of the packs that one account has.
+async fn newest_for_installed(db: &Db, scope: ManagedScope) -> StoreResult<Option<(i64, Uuid)>> {
+    use event::Column as E;
+    use heard_before::Column as H;
+    use installation::Column as I;
+    let heard = |from: Expr, until: Expr, pack: Expr| {
+        let kinds = EventKind::ALL.iter().filter(|kind| kind.is_of_release()).map(|kind| kind.stored());
+        col(E::PackId)
+            .eq(pack)
+            .and(col(E::Kind).is_in(kinds))
+            .and(checked(for_installed().and(readable())))
+            .and(col(E::Sequence).gt(from))
+            .and(until.clone().is_null().or(col(E::Sequence).lte(until)))
+    };
+    let newest = || Query::select().expr(col(E::Sequence).max()).take();
+    let now = newest()
+        .from(installation::Entity)
+        .inner_join(event::Entity, heard(col(I::HeardFrom), col(I::HeardUntil), col(I::PackId)))
+        .and_where(col(I::AccountId).eq(scope.account_id().0))
+        .take();
+    let before = newest()
+        .from(heard_before::Entity)
+        .inner_join(event::Entity, heard(col(H::HeardFrom), col(H::HeardUntil), col(H::PackId)))
+        .and_where(col(H::AccountId).eq(scope.account_id().0))
+        .take();
+    let mut last: Option<i64> = None;
+    for select in [now, before] {
+        let found = db.reader().query_one(&select).await?;
+        let found: Option<i64> = found.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
+        last = std::cmp::max(last, found);
+    }
+    let Some(last) = last else { return Ok(None) };
+    Ok(event_log::event_at(db, last).await?.map(|id| (last, id.0)))
+}
+
+/// Whether there is any that a reader may see and wants.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn any(db: &Db, scope: Scope, interest: &Interest) -> StoreResult<bool> {
+    Ok(!page(db, scope, interest, PageRequest::first(1)).await?.items.is_empty())
+}
+
+/// The events with these ids, as far as the reader may see them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashMap<EventId, Event>> {
+    let found = event::Entity::find()
+        .filter(db.among(col(event::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(visible(scope)))
+        .filter(checked(readable()))
+        .into_model::<Line>()
+        .all(db.reader())
+        .await?;
+    let recorded = records::by_ids(db, records::Log::Events, ids.iter().map(|id| id.0)).await?;
+    let recorded = recorded.iter().filter_map(|(_, spot)| event_records::read(spot));
+    let recorded = recorded.filter(|event| event_records::may_see(scope, event));
+    Ok(found.into_iter().filter_map(read).chain(recorded).map(|event| (event.event.id, event)).collect())
+}

@@ -1,0 +1,222 @@
+//! The event log and the audit log, written in the transaction that changes the state (R49, R51).
+
+use std::collections::BTreeSet;
+
+use entity::{audit_entry, event};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::{ConnectionTrait, EntityTrait, Statement};
+
+use crate::domain::Instant;
+use crate::domain::log::audit::Recorded;
+use crate::domain::log::event::NewEvent;
+use crate::store::convert::{Stored as _, to_json};
+use crate::store::locks::ActorColumns;
+use crate::store::log::event_log::extent_for;
+use crate::store::log::write_records as records;
+pub use crate::store::log::write_records::Alike;
+use crate::store::log::write_records::{Log, Placed};
+use crate::store::{StoreResult, Tx};
+
+/// The key of the advisory lock under which places in the log are given: any number, the same for all.
+const LOG_LOCK: i64 = 0x0070_6163_6b6c_6f67;
+
+/// How many rows go into one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
+const CHUNK: usize = 500;
+
+/// What a use case remembers.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Event(NewEvent),
+    Entry(Recorded),
+    /// What becomes of many installations alike: an event and an entry of each.
+    Alike(Alike),
+}
+
+/// Appends all of it to both logs, each in this order. Places in both are given in the order of commits:
+/// PostgreSQL's sequences alone don't do that, so one transaction at a time appends. Call it last.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn append(tx: &Tx, told: Vec<Told>) -> StoreResult<()> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    if tx.is_postgresql() {
+        tx.conn().execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOG_LOCK})")).await?;
+    }
+    let places = Places::of(tx, &told).await?;
+    let (mut entries, mut events, mut batches) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut next_event, mut next_entry) = (places.first_event, places.first_entry);
+    for one in told {
+        match one {
+            Told::Event(event) => {
+                let row = event_row(&event)?;
+                events.push(event::ActiveModel { sequence: next(&mut next_event, 1).map_or(NotSet, Set), ..row });
+            }
+            Told::Entry(entry) => {
+                let row = entry_row(&entry)?;
+                entries
+                    .push(audit_entry::ActiveModel { sequence: next(&mut next_entry, 1).map_or(NotSet, Set), ..row });
+            }
+            Told::Alike(alike) => {
+                let count = length(&alike);
+                let first = next(&mut next_event, count);
+                let first_entry = alike.class.entry.is_some().then(|| next(&mut next_entry, count)).flatten();
+                batches.extend(first.map(|first_sequence| Placed { alike, first_sequence, first_entry }));
+            }
+        }
+    }
+    for chunk in entries.chunks(CHUNK) {
+        audit_entry::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
+    }
+    save_hours(tx, &places).await?;
+    if !events.is_empty() || batches.iter().any(|placed| placed.alike.class.event.is_some()) {
+        tx.tell();
+    }
+    for chunk in events.chunks(CHUNK) {
+        event::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
+    }
+    if batches.is_empty() { Ok(()) } else { records::insert(tx, &batches).await }
+}
+
+fn next(place: &mut Option<i64>, count: i64) -> Option<i64> {
+    let first = *place;
+    *place = first.map(|first| first + count);
+    first
+}
+
+fn length(alike: &Alike) -> i64 {
+    i64::try_from(alike.records.len()).unwrap_or(i64::MAX)
+}
+
+/// The places that are taken for what is appended. The database gives them to rows, unless a batch comes with them.
+struct Places {
+    first_event: Option<i64>,
+    first_entry: Option<i64>,
+    entries: i64,
+    /// The hours of the entries, counted since 1970.
+    hours: BTreeSet<i64>,
+}
+
+impl Places {
+    async fn of(tx: &Tx, told: &[Told]) -> StoreResult<Self> {
+        let mut places = Self { first_event: None, first_entry: None, entries: 0, hours: BTreeSet::new() };
+        let (mut events, mut has_batches) = (0, false);
+        for one in told {
+            match one {
+                Told::Event(_) => events += 1,
+                Told::Entry(entry) => places.count_entries(1, entry.occurred_at),
+                Told::Alike(alike) => {
+                    has_batches = true;
+                    events += length(alike);
+                    if alike.class.entry.is_some() {
+                        places.count_entries(length(alike), alike.class.occurred_at);
+                    }
+                }
+            }
+        }
+        if has_batches {
+            places.first_event = Some(records::take_places(tx, Log::Events, events).await?);
+            if places.entries > 0 {
+                places.first_entry = Some(records::take_places(tx, Log::Entries, places.entries).await?);
+            }
+        }
+        Ok(places)
+    }
+
+    fn count_entries(&mut self, count: i64, occurred_at: Instant) {
+        self.entries += count;
+        self.hours.insert(hour_of(occurred_at));
+    }
+}
+
+fn event_row(new: &NewEvent) -> StoreResult<event::ActiveModel> {
+    let actor = ActorColumns::from(&new.actor);
+    Ok(event::ActiveModel {
+        sequence: NotSet,
+        id: Set(new.id.into()),
+        kind: Set(new.kind.stored().into()),
+        audience: Set(new.audience.stored().into()),
+        publisher_id: Set(new.publisher_id.into()),
+        account_id: Set(new.account_id.map(Into::into)),
+        pack_id: Set(new.pack_id.into()),
+        pack_name: Set(new.pack_name.clone()),
+        occurred_at: Set(new.occurred_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        actor_account_name: Set(new.actor_account_name.clone()),
+        release_id: Set(new.release_id.map(Into::into)),
+        installation_id: Set(new.installation_id.map(Into::into)),
+        update_state: Set(new.update_state.map(|s| s.stored().into())),
+        component_version_id: Set(new.component_version_id.map(Into::into)),
+        group_id: Set(new.group_id.map(Into::into)),
+        data: Set(to_json(&new.data)?),
+    })
+}
+
+/// The hour of an instant, counted since 1970.
+pub(in crate::store) fn hour_of(at: Instant) -> i64 {
+    at.timestamp().div_euclid(3600)
+}
+
+/// Remembers of which hours the newest entries of the log are. They stand at its end, in whatever order: an hour may
+/// reach further than its entries do.
+async fn save_hours(tx: &Tx, places: &Places) -> StoreResult<()> {
+    let backend = tx.conn().get_database_backend();
+    for hour in &places.hours {
+        let statement = match places.first_entry {
+            Some(first) => {
+                let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence) VALUES ($1, $2, $3)
+                    ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
+                let last = first + places.entries - 1;
+                Statement::from_sql_and_values(backend, sql, [(*hour).into(), first.into(), last.into()])
+            }
+            None => {
+                // SQLite can't tell ON CONFLICT from a join without a WHERE before it.
+                let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence)
+                    SELECT $1, MAX(sequence) - $2 + 1, MAX(sequence) FROM audit_entry WHERE TRUE
+                    ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
+                Statement::from_sql_and_values(backend, sql, [(*hour).into(), places.entries.into()])
+            }
+        };
+        tx.conn().execute_raw(statement).await?;
+    }
+    Ok(())
+}
+
+/// The row of an entry, without its place.
+pub(in crate::store) fn entry_row(new: &Recorded) -> StoreResult<audit_entry::ActiveModel> {
+    let actor = ActorColumns::from(&new.actor);
+    let own = new.own_subject.as_ref();
+    Ok(audit_entry::ActiveModel {
+        sequence: NotSet,
+        id: Set(new.id.into()),
+        publisher_id: Set(new.publisher_id.into()),
+        account_id: Set(new.account_id.map(Into::into)),
+        occurred_at: Set(new.occurred_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        actor_account_name: Set(new.actor_account_name.clone()),
+        action: Set(new.action.clone()),
+        subject_type: Set(new.subject.key.type_name.clone()),
+        subject_id: Set(new.subject.key.id.clone()),
+        subject_name: Set(new.subject.name.clone()),
+        own_subject_type: Set(own.map(|subject| subject.key.type_name.clone())),
+        own_subject_id: Set(own.map(|subject| subject.key.id.clone())),
+        own_subject_name: Set(own.and_then(|subject| subject.name.clone())),
+        changes: Set(to_json(&new.changes)?),
+        request_id: Set(new.request_id.clone()),
+    })
+}
+
+/// Where the log ends for this transaction.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn head(tx: &Tx) -> StoreResult<i64> {
+    Ok(extent_for(tx.conn()).await?.end)
+}

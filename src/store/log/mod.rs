@@ -1,0 +1,13 @@
+//! Rows of the event log and of the audit log.
+
+pub mod audit;
+pub(crate) mod audit_records;
+pub mod event_floor;
+pub mod event_log;
+pub(crate) mod event_records;
+pub mod events;
+pub mod journal;
+pub(crate) mod record_rows;
+pub(crate) mod records;
+pub mod retention;
+pub mod write_records;

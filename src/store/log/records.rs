@@ -1,0 +1,360 @@
+//! What both logs tell of many installations, read from the rows that it was written to once (R49, R51).
+//!
+//! The records of a batch stand one after the other in either log. A reader who is told of all of them finds the batch
+//! by an index, and knows the places of its records before it reads them. A reader who is told of some finds the records
+//! themselves, by their account or their installation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use entity::{event_log, log_batch, log_record};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait as _, Func, Order as Way, Query, SelectStatement};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _, prelude::Uuid};
+
+use crate::domain::log::record::IdRange;
+use crate::store::log::record_rows;
+use crate::store::page;
+use crate::store::page::{COUNT_MAX, CursorForm, Key, KeyKind, Order, PageRequest, checked};
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+use log_batch::Column as B;
+use log_record::Column as R;
+
+/// Which log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Log {
+    Events,
+    Entries,
+}
+
+/// Which batches and records are looked at.
+pub(in crate::store) enum Found {
+    /// None can be what is wanted.
+    Nothing,
+    /// All records of the batches that one of these conditions finds, each by an index.
+    Batches(Vec<Expr>),
+    /// The records that this condition finds by an index.
+    Records(Expr),
+}
+
+/// What is wanted of a log.
+pub(in crate::store) struct Wanted {
+    pub(in crate::store) log: Log,
+    pub(in crate::store) found: Found,
+    /// What is checked row by row.
+    pub(in crate::store) check: Expr,
+}
+
+/// Which places of a log are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::store) struct Stretch {
+    /// Those after this place.
+    pub(in crate::store) after: Option<i64>,
+    /// Those before this place.
+    pub(in crate::store) before: Option<i64>,
+    /// Whether the last of them are wanted, and not the first.
+    pub(in crate::store) from_end: bool,
+    /// How many.
+    pub(in crate::store) size: u32,
+}
+
+/// A place of a log with its record.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Spot {
+    /// Where it stands in the log that was read.
+    pub(in crate::store) place: i64,
+    pub(in crate::store) batch: Arc<log_batch::Model>,
+    /// Where the record stands in the event log.
+    pub(in crate::store) sequence: i64,
+    record: Option<log_record::Model>,
+}
+
+impl Spot {
+    /// Its id, in either log.
+    pub(in crate::store) fn id(&self) -> Uuid {
+        let place = u32::try_from(self.sequence - self.batch.first_sequence).unwrap_or(u32::MAX);
+        record_rows::id_range(&self.batch).id(place)
+    }
+
+    /// The record; `None` when [`fill`] has not read it.
+    pub(in crate::store) fn record(&self) -> Option<&log_record::Model> {
+        self.record.as_ref()
+    }
+}
+
+/// A record with its batch.
+struct Joined {
+    batch: Arc<log_batch::Model>,
+    record: log_record::Model,
+}
+
+impl FromQueryResult for Joined {
+    fn from_query_result(row: &sea_orm::QueryResult, pre: &str) -> Result<Self, sea_orm::DbErr> {
+        let batch = Arc::new(log_batch::Model::from_query_result(row, pre)?);
+        Ok(Self { batch, record: log_record::Model::from_query_result(row, pre)? })
+    }
+}
+
+impl Log {
+    /// Where the first record of a batch stands.
+    fn first(self) -> Expr {
+        match self {
+            Self::Events => col(B::FirstSequence),
+            Self::Entries => col(B::FirstEntry),
+        }
+    }
+
+    /// Where the last record of a batch stands.
+    fn last(self) -> Expr {
+        match self {
+            Self::Events => col(B::LastSequence),
+            Self::Entries => col(B::FirstEntry).add(col(B::LastSequence).sub(col(B::FirstSequence))),
+        }
+    }
+
+    fn first_of(self, batch: &log_batch::Model) -> i64 {
+        match self {
+            Self::Events => batch.first_sequence,
+            Self::Entries => batch.first_entry.unwrap_or(0),
+        }
+    }
+
+    /// What stands in the log at all.
+    fn is_told(self) -> Expr {
+        match self {
+            Self::Events => col(B::Kind).is_not_null(),
+            Self::Entries => col(B::FirstEntry).is_not_null(),
+        }
+    }
+}
+
+/// The place up to which the event log was pruned. A batch is pruned as a whole: the audit log keeps its records.
+pub(in crate::store) fn pruned_to() -> Expr {
+    use event_log::Column::{Id, PrunedTo};
+    subquery(Query::select().expr(col(PrunedTo)).from(event_log::Entity).and_where(col(Id).eq(1)).take())
+}
+
+fn subquery(select: SelectStatement) -> Expr {
+    Expr::from(sea_orm::sea_query::SubQueryStatement::from(select))
+}
+
+impl Wanted {
+    fn batches(&self, found_by: &Expr) -> SelectStatement {
+        let mut select = log_batch::Entity::find().into_query();
+        select.and_where(found_by.clone()).and_where(self.log.is_told()).and_where(checked(self.check.clone()));
+        select
+    }
+
+    /// Whether a place of the event log is there still. Where a cursor says where to begin, that place is looked up in
+    /// the index, and this is checked.
+    fn is_there(&self, place: Expr, after: Option<i64>) -> Option<Expr> {
+        let is_there = place.gt(pruned_to());
+        match (self.log, after) {
+            (Log::Entries, _) => None,
+            (Log::Events, None) => Some(is_there),
+            (Log::Events, Some(_)) => Some(checked(is_there)),
+        }
+    }
+
+    /// The batches of which some records stand in a stretch of the log.
+    fn batches_in(&self, found_by: &Expr, stretch: Stretch) -> SelectStatement {
+        let (first, mut select) = (self.log.first(), self.batches(found_by));
+        select.and_where_option(self.is_there(first.clone(), stretch.after));
+        if let Some(after) = stretch.after {
+            // The batch that the place may lie in, found by the same index.
+            let around = Query::select()
+                .expr(first.clone().max())
+                .from(log_batch::Entity)
+                .and_where(found_by.clone())
+                .and_where(first.clone().lte(after))
+                .take();
+            select
+                .and_where(first.clone().gte(Func::coalesce([subquery(around), Expr::val(after)])))
+                .and_where(checked(self.log.last().gt(after)));
+        }
+        select.and_where_option(stretch.before.map(|before| first.lt(before)));
+        select
+    }
+
+    fn records(&self, found_by: &Expr) -> SelectStatement {
+        let mut select = Query::select();
+        select.column((log_record::Entity, Asterisk)).column((log_batch::Entity, Asterisk)).from(log_record::Entity);
+        select
+            .inner_join(log_batch::Entity, col(B::FirstSequence).eq(col(R::Batch)))
+            .and_where(found_by.clone())
+            .and_where(checked(self.log.is_told().and(self.check.clone())));
+        select
+    }
+
+    fn records_in(&self, found_by: &Expr, stretch: Stretch) -> SelectStatement {
+        let mut select = self.records(found_by);
+        select.and_where_option(self.is_there(col(R::Sequence), stretch.after));
+        let place = match self.log {
+            Log::Events => col(R::Sequence),
+            Log::Entries => col(R::Sequence).sub(col(B::FirstSequence)).add(col(B::FirstEntry)),
+        };
+        if let Some(after) = stretch.after {
+            let from = edge_of_entries(B::FirstSequence, col(B::FirstEntry).lte(after));
+            if self.log == Log::Entries {
+                select.and_where(col(R::Sequence).gte(from)).and_where(checked(place.clone().gt(after)));
+            } else {
+                select.and_where(place.clone().gt(after));
+            }
+        }
+        if let Some(before) = stretch.before {
+            let to = edge_of_entries(B::LastSequence, col(B::FirstEntry).lt(before));
+            if self.log == Log::Entries {
+                select.and_where(col(R::Sequence).lte(to)).and_where(checked(place.lt(before)));
+            } else {
+                select.and_where(place.lt(before));
+            }
+        }
+        select
+    }
+}
+
+/// The place in the event log of the last batch that begins there in the audit log: records have the same order in both.
+fn edge_of_entries(of: B, begins: Expr) -> Expr {
+    let last = Query::select()
+        .expr(col(of))
+        .from(log_batch::Entity)
+        .and_where(begins)
+        .order_by_expr(col(B::FirstEntry), Way::Desc)
+        .limit(1)
+        .take();
+    Func::coalesce([subquery(last), Expr::val(0_i64)]).into()
+}
+
+/// The order of the event log, for batches and for records.
+const IN_ORDER: CursorForm = CursorForm::new("record", &[KeyKind::Number]);
+
+/// The records in a stretch of the log, at most as many as it says and one more.
+pub(in crate::store) async fn find(db: &Db, wanted: &Wanted, stretch: Stretch) -> StoreResult<Vec<Spot>> {
+    let request = PageRequest { backward: stretch.from_end, ..PageRequest::first(stretch.size) };
+    let limit = usize::try_from(stretch.size).unwrap_or(usize::MAX).saturating_add(1);
+    match &wanted.found {
+        Found::Nothing => Ok(Vec::new()),
+        Found::Batches(found_by) => {
+            let keys = match wanted.log {
+                Log::Events => |row: &log_batch::Model| vec![Key::Number(row.first_sequence)],
+                Log::Entries => |row: &log_batch::Model| vec![Key::Number(row.first_entry.unwrap_or(0))],
+            };
+            let order = Order::new(IN_ORDER, vec![wanted.log.first()], keys);
+            let parts = found_by.iter().map(|found_by| wanted.batches_in(found_by, stretch)).collect();
+            let (mut batches, _) = page::rows_of_parts(db, parts, order, &request).await?;
+            batches.sort_by_key(|batch| batch.first_sequence);
+            if stretch.from_end {
+                batches.reverse();
+            }
+            let spots = batches.into_iter().flat_map(|batch| places_of(wanted.log, Arc::new(batch), stretch, limit));
+            Ok(spots.take(limit).collect())
+        }
+        Found::Records(found_by) => {
+            let order =
+                Order::new(IN_ORDER, vec![col(R::Sequence)], |row: &Joined| vec![Key::Number(row.record.sequence)]);
+            let parts = vec![wanted.records_in(found_by, stretch)];
+            let (records, _) = page::rows_of_parts(db, parts, order, &request).await?;
+            let spots = records.into_iter().map(|Joined { batch, record }| {
+                let sequence = record.sequence;
+                let place = wanted.log.first_of(&batch) + sequence - batch.first_sequence;
+                Spot { place, batch, sequence, record: Some(record) }
+            });
+            Ok(spots.collect())
+        }
+    }
+}
+
+/// The places of a batch in a stretch of the log, from the end that is wanted.
+fn places_of(log: Log, batch: Arc<log_batch::Model>, stretch: Stretch, limit: usize) -> Vec<Spot> {
+    let first = log.first_of(&batch);
+    let last = first + batch.last_sequence - batch.first_sequence;
+    let from = stretch.after.map_or(first, |after| std::cmp::max(first, after + 1));
+    let to = stretch.before.map_or(last, |before| std::cmp::min(last, before - 1));
+    let spot = |place: i64| {
+        let sequence = batch.first_sequence + place - first;
+        Spot { place, batch: batch.clone(), sequence, record: None }
+    };
+    if stretch.from_end {
+        (from..=to).rev().take(limit).map(spot).collect()
+    } else {
+        (from..=to).take(limit).map(spot).collect()
+    }
+}
+
+/// Reads the records that [`find`] has found the places of.
+pub(in crate::store) async fn fill(db: &Db, spots: Vec<&mut Spot>) -> StoreResult<()> {
+    let unread: Vec<_> = spots.iter().filter(|spot| spot.record.is_none()).map(|spot| spot.sequence).collect();
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let found = log_record::Entity::find().filter(db.among_numbers(col(R::Sequence), unread)).all(db.reader()).await?;
+    let mut found: BTreeMap<i64, log_record::Model> = found.into_iter().map(|row| (row.sequence, row)).collect();
+    for spot in spots {
+        spot.record = spot.record.take().or_else(|| found.remove(&spot.sequence));
+    }
+    Ok(())
+}
+
+/// How many records are wanted in a stretch of the log.
+pub(in crate::store) async fn count(db: &Db, wanted: &Wanted, stretch: Stretch) -> StoreResult<i64> {
+    let (selects, size): (Vec<_>, _) = match &wanted.found {
+        Found::Nothing => return Ok(0),
+        Found::Batches(found_by) => {
+            let all = found_by.iter().map(|found_by| wanted.batches_in(found_by, stretch)).collect();
+            (all, col(B::LastSequence).sub(col(B::FirstSequence)).add(1))
+        }
+        Found::Records(found_by) => (vec![wanted.records_in(found_by, stretch)], Expr::val(1_i64)),
+    };
+    let counts = selects.into_iter().map(|mut select| {
+        select.clear_selects().expr_as(size.clone(), "size").limit(COUNT_MAX + 1);
+        let total = Expr::cust("CAST(COALESCE(SUM(size), 0) AS bigint)");
+        SelectStatement::new().expr_as(total, "total").from_subquery(select, "counted").take()
+    });
+    page::sum(db, counts.collect()).await
+}
+
+/// What a log tells under these ids, each with its id.
+pub(in crate::store) async fn by_ids(
+    db: &Db,
+    log: Log,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> StoreResult<Vec<(Uuid, Spot)>> {
+    // No other ids are made in this way.
+    let ids: Vec<_> = ids.into_iter().filter(|id| id.get_version_num() == 4).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bases = ids.iter().map(|id| IdRange::base_of(*id));
+    let mut select = log_batch::Entity::find().filter(db.among(col(B::IdBase), bases)).filter(checked(log.is_told()));
+    if log == Log::Events {
+        select = select.filter(checked(col(B::FirstSequence).gt(pruned_to())));
+    }
+    let batches = select.all(db.reader()).await?;
+    let batches: BTreeMap<_, _> = batches.into_iter().map(|batch| (batch.id_base, Arc::new(batch))).collect();
+    let mut spots: Vec<(Uuid, Spot)> = Vec::new();
+    for id in ids {
+        let Some(batch) = batches.get(&IdRange::base_of(id)) else { continue };
+        let sequence = batch.first_sequence + i64::from(record_rows::id_range(batch).place(id));
+        if sequence <= batch.last_sequence {
+            let place = log.first_of(batch) + sequence - batch.first_sequence;
+            spots.push((id, Spot { place, batch: batch.clone(), sequence, record: None }));
+        }
+    }
+    fill(db, spots.iter_mut().map(|(_, spot)| spot).collect()).await?;
+    Ok(spots)
+}
+
+/// The batch that a place of the event log lies in, if it tells there.
+pub(in crate::store) async fn at(db: &Db, place: i64) -> StoreResult<Option<Spot>> {
+    use sea_orm::{QueryOrder as _, QuerySelect as _};
+    let found = log_batch::Entity::find()
+        .filter(B::FirstSequence.lte(place))
+        .filter(checked(col(B::FirstSequence).gt(pruned_to())))
+        .order_by_desc(B::FirstSequence)
+        .limit(1)
+        .one(db.reader())
+        .await?;
+    let batch = found.filter(|batch| place <= batch.last_sequence && batch.kind.is_some());
+    Ok(batch.map(|batch| Spot { place, batch: Arc::new(batch), sequence: place, record: None }))
+}

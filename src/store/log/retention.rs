@@ -1,0 +1,231 @@
+//! Cutting the event log at its old end (R49).
+
+use std::collections::BTreeMap;
+
+use entity::{account, event, event_floor, event_log, heard_before, log_batch, log_record};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::log::event::Audience;
+use crate::domain::log::retention::pass_by;
+use crate::store::convert::Stored as _;
+use crate::store::legible::EventLine;
+use crate::store::locks::locked;
+use crate::store::log::record_rows;
+use crate::store::{StoreError, StoreResult, Tx};
+
+/// Begins a pass that removes old rows, and gives the time that it goes by; a pass of another server that is as young
+/// as that counts for both.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
+    let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
+    let log = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
+    let last = log.passed_by.zip(log.passed_at);
+    let before = match last {
+        Some((passed_by, _)) => Some(passed_by),
+        None => account::Entity::find().order_by_asc(account::Column::Id).one(tx.conn()).await?.map(|m| m.created_at),
+    };
+    let passes_by = pass_by(now, before, last.map(|(_, at)| at));
+    if last.is_none_or(|(passed_by, _)| passed_by != passes_by) {
+        let row = event_log::ActiveModel {
+            id: Set(1),
+            passed_by: Set(Some(passes_by)),
+            passed_at: Set(Some(now)),
+            ..Default::default()
+        };
+        event_log::Entity::update(row).exec(tx.conn()).await?;
+    }
+    Ok(passes_by)
+}
+
+/// How many old events are read at a time.
+const FLOORS: u64 = 500;
+
+/// An old event, beside its place.
+#[derive(FromQueryResult)]
+struct Old {
+    id: Uuid,
+    audience: String,
+    publisher_id: Uuid,
+    account_id: Option<Uuid>,
+    pack_id: Uuid,
+}
+
+impl Old {
+    /// Who heard it: the publisher, an account by name, all that have a pack installed. Of an audience that this
+    /// program doesn't know, each of them may have.
+    fn heard_by(&self) -> [Option<Uuid>; 3] {
+        let (publisher, account, pack) = (Some(self.publisher_id), self.account_id, Some(self.pack_id));
+        match Audience::read(&self.audience) {
+            Ok(Audience::Publisher) => [publisher, None, None],
+            Ok(Audience::Account) => [None, account, None],
+            Ok(Audience::PublisherAndAccount) => [publisher, account, None],
+            Ok(Audience::PublisherAndInstalled) => [publisher, None, pack],
+            Err(_) => [publisher, account, pack],
+        }
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Happened {
+    occurred_at: Instant,
+}
+
+/// Removes the oldest events, at most `limit`, as far as they happened before an instant, and remembers up to
+/// where; gives how many. What is removed is always the whole of the log up to a place, so that one number tells whose
+/// cursor is too old. An event that lies in the future by `now`, because a clock was ahead, goes with those after it.
+/// The log's one row is locked: one server after the other.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) -> StoreResult<u64> {
+    let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
+    let begin = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?.pruned_to;
+    let Some((end, count)) = oldest(tx, (begin, limit), now, before).await? else { return Ok(0) };
+    raise_floors(tx, begin, end).await?;
+    // What was told from records stays for the audit log. The log's beginning says that it is pruned.
+    event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
+    // Who could hear of what is gone alone can hear of nothing.
+    heard_before::Entity::delete_many().filter(heard_before::Column::HeardUntil.lte(end)).exec(tx.conn()).await?;
+    let row = event_log::ActiveModel { id: Set(1), pruned_to: Set(end), ..Default::default() };
+    event_log::Entity::update(row).exec(tx.conn()).await?;
+    Ok(count)
+}
+
+/// Up to which place the oldest events happened before an instant, and how many those are: at most the limit, but for
+/// a batch, that is pruned as a whole.
+async fn oldest(tx: &Tx, (begin, limit): (i64, u64), now: Instant, before: Instant) -> StoreResult<Option<(i64, u64)>> {
+    use log_batch::Column as B;
+    let rows: Vec<EventLine<Happened>> = event::Entity::find()
+        .select_only()
+        .columns([event::Column::Sequence, event::Column::OccurredAt])
+        .filter(event::Column::Sequence.gt(begin))
+        .filter(event::Column::OccurredAt.lte(now))
+        .order_by_asc(event::Column::Sequence)
+        .limit(limit)
+        .into_model()
+        .all(tx.conn())
+        .await?;
+    let batches: Vec<(i64, i64, Instant)> = log_batch::Entity::find()
+        .select_only()
+        .columns([B::FirstSequence, B::LastSequence, B::OccurredAt])
+        .filter(B::FirstSequence.gt(begin))
+        .filter(B::OccurredAt.lte(now))
+        .filter(B::Kind.is_not_null())
+        .order_by_asc(B::FirstSequence)
+        .limit(limit)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let rows = rows.into_iter().map(|line| (line.sequence, line.sequence, line.read.map(|event| event.occurred_at)));
+    let batches = batches.into_iter().map(|(first, last, at)| (first, last, Some(at)));
+    let mut all: Vec<_> = rows.chain(batches).collect();
+    all.sort_unstable();
+    // A row whose instant can't be read goes with an old one after it.
+    let old = all.into_iter().take_while(|(.., at)| at.is_none_or(|at| at < before));
+    let (mut oldest, mut count) = (None, 0);
+    for (first, last, at) in old {
+        if count >= limit {
+            break;
+        }
+        count += u64::try_from(last - first + 1).unwrap_or(0);
+        if at.is_some() {
+            oldest = Some((last, count));
+        }
+    }
+    Ok(oldest)
+}
+
+/// Of the old events that are told from a batch, the last one of each account, with its place.
+async fn recorded(tx: &Tx, batch: &log_batch::Model) -> StoreResult<Vec<(i64, Old)>> {
+    use log_record::Column as R;
+    let Some(audience) = &batch.audience else { return Ok(Vec::new()) };
+    let last: Vec<(Uuid, i64)> = log_record::Entity::find()
+        .select_only()
+        .column(R::AccountId)
+        .column_as(R::Sequence.max(), "last")
+        .filter(R::Sequence.between(batch.first_sequence, batch.last_sequence))
+        .group_by(R::AccountId)
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let ids = record_rows::id_range(batch);
+    let old = |(account, sequence): (Uuid, i64)| {
+        let place = u32::try_from(sequence - batch.first_sequence).unwrap_or(u32::MAX);
+        let old = Old {
+            id: ids.id(place),
+            audience: audience.clone(),
+            publisher_id: batch.publisher_id,
+            account_id: Some(account),
+            pack_id: batch.pack_id,
+        };
+        (sequence, old)
+    };
+    Ok(last.into_iter().map(old).collect())
+}
+
+/// Remembers the last event up to a place for each that heard one.
+async fn raise_floors(tx: &Tx, begin: i64, end: i64) -> StoreResult<()> {
+    let mut floors: BTreeMap<Uuid, (i64, Uuid)> = BTreeMap::new();
+    let mut raise = |sequence: i64, old: &Old| {
+        for owner in old.heard_by().into_iter().flatten() {
+            let floor = floors.entry(owner).or_default();
+            *floor = (sequence, old.id).max(*floor);
+        }
+    };
+    let mut after = begin;
+    loop {
+        let page: Vec<EventLine<Old>> = event::Entity::find()
+            .select_only()
+            .columns([
+                event::Column::Sequence,
+                event::Column::Id,
+                event::Column::Audience,
+                event::Column::PublisherId,
+                event::Column::AccountId,
+                event::Column::PackId,
+            ])
+            .filter(event::Column::Sequence.gt(after))
+            .filter(event::Column::Sequence.lte(end))
+            .order_by_asc(event::Column::Sequence)
+            .limit(FLOORS)
+            .into_model()
+            .all(tx.conn())
+            .await?;
+        let Some(last) = page.last().map(|line| line.sequence) else { break };
+        after = last;
+        for line in &page {
+            let Some(old) = &line.read else { continue };
+            raise(line.sequence, old);
+        }
+    }
+    let batches = log_batch::Entity::find()
+        .filter(log_batch::Column::FirstSequence.gt(begin))
+        .filter(log_batch::Column::FirstSequence.lte(end))
+        .filter(log_batch::Column::Kind.is_not_null());
+    for batch in batches.all(tx.conn()).await? {
+        recorded(tx, &batch).await?.iter().for_each(|(sequence, old)| raise(*sequence, old));
+    }
+    let floors: Vec<_> = floors
+        .into_iter()
+        .map(|(owner, (sequence, id))| event_floor::ActiveModel {
+            owner_id: Set(owner),
+            sequence: Set(sequence),
+            event_id: Set(id),
+        })
+        .collect();
+    for chunk in floors.chunks(500) {
+        let raise = OnConflict::column(event_floor::Column::OwnerId)
+            .update_columns([event_floor::Column::Sequence, event_floor::Column::EventId])
+            .to_owned();
+        event_floor::Entity::insert_many(chunk.to_vec()).on_conflict(raise).exec_without_returning(tx.conn()).await?;
+    }
+    Ok(())
+}

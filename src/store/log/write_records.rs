@@ -1,0 +1,179 @@
+//! Places in the logs for many events and entries at once, and the rows that both logs tell them from (R49, R51).
+
+use entity::{log_batch, log_record};
+use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, Statement};
+use uuid::Uuid;
+
+use crate::domain::log::record::{Class, IdRange, Record};
+use crate::store::log::record_rows;
+use crate::store::log::record_rows::Place;
+use crate::store::{StoreError, StoreResult, Tx};
+
+/// How many records go into one statement of SQLite, which takes 32,766 values.
+const CHUNK: usize = 4_000;
+/// The same of batches.
+const CHUNK_OF_BATCHES: usize = 1_000;
+
+/// What becomes of many installations alike.
+#[derive(Clone, Debug)]
+pub struct Alike {
+    pub class: Class,
+    pub records: Vec<Record>,
+    /// What the ids of its events and entries begin with: random.
+    pub id_base: Uuid,
+    /// What keeps from telling how many there are: random, and shown to nobody.
+    pub id_seal: Uuid,
+}
+
+/// A log in which rows get places by a sequence of the database.
+#[derive(Clone, Copy)]
+pub(in crate::store) enum Log {
+    Events,
+    Entries,
+}
+
+impl Log {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Events => "event",
+            Self::Entries => "audit_entry",
+        }
+    }
+}
+
+/// Takes the next `count` places of a log, and gives the first one. Under the lock of the logs, so that nobody else
+/// takes places meanwhile.
+pub(in crate::store) async fn take_places(tx: &Tx, log: Log, count: i64) -> StoreResult<i64> {
+    let (conn, table) = (tx.conn(), log.table());
+    let backend = conn.get_database_backend();
+    let last = async |sql: String| -> StoreResult<Option<i64>> {
+        let row = conn.query_one_raw(Statement::from_sql_and_values(backend, sql, [count.into()])).await?;
+        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
+    };
+    let taken = if tx.is_postgresql() {
+        let sequence = format!("pg_get_serial_sequence('{table}', 'sequence')");
+        last(format!("SELECT setval({sequence}, nextval({sequence}) + $1 - 1)")).await?
+    } else {
+        let more = format!("UPDATE sqlite_sequence SET seq = seq + $1 WHERE name = '{table}' RETURNING seq");
+        match last(more).await? {
+            Some(last) => Some(last),
+            // Nothing was ever written to the log.
+            None => {
+                last(format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', $1) RETURNING seq")).await?
+            }
+        }
+    };
+    let last = taken.ok_or_else(|| StoreError::Fault(format!("the table {table} has no sequence")))?;
+    Ok(last - count + 1)
+}
+
+/// A batch with its places in both logs.
+pub(in crate::store) struct Placed {
+    pub(in crate::store) alike: Alike,
+    pub(in crate::store) first_sequence: i64,
+    pub(in crate::store) first_entry: Option<i64>,
+}
+
+/// Writes batches and their records: as many statements for many as for one.
+pub(in crate::store) async fn insert(tx: &Tx, placed: &[Placed]) -> StoreResult<()> {
+    let batches = placed.iter().map(batch_row).collect::<StoreResult<Vec<_>>>()?;
+    for chunk in batches.chunks(CHUNK_OF_BATCHES) {
+        log_batch::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
+    }
+    if tx.is_postgresql() {
+        return insert_as_arrays(tx, placed).await;
+    }
+    // All of them before the first is written: an iterator over borrowed records can't wait.
+    let rows: Vec<_> = records(placed).map(record_row).collect();
+    for chunk in rows.chunks(CHUNK) {
+        log_record::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+fn record_row((batch, sequence, record): (i64, i64, &Record)) -> log_record::ActiveModel {
+    log_record::ActiveModel {
+        sequence: Set(sequence),
+        batch: Set(batch),
+        account_id: Set(record.account_id.into()),
+        installation_id: Set(record.installation_id.map(Into::into)),
+        version_before: Set(record.version_before),
+        name: Set(record.name.clone()),
+    }
+}
+
+fn batch_row(placed: &Placed) -> StoreResult<log_batch::ActiveModel> {
+    let Placed { alike, first_sequence, first_entry } = placed;
+    let count = i64::try_from(alike.records.len()).unwrap_or(i64::MAX);
+    let place = Place {
+        first_sequence: *first_sequence,
+        last_sequence: first_sequence + count - 1,
+        first_entry: *first_entry,
+        ids: (IdRange::new(alike.id_base, alike.id_seal), alike.id_seal),
+    };
+    record_rows::batch(&alike.class, &place)
+}
+
+/// Each record with the first place of its batch, and its own.
+fn records(placed: &[Placed]) -> impl Iterator<Item = (i64, i64, &Record)> {
+    placed.iter().flat_map(|Placed { alike, first_sequence, .. }| {
+        (*first_sequence..).zip(&alike.records).map(|(sequence, record)| (*first_sequence, sequence, record))
+    })
+}
+
+/// One statement with six parameters, however many records there are: PostgreSQL spends more time on reading a
+/// parameter for each value than on writing the rows.
+async fn insert_as_arrays(tx: &Tx, placed: &[Placed]) -> StoreResult<()> {
+    let sql = "INSERT INTO log_record (sequence, batch, account_id, installation_id, version_before, name)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::uuid[], $5::integer[], $6::text[])";
+    let conn = tx.conn();
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, arrays(placed));
+    conn.execute_raw(statement).await?;
+    Ok(())
+}
+
+fn arrays(placed: &[Placed]) -> [sea_orm::Value; 6] {
+    [
+        array(placed, |(_, sequence, _), text| text.push_str(&sequence.to_string())).into(),
+        array(placed, |(batch, ..), text| text.push_str(&batch.to_string())).into(),
+        array(placed, |(.., record), text| write_id(text, Some(record.account_id.0))).into(),
+        array(placed, |(.., record), text| write_id(text, record.installation_id.map(Into::into))).into(),
+        array(placed, |(.., record), text| match record.version_before {
+            Some(number) => text.push_str(&number.to_string()),
+            None => text.push_str(NULL),
+        })
+        .into(),
+        array(placed, |(.., record), text| match &record.name {
+            Some(name) => text.push_str(&quoted(name)),
+            None => text.push_str(NULL),
+        })
+        .into(),
+    ]
+}
+
+/// How the text of an array spells it.
+const NULL: &str = "NULL";
+
+/// The text of an array, that PostgreSQL reads.
+fn array(placed: &[Placed], write: impl Fn((i64, i64, &Record), &mut String)) -> String {
+    let mut text = String::from("{");
+    for (index, record) in records(placed).enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        write(record, &mut text);
+    }
+    text.push('}');
+    text
+}
+
+fn write_id(text: &mut String, id: Option<Uuid>) {
+    match id {
+        Some(id) => text.push_str(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+        None => text.push_str(NULL),
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', r"\\").replace('"', "\\\""))
+}

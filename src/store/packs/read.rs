@@ -1,0 +1,264 @@
+//! Reads of packs: their publisher's.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entity::{
+    account_group_member as member, draft_row, integration_pack as pack, pack_share, pack_version,
+    pack_version_item as item, task,
+};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
+
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId, ReleaseId};
+use crate::domain::packs::{InstallationType, Pack, PackState};
+use crate::store::components::read::nothing;
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::scope::PublisherScope;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// The publisher's packs with these ids, deleted ones too: what went with one still names it.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {
+    let named = db.among(col(pack::Column::Id), ids.iter().map(|id| id.0));
+    let own = checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0));
+    let rows = pack::Entity::find().filter(named).filter(own).all(db.reader()).await?;
+    rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::pack(row)?)))).collect()
+}
+
+/// The publisher's packs that are there. Both parts stand apart, so that partial indexes serve.
+fn own(scope: PublisherScope) -> Expr {
+    col(pack::Column::PublisherId).eq(scope.publisher_id().0).and(col(pack::Column::DeletedAt).is_null())
+}
+
+/// Those of these packs whose installations are still being moved by a decision, with its release: no
+/// other release of them can be made until that is done (R49).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, ReleaseId>> {
+    let rows: Vec<(Option<Uuid>, Option<Uuid>)> = task::Entity::find()
+        .select_only()
+        .column(task::Column::PackId)
+        .column(task::Column::ReleaseId)
+        .filter(db.among(col(task::Column::PackId), ids.iter().map(|id| id.0)))
+        .filter(checked(col(task::Column::PublisherId).eq(scope.publisher_id().0)))
+        .filter(col(task::Column::Moves).eq(true))
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().filter_map(|(pack, release)| Some((PackId(pack?), ReleaseId(release?)))).collect())
+}
+
+/// Among which packs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PacksOf {
+    /// All of the publisher's.
+    Publisher,
+    /// Those with something newer than what is in force (R20).
+    WithNewer,
+    /// Those shared with this group.
+    Group(GroupId),
+    /// Those that a group grants this account.
+    GrantedTo(AccountId),
+    /// Those whose current version or pending release holds this version, or whose draft is pinned to it (R8).
+    HoldingVersion(ComponentVersionId),
+    /// Those whose current version, pending release or draft has this component.
+    WithComponent(ComponentId),
+}
+
+/// Which packs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PackFilter {
+    /// The name contains this.
+    pub search: Option<String>,
+    pub installation_type: Option<InstallationType>,
+    pub states: Option<Vec<PackState>>,
+    pub has_newer: Option<bool>,
+    pub has_pending: Option<bool>,
+    pub has_unreleased_changes: Option<bool>,
+}
+
+/// By what packs are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PackField {
+    Name,
+    CreatedAt,
+    UpdatedAt,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PackOrder {
+    pub field: PackField,
+    pub descending: bool,
+}
+
+impl PackOrder {
+    /// What lists are in when nobody asks for another order.
+    pub const BY_NAME: Self = Self { field: PackField::Name, descending: false };
+
+    /// The cursors of lists in this order.
+    #[must_use]
+    pub fn form(self) -> CursorForm {
+        let form = match self.field {
+            PackField::Name => CursorForm::new("pack", &[KeyKind::Text, KeyKind::Id]),
+            PackField::CreatedAt => CursorForm::new("pack.created", &[KeyKind::Instant, KeyKind::Id]),
+            PackField::UpdatedAt => CursorForm::new("pack.updated", &[KeyKind::Instant, KeyKind::Id]),
+        };
+        form.reversed(self.descending)
+    }
+
+    fn order(self) -> Order<pack::Model> {
+        let columns = |column| vec![col(column), col(pack::Column::Id)];
+        match self.field {
+            PackField::Name => Order::new(self.form(), columns(pack::Column::NameKey), |row| {
+                vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+            }),
+            PackField::CreatedAt => Order::new(self.form(), columns(pack::Column::CreatedAt), |row| {
+                vec![Key::Instant(row.created_at), Key::Id(row.id)]
+            }),
+            PackField::UpdatedAt => Order::new(self.form(), columns(pack::Column::UpdatedAt), |row| {
+                vec![Key::Instant(row.updated_at), Key::Id(row.id)]
+            }),
+        }
+    }
+}
+
+/// A part of a list of packs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PacksKey {
+    pub of: PacksOf,
+    pub filter: PackFilter,
+    pub order: PackOrder,
+    pub page: PageRequest,
+}
+
+/// Parts of lists of the publisher's packs, as they stand at `now`.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: PublisherScope,
+    now: Instant,
+    keys: &[PacksKey],
+) -> StoreResult<HashMap<PacksKey, Page<Arc<Pack>>>> {
+    let wanted = keys.iter().map(|key| {
+        // Few packs hold a version: they are looked up. Of others there may be as many as the publisher has:
+        // they are walked through in order.
+        let few = matches!(key.of, PacksOf::HoldingVersion(_) | PacksOf::WithComponent(_));
+        let mut select = pack::Entity::find().filter(if few { checked(own(scope)) } else { own(scope) }).into_query();
+        select.and_where_option(among(key.of, now));
+        narrow(&mut select, now, &key.filter);
+        (key.clone(), Wanted { select, order: key.order.order(), request: key.page.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    let read = |row| convert::pack(row).map(Arc::new);
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
+}
+
+/// Whether the window of a pending release has opened at `now`: it is running then, and its version
+/// is the current one, whatever is stored (R30).
+fn due(now: Instant) -> Expr {
+    col(pack::Column::PendingStartsAt).is_not_null().and(col(pack::Column::PendingStartsAt).lte(now))
+}
+
+fn pending(now: Instant) -> Expr {
+    col(pack::Column::PendingStartsAt).is_not_null().and(col(pack::Column::PendingStartsAt).gt(now))
+}
+
+fn not_pending(now: Instant) -> Expr {
+    col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).lte(now))
+}
+
+/// The condition for [`Standing::state`](crate::domain::packs::Standing::state) of what is stored, at `now`.
+fn in_state(state: PackState, now: Instant) -> Expr {
+    let running = || col(pack::Column::RunningReleaseId);
+    let resting = || running().is_null().and(col(pack::Column::PendingStartsAt).is_null());
+    let current = || col(pack::Column::CurrentVersionId);
+    match state {
+        PackState::Releasing => running().is_not_null().or(due(now).and(current().is_not_null())),
+        PackState::Testing => running().is_null().and(pending(now)).and(current().is_not_null()),
+        PackState::FirstReleaseScheduled => running().is_null().and(pending(now)).and(current().is_null()),
+        // A first release moves nobody: when its window has opened, it has succeeded (R23).
+        PackState::Current => resting().and(current().is_not_null()).or(due(now).and(current().is_null())),
+        PackState::NeverReleased => resting().and(current().is_null()),
+    }
+}
+
+/// Written out, not bound: a database sees only so that the partial index serves.
+fn has_newer() -> Expr {
+    Expr::cust(r#""integration_pack"."newer_count" > 0"#)
+}
+
+fn narrow(select: &mut SelectStatement, now: Instant, filter: &PackFilter) {
+    let in_states = |states: &Vec<PackState>| {
+        states.iter().map(|state| in_state(*state, now)).reduce(|any, one| any.or(one)).unwrap_or_else(nothing)
+    };
+    select
+        .and_where_option(filter.search.as_ref().map(|search| contains(col(pack::Column::NameKey), search)))
+        .and_where_option(filter.installation_type.map(|t| col(pack::Column::InstallationType).eq(t.stored())))
+        .and_where_option(filter.states.as_ref().map(in_states))
+        .and_where_option(filter.has_newer.map(|yes| if yes { has_newer() } else { has_newer().not() }))
+        .and_where_option(filter.has_pending.map(|yes| if yes { pending(now) } else { not_pending(now) }))
+        .and_where_option(filter.has_unreleased_changes.map(|yes| col(pack::Column::HasUnreleasedChanges).eq(yes)));
+}
+
+fn among(of: PacksOf, now: Instant) -> Option<Expr> {
+    let packs = match of {
+        PacksOf::Publisher => return None,
+        PacksOf::WithNewer => return Some(has_newer()),
+        PacksOf::Group(group) => Query::select()
+            .column(pack_share::Column::PackId)
+            .from(pack_share::Entity)
+            .and_where(col(pack_share::Column::GroupId).eq(group.0))
+            .take(),
+        PacksOf::GrantedTo(account) => Query::select()
+            .column((pack_share::Entity, pack_share::Column::PackId))
+            .from(pack_share::Entity)
+            .inner_join(member::Entity, col(member::Column::GroupId).eq(col(pack_share::Column::GroupId)))
+            .and_where(col(member::Column::AccountId).eq(account.0))
+            .take(),
+        PacksOf::HoldingVersion(version) => in_force(col(item::Column::ComponentVersionId).eq(version.0), now)
+            .union(UnionType::All, drafts(col(draft_row::Column::PinnedVersionId).eq(version.0)))
+            .take(),
+        PacksOf::WithComponent(component) => in_force(col(item::Column::ComponentId).eq(component.0), now)
+            .union(UnionType::All, drafts(col(draft_row::Column::ComponentId).eq(component.0)))
+            .take(),
+    };
+    Some(col(pack::Column::Id).in_subquery(packs))
+}
+
+fn drafts(with: Expr) -> SelectStatement {
+    Query::select().column(draft_row::Column::PackId).from(draft_row::Entity).and_where(with).take()
+}
+
+/// The packs whose current version or pending release at `now` has an item like that.
+fn in_force(with: Expr, now: Instant) -> SelectStatement {
+    let version = || col(pack_version::Column::Id);
+    Query::select()
+        .column((pack::Entity, pack::Column::Id))
+        .from(item::Entity)
+        .inner_join(pack_version::Entity, version().eq(col(item::Column::PackVersionId)))
+        .inner_join(pack::Entity, col(pack::Column::Id).eq(col(pack_version::Column::PackId)))
+        .and_where(with)
+        .and_where(
+            col(pack::Column::PendingVersionId)
+                .eq(version())
+                .or(col(pack::Column::CurrentVersionId).eq(version()).and(not_due(now))),
+        )
+        .take()
+}
+
+fn not_due(now: Instant) -> Expr {
+    col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now))
+}

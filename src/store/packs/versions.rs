@@ -1,0 +1,189 @@
+//! Reads of pack versions and what they hold. Which of its publisher's versions a managed account may
+//! see is decided where it gets the id from; here only the house is looked at.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entity::{component, component_version, content_key, pack_version as version, pack_version_item as item};
+use sea_orm::prelude::{DateTimeUtc, Uuid};
+use sea_orm::sea_query::{ExprTrait as _, Query};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
+
+use crate::domain::components::ComponentType;
+use crate::domain::id::{PackId, PackVersionId};
+use crate::domain::packs::{ContentItem, PackVersion};
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
+use crate::store::scope::{PublisherScope, Scope};
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult};
+
+/// The versions with these ids, of packs of the reader's publisher.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(
+    db: &Db,
+    scope: Scope,
+    ids: &[PackVersionId],
+) -> StoreResult<HashMap<PackVersionId, Arc<PackVersion>>> {
+    let publisher = scope.publisher_id();
+    let load = async |ids: Vec<PackVersionId>| {
+        let rows = version::Entity::find()
+            .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(checked(col(version::Column::PublisherId).eq(publisher.0)))
+            .all(db.reader())
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.id.into(), convert::pack_version(row))).collect())
+    };
+    db.cache().pack_versions.get(publisher, ids, load).await
+}
+
+/// One that is known already.
+#[must_use]
+pub fn known(db: &Db, scope: Scope, id: PackVersionId) -> Option<Arc<PackVersion>> {
+    db.cache().pack_versions.peek(scope.publisher_id(), &id)
+}
+
+#[derive(FromQueryResult)]
+struct ItemRow {
+    pack_version_id: Uuid,
+    component_id: Uuid,
+    component_version_id: Uuid,
+    content_key: Uuid,
+    name: String,
+    name_key: String,
+    component_type: String,
+    version: String,
+    created_at: DateTimeUtc,
+}
+
+/// What these versions hold, by name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn contents(
+    db: &Db,
+    scope: Scope,
+    ids: &[PackVersionId],
+) -> StoreResult<HashMap<PackVersionId, Arc<Vec<ContentItem>>>> {
+    let publisher = scope.publisher_id();
+    let load = async |ids: Vec<PackVersionId>| {
+        let rows = Query::select()
+            .columns([
+                (item::Entity, item::Column::PackVersionId),
+                (item::Entity, item::Column::ComponentId),
+                (item::Entity, item::Column::ComponentVersionId),
+            ])
+            .column((content_key::Entity, content_key::Column::ContentKey))
+            .columns([
+                (component::Entity, component::Column::Name),
+                (component::Entity, component::Column::NameKey),
+                (component::Entity, component::Column::ComponentType),
+            ])
+            .columns([
+                (component_version::Entity, component_version::Column::Version),
+                (component_version::Entity, component_version::Column::CreatedAt),
+            ])
+            .from(item::Entity)
+            .inner_join(version::Entity, col(version::Column::Id).eq(col(item::Column::PackVersionId)))
+            .inner_join(component::Entity, col(component::Column::Id).eq(col(item::Column::ComponentId)))
+            .inner_join(
+                component_version::Entity,
+                col(component_version::Column::Id).eq(col(item::Column::ComponentVersionId)),
+            )
+            .inner_join(
+                content_key::Entity,
+                col(content_key::Column::PackId)
+                    .eq(col(version::Column::PackId))
+                    .and(col(content_key::Column::ComponentId).eq(col(item::Column::ComponentId))),
+            )
+            .and_where(db.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
+            .and_where(checked(col(version::Column::PublisherId).eq(publisher.0)))
+            .take();
+        let rows = db.reader().query_all(&rows).await?;
+        let mut rows = rows.iter().map(|row| ItemRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+        // The key last: the ids of components are not for everybody to guess from an order.
+        rows.sort_by(|a, b| (&a.name_key, a.content_key).cmp(&(&b.name_key, b.content_key)));
+        let mut contents: HashMap<PackVersionId, Vec<ContentItem>> = HashMap::new();
+        for row in rows {
+            contents.entry(row.pack_version_id.into()).or_default().push(ContentItem {
+                component_id: row.component_id.into(),
+                component_version_id: row.component_version_id.into(),
+                key: row.content_key.into(),
+                name: row.name,
+                component_type: ComponentType::read(&row.component_type)?,
+                version: row.version,
+                created_at: row.created_at,
+            });
+        }
+        Ok(contents.into_iter().collect())
+    };
+    db.cache().contents.get(publisher, ids, load).await
+}
+
+/// What is known already of what a version holds.
+#[must_use]
+pub fn known_content(db: &Db, scope: Scope, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
+    db.cache().contents.peek(scope.publisher_id(), &id)
+}
+
+/// The versions of packs by their numbers.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_numbers(
+    db: &Db,
+    scope: PublisherScope,
+    keys: &[(PackId, i32)],
+) -> StoreResult<HashMap<(PackId, i32), Arc<PackVersion>>> {
+    // All packs and all numbers, as a long chain of pairs is more than SQLite takes; what nobody asked for
+    // is left by the loader.
+    let rows = version::Entity::find()
+        .filter(db.among(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
+        .filter(col(version::Column::Number).is_in(keys.iter().map(|(_, number)| *number)))
+        .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().map(|row| ((row.pack_id.into(), row.number), Arc::new(convert::pack_version(row)))).collect())
+}
+
+/// The cursors of [`pages`].
+pub const NEWEST: CursorForm = CursorForm::new("version", &[KeyKind::Number]).reversed(true);
+
+/// Parts of the lists of these packs' versions, newest first.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: PublisherScope,
+    keys: &[(PackId, PageRequest)],
+) -> StoreResult<HashMap<(PackId, PageRequest), Page<Arc<PackVersion>>>> {
+    let wanted = keys.iter().map(|key| {
+        let select = version::Entity::find()
+            .filter(col(version::Column::PackId).eq(key.0.0))
+            .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
+            .into_query();
+        let order = Order::new(NEWEST, vec![col(version::Column::Number)], |row: &version::Model| {
+            vec![Key::Number(row.number.into())]
+        });
+        (key.clone(), Wanted { select, order, request: key.1.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    Ok(pages.into_iter().map(|(key, page)| (key, page.map(|row| Arc::new(convert::pack_version(row))))).collect())
+}
+
+/// How many installations have these versions now; a version that none has is not among them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn installation_counts(
+    db: &Db,
+    scope: PublisherScope,
+    ids: &[PackVersionId],
+) -> StoreResult<HashMap<PackVersionId, i64>> {
+    crate::store::installations::counts::of_versions(db, scope, ids).await
+}

@@ -1,0 +1,225 @@
+//! Drafts, what versions hold, and what is kept on packs about both. What is asked for many packs takes as many
+//! statements as for one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use entity::{component, component_version, content_key, draft_row, integration_pack, pack_version_item};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::components::VersionKind;
+use crate::domain::id::{ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
+use crate::domain::packs::{Assessment, Content, DraftRow, Pack, Stamp};
+use crate::store::locks::held;
+use crate::store::sharing::grants::col;
+use crate::store::{StoreResult, Tx};
+
+/// How many packs are saved in one statement.
+const SAVED_MAX: usize = 500;
+
+/// How many ids are asked for in one statement: SQLite takes 32,766 values.
+const ASKED_MAX: usize = 30_000;
+
+/// Saves what is kept about the drafts of packs, and a new revision of the drafts: what was read of them before is of no
+/// more use.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_assessments(tx: &Tx, assessments: &[(PackId, Assessment)], revision: i64) -> StoreResult<()> {
+    use integration_pack::Column;
+    for chunk in assessments.chunks(SAVED_MAX) {
+        let of_each = |column: Column, value: fn(&Assessment) -> Expr| -> Expr {
+            let cases = chunk.iter().fold(CaseStatement::new(), |cases, (id, assessment)| {
+                cases.case(col(Column::Id).eq(id.0), value(assessment))
+            });
+            cases.finally(col(column)).into()
+        };
+        integration_pack::Entity::update_many()
+            .col_expr(Column::ComponentCount, of_each(Column::ComponentCount, |a| Expr::val(a.component_count)))
+            .col_expr(Column::NewerCount, of_each(Column::NewerCount, |a| Expr::val(a.newer_count)))
+            .col_expr(
+                Column::HasUnreleasedChanges,
+                of_each(Column::HasUnreleasedChanges, |a| Expr::val(a.has_unreleased_changes)),
+            )
+            .col_expr(Column::DraftRevision, Expr::val(revision))
+            .filter(tx.among(col(Column::Id), chunk.iter().map(|(id, _)| id.0)))
+            .exec(tx.conn())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The draft of a pack. Its components are held, so that nobody packages one meanwhile.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_pack(tx: &Tx, pack: &Pack) -> StoreResult<Vec<DraftRow>> {
+    Ok(of_packs(tx, std::slice::from_ref(pack)).await?.remove(&pack.id).unwrap_or_default())
+}
+
+/// The drafts of packs; a pack without rows has none. Their components are held.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_packs(tx: &Tx, packs: &[Pack]) -> StoreResult<BTreeMap<PackId, Vec<DraftRow>>> {
+    let mut rows = Vec::new();
+    for chunk in packs.chunks(ASKED_MAX) {
+        let select = draft_row::Entity::find()
+            .filter(tx.among(col(draft_row::Column::PackId), chunk.iter().map(|pack| pack.id.0)))
+            .order_by_asc(draft_row::Column::PackId)
+            .order_by_asc(draft_row::Column::ComponentId);
+        rows.extend(select.all(tx.conn()).await?);
+    }
+    let latest = latest_shareable(tx, rows.iter().map(|row| row.component_id).collect()).await?;
+    let kinds: HashMap<PackId, VersionKind> =
+        packs.iter().map(|pack| (pack.id, pack.deployment_model.holds())).collect();
+    let mut drafts: BTreeMap<PackId, Vec<DraftRow>> = BTreeMap::new();
+    for row in rows {
+        let pack = PackId::from(row.pack_id);
+        let newest = kinds.get(&pack).and_then(|kind| latest.get(&(row.component_id, *kind)));
+        drafts.entry(pack).or_default().push(DraftRow {
+            component_id: row.component_id.into(),
+            pinned: row.pinned_version_id.map(Into::into),
+            marked_for_removal: row.marked_for_removal,
+            latest_shareable: newest.copied(),
+        });
+    }
+    Ok(drafts)
+}
+
+/// The newest shareable version of each kind, of each component that has one; the components are held.
+async fn latest_shareable(tx: &Tx, components: BTreeSet<Uuid>) -> StoreResult<HashMap<(Uuid, VersionKind), Stamp>> {
+    let components: Vec<_> = components.into_iter().collect();
+    let mut newest: Vec<(Uuid, VersionKind, Uuid)> = Vec::new();
+    for chunk in components.chunks(ASKED_MAX) {
+        let select = component::Entity::find()
+            .filter(tx.among(col(component::Column::Id), chunk.iter().copied()))
+            .order_by_asc(component::Column::Id);
+        for found in held(select).all(tx.conn()).await? {
+            newest.extend(found.latest_shareable_id.map(|id| (found.id, VersionKind::Package, id)));
+            newest.extend(found.latest_publication_id.map(|id| (found.id, VersionKind::Publication, id)));
+        }
+    }
+    let stamps = stamps(tx, newest.iter().map(|(.., id)| *id).collect()).await?;
+    let stamp = |(component, kind, id): (Uuid, VersionKind, Uuid)| Some(((component, kind), *stamps.get(&id)?));
+    Ok(newest.into_iter().filter_map(stamp).collect())
+}
+
+async fn stamps(tx: &Tx, ids: BTreeSet<Uuid>) -> StoreResult<BTreeMap<Uuid, Stamp>> {
+    let ids: Vec<_> = ids.into_iter().collect();
+    let mut stamps = BTreeMap::new();
+    for chunk in ids.chunks(ASKED_MAX) {
+        let found: Vec<(Uuid, Instant)> = component_version::Entity::find()
+            .select_only()
+            .column(component_version::Column::Id)
+            .column(component_version::Column::CreatedAt)
+            .filter(tx.among(col(component_version::Column::Id), chunk.iter().copied()))
+            .into_tuple()
+            .all(tx.conn())
+            .await?;
+        stamps.extend(found.into_iter().map(|(id, created_at)| (id, Stamp { id: id.into(), created_at })));
+    }
+    Ok(stamps)
+}
+
+/// What a version holds; empty for none.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn content(tx: &Tx, version: Option<PackVersionId>) -> StoreResult<Content> {
+    let Some(version) = version else { return Ok(Content::new()) };
+    Ok(contents(tx, &[version]).await?.remove(&version).unwrap_or_default())
+}
+
+/// What versions hold; an empty one has none.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn contents(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, Content>> {
+    let mut items = Vec::new();
+    for chunk in versions.chunks(ASKED_MAX) {
+        let among = tx.among(col(pack_version_item::Column::PackVersionId), chunk.iter().map(|id| id.0));
+        items.extend(pack_version_item::Entity::find().filter(among).all(tx.conn()).await?);
+    }
+    let stamps = stamps(tx, items.iter().map(|item| item.component_version_id).collect()).await?;
+    let mut contents: BTreeMap<PackVersionId, Content> = BTreeMap::new();
+    for item in items {
+        if let Some(stamp) = stamps.get(&item.component_version_id) {
+            contents.entry(item.pack_version_id.into()).or_default().insert(item.component_id.into(), *stamp);
+        }
+    }
+    Ok(contents)
+}
+
+/// Adds rows to a draft, and a key for each component that has none in this pack (R14).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn add_draft_rows(tx: &Tx, id: PackId, rows: &[(ComponentId, ContentKey)]) -> StoreResult<()> {
+    draft_row::Entity::insert_many(rows.iter().map(|(component, _)| draft_row::ActiveModel {
+        pack_id: Set(id.into()),
+        component_id: Set((*component).into()),
+        pinned_version_id: Set(None),
+        marked_for_removal: Set(false),
+    }))
+    .exec_without_returning(tx.conn())
+    .await?;
+    let keep =
+        OnConflict::columns([content_key::Column::PackId, content_key::Column::ComponentId]).do_nothing().to_owned();
+    content_key::Entity::insert_many(rows.iter().map(|(component, key)| content_key::ActiveModel {
+        pack_id: Set(id.into()),
+        component_id: Set((*component).into()),
+        content_key: Set((*key).into()),
+    }))
+    .on_conflict(keep)
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Saves a draft row's pin and mark.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_draft_row(
+    tx: &Tx,
+    id: PackId,
+    component: ComponentId,
+    pinned: Option<ComponentVersionId>,
+    marked_for_removal: bool,
+) -> StoreResult<()> {
+    let row = draft_row::ActiveModel {
+        pack_id: Set(id.into()),
+        component_id: Set(component.into()),
+        pinned_version_id: Set(pinned.map(Into::into)),
+        marked_for_removal: Set(marked_for_removal),
+    };
+    draft_row::Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Takes a row out of a draft.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn drop_draft_row(tx: &Tx, id: PackId, component: ComponentId) -> StoreResult<()> {
+    draft_row::Entity::delete_by_id((id.into(), component.into())).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Takes the rows that are marked for removal out of a draft (R15).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn drop_marked_rows(tx: &Tx, id: PackId) -> StoreResult<()> {
+    draft_row::Entity::delete_many()
+        .filter(draft_row::Column::PackId.eq(Uuid::from(id)))
+        .filter(draft_row::Column::MarkedForRemoval.eq(true))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}

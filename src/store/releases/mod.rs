@@ -1,0 +1,5 @@
+//! Rows of releases and of their windows.
+
+pub mod read;
+pub mod windows;
+pub mod write;

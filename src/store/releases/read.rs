@@ -1,0 +1,191 @@
+//! Reads of releases and how far they have got. Which of its publisher's releases a managed account may
+//! see is decided where it gets the id from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use entity::{account, installation, installation_update as update, pack_release as release};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
+
+use crate::domain::Instant;
+use crate::domain::accounts::AccountStatus;
+use crate::domain::id::{PackId, ReleaseId};
+use crate::domain::installations::UpdateState;
+use crate::domain::log::event::Progress;
+use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
+use crate::store::components::read::nothing;
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::installations::progress;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
+use crate::store::scope::{PublisherScope, Scope};
+use crate::store::sharing::grants::{col, entitled, of_living_pack};
+use crate::store::{Db, StoreResult};
+
+/// A release, and whether its pack is there.
+#[derive(Clone, Debug)]
+pub struct FoundRelease {
+    pub release: Arc<Release>,
+    /// A deleted pack is hidden from the deletion on, and so are its releases (R47): they are reached alone from
+    /// what tells of the deletion.
+    pub of_living_pack: bool,
+}
+
+/// The releases with these ids, of packs of the reader's publisher, deleted ones too.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
+    let mut select = release::Entity::find()
+        .filter(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .into_query();
+    select.expr_as(of_living_pack(col(release::Column::PackId)), "of_living_pack");
+    let rows = db.reader().query_all(&select).await?;
+    rows.iter()
+        .map(|row| {
+            let release = convert::release(release::Model::from_query_result(row, "")?)?;
+            let of_living_pack = row.try_get("", "of_living_pack")?;
+            Ok((release.id, FoundRelease { release: Arc::new(release), of_living_pack }))
+        })
+        .collect()
+}
+
+/// Which releases.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReleaseFilter {
+    pub pack: Option<PackId>,
+    pub states: Option<Vec<ReleaseState>>,
+    pub schedule: Option<ReleaseSchedule>,
+}
+
+/// The cursors of [`pages`].
+pub const NEWEST: CursorForm = CursorForm::new("release", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
+
+/// Parts of lists of releases, newest first, in the states that they have at `now`.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: PublisherScope,
+    now: Instant,
+    keys: &[(ReleaseFilter, PageRequest)],
+) -> StoreResult<HashMap<(ReleaseFilter, PageRequest), Page<Arc<Release>>>> {
+    let wanted = keys.iter().map(|key| {
+        let columns = vec![col(release::Column::CreatedAt), col(release::Column::Id)];
+        let order =
+            Order::new(NEWEST, columns, |row: &release::Model| vec![Key::Instant(row.created_at), Key::Id(row.id)]);
+        (key.clone(), Wanted { select: filtered(scope, now, &key.0), order, request: key.1.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    let read = |row| convert::release(row).map(Arc::new);
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
+}
+
+fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> SelectStatement {
+    let own = col(release::Column::PublisherId).eq(scope.publisher_id().0);
+    let own = match filter.pack {
+        None => own,
+        // The releases of one pack have an index of their own.
+        Some(pack) => col(release::Column::PackId).eq(pack.0).and(checked(own)),
+    };
+    let in_states = |states: &Vec<ReleaseState>| {
+        states.iter().map(|state| in_state(*state, now)).reduce(Expr::or).unwrap_or_else(nothing)
+    };
+    let living = of_living_pack(col(release::Column::PackId));
+    let mut select = release::Entity::find().filter(own).filter(living).into_query();
+    select
+        .and_where_option(filter.states.as_ref().map(in_states))
+        .and_where_option(filter.schedule.map(|schedule| col(release::Column::Schedule).eq(schedule.stored())));
+    select
+}
+
+/// The condition for [`Release::state_at`] of what is stored: a scheduled release whose window has opened
+/// is in progress, or has succeeded if it is the first (R23, R30).
+fn in_state(state: ReleaseState, now: Instant) -> Expr {
+    let stored = |state: ReleaseState| col(release::Column::State).eq(state.stored());
+    let starts_at = || col(release::Column::StartsAt);
+    let previous = || col(release::Column::PreviousVersionId);
+    let due = || stored(ReleaseState::Scheduled).and(starts_at().lte(now));
+    match state {
+        ReleaseState::Scheduled => stored(state).and(starts_at().gt(now)),
+        ReleaseState::InProgress => stored(state).or(due().and(previous().is_not_null())),
+        ReleaseState::Succeeded => stored(state).or(due().and(previous().is_null())),
+        _ => stored(state),
+    }
+}
+
+/// How far these releases have got. What no batch has come to yet is derived from the decision (R49). Both are added
+/// up from what was kept: nothing is counted.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, Progress>> {
+    let mut so_far: HashMap<ReleaseId, Progress> = ids.iter().map(|id| (*id, Progress::default())).collect();
+    for row in db.reader().query_all(&tallied(db, scope, ids)).await? {
+        let (release, state): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "state")?);
+        let (kept, state) = (progress::read(&row)?, ReleaseState::read(&state)?);
+        let mut progress = kept.updates.read_in(state);
+        if OPEN.contains(&state) {
+            progress.offered += kept.coming;
+        }
+        so_far.insert(release.into(), progress);
+    }
+    Ok(so_far)
+}
+
+/// The states of releases that have still to come to installations.
+pub(in crate::store) const OPEN: [ReleaseState; 2] = [ReleaseState::Scheduled, ReleaseState::InProgress];
+
+/// What is tallied of releases.
+fn tallied(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+    let mut select = progress::current();
+    select
+        .columns([(release::Entity, release::Column::Id), (release::Entity, release::Column::State)])
+        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .add_group_by([col(release::Column::Id), col(release::Column::State)]);
+    progress::sums(&mut select).take()
+}
+
+#[derive(FromQueryResult)]
+struct Retriable {
+    release_id: Uuid,
+    count: i64,
+}
+
+/// How many failed updates of these releases can be tried again: of installations that are there, are
+/// entitled, and whose accounts are active (R45, R46). A release without any is not among them. This follows from
+/// grants, and so is counted: over the failed updates, by an index that holds their states.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, u64>> {
+    let counts = Query::select()
+        .column((update::Entity, update::Column::ReleaseId))
+        .expr_as(Expr::cust("COUNT(*)"), "count")
+        .from(update::Entity)
+        .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
+        .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
+        .and_where(db.among(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
+        // By which an index finds them: each that has failed says why.
+        .and_where(col(update::Column::FailureCode).is_not_null())
+        .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
+        .and_where(checked(col(update::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(col(installation::Column::UninstalledAt).is_null())
+        .and_where(col(account::Column::Status).eq(AccountStatus::Active.stored()))
+        .and_where(entitled())
+        .add_group_by([col(update::Column::ReleaseId)])
+        .take();
+    let rows = db.reader().query_all(&counts).await?;
+    rows.iter()
+        .map(|row| {
+            let Retriable { release_id, count } = Retriable::from_query_result(row, "")?;
+            Ok((release_id.into(), u64::try_from(count).unwrap_or(0)))
+        })
+        .collect()
+}

@@ -1,0 +1,147 @@
+//! Windows that nobody has carried out yet, by their packs.
+
+use entity::{integration_pack, pack_release};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, PackId, ReleaseId};
+use crate::domain::releases::ReleaseState;
+use crate::domain::releases::window::Window;
+use crate::domain::releases::zone::DataVersion;
+use crate::store::convert::{self, Stored as _};
+use crate::store::{Db, StoreResult, Tx};
+
+/// The packs, of one publisher or of all, with a window that has opened and that nobody has carried out
+/// yet, oldest window first (R39).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn due(db: &Db, publisher: Option<AccountId>, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
+    let mut select = integration_pack::Entity::find();
+    if let Some(publisher) = publisher {
+        select = select.filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)));
+    }
+    let found: Vec<Uuid> = select
+        .select_only()
+        .column(integration_pack::Column::Id)
+        .filter(integration_pack::Column::PendingStartsAt.lte(now))
+        .order_by_asc(integration_pack::Column::PendingStartsAt)
+        .order_by_asc(integration_pack::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// When the next window opens, of any pack but these; `None` when no release is pending.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn next(db: &Db, but: &[PackId]) -> StoreResult<Option<Instant>> {
+    let found: Option<Option<Instant>> = integration_pack::Entity::find()
+        .select_only()
+        .column(integration_pack::Column::PendingStartsAt)
+        .filter(integration_pack::Column::PendingStartsAt.is_not_null())
+        .filter(integration_pack::Column::Id.is_not_in(but.iter().map(|id| Uuid::from(*id))))
+        .order_by_asc(integration_pack::Column::PendingStartsAt)
+        .limit(1)
+        .into_tuple()
+        .one(db.reader())
+        .await?;
+    Ok(found.flatten())
+}
+
+/// Whether a window of one of these packs has opened and nobody has carried that out yet.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn any_due(tx: &Tx, packs: &[PackId], now: Instant) -> StoreResult<bool> {
+    if packs.is_empty() {
+        return Ok(false);
+    }
+    let found: Option<Uuid> = integration_pack::Entity::find()
+        .select_only()
+        .column(integration_pack::Column::Id)
+        .filter(integration_pack::Column::Id.is_in(packs.iter().map(|id| Uuid::from(*id))))
+        .filter(integration_pack::Column::PendingStartsAt.lte(now))
+        .limit(1)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Whether a window of the pack has opened and nobody has carried that out yet. Read without a lock, so
+/// that a command on a pack of which nothing is due pays one look-up for it. With `publisher`, only a pack of
+/// its: nobody else can set it in motion.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn is_due(db: &Db, publisher: Option<AccountId>, id: PackId, now: Instant) -> StoreResult<bool> {
+    let mut select = integration_pack::Entity::find_by_id(Uuid::from(id));
+    if let Some(publisher) = publisher {
+        select = select.filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)));
+    }
+    let found: Option<Uuid> = select
+        .select_only()
+        .column(integration_pack::Column::Id)
+        .filter(integration_pack::Column::PendingStartsAt.lte(now))
+        .into_tuple()
+        .one(db.reader())
+        .await?;
+    Ok(found.is_some())
+}
+
+/// The window of a release that nobody has started yet.
+#[derive(Clone, Debug)]
+pub struct PendingWindow {
+    pub pack: PackId,
+    pub release: ReleaseId,
+    pub window: Window,
+}
+
+/// Pending windows that come from older time zone data than this version, by their releases' ids.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_older_data(
+    db: &Db,
+    version: &DataVersion,
+    after: Option<ReleaseId>,
+    limit: u64,
+) -> StoreResult<Vec<PendingWindow>> {
+    let mut select = pack_release::Entity::find()
+        .filter(pack_release::Column::State.eq(ReleaseState::Scheduled.stored()))
+        .filter(pack_release::Column::TimeZoneDataVersion.lt(version.as_str()));
+    if let Some(after) = after {
+        select = select.filter(pack_release::Column::Id.gt(Uuid::from(after)));
+    }
+    let rows = select.order_by_asc(pack_release::Column::Id).limit(limit).all(db.reader()).await?;
+    let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
+    let pending = |release: crate::domain::releases::Release| {
+        Some(PendingWindow { pack: release.pack_id, release: release.id, window: release.window? })
+    };
+    Ok(releases.into_iter().filter_map(pending).collect())
+}
+
+/// Remembers that a window is the same by newer data: unless it was changed since it was read.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn keep_window(tx: &Tx, pending: &PendingWindow, version: &str) -> StoreResult<()> {
+    use pack_release::Column;
+    let window = &pending.window;
+    pack_release::Entity::update_many()
+        .col_expr(Column::TimeZoneDataVersion, Expr::value(version))
+        .filter(Column::Id.eq(Uuid::from(pending.release)))
+        .filter(Column::State.eq(ReleaseState::Scheduled.stored()))
+        .filter(Column::Date.eq(window.date.to_string()))
+        .filter(Column::StartsAt.eq(window.starts_at))
+        .filter(Column::TimeZoneDataVersion.eq(window.data_version.as_str()))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}

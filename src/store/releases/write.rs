@@ -1,0 +1,203 @@
+//! Releases, and the versions that they make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::pack_release::{ActiveModel, Column, Entity};
+use entity::{integration_pack, pack_version, pack_version_item};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect as _};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
+use crate::domain::packs::PackVersion;
+use crate::domain::releases::Release;
+use crate::store::convert::{self, Stored as _};
+use crate::store::installations::{tallies, write_counts as counts};
+use crate::store::locks::{ActorColumns, locked};
+use crate::store::packs::write as packs;
+use crate::store::scope::PublisherScope;
+use crate::store::{Db, StoreResult, Tx};
+
+/// The pack of one of the publisher's releases: to lock it before the release.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pack_of(db: &Db, scope: &PublisherScope, id: ReleaseId) -> StoreResult<Option<PackId>> {
+    let found = Entity::find_by_id(Uuid::from(id))
+        .filter(Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .one(db.reader())
+        .await?;
+    Ok(found.map(|release| release.pack_id.into()))
+}
+
+/// A release of a pack that this transaction has locked.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Release>> {
+    let select = Entity::find_by_id(Uuid::from(id)).filter(Column::PackId.eq(Uuid::from(pack)));
+    locked(select).one(tx.conn()).await?.map(convert::release).transpose()
+}
+
+/// A release of a pack that this transaction holds.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn get(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Release>> {
+    let select = Entity::find_by_id(Uuid::from(id)).filter(Column::PackId.eq(Uuid::from(pack)));
+    select.one(tx.conn()).await?.map(convert::release).transpose()
+}
+
+/// The releases that made versions.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn of_versions(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, Release>> {
+    let versions: BTreeSet<_> = versions.iter().copied().collect();
+    let made: Vec<Uuid> = pack_version::Entity::find()
+        .select_only()
+        .column(pack_version::Column::ReleaseId)
+        .filter(tx.among(pack_version::Column::Id.into_expr(), versions.into_iter().map(Uuid::from)))
+        .into_tuple()
+        .all(tx.conn())
+        .await?;
+    let releases = get_all(tx, &made.into_iter().map(ReleaseId).collect::<Vec<_>>()).await?;
+    Ok(releases.into_iter().map(|release| (release.version_id, release)).collect())
+}
+
+/// Releases of packs that this transaction holds.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn get_all(tx: &Tx, ids: &[ReleaseId]) -> StoreResult<Vec<Release>> {
+    let among = tx.among(Column::Id.into_expr(), ids.iter().map(|id| id.0));
+    Entity::find().filter(among).all(tx.conn()).await?.into_iter().map(convert::release).collect()
+}
+
+/// When progress of a release was last announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn progressed_at(tx: &Tx, id: ReleaseId) -> StoreResult<Option<Instant>> {
+    Ok(Entity::find_by_id(Uuid::from(id)).one(tx.conn()).await?.and_then(|m| m.progressed_at))
+}
+
+/// Remembers when progress of a release was announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreResult<()> {
+    Entity::update(ActiveModel { id: Set(id.into()), progressed_at: Set(Some(at)), ..Default::default() })
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A row without when progress was announced.
+pub(in crate::store) fn row(release: &Release) -> ActiveModel {
+    let actor = ActorColumns::from(&release.created_by);
+    let window = release.window.as_ref();
+    ActiveModel {
+        id: Set(release.id.into()),
+        pack_id: Set(release.pack_id.into()),
+        publisher_id: Set(release.publisher_id.into()),
+        version_id: Set(release.version_id.into()),
+        previous_version_id: Set(release.previous_version_id.map(Into::into)),
+        state: Set(release.state.stored().into()),
+        schedule: Set(release.schedule.stored().into()),
+        date: Set(window.map(|w| w.date.to_string())),
+        time_zone: Set(window.map(|w| w.time_zone.clone())),
+        starts_at: Set(window.map(|w| w.starts_at)),
+        ends_at: Set(window.map(|w| w.ends_at)),
+        time_zone_data_version: Set(window.map(|w| w.data_version.to_string())),
+        lateness_seconds: Set(release.lateness_seconds),
+        superseded_by_id: Set(release.superseded_by.map(Into::into)),
+        created_at: Set(release.created_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        promoted_at: Set(release.promoted_at),
+        started_at: Set(release.started_at),
+        ended_at: Set(release.ended_at),
+        progressed_at: sea_orm::ActiveValue::NotSet,
+        tallied_from: sea_orm::ActiveValue::NotSet,
+    }
+}
+
+/// Adds a release. It has still to come to all installations that its pack has, but for a first one, that nobody
+/// is moved by.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when another release of the pack is pending or running.
+pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
+    Entity::insert(ActiveModel { progressed_at: Set(None), ..row(release) }).exec_without_returning(tx.conn()).await?;
+    if release.previous_version_id.is_none() {
+        return Ok(());
+    }
+    let coming = counts::of_pack(tx, release.pack_id).await?;
+    tallies::comes_to(tx, (release.id, release.pack_id), release.created_at, coming).await
+}
+
+/// Saves a release.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save(tx: &Tx, release: &Release) -> StoreResult<()> {
+    Entity::update(row(release)).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Remembers which release took a superseded one's place (R29). Both are there already.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn save_superseded_by(tx: &Tx, old: ReleaseId, by: ReleaseId) -> StoreResult<()> {
+    let row = ActiveModel { id: Set(old.into()), superseded_by_id: Set(Some(by.into())), ..Default::default() };
+    Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Adds a version with its content (R22), and counts the pack's numbers on.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn insert_version(
+    tx: &Tx,
+    version: &PackVersion,
+    content: &BTreeMap<ComponentId, ComponentVersionId>,
+) -> StoreResult<()> {
+    pack_version::Entity::insert(version_row(version)).exec_without_returning(tx.conn()).await?;
+    let items = item_rows(version.id, content);
+    pack_version_item::Entity::insert_many(items).exec_without_returning(tx.conn()).await?;
+    packs::save(
+        tx,
+        integration_pack::ActiveModel { last_number: Set(version.number), ..packs::change(version.pack_id) },
+    )
+    .await
+}
+
+/// The row of a version.
+pub(in crate::store) fn version_row(version: &PackVersion) -> pack_version::ActiveModel {
+    pack_version::ActiveModel {
+        id: Set(version.id.into()),
+        pack_id: Set(version.pack_id.into()),
+        publisher_id: Set(version.publisher_id.into()),
+        number: Set(version.number),
+        notes: Set(version.notes.clone()),
+        release_id: Set(version.release_id.into()),
+        created_at: Set(version.created_at),
+    }
+}
+
+/// The rows of what a version holds.
+pub(in crate::store) fn item_rows(
+    version: PackVersionId,
+    content: &BTreeMap<ComponentId, ComponentVersionId>,
+) -> impl Iterator<Item = pack_version_item::ActiveModel> {
+    content.iter().map(move |(component, held)| pack_version_item::ActiveModel {
+        pack_version_id: Set(version.into()),
+        component_id: Set((*component).into()),
+        component_version_id: Set((*held).into()),
+    })
+}

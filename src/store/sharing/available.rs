@@ -1,0 +1,286 @@
+//! Packs, versions and releases as a managed account may see them (R2).
+
+use std::collections::HashMap;
+
+use entity::{
+    installation, installation_update as update, integration_pack as pack, pack_release as release,
+    pack_version as version,
+};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _, QueryTrait as _, Select};
+
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, PackId, PackVersionId, ReleaseId};
+use crate::domain::installations::{SkipReason, UpdateState};
+use crate::domain::packs::{InstallationType, Pack, PackVersion};
+use crate::domain::releases::{Release, ReleaseState};
+use crate::domain::text;
+use crate::store::convert;
+use crate::store::convert::Stored as _;
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::scope::{ManagedScope, Scope};
+use crate::store::sharing::grants::{
+    col, granted, has_current, has_installed, installation_is_seen, is_current, pack_is_available,
+};
+use crate::store::{Db, StoreResult};
+
+/// A pack as a managed account sees it.
+#[derive(Clone, Debug)]
+pub struct AvailablePack {
+    pub pack: Pack,
+    /// Whether a group still grants it (R45).
+    pub granted: bool,
+    /// Whether the account has it installed.
+    pub installed: bool,
+}
+
+#[derive(FromQueryResult)]
+pub(in crate::store) struct Row {
+    #[sea_orm(nested)]
+    pack: pack::Model,
+    granted: bool,
+    installed: bool,
+}
+
+impl TryFrom<Row> for AvailablePack {
+    type Error = crate::store::StoreError;
+
+    fn try_from(row: Row) -> StoreResult<Self> {
+        Ok(Self { pack: convert::pack(row.pack)?, granted: row.granted, installed: row.installed })
+    }
+}
+
+/// The packs that the account may see, each with whether it is granted and installed.
+fn seen(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
+    let (account, id) = (scope.account_id(), || col(pack::Column::Id));
+    pack::Entity::find()
+        .expr_as(granted(Expr::val(account.0), id()), "granted")
+        .expr_as(has_installed(account, id()), "installed")
+        .filter(col(pack::Column::PublisherId).eq(scope.publisher_id().0))
+        .filter(pack_is_available(account, now))
+}
+
+/// The packs with these ids, as far as the account may see them.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn packs_by_ids(
+    db: &Db,
+    scope: &ManagedScope,
+    now: Instant,
+    ids: &[PackId],
+) -> StoreResult<HashMap<PackId, AvailablePack>> {
+    let rows = seen(scope, now)
+        .filter(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .into_model::<Row>()
+        .all(db.reader())
+        .await?;
+    rows.into_iter().map(|row| AvailablePack::try_from(row).map(|seen| (seen.pack.id, seen))).collect()
+}
+
+/// Whether the account may see the pack that an expression names.
+pub(in crate::store) fn pack_is_seen(scope: &ManagedScope, now: Instant, id: Expr) -> Expr {
+    Expr::exists(
+        Query::select()
+            .expr(Expr::cust("1"))
+            .from(pack::Entity)
+            .and_where(col(pack::Column::Id).eq(id))
+            .and_where(checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0)))
+            .and_where(pack_is_available(scope.account_id(), now))
+            .take(),
+    )
+}
+
+/// Whether the update row at hand, one of the account's own, may be shown to it: not what was skipped
+/// or taken back for want of a grant, nor an offer without one, whatever became of its release (R2, R45).
+pub(in crate::store) fn update_row_is_shown() -> Expr {
+    let not_skipped_for_it = col(update::Column::SkipReason)
+        .is_null()
+        .or(col(update::Column::SkipReason).ne(SkipReason::NotEntitled.stored()));
+    let grant = granted(col(update::Column::AccountId), col(update::Column::PackId));
+    let no_open_offer = col(update::Column::State).ne(UpdateState::Offered.stored());
+    not_skipped_for_it.and(no_open_offer.or(grant))
+}
+
+/// Whether the installation at hand, there or gone, is one of the account's of a pack. What is read of updates
+/// begins here: an account has few installations of a pack, a release has as many updates as the pack has
+/// installations (R49).
+fn is_of(account: AccountId, pack: Expr) -> Expr {
+    col(installation::Column::AccountId).eq(account.0).and(col(installation::Column::PackId).eq(pack))
+}
+
+/// The states of a release that end its open offers.
+pub(in crate::store) const TAKEN_BACK: [ReleaseState; 2] = [ReleaseState::Canceled, ReleaseState::Superseded];
+
+/// The versions with these ids, as far as the account may see them: the current one of a pack that is
+/// granted, and those that its installations have, had or are offered.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn versions_by_ids(
+    db: &Db,
+    scope: &ManagedScope,
+    now: Instant,
+    ids: &[PackVersionId],
+) -> StoreResult<HashMap<PackVersionId, PackVersion>> {
+    let (account, id) = (scope.account_id(), || col(version::Column::Id));
+    let pending = col(pack::Column::PendingVersionId).eq(id());
+    let in_force_or_offered = Query::select()
+        .expr(Expr::cust("1"))
+        .from(pack::Entity)
+        .and_where(col(pack::Column::Id).eq(col(version::Column::PackId)))
+        .and_where(col(pack::Column::DeletedAt).is_null())
+        .and_where(granted(Expr::val(account.0), col(pack::Column::Id)))
+        .and_where(is_current(id(), now).or(pending.and(has_installed(account, col(pack::Column::Id)))))
+        .take();
+    let installed = Query::select()
+        .expr(Expr::cust("1"))
+        .from(installation::Entity)
+        .and_where(col(installation::Column::VersionId).eq(id()))
+        .and_where(is_of(account, col(version::Column::PackId)))
+        .and_where(installation_is_seen(Scope::Managed(*scope)))
+        .take();
+    let by_update = Query::select()
+        .expr(Expr::cust("1"))
+        .from(installation::Entity)
+        .inner_join(update::Entity, col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .and_where(is_of(account, col(version::Column::PackId)))
+        .and_where(
+            col(update::Column::FromVersionId)
+                .eq(id())
+                .or(col(update::Column::ToVersionId).eq(id()).and(update_row_is_shown())),
+        )
+        .take();
+    let had = pack_is_seen(scope, now, col(version::Column::PackId)).and(Expr::exists(by_update));
+    let rows = version::Entity::find()
+        .filter(db.among(id(), ids.iter().map(|id| id.0)))
+        .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
+        .filter(Expr::exists(in_force_or_offered).or(Expr::exists(installed)).or(had))
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect())
+}
+
+/// The releases with these ids, as far as the account may see them: those that came to an installation
+/// of its own, and what is pending or running of a granted pack that it has installed.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn releases_by_ids(
+    db: &Db,
+    scope: &ManagedScope,
+    now: Instant,
+    ids: &[ReleaseId],
+) -> StoreResult<HashMap<ReleaseId, Release>> {
+    let (account, id) = (scope.account_id(), || col(release::Column::Id));
+    let announced = Query::select()
+        .expr(Expr::cust("1"))
+        .from(pack::Entity)
+        .and_where(col(pack::Column::Id).eq(col(release::Column::PackId)))
+        .and_where(col(pack::Column::PendingReleaseId).eq(id()).or(col(pack::Column::RunningReleaseId).eq(id())))
+        .and_where(granted(Expr::val(account.0), col(pack::Column::Id)))
+        .and_where(has_installed(account, col(pack::Column::Id)))
+        .take();
+    let came = Query::select()
+        .expr(Expr::cust("1"))
+        .from(installation::Entity)
+        .inner_join(update::Entity, col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+        .and_where(is_of(account, col(release::Column::PackId)))
+        .and_where(col(update::Column::ReleaseId).eq(id()))
+        .and_where(update_row_is_shown())
+        .take();
+    let rows = release::Entity::find()
+        .filter(db.among(id(), ids.iter().map(|id| id.0)))
+        .filter(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .filter(pack_is_seen(scope, now, col(release::Column::PackId)))
+        .filter(Expr::exists(announced).or(Expr::exists(came)))
+        .all(db.reader())
+        .await?;
+    rows.into_iter().map(|row| convert::release(row).map(|release| (release.id, release))).collect()
+}
+
+/// Which available packs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AvailableFilter {
+    /// The name or the description contains this.
+    pub search: Option<String>,
+    pub installation_type: Option<InstallationType>,
+    pub installed: Option<bool>,
+}
+
+/// The cursors of these pages.
+pub const BY_NAME: CursorForm = CursorForm::new("available_pack", &[KeyKind::Text, KeyKind::Id]);
+
+fn by_name() -> Order<Row> {
+    Order::new(BY_NAME, vec![col(pack::Column::NameKey), col(pack::Column::Id)], |row: &Row| {
+        vec![Key::Text(row.pack.name_key.clone()), Key::Id(row.pack.id)]
+    })
+}
+
+/// Pages of the packs that the account can install or could be installing, by name: those that are
+/// granted and in force (R2).
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: &ManagedScope,
+    now: Instant,
+    keys: &[(AvailableFilter, PageRequest)],
+) -> StoreResult<HashMap<(AvailableFilter, PageRequest), Page<AvailablePack>>> {
+    let mut wanted = Vec::with_capacity(keys.len());
+    for key in keys {
+        let described = match &key.0.search {
+            Some(search) => described_as(db, scope, now, search).await?,
+            None => Vec::new(),
+        };
+        let select = filtered(db, scope, now, &key.0, &described);
+        wanted.push((key.clone(), Wanted { select, order: by_name(), request: key.1.clone() }));
+    }
+    let pages = page::pages(db, wanted).await?;
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(AvailablePack::try_from)?))).collect()
+}
+
+fn offered(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
+    seen(scope, now).filter(granted(Expr::val(scope.account_id().0), col(pack::Column::Id))).filter(has_current(now))
+}
+
+/// The packs whose description contains `search`, whatever the case. Descriptions are not stored folded,
+/// and the databases fold differently: it is done here, over what is shared with the account.
+async fn described_as(db: &Db, scope: &ManagedScope, now: Instant, search: &str) -> StoreResult<Vec<Uuid>> {
+    let search = text::key(search);
+    let descriptions: Vec<(Uuid, String)> = offered(scope, now)
+        .select_only()
+        .column(pack::Column::Id)
+        .column(pack::Column::Description)
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    let found = descriptions.into_iter().filter(|(_, description)| text::key(description).contains(&search));
+    Ok(found.map(|(id, _)| id).collect())
+}
+
+fn filtered(
+    db: &Db,
+    scope: &ManagedScope,
+    now: Instant,
+    filter: &AvailableFilter,
+    described: &[Uuid],
+) -> SelectStatement {
+    use pack::Column as P;
+    let account = scope.account_id();
+    let installed = |wanted: bool| {
+        let installed = has_installed(account, col(P::Id));
+        if wanted { installed } else { installed.not() }
+    };
+    let mut select = offered(scope, now).into_query();
+    if let Some(search) = &filter.search {
+        select.and_where(contains(col(P::NameKey), search).or(db.among(col(P::Id), described.iter().copied())));
+    }
+    select
+        .and_where_option(filter.installation_type.map(|kind| col(P::InstallationType).eq(kind.stored())))
+        .and_where_option(filter.installed.map(installed));
+    select
+}

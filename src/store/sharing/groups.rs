@@ -1,0 +1,112 @@
+//! Reads of account groups: a publisher's own.
+
+use std::collections::HashMap;
+
+use entity::{account_group as group, account_group_member as member, library_share, pack_share as share};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
+
+use crate::domain::accounts::AccountGroup;
+use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
+use crate::store::page;
+use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::scope::PublisherScope;
+use crate::store::sharing::grants::col;
+use crate::store::{Db, StoreResult, convert};
+
+/// The groups with these ids, as far as they are the publisher's.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn by_ids(db: &Db, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<HashMap<GroupId, AccountGroup>> {
+    let rows = group::Entity::find()
+        .filter(db.among(col(group::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(group::Column::PublisherId).eq(scope.publisher_id().0)))
+        .all(db.reader())
+        .await?;
+    Ok(rows.into_iter().map(convert::group).map(|group| (group.id, group)).collect())
+}
+
+/// Which groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GroupFilter {
+    /// The name contains this.
+    pub search: Option<String>,
+    /// Doesn't have this pack (R48).
+    pub without_pack: Option<PackId>,
+    /// Has this pack; then All Accounts stands among the others.
+    pub with_pack: Option<PackId>,
+    /// The library shares this process with it; then All Accounts stands among the others.
+    pub with_process: Option<LibraryProcessId>,
+    /// Has this account.
+    pub with_account: Option<AccountId>,
+}
+
+/// The cursors of groups, All Accounts first.
+pub const ALL_ACCOUNTS_FIRST: CursorForm = CursorForm::new("group", &[KeyKind::Number, KeyKind::Text, KeyKind::Id]);
+/// The cursors of the groups of a pack or a library process.
+pub const BY_NAME: CursorForm = CursorForm::new("group_name", &[KeyKind::Text, KeyKind::Id]);
+
+fn order(filter: &GroupFilter) -> Order<group::Model> {
+    use group::Column as G;
+    if filter.with_pack.is_some() || filter.with_process.is_some() {
+        return Order::new(BY_NAME, vec![col(G::NameKey), col(G::Id)], |row| {
+            vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+        });
+    }
+    Order::new(ALL_ACCOUNTS_FIRST, vec![col(G::Rank), col(G::NameKey), col(G::Id)], |row| {
+        vec![Key::Number(row.rank.into()), Key::Text(row.name_key.clone()), Key::Id(row.id)]
+    })
+}
+
+fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
+    use group::Column as G;
+    let sharing = |pack: PackId| {
+        Query::select()
+            .column(share::Column::GroupId)
+            .from(share::Entity)
+            .and_where(col(share::Column::PackId).eq(pack.0))
+            .take()
+    };
+    // The group at hand: `NOT IN` of a subquery is gone through for each row once it is large.
+    let shared_with_it = |pack: PackId| sharing(pack).and_where(col(share::Column::GroupId).eq(col(G::Id))).take();
+    let taking = |process: LibraryProcessId| {
+        Query::select()
+            .column(library_share::Column::GroupId)
+            .from(library_share::Entity)
+            .and_where(col(library_share::Column::ProcessId).eq(process.0))
+            .take()
+    };
+    let holding = |account: AccountId| {
+        Query::select()
+            .column(member::Column::GroupId)
+            .from(member::Entity)
+            .and_where(col(member::Column::AccountId).eq(account.0))
+            .take()
+    };
+    let mut select = group::Entity::find().filter(col(G::PublisherId).eq(scope.publisher_id().0)).into_query();
+    select
+        .and_where_option(filter.search.as_deref().map(|search| contains(col(G::NameKey), search)))
+        .and_where_option(filter.without_pack.map(|pack| Expr::exists(shared_with_it(pack)).not()))
+        .and_where_option(filter.with_pack.map(|pack| col(G::Id).in_subquery(sharing(pack))))
+        .and_where_option(filter.with_process.map(|process| col(G::Id).in_subquery(taking(process))))
+        .and_where_option(filter.with_account.map(|account| col(G::Id).in_subquery(holding(account))));
+    select
+}
+
+/// Pages of groups: All Accounts first, then by name; of the groups of a pack or a process by name alone.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn pages(
+    db: &Db,
+    scope: &PublisherScope,
+    keys: &[(GroupFilter, PageRequest)],
+) -> StoreResult<HashMap<(GroupFilter, PageRequest), Page<AccountGroup>>> {
+    let wanted = keys.iter().map(|key| {
+        let select = filtered(scope, &key.0);
+        (key.clone(), Wanted { select, order: order(&key.0), request: key.1.clone() })
+    });
+    let pages = page::pages(db, wanted.collect()).await?;
+    Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::group))).collect())
+}

@@ -1,0 +1,382 @@
+//! Groups, who is in them, what is shared with them, and to whom that was announced.
+
+use std::collections::BTreeSet;
+
+use entity::{
+    account, account_group, account_group_member, announced_grant, installation, integration_pack, library_share,
+    pack_share,
+};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait as _, QueryFilter,
+    QueryOrder as _, QuerySelect as _, TryGetable as _,
+};
+use uuid::Uuid;
+
+use crate::domain::accounts::AccountGroup;
+use crate::domain::id::{AccountId, GroupId, PackId};
+use crate::domain::text;
+use crate::store::convert;
+use crate::store::locks::locked;
+use crate::store::page::checked;
+use crate::store::scope::PublisherScope;
+use crate::store::{StoreResult, Tx};
+
+fn uuids<T: Copy + Into<Uuid>>(ids: &[T]) -> Vec<Uuid> {
+    ids.iter().map(|id| (*id).into()).collect()
+}
+
+/// A publisher's groups, locked in the order of their ids.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_groups(tx: &Tx, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<Vec<AccountGroup>> {
+    let select = account_group::Entity::find()
+        .filter(tx.among(account_group::Column::Id.into_expr(), uuids(ids)))
+        .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .order_by_asc(account_group::Column::Id);
+    Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::group).collect())
+}
+
+/// The group that holds all of a publisher's accounts.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn all_accounts(tx: &Tx, scope: &PublisherScope) -> StoreResult<Option<AccountGroup>> {
+    let found = account_group::Entity::find()
+        .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .filter(account_group::Column::IsAllAccounts.eq(true))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(convert::group))
+}
+
+/// Whether another group of the publisher has the name.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn with_name(
+    tx: &Tx,
+    scope: &PublisherScope,
+    name_key: &str,
+    but: Option<GroupId>,
+) -> StoreResult<Option<GroupId>> {
+    let found = account_group::Entity::find()
+        .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .filter(account_group::Column::NameKey.eq(name_key))
+        .one(tx.conn())
+        .await?;
+    Ok(found.map(|group| GroupId::from(group.id)).filter(|id| Some(*id) != but))
+}
+
+/// Adds a group.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+pub async fn insert_group(tx: &Tx, group: &AccountGroup) -> StoreResult<()> {
+    account_group::Entity::insert(group_row(group)).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The row of a group.
+pub(in crate::store) fn group_row(group: &AccountGroup) -> account_group::ActiveModel {
+    account_group::ActiveModel {
+        id: Set(group.id.into()),
+        publisher_id: Set(group.publisher_id.into()),
+        name: Set(group.name.clone()),
+        name_key: Set(text::key(&group.name)),
+        is_all_accounts: Set(group.is_all_accounts),
+        rank: Set(i32::from(!group.is_all_accounts)),
+        created_at: Set(group.created_at),
+    }
+}
+
+/// Renames a group.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+pub async fn rename_group(tx: &Tx, id: GroupId, name: &str) -> StoreResult<()> {
+    account_group::Entity::update(account_group::ActiveModel {
+        id: Set(id.into()),
+        name: Set(name.to_owned()),
+        name_key: Set(text::key(name)),
+        ..Default::default()
+    })
+    .exec(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes all packs back from a group.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn unshare_all(tx: &Tx, group: GroupId) -> StoreResult<()> {
+    let of_group = pack_share::Column::GroupId.eq(Uuid::from(group));
+    pack_share::Entity::delete_many().filter(of_group).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Deletes a group, with its members and the processes that are shared with it. No pack may be shared with it any more.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn delete_group(tx: &Tx, id: GroupId) -> StoreResult<()> {
+    let id = Uuid::from(id);
+    account_group_member::Entity::delete_many()
+        .filter(account_group_member::Column::GroupId.eq(id))
+        .exec(tx.conn())
+        .await?;
+    library_share::Entity::delete_many().filter(library_share::Column::GroupId.eq(id)).exec(tx.conn()).await?;
+    account_group::Entity::delete_by_id(id).exec(tx.conn()).await?;
+    Ok(())
+}
+
+/// Which of the accounts are in the group.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn members_among(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
+    let found = account_group_member::Entity::find()
+        .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
+        .filter(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().map(|m| m.account_id.into()).collect())
+}
+
+/// Puts accounts into a group.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when one is in it.
+pub async fn add_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<()> {
+    account_group_member::Entity::insert_many(accounts.iter().map(|account| account_group_member::ActiveModel {
+        group_id: Set(group.into()),
+        account_id: Set((*account).into()),
+    }))
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes accounts out of a group.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn remove_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<()> {
+    account_group_member::Entity::delete_many()
+        .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
+        .filter(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The groups that a pack is shared with.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn groups_of(tx: &Tx, pack: PackId) -> StoreResult<BTreeSet<GroupId>> {
+    let found =
+        pack_share::Entity::find().filter(pack_share::Column::PackId.eq(Uuid::from(pack))).all(tx.conn()).await?;
+    Ok(found.into_iter().map(|m| m.group_id.into()).collect())
+}
+
+/// The packs that are shared with a group, by id.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn packs_of(tx: &Tx, group: GroupId) -> StoreResult<Vec<PackId>> {
+    let found = pack_share::Entity::find()
+        .filter(pack_share::Column::GroupId.eq(Uuid::from(group)))
+        .order_by_asc(pack_share::Column::PackId)
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().map(|m| m.pack_id.into()).collect())
+}
+
+/// Shares a pack with groups.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError): a conflict when it is shared with one.
+pub async fn share(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()> {
+    pack_share::Entity::insert_many(
+        groups
+            .iter()
+            .map(|group| pack_share::ActiveModel { pack_id: Set(pack.into()), group_id: Set((*group).into()) }),
+    )
+    .exec_without_returning(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes a pack back from groups.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn unshare(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()> {
+    pack_share::Entity::delete_many()
+        .filter(pack_share::Column::PackId.eq(Uuid::from(pack)))
+        .filter(tx.among(pack_share::Column::GroupId.into_expr(), uuids(groups)))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// The accounts that a group grants a pack to.
+pub(in crate::store) fn granted_accounts(pack: PackId) -> SelectStatement {
+    let (member, share) = (account_group_member::Entity, pack_share::Entity);
+    Query::select()
+        .column((member, account_group_member::Column::AccountId))
+        .from(member)
+        .inner_join(
+            share,
+            Expr::col((share, pack_share::Column::GroupId)).equals((member, account_group_member::Column::GroupId)),
+        )
+        .and_where(Expr::col((share, pack_share::Column::PackId)).eq(Uuid::from(pack)))
+        .to_owned()
+}
+
+/// Which of the accounts a group grants the pack to (R48). What nothing else is asked for.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn entitled(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
+    if accounts.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let select = granted_accounts(pack)
+        .and_where(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
+        .to_owned();
+    let rows = tx.conn().query_all(&select).await?;
+    rows.iter().map(|row| Ok(AccountId::from(Uuid::try_get_by_index(row, 0).map_err(sea_orm::DbErr::from)?))).collect()
+}
+
+/// To which of the accounts the pack was announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
+    let found = announced_grant::Entity::find()
+        .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
+        .filter(tx.among(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
+        .all(tx.conn())
+        .await?;
+    Ok(found.into_iter().map(|m| m.account_id.into()).collect())
+}
+
+/// Forgets to whom a pack was announced.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn forget_announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<()> {
+    announced_grant::Entity::delete_many()
+        .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
+        .filter(tx.among(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A publisher's managed accounts after one, by id.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn accounts_after(
+    tx: &Tx,
+    publisher: AccountId,
+    after: Option<Uuid>,
+    limit: u64,
+) -> StoreResult<Vec<AccountId>> {
+    let mut select = account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
+        .filter(account::Column::PublisherId.eq(Uuid::from(publisher)))
+        .filter(account::Column::Kind.eq("MANAGED"));
+    if let Some(after) = after {
+        select = select.filter(account::Column::Id.gt(after));
+    }
+    let found: Vec<Uuid> = select.order_by_asc(account::Column::Id).limit(limit).into_tuple().all(tx.conn()).await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// The accounts whose grants a call has taken away.
+#[derive(Clone, Copy, Debug)]
+pub enum Losing<'a> {
+    /// Any account: a pack is shared with fewer groups now.
+    Any,
+    /// These accounts: they left a group.
+    Accounts(&'a [AccountId]),
+    /// The members of a group that is about to be deleted. Nothing is shared with it any more.
+    MembersOf(GroupId),
+}
+
+/// Counts the live installations of the packs that this transaction has frozen (R45): their account is one of
+/// `losing`, no group grants them, and their freeze isn't announced yet.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> StoreResult<u64> {
+    let (member, share, row) = (account_group_member::Entity, pack_share::Entity, installation::Entity);
+    let account = || Expr::col((row, installation::Column::AccountId));
+    let grant = Query::select()
+        .expr(Expr::val(1))
+        .from(member)
+        .inner_join(
+            share,
+            Expr::col((share, pack_share::Column::GroupId)).equals((member, account_group_member::Column::GroupId)),
+        )
+        .and_where(Expr::col((share, pack_share::Column::PackId)).equals((row, installation::Column::PackId)))
+        .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
+        .to_owned();
+    let frozen = Expr::exists(grant).not();
+    let select = installation::Entity::find()
+        .filter(tx.among(installation::Column::PackId.into_expr(), uuids(packs)))
+        .filter(installation::Column::UninstalledAt.is_null())
+        .filter(installation::Column::FrozenAt.is_null());
+    let select = match losing {
+        Losing::Any => select.filter(frozen),
+        Losing::Accounts(accounts) => {
+            select.filter(frozen).filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts)))
+        }
+        Losing::MembersOf(group) => {
+            let of_group = Query::select()
+                .expr(Expr::val(1))
+                .from(member)
+                .and_where(Expr::col((member, account_group_member::Column::GroupId)).eq(Uuid::from(group)))
+                .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
+                .to_owned();
+            // Checked row by row: PostgreSQL would make a table of all grants of all packs first, members times packs.
+            select.filter(Expr::exists(of_group)).filter(checked(frozen))
+        }
+    };
+    Ok(select.count(tx.conn()).await?)
+}
+
+/// Locks the packs that a group grants, so that no batch decides by who is in it meanwhile.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn lock_packs_of(tx: &Tx, group: GroupId) -> StoreResult<Vec<PackId>> {
+    let shared = Query::select()
+        .column(pack_share::Column::PackId)
+        .from(pack_share::Entity)
+        .and_where(pack_share::Column::GroupId.eq(Uuid::from(group)))
+        .to_owned();
+    let select = integration_pack::Entity::find()
+        .filter(integration_pack::Column::Id.in_subquery(shared))
+        .order_by_asc(integration_pack::Column::Id);
+    Ok(locked(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())
+}
+
+/// Whether the group is the publisher's.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError).
+pub async fn is_own_group(tx: &Tx, scope: &PublisherScope, id: GroupId) -> StoreResult<bool> {
+    let found = account_group::Entity::find_by_id(Uuid::from(id))
+        .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
+        .one(tx.conn())
+        .await?;
+    Ok(found.is_some())
+}
