@@ -22,6 +22,7 @@ mod client;
 mod database;
 mod installing;
 mod json;
+pub(crate) mod more;
 mod mover;
 mod program;
 mod releasing;

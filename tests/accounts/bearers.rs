@@ -1,0 +1,114 @@
+//! Who asks is found out by one statement for all requests that come at the same time, and by one that begins after
+//! they came: a token that was revoked opens nothing from then on (R4).
+
+use futures_util::future::join_all;
+use sea_orm::ConnectionTrait as _;
+use serde_json::json;
+
+use crate::support::more::tables;
+use crate::support::{At as _, TestApp};
+
+const INFO: &str = "{ serverInfo { version } }";
+
+#[tokio::test]
+async fn requests_that_come_together_are_known_by_one_statement() {
+    let app = TestApp::new().await;
+    let other = app.another_publisher("Southwind").await;
+    let asked =
+        |n: usize| app.gql_raw(Some(if n.is_multiple_of(2) { &app.publisher } else { &other.token }), INFO, json!({}));
+    let (answers, statements) = app.logins_of(join_all((0..40).map(asked))).await;
+    for answer in &answers {
+        assert_eq!(answer.at("/data/serverInfo/version"), env!("CARGO_PKG_VERSION"), "{answer:#}");
+    }
+    assert!((1..10).contains(&statements), "{statements} statements");
+}
+
+#[tokio::test]
+async fn each_hears_of_its_own_token() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let tokens = [app.publisher.as_str(), "nobody", acme.token.as_str(), "", "nobody else"];
+    let asked = tokens
+        .iter()
+        .cycle()
+        .take(25)
+        .map(|token| app.gql_raw(Some(token), "{ viewer { account { name } } }", json!({})));
+    for (n, answer) in join_all(asked).await.into_iter().enumerate() {
+        match n % 5 {
+            0 => assert_eq!(answer.at("/data/viewer/account/name"), "Northwind"),
+            2 => assert_eq!(answer.at("/data/viewer/account/name"), "Acme"),
+            _ => assert_eq!(answer.text("/errors/0/extensions/code"), "UNAUTHENTICATED"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r04_a_revoked_token_opens_nothing_however_many_ask_with_it() {
+    let app = TestApp::new().await;
+    let input = |name: &str| json!({ "name": name, "role": "SUPPORT" });
+    for round in 0..10 {
+        let made = app.ok(&app.publisher, "createApiToken", input(&format!("{round}")), "apiToken { id } secret").await;
+        let (id, secret) = (made.text("/apiToken/id"), made.text("/secret"));
+        let asks = async || {
+            // Requests are on their way before, while and after the token is revoked.
+            join_all((0..20).map(|_| app.gql_raw(Some(&secret), INFO, json!({})))).await
+        };
+        let revoke = app.ok(&app.publisher, "revokeApiToken", json!({ "tokenId": id }), "apiToken { id }");
+        tokio::join!(asks(), revoke);
+        for answer in asks().await {
+            assert_eq!(answer.text("/errors/0/extensions/code"), "UNAUTHENTICATED", "round {round}: {answer:#}");
+        }
+    }
+}
+
+/// Requests whose callers go leave the others their answers.
+#[tokio::test]
+async fn callers_that_go_leave_the_others_their_answers() {
+    let app = TestApp::new().await;
+    for _ in 0..10 {
+        let gone = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({}))));
+        let _ = tokio::time::timeout(std::time::Duration::ZERO, gone).await;
+        let answers = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({})))).await;
+        assert!(answers.iter().all(|answer| answer.get("errors").is_none()), "{answers:#?}");
+    }
+}
+
+/// A server of a later version made a token whose role this one doesn't know.
+#[tokio::test]
+async fn a_token_that_cannot_be_read_fails_its_own_requests_alone() {
+    let app = TestApp::new().await;
+    let strange =
+        app.ok(&app.publisher, "createApiToken", json!({ "name": "strange", "role": "SUPPORT" }), "secret").await;
+    let strange = strange.text("/secret");
+    let unknown_role = "UPDATE api_token SET role = 'LATER' WHERE name = 'strange'";
+    tables(&app).execute_unprepared(unknown_role).await.expect("a role of later");
+    let tokens = [app.publisher.as_str(), strange.as_str()];
+    let asked = (0..20).map(|n| app.gql_raw(Some(tokens[n % 2]), INFO, json!({})));
+    for (n, answer) in join_all(asked).await.into_iter().enumerate() {
+        match n % 2 {
+            0 => assert_eq!(answer.at("/data/serverInfo/version"), env!("CARGO_PKG_VERSION"), "{answer:#}"),
+            _ => assert_eq!(answer.text("/errors/0/extensions/code"), "UNAVAILABLE", "{answer:#}"),
+        }
+    }
+}
+
+/// Who is told that it is done already may rely on it as on the first answer, that was lost.
+#[tokio::test]
+async fn r04_what_was_done_before_is_told_once_every_server_goes_by_it() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let made =
+        app.ok(&app.publisher, "createApiToken", json!({ "name": "more", "role": "SUPPORT" }), "apiToken { id }").await;
+    let token = json!({ "tokenId": made.text("/apiToken/id") });
+    app.ok(&app.publisher, "revokeApiToken", token.clone(), "apiToken { id }").await;
+    app.suspend(&acme).await;
+    let account = json!({ "accountId": acme.id });
+    for (mutation, input, code) in
+        [("revokeApiToken", token, "ALREADY_REVOKED"), ("suspendAccount", account, "ALREADY_SUSPENDED")]
+    {
+        let begun = std::time::Instant::now();
+        let payload = app.mutate(&app.publisher, mutation, input, "__typename").await;
+        assert_eq!(payload.text("/errors/0/code"), code);
+        assert!(begun.elapsed() >= std::time::Duration::from_millis(100), "{mutation}: {:?}", begun.elapsed());
+    }
+}

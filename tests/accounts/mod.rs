@@ -1,0 +1,20 @@
+//! Accounts, tokens and JWTs: who may do what, and what a stranger finds out.
+
+pub(crate) mod access;
+pub(crate) mod access_hidden;
+pub(crate) mod access_roles;
+pub(crate) mod access_tokens;
+pub(crate) mod authority;
+pub(crate) mod basics;
+pub(crate) mod bearers;
+pub(crate) mod jwt;
+pub(crate) mod jwt_access;
+pub(crate) mod jwt_issuer;
+pub(crate) mod jwt_keys;
+pub(crate) mod missing_ids;
+pub(crate) mod roles;
+pub(crate) mod secrets_told;
+pub(crate) mod stranger;
+pub(crate) mod stranger_world;
+pub(crate) mod suspending;
+pub(crate) mod tokens;

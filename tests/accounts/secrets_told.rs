@@ -1,0 +1,90 @@
+//! A secret is told once: its answer isn't cut off once what it is the secret of is there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use packwright::http::EngineOptions;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
+use serde_json::{Value, json};
+
+use crate::support::more::{code_of, tables};
+use crate::support::{At as _, Setup, TestApp};
+
+/// Longer than a mutation takes on a machine that is busy.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// The last statement before the commit of a mutation that is in the audit log.
+const LAST: &str = "INSERT INTO audit_hour";
+
+/// An app whose time is up right before a commit.
+async fn late() -> (TestApp, Arc<AtomicBool>) {
+    let engine = EngineOptions { execution: LIMIT, ..EngineOptions::default() };
+    let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
+    let armed = Arc::new(AtomicBool::new(false));
+    let fires = armed.clone();
+    app.after_statements(move |sql| {
+        if sql.starts_with(LAST) && fires.swap(false, Ordering::SeqCst) {
+            std::thread::sleep(LIMIT + Duration::from_millis(200));
+        }
+    });
+    (app, armed)
+}
+
+#[tokio::test]
+async fn r01_a_secret_is_told_though_the_time_is_up_while_it_is_committed() {
+    for (document, secret, opens) in [
+        (
+            "mutation { createApiToken(input: { name: \"late\", role: SUPPORT }) { secret apiToken { id } errors { __typename } } }",
+            "/data/createApiToken/secret",
+            "{ viewer { role } }",
+        ),
+        (
+            "mutation { createManagedAccount(input: { name: \"Late\" }) { enrolmentToken account { id } errors { __typename } } }",
+            "/data/createManagedAccount/enrolmentToken",
+            "{ __typename }",
+        ),
+    ] {
+        let (app, armed) = late().await;
+        armed.store(true, Ordering::SeqCst);
+        let answer = app.gql_raw(Some(&app.publisher), document, Value::Null).await;
+        assert!(!armed.load(Ordering::SeqCst), "it was late");
+        assert_eq!(code_of(&answer), None, "{answer:#}");
+        app.gql(&answer.text(secret), opens, Value::Null).await;
+    }
+}
+
+#[tokio::test]
+async fn r01_a_token_whose_call_was_cut_off_before_its_commit_is_not_there() {
+    let engine = EngineOptions { execution: LIMIT, ..EngineOptions::default() };
+    let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
+    // Whoever makes a token waits for this.
+    let held = tables(&app).begin().await.expect("a transaction");
+    let lock = match held.get_database_backend() {
+        DatabaseBackend::Postgres => "LOCK TABLE api_token IN EXCLUSIVE MODE",
+        _ => "UPDATE event_log SET pruned_to = pruned_to",
+    };
+    held.execute_unprepared(lock).await.expect("held");
+    let document = "mutation { createApiToken(input: { name: \"late\", role: SUPPORT }) { secret } }";
+    let answer = app.gql_raw(Some(&app.publisher), document, Value::Null).await;
+    assert_eq!(code_of(&answer).as_deref(), Some("TIMEOUT"), "{answer:#}");
+    held.rollback().await.expect("let go");
+    let tokens = app
+        .gql(
+            &app.publisher,
+            "{ viewer { account { ... on PublisherAccount { apiTokens(first: 100) { edges { node { name } } } } } } }",
+            Value::Null,
+        )
+        .await;
+    assert_eq!(tokens.texts("/viewer/account/apiTokens", "/name"), ["northwind-admin"]);
+}
+
+#[tokio::test]
+async fn a_mutation_that_tells_no_secret_has_no_longer_than_all_others() {
+    let (app, armed) = late().await;
+    armed.store(true, Ordering::SeqCst);
+    let document = "mutation { createAccountGroup(input: { name: \"late\" }) { accountGroup { id } } }";
+    let answer = app.gql_raw(Some(&app.publisher), document, json!({})).await;
+    assert_eq!(code_of(&answer).as_deref(), Some("TIMEOUT"), "{answer:#}");
+    assert!(answer.text("/errors/0/message").contains("look before you send it again"), "{answer:#}");
+}

@@ -1,0 +1,13 @@
+//! gate_merge panicking What a document passes before it is run.
+
+pub(crate) mod basics;
+pub(crate) mod gate_fuzz;
+pub(crate) mod gate_language;
+pub(crate) mod gate_limits;
+pub(crate) mod gate_memory;
+pub(crate) mod gate_merge;
+pub(crate) mod gate_words;
+pub(crate) mod introspection;
+pub(crate) mod opaque_texts;
+pub(crate) mod panicking;
+pub(crate) mod spec_conformance;

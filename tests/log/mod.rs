@@ -1,0 +1,18 @@
+//! records records_read recorded_rows The event log, those who listen to it, and the audit log.
+
+pub(crate) mod audit;
+pub(crate) mod audit_log;
+pub(crate) mod audit_readers;
+pub(crate) mod commit_order;
+pub(crate) mod event_log;
+pub(crate) mod event_log_hearing;
+pub(crate) mod events;
+pub(crate) mod events_audience;
+pub(crate) mod events_packs;
+pub(crate) mod events_socket;
+pub(crate) mod events_strange;
+pub(crate) mod log_indexes;
+pub(crate) mod recorded_rows;
+pub(crate) mod records;
+pub(crate) mod records_read;
+pub(crate) mod retention;

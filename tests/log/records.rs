@@ -1,0 +1,203 @@
+//! What becomes of many installations is written once, and told by both logs as if each had a row of its own in
+//! either (R49, R50, R51).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use packwright::domain::installations::FailureCode;
+use packwright::service::Settings;
+use serde_json::{Value, json};
+
+use crate::support::more::roomy;
+use crate::support::{At, Managed, Pack, Setup, TestApp};
+
+pub(crate) const EVENTS: &str = "query($first: Int, $after: String, $last: Int, $before: String, $filter: EventFilter) {
+    events(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
+        edges { cursor node { __typename id cursor kind occurredAt actor { kind name token { id } } packId packName pack { id }
+            ... on ReleaseEvent { release { id } supersededBy { id } window { startsAt endsAt } previousWindow { startsAt }
+                progress { total offered applied appliedEarly skipped failed withdrawn } }
+            ... on InstallationEvent { installation { id } update { id } state versionNumber }
+            ... on SharingEvent { group { id } }
+            ... on NewerShareableEvent { version { id } }
+            ... on PackDeletedEvent { uninstalledCount } } }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+
+pub(crate) const ENTRIES: &str = "query($first: Int, $after: String, $last: Int, $before: String, $filter: AuditLogFilter) {
+    auditLog(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
+        edges { cursor node { __typename id occurredAt actor { kind name token { id } } action subjectId subjectType subjectName
+            subject { __typename id } changes { field before after } requestId } }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+
+/// A log: the query that reads it, and the field that it stands in.
+pub(crate) type Log = (&'static str, &'static str);
+
+pub(crate) const BOTH: [Log; 2] = [(EVENTS, "/events"), (ENTRIES, "/auditLog")];
+
+/// A world with many installations, of all of which everything has become that can become of one.
+pub(crate) struct Told {
+    pub(crate) app: TestApp,
+    pub(crate) accounts: [Managed; 3],
+    pub(crate) orders: Pack,
+    pub(crate) installations: Vec<String>,
+    pub(crate) releases: Vec<String>,
+}
+
+impl Told {
+    /// In batches of this many.
+    pub(crate) async fn in_batches_of(size: u64) -> Self {
+        let settings = Settings { batch_size: size, ..Settings::default() };
+        let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+        let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
+        let everybody = app.all_accounts().await;
+        let gold = app.group("Gold", &[&accounts[0], &accounts[1]]).await;
+        let silver = app.group("Silver", &[&accounts[2]]).await;
+        let orders = app.multi_pack_with("Orders", &["Import"]).await;
+        app.share(&orders.id, &[&gold, &silver]).await;
+        let ledger = app.pack_with("Ledger", &["Book"]).await;
+        app.share(&ledger.id, &[&everybody]).await;
+        let mut releases = vec![app.release_now(&orders.id).await, app.release_now(&ledger.id).await];
+        let mut installations = Vec::new();
+        for round in 0..4 {
+            for account in &accounts {
+                installations.push(app.install_as(account, "Orders", &format!("Orders {round}")).await);
+            }
+        }
+        for account in &accounts {
+            installations.push(app.install(account, "Ledger").await);
+        }
+        let mut told = Self { app, accounts, orders, installations, releases: Vec::new() };
+        // Offered, applied early by some, taken back from all.
+        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-01").await).await);
+        for index in [0, 1, 4] {
+            told.app.apply(&told.accounts[index % 3], &told.installations[index]).await;
+        }
+        told.app.cancel(&releases[2]).await;
+        told.app.tick().await;
+        // Offered, and carried out while some can't be moved and one account is suspended.
+        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-02").await).await);
+        told.app.apply(&told.accounts[0], &told.installations[3]).await;
+        told.app.suspend(&told.accounts[1]).await;
+        for index in [0, 5, 6] {
+            told.app.mover.fail(&told.installations[index], u32::MAX, FailureCode::Temporary);
+        }
+        told.app.live_until("2026-12-02T12:00:00Z").await;
+        told.app.mover.mend();
+        told.app.ok(&told.app.publisher, "retryFailedUpdates", json!({ "releaseId": releases[3] }), "").await;
+        told.app.tick().await;
+        told.app.reactivate(&told.accounts[1]).await;
+        told.app.tick().await;
+        // Frozen while one release is offered and superseded by another, and thawed.
+        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-09").await).await);
+        told.app.unshare(&told.orders.id, &[&silver]).await;
+        told.app.tick().await;
+        releases.push(told.of(async |app, orders| app.update_now(orders).await).await);
+        told.app.tick().await;
+        told.app.share(&told.orders.id, &[&silver]).await;
+        told.app.tick().await;
+        // Offered, given up by some who uninstall, and gone for good.
+        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-20").await).await);
+        told.app.uninstall(&told.accounts[0], &told.installations[9]).await;
+        let input = json!({ "packId": told.orders.id, "confirmInstallations": 11 });
+        told.app.ok(&told.app.publisher, "deleteIntegrationPack", input, "").await;
+        told.app.tick().await;
+        told.releases = releases;
+        told
+    }
+
+    async fn of(&self, release: impl AsyncFnOnce(&TestApp, &Pack) -> String) -> String {
+        let made = release(&self.app, &self.orders).await;
+        self.app.tick().await;
+        made
+    }
+
+    /// The publisher and the managed accounts, each with its token.
+    pub(crate) fn readers(&self) -> [(&'static str, &str); 4] {
+        let [acme, globex, initech] = &self.accounts;
+        [
+            ("the publisher", &self.app.publisher),
+            ("Acme", &acme.token),
+            ("Globex", &globex.token),
+            ("Initech", &initech.token),
+        ]
+    }
+}
+
+/// All edges of a log in its order, in pages of a size; told from its other end when `backward`.
+pub(crate) async fn pages(
+    app: &TestApp,
+    token: &str,
+    (query, at): Log,
+    filter: &Value,
+    size: usize,
+    backward: bool,
+) -> Vec<Value> {
+    let (mut edges, mut place) = (Vec::new(), Value::Null);
+    let (count, side, more, end) = match backward {
+        false => ("first", "after", "/pageInfo/hasNextPage", "/pageInfo/endCursor"),
+        true => ("last", "before", "/pageInfo/hasPreviousPage", "/pageInfo/startCursor"),
+    };
+    loop {
+        let page = app.gql(token, query, json!({ count: size, side: place, "filter": filter })).await.at(at).clone();
+        let found = page.list("/edges").clone();
+        assert!(found.len() == size || page.at(more) == false, "a page that more follows is full: {}", found.len());
+        match backward {
+            false => edges.extend(found),
+            true => drop(edges.splice(0..0, found)),
+        }
+        if page.at(more) == false {
+            return edges;
+        }
+        place = page.at(end).clone();
+    }
+}
+
+/// Ids by the order in which they come, so that two runs are alike.
+#[derive(Default)]
+struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// What an event or entry says, without what is null and what differs from run to run.
+    fn told(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.name(text)),
+            Value::Array(items) => items.iter().map(|item| self.told(item)).collect(),
+            Value::Object(fields) => {
+                let said = fields
+                    .iter()
+                    .filter(|(field, value)| !value.is_null() && !["cursor", "__typename"].contains(&field.as_str()));
+                Value::Object(said.map(|(field, value)| (field.clone(), self.told(value))).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn name(&mut self, text: &str) -> String {
+        let Some((prefix, _)) = text.split_once('_').filter(|(prefix, rest)| prefix.len() <= 6 && rest.len() >= 20)
+        else {
+            return text.to_owned();
+        };
+        let next = self.0.values().filter(|name| name.starts_with(&format!("{prefix} "))).count() + 1;
+        self.0.entry(text.to_owned()).or_insert(format!("{prefix} {next}")).clone()
+    }
+}
+
+#[test]
+fn r51_both_logs_tell_of_a_story_what_they_always_told() {
+    roomy(async || {
+        let told = Told::in_batches_of(4).await;
+        let (mut names, mut text) = (Names::default(), String::new());
+        for log in BOTH {
+            for (reader, token) in told.readers() {
+                writeln!(text, "\n{} to {reader}", &log.1[1..]).expect("a line");
+                let mut edges = pages(&told.app, token, log, &json!({}), 100, log.1 == "/auditLog").await;
+                if log.1 == "/auditLog" {
+                    edges.reverse();
+                }
+                for edge in edges {
+                    writeln!(text, "{}", names.told(edge.at("/node"))).expect("a line");
+                }
+            }
+        }
+        insta::assert_snapshot!("the_logs_of_a_story", text);
+    });
+}

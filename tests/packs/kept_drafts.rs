@@ -1,0 +1,141 @@
+//! What is kept of drafts is told by nobody once it is out of date: after each step of a random story, two servers
+//! on one database, that have kept what they read before, answer like a third one that has kept nothing.
+
+use sea_orm::{ConnectionTrait as _, Statement};
+use serde_json::{Value, json};
+
+use crate::support::more::tables;
+use crate::support::{At as _, TestApp};
+use crate::whole::invariants::{run_stories, story};
+use crate::whole::invariants_story::{Command, Story};
+
+/// How many stories a usual run tells.
+const CASES: u32 = 3;
+
+/// Everything that is told of rows and of what they hold, and only what never changes by itself.
+const ROWS: &str = "query($first: Int) { integrationPacks(first: $first) { edges { node { id revision
+    components { component { id name type } inThisContent { id version } current { ...V } pending { ...V } next { ...V }
+        latestShareable { ...V } newerShareableAvailable pinned markedForRemoval }
+    newer: components(onlyWithNewerShareable: true) { component { name } latestShareable { id } }
+    currentVersion { components { component { id } inThisContent { id } latestShareable { id } markedForRemoval } } } } } }
+    fragment V on ComponentVersion { __typename id version shareable notes createdAt ... on PackagedComponent { revision } }";
+
+/// The same with what is asked anew each time.
+const WITH_MORE: &str = "query($first: Int) { integrationPacks(first: $first) { edges { node {
+    components { component { id latestShareable { id } } latestShareable { ... on PackagedComponent { viewerCanDelete deletedAt } } } } } } }";
+
+async fn told(app: &packwright::app::App, token: &str, document: &str) -> Value {
+    let request =
+        async_graphql::Request::new(document).variables(async_graphql::Variables::from_json(json!({ "first": 100 })));
+    let answer = serde_json::to_value(app.execute(Some(token), request).await).expect("JSON");
+    assert!(answer.get("errors").is_none(), "{answer:#}");
+    answer.at("/data").clone()
+}
+
+async fn tell(commands: Vec<Command>) {
+    let mut story = Story::begin().await;
+    let other = story.app.another_server().await;
+    for (index, command) in commands.iter().enumerate() {
+        let outcome = story.step(command).await;
+        let fresh = story.app.another_server().await;
+        let token = story.app.publisher.as_str();
+        for document in [ROWS, WITH_MORE] {
+            let expected = told(&fresh, token, document).await;
+            for (which, server) in [("the server", &story.app.app), ("the other server", &other)] {
+                let told = told(server, token, document).await;
+                assert_eq!(told, expected, "{which} after step {index}, {command:?} ({outcome:?})");
+            }
+        }
+        fresh.services.db.clone().close().await.expect("closed");
+    }
+    other.services.db.clone().close().await.expect("closed");
+}
+
+#[test]
+fn r19_whatever_is_done_no_draft_is_told_as_it_was_before() {
+    run_stories(CASES, story(), tell);
+}
+
+/// The rows' own text is what is kept: it is told to each question as that one spells it.
+#[tokio::test]
+async fn rows_are_told_as_each_question_spells_them() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import", "Export"]).await;
+    app.release_now(&pack.id).await;
+    let plain = "{ integrationPacks { edges { node { components { component { name } pinned } } } } }";
+    let rows = |import: Value, export: Value| json!({ "integrationPacks": { "edges": [{ "node": { "components": [export, import] } }] } });
+    let expected = rows(
+        json!({ "component": { "name": "Import" }, "pinned": false }),
+        json!({ "component": { "name": "Export" }, "pinned": false }),
+    );
+    for _ in 0..2 {
+        assert_eq!(app.gql(&app.publisher, plain, json!({})).await, expected);
+        let renamed = "{ integrationPacks { edges { node { components { c: component { title: name } } } } } }";
+        let expected = rows(json!({ "c": { "title": "Import" } }), json!({ "c": { "title": "Export" } }));
+        assert_eq!(app.gql(&app.publisher, renamed, json!({})).await, expected);
+        // What stands under one name twice is one.
+        let twice = "{ integrationPacks { edges { node { components { pinned } ...More } } } }
+            fragment More on IntegrationPack { components { component { name } } }";
+        assert_eq!(app.gql(&app.publisher, twice, json!({})).await, expected_twice());
+        let skipped = "query($no: Boolean!) { integrationPacks { edges { node { components { pinned component @skip(if: $no) { name } } } } } }";
+        for no in [true, false] {
+            let told = app.gql(&app.publisher, skipped, json!({ "no": no })).await;
+            let row = told.at("/integrationPacks/edges/0/node/components/0");
+            assert_eq!(row.get("component").is_none(), no, "{told:#}");
+        }
+    }
+}
+
+fn expected_twice() -> Value {
+    let row = |name: &str| json!({ "pinned": false, "component": { "name": name } });
+    json!({ "integrationPacks": { "edges": [{ "node": { "components": [row("Export"), row("Import")] } }] } })
+}
+
+/// The second time nothing of a draft is read from the database.
+#[tokio::test]
+async fn a_page_that_was_read_before_takes_few_statements() {
+    let app = TestApp::new().await;
+    for n in 0..3 {
+        let pack = app.pack_with(&format!("Pack {n}"), &[&format!("Process {n}")]).await;
+        app.release_now(&pack.id).await;
+    }
+    let page = "{ integrationPacks { edges { node { name currentVersion { number }
+        components { component { name } current { version } latestShareable { version } } } } } }";
+    let first = app.gql(&app.publisher, page, json!({})).await;
+    let (again, statements) = app.statements_of(app.gql(&app.publisher, page, json!({}))).await;
+    assert_eq!(again, first);
+    assert_eq!(statements.len(), 1, "{statements:#?}");
+}
+
+/// After a failover that lost commits the database is as it was before them; what a server read meanwhile is told by
+/// nobody, also when another edit takes their place.
+#[tokio::test]
+async fn a_draft_that_was_lost_is_not_told_in_the_place_of_another() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    let (lost, kept) = (app.packaged("Lost").await.0, app.packaged("Kept").await.0);
+    let rows = async || {
+        let rows = "{ integrationPacks { edges { node { components { component { name } } } } } }";
+        let told = app.gql(&app.publisher, rows, json!({})).await;
+        let rows = told.at("/integrationPacks/edges/0/node/components").as_array().expect("rows").clone();
+        rows.iter().map(|row| row.text("/component/name")).collect::<Vec<_>>()
+    };
+    let revision = async || {
+        let sql =
+            Statement::from_string(tables(&app).get_database_backend(), "SELECT draft_revision FROM integration_pack");
+        let row = tables(&app).query_one_raw(sql).await.expect("it runs").expect("a pack");
+        row.try_get::<i64>("", "draft_revision").expect("a number")
+    };
+    let (before, first) = (rows().await, revision().await);
+    app.add(&pack.id, &[&lost]).await;
+    assert_eq!(rows().await, ["Import", "Lost"]);
+    for undone in [
+        "DELETE FROM draft_row WHERE component_id = (SELECT id FROM component WHERE name = 'Lost')".to_owned(),
+        format!("UPDATE integration_pack SET draft_revision = {first}, component_count = 1"),
+    ] {
+        tables(&app).execute_unprepared(&undone).await.expect("undone");
+    }
+    assert_eq!(rows().await, before);
+    app.add(&pack.id, &[&kept]).await;
+    assert_eq!(rows().await, ["Import", "Kept"]);
+}

@@ -1,0 +1,12 @@
+//! kept_drafts Packs, their drafts, and what a release would change.
+
+pub(crate) mod basics;
+pub(crate) mod composing;
+pub(crate) mod deleting_packs;
+pub(crate) mod deleting_races;
+pub(crate) mod draft_rows;
+pub(crate) mod drafts;
+pub(crate) mod kept_drafts;
+pub(crate) mod names;
+pub(crate) mod preview_warnings;
+pub(crate) mod previews;

@@ -1,0 +1,107 @@
+//! The real program ends during a rollout: it finishes the current batch, and then ends.
+
+use std::time::Duration;
+
+use packwright::service::Settings;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::program::kill::{remove_trap, set_trap, until};
+use crate::support::more::database_url;
+use crate::support::{At as _, Program, Setup, TestApp};
+
+const INSTALLATIONS: usize = 150;
+
+/// The program at work on the app's database, in batches of one.
+async fn start(app: &TestApp) -> Program {
+    Program::serve(&database_url(app).await, &["--batch-size", "1"]).await
+}
+
+/// A rollout to many installations in batches of one. It is due.
+async fn rollout() -> (TestApp, String) {
+    let settings = Settings { batch_size: 1, ..Settings::default() };
+    let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    for index in 0..INSTALLATIONS {
+        app.install_as(&acme, "Orders", &format!("number {index}")).await;
+    }
+    let release = app.update_on(&pack, "2024-12-01").await;
+    (app, release)
+}
+
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[tokio::test]
+async fn r49_a_server_that_is_asked_to_end_does_the_batch_at_hand_and_no_more() {
+    let (app, release) = rollout().await;
+    let mut applied = 0;
+    // A program that was started under `nohup`, as these tests may be, is not to end by a hangup.
+    let signals = if hangup_is_ignored() { &["TERM", "INT"][..] } else { &["TERM", "INT", "HUP"] };
+    for signal in signals {
+        let program = start(&app).await;
+        until("a batch", async || app.progress(&release).await.int("/applied") > applied).await;
+        program.signal(signal);
+        let (status, took) = program.end().await;
+        assert!(status.success(), "{signal}: {status}");
+        assert!(took < Duration::from_secs(9), "{signal} took {took:?}");
+        applied = app.progress(&release).await.int("/applied");
+        assert_eq!(app.release_state(&release).await, "IN_PROGRESS", "{signal}: {applied} were moved");
+    }
+    let heir = start(&app).await;
+    until("the end of the rollout", async || app.release_state(&release).await == "SUCCEEDED").await;
+    heir.signal("TERM");
+    assert!(heir.end().await.0.success());
+    let progress = app.progress(&release).await;
+    assert_eq!(progress.int("/applied"), i64::try_from(INSTALLATIONS).expect("few"));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_server_at_once() {
+    let (app, release) = rollout().await;
+    set_trap(&app, 3).await;
+    let program = start(&app).await;
+    until("the batch that hangs", async || app.progress(&release).await.int("/applied") == 2).await;
+    program.signal("TERM");
+    // The server has handled the first signal once it accepts no more connections.
+    until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;
+    program.signal("TERM");
+    let (status, took) = program.end().await;
+    assert_eq!(status.code(), Some(143), "{status}");
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    remove_trap(&app).await;
+    assert_eq!(app.progress(&release).await.int("/applied"), 2, "what wasn't committed is as if it had not begun");
+}
+
+#[tokio::test]
+async fn a_request_at_work_is_answered_before_the_server_ends() {
+    let (app, release) = rollout().await;
+    let program = start(&app).await;
+    until("a batch", async || app.progress(&release).await.int("/applied") > 0).await;
+    // The headers and half of the body are sent, so the request is in progress.
+    let body = r#"{"query":"{ __typename }"}"#;
+    let mut socket = tokio::net::TcpStream::connect(&program.address).await.expect("a connection");
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+        program.address,
+        body.len(),
+        &body[..10]
+    );
+    socket.write_all(head.as_bytes()).await.expect("sent");
+    socket.flush().await.expect("sent");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    program.signal("TERM");
+    until("the end of listening", async || tokio::net::TcpStream::connect(&program.address).await.is_err()).await;
+    socket.write_all(&body.as_bytes()[10..]).await.expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.contains(r#"{"data":{"__typename":"Query"}}"#), "{answer}");
+    let (status, took) = program.end().await;
+    assert!(status.success() && took < Duration::from_secs(9), "{status}, after {took:?}");
+    assert_eq!(app.release_state(&release).await, "IN_PROGRESS");
+}

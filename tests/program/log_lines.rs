@@ -1,0 +1,130 @@
+//! What the program writes into its log: whom it refuses, what is slow, and each line as JSON when that is wanted.
+
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
+use serde_json::Value;
+
+use crate::program::starts::{program, run, told};
+use crate::store::database_failures::making;
+use crate::support::more::{database_url, tables};
+use crate::support::{Ask, Program, TestApp};
+
+fn count(program: &Program, part: &str) -> usize {
+    program.log().iter().filter(|line| line.contains(part)).count()
+}
+
+#[tokio::test]
+async fn a_refused_login_and_a_refused_host_are_told_once_a_minute_and_hold_no_secret() {
+    let app = TestApp::new().await;
+    let program = Program::serve(&database_url(&app).await, &[]).await;
+    for n in 0..3 {
+        let login = Ask::query("{ viewer { role } }").token(&format!("geheim-{n}"));
+        assert_eq!(program.send(login).await.status, 401);
+        let host = Ask::query("{ __typename }").with("host", "evil.example\u{1b}[2J");
+        assert!([400, 421].contains(&program.send(host).await.status));
+        assert_eq!(program.send(Ask::query("{ __typename }").with("host", "evil.example")).await.status, 421);
+        let origin = Ask::query("{ __typename }").with("origin", "https://evil.example");
+        assert_eq!(program.send(origin).await.status, 403);
+    }
+    program.logs(&["INFO", "a token was refused", "peer=127.0.0.1"]).await;
+    let host = "a request for a host that the server doesn't go by was refused";
+    program.logs(&["INFO", host, "peer=127.0.0.1", "evil.example", "--public-host"]).await;
+    let origin = "a request of another origin's page was refused";
+    program.logs(&["INFO", origin, "https://evil.example", "--cors-origin"]).await;
+    for line in ["a token was refused", host, origin] {
+        assert_eq!(count(&program, line), 1, "what follows within the minute is counted: {:#?}", program.log());
+    }
+    assert_eq!(count(&program, "geheim"), 0, "{:#?}", program.log());
+    assert!(program.log().iter().all(|line| !line.contains('\u{1b}')), "{:#?}", program.log());
+}
+
+/// Keeps whoever makes a component waiting until it is dropped.
+async fn held(app: &TestApp) -> sea_orm::DatabaseTransaction {
+    let tx = tables(app).begin().await.expect("a transaction");
+    let lock = match tx.get_database_backend() {
+        DatabaseBackend::Postgres => "LOCK TABLE component IN EXCLUSIVE MODE",
+        _ => "UPDATE event_log SET pruned_to = pruned_to",
+    };
+    tx.execute_unprepared(lock).await.expect("held");
+    tx
+}
+
+#[tokio::test]
+async fn an_operation_that_took_long_is_told_with_its_name_and_one_that_did_not_is_not() {
+    let app = TestApp::new().await;
+    let program = Program::serve(&database_url(&app).await, &["--slow-request", "0.5"]).await;
+    assert_eq!(program.send(Ask::query("query Quick { viewer { role } }").token(&app.publisher)).await.status, 200);
+    let lock = held(&app).await;
+    let document = "mutation Slow { createComponent(input: { name: \"Import\", type: PROCESS }) { component { id } } }";
+    let asking = tokio::spawn(program.send(Ask::query(document).token(&app.publisher)));
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    lock.rollback().await.expect("let go");
+    assert_eq!(asking.await.expect("an answer").status, 200);
+    let line = program.logs(&["INFO", "a slow operation", "kind=Mutation", "operation=\"Slow\""]).await;
+    let took = line.split_once("took_ms=").expect("how long").1.split(' ').next().expect("a number");
+    assert!(took.parse::<u64>().is_ok_and(|took| took >= 500), "{line}");
+    assert_eq!(count(&program, "a slow operation"), 1, "{:#?}", program.log());
+}
+
+fn json(lines: &[String]) -> Vec<Value> {
+    lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+}
+
+#[tokio::test]
+async fn in_json_every_line_is_json_from_the_start_to_the_end() {
+    let app = TestApp::new().await;
+    let url = database_url(&app).await;
+    for arguments in [vec!["--database-url", url.as_str()], vec!["--demo"]] {
+        let mut program = Program::start(&[&["--log-format", "json"][..], &arguments].concat()).await;
+        let base = format!("http://{}", program.address);
+        program.send(Ask::query("{ viewer { role } }").token("nobody's")).await;
+        program.send(Ask::query("{ __typename }").with("host", "evil.example")).await;
+        program.logs(&["a token was refused"]).await;
+        program.signal("TERM");
+        assert!(program.child.wait().await.expect("its end").success());
+        program.logs(&["asked to end"]).await;
+        let printed = json(&program.printed());
+        assert_eq!(printed.len(), 1, "{printed:#?}");
+        assert_eq!(printed[0]["graphql"], format!("{base}/graphql"));
+        assert_eq!(printed[0]["demoTokens"].is_array(), arguments == ["--demo"]);
+        let log = json(&program.log());
+        for (part, level) in [("listening on", "INFO"), ("a token was refused", "INFO"), ("asked to end", "INFO")] {
+            let line = log.iter().find(|line| line["message"].as_str().is_some_and(|text| text.contains(part)));
+            let line = line.unwrap_or_else(|| panic!("{part} is missing: {log:#?}"));
+            assert_eq!(line["level"], level, "{line:#}");
+            assert!(line["timestamp"].is_string(), "{line:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_json_the_reason_why_a_start_failed_is_json_too() {
+    for arguments in [
+        vec!["serve", "--database-url", "sqlite:///nowhere/at/all.db"],
+        vec!["serve", "--listen", "0.0.0.0:0"],
+        vec!["task", "list", "--database-url", "sqlite:///nowhere/at/all.db"],
+        vec!["migrate", "up", "--database-url", "sqlite:///nowhere/at/all.db"],
+    ] {
+        let output = run(&[&arguments[..], &["--log-format", "json"]].concat()).await;
+        assert!(!output.status.success() && output.stdout.is_empty(), "{}", told(&output));
+        let lines: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect();
+        let lines = json(&lines);
+        let last = lines.last().unwrap_or_else(|| panic!("{arguments:?} says nothing"));
+        assert_eq!(last["level"], "ERROR", "{lines:#?}");
+        assert!(last["timestamp"].is_string(), "{last:#}");
+        let why = last["message"].as_str().expect("a sentence");
+        assert!(why.contains("--public-host") || why.contains("/nowhere/at"), "{last:#}");
+    }
+    let mut off =
+        program(&["serve", "--log-format", "json", "--log", "off", "--database-url", "sqlite:///nowhere/a.db"]);
+    let output = off.output().await.expect("it runs");
+    json(&String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect::<Vec<String>>());
+    assert!(!output.stderr.is_empty(), "why a start failed is told whatever is logged");
+}
+
+#[tokio::test]
+async fn a_mutation_of_a_known_token_leaves_no_line_of_a_refusal() {
+    let app = TestApp::new().await;
+    let program = Program::serve(&database_url(&app).await, &[]).await;
+    assert_eq!(program.send(making(&app, "Import")).await.status, 200);
+    assert_eq!(count(&program, "refused"), 0, "{:#?}", program.log());
+}

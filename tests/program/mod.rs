@@ -1,0 +1,19 @@
+//! hosts log_lines ranges shown The program as an operator runs it: its commands, options, starts and ends, its demo and its seed.
+
+pub(crate) mod command_line_ids;
+pub(crate) mod demo;
+pub(crate) mod ending;
+pub(crate) mod examples;
+pub(crate) mod examples_story;
+pub(crate) mod hosts;
+pub(crate) mod kill;
+pub(crate) mod log_lines;
+pub(crate) mod ranges;
+pub(crate) mod seeding;
+pub(crate) mod seeding_life;
+pub(crate) mod seeding_read;
+pub(crate) mod settings;
+pub(crate) mod shown;
+pub(crate) mod starts;
+pub(crate) mod starts_refused;
+pub(crate) mod variables;

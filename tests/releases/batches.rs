@@ -1,0 +1,99 @@
+//! The size of batches: as pure functions, and as the server follows them (R49).
+
+use std::time::Duration;
+
+use packwright::app::{App, AppOptions};
+use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
+use packwright::service::Settings;
+use packwright::store::DbOptions;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
+
+use crate::program::kill::until;
+use crate::support::more::{database_url, tables};
+use crate::support::{At, Setup, TestApp, uuid_of};
+
+fn next(size: u64, objects: u64, millis: u64) -> u64 {
+    next_size(size, objects, Duration::from_millis(millis), TARGET, MOST)
+}
+
+#[test]
+fn r49_the_size_of_a_batch_follows_from_how_long_the_last_one_took() {
+    assert_eq!(next(FIRST, FIRST, 250), FIRST, "just right");
+    assert_eq!(next(1_000, 1_000, 500), 500, "twice too slow");
+    assert_eq!(next(800, 800, 125), 1_600, "twice too quick");
+    assert_eq!(next(800, 800, 1), 1_600, "it grows to the double at most");
+    assert_eq!(next(MOST, MOST, 1), MOST);
+    assert_eq!(next(FIRST, FIRST, 60_000), LEAST);
+}
+
+#[test]
+fn r49_a_batch_that_was_not_full_says_nothing_of_larger_ones() {
+    assert_eq!(next(1_000, 3, 40), 1_000);
+    assert_eq!(next(1_000, 0, 9_000), 1_000, "it came to nothing: what took so long is none of its size");
+    assert_eq!(next(1_000, 800, 2_000), 100, "but one that was too slow says something of itself");
+}
+
+#[test]
+fn r49_an_operator_can_make_batches_smaller_than_the_least() {
+    for millis in [0, 1, 250, 60_000] {
+        assert_eq!(next_size(3, 3, Duration::from_millis(millis), TARGET, 3), 3);
+    }
+}
+
+#[tokio::test]
+async fn r49_a_server_measures_its_batches_and_makes_them_larger() {
+    let settings = Settings { batch_size: 1_000, batch_time: Some(Duration::from_secs(600)), ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    for n in 0..5 {
+        app.install_as(&acme, "Orders", &format!("number {n}")).await;
+    }
+    app.tick().await;
+    let before = app.app.services.follow_ups.by_kind();
+    let release = app.update_now(&pack).await;
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+    let done = app.app.services.follow_ups.by_kind()["ROLL_OUT"];
+    assert!(!before.contains_key("ROLL_OUT"));
+    assert_eq!((done.batches, done.objects, done.failures), (1, 5, 0));
+    assert!(done.took > Duration::ZERO);
+    let read = app.read_release(&release, "progress { applied }").await;
+    assert_eq!(read.int("/progress/applied"), 5);
+}
+
+#[tokio::test]
+async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
+    let settings = Settings { batch_size: 1, ..Settings::default() };
+    let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
+    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+        // SQLite has one writer: nothing waits for the lock of a row.
+        assert_eq!(app.app.services.batches_at_once(), 1);
+        return;
+    }
+    let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
+    let (slow, quick) = (
+        app.installed_pack("Slow", &accounts.each_ref()).await,
+        app.installed_pack("Quick", &accounts.each_ref()).await,
+    );
+    app.tick().await;
+    let releases = [app.update_now(&slow.pack).await, app.update_now(&quick.pack).await];
+    let db = DbOptions { max_connections: 10, ..DbOptions::default() };
+    let options =
+        AppOptions { settings, migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
+    let server = App::build(options).await.expect("a server with several writers");
+    assert_eq!(server.services.batches_at_once(), 2);
+    let held = tables(&app).begin().await.expect("a transaction");
+    let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&slow.pack.id));
+    held.execute_unprepared(&lock).await.expect("the pack is held");
+    let others = async {
+        until("the end of the quick release", async || app.release_state(&releases[1]).await == "SUCCEEDED").await;
+        assert_eq!(app.progress(&releases[0]).await.int("/applied"), 1, "the slow one waits");
+        held.rollback().await.expect("it lets go");
+    };
+    let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
+    ticked.expect("a pass");
+    assert_eq!(app.release_state(&releases[0]).await, "SUCCEEDED");
+    server.services.db.clone().close().await.expect("closed");
+}

@@ -1,0 +1,5 @@
+//! Groups, and what is shared with them.
+
+pub(crate) mod basics;
+pub(crate) mod groups;
+pub(crate) mod other_sides;

@@ -1,0 +1,20 @@
+//! damaged_rows large_catalogue What the database is asked, what it does, and what happens when it fails.
+
+pub(crate) mod addresses;
+pub(crate) mod bounded_calls;
+pub(crate) mod clocks;
+pub(crate) mod damaged_rows;
+pub(crate) mod database_failures;
+pub(crate) mod derived_reads;
+pub(crate) mod large_catalogue;
+pub(crate) mod large_world;
+pub(crate) mod loaders;
+pub(crate) mod one_state;
+pub(crate) mod planned;
+pub(crate) mod plans;
+pub(crate) mod pooler;
+pub(crate) mod standing_still;
+pub(crate) mod statements;
+pub(crate) mod timeouts;
+pub(crate) mod upgrades;
+pub(crate) mod waiting;

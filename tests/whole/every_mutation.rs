@@ -1,0 +1,228 @@
+//! Calls every mutation: all fields of its payload can be read, and the same call again changes nothing.
+
+use std::collections::BTreeSet;
+
+use packwright::domain::installations::FailureCode;
+use packwright::gate::Limits;
+use packwright::http::EngineOptions;
+use serde_json::{Value, json};
+
+use crate::gate::introspection::{Schema, named};
+use crate::support::more::{all_rows, assert_same_rows, code_of, roomy};
+use crate::support::{At, Setup, TestApp, immediately, on_date};
+use crate::whole::walk::payload_selection;
+
+/// Mutations that create another object on each call, if the input has no `clientRequestId`.
+const MAKE_ANOTHER: [&str; 3] = ["createComponent", "createApiToken", "reissueEnrolmentToken"];
+
+/// Calls mutations, and checks each call and its repetition.
+struct Caller {
+    app: TestApp,
+    schema: Schema,
+    called: BTreeSet<String>,
+    /// Whether each call is repeated.
+    again: bool,
+}
+
+impl Caller {
+    async fn new(again: bool) -> Self {
+        let large = Limits { cost: 100_000_000, tokens: 200_000, selections: 200_000, depth: 50, ..Limits::default() };
+        let engine = EngineOptions { documents: large, ..EngineOptions::default() };
+        let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
+        let schema = Schema::of(&app).await;
+        Self { app, schema, called: BTreeSet::new(), again }
+    }
+
+    /// The payload of an accepted call, with all fields that can be reached from it.
+    async fn call(&mut self, token: &str, mutation: &str, mut input: Value) -> Value {
+        let field = self.schema.mutations().iter().find(|field| field.text("/name") == mutation).cloned();
+        let field = field.unwrap_or_else(|| panic!("there is no mutation {mutation}"));
+        let of = named(field.at("/args/0/type"));
+        let names = self.schema.get(&of).list("/inputFields").iter().map(|field| field.text("/name"));
+        let repeatable = names.into_iter().any(|name| name == "clientRequestId");
+        if repeatable {
+            input["clientRequestId"] = json!(format!("call {}", self.called.len()));
+        }
+        let selection = payload_selection(&self.schema, &named(field.at("/type")));
+        let document = format!("mutation($input: {of}!) {{ {mutation}(input: $input) {selection} }}");
+        let answer = self.app.gql_raw(Some(token), &document, json!({ "input": input })).await;
+        assert_eq!(code_of(&answer), None, "{mutation} with {input}: {:#}", answer.at("/errors"));
+        let payload = answer.at(&format!("/data/{mutation}")).clone();
+        assert_eq!(payload.at("/errors"), &json!([]), "{mutation} with {input}");
+        if self.again {
+            let before = all_rows(&self.app).await;
+            let again = self.app.gql_raw(Some(token), &document, json!({ "input": input })).await;
+            assert_ne!(code_of(&again).as_deref(), Some("INTERNAL_SERVER_ERROR"), "{mutation} again: {again:#}");
+            if repeatable || !MAKE_ANOTHER.contains(&mutation) {
+                assert_same_rows(&self.app, &before, &format!("{mutation}, called again with {input},")).await;
+            } else {
+                assert_ne!(all_rows(&self.app).await, before, "{mutation} makes another: say no more that it does");
+            }
+        }
+        self.called.insert(mutation.to_owned());
+        payload
+    }
+
+    /// Like [`Self::call`], as the first publisher.
+    async fn publisher(&mut self, mutation: &str, input: Value) -> Value {
+        let token = self.app.publisher.clone();
+        self.call(&token, mutation, input).await
+    }
+}
+
+/// A pack with two components and a package of each, released, shared with a group, and installed by its only account.
+struct Begun {
+    pack: String,
+    components: [String; 2],
+    packages: Vec<String>,
+    group: String,
+    account: String,
+    token: String,
+    installation: String,
+}
+
+async fn begin(caller: &mut Caller) -> Begun {
+    let mut components = [String::new(), String::new()];
+    for (slot, name) in components.iter_mut().zip(["Import", "Export"]) {
+        let made = caller.publisher("createComponent", json!({ "name": name, "type": "PROCESS" })).await;
+        *slot = made.text("/component/id");
+    }
+    let packages: Vec<_> = components.iter().map(|id| json!({ "componentId": id, "shareable": true })).collect();
+    let made = caller.publisher("createPackagedComponents", json!({ "packages": packages })).await;
+    let packages: Vec<_> = made.list("/packagedComponents").iter().map(|package| package.text("/id")).collect();
+    let made =
+        caller.publisher("createIntegrationPack", json!({ "name": "Orders", "installationType": "SINGLE" })).await;
+    let pack = made.text("/integrationPack/id");
+    let changed = json!({ "packId": pack, "description": "All orders.", "support": { "contact": "Ada" } });
+    caller.publisher("updateIntegrationPack", changed).await;
+    caller.publisher("addPackComponents", json!({ "packId": pack, "componentIds": components })).await;
+    let account = caller.publisher("createManagedAccount", json!({ "name": "Acme" })).await.text("/account/id");
+    let enrolment = caller.publisher("reissueEnrolmentToken", json!({ "accountId": account })).await;
+    let token = caller.app.enrol(&latest_secret(&caller.app, &account, &enrolment).await).await;
+    let group = caller.publisher("createAccountGroup", json!({ "name": "Gold" })).await.text("/accountGroup/id");
+    caller.publisher("updateAccountGroup", json!({ "groupId": group, "name": "Platinum" })).await;
+    caller.publisher("addAccountsToGroup", json!({ "groupId": group, "accountIds": [account] })).await;
+    caller.publisher("sharePack", json!({ "packId": pack, "groupIds": [group] })).await;
+    caller.publisher("releaseIntegrationPack", immediately(&pack)).await;
+    let packs = "{ availablePacks { edges { node { id } } } }";
+    let available = caller.app.gql(&token, packs, json!(null)).await.texts("/availablePacks", "/id")[0].clone();
+    let installed = caller.call(&token, "installPack", json!({ "packId": available })).await;
+    let installation = installed.text("/installation/id");
+    Begun { pack, components, packages, group, account, token, installation }
+}
+
+/// The valid enrolment token. A repeated call has invalidated the one in `payload`.
+async fn latest_secret(app: &TestApp, account: &str, payload: &Value) -> String {
+    let again = app.mutate(&app.publisher, "reissueEnrolmentToken", json!({ "accountId": account }), "enrolmentToken");
+    let secret = again.await.text("/enrolmentToken");
+    assert_ne!(secret, payload.text("/enrolmentToken"));
+    secret
+}
+
+async fn draft_and_packages(caller: &mut Caller, begun: &Begun) {
+    let Begun { pack, components, packages, .. } = begun;
+    let row = json!({ "packId": pack, "componentId": components[1] });
+    caller.publisher("removePackComponent", row.clone()).await;
+    caller.publisher("restorePackComponent", row.clone()).await;
+    let pin = json!({ "packId": pack, "componentId": components[0], "versionId": packages[0] });
+    caller.publisher("pinPackComponent", pin).await;
+    caller.publisher("unpinPackComponent", json!({ "packId": pack, "componentId": components[0] })).await;
+    caller.publisher("publishComponent", json!({ "componentId": components[0] })).await;
+    let newer = caller.app.package(&components[0]).await.id;
+    caller.publisher("deletePackagedComponent", json!({ "packagedComponentId": newer })).await;
+    caller.publisher("restorePackagedComponent", json!({ "packagedComponentId": newer })).await;
+}
+
+async fn releases(caller: &mut Caller, begun: &Begun) {
+    let Begun { pack, components, token, installation, .. } = begun;
+    let made = caller.publisher("releaseIntegrationPack", on_date(pack, "2026-12-01")).await;
+    let release = made.text("/release/id");
+    let date = json!({ "releaseId": release, "onDate": "2026-12-02" });
+    caller.publisher("rescheduleRelease", date).await;
+    let offered = "query($id: ID!) { installation(id: $id) { pendingUpdate { id } } }";
+    let offered = caller.app.gql(token, offered, json!({ "id": installation })).await;
+    let update = offered.text("/installation/pendingUpdate/id");
+    caller.call(token, "applyPendingUpdate", json!({ "updateId": update })).await;
+    caller.publisher("cancelRelease", json!({ "releaseId": release })).await;
+    let release = caller.app.release_on(pack, "2026-12-03").await;
+    caller.publisher("promoteRelease", json!({ "releaseId": release })).await;
+    caller.app.package(&components[0]).await;
+    caller.app.mover.fail(installation, u32::MAX, FailureCode::Internal);
+    let release = caller.app.release_now(pack).await;
+    caller.app.live_until("2026-11-22T10:00:00Z").await;
+    caller.app.mover.mend();
+    caller.publisher("retryFailedUpdates", json!({ "releaseId": release })).await;
+}
+
+async fn accounts(caller: &mut Caller, begun: &Begun) {
+    let Begun { account, token, .. } = begun;
+    caller.publisher("suspendAccount", json!({ "accountId": account })).await;
+    caller.publisher("reactivateAccount", json!({ "accountId": account })).await;
+    let changed = json!({ "accountId": account, "name": "Acme Corporation", "timeZone": "Europe/Paris" });
+    caller.publisher("updateAccount", changed).await;
+    caller.call(token, "updateAccount", json!({ "timeZone": "Europe/Rome" })).await;
+    let made = caller.call(token, "createApiToken", json!({ "name": "second", "role": "SUPPORT" })).await;
+    caller.call(token, "revokeApiToken", json!({ "tokenId": made.text("/apiToken/id") })).await;
+}
+
+async fn several_installations(caller: &mut Caller, begun: &Begun) {
+    let multi = caller.app.multi_pack_with("Several", &["Repeated"]).await;
+    caller.app.share(&multi.id, &[&begun.group]).await;
+    caller.app.release_now(&multi.id).await;
+    let packs = "{ availablePacks(filter: { search: \"Several\" }) { edges { node { id } } } }";
+    let available = caller.app.gql(&begun.token, packs, json!(null)).await.texts("/availablePacks", "/id")[0].clone();
+    let input = json!({ "packId": available, "overrideName": "One" });
+    let installation = caller.call(&begun.token, "installPack", input).await.text("/installation/id");
+    let renamed = json!({ "installationId": installation, "overrideName": "Two" });
+    caller.call(&begun.token, "renameInstallation", renamed).await;
+    caller.call(&begun.token, "uninstallPack", json!({ "installationId": installation })).await;
+}
+
+async fn library(caller: &mut Caller, begun: &Begun) {
+    let input = json!({ "packagedComponentId": begun.packages[0], "groupIds": [begun.group], "description": "Text" });
+    let process = caller.publisher("publishToProcessLibrary", input).await.text("/publishedProcess/id");
+    let offered = "{ processLibrary { edges { node { id } } } }";
+    let offered = caller.app.gql(&begun.token, offered, json!(null)).await.texts("/processLibrary", "/id")[0].clone();
+    caller.call(&begun.token, "copyFromProcessLibrary", json!({ "processId": offered })).await;
+    caller.publisher("withdrawFromProcessLibrary", json!({ "processId": process })).await;
+}
+
+/// Undoes everything, while the pack has a pending release.
+async fn end(caller: &mut Caller, begun: &Begun) {
+    let Begun { pack, components, group, account, .. } = begun;
+    caller.app.package(&components[0]).await;
+    caller.app.release_on(pack, "2026-12-10").await;
+    caller.publisher("unsharePack", json!({ "packId": pack, "groupIds": [group] })).await;
+    caller.publisher("removeAccountsFromGroup", json!({ "groupId": group, "accountIds": [account] })).await;
+    caller.publisher("deleteAccountGroup", json!({ "groupId": group })).await;
+    let deleted = json!({ "packId": pack, "confirmInstallations": 1 });
+    let deleted = caller.publisher("deleteIntegrationPack", deleted).await;
+    let release = deleted.at("/canceledRelease");
+    assert_eq!(release.at("/version/release/id"), release.at("/id"), "{release:#}");
+    assert_eq!(release.at("/version/diff/toNumber"), release.at("/version/number"), "{release:#}");
+    assert!(release.at("/pack/currentVersion/release/id").is_string(), "{release:#}");
+}
+
+async fn every_mutation(again: bool) {
+    let mut caller = Caller::new(again).await;
+    let begun = begin(&mut caller).await;
+    draft_and_packages(&mut caller, &begun).await;
+    releases(&mut caller, &begun).await;
+    accounts(&mut caller, &begun).await;
+    several_installations(&mut caller, &begun).await;
+    library(&mut caller, &begun).await;
+    end(&mut caller, &begun).await;
+    let all = caller.schema.mutations().iter().map(|field| field.text("/name"));
+    let left: Vec<_> = all.filter(|name| !caller.called.contains(name)).collect();
+    assert!(left.is_empty(), "no call of {left:?}: teach this story");
+}
+
+#[test]
+fn what_the_payload_of_every_mutation_shows_can_be_read() {
+    roomy(|| every_mutation(false));
+}
+
+#[test]
+fn r50_every_mutation_called_again_changes_and_tells_nothing() {
+    roomy(|| every_mutation(true));
+}

@@ -1,0 +1,97 @@
+//! What is kept so that nobody has to count it, counted anew: installations by version, accounts by pack, what releases
+//! have still to come to. Beside whatever story is told, and while two servers work on one database.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use packwright::domain::id::{PackId, ReleaseId};
+use packwright::store::installations::{tallies, write_counts as counts};
+use packwright::store::packs::write as packs;
+use packwright::store::releases::write as releases;
+use uuid::Uuid;
+
+use crate::support::TestApp;
+use crate::whole::invariants::{run_stories, story};
+use crate::whole::invariants_rows::Rows;
+use crate::whole::invariants_story::{Command, Story};
+
+/// Fails unless what is kept is what the rows say.
+pub(crate) fn what_is_kept_is_what_is_counted(rows: &Rows, step: &str) {
+    let mut counted: BTreeMap<(Uuid, Uuid), i32> = BTreeMap::new();
+    let mut accounts: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
+    for installation in rows.installations.values().filter(|i| i.uninstalled_at.is_none()) {
+        *counted.entry((installation.pack_id, installation.version_id)).or_default() += 1;
+        accounts.insert((installation.pack_id, installation.account_id));
+    }
+    let (mut kept, mut since_ever) = (BTreeMap::new(), BTreeMap::new());
+    let mut accounts_kept: BTreeMap<Uuid, i32> = BTreeMap::new();
+    for row in &rows.counts {
+        let key = (row.pack_id, row.version_id);
+        *since_ever.entry(key).or_default() += row.installations;
+        if row.id >= rows.packs[&row.pack_id].tallied_from {
+            *kept.entry(key).or_default() += row.installations + row.all_installations;
+            *accounts_kept.entry(row.pack_id).or_default() += row.accounts + row.all_accounts;
+        }
+    }
+    for sums in [&mut kept, &mut since_ever] {
+        sums.retain(|_, count: &mut i32| *count != 0);
+    }
+    assert_eq!(kept, counted, "{step}: installations by pack and version, kept and counted");
+    assert_eq!(since_ever, counted, "{step}: all that changed since ever, and counted");
+    for (pack, kept) in accounts_kept {
+        let counted = accounts.iter().filter(|(of, _)| *of == pack).count();
+        assert_eq!(
+            usize::try_from(kept),
+            Ok(counted),
+            "{step}: accounts of {}, kept and counted",
+            rows.packs[&pack].name
+        );
+    }
+    for release in rows.releases.values().filter(|r| ["SCHEDULED", "IN_PROGRESS"].contains(&r.state.as_str())) {
+        let of_it = rows.tallies.iter().filter(|row| row.release_id == release.id && row.id >= release.tallied_from);
+        let kept: i32 = of_it.map(|row| row.coming).sum();
+        let here = rows.installations.values().filter(|i| i.pack_id == release.pack_id && i.uninstalled_at.is_none());
+        let coming =
+            here.filter(|i| i.version_id != release.version_id && !rows.updates.contains_key(&(i.id, release.id)));
+        assert_eq!(usize::try_from(kept), Ok(coming.count()), "{step}: what {release:?} has still to come to");
+    }
+}
+
+/// Adds up what is kept wherever there are more than two rows of it.
+async fn compact(app: &TestApp, rows: &Rows) {
+    let (services, now) = (&app.app.services, app.now());
+    for pack in rows.packs.keys().map(|id| PackId(*id)) {
+        let tx = services.db.begin().await.expect("a transaction");
+        if packs::lock_any(&tx, pack).await.expect("a pack").is_none() {
+            continue;
+        }
+        counts::compact(&tx, pack, now, 2).await.expect("compacted");
+        for release in rows.releases.values().filter(|release| release.pack_id == pack.0) {
+            let release = releases::get(&tx, pack, ReleaseId(release.id)).await.expect("a release").expect("a release");
+            tallies::compact(&tx, &release, now, 2).await.expect("compacted");
+        }
+        tx.commit().await.expect("committed");
+    }
+}
+
+async fn tell(commands: Vec<Command>) {
+    let mut story = Story::begin().await;
+    let other = story.app.another_server().await;
+    for (index, command) in commands.iter().enumerate() {
+        // What one finds taken by the other it leaves for later.
+        let (outcome, _) = tokio::join!(story.step(command), other.scheduler.tick());
+        let rows = Rows::read(&story.app).await;
+        what_is_kept_is_what_is_counted(&rows, &format!("step {index}, {command:?} ({outcome:?})"));
+        if index % 5 == 4 {
+            compact(&story.app, &rows).await;
+            what_is_kept_is_what_is_counted(&Rows::read(&story.app).await, &format!("step {index}, compacted"));
+        }
+    }
+    story.let_everything_end().await;
+    what_is_kept_is_what_is_counted(&Rows::read(&story.app).await, "the end");
+    other.services.db.clone().close().await.expect("closed");
+}
+
+#[test]
+fn r49_what_two_servers_keep_is_what_is_counted() {
+    run_stories(4, story(), tell);
+}

@@ -1,0 +1,118 @@
+//! The rows of the tables between two steps of a story, and derived values computed from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{
+    account, account_group_member, audit_entry, component, component_version, draft_row, event, installation,
+    installation_tally, installation_update, integration_pack, pack_release, pack_share, pack_version,
+    pack_version_item, release_tally,
+};
+use sea_orm::EntityTrait as _;
+use uuid::Uuid;
+
+use crate::log::recorded_rows;
+use crate::support::TestApp;
+use crate::support::more::tables;
+
+/// The rows that the invariants are about.
+pub(crate) struct Rows {
+    pub(crate) accounts: BTreeMap<Uuid, account::Model>,
+    pub(crate) packs: BTreeMap<Uuid, integration_pack::Model>,
+    pub(crate) releases: BTreeMap<Uuid, pack_release::Model>,
+    pub(crate) installations: BTreeMap<Uuid, installation::Model>,
+    /// Keyed by installation and release.
+    pub(crate) updates: BTreeMap<(Uuid, Uuid), installation_update::Model>,
+    pub(crate) versions: BTreeMap<Uuid, pack_version::Model>,
+    pub(crate) items: Vec<pack_version_item::Model>,
+    pub(crate) components: BTreeMap<Uuid, component::Model>,
+    pub(crate) packages: BTreeMap<Uuid, component_version::Model>,
+    pub(crate) drafts: Vec<draft_row::Model>,
+    pub(crate) events: Vec<event::Model>,
+    pub(crate) entries: BTreeMap<Uuid, audit_entry::Model>,
+    pub(crate) tallies: Vec<release_tally::Model>,
+    pub(crate) counts: Vec<installation_tally::Model>,
+    /// (pack, account) pairs with a grant by groups and shares.
+    pub(crate) grants: BTreeSet<(Uuid, Uuid)>,
+}
+
+macro_rules! by_id {
+    ($app:expr, $table:ident) => {
+        $table::Entity::find().all(tables($app)).await.expect("rows").into_iter().map(|row| (row.id, row)).collect()
+    };
+}
+
+impl Rows {
+    /// Reads all rows.
+    pub(crate) async fn read(app: &TestApp) -> Self {
+        let shares = pack_share::Entity::find().all(tables(app)).await.expect("rows");
+        let members = account_group_member::Entity::find().all(tables(app)).await.expect("rows");
+        let granted = |share: &pack_share::Model| {
+            let accounts =
+                members.iter().filter(|m| m.group_id == share.group_id).map(|m| (share.pack_id, m.account_id));
+            accounts.collect::<Vec<_>>()
+        };
+        let updates = installation_update::Entity::find().all(tables(app)).await.expect("rows");
+        Self {
+            accounts: by_id!(app, account),
+            packs: by_id!(app, integration_pack),
+            releases: by_id!(app, pack_release),
+            installations: by_id!(app, installation),
+            updates: updates.into_iter().map(|row| ((row.installation_id, row.release_id), row)).collect(),
+            versions: by_id!(app, pack_version),
+            items: pack_version_item::Entity::find().all(tables(app)).await.expect("rows"),
+            components: by_id!(app, component),
+            packages: by_id!(app, component_version),
+            drafts: draft_row::Entity::find().all(tables(app)).await.expect("rows"),
+            events: recorded_rows::events(app).await,
+            entries: recorded_rows::entries(app).await.into_iter().map(|entry| (entry.id, entry)).collect(),
+            counts: installation_tally::Entity::find().all(tables(app)).await.expect("rows"),
+            tallies: release_tally::Entity::find().all(tables(app)).await.expect("rows"),
+            grants: shares.iter().flat_map(granted).collect(),
+        }
+    }
+
+    /// Whether a group grants the pack of an installation to its account.
+    pub(crate) fn is_granted(&self, installation: &installation::Model) -> bool {
+        self.grants.contains(&(installation.pack_id, installation.account_id))
+    }
+
+    /// Whether an installation's account is active.
+    pub(crate) fn is_active(&self, installation: &installation::Model) -> bool {
+        self.accounts[&installation.account_id].status == "ACTIVE"
+    }
+
+    /// The newest version of a component and a kind that packs may hold (R7, R19, R52).
+    pub(crate) fn latest_shareable(&self, component: Uuid, kind: &str) -> Option<&component_version::Model> {
+        let of = self.packages.values().filter(|p| p.component_id == component && p.kind == kind);
+        of.filter(|p| p.shareable && p.deleted_at.is_none()).max_by_key(|p| p.created_at)
+    }
+
+    /// The content of a pack version, component → package; empty without a version.
+    pub(crate) fn content(&self, version: Option<Uuid>) -> BTreeMap<Uuid, Uuid> {
+        let held = self.items.iter().filter(|item| Some(item.pack_version_id) == version);
+        held.map(|item| (item.component_id, item.component_version_id)).collect()
+    }
+
+    /// The assessment of a pack computed from the rows: (rows, rows with a newer version, whether a release would
+    /// differ) (R19, R21).
+    pub(crate) fn assessment(&self, pack: &integration_pack::Model) -> (i32, i32, bool) {
+        let in_force = self.content(pack.pending_version_id.or(pack.current_version_id));
+        let kind = if pack.deployment_model == "LEGACY" { "PUBLICATION" } else { "PACKAGE" };
+        let drafts: Vec<_> = self.drafts.iter().filter(|row| row.pack_id == pack.id).collect();
+        let newer = drafts.iter().filter(|row| {
+            let held = in_force.get(&row.component_id).map(|id| self.packages[id].created_at);
+            let latest = self.latest_shareable(row.component_id, kind).map(|p| p.created_at);
+            matches!((latest, held), (Some(latest), Some(held)) if latest > held)
+        });
+        let next: BTreeMap<_, _> = drafts
+            .iter()
+            .filter(|row| !row.marked_for_removal)
+            .filter_map(|row| {
+                let latest = || self.latest_shareable(row.component_id, kind).map(|p| p.id);
+                Some((row.component_id, row.pinned_version_id.or_else(latest)?))
+            })
+            .collect();
+        let count = |n: usize| i32::try_from(n).expect("few");
+        (count(drafts.len()), count(newer.count()), next != in_force)
+    }
+}
