@@ -1,5 +1,6 @@
 //! The composition root: builds the parts of a server in the right order, and connects them.
 
+use crate::service::accounts::tokens::authenticate;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -166,7 +167,7 @@ impl App {
 
     /// Executes a request without HTTP: authentication, gate and execution are the same as for a request over HTTP.
     pub async fn execute(&self, bearer: Option<&str>, request: impl Into<GraphqlRequest>) -> Answer {
-        let caller = match self.services.authenticate(bearer, None).await {
+        let caller = match authenticate(&self.services, bearer, None).await {
             Ok(caller) => caller,
             Err(failure) => return Answer::failed(&failure, ""),
         };
@@ -183,7 +184,7 @@ impl App {
         bearer: Option<&str>,
         request: impl Into<GraphqlRequest>,
     ) -> Result<BoxStream<'static, Answer>, Failure> {
-        let caller = self.services.authenticate(bearer, None).await?;
+        let caller = authenticate(&self.services, bearer, None).await?;
         Ok(match self.engine.admit(&caller, None, request.into()) {
             Ok(admitted) => self.engine.execute_stream(caller, "", admitted),
             Err(refused) => futures_util::stream::iter([*refused]).boxed(),

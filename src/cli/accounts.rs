@@ -1,5 +1,8 @@
 //! `packwright account` and `packwright token`: the first publisher and its tokens, without a server.
 
+use crate::service::accounts::token_rotation::rotate_token_of;
+use crate::service::accounts::tokens::{create_token_for, revoke_token_of, tokens_of};
+use crate::service::accounts::{all_accounts, create_publisher, set_account_status};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::app::App;
@@ -113,22 +116,22 @@ pub(super) async fn account(command: AccountCommand) -> Result<(), Trouble> {
     match command {
         AccountCommand::Create { name, time_zone, common } => {
             let app = beside_the_server(&common).await?;
-            let id = app.services.create_publisher(&name, time_zone).await.map_err(refused)?;
+            let id = create_publisher(&app.services, &name, time_zone).await.map_err(refused)?;
             print(&format!("{}\n", spell("pub", id.0.as_bytes())));
         }
         AccountCommand::List(common) => {
             let app = beside_the_server(&common).await?;
-            for account in app.services.all_accounts().await.map_err(failed)? {
+            for account in all_accounts(&app.services).await.map_err(failed)? {
                 print(&describe(&account));
             }
         }
         AccountCommand::Suspend(one) => {
             let (app, account) = one.find().await?;
-            app.services.set_account_status(account, AccountStatus::Suspended).await.map_err(refused)?;
+            set_account_status(&app.services, account, AccountStatus::Suspended).await.map_err(refused)?;
         }
         AccountCommand::Reactivate(one) => {
             let (app, account) = one.find().await?;
-            app.services.set_account_status(account, AccountStatus::Active).await.map_err(refused)?;
+            set_account_status(&app.services, account, AccountStatus::Active).await.map_err(refused)?;
         }
     }
     Ok(())
@@ -139,13 +142,13 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
         TokenCommand::Create { account, name, role, expires_at } => {
             let (app, account) = account.find().await?;
             let issued =
-                app.services.create_token_for(account, &name, role.into(), expires_at).await.map_err(refused)?;
+                create_token_for(&app.services, account, &name, role.into(), expires_at).await.map_err(refused)?;
             print(&format!("{}\n", issued.secret));
         }
         TokenCommand::List(one) => {
             let (app, account) = one.find().await?;
             let now = app.services.clock.now();
-            for token in app.services.tokens_of(account).await.map_err(failed)? {
+            for token in tokens_of(&app.services, account).await.map_err(failed)? {
                 let state = match (token.revoked_at, token.is_live(now)) {
                     (Some(_), _) => "revoked",
                     (None, false) => "expired",
@@ -157,14 +160,14 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
         TokenCommand::Rotate { token, account, overlap, expires_at } => {
             let (app, account) = account.find().await?;
             let rotation = Rotation { overlap: chrono::Duration::hours(overlap.into()), expires_at };
-            let rotated = app.services.rotate_token_of(account, token, rotation).await.map_err(refused)?;
+            let rotated = rotate_token_of(&app.services, account, token, rotation).await.map_err(refused)?;
             // The secret stands alone on the standard output, for scripts.
             print(&format!("{}\n", rotated.issued.secret));
             remark(&describe_rotation(token, &rotated));
         }
         TokenCommand::Revoke { token, account } => {
             let (app, account) = account.find().await?;
-            app.services.revoke_token_of(account, token).await.map_err(refused)?;
+            revoke_token_of(&app.services, account, token).await.map_err(refused)?;
         }
     }
     Ok(())
@@ -208,7 +211,7 @@ impl One {
     /// The account that is meant, with the services to do something about it.
     async fn find(&self) -> Result<(App, AccountId), Trouble> {
         let app = beside_the_server(&self.common).await?;
-        let accounts = app.services.all_accounts().await.map_err(failed)?;
+        let accounts = all_accounts(&app.services).await.map_err(failed)?;
         let wanted = self.account.trim();
         let by_id = AccountId::parse(wanted);
         let key = crate::domain::text::key(wanted);

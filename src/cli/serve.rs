@@ -1,5 +1,7 @@
 //! `packwright serve`.
 
+use crate::service::accounts::has_accounts;
+use crate::service::releases::windows::look_at_time_zones;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -144,7 +146,7 @@ async fn serve(
     asked: watch::Receiver<bool>,
 ) -> Result<(), Trouble> {
     let address = listener.local_addr()?;
-    let empty = !app.services.has_accounts().await.map_err(failed)?;
+    let empty = !has_accounts(&app.services).await.map_err(failed)?;
     let (end, ending) = watch::channel(false);
     let scheduler = tokio::spawn(supervise("scheduler", ending.clone(), {
         let scheduler = app.scheduler.clone();
@@ -365,7 +367,7 @@ async fn look_when_asked(asked: AskedToLook, services: impl Fn() -> Shared) {
     if let Some(mut signal) = asked.signal {
         while signal.recv().await.is_some() {
             let services = services();
-            match services.look_at_time_zones(AskedBy::Scheduler).await {
+            match look_at_time_zones(&services, AskedBy::Scheduler).await {
                 Ok(done) => tracing::info!(
                     version = %services.zones.version(), seen = done.seen, moved = done.moved,
                     "the time zone data was looked at, as asked by SIGUSR1"

@@ -1,5 +1,6 @@
 //! `packwright task`: what follows from decisions and isn't done yet, beside the server.
 
+use crate::service::followup::tasks::{drop_task, open_tasks, retry_task};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -49,7 +50,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
     match command {
         TaskCommand::List { json, common } => {
             let app = beside_the_server(&common).await?;
-            let OpenTasks { tasks, unreadable } = app.services.open_tasks().await.map_err(failed)?;
+            let OpenTasks { tasks, unreadable } = open_tasks(&app.services).await.map_err(failed)?;
             if json {
                 let unreadable = unreadable.iter().map(|row| json!({ "id": row.id, "unreadable": row.why }));
                 print(&shown::json(&tasks.iter().map(as_json).chain(unreadable).collect()));
@@ -61,7 +62,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
         }
         TaskCommand::Retry { task, common } => {
             let app = beside_the_server(&common).await?;
-            let retried = app.services.retry_task(task).await.map_err(|failure| unknown(failure, task))?;
+            let retried = retry_task(&app.services, task).await.map_err(|failure| unknown(failure, task))?;
             print(match retried {
                 Retried::Done => "It is done.\n",
                 Retried::GoesOn => "A batch of it is done; the server goes on with it.\n",
@@ -72,7 +73,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
         }
         TaskCommand::Drop { task, reason, common } => {
             let app = beside_the_server(&common).await?;
-            let dropped = app.services.drop_task(task, &reason).await.map_err(|failure| unknown(failure, task))?;
+            let dropped = drop_task(&app.services, task, &reason).await.map_err(|failure| unknown(failure, task))?;
             print(match dropped {
                 Dropped::Gone => "It is dropped.\n",
                 Dropped::GivesUp => {

@@ -1,5 +1,6 @@
 //! `packwright time-zones`: the data that windows are computed with (R42).
 
+use crate::service::releases::windows::look_at_time_zones;
 use clap::Subcommand;
 
 use crate::service::releases::windows::{AskedBy, Recomputed};
@@ -28,7 +29,7 @@ pub(super) async fn run(command: TimeZonesCommand) -> Result<(), Trouble> {
             let app = beside_the_server(&common).await?;
             let zones = &app.services.zones;
             let Recomputed { seen, moved } =
-                app.services.look_at_time_zones(AskedBy::CommandLine).await.map_err(failed)?;
+                look_at_time_zones(&app.services, AskedBy::CommandLine).await.map_err(failed)?;
             print(&line(&format!(
                 "{}: {seen} pending windows came from older data, {moved} of them moved",
                 zones.version()

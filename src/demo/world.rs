@@ -1,5 +1,15 @@
 //! The demo's story: two months in the business of a publisher, its packs and two of its customers.
 
+use crate::service::accounts::tokens::{authenticate, create_token_with_secret};
+use crate::service::accounts::{create_managed_account, create_publisher};
+use crate::service::components::deleting::delete_package;
+use crate::service::components::packaging::{create_component, create_packages};
+use crate::service::installations::{apply_early, install};
+use crate::service::library::publishing::publish_component;
+use crate::service::library::{copy_from_library, publish_to_library};
+use crate::service::packs::create_pack;
+use crate::service::packs::draft::{add_components, pin_component};
+use crate::service::sharing::{add_accounts, create_group, share_pack};
 use std::collections::BTreeMap;
 
 use chrono::{Days, Duration};
@@ -69,10 +79,10 @@ impl<'a> World<'a> {
     /// Creates the accounts, their groups, and the well-known tokens.
     async fn found(app: &'a App, now: Instant) -> Told<Self> {
         let services = &app.services;
-        let id = services.create_publisher("Brightwater Integrations", Some(ZONE.into())).await?;
-        services.create_token_with_secret(id, "Demo administrator", Role::Administrator, PUBLISHER_ADMIN).await?;
-        services.create_token_with_secret(id, "Demo support desk", Role::Support, PUBLISHER_SUPPORT).await?;
-        let publisher = services.authenticate(Some(PUBLISHER_ADMIN), None).await?.viewer()?.publisher()?;
+        let id = create_publisher(services, "Brightwater Integrations", Some(ZONE.into())).await?;
+        create_token_with_secret(services, id, "Demo administrator", Role::Administrator, PUBLISHER_ADMIN).await?;
+        create_token_with_secret(services, id, "Demo support desk", Role::Support, PUBLISHER_SUPPORT).await?;
+        let publisher = authenticate(services, Some(PUBLISHER_ADMIN), None).await?.viewer()?.publisher()?;
         let acme = customer(app, &publisher, "Acme", "America/New_York", ACME_ADMIN).await?;
         let globex = customer(app, &publisher, "Globex", "Asia/Tokyo", GLOBEX_ADMIN).await?;
         let early_adopters = group(app, &publisher, "Early adopters", &[acme.id()]).await?;
@@ -85,7 +95,8 @@ impl<'a> World<'a> {
     /// Creates all components. Their packages follow during the story.
     async fn build_components(&mut self) -> Told<()> {
         for plan in COMPONENTS {
-            let id = self.app.services.create_component(&self.publisher, plan.name, plan.component_type, None).await?;
+            let id =
+                create_component(&self.app.services, &self.publisher, plan.name, plan.component_type, None).await?;
             self.components.insert(plan.name, id);
         }
         Ok(())
@@ -165,7 +176,7 @@ impl<'a> World<'a> {
             deployment_model: DeploymentModel::Legacy,
             support: catalogue::support("Shop desk", "tills"),
         };
-        let pack = self.app.services.create_pack(&self.publisher, pack, None).await?;
+        let pack = create_pack(&self.app.services, &self.publisher, pack, None).await?;
         self.add(pack, &[catalogue::TILL_RECEIPTS]).await?;
         Ok(pack)
     }
@@ -193,9 +204,9 @@ impl<'a> World<'a> {
             groups: vec![self.retail, self.manufacturing],
             description: "A *starting point*: asks two carriers where a parcel is. Add your own.".into(),
         };
-        let process = services.publish_to_library(&self.publisher, new, None).await?;
+        let process = publish_to_library(services, &self.publisher, new, None).await?;
         self.advance_to(services.clock.now() + Duration::hours(30)).await?;
-        services.copy_from_library(&self.acme, process, Some("Tracking for our couriers".into()), None).await?;
+        copy_from_library(services, &self.acme, process, Some("Tracking for our couriers".into()), None).await?;
         Ok(())
     }
 
@@ -236,7 +247,7 @@ impl<'a> World<'a> {
 
         // The package halved some prices. No customer has it yet, so the publisher deletes it.
         self.until(6).await?;
-        self.app.services.delete_package(&self.publisher, self.version(catalogue::PRICE_PUSH, 1)?).await?;
+        delete_package(&self.app.services, &self.publisher, self.version(catalogue::PRICE_PUSH, 1)?).await?;
         self.publish(catalogue::TILL_RECEIPTS, "A receipt at a time, as soon as it is printed.").await?;
 
         self.until(4).await?;
@@ -259,7 +270,7 @@ impl<'a> World<'a> {
         let release = self.release_in(packs.orders, 4, notes).await?;
         self.advance_to(self.now - Duration::hours(5)).await?;
         let update = UpdateId { installation: orders_at_acme, release };
-        self.app.services.apply_early(&self.acme, update).await?;
+        apply_early(&self.app.services, &self.acme, update).await?;
         Ok(())
     }
 
@@ -305,7 +316,7 @@ impl<'a> World<'a> {
             extensibility: vec![setting("endpoint", false), setting("batchSize", true)],
             manifest,
         };
-        let made = self.app.services.create_packages(&self.publisher, vec![new], None).await?;
+        let made = create_packages(&self.app.services, &self.publisher, vec![new], None).await?;
         self.versions.extend(made.first().map(|id| ((plan.name, index), *id)));
         Ok(())
     }
@@ -322,7 +333,7 @@ impl<'a> World<'a> {
 
     async fn publish(&self, name: &str, notes: &str) -> Told<()> {
         let component = self.component(name)?;
-        self.app.services.publish_component(&self.publisher, component, Some(notes.into()), None).await?;
+        publish_component(&self.app.services, &self.publisher, component, Some(notes.into()), None).await?;
         Ok(())
     }
 
@@ -336,22 +347,22 @@ impl<'a> World<'a> {
         let (name, description) = (name.into(), description.into());
         let pack =
             NewPack { name, description, installation_type, deployment_model: DeploymentModel::Packaged, support };
-        Ok(self.app.services.create_pack(&self.publisher, pack, None).await?)
+        Ok(create_pack(&self.app.services, &self.publisher, pack, None).await?)
     }
 
     async fn add(&self, pack: PackId, names: &[&str]) -> Told<()> {
         let components = names.iter().map(|name| self.component(name)).collect::<Told<Vec<_>>>()?;
-        Ok(self.app.services.add_components(&self.publisher, pack, components, None).await?)
+        Ok(add_components(&self.app.services, &self.publisher, pack, components, None).await?)
     }
 
     /// Pins a component to its package number `index`, from 0.
     async fn pin(&self, pack: PackId, name: &'static str, index: usize) -> Told<()> {
         let version = NamedVersion { kind: VersionKind::Package, id: self.version(name, index)? };
-        Ok(self.app.services.pin_component(&self.publisher, pack, self.component(name)?, version, None).await?)
+        Ok(pin_component(&self.app.services, &self.publisher, pack, self.component(name)?, version, None).await?)
     }
 
     async fn share(&self, pack: PackId, groups: &[GroupId]) -> Told<()> {
-        Ok(self.app.services.share_pack(&self.publisher, pack, groups.to_vec()).await?)
+        Ok(share_pack(&self.app.services, &self.publisher, pack, groups.to_vec()).await?)
     }
 
     async fn release(&self, pack_id: PackId, schedule: RequestedSchedule, notes: &str) -> Told<ReleaseId> {
@@ -363,7 +374,7 @@ impl<'a> World<'a> {
             expected_revision: None,
             client_request_id: None,
         };
-        Ok(self.app.services.release(&self.publisher, request).await?)
+        Ok(crate::service::releases::release(&self.app.services, &self.publisher, request).await?)
     }
 
     /// Releases a pack on a date. `days` counts from the earliest possible date, which is 1.
@@ -376,19 +387,20 @@ impl<'a> World<'a> {
     }
 
     async fn install(&self, account: &Managed, pack: PackId, name: Option<&str>) -> Told<InstallationId> {
-        Ok(self.app.services.install(account, pack, name.map(Into::into), None).await?)
+        Ok(install(&self.app.services, account, pack, name.map(Into::into), None).await?)
     }
 }
 
 /// Creates a managed account and enrols it.
 async fn customer(app: &App, publisher: &Publisher, name: &str, zone: &str, secret: &str) -> Told<Managed> {
-    let issued = app.services.create_managed_account(publisher, name, Some(zone.into()), None).await?;
-    app.services.create_token_with_secret(issued.account_id, "Demo administrator", Role::Administrator, secret).await?;
-    Ok(app.services.authenticate(Some(secret), None).await?.viewer()?.managed()?)
+    let issued = create_managed_account(&app.services, publisher, name, Some(zone.into()), None).await?;
+    create_token_with_secret(&app.services, issued.account_id, "Demo administrator", Role::Administrator, secret)
+        .await?;
+    Ok(authenticate(&app.services, Some(secret), None).await?.viewer()?.managed()?)
 }
 
 async fn group(app: &App, publisher: &Publisher, name: &str, accounts: &[AccountId]) -> Told<GroupId> {
-    let group = app.services.create_group(publisher, name, None).await?;
-    app.services.add_accounts(publisher, group, accounts.to_vec()).await?;
+    let group = create_group(&app.services, publisher, name, None).await?;
+    add_accounts(&app.services, publisher, group, accounts.to_vec()).await?;
     Ok(group)
 }

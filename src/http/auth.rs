@@ -35,7 +35,7 @@ impl Credentials {
         }
     }
 
-    /// The secret, as [`authenticate`](crate::service::Services::authenticate) takes it.
+    /// The secret, as [`authenticate`](crate::service::crate::service::accounts::tokens::authenticate) takes it.
     pub(super) fn secret(&self) -> Result<Option<&str>, Failure> {
         match self {
             Self::Absent => Ok(None),

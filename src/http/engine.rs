@@ -1,5 +1,6 @@
 //! Executes documents: the one way to the schema, for every transport.
 
+use crate::service::accounts::tokens::check_still_welcome;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -358,7 +359,7 @@ fn while_welcome(
                 answer = answers.next() => {
                     let Some(answer) = answer else { return };
                     // Between two answers the stream holds nothing.
-                    match services.check_still_welcome(&viewer).await {
+                    match check_still_welcome(&services, &viewer).await {
                         Ok(()) => {
                             yield answer;
                             continue;
@@ -383,7 +384,7 @@ impl Watch {
         Self(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(WELCOME_CHECK).await;
-                match services.check_still_welcome(&viewer).await {
+                match check_still_welcome(&services, &viewer).await {
                     // A database that can't be asked tells nothing: the next answer is checked anyway.
                     Ok(()) | Err(Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Timeout(_)) => {}
                     Err(failure) => return failure,

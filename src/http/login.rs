@@ -1,6 +1,7 @@
 //! Whose request it is. A peer whose tokens are refused again and again isn't let try further ones for a while;
 //! tokens that were good a moment ago pass, so that nobody is locked out by a neighbour at the same address.
 
+use crate::service::accounts::tokens::authenticate;
 use std::net::IpAddr;
 
 use quick_cache::sync::Cache;
@@ -54,7 +55,7 @@ impl Known {
         if hash.is_some() && !is_known {
             engine.check_peer(peer).map_err(Denied::TooMany)?;
         }
-        let authenticated = engine.services.authenticate(secret, Some(request_id.to_owned())).await;
+        let authenticated = authenticate(&engine.services, secret, Some(request_id.to_owned())).await;
         match (&authenticated, hash) {
             (Ok(_), Some(hash)) if !is_known => self.0.insert(hash, ()),
             (Ok(_), _) => {}

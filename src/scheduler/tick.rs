@@ -1,5 +1,10 @@
 //! One pass of the scheduler. Tests call it directly after they move the clock.
 
+use crate::service::accounts::tokens::save_token_uses;
+use crate::service::followup::runner::{batches_at_once, claim_batch, has_one_writer};
+use crate::service::log::retention::{prune_events, tidy_up};
+use crate::service::releases::opening::open_if_due;
+use crate::service::releases::windows::{compute_windows_anew, look_at_time_zones};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use chrono::Duration;
@@ -86,7 +91,8 @@ impl Drop for AtWork {
 /// Runs one batch.
 async fn run_claimed(services: Shared, claimed: Claimed, counted: AtWork) -> Ran {
     let task = claimed.task();
-    let ended = AssertUnwindSafe(services.run_claimed(claimed)).catch_unwind().await;
+    let ended =
+        AssertUnwindSafe(crate::service::followup::runner::run_claimed(&services, claimed)).catch_unwind().await;
     drop(counted);
     Ran { task, ended }
 }
@@ -158,11 +164,11 @@ impl Scheduler {
     /// Removes old rows once an hour. Each pass prunes a part of the events.
     async fn tidy_up(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
         if !recent(state.tidied_at, now) {
-            state.pruning_until = Some(self.services.tidy_up().await?);
+            state.pruning_until = Some(tidy_up(&self.services).await?);
             state.tidied_at = Some(now);
         }
         if let Some(until) = state.pruning_until
-            && self.services.prune_events(until).await?
+            && prune_events(&self.services, until).await?
         {
             state.pruning_until = None;
         }
@@ -178,12 +184,12 @@ impl Scheduler {
             return Ok(());
         }
         if !recent(state.zones_read_at, now) {
-            self.services.look_at_time_zones(by).await?;
+            look_at_time_zones(&self.services, by).await?;
             state.zones_read_at = Some(now);
         } else if within(Duration::minutes(1), state.windows_computed_at, now) {
             return Ok(());
         } else {
-            self.services.compute_windows_anew(by).await?;
+            compute_windows_anew(&self.services, by).await?;
         }
         state.windows_computed_at = Some(now);
         state.chores.went_well(Chore::FollowZones);
@@ -202,7 +208,7 @@ impl Scheduler {
         // Each runs by itself, also while a window is opened: a transaction that stands still is ended by PostgreSQL.
         let mut at_work = JoinSet::new();
         loop {
-            if self.services.has_one_writer() && since.elapsed() >= STRETCH {
+            if has_one_writer(&self.services) && since.elapsed() >= STRETCH {
                 tokio::select! {
                     () = tokio::time::sleep(GAP) => {}
                     () = ended(ending.clone()) => return Ok(()),
@@ -211,10 +217,10 @@ impl Scheduler {
             }
             let opened = self.open_windows(state, passed, ending).await;
             let mut halted = None;
-            while at_work.len() < self.services.batches_at_once() && !*ending.borrow() {
+            while at_work.len() < batches_at_once(&self.services) && !*ending.borrow() {
                 let now = self.services.clock.now();
                 state.turns.resting = state.tasks.resting(now);
-                match self.services.claim_batch(&mut state.turns).await {
+                match claim_batch(&self.services, &mut state.turns).await {
                     Ok(Some(claimed)) => {
                         let counted = AtWork::begin(self.at_work.clone());
                         at_work.spawn(run_claimed(self.services.clone(), claimed, counted));
@@ -285,7 +291,7 @@ impl Scheduler {
                 if *ending.borrow() {
                     return Ok(());
                 }
-                match self.services.open_if_due(None, pack, now).await {
+                match open_if_due(&self.services, None, pack, now).await {
                     Ok(found) => {
                         state.windows.went_well(pack);
                         opened += u32::from(found.is_some());
@@ -310,7 +316,7 @@ impl Scheduler {
                 continue;
             }
             let done = match chore {
-                Chore::SaveTokenUses => self.services.save_token_uses().await,
+                Chore::SaveTokenUses => save_token_uses(&self.services).await,
                 Chore::TidyUp => self.tidy_up(state, now).await,
                 _ => continue,
             };

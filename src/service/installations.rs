@@ -1,5 +1,6 @@
 //! Installing, and updating early (R26, R31, R43, R44).
 
+use crate::service::followup::catch_up::offer_to;
 use std::slice::from_ref;
 
 use crate::domain::accounts::Privilege;
@@ -28,332 +29,330 @@ use super::moment::Touched;
 use super::requests::{Repeatable, Turn};
 use crate::service::followup::updates::{Step, hide, offered, tell_update, withdraw_row};
 
-impl Services {
-    /// Installs a pack's current version (R31, R43). In a testing period the pending one is offered.
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED,
-    /// OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN; not found for a pack that the account can't see.
-    pub async fn install(
-        &self,
-        caller: &Managed,
-        pack: PackId,
-        override_name: Option<String>,
-        client_request_id: Option<String>,
-    ) -> Outcome<InstallationId, InstallationRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let call = Repeatable::call(caller.id(), "installPack", client_request_id.as_deref(), &(pack, &override_name))?;
-        let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-        self.once_opened(touched, || self.try_install(caller, pack, override_name.as_deref(), &call)).await
-    }
+/// Installs a pack's current version (R31, R43). In a testing period the pending one is offered.
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED,
+/// OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN; not found for a pack that the account can't see.
+pub async fn install(
+    cx: &Services,
+    caller: &Managed,
+    pack: PackId,
+    override_name: Option<String>,
+    client_request_id: Option<String>,
+) -> Outcome<InstallationId, InstallationRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let call = Repeatable::call(caller.id(), "installPack", client_request_id.as_deref(), &(pack, &override_name))?;
+    let touched = Touched::Pack(caller.scope.publisher_id(), pack);
+    cx.once_opened(touched, || try_install(cx, caller, pack, override_name.as_deref(), &call)).await
+}
 
-    async fn try_install(
-        &self,
-        caller: &Managed,
-        pack: PackId,
-        override_name: Option<&str>,
-        call: &Repeatable,
-    ) -> Outcome<InstallationId, InstallationRefusal> {
-        let tx = self.db.begin().await?;
-        match call.turn(&tx, self.now(&tx)).await? {
-            Turn::Do => {}
-            Turn::Done(made) => {
-                let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
-                // What was installed by the first call may be gone since, or its pack be deleted: then there is
-                // nothing to answer with.
-                packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
-                let still = installations::lock_live(&tx, &[made]).await?;
-                return still.first().map(|i| i.id).ok_or_else(|| Failure::NotFound.into());
-            }
-            Turn::Reused => return Err(InstallationRefusal::ClientRequestIdReused.into()),
+async fn try_install(
+    cx: &Services,
+    caller: &Managed,
+    pack: PackId,
+    override_name: Option<&str>,
+    call: &Repeatable,
+) -> Outcome<InstallationId, InstallationRefusal> {
+    let tx = cx.db.begin().await?;
+    match call.turn(&tx, cx.now(&tx)).await? {
+        Turn::Do => {}
+        Turn::Done(made) => {
+            let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
+            // What was installed by the first call may be gone since, or its pack be deleted: then there is
+            // nothing to answer with.
+            packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
+            let still = installations::lock_live(&tx, &[made]).await?;
+            return still.first().map(|i| i.id).ok_or_else(|| Failure::NotFound.into());
         }
-        // The account's lock makes its installations one after the other, so that names and SINGLE hold.
-        let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-        let pack = self.visible_pack(&tx, caller, pack).await?;
-        let mut journal = Journal::of_managed(self, caller, self.instant(&tx, [&pack])?);
-        let name = self.check_install(&tx, caller, &pack, override_name).await?;
-        let version_id = pack.standing.at(journal.now).current_version.ok_or(Failure::NotFound)?;
-        let installation = Installation {
-            id: self.ids.next(),
-            pack_id: pack.id,
-            account_id: caller.id(),
-            publisher_id: pack.publisher_id,
-            override_name: name,
-            version_id,
-            installed_at: journal.now,
-            moved_at: None,
-            uninstalled_at: None,
+        Turn::Reused => return Err(InstallationRefusal::ClientRequestIdReused.into()),
+    }
+    // The account's lock makes its installations one after the other, so that names and SINGLE hold.
+    let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
+    let pack = visible_pack(cx, &tx, caller, pack).await?;
+    let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
+    let name = check_install(&tx, caller, &pack, override_name).await?;
+    let version_id = pack.standing.at(journal.now).current_version.ok_or(Failure::NotFound)?;
+    let installation = Installation {
+        id: cx.ids.next(),
+        pack_id: pack.id,
+        account_id: caller.id(),
+        publisher_id: pack.publisher_id,
+        override_name: name,
+        version_id,
+        installed_at: journal.now,
+        moved_at: None,
+        uninstalled_at: None,
+    };
+    let new = NewInstallation {
+        installation: &installation,
+        installation_type: pack.installation_type,
+        pack_name: &pack.name,
+        account_name: &account.name,
+        heard_from: log::head(&tx).await?,
+    };
+    match installations::insert(&tx, new).await {
+        Err(StoreError::Conflict(_)) if pack.installation_type == InstallationType::Single => {
+            return Err(InstallationRefusal::AlreadyInstalled { existing: None }.into());
+        }
+        Err(StoreError::Conflict(_)) => {
+            return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());
+        }
+        other => other?,
+    }
+    let number = packs::version_number(&tx, version_id).await?;
+    let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+    journal.note(
+        Entry::of("installPack", Subject::Installation(installation.id), shown)
+            .concerning(caller.id())
+            .set("version", number),
+    );
+    if let Some(pending) = pack.standing.at(journal.now).pending {
+        tallies::comes_to(&tx, (pending.release_id, pack.id), journal.now, 1).await?;
+    }
+    offer_to(&tx, &mut journal, from_ref(&pack), from_ref(&installation), "installPack").await?;
+    call.remember(&tx, &[installation.id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(installation.id)
+}
+
+/// A pack that the account can see: granted and released, or installed by it (R2); held.
+async fn visible_pack(cx: &Services, tx: &Tx, caller: &Managed, pack: PackId) -> Outcome<Pack, InstallationRefusal> {
+    // One scoped statement: a hidden pack costs as much as one that doesn't exist (R3).
+    let pack = packs::hold_visible(tx, &caller.scope, pack, cx.now(tx)).await?.ok_or(Failure::NotFound)?;
+    if grants::entitled(tx, pack.id, &[caller.id()]).await?.is_empty() {
+        return Err(InstallationRefusal::NotEntitled.into());
+    }
+    Ok(pack)
+}
+
+/// Whether a visible pack can be installed; gives the override name that it gets (R43).
+async fn check_install(
+    tx: &Tx,
+    caller: &Managed,
+    pack: &Pack,
+    override_name: Option<&str>,
+) -> Outcome<Option<String>, InstallationRefusal> {
+    if pack.installation_type == InstallationType::Single {
+        if let Some(existing) = installations::own_of_pack(tx, &caller.scope, pack.id).await?.first() {
+            return Err(InstallationRefusal::AlreadyInstalled { existing: Some(existing.id) }.into());
+        }
+        return match override_name {
+            Some(_) => Err(InstallationRefusal::OverrideNameNotAllowed.into()),
+            None => Ok(None),
         };
-        let new = NewInstallation {
-            installation: &installation,
-            installation_type: pack.installation_type,
-            pack_name: &pack.name,
-            account_name: &account.name,
-            heard_from: log::head(&tx).await?,
-        };
-        match installations::insert(&tx, new).await {
-            Err(StoreError::Conflict(_)) if pack.installation_type == InstallationType::Single => {
-                return Err(InstallationRefusal::AlreadyInstalled { existing: None }.into());
-            }
-            Err(StoreError::Conflict(_)) => {
-                return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());
-            }
-            other => other?,
-        }
-        let number = packs::version_number(&tx, version_id).await?;
-        let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-        journal.note(
-            Entry::of("installPack", Subject::Installation(installation.id), shown)
-                .concerning(caller.id())
-                .set("version", number),
-        );
-        if let Some(pending) = pack.standing.at(journal.now).pending {
-            tallies::comes_to(&tx, (pending.release_id, pack.id), journal.now, 1).await?;
-        }
-        self.offer_to(&tx, &mut journal, from_ref(&pack), from_ref(&installation), "installPack").await?;
-        call.remember(&tx, &[installation.id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(installation.id)
     }
+    let name = valid_name(override_name.unwrap_or(&pack.name))?;
+    check_free(tx, caller, &name, None).await?;
+    Ok(Some(name))
+}
 
-    /// A pack that the account can see: granted and released, or installed by it (R2); held.
-    async fn visible_pack(&self, tx: &Tx, caller: &Managed, pack: PackId) -> Outcome<Pack, InstallationRefusal> {
-        // One scoped statement: a hidden pack costs as much as one that doesn't exist (R3).
-        let pack = packs::hold_visible(tx, &caller.scope, pack, self.now(tx)).await?.ok_or(Failure::NotFound)?;
-        if grants::entitled(tx, pack.id, &[caller.id()]).await?.is_empty() {
-            return Err(InstallationRefusal::NotEntitled.into());
+async fn check_free(
+    tx: &Tx,
+    caller: &Managed,
+    name: &str,
+    but: Option<InstallationId>,
+) -> Outcome<(), InstallationRefusal> {
+    match installations::with_override_name(tx, &caller.scope, &text::key(name)).await? {
+        Some(existing) if Some(existing) != but => {
+            Err(InstallationRefusal::OverrideNameTaken { existing: Some(existing) }.into())
         }
-        Ok(pack)
+        _ => Ok(()),
     }
+}
 
-    /// Whether a visible pack can be installed; gives the override name that it gets (R43).
-    async fn check_install(
-        &self,
-        tx: &Tx,
-        caller: &Managed,
-        pack: &Pack,
-        override_name: Option<&str>,
-    ) -> Outcome<Option<String>, InstallationRefusal> {
-        if pack.installation_type == InstallationType::Single {
-            if let Some(existing) = installations::own_of_pack(tx, &caller.scope, pack.id).await?.first() {
-                return Err(InstallationRefusal::AlreadyInstalled { existing: Some(existing.id) }.into());
-            }
-            return match override_name {
-                Some(_) => Err(InstallationRefusal::OverrideNameNotAllowed.into()),
-                None => Ok(None),
-            };
-        }
-        let name = valid_name(override_name.unwrap_or(&pack.name))?;
-        self.check_free(tx, caller, &name, None).await?;
-        Ok(Some(name))
+/// Gives an installation of a MULTI pack another name (R43).
+///
+/// # Errors
+/// OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN; not found.
+pub async fn rename_installation(
+    cx: &Services,
+    caller: &Managed,
+    installation: InstallationId,
+    name: &str,
+) -> Outcome<(), InstallationRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let pack = installations::pack_of_own(&cx.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
+    let tx = cx.db.begin().await?;
+    accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
+    // Of a deleted pack nothing is left, also where no batch has uninstalled it yet (R47).
+    packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
+    let found = installations::lock_own(&tx, &caller.scope, installation).await?;
+    let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_managed(cx, caller, cx.now(&tx));
+    let Some(before) = installation.override_name else {
+        return Err(InstallationRefusal::OverrideNameNotAllowed.into());
+    };
+    let name = valid_name(name)?;
+    check_free(&tx, caller, &name, Some(installation.id)).await?;
+    if name == before {
+        return Ok(());
     }
-
-    async fn check_free(
-        &self,
-        tx: &Tx,
-        caller: &Managed,
-        name: &str,
-        but: Option<InstallationId>,
-    ) -> Outcome<(), InstallationRefusal> {
-        match installations::with_override_name(tx, &caller.scope, &text::key(name)).await? {
-            Some(existing) if Some(existing) != but => {
-                Err(InstallationRefusal::OverrideNameTaken { existing: Some(existing) }.into())
-            }
-            _ => Ok(()),
+    match installations::rename(&tx, installation.id, &name).await {
+        Err(StoreError::Conflict(_)) => {
+            return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());
         }
+        other => other?,
     }
+    journal.note(
+        Entry::of("renameInstallation", Subject::Installation(installation.id), name.clone())
+            .concerning(caller.id())
+            .change("name", Some(before), Some(name)),
+    );
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    /// Gives an installation of a MULTI pack another name (R43).
-    ///
-    /// # Errors
-    /// OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN; not found.
-    pub async fn rename_installation(
-        &self,
-        caller: &Managed,
-        installation: InstallationId,
-        name: &str,
-    ) -> Outcome<(), InstallationRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let pack = installations::pack_of_own(&self.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
-        let tx = self.db.begin().await?;
-        accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-        // Of a deleted pack nothing is left, also where no batch has uninstalled it yet (R47).
-        packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
-        let found = installations::lock_own(&tx, &caller.scope, installation).await?;
-        let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of_managed(self, caller, self.now(&tx));
-        let Some(before) = installation.override_name else {
-            return Err(InstallationRefusal::OverrideNameNotAllowed.into());
-        };
-        let name = valid_name(name)?;
-        self.check_free(&tx, caller, &name, Some(installation.id)).await?;
-        if name == before {
-            return Ok(());
-        }
-        match installations::rename(&tx, installation.id, &name).await {
-            Err(StoreError::Conflict(_)) => {
-                return Err(InstallationRefusal::OverrideNameTaken { existing: None }.into());
-            }
-            other => other?,
-        }
-        journal.note(
-            Entry::of("renameInstallation", Subject::Installation(installation.id), name.clone())
-                .concerning(caller.id())
-                .change("name", Some(before), Some(name)),
-        );
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
-    }
+/// Removes an installation; an open offer is withdrawn (R44).
+///
+/// # Errors
+/// Not found.
+pub async fn uninstall(
+    cx: &Services,
+    caller: &Managed,
+    installation: InstallationId,
+) -> Outcome<(), InstallationRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let pack = installations::pack_of_own(&cx.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
+    let touched = Touched::Pack(caller.scope.publisher_id(), pack);
+    cx.once_opened(touched, || try_uninstall(cx, caller, pack, installation)).await
+}
 
-    /// Removes an installation; an open offer is withdrawn (R44).
-    ///
-    /// # Errors
-    /// Not found.
-    pub async fn uninstall(&self, caller: &Managed, installation: InstallationId) -> Outcome<(), InstallationRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let pack = installations::pack_of_own(&self.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
-        let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-        self.once_opened(touched, || self.try_uninstall(caller, pack, installation)).await
-    }
-
-    async fn try_uninstall(
-        &self,
-        caller: &Managed,
-        pack: PackId,
-        installation: InstallationId,
-    ) -> Outcome<(), InstallationRefusal> {
-        let tx = self.db.begin().await?;
-        // So that of two calls that uninstall the last two of a pack one knows that it is the last.
-        accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-        let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
-        let found = installations::lock_own(&tx, &caller.scope, installation).await?;
-        let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of_managed(self, caller, self.instant(&tx, [&pack])?);
-        let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
-        let number = packs::version_number(&tx, installation.version_id).await?;
-        let mut rows = updates::open_offers(&tx, &[installation.id]).await?;
-        rows.extend(self.derived_update(&tx, &pack, &installation, &rows, journal.now).await?);
-        for row in &mut rows {
-            let before = row.update.state;
-            withdraw_row(row, None, journal.now);
-            if !entitled {
-                hide(row);
-            }
-            tell_update(&mut journal, &pack, &row.update, Some(before), Step::stays(number), "uninstallPack");
-        }
-        updates::save(&tx, &rows).await?;
-        installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
-        let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-        journal.note(
-            Entry::of("uninstallPack", Subject::Installation(installation.id), shown).concerning(caller.id()).change(
-                "version",
-                Some(number.to_string()),
-                None,
-            ),
-        );
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// The update that a decision brings to an installation, where no batch has come to it yet: by the
-    /// pending release, or by the one that is being rolled out (R49).
-    async fn derived_update(
-        &self,
-        tx: &Tx,
-        pack: &Pack,
-        installation: &Installation,
-        known: &[UpdateRow],
-        now: crate::domain::Instant,
-    ) -> Result<Option<UpdateRow>, Failure> {
-        let standing = pack.standing.at(now);
-        let Some(id) = standing.pending.map(|p| p.release_id).or(standing.running_release) else { return Ok(None) };
-        let Some(release) = releases::get(tx, pack.id, id).await? else { return Ok(None) };
-        let concerned = release.version_id != installation.version_id && release.previous_version_id.is_some();
-        if !concerned || known.iter().any(|row| row.update.id.release == id) {
-            return Ok(None);
-        }
-        let there = updates::of_release(tx, id, &[installation.id]).await?;
-        let entitled = !grants::entitled(tx, pack.id, &[installation.account_id]).await?.is_empty();
-        if !there.is_empty() {
-            return Ok(None);
-        }
-        if !entitled {
-            // It was told of no update, and goes without one.
-            tallies::comes_to(tx, (id, pack.id), now, -1).await?;
-            return Ok(None);
-        }
-        Ok(Some(offered(installation, &release, release.created_at.max(installation.installed_at))))
-    }
-
-    /// Applies an offered update early (R26); gives whether it had been applied before this call.
-    ///
-    /// # Errors
-    /// NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS; not found.
-    pub async fn apply_early(&self, caller: &Managed, update: UpdateId) -> Outcome<bool, InstallationRefusal> {
-        caller.viewer.require(Privilege::ApplyUpdates)?;
-        let pack =
-            installations::pack_of_own(&self.db, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
-        let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-        self.once_opened(touched, || self.try_apply_early(caller, pack, update)).await
-    }
-
-    async fn try_apply_early(
-        &self,
-        caller: &Managed,
-        pack: PackId,
-        update: UpdateId,
-    ) -> Outcome<bool, InstallationRefusal> {
-        let tx = self.db.begin().await?;
-        let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
-        let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;
-        let installation =
-            installations::lock_own(&tx, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of_managed(self, caller, self.instant(&tx, [&pack])?);
-        let stored = updates::own(&tx, &caller.scope, update).await?;
-        let live = installation.uninstalled_at.is_none();
-        let row = match stored {
-            Some(row) => Some(row),
-            None if live => self.derived_update(&tx, &pack, &installation, &[], journal.now).await?,
-            None => None,
-        };
-        let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
-        let taken_back = matches!(release.state, ReleaseState::Canceled | ReleaseState::Superseded);
-        if row.is_none() && taken_back && release.ended_at.is_some_and(|end| installation.installed_at <= end) {
-            // An offer that no batch had come to: it was read, and is gone.
-            let refusal =
-                if entitled { InstallationRefusal::UpdateWithdrawn } else { InstallationRefusal::NotEntitled };
-            return Err(refusal.into());
-        }
-        let mut row = row.filter(|row| row.update.id == update).ok_or(Failure::NotFound)?;
-        match early_step(row.update.state, release.state_at(journal.now), entitled) {
-            EarlyStep::AlreadyApplied => return Ok(true),
-            EarlyStep::Withdrawn => return Err(InstallationRefusal::UpdateWithdrawn.into()),
-            EarlyStep::NotEntitled => return Err(InstallationRefusal::NotEntitled.into()),
-            EarlyStep::InProgress => return Err(InstallationRefusal::ReleaseInProgress.into()),
-            EarlyStep::Apply => {}
-        }
-        self.mover
-            .move_installation(installation.id, release.id)
-            .map_err(|code| Failure::Unavailable(format!("an installation could not be moved: {code:?}")))?;
+async fn try_uninstall(
+    cx: &Services,
+    caller: &Managed,
+    pack: PackId,
+    installation: InstallationId,
+) -> Outcome<(), InstallationRefusal> {
+    let tx = cx.db.begin().await?;
+    // So that of two calls that uninstall the last two of a pack one knows that it is the last.
+    accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
+    let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
+    let found = installations::lock_own(&tx, &caller.scope, installation).await?;
+    let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
+    let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
+    let number = packs::version_number(&tx, installation.version_id).await?;
+    let mut rows = updates::open_offers(&tx, &[installation.id]).await?;
+    rows.extend(derived_update(&tx, &pack, &installation, &rows, journal.now).await?);
+    for row in &mut rows {
         let before = row.update.state;
-        row.update.state = UpdateState::Applied;
-        row.update.how = Some(UpdateMethod::Early);
-        row.update.settled_at = Some(journal.now);
-        row.update.applied_by = Some(journal.actor().clone());
-        let step = Step {
-            before: packs::version_number(&tx, installation.version_id).await?,
-            after: packs::version_number(&tx, release.version_id).await?,
-        };
-        tell_update(&mut journal, &pack, &row.update, Some(before), step, "applyPendingUpdate");
-        updates::save(&tx, &[row]).await?;
-        installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(false)
+        withdraw_row(row, None, journal.now);
+        if !entitled {
+            hide(row);
+        }
+        tell_update(&mut journal, &pack, &row.update, Some(before), Step::stays(number), "uninstallPack");
     }
+    updates::save(&tx, &rows).await?;
+    installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
+    let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
+    journal.note(
+        Entry::of("uninstallPack", Subject::Installation(installation.id), shown).concerning(caller.id()).change(
+            "version",
+            Some(number.to_string()),
+            None,
+        ),
+    );
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The update that a decision brings to an installation, where no batch has come to it yet: by the
+/// pending release, or by the one that is being rolled out (R49).
+async fn derived_update(
+    tx: &Tx,
+    pack: &Pack,
+    installation: &Installation,
+    known: &[UpdateRow],
+    now: crate::domain::Instant,
+) -> Result<Option<UpdateRow>, Failure> {
+    let standing = pack.standing.at(now);
+    let Some(id) = standing.pending.map(|p| p.release_id).or(standing.running_release) else { return Ok(None) };
+    let Some(release) = releases::get(tx, pack.id, id).await? else { return Ok(None) };
+    let concerned = release.version_id != installation.version_id && release.previous_version_id.is_some();
+    if !concerned || known.iter().any(|row| row.update.id.release == id) {
+        return Ok(None);
+    }
+    let there = updates::of_release(tx, id, &[installation.id]).await?;
+    let entitled = !grants::entitled(tx, pack.id, &[installation.account_id]).await?.is_empty();
+    if !there.is_empty() {
+        return Ok(None);
+    }
+    if !entitled {
+        // It was told of no update, and goes without one.
+        tallies::comes_to(tx, (id, pack.id), now, -1).await?;
+        return Ok(None);
+    }
+    Ok(Some(offered(installation, &release, release.created_at.max(installation.installed_at))))
+}
+
+/// Applies an offered update early (R26); gives whether it had been applied before this call.
+///
+/// # Errors
+/// NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS; not found.
+pub async fn apply_early(cx: &Services, caller: &Managed, update: UpdateId) -> Outcome<bool, InstallationRefusal> {
+    caller.viewer.require(Privilege::ApplyUpdates)?;
+    let pack =
+        installations::pack_of_own(&cx.db, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
+    let touched = Touched::Pack(caller.scope.publisher_id(), pack);
+    cx.once_opened(touched, || try_apply_early(cx, caller, pack, update)).await
+}
+
+async fn try_apply_early(
+    cx: &Services,
+    caller: &Managed,
+    pack: PackId,
+    update: UpdateId,
+) -> Outcome<bool, InstallationRefusal> {
+    let tx = cx.db.begin().await?;
+    let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
+    let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;
+    let installation =
+        installations::lock_own(&tx, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
+    let stored = updates::own(&tx, &caller.scope, update).await?;
+    let live = installation.uninstalled_at.is_none();
+    let row = match stored {
+        Some(row) => Some(row),
+        None if live => derived_update(&tx, &pack, &installation, &[], journal.now).await?,
+        None => None,
+    };
+    let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
+    let taken_back = matches!(release.state, ReleaseState::Canceled | ReleaseState::Superseded);
+    if row.is_none() && taken_back && release.ended_at.is_some_and(|end| installation.installed_at <= end) {
+        // An offer that no batch had come to: it was read, and is gone.
+        let refusal = if entitled { InstallationRefusal::UpdateWithdrawn } else { InstallationRefusal::NotEntitled };
+        return Err(refusal.into());
+    }
+    let mut row = row.filter(|row| row.update.id == update).ok_or(Failure::NotFound)?;
+    match early_step(row.update.state, release.state_at(journal.now), entitled) {
+        EarlyStep::AlreadyApplied => return Ok(true),
+        EarlyStep::Withdrawn => return Err(InstallationRefusal::UpdateWithdrawn.into()),
+        EarlyStep::NotEntitled => return Err(InstallationRefusal::NotEntitled.into()),
+        EarlyStep::InProgress => return Err(InstallationRefusal::ReleaseInProgress.into()),
+        EarlyStep::Apply => {}
+    }
+    cx.mover
+        .move_installation(installation.id, release.id)
+        .map_err(|code| Failure::Unavailable(format!("an installation could not be moved: {code:?}")))?;
+    let before = row.update.state;
+    row.update.state = UpdateState::Applied;
+    row.update.how = Some(UpdateMethod::Early);
+    row.update.settled_at = Some(journal.now);
+    row.update.applied_by = Some(journal.actor().clone());
+    let step = Step {
+        before: packs::version_number(&tx, installation.version_id).await?,
+        after: packs::version_number(&tx, release.version_id).await?,
+    };
+    tell_update(&mut journal, &pack, &row.update, Some(before), step, "applyPendingUpdate");
+    updates::save(&tx, &[row]).await?;
+    installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(false)
 }
 
 fn valid_name(raw: &str) -> Outcome<String, InstallationRefusal> {

@@ -7,6 +7,7 @@
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::packs::Pack;
+use crate::service::releases::opening::{open_all_due, open_if_due};
 use crate::store::Tx;
 use crate::store::releases::windows;
 
@@ -62,8 +63,8 @@ impl Services {
         for _ in 0..TRIES {
             let now = self.clock.now();
             match touched {
-                Touched::Pack(publisher, pack) => drop(self.open_if_due(Some(publisher), pack, now).await?),
-                Touched::PacksOf(publisher) => self.open_all_due(publisher, now).await?,
+                Touched::Pack(publisher, pack) => drop(open_if_due(self, Some(publisher), pack, now).await?),
+                Touched::PacksOf(publisher) => open_all_due(self, publisher, now).await?,
             }
             match attempt().await {
                 Err(Error::Failed(Failure::Overtaken)) => {}

@@ -1,5 +1,6 @@
 //! Groups, who is in them, and what is shared with them (R24, R45, R48).
 
+use crate::service::followup::grants::run_first_grants;
 use std::collections::BTreeSet;
 
 use crate::domain::accounts::{AccountGroup, Privilege};
@@ -25,337 +26,334 @@ use super::requests::{Repeatable, only};
 /// The most ids in a list of an input.
 const LIST_MAX: usize = 100;
 
-impl Services {
-    /// Makes an account group.
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found for one that is gone since it
-    /// was made.
-    pub async fn create_group(
-        &self,
-        caller: &Publisher,
-        name: &str,
-        client_request_id: Option<&str>,
-    ) -> Outcome<GroupId, SharingRefusal> {
-        caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let call = Repeatable::call(caller.id(), "createAccountGroup", client_request_id, &name)?;
-        let tx = self.db.begin().await?;
-        if let Some(made) = call.made_before(&tx, self.now(&tx), SharingRefusal::ClientRequestIdReused).await? {
-            let made = only(&made)?;
-            let there = grants::is_own_group(&tx, &caller.scope, made).await?;
-            return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
-        }
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        let name = group_name(name)?;
-        if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), None).await? {
-            return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
-        }
-        let group = AccountGroup {
-            id: self.ids.next(),
-            publisher_id: caller.id(),
-            name: name.as_str().to_owned(),
-            is_all_accounts: false,
-            created_at: journal.now,
-        };
-        if is_conflict(grants::insert_group(&tx, &group).await)? {
-            return Err(self.group_name_was_taken(tx, caller, &name).await?.into());
-        }
-        journal.note(
-            Entry::of("createAccountGroup", Subject::AccountGroup(group.id), group.name.clone())
-                .set("name", &group.name),
-        );
-        call.remember(&tx, &[group.id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(group.id)
+/// Makes an account group.
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found for one that is gone since it
+/// was made.
+pub async fn create_group(
+    cx: &Services,
+    caller: &Publisher,
+    name: &str,
+    client_request_id: Option<&str>,
+) -> Outcome<GroupId, SharingRefusal> {
+    caller.viewer.require(Privilege::AccountGroupManagement)?;
+    let call = Repeatable::call(caller.id(), "createAccountGroup", client_request_id, &name)?;
+    let tx = cx.db.begin().await?;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), SharingRefusal::ClientRequestIdReused).await? {
+        let made = only(&made)?;
+        let there = grants::is_own_group(&tx, &caller.scope, made).await?;
+        return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
     }
-
-    /// Renames an account group.
-    ///
-    /// # Errors
-    /// ALL_ACCOUNTS_IS_FIXED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found.
-    pub async fn rename_group(&self, caller: &Publisher, group: GroupId, name: &str) -> Outcome<(), SharingRefusal> {
-        caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let tx = self.db.begin().await?;
-        let group = editable_group(&tx, caller, group).await?;
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        let name = group_name(name)?;
-        if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
-            return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
-        }
-        if name.as_str() == group.name {
-            return Ok(());
-        }
-        if is_conflict(grants::rename_group(&tx, group.id, name.as_str()).await)? {
-            return Err(self.group_name_was_taken(tx, caller, &name).await?.into());
-        }
-        let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(group.id), name.as_str().to_owned());
-        journal.note(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    let name = group_name(name)?;
+    if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), None).await? {
+        return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
     }
-
-    /// Deletes a group and with it the grants that it gave; gives how many installations froze (R45).
-    ///
-    /// # Errors
-    /// ALL_ACCOUNTS_IS_FIXED; not found.
-    pub async fn delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
-        caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let attempt = || self.try_delete_group(caller, group);
-        self.once_opened(Touched::PacksOf(caller.id()), attempt).await
+    let group = AccountGroup {
+        id: cx.ids.next(),
+        publisher_id: caller.id(),
+        name: name.as_str().to_owned(),
+        is_all_accounts: false,
+        created_at: journal.now,
+    };
+    if is_conflict(grants::insert_group(&tx, &group).await)? {
+        return Err(group_name_was_taken(cx, tx, caller, &name).await?.into());
     }
+    journal.note(
+        Entry::of("createAccountGroup", Subject::AccountGroup(group.id), group.name.clone()).set("name", &group.name),
+    );
+    call.remember(&tx, &[group.id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(group.id)
+}
 
-    async fn try_delete_group(&self, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
-        let tx = self.db.begin().await?;
-        let packs = self.packs_to_change(&tx, caller, group).await?;
-        let group = editable_group(&tx, caller, group).await?;
-        if grants::packs_of(&tx, group.id).await? != packs {
-            // One was shared with the group while this waited.
-            return Err(Failure::Overtaken.into());
-        }
-        let mut journal = Journal::of(self, caller, self.instant_of(&tx, &packs).await?);
-        grants::unshare_all(&tx, group.id).await?;
-        let frozen = grants::count_frozen(&tx, &packs, Losing::MembersOf(group.id)).await?;
-        grants::delete_group(&tx, group.id).await?;
-        for pack in packs::lock_all(&tx, &packs).await? {
-            journal.tell(Happening { group_id: Some(group.id), ..Happening::of(EventKind::PackUnshared, &pack) });
-        }
-        journal.note(Entry::of("deleteAccountGroup", Subject::AccountGroup(group.id), group.name));
-        let works = packs.iter().map(|pack| Work::GrantsOfPack(*pack)).collect();
-        let follow = self.follow(&tx, caller, works, &journal).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        self.run_first_grants(&follow).await;
-        Ok(frozen)
+/// Renames an account group.
+///
+/// # Errors
+/// ALL_ACCOUNTS_IS_FIXED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found.
+pub async fn rename_group(
+    cx: &Services,
+    caller: &Publisher,
+    group: GroupId,
+    name: &str,
+) -> Outcome<(), SharingRefusal> {
+    caller.viewer.require(Privilege::AccountGroupManagement)?;
+    let tx = cx.db.begin().await?;
+    let group = editable_group(&tx, caller, group).await?;
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    let name = group_name(name)?;
+    if let Some(other) = grants::with_name(&tx, &caller.scope, &name.key(), Some(group.id)).await? {
+        return Err(SharingRefusal::NameTaken { taken_by: Some(other) }.into());
     }
-
-    /// Puts managed accounts into a group, all or none.
-    ///
-    /// # Errors
-    /// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, ALREADY_IN_GROUP; not found.
-    pub async fn add_accounts(
-        &self,
-        caller: &Publisher,
-        group: GroupId,
-        accounts: Vec<AccountId>,
-    ) -> Outcome<(), SharingRefusal> {
-        self.change_members(caller, group, accounts, true).await.map(|_| ())
+    if name.as_str() == group.name {
+        return Ok(());
     }
-
-    /// Takes managed accounts out of a group, all or none; gives how many installations froze (R45).
-    ///
-    /// # Errors
-    /// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, NOT_IN_GROUP; not found.
-    pub async fn remove_accounts(
-        &self,
-        caller: &Publisher,
-        group: GroupId,
-        accounts: Vec<AccountId>,
-    ) -> Outcome<u64, SharingRefusal> {
-        self.change_members(caller, group, accounts, false).await
+    if is_conflict(grants::rename_group(&tx, group.id, name.as_str()).await)? {
+        return Err(group_name_was_taken(cx, tx, caller, &name).await?.into());
     }
+    let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(group.id), name.as_str().to_owned());
+    journal.note(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    async fn change_members(
-        &self,
-        caller: &Publisher,
-        group: GroupId,
-        wanted: Vec<AccountId>,
-        add: bool,
-    ) -> Outcome<u64, SharingRefusal> {
-        caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let attempt = || self.try_change_members(caller, group, &wanted, add);
-        self.once_opened(Touched::PacksOf(caller.id()), attempt).await
+/// Deletes a group and with it the grants that it gave; gives how many installations froze (R45).
+///
+/// # Errors
+/// ALL_ACCOUNTS_IS_FIXED; not found.
+pub async fn delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
+    caller.viewer.require(Privilege::AccountGroupManagement)?;
+    let attempt = || try_delete_group(cx, caller, group);
+    cx.once_opened(Touched::PacksOf(caller.id()), attempt).await
+}
+
+async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
+    let tx = cx.db.begin().await?;
+    let packs = packs_to_change(&tx, caller, group).await?;
+    let group = editable_group(&tx, caller, group).await?;
+    if grants::packs_of(&tx, group.id).await? != packs {
+        // One was shared with the group while this waited.
+        return Err(Failure::Overtaken.into());
     }
+    let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
+    grants::unshare_all(&tx, group.id).await?;
+    let frozen = grants::count_frozen(&tx, &packs, Losing::MembersOf(group.id)).await?;
+    grants::delete_group(&tx, group.id).await?;
+    for pack in packs::lock_all(&tx, &packs).await? {
+        journal.tell(Happening { group_id: Some(group.id), ..Happening::of(EventKind::PackUnshared, &pack) });
+    }
+    journal.note(Entry::of("deleteAccountGroup", Subject::AccountGroup(group.id), group.name));
+    let works = packs.iter().map(|pack| Work::GrantsOfPack(*pack)).collect();
+    let follow = follow(cx, &tx, caller, works, &journal).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    run_first_grants(cx, &follow).await;
+    Ok(frozen)
+}
 
-    async fn try_change_members(
-        &self,
-        caller: &Publisher,
-        group: GroupId,
-        wanted: &[AccountId],
-        add: bool,
-    ) -> Outcome<u64, SharingRefusal> {
-        let named = wanted.len();
-        if named > LIST_MAX {
-            return check_list("accountIds", named).map(|()| 0);
+/// Puts managed accounts into a group, all or none.
+///
+/// # Errors
+/// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, ALREADY_IN_GROUP; not found.
+pub async fn add_accounts(
+    cx: &Services,
+    caller: &Publisher,
+    group: GroupId,
+    accounts: Vec<AccountId>,
+) -> Outcome<(), SharingRefusal> {
+    change_members(cx, caller, group, accounts, true).await.map(|_| ())
+}
+
+/// Takes managed accounts out of a group, all or none; gives how many installations froze (R45).
+///
+/// # Errors
+/// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, NOT_IN_GROUP; not found.
+pub async fn remove_accounts(
+    cx: &Services,
+    caller: &Publisher,
+    group: GroupId,
+    accounts: Vec<AccountId>,
+) -> Outcome<u64, SharingRefusal> {
+    change_members(cx, caller, group, accounts, false).await
+}
+
+async fn change_members(
+    cx: &Services,
+    caller: &Publisher,
+    group: GroupId,
+    wanted: Vec<AccountId>,
+    add: bool,
+) -> Outcome<u64, SharingRefusal> {
+    caller.viewer.require(Privilege::AccountGroupManagement)?;
+    let attempt = || try_change_members(cx, caller, group, &wanted, add);
+    cx.once_opened(Touched::PacksOf(caller.id()), attempt).await
+}
+
+async fn try_change_members(
+    cx: &Services,
+    caller: &Publisher,
+    group: GroupId,
+    wanted: &[AccountId],
+    add: bool,
+) -> Outcome<u64, SharingRefusal> {
+    let named = wanted.len();
+    if named > LIST_MAX {
+        return check_list("accountIds", named).map(|()| 0);
+    }
+    let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let tx = cx.db.begin().await?;
+    let known = accounts::lock_managed_all(&tx, &caller.scope, &wanted).await?;
+    let is_known = |id| known.iter().any(|account| account.id == id);
+    let unknown = Failure::unless_known(wanted.iter().copied(), is_known);
+    let packs = match packs_to_change(&tx, caller, group).await {
+        Err(Error::Failed(failure @ Failure::NoneOf(_))) => {
+            return Err(failure.and_none_of(wanted.iter().copied().filter(|id| !is_known(*id))).into());
         }
-        let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let tx = self.db.begin().await?;
-        let known = accounts::lock_managed_all(&tx, &caller.scope, &wanted).await?;
-        let is_known = |id| known.iter().any(|account| account.id == id);
-        let unknown = Failure::unless_known(wanted.iter().copied(), is_known);
-        let packs = match self.packs_to_change(&tx, caller, group).await {
-            Err(Error::Failed(failure @ Failure::NoneOf(_))) => {
-                return Err(failure.and_none_of(wanted.iter().copied().filter(|id| !is_known(*id))).into());
-            }
-            other => other?,
-        };
-        let found = grants::lock_groups(&tx, &caller.scope, &[group]).await?;
-        let group = found.into_iter().next().ok_or_else(|| Failure::none_of(group))?;
-        if let Some(unknown) = unknown {
-            return Err(unknown.into());
-        }
-        let mut journal = Journal::of(self, caller, self.instant_of(&tx, &packs).await?);
-        if group.is_all_accounts {
-            return Err(SharingRefusal::AllAccountsIsFixed.into());
-        }
-        check_list("accountIds", named)?;
-        let inside = grants::members_among(&tx, group.id, &wanted).await?;
-        let at_fault: Vec<_> = wanted.iter().copied().filter(|id| inside.contains(id) == add).collect();
-        if !at_fault.is_empty() {
-            return Err(if add {
-                SharingRefusal::AlreadyInGroup { accounts: at_fault }.into()
-            } else {
-                SharingRefusal::NotInGroup { accounts: at_fault }.into()
-            });
-        }
-        let frozen = if add {
-            grants::add_members(&tx, group.id, &wanted).await?;
-            0
+        other => other?,
+    };
+    let found = grants::lock_groups(&tx, &caller.scope, &[group]).await?;
+    let group = found.into_iter().next().ok_or_else(|| Failure::none_of(group))?;
+    if let Some(unknown) = unknown {
+        return Err(unknown.into());
+    }
+    let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
+    if group.is_all_accounts {
+        return Err(SharingRefusal::AllAccountsIsFixed.into());
+    }
+    check_list("accountIds", named)?;
+    let inside = grants::members_among(&tx, group.id, &wanted).await?;
+    let at_fault: Vec<_> = wanted.iter().copied().filter(|id| inside.contains(id) == add).collect();
+    if !at_fault.is_empty() {
+        return Err(if add {
+            SharingRefusal::AlreadyInGroup { accounts: at_fault }.into()
         } else {
-            grants::remove_members(&tx, group.id, &wanted).await?;
-            grants::count_frozen(&tx, &packs, Losing::Accounts(&wanted)).await?
-        };
-        for account in &known {
-            let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
-            let member = Some(account.name.clone());
-            let (before, after) = if add { (None, member) } else { (member, None) };
-            let entry = Entry::of(action, Subject::AccountGroup(group.id), group.name.clone());
-            journal.note(entry.concerning_account(account).change("accounts", before, after));
-        }
-        // Also when nothing is shared with the group: somebody may be sharing a pack with it just now.
-        let works = known.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
-        let follow = self.follow(&tx, caller, works, &journal).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        self.run_first_grants(&follow).await;
-        Ok(frozen)
+            SharingRefusal::NotInGroup { accounts: at_fault }.into()
+        });
     }
-
-    /// Shares a pack with groups, all or none; before its first release too (R24, R48).
-    ///
-    /// # Errors
-    /// EMPTY_LIST, TOO_MANY, ALREADY_SHARED; not found.
-    pub async fn share_pack(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        groups: Vec<GroupId>,
-    ) -> Outcome<(), SharingRefusal> {
-        self.change_shares(caller, pack, groups, true).await.map(|_| ())
+    let frozen = if add {
+        grants::add_members(&tx, group.id, &wanted).await?;
+        0
+    } else {
+        grants::remove_members(&tx, group.id, &wanted).await?;
+        grants::count_frozen(&tx, &packs, Losing::Accounts(&wanted)).await?
+    };
+    for account in &known {
+        let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
+        let member = Some(account.name.clone());
+        let (before, after) = if add { (None, member) } else { (member, None) };
+        let entry = Entry::of(action, Subject::AccountGroup(group.id), group.name.clone());
+        journal.note(entry.concerning_account(account).change("accounts", before, after));
     }
+    // Also when nothing is shared with the group: somebody may be sharing a pack with it just now.
+    let works = known.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
+    let follow = follow(cx, &tx, caller, works, &journal).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    run_first_grants(cx, &follow).await;
+    Ok(frozen)
+}
 
-    /// Takes a pack back from groups, all or none; gives how many installations froze (R45).
-    ///
-    /// # Errors
-    /// EMPTY_LIST, TOO_MANY, NOT_SHARED; not found.
-    pub async fn unshare_pack(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        groups: Vec<GroupId>,
-    ) -> Outcome<u64, SharingRefusal> {
-        self.change_shares(caller, pack, groups, false).await
+/// Shares a pack with groups, all or none; before its first release too (R24, R48).
+///
+/// # Errors
+/// EMPTY_LIST, TOO_MANY, ALREADY_SHARED; not found.
+pub async fn share_pack(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    groups: Vec<GroupId>,
+) -> Outcome<(), SharingRefusal> {
+    change_shares(cx, caller, pack, groups, true).await.map(|_| ())
+}
+
+/// Takes a pack back from groups, all or none; gives how many installations froze (R45).
+///
+/// # Errors
+/// EMPTY_LIST, TOO_MANY, NOT_SHARED; not found.
+pub async fn unshare_pack(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    groups: Vec<GroupId>,
+) -> Outcome<u64, SharingRefusal> {
+    change_shares(cx, caller, pack, groups, false).await
+}
+
+async fn change_shares(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    wanted: Vec<GroupId>,
+    share: bool,
+) -> Outcome<u64, SharingRefusal> {
+    caller.viewer.require(Privilege::AccountGroupManagement)?;
+    let attempt = || try_change_shares(cx, caller, pack, &wanted, share);
+    cx.once_opened(Touched::Pack(caller.id(), pack), attempt).await
+}
+
+async fn try_change_shares(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    wanted: &[GroupId],
+    share: bool,
+) -> Outcome<u64, SharingRefusal> {
+    let named = wanted.len();
+    if named > LIST_MAX {
+        return check_list("groupIds", named).map(|()| 0);
     }
-
-    async fn change_shares(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        wanted: Vec<GroupId>,
-        share: bool,
-    ) -> Outcome<u64, SharingRefusal> {
-        caller.viewer.require(Privilege::AccountGroupManagement)?;
-        let attempt = || self.try_change_shares(caller, pack, &wanted, share);
-        self.once_opened(Touched::Pack(caller.id(), pack), attempt).await
+    let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let tx = cx.db.begin().await?;
+    let found = packs::lock(&tx, &caller.scope, pack).await?;
+    let groups = grants::lock_groups(&tx, &caller.scope, &wanted).await?;
+    let unknown = wanted.iter().copied().filter(|id| !groups.iter().any(|group| group.id == *id));
+    let Some(pack) = found else { return Err(Failure::none_of(pack).and_none_of(unknown).into()) };
+    if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
+        return Err(unknown.into());
     }
-
-    async fn try_change_shares(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        wanted: &[GroupId],
-        share: bool,
-    ) -> Outcome<u64, SharingRefusal> {
-        let named = wanted.len();
-        if named > LIST_MAX {
-            return check_list("groupIds", named).map(|()| 0);
-        }
-        let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let tx = self.db.begin().await?;
-        let found = packs::lock(&tx, &caller.scope, pack).await?;
-        let groups = grants::lock_groups(&tx, &caller.scope, &wanted).await?;
-        let unknown = wanted.iter().copied().filter(|id| !groups.iter().any(|group| group.id == *id));
-        let Some(pack) = found else { return Err(Failure::none_of(pack).and_none_of(unknown).into()) };
-        if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
-            return Err(unknown.into());
-        }
-        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        check_list("groupIds", named)?;
-        let shared = grants::groups_of(&tx, pack.id).await?;
-        let at_fault: Vec<_> = wanted.iter().copied().filter(|id| shared.contains(id) == share).collect();
-        if !at_fault.is_empty() {
-            return Err(if share {
-                SharingRefusal::AlreadyShared { groups: at_fault }.into()
-            } else {
-                SharingRefusal::NotShared { groups: at_fault }.into()
-            });
-        }
-        let frozen = if share {
-            grants::share(&tx, pack.id, &wanted).await?;
-            0
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
+    check_list("groupIds", named)?;
+    let shared = grants::groups_of(&tx, pack.id).await?;
+    let at_fault: Vec<_> = wanted.iter().copied().filter(|id| shared.contains(id) == share).collect();
+    if !at_fault.is_empty() {
+        return Err(if share {
+            SharingRefusal::AlreadyShared { groups: at_fault }.into()
         } else {
-            grants::unshare(&tx, pack.id, &wanted).await?;
-            grants::count_frozen(&tx, &[pack.id], Losing::Any).await?
-        };
-        let (kind, action) =
-            if share { (EventKind::PackShared, "sharePack") } else { (EventKind::PackUnshared, "unsharePack") };
-        for group in groups {
-            journal.tell(Happening { group_id: Some(group.id), ..Happening::of(kind, &pack) });
-            let name = Some(group.name);
-            let (before, after) = if share { (None, name) } else { (name, None) };
-            let entry = Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone());
-            journal.note(entry.change("groups", before, after));
-        }
-        let follow = self.follow(&tx, caller, vec![Work::GrantsOfPack(pack.id)], &journal).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        self.run_first_grants(&follow).await;
-        Ok(frozen)
+            SharingRefusal::NotShared { groups: at_fault }.into()
+        });
     }
+    let frozen = if share {
+        grants::share(&tx, pack.id, &wanted).await?;
+        0
+    } else {
+        grants::unshare(&tx, pack.id, &wanted).await?;
+        grants::count_frozen(&tx, &[pack.id], Losing::Any).await?
+    };
+    let (kind, action) =
+        if share { (EventKind::PackShared, "sharePack") } else { (EventKind::PackUnshared, "unsharePack") };
+    for group in groups {
+        journal.tell(Happening { group_id: Some(group.id), ..Happening::of(kind, &pack) });
+        let name = Some(group.name);
+        let (before, after) = if share { (None, name) } else { (name, None) };
+        let entry = Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone());
+        journal.note(entry.change("groups", before, after));
+    }
+    let follow = follow(cx, &tx, caller, vec![Work::GrantsOfPack(pack.id)], &journal).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    run_first_grants(cx, &follow).await;
+    Ok(frozen)
+}
 
-    /// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
-    async fn group_name_was_taken(&self, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<SharingRefusal> {
-        drop(tx);
-        let tx = self.db.begin().await?;
-        let taken_by = grants::with_name(&tx, &caller.scope, &name.key(), None).await?;
-        Ok(SharingRefusal::NameTaken { taken_by })
-    }
+/// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+async fn group_name_was_taken(cx: &Services, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<SharingRefusal> {
+    drop(tx);
+    let tx = cx.db.begin().await?;
+    let taken_by = grants::with_name(&tx, &caller.scope, &name.key(), None).await?;
+    Ok(SharingRefusal::NameTaken { taken_by })
+}
 
-    /// Locks the packs that a change of a group can grant or take.
-    async fn packs_to_change(
-        &self,
-        tx: &Tx,
-        caller: &Publisher,
-        group: GroupId,
-    ) -> Outcome<Vec<PackId>, SharingRefusal> {
-        if grants::is_own_group(tx, &caller.scope, group).await? {
-            Ok(grants::lock_packs_of(tx, group).await?)
-        } else {
-            Err(Failure::none_of(group).into())
-        }
+/// Locks the packs that a change of a group can grant or take.
+async fn packs_to_change(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome<Vec<PackId>, SharingRefusal> {
+    if grants::is_own_group(tx, &caller.scope, group).await? {
+        Ok(grants::lock_packs_of(tx, group).await?)
+    } else {
+        Err(Failure::none_of(group).into())
     }
+}
 
-    async fn follow(
-        &self,
-        tx: &Tx,
-        caller: &Publisher,
-        works: Vec<Work>,
-        journal: &Journal<'_>,
-    ) -> StoreResult<Vec<uuid::Uuid>> {
-        let tasks: Vec<_> = works.into_iter().map(|work| (self.ids.next(), work)).collect();
-        task_sets::add_grants(tx, caller.id(), &tasks, journal.now).await
-    }
+async fn follow(
+    cx: &Services,
+    tx: &Tx,
+    caller: &Publisher,
+    works: Vec<Work>,
+    journal: &Journal<'_>,
+) -> StoreResult<Vec<uuid::Uuid>> {
+    let tasks: Vec<_> = works.into_iter().map(|work| (cx.ids.next(), work)).collect();
+    task_sets::add_grants(tx, caller.id(), &tasks, journal.now).await
 }
 
 /// A group of the caller's that can be renamed, deleted, or given other members.

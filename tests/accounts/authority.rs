@@ -1,6 +1,8 @@
 //! A caller that loses its right while its call waits changes nothing (R4).
 
 use packwright::domain::accounts::{AccountKind, Role};
+use packwright::service::accounts::all_accounts;
+use packwright::service::accounts::tokens::{create_token_for, tokens_of};
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
@@ -37,9 +39,9 @@ async fn after_the_door(app: &TestApp, sql: &'static str) {
 /// Creates an administrator token for the only account of a kind.
 async fn doomed(app: &TestApp, kind: AccountKind) -> String {
     let services = &app.app.services;
-    let account = services.all_accounts().await.expect("accounts").into_iter().find(|account| account.kind == kind);
+    let account = all_accounts(services).await.expect("accounts").into_iter().find(|account| account.kind == kind);
     let account = account.expect("an account").id;
-    services.create_token_for(account, "doomed", Role::Administrator, None).await.expect("a token").secret
+    create_token_for(services, account, "doomed", Role::Administrator, None).await.expect("a token").secret
 }
 
 async fn code(app: &TestApp, token: &str, mutation: &str, input: Value) -> String {
@@ -69,9 +71,9 @@ async fn r04_a_token_that_is_revoked_while_its_call_waits_makes_nothing() {
         let mark = Mark::now(&app).await;
         after_the_door(&app, REVOKED).await;
         assert_eq!(code(&app, &token, mutation, input.clone()).await, "UNAUTHENTICATED", "{mutation}");
-        let accounts = app.app.services.all_accounts().await.expect("accounts");
+        let accounts = all_accounts(&app.app.services).await.expect("accounts");
         assert_eq!(accounts.len(), 1, "{mutation}");
-        assert_eq!(app.app.services.tokens_of(accounts[0].id).await.expect("tokens").len(), 2, "{mutation}");
+        assert_eq!(tokens_of(&app.app.services, accounts[0].id).await.expect("tokens").len(), 2, "{mutation}");
         assert!(mark.entries(&app).await.is_empty() && mark.events(&app).await.is_empty(), "{mutation}");
         // A token that wasn't revoked can make the same call.
         app.ok(&app.publisher, mutation, input, "__typename").await;

@@ -5,6 +5,7 @@ use packwright::domain::accounts::refusal::AccountRefusal;
 use packwright::domain::id::TokenId;
 use packwright::domain::refusal::Refusal as _;
 use packwright::service::accounts::token_rotation::Rotation;
+use packwright::service::accounts::token_rotation::rotate_token_of;
 use packwright::service::accounts::tokens::IssuedToken;
 use packwright::service::error::{Error, Failure};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ async fn lets_in(app: &TestApp, token: &str) -> bool {
 async fn rotate(app: &TestApp, secret: &str, rotation: Rotation) -> Result<IssuedToken, Error<AccountRefusal>> {
     let viewer = own(app, secret).await;
     let (token, account) = (uuid_of(&viewer.text("/token/id")), uuid_of(&viewer.text("/account/id")));
-    app.app.services.rotate_token_of(account.into(), TokenId(token), rotation).await.map(|rotated| rotated.issued)
+    rotate_token_of(&app.app.services, account.into(), TokenId(token), rotation).await.map(|rotated| rotated.issued)
 }
 
 fn within(hours: i64) -> Rotation {
@@ -92,11 +93,11 @@ async fn r01_rotation_keeps_the_rules_of_tokens() {
     let acme = app.managed("Acme").await;
     let services = &app.app.services;
     for (account, token) in [(account, unknown), (uuid_of(&acme.id), TokenId(token))] {
-        let answer = services.rotate_token_of(account.into(), token, within(1)).await;
+        let answer = rotate_token_of(services, account.into(), token, within(1)).await;
         assert!(matches!(answer, Err(Error::Failed(Failure::NotFound))), "a token of another account is none");
     }
     rotate(&app, &app.publisher, within(0)).await.expect("the last one is replaced by its like");
-    let again = services.rotate_token_of(account.into(), TokenId(token), within(1)).await;
+    let again = rotate_token_of(services, account.into(), TokenId(token), within(1)).await;
     assert!(matches!(again, Err(Error::Refused(_))), "it is revoked");
 }
 

@@ -1,6 +1,7 @@
 //! The audit log: each change is one entry, which names the actor, the action and the changed fields (R51).
 //! `audit_readers` tests the two readers' views, `audit_log` tests filters and pages.
 
+use packwright::service::accounts::set_account_status;
 use std::collections::BTreeSet;
 
 use packwright::domain::accounts::AccountStatus;
@@ -271,7 +272,7 @@ async fn r51_the_command_line_is_named() {
     let seen = app.audit_so_far(&app.publisher).await;
     let of_acme = app.audit_so_far(&acme.token).await;
     for status in [AccountStatus::Suspended, AccountStatus::Active] {
-        app.app.services.set_account_status(uuid_of(&acme.id).into(), status).await.expect("changed");
+        set_account_status(&app.app.services, uuid_of(&acme.id).into(), status).await.expect("changed");
     }
     for (token, seen) in [(&app.publisher, seen), (&acme.token, of_acme)] {
         let entries = seen.since(&app, token).await;

@@ -1,6 +1,7 @@
 //! The two views of the audit log (R51). A publisher and a managed account know the same objects by different IDs, and
 //! neither sees the other's tokens.
 
+use packwright::service::accounts::tokens::create_token_for;
 use serde_json::{Value, json};
 
 use crate::log::audit::{changes, texts};
@@ -78,7 +79,8 @@ async fn r51_a_publisher_is_not_told_of_an_accounts_tokens() {
         .await
         .text("/apiToken/id");
     app.ok(&acme.token, "revokeApiToken", json!({ "tokenId": made }), "apiToken { id }").await;
-    let second = app.app.services.create_token_for(
+    let second = create_token_for(
+        &app.app.services,
         uuid_of(&acme.id).into(),
         "by hand",
         packwright::domain::accounts::Role::Support,

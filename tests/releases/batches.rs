@@ -1,5 +1,6 @@
 //! The size of batches: as pure functions, and as the server follows them (R49).
 
+use packwright::service::followup::runner::batches_at_once;
 use std::time::Duration;
 
 use packwright::app::{App, AppOptions};
@@ -69,7 +70,7 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
     if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
         // SQLite has one writer: nothing waits for the lock of a row.
-        assert_eq!(app.app.services.batches_at_once(), 1);
+        assert_eq!(batches_at_once(&app.app.services), 1);
         return;
     }
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
@@ -83,7 +84,7 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     let options =
         AppOptions { settings, migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
     let server = App::build(options).await.expect("a server with several writers");
-    assert_eq!(server.services.batches_at_once(), 2);
+    assert_eq!(batches_at_once(&server.services), 2);
     let held = tables(&app).begin().await.expect("a transaction");
     let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&slow.pack.id));
     held.execute_unprepared(&lock).await.expect("the pack is held");

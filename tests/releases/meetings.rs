@@ -1,5 +1,6 @@
 //! Events in the middle of a call: a window opens, another server is faster, a pack is deleted.
 
+use packwright::service::followup::runner::run_one_batch;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ async fn r49_a_small_install_base_is_finished_when_the_call_returns_also_when_an
     let quicker = std::thread::spawn(move || {
         wanted.recv_timeout(Duration::from_secs(10)).expect("the first task is done");
         runtime.block_on(async {
-            while other.services.run_one_batch().await.expect("a batch") {}
+            while run_one_batch(&other.services).await.expect("a batch") {}
             other.services.db.clone().close().await.expect("closed");
         });
     });

@@ -1,5 +1,6 @@
 //! Newer time zone data moves the windows of pending releases (R42).
 
+use packwright::service::releases::windows::look_at_time_zones;
 use packwright::service::releases::windows::{AskedBy, Recomputed};
 use packwright::zones::TimeZones;
 use serde_json::{Value, json};
@@ -208,7 +209,7 @@ async fn r42_the_command_line_computes_windows_anew_when_told_to() {
     let seen = app.audit_so_far(&app.publisher).await;
     bring(&data, "2999b", "<+03>-3");
     let command = app.another_server_with_zones(data.zones()).await;
-    let looked = async || command.services.look_at_time_zones(AskedBy::CommandLine).await.unwrap();
+    let looked = async || look_at_time_zones(&command.services, AskedBy::CommandLine).await.unwrap();
     assert_eq!(looked().await, Recomputed { seen: 2, moved: 2 });
     assert_eq!(looked().await, Recomputed::default(), "there is nothing more to do");
     for release in &releases[..2] {

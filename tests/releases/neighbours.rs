@@ -1,6 +1,7 @@
 //! A publisher that makes as much work as it can doesn't hold up the release of another one.
 
 use packwright::service::Settings;
+use packwright::service::followup::tasks::open_tasks;
 use serde_json::json;
 
 use crate::support::more::{Mark, publisher_id};
@@ -45,7 +46,7 @@ async fn r49_a_release_is_moved_in_time_beside_a_publisher_with_a_great_many_tas
     let input = json!({ "groupId": group, "accountIds": accounts });
     app.ok(&app.publisher, "addAccountsToGroup", input, "accountGroup { id }").await;
     app.publisher = own;
-    let waiting = app.app.services.open_tasks().await.expect("the tasks").tasks.len();
+    let waiting = open_tasks(&app.app.services).await.expect("the tasks").tasks.len();
     assert!(waiting >= HOSTILE_ACCOUNTS / 2, "{waiting} tasks of the other publisher wait");
 
     let mark = Mark::now(&app).await;

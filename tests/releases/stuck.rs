@@ -4,7 +4,9 @@ use entity::task;
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
 use packwright::service::followup::Turns;
+use packwright::service::followup::runner::{claim_batch, run_claimed};
 use packwright::service::followup::tasks::{Dropped, Retried};
+use packwright::service::followup::tasks::{drop_task, retry_task};
 use packwright::store::followup::tasks;
 use packwright::store::followup::tasks::{Turn, Work};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
@@ -96,10 +98,10 @@ async fn r49_a_task_that_this_program_does_not_know_is_passed_over() {
         app.tick().await;
         let open = open_tasks(&app).await;
         assert_eq!(open.iter().map(|task| (task.id, task.failures)).collect::<Vec<_>>(), [(strange, 0)], "{kind}");
-        let told = app.app.services.open_tasks().await.expect("the list").tasks;
+        let told = packwright::service::followup::tasks::open_tasks(&app.app.services).await.expect("the list").tasks;
         assert_eq!(told.iter().map(|task| (task.kind.as_str(), task.work)).collect::<Vec<_>>(), [(kind, None)]);
-        assert_eq!(app.app.services.retry_task(strange).await.expect("it is there"), Retried::Due);
-        assert_eq!(app.app.services.drop_task(strange, "Not needed.").await.expect("dropped"), Dropped::Gone);
+        assert_eq!(retry_task(&app.app.services, strange).await.expect("it is there"), Retried::Due);
+        assert_eq!(drop_task(&app.app.services, strange, "Not needed.").await.expect("dropped"), Dropped::Gone);
         assert!(open_tasks(&app).await.is_empty());
     }
 }
@@ -177,9 +179,9 @@ async fn r49_publishers_take_turns_and_so_do_the_tasks_of_each() {
         }
     }
     let (mut turns, mut order) = (Turns::default(), Vec::new());
-    while let Some(claimed) = app.app.services.claim_batch(&mut turns).await.expect("a task") {
+    while let Some(claimed) = claim_batch(&app.app.services, &mut turns).await.expect("a task") {
         order.push(of[&claimed.task()]);
-        app.app.services.run_claimed(claimed).await.expect("a batch");
+        run_claimed(&app.app.services, claimed).await.expect("a batch");
     }
     assert_eq!(order.len(), 23);
     let alternate = order.windows(2).take(5).all(|pair| pair[0] != pair[1]);
@@ -267,16 +269,16 @@ async fn stuck_rollout() -> (TestApp, [Managed; 3], Installed, String, Uuid) {
 #[tokio::test]
 async fn r49_a_rollout_that_is_dropped_ends_its_release_and_can_be_retried() {
     let (app, accounts, world, release, id) = stuck_rollout().await;
-    app.app.services.retry_task(id).await.expect_err("it fails again");
+    retry_task(&app.app.services, id).await.expect_err("it fails again");
     assert_eq!(open_tasks(&app).await[0].failures, 2);
     app.something_new(&world.pack).await;
     let refused = app.refused(&app.publisher, "releaseIntegrationPack", immediately(&world.pack.id)).await;
     assert_eq!(refused.code, "RELEASE_IN_PROGRESS");
     let mark = Mark::now(&app).await;
     for reason in ["", "  ", &"x".repeat(2_001)] {
-        app.app.services.drop_task(id, reason).await.expect_err("a reason is wanted");
+        drop_task(&app.app.services, id, reason).await.expect_err("a reason is wanted");
     }
-    assert_eq!(app.app.services.drop_task(id, "The disk is broken.").await.expect("dropped"), Dropped::GivesUp);
+    assert_eq!(drop_task(&app.app.services, id, "The disk is broken.").await.expect("dropped"), Dropped::GivesUp);
     app.tick().await;
     assert!(open_tasks(&app).await.is_empty());
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
@@ -301,9 +303,9 @@ async fn r49_a_rollout_that_is_dropped_ends_its_release_and_can_be_retried() {
 async fn r49_giving_up_and_retrying_can_be_dropped_too_and_leave_no_pack_locked() {
     let (app, _, world, release, id) = stuck_rollout().await;
     refuse(&app, "no_update_rows", "INSERT ON installation_update", "1 = 1").await;
-    assert_eq!(app.app.services.drop_task(id, "Broken.").await.expect("dropped"), Dropped::GivesUp);
+    assert_eq!(drop_task(&app.app.services, id, "Broken.").await.expect("dropped"), Dropped::GivesUp);
     assert_eq!(open_tasks(&app).await[0].kind, "GIVE_UP");
-    assert_eq!(app.app.services.drop_task(id, "Broken too.").await.expect("dropped"), Dropped::Gone);
+    assert_eq!(drop_task(&app.app.services, id, "Broken too.").await.expect("dropped"), Dropped::Gone);
     assert!(open_tasks(&app).await.is_empty());
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
     allow(&app, "no_update_rows", "installation_update").await;
@@ -313,13 +315,13 @@ async fn r49_giving_up_and_retrying_can_be_dropped_too_and_leave_no_pack_locked(
     assert_eq!(app.current_number(&world.pack.id).await, Some(3));
 
     let (app, _, world, release, id) = stuck_rollout().await;
-    app.app.services.drop_task(id, "Broken.").await.expect("dropped");
+    drop_task(&app.app.services, id, "Broken.").await.expect("dropped");
     app.tick().await;
     let input = json!({ "releaseId": release });
     app.ok(&app.publisher, "retryFailedUpdates", input, "release { id }").await;
     let open = open_tasks(&app).await;
     assert_eq!((open.len(), open[0].kind.as_str()), (1, "RETRY"));
-    assert_eq!(app.app.services.drop_task(open[0].id, "Still broken.").await.expect("dropped"), Dropped::Gone);
+    assert_eq!(drop_task(&app.app.services, open[0].id, "Still broken.").await.expect("dropped"), Dropped::Gone);
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
     allow(&app, "no_move", "installation").await;
     app.update_now(&world.pack).await;
@@ -341,7 +343,7 @@ async fn r47_a_deletion_that_is_dropped_leaves_no_name_taken() {
     app.ok(&app.publisher, "deleteIntegrationPack", input, "uninstalledCount").await;
     let open = open_tasks(&app).await;
     assert_eq!(open[0].kind, "DELETE");
-    assert_eq!(app.app.services.drop_task(open[0].id, "It hangs.").await.expect("dropped"), Dropped::Gone);
+    assert_eq!(drop_task(&app.app.services, open[0].id, "It hangs.").await.expect("dropped"), Dropped::Gone);
     let other = app.multi_pack_with("Orders", &["Export"]).await;
     app.share_with_all(&other.id).await;
     app.release_now(&other.id).await;

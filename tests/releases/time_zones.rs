@@ -1,5 +1,6 @@
 //! Names of time zones, and the source of their data (R42).
 
+use packwright::service::accounts::{all_accounts, create_publisher};
 use packwright::zones::{DirectoryFault, Place, TimeZones};
 use serde_json::{Value, json};
 
@@ -57,8 +58,8 @@ async fn r42_names_of_zones_are_taken_whatever_the_case_and_kept_as_iana_spells_
         let made = app.ok(&app.publisher, "createManagedAccount", made, "account { timeZone }").await;
         assert_eq!(made.text("/account/timeZone"), kept);
     }
-    let own = app.app.services.create_publisher("By hand", Some("asia/tokyo".into())).await.unwrap();
-    let accounts = app.app.services.all_accounts().await.unwrap();
+    let own = create_publisher(&app.app.services, "By hand", Some("asia/tokyo".into())).await.unwrap();
+    let accounts = all_accounts(&app.app.services).await.unwrap();
     let own = accounts.into_iter().find(|account| account.id == own).unwrap();
     assert_eq!(own.time_zone.as_deref(), Some("Asia/Tokyo"), "the command line's way too");
 }

@@ -3,6 +3,7 @@
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
 use packwright::service::followup::tasks::{Dropped, Retried};
+use packwright::service::followup::tasks::{drop_task, open_tasks, retry_task};
 use packwright::store::followup::tasks;
 use packwright::store::followup::tasks::Work;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
@@ -161,7 +162,7 @@ async fn r49_a_task_that_can_not_be_read_keeps_no_other_from_its_turn_and_is_in_
         assert_eq!(next.to_rfc3339(), "2026-11-30T23:00:00+00:00", "{column}: nothing is due before");
         app.cancel(&release).await;
         app.tick().await;
-        let open = app.app.services.open_tasks().await.expect("the list");
+        let open = open_tasks(&app.app.services).await.expect("the list");
         assert!(open.tasks.is_empty(), "{column}: {open:?}");
         assert_eq!(open.unreadable.iter().map(|row| row.id).collect::<Vec<_>>(), [Some(id)], "{column}");
         let url = database_url(&app).await;
@@ -174,11 +175,11 @@ async fn r49_a_task_that_can_not_be_read_keeps_no_other_from_its_turn_and_is_in_
         let tasks: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
         assert_eq!((tasks.text("/0/id"), tasks.at("/0/unreadable").is_string()), (id.to_string(), true), "{tasks:#}");
         if column == "created_at" {
-            assert_eq!(app.app.services.retry_task(id).await.expect("mended"), Retried::Done);
+            assert_eq!(retry_task(&app.app.services, id).await.expect("mended"), Retried::Done);
         } else {
-            assert_eq!(app.app.services.drop_task(id, "Not needed.").await.expect("dropped"), Dropped::Gone);
+            assert_eq!(drop_task(&app.app.services, id, "Not needed.").await.expect("dropped"), Dropped::Gone);
         }
-        let open = app.app.services.open_tasks().await.expect("the list");
+        let open = open_tasks(&app.app.services).await.expect("the list");
         assert!(open.tasks.is_empty() && open.unreadable.is_empty(), "{open:?}");
     }
 }
@@ -192,6 +193,6 @@ async fn r49_a_task_that_is_mended_is_done_by_a_server_that_has_passed_it_over()
     let now = packwright::domain::instant::spelled(app.now() - chrono::Duration::hours(1));
     damage(&app, "task", "not_before", &format!("'{now}'"), "true").await;
     app.tick().await;
-    let open = app.app.services.open_tasks().await.expect("the list");
+    let open = open_tasks(&app.app.services).await.expect("the list");
     assert!(open.tasks.is_empty() && open.unreadable.is_empty(), "{open:?}");
 }

@@ -1,6 +1,7 @@
 //! The cost of a batch depends on its own size and not on the install base (R49). PostgreSQL plans the statements with
 //! statistics of 300,000 installations. SQLite's plans don't depend on the rows.
 
+use packwright::service::followup::runner::run_one_batch;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::json;
 
@@ -61,7 +62,7 @@ async fn call_and_batches<T>(app: &TestApp, call: impl Future<Output = T>) -> (T
     let mut batches = [Vec::new(), Vec::new()];
     for batch in &mut batches {
         app.clock.advance_to(app.now() + chrono::Duration::seconds(2));
-        let (done, statements) = app.statements_with_values_of(app.app.services.run_one_batch()).await;
+        let (done, statements) = app.statements_with_values_of(run_one_batch(&app.app.services)).await;
         if tables(app).get_database_backend() == DatabaseBackend::Postgres {
             assert!(done.expect("a batch"), "there was more to do");
         }

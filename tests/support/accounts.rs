@@ -1,6 +1,8 @@
 //! Publishers, managed accounts, groups and tokens.
 
 use packwright::domain::accounts::Role;
+use packwright::service::accounts::create_publisher;
+use packwright::service::accounts::tokens::create_token_with_secret;
 use serde_json::json;
 
 use super::{At, TestApp};
@@ -26,9 +28,9 @@ impl TestApp {
     /// Creates another publisher with the zone Europe/Berlin, as the command line does.
     pub(crate) async fn another_publisher(&self, name: &str) -> Publisher {
         let services = &self.app.services;
-        let account = services.create_publisher(name, Some(super::ZONE.into())).await.expect("a publisher");
+        let account = create_publisher(services, name, Some(super::ZONE.into())).await.expect("a publisher");
         let token = format!("test-{}-admin", name.to_lowercase());
-        services.create_token_with_secret(account, "admin", Role::Administrator, &token).await.expect("a token");
+        create_token_with_secret(services, account, "admin", Role::Administrator, &token).await.expect("a token");
         Publisher { token }
     }
 

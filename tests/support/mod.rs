@@ -31,6 +31,8 @@ mod subscription;
 mod world;
 mod zoneinfo;
 
+use packwright::service::accounts::create_publisher;
+use packwright::service::accounts::tokens::create_token_with_secret;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -160,10 +162,9 @@ impl TestApp {
         let time_zone = setup.time_zone;
         let mut app = Self::empty(setup).await;
         let services = &app.app.services;
-        let account = services.create_publisher("Northwind", time_zone.map(Into::into)).await.expect("a publisher");
+        let account = create_publisher(services, "Northwind", time_zone.map(Into::into)).await.expect("a publisher");
         let publisher = "test-northwind-admin".to_owned();
-        services
-            .create_token_with_secret(account, "northwind-admin", Role::Administrator, &publisher)
+        create_token_with_secret(services, account, "northwind-admin", Role::Administrator, &publisher)
             .await
             .expect("a token");
         app.publisher = publisher;

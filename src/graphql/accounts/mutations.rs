@@ -1,5 +1,7 @@
 //! Accounts, and the enrolment of managed ones (R1, R35).
 
+use crate::service::accounts::enrolment::reissue_enrolment;
+use crate::service::accounts::{create_managed_account, reactivate_account, suspend_account, update_account};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
@@ -153,7 +155,8 @@ impl Accounts {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let zone = input.time_zone.map(|zone| zone.0);
         let outcome =
-            ctx.services().create_managed_account(&caller, &input.name, zone, input.client_request_id.as_deref()).await;
+            create_managed_account(ctx.services(), &caller, &input.name, zone, input.client_request_id.as_deref())
+                .await;
         let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
         Ok(CreateManagedAccountPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
     }
@@ -166,7 +169,7 @@ impl Accounts {
     ) -> Result<ReissueEnrolmentTokenPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;
-        let outcome = ctx.services().reissue_enrolment(&caller, id, input.client_request_id.as_deref()).await;
+        let outcome = reissue_enrolment(ctx.services(), &caller, id, input.client_request_id.as_deref()).await;
         let Issued { account, token, expires_at, errors } = Issued::of(ctx, outcome).await?;
         Ok(ReissueEnrolmentTokenPayload { account, enrolment_token: token, enrolment_expires_at: expires_at, errors })
     }
@@ -179,7 +182,7 @@ impl Accounts {
     ) -> Result<SuspendAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;
-        let outcome = ctx.services().suspend_account(&caller, id).await;
+        let outcome = suspend_account(ctx.services(), &caller, id).await;
         let (account, errors) = answer(ctx, outcome, |()| ManagedAccount::by_id(ctx, id)).await?;
         Ok(SuspendAccountPayload { account, errors })
     }
@@ -192,7 +195,7 @@ impl Accounts {
     ) -> Result<ReactivateAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;
-        let outcome = ctx.services().reactivate_account(&caller, id).await;
+        let outcome = reactivate_account(ctx.services(), &caller, id).await;
         let (account, errors) = answer(ctx, outcome, |()| ManagedAccount::by_id(ctx, id)).await?;
         Ok(ReactivateAccountPayload { account, errors })
     }
@@ -209,7 +212,7 @@ impl Accounts {
             None => None,
         };
         let edit = AccountEdit { name: input.name, time_zone: change(input.time_zone) };
-        let (edited, errors) = settle(ctx, ctx.services().update_account(caller, id, edit).await)?;
+        let (edited, errors) = settle(ctx, update_account(ctx.services(), caller, id, edit).await)?;
         let Some(edited) = edited else {
             return Ok(UpdateAccountPayload { account: None, releases_keeping_time_zone: Vec::new(), errors });
         };

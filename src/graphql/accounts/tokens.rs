@@ -1,5 +1,6 @@
 //! API tokens of the caller's own account (R1).
 
+use crate::service::accounts::tokens::{create_token, revoke_token, tokens_of};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -70,7 +71,7 @@ impl Tokens {
         let caller = maker(ctx)?;
         let (role, expires_at) = (input.role.into(), input.expires_at.map(Into::into));
         let repeat = input.client_request_id.as_deref();
-        let outcome = ctx.services().create_token(caller, &input.name, role, expires_at, repeat).await;
+        let outcome = create_token(ctx.services(), caller, &input.name, role, expires_at, repeat).await;
         let (issued, errors) = settle(ctx, outcome)?;
         let Some(issued) = issued else {
             return Ok(CreateApiTokenPayload { api_token: None, secret: None, errors });
@@ -87,7 +88,7 @@ impl Tokens {
     ) -> Result<RevokeApiTokenPayload> {
         let caller = viewer(ctx, Privilege::AccountAdministration)?;
         let id = ids::token_id(&input.token_id)?;
-        let outcome = ctx.services().revoke_token(caller, id).await;
+        let outcome = revoke_token(ctx.services(), caller, id).await;
         let (api_token, errors) = answer(ctx, outcome, |()| ApiToken::by_id(ctx, id)).await?;
         Ok(RevokeApiTokenPayload { api_token, errors })
     }
@@ -104,6 +105,6 @@ fn maker<'ctx>(ctx: &'ctx Context<'_>) -> Result<&'ctx Caller> {
 /// The new token. An enrolment token may not read anything, so the new token is loaded through its account.
 async fn made(ctx: &Context<'_>, id: TokenId) -> Result<Option<ApiToken>> {
     let Caller::Enrolment(enrolment) = ctx.caller() else { return ApiToken::by_id(ctx, id).await };
-    let tokens = ctx.services().tokens_of(enrolment.account.id).await.or_failure()?;
+    let tokens = tokens_of(ctx.services(), enrolment.account.id).await.or_failure()?;
     Ok(tokens.into_iter().find(|token| token.id == id).map(ApiToken::from))
 }

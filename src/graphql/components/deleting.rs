@@ -1,5 +1,6 @@
 //! Deleting packages and restoring them (R8).
 
+use crate::service::components::deleting::{delete_package, restore_package};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -56,7 +57,7 @@ impl Deleting {
     ) -> Result<DeletePackagedComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::packaged_component_id(&input.packaged_component_id)?;
-        let outcome = ctx.services().delete_package(&caller, id).await;
+        let outcome = delete_package(ctx.services(), &caller, id).await;
         let (packaged_component, errors) = answer(ctx, outcome, |()| PackagedComponent::by_id(ctx, id)).await?;
         Ok(DeletePackagedComponentPayload { packaged_component, errors })
     }
@@ -69,7 +70,7 @@ impl Deleting {
     ) -> Result<RestorePackagedComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::packaged_component_id(&input.packaged_component_id)?;
-        let outcome = ctx.services().restore_package(&caller, id).await;
+        let outcome = restore_package(ctx.services(), &caller, id).await;
         let (packaged_component, errors) = answer(ctx, outcome, |()| PackagedComponent::by_id(ctx, id)).await?;
         Ok(RestorePackagedComponentPayload { packaged_component, errors })
     }

@@ -1,5 +1,6 @@
 //! Components and packages (R5–R7, R9, R11).
 
+use crate::service::components::packaging::{create_component, create_packages};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
@@ -143,7 +144,8 @@ impl Components {
         #[graphql(desc = "The new component's name and type.")] input: CreateComponentInput,
     ) -> Result<CreateComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
-        let outcome = ctx.services().create_component(
+        let outcome = create_component(
+            ctx.services(),
             &caller,
             &input.name,
             input.r#type.into(),
@@ -165,7 +167,7 @@ impl Components {
     ) -> Result<CreatePackagedComponentsPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let packages = input.packages.into_iter().map(PackageInput::read).collect();
-        let outcome = ctx.services().create_packages(&caller, packages, input.client_request_id).await;
+        let outcome = create_packages(ctx.services(), &caller, packages, input.client_request_id).await;
         let (packaged_components, errors) = answer(ctx, outcome, async |ids: Vec<_>| {
             let made = try_join_all(ids.into_iter().map(|id| PackagedComponent::by_id(ctx, id))).await?;
             made.into_iter()

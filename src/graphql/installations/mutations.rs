@@ -1,5 +1,6 @@
 //! Installing, and updating early (R26, R31, R43, R44).
 
+use crate::service::installations::{apply_early, rename_installation, uninstall};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -98,7 +99,14 @@ impl Installations {
     ) -> Result<InstallPackPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let pack = ids::available_pack_id(&input.pack_id)?;
-        let outcome = ctx.services().install(&caller, pack, input.override_name, input.client_request_id).await;
+        let outcome = crate::service::installations::install(
+            ctx.services(),
+            &caller,
+            pack,
+            input.override_name,
+            input.client_request_id,
+        )
+        .await;
         let (installation, errors) = answer(ctx, outcome, |id| Installation::by_id(ctx, id)).await?;
         Ok(InstallPackPayload { installation, errors })
     }
@@ -111,7 +119,7 @@ impl Installations {
     ) -> Result<RenameInstallationPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let id = ids::installation_id(&input.installation_id)?;
-        let outcome = ctx.services().rename_installation(&caller, id, &input.override_name).await;
+        let outcome = rename_installation(ctx.services(), &caller, id, &input.override_name).await;
         let (installation, errors) = answer(ctx, outcome, |()| Installation::by_id(ctx, id)).await?;
         Ok(RenameInstallationPayload { installation, errors })
     }
@@ -124,7 +132,7 @@ impl Installations {
     ) -> Result<UninstallPackPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let id = ids::installation_id(&input.installation_id)?;
-        let (done, errors) = settle(ctx, ctx.services().uninstall(&caller, id).await)?;
+        let (done, errors) = settle(ctx, uninstall(ctx.services(), &caller, id).await)?;
         Ok(UninstallPackPayload { uninstalled_id: done.map(|()| input.installation_id), errors })
     }
 
@@ -136,7 +144,7 @@ impl Installations {
     ) -> Result<ApplyPendingUpdatePayload> {
         let caller = managed(ctx, Privilege::ApplyUpdates)?;
         let id = ids::update_id(&input.update_id)?;
-        let outcome = ctx.services().apply_early(&caller, id).await;
+        let outcome = apply_early(ctx.services(), &caller, id).await;
         let already_applied = outcome.as_ref().ok().copied();
         let (update, errors) = answer(ctx, outcome, |_| InstallationUpdate::by_id(ctx, id)).await?;
         Ok(ApplyPendingUpdatePayload { update, already_applied, errors })

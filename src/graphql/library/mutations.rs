@@ -1,5 +1,6 @@
 //! The process library (R53).
 
+use crate::service::library::{copy_from_library, publish_to_library, withdraw_from_library};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -90,7 +91,7 @@ impl Library {
         NewProcess::check_may(&caller.viewer, input.group_ids.len()).or_failure()?;
         let package = ids::package_or_nothing(&input.packaged_component_id);
         let new = NewProcess { package, groups: ids::group_ids(&input.group_ids), description: input.description.0 };
-        let outcome = ctx.services().publish_to_library(&caller, new, input.client_request_id.as_deref()).await;
+        let outcome = publish_to_library(ctx.services(), &caller, new, input.client_request_id.as_deref()).await;
         let (published_process, errors) = answer(ctx, outcome, |id| PublishedProcess::by_id(ctx, id)).await?;
         Ok(PublishToProcessLibraryPayload { published_process, errors })
     }
@@ -103,7 +104,7 @@ impl Library {
     ) -> Result<WithdrawFromProcessLibraryPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::published_process_id(&input.process_id)?;
-        let outcome = ctx.services().withdraw_from_library(&caller, id).await;
+        let outcome = withdraw_from_library(ctx.services(), &caller, id).await;
         let (published_process, errors) = answer(ctx, outcome, |()| PublishedProcess::by_id(ctx, id)).await?;
         Ok(WithdrawFromProcessLibraryPayload { published_process, errors })
     }
@@ -117,7 +118,7 @@ impl Library {
     ) -> Result<CopyFromProcessLibraryPayload> {
         let caller = managed(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::available_process_id(&input.process_id)?;
-        let outcome = ctx.services().copy_from_library(&caller, id, input.name, input.client_request_id).await;
+        let outcome = copy_from_library(ctx.services(), &caller, id, input.name, input.client_request_id).await;
         let (component, errors) = answer(ctx, outcome, |id| Component::by_id(ctx, id)).await?;
         Ok(CopyFromProcessLibraryPayload { component, errors })
     }

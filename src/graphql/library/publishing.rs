@@ -1,5 +1,6 @@
 //! Publishing components for legacy packs (R52).
 
+use crate::service::library::publishing::publish_component;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -44,7 +45,7 @@ impl Publishing {
     ) -> Result<PublishComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let component = ids::component_id(&input.component_id)?;
-        let outcome = ctx.services().publish_component(&caller, component, input.notes, input.client_request_id).await;
+        let outcome = publish_component(ctx.services(), &caller, component, input.notes, input.client_request_id).await;
         let (publication, errors) = answer(ctx, outcome, |id| Publication::by_id(ctx, id)).await?;
         Ok(PublishComponentPayload { publication, errors })
     }

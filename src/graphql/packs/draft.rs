@@ -1,5 +1,8 @@
 //! Editing a pack's draft (R11–R16).
 
+use crate::service::packs::draft::{
+    add_components, pin_component, remove_component, restore_component, unpin_component,
+};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
@@ -162,7 +165,7 @@ impl Draft {
     ) -> Result<AddPackComponentsPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, added) = (ids::pack_or_nothing(&input.pack_id), ids::component_ids(&input.component_ids));
-        let outcome = ctx.services().add_components(&caller, pack, added.clone(), input.expected_revision).await;
+        let outcome = add_components(ctx.services(), &caller, pack, added.clone(), input.expected_revision).await;
         let (done, errors) = settle(ctx, outcome)?;
         if done.is_none() {
             return Ok(AddPackComponentsPayload { integration_pack: None, components: None, errors });
@@ -180,7 +183,7 @@ impl Draft {
     ) -> Result<RemovePackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
-        let outcome = ctx.services().remove_component(&caller, pack, row, input.expected_revision).await;
+        let outcome = remove_component(ctx.services(), &caller, pack, row, input.expected_revision).await;
         // A row that was deleted is no longer in the draft, so the payload shows none.
         let outcome = outcome.map(|(Removal::Mark | Removal::Drop)| ());
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
@@ -196,7 +199,7 @@ impl Draft {
     ) -> Result<RestorePackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
-        let outcome = ctx.services().restore_component(&caller, pack, row, input.expected_revision).await;
+        let outcome = restore_component(ctx.services(), &caller, pack, row, input.expected_revision).await;
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(RestorePackComponentPayload { integration_pack, component, errors })
     }
@@ -210,7 +213,7 @@ impl Draft {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
         let version = ids::version_id_or_nothing(&input.version_id);
-        let outcome = ctx.services().pin_component(&caller, pack, row, version, input.expected_revision).await;
+        let outcome = pin_component(ctx.services(), &caller, pack, row, version, input.expected_revision).await;
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(PinPackComponentPayload { integration_pack, component, errors })
     }
@@ -224,7 +227,7 @@ impl Draft {
     ) -> Result<UnpinPackComponentPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, row) = (ids::pack_or_nothing(&input.pack_id), ids::component_or_nothing(&input.component_id));
-        let outcome = ctx.services().unpin_component(&caller, pack, row, input.expected_revision).await;
+        let outcome = unpin_component(ctx.services(), &caller, pack, row, input.expected_revision).await;
         let (integration_pack, component, errors) = pack_and_row(ctx, outcome, pack, row).await?;
         Ok(UnpinPackComponentPayload { integration_pack, component, errors })
     }

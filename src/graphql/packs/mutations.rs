@@ -1,5 +1,7 @@
 //! Making, editing and deleting packs (R10, R17, R47).
 
+use crate::service::packs::deleting::delete_pack;
+use crate::service::packs::{create_pack, update_pack};
 use async_graphql::{Context, ID, InputObject, Object, OneofObject, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -162,7 +164,7 @@ impl Packs {
             deployment_model: input.deployment_model.into(),
             support: input.support.map(Into::into).unwrap_or_default(),
         };
-        let outcome = ctx.services().create_pack(&caller, pack, input.client_request_id.as_deref()).await;
+        let outcome = create_pack(ctx.services(), &caller, pack, input.client_request_id.as_deref()).await;
         let (integration_pack, errors) = answer(ctx, outcome, |id| IntegrationPack::by_id(ctx, id)).await?;
         Ok(CreateIntegrationPackPayload { integration_pack, errors })
     }
@@ -178,7 +180,7 @@ impl Packs {
         let pack = ids::pack_id(&input.pack_id)?;
         let edit =
             PackEdit { name: input.name, description: input.description, support: input.support.map(Into::into) };
-        let outcome = ctx.services().update_pack(&caller, pack, edit, input.expected_revision).await;
+        let outcome = update_pack(ctx.services(), &caller, pack, edit, input.expected_revision).await;
         let (integration_pack, errors) = answer(ctx, outcome, |()| IntegrationPack::by_id(ctx, pack)).await?;
         Ok(UpdateIntegrationPackPayload { integration_pack, errors })
     }
@@ -193,7 +195,7 @@ impl Packs {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let pack = ids::pack_id(&input.pack_id)?;
         let deletion = if input.dry_run { Deletion::DryRun } else { Deletion::Confirmed(input.confirm_installations) };
-        let (done, errors) = settle(ctx, ctx.services().delete_pack(&caller, pack, deletion).await)?;
+        let (done, errors) = settle(ctx, delete_pack(ctx.services(), &caller, pack, deletion).await)?;
         let canceled_release = match done.and_then(|done| done.canceled) {
             Some(release) => Some(Release::must(ctx, release).await),
             None => None,

@@ -1,5 +1,7 @@
 //! Releasing, and changing a pending release (R21–R30).
 
+use crate::service::releases::retries::retry_failed_updates;
+use crate::service::releases::{cancel_release, promote_release, reschedule_release};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -131,7 +133,7 @@ impl Releases {
             expected_revision: input.expected_revision,
             client_request_id: input.client_request_id,
         };
-        let outcome = ctx.services().release(&caller, request).await;
+        let outcome = crate::service::releases::release(ctx.services(), &caller, request).await;
         let (release, errors) = answer(ctx, outcome, |id| Release::by_id(ctx, id)).await?;
         let errors = errors.into_iter().map(ReleaseError::in_schedule).collect();
         Ok(ReleaseIntegrationPackPayload { release, errors })
@@ -145,7 +147,7 @@ impl Releases {
     ) -> Result<RescheduleReleasePayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
-        let outcome = ctx.services().reschedule_release(&caller, id, input.on_date.0).await;
+        let outcome = reschedule_release(ctx.services(), &caller, id, input.on_date.0).await;
         let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
         Ok(RescheduleReleasePayload { release, errors })
     }
@@ -158,7 +160,7 @@ impl Releases {
     ) -> Result<PromoteReleasePayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
-        let outcome = ctx.services().promote_release(&caller, id).await;
+        let outcome = promote_release(ctx.services(), &caller, id).await;
         let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
         Ok(PromoteReleasePayload { release, errors })
     }
@@ -171,7 +173,7 @@ impl Releases {
     ) -> Result<CancelReleasePayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
-        let outcome = ctx.services().cancel_release(&caller, id).await;
+        let outcome = cancel_release(ctx.services(), &caller, id).await;
         let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
         Ok(CancelReleasePayload { release, errors })
     }
@@ -184,7 +186,7 @@ impl Releases {
     ) -> Result<RetryFailedUpdatesPayload> {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let id = ids::release_id(&input.release_id)?;
-        let outcome = ctx.services().retry_failed_updates(&caller, id).await;
+        let outcome = retry_failed_updates(ctx.services(), &caller, id).await;
         let retried_count = outcome.as_ref().ok().map(|retried| count(*retried));
         let (release, errors) = answer(ctx, outcome, |_| Release::by_id(ctx, id)).await?;
         Ok(RetryFailedUpdatesPayload { release, retried_count, errors })

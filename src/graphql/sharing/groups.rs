@@ -1,5 +1,6 @@
 //! Account groups and their members (R45).
 
+use crate::service::sharing::{add_accounts, create_group, delete_group, remove_accounts, rename_group};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -115,7 +116,7 @@ impl Groups {
         #[graphql(desc = "The new group's name.")] input: CreateAccountGroupInput,
     ) -> Result<CreateAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
-        let outcome = ctx.services().create_group(&caller, &input.name, input.client_request_id.as_deref()).await;
+        let outcome = create_group(ctx.services(), &caller, &input.name, input.client_request_id.as_deref()).await;
         let (account_group, errors) = answer(ctx, outcome, |id| AccountGroup::by_id(ctx, id)).await?;
         Ok(CreateAccountGroupPayload { account_group, errors })
     }
@@ -128,7 +129,7 @@ impl Groups {
     ) -> Result<UpdateAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let id = ids::group_id(&input.group_id)?;
-        let outcome = ctx.services().rename_group(&caller, id, &input.name).await;
+        let outcome = rename_group(ctx.services(), &caller, id, &input.name).await;
         let (account_group, errors) = answer(ctx, outcome, |()| AccountGroup::by_id(ctx, id)).await?;
         Ok(UpdateAccountGroupPayload { account_group, errors })
     }
@@ -141,7 +142,7 @@ impl Groups {
     ) -> Result<DeleteAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let id = ids::group_id(&input.group_id)?;
-        let (frozen, errors) = settle(ctx, ctx.services().delete_group(&caller, id).await)?;
+        let (frozen, errors) = settle(ctx, delete_group(ctx.services(), &caller, id).await)?;
         let deleted_group_id = frozen.is_some().then_some(input.group_id);
         Ok(DeleteAccountGroupPayload { deleted_group_id, frozen_count: frozen.map(count), errors })
     }
@@ -154,7 +155,7 @@ impl Groups {
     ) -> Result<AddAccountsToGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, accounts) = (ids::group_or_nothing(&input.group_id), ids::managed_account_ids(&input.account_ids));
-        let outcome = ctx.services().add_accounts(&caller, id, accounts).await;
+        let outcome = add_accounts(ctx.services(), &caller, id, accounts).await;
         let (account_group, errors) = answer(ctx, outcome, |()| AccountGroup::by_id(ctx, id)).await?;
         Ok(AddAccountsToGroupPayload { account_group, errors })
     }
@@ -167,7 +168,7 @@ impl Groups {
     ) -> Result<RemoveAccountsFromGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, accounts) = (ids::group_or_nothing(&input.group_id), ids::managed_account_ids(&input.account_ids));
-        let outcome = ctx.services().remove_accounts(&caller, id, accounts).await;
+        let outcome = remove_accounts(ctx.services(), &caller, id, accounts).await;
         let frozen_count = outcome.as_ref().ok().copied().map(count);
         let (account_group, errors) = answer(ctx, outcome, |_| AccountGroup::by_id(ctx, id)).await?;
         Ok(RemoveAccountsFromGroupPayload { account_group, frozen_count, errors })

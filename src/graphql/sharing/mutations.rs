@@ -1,5 +1,6 @@
 //! Sharing packs with groups (R24, R45, R48).
 
+use crate::service::sharing::{share_pack, unshare_pack};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -62,7 +63,7 @@ impl Sharing {
     ) -> Result<SharePackPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, groups) = (ids::pack_or_nothing(&input.pack_id), ids::group_ids(&input.group_ids));
-        let outcome = ctx.services().share_pack(&caller, id, groups).await;
+        let outcome = share_pack(ctx.services(), &caller, id, groups).await;
         let (integration_pack, errors) = answer(ctx, outcome, |()| IntegrationPack::by_id(ctx, id)).await?;
         Ok(SharePackPayload { integration_pack, errors })
     }
@@ -75,7 +76,7 @@ impl Sharing {
     ) -> Result<UnsharePackPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, groups) = (ids::pack_or_nothing(&input.pack_id), ids::group_ids(&input.group_ids));
-        let outcome = ctx.services().unshare_pack(&caller, id, groups).await;
+        let outcome = unshare_pack(ctx.services(), &caller, id, groups).await;
         let frozen_count = outcome.as_ref().ok().copied().map(count);
         let (integration_pack, errors) = answer(ctx, outcome, |_| IntegrationPack::by_id(ctx, id)).await?;
         Ok(UnsharePackPayload { integration_pack, frozen_count, errors })

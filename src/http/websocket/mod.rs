@@ -4,6 +4,7 @@ pub mod machine;
 pub mod message;
 pub mod session;
 
+use crate::service::accounts::tokens::check_still_welcome;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -123,7 +124,7 @@ impl Connection {
     async fn welcome(&self) -> Result<Caller, Close> {
         let caller = self.caller.get().ok_or_else(Close::forbidden)?.clone();
         if let Caller::Viewer(viewer) = &caller {
-            let welcome = self.front.engine.services.check_still_welcome(viewer).await;
+            let welcome = check_still_welcome(&self.front.engine.services, viewer).await;
             welcome.map_err(|failure| self.close(&failure))?;
         }
         Ok(caller)

@@ -38,51 +38,48 @@ pub struct Enrollable {
     pub expires_at: Option<Instant>,
 }
 
-impl Services {
-    /// Gives a managed account that never had a token another enrolment token; the former one ends (R1).
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED; not found.
-    pub async fn reissue_enrolment(
-        &self,
-        caller: &Publisher,
-        account: AccountId,
-        client_request_id: Option<&str>,
-    ) -> Outcome<Enrollable, AccountRefusal> {
-        caller.viewer.require(Privilege::AccountAdministration)?;
-        let call = Repeatable::call(caller.id(), "reissueEnrolmentToken", client_request_id, &account)?;
-        let tx = self.db.begin().await?;
-        if let Some(made) = call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
-            return Ok(issued_before(&tx, &made).await?);
-        }
-        let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        if account.enrolled_at.is_some() {
-            return Err(AccountRefusal::AlreadyEnrolled.into());
-        }
-        let issued = self.issue(&tx, account.id, journal.now).await?;
-        journal.note(
-            Entry::of("reissueEnrolmentToken", Subject::ManagedAccount(account.id), account.name)
-                .concerning(account.id),
-        );
-        call.remember(&tx, &[account.id.0, issued.id]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(issued.of(account.id))
+/// Gives a managed account that never had a token another enrolment token; the former one ends (R1).
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED; not found.
+pub async fn reissue_enrolment(
+    cx: &Services,
+    caller: &Publisher,
+    account: AccountId,
+    client_request_id: Option<&str>,
+) -> Outcome<Enrollable, AccountRefusal> {
+    caller.viewer.require(Privilege::AccountAdministration)?;
+    let call = Repeatable::call(caller.id(), "reissueEnrolmentToken", client_request_id, &account)?;
+    let tx = cx.db.begin().await?;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
+        return Ok(issued_before(&tx, &made).await?);
     }
+    let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    if account.enrolled_at.is_some() {
+        return Err(AccountRefusal::AlreadyEnrolled.into());
+    }
+    let issued = issue(cx, &tx, account.id, journal.now).await?;
+    journal.note(
+        Entry::of("reissueEnrolmentToken", Subject::ManagedAccount(account.id), account.name).concerning(account.id),
+    );
+    call.remember(&tx, &[account.id.0, issued.id]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(issued.of(account.id))
+}
 
-    pub(in crate::service) async fn issue(
-        &self,
-        tx: &Tx,
-        account: AccountId,
-        now: Instant,
-    ) -> StoreResult<IssuedEnrolment> {
-        let secret = ids::secret("pwe_");
-        let expires_at = now + Duration::days(ENROLMENT_DAYS);
-        let row = EnrolmentRow { id: self.ids.next(), account_id: account, expires_at, spent_at: None };
-        accounts::issue_enrolment(tx, &row, ids::hash(&secret), now).await?;
-        Ok(IssuedEnrolment { id: row.id, secret, expires_at })
-    }
+pub(in crate::service) async fn issue(
+    cx: &Services,
+    tx: &Tx,
+    account: AccountId,
+    now: Instant,
+) -> StoreResult<IssuedEnrolment> {
+    let secret = ids::secret("pwe_");
+    let expires_at = now + Duration::days(ENROLMENT_DAYS);
+    let row = EnrolmentRow { id: cx.ids.next(), account_id: account, expires_at, spent_at: None };
+    accounts::issue_enrolment(tx, &row, ids::hash(&secret), now).await?;
+    Ok(IssuedEnrolment { id: row.id, secret, expires_at })
 }
 
 impl IssuedEnrolment {

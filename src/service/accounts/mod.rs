@@ -2,7 +2,7 @@
 
 pub mod enrolment;
 pub mod made_token;
-pub(crate) mod signed_tokens;
+pub mod signed_tokens;
 pub mod token_rotation;
 pub mod tokens;
 
@@ -11,6 +11,8 @@ use crate::domain::accounts::refusal::AccountRefusal;
 use crate::domain::accounts::{ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Privilege};
 use crate::domain::id::{AccountId, ReleaseId};
 use crate::domain::text::Name;
+use crate::service::accounts::enrolment::issue;
+use crate::service::followup::runner::run_first_batch;
 use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
@@ -43,294 +45,300 @@ pub struct EditedAccount {
     pub releases_keeping_time_zone: Vec<ReleaseId>,
 }
 
-impl Services {
-    /// Makes a managed account, in All Accounts, with an enrolment token to be handed over (R1).
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
-    pub async fn create_managed_account(
-        &self,
-        caller: &Publisher,
-        name: &str,
-        time_zone: Option<String>,
-        client_request_id: Option<&str>,
-    ) -> Outcome<Enrollable, AccountRefusal> {
-        caller.viewer.require(Privilege::AccountAdministration)?;
-        let input = (name, &time_zone);
-        let call = Repeatable::call(caller.id(), "createManagedAccount", client_request_id, &input)?;
-        let tx = self.db.begin().await?;
-        if let Some(made) = call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
-            return Ok(issued_before(&tx, &made).await?);
+/// Makes a managed account, in All Accounts, with an enrolment token to be handed over (R1).
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+pub async fn create_managed_account(
+    cx: &Services,
+    caller: &Publisher,
+    name: &str,
+    time_zone: Option<String>,
+    client_request_id: Option<&str>,
+) -> Outcome<Enrollable, AccountRefusal> {
+    caller.viewer.require(Privilege::AccountAdministration)?;
+    let input = (name, &time_zone);
+    let call = Repeatable::call(caller.id(), "createManagedAccount", client_request_id, &input)?;
+    let tx = cx.db.begin().await?;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
+        return Ok(issued_before(&tx, &made).await?);
+    }
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    let name = account_name(name)?;
+    let among = Some(caller.id());
+    if let Some(other) = accounts::with_name(&tx, AccountKind::Managed, among, &name.key(), None).await? {
+        return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
+    }
+    let time_zone = known_zone(cx, time_zone)?;
+    let account = new_account(cx, AccountKind::Managed, Some(caller.id()), &name, time_zone, journal.now);
+    if is_conflict(accounts::insert(&tx, &account).await)? {
+        return Err(account_name_was_taken(cx, tx, &account).await?.into());
+    }
+    let everybody = grants::all_accounts(&tx, &caller.scope)
+        .await?
+        .ok_or_else(|| Failure::bug("a publisher without the group All Accounts"))?;
+    grants::add_members(&tx, everybody.id, &[account.id]).await?;
+    let issued = issue(cx, &tx, account.id, journal.now).await?;
+    journal.note(
+        Entry::of("createManagedAccount", Subject::ManagedAccount(account.id), account.name.clone())
+            .concerning(account.id)
+            .set("name", &account.name)
+            .change("timeZone", None, account.time_zone.clone()),
+    );
+    // Also when nothing is shared with All Accounts: somebody may be sharing a pack with it just now.
+    let work = Work::GrantsOfAccount(account.id);
+    let task = tasks::add(&tx, cx.ids.next(), caller.id(), work, false, journal.now).await?;
+    call.remember(&tx, &[account.id.0, issued.id]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    run_first_batch(cx, task).await;
+    Ok(issued.of(account.id))
+}
+
+/// Changes the name or zone of the caller's account, or of `account`, that the caller manages (R35).
+///
+/// # Errors
+/// NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN; not found.
+pub async fn update_account(
+    cx: &Services,
+    caller: &Viewer,
+    account: Option<AccountId>,
+    edit: AccountEdit,
+) -> Outcome<EditedAccount, AccountRefusal> {
+    caller.require(Privilege::AccountAdministration)?;
+    let tx = cx.db.begin().await?;
+    let before = match account {
+        Some(id) => {
+            let publisher = caller.publisher()?;
+            accounts::lock_managed(&tx, &publisher.scope, id).await?
         }
-        let mut journal = Journal::of(self, caller, self.now(&tx));
+        None => accounts::lock(&tx, caller.account.id).await?,
+    };
+    let before = before.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_viewer(cx, caller, cx.now(&tx));
+    let mut after = before.clone();
+    if let Some(name) = edit.name.as_deref() {
+        if caller.account.kind == AccountKind::Managed {
+            return Err(AccountRefusal::NameNotEditable.into());
+        }
         let name = account_name(name)?;
-        let among = Some(caller.id());
-        if let Some(other) = accounts::with_name(&tx, AccountKind::Managed, among, &name.key(), None).await? {
+        let among = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
+        if let Some(other) = accounts::with_name(&tx, before.kind, among, &name.key(), Some(before.id)).await? {
             return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
         }
-        let time_zone = self.known_zone(time_zone)?;
-        let account = self.new_account(AccountKind::Managed, Some(caller.id()), &name, time_zone, journal.now);
-        if is_conflict(accounts::insert(&tx, &account).await)? {
-            return Err(self.account_name_was_taken(tx, &account).await?.into());
-        }
-        let everybody = grants::all_accounts(&tx, &caller.scope)
-            .await?
-            .ok_or_else(|| Failure::bug("a publisher without the group All Accounts"))?;
-        grants::add_members(&tx, everybody.id, &[account.id]).await?;
-        let issued = self.issue(&tx, account.id, journal.now).await?;
-        journal.note(
-            Entry::of("createManagedAccount", Subject::ManagedAccount(account.id), account.name.clone())
-                .concerning(account.id)
-                .set("name", &account.name)
-                .change("timeZone", None, account.time_zone.clone()),
-        );
-        // Also when nothing is shared with All Accounts: somebody may be sharing a pack with it just now.
-        let work = Work::GrantsOfAccount(account.id);
-        let task = tasks::add(&tx, self.ids.next(), caller.id(), work, false, journal.now).await?;
-        call.remember(&tx, &[account.id.0, issued.id]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        self.run_first_batch(task).await;
-        Ok(issued.of(account.id))
+        after.name = name.as_str().to_owned();
     }
+    if let Some(zone) = edit.time_zone {
+        after.time_zone = known_zone(cx, zone)?;
+    }
+    if after == before {
+        return Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: Vec::new() });
+    }
+    if is_conflict(accounts::save(&tx, &after).await)? {
+        return Err(account_name_was_taken(cx, tx, &after).await?.into());
+    }
+    if after.name != before.name {
+        let key = crate::domain::text::key(&after.name);
+        installations::save_account_name_key(&tx, after.id, &key).await?;
+    }
+    let releases = if before.kind == AccountKind::Publisher && after.time_zone != before.time_zone {
+        accounts::pending_in_other_zones(&tx, after.id, after.time_zone.as_deref(), journal.now).await?
+    } else {
+        Vec::new()
+    };
+    let mut entry = Entry::of("updateAccount", Subject::account(&after), after.name.clone())
+        .change("name", Some(before.name), Some(after.name.clone()))
+        .change("timeZone", before.time_zone, after.time_zone.clone());
+    if after.kind == AccountKind::Managed {
+        entry = entry.concerning(after.id);
+    }
+    journal.note(entry);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
+}
 
-    /// Changes the name or zone of the caller's account, or of `account`, that the caller manages (R35).
-    ///
-    /// # Errors
-    /// NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN; not found.
-    pub async fn update_account(
-        &self,
-        caller: &Viewer,
-        account: Option<AccountId>,
-        edit: AccountEdit,
-    ) -> Outcome<EditedAccount, AccountRefusal> {
-        caller.require(Privilege::AccountAdministration)?;
-        let tx = self.db.begin().await?;
-        let before = match account {
-            Some(id) => {
-                let publisher = caller.publisher()?;
-                accounts::lock_managed(&tx, &publisher.scope, id).await?
-            }
-            None => accounts::lock(&tx, caller.account.id).await?,
-        };
-        let before = before.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of_viewer(self, caller, self.now(&tx));
-        let mut after = before.clone();
-        if let Some(name) = edit.name.as_deref() {
-            if caller.account.kind == AccountKind::Managed {
-                return Err(AccountRefusal::NameNotEditable.into());
-            }
-            let name = account_name(name)?;
-            let among = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
-            if let Some(other) = accounts::with_name(&tx, before.kind, among, &name.key(), Some(before.id)).await? {
-                return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
-            }
-            after.name = name.as_str().to_owned();
-        }
-        if let Some(zone) = edit.time_zone {
-            after.time_zone = self.known_zone(zone)?;
-        }
-        if after == before {
-            return Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: Vec::new() });
-        }
-        if is_conflict(accounts::save(&tx, &after).await)? {
-            return Err(self.account_name_was_taken(tx, &after).await?.into());
-        }
-        if after.name != before.name {
-            let key = crate::domain::text::key(&after.name);
-            installations::save_account_name_key(&tx, after.id, &key).await?;
-        }
-        let releases = if before.kind == AccountKind::Publisher && after.time_zone != before.time_zone {
-            accounts::pending_in_other_zones(&tx, after.id, after.time_zone.as_deref(), journal.now).await?
-        } else {
-            Vec::new()
-        };
-        let mut entry = Entry::of("updateAccount", Subject::account(&after), after.name.clone())
-            .change("name", Some(before.name), Some(after.name.clone()))
-            .change("timeZone", before.time_zone, after.time_zone.clone());
-        if after.kind == AccountKind::Managed {
-            entry = entry.concerning(after.id);
-        }
-        journal.note(entry);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
-    }
+/// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+async fn account_name_was_taken(cx: &Services, tx: Tx, account: &Account) -> StoreResult<AccountRefusal> {
+    drop(tx);
+    let tx = cx.db.begin().await?;
+    let among = (account.kind == AccountKind::Managed).then_some(account.publisher_id);
+    let key = crate::domain::text::key(&account.name);
+    let taken_by = accounts::with_name(&tx, account.kind, among, &key, Some(account.id)).await?;
+    Ok(AccountRefusal::NameTaken { taken_by })
+}
 
-    /// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
-    async fn account_name_was_taken(&self, tx: Tx, account: &Account) -> StoreResult<AccountRefusal> {
-        drop(tx);
-        let tx = self.db.begin().await?;
-        let among = (account.kind == AccountKind::Managed).then_some(account.publisher_id);
-        let key = crate::domain::text::key(&account.name);
-        let taken_by = accounts::with_name(&tx, account.kind, among, &key, Some(account.id)).await?;
-        Ok(AccountRefusal::NameTaken { taken_by })
+fn new_account(
+    cx: &Services,
+    kind: AccountKind,
+    publisher: Option<AccountId>,
+    name: &Name,
+    time_zone: Option<String>,
+    now: Instant,
+) -> Account {
+    let id: AccountId = cx.ids.next();
+    Account {
+        id,
+        kind,
+        publisher_id: publisher.unwrap_or(id),
+        name: name.as_str().to_owned(),
+        time_zone,
+        status: AccountStatus::Active,
+        suspended_at: None,
+        enrolled_at: None,
+        created_at: now,
     }
+}
 
-    fn new_account(
-        &self,
-        kind: AccountKind,
-        publisher: Option<AccountId>,
-        name: &Name,
-        time_zone: Option<String>,
-        now: Instant,
-    ) -> Account {
-        let id: AccountId = self.ids.next();
-        Account {
-            id,
-            kind,
-            publisher_id: publisher.unwrap_or(id),
-            name: name.as_str().to_owned(),
-            time_zone,
-            status: AccountStatus::Active,
-            suspended_at: None,
-            enrolled_at: None,
-            created_at: now,
+/// Makes a publisher, with its group All Accounts: for the command line.
+///
+/// # Errors
+/// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
+pub async fn create_publisher(
+    cx: &Services,
+    name: &str,
+    time_zone: Option<String>,
+) -> Outcome<AccountId, AccountRefusal> {
+    let name = account_name(name)?;
+    let time_zone = known_zone(cx, time_zone)?;
+    let tx = cx.db.begin().await?;
+    let now = cx.now(&tx);
+    if let Some(other) = accounts::with_name(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
+        return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
+    }
+    let account = new_account(cx, AccountKind::Publisher, None, &name, time_zone, now);
+    if is_conflict(accounts::insert(&tx, &account).await)? {
+        return Err(account_name_was_taken(cx, tx, &account).await?.into());
+    }
+    let everybody = AccountGroup {
+        id: cx.ids.next(),
+        publisher_id: account.id,
+        name: ALL_ACCOUNTS.into(),
+        is_all_accounts: true,
+        created_at: now,
+    };
+    grants::insert_group(&tx, &everybody).await?;
+    let mut journal = Journal::of_command_line(cx, account.id, now);
+    journal.note(
+        Entry::of("commandLine.createAccount", Subject::PublisherAccount(account.id), account.name.clone())
+            .set("name", &account.name),
+    );
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(account.id)
+}
+
+/// Whether somebody is there to serve.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn has_accounts(cx: &Services) -> Result<bool, Failure> {
+    Ok(accounts::any(&cx.db).await?)
+}
+
+/// The name of a zone as IANA spells it (R42).
+fn known_zone(cx: &Services, name: Option<String>) -> Outcome<Option<String>, AccountRefusal> {
+    let Some(name) = name else { return Ok(None) };
+    match cx.zones.find(&name) {
+        Ok(zone) => Ok(Some(zone.name)),
+        Err(unknown) => Err(AccountRefusal::TimeZoneUnknown { nearest: unknown.nearest }.into()),
+    }
+}
+
+/// All accounts, each publisher before those that it manages: for the command line.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn all_accounts(cx: &Services) -> Result<Vec<Account>, Failure> {
+    Ok(accounts::all(&cx.db).await?)
+}
+
+/// Suspends an account that the caller manages: its tokens are refused, its updates skipped (R4, R46).
+///
+/// # Errors
+/// ALREADY_SUSPENDED; not found.
+pub async fn suspend_account(cx: &Services, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
+    set_managed_status(cx, caller, account, AccountStatus::Suspended, "suspendAccount").await
+}
+
+/// Makes a suspended account that the caller manages active; its installations catch up (R46).
+///
+/// # Errors
+/// NOT_SUSPENDED; not found.
+pub async fn reactivate_account(cx: &Services, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
+    set_managed_status(cx, caller, account, AccountStatus::Active, "reactivateAccount").await
+}
+
+async fn set_managed_status(
+    cx: &Services,
+    caller: &Publisher,
+    account: AccountId,
+    status: AccountStatus,
+    action: &'static str,
+) -> Outcome<(), AccountRefusal> {
+    caller.viewer.require(Privilege::AccountAdministration)?;
+    let tx = cx.db.begin().await?;
+    let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
+    let journal = Journal::of(cx, caller, cx.now(&tx));
+    set_status(cx, tx, journal, account, status, action).await
+}
+
+/// Suspends or reactivates any managed account: for the command line.
+///
+/// # Errors
+/// ALREADY_SUSPENDED, NOT_SUSPENDED; not found, and bad input for an account that isn't a managed one.
+pub async fn set_account_status(
+    cx: &Services,
+    account: AccountId,
+    status: AccountStatus,
+) -> Outcome<(), AccountRefusal> {
+    let tx = cx.db.begin().await?;
+    let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+    if account.kind != AccountKind::Managed {
+        return Err(Failure::BadInput("Only a managed account can be suspended and reactivated.".into()).into());
+    }
+    let action = match status {
+        AccountStatus::Suspended => "commandLine.suspendAccount",
+        AccountStatus::Active => "commandLine.reactivateAccount",
+    };
+    let journal = Journal::of_command_line(cx, account.publisher_id, cx.now(&tx));
+    set_status(cx, tx, journal, account, status, action).await
+}
+
+async fn set_status(
+    cx: &Services,
+    tx: Tx,
+    mut journal: Journal<'_>,
+    mut account: Account,
+    status: AccountStatus,
+    action: &'static str,
+) -> Outcome<(), AccountRefusal> {
+    let suspend = status == AccountStatus::Suspended;
+    if account.status == status {
+        if suspend {
+            tx.leave_once_known().await;
         }
+        return Err(if suspend { AccountRefusal::AlreadySuspended } else { AccountRefusal::NotSuspended }.into());
     }
-
-    /// Makes a publisher, with its group All Accounts: for the command line.
-    ///
-    /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
-    pub async fn create_publisher(&self, name: &str, time_zone: Option<String>) -> Outcome<AccountId, AccountRefusal> {
-        let name = account_name(name)?;
-        let time_zone = self.known_zone(time_zone)?;
-        let tx = self.db.begin().await?;
-        let now = self.now(&tx);
-        if let Some(other) = accounts::with_name(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
-            return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
-        }
-        let account = self.new_account(AccountKind::Publisher, None, &name, time_zone, now);
-        if is_conflict(accounts::insert(&tx, &account).await)? {
-            return Err(self.account_name_was_taken(tx, &account).await?.into());
-        }
-        let everybody = AccountGroup {
-            id: self.ids.next(),
-            publisher_id: account.id,
-            name: ALL_ACCOUNTS.into(),
-            is_all_accounts: true,
-            created_at: now,
-        };
-        grants::insert_group(&tx, &everybody).await?;
-        let mut journal = Journal::of_command_line(self, account.id, now);
-        journal.note(
-            Entry::of("commandLine.createAccount", Subject::PublisherAccount(account.id), account.name.clone())
-                .set("name", &account.name),
-        );
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(account.id)
+    let before = account.status;
+    account.status = status;
+    account.suspended_at = suspend.then_some(journal.now);
+    accounts::save(&tx, &account).await?;
+    let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
+    journal.note(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
+    // Whatever a release was passing over meanwhile is settled after this commit (R46).
+    let catch_up = if suspend {
+        None
+    } else {
+        let (id, work) = (cx.ids.next(), Work::CatchUp(account.id));
+        Some(tasks::add(&tx, id, account.publisher_id, work, false, journal.now).await?)
+    };
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    if let Some(task) = catch_up {
+        run_first_batch(cx, task).await;
     }
-
-    /// Whether somebody is there to serve.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn has_accounts(&self) -> Result<bool, Failure> {
-        Ok(accounts::any(&self.db).await?)
-    }
-
-    /// The name of a zone as IANA spells it (R42).
-    fn known_zone(&self, name: Option<String>) -> Outcome<Option<String>, AccountRefusal> {
-        let Some(name) = name else { return Ok(None) };
-        match self.zones.find(&name) {
-            Ok(zone) => Ok(Some(zone.name)),
-            Err(unknown) => Err(AccountRefusal::TimeZoneUnknown { nearest: unknown.nearest }.into()),
-        }
-    }
-
-    /// All accounts, each publisher before those that it manages: for the command line.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn all_accounts(&self) -> Result<Vec<Account>, Failure> {
-        Ok(accounts::all(&self.db).await?)
-    }
-
-    /// Suspends an account that the caller manages: its tokens are refused, its updates skipped (R4, R46).
-    ///
-    /// # Errors
-    /// ALREADY_SUSPENDED; not found.
-    pub async fn suspend_account(&self, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
-        self.set_managed_status(caller, account, AccountStatus::Suspended, "suspendAccount").await
-    }
-
-    /// Makes a suspended account that the caller manages active; its installations catch up (R46).
-    ///
-    /// # Errors
-    /// NOT_SUSPENDED; not found.
-    pub async fn reactivate_account(&self, caller: &Publisher, account: AccountId) -> Outcome<(), AccountRefusal> {
-        self.set_managed_status(caller, account, AccountStatus::Active, "reactivateAccount").await
-    }
-
-    async fn set_managed_status(
-        &self,
-        caller: &Publisher,
-        account: AccountId,
-        status: AccountStatus,
-        action: &'static str,
-    ) -> Outcome<(), AccountRefusal> {
-        caller.viewer.require(Privilege::AccountAdministration)?;
-        let tx = self.db.begin().await?;
-        let account = accounts::lock_managed(&tx, &caller.scope, account).await?.ok_or(Failure::NotFound)?;
-        let journal = Journal::of(self, caller, self.now(&tx));
-        self.set_status(tx, journal, account, status, action).await
-    }
-
-    /// Suspends or reactivates any managed account: for the command line.
-    ///
-    /// # Errors
-    /// ALREADY_SUSPENDED, NOT_SUSPENDED; not found, and bad input for an account that isn't a managed one.
-    pub async fn set_account_status(&self, account: AccountId, status: AccountStatus) -> Outcome<(), AccountRefusal> {
-        let tx = self.db.begin().await?;
-        let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
-        if account.kind != AccountKind::Managed {
-            return Err(Failure::BadInput("Only a managed account can be suspended and reactivated.".into()).into());
-        }
-        let action = match status {
-            AccountStatus::Suspended => "commandLine.suspendAccount",
-            AccountStatus::Active => "commandLine.reactivateAccount",
-        };
-        let journal = Journal::of_command_line(self, account.publisher_id, self.now(&tx));
-        self.set_status(tx, journal, account, status, action).await
-    }
-
-    async fn set_status(
-        &self,
-        tx: Tx,
-        mut journal: Journal<'_>,
-        mut account: Account,
-        status: AccountStatus,
-        action: &'static str,
-    ) -> Outcome<(), AccountRefusal> {
-        let suspend = status == AccountStatus::Suspended;
-        if account.status == status {
-            if suspend {
-                tx.leave_once_known().await;
-            }
-            return Err(if suspend { AccountRefusal::AlreadySuspended } else { AccountRefusal::NotSuspended }.into());
-        }
-        let before = account.status;
-        account.status = status;
-        account.suspended_at = suspend.then_some(journal.now);
-        accounts::save(&tx, &account).await?;
-        let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
-        journal.note(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
-        // Whatever a release was passing over meanwhile is settled after this commit (R46).
-        let catch_up = if suspend {
-            None
-        } else {
-            let (id, work) = (self.ids.next(), Work::CatchUp(account.id));
-            Some(tasks::add(&tx, id, account.publisher_id, work, false, journal.now).await?)
-        };
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        if let Some(task) = catch_up {
-            self.run_first_batch(task).await;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 fn account_name(raw: &str) -> Outcome<Name, AccountRefusal> {

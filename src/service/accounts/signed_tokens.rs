@@ -19,57 +19,55 @@ use crate::service::journal::{Entry, Journal, Subject};
 /// The most characters of a name that is made of a subject.
 const NAME_MAX: usize = 255;
 
-impl Services {
-    /// Who a JWT stands for. The account that it names must be there and active, and the role be one.
-    pub(in crate::service) async fn authenticate_signed(
-        &self,
-        jwt: &Jwt,
-        token: &str,
-        request_id: Option<String>,
-    ) -> Result<Caller, Failure> {
-        let refused = |why: &dyn std::fmt::Display| {
-            tracing::debug!(%why, "a JWT was refused");
-            REFUSED
-        };
-        let identity = jwt.identify(token, self.clock.now()).await.map_err(|unfit| refused(&unfit))?;
-        let role = Role::read(&identity.role).map_err(|_| refused(&"its role is none"))?;
-        let account = accounts::by_id(&self.db, identity.account).await?;
-        let account = account.ok_or_else(|| refused(&"its account is none"))?;
-        check_status(&account)?;
-        let bearer = Bearer::Signed { until: identity.until };
-        let token = shown(&account, role, identity, self.clock.now());
-        let mut viewer = Viewer { account, token, bearer, request_id };
-        if self.should_enrol(&viewer) {
-            viewer.account = self.enrol_signed(&viewer).await?;
-        }
-        Ok(Caller::Viewer(Box::new(viewer)))
+/// Who a JWT stands for. The account that it names must be there and active, and the role be one.
+pub(in crate::service) async fn authenticate_signed(
+    cx: &Services,
+    jwt: &Jwt,
+    token: &str,
+    request_id: Option<String>,
+) -> Result<Caller, Failure> {
+    let refused = |why: &dyn std::fmt::Display| {
+        tracing::debug!(%why, "a JWT was refused");
+        REFUSED
+    };
+    let identity = jwt.identify(token, cx.clock.now()).await.map_err(|unfit| refused(&unfit))?;
+    let role = Role::read(&identity.role).map_err(|_| refused(&"its role is none"))?;
+    let account = accounts::by_id(&cx.db, identity.account).await?;
+    let account = account.ok_or_else(|| refused(&"its account is none"))?;
+    check_status(&account)?;
+    let bearer = Bearer::Signed { until: identity.until };
+    let token = shown(&account, role, identity, cx.clock.now());
+    let mut viewer = Viewer { account, token, bearer, request_id };
+    if should_enrol(&viewer) {
+        viewer.account = enrol_signed(cx, &viewer).await?;
     }
+    Ok(Caller::Viewer(Box::new(viewer)))
+}
 
-    /// An account is in the hands of its administrator from the first request on: its publisher's enrolment
-    /// token must open nothing afterwards (R1).
-    fn should_enrol(&self, viewer: &Viewer) -> bool {
-        let account = &viewer.account;
-        account.kind == AccountKind::Managed
-            && account.enrolled_at.is_none()
-            && viewer.may(Privilege::AccountAdministration)
-    }
+/// An account is in the hands of its administrator from the first request on: its publisher's enrolment
+/// token must open nothing afterwards (R1).
+fn should_enrol(viewer: &Viewer) -> bool {
+    let account = &viewer.account;
+    account.kind == AccountKind::Managed
+        && account.enrolled_at.is_none()
+        && viewer.may(Privilege::AccountAdministration)
+}
 
-    async fn enrol_signed(&self, viewer: &Viewer) -> Result<Account, Failure> {
-        let tx = self.db.begin().await?;
-        let mut account = accounts::lock(&tx, viewer.account.id).await?.ok_or(REFUSED)?;
-        let mut journal = Journal::of_viewer(self, viewer, self.now(&tx));
-        if account.enrolled_at.is_some() {
-            // Another request was first.
-            return Ok(account);
-        }
-        account.enrolled_at = Some(journal.now);
-        accounts::save_enrolled(&tx, account.id, journal.now).await?;
-        let entry = Entry::of("enrolManagedAccount", Subject::account(&account), account.name.clone());
-        journal.note(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(account)
+async fn enrol_signed(cx: &Services, viewer: &Viewer) -> Result<Account, Failure> {
+    let tx = cx.db.begin().await?;
+    let mut account = accounts::lock(&tx, viewer.account.id).await?.ok_or(REFUSED)?;
+    let mut journal = Journal::of_viewer(cx, viewer, cx.now(&tx));
+    if account.enrolled_at.is_some() {
+        // Another request was first.
+        return Ok(account);
     }
+    account.enrolled_at = Some(journal.now);
+    accounts::save_enrolled(&tx, account.id, journal.now).await?;
+    let entry = Entry::of("enrolManagedAccount", Subject::account(&account), account.name.clone());
+    journal.note(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(account)
 }
 
 /// The JWT as `viewer.token` shows it. Its id is made of who it is for, so that all JWTs of one subject are

@@ -1,5 +1,7 @@
 //! Tokens: who a secret stands for, making and revoking them (R1, R4).
 
+use crate::service::accounts::signed_tokens::authenticate_signed;
+use crate::service::accounts::token_rotation::check_others_keep_open;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -69,314 +71,305 @@ pub(in crate::service) fn check_status(account: &Account) -> Result<(), Failure>
     }
 }
 
-impl Services {
-    /// Who a bearer secret stands for, before the document is read (R4).
-    ///
-    /// # Errors
-    /// [`Failure::Unauthenticated`] for an unknown, revoked, expired or spent token, [`Failure::Forbidden`]
-    /// for a suspended account's.
-    pub async fn authenticate(&self, secret: Option<&str>, request_id: Option<String>) -> Result<Caller, Failure> {
-        let Some(secret) = secret else { return Ok(Caller::Anonymous) };
-        if let Some(jwt) = self.jwt.as_ref().filter(|_| is_jwt(secret)) {
-            return self.authenticate_signed(jwt, secret, request_id).await;
-        }
-        let (hash, now) = (ids::hash(secret), self.clock.now());
-        if let Some((token, account)) = bearers::by_hash(&self.db, hash.clone(), now).await? {
-            if !token.is_live(now) {
-                return Err(REFUSED);
-            }
-            check_status(&account)?;
-            self.token_uses.remember(&token, now);
-            return Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer: Bearer::Stored, request_id })));
-        }
-        let Some((row, account)) = accounts::enrolment_by_hash(&self.db, &hash).await? else { return Err(REFUSED) };
-        if row.spent_at.is_some() || row.expires_at <= now || account.enrolled_at.is_some() {
+/// Who a bearer secret stands for, before the document is read (R4).
+///
+/// # Errors
+/// [`Failure::Unauthenticated`] for an unknown, revoked, expired or spent token, [`Failure::Forbidden`]
+/// for a suspended account's.
+pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Option<String>) -> Result<Caller, Failure> {
+    let Some(secret) = secret else { return Ok(Caller::Anonymous) };
+    if let Some(jwt) = cx.jwt.as_ref().filter(|_| is_jwt(secret)) {
+        return authenticate_signed(cx, jwt, secret, request_id).await;
+    }
+    let (hash, now) = (ids::hash(secret), cx.clock.now());
+    if let Some((token, account)) = bearers::by_hash(&cx.db, hash.clone(), now).await? {
+        if !token.is_live(now) {
             return Err(REFUSED);
         }
         check_status(&account)?;
-        Ok(Caller::Enrolment(Enrolment { account, token_id: row.id, request_id }))
+        cx.token_uses.remember(&token, now);
+        return Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer: Bearer::Stored, request_id })));
     }
-
-    /// Whether a viewer's token still opens the door: for subscriptions, that outlive their request. A JWT does
-    /// until it ends, whatever becomes of its key.
-    ///
-    /// # Errors
-    /// [`Failure::Unauthenticated`] once it was revoked or has expired, [`Failure::Forbidden`] once its
-    /// account is suspended (R4).
-    pub async fn check_still_welcome(&self, viewer: &Viewer) -> Result<(), Failure> {
-        let now = self.clock.now();
-        let (live, account) = match viewer.bearer {
-            Bearer::Stored => {
-                let found = bearers::by_token(&self.db, viewer.token.id).await?;
-                let (token, account) = found.ok_or(REFUSED)?;
-                (token.is_live(now), account)
-            }
-            Bearer::Signed { until } => {
-                (now < until, accounts::by_id(&self.db, viewer.account.id).await?.ok_or(REFUSED)?)
-            }
-        };
-        if live { check_status(&account) } else { Err(REFUSED) }
+    let Some((row, account)) = accounts::enrolment_by_hash(&cx.db, &hash).await? else { return Err(REFUSED) };
+    if row.spent_at.is_some() || row.expires_at <= now || account.enrolled_at.is_some() {
+        return Err(REFUSED);
     }
+    check_status(&account)?;
+    Ok(Caller::Enrolment(Enrolment { account, token_id: row.id, request_id }))
+}
 
-    /// Writes down when tokens were used, some hundreds a transaction.
-    ///
-    /// # Errors
-    /// [`Failure`]: what is not written then is kept for the next time.
-    pub async fn save_token_uses(&self) -> Result<(), Failure> {
-        let uses = self.token_uses.take();
-        let mut left = &uses[..];
-        while !left.is_empty() {
-            let (some, rest) = left.split_at(left.len().min(USES_A_TRANSACTION));
-            if let Err(error) = accounts::save_last_used(&self.db, some).await {
-                self.token_uses.put_back(left);
-                return Err(error.into());
-            }
-            left = rest;
+/// Whether a viewer's token still opens the door: for subscriptions, that outlive their request. A JWT does
+/// until it ends, whatever becomes of its key.
+///
+/// # Errors
+/// [`Failure::Unauthenticated`] once it was revoked or has expired, [`Failure::Forbidden`] once its
+/// account is suspended (R4).
+pub async fn check_still_welcome(cx: &Services, viewer: &Viewer) -> Result<(), Failure> {
+    let now = cx.clock.now();
+    let (live, account) = match viewer.bearer {
+        Bearer::Stored => {
+            let found = bearers::by_token(&cx.db, viewer.token.id).await?;
+            let (token, account) = found.ok_or(REFUSED)?;
+            (token.is_live(now), account)
         }
-        Ok(())
-    }
+        Bearer::Signed { until } => (now < until, accounts::by_id(&cx.db, viewer.account.id).await?.ok_or(REFUSED)?),
+    };
+    if live { check_status(&account) } else { Err(REFUSED) }
+}
 
-    /// Makes a token for the caller's own account. An enrolment token makes the account's first one, an
-    /// administrator's whatever role is asked for, and is spent by it (R1).
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE.
-    pub async fn create_token(
-        &self,
-        caller: &Caller,
-        name: &str,
-        role: Role,
-        expires_at: Option<Instant>,
-        client_request_id: Option<&str>,
-    ) -> Outcome<MadeToken, AccountRefusal> {
-        let input = (name, role.stored(), expires_at);
-        let call = |account| Repeatable::call(account, "createApiToken", client_request_id, &input);
-        match caller {
-            Caller::Enrolment(enrolment) => {
-                let call = call(enrolment.account.id)?;
-                Ok(self.enrol(enrolment, name, expires_at, &call).await?.into())
-            }
-            Caller::Anonymous | Caller::Viewer(_) => {
-                let viewer = caller.viewer()?;
-                viewer.require(Privilege::AccountAdministration)?;
-                let new = NewToken { name, role, expires_at, secret: ids::secret("pwt_") };
-                self.make_token(
-                    viewer.account.id,
-                    |now| Journal::of_viewer(self, viewer, now),
-                    new,
-                    &call(viewer.account.id)?,
-                )
+/// Writes down when tokens were used, some hundreds a transaction.
+///
+/// # Errors
+/// [`Failure`]: what is not written then is kept for the next time.
+pub async fn save_token_uses(cx: &Services) -> Result<(), Failure> {
+    let uses = cx.token_uses.take();
+    let mut left = &uses[..];
+    while !left.is_empty() {
+        let (some, rest) = left.split_at(left.len().min(USES_A_TRANSACTION));
+        if let Err(error) = accounts::save_last_used(&cx.db, some).await {
+            cx.token_uses.put_back(left);
+            return Err(error.into());
+        }
+        left = rest;
+    }
+    Ok(())
+}
+
+/// Makes a token for the caller's own account. An enrolment token makes the account's first one, an
+/// administrator's whatever role is asked for, and is spent by it (R1).
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE.
+pub async fn create_token(
+    cx: &Services,
+    caller: &Caller,
+    name: &str,
+    role: Role,
+    expires_at: Option<Instant>,
+    client_request_id: Option<&str>,
+) -> Outcome<MadeToken, AccountRefusal> {
+    let input = (name, role.stored(), expires_at);
+    let call = |account| Repeatable::call(account, "createApiToken", client_request_id, &input);
+    match caller {
+        Caller::Enrolment(enrolment) => {
+            let call = call(enrolment.account.id)?;
+            Ok(enrol(cx, enrolment, name, expires_at, &call).await?.into())
+        }
+        Caller::Anonymous | Caller::Viewer(_) => {
+            let viewer = caller.viewer()?;
+            viewer.require(Privilege::AccountAdministration)?;
+            let new = NewToken { name, role, expires_at, secret: ids::secret("pwt_") };
+            make_token(cx, viewer.account.id, |now| Journal::of_viewer(cx, viewer, now), new, &call(viewer.account.id)?)
                 .await
-            }
         }
     }
+}
 
-    async fn enrol(
-        &self,
-        enrolment: &Enrolment,
-        name: &str,
-        expires_at: Option<Instant>,
-        call: &Repeatable,
-    ) -> Outcome<IssuedToken, AccountRefusal> {
-        let tx = self.db.begin().await?;
-        // The token opens nothing once it is spent, so that only an administrator's token can repeat the call.
-        if call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await?.is_some() {
-            return Err(REFUSED.into());
-        }
-        let mut account = accounts::lock(&tx, enrolment.account.id).await?.ok_or(Failure::NotFound)?;
-        check_status(&account)?;
-        let row = accounts::lock_enrolment(&tx, enrolment.token_id).await?;
-        let now = self.now(&tx);
-        let mut journal = Journal::of_enrolment(self, &enrolment.account, enrolment.request_id.clone(), now);
-        // Two enrolments that race: the second one finds it spent, or replaced.
-        if account.enrolled_at.is_some() || !row.is_some_and(|row| row.spent_at.is_none() && row.expires_at > now) {
-            return Err(REFUSED.into());
-        }
-        let name = token_name(name)?;
-        if expires_at.is_some() {
-            return Err(AccountRefusal::ExpiryNotAllowed.into());
-        }
-        accounts::save_spent(&tx, enrolment.token_id, now).await?;
-        account.enrolled_at = Some(now);
-        accounts::save_enrolled(&tx, account.id, now).await?;
-        let new =
-            NewToken { name: name.as_str(), role: Role::Administrator, expires_at: None, secret: ids::secret("pwt_") };
-        let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Enrolment).await?;
-        call.remember(&tx, &[issued.token_id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(issued)
+async fn enrol(
+    cx: &Services,
+    enrolment: &Enrolment,
+    name: &str,
+    expires_at: Option<Instant>,
+    call: &Repeatable,
+) -> Outcome<IssuedToken, AccountRefusal> {
+    let tx = cx.db.begin().await?;
+    // The token opens nothing once it is spent, so that only an administrator's token can repeat the call.
+    if call.made_before(&tx, cx.now(&tx), AccountRefusal::ClientRequestIdReused).await?.is_some() {
+        return Err(REFUSED.into());
     }
-
-    async fn make_token<'a>(
-        &'a self,
-        account: AccountId,
-        journal: impl FnOnce(Instant) -> Journal<'a>,
-        new: NewToken<'_>,
-        call: &Repeatable,
-    ) -> Outcome<MadeToken, AccountRefusal> {
-        let tx = self.db.begin().await?;
-        if let Some(made) = call.made_before(&tx, self.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
-            return Ok(MadeToken { token_id: only(&made)?, secret: None });
-        }
-        let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
-        let mut journal = journal(self.now(&tx));
-        let name = token_name(new.name)?;
-        // An account that a JWT enrolled has none yet.
-        let first = account.enrolled_at.is_none()
-            || journal.authority.is_some_and(|caller| caller.is_signed())
-                && accounts::tokens_in(&tx, account.id).await?.is_empty();
-        match new.expires_at {
-            Some(_) if first => return Err(AccountRefusal::ExpiryNotAllowed.into()),
-            Some(end) if end <= journal.now => return Err(AccountRefusal::ExpiryNotInFuture.into()),
-            _ => {}
-        }
-        if first && new.role != Role::Administrator {
-            let why = "The first token of an account must have the role ADMINISTRATOR: nobody could make another.";
-            return Err(Failure::BadInput(why.into()).into());
-        }
-        if first {
-            account.enrolled_at = Some(journal.now);
-            accounts::save_enrolled(&tx, account.id, journal.now).await?;
-        }
-        let new = NewToken { name: name.as_str(), ..new };
-        let issued = self.insert_token(&tx, &mut journal, &account, new, Making::Another).await?;
-        call.remember(&tx, &[issued.token_id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(issued.into())
+    let mut account = accounts::lock(&tx, enrolment.account.id).await?.ok_or(Failure::NotFound)?;
+    check_status(&account)?;
+    let row = accounts::lock_enrolment(&tx, enrolment.token_id).await?;
+    let now = cx.now(&tx);
+    let mut journal = Journal::of_enrolment(cx, &enrolment.account, enrolment.request_id.clone(), now);
+    // Two enrolments that race: the second one finds it spent, or replaced.
+    if account.enrolled_at.is_some() || !row.is_some_and(|row| row.spent_at.is_none() && row.expires_at > now) {
+        return Err(REFUSED.into());
     }
-
-    pub(in crate::service) async fn insert_token(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        account: &Account,
-        new: NewToken<'_>,
-        making: Making,
-    ) -> Result<IssuedToken, StoreError> {
-        let token = ApiToken {
-            id: self.ids.next(),
-            account_id: account.id,
-            name: new.name.to_owned(),
-            role: new.role,
-            created_at: journal.now,
-            created_by: journal.actor().clone(),
-            last_used_at: None,
-            expires_at: new.expires_at,
-            revoked_at: None,
-            replaced_by: None,
-        };
-        accounts::insert_token(tx, &token, ids::hash(&new.secret)).await?;
-        let entry = match making {
-            Making::Another => Entry::of("createApiToken", Subject::ApiToken(token.id), token.name.clone()),
-            // The name of the token is the account's alone.
-            Making::Enrolment => Entry::of("enrolManagedAccount", Subject::account(account), account.name.clone()),
-        };
-        journal.note(entry.set("role", token.role.stored()).concerning_managed(account));
-        Ok(IssuedToken { token_id: token.id, secret: new.secret })
+    let name = token_name(name)?;
+    if expires_at.is_some() {
+        return Err(AccountRefusal::ExpiryNotAllowed.into());
     }
+    accounts::save_spent(&tx, enrolment.token_id, now).await?;
+    account.enrolled_at = Some(now);
+    accounts::save_enrolled(&tx, account.id, now).await?;
+    let new =
+        NewToken { name: name.as_str(), role: Role::Administrator, expires_at: None, secret: ids::secret("pwt_") };
+    let issued = insert_token(cx, &tx, &mut journal, &account, new, Making::Enrolment).await?;
+    call.remember(&tx, &[issued.token_id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(issued)
+}
 
-    /// Revokes a token of the caller's own account; its open subscriptions end.
-    ///
-    /// # Errors
-    /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
-    pub async fn revoke_token(&self, caller: &Viewer, token: TokenId) -> Outcome<(), AccountRefusal> {
-        caller.require(Privilege::AccountAdministration)?;
-        self.revoke(caller.account.id, token, |now| Journal::of_viewer(self, caller, now)).await
+async fn make_token<'a>(
+    cx: &'a Services,
+    account: AccountId,
+    journal: impl FnOnce(Instant) -> Journal<'a>,
+    new: NewToken<'_>,
+    call: &Repeatable,
+) -> Outcome<MadeToken, AccountRefusal> {
+    let tx = cx.db.begin().await?;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
+        return Ok(MadeToken { token_id: only(&made)?, secret: None });
     }
-
-    async fn revoke<'a>(
-        &'a self,
-        account: AccountId,
-        token: TokenId,
-        journal: impl FnOnce(Instant) -> Journal<'a>,
-    ) -> Outcome<(), AccountRefusal> {
-        let tx = self.db.begin().await?;
-        // The account's lock lets one revocation after the other count what is left.
-        let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
-        let token = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
-        let mut journal = journal(self.now(&tx));
-        if token.revoked_at.is_some() {
-            tx.leave_once_known().await;
-            return Err(AccountRefusal::AlreadyRevoked.into());
-        }
-        self.check_others_keep_open(&tx, &token).await?;
-        // To end its own token may be a caller's last act.
-        journal.authority = journal.authority.filter(|caller| !caller.is_token(token.id));
-        accounts::save_revoked(&tx, token.id, journal.now).await?;
-        let entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
-            "revokedAt",
-            None,
-            Some(instant::spelled(journal.now)),
-        );
-        journal.note(entry.concerning_managed(&account));
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
+    let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+    let mut journal = journal(cx.now(&tx));
+    let name = token_name(new.name)?;
+    // An account that a JWT enrolled has none yet.
+    let first = account.enrolled_at.is_none()
+        || journal.authority.is_some_and(|caller| caller.is_signed())
+            && accounts::tokens_in(&tx, account.id).await?.is_empty();
+    match new.expires_at {
+        Some(_) if first => return Err(AccountRefusal::ExpiryNotAllowed.into()),
+        Some(end) if end <= journal.now => return Err(AccountRefusal::ExpiryNotInFuture.into()),
+        _ => {}
     }
-
-    // The command line's own doors, beside the server.
-
-    /// Makes a token for any account: for the command line.
-    ///
-    /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE; not found.
-    pub async fn create_token_for(
-        &self,
-        account: AccountId,
-        name: &str,
-        role: Role,
-        expires_at: Option<Instant>,
-    ) -> Outcome<IssuedToken, AccountRefusal> {
-        let journal = self.command_line_journal(account).await?;
-        let secret = ids::secret("pwt_");
-        let new = NewToken { name, role, expires_at, secret: secret.clone() };
-        let made = self.make_token(account, journal, new, &Repeatable::never()).await?;
-        Ok(IssuedToken { token_id: made.token_id, secret })
+    if first && new.role != Role::Administrator {
+        let why = "The first token of an account must have the role ADMINISTRATOR: nobody could make another.";
+        return Err(Failure::BadInput(why.into()).into());
     }
-
-    /// The same with a secret of one's own: for the demo's fixed tokens.
-    ///
-    /// # Errors
-    /// NAME_REQUIRED, NAME_TOO_LONG; not found.
-    pub async fn create_token_with_secret(
-        &self,
-        account: AccountId,
-        name: &str,
-        role: Role,
-        secret: &str,
-    ) -> Outcome<TokenId, AccountRefusal> {
-        let journal = self.command_line_journal(account).await?;
-        let new = NewToken { name, role, expires_at: None, secret: secret.to_owned() };
-        Ok(self.make_token(account, journal, new, &Repeatable::never()).await?.token_id)
+    if first {
+        account.enrolled_at = Some(journal.now);
+        accounts::save_enrolled(&tx, account.id, journal.now).await?;
     }
+    let new = NewToken { name: name.as_str(), ..new };
+    let issued = insert_token(cx, &tx, &mut journal, &account, new, Making::Another).await?;
+    call.remember(&tx, &[issued.token_id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(issued.into())
+}
 
-    /// The tokens of any account, newest first: for the command line.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn tokens_of(&self, account: AccountId) -> Result<Vec<ApiToken>, Failure> {
-        Ok(accounts::tokens_of(&self.db, account).await?)
-    }
+pub(in crate::service) async fn insert_token(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    account: &Account,
+    new: NewToken<'_>,
+    making: Making,
+) -> Result<IssuedToken, StoreError> {
+    let token = ApiToken {
+        id: cx.ids.next(),
+        account_id: account.id,
+        name: new.name.to_owned(),
+        role: new.role,
+        created_at: journal.now,
+        created_by: journal.actor().clone(),
+        last_used_at: None,
+        expires_at: new.expires_at,
+        revoked_at: None,
+        replaced_by: None,
+    };
+    accounts::insert_token(tx, &token, ids::hash(&new.secret)).await?;
+    let entry = match making {
+        Making::Another => Entry::of("createApiToken", Subject::ApiToken(token.id), token.name.clone()),
+        // The name of the token is the account's alone.
+        Making::Enrolment => Entry::of("enrolManagedAccount", Subject::account(account), account.name.clone()),
+    };
+    journal.note(entry.set("role", token.role.stored()).concerning_managed(account));
+    Ok(IssuedToken { token_id: token.id, secret: new.secret })
+}
 
-    /// Revokes a token of any account: for the command line, under the same rules (R1).
-    ///
-    /// # Errors
-    /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
-    pub async fn revoke_token_of(&self, account: AccountId, token: TokenId) -> Outcome<(), AccountRefusal> {
-        let journal = self.command_line_journal(account).await?;
-        self.revoke(account, token, journal).await
-    }
+/// Revokes a token of the caller's own account; its open subscriptions end.
+///
+/// # Errors
+/// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
+pub async fn revoke_token(cx: &Services, caller: &Viewer, token: TokenId) -> Outcome<(), AccountRefusal> {
+    caller.require(Privilege::AccountAdministration)?;
+    revoke(cx, caller.account.id, token, |now| Journal::of_viewer(cx, caller, now)).await
+}
 
-    /// Opens the command line's journal for an account, once there is an instant.
-    pub(in crate::service) async fn command_line_journal<'a>(
-        &'a self,
-        account: AccountId,
-    ) -> Result<impl FnOnce(Instant) -> Journal<'a> + use<'a>, Failure> {
-        let account = accounts::by_id(&self.db, account).await?.ok_or(Failure::NotFound)?;
-        Ok(move |now| Journal::of_command_line(self, account.publisher_id, now))
+async fn revoke<'a>(
+    cx: &'a Services,
+    account: AccountId,
+    token: TokenId,
+    journal: impl FnOnce(Instant) -> Journal<'a>,
+) -> Outcome<(), AccountRefusal> {
+    let tx = cx.db.begin().await?;
+    // The account's lock lets one revocation after the other count what is left.
+    let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
+    let token = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
+    let mut journal = journal(cx.now(&tx));
+    if token.revoked_at.is_some() {
+        tx.leave_once_known().await;
+        return Err(AccountRefusal::AlreadyRevoked.into());
     }
+    check_others_keep_open(&tx, &token).await?;
+    // To end its own token may be a caller's last act.
+    journal.authority = journal.authority.filter(|caller| !caller.is_token(token.id));
+    accounts::save_revoked(&tx, token.id, journal.now).await?;
+    let entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
+        "revokedAt",
+        None,
+        Some(instant::spelled(journal.now)),
+    );
+    journal.note(entry.concerning_managed(&account));
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+// The command line's own doors, beside the server.
+
+/// Makes a token for any account: for the command line.
+///
+/// # Errors
+/// NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE; not found.
+pub async fn create_token_for(
+    cx: &Services,
+    account: AccountId,
+    name: &str,
+    role: Role,
+    expires_at: Option<Instant>,
+) -> Outcome<IssuedToken, AccountRefusal> {
+    let journal = command_line_journal(cx, account).await?;
+    let secret = ids::secret("pwt_");
+    let new = NewToken { name, role, expires_at, secret: secret.clone() };
+    let made = make_token(cx, account, journal, new, &Repeatable::never()).await?;
+    Ok(IssuedToken { token_id: made.token_id, secret })
+}
+
+/// The same with a secret of one's own: for the demo's fixed tokens.
+///
+/// # Errors
+/// NAME_REQUIRED, NAME_TOO_LONG; not found.
+pub async fn create_token_with_secret(
+    cx: &Services,
+    account: AccountId,
+    name: &str,
+    role: Role,
+    secret: &str,
+) -> Outcome<TokenId, AccountRefusal> {
+    let journal = command_line_journal(cx, account).await?;
+    let new = NewToken { name, role, expires_at: None, secret: secret.to_owned() };
+    Ok(make_token(cx, account, journal, new, &Repeatable::never()).await?.token_id)
+}
+
+/// The tokens of any account, newest first: for the command line.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn tokens_of(cx: &Services, account: AccountId) -> Result<Vec<ApiToken>, Failure> {
+    Ok(accounts::tokens_of(&cx.db, account).await?)
+}
+
+/// Revokes a token of any account: for the command line, under the same rules (R1).
+///
+/// # Errors
+/// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
+pub async fn revoke_token_of(cx: &Services, account: AccountId, token: TokenId) -> Outcome<(), AccountRefusal> {
+    let journal = command_line_journal(cx, account).await?;
+    revoke(cx, account, token, journal).await
+}
+
+/// Opens the command line's journal for an account, once there is an instant.
+pub(in crate::service) async fn command_line_journal<'a>(
+    cx: &'a Services,
+    account: AccountId,
+) -> Result<impl FnOnce(Instant) -> Journal<'a> + use<'a>, Failure> {
+    let account = accounts::by_id(&cx.db, account).await?.ok_or(Failure::NotFound)?;
+    Ok(move |now| Journal::of_command_line(cx, account.publisher_id, now))
 }
 
 /// What a token is made for.

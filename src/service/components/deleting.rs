@@ -5,6 +5,7 @@ use crate::domain::components::refusal::PackagingRefusal;
 use crate::domain::components::{ComponentVersion, VersionKind};
 use crate::domain::id::ComponentVersionId;
 use crate::domain::packs::DeploymentModel;
+use crate::service::components::holders::save_holders;
 use crate::store::Tx;
 use crate::store::components::{write as components, write_uses as uses};
 use crate::store::library::write as library;
@@ -26,87 +27,85 @@ enum Change {
     Restore,
 }
 
-impl Services {
-    /// Deletes a package; its label stays taken. Draft rows that followed it fall back to the next newest
-    /// shareable one (R8, R19).
-    ///
-    /// # Errors
-    /// ALREADY_DELETED, PACKAGE_IN_USE; not found.
-    pub async fn delete_package(
-        &self,
-        caller: &Publisher,
-        package: ComponentVersionId,
-    ) -> Outcome<(), PackagingRefusal> {
-        self.change_package(caller, package, Change::Delete).await
-    }
+/// Deletes a package; its label stays taken. Draft rows that followed it fall back to the next newest
+/// shareable one (R8, R19).
+///
+/// # Errors
+/// ALREADY_DELETED, PACKAGE_IN_USE; not found.
+pub async fn delete_package(
+    cx: &Services,
+    caller: &Publisher,
+    package: ComponentVersionId,
+) -> Outcome<(), PackagingRefusal> {
+    change_package(cx, caller, package, Change::Delete).await
+}
 
-    /// Restores a deleted package. One that is then the newest shareable one is news for the packs that
-    /// have its component.
-    ///
-    /// # Errors
-    /// NOT_DELETED; not found.
-    pub async fn restore_package(
-        &self,
-        caller: &Publisher,
-        package: ComponentVersionId,
-    ) -> Outcome<(), PackagingRefusal> {
-        self.change_package(caller, package, Change::Restore).await
-    }
+/// Restores a deleted package. One that is then the newest shareable one is news for the packs that
+/// have its component.
+///
+/// # Errors
+/// NOT_DELETED; not found.
+pub async fn restore_package(
+    cx: &Services,
+    caller: &Publisher,
+    package: ComponentVersionId,
+) -> Outcome<(), PackagingRefusal> {
+    change_package(cx, caller, package, Change::Restore).await
+}
 
-    async fn change_package(
-        &self,
-        caller: &Publisher,
-        package: ComponentVersionId,
-        change: Change,
-    ) -> Outcome<(), PackagingRefusal> {
-        caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let touched = Touched::PacksOf(caller.id());
-        self.once_opened(touched, || self.try_change_package(caller, package, change)).await
-    }
+async fn change_package(
+    cx: &Services,
+    caller: &Publisher,
+    package: ComponentVersionId,
+    change: Change,
+) -> Outcome<(), PackagingRefusal> {
+    caller.viewer.require(Privilege::PackagedComponentManagement)?;
+    let touched = Touched::PacksOf(caller.id());
+    cx.once_opened(touched, || try_change_package(cx, caller, package, change)).await
+}
 
-    async fn try_change_package(
-        &self,
-        caller: &Publisher,
-        package: ComponentVersionId,
-        change: Change,
-    ) -> Outcome<(), PackagingRefusal> {
-        let tx = self.db.begin().await?;
-        let component = find(&tx, caller, package).await?.0.component_id;
-        let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Packaged).await?;
-        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
-        // Anew, now that nobody else can change it.
-        let (version, deleted) = find(&tx, caller, package).await?;
-        match change {
-            Change::Delete if deleted => return Err(PackagingRefusal::AlreadyDeleted.into()),
-            Change::Restore if !deleted => return Err(PackagingRefusal::NotDeleted.into()),
-            Change::Delete => {
-                let packs = uses::packs_holding(&tx, package, journal.now, NAMED_MAX).await?;
-                let in_library = library::holds(&tx, package).await?;
-                if in_library || !packs.is_empty() {
-                    return Err(PackagingRefusal::PackageInUse { packs, in_library }.into());
-                }
+async fn try_change_package(
+    cx: &Services,
+    caller: &Publisher,
+    package: ComponentVersionId,
+    change: Change,
+) -> Outcome<(), PackagingRefusal> {
+    let tx = cx.db.begin().await?;
+    let component = find(&tx, caller, package).await?.0.component_id;
+    let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Packaged).await?;
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
+    // Anew, now that nobody else can change it.
+    let (version, deleted) = find(&tx, caller, package).await?;
+    match change {
+        Change::Delete if deleted => return Err(PackagingRefusal::AlreadyDeleted.into()),
+        Change::Restore if !deleted => return Err(PackagingRefusal::NotDeleted.into()),
+        Change::Delete => {
+            let packs = uses::packs_holding(&tx, package, journal.now, NAMED_MAX).await?;
+            let in_library = library::holds(&tx, package).await?;
+            if in_library || !packs.is_empty() {
+                return Err(PackagingRefusal::PackageInUse { packs, in_library }.into());
             }
-            Change::Restore => {}
         }
-        let Some(counters) = holders.components.get_mut(&component) else { return Err(Failure::NotFound.into()) };
-        let deleted_at = matches!(change, Change::Delete).then_some(journal.now);
-        components::save_deleted(&tx, package, deleted_at).await?;
-        counters.latest_shareable = components::newest_shareable(&tx, component).await?;
-        let newest_now = counters.latest_shareable == Some(package);
-        let entry = Entry::of(action(change), Subject::PackagedComponent(package), counters.component.name.clone());
-        let (before, after) = match change {
-            Change::Delete => (Some(version.version), None),
-            Change::Restore => (None, Some(version.version)),
-        };
-        journal.note(entry.change("version", before, after));
-        if newest_now {
-            holders.tell_newer(&mut journal, component, package);
-        }
-        self.save_holders(&tx, &holders).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
+        Change::Restore => {}
     }
+    let Some(counters) = holders.components.get_mut(&component) else { return Err(Failure::NotFound.into()) };
+    let deleted_at = matches!(change, Change::Delete).then_some(journal.now);
+    components::save_deleted(&tx, package, deleted_at).await?;
+    counters.latest_shareable = components::newest_shareable(&tx, component).await?;
+    let newest_now = counters.latest_shareable == Some(package);
+    let entry = Entry::of(action(change), Subject::PackagedComponent(package), counters.component.name.clone());
+    let (before, after) = match change {
+        Change::Delete => (Some(version.version), None),
+        Change::Restore => (None, Some(version.version)),
+    };
+    journal.note(entry.change("version", before, after));
+    if newest_now {
+        holders.tell_newer(&mut journal, component, package);
+    }
+    save_holders(cx, &tx, &holders).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// A package of the caller's, and whether it is deleted.

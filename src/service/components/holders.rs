@@ -1,6 +1,7 @@
 //! Components and the packs that have them, locked together: what is made or taken of a component changes
 //! what its packs are told and what is kept on them.
 
+use crate::service::packs::draft::reassess_all;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
@@ -83,12 +84,10 @@ impl Holders {
     }
 }
 
-impl Services {
-    /// Saves what is counted on of locked components, and what is kept of them on their packs.
-    pub(in crate::service) async fn save_holders(&self, tx: &Tx, holders: &Holders) -> StoreResult<()> {
-        for counters in holders.components.values() {
-            components::save_counters(tx, counters).await?;
-        }
-        self.reassess_all(tx, &holders.touched()).await
+/// Saves what is counted on of locked components, and what is kept of them on their packs.
+pub(in crate::service) async fn save_holders(cx: &Services, tx: &Tx, holders: &Holders) -> StoreResult<()> {
+    for counters in holders.components.values() {
+        components::save_counters(tx, counters).await?;
     }
+    reassess_all(cx, tx, &holders.touched()).await
 }

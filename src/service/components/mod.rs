@@ -1,5 +1,5 @@
 //! Packaging components, and deleting what was packaged.
 
-pub(crate) mod deleting;
-pub(crate) mod holders;
+pub mod deleting;
+pub mod holders;
 pub mod packaging;

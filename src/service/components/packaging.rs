@@ -1,5 +1,6 @@
 //! Components and packages (R5–R7, R9, R11, R18).
 
+use crate::service::components::holders::save_holders;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::accounts::Privilege;
@@ -49,157 +50,155 @@ pub struct NewManifestEntry {
     pub extensibility: Vec<ExtensibilitySetting>,
 }
 
-impl Services {
-    /// Makes a component.
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for one that is gone since it was made.
-    pub async fn create_component(
-        &self,
-        caller: &Publisher,
-        name: &str,
-        component_type: ComponentType,
-        client_request_id: Option<&str>,
-    ) -> Outcome<ComponentId, PackagingRefusal> {
-        caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let input = (name, component_type.stored());
-        let call = Repeatable::call(caller.id(), "createComponent", client_request_id, &input)?;
-        let tx = self.db.begin().await?;
-        if let Some(made) = call.made_before(&tx, self.now(&tx), PackagingRefusal::ClientRequestIdReused).await? {
-            let made: ComponentId = only(&made)?;
-            let there = !components::types(&tx, &caller.scope, &[made]).await?.is_empty();
-            return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
-        }
-        let name = Name::parse(name)
-            .map_err(|fault| text_fault(fault, PackagingRefusal::NameRequired, PackagingRefusal::NameTooLong))?;
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        let component = Component {
-            id: self.ids.next(),
-            owner_id: caller.id(),
-            name: name.as_str().to_owned(),
-            component_type,
-            created_at: journal.now,
-            created_by: journal.actor().clone(),
+/// Makes a component.
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for one that is gone since it was made.
+pub async fn create_component(
+    cx: &Services,
+    caller: &Publisher,
+    name: &str,
+    component_type: ComponentType,
+    client_request_id: Option<&str>,
+) -> Outcome<ComponentId, PackagingRefusal> {
+    caller.viewer.require(Privilege::PackagedComponentManagement)?;
+    let input = (name, component_type.stored());
+    let call = Repeatable::call(caller.id(), "createComponent", client_request_id, &input)?;
+    let tx = cx.db.begin().await?;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), PackagingRefusal::ClientRequestIdReused).await? {
+        let made: ComponentId = only(&made)?;
+        let there = !components::types(&tx, &caller.scope, &[made]).await?.is_empty();
+        return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
+    }
+    let name = Name::parse(name)
+        .map_err(|fault| text_fault(fault, PackagingRefusal::NameRequired, PackagingRefusal::NameTooLong))?;
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    let component = Component {
+        id: cx.ids.next(),
+        owner_id: caller.id(),
+        name: name.as_str().to_owned(),
+        component_type,
+        created_at: journal.now,
+        created_by: journal.actor().clone(),
+    };
+    components::insert(&tx, &component).await?;
+    journal.note(
+        Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
+            .set("name", name.as_str()),
+    );
+    call.remember(&tx, &[component.id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(component.id)
+}
+
+/// Makes packages, all or none (R9). Changes and releases nothing else (R18); packs that hold a
+/// component learn that there is something newer.
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED,
+/// VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
+/// component of somebody else.
+pub async fn create_packages(
+    cx: &Services,
+    caller: &Publisher,
+    packages: Vec<NewPackage>,
+    client_request_id: Option<String>,
+) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
+    caller.viewer.require(Privilege::PackagedComponentManagement)?;
+    let call = Repeatable::call(caller.id(), "createPackagedComponents", client_request_id.as_deref(), &packages)?;
+    let touched = Touched::PacksOf(caller.id());
+    cx.once_opened(touched, || try_create_packages(cx, caller, &packages, &call)).await
+}
+
+async fn try_create_packages(
+    cx: &Services,
+    caller: &Publisher,
+    packages: &[NewPackage],
+    call: &Repeatable,
+) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
+    let tx = cx.db.begin().await?;
+    match call.turn(&tx, cx.now(&tx)).await? {
+        Turn::Do => {}
+        Turn::Done(made) => return Ok(made.into_iter().map(Into::into).collect()),
+        Turn::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
+    }
+    check_sizes(packages)?;
+    let wanted = wanted_components(packages);
+    // Before anything is locked, so that nobody can lock what is another's.
+    let types = check_ids(&tx, caller, packages).await?;
+    let mut holders = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await?;
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
+    let labels = labels(&tx, packages, &holders.components).await?;
+    check_contents(packages, &types)?;
+
+    let mut made = Vec::with_capacity(packages.len());
+    for (package, label) in packages.iter().zip(labels) {
+        let Some(counters) = holders.components.get_mut(&package.component_id) else {
+            return Err(Failure::NotFound.into());
         };
-        components::insert(&tx, &component).await?;
+        let version = self::package(cx, &tx, &journal, package, label, counters).await?;
         journal.note(
-            Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
-                .set("name", name.as_str()),
+            Entry::of(
+                "createPackagedComponents",
+                Subject::PackagedComponent(version.id),
+                counters.component.name.clone(),
+            )
+            .set("version", &version.version)
+            .set("shareable", version.shareable),
         );
-        call.remember(&tx, &[component.id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(component.id)
-    }
-
-    /// Makes packages, all or none (R9). Changes and releases nothing else (R18); packs that hold a
-    /// component learn that there is something newer.
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED,
-    /// VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
-    /// component of somebody else.
-    pub async fn create_packages(
-        &self,
-        caller: &Publisher,
-        packages: Vec<NewPackage>,
-        client_request_id: Option<String>,
-    ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
-        caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let call = Repeatable::call(caller.id(), "createPackagedComponents", client_request_id.as_deref(), &packages)?;
-        let touched = Touched::PacksOf(caller.id());
-        self.once_opened(touched, || self.try_create_packages(caller, &packages, &call)).await
-    }
-
-    async fn try_create_packages(
-        &self,
-        caller: &Publisher,
-        packages: &[NewPackage],
-        call: &Repeatable,
-    ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
-        let tx = self.db.begin().await?;
-        match call.turn(&tx, self.now(&tx)).await? {
-            Turn::Do => {}
-            Turn::Done(made) => return Ok(made.into_iter().map(Into::into).collect()),
-            Turn::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
-        }
-        check_sizes(packages)?;
-        let wanted = wanted_components(packages);
-        // Before anything is locked, so that nobody can lock what is another's.
-        let types = check_ids(&tx, caller, packages).await?;
-        let mut holders = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await?;
-        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
-        let labels = labels(&tx, packages, &holders.components).await?;
-        check_contents(packages, &types)?;
-
-        let mut made = Vec::with_capacity(packages.len());
-        for (package, label) in packages.iter().zip(labels) {
-            let Some(counters) = holders.components.get_mut(&package.component_id) else {
-                return Err(Failure::NotFound.into());
-            };
-            let version = self.package(&tx, &journal, package, label, counters).await?;
-            journal.note(
-                Entry::of(
-                    "createPackagedComponents",
-                    Subject::PackagedComponent(version.id),
-                    counters.component.name.clone(),
-                )
-                .set("version", &version.version)
-                .set("shareable", version.shareable),
-            );
-            if version.shareable {
-                holders.tell_newer(&mut journal, version.component_id, version.id);
-            }
-            made.push(version.id);
-        }
-        self.save_holders(&tx, &holders).await?;
-        call.remember(&tx, &made.iter().map(|id| id.0).collect::<Vec<_>>()).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(made)
-    }
-
-    async fn package(
-        &self,
-        tx: &Tx,
-        journal: &Journal<'_>,
-        package: &NewPackage,
-        label: String,
-        counters: &mut Counters,
-    ) -> Result<ComponentVersion, Failure> {
-        let version = ComponentVersion {
-            id: self.ids.next(),
-            component_id: package.component_id,
-            kind: VersionKind::Package,
-            shareable: package.shareable,
-            notes: package.notes.as_deref().map(prose).filter(|notes| !notes.is_empty()),
-            revision: package.revision.unwrap_or_else(|| counters.newest_revision.saturating_add(1)),
-            created_at: creation_time(journal.now, counters.newest_at),
-            created_by: journal.actor().clone(),
-            version: label,
-        };
-        let own = ManifestEntry {
-            component_id: package.component_id,
-            revision: version.revision,
-            extensibility: settings(&package.extensibility),
-        };
-        let others = package.manifest.iter().map(|entry| ManifestEntry {
-            component_id: entry.component_id,
-            revision: entry.revision,
-            extensibility: settings(&entry.extensibility),
-        });
-        let manifest: Vec<_> = std::iter::once(own).chain(others).collect();
-        components::insert_version(tx, &version, &counters.component, &manifest).await?;
-        counters.newest_at = Some(version.created_at);
-        counters.newest_revision = version.revision;
-        if let Some(numeric) = Numeric::parse(&version.version) {
-            counters.highest_numeric_label = counters.highest_numeric_label.clone().max(numeric.whole);
-        }
         if version.shareable {
-            counters.latest_shareable = Some(version.id);
+            holders.tell_newer(&mut journal, version.component_id, version.id);
         }
-        Ok(version)
+        made.push(version.id);
     }
+    save_holders(cx, &tx, &holders).await?;
+    call.remember(&tx, &made.iter().map(|id| id.0).collect::<Vec<_>>()).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+async fn package(
+    cx: &Services,
+    tx: &Tx,
+    journal: &Journal<'_>,
+    package: &NewPackage,
+    label: String,
+    counters: &mut Counters,
+) -> Result<ComponentVersion, Failure> {
+    let version = ComponentVersion {
+        id: cx.ids.next(),
+        component_id: package.component_id,
+        kind: VersionKind::Package,
+        shareable: package.shareable,
+        notes: package.notes.as_deref().map(prose).filter(|notes| !notes.is_empty()),
+        revision: package.revision.unwrap_or_else(|| counters.newest_revision.saturating_add(1)),
+        created_at: creation_time(journal.now, counters.newest_at),
+        created_by: journal.actor().clone(),
+        version: label,
+    };
+    let own = ManifestEntry {
+        component_id: package.component_id,
+        revision: version.revision,
+        extensibility: settings(&package.extensibility),
+    };
+    let others = package.manifest.iter().map(|entry| ManifestEntry {
+        component_id: entry.component_id,
+        revision: entry.revision,
+        extensibility: settings(&entry.extensibility),
+    });
+    let manifest: Vec<_> = std::iter::once(own).chain(others).collect();
+    components::insert_version(tx, &version, &counters.component, &manifest).await?;
+    counters.newest_at = Some(version.created_at);
+    counters.newest_revision = version.revision;
+    if let Some(numeric) = Numeric::parse(&version.version) {
+        counters.highest_numeric_label = counters.highest_numeric_label.clone().max(numeric.whole);
+    }
+    if version.shareable {
+        counters.latest_shareable = Some(version.id);
+    }
+    Ok(version)
 }
 
 /// The types of all components that a call names; all must be the caller's.

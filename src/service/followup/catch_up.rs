@@ -1,6 +1,7 @@
 //! Bringing installations to the version in force, when nothing is in their way any more (R45, R46). What is done
 //! for many packs takes as many statements as for one.
 
+use crate::service::followup::withdraw::attempt_back;
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
@@ -38,7 +39,7 @@ impl FollowUp for CatchUp {
         journal.now = services.now(tx);
         let found = installations::of_accounts(tx, &ids, &[self.account]).await?;
         let found = found.into_iter().map(|(installation, _)| installation).collect();
-        services.catch_up(tx, journal, &packs, found).await?;
+        catch_up(services, tx, journal, &packs, found).await?;
         Ok(Next::after(batch.came_to(ids.len(), ids.last().map(|id| id.0))))
     }
 }
@@ -55,174 +56,169 @@ struct Caught {
 /// The rows of updates that catching up may settle.
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
-impl Services {
-    /// Brings locked installations of locked packs to their packs' current versions, those that may be moved and
-    /// that no rollout is still coming to; settles the updates that they were skipped by. Gives all of them
-    /// with the versions that they have then.
-    pub(super) async fn catch_up(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        packs: &[Pack],
-        mut found: Vec<Installation>,
-    ) -> Result<Vec<Installation>, Failure> {
-        let standings: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack.standing.at(journal.now))).collect();
-        let current = |pack: PackId| standings.get(&pack).and_then(|standing| standing.current_version);
-        let is_behind = |i: &&Installation| current(i.pack_id).is_some_and(|current| current != i.version_id);
-        let behind: Vec<_> = found.iter().filter(is_behind).cloned().collect();
-        if behind.is_empty() {
-            return Ok(found);
-        }
-        let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
-        let makers = releases::of_versions(tx, &versions).await?;
-        let releases: Vec<_> = makers.values().map(|release| release.id).collect();
-        let ids: Vec<_> = behind.iter().map(|i| i.id).collect();
-        let mut rows = updates::of_releases(tx, &releases, &ids).await?;
-        let may = Eligibility::of(tx, &behind.iter().collect::<Vec<_>>()).await?;
-        let mut caught = Caught::default();
-        for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
-            let maker = current(installation.pack_id).and_then(|current| makers.get(&current));
-            let (Some(in_force), Some(standing)) = (maker, standings.get(&installation.pack_id)) else { continue };
-            let running = standing.running_release == Some(in_force.id);
-            let row = rows.remove(&(installation.id, in_force.id));
-            match (catch_up_step(row.as_ref().map(|row| row.update.state), running), row) {
-                (CatchUpStep::Settle, Some(row)) => self.settle_skipped(&mut caught, installation, row, journal.now),
-                (CatchUpStep::MoveBack, _) => {
-                    let release = makers.get(&installation.version_id);
-                    self.settle_canceled(&mut caught, &mut rows, release, installation, journal.now);
-                }
-                _ => {}
-            }
-        }
-        self.save_caught(tx, journal, packs, &caught).await?;
-        let moved: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, current(i.pack_id))).collect();
-        for installation in &mut found {
-            if let Some(Some(current)) = moved.get(&installation.id) {
-                installation.version_id = *current;
-            }
-        }
-        Ok(found)
+/// Brings locked installations of locked packs to their packs' current versions, those that may be moved and
+/// that no rollout is still coming to; settles the updates that they were skipped by. Gives all of them
+/// with the versions that they have then.
+pub(super) async fn catch_up(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    packs: &[Pack],
+    mut found: Vec<Installation>,
+) -> Result<Vec<Installation>, Failure> {
+    let standings: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack.standing.at(journal.now))).collect();
+    let current = |pack: PackId| standings.get(&pack).and_then(|standing| standing.current_version);
+    let is_behind = |i: &&Installation| current(i.pack_id).is_some_and(|current| current != i.version_id);
+    let behind: Vec<_> = found.iter().filter(is_behind).cloned().collect();
+    if behind.is_empty() {
+        return Ok(found);
     }
-
-    fn settle_skipped(&self, caught: &mut Caught, installation: Installation, mut row: UpdateRow, now: Instant) {
-        match self.mover.move_installation(installation.id, row.update.id.release) {
-            Ok(()) => {
-                row.update.state = UpdateState::Applied;
-                row.update.how = Some(UpdateMethod::CatchUp);
-                row.update.skip_reason = None;
-                row.update.settled_at = Some(now);
-                caught.moved.push(installation);
+    let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
+    let makers = releases::of_versions(tx, &versions).await?;
+    let releases: Vec<_> = makers.values().map(|release| release.id).collect();
+    let ids: Vec<_> = behind.iter().map(|i| i.id).collect();
+    let mut rows = updates::of_releases(tx, &releases, &ids).await?;
+    let may = Eligibility::of(tx, &behind.iter().collect::<Vec<_>>()).await?;
+    let mut caught = Caught::default();
+    for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
+        let maker = current(installation.pack_id).and_then(|current| makers.get(&current));
+        let (Some(in_force), Some(standing)) = (maker, standings.get(&installation.pack_id)) else { continue };
+        let running = standing.running_release == Some(in_force.id);
+        let row = rows.remove(&(installation.id, in_force.id));
+        match (catch_up_step(row.as_ref().map(|row| row.update.state), running), row) {
+            (CatchUpStep::Settle, Some(row)) => settle_skipped(cx, &mut caught, installation, row, journal.now),
+            (CatchUpStep::MoveBack, _) => {
+                let release = makers.get(&installation.version_id);
+                settle_canceled(cx, &mut caught, &mut rows, release, installation, journal.now);
             }
-            Err(code) => {
-                row.attempts = row.attempts.saturating_add(1);
-                let at = now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE);
-                tracing::warn!(installation = %installation.id.0, ?code, "an installation could not catch up; it is tried again");
-                caught.again.entry(installation.account_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
-            }
+            _ => {}
         }
-        caught.rows.push(row);
     }
+    save_caught(cx, tx, journal, packs, &caught).await?;
+    let moved: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, current(i.pack_id))).collect();
+    for installation in &mut found {
+        if let Some(Some(current)) = moved.get(&installation.id) {
+            installation.version_id = *current;
+        }
+    }
+    Ok(found)
+}
 
-    /// An early applier of a release that was canceled while nothing could be moved back.
-    fn settle_canceled(
-        &self,
-        caught: &mut Caught,
-        rows: &mut Rows,
-        maker: Option<&Release>,
-        installation: Installation,
-        now: Instant,
-    ) {
-        let Some(release) = maker.filter(|release| release.state == ReleaseState::Canceled) else { return };
-        let row = rows.remove(&(installation.id, release.id));
-        let Some(mut row) = row.filter(|row| row.update.state == UpdateState::Applied) else { return };
-        if self.attempt_back(&mut row, release, now) {
+fn settle_skipped(cx: &Services, caught: &mut Caught, installation: Installation, mut row: UpdateRow, now: Instant) {
+    match cx.mover.move_installation(installation.id, row.update.id.release) {
+        Ok(()) => {
+            row.update.state = UpdateState::Applied;
+            row.update.how = Some(UpdateMethod::CatchUp);
+            row.update.skip_reason = None;
+            row.update.settled_at = Some(now);
             caught.moved.push(installation);
-        } else if let Some(at) = row.next_attempt_at {
-            caught.again.entry(installation.account_id).or_insert(at);
         }
-        caught.rows.push(row);
+        Err(code) => {
+            row.attempts = row.attempts.saturating_add(1);
+            let at = now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE);
+            tracing::warn!(installation = %installation.id.0, ?code, "an installation could not catch up; it is tried again");
+            caught.again.entry(installation.account_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        }
     }
+    caught.rows.push(row);
+}
 
-    async fn save_caught(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        packs: &[Pack],
-        caught: &Caught,
-    ) -> Result<(), Failure> {
-        let (packs, now): (BTreeMap<_, _>, _) = (packs.iter().map(|pack| (pack.id, pack)).collect(), journal.now);
-        let current = |pack: PackId| packs.get(&pack)?.standing.at(now).current_version;
-        let moved: Vec<(InstallationId, PackVersionId)> =
-            caught.moved.iter().filter_map(|i| Some((i.id, current(i.pack_id)?))).collect();
-        let left: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, i.version_id)).collect();
-        let of_rows = caught.rows.iter().filter_map(|row| current(row.update.pack_id));
-        let versions: Vec<_> = left.values().copied().chain(of_rows).collect();
-        let numbers = Numbers::of(tx, versions.into_iter()).await?;
-        for row in &caught.rows {
-            let (Some(pack), Some(current)) = (packs.get(&row.update.pack_id), current(row.update.pack_id)) else {
-                continue;
-            };
-            let before = left.get(&row.update.id.installation).copied().unwrap_or(current);
-            let step = numbers.step(before, current);
-            match row.update.state {
-                UpdateState::Applied if row.update.how == Some(UpdateMethod::CatchUp) => {
-                    let before = Some(UpdateState::Skipped);
-                    tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
-                }
-                UpdateState::Withdrawn => {
-                    let before = Some(UpdateState::Applied);
-                    tell_update(journal, pack, &row.update, before, step, "scheduler.withdrawUpdate");
-                }
-                // It could not be moved, and is where it was.
-                _ => {}
-            }
-        }
-        installations::move_each(tx, &moved, now).await?;
-        updates::save(tx, &caught.rows).await?;
-        for (account, at) in &caught.again {
-            let publisher = packs.values().next().map(|pack| pack.publisher_id);
-            let Some(publisher) = publisher else { continue };
-            let (id, work) = (self.ids.next(), Work::CatchUp(*account));
-            tasks::add_beside(tx, journal.task, id, publisher, work, false, Turn::After(*at)).await?;
-        }
-        Ok(())
+/// An early applier of a release that was canceled while nothing could be moved back.
+fn settle_canceled(
+    cx: &Services,
+    caught: &mut Caught,
+    rows: &mut Rows,
+    maker: Option<&Release>,
+    installation: Installation,
+    now: Instant,
+) {
+    let Some(release) = maker.filter(|release| release.state == ReleaseState::Canceled) else { return };
+    let row = rows.remove(&(installation.id, release.id));
+    let Some(mut row) = row.filter(|row| row.update.state == UpdateState::Applied) else { return };
+    if attempt_back(cx, &mut row, release, now) {
+        caught.moved.push(installation);
+    } else if let Some(at) = row.next_attempt_at {
+        caught.again.entry(installation.account_id).or_insert(at);
     }
+    caught.rows.push(row);
+}
 
-    /// Offers the pending releases of locked or held packs to those of their entitled installations that have no
-    /// update of them (R26, R31).
-    pub(in crate::service) async fn offer_to(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        packs: &[Pack],
-        found: &[Installation],
-        action: &'static str,
-    ) -> Result<(), Failure> {
-        let pending: Vec<_> =
-            packs.iter().filter_map(|p| Some(p.standing.at(journal.now).pending?.release_id)).collect();
-        if pending.is_empty() || found.is_empty() {
-            return Ok(());
-        }
-        let releases = releases::get_all(tx, &pending).await?;
-        let by_pack: BTreeMap<_, _> = releases.iter().map(|release| (release.pack_id, release)).collect();
-        let packs: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
-        let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-        let known = updates::of_releases(tx, &pending, &ids).await?;
-        let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
-        let mut rows = Vec::new();
-        for installation in found {
-            let (Some(pack), Some(release)) = (packs.get(&installation.pack_id), by_pack.get(&installation.pack_id))
-            else {
-                continue;
-            };
-            if known.contains_key(&(installation.id, release.id)) {
-                continue;
+async fn save_caught(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    packs: &[Pack],
+    caught: &Caught,
+) -> Result<(), Failure> {
+    let (packs, now): (BTreeMap<_, _>, _) = (packs.iter().map(|pack| (pack.id, pack)).collect(), journal.now);
+    let current = |pack: PackId| packs.get(&pack)?.standing.at(now).current_version;
+    let moved: Vec<(InstallationId, PackVersionId)> =
+        caught.moved.iter().filter_map(|i| Some((i.id, current(i.pack_id)?))).collect();
+    let left: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, i.version_id)).collect();
+    let of_rows = caught.rows.iter().filter_map(|row| current(row.update.pack_id));
+    let versions: Vec<_> = left.values().copied().chain(of_rows).collect();
+    let numbers = Numbers::of(tx, versions.into_iter()).await?;
+    for row in &caught.rows {
+        let (Some(pack), Some(current)) = (packs.get(&row.update.pack_id), current(row.update.pack_id)) else {
+            continue;
+        };
+        let before = left.get(&row.update.id.installation).copied().unwrap_or(current);
+        let step = numbers.step(before, current);
+        match row.update.state {
+            UpdateState::Applied if row.update.how == Some(UpdateMethod::CatchUp) => {
+                let before = Some(UpdateState::Skipped);
+                tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
             }
-            let row = offered(installation, release, journal.now);
-            let number = numbers.get(installation.version_id);
-            tell_update(journal, pack, &row.update, None, Step::stays(number), action);
-            rows.push(row);
+            UpdateState::Withdrawn => {
+                let before = Some(UpdateState::Applied);
+                tell_update(journal, pack, &row.update, before, step, "scheduler.withdrawUpdate");
+            }
+            // It could not be moved, and is where it was.
+            _ => {}
         }
-        Ok(updates::save(tx, &rows).await?)
     }
+    installations::move_each(tx, &moved, now).await?;
+    updates::save(tx, &caught.rows).await?;
+    for (account, at) in &caught.again {
+        let publisher = packs.values().next().map(|pack| pack.publisher_id);
+        let Some(publisher) = publisher else { continue };
+        let (id, work) = (cx.ids.next(), Work::CatchUp(*account));
+        tasks::add_beside(tx, journal.task, id, publisher, work, false, Turn::After(*at)).await?;
+    }
+    Ok(())
+}
+
+/// Offers the pending releases of locked or held packs to those of their entitled installations that have no
+/// update of them (R26, R31).
+pub(in crate::service) async fn offer_to(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    packs: &[Pack],
+    found: &[Installation],
+    action: &'static str,
+) -> Result<(), Failure> {
+    let pending: Vec<_> = packs.iter().filter_map(|p| Some(p.standing.at(journal.now).pending?.release_id)).collect();
+    if pending.is_empty() || found.is_empty() {
+        return Ok(());
+    }
+    let releases = releases::get_all(tx, &pending).await?;
+    let by_pack: BTreeMap<_, _> = releases.iter().map(|release| (release.pack_id, release)).collect();
+    let packs: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
+    let ids: Vec<_> = found.iter().map(|i| i.id).collect();
+    let known = updates::of_releases(tx, &pending, &ids).await?;
+    let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
+    let mut rows = Vec::new();
+    for installation in found {
+        let (Some(pack), Some(release)) = (packs.get(&installation.pack_id), by_pack.get(&installation.pack_id)) else {
+            continue;
+        };
+        if known.contains_key(&(installation.id, release.id)) {
+            continue;
+        }
+        let row = offered(installation, release, journal.now);
+        let number = numbers.get(installation.version_id);
+        tell_update(journal, pack, &row.update, None, Step::stays(number), action);
+        rows.push(row);
+    }
+    Ok(updates::save(tx, &rows).await?)
 }

@@ -6,7 +6,6 @@ use crate::domain::id::ReleaseId;
 use crate::domain::log::event::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState, outcome, transition};
-use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::store::installations::write_counts::ROWS_MAX;
@@ -15,76 +14,71 @@ use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
 
-impl Services {
-    /// Ends a release whose last installation was come to, or that is ended with at least so many that it didn't
-    /// move.
-    pub(in crate::service) async fn complete(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        mut pack: Pack,
-        mut release: Release,
-        left: i64,
-    ) -> Result<(), Failure> {
-        let progress = updates::progress(tx, release.id).await?.updates;
-        let before = release.state;
-        release.state = transition(before, outcome(progress.failed.max(left), progress.applied))
-            .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
-        release.ended_at = Some(journal.now);
-        journal.began = release.started_at;
-        releases::save(tx, &release).await?;
-        pack.standing.running_release = None;
-        packs::save_standing(tx, pack.id, &pack.standing).await?;
-        tallies::compact(tx, &release, journal.now, ROWS_MAX).await?;
-        counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;
-        use crate::store::convert::Stored as _;
-        journal.note(Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
-            "state",
-            Some(before.stored().into()),
-            Some(release.state.stored().into()),
-        ));
-        journal.tell(Happening {
-            data: EventData { progress: Some(progress), ..EventData::default() },
-            ..Happening::release(EventKind::ReleaseCompleted, &pack, release.id)
-        });
-        Ok(())
-    }
+/// Ends a release whose last installation was come to, or that is ended with at least so many that it didn't
+/// move.
+pub(in crate::service) async fn complete(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    mut pack: Pack,
+    mut release: Release,
+    left: i64,
+) -> Result<(), Failure> {
+    let progress = updates::progress(tx, release.id).await?.updates;
+    let before = release.state;
+    release.state = transition(before, outcome(progress.failed.max(left), progress.applied))
+        .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
+    release.ended_at = Some(journal.now);
+    journal.began = release.started_at;
+    releases::save(tx, &release).await?;
+    pack.standing.running_release = None;
+    packs::save_standing(tx, pack.id, &pack.standing).await?;
+    tallies::compact(tx, &release, journal.now, ROWS_MAX).await?;
+    counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;
+    use crate::store::convert::Stored as _;
+    journal.note(Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
+        "state",
+        Some(before.stored().into()),
+        Some(release.state.stored().into()),
+    ));
+    journal.tell(Happening {
+        data: EventData { progress: Some(progress), ..EventData::default() },
+        ..Happening::release(EventKind::ReleaseCompleted, &pack, release.id)
+    });
+    Ok(())
+}
 
-    /// Announces progress of a rollout to the publisher, at most once a second (R50).
-    pub(super) async fn announce_progress(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &Pack,
-        release: &Release,
-    ) -> StoreResult<()> {
-        let last = releases::progressed_at(tx, release.id).await?;
-        // A clock that was set back since must not silence it.
-        if last.is_some_and(|last| last <= journal.now && journal.now - last < Duration::seconds(1)) {
-            return Ok(());
-        }
-        releases::save_progressed_at(tx, release.id, journal.now).await?;
-        let kept = updates::progress(tx, release.id).await?;
-        let progress = Progress { offered: kept.updates.offered + kept.coming, ..kept.updates };
-        journal.tell(Happening {
-            release_id: Some(release.id),
-            data: EventData { progress: Some(progress), ..EventData::default() },
-            ..Happening::of(EventKind::ReleaseProgressed, pack)
-        });
-        Ok(())
+/// Announces progress of a rollout to the publisher, at most once a second (R50).
+pub(super) async fn announce_progress(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &Pack,
+    release: &Release,
+) -> StoreResult<()> {
+    let last = releases::progressed_at(tx, release.id).await?;
+    // A clock that was set back since must not silence it.
+    if last.is_some_and(|last| last <= journal.now && journal.now - last < Duration::seconds(1)) {
+        return Ok(());
     }
+    releases::save_progressed_at(tx, release.id, journal.now).await?;
+    let kept = updates::progress(tx, release.id).await?;
+    let progress = Progress { offered: kept.updates.offered + kept.coming, ..kept.updates };
+    journal.tell(Happening {
+        release_id: Some(release.id),
+        data: EventData { progress: Some(progress), ..EventData::default() },
+        ..Happening::of(EventKind::ReleaseProgressed, pack)
+    });
+    Ok(())
+}
 
-    /// A pack, locked or held, and one of its releases in the state that a task is for; `None` when that has
-    /// passed.
-    pub(in crate::service) async fn pack_and_release(
-        &self,
-        tx: &Tx,
-        pack: Option<Pack>,
-        release: ReleaseId,
-        wanted: impl Fn(ReleaseState) -> bool,
-    ) -> Result<Option<(Pack, Release)>, Failure> {
-        let Some(pack) = pack else { return Ok(None) };
-        let Some(release) = releases::get(tx, pack.id, release).await? else { return Ok(None) };
-        Ok(wanted(release.state).then_some((pack, release)))
-    }
+/// A pack, locked or held, and one of its releases in the state that a task is for; `None` when that has
+/// passed.
+pub(in crate::service) async fn pack_and_release(
+    tx: &Tx,
+    pack: Option<Pack>,
+    release: ReleaseId,
+    wanted: impl Fn(ReleaseState) -> bool,
+) -> Result<Option<(Pack, Release)>, Failure> {
+    let Some(pack) = pack else { return Ok(None) };
+    let Some(release) = releases::get(tx, pack.id, release).await? else { return Ok(None) };
+    Ok(wanted(release.state).then_some((pack, release)))
 }

@@ -7,7 +7,6 @@ use crate::domain::installations::Installation;
 use crate::domain::log::event::{Audience, EventData, EventKind};
 use crate::domain::log::record::{Class, EntryClass, VersionAfter};
 use crate::domain::packs::Pack;
-use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::updates::{Numbers, Step, hide, tell_update, withdraw_row};
 use crate::service::journal::{Happening, Journal};
@@ -37,7 +36,7 @@ impl FollowUp for Delete {
         for (installation, _) in &found {
             *uninstalled.entry(installation.account_id).or_default() += 1;
         }
-        services.uninstall_all(tx, journal, &pack, &found).await?;
+        uninstall_all(tx, journal, &pack, &found).await?;
         for (account, count) in uninstalled {
             journal.tell(Happening {
                 audience: Audience::Account,
@@ -51,35 +50,32 @@ impl FollowUp for Delete {
     }
 }
 
-impl Services {
-    /// Uninstalls locked installations, each with whether it is frozen, and withdraws what is offered to them.
-    pub(in crate::service) async fn uninstall_all(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &Pack,
-        found: &[(Installation, bool)],
-    ) -> Result<(), Failure> {
-        let ids: Vec<_> = found.iter().map(|(installation, _)| installation.id).collect();
-        let numbers = Numbers::of(tx, found.iter().map(|(i, _)| i.version_id)).await?;
-        let mut offers = updates::open_offers(tx, &ids).await?;
-        for row in &mut offers {
-            let of = found.iter().find(|(i, _)| i.id == row.update.id.installation);
-            let number = of.map_or(0, |(i, _)| numbers.get(i.version_id));
-            let before = row.update.state;
-            withdraw_row(row, None, journal.now);
-            if of.is_some_and(|(_, frozen)| *frozen) {
-                hide(row);
-            }
-            tell_update(journal, pack, &row.update, Some(before), Step::stays(number), "scheduler.withdrawUpdate");
+/// Uninstalls locked installations, each with whether it is frozen, and withdraws what is offered to them.
+pub(in crate::service) async fn uninstall_all(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &Pack,
+    found: &[(Installation, bool)],
+) -> Result<(), Failure> {
+    let ids: Vec<_> = found.iter().map(|(installation, _)| installation.id).collect();
+    let numbers = Numbers::of(tx, found.iter().map(|(i, _)| i.version_id)).await?;
+    let mut offers = updates::open_offers(tx, &ids).await?;
+    for row in &mut offers {
+        let of = found.iter().find(|(i, _)| i.id == row.update.id.installation);
+        let number = of.map_or(0, |(i, _)| numbers.get(i.version_id));
+        let before = row.update.state;
+        withdraw_row(row, None, journal.now);
+        if of.is_some_and(|(_, frozen)| *frozen) {
+            hide(row);
         }
-        for (installation, _) in found {
-            let number = numbers.get(installation.version_id);
-            let entry = EntryClass { action: "scheduler.uninstallPack".into(), for_account: true, changes: Vec::new() };
-            let class = Class { entry: Some(entry), version: VersionAfter::Gone, ..journal.class(pack) };
-            journal.tell_alike(class, record_of(installation, Some(number)));
-        }
-        updates::save(tx, &offers).await?;
-        Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)
+        tell_update(journal, pack, &row.update, Some(before), Step::stays(number), "scheduler.withdrawUpdate");
     }
+    for (installation, _) in found {
+        let number = numbers.get(installation.version_id);
+        let entry = EntryClass { action: "scheduler.uninstallPack".into(), for_account: true, changes: Vec::new() };
+        let class = Class { entry: Some(entry), version: VersionAfter::Gone, ..journal.class(pack) };
+        journal.tell_alike(class, record_of(installation, Some(number)));
+    }
+    updates::save(tx, &offers).await?;
+    Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)
 }

@@ -4,6 +4,7 @@
 //! was announced; a batch compares both and announces the difference, so that it can be run at any time,
 //! by anybody, and again.
 
+use crate::service::followup::catch_up::{catch_up, offer_to};
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
@@ -41,7 +42,7 @@ impl FollowUp for GrantsOfPack {
         let Some(pack) = packs::lock_any(tx, self.pack).await? else { return Ok(Next::Done) };
         journal.now = services.now(tx);
         let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, *size).await?;
-        services.reconcile(tx, journal, std::slice::from_ref(&pack), &accounts).await?;
+        reconcile(services, tx, journal, std::slice::from_ref(&pack), &accounts).await?;
         Ok(Next::after(batch.came_to(accounts.len(), accounts.last().map(|id| id.0))))
     }
 }
@@ -56,147 +57,145 @@ impl FollowUp for GrantsOfAccount {
         let Batch { services, tx, journal, task, size, .. } = batch;
         let packs = packs::lock_after(tx, task.publisher_id, task.done_to, *size).await?;
         journal.now = services.now(tx);
-        services.reconcile(tx, journal, &packs, &[self.account]).await?;
+        reconcile(services, tx, journal, &packs, &[self.account]).await?;
         Ok(Next::after(batch.came_to(packs.len(), packs.last().map(|pack| pack.id.0))))
     }
 }
 
-impl Services {
-    /// Does the first batch of tasks that a command has just made, all of accounts or all of packs: as many of
-    /// them together as a batch takes, so that a small world is finished when the call answers. A failure is no
-    /// failure of the command: the scheduler goes on.
-    pub(in crate::service) async fn run_first_grants(&self, tasks: &[Uuid]) {
-        if let Err(failure) = self.first_grants(tasks).await {
-            tracing::warn!(?failure, "a first batch failed; the scheduler will try again");
-        }
+/// Does the first batch of tasks that a command has just made, all of accounts or all of packs: as many of
+/// them together as a batch takes, so that a small world is finished when the call answers. A failure is no
+/// failure of the command: the scheduler goes on.
+pub(in crate::service) async fn run_first_grants(cx: &Services, tasks: &[Uuid]) {
+    if let Err(failure) = first_grants(cx, tasks).await {
+        tracing::warn!(?failure, "a first batch failed; the scheduler will try again");
     }
+}
 
-    async fn first_grants(&self, ids: &[Uuid]) -> Result<(), Failure> {
-        let limit = self.follow_ups.size("GRANTS", &self.settings);
-        let size = usize::try_from(limit).unwrap_or(usize::MAX);
-        let tx = self.db.begin().await?;
-        let mut tasks = task_sets::claim_new(&tx, ids.get(..size.min(ids.len())).unwrap_or(ids)).await?;
-        let Some(publisher) = tasks.first().map(|task| task.publisher_id) else { return Ok(()) };
-        let mut journal = Journal::of_scheduler(self, publisher, self.now(&tx));
-        let accounts: Vec<_> = tasks.iter().filter_map(|task| task.work.account()).collect();
-        let last = if accounts.is_empty() {
-            let accounts = grants::accounts_after(&tx, publisher, None, limit).await?;
-            tasks.truncate((size / accounts.len().max(1)).max(1));
-            let packs: Vec<_> = tasks.iter().filter_map(|task| task.work.pack()).collect();
-            let packs = packs::lock_all(&tx, &packs).await?;
-            journal.now = self.now(&tx);
-            self.reconcile(&tx, &mut journal, &packs, &accounts).await?;
-            accounts.last().map(|id| id.0).filter(|_| accounts.len() >= size)
-        } else {
-            let packs = packs::lock_after(&tx, publisher, None, limit).await?;
-            journal.now = self.now(&tx);
-            tasks.truncate((size / packs.len().max(1)).max(1));
-            let accounts = accounts.get(..tasks.len()).unwrap_or_default();
-            self.reconcile(&tx, &mut journal, &packs, accounts).await?;
-            packs.last().map(|pack| pack.id.0).filter(|_| packs.len() >= size)
+async fn first_grants(cx: &Services, ids: &[Uuid]) -> Result<(), Failure> {
+    let limit = cx.follow_ups.size("GRANTS", &cx.settings);
+    let size = usize::try_from(limit).unwrap_or(usize::MAX);
+    let tx = cx.db.begin().await?;
+    let mut tasks = task_sets::claim_new(&tx, ids.get(..size.min(ids.len())).unwrap_or(ids)).await?;
+    let Some(publisher) = tasks.first().map(|task| task.publisher_id) else { return Ok(()) };
+    let mut journal = Journal::of_scheduler(cx, publisher, cx.now(&tx));
+    let accounts: Vec<_> = tasks.iter().filter_map(|task| task.work.account()).collect();
+    let last = if accounts.is_empty() {
+        let accounts = grants::accounts_after(&tx, publisher, None, limit).await?;
+        tasks.truncate((size / accounts.len().max(1)).max(1));
+        let packs: Vec<_> = tasks.iter().filter_map(|task| task.work.pack()).collect();
+        let packs = packs::lock_all(&tx, &packs).await?;
+        journal.now = cx.now(&tx);
+        reconcile(cx, &tx, &mut journal, &packs, &accounts).await?;
+        accounts.last().map(|id| id.0).filter(|_| accounts.len() >= size)
+    } else {
+        let packs = packs::lock_after(&tx, publisher, None, limit).await?;
+        journal.now = cx.now(&tx);
+        tasks.truncate((size / packs.len().max(1)).max(1));
+        let accounts = accounts.get(..tasks.len()).unwrap_or_default();
+        reconcile(cx, &tx, &mut journal, &packs, accounts).await?;
+        packs.last().map(|pack| pack.id.0).filter(|_| packs.len() >= size)
+    };
+    let done = i64::try_from(size).unwrap_or(i64::MAX);
+    task_sets::after_batch(&tx, &tasks, last, done, journal.now).await?;
+    journal.write(&tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Announces the difference between what some accounts may see of locked packs and what they were told.
+async fn reconcile(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    packs: &[Pack],
+    accounts: &[AccountId],
+) -> Result<(), Failure> {
+    let ids: Vec<_> = packs.iter().map(|pack| pack.id).collect();
+    let entitled = pairs::entitled(tx, &ids, accounts).await?;
+    let told = pairs::announced(tx, &ids, accounts).await?;
+    let (mut gained, mut lost) = (Vec::new(), false);
+    for pack in packs {
+        let released = pack.standing.at(journal.now).current_version.is_some();
+        let of_pack = |pairs: &BTreeSet<Pair>, others: &BTreeSet<Pair>| -> Vec<AccountId> {
+            let candidates = accounts.iter().filter(|account| pairs.contains(&(pack.id, **account)));
+            candidates.filter(|account| !others.contains(&(pack.id, **account))).copied().collect()
         };
-        let done = i64::try_from(size).unwrap_or(i64::MAX);
-        task_sets::after_batch(&tx, &tasks, last, done, journal.now).await?;
-        journal.write(&tx).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Announces the difference between what some accounts may see of locked packs and what they were told.
-    async fn reconcile(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        packs: &[Pack],
-        accounts: &[AccountId],
-    ) -> Result<(), Failure> {
-        let ids: Vec<_> = packs.iter().map(|pack| pack.id).collect();
-        let entitled = pairs::entitled(tx, &ids, accounts).await?;
-        let told = pairs::announced(tx, &ids, accounts).await?;
-        let (mut gained, mut lost) = (Vec::new(), false);
-        for pack in packs {
-            let released = pack.standing.at(journal.now).current_version.is_some();
-            let of_pack = |pairs: &BTreeSet<Pair>, others: &BTreeSet<Pair>| -> Vec<AccountId> {
-                let candidates = accounts.iter().filter(|account| pairs.contains(&(pack.id, **account)));
-                candidates.filter(|account| !others.contains(&(pack.id, **account))).copied().collect()
+        let gains = if released { of_pack(&entitled, &told) } else { Vec::new() };
+        let losses = of_pack(&told, &entitled);
+        for (accounts, kind) in [(&gains, EventKind::PackShared), (&losses, EventKind::PackUnshared)] {
+            let event = EventClass { kind, audience: Audience::Account, update_state: None };
+            let class = Class { event: Some(event), ..journal.class(pack) };
+            let of = |account: &AccountId| Record {
+                account_id: *account,
+                installation_id: None,
+                version_before: None,
+                name: None,
             };
-            let gains = if released { of_pack(&entitled, &told) } else { Vec::new() };
-            let losses = of_pack(&told, &entitled);
-            for (accounts, kind) in [(&gains, EventKind::PackShared), (&losses, EventKind::PackUnshared)] {
-                let event = EventClass { kind, audience: Audience::Account, update_state: None };
-                let class = Class { event: Some(event), ..journal.class(pack) };
-                let of = |account: &AccountId| Record {
-                    account_id: *account,
-                    installation_id: None,
-                    version_before: None,
-                    name: None,
-                };
-                journal.tell_all_alike(class, accounts.iter().map(of).collect());
-            }
-            gained.extend(gains.into_iter().map(|account| (pack.id, account)));
-            lost |= !losses.is_empty();
+            journal.tell_all_alike(class, accounts.iter().map(of).collect());
         }
-        pairs::save_announced(tx, &gained).await?;
-        if lost {
-            pairs::forget_not_granted(tx, &ids, accounts).await?;
-        }
-        self.freeze(tx, journal, packs, accounts, &entitled).await
+        gained.extend(gains.into_iter().map(|account| (pack.id, account)));
+        lost |= !losses.is_empty();
     }
+    pairs::save_announced(tx, &gained).await?;
+    if lost {
+        pairs::forget_not_granted(tx, &ids, accounts).await?;
+    }
+    freeze(cx, tx, journal, packs, accounts, &entitled).await
+}
 
-    /// Freezes what lost its grant, and lets what has it catch up (R45).
-    async fn freeze(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        packs: &[Pack],
-        accounts: &[AccountId],
-        entitled: &BTreeSet<Pair>,
-    ) -> Result<(), Failure> {
-        let ids: Vec<_> = packs.iter().map(|pack| pack.id).collect();
-        let found = installations::of_accounts(tx, &ids, accounts).await?;
-        let versions: Vec<_> = found
-            .iter()
-            .filter(|(installation, was_frozen)| !was_frozen && !has_grant(entitled, installation))
-            .map(|(installation, _)| installation.version_id)
-            .collect();
-        let numbers = Numbers::of(tx, versions.into_iter()).await?;
-        let packs_by_id: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
-        let (mut frozen, mut thawed, mut here) = (Vec::new(), Vec::new(), Vec::new());
-        for (installation, was_frozen) in found {
-            let Some(pack) = packs_by_id.get(&installation.pack_id) else { continue };
-            match (was_frozen, has_grant(entitled, &installation)) {
-                (false, false) => {
-                    let number = numbers.get(installation.version_id);
-                    let event = EventClass {
-                        kind: EventKind::InstallationFrozen,
-                        audience: Audience::PublisherAndAccount,
-                        update_state: None,
-                    };
-                    let entry = state_entry("scheduler.freezeInstallation", "ACTIVE", "FROZEN");
-                    let class = Class { event: Some(event), entry: Some(entry), ..journal.class(pack) };
-                    journal.tell_alike(class, record_of(&installation, Some(number)));
-                    frozen.push(installation.id);
-                }
-                (true, true) => {
-                    let entry = state_entry("scheduler.unfreezeInstallation", "FROZEN", "ACTIVE");
-                    let class = Class { entry: Some(entry), ..journal.class(pack) };
-                    journal.tell_alike(class, record_of(&installation, None));
-                    thawed.push(installation.id);
-                    here.push(installation);
-                }
-                // The grant may have been lost and regained before a batch came to say so.
-                (false, true) => here.push(installation),
-                (true, false) => {}
+/// Freezes what lost its grant, and lets what has it catch up (R45).
+async fn freeze(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    packs: &[Pack],
+    accounts: &[AccountId],
+    entitled: &BTreeSet<Pair>,
+) -> Result<(), Failure> {
+    let ids: Vec<_> = packs.iter().map(|pack| pack.id).collect();
+    let found = installations::of_accounts(tx, &ids, accounts).await?;
+    let versions: Vec<_> = found
+        .iter()
+        .filter(|(installation, was_frozen)| !was_frozen && !has_grant(entitled, installation))
+        .map(|(installation, _)| installation.version_id)
+        .collect();
+    let numbers = Numbers::of(tx, versions.into_iter()).await?;
+    let packs_by_id: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
+    let (mut frozen, mut thawed, mut here) = (Vec::new(), Vec::new(), Vec::new());
+    for (installation, was_frozen) in found {
+        let Some(pack) = packs_by_id.get(&installation.pack_id) else { continue };
+        match (was_frozen, has_grant(entitled, &installation)) {
+            (false, false) => {
+                let number = numbers.get(installation.version_id);
+                let event = EventClass {
+                    kind: EventKind::InstallationFrozen,
+                    audience: Audience::PublisherAndAccount,
+                    update_state: None,
+                };
+                let entry = state_entry("scheduler.freezeInstallation", "ACTIVE", "FROZEN");
+                let class = Class { event: Some(event), entry: Some(entry), ..journal.class(pack) };
+                journal.tell_alike(class, record_of(&installation, Some(number)));
+                frozen.push(installation.id);
             }
+            (true, true) => {
+                let entry = state_entry("scheduler.unfreezeInstallation", "FROZEN", "ACTIVE");
+                let class = Class { entry: Some(entry), ..journal.class(pack) };
+                journal.tell_alike(class, record_of(&installation, None));
+                thawed.push(installation.id);
+                here.push(installation);
+            }
+            // The grant may have been lost and regained before a batch came to say so.
+            (false, true) => here.push(installation),
+            (true, false) => {}
         }
-        let here = self.catch_up(tx, journal, packs, here).await?;
-        self.offer_to(tx, journal, packs, &here, "scheduler.offerUpdate").await?;
-        if frozen.is_empty() && thawed.is_empty() {
-            return Ok(());
-        }
-        let place = log::head(tx).await?;
-        installations::save_frozen(tx, &frozen, journal.now, place).await?;
-        Ok(installations::save_thawed(tx, &thawed, place).await?)
     }
+    let here = catch_up(cx, tx, journal, packs, here).await?;
+    offer_to(tx, journal, packs, &here, "scheduler.offerUpdate").await?;
+    if frozen.is_empty() && thawed.is_empty() {
+        return Ok(());
+    }
+    let place = log::head(tx).await?;
+    installations::save_frozen(tx, &frozen, journal.now, place).await?;
+    Ok(installations::save_thawed(tx, &thawed, place).await?)
 }
 
 fn has_grant(entitled: &BTreeSet<Pair>, installation: &Installation) -> bool {

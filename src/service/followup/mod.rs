@@ -2,22 +2,22 @@
 //! transaction with its own changes, events and entries, and remembers how far it came, so that whoever
 //! is killed, the next one goes on there.
 
-mod catch_up;
-mod completion;
-mod delete;
+pub mod catch_up;
+pub mod completion;
+pub mod delete;
 mod eligibility;
-mod grants;
+pub mod grants;
 mod mover;
 mod offer;
 mod pace;
 mod rename;
-mod retry;
+pub mod retry;
 mod roll_out;
-mod runner;
+pub mod runner;
 pub mod tasks;
 mod told;
-pub(crate) mod updates;
-mod withdraw;
+pub mod updates;
+pub mod withdraw;
 
 use uuid::Uuid;
 

@@ -1,5 +1,6 @@
 //! Offering a scheduled release (R26).
 
+use crate::service::followup::completion::pack_and_release;
 use std::collections::BTreeMap;
 
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
@@ -27,7 +28,7 @@ impl FollowUp for Offer {
         let scheduled = |state| state == ReleaseState::Scheduled;
         let pack = packs::hold(tx, self.pack).await?;
         batch.journal.now = services.instant(tx, &pack)?;
-        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, scheduled).await? else {
+        let Some((pack, release)) = pack_and_release(tx, pack, self.release, scheduled).await? else {
             return Ok(Next::Done);
         };
         let (found, last) = classes::lock_of_pack(tx, pack.id, task.done_to, batch.size).await?;

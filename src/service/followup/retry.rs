@@ -7,6 +7,7 @@ use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use crate::service::followup::updates::{Numbers, applied, given_up, tell_update};
 use crate::service::journal::Journal;
 use crate::store::Tx;
@@ -31,75 +32,73 @@ impl FollowUp for Retry {
         let running = |state| state == ReleaseState::InProgress;
         let pack = packs::lock_any(tx, self.pack).await?;
         journal.now = services.now(tx);
-        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, running).await? else {
+        let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
         let failed = updates::failed_after(tx, release.id, task.done_to, size).await?;
         let last = failed.last().map(|row| row.update.id.installation.into());
-        services.try_failed(tx, journal, &pack, &release, &failed).await?;
+        try_failed(services, tx, journal, &pack, &release, &failed).await?;
         if let Some(last) = batch.came_to(failed.len(), last) {
-            services.announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+            announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             return Ok(Next::More(last));
         }
         let journal = &mut batch.journal;
         let due = updates::to_be_tried_again(tx, release.id, size).await?;
         let due: Vec<_> = due.into_iter().filter(|row| row.is_due(journal.now)).collect();
-        services.try_failed(tx, journal, &pack, &release, &due).await?;
+        try_failed(services, tx, journal, &pack, &release, &due).await?;
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
             return Ok(Next::Again(next, last.or(task.done_to)));
         }
-        services.complete(tx, journal, pack, release, 0).await?;
+        complete(tx, journal, pack, release, 0).await?;
         Ok(Next::Done)
     }
 }
 
-impl Services {
-    async fn try_failed(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &Pack,
-        release: &Release,
-        rows: &[UpdateRow],
-    ) -> Result<(), Failure> {
-        let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
-        let live = installations::lock_live(tx, &ids).await?;
-        // Read again under the installations' locks: one may have been uninstalled meanwhile.
-        let rows = updates::of_release(tx, release.id, &ids).await?;
-        let eligible = Eligibility::of(tx, &live.iter().collect::<Vec<_>>()).await?;
-        let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
-        let numbers = Numbers::of(tx, versions).await?;
-        let (mut changed, mut moved) = (Vec::new(), Vec::new());
-        for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
-            let installation = live.iter().find(|i| i.id == row.update.id.installation);
-            let entitled = installation.filter(|i| eligible.reason_to_skip(i).is_none());
-            let Some(installation) = entitled else {
-                changed.extend(given_up(row));
-                continue;
-            };
-            self.attempt_again(&mut row, release, journal.now);
-            if row.update.state == UpdateState::Applied {
-                let before = Some(UpdateState::Failed);
-                let step = numbers.step(installation.version_id, release.version_id);
-                tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
-                moved.push(row.update.id.installation);
-            }
-            changed.push(row);
+async fn try_failed(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &Pack,
+    release: &Release,
+    rows: &[UpdateRow],
+) -> Result<(), Failure> {
+    let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
+    let live = installations::lock_live(tx, &ids).await?;
+    // Read again under the installations' locks: one may have been uninstalled meanwhile.
+    let rows = updates::of_release(tx, release.id, &ids).await?;
+    let eligible = Eligibility::of(tx, &live.iter().collect::<Vec<_>>()).await?;
+    let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
+    let numbers = Numbers::of(tx, versions).await?;
+    let (mut changed, mut moved) = (Vec::new(), Vec::new());
+    for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
+        let installation = live.iter().find(|i| i.id == row.update.id.installation);
+        let entitled = installation.filter(|i| eligible.reason_to_skip(i).is_none());
+        let Some(installation) = entitled else {
+            changed.extend(given_up(row));
+            continue;
+        };
+        attempt_again(cx, &mut row, release, journal.now);
+        if row.update.state == UpdateState::Applied {
+            let before = Some(UpdateState::Failed);
+            let step = numbers.step(installation.version_id, release.version_id);
+            tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
+            moved.push(row.update.id.installation);
         }
-        installations::move_to(tx, &moved, release.version_id, journal.now).await?;
-        Ok(updates::save(tx, &changed).await?)
+        changed.push(row);
     }
+    installations::move_to(tx, &moved, release.version_id, journal.now).await?;
+    Ok(updates::save(tx, &changed).await?)
+}
 
-    /// One more attempt to move one installation; what fails again stays FAILED.
-    fn attempt_again(&self, row: &mut UpdateRow, release: &Release, now: Instant) {
-        match self.mover.move_installation(row.update.id.installation, release.id) {
-            Ok(()) => applied(row, release, now),
-            Err(code) => {
-                row.attempts = row.attempts.saturating_add(1);
-                row.update.failure = Some(UpdateFailure { code, attempts: row.attempts });
-                row.next_attempt_at = pause_in_round(row.attempts).map(|pause| now + pause);
-            }
+/// One more attempt to move one installation; what fails again stays FAILED.
+fn attempt_again(cx: &Services, row: &mut UpdateRow, release: &Release, now: Instant) {
+    match cx.mover.move_installation(row.update.id.installation, release.id) {
+        Ok(()) => applied(row, release, now),
+        Err(code) => {
+            row.attempts = row.attempts.saturating_add(1);
+            row.update.failure = Some(UpdateFailure { code, attempts: row.attempts });
+            row.next_attempt_at = pause_in_round(row.attempts).map(|pause| now + pause);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Most installations of a batch are alike, so that a batch is decided and written by classes. What can't be moved,
 //! and what was tried in vain before, has a history of its own: each of these is settled for itself.
 
+use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
@@ -75,7 +76,7 @@ impl FollowUp for RollOut {
         // Locked and not only held: the last batch changes it, and what a batch judges by stays as it is.
         let pack = packs::lock_any(tx, self.pack).await?;
         batch.journal.now = services.now(tx);
-        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, running).await? else {
+        let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
         let rollout = Rollout { services, tx, pack: &pack, release: &release, reach: self.reach };
@@ -85,14 +86,14 @@ impl FollowUp for RollOut {
         if let Some(last) = batch.came_to(found.len(), last) {
             // Not by the first batch, which is done in a call.
             if task.done_to.is_some() {
-                services.announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+                announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             }
             return Ok(Next::More(last));
         }
         if let Some(next) = rollout.try_again(&mut batch.journal, size).await? {
             return Ok(Next::Again(next, last));
         }
-        services.complete(tx, &mut batch.journal, pack, release, 0).await?;
+        complete(tx, &mut batch.journal, pack, release, 0).await?;
         Ok(Next::Done)
     }
 }

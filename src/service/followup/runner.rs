@@ -55,104 +55,102 @@ pub struct BatchFailure {
     pub put_off: bool,
 }
 
-impl Services {
-    /// Does one batch of a task that is due. Gives whether there was one.
-    ///
-    /// # Errors
-    /// [`Failure`], when the batch failed; the task is put off then, and tried again.
-    pub async fn run_one_batch(&self) -> Result<bool, Failure> {
-        let Some(claimed) = self.claim_batch(&mut Turns::default()).await? else { return Ok(false) };
-        self.run_claimed(claimed).await.map(|()| true).map_err(|failed| failed.failure)
-    }
+/// Does one batch of a task that is due. Gives whether there was one.
+///
+/// # Errors
+/// [`Failure`], when the batch failed; the task is put off then, and tried again.
+pub async fn run_one_batch(cx: &Services) -> Result<bool, Failure> {
+    let Some(claimed) = claim_batch(cx, &mut Turns::default()).await? else { return Ok(false) };
+    run_claimed(cx, claimed).await.map(|()| true).map_err(|failed| failed.failure)
+}
 
-    /// Whether the database takes one writer at a time, of all processes, and lets none of them queue up.
-    #[must_use]
-    pub fn has_one_writer(&self) -> bool {
-        self.db.kind() == DatabaseKind::Sqlite
-    }
+/// Whether the database takes one writer at a time, of all processes, and lets none of them queue up.
+#[must_use]
+pub fn has_one_writer(cx: &Services) -> bool {
+    cx.db.kind() == DatabaseKind::Sqlite
+}
 
-    /// How many batches this process has at work at a time. One writer at a time makes them wait for each other; where
-    /// there are several, commands keep at least half of the connections that write.
-    #[must_use]
-    pub fn batches_at_once(&self) -> usize {
-        if self.has_one_writer() { 1 } else { (self.db.writers() / 2).clamp(1, BATCHES_AT_ONCE) }
-    }
+/// How many batches this process has at work at a time. One writer at a time makes them wait for each other; where
+/// there are several, commands keep at least half of the connections that write.
+#[must_use]
+pub fn batches_at_once(cx: &Services) -> usize {
+    if has_one_writer(cx) { 1 } else { (cx.db.writers() / 2).clamp(1, BATCHES_AT_ONCE) }
+}
 
-    /// Takes the task whose turn it is.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn claim_batch(&self, turns: &mut Turns) -> Result<Option<Claimed>, Failure> {
-        let tx = self.db.begin().await?;
-        // Read once this is the one that writes.
-        let now = self.clock.now();
-        Ok(turns::claim(&tx, now, turns).await?.map(|task| Claimed { tx, task }))
-    }
+/// Takes the task whose turn it is.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn claim_batch(cx: &Services, turns: &mut Turns) -> Result<Option<Claimed>, Failure> {
+    let tx = cx.db.begin().await?;
+    // Read once this is the one that writes.
+    let now = cx.clock.now();
+    Ok(turns::claim(&tx, now, turns).await?.map(|task| Claimed { tx, task }))
+}
 
-    /// Does the first batch of a task that a command has just made, so that a small install base is
-    /// finished when the call answers. A failure is no failure of the command: the scheduler goes on.
-    pub(in crate::service) async fn run_first_batch(&self, task: Uuid) {
-        if let Err(failure) = self.try_first_batch(task).await {
-            tracing::warn!(%task, ?failure, "a first batch failed; the scheduler will try again");
+/// Does the first batch of a task that a command has just made, so that a small install base is
+/// finished when the call answers. A failure is no failure of the command: the scheduler goes on.
+pub(in crate::service) async fn run_first_batch(cx: &Services, task: Uuid) {
+    if let Err(failure) = try_first_batch(cx, task).await {
+        tracing::warn!(%task, ?failure, "a first batch failed; the scheduler will try again");
+    }
+}
+
+async fn try_first_batch(cx: &Services, task: Uuid) -> Result<(), Failure> {
+    let tx = cx.db.begin().await?;
+    let Some(task) = tasks::claim_new(&tx, task).await? else { return Ok(()) };
+    run_claimed(cx, Claimed { tx, task }).await.map_err(|failed| failed.failure)
+}
+
+/// Does one batch of a task at hand. When it fails, its task is put off, so that others get their turn.
+///
+/// # Errors
+/// [`BatchFailure`].
+pub async fn run_claimed(cx: &Services, Claimed { tx, task }: Claimed) -> Result<(), BatchFailure> {
+    match work(cx, tx, &task).await {
+        Ok(()) => Ok(()),
+        // A window has opened meanwhile: once it is carried out, the batch has its turn.
+        Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, put_off: false }),
+        Err(failure) => {
+            cx.follow_ups.count_failure(task.work.kind());
+            let failures = task.failures.saturating_add(1);
+            let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
+            let (why, again) = (format!("{failure:?}"), cx.clock.now() + pause);
+            let put_off = tasks::put_off(&cx.db, task.id, failures, &why, again).await;
+            Err(BatchFailure { failure, put_off: put_off.is_ok() })
         }
     }
+}
 
-    async fn try_first_batch(&self, task: Uuid) -> Result<(), Failure> {
-        let tx = self.db.begin().await?;
-        let Some(task) = tasks::claim_new(&tx, task).await? else { return Ok(()) };
-        self.run_claimed(Claimed { tx, task }).await.map_err(|failed| failed.failure)
-    }
-
-    /// Does one batch of a task at hand. When it fails, its task is put off, so that others get their turn.
-    ///
-    /// # Errors
-    /// [`BatchFailure`].
-    pub async fn run_claimed(&self, Claimed { tx, task }: Claimed) -> Result<(), BatchFailure> {
-        match self.work(tx, &task).await {
-            Ok(()) => Ok(()),
-            // A window has opened meanwhile: once it is carried out, the batch has its turn.
-            Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, put_off: false }),
-            Err(failure) => {
-                self.follow_ups.count_failure(task.work.kind());
-                let failures = task.failures.saturating_add(1);
-                let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
-                let (why, again) = (format!("{failure:?}"), self.clock.now() + pause);
-                let put_off = tasks::put_off(&self.db, task.id, failures, &why, again).await;
-                Err(BatchFailure { failure, put_off: put_off.is_ok() })
-            }
+async fn work(cx: &Services, tx: Tx, task: &Task) -> Result<(), Failure> {
+    let (began, kind) = (std::time::Instant::now(), task.work.kind());
+    let size = cx.follow_ups.size(kind, &cx.settings);
+    let mut journal = Journal::of_scheduler(cx, task.publisher_id, cx.now(&tx));
+    journal.task = Some(task.id);
+    let mut batch = Batch { services: cx, tx: &tx, journal, task, size, came_to: 0 };
+    let next = step(task.work, &mut batch).await?;
+    let Batch { journal, came_to, .. } = batch;
+    let now = journal.now;
+    match next {
+        Next::More(done_to) => {
+            let more = i64::try_from(came_to).unwrap_or(i64::MAX);
+            tasks::advance(&tx, task, Some(done_to), more, Turn::Next(now)).await?;
         }
-    }
-
-    async fn work(&self, tx: Tx, task: &Task) -> Result<(), Failure> {
-        let (began, kind) = (std::time::Instant::now(), task.work.kind());
-        let size = self.follow_ups.size(kind, &self.settings);
-        let mut journal = Journal::of_scheduler(self, task.publisher_id, self.now(&tx));
-        journal.task = Some(task.id);
-        let mut batch = Batch { services: self, tx: &tx, journal, task, size, came_to: 0 };
-        let next = step(task.work, &mut batch).await?;
-        let Batch { journal, came_to, .. } = batch;
-        let now = journal.now;
-        match next {
-            Next::More(done_to) => {
-                let more = i64::try_from(came_to).unwrap_or(i64::MAX);
-                tasks::advance(&tx, task, Some(done_to), more, Turn::Next(now)).await?;
-            }
-            // Never at once again: a task that can't get on must not keep the others from their turn.
-            Next::Again(at, done_to) => {
-                let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
-                tasks::advance(&tx, task, done_to, 0, Turn::After(pause_ends)).await?;
-            }
-            Next::Done => tasks::finish(&tx, task.id).await?,
+        // Never at once again: a task that can't get on must not keep the others from their turn.
+        Next::Again(at, done_to) => {
+            let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
+            tasks::advance(&tx, task, done_to, 0, Turn::After(pause_ends)).await?;
         }
-        let log = ReleaseLog::of(&journal);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        let took = began.elapsed();
-        self.follow_ups.count(kind, &self.settings, size, came_to, took);
-        tracing::debug!(kind, task = %task.id, size, objects = came_to, ?took, "a batch is done");
-        log.write();
-        Ok(())
+        Next::Done => tasks::finish(&tx, task.id).await?,
     }
+    let log = ReleaseLog::of(&journal);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    let took = began.elapsed();
+    cx.follow_ups.count(kind, &cx.settings, size, came_to, took);
+    tracing::debug!(kind, task = %task.id, size, objects = came_to, ?took, "a batch is done");
+    log.write();
+    Ok(())
 }
 
 /// The step of each kind of work that this program knows. Tasks of other kinds are never claimed.

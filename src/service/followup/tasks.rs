@@ -1,5 +1,8 @@
 //! What follows from decisions and isn't done, in the hands of an operator: looked at, tried at once, dropped.
 
+use crate::service::followup::completion::{complete, pack_and_release};
+use crate::service::followup::delete::uninstall_all;
+use crate::service::followup::runner::run_claimed;
 use uuid::Uuid;
 
 use crate::domain::id::{PackId, ReleaseId};
@@ -40,150 +43,147 @@ pub enum Dropped {
     GivesUp,
 }
 
-impl Services {
-    /// What follows from decisions and isn't done, the oldest first: for the command line.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn open_tasks(&self) -> Result<OpenTasks, Failure> {
-        Ok(all(&self.db).await?)
-    }
+/// What follows from decisions and isn't done, the oldest first: for the command line.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn open_tasks(cx: &Services) -> Result<OpenTasks, Failure> {
+    Ok(all(&cx.db).await?)
+}
 
-    /// Does a batch of a task now, whenever it would be due: for the command line.
-    ///
-    /// # Errors
-    /// [`Failure`], when the batch failed: the task is put off again. Not found. Bad input for a task that can't be read.
-    pub async fn retry_task(&self, id: Uuid) -> Result<Retried, Failure> {
-        if self.mended(id).await?.is_none() {
-            return Err(Failure::BadInput(format!(
-                "The row {id} of the table task can't be read, even with new instants: drop the task, with \
-                 `packwright task drop`."
-            )));
-        }
-        let tx = self.db.begin().await?;
-        let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
-        let Some(task) = tasks::task_of(&row) else {
-            tasks::make_due(&tx, id, self.now(&tx)).await?;
-            tx.commit().await?;
-            return Ok(Retried::Due);
-        };
-        self.run_claimed(Claimed::of(tx, task)).await.map_err(|failed| failed.failure)?;
-        Ok(if by_id(&self.db, id).await?.is_some() { Retried::GoesOn } else { Retried::Done })
+/// Does a batch of a task now, whenever it would be due: for the command line.
+///
+/// # Errors
+/// [`Failure`], when the batch failed: the task is put off again. Not found. Bad input for a task that can't be read.
+pub async fn retry_task(cx: &Services, id: Uuid) -> Result<Retried, Failure> {
+    if mended(cx, id).await?.is_none() {
+        return Err(Failure::BadInput(format!(
+            "The row {id} of the table task can't be read, even with new instants: drop the task, with \
+             `packwright task drop`."
+        )));
     }
-
-    /// A task; one whose row can't be read is given instants that can be, and is due. `None` when it can't be read
-    /// even so.
-    async fn mended(&self, id: Uuid) -> Result<Option<OpenTask>, Failure> {
-        if let Ok(open) = by_id(&self.db, id).await?.ok_or(Failure::NotFound)? {
-            return Ok(Some(open));
-        }
-        let tx = self.db.begin().await?;
-        tasks::mend(&tx, id, self.now(&tx)).await?;
+    let tx = cx.db.begin().await?;
+    let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
+    let Some(task) = tasks::task_of(&row) else {
+        tasks::make_due(&tx, id, cx.now(&tx)).await?;
         tx.commit().await?;
-        Ok(by_id(&self.db, id).await?.and_then(Result::ok))
-    }
+        return Ok(Retried::Due);
+    };
+    run_claimed(cx, Claimed::of(tx, task)).await.map_err(|failed| failed.failure)?;
+    Ok(if by_id(&cx.db, id).await?.is_some() { Retried::GoesOn } else { Retried::Done })
+}
 
-    /// Drops a task, so that nothing waits for it any more; the publisher's audit log keeps why: for the command
-    /// line. What it was for stays undone, but for what others would wait for: a rollout or a retry ends its
-    /// release, and what a deleted pack still has installed is uninstalled, without telling each account.
-    ///
-    /// # Errors
-    /// Bad input for a reason that is empty or too long; not found.
-    pub async fn drop_task(&self, id: Uuid, reason: &str) -> Result<Dropped, Failure> {
-        let reason = text::prose(reason.trim(), REASON_MAX).ok().filter(|reason| !reason.is_empty());
-        let why = format!("Give a reason of 1 to {REASON_MAX} characters: the publisher's audit log keeps it.");
-        let reason = reason.ok_or(Failure::BadInput(why))?;
-        let open = self.mended(id).await?;
-        let tx = self.db.begin().await?;
-        let Some(open) = open else {
-            // Whose log would keep it can't be read either.
-            tasks::finish(&tx, id).await?;
-            tx.commit().await?;
-            tracing::warn!(task = %id, reason, "a task that can't be read was dropped");
-            return Ok(Dropped::Gone);
-        };
-        // A batch at hand comes to its end first.
-        let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of_command_line(self, open.publisher.0, self.now(&tx));
-        let mut entry = drop_entry(&open).change("task", Some(row.kind.clone()), None).set("reason", reason);
-        let mut dropped = Dropped::Gone;
-        match tasks::task_of(&row).map(|task| task.work) {
-            Some(work @ (Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release))) => {
-                if self.end_release_of(&tx, &mut journal, work, pack, release).await? {
-                    tasks::change_work(&tx, id, Work::GiveUp(pack, release), journal.now).await?;
-                    dropped = Dropped::GivesUp;
-                }
-            }
-            Some(Work::Delete(pack)) => {
-                let count = self.uninstall_silently(&tx, pack).await?;
-                entry = entry.change("installations", Some(count.to_string()), None);
-            }
-            // Offers, withdrawals, grants and names are derived where no batch has come to them, and the next
-            // task like it settles what this one would have.
-            Some(
-                Work::Offer(..)
-                | Work::Withdraw(..)
-                | Work::GrantsOfPack(_)
-                | Work::GrantsOfAccount(_)
-                | Work::CatchUp(_)
-                | Work::Rename(_),
-            )
-            | None => {}
-        }
-        if dropped == Dropped::Gone {
-            tasks::finish(&tx, id).await?;
-        }
-        journal.note(entry);
-        journal.write(&tx).await?;
+/// A task; one whose row can't be read is given instants that can be, and is due. `None` when it can't be read
+/// even so.
+async fn mended(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> {
+    if let Ok(open) = by_id(&cx.db, id).await?.ok_or(Failure::NotFound)? {
+        return Ok(Some(open));
+    }
+    let tx = cx.db.begin().await?;
+    tasks::mend(&tx, id, cx.now(&tx)).await?;
+    tx.commit().await?;
+    Ok(by_id(&cx.db, id).await?.and_then(Result::ok))
+}
+
+/// Drops a task, so that nothing waits for it any more; the publisher's audit log keeps why: for the command
+/// line. What it was for stays undone, but for what others would wait for: a rollout or a retry ends its
+/// release, and what a deleted pack still has installed is uninstalled, without telling each account.
+///
+/// # Errors
+/// Bad input for a reason that is empty or too long; not found.
+pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped, Failure> {
+    let reason = text::prose(reason.trim(), REASON_MAX).ok().filter(|reason| !reason.is_empty());
+    let why = format!("Give a reason of 1 to {REASON_MAX} characters: the publisher's audit log keeps it.");
+    let reason = reason.ok_or(Failure::BadInput(why))?;
+    let open = mended(cx, id).await?;
+    let tx = cx.db.begin().await?;
+    let Some(open) = open else {
+        // Whose log would keep it can't be read either.
+        tasks::finish(&tx, id).await?;
         tx.commit().await?;
-        if dropped == Dropped::GivesUp
-            && let Err(failure) = self.retry_task(id).await
-        {
-            tracing::warn!(task = %id, ?failure, "the rollout is given up by the next server that looks");
-        }
-        Ok(dropped)
-    }
-
-    /// Ends the release of a task that moves installations to it. Gives whether batches have to do that first, for
-    /// what the rollout hasn't come to.
-    async fn end_release_of(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        work: Work,
-        pack: PackId,
-        release: ReleaseId,
-    ) -> Result<bool, Failure> {
-        let pack = packs::lock_any(tx, pack).await?;
-        let running = |state| state == ReleaseState::InProgress;
-        let Some((pack, release)) = self.pack_and_release(tx, pack, release, running).await? else {
-            return Ok(false);
-        };
-        if matches!(work, Work::RollOut(..)) {
-            return Ok(true);
-        }
-        updates::give_up_attempts(tx, release.id).await?;
-        // What a rollout that was given up has left was not moved, whether or not it has a row.
-        let left = i64::from(matches!(work, Work::GiveUp(..)));
-        self.complete(tx, journal, pack, release, left).await?;
-        Ok(false)
-    }
-
-    /// Uninstalls what is left of a deleted pack, so that its names are free again. Gives how many those were.
-    async fn uninstall_silently(&self, tx: &Tx, pack: PackId) -> Result<u64, Failure> {
-        let Some(pack) = deletion::lock_deleted(tx, pack).await? else { return Ok(0) };
-        let mut count = 0;
-        loop {
-            let found = installations::batch(tx, pack.id, None, self.settings.batch_size).await?;
-            if found.is_empty() {
-                return Ok(count);
+        tracing::warn!(task = %id, reason, "a task that can't be read was dropped");
+        return Ok(Dropped::Gone);
+    };
+    // A batch at hand comes to its end first.
+    let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_command_line(cx, open.publisher.0, cx.now(&tx));
+    let mut entry = drop_entry(&open).change("task", Some(row.kind.clone()), None).set("reason", reason);
+    let mut dropped = Dropped::Gone;
+    match tasks::task_of(&row).map(|task| task.work) {
+        Some(work @ (Work::RollOut(pack, release) | Work::Retry(pack, release) | Work::GiveUp(pack, release))) => {
+            if end_release_of(&tx, &mut journal, work, pack, release).await? {
+                tasks::change_work(&tx, id, Work::GiveUp(pack, release), journal.now).await?;
+                dropped = Dropped::GivesUp;
             }
-            count += u64::try_from(found.len()).unwrap_or(0);
-            // Of each alone nothing is told: one entry tells of all.
-            let mut untold = Journal::of_command_line(self, pack.publisher_id, self.now(tx));
-            let found: Vec<_> = found.into_iter().map(|installation| (installation, true)).collect();
-            self.uninstall_all(tx, &mut untold, &pack, &found).await?;
         }
+        Some(Work::Delete(pack)) => {
+            let count = uninstall_silently(cx, &tx, pack).await?;
+            entry = entry.change("installations", Some(count.to_string()), None);
+        }
+        // Offers, withdrawals, grants and names are derived where no batch has come to them, and the next
+        // task like it settles what this one would have.
+        Some(
+            Work::Offer(..)
+            | Work::Withdraw(..)
+            | Work::GrantsOfPack(_)
+            | Work::GrantsOfAccount(_)
+            | Work::CatchUp(_)
+            | Work::Rename(_),
+        )
+        | None => {}
+    }
+    if dropped == Dropped::Gone {
+        tasks::finish(&tx, id).await?;
+    }
+    journal.note(entry);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    if dropped == Dropped::GivesUp
+        && let Err(failure) = retry_task(cx, id).await
+    {
+        tracing::warn!(task = %id, ?failure, "the rollout is given up by the next server that looks");
+    }
+    Ok(dropped)
+}
+
+/// Ends the release of a task that moves installations to it. Gives whether batches have to do that first, for
+/// what the rollout hasn't come to.
+async fn end_release_of(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    work: Work,
+    pack: PackId,
+    release: ReleaseId,
+) -> Result<bool, Failure> {
+    let pack = packs::lock_any(tx, pack).await?;
+    let running = |state| state == ReleaseState::InProgress;
+    let Some((pack, release)) = pack_and_release(tx, pack, release, running).await? else {
+        return Ok(false);
+    };
+    if matches!(work, Work::RollOut(..)) {
+        return Ok(true);
+    }
+    updates::give_up_attempts(tx, release.id).await?;
+    // What a rollout that was given up has left was not moved, whether or not it has a row.
+    let left = i64::from(matches!(work, Work::GiveUp(..)));
+    complete(tx, journal, pack, release, left).await?;
+    Ok(false)
+}
+
+/// Uninstalls what is left of a deleted pack, so that its names are free again. Gives how many those were.
+async fn uninstall_silently(cx: &Services, tx: &Tx, pack: PackId) -> Result<u64, Failure> {
+    let Some(pack) = deletion::lock_deleted(tx, pack).await? else { return Ok(0) };
+    let mut count = 0;
+    loop {
+        let found = installations::batch(tx, pack.id, None, cx.settings.batch_size).await?;
+        if found.is_empty() {
+            return Ok(count);
+        }
+        count += u64::try_from(found.len()).unwrap_or(0);
+        // Of each alone nothing is told: one entry tells of all.
+        let mut untold = Journal::of_command_line(cx, pack.publisher_id, cx.now(tx));
+        let found: Vec<_> = found.into_iter().map(|installation| (installation, true)).collect();
+        uninstall_all(tx, &mut untold, &pack, &found).await?;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Taking back what a canceled or superseded release offered or moved (R29, R30).
 
+use crate::service::followup::completion::pack_and_release;
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
@@ -51,13 +52,13 @@ impl FollowUp for Withdraw {
         let ended = |state| matches!(state, ReleaseState::Canceled | ReleaseState::Superseded);
         let pack = packs::hold(tx, self.pack).await?;
         batch.journal.now = services.now(tx);
-        let Some((pack, release)) = services.pack_and_release(tx, pack, self.release, ended).await? else {
+        let Some((pack, release)) = pack_and_release(tx, pack, self.release, ended).await? else {
             return Ok(Next::Done);
         };
         let (found, last) = classes::lock_of_release(tx, release.id, task.done_to, size).await?;
         if let Some(last) = last {
             let judged = classes::of_release(tx, &release, task.done_to, last).await?;
-            services.take_back(tx, &mut batch.journal, &pack, &release, &judged).await?;
+            take_back(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
         }
         if let Some(last) = batch.came_to(found, last) {
             return Ok(Next::More(last));
@@ -69,7 +70,7 @@ impl FollowUp for Withdraw {
             installations::lock_live(tx, &due).await?;
             // Read again under the installations' locks: one may have been uninstalled meanwhile.
             let judged = classes::of_installations(tx, &release, &due).await?;
-            services.take_back(tx, &mut batch.journal, &pack, &release, &judged).await?;
+            take_back(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
         }
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);
@@ -77,101 +78,99 @@ impl FollowUp for Withdraw {
     }
 }
 
-impl Services {
-    async fn take_back(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &Pack,
-        release: &Release,
-        found: &[Judged],
-    ) -> Result<(), Failure> {
-        let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
-        let mut classes: BTreeMap<(Fate, PackVersionId), Vec<&Judged>> = BTreeMap::new();
-        for installation in found {
-            let state = installation.update.map(|(state, _)| state);
-            let returns = back_to.is_some()
-                && state == Some(UpdateState::Applied)
-                && installation.version_id == release.version_id
-                && installation.is_entitled;
-            let fate = match state {
-                Some(UpdateState::Offered) if installation.is_live => {
-                    Fate::OfferEnds { is_entitled: installation.is_entitled }
-                }
-                _ if installation.is_live && returns => Fate::MovesBack(installation.update.and_then(|(_, how)| how)),
-                _ if installation.is_tried_again => Fate::GivenUp,
-                _ => continue,
-            };
-            classes.entry((fate, installation.version_id)).or_default().push(installation);
-        }
-        let versions = classes.keys().map(|(_, version)| *version).chain(back_to);
-        let numbers = Numbers::of(tx, versions).await?;
-        let mut changes = Changes::new(tx, release, journal.now);
-        let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
-        for ((fate, version), mut members) in classes {
-            let mut change = Change::to(UpdateState::Withdrawn);
-            let mut after = version;
-            let before = match fate {
-                Fate::OfferEnds { is_entitled } => {
-                    change.skip_reason = (!is_entitled).then_some(SkipReason::NotEntitled);
-                    (UpdateState::Offered, None)
-                }
-                Fate::MovesBack(how) => {
-                    change.how = Some(UpdateMethod::CanceledBack);
-                    after = back_to.unwrap_or(version);
-                    members.retain(|i| match self.mover.move_installation(i.id, release.id) {
-                        Ok(()) => true,
-                        Err(code) => failed.insert(i.id, code).is_some(),
-                    });
-                    (UpdateState::Applied, how)
-                }
-                Fate::GivenUp => {
-                    changes.give_up(&members.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
-                    continue;
-                }
-            };
-            let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-            changes.make(Some(before), change, &ids).await?;
-            if after != version {
-                let step = Move { pack: pack.id, from: version, to: after, at: journal.now };
-                installations::move_alike(tx, &ids, step).await?;
+async fn take_back(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &Pack,
+    release: &Release,
+    found: &[Judged],
+) -> Result<(), Failure> {
+    let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
+    let mut classes: BTreeMap<(Fate, PackVersionId), Vec<&Judged>> = BTreeMap::new();
+    for installation in found {
+        let state = installation.update.map(|(state, _)| state);
+        let returns = back_to.is_some()
+            && state == Some(UpdateState::Applied)
+            && installation.version_id == release.version_id
+            && installation.is_entitled;
+        let fate = match state {
+            Some(UpdateState::Offered) if installation.is_live => {
+                Fate::OfferEnds { is_entitled: installation.is_entitled }
             }
-            let told = Told {
-                pack,
-                release,
-                change,
-                before: Some(before.0),
-                version: numbers.step(version, after),
-                action: "scheduler.withdrawUpdate",
-            };
-            tell_all(journal, &told, &members);
-        }
-        changes.end().await?;
-        if failed.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<_> = failed.keys().copied().collect();
-        let mut rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
-        for row in &mut rows {
-            if let Some(code) = failed.get(&row.update.id.installation) {
-                not_back(row, release, *code, journal.now);
-            }
-        }
-        Ok(updates::save(tx, &rows).await?)
+            _ if installation.is_live && returns => Fate::MovesBack(installation.update.and_then(|(_, how)| how)),
+            _ if installation.is_tried_again => Fate::GivenUp,
+            _ => continue,
+        };
+        classes.entry((fate, installation.version_id)).or_default().push(installation);
     }
+    let versions = classes.keys().map(|(_, version)| *version).chain(back_to);
+    let numbers = Numbers::of(tx, versions).await?;
+    let mut changes = Changes::new(tx, release, journal.now);
+    let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
+    for ((fate, version), mut members) in classes {
+        let mut change = Change::to(UpdateState::Withdrawn);
+        let mut after = version;
+        let before = match fate {
+            Fate::OfferEnds { is_entitled } => {
+                change.skip_reason = (!is_entitled).then_some(SkipReason::NotEntitled);
+                (UpdateState::Offered, None)
+            }
+            Fate::MovesBack(how) => {
+                change.how = Some(UpdateMethod::CanceledBack);
+                after = back_to.unwrap_or(version);
+                members.retain(|i| match cx.mover.move_installation(i.id, release.id) {
+                    Ok(()) => true,
+                    Err(code) => failed.insert(i.id, code).is_some(),
+                });
+                (UpdateState::Applied, how)
+            }
+            Fate::GivenUp => {
+                changes.give_up(&members.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
+                continue;
+            }
+        };
+        let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
+        changes.make(Some(before), change, &ids).await?;
+        if after != version {
+            let step = Move { pack: pack.id, from: version, to: after, at: journal.now };
+            installations::move_alike(tx, &ids, step).await?;
+        }
+        let told = Told {
+            pack,
+            release,
+            change,
+            before: Some(before.0),
+            version: numbers.step(version, after),
+            action: "scheduler.withdrawUpdate",
+        };
+        tell_all(journal, &told, &members);
+    }
+    changes.end().await?;
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = failed.keys().copied().collect();
+    let mut rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
+    for row in &mut rows {
+        if let Some(code) = failed.get(&row.update.id.installation) {
+            not_back(row, release, *code, journal.now);
+        }
+    }
+    Ok(updates::save(tx, &rows).await?)
+}
 
-    /// One attempt to move one installation back. What fails is tried again after a growing pause, for as
-    /// long as it takes: a canceled version must not stay in the field.
-    pub(super) fn attempt_back(&self, row: &mut UpdateRow, release: &Release, now: Instant) -> bool {
-        match self.mover.move_installation(row.update.id.installation, release.id) {
-            Ok(()) => {
-                withdraw_row(row, Some(UpdateMethod::CanceledBack), now);
-                true
-            }
-            Err(code) => {
-                not_back(row, release, code, now);
-                false
-            }
+/// One attempt to move one installation back. What fails is tried again after a growing pause, for as
+/// long as it takes: a canceled version must not stay in the field.
+pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release, now: Instant) -> bool {
+    match cx.mover.move_installation(row.update.id.installation, release.id) {
+        Ok(()) => {
+            withdraw_row(row, Some(UpdateMethod::CanceledBack), now);
+            true
+        }
+        Err(code) => {
+            not_back(row, release, code, now);
+            false
         }
     }
 }

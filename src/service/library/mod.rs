@@ -1,6 +1,6 @@
 //! The process library: publishing and withdrawing processes, and taking copies of them (R53).
 
-pub(crate) mod publishing;
+pub mod publishing;
 
 use std::collections::BTreeSet;
 
@@ -43,182 +43,179 @@ impl NewProcess {
     }
 }
 
-impl Services {
-    /// Puts a package into the library, or changes what it is for and with whom it is shared. One that was
-    /// withdrawn comes back as the same entry, in the library since now.
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY; not found for the
-    /// package and for groups of somebody else.
-    pub async fn publish_to_library(
-        &self,
-        caller: &Publisher,
-        new: NewProcess,
-        client_request_id: Option<&str>,
-    ) -> Outcome<LibraryProcessId, LibraryRefusal> {
-        NewProcess::check_may(&caller.viewer, new.groups.len())?;
-        let input = (new.package, &new.groups, &new.description);
-        let call = Repeatable::call(caller.id(), "publishToProcessLibrary", client_request_id, &input)?;
-        let tx = self.db.begin().await?;
-        if let Some(made) = call.made_before(&tx, self.now(&tx), LibraryRefusal::ClientRequestIdReused).await? {
-            return Ok(only(&made)?);
-        }
-        let found = find_package(&tx, caller, new.package).await?;
-        let (groups, unknown) = lock_groups(&tx, caller, &new.groups).await?;
-        let found = found.ok_or_else(|| Failure::none_of(new.package).and_none_of(unknown.iter().copied()))?;
-        if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
-            return Err(unknown.into());
-        }
-        let locked = components::lock_all(&tx, &caller.scope, &[found.component_id]).await?;
-        let component = &locked.first().ok_or(Failure::NotFound)?.component;
-        let known = library::lock_of_package(&tx, new.package).await?;
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        let before = match &known {
-            Some(process) => library::group_names(&tx, process.id).await?,
-            None => Vec::new(),
-        };
-        if !before.is_empty() {
-            caller.viewer.require(Privilege::AccountGroupManagement)?;
-        }
-        // Anew, now that nobody can delete it any more.
-        let (package, deleted) =
-            components::version(&tx, &caller.scope, new.package).await?.ok_or(Failure::NotFound)?;
-        check_publish(component.component_type, package.shareable, deleted)?;
-        let too_long = LibraryRefusal::DescriptionTooLong;
-        let description = text::prose(&new.description, DESCRIPTION_MAX)
-            .map_err(|fault| text_fault(fault, too_long.clone(), too_long))?;
-        if new.groups.len() > GROUPS_MAX {
-            return Err(LibraryRefusal::TooMany.into());
-        }
-        if let Some(process) = &known
-            && process.withdrawn_at.is_none()
-            && process.description == description
-            && library::groups_of(&tx, process.id).await? == groups
-        {
-            call.remember(&tx, &[process.id.0]).await?;
-            tx.commit().await?;
-            return Ok(process.id);
-        }
-        let process = self.put_into_library(&tx, component, &package, known.clone(), description, journal.now).await?;
-        library::share(&tx, process.id, &groups).await?;
-        let after = library::group_names(&tx, process.id).await?;
-        let offered_before = known.as_ref().filter(|process| process.withdrawn_at.is_none());
-        let entry = Entry::of("publishToProcessLibrary", Subject::PublishedProcess(process.id), process.name.clone())
-            .change("version", offered_before.map(|p| p.version.clone()), Some(process.version.clone()))
-            .change("description", known.and_then(|p| some(p.description)), some(process.description))
-            .change("groups", some(before.join(", ")), some(after.join(", ")));
-        journal.note(entry);
+/// Puts a package into the library, or changes what it is for and with whom it is shared. One that was
+/// withdrawn comes back as the same entry, in the library since now.
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY; not found for the
+/// package and for groups of somebody else.
+pub async fn publish_to_library(
+    cx: &Services,
+    caller: &Publisher,
+    new: NewProcess,
+    client_request_id: Option<&str>,
+) -> Outcome<LibraryProcessId, LibraryRefusal> {
+    NewProcess::check_may(&caller.viewer, new.groups.len())?;
+    let input = (new.package, &new.groups, &new.description);
+    let call = Repeatable::call(caller.id(), "publishToProcessLibrary", client_request_id, &input)?;
+    let tx = cx.db.begin().await?;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), LibraryRefusal::ClientRequestIdReused).await? {
+        return Ok(only(&made)?);
+    }
+    let found = find_package(&tx, caller, new.package).await?;
+    let (groups, unknown) = lock_groups(&tx, caller, &new.groups).await?;
+    let found = found.ok_or_else(|| Failure::none_of(new.package).and_none_of(unknown.iter().copied()))?;
+    if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
+        return Err(unknown.into());
+    }
+    let locked = components::lock_all(&tx, &caller.scope, &[found.component_id]).await?;
+    let component = &locked.first().ok_or(Failure::NotFound)?.component;
+    let known = library::lock_of_package(&tx, new.package).await?;
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    let before = match &known {
+        Some(process) => library::group_names(&tx, process.id).await?,
+        None => Vec::new(),
+    };
+    if !before.is_empty() {
+        caller.viewer.require(Privilege::AccountGroupManagement)?;
+    }
+    // Anew, now that nobody can delete it any more.
+    let (package, deleted) = components::version(&tx, &caller.scope, new.package).await?.ok_or(Failure::NotFound)?;
+    check_publish(component.component_type, package.shareable, deleted)?;
+    let too_long = LibraryRefusal::DescriptionTooLong;
+    let description = text::prose(&new.description, DESCRIPTION_MAX)
+        .map_err(|fault| text_fault(fault, too_long.clone(), too_long))?;
+    if new.groups.len() > GROUPS_MAX {
+        return Err(LibraryRefusal::TooMany.into());
+    }
+    if let Some(process) = &known
+        && process.withdrawn_at.is_none()
+        && process.description == description
+        && library::groups_of(&tx, process.id).await? == groups
+    {
         call.remember(&tx, &[process.id.0]).await?;
-        journal.write(&tx).await?;
         tx.commit().await?;
-        Ok(process.id)
+        return Ok(process.id);
     }
+    let process = put_into_library(cx, &tx, component, &package, known.clone(), description, journal.now).await?;
+    library::share(&tx, process.id, &groups).await?;
+    let after = library::group_names(&tx, process.id).await?;
+    let offered_before = known.as_ref().filter(|process| process.withdrawn_at.is_none());
+    let entry = Entry::of("publishToProcessLibrary", Subject::PublishedProcess(process.id), process.name.clone())
+        .change("version", offered_before.map(|p| p.version.clone()), Some(process.version.clone()))
+        .change("description", known.and_then(|p| some(p.description)), some(process.description))
+        .change("groups", some(before.join(", ")), some(after.join(", ")));
+    journal.note(entry);
+    call.remember(&tx, &[process.id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(process.id)
+}
 
-    /// Writes the entry of a package that is offered from now on, or goes on being offered.
-    async fn put_into_library(
-        &self,
-        tx: &Tx,
-        component: &Component,
-        package: &ComponentVersion,
-        known: Option<LibraryProcess>,
-        description: String,
-        now: Instant,
-    ) -> StoreResult<LibraryProcess> {
-        let Some(known) = known else {
-            let process = LibraryProcess {
-                id: self.ids.next(),
-                publisher_id: component.owner_id,
-                component_version_id: package.id,
-                name: component.name.clone(),
-                version: package.version.clone(),
-                description,
-                published_at: now,
-                withdrawn_at: None,
-                copy_count: 0,
-            };
-            library::insert(tx, &process).await?;
-            return Ok(process);
+/// Writes the entry of a package that is offered from now on, or goes on being offered.
+async fn put_into_library(
+    cx: &Services,
+    tx: &Tx,
+    component: &Component,
+    package: &ComponentVersion,
+    known: Option<LibraryProcess>,
+    description: String,
+    now: Instant,
+) -> StoreResult<LibraryProcess> {
+    let Some(known) = known else {
+        let process = LibraryProcess {
+            id: cx.ids.next(),
+            publisher_id: component.owner_id,
+            component_version_id: package.id,
+            name: component.name.clone(),
+            version: package.version.clone(),
+            description,
+            published_at: now,
+            withdrawn_at: None,
+            copy_count: 0,
         };
-        let published_at = if known.withdrawn_at.is_some() { now } else { known.published_at };
-        library::save_offer(tx, known.id, published_at, &description).await?;
-        Ok(LibraryProcess { description, published_at, withdrawn_at: None, ..known })
-    }
+        library::insert(tx, &process).await?;
+        return Ok(process);
+    };
+    let published_at = if known.withdrawn_at.is_some() { now } else { known.published_at };
+    library::save_offer(tx, known.id, published_at, &description).await?;
+    Ok(LibraryProcess { description, published_at, withdrawn_at: None, ..known })
+}
 
-    /// Takes a process out of the library; copies stay with those who took them.
-    ///
-    /// # Errors
-    /// ALREADY_WITHDRAWN; not found.
-    pub async fn withdraw_from_library(
-        &self,
-        caller: &Publisher,
-        process: LibraryProcessId,
-    ) -> Outcome<(), LibraryRefusal> {
-        caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let tx = self.db.begin().await?;
-        let process = library::lock(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        if process.withdrawn_at.is_some() {
-            return Err(LibraryRefusal::AlreadyWithdrawn.into());
-        }
-        let groups = library::group_names(&tx, process.id).await?;
-        library::save_withdrawn(&tx, process.id, journal.now).await?;
-        let entry = Entry::of("withdrawFromProcessLibrary", Subject::PublishedProcess(process.id), process.name)
-            .change("version", Some(process.version), None)
-            .change("groups", some(groups.join(", ")), None);
-        journal.note(entry);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
+/// Takes a process out of the library; copies stay with those who took them.
+///
+/// # Errors
+/// ALREADY_WITHDRAWN; not found.
+pub async fn withdraw_from_library(
+    cx: &Services,
+    caller: &Publisher,
+    process: LibraryProcessId,
+) -> Outcome<(), LibraryRefusal> {
+    caller.viewer.require(Privilege::PackagedComponentManagement)?;
+    let tx = cx.db.begin().await?;
+    let process = library::lock(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    if process.withdrawn_at.is_some() {
+        return Err(LibraryRefusal::AlreadyWithdrawn.into());
     }
+    let groups = library::group_names(&tx, process.id).await?;
+    library::save_withdrawn(&tx, process.id, journal.now).await?;
+    let entry = Entry::of("withdrawFromProcessLibrary", Subject::PublishedProcess(process.id), process.name)
+        .change("version", Some(process.version), None)
+        .change("groups", some(groups.join(", ")), None);
+    journal.note(entry);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    /// Takes a copy of a process as a component of the account's own, that nothing later touches.
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for a process that is not shared
-    /// with the account.
-    pub async fn copy_from_library(
-        &self,
-        caller: &Managed,
-        process: LibraryProcessId,
-        name: Option<String>,
-        client_request_id: Option<String>,
-    ) -> Outcome<ComponentId, LibraryRefusal> {
-        caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let input = (process, &name);
-        let call = Repeatable::call(caller.id(), "copyFromProcessLibrary", client_request_id.as_deref(), &input)?;
-        let tx = self.db.begin().await?;
-        match call.turn(&tx, self.now(&tx)).await? {
-            Turn::Do => {}
-            Turn::Done(made) => return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into()),
-            Turn::Reused => return Err(LibraryRefusal::ClientRequestIdReused.into()),
-        }
-        let process = library::lock_offered(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of_managed(self, caller, self.now(&tx));
-        let name = name
-            .as_deref()
-            .map(Name::parse)
-            .transpose()
-            .map_err(|fault| text_fault(fault, LibraryRefusal::NameRequired, LibraryRefusal::NameTooLong))?;
-        let component = Component {
-            id: self.ids.next(),
-            owner_id: caller.id(),
-            name: name.map_or_else(|| process.name.clone(), |name| name.as_str().to_owned()),
-            component_type: ComponentType::Process,
-            created_at: journal.now,
-            created_by: journal.actor().clone(),
-        };
-        components::insert(&tx, &component).await?;
-        library::add_copy(&tx, component.id, &process).await?;
-        let entry = Entry::of("copyFromProcessLibrary", Subject::Component(component.id), component.name.clone())
-            .concerning(caller.id())
-            .set("process", &process.name)
-            .set("version", &process.version);
-        journal.note(entry);
-        call.remember(&tx, &[component.id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(component.id)
+/// Takes a copy of a process as a component of the account's own, that nothing later touches.
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for a process that is not shared
+/// with the account.
+pub async fn copy_from_library(
+    cx: &Services,
+    caller: &Managed,
+    process: LibraryProcessId,
+    name: Option<String>,
+    client_request_id: Option<String>,
+) -> Outcome<ComponentId, LibraryRefusal> {
+    caller.viewer.require(Privilege::PackagedComponentManagement)?;
+    let input = (process, &name);
+    let call = Repeatable::call(caller.id(), "copyFromProcessLibrary", client_request_id.as_deref(), &input)?;
+    let tx = cx.db.begin().await?;
+    match call.turn(&tx, cx.now(&tx)).await? {
+        Turn::Do => {}
+        Turn::Done(made) => return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into()),
+        Turn::Reused => return Err(LibraryRefusal::ClientRequestIdReused.into()),
     }
+    let process = library::lock_offered(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_managed(cx, caller, cx.now(&tx));
+    let name = name
+        .as_deref()
+        .map(Name::parse)
+        .transpose()
+        .map_err(|fault| text_fault(fault, LibraryRefusal::NameRequired, LibraryRefusal::NameTooLong))?;
+    let component = Component {
+        id: cx.ids.next(),
+        owner_id: caller.id(),
+        name: name.map_or_else(|| process.name.clone(), |name| name.as_str().to_owned()),
+        component_type: ComponentType::Process,
+        created_at: journal.now,
+        created_by: journal.actor().clone(),
+    };
+    components::insert(&tx, &component).await?;
+    library::add_copy(&tx, component.id, &process).await?;
+    let entry = Entry::of("copyFromProcessLibrary", Subject::Component(component.id), component.name.clone())
+        .concerning(caller.id())
+        .set("process", &process.name)
+        .set("version", &process.version);
+    journal.note(entry);
+    call.remember(&tx, &[component.id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(component.id)
 }
 
 /// A package of the caller's, before anything is locked.

@@ -6,6 +6,7 @@ use crate::domain::components::{ComponentVersion, VersionKind, creation_time, pu
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
 use crate::domain::text::{self, PACKAGE_NOTES_MAX};
+use crate::service::components::holders::save_holders;
 use crate::store::Tx;
 use crate::store::components::write as components;
 use crate::store::components::write::Counters;
@@ -18,70 +19,68 @@ use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;
 use crate::service::requests::{Repeatable, Turn};
 
-impl Services {
-    /// Publishes a component under its next number. Changes and releases nothing else (R18); legacy packs
-    /// that have it learn that there is something newer.
-    ///
-    /// # Errors
-    /// TYPE_NOT_SHAREABLE, NOTES_TOO_LONG, CLIENT_REQUEST_ID_REUSED; not found.
-    pub async fn publish_component(
-        &self,
-        caller: &Publisher,
-        component: ComponentId,
-        notes: Option<String>,
-        client_request_id: Option<String>,
-    ) -> Outcome<ComponentVersionId, PackagingRefusal> {
-        caller.viewer.require(Privilege::PackagedComponentManagement)?;
-        let input = (component, &notes);
-        let call = Repeatable::call(caller.id(), "publishComponent", client_request_id.as_deref(), &input)?;
-        let attempt = || self.try_publish_component(caller, component, notes.as_deref(), &call);
-        self.once_opened(Touched::PacksOf(caller.id()), attempt).await
-    }
+/// Publishes a component under its next number. Changes and releases nothing else (R18); legacy packs
+/// that have it learn that there is something newer.
+///
+/// # Errors
+/// TYPE_NOT_SHAREABLE, NOTES_TOO_LONG, CLIENT_REQUEST_ID_REUSED; not found.
+pub async fn publish_component(
+    cx: &Services,
+    caller: &Publisher,
+    component: ComponentId,
+    notes: Option<String>,
+    client_request_id: Option<String>,
+) -> Outcome<ComponentVersionId, PackagingRefusal> {
+    caller.viewer.require(Privilege::PackagedComponentManagement)?;
+    let input = (component, &notes);
+    let call = Repeatable::call(caller.id(), "publishComponent", client_request_id.as_deref(), &input)?;
+    let attempt = || try_publish_component(cx, caller, component, notes.as_deref(), &call);
+    cx.once_opened(Touched::PacksOf(caller.id()), attempt).await
+}
 
-    async fn try_publish_component(
-        &self,
-        caller: &Publisher,
-        component: ComponentId,
-        notes: Option<&str>,
-        call: &Repeatable,
-    ) -> Outcome<ComponentVersionId, PackagingRefusal> {
-        let tx = self.db.begin().await?;
-        let turn = call.turn(&tx, self.now(&tx)).await?;
-        if let Turn::Done(made) = &turn {
-            return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
-        }
-        let notes = check(&tx, caller, component, notes).await?;
-        if matches!(turn, Turn::Reused) {
-            return Err(PackagingRefusal::ClientRequestIdReused.into());
-        }
-        let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Legacy).await?;
-        let mut journal = Journal::of(self, caller, self.instant(&tx, &holders.packs)?);
-        let counters = holders.components.get_mut(&component).ok_or(Failure::NotFound)?;
-        let number = next_number(&tx, caller, counters).await?;
-        let publication = ComponentVersion {
-            id: self.ids.next(),
-            component_id: component,
-            kind: VersionKind::Publication,
-            version: number.to_string(),
-            shareable: true,
-            notes,
-            // The component as it stands: publishing makes no revision of it.
-            revision: counters.newest_revision,
-            created_at: creation_time(journal.now, counters.newest_at),
-            created_by: journal.actor().clone(),
-        };
-        components::insert_version(&tx, &publication, &counters.component, &[]).await?;
-        counters.newest_at = Some(publication.created_at);
-        counters.latest_publication = Some(publication.id);
-        let subject = Subject::Publication(publication.id);
-        journal.note(Entry::of("publishComponent", subject, counters.component.name.clone()).set("number", number));
-        holders.tell_newer(&mut journal, component, publication.id);
-        self.save_holders(&tx, &holders).await?;
-        call.remember(&tx, &[publication.id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(publication.id)
+async fn try_publish_component(
+    cx: &Services,
+    caller: &Publisher,
+    component: ComponentId,
+    notes: Option<&str>,
+    call: &Repeatable,
+) -> Outcome<ComponentVersionId, PackagingRefusal> {
+    let tx = cx.db.begin().await?;
+    let turn = call.turn(&tx, cx.now(&tx)).await?;
+    if let Turn::Done(made) = &turn {
+        return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
     }
+    let notes = check(&tx, caller, component, notes).await?;
+    if matches!(turn, Turn::Reused) {
+        return Err(PackagingRefusal::ClientRequestIdReused.into());
+    }
+    let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Legacy).await?;
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
+    let counters = holders.components.get_mut(&component).ok_or(Failure::NotFound)?;
+    let number = next_number(&tx, caller, counters).await?;
+    let publication = ComponentVersion {
+        id: cx.ids.next(),
+        component_id: component,
+        kind: VersionKind::Publication,
+        version: number.to_string(),
+        shareable: true,
+        notes,
+        // The component as it stands: publishing makes no revision of it.
+        revision: counters.newest_revision,
+        created_at: creation_time(journal.now, counters.newest_at),
+        created_by: journal.actor().clone(),
+    };
+    components::insert_version(&tx, &publication, &counters.component, &[]).await?;
+    counters.newest_at = Some(publication.created_at);
+    counters.latest_publication = Some(publication.id);
+    let subject = Subject::Publication(publication.id);
+    journal.note(Entry::of("publishComponent", subject, counters.component.name.clone()).set("number", number));
+    holders.tell_newer(&mut journal, component, publication.id);
+    save_holders(cx, &tx, &holders).await?;
+    call.remember(&tx, &[publication.id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(publication.id)
 }
 
 /// Whether the component is the caller's and can be published; gives the notes as they are kept.

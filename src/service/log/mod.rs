@@ -1,4 +1,4 @@
 //! The event log and the audit log as they grow old.
 
-pub(crate) mod retention;
-pub(crate) mod subject;
+pub mod retention;
+pub mod subject;

@@ -4,6 +4,9 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::event::{EventData, EventKind};
 use crate::domain::packs::refusal::PackRefusal;
+use crate::service::followup::runner::run_first_batch;
+use crate::service::packs::draft::draft_revision;
+use crate::service::releases::{add_task, end_pending};
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::installations::write_counts as counts;
@@ -34,65 +37,63 @@ pub struct Deleted {
     pub canceled: Option<ReleaseId>,
 }
 
-impl Services {
-    /// Deletes a pack: uninstalls it everywhere and cancels its pending release (R47).
-    ///
-    /// # Errors
-    /// RELEASE_IN_PROGRESS after CONFIRMATION_REQUIRED and CONFIRMATION_MISMATCH; not found.
-    pub async fn delete_pack(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        deletion: Deletion,
-    ) -> Outcome<Deleted, PackRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let touched = Touched::Pack(caller.id(), pack);
-        self.once_opened(touched, || self.try_delete_pack(caller, pack, deletion)).await
-    }
+/// Deletes a pack: uninstalls it everywhere and cancels its pending release (R47).
+///
+/// # Errors
+/// RELEASE_IN_PROGRESS after CONFIRMATION_REQUIRED and CONFIRMATION_MISMATCH; not found.
+pub async fn delete_pack(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    deletion: Deletion,
+) -> Outcome<Deleted, PackRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let touched = Touched::Pack(caller.id(), pack);
+    cx.once_opened(touched, || try_delete_pack(cx, caller, pack, deletion)).await
+}
 
-    async fn try_delete_pack(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        deletion: Deletion,
-    ) -> Outcome<Deleted, PackRefusal> {
-        let tx = self.db.begin().await?;
-        // Locked: who installs or uninstalls holds the pack, so that the count stands until the commit.
-        let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        let installations = counts::of_pack(&tx, pack.id).await?;
-        check_confirmation(deletion, installations)?;
-        if pack.standing.running_release.is_some() || tasks::moving(&tx, pack.id).await?.is_some() {
-            return Err(PackRefusal::ReleaseInProgress.into());
-        }
-        let canceled = pack.standing.pending.map(|pending| pending.release_id);
-        let deleted = Deleted { installations, canceled };
-        if deletion == Deletion::DryRun {
-            return Ok(deleted);
-        }
-        if let Some(release) = canceled
-            && let Some(mut release) = releases::lock(&tx, pack.id, release).await?
-        {
-            let ending = Ending::Canceled("deleteIntegrationPack");
-            self.end_pending(&tx, &mut journal, &mut pack, &mut release, ending).await?;
-            packs::save_standing(&tx, pack.id, &pack.standing).await?;
-        }
-        deletion::delete(&tx, pack.id, journal.now, self.draft_revision()).await?;
-        journal.note(
-            Entry::of("deleteIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
-                .change("name", Some(pack.name.clone()), None)
-                .change("installations", Some(installations.to_string()), None),
-        );
-        journal.tell(Happening {
-            data: EventData { uninstalled_count: Some(installations), ..EventData::default() },
-            ..Happening::of(EventKind::PackDeleted, &pack)
-        });
-        let task = self.add_task(&tx, &pack, Work::Delete(pack.id), false, journal.now).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        self.run_first_batch(task).await;
-        Ok(deleted)
+async fn try_delete_pack(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    deletion: Deletion,
+) -> Outcome<Deleted, PackRefusal> {
+    let tx = cx.db.begin().await?;
+    // Locked: who installs or uninstalls holds the pack, so that the count stands until the commit.
+    let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
+    let installations = counts::of_pack(&tx, pack.id).await?;
+    check_confirmation(deletion, installations)?;
+    if pack.standing.running_release.is_some() || tasks::moving(&tx, pack.id).await?.is_some() {
+        return Err(PackRefusal::ReleaseInProgress.into());
     }
+    let canceled = pack.standing.pending.map(|pending| pending.release_id);
+    let deleted = Deleted { installations, canceled };
+    if deletion == Deletion::DryRun {
+        return Ok(deleted);
+    }
+    if let Some(release) = canceled
+        && let Some(mut release) = releases::lock(&tx, pack.id, release).await?
+    {
+        let ending = Ending::Canceled("deleteIntegrationPack");
+        end_pending(&tx, &mut journal, &mut pack, &mut release, ending).await?;
+        packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    }
+    deletion::delete(&tx, pack.id, journal.now, draft_revision(cx)).await?;
+    journal.note(
+        Entry::of("deleteIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
+            .change("name", Some(pack.name.clone()), None)
+            .change("installations", Some(installations.to_string()), None),
+    );
+    journal.tell(Happening {
+        data: EventData { uninstalled_count: Some(installations), ..EventData::default() },
+        ..Happening::of(EventKind::PackDeleted, &pack)
+    });
+    let task = add_task(cx, &tx, &pack, Work::Delete(pack.id), false, journal.now).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    run_first_batch(cx, task).await;
+    Ok(deleted)
 }
 
 fn check_confirmation(deletion: Deletion, installations: i64) -> Result<(), PackRefusal> {

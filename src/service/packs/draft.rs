@@ -25,286 +25,278 @@ pub(in crate::service) struct Editing<'a> {
     pub(in crate::service) journal: Journal<'a>,
 }
 
-impl Services {
-    /// Adds components to the draft, each following its newest shareable version, all or none (R11–R14).
-    ///
-    /// # Errors
-    /// STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED,
-    /// API_SERVICE_IN_MULTI, NO_SHAREABLE_VERSION, PACK_FULL; not found.
-    pub async fn add_components(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        wanted: Vec<ComponentId>,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit_rows(caller, pack, &wanted, None, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        if wanted.len() > COMPONENTS_MAX {
-            return Err(PackRefusal::PackFull.into());
-        }
-        let types = components::types(tx, &caller.scope, &wanted).await?;
-        let known = |id| types.iter().any(|(known, _)| *known == id);
-        if let Some(unknown) = Failure::unless_known(wanted.iter().copied(), known) {
-            return Err(unknown.into());
-        }
-        if wanted.is_empty() {
-            return Err(PackRefusal::EmptyList.into());
-        }
-        let rows = drafts::of_pack(tx, pack).await?;
-        let shareable = components::with_shareable_version(tx, &wanted, pack.deployment_model.holds()).await?;
-        let candidates: Vec<_> = wanted
-            .iter()
-            .filter_map(|id| {
-                let (_, component_type) = types.iter().find(|(known, _)| known == id)?;
-                Some(Candidate {
-                    component_id: *id,
-                    component_type: *component_type,
-                    has_shareable_version: shareable.contains(id),
-                    in_draft: rows.iter().any(|row| row.component_id == *id),
-                })
+/// Adds components to the draft, each following its newest shareable version, all or none (R11–R14).
+///
+/// # Errors
+/// STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED,
+/// API_SERVICE_IN_MULTI, NO_SHAREABLE_VERSION, PACK_FULL; not found.
+pub async fn add_components(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    wanted: Vec<ComponentId>,
+    expected_revision: Option<i32>,
+) -> Outcome<(), PackRefusal> {
+    let mut editing = edit_rows(cx, caller, pack, &wanted, None, expected_revision).await?;
+    let Editing { tx, pack, .. } = &editing;
+    if wanted.len() > COMPONENTS_MAX {
+        return Err(PackRefusal::PackFull.into());
+    }
+    let types = components::types(tx, &caller.scope, &wanted).await?;
+    let known = |id| types.iter().any(|(known, _)| *known == id);
+    if let Some(unknown) = Failure::unless_known(wanted.iter().copied(), known) {
+        return Err(unknown.into());
+    }
+    if wanted.is_empty() {
+        return Err(PackRefusal::EmptyList.into());
+    }
+    let rows = drafts::of_pack(tx, pack).await?;
+    let shareable = components::with_shareable_version(tx, &wanted, pack.deployment_model.holds()).await?;
+    let candidates: Vec<_> = wanted
+        .iter()
+        .filter_map(|id| {
+            let (_, component_type) = types.iter().find(|(known, _)| known == id)?;
+            Some(Candidate {
+                component_id: *id,
+                component_type: *component_type,
+                has_shareable_version: shareable.contains(id),
+                in_draft: rows.iter().any(|row| row.component_id == *id),
             })
-            .collect();
-        check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
-        let new: Vec<_> = wanted.iter().map(|id| (*id, self.ids.unguessable())).collect();
-        drafts::add_draft_rows(tx, pack.id, &new).await?;
-        let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
-        for component in wanted.iter().take(COMPONENTS_MAX) {
-            entry = entry.refer("components", None, Some(Subject::Component(*component)));
-        }
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
+        })
+        .collect();
+    check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
+    let new: Vec<_> = wanted.iter().map(|id| (*id, cx.ids.unguessable())).collect();
+    drafts::add_draft_rows(tx, pack.id, &new).await?;
+    let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
+    for component in wanted.iter().take(COMPONENTS_MAX) {
+        entry = entry.refer("components", None, Some(Subject::Component(*component)));
     }
+    editing.journal.note(entry);
+    finish_edit(cx, editing).await
+}
 
-    /// Marks a component for removal by the next release; one that was never released just goes (R15).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL; not found.
-    pub async fn remove_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<Removal, PackRefusal> {
-        let mut editing = self.edit_rows(caller, pack, &[component], None, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        let row = self.row(tx, caller, pack, component).await?;
-        if row.marked_for_removal {
-            return Err(PackRefusal::MarkedForRemoval { component }.into());
-        }
-        let standing = pack.standing.at(editing.journal.now);
-        let pending = drafts::content(tx, standing.pending.map(|p| p.version_id)).await?;
-        let current = drafts::content(tx, standing.current_version).await?;
-        let removal = removal(pending.contains_key(&component) || current.contains_key(&component));
-        match removal {
-            Removal::Mark => drafts::save_draft_row(tx, pack.id, component, row.pinned, true).await?,
-            Removal::Drop => drafts::drop_draft_row(tx, pack.id, component).await?,
-        }
-        let entry = row_entry("removePackComponent", pack, component).set("markedForRemoval", removal == Removal::Mark);
-        editing.journal.note(entry);
-        self.finish_edit(editing).await?;
-        Ok(removal)
+/// Marks a component for removal by the next release; one that was never released just goes (R15).
+///
+/// # Errors
+/// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL; not found.
+pub async fn remove_component(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    component: ComponentId,
+    expected_revision: Option<i32>,
+) -> Outcome<Removal, PackRefusal> {
+    let mut editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
+    let Editing { tx, pack, .. } = &editing;
+    let row = row(tx, caller, pack, component).await?;
+    if row.marked_for_removal {
+        return Err(PackRefusal::MarkedForRemoval { component }.into());
     }
-
-    /// Takes back the mark for removal (R15).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL; not found.
-    pub async fn restore_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit_rows(caller, pack, &[component], None, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        let row = self.row(tx, caller, pack, component).await?;
-        if !row.marked_for_removal {
-            return Err(PackRefusal::NotMarkedForRemoval { component }.into());
-        }
-        drafts::save_draft_row(tx, pack.id, component, row.pinned, false).await?;
-        let entry = row_entry("restorePackComponent", pack, component).change(
-            "markedForRemoval",
-            Some("true".into()),
-            Some("false".into()),
-        );
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
+    let standing = pack.standing.at(editing.journal.now);
+    let pending = drafts::content(tx, standing.pending.map(|p| p.version_id)).await?;
+    let current = drafts::content(tx, standing.current_version).await?;
+    let removal = removal(pending.contains_key(&component) || current.contains_key(&component));
+    match removal {
+        Removal::Mark => drafts::save_draft_row(tx, pack.id, component, row.pinned, true).await?,
+        Removal::Drop => drafts::drop_draft_row(tx, pack.id, component).await?,
     }
+    let entry = row_entry("removePackComponent", pack, component).set("markedForRemoval", removal == Removal::Mark);
+    editing.journal.note(entry);
+    finish_edit(cx, editing).await?;
+    Ok(removal)
+}
 
-    /// Pins a component to one version, older ones included (R16, R32).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL, VERSION_OF_OTHER_COMPONENT,
-    /// NOT_SHAREABLE, VERSION_DELETED, WRONG_DEPLOYMENT_MODEL; not found.
-    pub async fn pin_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        version: NamedVersion,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit_rows(caller, pack, &[component], Some(version), expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        if let Some(unknown) = unknown(tx, caller, &[component], Some(version)).await? {
-            return Err(unknown.into());
-        }
-        let found = components::version(tx, &caller.scope, version.id).await?;
-        let (chosen, deleted) = found.ok_or_else(|| Failure::none_of(version.id))?;
-        let row = self.row(tx, caller, pack, component).await?;
-        let refusal = match () {
-            () if row.marked_for_removal => Some(PackRefusal::MarkedForRemoval { component }),
-            () if chosen.component_id != component => Some(PackRefusal::VersionOfOtherComponent),
-            () if !chosen.shareable => Some(PackRefusal::NotShareable),
-            () if deleted => Some(PackRefusal::VersionDeleted),
-            () if chosen.kind != pack.deployment_model.holds() => Some(PackRefusal::WrongDeploymentModel),
-            () => None,
-        };
-        if let Some(refusal) = refusal {
-            return Err(refusal.into());
-        }
-        if row.pinned == Some(version.id) {
-            return Ok(());
-        }
-        drafts::save_draft_row(tx, pack.id, component, Some(version.id), false).await?;
-        let named = |id| Subject::version(chosen.kind, id);
-        let (before, after) = (row.pinned.map(named), Some(named(version.id)));
-        let entry = row_entry("pinPackComponent", pack, component).refer("pinned", before, after);
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
+/// Takes back the mark for removal (R15).
+///
+/// # Errors
+/// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL; not found.
+pub async fn restore_component(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    component: ComponentId,
+    expected_revision: Option<i32>,
+) -> Outcome<(), PackRefusal> {
+    let mut editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
+    let Editing { tx, pack, .. } = &editing;
+    let row = row(tx, caller, pack, component).await?;
+    if !row.marked_for_removal {
+        return Err(PackRefusal::NotMarkedForRemoval { component }.into());
     }
+    drafts::save_draft_row(tx, pack.id, component, row.pinned, false).await?;
+    let entry = row_entry("restorePackComponent", pack, component).change(
+        "markedForRemoval",
+        Some("true".into()),
+        Some("false".into()),
+    );
+    editing.journal.note(entry);
+    finish_edit(cx, editing).await
+}
 
-    /// Lets a component follow its newest shareable version again (R16).
-    ///
-    /// # Errors
-    /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_PINNED; not found.
-    pub async fn unpin_component(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        component: ComponentId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit_rows(caller, pack, &[component], None, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        let row = self.row(tx, caller, pack, component).await?;
-        let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
-        drafts::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
-        let before = Subject::version(pack.deployment_model.holds(), pinned);
-        let entry = row_entry("unpinPackComponent", pack, component).refer("pinned", Some(before), None);
-        editing.journal.note(entry);
-        self.finish_edit(editing).await
+/// Pins a component to one version, older ones included (R16, R32).
+///
+/// # Errors
+/// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL, VERSION_OF_OTHER_COMPONENT,
+/// NOT_SHAREABLE, VERSION_DELETED, WRONG_DEPLOYMENT_MODEL; not found.
+pub async fn pin_component(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    component: ComponentId,
+    version: NamedVersion,
+    expected_revision: Option<i32>,
+) -> Outcome<(), PackRefusal> {
+    let mut editing = edit_rows(cx, caller, pack, &[component], Some(version), expected_revision).await?;
+    let Editing { tx, pack, .. } = &editing;
+    if let Some(unknown) = unknown(tx, caller, &[component], Some(version)).await? {
+        return Err(unknown.into());
     }
-
-    /// Begins an edit: checks the privilege, carries out what is due, locks the pack, checks the revision.
-    pub(in crate::service) async fn edit(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<Editing<'_>, PackRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let touched = Touched::Pack(caller.id(), pack);
-        self.once_opened(touched, || self.try_edit(caller, pack, expected_revision)).await
+    let found = components::version(tx, &caller.scope, version.id).await?;
+    let (chosen, deleted) = found.ok_or_else(|| Failure::none_of(version.id))?;
+    let row = row(tx, caller, pack, component).await?;
+    let refusal = match () {
+        () if row.marked_for_removal => Some(PackRefusal::MarkedForRemoval { component }),
+        () if chosen.component_id != component => Some(PackRefusal::VersionOfOtherComponent),
+        () if !chosen.shareable => Some(PackRefusal::NotShareable),
+        () if deleted => Some(PackRefusal::VersionDeleted),
+        () if chosen.kind != pack.deployment_model.holds() => Some(PackRefusal::WrongDeploymentModel),
+        () => None,
+    };
+    if let Some(refusal) = refusal {
+        return Err(refusal.into());
     }
+    if row.pinned == Some(version.id) {
+        return Ok(());
+    }
+    drafts::save_draft_row(tx, pack.id, component, Some(version.id), false).await?;
+    let named = |id| Subject::version(chosen.kind, id);
+    let (before, after) = (row.pinned.map(named), Some(named(version.id)));
+    let entry = row_entry("pinPackComponent", pack, component).refer("pinned", before, after);
+    editing.journal.note(entry);
+    finish_edit(cx, editing).await
+}
 
-    async fn try_edit<'a>(
-        &'a self,
-        caller: &Publisher,
-        pack: PackId,
-        expected_revision: Option<i32>,
-    ) -> Outcome<Editing<'a>, PackRefusal> {
-        let tx = self.db.begin().await?;
-        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or_else(|| Failure::none_of(pack))?;
-        let journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        match expected_revision {
-            Some(expected) if expected != pack.revision => {
-                Err(PackRefusal::StaleRevision { current: pack.revision }.into())
+/// Lets a component follow its newest shareable version again (R16).
+///
+/// # Errors
+/// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_PINNED; not found.
+pub async fn unpin_component(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    component: ComponentId,
+    expected_revision: Option<i32>,
+) -> Outcome<(), PackRefusal> {
+    let mut editing = edit_rows(cx, caller, pack, &[component], None, expected_revision).await?;
+    let Editing { tx, pack, .. } = &editing;
+    let row = row(tx, caller, pack, component).await?;
+    let Some(pinned) = row.pinned else { return Err(PackRefusal::NotPinned { component }.into()) };
+    drafts::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
+    let before = Subject::version(pack.deployment_model.holds(), pinned);
+    let entry = row_entry("unpinPackComponent", pack, component).refer("pinned", Some(before), None);
+    editing.journal.note(entry);
+    finish_edit(cx, editing).await
+}
+
+/// Begins an edit: checks the privilege, carries out what is due, locks the pack, checks the revision.
+pub(in crate::service) async fn edit<'a>(
+    cx: &'a Services,
+    caller: &Publisher,
+    pack: PackId,
+    expected_revision: Option<i32>,
+) -> Outcome<Editing<'a>, PackRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let touched = Touched::Pack(caller.id(), pack);
+    cx.once_opened(touched, || try_edit(cx, caller, pack, expected_revision)).await
+}
+
+async fn try_edit<'a>(
+    cx: &'a Services,
+    caller: &Publisher,
+    pack: PackId,
+    expected_revision: Option<i32>,
+) -> Outcome<Editing<'a>, PackRefusal> {
+    let tx = cx.db.begin().await?;
+    let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or_else(|| Failure::none_of(pack))?;
+    let journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
+    match expected_revision {
+        Some(expected) if expected != pack.revision => {
+            Err(PackRefusal::StaleRevision { current: pack.revision }.into())
+        }
+        _ => Ok(Editing { tx, pack, journal }),
+    }
+}
+
+/// [`edit`](crate::service::packs::draft::edit) of rows. When there is no such pack, the failure tells too which of the rows' ids are
+/// unknown.
+async fn edit_rows<'a>(
+    cx: &'a Services,
+    caller: &Publisher,
+    pack: PackId,
+    rows: &[ComponentId],
+    version: Option<NamedVersion>,
+    expected_revision: Option<i32>,
+) -> Outcome<Editing<'a>, PackRefusal> {
+    match edit(cx, caller, pack, expected_revision).await {
+        Err(Error::Failed(failure @ Failure::NoneOf(_))) if rows.len() <= COMPONENTS_MAX => {
+            let tx = cx.db.begin().await?;
+            Err(match unknown(&tx, caller, rows, version).await? {
+                Some(Failure::NoneOf(more)) => failure.and_none_of(more),
+                _ => failure,
             }
-            _ => Ok(Editing { tx, pack, journal }),
+            .into())
         }
+        other => other,
     }
+}
 
-    /// [`Services::edit`] of rows. When there is no such pack, the failure tells too which of the rows' ids are
-    /// unknown.
-    async fn edit_rows(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        rows: &[ComponentId],
-        version: Option<NamedVersion>,
-        expected_revision: Option<i32>,
-    ) -> Outcome<Editing<'_>, PackRefusal> {
-        match self.edit(caller, pack, expected_revision).await {
-            Err(Error::Failed(failure @ Failure::NoneOf(_))) if rows.len() <= COMPONENTS_MAX => {
-                let tx = self.db.begin().await?;
-                Err(match unknown(&tx, caller, rows, version).await? {
-                    Some(Failure::NoneOf(more)) => failure.and_none_of(more),
-                    _ => failure,
-                }
-                .into())
-            }
-            other => other,
-        }
-    }
+/// Ends an edit: counts the revision on, keeps up what is kept on the pack, and makes it so.
+pub(in crate::service) async fn finish_edit(cx: &Services, editing: Editing<'_>) -> Outcome<(), PackRefusal> {
+    let Editing { tx, pack, journal } = editing;
+    packs::save_revision(&tx, pack.id, pack.revision.saturating_add(1), journal.now).await?;
+    reassess(cx, &tx, &pack).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    /// Ends an edit: counts the revision on, keeps up what is kept on the pack, and makes it so.
-    pub(in crate::service) async fn finish_edit(&self, editing: Editing<'_>) -> Outcome<(), PackRefusal> {
-        let Editing { tx, pack, journal } = editing;
-        packs::save_revision(&tx, pack.id, pack.revision.saturating_add(1), journal.now).await?;
-        self.reassess(&tx, &pack).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(())
+/// The draft row of one of the caller's components.
+async fn row(tx: &Tx, caller: &Publisher, pack: &Pack, component: ComponentId) -> Outcome<DraftRow, PackRefusal> {
+    if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
+        return Err(Failure::none_of(component).into());
     }
+    let rows = drafts::of_pack(tx, pack).await?;
+    let row = rows.into_iter().find(|row| row.component_id == component);
+    row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
+}
 
-    /// The draft row of one of the caller's components.
-    async fn row(
-        &self,
-        tx: &Tx,
-        caller: &Publisher,
-        pack: &Pack,
-        component: ComponentId,
-    ) -> Outcome<DraftRow, PackRefusal> {
-        if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
-            return Err(Failure::none_of(component).into());
-        }
-        let rows = drafts::of_pack(tx, pack).await?;
-        let row = rows.into_iter().find(|row| row.component_id == component);
-        row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
-    }
+/// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has. Whatever changes
+/// a draft's rows, or the newest version of a component in it, ends here: what was read of the draft before is
+/// forgotten by it.
+pub(in crate::service) async fn reassess(cx: &Services, tx: &Tx, pack: &Pack) -> StoreResult<()> {
+    reassess_all(cx, tx, std::slice::from_ref(pack)).await
+}
 
-    /// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has. Whatever changes
-    /// a draft's rows, or the newest version of a component in it, ends here: what was read of the draft before is
-    /// forgotten by it.
-    pub(in crate::service) async fn reassess(&self, tx: &Tx, pack: &Pack) -> StoreResult<()> {
-        self.reassess_all(tx, std::slice::from_ref(pack)).await
+/// The same for many locked packs, in as many statements as for one.
+pub(in crate::service) async fn reassess_all(cx: &Services, tx: &Tx, packs: &[Pack]) -> StoreResult<()> {
+    let mut rows = drafts::of_packs(tx, packs).await?;
+    let in_force: Vec<_> = packs.iter().filter_map(|pack| pack.standing.in_force()).collect();
+    let contents = drafts::contents(tx, &in_force).await?;
+    let nothing = Content::new();
+    let mut assessments = Vec::with_capacity(packs.len());
+    for pack in packs {
+        let rows = rows.remove(&pack.id).unwrap_or_default();
+        let content = pack.standing.in_force().and_then(|version| contents.get(&version)).unwrap_or(&nothing);
+        assessments.push((pack.id, assess(&rows, content)));
     }
+    drafts::save_assessments(tx, &assessments, draft_revision(cx)).await
+}
 
-    /// The same for many locked packs, in as many statements as for one.
-    pub(in crate::service) async fn reassess_all(&self, tx: &Tx, packs: &[Pack]) -> StoreResult<()> {
-        let mut rows = drafts::of_packs(tx, packs).await?;
-        let in_force: Vec<_> = packs.iter().filter_map(|pack| pack.standing.in_force()).collect();
-        let contents = drafts::contents(tx, &in_force).await?;
-        let nothing = Content::new();
-        let mut assessments = Vec::with_capacity(packs.len());
-        for pack in packs {
-            let rows = rows.remove(&pack.id).unwrap_or_default();
-            let content = pack.standing.in_force().and_then(|version| contents.get(&version)).unwrap_or(&nothing);
-            assessments.push((pack.id, assess(&rows, content)));
-        }
-        drafts::save_assessments(tx, &assessments, self.draft_revision()).await
-    }
-
-    /// A revision that no draft had before. From chance: after a failover that lost commits, a number that was counted
-    /// on would stand for another draft.
-    pub(in crate::service) fn draft_revision(&self) -> i64 {
-        let (drawn, _) = self.ids.unguessable::<Uuid>().as_u64_pair();
-        i64::from_ne_bytes(drawn.to_ne_bytes())
-    }
+/// A revision that no draft had before. From chance: after a failover that lost commits, a number that was counted
+/// on would stand for another draft.
+pub(in crate::service) fn draft_revision(cx: &Services) -> i64 {
+    let (drawn, _) = cx.ids.unguessable::<Uuid>().as_u64_pair();
+    i64::from_ne_bytes(drawn.to_ne_bytes())
 }
 
 /// Those of the components, and the version, that aren't the caller's.

@@ -2,13 +2,15 @@
 
 pub mod content_token;
 pub mod deleting;
-pub(crate) mod draft;
+pub mod draft;
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
 use crate::domain::packs::refusal::PackRefusal;
 use crate::domain::packs::{Assessment, DeploymentModel, Guide, InstallationType, Pack, Standing, SupportInfo};
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
+use crate::service::followup::runner::run_first_batch;
+use crate::service::packs::draft::finish_edit;
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
@@ -40,129 +42,125 @@ pub struct PackEdit {
     pub support: Option<SupportInfo>,
 }
 
-impl Services {
-    /// Makes an empty pack (R10).
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
-    /// SUPPORT_INFO_INVALID; not found for one that is gone since it was made.
-    pub async fn create_pack(
-        &self,
-        caller: &Publisher,
-        pack: NewPack,
-        client_request_id: Option<&str>,
-    ) -> Outcome<PackId, PackRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let kinds = (pack.installation_type.stored(), pack.deployment_model.stored());
-        let input = (&pack.name, &pack.description, kinds, &pack.support);
-        let call = Repeatable::call(caller.id(), "createIntegrationPack", client_request_id, &input)?;
-        let tx = self.db.begin().await?;
-        if let Some(made) = call.made_before(&tx, self.now(&tx), PackRefusal::ClientRequestIdReused).await? {
-            let made = only(&made)?;
-            packs::lock(&tx, &caller.scope, made).await?.ok_or(Failure::NotFound)?;
-            return Ok(made);
-        }
-        let mut journal = Journal::of(self, caller, self.now(&tx));
-        let name = pack_name(&pack.name)?;
-        if let Some(other) = packs::with_name(&tx, &caller.scope, &name.key(), None).await? {
-            return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
-        }
-        let pack = Pack {
-            id: self.ids.next(),
-            publisher_id: caller.id(),
-            name: name.as_str().to_owned(),
-            description: description(&pack.description)?,
-            installation_type: pack.installation_type,
-            deployment_model: pack.deployment_model,
-            support: support(pack.support)?,
-            revision: 1,
-            assessment: Assessment::default(),
-            draft_revision: 0,
-            last_number: 0,
-            standing: Standing::default(),
-            created_at: journal.now,
-            created_by: journal.actor().clone(),
-            updated_at: journal.now,
-            deleted_at: None,
-        };
-        match packs::insert(&tx, &pack).await {
-            Err(StoreError::Conflict(_)) => return Err(self.name_was_taken(tx, caller, &name).await?.into()),
-            other => other?,
-        }
-        journal.note(
-            Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
-                .set("name", &pack.name),
-        );
-        call.remember(&tx, &[pack.id.0]).await?;
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        Ok(pack.id)
+/// Makes an empty pack (R10).
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
+/// SUPPORT_INFO_INVALID; not found for one that is gone since it was made.
+pub async fn create_pack(
+    cx: &Services,
+    caller: &Publisher,
+    pack: NewPack,
+    client_request_id: Option<&str>,
+) -> Outcome<PackId, PackRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let kinds = (pack.installation_type.stored(), pack.deployment_model.stored());
+    let input = (&pack.name, &pack.description, kinds, &pack.support);
+    let call = Repeatable::call(caller.id(), "createIntegrationPack", client_request_id, &input)?;
+    let tx = cx.db.begin().await?;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), PackRefusal::ClientRequestIdReused).await? {
+        let made = only(&made)?;
+        packs::lock(&tx, &caller.scope, made).await?.ok_or(Failure::NotFound)?;
+        return Ok(made);
     }
-
-    /// Changes a pack's name, description or support data at once, without a release (R10, R17).
-    ///
-    /// # Errors
-    /// STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
-    /// SUPPORT_INFO_INVALID; not found.
-    pub async fn update_pack(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        edit: PackEdit,
-        expected_revision: Option<i32>,
-    ) -> Outcome<(), PackRefusal> {
-        let mut editing = self.edit(caller, pack, expected_revision).await?;
-        let Editing { tx, pack, .. } = &editing;
-        if edit.name.is_some() && pack.installation_type == InstallationType::Multi {
-            return Err(PackRefusal::NameNotEditable.into());
-        }
-        let name = edit.name.as_deref().map(pack_name).transpose()?;
-        if let Some(name) = &name
-            && let Some(other) = packs::with_name(tx, &caller.scope, &name.key(), Some(pack.id)).await?
-        {
-            return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
-        }
-        let name = name.map_or_else(|| pack.name.clone(), |name| name.as_str().to_owned());
-        let description =
-            edit.description.as_deref().map(description).transpose()?.unwrap_or_else(|| pack.description.clone());
-        let support = edit.support.map(support).transpose()?.unwrap_or_else(|| pack.support.clone());
-        if name == pack.name && description == pack.description && support == pack.support {
-            return Ok(());
-        }
-        match packs::save_details(tx, pack.id, &name, &description, &support).await {
-            Err(StoreError::Conflict(_)) => {
-                let name = pack_name(&name)?;
-                return Err(self.name_was_taken(editing.tx, caller, &name).await?.into());
-            }
-            other => other?,
-        }
-        let renamed = name != pack.name;
-        let entry = Entry::of("updateIntegrationPack", Subject::IntegrationPack(pack.id), name.clone())
-            .change("name", Some(pack.name.clone()), Some(name))
-            .change("description", Some(pack.description.clone()), Some(description))
-            .change("support", spelt(&pack.support), spelt(&support));
-        let mut task = None;
-        if renamed {
-            let (id, work, now) = (self.ids.next(), Work::Rename(pack.id), editing.journal.now);
-            task = Some(tasks::add(tx, id, caller.id(), work, false, now).await?);
-        }
-        editing.journal.note(entry);
-        self.finish_edit(editing).await?;
-        if let Some(task) = task {
-            self.run_first_batch(task).await;
-        }
-        Ok(())
+    let mut journal = Journal::of(cx, caller, cx.now(&tx));
+    let name = pack_name(&pack.name)?;
+    if let Some(other) = packs::with_name(&tx, &caller.scope, &name.key(), None).await? {
+        return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
     }
+    let pack = Pack {
+        id: cx.ids.next(),
+        publisher_id: caller.id(),
+        name: name.as_str().to_owned(),
+        description: description(&pack.description)?,
+        installation_type: pack.installation_type,
+        deployment_model: pack.deployment_model,
+        support: support(pack.support)?,
+        revision: 1,
+        assessment: Assessment::default(),
+        draft_revision: 0,
+        last_number: 0,
+        standing: Standing::default(),
+        created_at: journal.now,
+        created_by: journal.actor().clone(),
+        updated_at: journal.now,
+        deleted_at: None,
+    };
+    match packs::insert(&tx, &pack).await {
+        Err(StoreError::Conflict(_)) => return Err(name_was_taken(cx, tx, caller, &name).await?.into()),
+        other => other?,
+    }
+    journal.note(
+        Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
+            .set("name", &pack.name),
+    );
+    call.remember(&tx, &[pack.id.0]).await?;
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    Ok(pack.id)
 }
 
-impl Services {
-    /// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
-    async fn name_was_taken(&self, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<PackRefusal> {
-        drop(tx);
-        let tx = self.db.begin().await?;
-        let taken_by = packs::with_name(&tx, &caller.scope, &name.key(), None).await?;
-        Ok(PackRefusal::NameTaken { taken_by })
+/// Changes a pack's name, description or support data at once, without a release (R10, R17).
+///
+/// # Errors
+/// STALE_REVISION, NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
+/// SUPPORT_INFO_INVALID; not found.
+pub async fn update_pack(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    edit: PackEdit,
+    expected_revision: Option<i32>,
+) -> Outcome<(), PackRefusal> {
+    let mut editing = crate::service::packs::draft::edit(cx, caller, pack, expected_revision).await?;
+    let Editing { tx, pack, .. } = &editing;
+    if edit.name.is_some() && pack.installation_type == InstallationType::Multi {
+        return Err(PackRefusal::NameNotEditable.into());
     }
+    let name = edit.name.as_deref().map(pack_name).transpose()?;
+    if let Some(name) = &name
+        && let Some(other) = packs::with_name(tx, &caller.scope, &name.key(), Some(pack.id)).await?
+    {
+        return Err(PackRefusal::NameTaken { taken_by: Some(other) }.into());
+    }
+    let name = name.map_or_else(|| pack.name.clone(), |name| name.as_str().to_owned());
+    let description =
+        edit.description.as_deref().map(description).transpose()?.unwrap_or_else(|| pack.description.clone());
+    let support = edit.support.map(support).transpose()?.unwrap_or_else(|| pack.support.clone());
+    if name == pack.name && description == pack.description && support == pack.support {
+        return Ok(());
+    }
+    match packs::save_details(tx, pack.id, &name, &description, &support).await {
+        Err(StoreError::Conflict(_)) => {
+            let name = pack_name(&name)?;
+            return Err(name_was_taken(cx, editing.tx, caller, &name).await?.into());
+        }
+        other => other?,
+    }
+    let renamed = name != pack.name;
+    let entry = Entry::of("updateIntegrationPack", Subject::IntegrationPack(pack.id), name.clone())
+        .change("name", Some(pack.name.clone()), Some(name))
+        .change("description", Some(pack.description.clone()), Some(description))
+        .change("support", spelt(&pack.support), spelt(&support));
+    let mut task = None;
+    if renamed {
+        let (id, work, now) = (cx.ids.next(), Work::Rename(pack.id), editing.journal.now);
+        task = Some(tasks::add(tx, id, caller.id(), work, false, now).await?);
+    }
+    editing.journal.note(entry);
+    finish_edit(cx, editing).await?;
+    if let Some(task) = task {
+        run_first_batch(cx, task).await;
+    }
+    Ok(())
+}
+
+/// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+async fn name_was_taken(cx: &Services, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<PackRefusal> {
+    drop(tx);
+    let tx = cx.db.begin().await?;
+    let taken_by = packs::with_name(&tx, &caller.scope, &name.key(), None).await?;
+    Ok(PackRefusal::NameTaken { taken_by })
 }
 
 fn pack_name(raw: &str) -> Outcome<Name, PackRefusal> {

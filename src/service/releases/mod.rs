@@ -1,10 +1,13 @@
 //! Releasing, and changing a pending release (R21–R33, R35–R38).
 
-pub(crate) mod opening;
-pub(crate) mod release_log;
-pub(crate) mod retries;
+pub mod opening;
+pub mod release_log;
+pub mod retries;
 pub mod windows;
 
+use crate::service::followup::runner::run_first_batch;
+use crate::service::packs::draft::reassess;
+use crate::service::releases::opening::start;
 use chrono::NaiveDate;
 
 use crate::domain::accounts::{Account, Privilege};
@@ -73,309 +76,308 @@ struct Changing<'a> {
     journal: Journal<'a>,
 }
 
-impl Services {
-    /// Releases the draft at once or on a date (R21–R29).
-    ///
-    /// # Errors
-    /// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED,
-    /// NOTES_TOO_LONG, and those of [`decide`]; not found.
-    pub async fn release(&self, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let touched = Touched::Pack(caller.id(), request.pack_id);
-        self.once_opened(touched, || self.try_release(caller, &request)).await
-    }
+/// Releases the draft at once or on a date (R21–R29).
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED,
+/// NOTES_TOO_LONG, and those of [`decide`]; not found.
+pub async fn release(cx: &Services, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let touched = Touched::Pack(caller.id(), request.pack_id);
+    cx.once_opened(touched, || try_release(cx, caller, &request)).await
+}
 
-    async fn try_release(&self, caller: &Publisher, request: &ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
-        let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = request;
-        let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision);
-        let crid = request.client_request_id.as_deref();
-        let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
-        let tx = self.db.begin().await?;
-        match call.turn(&tx, self.now(&tx)).await? {
-            Turn::Do => {}
-            Turn::Done(made) => {
-                // Of a pack that is gone since there is nothing to answer with.
-                packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
-                return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
-            }
-            Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
+async fn try_release(
+    cx: &Services,
+    caller: &Publisher,
+    request: &ReleaseRequest,
+) -> Outcome<ReleaseId, ReleaseRefusal> {
+    let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = request;
+    let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision);
+    let crid = request.client_request_id.as_deref();
+    let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
+    let tx = cx.db.begin().await?;
+    match call.turn(&tx, cx.now(&tx)).await? {
+        Turn::Do => {}
+        Turn::Done(made) => {
+            // Of a pack that is gone since there is nothing to answer with.
+            packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
+            return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
         }
-        let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
-        // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
-        let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        let rows = drafts::of_pack(&tx, &pack).await?;
-        let notes = check_request(request, &pack, &rows)?;
-        let decision = self.decide_release(&tx, &account, &pack, &rows, request.schedule, &journal).await?;
-        let (release, follow) = match self.make_release(&tx, &mut journal, pack, &notes, decision).await {
-            // Another server was quicker, past all locks: the constraint says what the rule says.
-            Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
-            other => other?,
-        };
-        call.remember(&tx, &[release.0]).await?;
-        let log = ReleaseLog::of(&journal);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        log.write();
-        for task in follow {
-            self.run_first_batch(task).await;
-        }
-        Ok(release)
+        Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
     }
-
-    async fn decide_release(
-        &self,
-        tx: &Tx,
-        account: &Account,
-        pack: &Pack,
-        rows: &[DraftRow],
-        schedule: RequestedSchedule,
-        journal: &Journal<'_>,
-    ) -> Outcome<Decision, ReleaseRefusal> {
-        let standing = pack.standing.at(journal.now);
-        let current = crate::domain::packs::ids(&drafts::content(tx, standing.current_version).await?);
-        let zone = self.zone(account.time_zone.as_deref());
-        let facts = ReleaseFacts {
-            rows,
-            current: &current,
-            standing,
-            moving: tasks::moving(tx, pack.id).await?,
-            time_zone: zone.as_ref(),
-            days_ahead: self.settings.release_days_ahead,
-        };
-        Ok(decide(&facts, schedule, journal.now)?)
+    let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
+    // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
+    let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
+    let rows = drafts::of_pack(&tx, &pack).await?;
+    let notes = check_request(request, &pack, &rows)?;
+    let decision = decide_release(cx, &tx, &account, &pack, &rows, request.schedule, &journal).await?;
+    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, &notes, decision).await {
+        // Another server was quicker, past all locks: the constraint says what the rule says.
+        Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
+        other => other?,
+    };
+    call.remember(&tx, &[release.0]).await?;
+    let log = ReleaseLog::of(&journal);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    log.write();
+    for task in follow {
+        run_first_batch(cx, task).await;
     }
+    Ok(release)
+}
 
-    /// Writes a decided release; gives it and the tasks that follow.
-    async fn make_release(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        mut pack: Pack,
-        notes: &str,
-        decision: Decision,
-    ) -> Result<(ReleaseId, Vec<uuid::Uuid>), StoreError> {
-        let now = journal.now;
-        let (id, version_id): (ReleaseId, PackVersionId) = (self.ids.next(), self.ids.next());
-        let version = PackVersion {
-            id: version_id,
-            pack_id: pack.id,
-            publisher_id: pack.publisher_id,
-            number: pack.last_number.saturating_add(1),
-            notes: notes.to_owned(),
-            release_id: id,
-            created_at: now,
-        };
-        releases::insert_version(tx, &version, &decision.content).await?;
-        let dated = decision.window.is_some();
-        let mut release = Release {
-            id,
-            pack_id: pack.id,
-            publisher_id: pack.publisher_id,
-            version_id,
-            previous_version_id: pack.standing.current_version,
-            state: ReleaseState::Scheduled,
-            schedule: if dated { ReleaseSchedule::OnSpecifiedDate } else { ReleaseSchedule::Immediately },
-            window: decision.window,
-            lateness_seconds: None,
-            superseded_by: None,
-            created_at: now,
-            created_by: journal.actor().clone(),
-            promoted_at: None,
-            started_at: None,
-            ended_at: None,
-        };
-        let entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
-            .set("version", version.number)
-            .change("date", None, release.window.as_ref().map(|w| w.date.to_string()))
-            .change("timeZone", None, release.window.as_ref().map(|w| w.time_zone.clone()));
-        journal.note(entry);
-        let mut follow = Vec::new();
-        if let Some(window) = release.window.clone() {
-            releases::insert(tx, &release).await?;
-            pack.standing.pending = Some(PendingRelease { release_id: id, version_id, starts_at: window.starts_at });
-            journal.tell(Happening {
-                data: EventData { window: Some(window_facts(&window)), ..EventData::default() },
-                ..Happening::release(EventKind::ReleaseScheduled, &pack, id)
-            });
-            if release.previous_version_id.is_some() {
-                follow.push(self.add_task(tx, &pack, Work::Offer(pack.id, id), false, now).await?);
-            }
-        } else {
-            let superseded = decision.supersedes;
-            if let Some(old) = superseded
-                && let Some(mut old) = releases::lock(tx, pack.id, old).await?
-            {
-                self.end_pending(tx, journal, &mut pack, &mut old, Ending::SupersededBy(id)).await?;
-            }
-            follow.extend(self.start(tx, journal, &mut pack, &mut release, Start::New).await?);
-            if let Some(old) = superseded {
-                releases::save_superseded_by(tx, old, id).await?;
-                follow.insert(0, self.add_task(tx, &pack, Work::Withdraw(pack.id, old), false, now).await?);
-            }
-        }
-        drafts::drop_marked_rows(tx, pack.id).await?;
-        packs::save_standing(tx, pack.id, &pack.standing).await?;
-        packs::count_revision(tx, pack.id, pack.revision.saturating_add(1)).await?;
-        self.reassess(tx, &pack).await?;
-        Ok((id, follow))
-    }
+async fn decide_release(
+    cx: &Services,
+    tx: &Tx,
+    account: &Account,
+    pack: &Pack,
+    rows: &[DraftRow],
+    schedule: RequestedSchedule,
+    journal: &Journal<'_>,
+) -> Outcome<Decision, ReleaseRefusal> {
+    let standing = pack.standing.at(journal.now);
+    let current = crate::domain::packs::ids(&drafts::content(tx, standing.current_version).await?);
+    let zone = cx.zone(account.time_zone.as_deref());
+    let facts = ReleaseFacts {
+        rows,
+        current: &current,
+        standing,
+        moving: tasks::moving(tx, pack.id).await?,
+        time_zone: zone.as_ref(),
+        days_ahead: cx.settings.release_days_ahead,
+    };
+    Ok(decide(&facts, schedule, journal.now)?)
+}
 
-    /// Ends a pending release before its window: it is canceled, or another takes its place (R29, R30, R47).
-    /// Changes `pack.standing`, that the caller saves.
-    pub(super) async fn end_pending(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &mut Pack,
-        release: &mut Release,
-        ending: Ending,
-    ) -> Result<(), StoreError> {
-        let before = release.state;
-        release.state = transition(before, ending.command())
-            .map_err(|fault| StoreError::Fault(format!("a pending release can't be ended: {fault:?}")))?;
-        release.ended_at = Some(journal.now);
-        releases::save(tx, release).await?;
-        pack.standing.pending = None;
-        let (kind, action, superseded_by) = match ending {
-            Ending::Canceled(action) => (EventKind::ReleaseCanceled, action, None),
-            Ending::SupersededBy(by) => (EventKind::ReleaseSuperseded, "releaseIntegrationPack", Some(by)),
-        };
-        journal.note(Entry::of(action, Subject::Release(release.id), pack.name.clone()).change(
-            "state",
-            Some(before.stored().into()),
-            Some(release.state.stored().into()),
-        ));
+/// Writes a decided release; gives it and the tasks that follow.
+async fn make_release(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    mut pack: Pack,
+    notes: &str,
+    decision: Decision,
+) -> Result<(ReleaseId, Vec<uuid::Uuid>), StoreError> {
+    let now = journal.now;
+    let (id, version_id): (ReleaseId, PackVersionId) = (cx.ids.next(), cx.ids.next());
+    let version = PackVersion {
+        id: version_id,
+        pack_id: pack.id,
+        publisher_id: pack.publisher_id,
+        number: pack.last_number.saturating_add(1),
+        notes: notes.to_owned(),
+        release_id: id,
+        created_at: now,
+    };
+    releases::insert_version(tx, &version, &decision.content).await?;
+    let dated = decision.window.is_some();
+    let mut release = Release {
+        id,
+        pack_id: pack.id,
+        publisher_id: pack.publisher_id,
+        version_id,
+        previous_version_id: pack.standing.current_version,
+        state: ReleaseState::Scheduled,
+        schedule: if dated { ReleaseSchedule::OnSpecifiedDate } else { ReleaseSchedule::Immediately },
+        window: decision.window,
+        lateness_seconds: None,
+        superseded_by: None,
+        created_at: now,
+        created_by: journal.actor().clone(),
+        promoted_at: None,
+        started_at: None,
+        ended_at: None,
+    };
+    let entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
+        .set("version", version.number)
+        .change("date", None, release.window.as_ref().map(|w| w.date.to_string()))
+        .change("timeZone", None, release.window.as_ref().map(|w| w.time_zone.clone()));
+    journal.note(entry);
+    let mut follow = Vec::new();
+    if let Some(window) = release.window.clone() {
+        releases::insert(tx, &release).await?;
+        pack.standing.pending = Some(PendingRelease { release_id: id, version_id, starts_at: window.starts_at });
         journal.tell(Happening {
-            data: EventData { superseded_by, ..EventData::default() },
-            ..Happening::release(kind, pack, release.id)
+            data: EventData { window: Some(window_facts(&window)), ..EventData::default() },
+            ..Happening::release(EventKind::ReleaseScheduled, &pack, id)
         });
-        Ok(())
-    }
-
-    /// Moves a pending release to another date, in the zone that it keeps (R30, R35).
-    ///
-    /// # Errors
-    /// RELEASE_IN_PROGRESS, NOT_PENDING, and those of the date; not found.
-    pub async fn reschedule_release(
-        &self,
-        caller: &Publisher,
-        release: ReleaseId,
-        date: NaiveDate,
-    ) -> Outcome<(), ReleaseRefusal> {
-        let Changing { tx, mut pack, mut release, mut journal } =
-            self.change(caller, release, Command::Reschedule).await?;
-        let before = release.window.clone().ok_or_else(|| Failure::bug("a pending release without a window"))?;
-        let zone = self.zone(Some(&before.time_zone)).ok_or(ReleaseRefusal::TimeZoneRequired)?;
-        let after = future_window(journal.now, date, &zone, self.settings.release_days_ahead)?;
-        if after.date == before.date {
-            return Ok(());
+        if release.previous_version_id.is_some() {
+            follow.push(add_task(cx, tx, &pack, Work::Offer(pack.id, id), false, now).await?);
         }
-        release.window = Some(after.clone());
-        releases::save(&tx, &release).await?;
-        pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at: after.starts_at, ..p });
-        packs::save_standing(&tx, pack.id, &pack.standing).await?;
-        journal.note(Entry::of("rescheduleRelease", Subject::Release(release.id), pack.name.clone()).change(
-            "date",
-            Some(before.date.to_string()),
-            Some(after.date.to_string()),
-        ));
-        journal.tell(Happening {
-            data: EventData {
-                previous_window: Some(window_facts(&before)),
-                window: Some(window_facts(&after)),
-                ..EventData::default()
-            },
-            ..Happening::release(EventKind::ReleaseRescheduled, &pack, release.id)
-        });
-        let log = ReleaseLog::of(&journal);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        log.write();
-        Ok(())
-    }
-
-    /// Starts a pending release now instead of in its window (R30).
-    ///
-    /// # Errors
-    /// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
-    pub async fn promote_release(&self, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
-        let Changing { tx, mut pack, mut release, mut journal } =
-            self.change(caller, release, Command::Promote).await?;
-        let follow = self.start(&tx, &mut journal, &mut pack, &mut release, Start::Promoted).await?;
-        packs::save_standing(&tx, pack.id, &pack.standing).await?;
-        let log = ReleaseLog::of(&journal);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        log.write();
-        for task in follow {
-            self.run_first_batch(task).await;
+    } else {
+        let superseded = decision.supersedes;
+        if let Some(old) = superseded
+            && let Some(mut old) = releases::lock(tx, pack.id, old).await?
+        {
+            end_pending(tx, journal, &mut pack, &mut old, Ending::SupersededBy(id)).await?;
         }
-        Ok(())
-    }
-
-    /// Cancels a pending release and moves those who applied it early back to the current version (R30).
-    ///
-    /// # Errors
-    /// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
-    pub async fn cancel_release(&self, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
-        let Changing { tx, mut pack, mut release, mut journal } = self.change(caller, release, Command::Cancel).await?;
-        self.end_pending(&tx, &mut journal, &mut pack, &mut release, Ending::Canceled("cancelRelease")).await?;
-        packs::save_standing(&tx, pack.id, &pack.standing).await?;
-        self.reassess(&tx, &pack).await?;
-        let moves = updates::any_applied(&tx, release.id).await?;
-        let task = self.add_task(&tx, &pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
-        let log = ReleaseLog::of(&journal);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        log.write();
-        self.run_first_batch(task).await;
-        Ok(())
-    }
-
-    /// Begins a change of a pending release, and asks the state machine for it.
-    async fn change(
-        &self,
-        caller: &Publisher,
-        release: ReleaseId,
-        command: Command,
-    ) -> Outcome<Changing<'_>, ReleaseRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let pack = releases::pack_of(&self.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
-        let touched = Touched::Pack(caller.id(), pack);
-        self.once_opened(touched, || self.try_change(caller, pack, release, command)).await
-    }
-
-    async fn try_change<'a>(
-        &'a self,
-        caller: &Publisher,
-        pack: PackId,
-        release: ReleaseId,
-        command: Command,
-    ) -> Outcome<Changing<'a>, ReleaseRefusal> {
-        let tx = self.db.begin().await?;
-        let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
-        let release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
-        let journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        match transition(release.state_at(journal.now), command) {
-            Ok(_) => Ok(Changing { tx, pack, release, journal }),
-            Err(TransitionFault::InProgress) => {
-                Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(release.id) }.into())
-            }
-            Err(_) => Err(ReleaseRefusal::NotPending.into()),
+        follow.extend(start(cx, tx, journal, &mut pack, &mut release, Start::New).await?);
+        if let Some(old) = superseded {
+            releases::save_superseded_by(tx, old, id).await?;
+            follow.insert(0, add_task(cx, tx, &pack, Work::Withdraw(pack.id, old), false, now).await?);
         }
     }
+    drafts::drop_marked_rows(tx, pack.id).await?;
+    packs::save_standing(tx, pack.id, &pack.standing).await?;
+    packs::count_revision(tx, pack.id, pack.revision.saturating_add(1)).await?;
+    reassess(cx, tx, &pack).await?;
+    Ok((id, follow))
+}
 
-    pub(super) async fn add_task(
-        &self,
-        tx: &Tx,
-        pack: &Pack,
-        work: Work,
-        moves: bool,
-        now: crate::domain::Instant,
-    ) -> Result<uuid::Uuid, StoreError> {
-        tasks::add(tx, self.ids.next(), pack.publisher_id, work, moves, now).await
+/// Ends a pending release before its window: it is canceled, or another takes its place (R29, R30, R47).
+/// Changes `pack.standing`, that the caller saves.
+pub(super) async fn end_pending(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    ending: Ending,
+) -> Result<(), StoreError> {
+    let before = release.state;
+    release.state = transition(before, ending.command())
+        .map_err(|fault| StoreError::Fault(format!("a pending release can't be ended: {fault:?}")))?;
+    release.ended_at = Some(journal.now);
+    releases::save(tx, release).await?;
+    pack.standing.pending = None;
+    let (kind, action, superseded_by) = match ending {
+        Ending::Canceled(action) => (EventKind::ReleaseCanceled, action, None),
+        Ending::SupersededBy(by) => (EventKind::ReleaseSuperseded, "releaseIntegrationPack", Some(by)),
+    };
+    journal.note(Entry::of(action, Subject::Release(release.id), pack.name.clone()).change(
+        "state",
+        Some(before.stored().into()),
+        Some(release.state.stored().into()),
+    ));
+    journal.tell(Happening {
+        data: EventData { superseded_by, ..EventData::default() },
+        ..Happening::release(kind, pack, release.id)
+    });
+    Ok(())
+}
+
+/// Moves a pending release to another date, in the zone that it keeps (R30, R35).
+///
+/// # Errors
+/// RELEASE_IN_PROGRESS, NOT_PENDING, and those of the date; not found.
+pub async fn reschedule_release(
+    cx: &Services,
+    caller: &Publisher,
+    release: ReleaseId,
+    date: NaiveDate,
+) -> Outcome<(), ReleaseRefusal> {
+    let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Reschedule).await?;
+    let before = release.window.clone().ok_or_else(|| Failure::bug("a pending release without a window"))?;
+    let zone = cx.zone(Some(&before.time_zone)).ok_or(ReleaseRefusal::TimeZoneRequired)?;
+    let after = future_window(journal.now, date, &zone, cx.settings.release_days_ahead)?;
+    if after.date == before.date {
+        return Ok(());
     }
+    release.window = Some(after.clone());
+    releases::save(&tx, &release).await?;
+    pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at: after.starts_at, ..p });
+    packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    journal.note(Entry::of("rescheduleRelease", Subject::Release(release.id), pack.name.clone()).change(
+        "date",
+        Some(before.date.to_string()),
+        Some(after.date.to_string()),
+    ));
+    journal.tell(Happening {
+        data: EventData {
+            previous_window: Some(window_facts(&before)),
+            window: Some(window_facts(&after)),
+            ..EventData::default()
+        },
+        ..Happening::release(EventKind::ReleaseRescheduled, &pack, release.id)
+    });
+    let log = ReleaseLog::of(&journal);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    log.write();
+    Ok(())
+}
+
+/// Starts a pending release now instead of in its window (R30).
+///
+/// # Errors
+/// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
+pub async fn promote_release(cx: &Services, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
+    let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Promote).await?;
+    let follow = start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Promoted).await?;
+    packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    let log = ReleaseLog::of(&journal);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    log.write();
+    for task in follow {
+        run_first_batch(cx, task).await;
+    }
+    Ok(())
+}
+
+/// Cancels a pending release and moves those who applied it early back to the current version (R30).
+///
+/// # Errors
+/// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
+pub async fn cancel_release(cx: &Services, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
+    let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Cancel).await?;
+    end_pending(&tx, &mut journal, &mut pack, &mut release, Ending::Canceled("cancelRelease")).await?;
+    packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    reassess(cx, &tx, &pack).await?;
+    let moves = updates::any_applied(&tx, release.id).await?;
+    let task = add_task(cx, &tx, &pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
+    let log = ReleaseLog::of(&journal);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    log.write();
+    run_first_batch(cx, task).await;
+    Ok(())
+}
+
+/// Begins a change of a pending release, and asks the state machine for it.
+async fn change<'a>(
+    cx: &'a Services,
+    caller: &Publisher,
+    release: ReleaseId,
+    command: Command,
+) -> Outcome<Changing<'a>, ReleaseRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let pack = releases::pack_of(&cx.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
+    let touched = Touched::Pack(caller.id(), pack);
+    cx.once_opened(touched, || try_change(cx, caller, pack, release, command)).await
+}
+
+async fn try_change<'a>(
+    cx: &'a Services,
+    caller: &Publisher,
+    pack: PackId,
+    release: ReleaseId,
+    command: Command,
+) -> Outcome<Changing<'a>, ReleaseRefusal> {
+    let tx = cx.db.begin().await?;
+    let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+    let release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
+    let journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
+    match transition(release.state_at(journal.now), command) {
+        Ok(_) => Ok(Changing { tx, pack, release, journal }),
+        Err(TransitionFault::InProgress) => {
+            Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(release.id) }.into())
+        }
+        Err(_) => Err(ReleaseRefusal::NotPending.into()),
+    }
+}
+
+pub(super) async fn add_task(
+    cx: &Services,
+    tx: &Tx,
+    pack: &Pack,
+    work: Work,
+    moves: bool,
+    now: crate::domain::Instant,
+) -> Result<uuid::Uuid, StoreError> {
+    tasks::add(tx, cx.ids.next(), pack.publisher_id, work, moves, now).await
 }
 
 /// What can be said of a request before a release is decided; gives the notes as they are kept.

@@ -6,6 +6,7 @@ use crate::domain::log::event::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
 use crate::domain::releases::window::lateness;
 use crate::domain::releases::{Command, Release, ReleaseState, transition};
+use crate::service::releases::add_task;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::write as packs;
 use crate::store::releases::{windows, write as releases};
@@ -30,116 +31,114 @@ pub(in crate::service) enum Start {
     Due,
 }
 
-impl Services {
-    /// Carries out, in a transaction of its own, what is due of a pack by `now`: its window has opened (R30).
-    /// Every command that touches a pack does this first ([`Services::once_opened`]), for a pack of the publisher
-    /// that it is about; the scheduler does it for any.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub async fn open_if_due(
-        &self,
-        publisher: Option<AccountId>,
-        pack: PackId,
-        now: Instant,
-    ) -> Result<Option<ReleaseId>, Failure> {
-        if !windows::is_due(&self.db, publisher, pack, now).await? {
-            return Ok(None);
-        }
-        if !self.clock.is_trusted() {
-            return Err(Failure::Unavailable(
-                "a window is due, and the distance to the database's clock isn't known".into(),
-            ));
-        }
-        let tx = self.db.begin().await?;
-        let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
-        // Again, as the lock was waited for: how late the release is counts from here (R39).
-        let now = self.now(&tx);
-        let Some(due) = pack.standing.pending.filter(|p| p.starts_at <= now) else { return Ok(None) };
-        let mut release = releases::lock(&tx, pack.id, due.release_id)
-            .await?
-            .ok_or_else(|| Failure::bug("a pack's pending release has no row"))?;
-        let mut journal = Journal::of_scheduler(self, pack.publisher_id, now);
-        self.start(&tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
-        packs::save_standing(&tx, pack.id, &pack.standing).await?;
-        let log = ReleaseLog::of(&journal);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        log.write();
-        Ok(Some(due.release_id))
+/// Carries out, in a transaction of its own, what is due of a pack by `now`: its window has opened (R30).
+/// Every command that touches a pack does this first ([`Services::once_opened`]), for a pack of the publisher
+/// that it is about; the scheduler does it for any.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn open_if_due(
+    cx: &Services,
+    publisher: Option<AccountId>,
+    pack: PackId,
+    now: Instant,
+) -> Result<Option<ReleaseId>, Failure> {
+    if !windows::is_due(&cx.db, publisher, pack, now).await? {
+        return Ok(None);
     }
+    if !cx.clock.is_trusted() {
+        return Err(Failure::Unavailable(
+            "a window is due, and the distance to the database's clock isn't known".into(),
+        ));
+    }
+    let tx = cx.db.begin().await?;
+    let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
+    // Again, as the lock was waited for: how late the release is counts from here (R39).
+    let now = cx.now(&tx);
+    let Some(due) = pack.standing.pending.filter(|p| p.starts_at <= now) else { return Ok(None) };
+    let mut release = releases::lock(&tx, pack.id, due.release_id)
+        .await?
+        .ok_or_else(|| Failure::bug("a pack's pending release has no row"))?;
+    let mut journal = Journal::of_scheduler(cx, pack.publisher_id, now);
+    start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
+    packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    let log = ReleaseLog::of(&journal);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    log.write();
+    Ok(Some(due.release_id))
+}
 
-    /// The same for all packs of a publisher: before a command that touches some of them.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub(in crate::service) async fn open_all_due(&self, publisher: AccountId, now: Instant) -> Result<(), Failure> {
-        for pack in windows::due(&self.db, Some(publisher), now, PAGE).await? {
-            self.open_if_due(Some(publisher), pack, now).await?;
-        }
-        Ok(())
+/// The same for all packs of a publisher: before a command that touches some of them.
+///
+/// # Errors
+/// [`Failure`].
+pub(in crate::service) async fn open_all_due(cx: &Services, publisher: AccountId, now: Instant) -> Result<(), Failure> {
+    for pack in windows::due(&cx.db, Some(publisher), now, PAGE).await? {
+        open_if_due(cx, Some(publisher), pack, now).await?;
     }
+    Ok(())
+}
 
-    /// Starts a release: its version is the current one from here on, and what follows for installations
-    /// becomes a task. A first release, that nobody has to be moved by, has succeeded at once (R23).
-    /// Changes `pack.standing`, that the caller saves; gives the tasks.
-    pub(in crate::service) async fn start(
-        &self,
-        tx: &Tx,
-        journal: &mut Journal<'_>,
-        pack: &mut Pack,
-        release: &mut Release,
-        why: Start,
-    ) -> Result<Vec<uuid::Uuid>, StoreError> {
-        let now = journal.now;
-        let command = if why == Start::Promoted { Command::Promote } else { Command::Open };
-        release.state = transition(release.state, command)
-            .map_err(|fault| StoreError::Fault(format!("a release can't start: {fault:?}")))?;
-        release.started_at = Some(now);
-        if why == Start::Promoted {
-            release.promoted_at = Some(now);
-        }
-        if why == Start::Due {
-            release.lateness_seconds = release.window.as_ref().and_then(|w| lateness(w.ends_at, now));
-        }
-        let first = release.previous_version_id.is_none();
-        pack.standing.current_version = Some(release.version_id);
-        pack.standing.pending = None;
-        pack.standing.running_release = (!first).then_some(release.id);
-        let action = match why {
-            Start::New => None,
-            Start::Promoted => Some("promoteRelease"),
-            Start::Due => Some("scheduler.startRelease"),
-        };
-        if let Some(action) = action {
-            journal.note(
-                Entry::of(action, Subject::Release(release.id), pack.name.clone())
-                    .change("state", Some("SCHEDULED".into()), Some("IN_PROGRESS".into()))
-                    .change("latenessSeconds", None, release.lateness_seconds.map(|s| s.to_string())),
-            );
-        }
-        journal.tell(Happening::release(EventKind::ReleaseStarted, pack, release.id));
-        if first {
-            release.state = ReleaseState::Succeeded;
-            release.ended_at = Some(now);
-            journal.note_by_scheduler(
-                Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
-                    "state",
-                    Some("IN_PROGRESS".into()),
-                    Some("SUCCEEDED".into()),
-                ),
-            );
-            journal.tell(Happening {
-                data: EventData { progress: Some(Progress::default()), ..EventData::default() },
-                ..Happening::release(EventKind::ReleaseCompleted, pack, release.id)
-            });
-        }
-        if why == Start::New {
-            releases::insert(tx, release).await?;
-        } else {
-            releases::save(tx, release).await?;
-        }
-        let work = if first { Work::GrantsOfPack(pack.id) } else { Work::RollOut(pack.id, release.id) };
-        Ok(vec![self.add_task(tx, pack, work, !first, now).await?])
+/// Starts a release: its version is the current one from here on, and what follows for installations
+/// becomes a task. A first release, that nobody has to be moved by, has succeeded at once (R23).
+/// Changes `pack.standing`, that the caller saves; gives the tasks.
+pub(in crate::service) async fn start(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    why: Start,
+) -> Result<Vec<uuid::Uuid>, StoreError> {
+    let now = journal.now;
+    let command = if why == Start::Promoted { Command::Promote } else { Command::Open };
+    release.state = transition(release.state, command)
+        .map_err(|fault| StoreError::Fault(format!("a release can't start: {fault:?}")))?;
+    release.started_at = Some(now);
+    if why == Start::Promoted {
+        release.promoted_at = Some(now);
     }
+    if why == Start::Due {
+        release.lateness_seconds = release.window.as_ref().and_then(|w| lateness(w.ends_at, now));
+    }
+    let first = release.previous_version_id.is_none();
+    pack.standing.current_version = Some(release.version_id);
+    pack.standing.pending = None;
+    pack.standing.running_release = (!first).then_some(release.id);
+    let action = match why {
+        Start::New => None,
+        Start::Promoted => Some("promoteRelease"),
+        Start::Due => Some("scheduler.startRelease"),
+    };
+    if let Some(action) = action {
+        journal.note(
+            Entry::of(action, Subject::Release(release.id), pack.name.clone())
+                .change("state", Some("SCHEDULED".into()), Some("IN_PROGRESS".into()))
+                .change("latenessSeconds", None, release.lateness_seconds.map(|s| s.to_string())),
+        );
+    }
+    journal.tell(Happening::release(EventKind::ReleaseStarted, pack, release.id));
+    if first {
+        release.state = ReleaseState::Succeeded;
+        release.ended_at = Some(now);
+        journal.note_by_scheduler(
+            Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
+                "state",
+                Some("IN_PROGRESS".into()),
+                Some("SUCCEEDED".into()),
+            ),
+        );
+        journal.tell(Happening {
+            data: EventData { progress: Some(Progress::default()), ..EventData::default() },
+            ..Happening::release(EventKind::ReleaseCompleted, pack, release.id)
+        });
+    }
+    if why == Start::New {
+        releases::insert(tx, release).await?;
+    } else {
+        releases::save(tx, release).await?;
+    }
+    let work = if first { Work::GrantsOfPack(pack.id) } else { Work::RollOut(pack.id, release.id) };
+    Ok(vec![add_task(cx, tx, pack, work, !first, now).await?])
 }

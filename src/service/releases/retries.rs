@@ -5,6 +5,8 @@ use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::event::EventKind;
 use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::{RetryFacts, decide_retry};
+use crate::service::followup::runner::run_first_batch;
+use crate::service::releases::add_task;
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
@@ -19,55 +21,57 @@ use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::service::moment::Touched;
 use crate::service::releases::release_log::ReleaseLog;
 
-impl Services {
-    /// Tries the failed updates of the newest started release again, now, and again with growing pauses;
-    /// gives how many those are. Who is frozen or suspended is not among them (R45, R46).
-    ///
-    /// # Errors
-    /// Those of [`decide_retry`]; not found.
-    pub async fn retry_failed_updates(&self, caller: &Publisher, release: ReleaseId) -> Outcome<u64, ReleaseRefusal> {
-        caller.viewer.require(Privilege::IntegrationPack)?;
-        let pack = releases::pack_of(&self.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
-        let touched = Touched::Pack(caller.id(), pack);
-        self.once_opened(touched, || self.try_retry_failed_updates(caller, pack, release)).await
-    }
+/// Tries the failed updates of the newest started release again, now, and again with growing pauses;
+/// gives how many those are. Who is frozen or suspended is not among them (R45, R46).
+///
+/// # Errors
+/// Those of [`decide_retry`]; not found.
+pub async fn retry_failed_updates(
+    cx: &Services,
+    caller: &Publisher,
+    release: ReleaseId,
+) -> Outcome<u64, ReleaseRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let pack = releases::pack_of(&cx.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
+    let touched = Touched::Pack(caller.id(), pack);
+    cx.once_opened(touched, || try_retry_failed_updates(cx, caller, pack, release)).await
+}
 
-    async fn try_retry_failed_updates(
-        &self,
-        caller: &Publisher,
-        pack: PackId,
-        release: ReleaseId,
-    ) -> Outcome<u64, ReleaseRefusal> {
-        let tx = self.db.begin().await?;
-        let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
-        let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
-        let mut journal = Journal::of(self, caller, self.instant(&tx, [&pack])?);
-        let (before, failed) = (release.state, updates::count_failed(&tx, release.id).await?);
-        let facts = RetryFacts {
-            release: release.id,
-            state: release.state_at(journal.now),
-            newest: pack.standing.current_version == Some(release.version_id),
-            pending: pack.standing.pending.map(|pending| pending.release_id),
-            moving: tasks::moving(&tx, pack.id).await?,
-            failed,
-        };
-        release.state = decide_retry(&facts)?;
-        release.ended_at = None;
-        releases::save(&tx, &release).await?;
-        pack.standing.running_release = Some(release.id);
-        packs::save_standing(&tx, pack.id, &pack.standing).await?;
-        let task = self.add_task(&tx, &pack, Work::Retry(pack.id, release.id), true, journal.now).await?;
-        journal.note(Entry::of("retryFailedUpdates", Subject::Release(release.id), pack.name.clone()).change(
-            "state",
-            Some(before.stored().into()),
-            Some(release.state.stored().into()),
-        ));
-        journal.tell(Happening::release(EventKind::ReleaseStarted, &pack, release.id));
-        let log = ReleaseLog::of(&journal);
-        journal.write(&tx).await?;
-        tx.commit().await?;
-        log.write();
-        self.run_first_batch(task).await;
-        Ok(failed)
-    }
+async fn try_retry_failed_updates(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    release: ReleaseId,
+) -> Outcome<u64, ReleaseRefusal> {
+    let tx = cx.db.begin().await?;
+    let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+    let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
+    let (before, failed) = (release.state, updates::count_failed(&tx, release.id).await?);
+    let facts = RetryFacts {
+        release: release.id,
+        state: release.state_at(journal.now),
+        newest: pack.standing.current_version == Some(release.version_id),
+        pending: pack.standing.pending.map(|pending| pending.release_id),
+        moving: tasks::moving(&tx, pack.id).await?,
+        failed,
+    };
+    release.state = decide_retry(&facts)?;
+    release.ended_at = None;
+    releases::save(&tx, &release).await?;
+    pack.standing.running_release = Some(release.id);
+    packs::save_standing(&tx, pack.id, &pack.standing).await?;
+    let task = add_task(cx, &tx, &pack, Work::Retry(pack.id, release.id), true, journal.now).await?;
+    journal.note(Entry::of("retryFailedUpdates", Subject::Release(release.id), pack.name.clone()).change(
+        "state",
+        Some(before.stored().into()),
+        Some(release.state.stored().into()),
+    ));
+    journal.tell(Happening::release(EventKind::ReleaseStarted, &pack, release.id));
+    let log = ReleaseLog::of(&journal);
+    journal.write(&tx).await?;
+    tx.commit().await?;
+    log.write();
+    run_first_batch(cx, task).await;
+    Ok(failed)
 }
