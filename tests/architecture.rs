@@ -72,7 +72,7 @@ struct Source {
 }
 
 impl Source {
-    /// The module that the file is in: `store` for `store/packs.rs`, `app` for `app.rs`.
+    /// The module that the file is in: `store` for `store/packs/read.rs`, `app` for `app.rs`.
     fn room(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or_default();
         first.strip_suffix(".rs").unwrap_or(first)
@@ -140,7 +140,7 @@ fn paths(source: &Source) -> BTreeSet<String> {
     found
 }
 
-/// The module of a file: `["store", "packs"]` for `store/packs.rs`.
+/// The module of a file: `["store", "packs", "read"]` for `store/packs/read.rs`.
 fn module(path: &str) -> Vec<&str> {
     path.strip_suffix(".rs").unwrap_or(path).split('/').filter(|part| *part != "mod").collect()
 }

@@ -1,6 +1,6 @@
 //! Generates a large world for load tests. The same seed, options and instant give the same world, ids included.
 //!
-//! This module doesn't use the database or a clock. `store/write/seed.rs` writes the world, and `cli/seed.rs` connects
+//! This module doesn't use the database or a clock. `store/seed/mod.rs` writes the world, and `cli/seed.rs` connects
 //! the two. Derived values on rows are those that the services would have stored; where `domain` has a rule for them,
 //! the rule computes them.
 

@@ -78,7 +78,7 @@ fn fuzz(_: &Scratch) -> Outcome {
 }
 
 fn on_postgres(scratch: &Scratch) -> Outcome {
-    // tests/pooler.rs starts PgBouncer, and tests nothing where it is missing.
+    // tests/store/pooler.rs starts PgBouncer, and tests nothing where it is missing.
     if find(&["pgbouncer"]).is_none() {
         missing("PgBouncer")?;
     }
