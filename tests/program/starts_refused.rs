@@ -232,7 +232,8 @@ async fn run_as_nobody(folder: &std::path::Path, arguments: &[&str]) -> std::pro
     } else {
         tokio::process::Command::new(copy)
     };
-    command.args(arguments).current_dir(folder).env_remove("DATABASE_URL").stdin(std::process::Stdio::null());
+    command.args(arguments).current_dir(folder).env_remove("DATABASE_URL");
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
     tokio::time::timeout(crate::program::starts::PATIENCE, command.output()).await.expect("in time").expect("it runs")
 }
 
