@@ -1,4 +1,4 @@
-//! Rows of components and of what is packaged of them.
+//! Rows of components, their packages and their publications.
 
 pub mod read;
 pub mod uses;

@@ -1,4 +1,4 @@
-//! Reads of components: only their owner sees them.
+//! Reads of components, for their owner.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,10 +18,7 @@ use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// The components with these ids, as far as they are the reader's.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The components with these ids that belong to the reader's account.
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Arc<Component>>> {
     let owner = scope.account_id();
     let load = async |ids: Vec<ComponentId>| {
@@ -35,7 +32,7 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<H
     db.cache().components.get(owner, ids, load).await
 }
 
-/// One that is known already.
+/// A component from the cache, without a query.
 #[must_use]
 pub fn known(db: &Db, scope: Scope, id: ComponentId) -> Option<Arc<Component>> {
     db.cache().components.peek(scope.account_id(), &id)
@@ -48,7 +45,7 @@ struct LatestRow {
     latest_publication_id: Option<sea_orm::prelude::Uuid>,
 }
 
-/// The newest versions of a component that packs may hold, of each kind (R7, R19, R52).
+/// The newest versions of a component that packs may hold, one of each kind (R7, R19, R52).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Latest {
     pub package: Option<ComponentVersionId>,
@@ -56,7 +53,7 @@ pub struct Latest {
 }
 
 impl Latest {
-    /// That of one kind.
+    /// The version of one kind.
     #[must_use]
     pub fn of(self, kind: VersionKind) -> Option<ComponentVersionId> {
         match kind {
@@ -66,10 +63,7 @@ impl Latest {
     }
 }
 
-/// The newest versions that are shareable and not deleted, of each of these components.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The newest version of each kind that is shareable and not deleted, for each of these components.
 pub async fn latest(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Latest>> {
     let rows = component::Entity::find()
         .select_only()
@@ -88,17 +82,17 @@ pub async fn latest(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<H
     Ok(rows.into_iter().map(|row| (row.id.into(), latest(&row))).collect())
 }
 
-/// Which components.
+/// A filter on components.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ComponentFilter {
-    /// The name contains this.
+    /// A text that the name contains.
     pub search: Option<String>,
     pub types: Option<Vec<ComponentType>>,
-    /// Can be added to this pack now.
+    /// The pack to which the component can be added now.
     pub addable_to: Option<AddableTo>,
 }
 
-/// What decides which components can be added to a pack (R11, R12, R14).
+/// The properties of a pack that decide which components can be added (R11, R12, R14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddableTo {
     pack_id: PackId,
@@ -118,7 +112,7 @@ impl From<&Pack> for AddableTo {
     }
 }
 
-/// The cursors of [`page`].
+/// The form of cursors into lists of [`page`].
 pub const BY_NAME: CursorForm = CursorForm::new("component", &[KeyKind::Text, KeyKind::Id]);
 
 fn by_name() -> Order<component::Model> {
@@ -127,7 +121,7 @@ fn by_name() -> Order<component::Model> {
     })
 }
 
-/// Nothing; told as an expression, for a list that is empty or a pack that is full.
+/// A condition that is never true, for an empty list or a full pack.
 pub(in crate::store) fn nothing() -> Expr {
     Expr::cust("1 = 0")
 }
@@ -170,10 +164,7 @@ fn filtered(scope: Scope, filter: &ComponentFilter) -> SelectStatement {
     select
 }
 
-/// A page of the reader's components, by name.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// A page of the components of the reader's account, by name.
 pub async fn page(
     db: &Db,
     scope: Scope,

@@ -1,5 +1,5 @@
-//! Reads of what can change about packages, which never change themselves: whether they are deleted, and
-//! whether something holds them (R8). Never kept in the process.
+//! Reads of the changeable facts about packages: whether a package is deleted, and whether it is in use (R8). They are
+//! never cached.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,10 +19,7 @@ use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// When those of these packages were deleted that are.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The times of deletion of these packages. A package that isn't deleted is absent.
 pub async fn deletions(
     db: &Db,
     scope: PublisherScope,
@@ -41,11 +38,8 @@ pub async fn deletions(
     Ok(rows.into_iter().filter_map(|(id, at)| Some((id.into(), at?))).collect())
 }
 
-/// Those of these packages that can't be deleted at `now`, because a pack's current version or pending
-/// release holds them, a draft is pinned to them, or they are in the process library.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The packages among `ids` that can't be deleted at `now`: a pack's current version or pending release holds the
+/// package, a draft is pinned to it, or the process library offers it.
 pub async fn in_use(
     db: &Db,
     scope: PublisherScope,
@@ -60,7 +54,7 @@ pub async fn in_use(
     rows.iter().map(|row| Ok(Uuid::try_get_by_index(row, 0).map_err(DbErr::from)?.into())).collect()
 }
 
-/// A pack of the publisher's that is there.
+/// A pack of the publisher that isn't deleted.
 fn own(scope: PublisherScope) -> Expr {
     checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0).and(col(pack::Column::DeletedAt).is_null()))
 }
@@ -87,7 +81,7 @@ fn in_library(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> Sel
 
 fn in_force(db: &Db, scope: PublisherScope, now: Instant, ids: &[ComponentVersionId]) -> SelectStatement {
     let is = |column| col(column).eq(col(pack_version::Column::Id));
-    // From a window's start on the pending version is the current one (R30).
+    // When the window opens, the pending version becomes the current one (R30).
     let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
     Query::select()
         .column((item::Entity, item::Column::ComponentVersionId))

@@ -1,4 +1,4 @@
-//! Reads of packaged components with their manifests, and of publications: only their publisher sees them.
+//! Reads of packages with their manifests, and of publications, for their publisher.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,10 +19,7 @@ use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// The versions with these ids, deleted or not.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The versions with these ids, including deleted ones.
 pub async fn by_ids(
     db: &Db,
     scope: PublisherScope,
@@ -40,16 +37,13 @@ pub async fn by_ids(
     db.cache().component_versions.get(owner, ids, load).await
 }
 
-/// One that is known already.
+/// A version from the cache, without a query.
 #[must_use]
 pub fn known(db: &Db, scope: PublisherScope, id: ComponentVersionId) -> Option<Arc<ComponentVersion>> {
     db.cache().component_versions.peek(scope.publisher_id(), &id)
 }
 
-/// What is inside these versions, in the order in which it was given.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The manifests of these versions, in the order in which the entries were given.
 pub async fn manifests(
     db: &Db,
     scope: PublisherScope,
@@ -82,12 +76,9 @@ pub async fn manifests(
     db.cache().manifests.get(owner, ids, load).await
 }
 
-/// For each of these versions, that a pack's next release would take: the version of the same component with the
-/// highest numeric label above its own which the pack could have taken and that no version of it ever held (R34).
-/// A version without one is not among them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// For each of these versions, which a pack's next release would hold: the version of the same component and kind with
+/// the highest numeric label above its own that is shareable, isn't deleted, and was never in a version of the pack
+/// (R34). A version without a higher one is absent.
 pub async fn higher_unreleased(
     db: &Db,
     scope: PublisherScope,
@@ -128,27 +119,27 @@ pub async fn higher_unreleased(
     Ok(rows.into_iter().filter_map(|(next, higher)| Some((next.into(), higher?.into()))).collect())
 }
 
-/// Which packaged components, or publications.
+/// A filter on packages, or on publications.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VersionFilter {
     pub kind: VersionKind,
-    /// The component's name or the version label contains this.
+    /// A text that the component's name or the version's label contains.
     pub search: Option<String>,
     pub component: Option<ComponentId>,
-    /// The component's.
+    /// Types of the component.
     pub types: Option<Vec<ComponentType>>,
     pub shareable: Option<bool>,
-    /// Those too that are deleted (R8).
+    /// Include deleted versions (R8).
     pub include_deleted: bool,
 }
 
-/// In which order.
+/// The order of a list of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VersionOrder {
     Created {
         descending: bool,
     },
-    /// Newest first within a name.
+    /// By the component's name; newest first within a name.
     ComponentName {
         descending: bool,
     },
@@ -157,10 +148,10 @@ pub enum VersionOrder {
 }
 
 impl VersionOrder {
-    /// What lists are in when nobody asks for another order.
+    /// The default order.
     pub const NEWEST: Self = Self::Created { descending: true };
 
-    /// The cursors of lists in this order.
+    /// The form of cursors into lists in this order.
     #[must_use]
     pub fn form(self) -> CursorForm {
         use KeyKind::{Id, Instant, Text};
@@ -191,7 +182,7 @@ impl VersionOrder {
     }
 }
 
-/// A part of a list of packaged components or publications.
+/// A page of a list of packages or publications.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VersionsKey {
     pub filter: VersionFilter,
@@ -204,7 +195,7 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
     let own = col(version::Column::OwnerId).eq(owner.0);
     let own = match filter.component {
         None => own,
-        // The history of one component has an index of its own.
+        // Lets the database use the index on a component's versions.
         Some(component) => col(version::Column::ComponentId).eq(component.0).and(checked(own)),
     };
     let mut select =
@@ -229,10 +220,7 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
     select
 }
 
-/// Parts of lists of packaged components and publications.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of lists of packages and publications.
 pub async fn pages(
     db: &Db,
     scope: PublisherScope,

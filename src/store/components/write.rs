@@ -1,4 +1,4 @@
-//! Components and their packages.
+//! Writes of components and of their versions.
 
 use entity::{component, component_version, manifest_entry};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
@@ -14,25 +14,22 @@ use crate::store::locks::{ActorColumns, locked};
 use crate::store::scope::PublisherScope;
 use crate::store::{StoreResult, Tx};
 
-/// What packaging needs to know of a component, and counts on.
+/// A component, with the stored values that packaging reads and updates.
 #[derive(Clone, Debug)]
 pub struct Counters {
     pub component: Component,
-    /// Of the newest shareable, undeleted package.
+    /// The newest package that is shareable and not deleted.
     pub latest_shareable: Option<ComponentVersionId>,
-    /// Of the newest publication (R52).
+    /// The newest publication (R52).
     pub latest_publication: Option<ComponentVersionId>,
-    /// When the newest package or publication was made (R7).
+    /// The time of the newest package or publication (R7).
     pub newest_at: Option<Instant>,
     pub newest_revision: i32,
-    /// 0 when no label is numeric (R6).
+    /// The highest numeric label of a package; 0 when none is numeric (R6).
     pub highest_numeric_label: Whole,
 }
 
-/// A publisher's components, locked in the order of their ids.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the publisher's components with these ids, in the order of ids.
 pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> StoreResult<Vec<Counters>> {
     let select = component::Entity::find()
         .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
@@ -55,10 +52,7 @@ pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> S
         .collect()
 }
 
-/// The types of those of the components that are the publisher's.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The types of the components among `ids` that belong to the publisher.
 pub async fn types(
     tx: &Tx,
     scope: &PublisherScope,
@@ -76,10 +70,6 @@ pub async fn types(
     found.into_iter().map(|(id, name)| Ok((id.into(), ComponentType::read(&name)?))).collect()
 }
 
-/// Adds a component.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn insert(tx: &Tx, new: &Component) -> StoreResult<()> {
     component::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -107,15 +97,12 @@ pub(in crate::store) fn row(new: &Component) -> component::ActiveModel {
     }
 }
 
-/// The highest numeric label as it is stored: 0 for none.
+/// The stored form of the highest numeric label; 0 for `None`.
 pub(in crate::store) fn whole(highest: Option<&Whole>) -> String {
     highest.map_or_else(|| Whole::default().as_str().to_owned(), |highest| highest.as_str().to_owned())
 }
 
-/// Saves what packaging counts on.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the values that packaging reads.
 pub async fn save_counters(tx: &Tx, counters: &Counters) -> StoreResult<()> {
     component::Entity::update(component::ActiveModel {
         id: Set(counters.component.id.into()),
@@ -131,11 +118,8 @@ pub async fn save_counters(tx: &Tx, counters: &Counters) -> StoreResult<()> {
     Ok(())
 }
 
-/// The package of a component that has the label, deleted or not (R6). The component is locked, so that nobody
-/// takes the label meanwhile.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The package of a component with this label, deleted or not (R6). The caller has locked the component, so that nobody
+/// can take the label meanwhile.
 pub async fn with_label(tx: &Tx, component: ComponentId, label: &str) -> StoreResult<Option<ComponentVersionId>> {
     let found = component_version::Entity::find()
         .filter(component_version::Column::ComponentId.eq(Uuid::from(component)))
@@ -148,10 +132,7 @@ pub async fn with_label(tx: &Tx, component: ComponentId, label: &str) -> StoreRe
     Ok(same.map(|version| version.id.into()))
 }
 
-/// Adds a package with its manifest, or a publication, that has none.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds a package with its manifest, or a publication with an empty one.
 pub async fn insert_version(
     tx: &Tx,
     new: &ComponentVersion,
@@ -191,7 +172,6 @@ pub(in crate::store) fn version_row(new: &ComponentVersion, of: &Component) -> c
     }
 }
 
-/// The rows of a package's manifest.
 pub(in crate::store) fn manifest_rows(
     of: ComponentVersionId,
     manifest: &[ManifestEntry],
@@ -208,10 +188,7 @@ pub(in crate::store) fn manifest_rows(
     (0..).zip(manifest).map(row).collect()
 }
 
-/// A version of one of the publisher's components, with whether it is deleted.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// A version of one of the publisher's components, and whether it is deleted.
 pub async fn version(
     tx: &Tx,
     scope: &PublisherScope,
@@ -229,10 +206,7 @@ pub async fn version(
         .transpose()
 }
 
-/// Saves that a package is deleted, since when, or that it isn't (R8).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves a package's time of deletion; `None` restores it (R8).
 pub async fn save_deleted(tx: &Tx, id: ComponentVersionId, deleted_at: Option<Instant>) -> StoreResult<()> {
     component_version::Entity::update(component_version::ActiveModel {
         id: Set(id.into()),
@@ -245,9 +219,6 @@ pub async fn save_deleted(tx: &Tx, id: ComponentVersionId, deleted_at: Option<In
 }
 
 /// The newest package of a component that is shareable and not deleted (R7, R19).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn newest_shareable(tx: &Tx, component: ComponentId) -> StoreResult<Option<ComponentVersionId>> {
     let found: Option<Uuid> = component_version::Entity::find()
         .select_only()
@@ -264,10 +235,8 @@ pub async fn newest_shareable(tx: &Tx, component: ComponentId) -> StoreResult<Op
     Ok(found.map(Into::into))
 }
 
-/// Which of the components have a version of the kind that is shareable and not deleted.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The components among `ids` that have a version of the kind that is shareable and not deleted. The components are
+/// held.
 pub async fn with_shareable_version(tx: &Tx, ids: &[ComponentId], kind: VersionKind) -> StoreResult<Vec<ComponentId>> {
     let latest = match kind {
         VersionKind::Package => component::Column::LatestShareableId,

@@ -1,4 +1,4 @@
-//! Which packs have a component, and which hold a version of it.
+//! Finds the packs that have a component or hold a version of it.
 
 use std::collections::BTreeMap;
 
@@ -20,10 +20,8 @@ fn col<C: ColumnTrait>(column: C) -> Expr {
     column.into_expr()
 }
 
-/// The packs of a deployment model whose draft or content in force holds one of the components.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The packs of each of these components: their draft or their stored current or pending version has it, and they have
+/// the deployment model. A component in no pack is absent.
 pub async fn packs_with(
     tx: &Tx,
     components: &[ComponentId],
@@ -48,14 +46,11 @@ pub async fn packs_with(
     Ok(found)
 }
 
-/// The packs whose current version or pending release at `now` holds the version, or whose draft is pinned
-/// to it (R8): by name, at most as many as `limit`.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The packs whose current version or pending release at `now` holds the version, or whose draft is pinned to it (R8).
+/// Ordered by name, at most `limit`.
 pub async fn packs_holding(tx: &Tx, version: ComponentVersionId, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
     let version = Uuid::from(version);
-    // From a window's start on the pending version is the current one, and the former is out of force (R30).
+    // When the window opens, the pending version becomes the current one, and the former is out of force (R30).
     let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
     let pinned = rows([pack_id()], col(draft_row::Column::PinnedVersionId).eq(version));
     let held = col(item::Column::ComponentVersionId).eq(version).and(pending().or(current().and(not_due)));
@@ -77,12 +72,12 @@ fn pack_id() -> Expr {
     col(pack::Column::Id)
 }
 
-/// Whether the pack version at hand is the stored pending one of its pack.
+/// Whether the joined pack version is its pack's stored pending version.
 fn pending() -> Expr {
     col(pack::Column::PendingVersionId).eq(col(pack_version::Column::Id))
 }
 
-/// Whether it is the stored current one.
+/// Whether the joined pack version is its pack's stored current version.
 fn current() -> Expr {
     col(pack::Column::CurrentVersionId).eq(col(pack_version::Column::Id))
 }
@@ -91,7 +86,7 @@ fn union(mut one: SelectStatement, other: SelectStatement) -> SelectStatement {
     one.union(UnionType::All, other).take()
 }
 
-/// What is asked of the draft rows like that, and of their packs.
+/// Selects `what` from draft rows, joined with their packs, that meet the condition `like`.
 fn rows<const N: usize>(what: [Expr; N], like: Expr) -> SelectStatement {
     Query::select()
         .exprs(what)
@@ -102,8 +97,8 @@ fn rows<const N: usize>(what: [Expr; N], like: Expr) -> SelectStatement {
         .take()
 }
 
-/// The same of the items like that of pack versions. From the items to their packs by key: no pack of
-/// others is read.
+/// Selects `what` from items of pack versions, joined with their packs, that meet the condition `like`. The joins lead
+/// from items to packs by primary key, so that the database reads no other packs.
 fn items<const N: usize>(what: [Expr; N], like: Expr) -> SelectStatement {
     Query::select()
         .exprs(what)

@@ -1,4 +1,5 @@
-//! Reads of the process library: all of it for its publisher, for an account what a group of its shares (R53).
+//! Reads of the process library. A publisher sees its whole library, and an account the processes that one of its
+//! groups shares (R53).
 
 use std::collections::HashMap;
 
@@ -17,12 +18,12 @@ use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// Whether the process at hand is in the library.
+/// Whether the queried process is in the library now.
 pub(in crate::store) fn is_offered() -> Expr {
     col(process::Column::WithdrawnAt).is_null()
 }
 
-/// Whether a group that the account is in shares the process at hand.
+/// Whether the queried process is shared with a group of the account.
 pub(in crate::store) fn is_shared_with(account: AccountId) -> Expr {
     Expr::exists(
         Query::select()
@@ -35,8 +36,8 @@ pub(in crate::store) fn is_shared_with(account: AccountId) -> Expr {
     )
 }
 
-/// The processes that a reader may see: a publisher its own, withdrawn ones too; an account those that are
-/// offered to it.
+/// The processes that a reader may see: for a publisher its own, including withdrawn ones; for an account the ones that
+/// are offered to it.
 fn seen(scope: Scope) -> Expr {
     let own = col(process::Column::PublisherId).eq(scope.publisher_id().0);
     match scope {
@@ -45,10 +46,7 @@ fn seen(scope: Scope) -> Expr {
     }
 }
 
-/// The processes with these ids, as far as the reader may see them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The processes among `ids` that the reader may see.
 pub async fn by_ids(
     db: &Db,
     scope: Scope,
@@ -62,10 +60,7 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(convert::library_process).map(|process| (process.id, process)).collect())
 }
 
-/// The places of these packages in the library; one that isn't there has none.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The library processes of these packages. A package that isn't in the library is absent.
 pub async fn of_packages(
     db: &Db,
     scope: PublisherScope,
@@ -80,10 +75,7 @@ pub async fn of_packages(
     Ok(rows.into_iter().map(convert::library_process).map(|process| (process.component_version_id, process)).collect())
 }
 
-/// Where those of the reader's components came from that are copies.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The sources of the components among `ids` that are copies and belong to the reader's account.
 pub async fn copy_sources(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, CopySource>> {
     let own = Query::select()
         .column(component::Column::Id)
@@ -99,13 +91,10 @@ pub async fn copy_sources(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreRe
     Ok(rows.into_iter().map(source).collect())
 }
 
-/// The cursors of [`page`].
+/// The form of cursors into lists of [`page`].
 pub const BY_NAME: CursorForm = CursorForm::new("process", &[KeyKind::Text, KeyKind::Id]);
 
-/// A page of what is in the library for the reader, by name.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// A page of the library as the reader sees it, by name, without withdrawn processes.
 pub async fn page(
     db: &Db,
     scope: Scope,

@@ -1,4 +1,4 @@
-//! The process library: what is in it, with whom it is shared, and the copies.
+//! Writes of the process library: its processes, their shares, and their copies.
 
 use entity::{account_group, library_copy, library_process, library_share};
 use sea_orm::sea_query::{ExprTrait as _, Query};
@@ -16,46 +16,33 @@ use crate::store::locks::locked;
 use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::{StoreResult, Tx, convert};
 
-/// A publisher's process, in the library or withdrawn, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks a publisher's process, withdrawn or not.
 pub async fn lock(tx: &Tx, scope: &PublisherScope, id: LibraryProcessId) -> StoreResult<Option<LibraryProcess>> {
     let select = library_process::Entity::find_by_id(Uuid::from(id))
         .filter(library_process::Column::PublisherId.eq(Uuid::from(scope.publisher_id())));
     Ok(locked(select).one(tx.conn()).await?.map(convert::library_process))
 }
 
-/// A process that is offered to an account, locked. Whether it is offered is asked once the lock is held: the
-/// statement that waits for it looks at the groups as they were when it began, and would miss a publication that
-/// it waited for.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks a process that is offered to an account. A second statement checks the offer while the lock is held, because
+/// the locking statement may wait, and would still see the shares from before the wait.
 pub async fn lock_offered(tx: &Tx, scope: &ManagedScope, id: LibraryProcessId) -> StoreResult<Option<LibraryProcess>> {
     let select = library_process::Entity::find_by_id(Uuid::from(id))
         .filter(library_process::Column::PublisherId.eq(Uuid::from(scope.publisher_id())));
     let held = locked(select.clone()).one(tx.conn()).await?;
-    // Asked of an unknown one as well (R3).
+    // Runs for an unknown process too: both answers must take the same number of statements (R3).
     let offered = select.filter(is_offered()).filter(is_shared_with(scope.account_id())).one(tx.conn()).await?;
     Ok(held.and(offered).map(convert::library_process))
 }
 
-/// The place of a package in the library, taken or once taken, locked. The package's component is locked
-/// before, so that nobody takes it meanwhile.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the library process of a package, withdrawn or not. The caller has locked the package's component, so that
+/// nobody else can add the process meanwhile.
 pub async fn lock_of_package(tx: &Tx, package: ComponentVersionId) -> StoreResult<Option<LibraryProcess>> {
     let select =
         library_process::Entity::find().filter(library_process::Column::ComponentVersionId.eq(Uuid::from(package)));
     Ok(locked(select).one(tx.conn()).await?.map(convert::library_process))
 }
 
-/// Whether a package is in the library (R8).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether the library offers the package (R8).
 pub async fn holds(tx: &Tx, package: ComponentVersionId) -> StoreResult<bool> {
     let found = library_process::Entity::find()
         .filter(library_process::Column::ComponentVersionId.eq(Uuid::from(package)))
@@ -65,16 +52,11 @@ pub async fn holds(tx: &Tx, package: ComponentVersionId) -> StoreResult<bool> {
     Ok(found > 0)
 }
 
-/// Adds a process.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn insert(tx: &Tx, new: &LibraryProcess) -> StoreResult<()> {
     library_process::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
     Ok(())
 }
 
-/// The row of a process.
 pub(in crate::store) fn row(new: &LibraryProcess) -> library_process::ActiveModel {
     library_process::ActiveModel {
         id: Set(new.id.into()),
@@ -90,7 +72,6 @@ pub(in crate::store) fn row(new: &LibraryProcess) -> library_process::ActiveMode
     }
 }
 
-/// The row of a copy.
 pub(in crate::store) fn copy_row(component: ComponentId, of: &LibraryProcess) -> library_copy::ActiveModel {
     library_copy::ActiveModel {
         component_id: Set(component.into()),
@@ -104,10 +85,7 @@ fn change(id: LibraryProcessId) -> library_process::ActiveModel {
     library_process::ActiveModel { id: Set(id.into()), ..Default::default() }
 }
 
-/// Saves that a process is in the library, since when, and what it is for.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves that a process is offered, since when, and its description.
 pub async fn save_offer(tx: &Tx, id: LibraryProcessId, published_at: Instant, description: &str) -> StoreResult<()> {
     let row = library_process::ActiveModel {
         published_at: Set(published_at),
@@ -119,10 +97,7 @@ pub async fn save_offer(tx: &Tx, id: LibraryProcessId, published_at: Instant, de
     Ok(())
 }
 
-/// Saves that a process was withdrawn: it is shared with nobody any more.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves that a process was withdrawn, and deletes its shares.
 pub async fn save_withdrawn(tx: &Tx, id: LibraryProcessId, withdrawn_at: Instant) -> StoreResult<()> {
     share(tx, id, &[]).await?;
     let row = library_process::ActiveModel { withdrawn_at: Set(Some(withdrawn_at)), ..change(id) };
@@ -130,10 +105,7 @@ pub async fn save_withdrawn(tx: &Tx, id: LibraryProcessId, withdrawn_at: Instant
     Ok(())
 }
 
-/// Shares a process with these groups and no others.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Shares a process with exactly these groups.
 pub async fn share(tx: &Tx, id: LibraryProcessId, groups: &[GroupId]) -> StoreResult<()> {
     library_share::Entity::delete_many()
         .filter(library_share::Column::ProcessId.eq(Uuid::from(id)))
@@ -150,9 +122,6 @@ pub async fn share(tx: &Tx, id: LibraryProcessId, groups: &[GroupId]) -> StoreRe
 }
 
 /// The groups that a process is shared with, by id.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn groups_of(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<GroupId>> {
     let shared = library_share::Entity::find()
         .filter(library_share::Column::ProcessId.eq(Uuid::from(id)))
@@ -160,10 +129,7 @@ pub async fn groups_of(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<GroupId
     Ok(shared.all(tx.conn()).await?.into_iter().map(|share| share.group_id.into()).collect())
 }
 
-/// The names of the groups that a process is shared with, in order: for the audit log.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The names of the groups that a process is shared with, in alphabetical order, for the audit log.
 pub async fn group_names(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<String>> {
     let shared = Query::select()
         .column(library_share::Column::GroupId)
@@ -181,10 +147,7 @@ pub async fn group_names(tx: &Tx, id: LibraryProcessId) -> StoreResult<Vec<Strin
     Ok(names)
 }
 
-/// Remembers where a copied component came from, and counts the copy.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the source of a copied component, and counts the copy.
 pub async fn add_copy(tx: &Tx, component: ComponentId, of: &LibraryProcess) -> StoreResult<()> {
     library_copy::Entity::insert(copy_row(component, of)).exec_without_returning(tx.conn()).await?;
     let row = library_process::ActiveModel { copy_count: Set(of.copy_count.saturating_add(1)), ..change(of.id) };

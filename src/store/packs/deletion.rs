@@ -10,11 +10,8 @@ use crate::domain::packs::Pack;
 use crate::store::locks::locked;
 use crate::store::{StoreResult, Tx, convert};
 
-/// Deletes a pack with its draft and its shares. Its versions, releases and installations stay for the
-/// history; what is still installed is hidden from here on, and goes in batches.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Marks a pack as deleted, and deletes its draft and its shares. Versions, releases and installations stay for the
+/// history. The deletion hides installations of the pack at once, and batches remove them later.
 pub async fn delete(tx: &Tx, id: PackId, at: Instant, draft_revision: i64) -> StoreResult<()> {
     let pack = Uuid::from(id);
     draft_row::Entity::delete_many().filter(draft_row::Column::PackId.eq(pack)).exec(tx.conn()).await?;
@@ -30,10 +27,7 @@ pub async fn delete(tx: &Tx, id: PackId, at: Instant, draft_revision: i64) -> St
     Ok(())
 }
 
-/// A deleted pack, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks a deleted pack.
 pub async fn lock_deleted(tx: &Tx, id: PackId) -> StoreResult<Option<Pack>> {
     let select =
         integration_pack::Entity::find_by_id(Uuid::from(id)).filter(integration_pack::Column::DeletedAt.is_not_null());

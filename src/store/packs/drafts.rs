@@ -19,7 +19,7 @@ use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// A draft as it is at a revision.
+/// A draft at a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DraftOf {
     pub pack: PackId,
@@ -32,7 +32,7 @@ impl From<&Pack> for DraftOf {
     }
 }
 
-/// A pack with one row of its draft, or with none when it has none.
+/// A pack with one row of its draft; without row if the draft is empty.
 #[derive(FromQueryResult)]
 struct Row {
     id: Uuid,
@@ -46,7 +46,7 @@ struct Row {
 }
 
 impl Row {
-    /// The newest version that the pack could hold: of the kind that its model holds (R52).
+    /// The newest version that the pack could hold: a package or a publication, by its deployment model (R52).
     fn latest(&self) -> StoreResult<Option<ComponentVersionId>> {
         Ok(match DeploymentModel::read(&self.deployment_model)?.holds() {
             VersionKind::Package => self.latest_shareable_id,
@@ -56,16 +56,14 @@ impl Row {
     }
 }
 
-/// The draft of a pack that is known already.
+/// A draft from the cache, without a query.
 #[must_use]
 pub fn known(db: &Db, scope: PublisherScope, of: DraftOf) -> Option<Arc<Vec<DraftRow>>> {
     db.cache().drafts.peek(scope.publisher_id(), of.pack, of.revision)
 }
 
-/// The drafts of these packs as they are now, by component id.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The drafts of these packs, each in the order of component ids. The rows are the current ones, even if a key has an
+/// older revision.
 pub async fn of_packs(
     db: &Db,
     scope: PublisherScope,
@@ -116,7 +114,7 @@ pub async fn of_packs(
     Ok(found)
 }
 
-/// When the newest shareable versions were made: mostly known already, as versions never change.
+/// The creation times of the newest shareable versions. Most come from the cache, because versions never change.
 async fn stamps(db: &Db, scope: PublisherScope, rows: &[Row]) -> StoreResult<HashMap<ComponentVersionId, Stamp>> {
     let latest = rows.iter().filter_map(|row| row.latest().transpose()).collect::<StoreResult<BTreeSet<_>>>()?;
     if latest.is_empty() {
@@ -127,11 +125,9 @@ async fn stamps(db: &Db, scope: PublisherScope, rows: &[Row]) -> StoreResult<Has
     Ok(versions.into_iter().map(|(id, version)| (id, Stamp { id, created_at: version.created_at })).collect())
 }
 
-/// What a content of a pack would hold, by name: as [`pack_versions::contents`](crate::store::packs::versions::contents)
-/// tells it of one that was released. The pack and the versions are ones that the publisher may see.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The items of `content` in the pack, by name, like
+/// [`pack_versions::contents`](crate::store::packs::versions::contents) does for a released version. The caller checks
+/// that the publisher may see the pack and the versions.
 pub async fn items(
     db: &Db,
     scope: PublisherScope,

@@ -1,4 +1,4 @@
-//! Reads of packs: their publisher's.
+//! Reads of packs, for their publisher.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,10 +23,7 @@ use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// The publisher's packs with these ids, deleted ones too: what went with one still names it.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The publisher's packs with these ids. Deleted packs are included, because the history still refers to them.
 pub async fn by_ids(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {
     let named = db.among(col(pack::Column::Id), ids.iter().map(|id| id.0));
     let own = checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0));
@@ -34,16 +31,13 @@ pub async fn by_ids(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResu
     rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::pack(row)?)))).collect()
 }
 
-/// The publisher's packs that are there. Both parts stand apart, so that partial indexes serve.
+/// The publisher's packs that aren't deleted. The two conditions are written separately so that partial indexes match.
 fn own(scope: PublisherScope) -> Expr {
     col(pack::Column::PublisherId).eq(scope.publisher_id().0).and(col(pack::Column::DeletedAt).is_null())
 }
 
-/// Those of these packs whose installations are still being moved by a decision, with its release: no
-/// other release of them can be made until that is done (R49).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The release that is still moving installations of each of these packs; a pack without one is absent. The pack can't
+/// have another release until the moves are done (R49).
 pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, ReleaseId>> {
     let rows: Vec<(Option<Uuid>, Option<Uuid>)> = task::Entity::find()
         .select_only()
@@ -58,27 +52,27 @@ pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResu
     Ok(rows.into_iter().filter_map(|(pack, release)| Some((PackId(pack?), ReleaseId(release?)))).collect())
 }
 
-/// Among which packs.
+/// The set of packs that a list is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PacksOf {
-    /// All of the publisher's.
+    /// All packs of the publisher.
     Publisher,
-    /// Those with something newer than what is in force (R20).
+    /// Packs for which a component has a newer version than the one in force (R20).
     WithNewer,
-    /// Those shared with this group.
+    /// Packs that are shared with this group.
     Group(GroupId),
-    /// Those that a group grants this account.
+    /// Packs that a group grants this account.
     GrantedTo(AccountId),
-    /// Those whose current version or pending release holds this version, or whose draft is pinned to it (R8).
+    /// Packs whose current version or pending release holds this version, or whose draft is pinned to it (R8).
     HoldingVersion(ComponentVersionId),
-    /// Those whose current version, pending release or draft has this component.
+    /// Packs whose current version, pending release or draft has this component.
     WithComponent(ComponentId),
 }
 
-/// Which packs.
+/// A filter on packs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PackFilter {
-    /// The name contains this.
+    /// A text that the name contains.
     pub search: Option<String>,
     pub installation_type: Option<InstallationType>,
     pub states: Option<Vec<PackState>>,
@@ -87,7 +81,7 @@ pub struct PackFilter {
     pub has_unreleased_changes: Option<bool>,
 }
 
-/// By what packs are ordered.
+/// The field that a list of packs is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PackField {
     Name,
@@ -95,7 +89,7 @@ pub enum PackField {
     UpdatedAt,
 }
 
-/// In which order.
+/// The order of a list of packs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PackOrder {
     pub field: PackField,
@@ -103,10 +97,10 @@ pub struct PackOrder {
 }
 
 impl PackOrder {
-    /// What lists are in when nobody asks for another order.
+    /// The default order.
     pub const BY_NAME: Self = Self { field: PackField::Name, descending: false };
 
-    /// The cursors of lists in this order.
+    /// The form of cursors into lists in this order.
     #[must_use]
     pub fn form(self) -> CursorForm {
         let form = match self.field {
@@ -133,7 +127,7 @@ impl PackOrder {
     }
 }
 
-/// A part of a list of packs.
+/// A page of a list of packs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PacksKey {
     pub of: PacksOf,
@@ -142,10 +136,7 @@ pub struct PacksKey {
     pub page: PageRequest,
 }
 
-/// Parts of lists of the publisher's packs, as they stand at `now`.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of lists of the publisher's packs, with their states at `now`.
 pub async fn pages(
     db: &Db,
     scope: PublisherScope,
@@ -153,8 +144,9 @@ pub async fn pages(
     keys: &[PacksKey],
 ) -> StoreResult<HashMap<PacksKey, Page<Arc<Pack>>>> {
     let wanted = keys.iter().map(|key| {
-        // Few packs hold a version: they are looked up. Of others there may be as many as the publisher has:
-        // they are walked through in order.
+        // Few packs hold one version, so the database should find them by the version and check the publisher
+        // afterwards. The other lists may have all packs of a publisher, so the database should walk an index in the
+        // list's order.
         let few = matches!(key.of, PacksOf::HoldingVersion(_) | PacksOf::WithComponent(_));
         let mut select = pack::Entity::find().filter(if few { checked(own(scope)) } else { own(scope) }).into_query();
         select.and_where_option(among(key.of, now));
@@ -166,8 +158,8 @@ pub async fn pages(
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
 }
 
-/// Whether the window of a pending release has opened at `now`: it is running then, and its version
-/// is the current one, whatever is stored (R30).
+/// Whether the window of a pending release has opened at `now`. From then on the release is running and its version is
+/// the current one, even if the stored row isn't updated yet (R30).
 fn due(now: Instant) -> Expr {
     col(pack::Column::PendingStartsAt).is_not_null().and(col(pack::Column::PendingStartsAt).lte(now))
 }
@@ -180,7 +172,7 @@ fn not_pending(now: Instant) -> Expr {
     col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).lte(now))
 }
 
-/// The condition for [`Standing::state`](crate::domain::packs::Standing::state) of what is stored, at `now`.
+/// The SQL condition for [`Standing::state`](crate::domain::packs::Standing::state) at `now`.
 fn in_state(state: PackState, now: Instant) -> Expr {
     let running = || col(pack::Column::RunningReleaseId);
     let resting = || running().is_null().and(col(pack::Column::PendingStartsAt).is_null());
@@ -189,13 +181,13 @@ fn in_state(state: PackState, now: Instant) -> Expr {
         PackState::Releasing => running().is_not_null().or(due(now).and(current().is_not_null())),
         PackState::Testing => running().is_null().and(pending(now)).and(current().is_not_null()),
         PackState::FirstReleaseScheduled => running().is_null().and(pending(now)).and(current().is_null()),
-        // A first release moves nobody: when its window has opened, it has succeeded (R23).
+        // A first release moves no installations, so it succeeds as soon as its window opens (R23).
         PackState::Current => resting().and(current().is_not_null()).or(due(now).and(current().is_null())),
         PackState::NeverReleased => resting().and(current().is_null()),
     }
 }
 
-/// Written out, not bound: a database sees only so that the partial index serves.
+/// A literal and not a bound value, because the database otherwise doesn't see that the partial index matches.
 fn has_newer() -> Expr {
     Expr::cust(r#""integration_pack"."newer_count" > 0"#)
 }
@@ -242,7 +234,7 @@ fn drafts(with: Expr) -> SelectStatement {
     Query::select().column(draft_row::Column::PackId).from(draft_row::Entity).and_where(with).take()
 }
 
-/// The packs whose current version or pending release at `now` has an item like that.
+/// The packs whose current version or pending release at `now` has an item that meets the condition.
 fn in_force(with: Expr, now: Instant) -> SelectStatement {
     let version = || col(pack_version::Column::Id);
     Query::select()

@@ -1,5 +1,5 @@
-//! Reads of pack versions and what they hold. Which of its publisher's versions a managed account may
-//! see is decided where it gets the id from; here only the house is looked at.
+//! Reads of pack versions and of their contents. Reads by id filter by publisher alone: a managed account gets an id
+//! only from rows that it may see.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,9 +21,6 @@ use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
 /// The versions with these ids, of packs of the reader's publisher.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn by_ids(
     db: &Db,
     scope: Scope,
@@ -41,7 +38,7 @@ pub async fn by_ids(
     db.cache().pack_versions.get(publisher, ids, load).await
 }
 
-/// One that is known already.
+/// A version from the cache, without a query.
 #[must_use]
 pub fn known(db: &Db, scope: Scope, id: PackVersionId) -> Option<Arc<PackVersion>> {
     db.cache().pack_versions.peek(scope.publisher_id(), &id)
@@ -60,10 +57,7 @@ struct ItemRow {
     created_at: DateTimeUtc,
 }
 
-/// What these versions hold, by name.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The contents of these versions, each by name.
 pub async fn contents(
     db: &Db,
     scope: Scope,
@@ -105,7 +99,8 @@ pub async fn contents(
             .take();
         let rows = db.reader().query_all(&rows).await?;
         let mut rows = rows.iter().map(|row| ItemRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
-        // The key last: the ids of components are not for everybody to guess from an order.
+        // Equal names are ordered by content key. An order by component id would reveal something about ids that
+        // managed accounts may not know.
         rows.sort_by(|a, b| (&a.name_key, a.content_key).cmp(&(&b.name_key, b.content_key)));
         let mut contents: HashMap<PackVersionId, Vec<ContentItem>> = HashMap::new();
         for row in rows {
@@ -124,23 +119,20 @@ pub async fn contents(
     db.cache().contents.get(publisher, ids, load).await
 }
 
-/// What is known already of what a version holds.
+/// The content of a version from the cache, without a query.
 #[must_use]
 pub fn known_content(db: &Db, scope: Scope, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
     db.cache().contents.peek(scope.publisher_id(), &id)
 }
 
-/// The versions of packs by their numbers.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Versions by pack and number. The map may have more versions than `keys`.
 pub async fn by_numbers(
     db: &Db,
     scope: PublisherScope,
     keys: &[(PackId, i32)],
 ) -> StoreResult<HashMap<(PackId, i32), Arc<PackVersion>>> {
-    // All packs and all numbers, as a long chain of pairs is more than SQLite takes; what nobody asked for
-    // is left by the loader.
+    // Selects all packs with all numbers, because SQLite doesn't accept a long chain of pairs. The loader ignores the
+    // surplus.
     let rows = version::Entity::find()
         .filter(db.among(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
         .filter(col(version::Column::Number).is_in(keys.iter().map(|(_, number)| *number)))
@@ -153,10 +145,7 @@ pub async fn by_numbers(
 /// The cursors of [`pages`].
 pub const NEWEST: CursorForm = CursorForm::new("version", &[KeyKind::Number]).reversed(true);
 
-/// Parts of the lists of these packs' versions, newest first.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of the lists of these packs' versions, newest first.
 pub async fn pages(
     db: &Db,
     scope: PublisherScope,
@@ -176,10 +165,7 @@ pub async fn pages(
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(|row| Arc::new(convert::pack_version(row))))).collect())
 }
 
-/// How many installations have these versions now; a version that none has is not among them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of installations that have each of these versions now. A version without installations is absent.
 pub async fn installation_counts(
     db: &Db,
     scope: PublisherScope,

@@ -1,4 +1,4 @@
-//! Packs and their versions.
+//! Writes of packs.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,7 @@ use crate::store::locks::{ActorColumns, held, locked};
 use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::{StoreResult, Tx};
 
-/// A publisher's pack, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks one of the publisher's packs.
 pub async fn lock(tx: &Tx, scope: &PublisherScope, id: PackId) -> StoreResult<Option<Pack>> {
     let select = integration_pack::Entity::find_by_id(Uuid::from(id))
         .filter(integration_pack::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
@@ -29,30 +26,22 @@ pub async fn lock(tx: &Tx, scope: &PublisherScope, id: PackId) -> StoreResult<Op
     locked(select).one(tx.conn()).await?.map(convert::pack).transpose()
 }
 
-/// Any pack, locked: for the transition that is due, whoever comes first (R30).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks any publisher's pack, for a transition that is due: any command on the pack may carry it out (R30).
 pub async fn lock_any(tx: &Tx, id: PackId) -> StoreResult<Option<Pack>> {
     let select =
         integration_pack::Entity::find_by_id(Uuid::from(id)).filter(integration_pack::Column::DeletedAt.is_null());
     locked(select).one(tx.conn()).await?.map(convert::pack).transpose()
 }
 
-/// Any pack, held as it is while others may hold it too. Who may see it is the caller's to decide.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Holds any publisher's pack: nobody can change it, but others may hold it too. The caller checks who may see it.
 pub async fn hold(tx: &Tx, id: PackId) -> StoreResult<Option<Pack>> {
     let select =
         integration_pack::Entity::find_by_id(Uuid::from(id)).filter(integration_pack::Column::DeletedAt.is_null());
     held(select).one(tx.conn()).await?.map(convert::pack).transpose()
 }
 
-/// A pack that a managed account can see at `now`, held: granted and released, or installed by it (R2).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Holds a pack that a managed account can see at `now`: it is granted and released, or the account has installed it
+/// (R2).
 pub async fn hold_visible(tx: &Tx, scope: &ManagedScope, id: PackId, now: Instant) -> StoreResult<Option<Pack>> {
     use sea_orm::sea_query::{Expr, Query};
     let account = Uuid::from(scope.account_id());
@@ -80,10 +69,7 @@ pub async fn hold_visible(tx: &Tx, scope: &ManagedScope, id: PackId, now: Instan
     held(select).one(tx.conn()).await?.map(convert::pack).transpose()
 }
 
-/// A publisher's packs after one, by id, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the next packs of a publisher in the order of ids, after the id `after`, at most `limit`.
 pub async fn lock_after(tx: &Tx, publisher: AccountId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<Pack>> {
     let mut select = integration_pack::Entity::find()
         .filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)))
@@ -95,10 +81,7 @@ pub async fn lock_after(tx: &Tx, publisher: AccountId, after: Option<Uuid>, limi
     locked(select).all(tx.conn()).await?.into_iter().map(convert::pack).collect()
 }
 
-/// Packs by id, locked in the order of their ids.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks packs with these ids, in the order of ids.
 pub async fn lock_all(tx: &Tx, ids: &[PackId]) -> StoreResult<Vec<Pack>> {
     let select = integration_pack::Entity::find()
         .filter(tx.among(integration_pack::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
@@ -107,10 +90,7 @@ pub async fn lock_all(tx: &Tx, ids: &[PackId]) -> StoreResult<Vec<Pack>> {
     locked(select).all(tx.conn()).await?.into_iter().map(convert::pack).collect()
 }
 
-/// Whether another pack of the publisher has the name.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The publisher's pack with this name, other than `but`.
 pub async fn with_name(
     tx: &Tx,
     scope: &PublisherScope,
@@ -126,16 +106,11 @@ pub async fn with_name(
     Ok(found.map(|pack| PackId::from(pack.id)).filter(|id| Some(*id) != but))
 }
 
-/// Adds a pack.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn insert(tx: &Tx, pack: &Pack) -> StoreResult<()> {
     integration_pack::Entity::insert(row(pack)?).exec_without_returning(tx.conn()).await?;
     Ok(())
 }
 
-/// The row of a pack.
 pub(in crate::store) fn row(pack: &Pack) -> StoreResult<integration_pack::ActiveModel> {
     let actor = ActorColumns::from(&pack.created_by);
     let pending = pack.standing.pending;
@@ -180,9 +155,6 @@ pub(in crate::store) async fn save(tx: &Tx, row: integration_pack::ActiveModel) 
 }
 
 /// Saves a pack's name, description and support data.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn save_details(
     tx: &Tx,
     id: PackId,
@@ -200,26 +172,17 @@ pub async fn save_details(
     save(tx, row).await
 }
 
-/// Saves that a pack was edited.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the revision and the time of an edit.
 pub async fn save_revision(tx: &Tx, id: PackId, revision: i32, updated_at: Instant) -> StoreResult<()> {
     save(tx, integration_pack::ActiveModel { revision: Set(revision), updated_at: Set(updated_at), ..change(id) }).await
 }
 
-/// Counts a pack's revision on without an edit: by a release.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves a pack's new revision after a release. `updated_at` stays, because a release is no edit.
 pub async fn count_revision(tx: &Tx, id: PackId, revision: i32) -> StoreResult<()> {
     save(tx, integration_pack::ActiveModel { revision: Set(revision), ..change(id) }).await
 }
 
-/// Saves which versions and releases are in force.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the current version, and the pending and the running release.
 pub async fn save_standing(tx: &Tx, id: PackId, standing: &Standing) -> StoreResult<()> {
     let row = integration_pack::ActiveModel {
         current_version_id: Set(standing.current_version.map(Into::into)),
@@ -232,19 +195,13 @@ pub async fn save_standing(tx: &Tx, id: PackId, standing: &Standing) -> StoreRes
     save(tx, row).await
 }
 
-/// The number of a version.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of a version; 0 for an unknown one.
 pub async fn version_number(tx: &Tx, version: PackVersionId) -> StoreResult<i32> {
     let found = pack_version::Entity::find_by_id(Uuid::from(version)).one(tx.conn()).await?;
     Ok(found.map_or(0, |version| version.number))
 }
 
-/// The numbers of versions.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The numbers of these versions.
 pub async fn version_numbers(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, i32>> {
     if versions.is_empty() {
         return Ok(BTreeMap::new());

@@ -1,5 +1,5 @@
-//! Drafts, what versions hold, and what is kept on packs about both. What is asked for many packs takes as many
-//! statements as for one.
+//! Writes and transactional reads of drafts, contents of versions, and the assessments that packs store about both.
+//! Functions for many packs need as few statements as for one, except for chunks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,17 +18,14 @@ use crate::store::locks::held;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, Tx};
 
-/// How many packs are saved in one statement.
+/// The number of packs that one statement saves.
 const SAVED_MAX: usize = 500;
 
-/// How many ids are asked for in one statement: SQLite takes 32,766 values.
+/// The number of ids in one statement. SQLite accepts at most 32,766 values.
 const ASKED_MAX: usize = 30_000;
 
-/// Saves what is kept about the drafts of packs, and a new revision of the drafts: what was read of them before is of no
-/// more use.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the assessments of packs, and gives all their drafts the new revision, so that cached drafts are no longer
+/// used.
 pub async fn save_assessments(tx: &Tx, assessments: &[(PackId, Assessment)], revision: i64) -> StoreResult<()> {
     use integration_pack::Column;
     for chunk in assessments.chunks(SAVED_MAX) {
@@ -53,18 +50,12 @@ pub async fn save_assessments(tx: &Tx, assessments: &[(PackId, Assessment)], rev
     Ok(())
 }
 
-/// The draft of a pack. Its components are held, so that nobody packages one meanwhile.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The draft of a pack. Its components are held, so that nobody can package them meanwhile.
 pub async fn of_pack(tx: &Tx, pack: &Pack) -> StoreResult<Vec<DraftRow>> {
     Ok(of_packs(tx, std::slice::from_ref(pack)).await?.remove(&pack.id).unwrap_or_default())
 }
 
-/// The drafts of packs; a pack without rows has none. Their components are held.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The drafts of packs; a pack with an empty draft is absent. Their components are held.
 pub async fn of_packs(tx: &Tx, packs: &[Pack]) -> StoreResult<BTreeMap<PackId, Vec<DraftRow>>> {
     let mut rows = Vec::new();
     for chunk in packs.chunks(ASKED_MAX) {
@@ -91,7 +82,7 @@ pub async fn of_packs(tx: &Tx, packs: &[Pack]) -> StoreResult<BTreeMap<PackId, V
     Ok(drafts)
 }
 
-/// The newest shareable version of each kind, of each component that has one; the components are held.
+/// The newest shareable version of each component and kind. The components are held.
 async fn latest_shareable(tx: &Tx, components: BTreeSet<Uuid>) -> StoreResult<HashMap<(Uuid, VersionKind), Stamp>> {
     let components: Vec<_> = components.into_iter().collect();
     let mut newest: Vec<(Uuid, VersionKind, Uuid)> = Vec::new();
@@ -126,19 +117,13 @@ async fn stamps(tx: &Tx, ids: BTreeSet<Uuid>) -> StoreResult<BTreeMap<Uuid, Stam
     Ok(stamps)
 }
 
-/// What a version holds; empty for none.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The content of a version; empty for `None`.
 pub async fn content(tx: &Tx, version: Option<PackVersionId>) -> StoreResult<Content> {
     let Some(version) = version else { return Ok(Content::new()) };
     Ok(contents(tx, &[version]).await?.remove(&version).unwrap_or_default())
 }
 
-/// What versions hold; an empty one has none.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The contents of versions; a version without items is absent.
 pub async fn contents(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, Content>> {
     let mut items = Vec::new();
     for chunk in versions.chunks(ASKED_MAX) {
@@ -155,10 +140,7 @@ pub async fn contents(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeM
     Ok(contents)
 }
 
-/// Adds rows to a draft, and a key for each component that has none in this pack (R14).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds rows to a draft. A component that was in this pack before keeps its content key (R14).
 pub async fn add_draft_rows(tx: &Tx, id: PackId, rows: &[(ComponentId, ContentKey)]) -> StoreResult<()> {
     draft_row::Entity::insert_many(rows.iter().map(|(component, _)| draft_row::ActiveModel {
         pack_id: Set(id.into()),
@@ -181,10 +163,6 @@ pub async fn add_draft_rows(tx: &Tx, id: PackId, rows: &[(ComponentId, ContentKe
     Ok(())
 }
 
-/// Saves a draft row's pin and mark.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn save_draft_row(
     tx: &Tx,
     id: PackId,
@@ -202,19 +180,13 @@ pub async fn save_draft_row(
     Ok(())
 }
 
-/// Takes a row out of a draft.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Deletes a row of a draft.
 pub async fn drop_draft_row(tx: &Tx, id: PackId, component: ComponentId) -> StoreResult<()> {
     draft_row::Entity::delete_by_id((id.into(), component.into())).exec(tx.conn()).await?;
     Ok(())
 }
 
-/// Takes the rows that are marked for removal out of a draft (R15).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Deletes the rows of a draft that are marked for removal (R15).
 pub async fn drop_marked_rows(tx: &Tx, id: PackId) -> StoreResult<()> {
     draft_row::Entity::delete_many()
         .filter(draft_row::Column::PackId.eq(Uuid::from(id)))

@@ -1,5 +1,5 @@
-//! Reads of releases and how far they have got. Which of its publisher's releases a managed account may
-//! see is decided where it gets the id from.
+//! Reads of releases and their progress. Reads by id filter by publisher alone: a managed account gets an id only from
+//! rows that it may see.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,19 +25,16 @@ use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
 use crate::store::{Db, StoreResult};
 
-/// A release, and whether its pack is there.
+/// A release, and whether its pack still exists.
 #[derive(Clone, Debug)]
 pub struct FoundRelease {
     pub release: Arc<Release>,
-    /// A deleted pack is hidden from the deletion on, and so are its releases (R47): they are reached alone from
-    /// what tells of the deletion.
+    /// False after the pack was deleted. Such a release is hidden with its pack (R47); only events, audit entries and
+    /// installations that the deletion concerns still lead to it.
     pub of_living_pack: bool,
 }
 
-/// The releases with these ids, of packs of the reader's publisher, deleted ones too.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The releases with these ids, of packs of the reader's publisher, including deleted packs.
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
     let mut select = release::Entity::find()
         .filter(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
@@ -54,7 +51,7 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<Has
         .collect()
 }
 
-/// Which releases.
+/// A filter on releases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReleaseFilter {
     pub pack: Option<PackId>,
@@ -65,10 +62,7 @@ pub struct ReleaseFilter {
 /// The cursors of [`pages`].
 pub const NEWEST: CursorForm = CursorForm::new("release", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
 
-/// Parts of lists of releases, newest first, in the states that they have at `now`.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of releases, newest first. Their states are those at `now`.
 pub async fn pages(
     db: &Db,
     scope: PublisherScope,
@@ -90,7 +84,7 @@ fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> Sele
     let own = col(release::Column::PublisherId).eq(scope.publisher_id().0);
     let own = match filter.pack {
         None => own,
-        // The releases of one pack have an index of their own.
+        // Lets the database use the index on a pack's releases.
         Some(pack) => col(release::Column::PackId).eq(pack.0).and(checked(own)),
     };
     let in_states = |states: &Vec<ReleaseState>| {
@@ -104,8 +98,8 @@ fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> Sele
     select
 }
 
-/// The condition for [`Release::state_at`] of what is stored: a scheduled release whose window has opened
-/// is in progress, or has succeeded if it is the first (R23, R30).
+/// The SQL condition for [`Release::state_at`]. The stored state may be outdated: after its window has opened, a
+/// scheduled release is in progress, or has succeeded if it is the first (R23, R30).
 fn in_state(state: ReleaseState, now: Instant) -> Expr {
     let stored = |state: ReleaseState| col(release::Column::State).eq(state.stored());
     let starts_at = || col(release::Column::StartsAt);
@@ -119,11 +113,8 @@ fn in_state(state: ReleaseState, now: Instant) -> Expr {
     }
 }
 
-/// How far these releases have got. What no batch has come to yet is derived from the decision (R49). Both are added
-/// up from what was kept: nothing is counted.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The progress of these releases (R49). The function adds up stored tallies and counts no updates. Installations that
+/// no batch has reached yet count as offered while the release is open.
 pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, Progress>> {
     let mut so_far: HashMap<ReleaseId, Progress> = ids.iter().map(|id| (*id, Progress::default())).collect();
     for row in db.reader().query_all(&tallied(db, scope, ids)).await? {
@@ -138,10 +129,10 @@ pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> Stor
     Ok(so_far)
 }
 
-/// The states of releases that have still to come to installations.
+/// The states in which a release still has to reach installations.
 pub(in crate::store) const OPEN: [ReleaseState; 2] = [ReleaseState::Scheduled, ReleaseState::InProgress];
 
-/// What is tallied of releases.
+/// Sums the stored tallies of these releases.
 fn tallied(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
     let mut select = progress::current();
     select
@@ -158,12 +149,9 @@ struct Retriable {
     count: i64,
 }
 
-/// How many failed updates of these releases can be tried again: of installations that are there, are
-/// entitled, and whose accounts are active (R45, R46). A release without any is not among them. This follows from
-/// grants, and so is counted: over the failed updates, by an index that holds their states.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of failed updates of each release that can be tried again: the installation still exists and is entitled,
+/// and its account is active (R45, R46). A release without any is absent. The number depends on grants, so it is
+/// counted and not stored. An index on failure codes finds the failed updates.
 pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, u64>> {
     let counts = Query::select()
         .column((update::Entity, update::Column::ReleaseId))
@@ -172,7 +160,7 @@ pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> Sto
         .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
         .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
         .and_where(db.among(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
-        // By which an index finds them: each that has failed says why.
+        // The index on failure codes finds these rows: every failed update has a failure code.
         .and_where(col(update::Column::FailureCode).is_not_null())
         .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
         .and_where(checked(col(update::Column::PublisherId).eq(scope.publisher_id().0)))

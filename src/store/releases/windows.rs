@@ -1,4 +1,4 @@
-//! Windows that nobody has carried out yet, by their packs.
+//! Windows that have opened, or will open, and whose release has not been started yet.
 
 use entity::{integration_pack, pack_release};
 use sea_orm::sea_query::Expr;
@@ -13,11 +13,8 @@ use crate::domain::releases::zone::DataVersion;
 use crate::store::convert::{self, Stored as _};
 use crate::store::{Db, StoreResult, Tx};
 
-/// The packs, of one publisher or of all, with a window that has opened and that nobody has carried out
-/// yet, oldest window first (R39).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The packs with an opened window whose release has not been started yet, oldest window first, at most `limit` (R39).
+/// With `publisher`, only this publisher's packs.
 pub async fn due(db: &Db, publisher: Option<AccountId>, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
     let mut select = integration_pack::Entity::find();
     if let Some(publisher) = publisher {
@@ -36,10 +33,7 @@ pub async fn due(db: &Db, publisher: Option<AccountId>, now: Instant, limit: u64
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-/// When the next window opens, of any pack but these; `None` when no release is pending.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The start of the next window, without the packs in `but`; `None` when no other release is pending.
 pub async fn next(db: &Db, but: &[PackId]) -> StoreResult<Option<Instant>> {
     let found: Option<Option<Instant>> = integration_pack::Entity::find()
         .select_only()
@@ -54,10 +48,7 @@ pub async fn next(db: &Db, but: &[PackId]) -> StoreResult<Option<Instant>> {
     Ok(found.flatten())
 }
 
-/// Whether a window of one of these packs has opened and nobody has carried that out yet.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether at least one of these packs has an opened window whose release has not been started yet.
 pub async fn any_due(tx: &Tx, packs: &[PackId], now: Instant) -> StoreResult<bool> {
     if packs.is_empty() {
         return Ok(false);
@@ -74,12 +65,9 @@ pub async fn any_due(tx: &Tx, packs: &[PackId], now: Instant) -> StoreResult<boo
     Ok(found.is_some())
 }
 
-/// Whether a window of the pack has opened and nobody has carried that out yet. Read without a lock, so
-/// that a command on a pack of which nothing is due pays one look-up for it. With `publisher`, only a pack of
-/// its: nobody else can set it in motion.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether the pack has an opened window whose release has not been started yet. Takes no lock, so that commands on
+/// other packs pay only one look-up. With `publisher`, false for another publisher's pack: a publisher may not start
+/// another's release.
 pub async fn is_due(db: &Db, publisher: Option<AccountId>, id: PackId, now: Instant) -> StoreResult<bool> {
     let mut select = integration_pack::Entity::find_by_id(Uuid::from(id));
     if let Some(publisher) = publisher {
@@ -95,7 +83,7 @@ pub async fn is_due(db: &Db, publisher: Option<AccountId>, id: PackId, now: Inst
     Ok(found.is_some())
 }
 
-/// The window of a release that nobody has started yet.
+/// The window of a release that has not been started yet.
 #[derive(Clone, Debug)]
 pub struct PendingWindow {
     pub pack: PackId,
@@ -103,10 +91,8 @@ pub struct PendingWindow {
     pub window: Window,
 }
 
-/// Pending windows that come from older time zone data than this version, by their releases' ids.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pending windows that were computed with time zone data older than `version`, in the order of their releases' ids,
+/// from the id after `after` on.
 pub async fn of_older_data(
     db: &Db,
     version: &DataVersion,
@@ -127,10 +113,7 @@ pub async fn of_older_data(
     Ok(releases.into_iter().filter_map(pending).collect())
 }
 
-/// Remembers that a window is the same by newer data: unless it was changed since it was read.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves that newer time zone data gives the same window. Does nothing if the window was changed since it was read.
 pub async fn keep_window(tx: &Tx, pending: &PendingWindow, version: &str) -> StoreResult<()> {
     use pack_release::Column;
     let window = &pending.window;

@@ -1,4 +1,4 @@
-//! Releases, and the versions that they make.
+//! Writes of releases, and of the pack versions that they create.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,10 +18,7 @@ use crate::store::packs::write as packs;
 use crate::store::scope::PublisherScope;
 use crate::store::{Db, StoreResult, Tx};
 
-/// The pack of one of the publisher's releases: to lock it before the release.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The pack of one of the publisher's releases. Callers lock the pack before the release.
 pub async fn pack_of(db: &Db, scope: &PublisherScope, id: ReleaseId) -> StoreResult<Option<PackId>> {
     let found = Entity::find_by_id(Uuid::from(id))
         .filter(Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
@@ -30,28 +27,19 @@ pub async fn pack_of(db: &Db, scope: &PublisherScope, id: ReleaseId) -> StoreRes
     Ok(found.map(|release| release.pack_id.into()))
 }
 
-/// A release of a pack that this transaction has locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks a release. The caller has locked its pack.
 pub async fn lock(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Release>> {
     let select = Entity::find_by_id(Uuid::from(id)).filter(Column::PackId.eq(Uuid::from(pack)));
     locked(select).one(tx.conn()).await?.map(convert::release).transpose()
 }
 
-/// A release of a pack that this transaction holds.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// A release, without a lock. The caller has locked or held its pack.
 pub async fn get(tx: &Tx, pack: PackId, id: ReleaseId) -> StoreResult<Option<Release>> {
     let select = Entity::find_by_id(Uuid::from(id)).filter(Column::PackId.eq(Uuid::from(pack)));
     select.one(tx.conn()).await?.map(convert::release).transpose()
 }
 
-/// The releases that made versions.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The releases that created these versions.
 pub async fn of_versions(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, Release>> {
     let versions: BTreeSet<_> = versions.iter().copied().collect();
     let made: Vec<Uuid> = pack_version::Entity::find()
@@ -65,27 +53,18 @@ pub async fn of_versions(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTr
     Ok(releases.into_iter().map(|release| (release.version_id, release)).collect())
 }
 
-/// Releases of packs that this transaction holds.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The releases with these ids. The caller has locked or held their packs.
 pub async fn get_all(tx: &Tx, ids: &[ReleaseId]) -> StoreResult<Vec<Release>> {
     let among = tx.among(Column::Id.into_expr(), ids.iter().map(|id| id.0));
     Entity::find().filter(among).all(tx.conn()).await?.into_iter().map(convert::release).collect()
 }
 
-/// When progress of a release was last announced.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The time of the release's last progress event.
 pub async fn progressed_at(tx: &Tx, id: ReleaseId) -> StoreResult<Option<Instant>> {
     Ok(Entity::find_by_id(Uuid::from(id)).one(tx.conn()).await?.and_then(|m| m.progressed_at))
 }
 
-/// Remembers when progress of a release was announced.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the time of a progress event.
 pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreResult<()> {
     Entity::update(ActiveModel { id: Set(id.into()), progressed_at: Set(Some(at)), ..Default::default() })
         .exec(tx.conn())
@@ -93,7 +72,7 @@ pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreRes
     Ok(())
 }
 
-/// A row without when progress was announced.
+/// A row without `progressed_at` and `tallied_from`.
 pub(in crate::store) fn row(release: &Release) -> ActiveModel {
     let actor = ActorColumns::from(&release.created_by);
     let window = release.window.as_ref();
@@ -125,11 +104,11 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
     }
 }
 
-/// Adds a release. It has still to come to all installations that its pack has, but for a first one, that nobody
-/// is moved by.
+/// Adds a release. All installations of its pack are counted as still to be reached. A first release reaches none.
+///
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when another release of the pack is pending or running.
+/// A conflict when another release of the pack is pending or running.
 pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
     Entity::insert(ActiveModel { progressed_at: Set(None), ..row(release) }).exec_without_returning(tx.conn()).await?;
     if release.previous_version_id.is_none() {
@@ -139,29 +118,19 @@ pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
     tallies::comes_to(tx, (release.id, release.pack_id), release.created_at, coming).await
 }
 
-/// Saves a release.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn save(tx: &Tx, release: &Release) -> StoreResult<()> {
     Entity::update(row(release)).exec(tx.conn()).await?;
     Ok(())
 }
 
-/// Remembers which release took a superseded one's place (R29). Both are there already.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the release that superseded `old` (R29). Both rows exist already.
 pub async fn save_superseded_by(tx: &Tx, old: ReleaseId, by: ReleaseId) -> StoreResult<()> {
     let row = ActiveModel { id: Set(old.into()), superseded_by_id: Set(Some(by.into())), ..Default::default() };
     Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 
-/// Adds a version with its content (R22), and counts the pack's numbers on.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds a version with its content (R22), and saves its number as the pack's last one.
 pub async fn insert_version(
     tx: &Tx,
     version: &PackVersion,
@@ -190,7 +159,7 @@ pub(in crate::store) fn version_row(version: &PackVersion) -> pack_version::Acti
     }
 }
 
-/// The rows of what a version holds.
+/// The rows of a version's content.
 pub(in crate::store) fn item_rows(
     version: PackVersionId,
     content: &BTreeMap<ComponentId, ComponentVersionId>,
