@@ -1,4 +1,4 @@
-//! What a caller's right rests on, read again in the transaction that it changes something in.
+//! Reads a caller's token and account again within the transaction that uses their permission.
 
 use entity::{account, api_token};
 use sea_orm::EntityTrait as _;
@@ -9,18 +9,13 @@ use crate::domain::id::{AccountId, TokenId};
 use crate::store::locks::held;
 use crate::store::{StoreResult, Tx, convert};
 
-/// A token, that nobody revokes until the transaction ends.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Holds a token, so that nobody can revoke it before the transaction ends.
 pub async fn token(tx: &Tx, id: TokenId) -> StoreResult<Option<ApiToken>> {
     held(api_token::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.map(convert::token).transpose()
 }
 
-/// An account as it is now. It isn't held: who suspends it may wait for what this transaction holds.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// An account as it is now. It isn't held, because a suspension may have to wait for locks of this transaction, and
+/// holding could cause a deadlock.
 pub async fn account(tx: &Tx, id: AccountId) -> StoreResult<Option<Account>> {
     account::Entity::find_by_id(Uuid::from(id)).one(tx.conn()).await?.map(convert::account).transpose()
 }

@@ -1,4 +1,4 @@
-//! Who a secret stands for. These reads have no scope: they are what a scope is made from.
+//! Authenticates tokens. These reads take no scope, because a scope is made from their result.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,26 +20,27 @@ use crate::store::{Db, StoreResult, convert};
 /// An API token and its account.
 pub type Bearer = (ApiToken, Account);
 
-/// For how long a token that opens the door is known without asking the database. Whatever takes something from a
-/// token or its account is answered so much later than it was committed ([`Tx::dismisses`](crate::store::Tx)): by then
-/// no server knows it as it was before.
+/// How long a token is cached after it was read. A transaction that revokes or weakens a token or an account returns
+/// this much later than its commit ([`Tx::dismisses`](crate::store::Tx)), so no server uses the old state after the
+/// caller got its answer.
 pub(in crate::store) const KNOWN_FOR: Duration = Duration::from_millis(100);
 
-/// The most tokens that are known.
+/// The most tokens in the cache.
 const KNOWN_MAX: usize = 10_000;
 
-/// The tokens that were asked for last, and the requests that ask for one now, each by the hash of its secret.
+/// The cached tokens and the requests that wait for a read, each by the hash of the token's secret.
 pub(in crate::store) struct Bearers {
     known: Cache<Vec<u8>, Known>,
     asked: Arc<Gathered<Vec<u8>, StoreResult<Bearer>>>,
-    /// What the rules' clock read when somebody asked last.
+    /// The application clock's time at the last request that needed a read.
     asked_at: Mutex<Instant>,
 }
 
 #[derive(Clone)]
 struct Known {
     bearer: Arc<Bearer>,
-    /// Before it was read: by the process's clock, and by the rules' one, that goes on while the machine sleeps.
+    /// Both clocks before the read: the process's monotonic clock, and the application clock, which goes on while the
+    /// machine sleeps.
     since: std::time::Instant,
     at: Instant,
 }
@@ -61,23 +62,20 @@ impl Bearers {
         self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is written next is read again.
+    /// Clears the cache, so that the next requests read the database.
     pub(in crate::store) fn forget(&self) {
         self.known.clear();
     }
 }
 
-/// What the columns of a token, and those of its account, are called in one row.
+/// The prefixes of the token's and the account's columns in a joined row.
 const OF_TOKEN: &str = "t_";
 const OF_ACCOUNT: &str = "a_";
-/// A token's hash there.
+/// The column of the token's hash in a joined row.
 const HASH: &str = "t_secret_hash";
 
-/// The token with the hash, and its account. What somebody was told to be so before this is called, is so here. Requests
-/// that come at the same time are answered by one statement.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The token with this hash, and its account. The result includes every change that was confirmed to a client before
+/// the call. Concurrent requests share one statement.
 pub async fn by_hash(db: &Db, hash: Vec<u8>, now: Instant) -> StoreResult<Option<Bearer>> {
     if let Some(known) = db.bearers().known(&hash, now) {
         return Ok(Some(known));
@@ -87,7 +85,7 @@ pub async fn by_hash(db: &Db, hash: Vec<u8>, now: Instant) -> StoreResult<Option
     db.bearers().asked.ask(hash, move |hashes| by_hashes(reader.clone(), hashes)).await?.transpose()
 }
 
-/// Each for itself: a row that can't be read fails nobody but whoever came with its token.
+/// Each bearer has its own result, so that a row that can't be read fails only requests with its token.
 async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>, StoreResult<Bearer>>> {
     let (since, at) = (std::time::Instant::now(), *db.bearers().asked_at());
     let mut select = tokens_and_accounts();
@@ -97,7 +95,7 @@ async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>,
     for row in &rows {
         let Ok(hash) = row.try_get::<Vec<u8>>("", HASH) else { continue };
         let bearer = read(row);
-        // Whoever is let in again is let in at once.
+        // Caches only tokens that work. A reactivated account is thus accepted at once.
         if let Ok(bearer) = &bearer
             && bearer.0.revoked_at.is_none()
             && bearer.1.status == AccountStatus::Active
@@ -110,10 +108,6 @@ async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>,
     Ok(found)
 }
 
-/// A token by id, and its account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn by_token(db: &Db, id: TokenId) -> StoreResult<Option<Bearer>> {
     let mut select = tokens_and_accounts();
     select.and_where(col(api_token::Column::Id).eq(Uuid::from(id)));

@@ -1,4 +1,4 @@
-//! Rows of accounts and of their tokens.
+//! Rows of accounts and their tokens.
 
 pub mod authority;
 pub mod bearers;

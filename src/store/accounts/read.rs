@@ -1,4 +1,4 @@
-//! Reads of accounts: a publisher's managed ones, and the name of a managed account's publisher.
+//! Reads of a publisher's managed accounts, of the reader's own account, and of the name of its publisher.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,7 @@ use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// The managed accounts with these ids, as far as the publisher manages them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The accounts among `ids` that the publisher manages.
 pub async fn managed_by_ids(
     db: &Db,
     scope: &PublisherScope,
@@ -34,10 +31,7 @@ pub async fn managed_by_ids(
     rows.into_iter().map(|row| convert::account(row).map(|account| (account.id, account))).collect()
 }
 
-/// The name of the publisher that manages the account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The name of the publisher that manages the reader's account.
 pub async fn publisher_name(db: &Db, scope: &ManagedScope) -> StoreResult<Option<String>> {
     let name = account::Entity::find_by_id(scope.publisher_id().0)
         .select_only()
@@ -48,26 +42,23 @@ pub async fn publisher_name(db: &Db, scope: &ManagedScope) -> StoreResult<Option
     Ok(name)
 }
 
-/// The account that reads, as it is now: a mutation may have changed it since the token was checked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The reader's account as it is now. A mutation may have changed it since the token was authenticated.
 pub async fn own(db: &Db, scope: crate::store::scope::Scope) -> StoreResult<Option<Account>> {
     let row = account::Entity::find_by_id(scope.account_id().0).one(db.reader()).await?;
     row.map(convert::account).transpose()
 }
 
-/// Which managed accounts.
+/// A filter on managed accounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AccountFilter {
-    /// The name contains this.
+    /// A text that the name contains.
     pub search: Option<String>,
     pub status: Option<AccountStatus>,
-    /// Is in this group.
+    /// A group of which the account is a member.
     pub group: Option<GroupId>,
 }
 
-/// The cursors of these pages.
+/// The form of cursors into lists of [`pages`].
 pub const BY_NAME: CursorForm = CursorForm::new("account", &[KeyKind::Text, KeyKind::Id]);
 
 fn by_name() -> Order<account::Model> {
@@ -96,10 +87,7 @@ fn filtered(scope: &PublisherScope, filter: &AccountFilter) -> SelectStatement {
     select
 }
 
-/// Pages of managed accounts by name.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of the publisher's managed accounts, by name.
 pub async fn pages(
     db: &Db,
     scope: &PublisherScope,

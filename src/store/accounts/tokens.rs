@@ -1,4 +1,4 @@
-//! Reads of API tokens: of the reader's own account alone. What opens the door is asked in `write`.
+//! Reads of API tokens, for the account that they belong to. Authentication is in [`bearers`](super::bearers).
 
 use std::collections::HashMap;
 
@@ -16,10 +16,7 @@ use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// The tokens with these ids, as far as they are the account's own.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The tokens among `ids` that belong to the reader's account.
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, ApiToken>> {
     let rows = token::Entity::find()
         .filter(db.among(col(token::Column::Id), ids.iter().map(|id| id.0)))
@@ -29,10 +26,8 @@ pub async fn by_ids(db: &Db, scope: Scope, ids: &[TokenId]) -> StoreResult<HashM
     rows.into_iter().map(|row| convert::token(row).map(|token| (token.id, token))).collect()
 }
 
-/// The tokens that keep the account from being locked out, at most two: one alone can't be revoked (R1).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// At most two tokens that keep the account accessible: administrator tokens that are neither revoked nor going to
+/// expire. If there is only one, it can't be revoked (R1).
 pub async fn that_keep_the_account_open(db: &Db, scope: Scope) -> StoreResult<Vec<TokenId>> {
     let ids: Vec<sea_orm::prelude::Uuid> = token::Entity::find()
         .select_only()
@@ -48,13 +43,10 @@ pub async fn that_keep_the_account_open(db: &Db, scope: Scope) -> StoreResult<Ve
     Ok(ids.into_iter().map(TokenId).collect())
 }
 
-/// The cursors of these pages.
+/// The form of cursors into lists of [`pages`].
 pub const NEWEST: CursorForm = CursorForm::new("token", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
 
-/// Pages of the account's own tokens, newest first.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of the tokens of the reader's account, newest first.
 pub async fn pages(db: &Db, scope: Scope, keys: &[PageRequest]) -> StoreResult<HashMap<PageRequest, Page<ApiToken>>> {
     let wanted = keys.iter().map(|request| {
         let select = token::Entity::find().filter(col(token::Column::AccountId).eq(scope.account_id().0)).into_query();

@@ -1,4 +1,4 @@
-//! Accounts and their tokens.
+//! Writes of accounts and their tokens, and reads without a scope.
 
 use entity::{account, api_token, enrolment_token, pack_release};
 use sea_orm::sea_query::OnConflict;
@@ -14,27 +14,18 @@ use crate::store::locks::{ActorColumns, locked};
 use crate::store::scope::PublisherScope;
 use crate::store::{Db, StoreResult, Tx};
 
-/// An account, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks an account.
 pub async fn lock(tx: &Tx, id: AccountId) -> StoreResult<Option<Account>> {
     locked(account::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.map(convert::account).transpose()
 }
 
-/// An account that the publisher manages, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks an account that the publisher manages.
 pub async fn lock_managed(tx: &Tx, scope: &PublisherScope, id: AccountId) -> StoreResult<Option<Account>> {
     let found = lock_managed_all(tx, scope, &[id]).await?;
     Ok(found.into_iter().next())
 }
 
-/// Accounts that the publisher manages, locked in the order of their ids.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks accounts that the publisher manages, in the order of ids.
 pub async fn lock_managed_all(tx: &Tx, scope: &PublisherScope, ids: &[AccountId]) -> StoreResult<Vec<Account>> {
     let select = account::Entity::find()
         .filter(tx.among(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
@@ -44,18 +35,12 @@ pub async fn lock_managed_all(tx: &Tx, scope: &PublisherScope, ids: &[AccountId]
     locked(select).all(tx.conn()).await?.into_iter().map(convert::account).collect()
 }
 
-/// Whether there is an account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether the database has an account.
 pub async fn any(db: &Db) -> StoreResult<bool> {
     Ok(account::Entity::find().limit(1).one(db.reader()).await?.is_some())
 }
 
-/// All accounts, each publisher before those that it manages, by name: for the command line.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// All accounts for the command line: each publisher is followed by the accounts that it manages, by name.
 pub async fn all(db: &Db) -> StoreResult<Vec<Account>> {
     let found = account::Entity::find()
         .order_by_asc(account::Column::PublisherId)
@@ -66,10 +51,7 @@ pub async fn all(db: &Db) -> StoreResult<Vec<Account>> {
     found.into_iter().map(convert::account).collect()
 }
 
-/// Whether another account of the kind has the name: among a publisher's managed ones, or among publishers.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The account with this name, other than `but`: among the managed accounts of `publisher`, or among publishers.
 pub async fn with_name(
     tx: &Tx,
     kind: AccountKind,
@@ -95,7 +77,6 @@ pub async fn insert(tx: &Tx, new: &Account) -> StoreResult<()> {
     Ok(())
 }
 
-/// The row of an account.
 pub(in crate::store) fn row(of: &Account) -> account::ActiveModel {
     account::ActiveModel {
         id: Set(of.id.into()),
@@ -111,7 +92,7 @@ pub(in crate::store) fn row(of: &Account) -> account::ActiveModel {
     }
 }
 
-/// Saves what can change of an account.
+/// Saves the changeable fields of an account, except `enrolled_at`.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
@@ -131,28 +112,18 @@ pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
     Ok(())
 }
 
-/// Saves since when an account has a token of its own.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves when an account got its first token by enrolment.
 pub async fn save_enrolled(tx: &Tx, id: AccountId, at: Instant) -> StoreResult<()> {
     let row = account::ActiveModel { id: Set(id.into()), enrolled_at: Set(Some(at)), ..Default::default() };
     account::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 
-/// An account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn by_id(db: &Db, id: AccountId) -> StoreResult<Option<Account>> {
     account::Entity::find_by_id(Uuid::from(id)).one(db.reader()).await?.map(convert::account).transpose()
 }
 
-/// A token of an account, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks a token of an account.
 pub async fn lock_token(tx: &Tx, account: AccountId, id: TokenId) -> StoreResult<Option<ApiToken>> {
     let select =
         api_token::Entity::find_by_id(Uuid::from(id)).filter(api_token::Column::AccountId.eq(Uuid::from(account)));
@@ -160,9 +131,6 @@ pub async fn lock_token(tx: &Tx, account: AccountId, id: TokenId) -> StoreResult
 }
 
 /// The tokens of an account, newest first.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn tokens_of(db: &Db, account: AccountId) -> StoreResult<Vec<ApiToken>> {
     let found = api_token::Entity::find()
         .filter(api_token::Column::AccountId.eq(Uuid::from(account)))
@@ -173,10 +141,7 @@ pub async fn tokens_of(db: &Db, account: AccountId) -> StoreResult<Vec<ApiToken>
     found.into_iter().map(convert::token).collect()
 }
 
-/// The tokens of an account that are not revoked, expired ones too. The account is locked by this transaction.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The tokens of an account that aren't revoked, including expired ones. The caller has locked the account.
 pub async fn tokens_in(tx: &Tx, account: AccountId) -> StoreResult<Vec<ApiToken>> {
     let found = api_token::Entity::find()
         .filter(api_token::Column::AccountId.eq(Uuid::from(account)))
@@ -195,7 +160,6 @@ pub async fn insert_token(tx: &Tx, token: &ApiToken, secret_hash: Vec<u8>) -> St
     Ok(())
 }
 
-/// The row of a token.
 pub(in crate::store) fn token_row(token: &ApiToken, secret_hash: Vec<u8>) -> api_token::ActiveModel {
     let actor = ActorColumns::from(&token.created_by);
     api_token::ActiveModel {
@@ -216,10 +180,7 @@ pub(in crate::store) fn token_row(token: &ApiToken, secret_hash: Vec<u8>) -> api
     }
 }
 
-/// Saves that a token was revoked. Whoever subscribed with it is told.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves that a token was revoked. Subscriptions with the token are woken, so that they end.
 pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
     tx.tell();
     tx.dismisses();
@@ -228,10 +189,7 @@ pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
     Ok(())
 }
 
-/// Saves when a token ends. Whoever subscribed with it is told.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves when a token expires. Subscriptions with the token are woken, so that they end in time.
 pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
     tx.tell();
     tx.dismisses();
@@ -240,10 +198,7 @@ pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
     Ok(())
 }
 
-/// Saves what token another was rotated to.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the token that replaced another by rotation.
 pub async fn save_replaced_by(tx: &Tx, id: TokenId, by: TokenId) -> StoreResult<()> {
     tx.dismisses();
     let row = api_token::ActiveModel { id: Set(id.into()), replaced_by: Set(Some(by.into())), ..Default::default() };
@@ -251,11 +206,8 @@ pub async fn save_replaced_by(tx: &Tx, id: TokenId, by: TokenId) -> StoreResult<
     Ok(())
 }
 
-/// Saves when tokens were last used, in the order given: that of their ids, so that two servers don't wait for
-/// each other.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves when tokens were last used, unless a later use is saved already. The caller sorts by id, so that two servers
+/// can't deadlock.
 pub async fn save_last_used(db: &Db, uses: &[(TokenId, Instant)]) -> StoreResult<()> {
     if uses.is_empty() {
         return Ok(());
@@ -290,10 +242,7 @@ fn enrolment(m: enrolment_token::Model) -> EnrolmentRow {
     EnrolmentRow { id: m.id, account_id: m.account_id.into(), expires_at: m.expires_at, spent_at: m.spent_at }
 }
 
-/// Issues an enrolment token for an account; a former one ends (R1).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves an enrolment token for an account. It replaces a former one (R1).
 pub async fn issue_enrolment(tx: &Tx, row: &EnrolmentRow, secret_hash: Vec<u8>, now: Instant) -> StoreResult<()> {
     use enrolment_token::Column;
     let replace = OnConflict::column(Column::AccountId)
@@ -306,7 +255,6 @@ pub async fn issue_enrolment(tx: &Tx, row: &EnrolmentRow, secret_hash: Vec<u8>, 
     Ok(())
 }
 
-/// The row of an enrolment token.
 pub(in crate::store) fn enrolment_row(
     of: &EnrolmentRow,
     secret_hash: Vec<u8>,
@@ -322,10 +270,7 @@ pub(in crate::store) fn enrolment_row(
     }
 }
 
-/// The enrolment token with the hash, and its account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The enrolment token with this hash, and its account.
 pub async fn enrolment_by_hash(db: &Db, hash: &[u8]) -> StoreResult<Option<(EnrolmentRow, Account)>> {
     let found =
         enrolment_token::Entity::find().filter(enrolment_token::Column::SecretHash.eq(hash)).one(db.reader()).await?;
@@ -334,28 +279,20 @@ pub async fn enrolment_by_hash(db: &Db, hash: &[u8]) -> StoreResult<Option<(Enro
     account.map(|account| Ok((enrolment(row), convert::account(account)?))).transpose()
 }
 
-/// An enrolment token, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks an enrolment token.
 pub async fn lock_enrolment(tx: &Tx, id: Uuid) -> StoreResult<Option<EnrolmentRow>> {
     Ok(locked(enrolment_token::Entity::find_by_id(id)).one(tx.conn()).await?.map(enrolment))
 }
 
-/// Saves that an enrolment token was used.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves when an enrolment token was used.
 pub async fn save_spent(tx: &Tx, id: Uuid, at: Instant) -> StoreResult<()> {
     let row = enrolment_token::ActiveModel { id: Set(id), spent_at: Set(Some(at)), ..Default::default() };
     enrolment_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 
-/// A publisher's releases that wait for a window after `now` in another zone than `zone`, soonest first (R35).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The publisher's scheduled releases with a window that opens after `now` in another time zone than `zone`, soonest
+/// first, at most 100 (R35).
 pub async fn pending_in_other_zones(
     tx: &Tx,
     publisher: AccountId,

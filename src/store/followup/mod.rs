@@ -1,4 +1,4 @@
-//! Rows of the tasks that follow from a decision (R49).
+//! Rows of follow-up tasks (R49).
 
 pub mod read;
 pub mod task_sets;

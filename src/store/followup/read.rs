@@ -1,4 +1,4 @@
-//! The tasks that are left, for an operator (R49).
+//! Reads of open follow-up tasks, for operators (R49).
 
 use entity::{account, integration_pack as pack, pack_version as version, task};
 use sea_orm::prelude::Uuid;
@@ -11,12 +11,12 @@ use crate::store::followup::tasks::Work;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult, legible};
 
-/// A task that isn't done.
+/// A task that isn't finished.
 #[derive(Clone, Debug)]
 pub struct OpenTask {
     pub id: Uuid,
     pub kind: String,
-    /// What it asks for; `None` for what another version of the program does.
+    /// The task's work; `None` if this version of the program doesn't know its kind.
     pub work: Option<Work>,
     pub publisher: (AccountId, String),
     pub pack: Option<(PackId, String)>,
@@ -24,9 +24,9 @@ pub struct OpenTask {
     /// The number of the release's version.
     pub version: Option<i32>,
     pub account: Option<(AccountId, String)>,
-    /// Whether no other release of the pack can be made before it is done.
+    /// Whether the pack can't have another release before the task is finished.
     pub moves: bool,
-    /// How many installations, accounts or packs batches have come to, and which one last.
+    /// The number of installations, accounts or packs that batches have processed, and the last one of them.
     pub done: i64,
     pub done_to: Option<Uuid>,
     pub failures: i32,
@@ -72,17 +72,17 @@ fn open() -> SelectStatement {
         .take()
 }
 
-/// The tasks that aren't done.
+/// The tasks that aren't finished.
 #[derive(Clone, Debug, Default)]
 pub struct OpenTasks {
     pub tasks: Vec<OpenTask>,
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A row that can't be read: nobody works on it.
+/// A row that can't be read. No server works on it.
 #[derive(Clone, Debug)]
 pub struct Unreadable {
-    /// `None` when not even that can be read.
+    /// `None` if the id can't be read either.
     pub id: Option<Uuid>,
     pub why: String,
 }
@@ -125,18 +125,12 @@ impl OpenTask {
     }
 }
 
-/// All of them, the oldest first.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// All open tasks, oldest first.
 pub async fn all(db: &Db) -> StoreResult<OpenTasks> {
     read(db, &open()).await
 }
 
-/// One of them; `Err` for one that can't be read.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The open task with this id; `Err` if its row can't be read.
 pub async fn by_id(db: &Db, id: Uuid) -> StoreResult<Option<Result<OpenTask, Unreadable>>> {
     let mut found = read(db, open().and_where(col(task::Column::Id).eq(id))).await?;
     Ok(found.tasks.pop().map(Ok).or(found.unreadable.pop().map(Err)))

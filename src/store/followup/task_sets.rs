@@ -1,4 +1,5 @@
-//! Tasks that one call makes many of: for each of its accounts, or of its packs. As many statements as for one.
+//! Sets of tasks that one call adds: one for each of its accounts or packs. A set needs as few statements as one task,
+//! except for chunks.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +14,10 @@ use crate::store::followup::tasks::{Task, Work};
 use crate::store::locks::locked;
 use crate::store::{StoreResult, Tx};
 
-/// How many tasks are written in one statement.
+/// The number of tasks that one statement writes.
 const CHUNK: usize = 500;
 
-/// What a task of grants is about.
+/// The column and the id of the account or pack that a task of grants is about.
 fn subject(work: Work) -> Option<(Column, Uuid)> {
     match work {
         Work::GrantsOfAccount(account) => Some((Column::AccountId, account.into())),
@@ -25,12 +26,9 @@ fn subject(work: Work) -> Option<(Column, Uuid)> {
     }
 }
 
-/// Adds tasks of grants, all of accounts or all of packs, and gives their ids. Where one like it waits and hasn't
-/// begun, that one does: it compares whenever it begins, and it is held, so that no batch of it begins before this
-/// transaction has ended.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds tasks of grants, all of accounts or all of packs, and returns their ids. If an equal task hasn't begun yet, its
+/// id is returned and none is added, because such a task compares grants when it begins. The existing task is locked,
+/// so that its first batch can't begin before this transaction ends.
 pub async fn add_grants(tx: &Tx, publisher: AccountId, tasks: &[(Uuid, Work)], now: Instant) -> StoreResult<Vec<Uuid>> {
     tx.tell();
     let waiting = waiting(tx, tasks).await?;
@@ -52,8 +50,8 @@ pub async fn add_grants(tx: &Tx, publisher: AccountId, tasks: &[(Uuid, Work)], n
     Ok(tasks.iter().map(|(id, work)| of(*work).map_or(*id, |task| task.id)).collect())
 }
 
-/// The tasks that wait for their first batch and do what these would, locked, by what they are about. One that
-/// somebody works on just now may have looked already, and is passed over.
+/// Locks equal tasks that haven't begun yet, and returns them by the id of their account or pack. Tasks that are locked
+/// by another transaction are skipped: their batch may have compared grants already.
 async fn waiting(tx: &Tx, tasks: &[(Uuid, Work)]) -> StoreResult<BTreeMap<Uuid, Model>> {
     let Some((_, first)) = tasks.first() else { return Ok(BTreeMap::new()) };
     let Some((column, _)) = subject(*first) else { return Ok(BTreeMap::new()) };
@@ -89,10 +87,7 @@ fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel 
     }
 }
 
-/// Takes tasks that their caller has just made, for their first batch: those that nobody else has begun.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks tasks that the caller has just added, for their first batch. Tasks that another server has begun are left out.
 pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
     let select = Entity::find()
         .filter(tx.among(Column::Id.into_expr(), ids.iter().copied()))
@@ -101,10 +96,8 @@ pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
     locked(select).all(tx.conn()).await?.iter().filter_map(Task::of).map(Ok).collect()
 }
 
-/// Takes tasks away that are done, or remembers how far their first batch has come, and to how many objects.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the progress of the first batch: the last object and the number of objects. Deletes the tasks if `done_to` is
+/// `None`, because they are finished.
 pub async fn after_batch(tx: &Tx, tasks: &[Task], done_to: Option<Uuid>, done: i64, now: Instant) -> StoreResult<()> {
     let among = tx.among(Column::Id.into_expr(), tasks.iter().map(|task| task.id));
     match done_to {

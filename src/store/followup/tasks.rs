@@ -1,4 +1,5 @@
-//! What follows from a decision, done in batches (R49). A task is a row until its last batch is done.
+//! Follow-up tasks: work that follows from a decision and is done in batches (R49). A task's row exists until its last
+//! batch is committed.
 
 use chrono::Duration;
 use entity::task::{ActiveModel, Column, Entity, Model};
@@ -15,15 +16,15 @@ pub use crate::store::followup::work::Work;
 use crate::store::locks::locked;
 use crate::store::{Db, StoreResult, Tx, legible};
 
-/// A task that this transaction works on.
+/// A task that this transaction has locked to work on.
 #[derive(Clone, Debug)]
 pub struct Task {
     pub id: Uuid,
     pub work: Work,
     pub publisher_id: AccountId,
-    /// The last object that a batch has come to.
+    /// The last object that a batch has processed.
     pub done_to: Option<Uuid>,
-    /// How many objects batches have come to.
+    /// The number of objects that batches have processed.
     pub done: i64,
     pub failures: i32,
 }
@@ -41,20 +42,14 @@ impl Task {
     }
 }
 
-/// Adds a task that is due, and gives its id. `moves`: whether installations are moved by it, so that
-/// no other release of the pack can be made meanwhile. Where one task compares, and one like it waits and hasn't
-/// begun, that one does: it is held, so that no batch of it begins before this transaction has ended.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds a task that is due, and returns its id. With `moves`, the pack can't have another release before the task is
+/// finished. If the work compares and an equal task hasn't begun yet, its id is returned and none is added. The
+/// existing task is locked, so that its first batch can't begin before this transaction ends.
 pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: bool, now: Instant) -> StoreResult<Uuid> {
     add_beside(tx, None, id, publisher, work, moves, Turn::Next(now)).await
 }
 
-/// The same with a turn of its own, in a batch of the task `at_hand`, that doesn't wait.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Like [`add`], with a turn, and from within a batch of the task `at_hand`, which doesn't count as an equal task.
 pub async fn add_beside(
     tx: &Tx,
     at_hand: Option<Uuid>,
@@ -101,8 +96,8 @@ pub async fn add_beside(
     Ok(id)
 }
 
-/// A task that waits for its first batch and does what `work` would, locked. One that somebody works on just now
-/// may have looked already, and is passed over.
+/// Locks an equal task that hasn't begun yet, if `work` compares. A task that is locked by another transaction is
+/// skipped: its batch may have compared already.
 async fn waiting(tx: &Tx, work: Work, at_hand: Option<Uuid>) -> StoreResult<Option<Model>> {
     let (pack, _, account) = work.names();
     let of = match (work.compares(), pack, account) {
@@ -122,10 +117,10 @@ async fn waiting(tx: &Tx, work: Work, at_hand: Option<Uuid>) -> StoreResult<Opti
 /// The id of a row that can't be read.
 pub(in crate::store) type Illegible = Uuid;
 
-/// Locks the first row that nobody else has. Of one that can't be read, tells its id alone.
+/// Locks the first row that no other transaction has locked. Returns only the id if the row can't be read.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError), also when not even the id can be read.
+/// Also if the id can't be read.
 pub(in crate::store) async fn first_locked(
     tx: &Tx,
     select: Select<Entity>,
@@ -145,21 +140,18 @@ fn read(row: &QueryResult) -> StoreResult<Result<Model, Illegible>> {
     }
 }
 
-/// Takes a task that its caller has just made, for its first batch: due, also when the clock was set back a
-/// moment ago. When somebody else was quicker this waits until that first batch is done, and gives `None`.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks a task that the caller has just added, for its first batch, even if the clock was set back meanwhile. If
+/// another server works on it, waits for that batch, and returns `None`.
 pub async fn claim_new(tx: &Tx, id: Uuid) -> StoreResult<Option<Task>> {
     let found = locked(Entity::find_by_id(id)).one(tx.conn()).await?;
     Ok(found.filter(|task| task.done_to.is_none()).as_ref().and_then(Task::of))
 }
 
-/// The longest pause that a task is given. What ends later than that was given it by a clock that was set back since.
+/// The longest pause of a task. A later turn comes from a clock that was set back since.
 pub const LONGEST_PAUSE: Duration = Duration::minutes(15);
 
-/// Which tasks are due. One that doesn't wait is due whatever its turn says: a clock that was set back must not hold
-/// up what was at work.
+/// The condition that a task is due. A task without a pause is due at any time, so that a clock that was set back
+/// doesn't delay it.
 pub(in crate::store) fn due(now: Instant) -> Condition {
     Condition::any()
         .add(Column::NotBefore.lte(now))
@@ -167,7 +159,7 @@ pub(in crate::store) fn due(now: Instant) -> Condition {
         .add(Column::NotBefore.gt(now + LONGEST_PAUSE))
 }
 
-/// When a task has its next turn.
+/// The next turn of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// After those that are due by now.
@@ -176,24 +168,18 @@ pub enum Turn {
     After(Instant),
 }
 
-/// Takes the task that an operator names, whenever it is due and however far it is; waits for a batch at hand.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks a task for an operator, due or not, begun or not. Waits for a batch that is running.
 pub async fn lock(tx: &Tx, id: Uuid) -> StoreResult<Option<Model>> {
     Ok(locked(Entity::find_by_id(id)).one(tx.conn()).await?)
 }
 
-/// A locked task as what is worked on; `None` for what this program can't do.
+/// The task of a locked row; `None` if this program doesn't know its kind.
 #[must_use]
 pub fn task_of(row: &Model) -> Option<Task> {
     Task::of(row)
 }
 
-/// Remembers how far a task has come, with how many more objects, and when it has its next turn.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the progress of a batch: the last object, the number of further objects, and the task's next turn.
 pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, more: i64, turn: Turn) -> StoreResult<()> {
     let (Turn::Next(not_before) | Turn::After(not_before)) = turn;
     let row = ActiveModel {
@@ -210,19 +196,13 @@ pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, more: i64, tur
     Ok(())
 }
 
-/// Takes a task away: all of it is done, or it was dropped.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Deletes a task that is finished or was dropped.
 pub async fn finish(tx: &Tx, id: Uuid) -> StoreResult<()> {
     Entity::delete_by_id(id).exec(tx.conn()).await?;
     Ok(())
 }
 
-/// Lets a task do something else from where it is.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Gives a task other work, which continues after its last processed object.
 pub async fn change_work(tx: &Tx, id: Uuid, work: Work, not_before: Instant) -> StoreResult<()> {
     tx.tell();
     let row = ActiveModel {
@@ -238,10 +218,7 @@ pub async fn change_work(tx: &Tx, id: Uuid, work: Work, not_before: Instant) -> 
     Ok(())
 }
 
-/// Puts a task off after a batch of it failed as a whole.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Postpones a task after a whole batch of it has failed.
 pub async fn put_off(db: &Db, id: Uuid, failures: i32, why: &str, not_before: Instant) -> StoreResult<()> {
     let tx = db.begin().await?;
     let row = ActiveModel {
@@ -256,10 +233,7 @@ pub async fn put_off(db: &Db, id: Uuid, failures: i32, why: &str, not_before: In
     tx.commit().await
 }
 
-/// Makes a task due, whoever can do it.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Makes a task due, also one of a kind that this program doesn't know.
 pub async fn make_due(tx: &Tx, id: Uuid, not_before: Instant) -> StoreResult<()> {
     tx.tell();
     let row = ActiveModel { id: Set(id), not_before: Set(not_before), waits: Set(false), ..Default::default() };
@@ -267,10 +241,7 @@ pub async fn make_due(tx: &Tx, id: Uuid, not_before: Instant) -> StoreResult<()>
     Ok(())
 }
 
-/// Gives a task whose instants or failures can't be read others: it is due, and has not failed yet.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Replaces the instants and the failures of a task in which they can't be read. It is then due and without failures.
 pub async fn mend(tx: &Tx, id: Uuid, now: Instant) -> StoreResult<()> {
     tx.tell();
     let row = ActiveModel {
@@ -285,10 +256,7 @@ pub async fn mend(tx: &Tx, id: Uuid, now: Instant) -> StoreResult<()> {
     Ok(())
 }
 
-/// The release of a pack whose installations are being moved by an open task, if there is one.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The release of an open task that is moving installations of the pack.
 pub async fn moving(tx: &Tx, pack: PackId) -> StoreResult<Option<ReleaseId>> {
     let open: Option<Option<Uuid>> = Entity::find()
         .select_only()

@@ -1,5 +1,5 @@
-//! Whose task is done next. Publishers take turns, and so do the tasks of each: whoever has made a thousand
-//! tasks keeps nobody else waiting for longer than one batch.
+//! Chooses the next task. Publishers take turns, and so do the tasks of each publisher, so a publisher with a thousand
+//! tasks delays another's by at most one batch.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,27 @@ use crate::store::followup::tasks::{Task, due, first_locked};
 use crate::store::followup::work::can_be_done;
 use crate::store::{Db, StoreError, StoreResult, Tx, legible};
 
-/// Of how many publishers a server remembers which task was done last.
+/// The number of publishers whose last task a server remembers.
 const PUBLISHERS: usize = 10_000;
 
-/// Who had the last turns. Each server keeps its own: what another one works on is passed over.
+/// The last turns. Each server has its own, and skips tasks that another server works on.
 #[derive(Debug, Default)]
 pub struct Turns {
     publisher: Option<Uuid>,
     tasks: BTreeMap<Uuid, Uuid>,
-    /// What isn't to be taken now, whatever its row says.
+    /// Tasks that must not be chosen now, even if their rows say that they are due.
     pub resting: Vec<Uuid>,
-    /// The rows that can't be read.
+    /// Rows that can't be read.
     illegible: Vec<Uuid>,
 }
 
 impl Turns {
-    /// Forgets which rows can't be read: somebody may have mended them.
+    /// Forgets the rows that couldn't be read, because an operator may have repaired them.
     pub fn look_again(&mut self) {
         self.illegible.clear();
     }
 
-    /// The rows that were passed over since, because they can't be read.
+    /// The rows that were skipped because they can't be read, since the last [`Turns::look_again`].
     #[must_use]
     pub fn illegible(&self) -> &[Uuid] {
         &self.illegible
@@ -56,11 +56,8 @@ impl Turns {
     }
 }
 
-/// Takes one task that is due for this transaction: of the publisher whose turn it is, the one after that which
-/// it had last. A task that another server works on is passed over, and so is one that this program doesn't know.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks one due task: of the publisher whose turn it is, the one after its last task. Skips tasks that another server
+/// works on, and tasks of kinds that this program doesn't know.
 pub async fn claim(tx: &Tx, now: Instant, turns: &mut Turns) -> StoreResult<Option<Task>> {
     let last = turns.publisher;
     let (mut after, mut from_the_start) = (last, last.is_none());
@@ -73,7 +70,7 @@ pub async fn claim(tx: &Tx, now: Instant, turns: &mut Turns) -> StoreResult<Opti
             continue;
         };
         if from_the_start && last.is_some_and(|last| publisher > last) {
-            // Each was asked once.
+            // All publishers have had their turn.
             return Ok(None);
         }
         if let Some(task) = claim_of(tx, now, turns, publisher).await? {
@@ -84,7 +81,7 @@ pub async fn claim(tx: &Tx, now: Instant, turns: &mut Turns) -> StoreResult<Opti
     }
 }
 
-/// The next publisher after one that has a task which is due.
+/// The next publisher with a due task, in the order of ids.
 async fn next_publisher(tx: &Tx, now: Instant, turns: &mut Turns, after: Option<Uuid>) -> StoreResult<Option<Uuid>> {
     loop {
         let mut select = turns.due(now).select_only().columns([Column::Id, Column::PublisherId]);
@@ -100,7 +97,7 @@ async fn next_publisher(tx: &Tx, now: Instant, turns: &mut Turns, after: Option<
     }
 }
 
-/// Tells of a row that can't be read, and gives its id.
+/// Logs a row that can't be read, and returns its id.
 fn passed_over(row: &QueryResult, why: &StoreError) -> StoreResult<Uuid> {
     let id: Uuid = legible::column(row, "id")?;
     legible::pass_over("task", id, why);
@@ -123,10 +120,7 @@ async fn claim_of(tx: &Tx, now: Instant, turns: &mut Turns, publisher: Uuid) -> 
     }
 }
 
-/// When the next task is due that this program can do and that isn't resting; `None` when there is none.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The earliest turn of a task that this program can do and that isn't in `resting`; `None` without such a task.
 pub async fn next_due(db: &Db, resting: &[Uuid]) -> StoreResult<Option<Instant>> {
     let mut resting = resting.to_vec();
     loop {

@@ -1,4 +1,4 @@
-//! What the kinds of tasks ask for (R49).
+//! The kinds of follow-up tasks (R49).
 
 use entity::task::{Column, Model};
 use sea_orm::{ColumnTrait, Condition};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 
-/// What is to be done.
+/// The work of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Offer a scheduled release to the installations of its pack (R26).
@@ -15,23 +15,24 @@ pub enum Work {
     RollOut(PackId, ReleaseId),
     /// Try the failed updates of a release again.
     Retry(PackId, ReleaseId),
-    /// End a rollout that an operator gave up: what it hasn't come to has failed.
+    /// End a rollout that an operator gave up. The update fails for every installation that wasn't processed.
     GiveUp(PackId, ReleaseId),
-    /// Take back the offers of a canceled or superseded release, and after a cancel the early applied (R29, R30).
+    /// Withdraw the offers of a canceled or superseded release, and after a cancel undo early updates (R29, R30).
     Withdraw(PackId, ReleaseId),
-    /// Tell accounts of a pack that they gained or lost it, and freeze what they lose (R45, R50).
+    /// Announce gained and lost grants of a pack to the accounts, and freeze installations without a grant (R45, R50).
     GrantsOfPack(PackId),
-    /// The same for all packs of one account.
+    /// Like [`Work::GrantsOfPack`], for all packs of one account.
     GrantsOfAccount(AccountId),
-    /// Bring the installations of an account that is active again to what they were passed over for (R46).
+    /// Move the installations of a reactivated account to the releases for which they were skipped (R46).
     CatchUp(AccountId),
-    /// Give the installations of a renamed SINGLE pack its new name for their order.
+    /// Save a SINGLE pack's new name in its installations, which are sorted by it.
     Rename(PackId),
-    /// Uninstall a deleted pack everywhere, and tell the accounts that had it or could have it (R47).
+    /// Uninstall a deleted pack everywhere, and announce the deletion to accounts that had it or could install it
+    /// (R47).
     Delete(PackId),
 }
 
-/// What a kind of task names.
+/// The object that a kind of task refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Names {
     Release,
@@ -39,7 +40,7 @@ enum Names {
     Account,
 }
 
-/// The kinds that this program knows. A newer one may have left others.
+/// The kinds that this program knows. A newer version may have added tasks of other kinds.
 const KINDS: [(&str, Names); 10] = [
     ("OFFER", Names::Release),
     ("ROLL_OUT", Names::Release),
@@ -53,7 +54,7 @@ const KINDS: [(&str, Names); 10] = [
     ("DELETE", Names::Pack),
 ];
 
-/// Whether this program can do the task at hand: it knows the kind, and what that names is there.
+/// The condition that this program can do a task: it knows the kind, and the row refers to the object that it needs.
 pub(in crate::store) fn can_be_done() -> Condition {
     let kinds = |names: Names| KINDS.iter().filter(move |(_, of)| *of == names).map(|(kind, _)| *kind);
     let of = |names: Names| Condition::all().add(Column::Kind.is_in(kinds(names)));
@@ -64,7 +65,7 @@ pub(in crate::store) fn can_be_done() -> Condition {
 }
 
 impl Work {
-    /// The stored name of its kind.
+    /// The stored name of the kind.
     #[must_use]
     pub fn kind(self) -> &'static str {
         match self {
@@ -81,7 +82,7 @@ impl Work {
         }
     }
 
-    /// What a row asks for; `None` for what this program can't do.
+    /// The work of a row; `None` if this program can't do it.
     pub(in crate::store) fn of(row: &Model) -> Option<Self> {
         let pack = row.pack_id.map(PackId::from);
         let release = row.release_id.map(ReleaseId::from);
@@ -101,7 +102,7 @@ impl Work {
         })
     }
 
-    /// The pack, release and account that it names.
+    /// The ids of the pack, the release and the account.
     pub(in crate::store) fn names(self) -> (Option<Uuid>, Option<Uuid>, Option<Uuid>) {
         match self {
             Self::Offer(pack, release)
@@ -114,8 +115,8 @@ impl Work {
         }
     }
 
-    /// Whether a task of it does the same whenever it begins: it compares what is so with what was told or
-    /// done. Then a second one that waits beside a first has nothing to do.
+    /// Whether the work compares the present state with the announced or applied one. Such a task has the same effect
+    /// whenever it begins, so a second one next to one that hasn't begun is needless.
     pub(in crate::store) fn compares(self) -> bool {
         match self {
             Self::GrantsOfPack(_) | Self::GrantsOfAccount(_) | Self::CatchUp(_) | Self::Rename(_) => true,
@@ -130,13 +131,13 @@ impl Work {
 }
 
 impl Work {
-    /// The account that grants are compared of.
+    /// The account whose grants are compared.
     #[must_use]
     pub fn account(self) -> Option<AccountId> {
         if let Self::GrantsOfAccount(account) = self { Some(account) } else { None }
     }
 
-    /// The pack that grants are compared of.
+    /// The pack whose grants are compared.
     #[must_use]
     pub fn pack(self) -> Option<PackId> {
         if let Self::GrantsOfPack(pack) = self { Some(pack) } else { None }

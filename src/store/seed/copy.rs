@@ -1,4 +1,4 @@
-//! Rows written by PostgreSQL's COPY: without a statement that has to be read and planned for each thousand of them.
+//! Writes rows with PostgreSQL's COPY, which saves parsing and planning a statement for each thousand rows.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue, EntityTrait, IdenStatic as _, Itera
 
 use crate::store::{StoreError, StoreResult, Tx};
 
-/// Writes rows of one table. A column that the first row leaves to the database is left to it by all of them.
+/// Writes rows of one table. A column that is unset in the first row must be unset in all rows, and gets its default.
 pub(in crate::store) async fn insert<A>(tx: &Tx, table: &str, rows: &[A]) -> StoreResult<()>
 where
     A: ActiveModelTrait,
@@ -36,7 +36,7 @@ fn cannot(why: &str) -> StoreError {
     StoreError::Fault(why.to_owned())
 }
 
-/// A value as COPY's text format has it.
+/// Appends a value in COPY's text format.
 fn spell(text: &mut String, value: Value) -> StoreResult<()> {
     match value {
         Value::Bool(Some(yes)) => text.push(if yes { 't' } else { 'f' }),

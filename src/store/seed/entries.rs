@@ -1,5 +1,5 @@
-//! The audit log of a world that is loaded. Entries come pack by pack; they get their places in the order of their
-//! instants, as if each had been written when it says.
+//! The audit log of a loaded data set. Entries are added pack by pack into a temporary table. At the end they are
+//! numbered in the order of their instants, like entries that were written at those instants.
 
 use entity::audit_entry::{Column, Entity};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, IdenStatic as _, Iterable as _, QueryTrait as _};
@@ -8,20 +8,20 @@ use crate::domain::log::audit::Recorded;
 use crate::store::log::journal::entry_row;
 use crate::store::{StoreResult, Tx};
 
-/// Where entries wait for their places.
+/// The temporary table.
 const WAITING: &str = "audit_load";
 
-/// How many rows go into one statement.
+/// The number of rows that one statement writes.
 const CHUNK: usize = 500;
 
-/// Makes room for entries that wait.
+/// Creates the temporary table.
 pub(in crate::store) async fn begin(tx: &Tx) -> StoreResult<()> {
     let sql = format!("CREATE TEMPORARY TABLE {WAITING} AS SELECT * FROM audit_entry WHERE 1 = 0");
     tx.conn().execute_unprepared(&sql).await?;
     Ok(())
 }
 
-/// Adds entries, that wait for their places.
+/// Adds entries to the temporary table.
 pub(in crate::store) async fn insert(tx: &Tx, entries: Vec<Recorded>) -> StoreResult<()> {
     if tx.is_postgresql() {
         let rows = entries.iter().map(entry_row).collect::<StoreResult<Vec<_>>>()?;
@@ -36,11 +36,11 @@ pub(in crate::store) async fn insert(tx: &Tx, entries: Vec<Recorded>) -> StoreRe
     Ok(())
 }
 
-/// Gives all entries their places.
+/// Moves all entries to the audit log in their final order, and fills the table of hours.
 pub(in crate::store) async fn finish(tx: &Tx) -> StoreResult<()> {
     let columns: Vec<_> = Column::iter().filter(|c| !matches!(c, Column::Sequence)).map(|c| c.as_str()).collect();
     let columns = columns.join(", ");
-    // The hour, counted since 1970: each database reads an instant in its own way.
+    // The number of hours since 1970. Each database needs its own expression.
     let hour = if tx.is_postgresql() {
         "FLOOR(EXTRACT(EPOCH FROM occurred_at) / 3600)::bigint"
     } else {

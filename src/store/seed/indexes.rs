@@ -1,18 +1,18 @@
-//! Indexes, keys and foreign keys that are only in the way while a world is loaded: taken away, and made again from
-//! what the database itself says of them. What is made again is checked for all rows at once.
+//! Indexes, keys and foreign keys are dropped while a data set is loaded, because they slow it down. They are created
+//! again from the database's own definitions, and the database then checks all rows at once.
 
 use sea_orm::{ConnectionTrait as _, FromQueryResult, Statement};
 
 use crate::store::{StoreResult, Tx};
 
-/// The indexes that belong to no key or UNIQUE of a table, which SQLite can't drop.
+/// Only indexes with a definition: SQLite can't drop the index of a table's key or UNIQUE constraint.
 const ON_SQLITE: &str =
     "SELECT name, sql AS definition FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name";
 const ON_POSTGRESQL: &str = "SELECT indexname::text AS name, indexdef AS definition FROM pg_indexes
     WHERE schemaname = current_schema() AND NOT EXISTS (SELECT 1 FROM pg_constraint
         WHERE conname = indexname AND contype IN ('p', 'u', 'x')) ORDER BY indexname";
 
-/// Foreign keys first, as nothing can be dropped that one points to.
+/// Foreign keys first, because a key can't be dropped while a foreign key refers to it.
 const CONSTRAINTS_ON_POSTGRESQL: &str =
     "SELECT conrelid::regclass::text AS of, conname::text AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint
     WHERE contype IN ('f', 'p', 'u') AND connamespace = current_schema()::regnamespace
@@ -31,7 +31,7 @@ struct Constraint {
     definition: String,
 }
 
-/// Drops them, and gives the statements that make them again, in their order.
+/// Drops them, and returns the statements that create them again, in order.
 pub(in crate::store) async fn drop(tx: &Tx) -> StoreResult<Vec<String>> {
     let conn = tx.conn();
     let sql = if tx.is_postgresql() { ON_POSTGRESQL } else { ON_SQLITE };
@@ -57,7 +57,7 @@ async fn drop_constraints(tx: &Tx) -> StoreResult<Vec<String>> {
         conn.execute_unprepared(&format!("ALTER TABLE {of} DROP CONSTRAINT \"{name}\"")).await?;
         made_again.push(format!("ALTER TABLE {of} ADD CONSTRAINT \"{name}\" {definition}"));
     }
-    // Keys before the foreign keys that point to them.
+    // Keys must exist before the foreign keys that refer to them.
     made_again.reverse();
     Ok(made_again)
 }

@@ -1,4 +1,4 @@
-//! What is kept of installations and is counted once, when a world is loaded. Its history begins there.
+//! Fills the tallies of installations and releases after a load. Their history begins with it.
 
 use sea_orm::ConnectionTrait as _;
 
@@ -22,7 +22,7 @@ const KEPT: [&str; 3] = [
      GROUP BY r.id, r.pack_id, r.created_at",
 ];
 
-/// Counts what is kept. The indexes are there.
+/// Fills the tallies. Needs the indexes, to be fast.
 pub(in crate::store) async fn count(tx: &Tx) -> StoreResult<()> {
     for statement in KEPT {
         tx.conn().execute_unprepared(statement).await?;

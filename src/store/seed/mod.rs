@@ -1,5 +1,5 @@
-//! Loading a whole world into an empty database: many rows a statement, all in one transaction, the
-//! indexes and foreign keys made at the end. Whoever is killed on the way leaves the database as empty as it was.
+//! Loads a whole data set into an empty database. All rows are written in one transaction, many per statement, and
+//! indexes and foreign keys are created at the end. A load that is killed leaves the database empty.
 
 mod copy;
 mod entries;
@@ -16,35 +16,32 @@ use crate::store::{Db, MIGRATION_LOCK, StoreError, StoreResult, Tx};
 
 pub use crate::store::seed::rows::{SeededComponent, SeededInstallation, SeededPack, SeededRelease};
 
-/// How many values a statement takes: SQLite's limit.
+/// SQLite's limit of values in one statement.
 const VALUES_MAX: usize = 32_766;
-/// How many rows are gathered before they are written.
+/// The number of rows that are gathered before they are written.
 const ROWS_MAX: usize = 20_000;
-/// What SQLite may keep in memory meanwhile.
+/// The size of SQLite's cache during the load.
 const CACHE_KIBIBYTES: u32 = 512 * 1024;
-/// What PostgreSQL may keep in memory for one sorting.
+/// PostgreSQL's memory limit for one sort.
 const SORTING: &str = "256MB";
-/// What SQLite keeps otherwise, as [`Db`] says when it connects.
+/// The usual size of SQLite's cache, as [`Db`] sets it on connecting.
 const USUAL_CACHE_KIBIBYTES: u32 = 64 * 1024;
 
-/// A world that is being loaded. A task of its own writes what was gathered, while more is thought up.
+/// A running load. A separate task writes gathered rows while the caller generates more.
 pub struct Load {
     writer: JoinHandle<StoreResult<Tx>>,
     to_writer: mpsc::Sender<Rows>,
-    /// How the indexes and foreign keys that were dropped are made again.
+    /// The statements that create the dropped indexes and foreign keys again.
     indexes: Vec<String>,
     rows: Rows,
 }
 
 impl Load {
-    /// Begins; `None` when there is an account already.
-    ///
-    /// # Errors
-    /// [`StoreError`](crate::store::StoreError).
+    /// Begins a load; `None` if the database has an account already.
     pub async fn begin(db: &Db) -> StoreResult<Option<Self>> {
         let tx = db.begin().await?;
         if tx.is_postgresql() {
-            // One load at a time, and no migration meanwhile.
+            // Prevents a second load and a migration meanwhile.
             tx.conn().execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
         }
         if entity::account::Entity::find().one(tx.conn()).await?.is_some() {
@@ -52,7 +49,7 @@ impl Load {
         }
         set_cache(&tx, CACHE_KIBIBYTES).await?;
         if tx.is_postgresql() {
-            // For this transaction alone: entries are sorted and indexes made of many rows at once.
+            // Only for this transaction, because it sorts entries and builds indexes over many rows.
             let sql = format!("SET LOCAL work_mem = '{SORTING}'; SET LOCAL maintenance_work_mem = '{SORTING}'");
             tx.conn().execute_unprepared(&sql).await?;
         }
@@ -63,15 +60,12 @@ impl Load {
         Ok(Some(Self { writer, to_writer, indexes, rows: Rows::default() }))
     }
 
-    /// What is to be written next. Whatever is added is written sooner or later by [`Load::flush`].
+    /// The rows that the next flush writes, to add to.
     pub fn rows(&mut self) -> &mut Rows {
         &mut self.rows
     }
 
-    /// Writes what was gathered, if it is much; in the order in which rows point to each other.
-    ///
-    /// # Errors
-    /// [`StoreError`](crate::store::StoreError).
+    /// Sends the gathered rows to the writer if they are many.
     pub async fn flush_if_much(&mut self) -> StoreResult<()> {
         if self.rows.count() < ROWS_MAX { Ok(()) } else { self.flush().await }
     }
@@ -81,14 +75,11 @@ impl Load {
         if self.to_writer.send(rows).await.is_ok() {
             return Ok(());
         }
-        // The writer goes before it is told to when it has failed.
+        // The writer ends early only if it failed.
         written(&mut self.writer).await.map(|_| ())
     }
 
-    /// Writes the rest, makes the indexes, and makes all of it so.
-    ///
-    /// # Errors
-    /// [`StoreError`](crate::store::StoreError); nothing is so then.
+    /// Writes the remaining rows, creates the indexes, fills the tallies, and commits. After an error nothing is saved.
     pub async fn finish(mut self) -> StoreResult<()> {
         self.flush().await?;
         let Self { mut writer, to_writer, indexes, .. } = self;
@@ -108,7 +99,7 @@ impl Load {
     }
 }
 
-/// Writes what comes, until nothing more does; gives the transaction back.
+/// Writes rows until the channel is closed, and returns the transaction.
 async fn write(tx: Tx, mut gathered: mpsc::Receiver<Rows>) -> StoreResult<Tx> {
     while let Some(rows) = gathered.recv().await {
         rows.insert(&tx).await?;
@@ -127,7 +118,7 @@ async fn set_cache(tx: &Tx, kibibytes: u32) -> StoreResult<()> {
     Ok(())
 }
 
-/// Inserts rows of one table, as many a statement as it takes.
+/// Inserts rows of one table, with as many rows per statement as the database accepts.
 async fn insert<A>(tx: &Tx, rows: Vec<A>) -> StoreResult<()>
 where
     A: ActiveModelTrait + Send,

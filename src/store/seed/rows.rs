@@ -1,4 +1,4 @@
-//! The rows of a world, from the domain's structs.
+//! The rows of a data set, made from the domain's structs.
 
 use std::collections::BTreeMap;
 
@@ -35,16 +35,16 @@ use crate::store::seed::insert;
 use crate::store::sharing::write_grants as grants;
 use crate::store::{StoreResult, Tx};
 
-/// A component with what packaging counts on.
+/// A component with the stored values that packaging reads.
 #[derive(Clone, Copy, Debug)]
 pub struct SeededComponent<'a> {
     pub component: &'a Component,
     pub latest_shareable: Option<ComponentVersionId>,
     pub latest_publication: Option<ComponentVersionId>,
-    /// When the newest version of either kind was made.
+    /// The time of the newest version of either kind.
     pub newest_at: Option<Instant>,
     pub newest_revision: i32,
-    /// The highest whole number of a label.
+    /// The highest whole number in a version label.
     pub highest_label: Option<&'a Whole>,
 }
 
@@ -58,7 +58,7 @@ pub struct SeededPack<'a> {
     pub announced: &'a [AccountId],
 }
 
-/// A release with the version that it made.
+/// A release with the version that it created.
 #[derive(Clone, Copy, Debug)]
 pub struct SeededRelease<'a> {
     pub release: &'a Release,
@@ -67,8 +67,8 @@ pub struct SeededRelease<'a> {
     pub content: &'a BTreeMap<ComponentId, ComponentVersionId>,
 }
 
-/// An installation with the keys of its name and of its account's. Whoever has it hears of all that is in
-/// the log, which is empty, until it froze or was uninstalled (R50).
+/// An installation with the sort keys of its name and of its account's name. Its reader sees events from the start of
+/// the log, which is empty, until it was frozen or uninstalled (R50).
 #[derive(Clone, Debug)]
 pub struct SeededInstallation {
     pub installation: Installation,
@@ -78,7 +78,7 @@ pub struct SeededInstallation {
     pub frozen_at: Option<Instant>,
 }
 
-/// Rows that are to be written, by table.
+/// Gathered rows, by table.
 #[derive(Default)]
 pub struct Rows {
     accounts: Vec<account::ActiveModel>,
@@ -108,32 +108,31 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// How many rows there are.
+    /// The number of gathered rows.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// An account.
     pub fn account(&mut self, account: &Account) {
         self.count += 1;
         self.accounts.push(accounts::row(account));
     }
 
-    /// A token, with the hash of its secret.
+    /// Adds a token with the hash of its secret.
     pub fn token(&mut self, token: &ApiToken, secret_hash: Vec<u8>) {
         self.count += 1;
         self.tokens.push(accounts::token_row(token, secret_hash));
     }
 
-    /// The enrolment token that an account has spent (R1): its id, the hash of its secret, when it ended.
+    /// Adds the used enrolment token of an account (R1): its id, the hash of its secret, and its expiry.
     pub fn enrolment(&mut self, account: &Account, (id, secret_hash): (Uuid, &[u8]), expires_at: Instant) {
         self.count += 1;
         let spent = EnrolmentRow { id, account_id: account.id, expires_at, spent_at: account.enrolled_at };
         self.enrolments.push(accounts::enrolment_row(&spent, secret_hash.to_vec(), account.created_at));
     }
 
-    /// A group with who is in it.
+    /// Adds a group and its members.
     pub fn group(&mut self, group: &AccountGroup, members: impl Iterator<Item = AccountId>) {
         self.groups.push(grants::group_row(group));
         let before = self.members.len();
@@ -144,7 +143,7 @@ impl Rows {
         self.count += 1 + self.members.len() - before;
     }
 
-    /// A component with what packaging counts on.
+    /// Adds a component with the stored values that packaging reads.
     pub fn component(&mut self, new: SeededComponent<'_>) {
         self.count += 1;
         self.components.push(component::ActiveModel {
@@ -157,10 +156,10 @@ impl Rows {
         });
     }
 
-    /// A package with its manifest, or a publication, which has none.
+    /// Adds a package with its manifest, or a publication with an empty one.
     ///
     /// # Errors
-    /// [`StoreError`](crate::store::StoreError), when a setting can't be spelt.
+    /// A setting can't be serialized.
     pub fn version(
         &mut self,
         of: &Component,
@@ -175,7 +174,7 @@ impl Rows {
         Ok(())
     }
 
-    /// A process of the library with the groups that it is shared with.
+    /// Adds a library process and its shares.
     pub fn process(&mut self, process: &LibraryProcess, groups: &[GroupId]) {
         self.count += 1 + groups.len();
         self.processes.push(library::row(process));
@@ -185,16 +184,16 @@ impl Rows {
         }));
     }
 
-    /// A component as the copy of a process.
+    /// Adds the source of a component that is a copy of a library process.
     pub fn copy(&mut self, component: &Component, of: &LibraryProcess) {
         self.count += 1;
         self.copies.push(library::copy_row(component.id, of));
     }
 
-    /// A pack with its draft, and whom it is shared with.
+    /// Adds a pack with its draft, shares and announcements.
     ///
     /// # Errors
-    /// [`StoreError`](crate::store::StoreError), when its support data can't be spelt.
+    /// The support data can't be serialized.
     pub fn pack(&mut self, SeededPack { pack, rows, keys, groups, announced }: SeededPack<'_>) -> StoreResult<()> {
         self.count += 1 + rows.len() + keys.len() + groups.len() + announced.len();
         self.packs.push(packs::row(pack)?);
@@ -221,7 +220,7 @@ impl Rows {
         Ok(())
     }
 
-    /// A release with the version that it made.
+    /// Adds a release with the version that it created.
     pub fn release(&mut self, SeededRelease { release, progressed_at, version, content }: SeededRelease<'_>) {
         self.count += 2 + content.len();
         self.versions.push(releases::version_row(version));
@@ -229,7 +228,6 @@ impl Rows {
         self.releases.push(pack_release::ActiveModel { progressed_at: Set(progressed_at), ..releases::row(release) });
     }
 
-    /// An installation.
     pub fn installation(&mut self, new: SeededInstallation) {
         self.count += 1;
         let SeededInstallation { installation, installation_type, name_key, account_name_key, frozen_at } = new;
@@ -256,28 +254,27 @@ impl Rows {
         });
     }
 
-    /// An update.
     pub fn update(&mut self, update: InstallationUpdate, attempts: i32) {
         self.count += 1;
         let row = UpdateRow { update, stored: None, attempts, next_attempt_at: None };
         self.updates.push(updates::active(&row));
     }
 
-    /// What was tallied of a release at an instant.
+    /// Adds a release's tally at an instant.
     pub fn tally(&mut self, release: ReleaseId, pack: PackId, at: Instant, tally: &Tally) {
         self.count += 1;
-        // What releases have still to come to is counted at the end.
+        // `kept::count` fills `coming` at the end of the load.
         self.tallies.push(tallies::active(release, pack, at, &Tally { coming: 0, ..*tally }));
     }
 
-    /// What the audit log says.
+    /// Adds audit entries.
     pub fn entries(&mut self, entries: impl IntoIterator<Item = Recorded>) {
         let before = self.entries.len();
         self.entries.extend(entries);
         self.count += self.entries.len() - before;
     }
 
-    /// Writes all of it, what is pointed to first.
+    /// Writes all rows, each after the rows that it refers to.
     pub(in crate::store) async fn insert(self, tx: &Tx) -> StoreResult<()> {
         insert(tx, self.accounts).await?;
         insert(tx, self.tokens).await?;

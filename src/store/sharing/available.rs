@@ -1,4 +1,4 @@
-//! Packs, versions and releases as a managed account may see them (R2).
+//! Packs, versions and releases that a managed account may see (R2).
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ use crate::store::{Db, StoreResult};
 #[derive(Clone, Debug)]
 pub struct AvailablePack {
     pub pack: Pack,
-    /// Whether a group still grants it (R45).
+    /// Whether a group grants the pack to the account (R45).
     pub granted: bool,
     /// Whether the account has it installed.
     pub installed: bool,
@@ -52,7 +52,7 @@ impl TryFrom<Row> for AvailablePack {
     }
 }
 
-/// The packs that the account may see, each with whether it is granted and installed.
+/// The packs that the account may see, with the values for [`AvailablePack`].
 fn seen(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
     let (account, id) = (scope.account_id(), || col(pack::Column::Id));
     pack::Entity::find()
@@ -62,10 +62,7 @@ fn seen(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
         .filter(pack_is_available(account, now))
 }
 
-/// The packs with these ids, as far as the account may see them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The packs among `ids` that the account may see.
 pub async fn packs_by_ids(
     db: &Db,
     scope: &ManagedScope,
@@ -80,7 +77,7 @@ pub async fn packs_by_ids(
     rows.into_iter().map(|row| AvailablePack::try_from(row).map(|seen| (seen.pack.id, seen))).collect()
 }
 
-/// Whether the account may see the pack that an expression names.
+/// The condition that the account may see the pack with the id `id`.
 pub(in crate::store) fn pack_is_seen(scope: &ManagedScope, now: Instant, id: Expr) -> Expr {
     Expr::exists(
         Query::select()
@@ -93,8 +90,8 @@ pub(in crate::store) fn pack_is_seen(scope: &ManagedScope, now: Instant, id: Exp
     )
 }
 
-/// Whether the update row at hand, one of the account's own, may be shown to it: not what was skipped
-/// or taken back for want of a grant, nor an offer without one, whatever became of its release (R2, R45).
+/// The condition that an update row may be shown to its account. Hidden are updates that were skipped because the
+/// installation wasn't entitled, and open offers without a grant, even if the release has ended (R2, R45).
 pub(in crate::store) fn update_row_is_shown() -> Expr {
     let not_skipped_for_it = col(update::Column::SkipReason)
         .is_null()
@@ -104,21 +101,18 @@ pub(in crate::store) fn update_row_is_shown() -> Expr {
     not_skipped_for_it.and(no_open_offer.or(grant))
 }
 
-/// Whether the installation at hand, there or gone, is one of the account's of a pack. What is read of updates
-/// begins here: an account has few installations of a pack, a release has as many updates as the pack has
-/// installations (R49).
+/// The condition that an installation, uninstalled or not, belongs to the account and the pack. Queries on an account's
+/// updates start from its installations: it has few of a pack, while a release has an update for each installation of
+/// the pack (R49).
 fn is_of(account: AccountId, pack: Expr) -> Expr {
     col(installation::Column::AccountId).eq(account.0).and(col(installation::Column::PackId).eq(pack))
 }
 
-/// The states of a release that end its open offers.
+/// The states of a release in which its open offers are withdrawn.
 pub(in crate::store) const TAKEN_BACK: [ReleaseState; 2] = [ReleaseState::Canceled, ReleaseState::Superseded];
 
-/// The versions with these ids, as far as the account may see them: the current one of a pack that is
-/// granted, and those that its installations have, had or are offered.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The versions among `ids` that the account may see: the current version of a granted pack, and versions that the
+/// account's installations have, had or are offered.
 pub async fn versions_by_ids(
     db: &Db,
     scope: &ManagedScope,
@@ -163,11 +157,8 @@ pub async fn versions_by_ids(
     Ok(rows.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect())
 }
 
-/// The releases with these ids, as far as the account may see them: those that came to an installation
-/// of its own, and what is pending or running of a granted pack that it has installed.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The releases among `ids` that the account may see: releases with an update of one of its installations, and the
+/// pending and the running release of a granted pack that it has installed.
 pub async fn releases_by_ids(
     db: &Db,
     scope: &ManagedScope,
@@ -201,16 +192,16 @@ pub async fn releases_by_ids(
     rows.into_iter().map(|row| convert::release(row).map(|release| (release.id, release))).collect()
 }
 
-/// Which available packs.
+/// A filter on available packs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AvailableFilter {
-    /// The name or the description contains this.
+    /// A text that the name or the description contains.
     pub search: Option<String>,
     pub installation_type: Option<InstallationType>,
     pub installed: Option<bool>,
 }
 
-/// The cursors of these pages.
+/// The form of cursors into lists of [`pages`].
 pub const BY_NAME: CursorForm = CursorForm::new("available_pack", &[KeyKind::Text, KeyKind::Id]);
 
 fn by_name() -> Order<Row> {
@@ -219,11 +210,8 @@ fn by_name() -> Order<Row> {
     })
 }
 
-/// Pages of the packs that the account can install or could be installing, by name: those that are
-/// granted and in force (R2).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of the packs that are offered to the account, by name: a group grants the pack, and it has a current version
+/// (R2). Installed packs are included.
 pub async fn pages(
     db: &Db,
     scope: &ManagedScope,
@@ -247,8 +235,8 @@ fn offered(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
     seen(scope, now).filter(granted(Expr::val(scope.account_id().0), col(pack::Column::Id))).filter(has_current(now))
 }
 
-/// The packs whose description contains `search`, whatever the case. Descriptions are not stored folded,
-/// and the databases fold differently: it is done here, over what is shared with the account.
+/// The offered packs whose description contains `search`, ignoring case. The process compares, because descriptions
+/// aren't stored folded and the databases fold case differently.
 async fn described_as(db: &Db, scope: &ManagedScope, now: Instant, search: &str) -> StoreResult<Vec<Uuid>> {
     let search = text::key(search);
     let descriptions: Vec<(Uuid, String)> = offered(scope, now)

@@ -1,5 +1,5 @@
-//! Whether an account has a grant: a pack is shared with groups, and an account is in groups (R45, R48).
-//! Derived each time, from explicit rows alone; All Accounts has its members as rows too.
+//! Conditions on grants: a pack is shared with groups, and accounts are members of groups (R45, R48). Nothing is
+//! cached. All Accounts has a row for each member too, so that it needs no special case.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ use crate::domain::id::{AccountId, InstallationId};
 use crate::store::scope::Scope;
 use crate::store::{Db, StoreResult};
 
-/// A column with its table's name.
+/// A column, qualified with its table's name.
 pub(in crate::store) fn col<C: ColumnTrait>(column: C) -> Expr {
     column.into_expr()
 }
 
-/// Whether a group that `account` is in has `pack`: the union of all groups (R48).
+/// The condition that at least one group grants `pack` to `account` (R48).
 pub(in crate::store) fn granted(account: Expr, pack: Expr) -> Expr {
     Expr::exists(
         Query::select()
@@ -30,12 +30,12 @@ pub(in crate::store) fn granted(account: Expr, pack: Expr) -> Expr {
     )
 }
 
-/// Whether the installation at hand is entitled: its account has a grant of its pack (R45).
+/// The condition that an installation is entitled: its account has a grant of its pack (R45).
 pub(in crate::store) fn entitled() -> Expr {
     granted(col(installation::Column::AccountId), col(installation::Column::PackId))
 }
 
-/// Whether `account` has `pack` installed.
+/// The condition that `account` has `pack` installed.
 pub(in crate::store) fn has_installed(account: AccountId, pack: Expr) -> Expr {
     Expr::exists(
         Query::select()
@@ -48,12 +48,13 @@ pub(in crate::store) fn has_installed(account: AccountId, pack: Expr) -> Expr {
     )
 }
 
-/// Whether the pack at hand has a version in force at `now`: a due window counts as open (R30).
+/// The condition that a pack has a current version at `now`, also if its window has opened but the release isn't
+/// started yet (R30).
 pub(in crate::store) fn has_current(now: Instant) -> Expr {
     col(pack::Column::CurrentVersionId).is_not_null().or(col(pack::Column::PendingStartsAt).lte(now))
 }
 
-/// Whether `version` is the one in force of the pack at hand at `now` (R30).
+/// The condition that `version` is its pack's current version at `now` (R30).
 pub(in crate::store) fn is_current(version: Expr, now: Instant) -> Expr {
     let due = col(pack::Column::PendingStartsAt).is_not_null().and(col(pack::Column::PendingStartsAt).lte(now));
     let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
@@ -61,18 +62,18 @@ pub(in crate::store) fn is_current(version: Expr, now: Instant) -> Expr {
     by_window.or(not_due.and(col(pack::Column::CurrentVersionId).eq(version)))
 }
 
-/// What may be seen of the pack at hand by a managed account (R2): granted and in force, or installed.
+/// The condition that a managed account may see a pack (R2): it is granted and has a current version, or is installed.
 pub(in crate::store) fn pack_is_available(account: AccountId, now: Instant) -> Expr {
     let id = || col(pack::Column::Id);
     let offered = granted(Expr::val(account.0), id()).and(has_current(now));
     col(pack::Column::DeletedAt).is_null().and(offered.or(has_installed(account, id())))
 }
 
-/// Whether `id` names no deleted pack: what still hangs on one is hidden from the deletion on, also before a
-/// batch has come to it (R47, R49). Asked with EXISTS: PostgreSQL goes through all that a `NOT IN` of a subquery
-/// gives for each row, once that is more than its working memory takes.
+/// The condition that the pack with the id `id` isn't deleted. A deletion hides rows of the pack at once, before a
+/// batch removes them (R47, R49). Uses EXISTS, because PostgreSQL scans the whole result of a `NOT IN` subquery for
+/// each row when the result exceeds its working memory.
 pub(in crate::store) fn of_living_pack(id: Expr) -> Expr {
-    // Under a name of its own, as the statement around it may be about packs.
+    // The alias avoids a clash with a surrounding statement on packs.
     let of_deleted = |column: pack::Column| Expr::col(("deleted_pack", column));
     let deleted = Query::select()
         .expr(Expr::cust("1"))
@@ -83,8 +84,8 @@ pub(in crate::store) fn of_living_pack(id: Expr) -> Expr {
     Expr::exists(deleted).not()
 }
 
-/// The rows of `installation` that a scope may see: a publisher those of its packs, a managed account
-/// its own; what was uninstalled is gone, and what went with its pack.
+/// The condition that a scope may see an installation: a publisher sees installations of its packs, and a managed
+/// account its own. Uninstalled ones and ones of deleted packs are hidden.
 pub(in crate::store) fn installation_is_seen(scope: Scope) -> Expr {
     let own = match scope {
         Scope::Publisher(scope) => col(installation::Column::PublisherId).eq(scope.publisher_id().0),
@@ -93,10 +94,7 @@ pub(in crate::store) fn installation_is_seen(scope: Scope) -> Expr {
     own.and(col(installation::Column::UninstalledAt).is_null()).and(of_living_pack(col(installation::Column::PackId)))
 }
 
-/// Which of these installations are entitled; the others are frozen (R45).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The installations among `ids` that are entitled. The others are frozen (R45).
 pub async fn entitled_installations(
     db: &Db,
     scope: Scope,

@@ -1,4 +1,4 @@
-//! Reads of account groups: a publisher's own.
+//! Reads of account groups, for their publisher.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,7 @@ use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult, convert};
 
-/// The groups with these ids, as far as they are the publisher's.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The groups among `ids` that belong to the publisher.
 pub async fn by_ids(db: &Db, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<HashMap<GroupId, AccountGroup>> {
     let rows = group::Entity::find()
         .filter(db.among(col(group::Column::Id), ids.iter().map(|id| id.0)))
@@ -27,24 +24,24 @@ pub async fn by_ids(db: &Db, scope: &PublisherScope, ids: &[GroupId]) -> StoreRe
     Ok(rows.into_iter().map(convert::group).map(|group| (group.id, group)).collect())
 }
 
-/// Which groups.
+/// A filter on groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GroupFilter {
-    /// The name contains this.
+    /// A text that the name contains.
     pub search: Option<String>,
-    /// Doesn't have this pack (R48).
+    /// A pack that isn't shared with the group (R48).
     pub without_pack: Option<PackId>,
-    /// Has this pack; then All Accounts stands among the others.
+    /// A pack that is shared with the group. All Accounts is then sorted by name too.
     pub with_pack: Option<PackId>,
-    /// The library shares this process with it; then All Accounts stands among the others.
+    /// A library process that is shared with the group. All Accounts is then sorted by name too.
     pub with_process: Option<LibraryProcessId>,
-    /// Has this account.
+    /// An account that is a member of the group.
     pub with_account: Option<AccountId>,
 }
 
-/// The cursors of groups, All Accounts first.
+/// The form of cursors into lists with All Accounts first.
 pub const ALL_ACCOUNTS_FIRST: CursorForm = CursorForm::new("group", &[KeyKind::Number, KeyKind::Text, KeyKind::Id]);
-/// The cursors of the groups of a pack or a library process.
+/// The form of cursors into the groups of a pack or of a library process.
 pub const BY_NAME: CursorForm = CursorForm::new("group_name", &[KeyKind::Text, KeyKind::Id]);
 
 fn order(filter: &GroupFilter) -> Order<group::Model> {
@@ -68,7 +65,7 @@ fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
             .and_where(col(share::Column::PackId).eq(pack.0))
             .take()
     };
-    // The group at hand: `NOT IN` of a subquery is gone through for each row once it is large.
+    // The subquery refers to the outer row, because PostgreSQL scans a large `NOT IN` result for each row.
     let shared_with_it = |pack: PackId| sharing(pack).and_where(col(share::Column::GroupId).eq(col(G::Id))).take();
     let taking = |process: LibraryProcessId| {
         Query::select()
@@ -94,10 +91,8 @@ fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
     select
 }
 
-/// Pages of groups: All Accounts first, then by name; of the groups of a pack or a process by name alone.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of groups. All Accounts comes first and the others are ordered by name; with `with_pack` or `with_process`,
+/// all are ordered by name.
 pub async fn pages(
     db: &Db,
     scope: &PublisherScope,

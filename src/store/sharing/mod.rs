@@ -1,4 +1,4 @@
-//! Rows of groups and shares, and who is granted which pack by them.
+//! Rows of groups, members and shares, and conditions on grants.
 
 pub mod available;
 pub mod grants;

@@ -1,5 +1,4 @@
-//! Packs and accounts in pairs: which are granted, and which were announced. What is asked for many pairs takes as
-//! many statements as for one.
+//! Pairs of packs and accounts: grants and announcements. Many pairs need as few statements as one, except for chunks.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +17,7 @@ use crate::store::{StoreResult, Tx};
 /// A pack and an account.
 pub type Pair = (PackId, AccountId);
 
-/// How many pairs are written in one statement.
+/// The number of pairs that one statement writes.
 const CHUNK: usize = 500;
 
 fn uuids<T: Copy + Into<Uuid>>(ids: &[T]) -> impl Iterator<Item = Uuid> {
@@ -26,9 +25,6 @@ fn uuids<T: Copy + Into<Uuid>>(ids: &[T]) -> impl Iterator<Item = Uuid> {
 }
 
 /// The pairs of these packs and accounts in which a group grants the pack to the account (R48).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn entitled(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<BTreeSet<Pair>> {
     if packs.is_empty() || accounts.is_empty() {
         return Ok(BTreeSet::new());
@@ -52,9 +48,6 @@ pub async fn entitled(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> Stor
 }
 
 /// The pairs of these packs and accounts in which the pack was announced to the account.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn announced(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<BTreeSet<Pair>> {
     if packs.is_empty() || accounts.is_empty() {
         return Ok(BTreeSet::new());
@@ -70,10 +63,7 @@ pub async fn announced(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> Sto
     Ok(found.into_iter().map(|(pack, account)| (pack.into(), account.into())).collect())
 }
 
-/// Remembers pairs in which the pack is announced to the account by this transaction.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the pairs that this transaction announces. Pairs that are saved already are ignored.
 pub async fn save_announced(tx: &Tx, pairs: &[Pair]) -> StoreResult<()> {
     use announced_grant::Column;
     for chunk in pairs.chunks(CHUNK) {
@@ -89,11 +79,8 @@ pub async fn save_announced(tx: &Tx, pairs: &[Pair]) -> StoreResult<()> {
     Ok(())
 }
 
-/// Forgets of these packs and accounts the pairs that no group grants. Call it while the packs are locked, so that
-/// nothing is granted or taken meanwhile.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Deletes the announced pairs of these packs and accounts that no group grants. The caller has locked the packs, so
+/// that no grant changes meanwhile.
 pub async fn forget_not_granted(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<()> {
     use announced_grant::Column;
     announced_grant::Entity::delete_many()

@@ -1,4 +1,4 @@
-//! Groups, who is in them, what is shared with them, and to whom that was announced.
+//! Writes and transactional reads of groups, members, shares and announcements.
 
 use std::collections::BTreeSet;
 
@@ -26,10 +26,7 @@ fn uuids<T: Copy + Into<Uuid>>(ids: &[T]) -> Vec<Uuid> {
     ids.iter().map(|id| (*id).into()).collect()
 }
 
-/// A publisher's groups, locked in the order of their ids.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the publisher's groups with these ids, in the order of ids.
 pub async fn lock_groups(tx: &Tx, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<Vec<AccountGroup>> {
     let select = account_group::Entity::find()
         .filter(tx.among(account_group::Column::Id.into_expr(), uuids(ids)))
@@ -38,10 +35,7 @@ pub async fn lock_groups(tx: &Tx, scope: &PublisherScope, ids: &[GroupId]) -> St
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::group).collect())
 }
 
-/// The group that holds all of a publisher's accounts.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The publisher's group All Accounts.
 pub async fn all_accounts(tx: &Tx, scope: &PublisherScope) -> StoreResult<Option<AccountGroup>> {
     let found = account_group::Entity::find()
         .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
@@ -51,10 +45,7 @@ pub async fn all_accounts(tx: &Tx, scope: &PublisherScope) -> StoreResult<Option
     Ok(found.map(convert::group))
 }
 
-/// Whether another group of the publisher has the name.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The publisher's group with this name, other than `but`.
 pub async fn with_name(
     tx: &Tx,
     scope: &PublisherScope,
@@ -78,7 +69,6 @@ pub async fn insert_group(tx: &Tx, group: &AccountGroup) -> StoreResult<()> {
     Ok(())
 }
 
-/// The row of a group.
 pub(in crate::store) fn group_row(group: &AccountGroup) -> account_group::ActiveModel {
     account_group::ActiveModel {
         id: Set(group.id.into()),
@@ -91,7 +81,6 @@ pub(in crate::store) fn group_row(group: &AccountGroup) -> account_group::Active
     }
 }
 
-/// Renames a group.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
@@ -107,20 +96,14 @@ pub async fn rename_group(tx: &Tx, id: GroupId, name: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// Takes all packs back from a group.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Ends all shares of packs with a group.
 pub async fn unshare_all(tx: &Tx, group: GroupId) -> StoreResult<()> {
     let of_group = pack_share::Column::GroupId.eq(Uuid::from(group));
     pack_share::Entity::delete_many().filter(of_group).exec(tx.conn()).await?;
     Ok(())
 }
 
-/// Deletes a group, with its members and the processes that are shared with it. No pack may be shared with it any more.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Deletes a group with its members and its shares of library processes. The caller has ended its shares of packs.
 pub async fn delete_group(tx: &Tx, id: GroupId) -> StoreResult<()> {
     let id = Uuid::from(id);
     account_group_member::Entity::delete_many()
@@ -132,10 +115,7 @@ pub async fn delete_group(tx: &Tx, id: GroupId) -> StoreResult<()> {
     Ok(())
 }
 
-/// Which of the accounts are in the group.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The accounts among `accounts` that are members of the group.
 pub async fn members_among(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
     let found = account_group_member::Entity::find()
         .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
@@ -145,7 +125,7 @@ pub async fn members_among(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> S
     Ok(found.into_iter().map(|m| m.account_id.into()).collect())
 }
 
-/// Puts accounts into a group.
+/// Adds accounts to a group.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when one is in it.
@@ -159,10 +139,7 @@ pub async fn add_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> Sto
     Ok(())
 }
 
-/// Takes accounts out of a group.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Removes accounts from a group.
 pub async fn remove_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<()> {
     account_group_member::Entity::delete_many()
         .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
@@ -173,9 +150,6 @@ pub async fn remove_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> 
 }
 
 /// The groups that a pack is shared with.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn groups_of(tx: &Tx, pack: PackId) -> StoreResult<BTreeSet<GroupId>> {
     let found =
         pack_share::Entity::find().filter(pack_share::Column::PackId.eq(Uuid::from(pack))).all(tx.conn()).await?;
@@ -183,9 +157,6 @@ pub async fn groups_of(tx: &Tx, pack: PackId) -> StoreResult<BTreeSet<GroupId>> 
 }
 
 /// The packs that are shared with a group, by id.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn packs_of(tx: &Tx, group: GroupId) -> StoreResult<Vec<PackId>> {
     let found = pack_share::Entity::find()
         .filter(pack_share::Column::GroupId.eq(Uuid::from(group)))
@@ -210,10 +181,7 @@ pub async fn share(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()>
     Ok(())
 }
 
-/// Takes a pack back from groups.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Ends the shares of a pack with these groups.
 pub async fn unshare(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()> {
     pack_share::Entity::delete_many()
         .filter(pack_share::Column::PackId.eq(Uuid::from(pack)))
@@ -223,7 +191,7 @@ pub async fn unshare(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<(
     Ok(())
 }
 
-/// The accounts that a group grants a pack to.
+/// Selects the accounts to which a group grants the pack.
 pub(in crate::store) fn granted_accounts(pack: PackId) -> SelectStatement {
     let (member, share) = (account_group_member::Entity, pack_share::Entity);
     Query::select()
@@ -237,10 +205,7 @@ pub(in crate::store) fn granted_accounts(pack: PackId) -> SelectStatement {
         .to_owned()
 }
 
-/// Which of the accounts a group grants the pack to (R48). What nothing else is asked for.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The accounts among `accounts` to which a group grants the pack (R48).
 pub async fn entitled(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
     if accounts.is_empty() {
         return Ok(BTreeSet::new());
@@ -252,10 +217,7 @@ pub async fn entitled(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreRes
     rows.iter().map(|row| Ok(AccountId::from(Uuid::try_get_by_index(row, 0).map_err(sea_orm::DbErr::from)?))).collect()
 }
 
-/// To which of the accounts the pack was announced.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The accounts among `accounts` to which the pack was announced.
 pub async fn announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
     let found = announced_grant::Entity::find()
         .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
@@ -265,10 +227,7 @@ pub async fn announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreRe
     Ok(found.into_iter().map(|m| m.account_id.into()).collect())
 }
 
-/// Forgets to whom a pack was announced.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Deletes the announcements of the pack to these accounts.
 pub async fn forget_announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<()> {
     announced_grant::Entity::delete_many()
         .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
@@ -278,10 +237,7 @@ pub async fn forget_announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> 
     Ok(())
 }
 
-/// A publisher's managed accounts after one, by id.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The next managed accounts of a publisher in the order of ids, after the id `after`, at most `limit`.
 pub async fn accounts_after(
     tx: &Tx,
     publisher: AccountId,
@@ -313,9 +269,6 @@ pub enum Losing<'a> {
 
 /// Counts the live installations of the packs that this transaction has frozen (R45): their account is one of
 /// `losing`, no group grants them, and their freeze isn't announced yet.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> StoreResult<u64> {
     let (member, share, row) = (account_group_member::Entity, pack_share::Entity, installation::Entity);
     let account = || Expr::col((row, installation::Column::AccountId));
@@ -353,10 +306,7 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> Stor
     Ok(select.count(tx.conn()).await?)
 }
 
-/// Locks the packs that a group grants, so that no batch decides by who is in it meanwhile.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the packs that are shared with a group, so that no batch reads its members meanwhile.
 pub async fn lock_packs_of(tx: &Tx, group: GroupId) -> StoreResult<Vec<PackId>> {
     let shared = Query::select()
         .column(pack_share::Column::PackId)
@@ -369,10 +319,7 @@ pub async fn lock_packs_of(tx: &Tx, group: GroupId) -> StoreResult<Vec<PackId>> 
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())
 }
 
-/// Whether the group is the publisher's.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether the group belongs to the publisher.
 pub async fn is_own_group(tx: &Tx, scope: &PublisherScope, id: GroupId) -> StoreResult<bool> {
     let found = account_group::Entity::find_by_id(Uuid::from(id))
         .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
