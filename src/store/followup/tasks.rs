@@ -162,9 +162,9 @@ pub(in crate::store) fn due(now: Instant) -> Condition {
 /// The next turn of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// After those that are due by now.
+    /// After all tasks that are due at this instant.
     Next(Instant),
-    /// When a pause is over that ends at this instant.
+    /// When the pause that ends at this instant is over.
     After(Instant),
 }
 

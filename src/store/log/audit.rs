@@ -1,4 +1,4 @@
-//! The audit log as its readers may see it: what bears the reader's id (R51). Nothing here changes it.
+//! Reads of the audit log. A reader sees the entries that carry its account's id (R51).
 
 use std::collections::HashMap;
 
@@ -23,14 +23,14 @@ use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreError, StoreResult};
 
-/// Which entries a reader wants of those that it may see.
+/// A filter on audit entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     pub actor_kind: Option<ActorKind>,
     pub token: Option<TokenId>,
-    /// As the reader knows it.
+    /// The subject's key as the reader sees it.
     pub subject: Option<SubjectKey>,
-    /// All actions when `None`, nothing when empty.
+    /// `None` for all actions; empty for no entries.
     pub actions: Option<Vec<String>>,
     pub from: Option<Instant>,
     pub to: Option<Instant>,
@@ -42,7 +42,7 @@ impl AuditFilter {
         self.actor_kind.map_or_else(|| all.to_vec(), |kind| vec![kind])
     }
 
-    /// What it asks of an entry beside what the entry is found by.
+    /// Adds the filter's conditions. The conditions that [`parts`] doesn't use to find rows are checked row by row.
     fn check(&self, select: &mut SelectStatement) {
         use entry::Column as E;
         select
@@ -54,7 +54,7 @@ impl AuditFilter {
     }
 }
 
-/// The reader's log: the rows that bear its id.
+/// The condition that an entry belongs to the reader's log: it carries the reader's id.
 fn of_reader(scope: Scope) -> Expr {
     match scope {
         Scope::Publisher(scope) => col(entry::Column::PublisherId).eq(scope.publisher_id().0),
@@ -62,7 +62,8 @@ fn of_reader(scope: Scope) -> Expr {
     }
 }
 
-/// Entries about a subject, in parts: what the reader knows by the publisher's id, and by one of its own.
+/// Conditions for entries about a subject, each served by an index. For a managed account there are two: entries whose
+/// only subject it is, and entries that name it as the account's own subject.
 fn about(scope: Scope, subject: &SubjectKey) -> Vec<Expr> {
     use entry::Column as E;
     let shared = col(E::SubjectId).eq(subject.id.clone()).and(checked(col(E::SubjectType).eq(&subject.type_name)));
@@ -75,8 +76,8 @@ fn about(scope: Scope, subject: &SubjectKey) -> Vec<Expr> {
     }
 }
 
-/// What a reader may see and wants, in parts, each of which an index has in the order of the log: by the
-/// subject, the token, the actions or the kinds of actors, the first that the filter names. The rest is
+/// The filtered entries of the reader's log, as parts that are each served by an index in the order of the log. The
+/// parts use the first of these that the filter has: subject, token, actions, kinds of actors. All other conditions are
 /// checked row by row.
 fn parts(scope: Scope, filter: &AuditFilter, between: Option<(i64, i64)>) -> Vec<SelectStatement> {
     use entry::Column as E;
@@ -99,17 +100,15 @@ fn parts(scope: Scope, filter: &AuditFilter, between: Option<(i64, i64)>) -> Vec
     }
 }
 
-/// The cursors of these pages. They name an entry and not its place, which would tell how much others do.
+/// The form of cursors into lists of [`page`]. A cursor has an entry's id and not its position, because positions would
+/// reveal how much other readers' logs grow.
 pub const NEWEST: CursorForm = CursorForm::new("audit", &[KeyKind::Id]).reversed(true);
 
-/// The order of the log.
+/// The form of cursors by position, for use within this module.
 const BY_PLACE: CursorForm = CursorForm::new("audit", &[KeyKind::Number]).reversed(true);
 
-/// A page of what a reader may see and wants, newest first: in the order of commits. `None` when a cursor names no
-/// entry of the reader's.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// A page of the reader's filtered log, newest first in the order of commits. `None` if a cursor has an id that isn't
+/// an entry of the reader's log.
 pub async fn page(
     db: &Db,
     scope: Scope,
@@ -145,7 +144,7 @@ pub async fn page(
     Ok(Some(page.try_map(|told| Ok::<_, StoreError>(told.read()?.seen_by(scope.account_id())))?))
 }
 
-/// What stands at a place of the log: an entry's row, or what is told from a record.
+/// An entry of the log: a row of its own, or a record of a batch.
 enum Told {
     Row(Box<entry::Model>),
     Record(Spot),
@@ -174,7 +173,7 @@ impl Told {
     }
 }
 
-/// A request with the places of the entries that its cursors name.
+/// Replaces the ids in a request's cursors by positions. `None` if an id isn't an entry of the reader's log.
 async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Option<PageRequest>> {
     let named = |keys: &Option<Vec<Key>>| match keys.as_deref() {
         Some([Key::Id(id)]) => Some(*id),
@@ -202,7 +201,8 @@ async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Op
     Ok(all_known.then_some(request))
 }
 
-/// Between which places the entries of a time lie, by its hours; `None` when there are none.
+/// The first and the last position in the hours of a time span; `None` if these hours have no entries. Entries between
+/// them may lie outside the span.
 async fn places_of(db: &Db, from: Option<Instant>, to: Option<Instant>) -> StoreResult<Option<(i64, i64)>> {
     use audit_hour::Column;
     let mut select = audit_hour::Entity::find()
@@ -219,20 +219,14 @@ async fn places_of(db: &Db, from: Option<Instant>, to: Option<Instant>) -> Store
     Ok(found.and_then(|(first, last)| Some((first?, last?))))
 }
 
-/// Whether there is any entry that a reader may see about a subject.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether the reader's log has an entry about the subject.
 pub async fn any_about(db: &Db, scope: Scope, subject: &SubjectKey) -> StoreResult<bool> {
     let filter = AuditFilter { subject: Some(subject.clone()), ..AuditFilter::default() };
     let page = page(db, scope, &filter, PageRequest::first(1)).await?;
     Ok(page.is_some_and(|page| !page.items.is_empty()))
 }
 
-/// The entries with these ids, as far as the reader may see them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The entries among `ids` that belong to the reader's log.
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, AuditEntry>> {
     let found = entry::Entity::find()
         .filter(db.among(col(entry::Column::Id), ids.iter().map(|id| id.0)))

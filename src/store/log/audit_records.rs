@@ -1,4 +1,4 @@
-//! The audit entries that are read from records: which of them a reader may see and wants, and what they say (R51).
+//! Audit entries that are stored as records: which of them a reader may see, and their content (R51).
 
 use entity::{log_batch, log_record};
 use sea_orm::prelude::Uuid;
@@ -18,7 +18,7 @@ use crate::store::{StoreError, StoreResult};
 use log_batch::Column as B;
 use log_record::Column as R;
 
-/// What a reader may see and wants: all of it is about installations, and was done by the scheduler.
+/// The records that match a reader's filter. All of them are about installations, and their actor is the scheduler.
 pub(in crate::store) fn wanted(scope: Scope, filter: &AuditFilter) -> Wanted {
     let mut check = match scope {
         Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0),
@@ -58,7 +58,7 @@ fn found(scope: Scope, filter: &AuditFilter) -> Found {
     }
 }
 
-/// Whether a reader may see what is told from a record.
+/// Whether a reader may see the audit entry of a record.
 pub(in crate::store) fn may_see(scope: Scope, spot: &Spot) -> bool {
     match scope {
         Scope::Publisher(by) => spot.batch.publisher_id == by.publisher_id().0,
@@ -68,7 +68,8 @@ pub(in crate::store) fn may_see(scope: Scope, spot: &Spot) -> bool {
     }
 }
 
-/// The part of the log that a request asks for, newest first, between the places where its instants lie.
+/// The stretch of the log that a request needs. The list is newest first, so its `after` is the stretch's `before`.
+/// `between` has the first and the last position of the filter's time span.
 pub(in crate::store) fn stretch(request: &PageRequest, between: Option<(i64, i64)>) -> Stretch {
     let place = |keys: &Option<Vec<Key>>| match keys.as_deref() {
         Some([Key::Number(place)]) => Some(*place),
@@ -79,7 +80,7 @@ pub(in crate::store) fn stretch(request: &PageRequest, between: Option<(i64, i64
     Stretch { after, before, from_end: !request.backward, size: request.size }
 }
 
-/// The entry of a record.
+/// The audit entry of a record.
 pub(in crate::store) fn read(spot: &Spot) -> StoreResult<Recorded> {
     let class = record_rows::class_of_entries(&spot.batch)?;
     let record = spot.record().cloned().map(record_rows::record);

@@ -1,4 +1,4 @@
-//! Where the event log begins for a reader: at the last event that it heard and that was pruned (R49).
+//! The floor of a reader's event log: the last event that the reader could see and that was pruned (R49).
 
 use entity::{event_floor as floor, heard_before, installation};
 use sea_orm::ConnectionTrait as _;
@@ -15,8 +15,8 @@ fn floors() -> SelectStatement {
     Query::select().expr(col(floor::Column::Sequence)).expr(col(floor::Column::EventId)).take()
 }
 
-/// Of packs that the account has or had installed. One beyond an interval in which it heard of the pack counts too:
-/// what was pruned of the interval itself isn't known any more.
+/// Selects the floors of packs that the account has or had installed. A floor after the interval in which the account
+/// could see the pack's events counts too, because the last pruned event within the interval isn't known any more.
 fn of_packs(scope: ManagedScope) -> [SelectStatement; 2] {
     use heard_before::Column as H;
     use installation::Column as I;
@@ -35,10 +35,7 @@ fn of_packs(scope: ManagedScope) -> [SelectStatement; 2] {
     [now, before]
 }
 
-/// The last event that a reader heard and that was pruned. What it may hear of after that is all there.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The last pruned event that the reader could see. All later events of the reader are still stored.
 pub async fn floor(db: &Db, scope: Scope) -> StoreResult<Position> {
     let mut select =
         floors().from(floor::Entity).and_where(col(floor::Column::OwnerId).eq(scope.account_id().0)).take();
@@ -57,13 +54,10 @@ pub async fn floor(db: &Db, scope: Scope) -> StoreResult<Position> {
     Ok(last)
 }
 
-/// Whether a position of a reader's still stands: everything after it that the reader may hear of is there, and its
-/// event is the one that it was. Gives the floor when it doesn't.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether a reader's position is still valid: its event is stored or is the floor, and all later events of the reader
+/// are stored. The error is the reader's floor.
 pub async fn stands(db: &Db, scope: Scope, position: Position) -> StoreResult<Result<(), Position>> {
-    // In this order: what is pruned between the two is below the floor.
+    // The event must be read before the floor: if it is pruned between the two reads, it is below the floor.
     let there = event_at(db, position.sequence).await?;
     let floor = floor(db, scope).await?;
     let stands = position == floor || position.sequence > floor.sequence && there == Some(position.event);

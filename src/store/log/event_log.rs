@@ -1,4 +1,4 @@
-//! The event log itself, whoever reads it: where it begins and ends, what came, and for whom it may be (R49).
+//! Reads of the event log for all readers: its extent, its events by position, and their routes (R49).
 
 use entity::{event, event_log, log_batch, log_record, server_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Order as Way, Query, SelectStatement, SubQueryStatement};
@@ -18,36 +18,34 @@ use crate::store::page::checked;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreError, StoreResult};
 
-/// What of the log is there: what comes after `begin`, up to `end`.
+/// The stored part of the log: the events after `begin`, up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// What stood here or before was pruned; who has read up to here has missed nothing.
+    /// Events up to this position may be pruned. A reader that has read up to here has missed nothing.
     pub begin: i64,
     pub end: i64,
-    /// The event at the end; `None` when there is none any more.
+    /// The event at the end; `None` if all events were pruned.
     pub newest: Option<EventId>,
 }
 
 impl Extent {
-    /// Where the log ends. Of a log that was pruned to its end, the event there is gone, and not named.
+    /// The position at the end of the log. If all events were pruned, it has the event id of [`Position::ORIGIN`].
     #[must_use]
     pub fn head(&self) -> Position {
         Position { sequence: self.end, event: self.newest.unwrap_or(Position::ORIGIN.event) }
     }
 }
 
-/// What of the log is there.
-///
-/// # Errors
-/// [`StoreError`].
+/// The stored part of the log.
 pub async fn extent(db: &Db) -> StoreResult<Extent> {
     extent_for(db.reader()).await
 }
 
-/// A row of [`extent_for`]: where the log begins; the newest row; the newest batch, with what its ids are made of.
+/// A row of [`extent_for`]: `pruned_to`; the newest event's sequence and id; the newest batch's first and last
+/// sequence, id base and id seal.
 type ExtentRow = (i64, Option<i64>, Option<Uuid>, Option<i64>, Option<i64>, Option<Uuid>, Option<Uuid>);
 
-/// One statement, so that pruning is seen whole or not at all.
+/// Uses one statement, so that a concurrent pruning is seen completely or not at all.
 pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreResult<Extent> {
     use log_batch::Column as B;
     let last = |mut select: SelectStatement, column: Expr, by: Expr| {
@@ -82,18 +80,15 @@ pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreRe
         }
         _ => None,
     };
-    // A batch that was pruned is there for the audit log.
+    // A pruned batch is still stored for the audit log.
     let recorded = recorded.filter(|(sequence, _)| *sequence > begin);
     let newest = std::cmp::max(sequence.zip(id), recorded);
-    // Pruned to its end, the log ends where it did.
+    // If all events were pruned, the log ends at `pruned_to`.
     let end = newest.map_or(begin, |(sequence, _)| std::cmp::max(sequence, begin));
     Ok(Extent { begin, end, newest: newest.map(|(_, id)| id.into()) })
 }
 
-/// The event that stands at a place, if one does.
-///
-/// # Errors
-/// [`StoreError`].
+/// The event at a position of the log, if one is stored there.
 pub async fn event_at(db: &Db, place: i64) -> StoreResult<Option<EventId>> {
     let found = event::Entity::find_by_id(place).select_only().column(event::Column::Id).into_tuple();
     let found: Option<Uuid> = found.one(db.reader()).await?;
@@ -104,7 +99,7 @@ pub async fn event_at(db: &Db, place: i64) -> StoreResult<Option<EventId>> {
     Ok(found.map(Into::into))
 }
 
-/// What tells whether an event can concern a reader, without reading it.
+/// The properties of an event by which a server decides whether it can concern a reader, without loading the event.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
     pub sequence: i64,
@@ -117,7 +112,7 @@ pub struct Route {
     pub installation_id: Option<InstallationId>,
 }
 
-/// A row of [`routes_after`], beside its place.
+/// A row of [`routes_after`], without its position.
 #[derive(FromQueryResult)]
 struct RouteRow {
     kind: String,
@@ -130,7 +125,7 @@ struct RouteRow {
 }
 
 impl RouteRow {
-    /// `None` for what a newer program has appended.
+    /// `None` if a newer version of the program has written the event.
     fn route(self, sequence: i64) -> Option<Route> {
         Some(Route {
             sequence,
@@ -145,11 +140,8 @@ impl RouteRow {
     }
 }
 
-/// The routes of the next events after a place of the log, oldest first, and how far that is. What a newer
-/// program has appended is passed over, and so is a row that can't be read: this program can tell nobody of it.
-///
-/// # Errors
-/// [`StoreError`].
+/// The routes of the next events after a position, oldest first, and the position of the last of them. Events of a
+/// newer version of the program, and rows that can't be read, are left out, because this program can't show them.
 pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
     let found: Vec<EventLine<RouteRow>> = event::Entity::find()
         .select_only()
@@ -176,7 +168,7 @@ pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<R
     Ok((found.into_iter().filter_map(|line| line.read?.route(line.sequence)).collect(), last))
 }
 
-/// The routes of what is told from records.
+/// The routes of events that are stored as records.
 async fn recorded_routes(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<EventLine<RouteRow>>> {
     use {log_batch::Column as B, log_record::Column as R};
     let mut select = Query::select();
@@ -203,10 +195,7 @@ async fn recorded_routes(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<Eve
     Ok(found.iter().map(|row| EventLine::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-/// The 32 bytes that seal event cursors, made by the first migration.
-///
-/// # Errors
-/// [`StoreError`].
+/// The 32 bytes with which event cursors are sealed. The first migration creates them.
 pub async fn cursor_secret(db: &Db) -> StoreResult<[u8; 32]> {
     let row = server_secret::Entity::find_by_id(1).one(db.reader()).await?;
     row.and_then(|row| row.secret.try_into().ok())

@@ -1,4 +1,4 @@
-//! The events that are read from records: which of them a reader may see and wants, and what they say (R50).
+//! Events that are stored as records: which of them a reader may see, and their content (R50).
 
 use entity::{log_batch, log_record};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
@@ -17,7 +17,7 @@ use crate::store::{StoreResult, legible};
 use log_batch::Column as B;
 use log_record::Column as R;
 
-/// What a reader may see and wants. No record is of a release: of those there are few.
+/// The records that match a reader's interest. Events of releases are never stored as records, because there are few.
 pub(in crate::store) fn wanted(scope: Scope, interest: &Interest) -> Wanted {
     let kinds: Vec<_> = interest.kinds().iter().copied().filter(|kind| !kind.is_of_release()).collect();
     let mut check = col(B::Kind).is_in(kinds.iter().map(|kind| kind.stored())).and(readable()).and(visible(scope));
@@ -46,13 +46,13 @@ pub(in crate::store) fn wanted(scope: Scope, interest: &Interest) -> Wanted {
     Wanted { log: Log::Events, found, check }
 }
 
-/// Whether this program can tell of the batch at hand. What a newer one has appended is passed over.
+/// The condition that this program can read a batch. A newer version may have written batches with unknown states.
 fn readable() -> Expr {
     let update_state = || col(B::UpdateState);
     update_state().is_null().or(update_state().is_in(UpdateState::NAMES.iter().copied()))
 }
 
-/// What a reader may see: none of these is for all that have a pack installed.
+/// The condition that a reader may see a batch's event. No batch has the audience [`Audience::PublisherAndInstalled`].
 fn visible(scope: Scope) -> Expr {
     let heard = |audiences: &[Audience]| col(B::Audience).is_in(audiences.iter().map(|audience| audience.stored()));
     match scope {
@@ -64,7 +64,7 @@ fn visible(scope: Scope) -> Expr {
 const TO_PUBLISHER: [Audience; 2] = [Audience::Publisher, Audience::PublisherAndAccount];
 const TO_ACCOUNT: [Audience; 2] = [Audience::Account, Audience::PublisherAndAccount];
 
-/// Whether a reader may see an event.
+/// Whether a reader may see an event from a record.
 pub(in crate::store) fn may_see(scope: Scope, event: &Event) -> bool {
     let event = &event.event;
     match scope {
@@ -73,7 +73,7 @@ pub(in crate::store) fn may_see(scope: Scope, event: &Event) -> bool {
     }
 }
 
-/// The part of the log that a request asks for.
+/// The stretch of the log that a request needs.
 pub(in crate::store) fn stretch(request: &PageRequest) -> Stretch {
     let place = |keys: &Option<Vec<Key>>| match keys.as_deref() {
         Some([Key::Number(place)]) => Some(*place),
@@ -83,7 +83,7 @@ pub(in crate::store) fn stretch(request: &PageRequest) -> Stretch {
     Stretch { after, before, from_end: request.backward, size: request.size }
 }
 
-/// The event of a record; `None` for one that this program can't read after all.
+/// The event of a record; `None`, and a log line, if this program can't read it.
 pub(in crate::store) fn read(spot: &Spot) -> Option<Event> {
     try_read(spot).map_err(|why| legible::pass_over("log_record", spot.sequence, &why)).ok().flatten()
 }

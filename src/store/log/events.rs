@@ -1,4 +1,4 @@
-//! The event log as its readers may see it (R49, R50).
+//! Reads of the event log as its readers may see it (R49, R50).
 
 use std::collections::HashMap;
 
@@ -28,10 +28,10 @@ use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// Which events a reader wants of those that it may see.
+/// A filter on events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// All kinds when `None`, nothing when empty.
+    /// `None` for all kinds; empty for no events.
     pub kinds: Option<Vec<EventKind>>,
     pub pack_id: Option<PackId>,
     pub release_id: Option<ReleaseId>,
@@ -39,7 +39,7 @@ pub struct Interest {
 }
 
 impl Interest {
-    /// Whether an event of this route may be for the reader. Says yes when only the database can tell.
+    /// Whether an event with this route may concern the reader. True also if only a query can decide.
     #[must_use]
     pub fn may_concern(&self, scope: Scope, route: &Route) -> bool {
         let wanted = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&route.kind))
@@ -63,7 +63,7 @@ impl Interest {
         self.kinds.as_deref().unwrap_or(&EventKind::ALL)
     }
 
-    /// What it asks of an event, to be checked row by row.
+    /// Adds the filter's conditions, which are checked row by row.
     fn check(&self, select: &mut SelectStatement) {
         let kinds = self.kinds().iter().map(|kind| kind.stored());
         select
@@ -75,7 +75,7 @@ impl Interest {
     }
 }
 
-/// Whether this program can tell of the event at hand. What a newer one has appended is passed over.
+/// The condition that this program can read an event. A newer version may have written events with unknown values.
 fn readable() -> Expr {
     let update_state = || col(event::Column::UpdateState);
     col(event::Column::Kind)
@@ -84,8 +84,8 @@ fn readable() -> Expr {
         .and(update_state().is_null().or(update_state().is_in(UpdateState::NAMES.iter().copied())))
 }
 
-/// What a publisher may see: all of its packs but what is for one account alone, or for an audience that this
-/// program doesn't know.
+/// The condition that a publisher may see an event: it concerns the publisher's packs, and its audience is known and
+/// isn't one account alone.
 fn of_publisher(scope: Scope) -> Expr {
     let heard = [Audience::Publisher, Audience::PublisherAndAccount, Audience::PublisherAndInstalled];
     col(event::Column::PublisherId)
@@ -93,23 +93,24 @@ fn of_publisher(scope: Scope) -> Expr {
         .and(col(event::Column::Audience).is_in(heard.map(|audience| audience.stored())))
 }
 
-/// What is for this account by name.
+/// The condition that an event is addressed to this account.
 fn of_account(scope: ManagedScope) -> Expr {
     let named = [Audience::Account, Audience::PublisherAndAccount].map(|audience| audience.stored());
     col(event::Column::AccountId).eq(scope.account_id().0).and(col(event::Column::Audience).is_in(named))
 }
 
-/// What is for every account that has the pack installed, as far as this one heard of it then.
+/// The condition that an event is addressed to all accounts that have the pack installed, and that this account had it
+/// installed and granted when the event happened.
 fn of_installed(scope: ManagedScope) -> Expr {
     col(event::Column::PublisherId).eq(scope.publisher_id().0).and(for_installed()).and(hears(scope))
 }
 
-/// Spelt as in the index `event_for_installed`, that is of these alone.
+/// Spelt as in the partial index `event_for_installed`, so that the database uses it.
 fn for_installed() -> Expr {
     col(event::Column::Audience).eq(Expr::cust("'PUBLISHER_AND_INSTALLED'"))
 }
 
-/// Whether the event at hand stands in an interval in which the account had its pack installed and granted.
+/// The condition that an event lies in an interval in which the account had its pack installed and granted.
 fn hears(scope: ManagedScope) -> Expr {
     use heard_before::Column as H;
     use installation::Column as I;
@@ -133,7 +134,7 @@ fn hears(scope: ManagedScope) -> Expr {
     Expr::exists(now).or(Expr::exists(before))
 }
 
-/// What a reader may see of the log.
+/// The condition that a reader may see an event.
 fn visible(scope: Scope) -> Expr {
     match scope {
         Scope::Publisher(_) => of_publisher(scope),
@@ -141,7 +142,7 @@ fn visible(scope: Scope) -> Expr {
     }
 }
 
-/// What a reader may see and wants, in parts, each of which an index has in the order of the log.
+/// The reader's filtered events, as parts that are each served by an index in the order of the log.
 fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
     use event::Column as E;
     let part = |found_by: Expr, may_see: Expr| {
@@ -181,15 +182,15 @@ fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
     }
 }
 
-/// How many lines are read at a time to fill a page on which some can't be read.
+/// The number of rows that are read at a time to fill a page after rows that can't be read.
 const REFILL: u32 = 100;
 
-/// The keys of these pages; their cursors are sealed before they are shown.
+/// The form of cursors into lists of [`page`]. The API seals them.
 pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
 
 type Line = EventLine<event::Model>;
 
-/// An event; `None` for one whose columns this program can't read after all.
+/// An event; `None`, and a log line, if this program can't read its columns.
 fn read(line: Line) -> Option<Event> {
     let sequence = line.sequence;
     convert::event(line.read?).map_err(|why| legible::pass_over("event", sequence, &why)).ok()
@@ -199,15 +200,13 @@ fn in_order() -> Order<Line> {
     Order::new(IN_ORDER, vec![col(event::Column::Sequence)], |line: &Line| vec![Key::Number(line.sequence)])
 }
 
-/// A page of what a reader may see and wants, oldest first. Lines that can't be read take no place on it.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// A page of the reader's filtered events, oldest first. Rows that can't be read are left out and replaced by further
+/// ones.
 pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Event>> {
     let PageRequest { size, backward, .. } = request;
     let full = usize::try_from(size).unwrap_or(usize::MAX);
     let (is_after, is_before) = (request.after.is_some(), request.before.is_some());
-    // One more than wanted: whether a further page has anything to show is asked of what can be read.
+    // One more than the page holds: only a readable event makes a further page.
     let mut next = PageRequest { size: size.saturating_add(1), ..request };
     let (mut found, mut total) = (Vec::new(), None);
     let more = loop {
@@ -238,7 +237,7 @@ pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageReque
     Ok(Page { items: found, has_next, has_previous, total })
 }
 
-/// What stands at a place of the log: an event's row, or what is told from a record.
+/// An event of the log: a row of its own, or a record of a batch.
 enum Told {
     Row(Box<Line>),
     Record(Spot),
@@ -260,7 +259,7 @@ impl Told {
     }
 }
 
-/// A page of both rows and records.
+/// A page of rows and records, including unreadable ones.
 async fn page_of_all(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Told>> {
     let (rows, mut total) = page::rows_of_parts(db, parts(scope, interest), in_order(), &request).await?;
     let wanted = event_records::wanted(scope, interest);
@@ -280,35 +279,29 @@ async fn page_of_all(db: &Db, scope: Scope, interest: &Interest, request: PageRe
     Ok(page)
 }
 
-/// The next events after a place of the log, oldest first.
+/// The next events after a position of the log, oldest first.
 pub struct Next {
     pub events: Vec<Event>,
-    /// The place up to which these are all; `None` when there are no more.
+    /// The position of the last event if more events may follow it; `None` if these were all.
     pub more_after: Option<i64>,
 }
 
-/// The next events after a place of the log.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The next events after a position of the log.
 pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
     let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
-    // Rows and records come by statements of their own. In two states of the log a row could be committed unseen before
-    // records that are seen: the reader would go on behind it, and never get it.
+    // Rows and records are read by separate statements, which must see the same state. Otherwise a row could be
+    // committed unseen before records that are seen; the reader would continue after it and never get it.
     let page = page_of_all(&db.one_state(), scope, interest, request).await?;
     let last = page.items.last().map(|(_, told)| told.sequence());
     let events = page.items.into_iter().filter_map(|(_, told)| told.read()).collect();
     Ok(Next { events, more_after: last.filter(|_| page.has_next) })
 }
 
-/// The newest event that a reader may hear of, or the floor when there is none: the same until something happens
-/// that it may hear of, whatever happens to others.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The newest event that the reader can see, or its floor if there is none. It doesn't change by events that the reader
+/// can't see.
 pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
     use event::Column as E;
-    // In two states the position could lie behind an event that was committed between them.
+    // If the statements saw different states, the position could lie after an event that was committed between them.
     let db = &db.one_state();
     let floor = event_floor::floor(db, scope).await?;
     let newest = |found_by: Expr, may_see: Expr| {
@@ -339,8 +332,8 @@ pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
     Ok(found.filter(|found| found.sequence > floor.sequence).unwrap_or(floor))
 }
 
-/// The newest event for all that have a pack installed that the account heard. Begins with its installations: a
-/// publisher has many more releases than those of the packs that one account has.
+/// The newest event for all accounts with a pack installed that this account can see. The query starts from the
+/// account's installations, because a publisher has many more releases than the packs of one account.
 async fn newest_for_installed(db: &Db, scope: ManagedScope) -> StoreResult<Option<(i64, Uuid)>> {
     use event::Column as E;
     use heard_before::Column as H;
@@ -375,18 +368,12 @@ async fn newest_for_installed(db: &Db, scope: ManagedScope) -> StoreResult<Optio
     Ok(event_log::event_at(db, last).await?.map(|id| (last, id.0)))
 }
 
-/// Whether there is any that a reader may see and wants.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether the reader has an event that matches the filter.
 pub async fn any(db: &Db, scope: Scope, interest: &Interest) -> StoreResult<bool> {
     Ok(!page(db, scope, interest, PageRequest::first(1)).await?.items.is_empty())
 }
 
-/// The events with these ids, as far as the reader may see them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The events among `ids` that the reader may see.
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashMap<EventId, Event>> {
     let found = event::Entity::find()
         .filter(db.among(col(event::Column::Id), ids.iter().map(|id| id.0)))

@@ -1,4 +1,4 @@
-//! The event log and the audit log, written in the transaction that changes the state (R49, R51).
+//! Appends to the event log and the audit log, in the transaction that changes the state (R49, R51).
 
 use std::collections::BTreeSet;
 
@@ -17,26 +17,25 @@ pub use crate::store::log::write_records::Alike;
 use crate::store::log::write_records::{Log, Placed};
 use crate::store::{StoreResult, Tx};
 
-/// The key of the advisory lock under which places in the log are given: any number, the same for all.
+/// The key of the advisory lock under which positions in the logs are assigned. The number is arbitrary, but the same
+/// for all servers.
 const LOG_LOCK: i64 = 0x0070_6163_6b6c_6f67;
 
-/// How many rows go into one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
+/// The number of rows in one statement. SQLite accepts 32,766 values, and PostgreSQL 65,535.
 const CHUNK: usize = 500;
 
-/// What a use case remembers.
+/// An addition to the logs.
 #[derive(Clone, Debug)]
 pub enum Told {
     Event(NewEvent),
     Entry(Recorded),
-    /// What becomes of many installations alike: an event and an entry of each.
+    /// An event and an audit entry for each of many installations that change in the same way.
     Alike(Alike),
 }
 
-/// Appends all of it to both logs, each in this order. Places in both are given in the order of commits:
-/// PostgreSQL's sequences alone don't do that, so one transaction at a time appends. Call it last.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Appends all additions to both logs, in the given order. Positions in both must follow the order of commits.
+/// PostgreSQL's sequences don't ensure that, so only one transaction at a time appends. Call it last, so that the lock
+/// is held for a short time.
 pub async fn append(tx: &Tx, told: Vec<Told>) -> StoreResult<()> {
     if told.is_empty() {
         return Ok(());
@@ -89,12 +88,12 @@ fn length(alike: &Alike) -> i64 {
     i64::try_from(alike.records.len()).unwrap_or(i64::MAX)
 }
 
-/// The places that are taken for what is appended. The database gives them to rows, unless a batch comes with them.
+/// Positions for the additions. The database assigns positions to rows, unless the additions have a batch.
 struct Places {
     first_event: Option<i64>,
     first_entry: Option<i64>,
     entries: i64,
-    /// The hours of the entries, counted since 1970.
+    /// The hours of the entries, as numbers since 1970.
     hours: BTreeSet<i64>,
 }
 
@@ -156,13 +155,13 @@ fn event_row(new: &NewEvent) -> StoreResult<event::ActiveModel> {
     })
 }
 
-/// The hour of an instant, counted since 1970.
+/// The hour of an instant, as a number since 1970.
 pub(in crate::store) fn hour_of(at: Instant) -> i64 {
     at.timestamp().div_euclid(3600)
 }
 
-/// Remembers of which hours the newest entries of the log are. They stand at its end, in whatever order: an hour may
-/// reach further than its entries do.
+/// Saves the positions of the newest entries for each of their hours. The entries aren't sorted by hour, so each hour
+/// gets the positions of all of them.
 async fn save_hours(tx: &Tx, places: &Places) -> StoreResult<()> {
     let backend = tx.conn().get_database_backend();
     for hour in &places.hours {
@@ -174,7 +173,7 @@ async fn save_hours(tx: &Tx, places: &Places) -> StoreResult<()> {
                 Statement::from_sql_and_values(backend, sql, [(*hour).into(), first.into(), last.into()])
             }
             None => {
-                // SQLite can't tell ON CONFLICT from a join without a WHERE before it.
+                // SQLite's parser needs the WHERE to tell ON CONFLICT from a join.
                 let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence)
                     SELECT $1, MAX(sequence) - $2 + 1, MAX(sequence) FROM audit_entry WHERE TRUE
                     ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
@@ -186,7 +185,7 @@ async fn save_hours(tx: &Tx, places: &Places) -> StoreResult<()> {
     Ok(())
 }
 
-/// The row of an entry, without its place.
+/// The row of an entry, without its position.
 pub(in crate::store) fn entry_row(new: &Recorded) -> StoreResult<audit_entry::ActiveModel> {
     let actor = ActorColumns::from(&new.actor);
     let own = new.own_subject.as_ref();
@@ -213,10 +212,7 @@ pub(in crate::store) fn entry_row(new: &Recorded) -> StoreResult<audit_entry::Ac
     })
 }
 
-/// Where the log ends for this transaction.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The end of the event log, as this transaction sees it.
 pub async fn head(tx: &Tx) -> StoreResult<i64> {
     Ok(extent_for(tx.conn()).await?.end)
 }

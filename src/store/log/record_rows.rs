@@ -1,4 +1,4 @@
-//! The rows of what both logs tell of many installations, to the domain's structs and back (R49, R51).
+//! Conversion between rows of batches and records and the domain's structs (R49, R51).
 
 use entity::{log_batch, log_record};
 use sea_orm::ActiveValue::Set;
@@ -10,12 +10,12 @@ use crate::domain::log::record::{Class, EntryClass, EventClass, IdRange, Record,
 use crate::store::StoreResult;
 use crate::store::convert::{Stored as _, from_json, to_json};
 
-/// The ids of what a batch tells.
+/// The ids of a batch's events and entries.
 pub(in crate::store) fn id_range(batch: &log_batch::Model) -> IdRange {
     IdRange::new(batch.id_base, batch.id_seal)
 }
 
-/// What a batch tells of each of its records, with either log's part or without.
+/// The class of a batch, without the parts of the two logs.
 fn class(batch: &log_batch::Model) -> Class {
     let version = match batch.version_after {
         Some(number) => VersionAfter::Number(number),
@@ -34,7 +34,7 @@ fn class(batch: &log_batch::Model) -> Class {
     }
 }
 
-/// What a batch tells in the event log.
+/// The class of a batch with the part of the event log.
 pub(in crate::store) fn class_of_events(batch: &log_batch::Model) -> StoreResult<Class> {
     let event = match (&batch.kind, &batch.audience) {
         (Some(kind), Some(audience)) => Some(EventClass {
@@ -47,7 +47,7 @@ pub(in crate::store) fn class_of_events(batch: &log_batch::Model) -> StoreResult
     Ok(Class { event, ..class(batch) })
 }
 
-/// What a batch tells in the audit log.
+/// The class of a batch with the part of the audit log.
 pub(in crate::store) fn class_of_entries(batch: &log_batch::Model) -> StoreResult<Class> {
     let entry = match &batch.action {
         Some(action) => Some(EntryClass {
@@ -60,7 +60,7 @@ pub(in crate::store) fn class_of_entries(batch: &log_batch::Model) -> StoreResul
     Ok(Class { entry, ..class(batch) })
 }
 
-/// What a record holds of its own.
+/// The domain's record from its row.
 pub(in crate::store) fn record(m: log_record::Model) -> Record {
     Record {
         account_id: m.account_id.into(),
@@ -70,7 +70,7 @@ pub(in crate::store) fn record(m: log_record::Model) -> Record {
     }
 }
 
-/// Where a batch stands in either log, and the seal of its ids.
+/// The positions of a batch in both logs, its ids, and the seal of the ids.
 pub(in crate::store) struct Place {
     pub(in crate::store) first_sequence: i64,
     pub(in crate::store) last_sequence: i64,
@@ -78,7 +78,6 @@ pub(in crate::store) struct Place {
     pub(in crate::store) ids: (IdRange, Uuid),
 }
 
-/// The row of a batch.
 pub(in crate::store) fn batch(class: &Class, place: &Place) -> StoreResult<log_batch::ActiveModel> {
     let (event, entry) = (class.event, class.entry.as_ref());
     let (ids, seal) = place.ids;

@@ -1,8 +1,8 @@
-//! What both logs tell of many installations, read from the rows that it was written to once (R49, R51).
+//! Reads of events and entries that are stored as records, once for both logs (R49, R51).
 //!
-//! The records of a batch stand one after the other in either log. A reader who is told of all of them finds the batch
-//! by an index, and knows the places of its records before it reads them. A reader who is told of some finds the records
-//! themselves, by their account or their installation.
+//! The records of a batch have consecutive positions in each log. A reader that may see all records of a batch finds it
+//! by an index, and their positions are known before they are read. A reader that may see some of them finds the
+//! records themselves, by account or installation.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,63 +21,63 @@ use crate::store::{Db, StoreResult};
 use log_batch::Column as B;
 use log_record::Column as R;
 
-/// Which log is read.
+/// The log that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Log {
     Events,
     Entries,
 }
 
-/// Which batches and records are looked at.
+/// The way in which batches and records are found.
 pub(in crate::store) enum Found {
-    /// None can be what is wanted.
+    /// Nothing can match.
     Nothing,
-    /// All records of the batches that one of these conditions finds, each by an index.
+    /// All records of the batches that meet one of these conditions. Each condition is served by an index.
     Batches(Vec<Expr>),
-    /// The records that this condition finds by an index.
+    /// The records that meet this condition, which is served by an index.
     Records(Expr),
 }
 
-/// What is wanted of a log.
+/// A query on a log's records.
 pub(in crate::store) struct Wanted {
     pub(in crate::store) log: Log,
     pub(in crate::store) found: Found,
-    /// What is checked row by row.
+    /// A condition that is checked row by row.
     pub(in crate::store) check: Expr,
 }
 
-/// Which places of a log are wanted.
+/// A range of positions in a log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::store) struct Stretch {
-    /// Those after this place.
+    /// Only positions after this one.
     pub(in crate::store) after: Option<i64>,
-    /// Those before this place.
+    /// Only positions before this one.
     pub(in crate::store) before: Option<i64>,
-    /// Whether the last of them are wanted, and not the first.
+    /// Whether the range is read from its end.
     pub(in crate::store) from_end: bool,
-    /// How many.
+    /// The number of records to read.
     pub(in crate::store) size: u32,
 }
 
-/// A place of a log with its record.
+/// A position in a log with its record.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Spot {
-    /// Where it stands in the log that was read.
+    /// The position in the log that was read.
     pub(in crate::store) place: i64,
     pub(in crate::store) batch: Arc<log_batch::Model>,
-    /// Where the record stands in the event log.
+    /// The record's position in the event log.
     pub(in crate::store) sequence: i64,
     record: Option<log_record::Model>,
 }
 
 impl Spot {
-    /// Its id, in either log.
+    /// The id of the event or entry.
     pub(in crate::store) fn id(&self) -> Uuid {
         let place = u32::try_from(self.sequence - self.batch.first_sequence).unwrap_or(u32::MAX);
         record_rows::id_range(&self.batch).id(place)
     }
 
-    /// The record; `None` when [`fill`] has not read it.
+    /// The record; `None` before [`fill`] has read it.
     pub(in crate::store) fn record(&self) -> Option<&log_record::Model> {
         self.record.as_ref()
     }
@@ -97,7 +97,7 @@ impl FromQueryResult for Joined {
 }
 
 impl Log {
-    /// Where the first record of a batch stands.
+    /// The position of a batch's first record.
     fn first(self) -> Expr {
         match self {
             Self::Events => col(B::FirstSequence),
@@ -105,7 +105,7 @@ impl Log {
         }
     }
 
-    /// Where the last record of a batch stands.
+    /// The position of a batch's last record.
     fn last(self) -> Expr {
         match self {
             Self::Events => col(B::LastSequence),
@@ -120,7 +120,7 @@ impl Log {
         }
     }
 
-    /// What stands in the log at all.
+    /// The condition that a batch belongs to this log.
     fn is_told(self) -> Expr {
         match self {
             Self::Events => col(B::Kind).is_not_null(),
@@ -129,7 +129,7 @@ impl Log {
     }
 }
 
-/// The place up to which the event log was pruned. A batch is pruned as a whole: the audit log keeps its records.
+/// The position up to which the event log is pruned. A batch is pruned as a whole. Its records stay for the audit log.
 pub(in crate::store) fn pruned_to() -> Expr {
     use event_log::Column::{Id, PrunedTo};
     subquery(Query::select().expr(col(PrunedTo)).from(event_log::Entity).and_where(col(Id).eq(1)).take())
@@ -146,8 +146,8 @@ impl Wanted {
         select
     }
 
-    /// Whether a place of the event log is there still. Where a cursor says where to begin, that place is looked up in
-    /// the index, and this is checked.
+    /// The condition that a position of the event log isn't pruned; `None` for the audit log. With a start position,
+    /// the index is searched from there, and this condition is only checked.
     fn is_there(&self, place: Expr, after: Option<i64>) -> Option<Expr> {
         let is_there = place.gt(pruned_to());
         match (self.log, after) {
@@ -157,12 +157,12 @@ impl Wanted {
         }
     }
 
-    /// The batches of which some records stand in a stretch of the log.
+    /// The batches with records in a stretch of the log.
     fn batches_in(&self, found_by: &Expr, stretch: Stretch) -> SelectStatement {
         let (first, mut select) = (self.log.first(), self.batches(found_by));
         select.and_where_option(self.is_there(first.clone(), stretch.after));
         if let Some(after) = stretch.after {
-            // The batch that the place may lie in, found by the same index.
+            // The start of the batch that the start position may lie in, found by the same index.
             let around = Query::select()
                 .expr(first.clone().max())
                 .from(log_batch::Entity)
@@ -214,7 +214,8 @@ impl Wanted {
     }
 }
 
-/// The place in the event log of the last batch that begins there in the audit log: records have the same order in both.
+/// The first or last event log position of the last batch whose audit log position meets the condition. Records have
+/// the same order in both logs.
 fn edge_of_entries(of: B, begins: Expr) -> Expr {
     let last = Query::select()
         .expr(col(of))
@@ -226,10 +227,10 @@ fn edge_of_entries(of: B, begins: Expr) -> Expr {
     Func::coalesce([subquery(last), Expr::val(0_i64)]).into()
 }
 
-/// The order of the event log, for batches and for records.
+/// The order of the event log, for batches and records.
 const IN_ORDER: CursorForm = CursorForm::new("record", &[KeyKind::Number]);
 
-/// The records in a stretch of the log, at most as many as it says and one more.
+/// The records in a stretch of the log, at most one more than its size.
 pub(in crate::store) async fn find(db: &Db, wanted: &Wanted, stretch: Stretch) -> StoreResult<Vec<Spot>> {
     let request = PageRequest { backward: stretch.from_end, ..PageRequest::first(stretch.size) };
     let limit = usize::try_from(stretch.size).unwrap_or(usize::MAX).saturating_add(1);
@@ -265,7 +266,7 @@ pub(in crate::store) async fn find(db: &Db, wanted: &Wanted, stretch: Stretch) -
     }
 }
 
-/// The places of a batch in a stretch of the log, from the end that is wanted.
+/// The positions of a batch in a stretch of the log, at most `limit`, from the stretch's end if it is read from there.
 fn places_of(log: Log, batch: Arc<log_batch::Model>, stretch: Stretch, limit: usize) -> Vec<Spot> {
     let first = log.first_of(&batch);
     let last = first + batch.last_sequence - batch.first_sequence;
@@ -282,7 +283,7 @@ fn places_of(log: Log, batch: Arc<log_batch::Model>, stretch: Stretch, limit: us
     }
 }
 
-/// Reads the records that [`find`] has found the places of.
+/// Loads the records of spots that [`find`] returned without them.
 pub(in crate::store) async fn fill(db: &Db, spots: Vec<&mut Spot>) -> StoreResult<()> {
     let unread: Vec<_> = spots.iter().filter(|spot| spot.record.is_none()).map(|spot| spot.sequence).collect();
     if unread.is_empty() {
@@ -296,7 +297,7 @@ pub(in crate::store) async fn fill(db: &Db, spots: Vec<&mut Spot>) -> StoreResul
     Ok(())
 }
 
-/// How many records are wanted in a stretch of the log.
+/// The number of matching records in a stretch of the log.
 pub(in crate::store) async fn count(db: &Db, wanted: &Wanted, stretch: Stretch) -> StoreResult<i64> {
     let (selects, size): (Vec<_>, _) = match &wanted.found {
         Found::Nothing => return Ok(0),
@@ -314,13 +315,13 @@ pub(in crate::store) async fn count(db: &Db, wanted: &Wanted, stretch: Stretch) 
     page::sum(db, counts.collect()).await
 }
 
-/// What a log tells under these ids, each with its id.
+/// The records of a log with these ids, each with its id.
 pub(in crate::store) async fn by_ids(
     db: &Db,
     log: Log,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> StoreResult<Vec<(Uuid, Spot)>> {
-    // No other ids are made in this way.
+    // Only ids of this version can belong to records.
     let ids: Vec<_> = ids.into_iter().filter(|id| id.get_version_num() == 4).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -345,7 +346,7 @@ pub(in crate::store) async fn by_ids(
     Ok(spots)
 }
 
-/// The batch that a place of the event log lies in, if it tells there.
+/// The spot of a position in the event log, if a batch's event is stored there.
 pub(in crate::store) async fn at(db: &Db, place: i64) -> StoreResult<Option<Spot>> {
     use sea_orm::{QueryOrder as _, QuerySelect as _};
     let found = log_batch::Entity::find()

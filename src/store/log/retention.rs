@@ -1,4 +1,4 @@
-//! Cutting the event log at its old end (R49).
+//! Prunes the event log (R49).
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,8 @@ use crate::store::locks::locked;
 use crate::store::log::record_rows;
 use crate::store::{StoreError, StoreResult, Tx};
 
-/// Begins a pass that removes old rows, and gives the time that it goes by; a pass of another server that is as young
-/// as that counts for both.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Begins a pass that removes old rows, and returns the time from which it reckons their age. If another server's pass
+/// is recent, the time of that pass is used.
 pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
     let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
     let log = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
@@ -45,10 +42,10 @@ pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
     Ok(passes_by)
 }
 
-/// How many old events are read at a time.
+/// The number of old events that are read at a time.
 const FLOORS: u64 = 500;
 
-/// An old event, beside its place.
+/// An old event, without its position.
 #[derive(FromQueryResult)]
 struct Old {
     id: Uuid,
@@ -59,8 +56,8 @@ struct Old {
 }
 
 impl Old {
-    /// Who heard it: the publisher, an account by name, all that have a pack installed. Of an audience that this
-    /// program doesn't know, each of them may have.
+    /// The ids of the readers that could see the event: the publisher, an account, and the pack, for all accounts that
+    /// have it installed. If this program doesn't know the audience, it could be all three.
     fn heard_by(&self) -> [Option<Uuid>; 3] {
         let (publisher, account, pack) = (Some(self.publisher_id), self.account_id, Some(self.pack_id));
         match Audience::read(&self.audience) {
@@ -78,29 +75,26 @@ struct Happened {
     occurred_at: Instant,
 }
 
-/// Removes the oldest events, at most `limit`, as far as they happened before an instant, and remembers up to
-/// where; gives how many. What is removed is always the whole of the log up to a place, so that one number tells whose
-/// cursor is too old. An event that lies in the future by `now`, because a clock was ahead, goes with those after it.
-/// The log's one row is locked: one server after the other.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Removes the oldest events, about `limit` at most, that happened before `before`, and returns their number. Always
+/// removes all events up to a position, so that one number decides which cursors are too old. An event with a time
+/// after `now`, which comes from a wrong clock, is removed only together with later events. The log's single row is
+/// locked, so that only one server prunes at a time.
 pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) -> StoreResult<u64> {
     let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
     let begin = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?.pruned_to;
     let Some((end, count)) = oldest(tx, (begin, limit), now, before).await? else { return Ok(0) };
     raise_floors(tx, begin, end).await?;
-    // What was told from records stays for the audit log. The log's beginning says that it is pruned.
+    // Records stay for the audit log. `pruned_to` says that their events are pruned.
     event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
-    // Who could hear of what is gone alone can hear of nothing.
+    // Intervals without stored events are no longer needed.
     heard_before::Entity::delete_many().filter(heard_before::Column::HeardUntil.lte(end)).exec(tx.conn()).await?;
     let row = event_log::ActiveModel { id: Set(1), pruned_to: Set(end), ..Default::default() };
     event_log::Entity::update(row).exec(tx.conn()).await?;
     Ok(count)
 }
 
-/// Up to which place the oldest events happened before an instant, and how many those are: at most the limit, but for
-/// a batch, that is pruned as a whole.
+/// The position up to which the oldest events happened before `before`, and their number. The number can exceed the
+/// limit, because a batch is pruned as a whole.
 async fn oldest(tx: &Tx, (begin, limit): (i64, u64), now: Instant, before: Instant) -> StoreResult<Option<(i64, u64)>> {
     use log_batch::Column as B;
     let rows: Vec<EventLine<Happened>> = event::Entity::find()
@@ -128,7 +122,7 @@ async fn oldest(tx: &Tx, (begin, limit): (i64, u64), now: Instant, before: Insta
     let batches = batches.into_iter().map(|(first, last, at)| (first, last, Some(at)));
     let mut all: Vec<_> = rows.chain(batches).collect();
     all.sort_unstable();
-    // A row whose instant can't be read goes with an old one after it.
+    // A row with an unreadable time is pruned only together with an old row after it.
     let old = all.into_iter().take_while(|(.., at)| at.is_none_or(|at| at < before));
     let (mut oldest, mut count) = (None, 0);
     for (first, last, at) in old {
@@ -143,7 +137,7 @@ async fn oldest(tx: &Tx, (begin, limit): (i64, u64), now: Instant, before: Insta
     Ok(oldest)
 }
 
-/// Of the old events that are told from a batch, the last one of each account, with its place.
+/// The last event of each account in a batch that is pruned, with its position.
 async fn recorded(tx: &Tx, batch: &log_batch::Model) -> StoreResult<Vec<(i64, Old)>> {
     use log_record::Column as R;
     let Some(audience) = &batch.audience else { return Ok(Vec::new()) };
@@ -171,7 +165,7 @@ async fn recorded(tx: &Tx, batch: &log_batch::Model) -> StoreResult<Vec<(i64, Ol
     Ok(last.into_iter().map(old).collect())
 }
 
-/// Remembers the last event up to a place for each that heard one.
+/// Saves the floor of each reader that could see an event up to `end`.
 async fn raise_floors(tx: &Tx, begin: i64, end: i64) -> StoreResult<()> {
     let mut floors: BTreeMap<Uuid, (i64, Uuid)> = BTreeMap::new();
     let mut raise = |sequence: i64, old: &Old| {

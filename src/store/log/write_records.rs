@@ -1,4 +1,4 @@
-//! Places in the logs for many events and entries at once, and the rows that both logs tell them from (R49, R51).
+//! Assigns positions in the logs for many events and entries at once, and writes batches and records (R49, R51).
 
 use entity::{log_batch, log_record};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, Statement};
@@ -9,23 +9,23 @@ use crate::store::log::record_rows;
 use crate::store::log::record_rows::Place;
 use crate::store::{StoreError, StoreResult, Tx};
 
-/// How many records go into one statement of SQLite, which takes 32,766 values.
+/// The number of records in one statement of SQLite, which accepts 32,766 values.
 const CHUNK: usize = 4_000;
-/// The same of batches.
+/// The number of batches in one statement of SQLite.
 const CHUNK_OF_BATCHES: usize = 1_000;
 
-/// What becomes of many installations alike.
+/// An event and an audit entry for each of many installations that change in the same way.
 #[derive(Clone, Debug)]
 pub struct Alike {
     pub class: Class,
     pub records: Vec<Record>,
-    /// What the ids of its events and entries begin with: random.
+    /// The random beginning of the ids of its events and entries.
     pub id_base: Uuid,
-    /// What keeps from telling how many there are: random, and shown to nobody.
+    /// The random key that hides in these ids how many there are. It is never shown.
     pub id_seal: Uuid,
 }
 
-/// A log in which rows get places by a sequence of the database.
+/// A log whose rows get positions from a sequence of the database.
 #[derive(Clone, Copy)]
 pub(in crate::store) enum Log {
     Events,
@@ -41,8 +41,8 @@ impl Log {
     }
 }
 
-/// Takes the next `count` places of a log, and gives the first one. Under the lock of the logs, so that nobody else
-/// takes places meanwhile.
+/// Reserves the next `count` positions of a log, and returns the first one. The caller holds the lock of the logs, so
+/// that the positions are consecutive.
 pub(in crate::store) async fn take_places(tx: &Tx, log: Log, count: i64) -> StoreResult<i64> {
     let (conn, table) = (tx.conn(), log.table());
     let backend = conn.get_database_backend();
@@ -57,7 +57,7 @@ pub(in crate::store) async fn take_places(tx: &Tx, log: Log, count: i64) -> Stor
         let more = format!("UPDATE sqlite_sequence SET seq = seq + $1 WHERE name = '{table}' RETURNING seq");
         match last(more).await? {
             Some(last) => Some(last),
-            // Nothing was ever written to the log.
+            // The log never had a row.
             None => {
                 last(format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', $1) RETURNING seq")).await?
             }
@@ -67,14 +67,14 @@ pub(in crate::store) async fn take_places(tx: &Tx, log: Log, count: i64) -> Stor
     Ok(last - count + 1)
 }
 
-/// A batch with its places in both logs.
+/// A batch with its positions in both logs.
 pub(in crate::store) struct Placed {
     pub(in crate::store) alike: Alike,
     pub(in crate::store) first_sequence: i64,
     pub(in crate::store) first_entry: Option<i64>,
 }
 
-/// Writes batches and their records: as many statements for many as for one.
+/// Writes batches and records. Many batches need as few statements as one, except for chunks.
 pub(in crate::store) async fn insert(tx: &Tx, placed: &[Placed]) -> StoreResult<()> {
     let batches = placed.iter().map(batch_row).collect::<StoreResult<Vec<_>>>()?;
     for chunk in batches.chunks(CHUNK_OF_BATCHES) {
@@ -83,7 +83,7 @@ pub(in crate::store) async fn insert(tx: &Tx, placed: &[Placed]) -> StoreResult<
     if tx.is_postgresql() {
         return insert_as_arrays(tx, placed).await;
     }
-    // All of them before the first is written: an iterator over borrowed records can't wait.
+    // Collected before the first write, because the iterator borrows the records and can't be held across an await.
     let rows: Vec<_> = records(placed).map(record_row).collect();
     for chunk in rows.chunks(CHUNK) {
         log_record::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
@@ -114,15 +114,15 @@ fn batch_row(placed: &Placed) -> StoreResult<log_batch::ActiveModel> {
     record_rows::batch(&alike.class, &place)
 }
 
-/// Each record with the first place of its batch, and its own.
+/// Each record with the first position of its batch and with its own.
 fn records(placed: &[Placed]) -> impl Iterator<Item = (i64, i64, &Record)> {
     placed.iter().flat_map(|Placed { alike, first_sequence, .. }| {
         (*first_sequence..).zip(&alike.records).map(|(sequence, record)| (*first_sequence, sequence, record))
     })
 }
 
-/// One statement with six parameters, however many records there are: PostgreSQL spends more time on reading a
-/// parameter for each value than on writing the rows.
+/// Uses one statement with six arrays, because PostgreSQL would spend more time on parsing a parameter for each value
+/// than on writing the rows.
 async fn insert_as_arrays(tx: &Tx, placed: &[Placed]) -> StoreResult<()> {
     let sql = "INSERT INTO log_record (sequence, batch, account_id, installation_id, version_before, name)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::uuid[], $5::integer[], $6::text[])";
@@ -151,10 +151,10 @@ fn arrays(placed: &[Placed]) -> [sea_orm::Value; 6] {
     ]
 }
 
-/// How the text of an array spells it.
+/// NULL in the text of an array.
 const NULL: &str = "NULL";
 
-/// The text of an array, that PostgreSQL reads.
+/// An array in PostgreSQL's text format.
 fn array(placed: &[Placed], write: impl Fn((i64, i64, &Record), &mut String)) -> String {
     let mut text = String::from("{");
     for (index, record) in records(placed).enumerate() {
