@@ -6,9 +6,6 @@ use super::{DatabaseKind, Db, StoreError, StoreResult};
 use crate::domain::Instant;
 
 /// What PostgreSQL's clock reads. SQLite has none: whoever opens its file goes by the clock of the same machine.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn now(db: &Db) -> StoreResult<Option<Instant>> {
     if db.kind() == DatabaseKind::Sqlite {
         return Ok(None);

@@ -250,9 +250,6 @@ impl Db {
     }
 
     /// Closes all connections, so that nothing is left open behind a server that ends.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn close(self) -> StoreResult<()> {
         self.reader.0.end_snapshot();
         tokio::join!(self.shared.read.close(), self.shared.write.close());

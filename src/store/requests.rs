@@ -36,9 +36,6 @@ fn remembered_since(now: Instant) -> Instant {
 }
 
 /// Claims the call for this transaction; another one with the same id waits here until that ends.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResult<Known> {
     let key = (request.account_id.into(), request.mutation.to_owned(), request.client_request_id.clone());
     Entity::delete_by_id(key.clone()).filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
@@ -63,9 +60,6 @@ pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResul
 }
 
 /// Remembers what the call made.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn remember(tx: &Tx, request: &ClientRequest, result: &[Uuid]) -> StoreResult<()> {
     let row = ActiveModel {
         account_id: Set(request.account_id.into()),
@@ -79,9 +73,6 @@ pub async fn remember(tx: &Tx, request: &ClientRequest, result: &[Uuid]) -> Stor
 }
 
 /// Forgets calls that are older than 24 hours; gives how many.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
 pub async fn forget_old(db: &Db, now: Instant) -> StoreResult<u64> {
     let tx = db.begin().await?;
     let gone = Entity::delete_many().filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;

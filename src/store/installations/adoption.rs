@@ -1,5 +1,5 @@
-//! Reads of how versions have spread: over all installations of a pack, or over those that a release
-//! concerns. The curve is read from tallies, never from installations or their updates.
+//! Reads of how versions spread: over all installations of a pack, or over those that a release concerns. Curves are
+//! read from tallies, never from installations or their updates.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,12 +24,12 @@ use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::{col, entitled};
 use crate::store::{DatabaseKind, Db, StoreResult};
 
-/// Among which installations. What was uninstalled is not among them.
+/// The installations whose adoption is read. Uninstalled ones are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AdoptionOf {
-    /// All of the pack's.
+    /// All installations of the pack.
     Pack(PackId),
-    /// Those that have an update by the release, or to which it is still coming (R49).
+    /// Installations that have an update by the release, or that it has still to reach (R49).
     Release(ReleaseId),
 }
 
@@ -42,23 +42,23 @@ impl AdoptionOf {
     }
 }
 
-/// The most versions that are told.
+/// The most versions in a [`Spread`].
 const VERSIONS_MAX: usize = 100;
 
-/// How many installations there are, and of which versions.
+/// The number of installations, in all and by version.
 #[derive(Clone, Debug, Default)]
 pub struct Spread {
     pub installations: i64,
-    /// By version, newest first; the newest hundred.
+    /// By version, newest first; at most the newest hundred.
     pub versions: Vec<(PackVersionId, i64)>,
 }
 
-/// The ids of the packs, or of the releases, among those that are asked for.
+/// The ids of the packs, or of the releases, in `asked`.
 fn ids(asked: &[AdoptionOf], packs: bool) -> Vec<Uuid> {
     asked.iter().filter(|of| matches!(of, AdoptionOf::Pack(_)) == packs).map(|of| of.id()).collect()
 }
 
-/// The installations of packs, or of releases, each with the id of what it is among as `subject`.
+/// The installations of packs, or of releases, with the pack's or release's id as `subject`.
 fn installations_of(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
     let mut select = Query::select().from(installation::Entity).take();
     let own = col(installation::Column::PublisherId).eq(scope.publisher_id().0);
@@ -79,7 +79,7 @@ fn installations_of(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -
     select
 }
 
-/// Runs one statement for the packs and one for the releases that are asked for.
+/// Runs one statement for the packs in `asked`, and one for the releases.
 async fn both(
     db: &Db,
     asked: &[AdoptionOf],
@@ -100,12 +100,9 @@ async fn both(
     Ok(rows)
 }
 
-/// How many installations there are, and of which versions. Of a pack this is added up from what was kept. Of a
-/// release the installations are gone through that have an update by it or are waiting for one: what other releases
-/// have made of them since is kept nowhere.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of installations, in all and by version. For a pack it is the sum of tallies. For a release the database
+/// counts installations with an update by it or waiting for one, because no tally knows to which versions other
+/// releases have moved them since.
 pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, Spread>> {
     let statement = |ids: &[Uuid]| {
         let mut select = installations_of(db, scope, ids, false);
@@ -126,8 +123,7 @@ pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> Sto
     spreads(db, scope, found).await
 }
 
-/// Brings counts by version into their order. The versions' numbers are known already, as a rule: a version never
-/// changes.
+/// Sorts counts by version number. The numbers mostly come from the cache, because versions never change.
 async fn spreads<K: Eq + std::hash::Hash>(
     db: &Db,
     scope: PublisherScope,
@@ -150,10 +146,7 @@ fn spread_of(mut versions: Vec<(i32, PackVersionId, i64)>) -> Spread {
     Spread { installations, versions }
 }
 
-/// How many installations of packs had which versions at an instant; a pack that had none is not among the answers.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of installations of packs at an instant, in all and by version. A pack that had none is absent.
 pub async fn spread_at(
     db: &Db,
     scope: PublisherScope,
@@ -176,7 +169,7 @@ fn packs(asked: &[AdoptionOf]) -> Vec<PackId> {
     ids(asked, true).into_iter().map(Into::into).collect()
 }
 
-/// Runs one statement for the releases that are asked for.
+/// Runs one statement for the releases in `asked`.
 async fn of_releases(
     db: &Db,
     asked: &[AdoptionOf],
@@ -186,11 +179,8 @@ async fn of_releases(
     both(db, &asked, |ids, _| statement(ids)).await
 }
 
-/// In how many accounts the installations are. What has none is not among the answers. Of a pack this is added up, of
-/// a release it is counted, as in [`spread`].
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of accounts that have the installations; zero may be absent. As in [`spread`], it is a sum of tallies for
+/// a pack, and counted for a release.
 pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid]| {
         let mut select = installations_of(db, scope, ids, false);
@@ -205,12 +195,9 @@ pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> S
     Ok(found)
 }
 
-/// How many of the installations are frozen: no group grants the pack to their account now (R45). What has
-/// none is not among the answers. This follows from grants, which change without a look at installations, so that it
-/// is kept nowhere: it goes through all that are asked about, by an index that holds no more than it needs.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of frozen installations: no group grants the pack to their account now (R45). Zero is absent. Grants
+/// change without touching installations, so there is no tally. The database counts over all installations in question,
+/// by an index that has all necessary columns.
 pub async fn frozen(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid], packs| {
         let mut select = installations_of(db, scope, ids, packs);
@@ -235,10 +222,10 @@ async fn count(
     rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect()
 }
 
-/// A curve, or a part of one.
+/// Installations, and the part of their curve.
 pub type CurveKey = (AdoptionOf, CurvePart);
 
-/// Updates that no batch has written yet: offered since the release was made (R49).
+/// Updates that no batch has written yet. They are offered since the release's creation (R49).
 #[derive(FromQueryResult)]
 struct Waiting {
     subject: Uuid,
@@ -246,19 +233,16 @@ struct Waiting {
     count: i64,
 }
 
-/// What is known of a curve before its points.
+/// The facts about a curve before its points are read.
 #[derive(Default)]
 struct Beginning {
-    /// When anything was first tallied.
+    /// The time of the first tally.
     first: Option<Instant>,
     waiting: Vec<(Instant, i64)>,
 }
 
-/// Parts of curves; the sums at each instant are exact. How many statements it takes follows how many
-/// points are asked for, and a page of curves takes as many as one.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Parts of curves. The sums at each instant are exact. The number of statements grows with the number of points, not
+/// with the number of curves.
 pub async fn curves(
     db: &Db,
     scope: PublisherScope,
@@ -282,7 +266,7 @@ pub async fn curves(
     Ok(curves.into_iter().collect())
 }
 
-/// Turns what happened between two points into sums, and adds what no batch has written.
+/// Replaces the changes between points by sums, and adds updates that no batch has written yet.
 fn run_up(points: &mut [CurvePoint], waiting: &[(Instant, i64)]) {
     let Some(from) = points.first().map(|point| point.at) else { return };
     let mut sum = Tally::default();
@@ -295,7 +279,7 @@ fn run_up(points: &mut [CurvePoint], waiting: &[(Instant, i64)]) {
     }
 }
 
-/// When each began, if it is the publisher's.
+/// The beginnings of the publisher's curves. Others are absent.
 async fn beginnings(
     db: &Db,
     scope: PublisherScope,
@@ -320,7 +304,7 @@ fn firsts(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectSt
     } else {
         (col(release::Column::Id), col(tally::Column::ReleaseId))
     };
-    // The first place of an index, for each.
+    // The first entry of an index, for each pack or release.
     let first =
         Query::select().expr(col(tally::Column::At).min()).from(tally::Entity).and_where(tallied.eq(id.clone())).take();
     let mut select = Query::select();
@@ -353,10 +337,10 @@ fn waiting(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectS
     select
 }
 
-/// How many ranges are summed in one statement: each takes four parameters of 32,766.
+/// The number of ranges that one statement sums. Each range has four parameters, and SQLite accepts 32,766.
 const RANGES_MAX: usize = 5_000;
 
-/// Gives each point what was tallied since the one before it; the first what was tallied at its instant.
+/// Reads for each point the tally since the previous point; for the first point, the tally at its instant.
 async fn sum(db: &Db, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult<()> {
     for packs in [true, false] {
         let mut ranges = Vec::new();
@@ -387,9 +371,9 @@ async fn sum(db: &Db, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult
     Ok(())
 }
 
-/// The sums of what was tallied after one instant and not after another, for each of some ranges: one look
-/// into an index each. PostgreSQL, which knows nothing of the ranges when it plans, would join whole tables
-/// by hash and has to be told; SQLite does so by itself, and knows no LATERAL.
+/// The sums of the tallies after one instant and until another, for each range, with one index search per range.
+/// PostgreSQL doesn't know the ranges when it plans, and would join whole tables by hash; LATERAL prevents that. SQLite
+/// searches the index on its own, and doesn't support LATERAL.
 fn range_sums(
     ranges: impl Iterator<Item = (Uuid, Instant, Instant)>,
     packs: bool,
@@ -426,7 +410,7 @@ fn range_sums(
     select
 }
 
-/// What both databases call the columns of a list of values.
+/// A column of the list of values. Both databases name these columns alike.
 fn of_range(column: &'static str) -> Expr {
     Expr::col(("range", column))
 }
@@ -441,7 +425,7 @@ const SUMS: [(tally::Column, &str); 6] = [
 ];
 
 fn read(row: &QueryResult) -> StoreResult<Tally> {
-    // Nothing is the sum of no rows.
+    // The sum of no rows is null.
     let sum = |column: &str| row.try_get::<Option<i64>>("", column).map(Option::unwrap_or_default);
     Ok(Tally {
         offered: sum("offered")?,

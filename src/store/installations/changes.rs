@@ -1,4 +1,4 @@
-//! What a batch makes of many installations: what becomes of all that are alike is written in one statement.
+//! Writes the changes of a batch. Installations that change in the same way share statements.
 
 use entity::{installation, installation_update as update};
 use sea_orm::sea_query::{Expr, Query};
@@ -14,7 +14,7 @@ use crate::store::installations::tallies;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreError, StoreResult, Tx};
 
-/// What becomes of the updates of one class.
+/// The new state of the updates of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     pub state: UpdateState,
@@ -24,14 +24,14 @@ pub struct Change {
 }
 
 impl Change {
-    /// A state without more to say of it.
+    /// A state without details.
     #[must_use]
     pub fn to(state: UpdateState) -> Self {
         Self { state, how: None, skip_reason: None, failure: None }
     }
 }
 
-/// The changes of a batch of one release, at one instant. What they add up to is tallied at the end.
+/// The changes of a batch of one release at one instant. Their tally is written at the end.
 pub struct Changes<'a> {
     tx: &'a Tx,
     release: &'a Release,
@@ -40,16 +40,12 @@ pub struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    /// None yet.
     #[must_use]
     pub fn new(tx: &'a Tx, release: &'a Release, now: Instant) -> Self {
         Self { tx, release, now, tally: Tally::default() }
     }
 
-    /// Makes a change: of updates that stood so before, or of installations without an update, which get one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Changes updates that all have the state `before`; with `None`, adds updates to installations without one.
     pub async fn make(&mut self, before: Option<Stood>, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
         if ids.is_empty() {
             return Ok(());
@@ -67,7 +63,7 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Each update begins at the version that its installation has: make it before the installations are moved.
+    /// An update's version before is read from its installation, so call this before the installations are moved.
     async fn insert(&self, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
         use installation::Column as I;
         use update::Column as U;
@@ -130,10 +126,7 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Ends all further attempts of updates, that stay as they are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Ends further attempts of updates. Their state stays.
     pub async fn give_up(&self, ids: &[InstallationId]) -> StoreResult<()> {
         if ids.is_empty() {
             return Ok(());
@@ -147,10 +140,7 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Tallies what was changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Writes the tally of all changes.
     pub async fn end(self) -> StoreResult<()> {
         tallies::add_one(self.tx, self.release.id, self.release.pack_id, self.now, &self.tally).await
     }

@@ -1,5 +1,5 @@
-//! What a batch judges many installations by: who of them is entitled, whose account is active, where their updates
-//! stand. As many statements as for one.
+//! Reads the facts by which a batch decides on many installations: entitlement, the account's status, and the state of
+//! the update. Many installations need as few statements as one.
 
 use std::collections::BTreeMap;
 
@@ -24,26 +24,26 @@ use crate::store::locks::locked;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, Tx};
 
-/// What a rule judges an installation and its update by one release by.
+/// The facts by which a rule decides on an installation and its update by one release.
 #[derive(Clone, Copy, Debug)]
 pub struct Judged {
     pub id: InstallationId,
     pub account_id: AccountId,
     pub version_id: PackVersionId,
-    /// Whether the installation is there, and not uninstalled.
+    /// Whether the installation still exists: it isn't uninstalled.
     pub is_live: bool,
-    /// Where the stored update stands, if there is one, and how it came to that.
+    /// The state of the stored update and how it came about; `None` without a stored update.
     pub update: Option<Stood>,
-    /// Whether the update was tried in vain and shall be tried again.
+    /// Whether an attempt of the update failed and another one will follow.
     pub is_tried_again: bool,
     /// Whether a group grants the pack to the account.
     pub is_entitled: bool,
     pub status: AccountStatus,
 }
 
-/// Who has a grant of a pack.
+/// The accounts that have a grant of a pack.
 enum Granted {
-    /// It is shared with All Accounts, in which all are.
+    /// All accounts: the pack is shared with All Accounts.
     All,
     /// The members of these groups.
     MembersOf(Vec<Uuid>),
@@ -67,11 +67,12 @@ impl Granted {
         Ok(Self::MembersOf(groups))
     }
 
-    /// Whether the account of the installation at hand has it.
+    /// The condition that the account of an installation has the grant.
     fn by(&self, tx: &Tx) -> Expr {
         match self {
             Self::All => Expr::custom_keyword("TRUE"),
-            // Of each account one membership, and not EXISTS: for that PostgreSQL would first read all members.
+            // A subquery for one membership of each account, because PostgreSQL would read all members first for
+            // EXISTS.
             Self::MembersOf(groups) => {
                 let membership = Query::select()
                     .column((member::Entity, member::Column::GroupId))
@@ -93,13 +94,13 @@ struct Row {
     version_id: Uuid,
     is_live: bool,
     is_entitled: bool,
-    /// Of an account that is not active.
+    /// The account's status; `None` if it is active.
     status: Option<String>,
 }
 
-/// Asks for installations of a pack as they are judged. Accounts that aren't active are few, and have an index of
-/// their own: it holds no more than those, so that it says of each of the others at once that it is active. Its
-/// condition stands in the statement, and not among the parameters, as it does in the index.
+/// Selects the facts about installations of a pack. Accounts that aren't active are few, and a partial index has only
+/// them, so it quickly shows that an account is active. The status is a literal and not a parameter, so that PostgreSQL
+/// sees that the index matches.
 fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
     let not_active = Query::select()
         .column((account::Entity, account::Column::Status))
@@ -121,7 +122,7 @@ fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
         .take()
 }
 
-/// The update of an installation, and whether it is tried again.
+/// The stored updates, by installation: the state, and whether another attempt will follow.
 type Updates = BTreeMap<Uuid, (Stood, bool)>;
 
 #[derive(FromQueryResult)]
@@ -132,8 +133,8 @@ struct OfUpdate {
     is_tried_again: bool,
 }
 
-/// The updates of a release that are asked for. In their order, so that PostgreSQL goes by the index that has it:
-/// where its statistics know nothing of a release that is new, any other would seem as good.
+/// The updates of a release that meet a condition. They are ordered like the index that should be used: PostgreSQL has
+/// no statistics on a new release, and might choose another index otherwise.
 async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<Updates> {
     let columns = [update::Column::InstallationId, update::Column::State, update::Column::How];
     let select = Query::select()
@@ -174,16 +175,14 @@ async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> 
         .collect()
 }
 
-/// What lies after one installation, and not after another.
+/// The condition that `column` is after `after` and not after `last`.
 fn between(column: Expr, after: Option<Uuid>, last: Uuid) -> Condition {
     Condition::all().add_option(after.map(|after| column.clone().gt(after))).add(column.lte(last))
 }
 
-/// The live installations of a pack after one, by id, with their updates by a release: the first `limit`, locked. Lock
-/// the pack before: what else is read here is no other state then, also where the lock of a row was waited for.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the next live installations of a pack in the order of ids, after the id `after`, at most `limit`, and returns
+/// them with their updates by a release. The caller has locked the pack, so the other reads see the same state even if
+/// locking rows had to wait.
 pub async fn first_of_pack(
     tx: &Tx,
     pack: PackId,
@@ -208,10 +207,7 @@ pub async fn first_of_pack(
     Ok(found)
 }
 
-/// The same for all after one, and not after another: lock these before.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The facts about the live installations of a pack from after `after` to `last`. The caller has locked them.
 pub async fn of_pack(
     tx: &Tx,
     pack: PackId,
@@ -229,19 +225,13 @@ pub async fn of_pack(
     judged(tx, &select, &updates).await
 }
 
-/// The installations that have updates of a release, after one, and not after another.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The facts about installations with updates of a release, from after `after` to `last`.
 pub async fn of_release(tx: &Tx, release: &Release, after: Option<Uuid>, last: Uuid) -> StoreResult<Vec<Judged>> {
     let which = between(col(update::Column::InstallationId), after, last);
     of_updates(tx, release, &updates(tx, release.id, which).await?).await
 }
 
-/// The same for the updates of some installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The facts about the installations among `ids` with an update of a release.
 pub async fn of_installations(tx: &Tx, release: &Release, ids: &[InstallationId]) -> StoreResult<Vec<Judged>> {
     let which = tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0));
     of_updates(tx, release, &updates(tx, release.id, Condition::all().add(which)).await?).await
@@ -253,10 +243,8 @@ async fn of_updates(tx: &Tx, release: &Release, updates: &Updates) -> StoreResul
     judged(tx, &select, updates).await
 }
 
-/// Locks live installations of a pack after one, by id. Gives how many those are, and the last one.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the next live installations of a pack in the order of ids, after the id `after`, at most `limit`. Returns
+/// their number and the last id.
 pub async fn lock_of_pack(
     tx: &Tx,
     pack: PackId,
@@ -276,11 +264,9 @@ pub async fn lock_of_pack(
     Ok((ids.len(), ids.last().copied()))
 }
 
-/// Locks the live installations that have an update of a release, after one. Gives how many updates those are, of
-/// uninstalled ones too, and the last one's installation.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks live installations with an update of a release, for the next updates after the installation `after`, at most
+/// `limit`. Returns the number of updates, including those of uninstalled installations, and the last one's
+/// installation.
 pub async fn lock_of_release(
     tx: &Tx,
     release: ReleaseId,

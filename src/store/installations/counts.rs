@@ -1,4 +1,4 @@
-//! Reads of how many installations have which version: added up from what was kept, never counted.
+//! Reads the number of installations per version. It is the sum of tallies, and installations are never counted.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult};
 
-/// The rows of packs that add up to what is so now: those that add up what came before, and those after them.
+/// The tallies of packs that add up to the present numbers: the rows since the last compaction.
 pub(in crate::store) fn current() -> SelectStatement {
     let own = col(tally::Column::PackId).eq(col(pack::Column::Id));
     Query::select()
@@ -23,12 +23,12 @@ pub(in crate::store) fn current() -> SelectStatement {
         .take()
 }
 
-/// The sum of what changed and of what was so before.
+/// The sum of the changes and of the compacted numbers.
 pub(in crate::store) fn added_up(change: tally::Column, before: tally::Column) -> Expr {
     col(change).add(col(before)).sum()
 }
 
-/// How many installations have a version.
+/// The number of installations that have a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VersionCount {
     pub pack_id: PackId,
@@ -66,10 +66,7 @@ async fn by_version(
     rows.iter().map(|row| Ok(Row::from_query_result(row, "")?.into())).collect()
 }
 
-/// How many installations of packs have which versions now; a version that none has is not among them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The present number of installations per version of these packs. A version without installations is absent.
 pub async fn of_packs(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<Vec<VersionCount>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -79,10 +76,7 @@ pub async fn of_packs(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreRe
     by_version(db, scope, select, added_up(tally::Column::Installations, tally::Column::AllInstallations)).await
 }
 
-/// How many installations have these versions now; a version that none has is not among them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The present number of installations of these versions. A version without installations is absent.
 pub async fn of_versions(
     db: &Db,
     scope: PublisherScope,
@@ -101,11 +95,8 @@ pub async fn of_versions(
     Ok(counts.into_iter().map(|count| (count.version_id, count.count)).collect())
 }
 
-/// How many installations of packs had which versions at an instant. This adds up what changed until then: it costs
-/// what happened, and no more where many installations were moved together.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of installations per version at an instant. Sums all changes until then, so the cost grows with the
+/// number of changes; a batch that moved many installations counts as few.
 pub async fn at(db: &Db, scope: PublisherScope, ids: &[PackId], at: Instant) -> StoreResult<Vec<VersionCount>> {
     let select = Query::select()
         .from(pack::Entity)
@@ -116,10 +107,7 @@ pub async fn at(db: &Db, scope: PublisherScope, ids: &[PackId], at: Instant) -> 
     by_version(db, scope, select, col(tally::Column::Installations).sum()).await
 }
 
-/// In how many accounts packs are installed. A pack that none has may not be among them.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of accounts that have these packs installed. A pack without accounts may be absent.
 pub async fn accounts(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
     if ids.is_empty() {
         return Ok(HashMap::new());

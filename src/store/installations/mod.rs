@@ -1,4 +1,4 @@
-//! Rows of installations and of their updates, and the numbers that are kept of both.
+//! Rows of installations and their updates, and tallies of both.
 
 pub mod adoption;
 pub mod changes;

@@ -1,5 +1,4 @@
-//! How far releases have got, by what is tallied of their updates: what a release has done is never counted over
-//! the install base.
+//! Reads the progress of releases from the tallies of their updates. Updates and installations are never counted.
 
 use entity::{pack_release as release, release_tally as tally};
 use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
@@ -20,7 +19,7 @@ const SUMS: [(tally::Column, &str); 7] = [
     (tally::Column::Coming, "coming"),
 ];
 
-/// The rows of releases that add up to what is so now: one that adds up what came before, and those after it.
+/// The tallies of releases that add up to the present numbers: the rows since the last compaction.
 pub(in crate::store) fn current() -> SelectStatement {
     let own = col(tally::Column::ReleaseId).eq(col(release::Column::Id));
     Query::select()
@@ -29,16 +28,16 @@ pub(in crate::store) fn current() -> SelectStatement {
         .take()
 }
 
-/// How far a release has got.
+/// The progress of a release.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kept {
-    /// The updates that have a row.
+    /// The updates that are stored.
     pub updates: Progress,
-    /// How many installations it has still to come to.
+    /// The number of installations that the release has still to reach.
     pub coming: i64,
 }
 
-/// Asks a statement over tallies for their sums.
+/// Adds the sums of tallies to a statement.
 pub(in crate::store) fn sums(select: &mut SelectStatement) -> &mut SelectStatement {
     for (column, name) in SUMS {
         select.expr_as(col(column).sum(), name);
@@ -46,7 +45,7 @@ pub(in crate::store) fn sums(select: &mut SelectStatement) -> &mut SelectStateme
     select
 }
 
-/// What [`sums`] gave.
+/// Reads a row of a statement with [`sums`].
 pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
     // The sum of no rows is null.
     let sum = |column: &str| row.try_get::<Option<i64>>("", column).map(Option::unwrap_or_default);
@@ -61,7 +60,6 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
     Ok(Kept { updates, coming: sum("coming")? })
 }
 
-/// How far a release has got.
 pub(in crate::store) async fn of_release(tx: &Tx, id: ReleaseId) -> StoreResult<Kept> {
     let mut select = current();
     select.and_where(col(release::Column::Id).eq(id.0));

@@ -1,5 +1,5 @@
-//! Reads of installations: a managed account's own, or those of a publisher's packs. What was
-//! uninstalled is gone.
+//! Reads of installations: a managed account sees its own, and a publisher sees installations of its packs. Uninstalled
+//! ones are hidden.
 
 use std::collections::HashMap;
 
@@ -20,11 +20,7 @@ use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::{col, entitled, installation_is_seen};
 use crate::store::{Db, StoreResult, convert};
 
-/// How many installations these packs of the publisher have, added up from what is kept. A pack without any is not
-/// among the answers.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of installations of each of these packs, as a sum of tallies. A pack without any is absent.
 pub async fn totals(db: &Db, scope: PublisherScope, packs: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
     let mut totals = HashMap::new();
     for count in counts::of_packs(db, scope, packs).await? {
@@ -33,10 +29,7 @@ pub async fn totals(db: &Db, scope: PublisherScope, packs: &[PackId]) -> StoreRe
     Ok(totals)
 }
 
-/// The installations with these ids, as far as they are to be seen.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The installations among `ids` that the reader may see.
 pub async fn by_ids(
     db: &Db,
     scope: Scope,
@@ -50,21 +43,21 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(convert::installation).map(|found| (found.id, found)).collect())
 }
 
-/// Which installations.
+/// A filter on installations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct InstallationFilter {
-    /// The installation's or the account's name contains this.
+    /// A text that the installation's or the account's name contains.
     pub search: Option<String>,
     pub pack: Option<PackId>,
     pub account: Option<AccountId>,
-    /// Whether it is frozen (R45).
+    /// Whether the installation is frozen (R45).
     pub frozen: Option<bool>,
     pub version_number: Option<i32>,
-    /// Whether it has an update that can be applied early now.
+    /// Whether the installation has an update that can be applied early now.
     pub pending: Option<bool>,
 }
 
-/// The cursors of these pages.
+/// The form of cursors into lists of [`pages`].
 pub const BY_NAME: CursorForm = CursorForm::new("installation", &[KeyKind::Text, KeyKind::Id]);
 
 fn by_name() -> Order<installation::Model> {
@@ -100,10 +93,7 @@ fn has_version(number: i32) -> Expr {
     Expr::exists(numbered)
 }
 
-/// Pages of installations by name.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of installations that the reader may see, by name.
 pub async fn pages(
     db: &Db,
     scope: Scope,
@@ -125,19 +115,16 @@ struct Reached {
     count: i64,
 }
 
-/// How many installations of a pack a release would move, and how many it would pass over for each
-/// reason (R34, R45, R46).
+/// The number of installations that a release of a pack would move, and that it would skip for each reason (R34, R45,
+/// R46).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     pub moved: i64,
-    /// By reason; those that pass none over are left out.
+    /// By reason; reasons without installations are absent.
     pub skipped: Vec<(SkipReason, i64)>,
 }
 
-/// Whom a release of the publisher's pack would reach now.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The installations that a release of the publisher's pack would move or skip now.
 pub async fn reach(db: &Db, scope: PublisherScope, pack: PackId) -> StoreResult<Reach> {
     use installation::Column as I;
     let each = Query::select()

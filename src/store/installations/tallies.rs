@@ -1,4 +1,4 @@
-//! The tallies of updates: how many came to which state, and when.
+//! Tallies of updates: how many reached which state, and when.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,7 @@ use crate::store::installations::progress;
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreResult, Tx};
 
-/// Adds what saving these updates changes: one row for each release and instant.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds tallies for updates that are being saved: one row for each release and instant.
 pub(in crate::store) async fn add(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
     let tallies = of(rows);
     if tallies.is_empty() {
@@ -34,10 +31,7 @@ pub(in crate::store) async fn add(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()
     Ok(())
 }
 
-/// Adds one row, of a release at one instant.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds a tally of a release at an instant, unless it is empty.
 pub(in crate::store) async fn add_one(
     tx: &Tx,
     release: ReleaseId,
@@ -52,10 +46,7 @@ pub(in crate::store) async fn add_one(
     Ok(())
 }
 
-/// Remembers that a release has still to come to so many installations more, or fewer.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Changes the number of installations that a release has still to reach by `installations`, which may be negative.
 pub async fn comes_to(
     tx: &Tx,
     (release, pack): (ReleaseId, PackId),
@@ -66,10 +57,7 @@ pub async fn comes_to(
     add_one(tx, release, pack, at, &tally).await
 }
 
-/// Releases of which many rows have to be added up, each with its pack.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Releases with so many rows of tallies that they should be compacted, each with its pack; at most `limit`.
 pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> {
     let columns = [release_tally::Column::PackId, release_tally::Column::ReleaseId];
     let mut select = progress::current();
@@ -87,11 +75,9 @@ pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> 
         .collect()
 }
 
-/// Writes what a release's rows add up to as one row, when there are more than `most`, so that a sum stays short. What they tell
-/// of earlier times stays. The release's pack is locked: nobody else adds any meanwhile.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Compacts a release's tallies if more than `most` rows have to be summed: adds a row with their sums, from which the
+/// present numbers are summed afterwards. Older rows stay for curves. The caller has locked the release's pack, so that
+/// nobody adds rows meanwhile.
 pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> StoreResult<()> {
     let mut select = progress::current();
     select
@@ -103,7 +89,7 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
     let Some(last) = last.filter(|_| count > most) else { return Ok(()) };
     let kept = progress::of_release(tx, release.id).await?;
     let tally = Tally { now: kept.updates, coming: kept.coming, ..Tally::default() };
-    // Also of nothing: from here on it is added up.
+    // Written even if the sums are zero, because the present numbers are summed from this row on.
     let row = active(release.id, release.pack_id, at, &tally);
     release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     let from =
@@ -112,8 +98,8 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
     Ok(())
 }
 
-/// What is tallied of some updates. An update counts as offered from when it was offered, which for one that
-/// was derived until now is before its row (R49); it counts as settled when it was settled.
+/// The tallies of updates. An update counts as offered at its time of offer, which can be before its row was written
+/// (R49), and as settled at its time of settlement.
 fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
     let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
     for UpdateRow { update, stored, .. } in rows {
@@ -130,7 +116,6 @@ fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
     tallies
 }
 
-/// A row of tallies.
 pub(in crate::store) fn active(
     release: ReleaseId,
     pack: PackId,

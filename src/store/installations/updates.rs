@@ -1,5 +1,5 @@
-//! Reads of installation updates. An update is an installation and a release of its pack; its row may
-//! not be there yet, because no batch has come to it: then it is derived from the release (R49).
+//! Reads of installation updates. An update belongs to an installation and a release of its pack. Before a batch has
+//! stored its row, it is derived from the release (R49).
 
 use std::collections::HashMap;
 
@@ -21,12 +21,13 @@ use crate::store::sharing::available::{TAKEN_BACK, pack_is_seen, update_row_is_s
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
 use crate::store::{Db, StoreResult};
 
-/// An update as it is read.
+/// An update with its effective state.
 #[derive(Clone, Debug)]
 pub struct SeenUpdate {
-    /// Its state is the effective one: an offer that was taken back is withdrawn.
+    /// With the effective state: an offer of a canceled or superseded release, or of an uninstalled installation, is
+    /// withdrawn.
     pub update: InstallationUpdate,
-    /// Where its release stands at the time of reading.
+    /// The state of its release at the time of reading.
     pub release_state: ReleaseState,
 }
 
@@ -91,12 +92,12 @@ impl Row {
     }
 }
 
-/// Whether the update at hand has a row.
+/// The condition that an update is stored.
 fn has_row() -> Expr {
     col(update::Column::InstallationId).is_not_null()
 }
 
-/// The state that the update at hand is read in (R49).
+/// The effective state of an update (R49).
 pub(in crate::store) fn effective_state() -> Expr {
     let offered = UpdateState::Offered.stored();
     let taken_back = col(release::Column::State)
@@ -109,8 +110,8 @@ pub(in crate::store) fn effective_state() -> Expr {
         .into()
 }
 
-/// When the update at hand was offered: without a row, when the release was made or, later, the pack
-/// was installed.
+/// The time when an update was offered. If it isn't stored: the time of the release's creation, or of the installation
+/// if that is later.
 pub(in crate::store) fn since() -> Expr {
     let (made, installed) = (col(release::Column::CreatedAt), col(installation::Column::InstalledAt));
     Expr::case(has_row(), col(update::Column::OfferedAt))
@@ -119,8 +120,8 @@ pub(in crate::store) fn since() -> Expr {
         .into()
 }
 
-/// Whether there is an update of the installation by the release at hand: a row, or a release that is
-/// still coming to an installation that hasn't its version (R49).
+/// The condition that an installation has an update by a release: it is stored, or the release is still open and the
+/// installation has another version (R49).
 pub(in crate::store) fn is_one() -> Expr {
     let open = [ReleaseState::Scheduled, ReleaseState::InProgress].map(|state| state.stored());
     let derived = col(installation::Column::UninstalledAt)
@@ -130,8 +131,8 @@ pub(in crate::store) fn is_one() -> Expr {
     has_row().or(derived)
 }
 
-/// The updates that a scope may see: installations, each with the releases of its pack. A managed
-/// account isn't shown what it was or would be skipped for want of a grant (R2).
+/// Selects the updates that a scope may see: installations, joined with the releases of their pack. A managed account
+/// sees no updates that are or would be skipped because it has no grant (R2).
 pub(in crate::store) fn seen(scope: Scope, now: Instant) -> SelectStatement {
     let mut select = Query::select()
         .from(installation::Entity)
@@ -196,8 +197,8 @@ fn columns(select: &mut SelectStatement) {
         .expr_as(col(U::ActorAccountId), "actor_account_id");
 }
 
-/// Of those, the ones that can be applied early now: offered by the pending release of a pack that is
-/// granted, to an installation that is there (R26, R45).
+/// Selects the visible updates that can be applied early now: offered by the pending release of a granted pack to a
+/// live installation (R26, R45).
 pub(in crate::store) fn pending(scope: Scope, now: Instant) -> SelectStatement {
     let mut select = seen(scope, now);
     select
@@ -209,8 +210,7 @@ pub(in crate::store) fn pending(scope: Scope, now: Instant) -> SelectStatement {
     select
 }
 
-/// Whether the installation at hand has an update that can be applied early now, as an expression for
-/// queries of installations.
+/// The condition that an installation has an update that can be applied early now.
 pub(in crate::store) fn has_pending(now: Instant) -> Expr {
     let settled = Query::select()
         .expr(Expr::cust("1"))
@@ -225,7 +225,7 @@ pub(in crate::store) fn has_pending(now: Instant) -> Expr {
         .and_where(col(update::Column::InstallationId).eq(col(installation::Column::Id)))
         .and_where(col(update::Column::ReleaseId).eq(col(pack::Column::PendingReleaseId)))
         .take();
-    // With a row the row decides; without one, whether the installation has another version.
+    // A stored update decides by its state. Without one, the installation must have another version.
     let derived =
         Expr::exists(offered).or(col(installation::Column::VersionId).ne(col(pack::Column::PendingVersionId)));
     let pending = Query::select()
@@ -244,10 +244,7 @@ pub(in crate::store) async fn rows(db: &Db, select: &SelectStatement, now: Insta
     found.iter().map(|row| Row::from_query_result(row, "")?.into_seen(now)).collect()
 }
 
-/// The updates with these ids, as far as they are to be seen.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The updates among `ids` that the reader may see.
 pub async fn by_ids(
     db: &Db,
     scope: Scope,
@@ -262,10 +259,8 @@ pub async fn by_ids(
     Ok(found.into_iter().map(|seen| (seen.update.id, seen)).collect())
 }
 
-/// What can be applied early now, for many installations (R26, R31, R45).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The update of each of these installations that can be applied early now (R26, R31, R45). Without one, the
+/// installation is absent.
 pub async fn pending_of(
     db: &Db,
     scope: Scope,
@@ -278,25 +273,25 @@ pub async fn pending_of(
     Ok(found.into_iter().map(|seen| (seen.update.id.installation, seen)).collect())
 }
 
-/// Which updates, and thereby in which order.
+/// The set of updates that a list is taken from. It decides the list's order too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UpdatesOf {
-    /// What happened to an installation, newest first.
+    /// The updates of an installation, newest first.
     Installation(InstallationId),
-    /// What a release did, by account name.
+    /// The updates of a release, by account name.
     Release(ReleaseId),
-    /// What can be applied early now, of one pack or of all, the soonest window first.
+    /// The updates that can be applied early now, of one pack or of all; the soonest window first.
     Pending(Option<PackId>),
 }
 
-/// Which of them.
+/// A filter on updates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UpdateFilter {
     pub states: Option<Vec<UpdateState>>,
     pub how: Option<Vec<UpdateMethod>>,
 }
 
-/// A page of updates.
+/// A page of a list of updates.
 pub type UpdatesKey = (UpdatesOf, UpdateFilter, PageRequest);
 
 const NEWEST: CursorForm =
@@ -305,7 +300,7 @@ const BY_ACCOUNT: CursorForm = CursorForm::new("update_account", &[KeyKind::Text
 const SOONEST: CursorForm = CursorForm::new("update_soonest", &[KeyKind::Instant, KeyKind::Id]);
 
 impl UpdatesOf {
-    /// The cursors of these pages.
+    /// The form of cursors into these lists.
     #[must_use]
     pub fn cursors(self) -> CursorForm {
         match self {
@@ -318,7 +313,7 @@ impl UpdatesOf {
     fn order(self) -> Order<Row> {
         let installation = || col(installation::Column::Id);
         match self {
-            // In the order of releases where two were offered at one instant.
+            // Updates with the same time of offer are in the order of their releases.
             Self::Installation(_) => {
                 let columns = vec![since(), col(release::Column::CreatedAt), col(release::Column::Id)];
                 Order::new(NEWEST, columns, |row| {
@@ -347,10 +342,7 @@ impl UpdatesOf {
     }
 }
 
-/// Pages of updates.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Pages of updates that the reader may see.
 pub async fn pages(
     db: &Db,
     scope: Scope,

@@ -1,4 +1,4 @@
-//! Installations.
+//! Writes and transactional reads of installations.
 
 use std::collections::BTreeMap;
 
@@ -24,17 +24,14 @@ use crate::store::scope::ManagedScope;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreError, StoreResult, Tx};
 
-/// Which installations of a pack a batch comes to.
+/// The live installations of a pack.
 fn live_of(pack: PackId) -> sea_orm::Select<installation::Entity> {
     installation::Entity::find()
         .filter(installation::Column::PackId.eq(Uuid::from(pack)))
         .filter(installation::Column::UninstalledAt.is_null())
 }
 
-/// The live installations of a pack after one, by id, locked.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the next live installations of a pack in the order of ids, after the id `after`, at most `limit`.
 pub async fn batch(tx: &Tx, pack: PackId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<Installation>> {
     let mut select = live_of(pack);
     if let Some(after) = after {
@@ -44,10 +41,7 @@ pub async fn batch(tx: &Tx, pack: PackId, after: Option<Uuid>, limit: u64) -> St
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
 }
 
-/// Installations by id, locked; those that are gone are left out.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks installations in the order of ids. Uninstalled ones are left out.
 pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Installation>> {
     let select = installation::Entity::find()
         .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
@@ -56,10 +50,8 @@ pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Insta
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
 }
 
-/// The live installations of some packs in some accounts, by id, locked, with whether a freeze was announced.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the live installations of these packs in these accounts, in the order of ids. Returns each with whether its
+/// freeze was announced.
 pub async fn of_accounts(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<Vec<(Installation, bool)>> {
     let select = installation::Entity::find()
         .filter(installation::Column::UninstalledAt.is_null())
@@ -76,10 +68,7 @@ pub async fn of_accounts(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> S
         .collect())
 }
 
-/// The packs that an account has installed, after one, by id.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The next packs that an account has installed, in the order of ids, after the id `after`, at most `limit`.
 pub async fn packs_of_account(
     tx: &Tx,
     account: AccountId,
@@ -100,20 +89,14 @@ pub async fn packs_of_account(
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-/// An account's own installation, locked, uninstalled or not.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks an installation of the account, uninstalled or not.
 pub async fn lock_own(tx: &Tx, scope: &ManagedScope, id: InstallationId) -> StoreResult<Option<Installation>> {
     let select = installation::Entity::find_by_id(Uuid::from(id))
         .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())));
     Ok(locked(select).one(tx.conn()).await?.map(convert::installation))
 }
 
-/// An account's live installations of a pack.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The account's live installations of a pack.
 pub async fn own_of_pack(tx: &Tx, scope: &ManagedScope, pack: PackId) -> StoreResult<Vec<Installation>> {
     let found = live_of(pack)
         .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
@@ -123,10 +106,7 @@ pub async fn own_of_pack(tx: &Tx, scope: &ManagedScope, pack: PackId) -> StoreRe
     Ok(found.into_iter().map(convert::installation).collect())
 }
 
-/// An account's live installation with that override name (R43).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The account's live installation with this override name (R43).
 pub async fn with_override_name(tx: &Tx, scope: &ManagedScope, key: &str) -> StoreResult<Option<InstallationId>> {
     let found = installation::Entity::find()
         .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
@@ -136,18 +116,18 @@ pub async fn with_override_name(tx: &Tx, scope: &ManagedScope, key: &str) -> Sto
     Ok(found.map(|m| m.id.into()))
 }
 
-/// An installation to be added.
+/// An installation to add.
 #[derive(Clone, Debug)]
 pub struct NewInstallation<'a> {
     pub installation: &'a Installation,
     pub installation_type: InstallationType,
     pub pack_name: &'a str,
     pub account_name: &'a str,
-    /// The account hears of the pack's releases after this place of the log.
+    /// The account sees events of the pack's releases after this position of the event log.
     pub heard_from: i64,
 }
 
-/// Adds an installation.
+/// Adds an installation, and its tally.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when it is there already, or its name is taken.
@@ -178,7 +158,7 @@ pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
     counts::installed(tx, new.installation).await
 }
 
-/// Gives an installation another override name.
+/// Changes an installation's override name.
 ///
 /// # Errors
 /// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
@@ -195,21 +175,15 @@ pub async fn rename(tx: &Tx, id: InstallationId, name: &str) -> StoreResult<()> 
     Ok(())
 }
 
-/// Gives SINGLE installations the key of their pack's new name, for their order.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the sort key of a pack's new name in its SINGLE installations.
 pub async fn save_name_key(tx: &Tx, ids: &[InstallationId], name_key: &str) -> StoreResult<()> {
     change_many(tx, ids, installation::ActiveModel { name_key: Set(name_key.to_owned()), ..Default::default() }).await
 }
 
-/// Gives an account's installations the key of its new name, for their order.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves the sort key of an account's new name in its installations.
 pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) -> StoreResult<()> {
     if tx.is_postgresql() {
-        // By id first, as batches lock them: two that met in another order would be a deadlock.
+        // Locks the rows in the order of ids first, as batches do. A different order could cause a deadlock.
         let by_id = installation::Entity::find()
             .select_only()
             .column(installation::Column::Id)
@@ -226,11 +200,8 @@ pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) 
     Ok(())
 }
 
-/// Uninstalls: the rows stay for the history, what was unique is free again. Their accounts hear of the
-/// pack's releases until `heard_until`, or until they froze.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Uninstalls installations, and tallies them. The rows stay for the history, but their unique keys are free again. The
+/// accounts can see events of the pack's releases up to the position `heard_until`, or to the freeze if there was one.
 pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
     use sea_orm::sea_query::Func;
     if ids.is_empty() {
@@ -252,10 +223,7 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until
     counts::uninstalled(tx, ids, at).await
 }
 
-/// Moves installations, each to a version of its own pack.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Moves installations, each to a version of its own pack, and tallies the moves.
 pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: Instant) -> StoreResult<()> {
     for chunk in moves.chunks(500) {
         let ids: Vec<_> = chunk.iter().map(|(id, _)| *id).collect();
@@ -274,10 +242,7 @@ pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: I
     Ok(())
 }
 
-/// Moves installations to a version.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Moves installations to a version, and tallies the moves.
 pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at: Instant) -> StoreResult<()> {
     if ids.is_empty() {
         return Ok(());
@@ -289,10 +254,7 @@ pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at
     counts::have_moved(tx, ids, at).await
 }
 
-/// The same for installations that all have one version.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Moves installations that all have the version `step.from`, and tallies the moves.
 pub async fn move_alike(tx: &Tx, ids: &[InstallationId], step: Move) -> StoreResult<()> {
     if ids.is_empty() {
         return Ok(());
@@ -302,11 +264,8 @@ pub async fn move_alike(tx: &Tx, ids: &[InstallationId], step: Move) -> StoreRes
     change_many(tx, ids, installation::ActiveModel { version_id: version, moved_at: at, ..Default::default() }).await
 }
 
-/// Remembers that a freeze was announced. The account hears nothing of what the pack's releases do after
-/// the place `heard_until` of the event log (R50).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves that a freeze was announced. The account sees no events of the pack's releases after the position
+/// `heard_until` of the event log (R50).
 pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
     let row = installation::ActiveModel {
         frozen_at: Set(Some(at)),
@@ -316,11 +275,8 @@ pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Instant, heard_unt
     change_many(tx, ids, row).await
 }
 
-/// Remembers that the grant is back. The account hears of the pack again after the place `heard_from`; of
-/// what happened meanwhile it never does, and of what it heard before it still can (R50).
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Saves that installations are entitled again. The account sees events of the pack's releases after the position
+/// `heard_from` of the event log, and still those before the freeze, but never those in between (R50).
 pub async fn save_thawed(tx: &Tx, ids: &[InstallationId], heard_from: i64) -> StoreResult<()> {
     use heard_before::Column as H;
     use installation::Column as I;
@@ -362,10 +318,7 @@ async fn change_many(tx: &Tx, ids: &[InstallationId], row: installation::ActiveM
     Ok(())
 }
 
-/// The statuses of accounts.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The statuses of these accounts.
 pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMap<AccountId, AccountStatus>> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
@@ -381,10 +334,7 @@ pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMa
     found.into_iter().map(|(id, status)| Ok((id.into(), AccountStatus::read(&status)?))).collect()
 }
 
-/// The pack of one of an account's own installations, uninstalled or not.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The pack of an installation of the account, uninstalled or not.
 pub async fn pack_of_own(
     db: &crate::store::Db,
     scope: &ManagedScope,

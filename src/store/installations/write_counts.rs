@@ -1,5 +1,5 @@
-//! How many installations have which version, kept by whatever installs, moves or uninstalls them. Nobody counts the
-//! installations of a pack: its rows of `installation_tally` are added up.
+//! Tallies of the number of installations per version. Every write that installs, moves or uninstalls adds rows to
+//! `installation_tally`, so that a pack's installations need not be counted.
 
 use entity::{installation, installation_tally as tally, integration_pack as pack};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
@@ -13,13 +13,10 @@ use crate::store::installations::counts::{added_up, current};
 use crate::store::sharing::grants::col;
 use crate::store::{Db, StoreError, StoreResult, Tx};
 
-/// How many rows are added up before they are written as one.
+/// The number of rows to sum above which they are compacted.
 pub const ROWS_MAX: i64 = 1_000;
 
-/// How many installations a pack has. The pack is locked or held.
-///
-/// # Errors
-/// [`StoreError`].
+/// The number of installations of a pack. The caller has locked or held the pack.
 pub async fn of_pack(tx: &Tx, id: PackId) -> StoreResult<i64> {
     let mut select = current();
     select.expr_as(added_up(tally::Column::Installations, tally::Column::AllInstallations), "count");
@@ -28,7 +25,7 @@ pub async fn of_pack(tx: &Tx, id: PackId) -> StoreResult<i64> {
     Ok(count.flatten().unwrap_or(0))
 }
 
-/// Another installation of the same pack and account that is there.
+/// Another live installation of the same pack and account.
 fn another() -> SelectStatement {
     let other = |column: installation::Column| Expr::col(("other", column));
     Query::select()
@@ -41,7 +38,7 @@ fn another() -> SelectStatement {
         .take()
 }
 
-/// Counts an installation that was just added. Its account is locked.
+/// Tallies an installation that was just added. The caller has locked its account.
 pub(in crate::store) async fn installed(tx: &Tx, new: &Installation) -> StoreResult<()> {
     let first = Query::select()
         .expr(Expr::cust("1"))
@@ -58,7 +55,7 @@ pub(in crate::store) async fn installed(tx: &Tx, new: &Installation) -> StoreRes
     Ok(())
 }
 
-/// A row that so many installations more, or fewer, have a version.
+/// A row for `installations` more, or fewer, of a version.
 fn change(pack: PackId, version: PackVersionId, at: Instant, installations: i64) -> tally::ActiveModel {
     tally::ActiveModel {
         id: NotSet,
@@ -72,7 +69,7 @@ fn change(pack: PackId, version: PackVersionId, at: Instant, installations: i64)
     }
 }
 
-/// Counts installations that are moved from one version to another.
+/// Tallies installations that all move from one version to another.
 pub(in crate::store) async fn moved(tx: &Tx, step: Move, count: usize) -> StoreResult<()> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let rows = [change(step.pack, step.from, step.at, -count), change(step.pack, step.to, step.at, count)];
@@ -80,7 +77,7 @@ pub(in crate::store) async fn moved(tx: &Tx, step: Move, count: usize) -> StoreR
     Ok(())
 }
 
-/// A move of installations of one pack, all from one version to another.
+/// A move of installations of one pack that all have the same version.
 #[derive(Clone, Copy, Debug)]
 pub struct Move {
     pub pack: PackId,
@@ -89,7 +86,7 @@ pub struct Move {
     pub at: Instant,
 }
 
-/// Adds the rows that a statement gives: pack, version, instant, and the four counts.
+/// Adds rows from a statement that selects pack, version, instant, and the four numbers.
 async fn add(tx: &Tx, rows: SelectStatement) -> StoreResult<()> {
     use tally::Column as T;
     let insert = Query::insert()
@@ -102,7 +99,7 @@ async fn add(tx: &Tx, rows: SelectStatement) -> StoreResult<()> {
     Ok(())
 }
 
-/// Some installations, for rows of counts.
+/// Selects installations, grouped by pack.
 fn of(tx: &Tx, ids: &[InstallationId]) -> SelectStatement {
     Query::select()
         .from(installation::Entity)
@@ -112,7 +109,7 @@ fn of(tx: &Tx, ids: &[InstallationId]) -> SelectStatement {
         .take()
 }
 
-/// Counts installations, each at the version that it has: it is about to leave it, or has just come to it.
+/// Tallies installations at their present versions: subtracts them before a move, and adds them after it.
 async fn at_their_versions(tx: &Tx, ids: &[InstallationId], at: Instant, count: &'static str) -> StoreResult<()> {
     let mut rows = of(tx, ids);
     rows.column((installation::Entity, installation::Column::VersionId))
@@ -123,19 +120,20 @@ async fn at_their_versions(tx: &Tx, ids: &[InstallationId], at: Instant, count: 
     add(tx, rows).await
 }
 
-/// Counts installations that are about to be moved. Call [`have_moved`] afterwards.
+/// Tallies installations before a move. Call [`have_moved`] after it.
 pub(in crate::store) async fn about_to_move(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
     at_their_versions(tx, ids, at, "-COUNT(*)").await
 }
 
-/// Counts installations that were just moved.
+/// Tallies installations after a move.
 pub(in crate::store) async fn have_moved(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
     at_their_versions(tx, ids, at, "COUNT(*)").await
 }
 
-/// Counts installations that were just uninstalled. Their accounts are locked, or their packs.
+/// Tallies installations that were just uninstalled. The caller has locked their accounts or packs.
 pub(in crate::store) async fn uninstalled(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
-    // Of the installations of an account that went together, the last one by id stands for the account.
+    // If several installations of an account were uninstalled together, only the one with the last id counts the
+    // account.
     let later = |column: installation::Column| Expr::col(("later", column));
     let went_too = Query::select()
         .expr(Expr::cust("1"))
@@ -157,10 +155,7 @@ pub(in crate::store) async fn uninstalled(tx: &Tx, ids: &[InstallationId], at: I
     add(tx, gone).await
 }
 
-/// Packs of which many rows have to be added up.
-///
-/// # Errors
-/// [`StoreError`].
+/// Packs with so many rows of tallies that they should be compacted; at most `limit`.
 pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<PackId>> {
     let mut select = current();
     select
@@ -172,11 +167,9 @@ pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<PackId>> {
     rows.iter().map(|row| Ok(row.try_get::<Uuid>("", "pack_id")?.into())).collect()
 }
 
-/// Writes what a pack's rows add up to as one row a version, when there are more than `most`, so that a sum stays short. What they
-/// tell of earlier times stays. The pack is locked: nobody else adds any meanwhile.
-///
-/// # Errors
-/// [`StoreError`].
+/// Compacts a pack's tallies if more than `most` rows have to be summed: adds a row with the sums of each version, from
+/// which the present numbers are summed afterwards. Older rows stay for the history. The caller has locked the pack, so
+/// that nobody adds rows meanwhile.
 pub async fn compact(tx: &Tx, id: PackId, at: Instant, most: i64) -> StoreResult<()> {
     let mut select = current();
     select

@@ -1,4 +1,4 @@
-//! The updates of installations.
+//! Writes and transactional reads of installation updates.
 
 use std::collections::BTreeMap;
 
@@ -23,20 +23,20 @@ use crate::store::scope::ManagedScope;
 use crate::store::sharing::grants::{col, entitled};
 use crate::store::{StoreResult, Tx};
 
-/// An update with what only the rollout looks at.
+/// An update with the fields that only the rollout uses.
 #[derive(Clone, Debug)]
 pub struct UpdateRow {
     pub update: InstallationUpdate,
-    /// The state that is stored and how it came about, whatever `update` says by now; `None` when there is no
-    /// row yet.
+    /// The stored state and method, even if `update` has new ones; `None` before the row is stored.
     pub stored: Option<(UpdateState, Option<UpdateMethod>)>,
-    /// How often it was tried in vain.
+    /// The number of failed attempts.
     pub attempts: i32,
     pub next_attempt_at: Option<Instant>,
 }
 
 impl UpdateRow {
-    /// Whether its pause is over at `now`. One that is longer than any was given by a clock that was set back since.
+    /// Whether the pause before the next attempt is over at `now`. A pause longer than the longest comes from a clock
+    /// that was set back since, and is over too.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         self.next_attempt_at.is_some_and(|at| at <= now || at > now + LONGEST_PAUSE)
@@ -49,10 +49,7 @@ fn row_of(m: update::Model) -> StoreResult<UpdateRow> {
     Ok(UpdateRow { stored: Some((update.state, update.how)), update, attempts, next_attempt_at })
 }
 
-/// The updates of one release for some installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The stored updates of these installations by one release.
 pub async fn of_release(
     tx: &Tx,
     release: ReleaseId,
@@ -72,10 +69,7 @@ pub async fn of_release(
         .collect()
 }
 
-/// The updates of some releases for some installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The stored updates of these installations by some releases.
 pub async fn of_releases(
     tx: &Tx,
     releases: &[ReleaseId],
@@ -89,11 +83,8 @@ pub async fn of_releases(
     found.into_iter().map(|m| Ok(((m.installation_id.into(), m.release_id.into()), row_of(m)?))).collect()
 }
 
-/// The updates of a release after one, by installation. Not locked: whoever changes one locks its
-/// installation first, and reads it again.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The next updates of a release in the order of installations, after the installation `after`, at most `limit`. They
+/// aren't locked: before a change the caller locks the installation and reads the update again.
 pub async fn after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<UpdateRow>> {
     let mut select = update::Entity::find().filter(update::Column::ReleaseId.eq(Uuid::from(release)));
     if let Some(after) = after {
@@ -103,11 +94,8 @@ pub async fn after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64)
     select.all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
-/// The updates of a release that were tried in vain and shall be tried again, soonest first. Not locked,
-/// as above.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The updates of a release that will be attempted again, soonest first, at most `limit`. They aren't locked, as in
+/// [`after`].
 pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> StoreResult<Vec<UpdateRow>> {
     let select = update::Entity::find()
         .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
@@ -118,10 +106,7 @@ pub async fn to_be_tried_again(tx: &Tx, release: ReleaseId, limit: u64) -> Store
     select.all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
-/// Ends all attempts of a release's updates: none is tried again.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Ends further attempts of all updates of a release.
 pub async fn give_up_attempts(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
     update::Entity::update_many()
         .col_expr(update::Column::NextAttemptAt, Expr::val(None::<Instant>))
@@ -132,10 +117,7 @@ pub async fn give_up_attempts(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
     Ok(())
 }
 
-/// The open offers of installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks the open offers of these installations.
 pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<UpdateRow>> {
     let select = update::Entity::find()
         .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
@@ -145,11 +127,8 @@ pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Upd
     locked(select).all(tx.conn()).await?.into_iter().map(row_of).collect()
 }
 
-/// Adds updates, or saves those that are there; and tallies what that changed. Save each row once: what is
-/// stored is what was read.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Adds or saves updates, and tallies the changes. Save each row only once, because the tally compares it with
+/// `stored`.
 pub async fn save(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
     use update::Column;
     for chunk in rows.chunks(500) {
@@ -206,33 +185,25 @@ pub(in crate::store) fn active(row: &UpdateRow) -> update::ActiveModel {
     }
 }
 
-/// One account's update for one of its installations.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Locks an update of one of the account's installations.
 pub async fn own(tx: &Tx, scope: &ManagedScope, id: UpdateId) -> StoreResult<Option<UpdateRow>> {
     let select = update::Entity::find_by_id((id.installation.into(), id.release.into()))
         .filter(update::Column::AccountId.eq(Uuid::from(scope.account_id())));
     locked(select).one(tx.conn()).await?.map(row_of).transpose()
 }
 
-/// How far a release has got.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The progress of a release.
 pub async fn progress(tx: &Tx, release: ReleaseId) -> StoreResult<Kept> {
     crate::store::installations::progress::of_release(tx, release).await
 }
 
-/// Whether an update of the release was applied early: then a cancel moves somebody back.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// Whether at least one update of the release was applied. If so, a cancel has to move installations back.
 pub async fn any_applied(tx: &Tx, release: ReleaseId) -> StoreResult<bool> {
     Ok(progress(tx, release).await?.updates.applied > 0)
 }
 
-/// The failed updates of a release whose installations can be moved: there, entitled, of active accounts.
+/// The failed updates of a release that can be tried again: the installation is live and entitled, and its account is
+/// active.
 fn failed(release: ReleaseId) -> Select<update::Entity> {
     let movable = Query::select()
         .column((installation::Entity, installation::Column::Id))
@@ -245,25 +216,20 @@ fn failed(release: ReleaseId) -> Select<update::Entity> {
         .take();
     update::Entity::find()
         .filter(col(update::Column::ReleaseId).eq(Uuid::from(release)))
-        // By which an index finds them: each that has failed says why.
+        // The index on failure codes finds these rows: every failed update has a failure code.
         .filter(col(update::Column::FailureCode).is_not_null())
         .filter(col(update::Column::State).eq(UpdateState::Failed.stored()))
         .filter(sea_orm::sea_query::Expr::exists(movable))
 }
 
-/// How many failed updates of a release can be tried again.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The number of failed updates of a release that can be tried again.
 pub async fn count_failed(tx: &Tx, release: ReleaseId) -> StoreResult<u64> {
     Ok(failed(release).count(tx.conn()).await?)
 }
 
-/// The failed updates of a release after one that can be tried again, by installation. Not locked: whoever changes one locks its installation first, and
-/// reads it again.
-///
-/// # Errors
-/// [`StoreError`](crate::store::StoreError).
+/// The next failed updates of a release that can be tried again, in the order of installations, after the installation
+/// `after`, at most `limit`. They aren't locked: before a change the caller locks the installation and reads the update
+/// again.
 pub async fn failed_after(tx: &Tx, release: ReleaseId, after: Option<Uuid>, limit: u64) -> StoreResult<Vec<UpdateRow>> {
     let mut select = failed(release);
     if let Some(after) = after {

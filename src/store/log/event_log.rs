@@ -21,7 +21,7 @@ use crate::store::{Db, StoreError, StoreResult};
 /// The stored part of the log: the events after `begin`, up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Events up to this position may be pruned. A reader that has read up to here has missed nothing.
+    /// Events up to this position are pruned. A reader that has read up to here has missed nothing.
     pub begin: i64,
     pub end: i64,
     /// The event at the end; `None` if all events were pruned.

@@ -29,13 +29,13 @@ const CHUNK: usize = 500;
 pub enum Told {
     Event(NewEvent),
     Entry(Recorded),
-    /// An event and an audit entry for each of many installations that change in the same way.
+    /// An event, an audit entry, or both, for each of many installations that change in the same way.
     Alike(Alike),
 }
 
 /// Appends all additions to both logs, in the given order. Positions in both must follow the order of commits.
-/// PostgreSQL's sequences don't ensure that, so only one transaction at a time appends. Call it last, so that the lock
-/// is held for a short time.
+/// PostgreSQL's sequences don't ensure that, so only one transaction at a time appends. Call it last, because the
+/// lock is held until the transaction ends.
 pub async fn append(tx: &Tx, told: Vec<Told>) -> StoreResult<()> {
     if told.is_empty() {
         return Ok(());

@@ -14,7 +14,7 @@ const CHUNK: usize = 4_000;
 /// The number of batches in one statement of SQLite.
 const CHUNK_OF_BATCHES: usize = 1_000;
 
-/// An event and an audit entry for each of many installations that change in the same way.
+/// An event, an audit entry, or both, for each of many installations that change in the same way.
 #[derive(Clone, Debug)]
 pub struct Alike {
     pub class: Class,

@@ -67,7 +67,7 @@ pub struct SeededRelease<'a> {
     pub content: &'a BTreeMap<ComponentId, ComponentVersionId>,
 }
 
-/// An installation with the sort keys of its name and of its account's name. Its reader sees events from the start of
+/// An installation with the sort keys of its name and of its account's name. Its account sees events from the start of
 /// the log, which is empty, until it was frozen or uninstalled (R50).
 #[derive(Clone, Debug)]
 pub struct SeededInstallation {
