@@ -1,18 +1,18 @@
-//! The address of a database. It is read and checked before the driver sees it. An address may hold a
-//! password, and nobody knows where in an address that can't be read: no error shows a part of it.
+//! Parses and checks the address of a database before the driver sees it. Errors show no part of the address: it may
+//! hold a password, and in an address that can't be parsed nobody can tell where.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-/// An address that can't be used, and what to write instead.
+/// An address that can't be used. The message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AddressError(String);
 
 impl AddressError {
-    /// The same, and which setting holds the address.
+    /// Adds the name of the setting that holds the address.
     #[must_use]
     pub fn of(self, setting: &str) -> Self {
         if setting.is_empty() { self } else { Self(format!("{setting}: {self}")) }
@@ -31,7 +31,7 @@ const SEMICOLON: &str = "The database's address has a semicolon: parameters begi
 const OUTLIVE: &str = "Data must outlive a connection: name a file, as in sqlite://packwright.db, or try \
                        `packwright serve --demo`.";
 
-/// The parameters that the driver of PostgreSQL knows, in each spelling that it takes.
+/// The parameters that the PostgreSQL driver knows, in all accepted spellings.
 const KNOWN: &[&str] = &[
     "sslmode",
     "ssl-mode",
@@ -56,7 +56,7 @@ const KNOWN: &[&str] = &[
 const SHOWN: &[&str] =
     &["sslmode", "ssl-mode", "statement-cache-capacity", "host", "hostaddr", "port", "dbname", "user"];
 const SSL_MODES: &[&str] = &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
-/// What other programs take in such an address, and the driver would pass over without a word.
+/// Parameters that other programs accept. The driver would ignore them silently.
 const FOREIGN: &[&str] = &[
     "channel_binding",
     "client_encoding",
@@ -104,24 +104,21 @@ const FOREIGN: &[&str] = &[
     "tcp_user_timeout",
 ];
 
-/// Where a database is.
+/// The address of a database.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     Sqlite {
         file: PathBuf,
-        /// Whether a file that isn't there is made.
+        /// Whether to create the file if it doesn't exist.
         create: bool,
     },
     Postgresql(Url),
 }
 
 impl Address {
-    /// Reads an address.
-    ///
-    /// # Errors
-    /// [`AddressError`].
+    /// Parses an address.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        // A secret that comes from a file often ends with a line break.
+        // Secrets from files often end with a line break.
         let text = text.trim();
         let scheme_ends = text.find(':').ok_or_else(|| wrong(FORMS))?;
         let (scheme, rest) = text.split_at(scheme_ends);
@@ -135,7 +132,7 @@ impl Address {
         }
     }
 
-    /// The same for a command that only looks: it makes no file.
+    /// Makes the address one for a command that only reads: it doesn't create a file.
     #[must_use]
     pub fn existing(self) -> Self {
         match self {
@@ -144,7 +141,7 @@ impl Address {
         }
     }
 
-    /// The address as the driver reads it. It may hold a password.
+    /// The address in the form that the driver parses. It may hold a password.
     #[must_use]
     pub fn reveal(&self) -> String {
         match self {
@@ -156,7 +153,7 @@ impl Address {
         }
     }
 
-    /// The file, of SQLite.
+    /// The file of an SQLite database.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -166,7 +163,7 @@ impl Address {
     }
 }
 
-/// Without passwords, and without the values of parameters that may hold one.
+/// Hides passwords, and the values of parameters that may hold one.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -174,7 +171,7 @@ impl fmt::Display for Address {
             Self::Postgresql(url) => {
                 let mut shown = url.clone();
                 if shown.password().is_some() {
-                    // Fails only for an address without a host, which has no password.
+                    // Fails only for an address without a host. Such an address has no password.
                     let _ = shown.set_password(Some("***"));
                 }
                 let pairs: Vec<(String, String)> = url
@@ -205,7 +202,7 @@ fn wrong(text: impl Into<String>) -> AddressError {
     AddressError(text.into())
 }
 
-/// What comes after `sqlite:`.
+/// Parses the part after `sqlite:`.
 fn sqlite(rest: &str) -> Result<Address, AddressError> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (file, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -230,28 +227,29 @@ fn sqlite(rest: &str) -> Result<Address, AddressError> {
     let file = decoded(file).ok_or_else(|| {
         wrong("The name of the SQLite file can't be read: write % as %25, ? as %3F, and the name in UTF-8.")
     })?;
-    // SQLite itself takes such a name for an address, that may mean a database in memory.
+    // SQLite itself treats such a name as an address, which may mean a database in memory.
     if file.is_empty() || file == ":memory:" || file.starts_with("file:") {
         return Err(wrong(OUTLIVE));
     }
     Ok(Address::Sqlite { file: file.into(), create })
 }
 
-/// What comes after `postgres://`.
+/// Parses the part after `postgres://`.
 fn postgresql(rest: &str) -> Result<Url, AddressError> {
     if rest.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#' || c == '\\') || decoded(rest).is_none()
     {
         return Err(wrong(ENCODE));
     }
     let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    // The `@` before the host is the only one: another one stands in a password, or the host is a part of it.
+    // Only one `@` may appear, before the host. A second one belongs to a password, or the host does.
     if authority.matches('@').count() > 1 || after.contains('@') {
         return Err(wrong(ENCODE));
     }
     if authority.rsplit('@').next().is_some_and(|host| host.contains(',')) {
         return Err(wrong("The database's address names several hosts: name one."));
     }
-    // Other drivers take parameters after a semicolon, passwords too; here they would be a part of a name.
+    // Other drivers accept parameters after a semicolon, including passwords. This driver would treat them as a part of
+    // a name.
     if after.contains(';') || authority.rsplit('@').next().is_some_and(|host| host.contains(';')) {
         return Err(wrong(SEMICOLON));
     }
@@ -260,13 +258,13 @@ fn postgresql(rest: &str) -> Result<Url, AddressError> {
         return Err(wrong(ENCODE));
     }
     let url = Url::parse(&format!("postgres://{rest}")).map_err(|_| wrong(ENCODE))?;
-    // A socket's directory is percent-encoded, and may have dots.
+    // A socket's directory is percent-encoded and may have dots, so it isn't checked.
     let name = url.host_str().filter(|host| !host.is_empty() && !host.contains('%'));
     if name.is_some_and(|name| name.strip_suffix('.').unwrap_or(name).split('.').any(str::is_empty)) {
         return Err(wrong(ENCODE));
     }
     let pairs: Vec<(String, String)> = url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
-    // What follows such a value may be the rest of it, behind an `&` that isn't encoded.
+    // A later parameter may be the rest of the password, if an `&` in it wasn't encoded.
     let holds_secret = pairs.iter().any(|(key, _)| matches!(key.as_str(), "password" | "sslpassword"));
     for (key, value) in &pairs {
         check_parameter(key, value, holds_secret)?;
@@ -310,7 +308,7 @@ fn check_parameter(key: &str, value: &str, holds_secret: bool) -> Result<(), Add
     Err(wrong(ENCODE))
 }
 
-/// A text with its `%XX` read; `None` when one is none, or stands for what can't be a part of an address.
+/// Decodes `%XX`; `None` for invalid sequences, for invalid UTF-8, and for NUL.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -328,7 +326,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
-/// A file's name as the driver reads it.
+/// A file's name in the encoding that the driver expects.
 fn encoded(file: &Path) -> String {
     let mut text = String::new();
     for byte in file.to_string_lossy().bytes() {

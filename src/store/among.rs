@@ -1,4 +1,4 @@
-//! Conditions on many ids at a time.
+//! Conditions on sets of values.
 
 use std::fmt::Write as _;
 
@@ -8,11 +8,11 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 
 use super::{DatabaseKind, Db, Tx};
 
-/// Whether `column` is one of `ids`.
+/// The condition that `column` is one of `ids`.
 ///
-/// On PostgreSQL all ids are one parameter: a statement with a parameter for each id would be another
-/// statement for each number of ids, to be planned anew each time. The parameter is the text of an array, which
-/// the driver binds without knowing arrays. SQLite knows no arrays, and prepares a statement in microseconds.
+/// On PostgreSQL all ids are one parameter. With a parameter for each id, each number of ids would need its own
+/// statement and plan. The parameter is the text of an array, because the driver can't bind arrays without knowing
+/// their type. SQLite has no arrays, but prepares a statement in microseconds.
 pub(in crate::store) fn among(kind: DatabaseKind, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
     match kind {
         DatabaseKind::Sqlite => column.is_in(ids),
@@ -25,7 +25,7 @@ pub(in crate::store) fn among(kind: DatabaseKind, column: Expr, ids: impl IntoIt
     }
 }
 
-/// Whether `column` is one of these byte strings, said as [`among`] says it.
+/// The condition that `column` is one of `values`. Like [`among`], uses one parameter on PostgreSQL.
 fn among_bytes(kind: DatabaseKind, column: Expr, values: Vec<Vec<u8>>) -> Expr {
     match kind {
         DatabaseKind::Sqlite => column.is_in(values),
@@ -43,7 +43,7 @@ fn among_bytes(kind: DatabaseKind, column: Expr, values: Vec<Vec<u8>>) -> Expr {
     }
 }
 
-/// The parameter that holds an array.
+/// A parameter with the text of an array.
 fn array<T>(values: impl IntoIterator<Item = T>, write: impl Fn(&mut String, T)) -> Expr {
     let mut array = String::from("{");
     for (index, value) in values.into_iter().enumerate() {
@@ -57,17 +57,17 @@ fn array<T>(values: impl IntoIterator<Item = T>, write: impl Fn(&mut String, T))
 }
 
 impl Db {
-    /// [`among`], as this database spells it.
+    /// [`among`] for this database.
     pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
         among(self.kind(), column, ids)
     }
 
-    /// [`among_bytes`], as this database spells it.
+    /// [`among_bytes`] for this database.
     pub(in crate::store) fn among_bytes(&self, column: Expr, values: Vec<Vec<u8>>) -> Expr {
         among_bytes(self.kind(), column, values)
     }
 
-    /// The same for numbers.
+    /// Like [`Db::among`], for numbers.
     pub(in crate::store) fn among_numbers(&self, column: Expr, numbers: impl IntoIterator<Item = i64>) -> Expr {
         match self.kind() {
             DatabaseKind::Sqlite => column.is_in(numbers),
@@ -80,7 +80,7 @@ impl Db {
 }
 
 impl Tx {
-    /// [`among`], as this database spells it.
+    /// [`among`] for this database.
     pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
         let kind = if self.is_postgresql() { DatabaseKind::Postgresql } else { DatabaseKind::Sqlite };
         among(kind, column, ids)

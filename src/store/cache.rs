@@ -1,6 +1,5 @@
-//! What never changes is kept in the process, bounded: no entry is ever out of date (R5, R22). A draft changes, and is
-//! kept with the revision that it was read at. Only reads outside of a transaction fill the cache, so that nothing is
-//! in it that was rolled back.
+//! Caches immutable rows, up to a limit. No entry can be outdated (R5, R22). Drafts can change, so they are cached with
+//! their revision. Only reads outside of transactions fill the cache, so that it never has rows that were rolled back.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,10 +12,10 @@ use crate::domain::components::{Component, ComponentVersion, ManifestEntry};
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId};
 use crate::domain::packs::{ContentItem, DraftRow, PackVersion};
 
-/// A thing and the account whose it is.
+/// A cached object, and the account that owns it.
 pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);
 
-/// One kind of thing that never changes.
+/// A cache of one type of immutable objects.
 pub(in crate::store) struct Shelf<K, V>(sync::Cache<K, Owned<V>>);
 
 pub(in crate::store) struct Cache {
@@ -42,13 +41,12 @@ impl Default for Cache {
 }
 
 impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
-    /// What is here and belongs to `owner`.
+    /// The cached object, if it belongs to `owner`.
     pub(in crate::store) fn peek(&self, owner: AccountId, id: &K) -> Option<Arc<V>> {
         self.0.get(id).filter(|(of, _)| *of == owner).map(|(_, thing)| thing)
     }
 
-    /// Those of `ids` that belong to `owner`; what is not here is asked of `load`, which must give
-    /// nothing of another owner.
+    /// The objects among `ids` that belong to `owner`. Loads missing ones with `load`, which must filter by owner.
     pub(in crate::store) async fn get(
         &self,
         owner: AccountId,
@@ -59,7 +57,8 @@ impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
         let mut missing = Vec::new();
         for id in ids {
             match self.0.get(id) {
-                // Another's is asked for like one that doesn't exist: the same number of statements (R3).
+                // Another owner's object is loaded like an unknown one, so that both take the same number of statements
+                // (R3).
                 Some((of, thing)) if of == owner => {
                     found.insert(*id, thing);
                 }
@@ -77,10 +76,10 @@ impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
     }
 }
 
-/// How many rows of drafts are kept, of all packs together.
+/// The most draft rows in the cache, over all packs.
 const ROWS: u64 = 200_000;
 
-/// A draft, with its pack's publisher and the draft's revision.
+/// A draft, with its pack's publisher and its revision.
 #[derive(Clone)]
 struct Draft(AccountId, i64, Arc<Vec<DraftRow>>);
 
@@ -93,7 +92,7 @@ impl Weighter<PackId, Draft> for Rows {
     }
 }
 
-/// The drafts of packs, each at the revision at which it was read last.
+/// The drafts of packs, each at the revision that was read last.
 pub(in crate::store) struct Drafts(sync::Cache<PackId, Draft, Rows>);
 
 impl Default for Drafts {
@@ -103,7 +102,7 @@ impl Default for Drafts {
 }
 
 impl Drafts {
-    /// The draft of a pack of the publisher's, if it is here at this revision.
+    /// The draft of a publisher's pack, if this revision is cached.
     pub(in crate::store) fn peek(
         &self,
         publisher: AccountId,
@@ -114,7 +113,7 @@ impl Drafts {
         (owner == publisher && at == revision).then_some(rows)
     }
 
-    /// Keeps a draft, with the revision that the same statement read.
+    /// Caches a draft. The same statement must have read the revision.
     pub(in crate::store) fn keep(&self, publisher: AccountId, pack: PackId, revision: i64, rows: Arc<Vec<DraftRow>>) {
         self.0.insert(pack, Draft(publisher, revision, rows));
     }

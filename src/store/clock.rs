@@ -5,7 +5,8 @@ use sea_orm::{ConnectionTrait as _, Statement};
 use super::{DatabaseKind, Db, StoreError, StoreResult};
 use crate::domain::Instant;
 
-/// What PostgreSQL's clock reads. SQLite has none: whoever opens its file goes by the clock of the same machine.
+/// The time of PostgreSQL's clock; `None` for SQLite, which has no clock of its own: all its processes use the same
+/// machine's clock.
 pub async fn now(db: &Db) -> StoreResult<Option<Instant>> {
     if db.kind() == DatabaseKind::Sqlite {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! One connection to the database: how its statements run, and how one ends that nobody waits for.
+//! A single connection to the database: runs its statements, and stops a statement whose caller has gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,33 +14,33 @@ use sea_orm::sqlx::{
 use sea_orm::{ExecResult, QueryResult, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 
-/// After how many steps of its virtual machine SQLite asks whether to go on: well below a millisecond.
+/// The number of steps of SQLite's virtual machine between two checks of the brake. They take well below a millisecond.
 const STEPS: i32 = 10_000;
 
-/// How connections are opened.
+/// The options with which connections are opened.
 #[derive(Clone)]
 pub(super) enum Opener {
     Sqlite(Box<SqliteConnectOptions>),
     Postgresql {
         options: Box<PgConnectOptions>,
-        /// Whether the connection keeps the statements that were prepared on it. Not behind a pooler, where the
-        /// next transaction may run on another connection.
+        /// Whether prepared statements stay on the connection. Not with a pooler, because the next transaction may run
+        /// on another connection.
         keeps_statements: bool,
-        /// Whether a pooler gives each transaction a connection of its choice.
+        /// Whether a pooler chooses a connection for each transaction.
         is_pooled: bool,
-        /// What is run on a connection that was opened.
+        /// A script that runs on each new connection.
         first: Option<String>,
     },
 }
 
 impl Opener {
-    /// Whether connections lead to PostgreSQL itself, as far as is known.
+    /// Whether connections lead to PostgreSQL without a pooler, as far as the program can find out.
     pub(super) fn is_direct(&self) -> bool {
         matches!(self, Self::Postgresql { is_pooled: false, .. })
     }
 
-    /// The same, where each connection sets its session first. By a statement: poolers refuse settings that come with the
-    /// connection.
+    /// Adds session settings to each new connection. They are set by a statement, because poolers refuse settings in
+    /// the startup message.
     pub(super) fn with_settings(self, settings: impl Iterator<Item = (&'static str, u128)>) -> Self {
         match self {
             Self::Postgresql { options, keeps_statements, is_pooled, .. } => {
@@ -75,44 +75,44 @@ impl Opener {
     }
 }
 
-/// The driver's own connection.
+/// The driver's connection.
 enum Wire {
     Sqlite(Box<SqliteConnection>),
     Postgresql(Box<PgConnection>),
 }
 
-/// Something to run.
+/// A command to the database.
 #[derive(Clone, Copy)]
 pub(super) enum Command<'a> {
-    /// A statement of which only the count of rows is wanted.
+    /// A statement whose number of affected rows is needed.
     Execute(&'a Statement),
-    /// A statement of which the first row is wanted.
+    /// A statement whose first row is needed.
     One(&'a Statement),
-    /// A statement of which all rows are wanted.
+    /// A statement whose rows are all needed.
     All(&'a Statement),
     /// Statements without parameters.
     Script(&'a str),
-    /// PostgreSQL's COPY, with its rows.
+    /// PostgreSQL's COPY with its rows.
     Copy(&'a str, &'a [u8]),
 }
 
-/// What a [`Command`] gives.
+/// The result of a [`Command`].
 pub(super) enum Reply {
     Done(ExecResult),
     Rows(Vec<QueryResult>),
 }
 
-/// A connection. Dropped, it is closed; what a statement of it does is ended then.
+/// A connection. Dropping it closes it, and stops a running statement.
 pub(super) struct Connection {
     wire: Wire,
     brake: Guarded,
     keeps_statements: bool,
     opened: Instant,
-    /// When it last answered, or was opened.
+    /// The time of the last answer, or of opening.
     answered: Instant,
-    /// Of which generation of its pool it is.
+    /// The generation of the pool in which it was opened.
     pub(super) generation: u64,
-    /// Stays true when a statement's caller went before the statement had ended.
+    /// Stays true when a caller is dropped before its statement has ended.
     is_running: bool,
 }
 
@@ -121,20 +121,20 @@ impl Connection {
         self.opened.elapsed()
     }
 
-    /// How long ago it last answered.
+    /// The time since the last answer.
     pub(super) fn silence(&self) -> Duration {
         self.answered.elapsed()
     }
 
-    /// Whether a statement was left in the middle, and may still run.
+    /// Whether the caller of the last statement was dropped before the statement ended. The statement may still run.
     pub(super) fn is_left_running(&self) -> bool {
         self.is_running
     }
 
-    /// Waits for the end of a statement that was left in the middle.
+    /// Waits for the end of a statement whose caller was dropped.
     pub(super) async fn recover(&mut self) -> Result<(), sqlx::Error> {
         match &mut self.wire {
-            // Its thread does one thing after the other.
+            // SQLite's thread runs one command after the other.
             Wire::Sqlite(wire) => wire.ping().await?,
             Wire::Postgresql(wire) => wire.ping().await?,
         }
@@ -143,7 +143,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs a command for at most `limit`, which SQLite has no setting for.
+    /// Runs a command. `limit` is for SQLite, which has no setting for a time limit.
     pub(super) async fn run(&mut self, command: Command<'_>, limit: Option<Duration>) -> Result<Reply, sqlx::Error> {
         let Self { wire, brake, keeps_statements, is_running, answered, .. } = self;
         *is_running = true;
@@ -164,7 +164,7 @@ impl Connection {
         result
     }
 
-    /// Closes it as the database likes it best.
+    /// Closes the connection in an orderly way.
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         match self.wire {
             Wire::Sqlite(wire) => wire.close().await,
@@ -173,8 +173,8 @@ impl Connection {
     }
 }
 
-/// Logs a statement, for an engineer who asks for it by `--log info,packwright::sql=debug`. The values of its
-/// parameters are left out: secrets are among them.
+/// Logs a statement with `--log info,packwright::sql=debug`. Parameter values are left out, because they include
+/// secrets.
 fn log_statement(command: Command<'_>, result: &Result<Reply, sqlx::Error>, took: Duration) {
     let sql = match command {
         Command::Execute(statement) | Command::One(statement) | Command::All(statement) => &statement.sql,
@@ -188,8 +188,8 @@ fn log_statement(command: Command<'_>, result: &Result<Reply, sqlx::Error>, took
     tracing::debug!(target: "packwright::sql", rows, took_us = u64::try_from(took.as_micros()).ok(), "{sql}");
 }
 
-/// The brake of a connection, pulled when the connection is dropped: SQLite closes when its thread has ended the
-/// statement at hand. PostgreSQL hears that the socket is closed, and ends the statement by itself.
+/// Pulls the brake when the connection is dropped. SQLite's thread stops the running statement before it closes the
+/// file. PostgreSQL notices the closed socket and stops the statement on its own.
 struct Guarded(Arc<Brake>);
 
 impl Drop for Guarded {
@@ -198,7 +198,7 @@ impl Drop for Guarded {
     }
 }
 
-/// Runs a command on a connection of either driver, whose types differ and whose names don't.
+/// Runs a command on either driver's connection. The drivers have different types with methods of the same names.
 macro_rules! run_on {
     ($wire:expr, $command:expr, |$statement:ident| $query:expr) => {
         Ok(match $command {
@@ -210,7 +210,7 @@ macro_rules! run_on {
                 Reply::Rows($query.fetch_all($wire).await?.into_iter().map(Into::into).collect())
             }
             Command::Script(sql) => Reply::Done($wire.execute(AssertSqlSafe(sql.to_owned())).await?.into()),
-            // One of the drivers alone can: it takes this command before.
+            // PostgreSQL's COPY is handled before this macro.
             Command::Copy(..) => return Err(sqlx::Error::Protocol("SQLite has no COPY".into())),
         })
     };
@@ -242,11 +242,11 @@ where
     sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
-/// What SQLite looks at while it works: whether the statement at hand is to end.
+/// A signal that SQLite checks while it works: whether to stop the running statement.
 struct Brake {
     epoch: Instant,
     is_pulled: AtomicBool,
-    /// In milliseconds after `epoch`; 0 for none.
+    /// Milliseconds after `epoch`; 0 for no deadline.
     deadline: AtomicU64,
 }
 
@@ -280,7 +280,7 @@ impl Brake {
     }
 }
 
-/// Pulls the brake when a statement's caller goes before the statement has ended.
+/// Pulls the brake when a caller is dropped before its statement has ended.
 struct PulledOnDrop<'a>(&'a Brake);
 
 impl Drop for PulledOnDrop<'_> {
@@ -289,10 +289,10 @@ impl Drop for PulledOnDrop<'_> {
     }
 }
 
-/// Whether a pooler stands between these connections and PostgreSQL that gives each transaction a connection of
-/// its choice: then a second transaction finds the first one's connection in other hands.
+/// Whether a pooler chooses a connection to PostgreSQL for each transaction. The test: while the second connection has
+/// a transaction, a new one on the first connection must be served by the same process as before.
 pub(super) async fn is_pooled(one: &mut Connection, other: &mut Connection) -> Result<bool, sqlx::Error> {
-    /// How long to wait for a pooler that has one connection alone, and has given it away.
+    /// The wait for a pooler that has only one connection, which the other transaction uses.
     const PATIENCE: Duration = Duration::from_secs(2);
     let (Wire::Postgresql(one), Wire::Postgresql(other)) = (&mut one.wire, &mut other.wire) else { return Ok(false) };
     let first = begin_and_ask(one).await?;
@@ -305,7 +305,7 @@ pub(super) async fn is_pooled(one: &mut Connection, other: &mut Connection) -> R
     Ok(first != second?)
 }
 
-/// Begins a transaction, and asks which process of PostgreSQL serves it.
+/// Begins a transaction, and returns the id of the PostgreSQL process that serves it.
 async fn begin_and_ask(wire: &mut PgConnection) -> Result<i32, sqlx::Error> {
     use sea_orm::sqlx::Row as _;
     wire.execute("BEGIN").await?;

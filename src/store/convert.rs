@@ -1,9 +1,9 @@
-//! Rows to the domain's structs and back.
+//! Conversion between rows and the domain's structs.
 //!
-//! While servers are updated one after the other, a newer one may have stored a name that this one doesn't know.
-//! What would be read of such a row is UNAVAILABLE: another server answers it, and so does this one once it is
-//! updated. Nothing is guessed, neither what may be done in an unknown state nor what the audit log tells. Only the
-//! event log and the tasks pass such rows over: those that follow them must not stop.
+//! During an update of several servers, a newer one may have stored a name that this version doesn't know. A read of
+//! such a row fails with UNAVAILABLE, because another server, or this one after its update, can answer it. The program
+//! guesses neither the rules for an unknown state nor the content of an audit entry. Only readers of the event log and
+//! of tasks skip such rows, because they must not stop.
 
 use entity as row;
 use sea_orm::prelude::Uuid;
@@ -26,14 +26,12 @@ use crate::domain::releases::window::Window;
 use crate::domain::releases::zone::DataVersion;
 use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
 
-/// An enum that is stored by name: the name that it has in the schema.
+/// An enum that is stored by name. The names are those of the GraphQL schema.
 pub trait Stored: Sized + Copy {
-    /// All stored names.
     const NAMES: &'static [&'static str];
 
-    /// The stored name.
     fn stored(self) -> &'static str;
-    /// The value of a stored name.
+    /// The value with this stored name.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] for a name that this version of the program doesn't know.
@@ -105,23 +103,23 @@ fn read_some<T: Stored>(name: Option<&str>) -> StoreResult<Option<T>> {
     name.map(T::read).transpose()
 }
 
-/// A JSON column.
+/// Parses a JSON column.
 ///
 /// # Errors
-/// [`StoreError::Fault`] when it doesn't hold what it should.
+/// [`StoreError::Fault`] if it can't be parsed.
 pub fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> StoreResult<T> {
     serde_json::from_str(text).map_err(|e| StoreError::Fault(format!("unreadable JSON in a column: {e}")))
 }
 
-/// A value for a JSON column.
+/// Serializes a value for a JSON column.
 ///
 /// # Errors
-/// [`StoreError::Fault`] when it can't be written as JSON.
+/// [`StoreError::Fault`] if it can't be serialized.
 pub fn to_json<T: serde::Serialize>(value: &T) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|e| StoreError::Fault(format!("no JSON: {e}")))
 }
 
-/// The four columns that tell an actor.
+/// The actor from its four columns.
 pub fn actor(kind: &str, name: String, token_id: Option<Uuid>, account_id: Option<Uuid>) -> StoreResult<Actor> {
     Ok(Actor { kind: read(kind)?, name, token_id: token_id.map(Into::into), account_id: account_id.map(Into::into) })
 }
@@ -319,7 +317,7 @@ pub fn update(m: row::installation_update::Model) -> StoreResult<InstallationUpd
     })
 }
 
-/// The highest numeric label of a component.
+/// Parses the highest numeric label of a component.
 pub fn whole(digits: &str) -> StoreResult<Whole> {
     Whole::parse(digits).ok_or_else(|| StoreError::Fault(format!("a stored number isn't one: {digits:?}")))
 }

@@ -1,4 +1,4 @@
-//! Cursors: the sort keys of a row, as a text that names its list and order too.
+//! Cursors: a row's sort keys as a text, which also names the list and its order.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,17 +8,17 @@ use sea_orm::sea_query::Expr;
 
 use crate::domain::Instant;
 
-/// What kind of thing a list is sorted by.
+/// The type of a sort key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyKind {
-    /// A stored key of a name.
+    /// The stored key of a name.
     Text,
     Instant,
     Number,
     Id,
 }
 
-/// One sort key of a row.
+/// A sort key of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     Text(String),
@@ -28,7 +28,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The number, if it is one.
+    /// The number of a [`Key::Number`].
     #[must_use]
     pub fn number(&self) -> Option<i64> {
         match self {
@@ -55,7 +55,7 @@ impl Key {
         }
     }
 
-    /// Refuses what no row can hold, so that a made-up cursor never reaches a database.
+    /// Parses a key. `None` for a value that no row can have, so that a forged cursor never reaches the database.
     fn from_json(kind: KeyKind, json: &serde_json::Value) -> Option<Self> {
         match kind {
             KeyKind::Text => json.as_str().filter(|text| !text.contains('\0')).map(|text| Self::Text(text.to_owned())),
@@ -68,7 +68,7 @@ impl Key {
     }
 }
 
-/// Which list and order a cursor belongs to, and the kinds of its keys.
+/// The list and order that a cursor belongs to, and the types of its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CursorForm {
     list: &'static str,
@@ -77,24 +77,23 @@ pub struct CursorForm {
 }
 
 impl CursorForm {
-    /// The cursors of a list that is sorted by `keys`; `list` is unique among all lists and orders.
+    /// The form for a list that is sorted by `keys`. `list` must be unique among all lists and orders.
     #[must_use]
     pub const fn new(list: &'static str, keys: &'static [KeyKind]) -> Self {
         Self { list, descending: false, keys }
     }
 
-    /// The same list the other way round, whose cursors are others.
+    /// The form for the list in the opposite order. Its cursors differ.
     #[must_use]
     pub const fn reversed(self, reversed: bool) -> Self {
         Self { descending: self.descending != reversed, ..self }
     }
 
-    /// Whether the list goes from its greatest keys to its least.
+    /// Whether the list is sorted from the greatest keys to the least.
     pub(super) const fn is_descending(self) -> bool {
         self.descending
     }
 
-    /// A cursor.
     #[must_use]
     pub fn encode(self, keys: &[Key]) -> String {
         let way = if self.descending { "-" } else { "" };
@@ -103,7 +102,7 @@ impl CursorForm {
         URL_SAFE_NO_PAD.encode(serde_json::Value::Array(parts).to_string())
     }
 
-    /// The keys of a cursor; `None` for one of another list or order, and for what is none.
+    /// The keys of a cursor; `None` for a cursor of another list or order, and for an invalid text.
     #[must_use]
     pub fn decode(self, cursor: &str) -> Option<Vec<Key>> {
         let json: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;

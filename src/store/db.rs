@@ -19,36 +19,36 @@ use super::session::{Begin, Line};
 use super::{StoreResult, Tx, cache};
 use crate::store::accounts::bearers::Bearers;
 
-/// Which database.
+/// The kind of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseKind {
     Sqlite,
     Postgresql,
 }
 
-/// The key of the advisory lock under which PostgreSQL is migrated: any number, the same for all.
+/// The key of the advisory lock for migrations of PostgreSQL. The number is arbitrary, but the same for all processes.
 pub(in crate::store) const MIGRATION_LOCK: i64 = 0x6d69_6772_6174_6531;
 
-/// Is told of each SQL statement that is run: for tests that count them.
+/// A callback for each SQL statement, with which tests count statements.
 pub type StatementObserver = Arc<dyn Fn(&sea_orm::Statement) + Send + Sync>;
 
-/// How to reach a database.
+/// The options of a database's connections.
 #[derive(Clone, Default)]
 pub struct DbOptions {
-    /// The most connections at a time, at least 2; 10 when 0.
+    /// The most connections at a time, at least 2; 0 means 10.
     pub max_connections: u32,
-    /// How long a statement may take.
+    /// The time limit of a statement.
     pub statement_timeout: Option<Duration>,
-    /// How long a statement may wait for a lock in PostgreSQL.
+    /// The time limit of waiting for a lock in PostgreSQL.
     pub lock_timeout: Option<Duration>,
-    /// How long a transaction that writes may do nothing in PostgreSQL, which then undoes it.
+    /// The time limit of inactivity in a writing transaction in PostgreSQL, which then rolls it back.
     pub stillness_timeout: Option<Duration>,
     pub observer: Option<StatementObserver>,
 }
 
 impl DbOptions {
-    /// With the bounds of a server: a process that stands still keeps the locks of its transaction for a second and
-    /// a half, and a statement waits for a lock longer than that.
+    /// Options with the limits of a server. The lock timeout is longer than the stillness timeout, so that a waiting
+    /// statement outlives a process that stands still while it holds locks.
     #[must_use]
     pub fn of_server(connections: u32, statement_timeout: Duration) -> Self {
         Self {
@@ -60,13 +60,13 @@ impl DbOptions {
         }
     }
 
-    /// The same for a migration: it may take longer than a statement otherwise.
+    /// Options without time limits, because migrations may take longer.
     #[must_use]
     pub fn for_migration(self) -> Self {
         Self { statement_timeout: None, lock_timeout: None, stillness_timeout: None, ..self }
     }
 
-    /// How many connections read and how many write.
+    /// The numbers of reading and of writing connections.
     fn sizes(&self, kind: DatabaseKind) -> (u32, u32) {
         let all = if self.max_connections == 0 { 10 } else { self.max_connections.max(2) };
         let writers = match kind {
@@ -78,10 +78,10 @@ impl DbOptions {
     }
 }
 
-/// The most memory that SQLite's connections keep pages in, all together.
+/// The memory limit of all SQLite connections' caches together.
 const SQLITE_CACHE_KIB: u32 = 64 * 1024;
 
-/// A database: cheap to clone.
+/// A database. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Db {
     shared: Arc<Shared>,
@@ -90,16 +90,16 @@ pub struct Db {
 
 struct Shared {
     read: Arc<Pool>,
-    /// On SQLite a pool of one connection, so that writers queue up fairly and never find the file busy. Apart
-    /// from `read` on both databases: writers that wait for each other keep no reader waiting.
+    /// On SQLite it has one connection, so that writers queue fairly and never find the file busy. Separate from `read`
+    /// on both databases, so that writers that wait for each other don't delay readers.
     write: Arc<Pool>,
     health: Arc<Health>,
     kind: DatabaseKind,
-    /// Opened when a migration runs.
+    /// Connects only when a migration runs.
     migration: DatabaseConnection,
-    /// Where it is, without passwords.
+    /// The address without passwords.
     shown: String,
-    /// Goes up after each commit that wrote an event or a task.
+    /// Increases after each commit of an event or a task.
     changed: Arc<watch::Sender<u64>>,
     cache: cache::Cache,
     bearers: Bearers,
@@ -109,7 +109,7 @@ impl Db {
     /// Opens the database at `url`: `sqlite://path?mode=rwc` or `postgres://…`.
     ///
     /// # Errors
-    /// [`Unusable`] when its address is wrong, it can't be reached, or it isn't fit to be used.
+    /// [`Unusable`] if the address is wrong, or the database can't be reached or used.
     pub async fn connect(url: &str, options: DbOptions) -> Result<Self, Unusable> {
         let address = Address::parse(url)?;
         probe(&address).await?;
@@ -139,7 +139,8 @@ impl Db {
             }
             DatabaseKind::Postgresql => {
                 let parsed: PgConnectOptions = url.parse().map_err(super::error::of)?;
-                // A setting that poolers refuse, and that nothing here needs: no fraction is read as a text.
+                // Poolers refuse the setting `extra_float_digits`. It isn't needed, because no fraction is read as
+                // text.
                 let options = Box::new(parsed.extra_float_digits(None).disable_statement_logging());
                 let opener = Opener::Postgresql {
                     options: options.clone(),
@@ -151,7 +152,7 @@ impl Db {
                 let mut other = pool::open_patiently(&opener).await?;
                 limits.looks_for_client = pool::can_look_for_client(&mut one).await.map_err(super::error::of)?;
                 let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
-                // Whoever names a capacity knows a pooler that keeps prepared statements apart.
+                // An address with a statement capacity is for a pooler that handles prepared statements.
                 let keeps_statements = !is_pooled || keeps_statements_as_told(url);
                 Opener::Postgresql { options, keeps_statements, is_pooled, first: None }
             }
@@ -164,7 +165,7 @@ impl Db {
             Ok(Arc::new(pool))
         };
         let write = open(writers, opener.clone(), limits).await?;
-        // Sessions of our own keep what they are told, so that a read needs no transaction around it.
+        // Direct sessions keep their settings, so that a single read needs no transaction.
         let of_session = Limits { are_of_session: opener.is_direct(), ..limits };
         let settings = limits.settings(limits.reader_stillness());
         let opener = if opener.is_direct() { opener.with_settings(settings) } else { opener };
@@ -184,72 +185,67 @@ impl Db {
         Ok(Self { shared: Arc::new(shared), reader: Line(ReadFrom::new(read)) })
     }
 
-    /// Which database it is.
     #[must_use]
     pub fn kind(&self) -> DatabaseKind {
         self.shared.kind
     }
 
-    /// How many transactions can write at a time.
+    /// The number of transactions that can write at a time.
     #[must_use]
     pub fn writers(&self) -> usize {
         self.shared.write.size()
     }
 
-    /// The connections of migrations: for what is no use case.
+    /// The connections for migrations. Use cases don't use them.
     #[must_use]
     pub fn for_migration(&self) -> &DatabaseConnection {
         &self.shared.migration
     }
 
-    /// Where it is, without passwords: for messages.
+    /// The address without passwords, for messages.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shared.shown
     }
 
-    /// Is told after each commit that wrote an event or a task. A hint: the tables are the truth.
+    /// Notifies after each commit of an event or a task. It is only a hint: receivers must read the tables.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()
     }
 
-    /// Begins a transaction that may write. Dropped without [`Tx::commit`] it leaves nothing behind.
+    /// Begins a transaction that may write. Dropping it without [`Tx::commit`] rolls it back.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when no connection can be had.
+    /// [`StoreError::Unavailable`] if no connection is available.
     pub async fn begin(&self) -> StoreResult<Tx> {
         let session = self.shared.write.begin(Begin::Write).await?;
         Ok(Tx::new(session, self.shared.kind, self.shared.changed.clone()))
     }
 
-    /// The same database for reads that all see one state: the one at the first of them. It holds a connection from
-    /// then on, until [`Db::end_snapshot`], or until the last clone of it is dropped.
+    /// The same database, whose reads all see the state at the first read. It holds a connection from then on, until
+    /// [`Db::end_snapshot`] is called or its last clone is dropped.
     #[must_use]
     pub fn snapshot(&self) -> Self {
         Self { shared: self.shared.clone(), reader: Line(self.reader.0.snapshot()) }
     }
 
-    /// The same database for the reads of one function that must see one state: this snapshot, or one that ends when
-    /// the function drops it.
+    /// The same database for reads that must see one state: this snapshot, or a new one, which ends when it is dropped.
     pub(in crate::store) fn one_state(&self) -> Self {
         if self.reader.0.is_snapshot() { self.clone() } else { self.snapshot() }
     }
 
-    /// Gives the connection of a snapshot back. Later reads stand for themselves.
+    /// Returns the connection of a snapshot to the pool. Later reads see the present state, each on its own.
     pub fn end_snapshot(&self) {
         self.reader.0.end_snapshot();
     }
 
-    /// Whether the database takes a write now. Changes nothing.
-    ///
-    /// # Errors
-    /// Why it takes none.
+    /// Whether the database accepts a write now. Changes nothing. The error says why it doesn't.
     pub async fn takes_writes(&self) -> StoreResult<()> {
         self.shared.health.takes_writes(&self.shared.write).await
     }
 
-    /// Closes all connections, so that nothing is left open behind a server that ends.
+    /// Closes all connections, for a server that ends.
     pub async fn close(self) -> StoreResult<()> {
         self.reader.0.end_snapshot();
         tokio::join!(self.shared.read.close(), self.shared.write.close());
@@ -260,29 +256,29 @@ impl Db {
         &self.reader
     }
 
-    /// The tokens that requests came with last.
+    /// The cache of tokens.
     pub(in crate::store) fn bearers(&self) -> &Bearers {
         &self.shared.bearers
     }
 
-    /// What never changes.
+    /// The cache of immutable rows.
     pub(in crate::store) fn cache(&self) -> &cache::Cache {
         &self.shared.cache
     }
 }
 
-/// How an SQLite file is opened.
+/// The options with which an SQLite file is opened.
 fn sqlite_options(parsed: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {
     parsed
         .journal_mode(SqliteJournalMode::Wal)
-        // A commit is on the disk before its events are announced.
+        // A commit must be on the disk before its events are announced.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .pragma("cache_size", format!("-{cache_kib}"))
 }
 
-/// The connections of migrations: they have none of a server's bounds. None is opened before it is used.
+/// The connections for migrations, without a server's time limits. They connect only when they are used.
 async fn for_migration(url: &str, kind: DatabaseKind) -> StoreResult<DatabaseConnection> {
     let most = if kind == DatabaseKind::Sqlite { 1 } else { 4 };
     let mut connect = ConnectOptions::new(url);
@@ -292,7 +288,7 @@ async fn for_migration(url: &str, kind: DatabaseKind) -> StoreResult<DatabaseCon
     Ok(Database::connect(connect).await?)
 }
 
-/// Whether the address says that prepared statements are kept, with the parameter that its driver knows.
+/// Whether the address has a statement capacity above zero.
 fn keeps_statements_as_told(url: &str) -> bool {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let told = query.split('&').find_map(|pair| pair.strip_prefix("statement-cache-capacity="));

@@ -1,53 +1,54 @@
-//! How statements fail, and how that is told.
+//! Classifies errors of statements and connections.
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
-/// What went wrong in the store.
+/// An error of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A unique constraint was in the way: a race that somebody else has won.
+    /// A unique constraint was violated: another transaction was faster.
     #[error("a unique constraint was violated: {0}")]
     Conflict(String),
-    /// The database can't be reached, takes no writes now, or gave up a lock; the same call may pass later.
+    /// The database can't be reached, refuses writes at the moment, or gave up waiting for a lock. The same call may
+    /// succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// The answer to a commit was lost: either all of the transaction is done, or nothing of it.
+    /// The answer to a commit was lost. The transaction is either committed or rolled back as a whole.
     #[error("it isn't known whether a transaction was committed: {0}")]
     Unsettled(String),
-    /// A statement took longer than one may.
+    /// A statement exceeded its time limit.
     #[error("a statement took too long: {0}")]
     Timeout(String),
-    /// A fault of ours.
+    /// A bug of the program.
     #[error("the database refused: {0}")]
     Fault(String),
 }
 
-/// What an error of the database means for the caller.
+/// The meaning of a database error for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
-    /// The same call may pass later.
+    /// The same call may succeed later.
     Later,
-    /// The statement took too long.
+    /// The statement exceeded its time limit.
     Slow,
-    /// A mistake in a statement.
+    /// A mistake in the statement.
     Mistake,
 }
 
-/// What an error means for the connection on which it came.
+/// The damage that an error shows for its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Harm {
-    /// The connection can be used further.
+    /// The connection is usable.
     None,
-    /// The connection is of no use.
+    /// The connection is unusable.
     Connection,
-    /// Every connection that was opened before is of no use: the server ends, or another one took its place.
+    /// All connections opened earlier are unusable: the server shuts down, or another one took over.
     Server,
 }
 
-/// The code of an error: a SQLSTATE has five characters, a number of SQLite's at most four.
+/// The code of an error. A SQLSTATE has five characters, and an SQLite number at most four.
 enum Code<'a> {
     Postgresql(&'a str),
-    /// The number without the bits that extend it.
+    /// The number without the extension bits.
     Sqlite(u32),
 }
 
@@ -61,7 +62,7 @@ impl<'a> Code<'a> {
 
     fn meaning(&self) -> Meaning {
         match self {
-            // query_canceled: the statement's timeout.
+            // query_canceled: the statement timeout.
             Self::Postgresql("57014") => Meaning::Slow,
             Self::Postgresql(code) => {
                 let class = code.get(..2).unwrap_or_default();
@@ -78,7 +79,7 @@ impl<'a> Code<'a> {
                     Meaning::Mistake
                 }
             }
-            // SQLITE_INTERRUPT: the statement was ended by its time limit.
+            // SQLITE_INTERRUPT: the brake stopped the statement at its time limit.
             Self::Sqlite(9) => Meaning::Slow,
             // BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL.
             Self::Sqlite(5..=8 | 10 | 13..=15) => Meaning::Later,
@@ -88,43 +89,43 @@ impl<'a> Code<'a> {
 
     fn harm(&self) -> Harm {
         match self {
-            // A server that ends or only reads: a failover. Other connections lead to the same one.
+            // The server shuts down or became read-only after a failover. Other connections lead to the same server.
             Self::Postgresql("57P01" | "57P02" | "57P03" | "25006") => Harm::Server,
             Self::Postgresql("25P03" | "25P04" | "26000" | "42P05" | "57P04" | "57P05") => Harm::Connection,
-            // A cached plan whose result has another shape after a migration.
+            // A cached plan doesn't match a result that changed in a migration.
             Self::Postgresql("0A000") => Harm::Connection,
             Self::Postgresql(code) if code.starts_with("08") || code.starts_with("58") => Harm::Connection,
-            // ERROR, CONSTRAINT, MISMATCH, RANGE and INTERRUPT are of the statement. By any other error SQLite may
-            // have ended the transaction; a new connection costs little.
+            // ERROR, CONSTRAINT, MISMATCH, RANGE and INTERRUPT affect only the statement. With other errors SQLite may
+            // have ended the transaction, and a new connection is cheap.
             Self::Postgresql(_) | Self::Sqlite(1 | 9 | 18..=20 | 25) => Harm::None,
             Self::Sqlite(_) => Harm::Connection,
         }
     }
 
-    /// Whether a COMMIT that was answered with this error has surely not been done.
+    /// Whether a COMMIT that failed with this error was certainly not carried out.
     fn is_settled(&self) -> bool {
         match self {
-            // A server that ends may have committed before. statement_completion_unknown says so itself.
+            // A server that shuts down may have committed before. 40003 is statement_completion_unknown.
             Self::Postgresql(code) => {
                 !["08", "57", "58"].contains(&code.get(..2).unwrap_or_default()) && *code != "40003"
             }
-            // After an error of the file SQLite undoes it for now; what is on the disk may be found by the next start.
+            // After an I/O error SQLite rolls back, but the next start may find the commit on the disk.
             Self::Sqlite(code) => *code != 10,
         }
     }
 }
 
-/// What the database calls an error; its words may be in any language.
+/// The code of a database error. Its message may be in any language.
 fn code(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
-/// What an error means for its connection.
+/// The damage that an error shows for its connection.
 pub(super) fn harm(error: &sqlx::Error) -> Harm {
     match code(error) {
         Some(code) => Code::of(&code).harm(),
         None => match error {
-            // The row could be read, and wasn't of the shape that was expected.
+            // The row was read, but didn't have the expected columns or types.
             sqlx::Error::RowNotFound
             | sqlx::Error::ColumnDecode { .. }
             | sqlx::Error::ColumnNotFound(_)
@@ -135,7 +136,7 @@ pub(super) fn harm(error: &sqlx::Error) -> Harm {
     }
 }
 
-/// Whether an error says that the database takes no writes now.
+/// Whether an error shows that the database refuses writes at the moment.
 pub(super) fn stops_writes(error: &sqlx::Error) -> bool {
     match code(error) {
         Some(code) => match Code::of(&code) {
@@ -148,12 +149,12 @@ pub(super) fn stops_writes(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether an error says that PostgreSQL's disk is full.
+/// Whether an error shows that PostgreSQL's disk is full.
 pub(super) fn is_of_full_disk(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code == "53100")
 }
 
-/// How the failure of a COMMIT is told.
+/// The store's error for a failed COMMIT.
 pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     match code(&error) {
         Some(code) if Code::of(&code).is_settled() => of(error),
@@ -161,12 +162,12 @@ pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// How an error of the driver is told.
+/// The store's error for an error of the driver.
 pub(super) fn of(error: sqlx::Error) -> StoreError {
     as_db_err(std::sync::Arc::new(error)).into()
 }
 
-/// An error of the driver as the library of the entities gives it.
+/// The error of the entity library for an error of the driver.
 pub(super) fn as_db_err(error: std::sync::Arc<sqlx::Error>) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error))
 }
@@ -196,7 +197,7 @@ impl From<DbErr> for StoreError {
 }
 
 impl StoreError {
-    /// The same without the address of the database, that may hold a password.
+    /// Removes the database's address from the message, because it may hold a password.
     pub(super) fn without(self, url: &str) -> Self {
         let hide = |text: String| text.replace(url, "(the address given)");
         match self {
@@ -209,5 +210,4 @@ impl StoreError {
     }
 }
 
-/// What the store answers.
 pub type StoreResult<T> = Result<T, StoreError>;

@@ -1,6 +1,6 @@
-//! Reads that many callers ask for at the same time, made together. What is asked for while a read is at work is read
-//! by the next one: each read begins after all that it answers was asked for, so that no answer is older than its
-//! question, and nothing is kept.
+//! Combines reads that many callers request at the same time. Requests that come during a read are answered by the next
+//! one. Every read begins after all requests that it answers, so an answer is never older than its request, and nothing
+//! is cached.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{StoreError, StoreResult};
 
-/// The most callers that one read answers.
+/// The most callers of one read.
 const TOGETHER_MAX: usize = 1_000;
 
 /// The callers of one kind of read.
@@ -37,7 +37,7 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + 'static,
 {
-    /// What `read` finds for `key`, in a read that begins after this call.
+    /// The result of `read` for `key`, from a read that begins after this call.
     pub(in crate::store) async fn ask<F>(
         self: &Arc<Self>,
         key: K,
@@ -53,7 +53,7 @@ where
             std::mem::replace(&mut state.is_at_work, true)
         };
         if !is_at_work {
-            // In a task of its own: a caller that goes leaves the others their answers.
+            // In a separate task, so that a dropped caller doesn't cost the others their answers.
             let worker = Worker(self.clone());
             tokio::spawn(async move { worker.run(read).await });
         }
@@ -76,7 +76,7 @@ impl<K, V> Gathered<K, V> {
     }
 }
 
-/// Reads for all that wait, one read after the other, until nobody waits.
+/// Runs one read after the other, until no caller waits.
 struct Worker<K, V>(Arc<Gathered<K, V>>);
 
 impl<K, V> Worker<K, V>
@@ -89,7 +89,7 @@ where
         F: Future<Output = StoreResult<HashMap<K, V>>>,
     {
         loop {
-            // Requests that have come by now are heard first: one read answers them all.
+            // Lets further requests arrive first, so that one read answers them all.
             tokio::task::yield_now().await;
             let callers = self.0.take();
             if callers.is_empty() {
@@ -99,7 +99,7 @@ where
             let found = read(keys.into_iter().cloned().collect()).await;
             for Caller { key, answer } in callers {
                 let found = found.as_ref().map(|found| found.get(&key).cloned()).map_err(Clone::clone);
-                // A caller that has gone hears nothing.
+                // Fails only if the caller was dropped.
                 let _ = answer.send(found);
             }
         }
@@ -107,7 +107,7 @@ where
 }
 
 impl<K, V> Drop for Worker<K, V> {
-    /// A worker that ends otherwise than by itself leaves nobody waiting, and the next caller begins another.
+    /// If the task ends early, waiting callers get an error, and the next caller starts another worker.
     fn drop(&mut self) {
         let mut state = self.0.lock();
         if state.is_at_work {

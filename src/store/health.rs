@@ -1,4 +1,4 @@
-//! Whether the database takes writes, as far as is known.
+//! Knows whether the database accepts writes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use super::{StoreError, StoreResult};
 
 use std::sync::Arc;
 
-/// For how long a commit shows that the next write will be taken.
+/// The time for which a commit proves that the database accepts writes.
 const PROOF: Duration = Duration::from_secs(2);
-/// For how long what a look has found is told again: looking costs a write.
+/// The time for which the result of a test write is reused, because a test costs a write.
 const REMEMBERED: Duration = Duration::from_secs(1);
-/// For how long a disk counts as full that was.
+/// The time for which a full disk counts as full.
 const FULL: Duration = Duration::from_secs(10);
 
 /// A write that changes nothing.
 const WRITE: &str = "UPDATE event_log SET id = id WHERE id = 1";
 
-/// What was seen of writes.
+/// Observations of writes.
 #[derive(Default)]
 pub(super) struct Health {
     seen: Mutex<Seen>,
@@ -34,7 +34,7 @@ pub(super) struct Health {
 struct Seen {
     committed: Option<Instant>,
     refused: Option<Instant>,
-    /// When a disk was full.
+    /// The last error that the disk was full.
     full: Option<Instant>,
 }
 
@@ -54,15 +54,13 @@ impl Health {
         }
     }
 
-    /// Whether a write is taken now: known by the last one, or found by one that changes nothing.
-    ///
-    /// # Errors
-    /// Why none is taken.
+    /// Whether the database accepts a write now, from recent commits and errors, or from a test write that changes
+    /// nothing. The error says why it doesn't.
     pub(super) async fn takes_writes(&self, pool: &Arc<Pool>) -> StoreResult<()> {
         if let Some(known) = self.known(pool.is_of_postgresql()) {
             return known;
         }
-        // One look at a time, however many ask.
+        // One test at a time, however many callers there are.
         let mut looked = self.looked.lock().await;
         if let Some((at, found)) = &*looked
             && at.elapsed() < REMEMBERED
@@ -79,13 +77,14 @@ impl Health {
         if seen.committed.is_some_and(|at| at.elapsed() < PROOF) && seen.refused.is_none() {
             return Some(Ok(()));
         }
-        // PostgreSQL needs no room for a write that changes nothing.
+        // PostgreSQL may accept a test write on a full disk, because the write needs no space.
         let is_full = is_postgresql && seen.full.is_some_and(|at| at.elapsed() < FULL);
         is_full.then(|| Err(StoreError::Unavailable("the database's disk was full a moment ago".into())))
     }
 }
 
-/// Writes what is there already. SQLite writes to the file when it commits; PostgreSQL before.
+/// Runs a test write. SQLite writes to the file only on commit. PostgreSQL writes before, so its transaction isn't
+/// committed.
 async fn look(pool: &Arc<Pool>) -> StoreResult<()> {
     let mut session = pool.begin(Begin::Write).await?;
     session.run(Command::Script(WRITE)).await?;

@@ -1,5 +1,5 @@
-//! Rows that can't be read: a disk has damaged them, or other hands have written them. What follows a log or a list
-//! of tasks passes such a row over and says so; one row must not keep all others from being read.
+//! Rows that can't be read, because of a damaged disk or changes from outside. Readers of logs and tasks log such a
+//! row and skip it, so that one row doesn't block all others.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -11,13 +11,14 @@ use sea_orm::{DbErr, FromQueryResult, QueryResult, TryGetable};
 
 use super::{StoreError, StoreResult};
 
-/// Of how many rows a process remembers that it has told of them.
+/// The most unreadable rows that a process logs.
 const TOLD_MAX: usize = 1_000;
 
-/// A row as a struct. The driver panics at an instant that its library can't hold, such as PostgreSQL's `infinity`.
+/// Converts a row to a struct. The driver panics at an instant that its library can't represent, such as PostgreSQL's
+/// `infinity`.
 ///
 /// # Errors
-/// [`StoreError::Fault`] with what can't be read.
+/// [`StoreError::Fault`] if a value can't be read; also instead of the panic.
 pub(in crate::store) fn row<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> StoreResult<M> {
     match catch_unwind(AssertUnwindSafe(|| M::from_query_result(row, prefix))) {
         Ok(read) => Ok(read?),
@@ -25,10 +26,10 @@ pub(in crate::store) fn row<M: FromQueryResult>(row: &QueryResult, prefix: &str)
     }
 }
 
-/// One column of a row, under the same conditions.
+/// A column of a row. Handles panics as [`row`] does.
 ///
 /// # Errors
-/// [`StoreError::Fault`].
+/// [`StoreError::Fault`] if the value can't be read.
 pub(in crate::store) fn column<T: TryGetable>(row: &QueryResult, name: &str) -> StoreResult<T> {
     match catch_unwind(AssertUnwindSafe(|| row.try_get("", name))) {
         Ok(read) => Ok(read?),
@@ -41,7 +42,7 @@ fn said(panic: &(dyn Any + Send)) -> String {
     format!("a value is beyond what can be held: {}", text.unwrap_or("no reason is known"))
 }
 
-/// Says in the log, once for each row, that a row is passed over.
+/// Logs that a row is skipped, once for each row.
 pub(in crate::store) fn pass_over(table: &'static str, id: impl Display, why: &StoreError) {
     static TOLD: Mutex<BTreeSet<(&str, String)>> = Mutex::new(BTreeSet::new());
     let id = id.to_string();
@@ -51,7 +52,7 @@ pub(in crate::store) fn pass_over(table: &'static str, id: impl Display, why: &S
     }
 }
 
-/// A row of the event log: its place, and the rest, where that can be read.
+/// A row of the event log: its position, and the other columns if they can be read.
 pub(in crate::store) struct EventLine<M> {
     pub(in crate::store) sequence: i64,
     pub(in crate::store) read: Option<M>,

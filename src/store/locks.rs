@@ -1,5 +1,5 @@
-//! How a transaction locks rows, and the columns that say who acted. Rows are locked in one order, so that no two
-//! transactions wait for each other: `docs/architecture.md` has it.
+//! Locks of rows, and the columns of an actor. Transactions lock rows in a fixed order, so that they don't deadlock:
+//! see `docs/architecture.md`.
 
 use sea_orm::sea_query::LockType;
 use sea_orm::{EntityTrait, QuerySelect, Select};
@@ -7,18 +7,18 @@ use sea_orm::{EntityTrait, QuerySelect, Select};
 use crate::domain::accounts::Actor;
 use crate::store::convert::Stored as _;
 
-/// Keeps everybody else from changing the row until the transaction ends, but not from pointing to it.
-/// SQLite, where one transaction writes at a time, needs no lock and gets none.
+/// Locks rows: until the transaction ends, nobody else can change them, but foreign keys may still refer to them.
+/// SQLite has one writing transaction at a time, and needs no lock.
 pub(in crate::store) fn locked<E: EntityTrait>(select: Select<E>) -> Select<E> {
     select.lock(LockType::NoKeyUpdate)
 }
 
-/// Keeps everybody else from changing the row, while others may hold it so too.
+/// Holds rows: until the transaction ends, nobody can change them, but others may hold them too.
 pub(in crate::store) fn held<E: EntityTrait>(select: Select<E>) -> Select<E> {
     select.lock(LockType::Share)
 }
 
-/// The four columns that tell an actor.
+/// The four columns of an actor.
 pub(in crate::store) struct ActorColumns {
     pub(in crate::store) kind: String,
     pub(in crate::store) name: String,

@@ -1,8 +1,8 @@
-//! Migrations: which ones a database has, and running those that it lacks.
+//! Lists and runs migrations.
 //!
-//! They run in one transaction, with the table that lists them: a process that is killed meanwhile leaves the
-//! database as it was. That transaction is begun before the list is read, under a lock that one process has at
-//! a time: others wait for it, and then find nothing to do.
+//! They run in one transaction together with the table that lists them, so a process that is killed leaves the database
+//! unchanged. The transaction begins before the list is read, under a lock. Other processes wait for the lock, and then
+//! find nothing to do.
 
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{
@@ -12,7 +12,7 @@ use sea_orm::{
 
 use super::{DatabaseKind, Db, MIGRATION_LOCK, StoreError, StoreResult};
 
-/// Why a database can't be brought to this program's last migration.
+/// Why a database can't be migrated to this program's last migration.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     #[error(
@@ -32,14 +32,14 @@ struct Applied {
     version: String,
 }
 
-/// How each database tells whether it lists migrations.
+/// Queries for the existence of the table of migrations.
 const LIST_SQLITE: &str =
     "SELECT name AS version FROM sqlite_schema WHERE type = 'table' AND name = 'seaql_migrations'";
 const LIST_POSTGRESQL: &str = "SELECT 'seaql_migrations' AS version WHERE to_regclass('seaql_migrations') IS NOT NULL";
 const APPLIED: &str = "SELECT version FROM seaql_migrations ORDER BY version";
 
 impl Db {
-    /// The migrations by name, oldest first, and whether the database has them. Changes nothing.
+    /// All migrations by name, oldest first, and whether the database has them. Changes nothing.
     ///
     /// # Errors
     /// [`MigrationError`].
@@ -47,7 +47,7 @@ impl Db {
         self.compare(self.applied(self.reader()).await)
     }
 
-    /// How many migrations the database lacks. Changes nothing.
+    /// The number of migrations that the database lacks. Changes nothing.
     ///
     /// # Errors
     /// [`MigrationError`].
@@ -55,12 +55,12 @@ impl Db {
         Ok(self.migrations().await?.iter().filter(|(_, applied)| !applied).count())
     }
 
-    /// Runs the migrations that the database lacks, all or none. Dropped before its end it leaves nothing.
+    /// Runs all missing migrations or none. Dropping the future early changes nothing.
     ///
     /// # Errors
     /// [`MigrationError`].
     pub async fn migrate(&self) -> Result<(), MigrationError> {
-        // A database that lacks nothing isn't locked: a server that holds it may be at work.
+        // If nothing is missing, the database isn't locked, because a server may be using it.
         if self.pending_migrations().await? == 0 {
             return Ok(());
         }
@@ -81,7 +81,7 @@ impl Db {
         tx.commit().await.map_err(|error| failed(StoreError::from(error).to_string()))
     }
 
-    /// Begins the transaction of a migration, when no other process has one.
+    /// Begins the transaction of a migration, and waits until no other process has one.
     async fn begin_alone(&self) -> StoreResult<DatabaseTransaction> {
         let begin = async || -> StoreResult<DatabaseTransaction> {
             let options = TransactionOptions {
@@ -93,9 +93,9 @@ impl Db {
         match self.kind() {
             DatabaseKind::Postgresql => {
                 let tx = begin().await?;
-                // Behind a pooler another migration may have left statements of the same names.
+                // Behind a pooler, another migration may have left prepared statements with the same names.
                 tx.execute_unprepared("DEALLOCATE ALL").await?;
-                // Whatever a connection's usual bounds are: another process's migration may take long.
+                // Removes the connection's time limits, because another process's migration may take long.
                 for bound in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
                     tx.execute_unprepared(&format!("SET LOCAL {bound} = 0")).await?;
                 }

@@ -1,5 +1,5 @@
-//! The only room that knows a database. Reads take a [scope](scope), so that what belongs to another
-//! account can't be asked for; writes take a [`Tx`], that only `service` opens.
+//! The only module with access to the database. Reads take a [scope](scope), so that rows of another account can't be
+//! read. Writes take a [`Tx`], which only `service` begins.
 
 pub mod accounts;
 pub mod address;

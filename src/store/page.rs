@@ -1,5 +1,5 @@
-//! Pages of a list by keyset: a cursor holds the sort keys of its row, so that a page costs what it
-//! shows and not what comes before it. Pages of the same list for many parents are one statement.
+//! Keyset pagination. A cursor has the sort keys of its row, so the cost of a page doesn't depend on its position in
+//! the list. Pages of the same list for many parents take one statement.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -11,54 +11,53 @@ use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 pub use super::cursor::{CursorForm, Key, KeyKind};
 use super::{Db, StoreResult};
 
-/// Past this many rows nobody counts on: `total` is `None`.
+/// The largest total that is counted. Beyond it, `total` is `None`.
 pub(in crate::store) const COUNT_MAX: u64 = 10_000;
-/// How many pages one statement is asked for: SQLite takes at most 500 parts.
+/// The number of pages in one statement. SQLite accepts at most 500 parts.
 const PAGES_MAX: usize = 100;
-/// Which of the pages of a statement a row belongs to.
+/// The column with the index of the page that a row belongs to.
 const PAGE_OF: &str = "page_of";
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PageRequest {
-    /// How many rows, 0 to 100: of none, where the page stands and the total are told.
+    /// The number of rows, 0 to 100. With 0 the page has only its `has_next`, `has_previous` and `total`.
     pub size: u32,
-    /// Whether they are counted from the end.
+    /// Whether the page is taken from the end.
     pub backward: bool,
-    /// Keys of the list's [`CursorForm`].
+    /// The keys of a cursor of the list's [`CursorForm`].
     pub after: Option<Vec<Key>>,
     pub before: Option<Vec<Key>>,
-    /// Whether the total is wanted.
+    /// Whether to count the total.
     pub count: bool,
 }
 
 impl PageRequest {
-    /// The first `size` rows.
+    /// A request for the first `size` rows.
     #[must_use]
     pub fn first(size: u32) -> Self {
         Self { size, backward: false, after: None, before: None, count: false }
     }
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// In order, each with its cursor.
+    /// In the list's order, each with its cursor.
     pub items: Vec<(String, T)>,
     pub has_next: bool,
     pub has_previous: bool,
-    /// How many rows there are in all; `None` when not asked for, and past 10,000.
+    /// The number of rows in the whole list; `None` if not requested, and above 10,000.
     pub total: Option<i64>,
 }
 
 impl<T> Page<T> {
-    /// A page of an empty list.
     #[must_use]
     pub fn empty(count: bool) -> Self {
         Self { items: Vec::new(), has_next: false, has_previous: false, total: count.then_some(0) }
     }
 
-    /// The page with something else in the place of each row.
+    /// Converts each item.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Page<U> {
         let Self { items, has_next, has_previous, total } = self;
         Page {
@@ -69,7 +68,7 @@ impl<T> Page<T> {
         }
     }
 
-    /// The same with other cursors.
+    /// Replaces the cursors.
     pub(in crate::store) fn renamed(mut self, cursor: impl Fn(&T) -> String) -> Self {
         for (name, item) in &mut self.items {
             *name = cursor(item);
@@ -77,10 +76,7 @@ impl<T> Page<T> {
         self
     }
 
-    /// The same where a row may be unreadable.
-    ///
-    /// # Errors
-    /// The first that `f` gives.
+    /// Converts each item, and returns the first error of `f`.
     pub fn try_map<U, E>(self, mut f: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
         let Self { items, has_next, has_previous, total } = self;
         let items = items.into_iter().map(|(cursor, item)| Ok((cursor, f(item)?))).collect::<Result<_, E>>()?;
@@ -88,7 +84,7 @@ impl<T> Page<T> {
     }
 }
 
-/// How a list is sorted: the last column makes it unique.
+/// The order of a list. The last column makes it unique.
 pub(in crate::store) struct Order<M> {
     form: CursorForm,
     columns: Vec<(Expr, Way)>,
@@ -96,13 +92,13 @@ pub(in crate::store) struct Order<M> {
 }
 
 impl<M> Order<M> {
-    /// All columns the same way: downward when `form` is reversed.
+    /// All columns have the same direction: descending if `form` is reversed.
     pub(in crate::store) fn new(form: CursorForm, columns: Vec<Expr>, keys: fn(&M) -> Vec<Key>) -> Self {
         let way = if form.is_descending() { Way::Desc } else { Way::Asc };
         Self { form, columns: columns.into_iter().map(|column| (column, way.clone())).collect(), keys }
     }
 
-    /// Each column its own way.
+    /// Each column has its own direction.
     pub(in crate::store) fn mixed(form: CursorForm, columns: Vec<(Expr, Way)>, keys: fn(&M) -> Vec<Key>) -> Self {
         Self { form, columns, keys }
     }
@@ -116,7 +112,7 @@ impl<M> Order<M> {
         each.find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
     }
 
-    /// What lies behind `keys` (`after`), or before them.
+    /// The condition that a row comes after `keys`, or before them if `after` is false.
     fn beyond(&self, keys: &[Key], after: bool) -> Expr {
         let is_up = |way: &Way| (*way != Way::Desc) == after;
         let uniform = self.columns.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if a == b));
@@ -137,7 +133,7 @@ impl<M> Order<M> {
                 .fold(strictly(pair), |all, ((column, _), key)| column.clone().eq(key.value()).and(all));
             any = if n == 0 { equal_so_far } else { any.or(equal_so_far) };
         }
-        // Said beside the rest, so that an index finds the place.
+        // Redundant, but lets the database search the index for the start.
         match pairs.first() {
             Some(((column, way), key)) if is_up(way) => column.clone().gte(key.value()).and(any),
             Some(((column, _), key)) => column.clone().lte(key.value()).and(any),
@@ -146,16 +142,16 @@ impl<M> Order<M> {
     }
 }
 
-/// A list, its order, and the part of it that is wanted.
+/// A list, its order, and the requested page.
 pub(in crate::store) struct Wanted<M> {
-    /// Without an order and a limit.
+    /// Without order and limit.
     pub(in crate::store) select: SelectStatement,
     pub(in crate::store) order: Order<M>,
     pub(in crate::store) request: PageRequest,
 }
 
 impl<M: FromQueryResult> Wanted<M> {
-    /// One row more than wanted, to see whether there is one.
+    /// Selects one row more than requested, to find out whether the list goes on.
     fn statement(&self) -> SelectStatement {
         let Self { select, order, request } = self;
         let mut select = select.clone();
@@ -198,15 +194,14 @@ impl<M> Wanted<M> {
     }
 }
 
-/// One page.
 pub(in crate::store) async fn page<M: FromQueryResult>(db: &Db, wanted: Wanted<M>) -> StoreResult<Page<M>> {
     let mut pages = pages(db, vec![((), wanted)]).await?;
     Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))
 }
 
-/// The rows of a list that is given in parts, in one statement, and how many there are in all when that is wanted.
-/// No row is in two of them. Each is read in the list's order from an index of its own, so that the page
-/// costs what its parts show and not what they hold. At least the rows of the page, for [`joined`].
+/// The rows of a list that consists of parts, and the total if it is requested; one statement each. No row may be in
+/// two parts. Each part is read in the list's order from its own index, so the cost depends on the rows read and not on
+/// the size of the parts. Returns at least the rows of the page, for [`joined`].
 pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
     db: &Db,
     parts: Vec<SelectStatement>,
@@ -226,13 +221,14 @@ pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
     Ok((rows, total))
 }
 
-/// A page of rows that come from several statements: each gave as many as the page has and one more, if it has so many.
+/// A page from rows of several statements. Each statement must have returned one row more than the page has, if it has
+/// so many.
 pub(in crate::store) fn joined<M>(order: Order<M>, request: PageRequest, rows: Vec<M>, total: i64) -> Page<M> {
     let total = request.count.then_some(total);
     Wanted { select: SelectStatement::new(), order, request }.page(rows, total)
 }
 
-/// The sum of the column `total` of what these give, in one statement.
+/// The sum of the column `total` over all selects, by one statement.
 pub(in crate::store) async fn sum(db: &Db, counts: Vec<SelectStatement>) -> StoreResult<i64> {
     let mut sum: i64 = 0;
     for (row, _) in numbered(db, counts).await? {
@@ -241,8 +237,8 @@ pub(in crate::store) async fn sum(db: &Db, counts: Vec<SelectStatement>) -> Stor
     Ok(sum)
 }
 
-/// Pages of lists that have the same columns, in one statement for all, and one more when totals are
-/// wanted.
+/// Pages of lists with the same columns. They take one statement, and another one if totals are requested; many pages
+/// are split into chunks.
 pub(in crate::store) async fn pages<K, M>(db: &Db, wanted: Vec<(K, Wanted<M>)>) -> StoreResult<HashMap<K, Page<M>>>
 where
     K: Eq + Hash,
@@ -287,7 +283,6 @@ where
     Ok(())
 }
 
-/// The rows of all `selects`, each with the index of its select.
 async fn numbered(db: &Db, selects: Vec<SelectStatement>) -> StoreResult<Vec<(QueryResult, usize)>> {
     let mut parts = selects.into_iter().enumerate();
     let Some((_, mut statement)) = parts.next() else { return Ok(Vec::new()) };
@@ -308,19 +303,19 @@ async fn numbered(db: &Db, selects: Vec<SelectStatement>) -> StoreResult<Vec<(Qu
         .collect()
 }
 
-/// A select that can stand in a union with its own order and limit.
+/// Makes a select a part of a union, with its own order and limit.
 fn part(mut select: SelectStatement, index: usize) -> SelectStatement {
     select.expr_as(Expr::cust(index.to_string()), PAGE_OF);
     SelectStatement::new().column(Asterisk).from_subquery(select, "part").take()
 }
 
-/// A condition that is checked row by row: for whose a row is, where other columns say which rows there
-/// are. Told plainly, a database without statistics starts with all that the owner has.
+/// Makes the database check the condition row by row. Used for conditions on the owner when other columns find the
+/// rows: without statistics a database might otherwise begin with all rows of the owner.
 pub(in crate::store) fn checked(condition: Expr) -> Expr {
     condition.is(Expr::custom_keyword("TRUE"))
 }
 
-/// Whether a stored key holds `search`, whatever the case.
+/// The condition that a stored key contains `search`, ignoring case.
 pub(in crate::store) fn contains(column: Expr, search: &str) -> Expr {
     let mut pattern = String::from("%");
     for c in crate::domain::text::key(search).chars() {

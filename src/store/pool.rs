@@ -1,4 +1,4 @@
-//! A pool of connections. One whose transaction didn't end as it should is never used again.
+//! A pool of connections. A connection whose transaction didn't end regularly is never used again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,44 +14,44 @@ use super::health::Health;
 use super::session::{Begin, Session};
 use super::{StatementObserver, StoreError, StoreResult};
 
-/// How long to wait for a connection.
+/// The longest wait for a free connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a server that was there may take to open a connection.
+/// The time limit of opening a connection to a server that was available before.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
-/// How long PostgreSQL may take to begin a transaction on an idle connection: it waits for nothing there.
+/// The time limit of beginning a transaction on an idle connection to PostgreSQL. Beginning one never waits for locks.
 const BEGIN_PATIENCE: Duration = Duration::from_secs(3);
-/// How old a connection may become: what changes behind an address is found by new ones.
+/// The maximum age of a connection. Only new connections notice changes behind the address.
 const AGE_MAX: Duration = Duration::from_secs(30 * 60);
-/// How long to wait at first between two tries to reach a server that starts.
+/// The first pause between two attempts to reach a server that is starting.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long a reader's transaction may do nothing in PostgreSQL: it keeps nobody waiting.
+/// The time limit of inactivity in a reading transaction in PostgreSQL. It is long, because readers don't block others.
 const READER_STILLNESS: Duration = Duration::from_secs(60);
-/// How often PostgreSQL looks whether its client is still there.
+/// The interval at which PostgreSQL checks whether its client is still connected.
 const LOOK_FOR_CLIENT: Duration = Duration::from_millis(500);
 
-/// The bounds of transactions and statements.
+/// The time limits of transactions and statements.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
-    /// How long a statement may take.
+    /// Of a statement.
     pub(super) statement: Option<Duration>,
-    /// How long a statement may wait for a lock.
+    /// Of waiting for a lock.
     pub(super) lock: Option<Duration>,
-    /// How long a transaction that writes may do nothing.
+    /// Of inactivity in a writing transaction.
     pub(super) stillness: Option<Duration>,
-    /// Whether PostgreSQL can look for a client that has gone while it works.
+    /// Whether PostgreSQL can check for a disconnected client while it works.
     pub(super) looks_for_client: bool,
-    /// Whether connections have these bounds themselves, and transactions don't bring them.
+    /// Whether the limits are settings of the session, so that transactions need not set them.
     pub(super) are_of_session: bool,
 }
 
 impl Limits {
-    /// How long a reader's transaction may do nothing in PostgreSQL.
+    /// The time limit of inactivity in a reading transaction in PostgreSQL.
     pub(super) fn reader_stillness(self) -> Option<Duration> {
         self.stillness.map(|_| READER_STILLNESS)
     }
 
-    /// The settings of PostgreSQL that say so, in milliseconds.
+    /// The PostgreSQL settings for these limits, in milliseconds.
     pub(super) fn settings(self, stillness: Option<Duration>) -> impl Iterator<Item = (&'static str, u128)> {
         let looks = (self.looks_for_client && self.statement.is_some()).then_some(LOOK_FOR_CLIENT);
         let settings = [
@@ -64,7 +64,7 @@ impl Limits {
     }
 }
 
-/// Connections of one kind.
+/// A pool of connections for reads or for writes.
 pub(super) struct Pool {
     opener: Opener,
     pub(super) limits: Limits,
@@ -73,7 +73,7 @@ pub(super) struct Pool {
     size: u32,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
-    /// Goes up when all connections that are open are of no use; shared by the pools of a database.
+    /// Increases when all open connections become unusable. Both pools of a database share it.
     generation: Arc<AtomicU64>,
 }
 
@@ -94,19 +94,19 @@ impl Pool {
         matches!(self.opener, Opener::Postgresql { .. })
     }
 
-    /// How many connections there are at most.
+    /// The most connections.
     pub(super) fn size(&self) -> usize {
         self.size as usize
     }
 
-    /// Opens a first connection. A server that starts is waited for.
+    /// Opens the first connection. Waits for a server that is starting.
     pub(super) async fn open_first(&self) -> StoreResult<()> {
         let connection = open_patiently(&self.opener).await?;
         self.put_back(connection);
         Ok(())
     }
 
-    /// A connection in a transaction, or without one where a single statement needs none.
+    /// A connection with a transaction begun, or without one if a single statement needs none.
     pub(super) async fn begin(self: &Arc<Self>, begin: Begin) -> StoreResult<Session> {
         loop {
             let permit = timeout(PATIENCE, self.permits.clone().acquire_owned()).await;
@@ -133,13 +133,13 @@ impl Pool {
             } else if let Ok(begun) = timeout(BEGIN_PATIENCE, begun).await {
                 begun
             } else {
-                // The network is broken, and nobody said so. It is for all idle connections.
+                // The network is broken without an error, probably for all idle connections.
                 self.generation.fetch_add(1, Ordering::AcqRel);
                 continue;
             };
             match begun {
                 Ok(session) => return Ok(session),
-                // An idle connection breaks unseen. Nothing was done on it, so that another one is taken.
+                // An idle connection can break unnoticed. Nothing was done on it yet, so another one is tried.
                 Err(error) if !is_new && self.is_of_postgresql() && error::harm(&error) > Harm::None => {}
                 Err(error) => return Err(error::of(error)),
             }
@@ -153,14 +153,14 @@ impl Pool {
         idle.pop()
     }
 
-    /// Takes a connection back that is in no transaction.
+    /// Returns a connection that has no transaction.
     pub(super) fn put_back(&self, connection: Connection) {
         if !self.permits.is_closed() && connection.generation == self.generation.load(Ordering::Acquire) {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
 
-    /// Remembers what an error says of all connections.
+    /// Records the consequences of an error for all connections.
     pub(super) fn heard_of(&self, error: &sqlx::Error) {
         self.health.failed(error);
         if error::harm(error) == Harm::Server {
@@ -168,20 +168,20 @@ impl Pool {
         }
     }
 
-    /// Closes all connections; those in use once they are given back, unless that takes long.
+    /// Closes all connections. Waits a limited time for connections in use.
     pub(super) async fn close(&self) {
         let all = timeout(PATIENCE, self.permits.acquire_many(self.size)).await;
         self.permits.close();
         drop(all);
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in idle {
-            // What can't be closed well is closed all the same.
+            // Errors don't matter, because dropping the connection closes it too.
             let _ = timeout(PATIENCE, connection.close()).await;
         }
     }
 }
 
-/// Opens a connection; a server that can't be reached yet, or that starts, is tried again for a while.
+/// Opens a connection. Retries for a limited time if the server can't be reached or is starting.
 pub(super) async fn open_patiently(opener: &Opener) -> StoreResult<Connection> {
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
     loop {
@@ -203,7 +203,8 @@ pub(super) async fn open_patiently(opener: &Opener) -> StoreResult<Connection> {
     }
 }
 
-/// Whether PostgreSQL can look, while it works, for a client that has gone; older ones and some systems can't.
+/// Whether PostgreSQL can check for a disconnected client while it works. Older versions and some operating systems
+/// can't.
 pub(super) async fn can_look_for_client(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     let set = "BEGIN; SET LOCAL client_connection_check_interval = 1000";
     let can = match connection.run(Command::Script(set), None).await {

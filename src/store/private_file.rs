@@ -1,21 +1,18 @@
-//! Files for their owner alone, whatever the umask says.
+//! Creates files that only their owner can access, with any umask.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Result};
 use std::path::Path;
 
-/// Makes an empty file, unless there is one. SQLite gives its files beside it (`-wal`, `-shm`) the same
-/// permissions. A file that is there is not opened: to close it would take away this process's locks on it.
-///
-/// # Errors
-/// When the file can't be made.
+/// Creates an empty file, unless it exists. SQLite gives its `-wal` and `-shm` files the same permissions. An existing
+/// file isn't opened, because closing it would release this process's locks on it.
 pub fn make(path: &Path) -> Result<()> {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let made = match options.clone().create_new(true).open(path) {
-        // A link whose file isn't there yet: SQLite would make that file.
+        // A link to a missing file. SQLite would create that file.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && !path.exists() => options.create(true).open(path),
         made => made,
     };
@@ -26,7 +23,7 @@ pub fn make(path: &Path) -> Result<()> {
     }
 }
 
-/// A umask may have taken permissions from the owner too.
+/// The umask may have removed permissions of the owner too.
 fn own(file: &std::fs::File) -> Result<()> {
     #[cfg(unix)]
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;

@@ -1,5 +1,5 @@
-//! The first connection to a database. It finds out whether the database can be used, and says what to do
-//! where it can't: a pool of connections would only say that its time was up.
+//! The first connection to a database. It finds out whether the database is usable, and its errors say what to do. A
+//! pool's only error would be a timeout.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -12,7 +12,7 @@ use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
 use super::address::{Address, AddressError};
 use super::private_file;
 
-/// A database that can't be used: which one, why, and what to do.
+/// A database that can't be used. The message says which one, why, and what to do.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unusable(String);
@@ -29,11 +29,11 @@ impl Unusable {
     }
 }
 
-/// How long a database may take to come: it may be starting beside this program.
+/// The longest wait for a database that may be starting.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN: Duration = Duration::from_millis(50);
 
-/// Connects once.
+/// Connects once, to check the database.
 pub(in crate::store) async fn probe(address: &Address) -> Result<(), Unusable> {
     match address {
         Address::Sqlite { file, create } => sqlite(file, *create).await,
@@ -41,8 +41,8 @@ pub(in crate::store) async fn probe(address: &Address) -> Result<(), Unusable> {
     }
 }
 
-/// Makes the file, and turns it to a write-ahead log: SQLite refuses that at once when two processes do it
-/// at the same time, so that it is tried again.
+/// Creates the file and switches it to a write-ahead log. SQLite refuses the switch immediately when two processes try
+/// it at the same time, so it is retried.
 async fn sqlite(file: &Path, create: bool) -> Result<(), Unusable> {
     check_place(file, create)?;
     if create {
@@ -64,14 +64,14 @@ async fn sqlite(file: &Path, create: bool) -> Result<(), Unusable> {
     opened.map_err(|error| Unusable::new(why_not_sqlite(file, &error)))
 }
 
-/// Why a file can't be made in a directory that is there.
+/// The error for a file that can't be created in an existing directory.
 fn why_not_made(file: &Path, error: &std::io::Error) -> Unusable {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "Let this user write to its directory",
         ErrorKind::ReadOnlyFilesystem => "Its file system is only to be read: make that writable",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Make room on its disk",
         ErrorKind::InvalidFilename => "Its name is too long, or holds what the file system doesn't take: shorten it",
-        // The directory is there: it is of a file system that shows something else than files, as /proc does.
+        // The directory exists, but its file system doesn't store files, like /proc.
         ErrorKind::NotFound => "Its directory takes no new files: choose one on a disk",
         _ => "Check its directory and its disk",
     };
@@ -83,9 +83,9 @@ fn why_not_made(file: &Path, error: &std::io::Error) -> Unusable {
 
 async fn open_file(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     let mut connection: SqliteConnection = options.connect().await?;
-    // A file that is no database is found out when it is read.
+    // Only a read shows whether the file is a database.
     let read = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await;
-    // SQLite opens a file that this user may only read, begins transactions, and refuses the first write.
+    // SQLite opens a read-only file and begins transactions, but refuses the first write.
     let writable = match &read {
         Ok(_) => {
             sqlx::raw_sql("BEGIN IMMEDIATE; CREATE TABLE probe (written integer); ROLLBACK")
@@ -97,13 +97,13 @@ async fn open_file(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     connection.close().await?;
     read?;
     match writable {
-        // Another process writes, so it can be written.
+        // The file is writable, because another process is writing.
         Err(error) if number(&error) == Some(5) => Ok(()),
         tried => tried.map(|_| ()),
     }
 }
 
-/// What can be told without opening the file, which would take away other connections' locks on it.
+/// Checks the path without opening the file, because closing it would release other connections' locks on it.
 fn check_place(file: &Path, create: bool) -> Result<(), Unusable> {
     let shown = file.display();
     match std::fs::metadata(file) {
@@ -136,7 +136,7 @@ fn check_place(file: &Path, create: bool) -> Result<(), Unusable> {
     }
 }
 
-/// SQLite's number of an error, without what extends it.
+/// The number of an SQLite error, without the extension bits.
 fn number(error: &sqlx::Error) -> Option<u32> {
     error.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xff)
 }
@@ -148,7 +148,7 @@ fn why_not_sqlite(file: &Path, error: &sqlx::Error) -> String {
             "The SQLite file {shown} is locked by another process for more than {} seconds: end that process, or wait for it.",
             PATIENCE.as_secs()
         ),
-        // Read-only, can't be opened, no permission: also its -wal and -shm beside it.
+        // Read-only, can't be opened, no permission. The -wal and -shm files may be the cause.
         Some(3 | 8 | 14 | 23) => format!(
             "The SQLite file {shown} can't be opened for writing: let this user read and write it and make files in \
              its directory, or name another file with --database-url."
@@ -166,8 +166,7 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
     let options: PgConnectOptions = revealed
         .parse()
         .map_err(|_| Unusable::new(format!("The database's address {address} can't be used: check its parameters.")))?;
-    // What poolers refuse: a setting that nothing needs here, and named statements.
-    // Where the address is silent, the driver takes a variable that is empty for a name.
+    // If the address has no host or user, the driver uses an empty variable as a name.
     for (variable, taken) in [("PGHOST or PGHOSTADDR", options.get_host()), ("PGUSER", options.get_username())] {
         if taken.is_empty() && options.get_socket().is_none() {
             return Err(Unusable::new(format!(
@@ -176,6 +175,7 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
             )));
         }
     }
+    // Poolers refuse the setting `extra_float_digits`. It isn't needed.
     let options = options.extra_float_digits(None).disable_statement_logging();
     let server = Server::of(&options);
     let begun = tokio::time::Instant::now();
@@ -220,7 +220,7 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
     )))
 }
 
-/// The driver passes over a variable of PostgreSQL's own that it can't read.
+/// The driver ignores PostgreSQL's own variables when it can't parse them, so they are checked here.
 fn check_variables(revealed: &str) -> Result<(), Unusable> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let says = |parameter: &str| revealed.contains(&format!("{parameter}="));
@@ -243,7 +243,7 @@ fn may_be_starting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether another program answered: the driver took its bytes for a message of PostgreSQL's or of TLS.
+/// Whether another program answered, and the driver treated its bytes as a message of PostgreSQL or TLS.
 fn is_foreign(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Protocol(_) => true,
@@ -253,7 +253,7 @@ fn is_foreign(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whom the driver speaks to, as the address and PostgreSQL's variables say.
+/// The server that the driver connects to, by the address and PostgreSQL's variables.
 struct Server {
     place: String,
     user: String,

@@ -1,4 +1,4 @@
-//! Where reads run: each for itself, or many in one state of the database.
+//! Sources of reads: single reads of the present state, and snapshots.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,14 +11,14 @@ use super::connection::{Command, Reply};
 use super::pool::Pool;
 use super::session::{Begin, RunsStatements, Session, unavailable};
 
-/// Where reads run.
+/// A source of reads: each read sees the present state, or all see the state of one snapshot.
 #[derive(Clone)]
 pub(in crate::store) struct ReadFrom {
     pool: Arc<Pool>,
     snapshot: Option<Arc<Snapshot>>,
 }
 
-/// One state of the database, as it is at the first read.
+/// One state of the database: the state at the first read.
 struct Snapshot {
     session: Mutex<Option<Session>>,
     has_ended: AtomicBool,
@@ -29,18 +29,18 @@ impl ReadFrom {
         Self { pool, snapshot: None }
     }
 
-    /// The same for reads that see one state. Nothing is asked of the database before the first read.
+    /// A source whose reads see one state. The snapshot begins with the first read.
     pub(super) fn snapshot(&self) -> Self {
         let snapshot = Snapshot { session: Mutex::default(), has_ended: AtomicBool::new(false) };
         Self { pool: self.pool.clone(), snapshot: Some(Arc::new(snapshot)) }
     }
 
-    /// Whether reads see one state here, and still will.
+    /// Whether reads see one state, and the snapshot hasn't ended.
     pub(super) fn is_snapshot(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.has_ended.load(Ordering::Acquire))
     }
 
-    /// Gives the snapshot's connection back, once the statement at hand has ended. A later read stands for itself.
+    /// Returns the snapshot's connection to the pool, after a running statement. Later reads see the present state.
     pub(super) fn end_snapshot(&self) {
         if let Some(snapshot) = &self.snapshot {
             snapshot.has_ended.store(true, Ordering::Release);
@@ -76,7 +76,7 @@ impl RunsStatements for ReadFrom {
                 loop {
                     let mut session = self.pool.begin(Begin::Statement).await.map_err(unavailable)?;
                     let ran = session.run(command).await;
-                    // After as many, none of those is left that were idle.
+                    // After as many failures, all connections that were idle have been replaced.
                     if ran.is_ok() || !session.was_broken() || broken == self.pool.size() {
                         return ran;
                     }

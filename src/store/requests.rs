@@ -1,4 +1,4 @@
-//! Calls that are safe to repeat: `clientRequestId`s, remembered for 24 hours.
+//! Calls that are safe to repeat. Each `clientRequestId` is remembered for 24 hours.
 
 use chrono::Duration;
 use entity::client_request::{ActiveModel, Column, Entity};
@@ -11,7 +11,7 @@ use crate::domain::id::AccountId;
 use crate::store::convert::{from_json, to_json};
 use crate::store::{Db, StoreResult, Tx};
 
-/// A call that may come again.
+/// A call with a client request id.
 #[derive(Clone, Debug)]
 pub struct ClientRequest {
     pub account_id: AccountId,
@@ -20,14 +20,14 @@ pub struct ClientRequest {
     pub input_hash: Vec<u8>,
 }
 
-/// What is known of a call.
+/// The result of claiming a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// It comes for the first time, and is being done by this transaction.
+    /// The call is new. This transaction carries it out.
     New,
-    /// It was done; the ids of what it made.
+    /// The call was carried out before. Has the ids of the objects that it created.
     Repeat(Vec<Uuid>),
-    /// The same id came with another input.
+    /// The id was used before with a different input.
     Reused,
 }
 
@@ -35,7 +35,7 @@ fn remembered_since(now: Instant) -> Instant {
     now - Duration::hours(24)
 }
 
-/// Claims the call for this transaction; another one with the same id waits here until that ends.
+/// Claims the call for this transaction. A second call with the same id waits here until the transaction ends.
 pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResult<Known> {
     let key = (request.account_id.into(), request.mutation.to_owned(), request.client_request_id.clone());
     Entity::delete_by_id(key.clone()).filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
@@ -59,7 +59,7 @@ pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResul
     }
 }
 
-/// Remembers what the call made.
+/// Saves the ids of the objects that the call created.
 pub async fn remember(tx: &Tx, request: &ClientRequest, result: &[Uuid]) -> StoreResult<()> {
     let row = ActiveModel {
         account_id: Set(request.account_id.into()),
@@ -72,7 +72,7 @@ pub async fn remember(tx: &Tx, request: &ClientRequest, result: &[Uuid]) -> Stor
     Ok(())
 }
 
-/// Forgets calls that are older than 24 hours; gives how many.
+/// Deletes calls that are older than 24 hours, and returns their number.
 pub async fn forget_old(db: &Db, now: Instant) -> StoreResult<u64> {
     let tx = db.begin().await?;
     let gone = Entity::delete_many().filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;

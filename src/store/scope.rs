@@ -1,5 +1,5 @@
-//! Whose data a query may see. Each read of the store takes one of these, and they are made from an
-//! authenticated token alone (`service::access`), so that a query without a scope does not compile:
+//! Scopes: the account whose data a query may see. Reads of the store take a scope, and only `service::access` makes
+//! scopes, from an authenticated token. A query without a scope doesn't compile:
 //!
 //! ```compile_fail
 //! async fn all_packs(db: packwright::store::Db) {
@@ -16,7 +16,7 @@
 
 use crate::domain::id::AccountId;
 
-/// What a publisher may see: what bears its id.
+/// The rows that a publisher may see: those with its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PublisherScope {
     publisher_id: AccountId,
@@ -27,14 +27,13 @@ impl PublisherScope {
         Self { publisher_id }
     }
 
-    /// The publisher.
     #[must_use]
     pub fn publisher_id(self) -> AccountId {
         self.publisher_id
     }
 }
 
-/// What a managed account may see: its own, and what its groups grant it.
+/// The rows that a managed account may see: its own, and the ones that its groups grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ManagedScope {
     account_id: AccountId,
@@ -46,20 +45,19 @@ impl ManagedScope {
         Self { account_id, publisher_id }
     }
 
-    /// The account.
     #[must_use]
     pub fn account_id(self) -> AccountId {
         self.account_id
     }
 
-    /// Its publisher.
+    /// The publisher that manages the account.
     #[must_use]
     pub fn publisher_id(self) -> AccountId {
         self.publisher_id
     }
 }
 
-/// Either, where one place serves both readers.
+/// A scope of either kind, for reads that serve both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     Publisher(PublisherScope),

@@ -1,5 +1,5 @@
-//! A connection in use, and its transaction. When a database ends a transaction by itself, or doesn't say how a
-//! commit ended, the connection is closed: nothing later may run in what is left of it.
+//! A connection in use, and its transaction. If the database ends the transaction on its own, or the outcome of a
+//! commit is unknown, the connection is closed, so that no later statement runs in the remains of the transaction.
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -15,30 +15,31 @@ use super::error::{self, Harm};
 use super::pool::{Limits, Pool, timed_out};
 use super::{StoreError, StoreResult};
 
-/// How much longer than PostgreSQL gives a statement its answer is waited for: no longer over a broken network.
+/// The extra time to wait for an answer after PostgreSQL's statement timeout. If it is exceeded, the network is broken.
 const GRACE: Duration = Duration::from_secs(5);
-/// For how long a connection that answered is taken to work, unasked.
+/// The time after an answer for which a connection is assumed to work.
 const TRUSTED: Duration = Duration::from_secs(1);
 
-/// How a connection is used.
+/// The use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Begin {
     /// A transaction that may write.
     Write,
-    /// Many reads of one state.
+    /// Several reads that see one state.
     Snapshot,
-    /// One read.
+    /// A single read.
     Statement,
 }
 
 impl Begin {
-    /// How the transaction begins. PostgreSQL takes its bounds with it, where they hold for nothing else: a pooler
-    /// may refuse settings of the session, or give them to others. Connections that have the bounds themselves need
-    /// no transaction for one read, unless the transaction is to show that they still work.
+    /// The script that begins the transaction; `None` if no transaction is needed. On PostgreSQL it sets the time
+    /// limits for the transaction alone, because a pooler may refuse session settings, or apply them to other clients.
+    /// If the session has the limits, a single read needs no transaction, except to find out whether the connection
+    /// still works.
     fn script(self, is_postgresql: bool, limits: Limits, is_known_to_work: bool) -> Option<Cow<'static, str>> {
         if !is_postgresql {
             return match self {
-                // A transaction that read first could not write after another one.
+                // With a plain BEGIN, a transaction that reads first can't write after another one has written.
                 Self::Write => Some("BEGIN IMMEDIATE".into()),
                 Self::Snapshot => Some("BEGIN".into()),
                 Self::Statement => None,
@@ -61,8 +62,8 @@ impl Begin {
     }
 }
 
-/// A connection in use. Dropped, its transaction is undone, and it goes back to its pool, or is closed when it is
-/// of no more use.
+/// A connection in use. Dropping it rolls its transaction back and returns the connection to the pool, or closes an
+/// unusable connection.
 pub(super) struct Session {
     pool: Arc<Pool>,
     connection: Option<Connection>,
@@ -70,7 +71,7 @@ pub(super) struct Session {
     begun: Option<Begin>,
     /// The first error of a statement in the transaction.
     failed: Option<Arc<sqlx::Error>>,
-    /// Whether the connection is to be closed.
+    /// Whether the connection must be closed.
     is_spoilt: bool,
 }
 
@@ -97,12 +98,12 @@ impl Session {
         Ok(session)
     }
 
-    /// Sends a command, and remembers what its failure means.
+    /// Sends a command, and records the consequences of an error.
     async fn send(&mut self, command: Command<'_>) -> Result<Reply, sqlx::Error> {
         let (pool, limits) = (&self.pool, self.pool.limits);
         let Some(connection) = &mut self.connection else { return Err(sqlx::Error::PoolClosed) };
         let sent = match limits.statement {
-            // PostgreSQL ends the statement by itself; only a broken network keeps its answer back for longer.
+            // PostgreSQL stops the statement on its own. Without an answer the network is broken.
             Some(limit) if pool.is_of_postgresql() => {
                 let sent = tokio::time::timeout(limit + GRACE, connection.run(command, None)).await;
                 sent.unwrap_or_else(|_| Err(timed_out("the database did not answer")))
@@ -116,11 +117,12 @@ impl Session {
         sent
     }
 
-    /// Runs a command of the transaction.
+    /// Runs a command in the transaction.
     pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, DbErr> {
         let is_tried_again = !self.pool.is_of_postgresql() && self.begun != Some(Begin::Write) && !self.is_spoilt;
         match &self.failed {
-            // In SQLite a read that fails leaves the others as they are. Everything else ends the transaction.
+            // On SQLite a failed read doesn't affect other reads. In all other cases the first error ends the
+            // transaction.
             Some(error) if !is_tried_again => return Err(error::as_db_err(error.clone())),
             _ => {}
         }
@@ -140,15 +142,15 @@ impl Session {
         })
     }
 
-    /// Whether a read that failed may be tried on another connection: this one had gone, most often while nobody
-    /// used it.
+    /// Whether a failed read may be retried on another connection, because this one was broken, usually while it was
+    /// idle.
     pub(super) fn was_broken(&self) -> bool {
         let is_slow = |error: &sqlx::Error| matches!(error, sqlx::Error::Io(io) if io.kind() == ErrorKind::TimedOut);
         let has_gone = self.failed.as_ref().is_some_and(|error| !is_slow(error) && error::harm(error) > Harm::None);
         has_gone && self.begun.is_none() && self.pool.is_of_postgresql()
     }
 
-    /// Goes on after a statement whose caller went: reads do, once it has ended.
+    /// Continues after a statement whose caller was dropped. Reads wait for its end; a writing transaction fails.
     async fn recover(&mut self) -> Result<(), sqlx::Error> {
         match &mut self.connection {
             Some(connection) if connection.is_left_running() => {
@@ -163,8 +165,8 @@ impl Session {
         }
     }
 
-    /// Commits. A transaction of which a statement failed isn't: PostgreSQL would answer a COMMIT with success and
-    /// undo it, and SQLite may have ended it before.
+    /// Commits the transaction, unless a statement failed. After a failure PostgreSQL would roll back and still report
+    /// a successful COMMIT, and SQLite may have ended the transaction already.
     pub(super) async fn commit(mut self) -> StoreResult<()> {
         if let Err(error) = self.recover().await {
             return Err(error::of(error));
@@ -199,7 +201,7 @@ impl Drop for Session {
             pool.put_back(connection);
             return;
         }
-        // Without a runtime the process is at its end, and so is the connection.
+        // Without a runtime the process is ending, and the connection ends with it.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let undone = tokio::time::timeout(GRACE, connection.run(Command::Script("ROLLBACK"), None)).await;
@@ -213,7 +215,7 @@ impl Drop for Session {
     }
 }
 
-/// Something that statements run on.
+/// A connection or pool that runs statements.
 #[async_trait::async_trait]
 pub(in crate::store) trait RunsStatements: Send + Sync {
     fn is_of_postgresql(&self) -> bool;
@@ -221,7 +223,7 @@ pub(in crate::store) trait RunsStatements: Send + Sync {
     async fn run(&self, command: Command<'_>) -> Result<Reply, DbErr>;
 }
 
-/// A session that more than one caller uses, one after the other.
+/// A session for several callers, one at a time.
 pub(in crate::store) struct SharedSession {
     session: Mutex<Session>,
     is_of_postgresql: bool,
@@ -249,7 +251,7 @@ impl RunsStatements for SharedSession {
     }
 }
 
-/// What the library of the entities runs its statements on.
+/// Adapts [`RunsStatements`] to the connection trait of the entity library.
 #[derive(Clone)]
 pub(in crate::store) struct Line<T>(pub(super) T);
 
@@ -290,7 +292,7 @@ fn rows(reply: Reply) -> Vec<QueryResult> {
     }
 }
 
-/// How a session that can't be had is told to the library of the entities.
+/// The error of the entity library for a session that isn't available.
 pub(super) fn unavailable(error: StoreError) -> DbErr {
     DbErr::Conn(sea_orm::RuntimeErr::Internal(error.to_string()))
 }

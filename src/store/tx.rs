@@ -1,4 +1,4 @@
-//! A transaction that may write.
+//! Transactions that may write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,25 +14,25 @@ tokio::task_local! {
     static BEGUN: Arc<AtomicBool>;
 }
 
-/// Whether a commit was begun by some work. Whoever sets the work a time may give it a little longer then: what it has
-/// done stays done, and only its answer would be missing.
+/// Whether some work has begun a commit. A caller with a time limit may then wait a little longer, because the commit
+/// takes effect anyway and only the answer would be lost.
 #[derive(Clone, Debug, Default)]
 pub struct Commits(Arc<AtomicBool>);
 
 impl Commits {
-    /// The work, watched.
+    /// Runs the work, and watches it for commits.
     pub fn watch<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
         BEGUN.scope(self.0.clone(), work)
     }
 
-    /// Whether one was begun.
+    /// Whether the work has begun a commit.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// A transaction that may write. Dropped without [`Tx::commit`] it leaves nothing behind.
+/// A transaction that may write. Dropping it without [`Tx::commit`] rolls it back.
 pub struct Tx {
     line: Line<SharedSession>,
     kind: DatabaseKind,
@@ -47,16 +47,16 @@ impl Tx {
         Self { line, kind, changed, told: AtomicBool::new(false), dismisses: AtomicBool::new(false) }
     }
 
-    /// Makes all of it so, and then tells those who wait for events and tasks. Once begun this comes to its
-    /// end, also when the caller is no longer there to hear of it: its time was up, or its client has gone.
+    /// Commits, and then wakes the tasks that wait for events or follow-up tasks. A commit that has begun is completed
+    /// even if the caller is dropped after a timeout or a disconnect.
     ///
-    /// Returns once it is so for every server: one that knows a token doesn't ask for it anew for a moment.
+    /// If the transaction called `Tx::dismisses`, returns only after all servers' cached tokens have expired.
     ///
     /// # Errors
-    /// [`StoreError::Unsettled`] when it isn't known whether all of it is so; nothing is with any other error.
+    /// [`StoreError::Unsettled`] if the outcome is unknown. After any other error the transaction is rolled back.
     pub async fn commit(self) -> StoreResult<()> {
         let Self { line, changed, told, dismisses, .. } = self;
-        // Nobody watches the work of the scheduler.
+        // Fails if nobody watches the work, as in the scheduler.
         let _ = BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
         let committed = tokio::spawn(async move {
             line.0.into_session().commit().await?;
@@ -73,8 +73,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Undoes the transaction, and returns once what it found committed holds for every server that knows a token: before
-    /// somebody is told that a token is revoked already, or an account suspended.
+    /// Rolls the transaction back, and returns only after all servers' cached tokens have expired. Used before a caller
+    /// is shown that a token is already revoked or an account suspended.
     pub async fn leave_once_known(self) {
         drop(self);
         tokio::time::sleep(KNOWN_FOR).await;
@@ -84,7 +84,7 @@ impl Tx {
         &self.line
     }
 
-    /// Writes rows by PostgreSQL's COPY.
+    /// Writes rows with PostgreSQL's COPY.
     pub(in crate::store) async fn copy(&self, sql: &str, rows: &[u8]) -> StoreResult<()> {
         self.line.0.run(Command::Copy(sql, rows)).await?;
         Ok(())
@@ -94,12 +94,12 @@ impl Tx {
         self.kind == DatabaseKind::Postgresql
     }
 
-    /// Remembers that somebody waits for what this transaction writes.
+    /// Marks that the commit must wake subscriptions and the scheduler.
     pub(in crate::store) fn tell(&self) {
         self.told.store(true, Ordering::Relaxed);
     }
 
-    /// Remembers that what this transaction writes of a token or its account must hold wherever they are known.
+    /// Marks that the transaction changes a token or its account, so that the commit waits for cached tokens to expire.
     pub(in crate::store) fn dismisses(&self) {
         self.dismisses.store(true, Ordering::Relaxed);
     }
