@@ -26,7 +26,7 @@ use crate::domain::releases::window::Window;
 use crate::domain::releases::zone::DataVersion;
 use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
 
-/// An enum that is stored by name. The names are those of the GraphQL schema.
+/// An enum that is stored by name. An enum of the GraphQL schema has the same names there.
 pub trait Stored: Sized + Copy {
     const NAMES: &'static [&'static str];
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 const PROOF: Duration = Duration::from_secs(2);
 /// The time for which the result of a test write is reused, because a test costs a write.
 const REMEMBERED: Duration = Duration::from_secs(1);
-/// The time for which a full disk counts as full.
+/// The time after an error for which a disk counts as full.
 const FULL: Duration = Duration::from_secs(10);
 
 /// A write that changes nothing.

@@ -40,25 +40,16 @@ const APPLIED: &str = "SELECT version FROM seaql_migrations ORDER BY version";
 
 impl Db {
     /// All migrations by name, oldest first, and whether the database has them. Changes nothing.
-    ///
-    /// # Errors
-    /// [`MigrationError`].
     pub async fn migrations(&self) -> Result<Vec<(String, bool)>, MigrationError> {
         self.compare(self.applied(self.reader()).await)
     }
 
     /// The number of migrations that the database lacks. Changes nothing.
-    ///
-    /// # Errors
-    /// [`MigrationError`].
     pub async fn pending_migrations(&self) -> Result<usize, MigrationError> {
         Ok(self.migrations().await?.iter().filter(|(_, applied)| !applied).count())
     }
 
     /// Runs all missing migrations or none. Dropping the future early changes nothing.
-    ///
-    /// # Errors
-    /// [`MigrationError`].
     pub async fn migrate(&self) -> Result<(), MigrationError> {
         // If nothing is missing, the database isn't locked, because a server may be using it.
         if self.pending_migrations().await? == 0 {

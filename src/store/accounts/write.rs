@@ -71,7 +71,7 @@ pub async fn with_name(
 /// Adds an account.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
 pub async fn insert(tx: &Tx, new: &Account) -> StoreResult<()> {
     account::Entity::insert(row(new)).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -95,7 +95,7 @@ pub(in crate::store) fn row(of: &Account) -> account::ActiveModel {
 /// Saves the changeable fields of an account, except `enrolled_at`.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
 pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
     tx.dismisses();
     account::Entity::update(account::ActiveModel {
@@ -112,7 +112,7 @@ pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
     Ok(())
 }
 
-/// Saves when an account got its first token by enrolment.
+/// Saves when an account got its first token of its own.
 pub async fn save_enrolled(tx: &Tx, id: AccountId, at: Instant) -> StoreResult<()> {
     let row = account::ActiveModel { id: Set(id.into()), enrolled_at: Set(Some(at)), ..Default::default() };
     account::Entity::update(row).exec(tx.conn()).await?;
@@ -154,7 +154,7 @@ pub async fn tokens_in(tx: &Tx, account: AccountId) -> StoreResult<Vec<ApiToken>
 /// Adds a token.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when the secret is in use.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the secret is in use.
 pub async fn insert_token(tx: &Tx, token: &ApiToken, secret_hash: Vec<u8>) -> StoreResult<()> {
     api_token::Entity::insert(token_row(token, secret_hash)).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -180,7 +180,7 @@ pub(in crate::store) fn token_row(token: &ApiToken, secret_hash: Vec<u8>) -> api
     }
 }
 
-/// Saves that a token was revoked. Subscriptions with the token are woken, so that they end.
+/// Saves that a token was revoked. Subscriptions with the token are woken, so that they notice it.
 pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
     tx.tell();
     tx.dismisses();
@@ -189,7 +189,7 @@ pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
     Ok(())
 }
 
-/// Saves when a token expires. Subscriptions with the token are woken, so that they end in time.
+/// Saves when a token expires. Subscriptions with the token are woken, so that they notice it.
 pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
     tx.tell();
     tx.dismisses();

@@ -130,7 +130,7 @@ pub struct NewInstallation<'a> {
 /// Adds an installation, and its tally.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when it is there already, or its name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if it exists already, or its name is taken.
 pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
     let Installation { id, pack_id, account_id, publisher_id, override_name, version_id, installed_at, .. } =
         new.installation;
@@ -161,7 +161,7 @@ pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
 /// Changes an installation's override name.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
 pub async fn rename(tx: &Tx, id: InstallationId, name: &str) -> StoreResult<()> {
     installation::Entity::update(installation::ActiveModel {
         id: Set(id.into()),

@@ -29,8 +29,8 @@ use crate::store::{Db, StoreResult};
 #[derive(Clone, Debug)]
 pub struct FoundRelease {
     pub release: Arc<Release>,
-    /// False after the pack was deleted. Such a release is hidden with its pack (R47); only events, audit entries and
-    /// installations that the deletion concerns still lead to it.
+    /// False after the pack was deleted, which hides its releases too (R47). A look-up by a client's id must check it;
+    /// objects that refer to the release, such as events of the deletion, still show it.
     pub of_living_pack: bool,
 }
 

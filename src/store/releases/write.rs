@@ -106,9 +106,8 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
 
 /// Adds a release. All installations of its pack are counted as still to be reached. A first release reaches none.
 ///
-///
 /// # Errors
-/// A conflict when another release of the pack is pending or running.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if another release of the pack is pending or running.
 pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
     Entity::insert(ActiveModel { progressed_at: Set(None), ..row(release) }).exec_without_returning(tx.conn()).await?;
     if release.previous_version_id.is_none() {

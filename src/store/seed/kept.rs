@@ -22,7 +22,7 @@ const KEPT: [&str; 3] = [
      GROUP BY r.id, r.pack_id, r.created_at",
 ];
 
-/// Fills the tallies. Needs the indexes, to be fast.
+/// Fills the tallies. The indexes already exist.
 pub(in crate::store) async fn count(tx: &Tx) -> StoreResult<()> {
     for statement in KEPT {
         tx.conn().execute_unprepared(statement).await?;

@@ -63,7 +63,7 @@ pub async fn with_name(
 /// Adds a group.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
 pub async fn insert_group(tx: &Tx, group: &AccountGroup) -> StoreResult<()> {
     account_group::Entity::insert(group_row(group)).exec_without_returning(tx.conn()).await?;
     Ok(())
@@ -83,7 +83,7 @@ pub(in crate::store) fn group_row(group: &AccountGroup) -> account_group::Active
 
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when the name is taken.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
 pub async fn rename_group(tx: &Tx, id: GroupId, name: &str) -> StoreResult<()> {
     account_group::Entity::update(account_group::ActiveModel {
         id: Set(id.into()),
@@ -128,7 +128,7 @@ pub async fn members_among(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> S
 /// Adds accounts to a group.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when one is in it.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if an account is a member already.
 pub async fn add_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<()> {
     account_group_member::Entity::insert_many(accounts.iter().map(|account| account_group_member::ActiveModel {
         group_id: Set(group.into()),
@@ -169,7 +169,7 @@ pub async fn packs_of(tx: &Tx, group: GroupId) -> StoreResult<Vec<PackId>> {
 /// Shares a pack with groups.
 ///
 /// # Errors
-/// [`StoreError`](crate::store::StoreError): a conflict when it is shared with one.
+/// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if it is shared with one of them already.
 pub async fn share(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()> {
     pack_share::Entity::insert_many(
         groups
