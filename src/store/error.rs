@@ -72,7 +72,7 @@ impl<'a> Code<'a> {
                     "08" | "40" | "53" | "57" | "58"
                 );
                 // read_only_sql_transaction, idle_in_transaction_session_timeout, transaction_timeout,
-                // lock_not_available, and a prepared statement that is missing or there twice.
+                // lock_not_available, and a prepared statement that is missing or exists twice.
                 if is_later || matches!(*code, "25006" | "25P03" | "25P04" | "55P03" | "26000" | "42P05") {
                     Meaning::Later
                 } else {

@@ -4,7 +4,7 @@
 //! ```compile_fail
 //! async fn all_packs(db: packwright::store::Db) {
 //!     let ids = [];
-//!     // No scope, no packs: the function takes a `PublisherScope` that nobody but `service::access` can make.
+//!     // No scope, no packs: the function takes a `PublisherScope`, which only `service::access` can make.
 //!     packwright::store::packs::by_ids(&db, &ids).await.ok();
 //! }
 //! ```

@@ -142,7 +142,7 @@ pub async fn by_numbers(
     Ok(rows.into_iter().map(|row| ((row.pack_id.into(), row.number), Arc::new(convert::pack_version(row)))).collect())
 }
 
-/// The cursors of [`pages`].
+/// The form of cursors into lists of [`pages`].
 pub const NEWEST: CursorForm = CursorForm::new("version", &[KeyKind::Number]).reversed(true);
 
 /// Pages of the lists of these packs' versions, newest first.

@@ -59,7 +59,7 @@ pub struct ReleaseFilter {
     pub schedule: Option<ReleaseSchedule>,
 }
 
-/// The cursors of [`pages`].
+/// The form of cursors into lists of [`pages`].
 pub const NEWEST: CursorForm = CursorForm::new("release", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
 
 /// Pages of releases, newest first. Their states are those at `now`.

@@ -145,7 +145,6 @@ pub async fn insert_version(
     .await
 }
 
-/// The row of a version.
 pub(in crate::store) fn version_row(version: &PackVersion) -> pack_version::ActiveModel {
     pack_version::ActiveModel {
         id: Set(version.id.into()),
