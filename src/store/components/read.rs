@@ -112,7 +112,7 @@ impl From<&Pack> for AddableTo {
     }
 }
 
-/// The form of cursors into lists of [`page`].
+/// The form of cursors into lists of [`page()`].
 pub const BY_NAME: CursorForm = CursorForm::new("component", &[KeyKind::Text, KeyKind::Id]);
 
 fn by_name() -> Order<component::Model> {

@@ -91,7 +91,7 @@ pub async fn copy_sources(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreRe
     Ok(rows.into_iter().map(source).collect())
 }
 
-/// The form of cursors into lists of [`page`].
+/// The form of cursors into lists of [`page()`].
 pub const BY_NAME: CursorForm = CursorForm::new("process", &[KeyKind::Text, KeyKind::Id]);
 
 /// A page of the library as the reader sees it, by name, without withdrawn processes.

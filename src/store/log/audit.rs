@@ -100,8 +100,8 @@ fn parts(scope: Scope, filter: &AuditFilter, between: Option<(i64, i64)>) -> Vec
     }
 }
 
-/// The form of cursors into lists of [`page`]. A cursor has an entry's id and not its position, because positions would
-/// reveal how much other readers' logs grow.
+/// The form of cursors into lists of [`page()`]. A cursor has an entry's id and not its position, because positions
+/// would reveal how much other readers' logs grow.
 pub const NEWEST: CursorForm = CursorForm::new("audit", &[KeyKind::Id]).reversed(true);
 
 /// The form of cursors by position, for use within this module.

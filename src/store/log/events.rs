@@ -185,7 +185,7 @@ fn parts(scope: Scope, interest: &Interest) -> Vec<SelectStatement> {
 /// The number of rows that are read at a time to fill a page after rows that can't be read.
 const REFILL: u32 = 100;
 
-/// The form of cursors into lists of [`page`]. The API seals them.
+/// The form of cursors into lists of [`page()`]. The API seals them.
 pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
 
 type Line = EventLine<event::Model>;
