@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do (R1–R4). The one place that makes scopes.
+//! Callers and their rights (R1–R4). Only this module creates scopes.
 
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, Privilege};
@@ -7,18 +7,18 @@ use crate::store::scope::{ManagedScope, PublisherScope, Scope};
 
 use super::error::Failure;
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub enum Caller {
-    /// Without a token: may ask for `__typename` and the schema.
+    /// No token: may query `__typename` and the schema.
     Anonymous,
-    /// With the enrolment token of a managed account that never had another: may make the first (R1).
+    /// The enrolment token of a managed account that never had an API token: may create the first one (R1).
     Enrolment(Enrolment),
-    /// With an API token.
+    /// An API token or a JWT.
     Viewer(Box<Viewer>),
 }
 
-/// What an enrolment token stands for.
+/// The caller with an enrolment token.
 #[derive(Clone, Debug)]
 pub struct Enrolment {
     pub account: Account,
@@ -26,23 +26,23 @@ pub struct Enrolment {
     pub request_id: Option<String>,
 }
 
-/// Who sends a request with an API token.
+/// The caller with an API token or a JWT.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     pub account: Account,
-    /// Of a JWT what it says.
+    /// For a JWT, a token with the JWT's claims.
     pub token: ApiToken,
     pub bearer: Bearer,
     /// The `X-Request-Id`, for the audit log.
     pub request_id: Option<String>,
 }
 
-/// What a viewer's token is.
+/// The kind of a viewer's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bearer {
-    /// An API token, that is kept and can be revoked.
+    /// A stored API token, which can be revoked.
     Stored,
-    /// A JWT: nothing is kept of it, and it ends by itself.
+    /// A JWT, which isn't stored and can only expire.
     Signed { until: Instant },
 }
 
@@ -63,7 +63,7 @@ impl Caller {
 }
 
 impl Viewer {
-    /// What this viewer may read.
+    /// The data that this viewer may read.
     #[must_use]
     pub fn scope(&self) -> Scope {
         match self.account.kind {
@@ -109,7 +109,7 @@ impl Viewer {
         self.token.role.allows(privilege)
     }
 
-    /// The same as an answer.
+    /// Checks that the token's role has the privilege.
     ///
     /// # Errors
     /// [`Failure::Forbidden`] that names the privilege.
@@ -121,13 +121,13 @@ impl Viewer {
         }
     }
 
-    /// The viewer as the audit log remembers it.
+    /// The viewer as an actor of the audit log.
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor {
             kind: ActorKind::ApiToken,
             name: self.token.name.clone(),
-            // A JWT's as well, though no row has it: what was done with it is found by it.
+            // A JWT's id too, although it has no row: log entries can be found by it.
             token_id: Some(self.token.id),
             account_id: Some(self.account.id),
         }
@@ -135,7 +135,7 @@ impl Viewer {
 }
 
 impl Privilege {
-    /// Its name in the schema.
+    /// The privilege's name in the schema.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -150,14 +150,14 @@ impl Privilege {
     }
 }
 
-/// A viewer that is a publisher.
+/// A publisher's viewer.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     pub scope: PublisherScope,
     pub viewer: Viewer,
 }
 
-/// A viewer that is a managed account.
+/// A managed account's viewer.
 #[derive(Clone, Debug)]
 pub struct Managed {
     pub scope: ManagedScope,

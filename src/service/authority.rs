@@ -1,5 +1,5 @@
-//! Whether a caller may still do what it asked for (R4). Its token was looked at before its request waited for
-//! locks: meanwhile the token may have been revoked or have ended, and its account been suspended.
+//! Checks a caller's rights again at the end of a transaction (R4). The request was authenticated before it waited for
+//! locks; meanwhile the token may have been revoked or have expired, or the account been suspended.
 
 use crate::domain::id::{AccountId, TokenId};
 use crate::store::Tx;
@@ -10,7 +10,7 @@ use super::access::{Bearer, Viewer};
 use super::error::Failure;
 use crate::service::accounts::tokens::{REFUSED, check_status};
 
-/// What a viewer's right rests on.
+/// The account and token that a viewer's rights depend on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Authority {
     account: AccountId,
@@ -23,17 +23,18 @@ impl Authority {
         Self { account: viewer.account.id, token: viewer.token.id, bearer: viewer.bearer }
     }
 
-    /// Whether it rests on this token.
+    /// Whether the rights depend on this API token.
     pub(super) fn is_token(&self, token: TokenId) -> bool {
         self.bearer == Bearer::Stored && self.token == token
     }
 
-    /// Whether it rests on a JWT.
+    /// Whether the rights depend on a JWT.
     pub(super) fn is_signed(&self) -> bool {
         matches!(self.bearer, Bearer::Signed { .. })
     }
 
-    /// Looks again, in the transaction that is about to be committed. From then on whoever revokes the token waits.
+    /// Checks token and account again, in a transaction that is about to commit. It locks the token, so that a revocation
+    /// waits for the commit.
     pub(super) async fn check(&self, services: &Services, tx: &Tx) -> Result<(), Failure> {
         let live = match self.bearer {
             Bearer::Stored => {

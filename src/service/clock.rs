@@ -1,4 +1,4 @@
-//! Going by the database's clock (R40): servers whose own clocks differ must agree on when a window opens.
+//! Corrects the server's clock by the database's (R40), so that all servers agree on when a window opens.
 
 use std::sync::Arc;
 use std::time::{Duration as Wait, Instant as Monotonic};
@@ -11,38 +11,38 @@ use super::{Services, Shared};
 use crate::domain::Instant;
 use crate::store::{self, DatabaseKind};
 
-/// By how much a clock may be off before somebody should hear of it.
+/// The distance between the clocks from which on a warning is logged.
 pub const FAR: Duration = Duration::seconds(5);
-/// How often the distance is measured.
+/// The pause between measurements.
 const EVERY: Wait = Wait::from_secs(60);
-/// How soon after a measurement that failed.
+/// The pause after a failed measurement.
 const AGAIN_AFTER: Wait = Wait::from_secs(5);
-/// How often a clock is looked at that somebody may have set.
+/// How often to check whether the system clock was set.
 const LOOK_EVERY: Wait = Wait::from_secs(1);
-/// How long an answer may take to tell anything: half of it is what the distance may be wrong by.
+/// The longest time that an answer may take. The measured distance may be wrong by half of that time.
 const LONGEST_ANSWER: Wait = Wait::from_secs(2);
-/// An answer that is quick enough to be the last one asked for, and how many are asked for otherwise.
+/// An answer at least this quick ends the measurement. Otherwise [`ANSWERS`] are measured, and the quickest counts.
 const QUICK_ANSWER: Wait = Wait::from_millis(20);
 const ANSWERS: u32 = 3;
 
-/// Which clock the server's own is corrected by.
+/// The clock by which the server's own is corrected.
 #[derive(Clone, Default)]
 pub enum Reference {
-    /// None: it is taken as it is.
+    /// No correction.
     #[default]
     Own,
     /// The database's, if it has one.
     Database,
-    /// Another one, which a test moves or breaks.
+    /// A clock of a test, which can move it or make it fail.
     Other(Arc<dyn Fn() -> Result<Instant, String> + Send + Sync>),
 }
 
-/// What is wrong with a server's clock, in a sentence for whoever runs the server.
+/// A fault of the server's clock. Its text is for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockFault {
-    /// Its distance from the database's clock isn't known: it opens no window.
+    /// The distance to the database's clock isn't known, so this server opens no window.
     Unmeasured,
-    /// It is so many seconds ahead of the database's clock. Windows open by the database's.
+    /// The clock is this many seconds ahead of the database's. Windows open by the database's clock.
     Far(i64),
 }
 
@@ -61,19 +61,19 @@ impl std::fmt::Display for ClockFault {
 }
 
 impl Services {
-    /// What is wrong with the server's clock, as far as it is known.
+    /// The known fault of the server's clock, if any.
     #[must_use]
     pub fn clock_fault(&self) -> Option<ClockFault> {
         if !self.clock.is_trusted() {
             return Some(ClockFault::Unmeasured);
         }
         let distance = self.clock.distance().filter(|distance| distance.abs() > FAR)?;
-        // To the nearest second.
+        // Rounds to seconds.
         let ahead = -distance.num_milliseconds();
         Some(ClockFault::Far((ahead + 500 * ahead.signum()) / 1_000))
     }
 
-    /// Whether there is another clock to go by.
+    /// Whether there is another clock to be corrected by.
     #[must_use]
     pub fn has_reference(&self) -> bool {
         match self.reference {
@@ -83,10 +83,10 @@ impl Services {
         }
     }
 
-    /// Measures how far the clock that is to be gone by is ahead of the server's own, and corrects it.
+    /// Measures how far the reference clock is ahead of the server's own, and corrects the server's clock.
     ///
     /// # Errors
-    /// [`Failure`], when the other clock doesn't answer, or too slowly: the correction stays as it was.
+    /// [`Failure`] when the reference clock doesn't answer, or answers too slowly. The correction stays unchanged.
     pub async fn measure_clock(&self) -> Result<(), Failure> {
         let mut best: Option<(Wait, Duration)> = None;
         for _ in 0..ANSWERS {
@@ -100,7 +100,8 @@ impl Services {
                 Reference::Other(read) => read().map_err(Failure::Unavailable)?,
             };
             let (took, answered_at) = (began.elapsed(), self.clock.uncorrected());
-            // They read their clock at some time between; half way is wrong by half of the time at most.
+            // The reference was read at an unknown time in between. Assuming the middle is wrong by half of the
+            // duration at most.
             let distance = theirs - (asked_at + (answered_at - asked_at) / 2);
             if best.is_none_or(|(quickest, _)| took < quickest) {
                 best = Some((took, distance));
@@ -118,7 +119,7 @@ impl Services {
         }
     }
 
-    /// Measures the distance every minute, and at once when somebody has set the clock, until `ending` says so.
+    /// Measures the distance every minute, and at once when the system clock was set, until `ending` is true.
     pub async fn keep_clock(self: Shared, mut ending: watch::Receiver<bool>) {
         if !self.has_reference() {
             let _ = ending.wait_for(|ending| *ending).await;

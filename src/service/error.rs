@@ -1,44 +1,44 @@
-//! What a use case answers when it doesn't do what it was asked.
+//! The errors of use cases.
 
 use crate::domain::refusal::Refusal;
 use crate::domain::text::TextFault;
 use crate::store::{StoreError, StoreResult};
 use uuid::Uuid;
 
-/// What is no refusal by a rule: a GraphQL error with `extensions.code`.
+/// An error that isn't a refusal by a rule. The API returns it as a GraphQL error with `extensions.code`.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
-    /// No token, or one that opens nothing.
+    /// No token, or an invalid one.
     #[error("{0}")]
     Unauthenticated(&'static str),
-    /// Not with this token.
+    /// The token doesn't allow it.
     #[error("{0}")]
     Forbidden(String),
-    /// Doesn't exist, or is not to be seen: the same answer (R3).
+    /// The object doesn't exist or is hidden; the answers don't differ (R3).
     #[error("There is no such object.")]
     NotFound,
-    /// The same, where a call names several: these of them.
+    /// Not found, in a call that names several objects: the ids that weren't found.
     #[error("There is no such object.")]
     NoneOf(Vec<Uuid>),
-    /// The input can't be what is meant.
+    /// The input is invalid.
     #[error("{0}")]
     BadInput(String),
-    /// The database can't be reached; the same call may pass later.
+    /// The database can't be reached. The same call may succeed later.
     #[error("The server can't do this at the moment; try again.")]
     Unavailable(String),
-    /// The answer to a commit was lost.
+    /// The database's answer to a commit was lost, so the result isn't known.
     #[error(
         "It isn't known whether this was done, as the database's answer was lost. It was done as a whole or not at all: look before you send it again, or send it with the same clientRequestId."
     )]
     Unsettled(String),
-    /// The database took too long; the same call may pass later, or when it asks for less.
+    /// The database took too long. The same call may succeed later, or when it requests less.
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
-    /// What was to be changed became another while the locks were waited for: the window of a pack has opened, a
-    /// component came into another pack. The use case begins anew; nobody outside is told.
+    /// The objects changed while the transaction waited for locks: a pack's window has opened, or a component was added
+    /// to another pack. The use case starts again; clients never see this failure.
     #[error("The server can't do this at the moment; try again.")]
     Overtaken,
-    /// A fault of ours. Its text is for the log alone.
+    /// A bug. Its text is only logged.
     #[error("The server has failed.")]
     Fault(String),
 }
@@ -47,7 +47,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(text) => Self::Unavailable(text),
-            // Who races expects a refusal; where none fits, the same call again gets the right answer.
+            // Use cases turn expected conflicts into refusals themselves. For any other, repeating the call gives the
+            // right answer.
             StoreError::Conflict(text) => Self::Unavailable(text),
             StoreError::Unsettled(text) => Self::Unsettled(text),
             StoreError::Timeout(text) => Self::Timeout(text),
@@ -57,7 +58,7 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
-    /// Those of the `named` that aren't `known`; `None` when all are.
+    /// The failure for the `named` ids that aren't `known`; `None` if all are.
     pub(super) fn unless_known<I: Copy + Into<Uuid>>(
         named: impl IntoIterator<Item = I>,
         known: impl Fn(I) -> bool,
@@ -66,7 +67,7 @@ impl Failure {
         (!unknown.is_empty()).then_some(Self::NoneOf(unknown))
     }
 
-    /// None of these, beside those that are meant already.
+    /// Adds further ids that weren't found. Changes only [`Failure::NoneOf`].
     #[must_use]
     pub(super) fn and_none_of<I: Into<Uuid>>(self, more: impl IntoIterator<Item = I>) -> Self {
         match self {
@@ -79,17 +80,17 @@ impl Failure {
         Self::NoneOf(vec![id.into()])
     }
 
-    /// For what cannot be unless there is a mistake in this program.
+    /// A state that can only be the result of a bug in this program.
     #[must_use]
     pub fn bug(what: impl Into<String>) -> Self {
         Self::Fault(what.into())
     }
 }
 
-/// What a use case of an area answers: refused by a rule, or failed.
+/// The error of a use case: refused by a rule of its area, or failed.
 #[derive(Clone, Debug)]
 pub enum Error<R> {
-    /// The first check that failed, for each item at fault; never empty.
+    /// The refusals by the first check that failed, one per item at fault. Never empty.
     Refused(Vec<R>),
     Failed(Failure),
 }
@@ -112,10 +113,10 @@ impl<R> From<StoreError> for Error<R> {
     }
 }
 
-/// What a use case gives.
+/// The result of a use case.
 pub type Outcome<T, R> = Result<T, Error<R>>;
 
-/// Whether a write met what another transaction wrote past all checks.
+/// Whether a write conflicted with a concurrent transaction's, which the checks before could not see.
 pub(super) fn is_conflict(result: StoreResult<()>) -> StoreResult<bool> {
     match result {
         Err(StoreError::Conflict(_)) => Ok(true),
@@ -123,7 +124,7 @@ pub(super) fn is_conflict(result: StoreResult<()>) -> StoreResult<bool> {
     }
 }
 
-/// A text's fault as the area's refusals, or as bad input when it holds what no text may hold.
+/// Maps a text's fault to the area's refusals. A forbidden character is bad input.
 pub fn text_fault<R: Refusal>(fault: TextFault, empty: R, too_long: R) -> Error<R> {
     match fault {
         TextFault::ControlCharacter => Failure::BadInput(CONTROL_CHARACTER.into()).into(),

@@ -1,4 +1,4 @@
-//! Installing, and updating early (R26, R31, R43, R44).
+//! Installs packs, applies updates early, renames installations and uninstalls them (R26, R31, R43, R44).
 
 use crate::service::followup::catch_up::offer_to;
 use std::slice::from_ref;
@@ -29,7 +29,8 @@ use super::moment::Touched;
 use super::requests::{Repeatable, Turn};
 use crate::service::followup::updates::{Step, hide, offered, tell_update, withdraw_row};
 
-/// Installs a pack's current version (R31, R43). In a testing period the pending one is offered.
+/// Installs a pack's current version (R31, R43). During a testing period the pending version is offered to the
+/// installation.
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NOT_ENTITLED, ALREADY_INSTALLED, OVERRIDE_NAME_NOT_ALLOWED,
@@ -59,15 +60,15 @@ async fn try_install(
         Turn::Do => {}
         Turn::Done(made) => {
             let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
-            // What was installed by the first call may be gone since, or its pack be deleted: then there is
-            // nothing to answer with.
+            // The installation of the first call may be gone since, or its pack deleted. Then there is nothing to
+            // return.
             packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
             let still = installations::lock_live(&tx, &[made]).await?;
             return still.first().map(|i| i.id).ok_or_else(|| Failure::NotFound.into());
         }
         Turn::Reused => return Err(InstallationRefusal::ClientRequestIdReused.into()),
     }
-    // The account's lock makes its installations one after the other, so that names and SINGLE hold.
+    // The account's lock serializes its installations, so that the checks of names and of SINGLE packs are right.
     let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
     let pack = visible_pack(cx, &tx, caller, pack).await?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
@@ -117,9 +118,9 @@ async fn try_install(
     Ok(installation.id)
 }
 
-/// A pack that the account can see: granted and released, or installed by it (R2); held.
+/// A pack that the account can see: granted and released, or installed by it (R2). The pack is held.
 async fn visible_pack(cx: &Services, tx: &Tx, caller: &Managed, pack: PackId) -> Outcome<Pack, InstallationRefusal> {
-    // One scoped statement: a hidden pack costs as much as one that doesn't exist (R3).
+    // One scoped statement, so that a hidden pack takes as long as one that doesn't exist (R3).
     let pack = packs::hold_visible(tx, &caller.scope, pack, cx.now(tx)).await?.ok_or(Failure::NotFound)?;
     if grants::entitled(tx, pack.id, &[caller.id()]).await?.is_empty() {
         return Err(InstallationRefusal::NotEntitled.into());
@@ -127,7 +128,7 @@ async fn visible_pack(cx: &Services, tx: &Tx, caller: &Managed, pack: PackId) ->
     Ok(pack)
 }
 
-/// Whether a visible pack can be installed; gives the override name that it gets (R43).
+/// Checks that a visible pack can be installed. Returns the installation's override name (R43).
 async fn check_install(
     tx: &Tx,
     caller: &Managed,
@@ -162,7 +163,7 @@ async fn check_free(
     }
 }
 
-/// Gives an installation of a MULTI pack another name (R43).
+/// Renames an installation of a MULTI pack (R43).
 ///
 /// # Errors
 /// OVERRIDE_NAME_NOT_ALLOWED, OVERRIDE_NAME_INVALID, OVERRIDE_NAME_TAKEN; not found.
@@ -176,7 +177,7 @@ pub async fn rename_installation(
     let pack = installations::pack_of_own(&cx.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
     let tx = cx.db.begin().await?;
     accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
-    // Of a deleted pack nothing is left, also where no batch has uninstalled it yet (R47).
+    // A deleted pack's installations count as gone even before a batch has uninstalled them (R47).
     packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
     let found = installations::lock_own(&tx, &caller.scope, installation).await?;
     let installation = found.filter(|i| i.uninstalled_at.is_none()).ok_or(Failure::NotFound)?;
@@ -205,7 +206,7 @@ pub async fn rename_installation(
     Ok(())
 }
 
-/// Removes an installation; an open offer is withdrawn (R44).
+/// Removes an installation. Its open offer is withdrawn (R44).
 ///
 /// # Errors
 /// Not found.
@@ -227,7 +228,8 @@ async fn try_uninstall(
     installation: InstallationId,
 ) -> Outcome<(), InstallationRefusal> {
     let tx = cx.db.begin().await?;
-    // So that of two calls that uninstall the last two of a pack one knows that it is the last.
+    // The account's lock serializes two calls that uninstall the last two installations of a pack, so that one of them
+    // knows that it is the last.
     accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
     let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
     let found = installations::lock_own(&tx, &caller.scope, installation).await?;
@@ -260,8 +262,7 @@ async fn try_uninstall(
     Ok(())
 }
 
-/// The update that a decision brings to an installation, where no batch has come to it yet: by the
-/// pending release, or by the one that is being rolled out (R49).
+/// The update of an installation that no batch has saved yet: by the pending release or by the running one (R49).
 async fn derived_update(
     tx: &Tx,
     pack: &Pack,
@@ -282,14 +283,15 @@ async fn derived_update(
         return Ok(None);
     }
     if !entitled {
-        // It was told of no update, and goes without one.
+        // The account never saw the update, so it ends without an event. Only the release's number of expected updates
+        // changes.
         tallies::comes_to(tx, (id, pack.id), now, -1).await?;
         return Ok(None);
     }
     Ok(Some(offered(installation, &release, release.created_at.max(installation.installed_at))))
 }
 
-/// Applies an offered update early (R26); gives whether it had been applied before this call.
+/// Applies an offered update early (R26). Returns whether it had been applied before this call.
 ///
 /// # Errors
 /// NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS; not found.
@@ -323,7 +325,7 @@ async fn try_apply_early(
     let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
     let taken_back = matches!(release.state, ReleaseState::Canceled | ReleaseState::Superseded);
     if row.is_none() && taken_back && release.ended_at.is_some_and(|end| installation.installed_at <= end) {
-        // An offer that no batch had come to: it was read, and is gone.
+        // The offer was visible although no batch had saved it, and ended with the release.
         let refusal = if entitled { InstallationRefusal::UpdateWithdrawn } else { InstallationRefusal::NotEntitled };
         return Err(refusal.into());
     }

@@ -1,5 +1,5 @@
-//! What a use case remembers: events and audit entries, gathered while it works and written last, in
-//! its own transaction (R49, R51).
+//! The journal of a use case: collects events and audit entries, and writes them at the end of the use case's
+//! transaction (R49, R51).
 
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, Actor, ActorKind};
@@ -20,52 +20,53 @@ use super::authority::Authority;
 use super::error::Failure;
 pub use crate::service::log::subject::Subject;
 
-/// One entry of the audit log, before the journal adds who and when.
+/// An audit entry without the actor and the time, which the journal adds.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub action: &'static str,
     pub subject: Subject,
     pub subject_name: Option<String>,
-    /// The managed account that it concerns.
+    /// The managed account that the entry concerns.
     pub account_id: Option<AccountId>,
-    /// Its name, where it is not the actor's account.
+    /// The account's name, if it isn't the actor's account.
     pub account_name: Option<String>,
     pub changes: Vec<Change>,
 }
 
 impl Entry {
-    /// An entry about something that has a name.
+    /// An entry about a named subject.
     #[must_use]
     pub fn of(action: &'static str, subject: Subject, name: impl Into<Option<String>>) -> Self {
         Self { action, subject, subject_name: name.into(), account_id: None, account_name: None, changes: Vec::new() }
     }
 
-    /// Names the managed account that it concerns.
+    /// Sets the managed account that the entry concerns.
     #[must_use]
     pub fn concerning(mut self, account: AccountId) -> Self {
         self.account_id = Some(account);
         self
     }
 
-    /// The same with its name then, which it is told under where the subject is the other reader's.
+    /// Sets the account with its present name. A reader that may not see the subject sees the account instead, under
+    /// this name.
     #[must_use]
     pub fn concerning_account(self, account: &Account) -> Self {
         Self { account_name: Some(account.name.clone()), ..self.concerning(account.id) }
     }
 
-    /// Names the account, if it is a managed one: of a publisher's own the log needs no name.
+    /// Sets the account with its name, but only a managed account. A publisher's own entry needs none.
     #[must_use]
     pub fn concerning_managed(self, account: &Account) -> Self {
         if account.id == account.publisher_id { self } else { self.concerning_account(account) }
     }
 
-    /// Adds a field that changed; one that didn't is left out.
+    /// Adds a changed field. Equal values are left out.
     #[must_use]
     pub fn change(self, field: &str, before: Option<String>, after: Option<String>) -> Self {
         self.add(Change { field: field.into(), before, after, of: None })
     }
 
-    /// Adds a field that names something, and was changed, set or cleared.
+    /// Adds a changed field whose values are ids of objects.
     #[must_use]
     pub fn refer(self, field: &str, before: Option<Subject>, after: Option<Subject>) -> Self {
         let of = before.or(after).map(|subject| subject.spelt().0.to_owned());
@@ -87,7 +88,7 @@ impl Entry {
     }
 }
 
-/// An event before the journal adds who and when.
+/// An event without the actor and the time, which the journal adds.
 #[derive(Clone, Debug)]
 pub struct Happening {
     pub kind: EventKind,
@@ -104,7 +105,7 @@ pub struct Happening {
 }
 
 impl Happening {
-    /// An event of a pack, to its publisher.
+    /// An event of a pack, for its publisher.
     #[must_use]
     pub fn of(kind: EventKind, pack: &Pack) -> Self {
         Self {
@@ -122,14 +123,14 @@ impl Happening {
         }
     }
 
-    /// An event of a release, to the publisher and to who has the pack installed.
+    /// An event of a release, for the publisher and the accounts that have the pack installed.
     #[must_use]
     pub fn release(kind: EventKind, pack: &Pack, release: ReleaseId) -> Self {
         Self { audience: Audience::PublisherAndInstalled, release_id: Some(release), ..Self::of(kind, pack) }
     }
 }
 
-/// A window as an event tells it.
+/// The data of a window in an event.
 #[must_use]
 pub fn window_facts(window: &Window) -> WindowFacts {
     WindowFacts {
@@ -140,7 +141,7 @@ pub fn window_facts(window: &Window) -> WindowFacts {
     }
 }
 
-/// Gathers what a use case remembers.
+/// Collects the events and audit entries of a use case.
 pub struct Journal<'a> {
     services: &'a Services,
     publisher_id: AccountId,
@@ -148,13 +149,13 @@ pub struct Journal<'a> {
     /// The name of the actor's account.
     actor_account_name: Option<String>,
     request_id: Option<String>,
-    /// What is looked at again before anything is written; none for who needs no token.
+    /// The caller's rights, which are checked again before anything is written; `None` for callers without a token.
     pub(super) authority: Option<Authority>,
-    /// The one instant of the use case: read once it holds the locks of what it touches.
+    /// The time of the use case. It is read once, after the use case has locked everything it touches.
     pub now: Instant,
-    /// The task that it is a batch of.
+    /// The task, if the use case is a batch of one.
     pub(super) task: Option<uuid::Uuid>,
-    /// When the release began that this journal ends.
+    /// When the release began that this use case completes.
     pub(super) began: Option<Instant>,
     told: Vec<Told>,
 }
@@ -203,7 +204,7 @@ impl<'a> Journal<'a> {
         Self::of_viewer(services, &caller.viewer, now)
     }
 
-    /// The journal of what the scheduler does for a publisher.
+    /// The journal of the scheduler's work for a publisher.
     #[must_use]
     pub fn of_scheduler(services: &'a Services, publisher: AccountId, now: Instant) -> Self {
         Self::by(services, publisher, Actor::scheduler(), None, now)
@@ -215,7 +216,7 @@ impl<'a> Journal<'a> {
         Self::by(services, publisher, Actor::command_line(), None, now)
     }
 
-    /// The journal of an enrolment: the actor is what the publisher handed over.
+    /// The journal of an enrolment. The actor is the enrolment token.
     #[must_use]
     pub fn of_enrolment(services: &'a Services, account: &Account, request_id: Option<String>, now: Instant) -> Self {
         let actor = Actor {
@@ -230,13 +231,12 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Who acts.
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
 
-    /// Remembers an event.
+    /// Adds an event.
     pub fn tell(&mut self, what: Happening) {
         self.told.push(Told::Event(NewEvent {
             id: self.services.ids.next(),
@@ -258,7 +258,7 @@ impl<'a> Journal<'a> {
         }));
     }
 
-    /// The events that are remembered one by one.
+    /// The events that were added individually.
     pub(super) fn events(&self) -> impl Iterator<Item = &NewEvent> {
         self.told.iter().filter_map(|told| match told {
             Told::Event(event) => Some(event),
@@ -266,7 +266,7 @@ impl<'a> Journal<'a> {
         })
     }
 
-    /// What becomes of many installations of a pack at this instant, before it is said what.
+    /// A class for installations of a pack, without an event or entry yet.
     pub(super) fn class(&self, pack: &Pack) -> Class {
         Class {
             publisher_id: self.publisher_id,
@@ -280,8 +280,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Remembers what became of an installation, or what an account was told. Where it is what became of the one
-    /// before it too, both are written once.
+    /// Adds a record of an installation or account. Consecutive records with equal classes form one batch.
     pub(super) fn tell_alike(&mut self, class: Class, record: Record) {
         match self.told.last_mut() {
             Some(Told::Alike(alike)) if alike.class == class => alike.records.push(record),
@@ -289,7 +288,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Remembers what became of many installations alike.
+    /// Adds records that share a class.
     pub(super) fn tell_all_alike(&mut self, class: Class, records: Vec<Record>) {
         if records.is_empty() {
             return;
@@ -298,7 +297,8 @@ impl<'a> Journal<'a> {
         self.told.push(Told::Alike(Alike { class, records, id_base: ids.unguessable(), id_seal: ids.unguessable() }));
     }
 
-    /// What is written of it: rows of either log for one installation alone, and for what the scheduler didn't do.
+    /// The rows to write. Records of a single installation, and all that the scheduler didn't do, become normal rows of
+    /// either log.
     fn rows_of(&self, told: Told) -> Vec<Told> {
         let alike = match told {
             Told::Alike(alike) if alike.records.len() == 1 || self.actor.kind != ActorKind::Scheduler => alike,
@@ -327,7 +327,7 @@ impl<'a> Journal<'a> {
         rows
     }
 
-    /// Remembers an audit entry of a step that is the scheduler's, whoever's call it was done in.
+    /// Adds an audit entry of a step that the scheduler does by rule, in whichever call it happens.
     pub fn note_by_scheduler(&mut self, entry: Entry) {
         let entry = self.recorded(entry);
         let by = Actor::scheduler();
@@ -335,7 +335,7 @@ impl<'a> Journal<'a> {
         self.told.push(Told::Entry(entry));
     }
 
-    /// Remembers an audit entry.
+    /// Adds an audit entry.
     pub fn note(&mut self, entry: Entry) {
         let entry = self.recorded(entry);
         self.told.push(Told::Entry(entry));
@@ -361,11 +361,11 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Writes all of it. The last thing that a transaction does: a caller that may no longer do what it asked
-    /// for is found out here, however long it waited.
+    /// Writes the events and entries. This must be the last step of a transaction, because it checks the caller's
+    /// rights again, after all waiting.
     ///
     /// # Errors
-    /// [`Failure::Unauthenticated`] and [`Failure::Forbidden`] for such a caller (R4).
+    /// [`Failure::Unauthenticated`] or [`Failure::Forbidden`] when the caller has lost its rights (R4).
     pub async fn write(mut self, tx: &Tx) -> Result<(), Failure> {
         if let Some(authority) = self.authority.take() {
             authority.check(self.services, tx).await?;

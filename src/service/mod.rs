@@ -1,5 +1,5 @@
-//! The use cases: load, decide in `domain`, save, append the event and the audit entry, in one
-//! transaction. Mutations, the scheduler and the command line call the same functions.
+//! The use cases. Each loads, decides in `domain`, saves, and appends events and audit entries, in one transaction.
+//! Mutations, the scheduler and the command line call the same functions.
 
 pub mod access;
 pub mod accounts;
@@ -28,21 +28,22 @@ pub use crate::store::Commits;
 use crate::store::Db;
 use crate::zones::TimeZones;
 
-/// How many installations or accounts a server's batches come to at most, unless its operator says otherwise.
+/// The most installations or accounts per batch, unless the operator configures another number.
 pub const BATCH_SIZE: u64 = crate::domain::batch::MOST;
-/// How long a server's batches should take.
+/// The target duration of a server's batches.
 pub const BATCH_TIME: std::time::Duration = crate::domain::batch::TARGET;
 
-/// What an operator can set about the rules.
+/// The operator's settings that affect the rules.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How many days ahead a release's date may be (R38).
+    /// The most days ahead that a release's date may be (R38).
     pub release_days_ahead: u16,
-    /// How many installations or accounts one batch comes to at most (R49).
+    /// The most installations or accounts per batch (R49).
     pub batch_size: u64,
-    /// How long a batch should take: the next one's size follows from it. `None`: each comes to as many as it may.
+    /// The target duration of a batch, from which the next one's size is computed. `None`: all batches have the full
+    /// size.
     pub batch_time: Option<std::time::Duration>,
-    /// How many days an event is kept in the log, at least 1 (R49).
+    /// How many days events are kept, at least 1 (R49).
     pub keep_events_days: u16,
 }
 
@@ -52,26 +53,26 @@ impl Default for Settings {
     }
 }
 
-/// All that a use case needs; one for a server.
+/// The dependencies of the use cases, one instance per server.
 pub struct Services {
     pub db: Db,
     pub clock: Clock,
-    /// What the clock is corrected by.
+    /// The clock by which `clock` is corrected.
     pub reference: clock::Reference,
     pub ids: Ids,
     pub settings: Settings,
     pub zones: TimeZones,
-    /// How an installation is moved.
+    /// Moves installations.
     pub mover: Arc<dyn followup::Mover>,
-    /// What was measured of the batches of this process.
+    /// The measurements of this process's batches.
     pub follow_ups: followup::Measures,
     pub token_uses: crate::service::accounts::tokens::TokenUses,
-    /// What checks JWTs, where an issuer of them is trusted.
+    /// Checks JWTs, if an issuer is trusted.
     pub jwt: Option<Arc<Jwt>>,
 }
 
 impl Services {
-    /// The zone that an account or a release has; `None` for one without a zone, and where the data has it no longer.
+    /// The time zone with this name; `None` without a name, and for a zone that the data doesn't have any more.
     #[must_use]
     pub fn zone(&self, name: Option<&str>) -> Option<Zone> {
         self.zones.find(name?).ok()

@@ -1,8 +1,8 @@
-//! The instant that a use case goes by, and beginning anew when it waited for too long (R30).
+//! The instant of a use case, and restarting a use case that waited for too long (R30).
 //!
-//! A use case waits for locks, and time passes meanwhile: a window opens, a token expires, a day is over. So the
-//! clock is read once the locks are held, and nowhere before. What has become due of a locked pack by then is
-//! carried out first, in a transaction of its own, and the use case begins anew.
+//! While a use case waits for locks, a window can open, a token expire, or a day end. So it reads the clock only once
+//! it holds the locks. If a locked pack's window has opened by then, that is carried out first, in its own transaction,
+//! and the use case starts again.
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId};
@@ -14,7 +14,8 @@ use crate::store::releases::windows;
 use super::Services;
 use super::error::{Error, Failure, Outcome};
 
-/// How often a use case begins anew. Twice is rare: each time something else has to happen just then.
+/// How often a use case is attempted. More than twice is rare, because something else must become due during each
+/// attempt.
 const TRIES: usize = 5;
 
 /// The packs that a use case touches.
@@ -27,35 +28,32 @@ pub(super) enum Touched {
 }
 
 impl Services {
-    /// The instant in a transaction: asked for once the locks are held that the use case waits for.
+    /// The time in a transaction. To be called once the transaction holds all locks that the use case waits for.
     pub(super) fn now(&self, _held: &Tx) -> Instant {
         self.clock.now()
     }
 
-    /// The same for a use case that holds packs.
+    /// The time for a use case that holds packs.
     ///
     /// # Errors
-    /// [`Failure::Overtaken`] when the window of one has opened and nobody has carried that out.
+    /// [`Failure::Overtaken`] when a pack's window has opened and that wasn't carried out yet.
     pub(super) fn instant<'p>(&self, held: &Tx, packs: impl IntoIterator<Item = &'p Pack>) -> Result<Instant, Failure> {
         let now = self.now(held);
         let is_due = |pack: &Pack| pack.standing.pending.is_some_and(|pending| pending.starts_at <= now);
         if packs.into_iter().any(is_due) { Err(Failure::Overtaken) } else { Ok(now) }
     }
 
-    /// The same for packs that are known by their ids.
-    ///
-    /// # Errors
-    /// The same.
+    /// The same for packs by their ids.
     pub(super) async fn instant_of(&self, held: &Tx, packs: &[PackId]) -> Result<Instant, Failure> {
         let now = self.now(held);
         if windows::any_due(held, packs, now).await? { Err(Failure::Overtaken) } else { Ok(now) }
     }
 
-    /// Carries out what is due of the packs that a use case touches, and then the use case; anew for as long as it
-    /// is [overtaken](Failure::Overtaken).
+    /// Carries out the due windows of the packs that a use case touches, and then runs the use case. Repeats both while
+    /// it is [overtaken](Failure::Overtaken).
     ///
     /// # Errors
-    /// Those of `attempt`, and [`Failure::Unavailable`] when it is overtaken again and again.
+    /// Those of `attempt`, and [`Failure::Unavailable`] when every attempt was overtaken.
     pub(super) async fn once_opened<T, R, F>(&self, touched: Touched, attempt: impl Fn() -> F) -> Outcome<T, R>
     where
         F: Future<Output = Outcome<T, R>>,

@@ -1,4 +1,4 @@
-//! `clientRequestId`: a call that is safe to repeat.
+//! `clientRequestId`: makes it safe to repeat a call.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -13,19 +13,19 @@ use crate::store::{StoreResult, Tx};
 
 use super::error::{Failure, Outcome};
 
-/// A call as its caller names it; `None` when it is not named.
+/// A call with its client request id; `None` without one.
 pub(super) struct Repeatable(Option<ClientRequest>);
 
-/// Whether a call is to be done.
+/// How to continue with a call.
 pub(super) enum Turn {
     Do,
-    /// It was done; the ids of what it made.
+    /// It was done before; the ids of the objects that it created.
     Done(Vec<Uuid>),
     Reused,
 }
 
 impl Repeatable {
-    /// Names a call of `mutation` with `input`.
+    /// Identifies a call of `mutation` with `input`.
     ///
     /// # Errors
     /// [`Failure::BadInput`] for an id that is empty, too long, or has control characters.
@@ -50,15 +50,12 @@ impl Repeatable {
         })))
     }
 
-    /// A call that nobody repeats.
+    /// A call without a client request id, which is never recognized as repeated.
     pub(super) fn never() -> Self {
         Self(None)
     }
 
-    /// Whether this transaction is to do the call. A concurrent one with the same name waits for it.
-    ///
-    /// # Errors
-    /// [`StoreError`](crate::store::StoreError).
+    /// Decides whether this transaction must do the call. A concurrent call with the same id waits for it.
     pub(super) async fn turn(&self, tx: &Tx, now: Instant) -> StoreResult<Turn> {
         let Some(request) = &self.0 else { return Ok(Turn::Do) };
         Ok(match claim(tx, request, now).await? {
@@ -68,11 +65,11 @@ impl Repeatable {
         })
     }
 
-    /// The ids of what the call made, when it was done before; `None` when this transaction is to do it. A
-    /// concurrent one with the same name waits for it.
+    /// The ids of the objects that the call created, if it was done before; `None` if this transaction must do it. A
+    /// concurrent call with the same id waits.
     ///
     /// # Errors
-    /// `reused` for another input, and what the database failed with.
+    /// `reused` when the id was used with another input.
     pub(super) async fn made_before<R: Refusal>(
         &self,
         tx: &Tx,
@@ -86,10 +83,7 @@ impl Repeatable {
         }
     }
 
-    /// Remembers what the call made.
-    ///
-    /// # Errors
-    /// [`StoreError`](crate::store::StoreError).
+    /// Saves the ids of the objects that the call created.
     pub(super) async fn remember(&self, tx: &Tx, made: &[Uuid]) -> StoreResult<()> {
         match &self.0 {
             Some(request) => remember(tx, request, made).await,
@@ -98,7 +92,7 @@ impl Repeatable {
     }
 }
 
-/// The one thing that a call made.
+/// The single object that a call created.
 pub(super) fn only<I: From<Uuid>>(made: &[Uuid]) -> Result<I, Failure> {
     made.first().map(|id| (*id).into()).ok_or_else(|| Failure::bug("a call is remembered without what it made"))
 }

@@ -1,4 +1,4 @@
-//! Groups, who is in them, and what is shared with them (R24, R45, R48).
+//! Account groups, their members, and sharing packs with them (R24, R45, R48).
 
 use crate::service::followup::grants::run_first_grants;
 use std::collections::BTreeSet;
@@ -23,14 +23,14 @@ use super::journal::{Entry, Happening, Journal, Subject};
 use super::moment::Touched;
 use super::requests::{Repeatable, only};
 
-/// The most ids in a list of an input.
+/// The most ids in an input's list.
 const LIST_MAX: usize = 100;
 
-/// Makes an account group.
+/// Creates an account group.
 ///
 /// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found for one that is gone since it
-/// was made.
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN; not found when a repeated call's group was
+/// deleted since.
 pub async fn create_group(
     cx: &Services,
     caller: &Publisher,
@@ -100,7 +100,7 @@ pub async fn rename_group(
     Ok(())
 }
 
-/// Deletes a group and with it the grants that it gave; gives how many installations froze (R45).
+/// Deletes a group and the grants that it gave. Returns how many installations will be frozen (R45).
 ///
 /// # Errors
 /// ALL_ACCOUNTS_IS_FIXED; not found.
@@ -115,7 +115,7 @@ async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> 
     let packs = packs_to_change(&tx, caller, group).await?;
     let group = editable_group(&tx, caller, group).await?;
     if grants::packs_of(&tx, group.id).await? != packs {
-        // One was shared with the group while this waited.
+        // A pack was shared with the group, or unshared, while this call waited.
         return Err(Failure::Overtaken.into());
     }
     let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
@@ -134,7 +134,7 @@ async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> 
     Ok(frozen)
 }
 
-/// Puts managed accounts into a group, all or none.
+/// Adds managed accounts to a group, all or none.
 ///
 /// # Errors
 /// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, ALREADY_IN_GROUP; not found.
@@ -147,7 +147,7 @@ pub async fn add_accounts(
     change_members(cx, caller, group, accounts, true).await.map(|_| ())
 }
 
-/// Takes managed accounts out of a group, all or none; gives how many installations froze (R45).
+/// Removes managed accounts from a group, all or none. Returns how many installations will be frozen (R45).
 ///
 /// # Errors
 /// ALL_ACCOUNTS_IS_FIXED, EMPTY_LIST, TOO_MANY, NOT_IN_GROUP; not found.
@@ -227,7 +227,7 @@ async fn try_change_members(
         let entry = Entry::of(action, Subject::AccountGroup(group.id), group.name.clone());
         journal.note(entry.concerning_account(account).change("accounts", before, after));
     }
-    // Also when nothing is shared with the group: somebody may be sharing a pack with it just now.
+    // Needed even when nothing is shared with the group, because a concurrent call may be sharing a pack with it.
     let works = known.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
     let follow = follow(cx, &tx, caller, works, &journal).await?;
     journal.write(&tx).await?;
@@ -236,7 +236,7 @@ async fn try_change_members(
     Ok(frozen)
 }
 
-/// Shares a pack with groups, all or none; before its first release too (R24, R48).
+/// Shares a pack with groups, all or none. A pack can be shared before its first release (R24, R48).
 ///
 /// # Errors
 /// EMPTY_LIST, TOO_MANY, ALREADY_SHARED; not found.
@@ -249,7 +249,7 @@ pub async fn share_pack(
     change_shares(cx, caller, pack, groups, true).await.map(|_| ())
 }
 
-/// Takes a pack back from groups, all or none; gives how many installations froze (R45).
+/// Unshares a pack from groups, all or none. Returns how many installations will be frozen (R45).
 ///
 /// # Errors
 /// EMPTY_LIST, TOO_MANY, NOT_SHARED; not found.
@@ -328,7 +328,8 @@ async fn try_change_shares(
     Ok(frozen)
 }
 
-/// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+/// The refusal when a concurrent call took the name after the check. `tx` can't be used after the conflict, so the
+/// other group is found in a new transaction.
 async fn group_name_was_taken(cx: &Services, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<SharingRefusal> {
     drop(tx);
     let tx = cx.db.begin().await?;
@@ -336,7 +337,7 @@ async fn group_name_was_taken(cx: &Services, tx: Tx, caller: &Publisher, name: &
     Ok(SharingRefusal::NameTaken { taken_by })
 }
 
-/// Locks the packs that a change of a group can grant or take.
+/// Locks the packs that are shared with a group, because a change of the group changes their grants.
 async fn packs_to_change(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome<Vec<PackId>, SharingRefusal> {
     if grants::is_own_group(tx, &caller.scope, group).await? {
         Ok(grants::lock_packs_of(tx, group).await?)
@@ -356,7 +357,7 @@ async fn follow(
     task_sets::add_grants(tx, caller.id(), &tasks, journal.now).await
 }
 
-/// A group of the caller's that can be renamed, deleted, or given other members.
+/// A group of the caller that isn't All Accounts. Only All Accounts can't be renamed, deleted or given other members.
 async fn editable_group(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome<AccountGroup, SharingRefusal> {
     let found = grants::lock_groups(tx, &caller.scope, &[group]).await?;
     let group = found.into_iter().next().ok_or(Failure::NotFound)?;

@@ -1,4 +1,4 @@
-//! Enrolment tokens: what a new managed account makes its first token with (R1).
+//! Enrolment tokens, with which a new managed account creates its first API token (R1).
 
 use chrono::Duration;
 use uuid::Uuid;
@@ -18,27 +18,28 @@ use crate::service::error::{Failure, Outcome};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::requests::{Repeatable, only};
 
-/// How long an enrolment token can be used (R1).
+/// How long an enrolment token is valid (R1).
 const ENROLMENT_DAYS: i64 = 7;
 
-/// An enrolment token that was issued, with its secret (R1).
+/// A new enrolment token with its secret (R1).
 pub(in crate::service) struct IssuedEnrolment {
     pub(in crate::service) id: Uuid,
     secret: String,
     expires_at: Instant,
 }
 
-/// A managed account that was made, or got another enrolment token.
+/// A managed account with a new enrolment token.
 #[derive(Clone)]
 pub struct Enrollable {
     pub account_id: AccountId,
-    /// What opens it; `None` when a call was repeated: a secret is told once.
+    /// The token's secret; `None` when the call was repeated, because a secret is shown only once.
     pub secret: Option<String>,
-    /// Until when the enrolment token works; `None` when another one took its place since.
+    /// The end of the token's validity; `None` when another token has replaced it since.
     pub expires_at: Option<Instant>,
 }
 
-/// Gives a managed account that never had a token another enrolment token; the former one ends (R1).
+/// Issues a new enrolment token for a managed account that never had an API token. The former enrolment token becomes
+/// invalid (R1).
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED; not found.
@@ -88,7 +89,7 @@ impl IssuedEnrolment {
     }
 }
 
-/// What a repeated call tells: the account, and until when its enrolment token works.
+/// The answer to a repeated call: the account and the end of its enrolment token's validity, without the secret.
 pub(in crate::service) async fn issued_before(tx: &Tx, made: &[Uuid]) -> Result<Enrollable, Failure> {
     let issued = match made.get(1) {
         Some(id) => accounts::lock_enrolment(tx, *id).await?,

@@ -1,10 +1,10 @@
-//! What making an API token gives (R1).
+//! The result of creating an API token (R1).
 
 use crate::domain::id::TokenId;
 
 use crate::service::accounts::tokens::IssuedToken;
 
-/// A token that a call made: its secret is told once, a repeated call says which token it was.
+/// A token that a call created. `secret` is `None` when the call was repeated, because a secret is shown only once.
 pub struct MadeToken {
     pub token_id: TokenId,
     pub secret: Option<String>,

@@ -1,4 +1,4 @@
-//! Accounts: the publisher's own, and those that it manages (R1, R35, R46).
+//! Accounts: the publisher's own account, and its managed accounts (R1, R35, R46).
 
 pub mod enrolment;
 pub mod made_token;
@@ -28,16 +28,16 @@ use super::journal::{Entry, Journal, Subject};
 use super::requests::Repeatable;
 use crate::service::accounts::enrolment::{Enrollable, issued_before};
 
-/// What is to be changed of an account.
+/// Changes of an account.
 #[derive(Clone, Debug, Default)]
 pub struct AccountEdit {
-    /// `None` leaves it as it is.
+    /// `None` leaves the name unchanged.
     pub name: Option<String>,
-    /// `None` leaves it as it is, `Some(None)` unsets it.
+    /// `None` leaves the zone unchanged, `Some(None)` removes it.
     pub time_zone: Option<Option<String>>,
 }
 
-/// An account that was changed.
+/// A changed account.
 #[derive(Clone, Debug)]
 pub struct EditedAccount {
     pub account_id: AccountId,
@@ -45,7 +45,7 @@ pub struct EditedAccount {
     pub releases_keeping_time_zone: Vec<ReleaseId>,
 }
 
-/// Makes a managed account, in All Accounts, with an enrolment token to be handed over (R1).
+/// Creates a managed account. Adds it to All Accounts, and issues an enrolment token for it (R1).
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
@@ -85,7 +85,7 @@ pub async fn create_managed_account(
             .set("name", &account.name)
             .change("timeZone", None, account.time_zone.clone()),
     );
-    // Also when nothing is shared with All Accounts: somebody may be sharing a pack with it just now.
+    // Needed even when nothing is shared with All Accounts, because a concurrent call may be sharing a pack with it.
     let work = Work::GrantsOfAccount(account.id);
     let task = tasks::add(&tx, cx.ids.next(), caller.id(), work, false, journal.now).await?;
     call.remember(&tx, &[account.id.0, issued.id]).await?;
@@ -95,7 +95,7 @@ pub async fn create_managed_account(
     Ok(issued.of(account.id))
 }
 
-/// Changes the name or zone of the caller's account, or of `account`, that the caller manages (R35).
+/// Changes the name or zone of the caller's account, or of `account`, if it is given and the caller manages it (R35).
 ///
 /// # Errors
 /// NAME_NOT_EDITABLE, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN; not found.
@@ -158,7 +158,8 @@ pub async fn update_account(
     Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
 }
 
-/// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+/// The refusal when a concurrent call took the name after the check. `tx` can't be used after the conflict, so the
+/// other account is found in a new transaction.
 async fn account_name_was_taken(cx: &Services, tx: Tx, account: &Account) -> StoreResult<AccountRefusal> {
     drop(tx);
     let tx = cx.db.begin().await?;
@@ -190,7 +191,7 @@ fn new_account(
     }
 }
 
-/// Makes a publisher, with its group All Accounts: for the command line.
+/// Creates a publisher with its group All Accounts. For the command line.
 ///
 /// # Errors
 /// NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, TIME_ZONE_UNKNOWN.
@@ -228,15 +229,12 @@ pub async fn create_publisher(
     Ok(account.id)
 }
 
-/// Whether somebody is there to serve.
-///
-/// # Errors
-/// [`Failure`].
+/// Whether there are any accounts.
 pub async fn has_accounts(cx: &Services) -> Result<bool, Failure> {
     Ok(accounts::any(&cx.db).await?)
 }
 
-/// The name of a zone as IANA spells it (R42).
+/// Finds a time zone, and returns its name in IANA's spelling (R42).
 fn known_zone(cx: &Services, name: Option<String>) -> Outcome<Option<String>, AccountRefusal> {
     let Some(name) = name else { return Ok(None) };
     match cx.zones.find(&name) {
@@ -245,15 +243,12 @@ fn known_zone(cx: &Services, name: Option<String>) -> Outcome<Option<String>, Ac
     }
 }
 
-/// All accounts, each publisher before those that it manages: for the command line.
-///
-/// # Errors
-/// [`Failure`].
+/// All accounts, each publisher before its managed accounts. For the command line.
 pub async fn all_accounts(cx: &Services) -> Result<Vec<Account>, Failure> {
     Ok(accounts::all(&cx.db).await?)
 }
 
-/// Suspends an account that the caller manages: its tokens are refused, its updates skipped (R4, R46).
+/// Suspends a managed account of the caller: its tokens are refused, and its updates skipped (R4, R46).
 ///
 /// # Errors
 /// ALREADY_SUSPENDED; not found.
@@ -261,7 +256,7 @@ pub async fn suspend_account(cx: &Services, caller: &Publisher, account: Account
     set_managed_status(cx, caller, account, AccountStatus::Suspended, "suspendAccount").await
 }
 
-/// Makes a suspended account that the caller manages active; its installations catch up (R46).
+/// Makes a suspended managed account of the caller active again. Its installations catch up (R46).
 ///
 /// # Errors
 /// NOT_SUSPENDED; not found.
@@ -283,10 +278,10 @@ async fn set_managed_status(
     set_status(cx, tx, journal, account, status, action).await
 }
 
-/// Suspends or reactivates any managed account: for the command line.
+/// Suspends or reactivates any managed account. For the command line.
 ///
 /// # Errors
-/// ALREADY_SUSPENDED, NOT_SUSPENDED; not found, and bad input for an account that isn't a managed one.
+/// ALREADY_SUSPENDED, NOT_SUSPENDED; not found; bad input for a publisher's account.
 pub async fn set_account_status(
     cx: &Services,
     account: AccountId,
@@ -326,7 +321,7 @@ async fn set_status(
     accounts::save(&tx, &account).await?;
     let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
     journal.note(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
-    // Whatever a release was passing over meanwhile is settled after this commit (R46).
+    // Updates that a release skips before this commit are settled by this task (R46).
     let catch_up = if suspend {
         None
     } else {

@@ -1,5 +1,5 @@
-//! JWTs of an identity provider in the place of API tokens (R1, R4). Nothing of them is stored: what one may do
-//! is what it says, until it ends. An administrator's enrols its account.
+//! JWTs of an identity provider, used instead of API tokens (R1, R4). They aren't stored: until a JWT expires, the
+//! caller may do what its role allows. An administrator's JWT enrols its account.
 
 use sha2::{Digest as _, Sha256};
 
@@ -16,10 +16,10 @@ use crate::service::accounts::tokens::{REFUSED, check_status};
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Journal, Subject};
 
-/// The most characters of a name that is made of a subject.
+/// The most characters of a token name that is derived from a JWT's subject.
 const NAME_MAX: usize = 255;
 
-/// Who a JWT stands for. The account that it names must be there and active, and the role be one.
+/// Authenticates a JWT. Its account must exist and be active, and its role must be valid.
 pub(in crate::service) async fn authenticate_signed(
     cx: &Services,
     jwt: &Jwt,
@@ -44,8 +44,8 @@ pub(in crate::service) async fn authenticate_signed(
     Ok(Caller::Viewer(Box::new(viewer)))
 }
 
-/// An account is in the hands of its administrator from the first request on: its publisher's enrolment
-/// token must open nothing afterwards (R1).
+/// Whether this request enrols the viewer's account: a managed account is enrolled as soon as its administrator
+/// appears. Afterwards the enrolment token of its publisher must not work any more (R1).
 fn should_enrol(viewer: &Viewer) -> bool {
     let account = &viewer.account;
     account.kind == AccountKind::Managed
@@ -58,7 +58,7 @@ async fn enrol_signed(cx: &Services, viewer: &Viewer) -> Result<Account, Failure
     let mut account = accounts::lock(&tx, viewer.account.id).await?.ok_or(REFUSED)?;
     let mut journal = Journal::of_viewer(cx, viewer, cx.now(&tx));
     if account.enrolled_at.is_some() {
-        // Another request was first.
+        // A concurrent request has enrolled it.
         return Ok(account);
     }
     account.enrolled_at = Some(journal.now);
@@ -70,8 +70,8 @@ async fn enrol_signed(cx: &Services, viewer: &Viewer) -> Result<Account, Failure
     Ok(account)
 }
 
-/// The JWT as `viewer.token` shows it. Its id is made of who it is for, so that all JWTs of one subject are
-/// one token: to the limit of requests, and to a client that keeps objects by their ids.
+/// Represents a JWT as an API token. The id is derived from account, issuer and subject, so that all JWTs of one
+/// subject share a rate limit, and so that clients that cache objects by id see one token.
 fn shown(account: &Account, role: Role, identity: Identity, now: crate::domain::Instant) -> ApiToken {
     let name: String =
         identity.subject.chars().filter(|c| text::fits_a_line(c.encode_utf8(&mut [0; 4]))).take(NAME_MAX).collect();

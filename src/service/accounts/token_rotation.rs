@@ -1,4 +1,4 @@
-//! Another secret in the place of a token's: the former one ends after an overlap, or at once.
+//! Rotation: replaces a token by a new one. The former token becomes invalid after an overlap, or at once.
 
 use crate::service::accounts::tokens::{command_line_journal, insert_token};
 use chrono::Duration;
@@ -16,32 +16,31 @@ use crate::service::accounts::tokens::{IssuedToken, Making, NewToken};
 use crate::service::error::{Failure, Outcome};
 use crate::service::journal::{Entry, Subject};
 
-/// How a token is replaced.
+/// The options of a rotation.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
-    /// How long the former token still opens the door; with none it is revoked at once.
+    /// How long the former token stays valid. Zero revokes it at once.
     pub overlap: Duration,
-    /// When the new token ends; when the former one would have, if it isn't given.
+    /// The expiry of the new token; `None` keeps the former token's.
     pub expires_at: Option<Instant>,
 }
 
-/// What became of a rotation.
+/// The result of a rotation.
 pub struct Rotated {
     /// The new token.
     pub issued: IssuedToken,
-    /// When the new token ends, if it does.
+    /// The expiry of the new token, if it has one.
     pub expires_at: Option<Instant>,
-    /// Until when the former token works.
+    /// The end of the former token's validity.
     pub former_ends_at: Instant,
 }
 
-/// Makes a token of the same account, name and role, and ends the former one, in one transaction: for the
-/// command line. Over the API an administrator makes the new token, hands it out, and revokes the former
-/// one when it likes.
+/// Creates a token with the same account, name and role, and ends the former one, in one transaction. For the command
+/// line. Over the API, administrators create a token, distribute it, and revoke the former one later.
 ///
 /// # Errors
-/// ALREADY_REVOKED, EXPIRY_NOT_IN_FUTURE, LAST_ADMINISTRATOR_TOKEN; not found, and bad input for a token
-/// that has expired or was rotated already: a second new token would have the end of the overlap.
+/// ALREADY_REVOKED, EXPIRY_NOT_IN_FUTURE, LAST_ADMINISTRATOR_TOKEN; not found; bad input for a token that has expired,
+/// or that was rotated already: a second new token would inherit the end of the overlap as its expiry.
 pub async fn rotate_token_of(
     cx: &Services,
     account: AccountId,
@@ -96,7 +95,8 @@ pub async fn rotate_token_of(
     Ok(Rotated { issued, expires_at, former_ends_at })
 }
 
-/// Whether the account stays open without a token (R1). Its lock lets one call after the other count.
+/// Checks that the account keeps an administrator's token without an expiry when `token` ends (R1). The caller has
+/// locked the account, so concurrent revocations can't both pass.
 pub(in crate::service) async fn check_others_keep_open(tx: &Tx, token: &ApiToken) -> Outcome<(), AccountRefusal> {
     let others = accounts::tokens_in(tx, token.account_id).await?;
     let keep_open = others.iter().any(|other| other.id != token.id && other.keeps_the_account_open());

@@ -1,4 +1,4 @@
-//! Tokens: who a secret stands for, making and revoking them (R1, R4).
+//! Authenticates bearer secrets, and creates and revokes API tokens (R1, R4).
 
 use crate::service::accounts::signed_tokens::authenticate_signed;
 use crate::service::accounts::token_rotation::check_others_keep_open;
@@ -23,36 +23,37 @@ use crate::service::error::{Failure, Outcome, text_fault};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::requests::{Repeatable, only};
 
-/// An API token that was made: its secret is told this once.
+/// A new API token with its secret, which is shown only once.
 #[derive(Clone)]
 pub struct IssuedToken {
     pub token_id: TokenId,
     pub secret: String,
 }
 
-/// The most uses of tokens that are written in one transaction: others wait for its locks.
+/// The most uses that one transaction saves, because other transactions wait for its locks.
 const USES_A_TRANSACTION: usize = 500;
 
-/// When tokens were used, until the scheduler writes it down: a request doesn't wait for that.
+/// The latest uses of tokens. The scheduler saves them, so that requests don't wait for the write.
 #[derive(Default)]
 pub struct TokenUses(Mutex<HashMap<TokenId, Instant>>);
 
 impl TokenUses {
-    /// Remembers a use; `lastUsedAt` is kept to the minute. One that a clock wrote that was ahead is put right.
+    /// Adds a use if the saved `lastUsedAt` is at least a minute off. A value in the future, from a clock that was
+    /// ahead, is corrected too.
     fn remember(&self, token: &ApiToken, now: Instant) {
         if token.last_used_at.is_none_or(|last| (now - last).abs() >= chrono::Duration::minutes(1)) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token.id, now);
         }
     }
 
-    /// All of them, in the order in which every server locks tokens.
+    /// Removes and returns all uses, in the order in which every server locks tokens.
     fn take(&self) -> Vec<(TokenId, Instant)> {
         let mut uses: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
         uses.sort_unstable_by_key(|(token, _)| token.0);
         uses
     }
 
-    /// Remembers what could not be written, but for tokens that were used again meanwhile.
+    /// Adds uses back that could not be saved. A newer use of the same token is kept.
     fn put_back(&self, uses: &[(TokenId, Instant)]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (token, at) in uses {
@@ -71,7 +72,7 @@ pub(in crate::service) fn check_status(account: &Account) -> Result<(), Failure>
     }
 }
 
-/// Who a bearer secret stands for, before the document is read (R4).
+/// Authenticates a bearer secret, before the document is read (R4). No secret gives an anonymous caller.
 ///
 /// # Errors
 /// [`Failure::Unauthenticated`] for an unknown, revoked, expired or spent token, [`Failure::Forbidden`]
@@ -98,12 +99,12 @@ pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Optio
     Ok(Caller::Enrolment(Enrolment { account, token_id: row.id, request_id }))
 }
 
-/// Whether a viewer's token still opens the door: for subscriptions, that outlive their request. A JWT does
-/// until it ends, whatever becomes of its key.
+/// Checks that a viewer's token is still valid, for subscriptions, which outlive their request. A JWT stays valid until
+/// it expires, even if its key was withdrawn.
 ///
 /// # Errors
-/// [`Failure::Unauthenticated`] once it was revoked or has expired, [`Failure::Forbidden`] once its
-/// account is suspended (R4).
+/// [`Failure::Unauthenticated`] if it was revoked or has expired, [`Failure::Forbidden`] if its account was suspended
+/// (R4).
 pub async fn check_still_welcome(cx: &Services, viewer: &Viewer) -> Result<(), Failure> {
     let now = cx.clock.now();
     let (live, account) = match viewer.bearer {
@@ -117,10 +118,8 @@ pub async fn check_still_welcome(cx: &Services, viewer: &Viewer) -> Result<(), F
     if live { check_status(&account) } else { Err(REFUSED) }
 }
 
-/// Writes down when tokens were used, some hundreds a transaction.
-///
-/// # Errors
-/// [`Failure`]: what is not written then is kept for the next time.
+/// Saves the uses of tokens, some hundreds per transaction. After an error the remaining ones are kept for the next
+/// call.
 pub async fn save_token_uses(cx: &Services) -> Result<(), Failure> {
     let uses = cx.token_uses.take();
     let mut left = &uses[..];
@@ -135,8 +134,8 @@ pub async fn save_token_uses(cx: &Services) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes a token for the caller's own account. An enrolment token makes the account's first one, an
-/// administrator's whatever role is asked for, and is spent by it (R1).
+/// Creates a token for the caller's own account. An enrolment token creates the account's first token, which always has
+/// the role ADMINISTRATOR, and is spent by that (R1).
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE.
@@ -173,7 +172,7 @@ async fn enrol(
     call: &Repeatable,
 ) -> Outcome<IssuedToken, AccountRefusal> {
     let tx = cx.db.begin().await?;
-    // The token opens nothing once it is spent, so that only an administrator's token can repeat the call.
+    // A spent enrolment token isn't accepted any more, so only an administrator's token can repeat the call.
     if call.made_before(&tx, cx.now(&tx), AccountRefusal::ClientRequestIdReused).await?.is_some() {
         return Err(REFUSED.into());
     }
@@ -182,7 +181,7 @@ async fn enrol(
     let row = accounts::lock_enrolment(&tx, enrolment.token_id).await?;
     let now = cx.now(&tx);
     let mut journal = Journal::of_enrolment(cx, &enrolment.account, enrolment.request_id.clone(), now);
-    // Two enrolments that race: the second one finds it spent, or replaced.
+    // Of two concurrent enrolments, the second finds the token spent or replaced.
     if account.enrolled_at.is_some() || !row.is_some_and(|row| row.spent_at.is_none() && row.expires_at > now) {
         return Err(REFUSED.into());
     }
@@ -216,7 +215,7 @@ async fn make_token<'a>(
     let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
     let mut journal = journal(cx.now(&tx));
     let name = token_name(new.name)?;
-    // An account that a JWT enrolled has none yet.
+    // An account that was enrolled by a JWT has no API token yet.
     let first = account.enrolled_at.is_none()
         || journal.authority.is_some_and(|caller| caller.is_signed())
             && accounts::tokens_in(&tx, account.id).await?.is_empty();
@@ -264,14 +263,14 @@ pub(in crate::service) async fn insert_token(
     accounts::insert_token(tx, &token, ids::hash(&new.secret)).await?;
     let entry = match making {
         Making::Another => Entry::of("createApiToken", Subject::ApiToken(token.id), token.name.clone()),
-        // The name of the token is the account's alone.
+        // The publisher doesn't see the token's name, so the entry is about the account.
         Making::Enrolment => Entry::of("enrolManagedAccount", Subject::account(account), account.name.clone()),
     };
     journal.note(entry.set("role", token.role.stored()).concerning_managed(account));
     Ok(IssuedToken { token_id: token.id, secret: new.secret })
 }
 
-/// Revokes a token of the caller's own account; its open subscriptions end.
+/// Revokes a token of the caller's own account. Its open subscriptions end.
 ///
 /// # Errors
 /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
@@ -287,7 +286,7 @@ async fn revoke<'a>(
     journal: impl FnOnce(Instant) -> Journal<'a>,
 ) -> Outcome<(), AccountRefusal> {
     let tx = cx.db.begin().await?;
-    // The account's lock lets one revocation after the other count what is left.
+    // The account's lock serializes revocations, so that the check of the remaining tokens is right.
     let account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
     let token = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
     let mut journal = journal(cx.now(&tx));
@@ -296,7 +295,7 @@ async fn revoke<'a>(
         return Err(AccountRefusal::AlreadyRevoked.into());
     }
     check_others_keep_open(&tx, &token).await?;
-    // To end its own token may be a caller's last act.
+    // A caller may revoke its own token, so the journal must not check at the commit whether that is still valid.
     journal.authority = journal.authority.filter(|caller| !caller.is_token(token.id));
     accounts::save_revoked(&tx, token.id, journal.now).await?;
     let entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
@@ -310,9 +309,7 @@ async fn revoke<'a>(
     Ok(())
 }
 
-// The command line's own doors, beside the server.
-
-/// Makes a token for any account: for the command line.
+/// Creates a token for any account. For the command line.
 ///
 /// # Errors
 /// NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE; not found.
@@ -330,7 +327,7 @@ pub async fn create_token_for(
     Ok(IssuedToken { token_id: made.token_id, secret })
 }
 
-/// The same with a secret of one's own: for the demo's fixed tokens.
+/// Creates a token with a given secret, for the demo's fixed tokens.
 ///
 /// # Errors
 /// NAME_REQUIRED, NAME_TOO_LONG; not found.
@@ -346,15 +343,12 @@ pub async fn create_token_with_secret(
     Ok(make_token(cx, account, journal, new, &Repeatable::never()).await?.token_id)
 }
 
-/// The tokens of any account, newest first: for the command line.
-///
-/// # Errors
-/// [`Failure`].
+/// The tokens of any account, newest first. For the command line.
 pub async fn tokens_of(cx: &Services, account: AccountId) -> Result<Vec<ApiToken>, Failure> {
     Ok(accounts::tokens_of(&cx.db, account).await?)
 }
 
-/// Revokes a token of any account: for the command line, under the same rules (R1).
+/// Revokes a token of any account, under the same rules (R1). For the command line.
 ///
 /// # Errors
 /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
@@ -363,7 +357,7 @@ pub async fn revoke_token_of(cx: &Services, account: AccountId, token: TokenId) 
     revoke(cx, account, token, journal).await
 }
 
-/// Opens the command line's journal for an account, once there is an instant.
+/// A function that opens the command line's journal for an account, given the transaction's time.
 pub(in crate::service) async fn command_line_journal<'a>(
     cx: &'a Services,
     account: AccountId,
@@ -372,15 +366,15 @@ pub(in crate::service) async fn command_line_journal<'a>(
     Ok(move |now| Journal::of_command_line(cx, account.publisher_id, now))
 }
 
-/// What a token is made for.
+/// How a token is created.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::service) enum Making {
-    /// A managed account's first one (R1).
+    /// By an enrolment token: a managed account's first token (R1).
     Enrolment,
     Another,
 }
 
-/// A token that is about to be made.
+/// A token to be created.
 pub(in crate::service) struct NewToken<'a> {
     pub(in crate::service) name: &'a str,
     pub(in crate::service) role: Role,

@@ -1,4 +1,4 @@
-//! Deleting packages and restoring them (R8, R19).
+//! Deletes and restores packages (R8, R19).
 
 use crate::domain::accounts::Privilege;
 use crate::domain::components::refusal::PackagingRefusal;
@@ -17,18 +17,18 @@ use crate::service::error::{Failure, Outcome};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;
 
-/// The most packs that a refusal names.
+/// The most packs that a refusal lists.
 const NAMED_MAX: u64 = 100;
 
-/// What is done to a package.
+/// The change of a package.
 #[derive(Clone, Copy)]
 enum Change {
     Delete,
     Restore,
 }
 
-/// Deletes a package; its label stays taken. Draft rows that followed it fall back to the next newest
-/// shareable one (R8, R19).
+/// Deletes a package. Its label can't be used again. Draft rows that followed it then follow the next older shareable
+/// package (R8, R19).
 ///
 /// # Errors
 /// ALREADY_DELETED, PACKAGE_IN_USE; not found.
@@ -40,8 +40,7 @@ pub async fn delete_package(
     change_package(cx, caller, package, Change::Delete).await
 }
 
-/// Restores a deleted package. One that is then the newest shareable one is news for the packs that
-/// have its component.
+/// Restores a deleted package. If it becomes the newest shareable one, the packs with its component get an event.
 ///
 /// # Errors
 /// NOT_DELETED; not found.
@@ -74,7 +73,7 @@ async fn try_change_package(
     let component = find(&tx, caller, package).await?.0.component_id;
     let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Packaged).await?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
-    // Anew, now that nobody else can change it.
+    // Read again under the locks.
     let (version, deleted) = find(&tx, caller, package).await?;
     match change {
         Change::Delete if deleted => return Err(PackagingRefusal::AlreadyDeleted.into()),
@@ -108,7 +107,7 @@ async fn try_change_package(
     Ok(())
 }
 
-/// A package of the caller's, and whether it is deleted.
+/// A package of the caller, and whether it is deleted.
 async fn find(
     tx: &Tx,
     caller: &Publisher,

@@ -1,5 +1,5 @@
-//! Components and the packs that have them, locked together: what is made or taken of a component changes
-//! what its packs are told and what is kept on them.
+//! Locks components together with the packs that have them, because a new or deleted version changes the packs'
+//! assessments and sends them events.
 
 use crate::service::packs::draft::reassess_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,11 +35,10 @@ fn newest(counters: &Counters) -> Newest {
 }
 
 impl Holders {
-    /// Locks those of the components that are the caller's, after the packs of a deployment model that have
-    /// them.
+    /// Locks the packs of a deployment model that have the components, and then those components that are the caller's.
     ///
     /// # Errors
-    /// [`Failure::Overtaken`] when a component came into another pack while this waited.
+    /// [`Failure::Overtaken`] when a component was added to or removed from a pack while this call waited.
     pub(in crate::service) async fn lock(
         tx: &Tx,
         caller: &Publisher,
@@ -59,7 +58,7 @@ impl Holders {
         if still_so { Ok(Self { components, packs, packs_with, before }) } else { Err(Failure::Overtaken) }
     }
 
-    /// The packs with a component that has another newest version than when it was locked.
+    /// The packs with a component whose newest version has changed since it was locked.
     fn touched(&self) -> Vec<Pack> {
         let is_changed = |(id, counters): &(&ComponentId, &Counters)| self.before.get(id) != Some(&newest(counters));
         let changed = self.components.iter().filter(is_changed).filter_map(|(id, _)| self.packs_with.get(id));
@@ -67,7 +66,7 @@ impl Holders {
         self.packs.iter().filter(|pack| touched.contains(&pack.id)).cloned().collect()
     }
 
-    /// Tells the publisher of each pack that has the component that there is something newer (R18, R19).
+    /// Sends an event about a newer version to the publisher, for each pack that has the component (R18, R19).
     pub(in crate::service) fn tell_newer(
         &self,
         journal: &mut Journal<'_>,
@@ -84,7 +83,7 @@ impl Holders {
     }
 }
 
-/// Saves what is counted on of locked components, and what is kept of them on their packs.
+/// Saves the counters of locked components, and reassesses the packs whose components have changed.
 pub(in crate::service) async fn save_holders(cx: &Services, tx: &Tx, holders: &Holders) -> StoreResult<()> {
     for counters in holders.components.values() {
         components::save_counters(tx, counters).await?;

@@ -1,4 +1,4 @@
-//! Packaging components, and deleting what was packaged.
+//! Packages components, and deletes packages.
 
 pub mod deleting;
 pub mod holders;

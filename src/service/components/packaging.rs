@@ -1,4 +1,4 @@
-//! Components and packages (R5–R7, R9, R11, R18).
+//! Creates components and packages (R5–R7, R9, R11, R18).
 
 use crate::service::components::holders::save_holders;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,22 +27,22 @@ use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;
 use crate::service::requests::{Repeatable, Turn, only};
 
-/// One package to be made.
+/// A package to be created.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewPackage {
     pub component_id: ComponentId,
-    /// The highest numeric label + 1 when `None` (R6).
+    /// `None` means the highest numeric label + 1 (R6).
     pub version: Option<String>,
     pub shareable: bool,
     pub notes: Option<String>,
-    /// One more than that of the newest package when `None`.
+    /// `None` means the newest package's revision + 1.
     pub revision: Option<i32>,
     pub extensibility: Vec<ExtensibilitySetting>,
-    /// The other components inside.
+    /// The other components in the package.
     pub manifest: Vec<NewManifestEntry>,
 }
 
-/// A component inside a package to be made.
+/// A component in the manifest of a new package.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct NewManifestEntry {
     pub component_id: ComponentId,
@@ -50,10 +50,10 @@ pub struct NewManifestEntry {
     pub extensibility: Vec<ExtensibilitySetting>,
 }
 
-/// Makes a component.
+/// Creates a component.
 ///
 /// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for one that is gone since it was made.
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found when a repeated call's component is gone.
 pub async fn create_component(
     cx: &Services,
     caller: &Publisher,
@@ -92,13 +92,13 @@ pub async fn create_component(
     Ok(component.id)
 }
 
-/// Makes packages, all or none (R9). Changes and releases nothing else (R18); packs that hold a
-/// component learn that there is something newer.
+/// Creates packages, all or none (R9). Nothing else is changed or released (R18). Packs with a component get an event
+/// about its newer version.
 ///
 /// # Errors
-/// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED,
-/// VERSION_LABEL_TAKEN, NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a
-/// component of somebody else.
+/// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN,
+/// NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a component of
+/// another publisher.
 pub async fn create_packages(
     cx: &Services,
     caller: &Publisher,
@@ -125,7 +125,7 @@ async fn try_create_packages(
     }
     check_sizes(packages)?;
     let wanted = wanted_components(packages);
-    // Before anything is locked, so that nobody can lock what is another's.
+    // Checked before locking, so that a caller can't lock another publisher's components.
     let types = check_ids(&tx, caller, packages).await?;
     let mut holders = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
@@ -201,7 +201,7 @@ async fn package(
     Ok(version)
 }
 
-/// The types of all components that a call names; all must be the caller's.
+/// The types of all components in a call. All must be the caller's.
 async fn check_ids(
     tx: &Tx,
     caller: &Publisher,
@@ -226,7 +226,7 @@ fn prose(text: &str) -> String {
     text::prose(text, usize::MAX).unwrap_or_default()
 }
 
-/// Settings as they are kept: by name, NFC.
+/// Normalizes settings: sorted by name, names in NFC.
 fn settings(settings: &[ExtensibilitySetting]) -> Vec<ExtensibilitySetting> {
     let mut kept: Vec<_> = settings
         .iter()
@@ -250,12 +250,12 @@ fn check_sizes(packages: &[NewPackage]) -> Outcome<(), PackagingRefusal> {
     if too_much { Err(PackagingRefusal::TooMuch.into()) } else { Ok(()) }
 }
 
-/// The settings of the packages, and of what is in their manifests.
+/// The settings of the packages and of their manifests' entries.
 fn all_settings(packages: &[NewPackage]) -> impl Iterator<Item = &ExtensibilitySetting> {
     packages.iter().flat_map(|p| p.extensibility.iter().chain(p.manifest.iter().flat_map(|entry| &entry.extensibility)))
 }
 
-/// The label of each package, given or counted on (R6).
+/// The label of each package, given or generated (R6).
 async fn labels(
     tx: &Tx,
     packages: &[NewPackage],
@@ -287,7 +287,7 @@ async fn labels(
     Ok(labels)
 }
 
-/// The labels that were given, and for the others the next whole numbers.
+/// The given labels; for packages without one, the next whole number.
 fn counted_on(
     packages: &[NewPackage],
     given: impl Iterator<Item = Option<String>>,
@@ -341,13 +341,13 @@ fn check_contents(
     refuse(faults.iter().map(|(index, _)| PackagingRefusal::ProcessRouteNotShareable { index: *index }))
 }
 
-/// All refusals of one kind, or none.
+/// Fails with all refusals, if there are any.
 fn refuse(refusals: impl IntoIterator<Item = PackagingRefusal>) -> Outcome<(), PackagingRefusal> {
     let refusals: Vec<_> = refusals.into_iter().collect();
     if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
 }
 
-/// What is wrong with a package's revision, manifest or settings.
+/// The fault of a package's revision, manifest or settings.
 fn manifest_fault(package: &NewPackage) -> Option<String> {
     if package.manifest.len() >= MANIFEST_MAX {
         return Some("Name at most 499 other components in a manifest.".into());

@@ -1,5 +1,5 @@
-//! Bringing installations to the version in force, when nothing is in their way any more (R45, R46). What is done
-//! for many packs takes as many statements as for one.
+//! Moves installations that are behind to their packs' current versions, as soon as nothing prevents it (R45, R46). The
+//! number of statements doesn't depend on the number of packs.
 
 use crate::service::followup::withdraw::attempt_back;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use super::eligibility::Eligibility;
 use super::withdraw::LONGEST_PAUSE;
 use super::{Batch, FollowUp, Next};
 
-/// Lets the installations of an account catch up, pack by pack.
+/// Moves an account's installations that are behind, pack by pack.
 pub(super) struct CatchUp {
     pub account: AccountId,
 }
@@ -44,7 +44,7 @@ impl FollowUp for CatchUp {
     }
 }
 
-/// What catching up has changed so far.
+/// The changes of one catch-up, before they are saved.
 #[derive(Default)]
 struct Caught {
     rows: Vec<UpdateRow>,
@@ -53,12 +53,11 @@ struct Caught {
     again: BTreeMap<AccountId, Instant>,
 }
 
-/// The rows of updates that catching up may settle.
+/// The updates that a catch-up may settle.
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
-/// Brings locked installations of locked packs to their packs' current versions, those that may be moved and
-/// that no rollout is still coming to; settles the updates that they were skipped by. Gives all of them
-/// with the versions that they have then.
+/// Moves locked installations of locked packs to their packs' current versions: the ones that may be moved and that no
+/// running rollout will still reach. Settles their skipped updates. Returns all of `found`, with their new versions.
 pub(super) async fn catch_up(
     cx: &Services,
     tx: &Tx,
@@ -123,7 +122,8 @@ fn settle_skipped(cx: &Services, caught: &mut Caught, installation: Installation
     caught.rows.push(row);
 }
 
-/// An early applier of a release that was canceled while nothing could be moved back.
+/// Moves an installation back that was updated early to a release that was canceled later, if it could not be moved
+/// back until now.
 fn settle_canceled(
     cx: &Services,
     caught: &mut Caught,
@@ -173,7 +173,7 @@ async fn save_caught(
                 let before = Some(UpdateState::Applied);
                 tell_update(journal, pack, &row.update, before, step, "scheduler.withdrawUpdate");
             }
-            // It could not be moved, and is where it was.
+            // It could not be moved, so its version is unchanged.
             _ => {}
         }
     }
@@ -188,8 +188,8 @@ async fn save_caught(
     Ok(())
 }
 
-/// Offers the pending releases of locked or held packs to those of their entitled installations that have no
-/// update of them (R26, R31).
+/// Offers the pending releases of packs (locked or held) to those of the given, entitled installations that have no
+/// update of the release yet (R26, R31).
 pub(in crate::service) async fn offer_to(
     tx: &Tx,
     journal: &mut Journal<'_>,

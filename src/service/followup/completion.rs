@@ -1,4 +1,4 @@
-//! How far a release has come, and its end.
+//! The progress of a release, and its completion.
 
 use chrono::Duration;
 
@@ -14,8 +14,8 @@ use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
 
-/// Ends a release whose last installation was come to, or that is ended with at least so many that it didn't
-/// move.
+/// Completes a running release. `left` is a lower bound of the number of installations that were not moved; it matters
+/// for a rollout that was given up.
 pub(in crate::service) async fn complete(
     tx: &Tx,
     journal: &mut Journal<'_>,
@@ -55,7 +55,7 @@ pub(super) async fn announce_progress(
     release: &Release,
 ) -> StoreResult<()> {
     let last = releases::progressed_at(tx, release.id).await?;
-    // A clock that was set back since must not silence it.
+    // The comparison `last <= now` keeps a clock that was set back from silencing the progress.
     if last.is_some_and(|last| last <= journal.now && journal.now - last < Duration::seconds(1)) {
         return Ok(());
     }
@@ -70,8 +70,8 @@ pub(super) async fn announce_progress(
     Ok(())
 }
 
-/// A pack, locked or held, and one of its releases in the state that a task is for; `None` when that has
-/// passed.
+/// The release of a task together with its pack, which is locked or held. `None` when either is gone, or when the
+/// release's state isn't one that `wanted` accepts; then the task has nothing left to do.
 pub(in crate::service) async fn pack_and_release(
     tx: &Tx,
     pack: Option<Pack>,

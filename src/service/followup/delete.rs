@@ -19,7 +19,8 @@ use crate::store::sharing::write_grants as grants;
 use super::grants::record_of;
 use super::{Batch, FollowUp, Next};
 
-/// Uninstalls a deleted pack in some accounts, and tells those that had it or could have it.
+/// Uninstalls a deleted pack in a batch of accounts, and sends an event to each account that had an installation or a
+/// grant.
 pub(super) struct Delete {
     pub pack: PackId,
 }
@@ -50,7 +51,7 @@ impl FollowUp for Delete {
     }
 }
 
-/// Uninstalls locked installations, each with whether it is frozen, and withdraws what is offered to them.
+/// Uninstalls locked installations, and withdraws their open offers. Each is given with whether it is frozen.
 pub(in crate::service) async fn uninstall_all(
     tx: &Tx,
     journal: &mut Journal<'_>,

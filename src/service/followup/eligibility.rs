@@ -1,4 +1,4 @@
-//! Who of a batch's installations may be moved (R45, R46).
+//! Decides which installations of a batch may be moved (R45, R46).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::store::installations::write as installations;
 use crate::store::sharing::pairs;
 use crate::store::{StoreResult, Tx};
 
-/// Which of some installations may be moved, of one pack or of many: two statements for all.
+/// The grants and account statuses of a batch's installations, of one pack or of many. Read with two statements.
 pub(super) struct Eligibility {
     entitled: BTreeSet<(PackId, AccountId)>,
     statuses: BTreeMap<AccountId, AccountStatus>,

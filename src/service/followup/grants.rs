@@ -1,8 +1,7 @@
-//! Batches that tell accounts what they gained or lost, and freeze what they lose (R24, R45, R50).
+//! Batches that announce gained and lost grants to accounts, and freeze the installations of lost ones (R24, R45, R50).
 //!
-//! Whether an account has a grant is always derived from groups and shares. What is stored is only what
-//! was announced; a batch compares both and announces the difference, so that it can be run at any time,
-//! by anybody, and again.
+//! Whether an account has a grant is always derived from groups and shares. Only the announced grants are stored. A
+//! batch compares the two and announces the difference, so it can run at any time, in any process, and repeatedly.
 
 use crate::service::followup::catch_up::{catch_up, offer_to};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +29,7 @@ use crate::store::sharing::write_grants as grants;
 
 use super::{Batch, FollowUp, Next};
 
-/// Compares the grants of a pack with what its publisher's accounts were told.
+/// Compares the grants of a pack with the ones that were announced to its publisher's accounts.
 pub(super) struct GrantsOfPack {
     pub pack: PackId,
 }
@@ -38,7 +37,7 @@ pub(super) struct GrantsOfPack {
 impl FollowUp for GrantsOfPack {
     async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Batch { services, tx, journal, task, size, .. } = batch;
-        // Locked: two batches that compared the same would both announce the difference.
+        // The lock prevents that two batches find the same difference and both announce it.
         let Some(pack) = packs::lock_any(tx, self.pack).await? else { return Ok(Next::Done) };
         journal.now = services.now(tx);
         let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, *size).await?;
@@ -47,7 +46,7 @@ impl FollowUp for GrantsOfPack {
     }
 }
 
-/// The same for all packs of one account.
+/// Does the same for all packs of one account.
 pub(super) struct GrantsOfAccount {
     pub account: AccountId,
 }
@@ -62,9 +61,9 @@ impl FollowUp for GrantsOfAccount {
     }
 }
 
-/// Does the first batch of tasks that a command has just made, all of accounts or all of packs: as many of
-/// them together as a batch takes, so that a small world is finished when the call answers. A failure is no
-/// failure of the command: the scheduler goes on.
+/// Runs the first batch of tasks that a command has just created, all for accounts or all for packs. Does as many tasks
+/// together as fit into a batch, so that in a small installation all is done before the command answers. A failure
+/// doesn't fail the command, because the scheduler tries again.
 pub(in crate::service) async fn run_first_grants(cx: &Services, tasks: &[Uuid]) {
     if let Err(failure) = first_grants(cx, tasks).await {
         tracing::warn!(?failure, "a first batch failed; the scheduler will try again");
@@ -101,7 +100,7 @@ async fn first_grants(cx: &Services, ids: &[Uuid]) -> Result<(), Failure> {
     Ok(tx.commit().await?)
 }
 
-/// Announces the difference between what some accounts may see of locked packs and what they were told.
+/// Announces the difference between the grants of some accounts and the announced ones, for locked packs.
 async fn reconcile(
     cx: &Services,
     tx: &Tx,
@@ -142,7 +141,7 @@ async fn reconcile(
     freeze(cx, tx, journal, packs, accounts, &entitled).await
 }
 
-/// Freezes what lost its grant, and lets what has it catch up (R45).
+/// Freezes installations without a grant. Unfreezes installations with one, and lets them catch up (R45).
 async fn freeze(
     cx: &Services,
     tx: &Tx,
@@ -183,7 +182,7 @@ async fn freeze(
                 thawed.push(installation.id);
                 here.push(installation);
             }
-            // The grant may have been lost and regained before a batch came to say so.
+            // The grant may have been lost and regained before a batch ran.
             (false, true) => here.push(installation),
             (true, false) => {}
         }
@@ -208,7 +207,7 @@ fn state_entry(action: &'static str, before: &str, after: &str) -> EntryClass {
     EntryClass { action: action.into(), for_account: true, changes: vec![change] }
 }
 
-/// What a log tells of one installation under its own name.
+/// The record of one installation, with its override name.
 pub(super) fn record_of(installation: &Installation, number: Option<i32>) -> Record {
     Record {
         account_id: installation.account_id,

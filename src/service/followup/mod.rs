@@ -1,6 +1,6 @@
-//! What follows from a decision for installations and accounts, in batches (R49). Each batch is one
-//! transaction with its own changes, events and entries, and remembers how far it came, so that whoever
-//! is killed, the next one goes on there.
+//! Follow-ups: the consequences of a decision for installations and accounts, carried out in batches (R49). Each batch
+//! is one transaction. It contains the changes, their events and audit entries, and the task's progress, so that after
+//! a crash any process continues with the next batch.
 
 pub mod catch_up;
 pub mod completion;
@@ -33,27 +33,27 @@ pub use mover::{Mover, NoFaults};
 pub use pace::{Done, Measures};
 pub use runner::{BatchFailure, Claimed, Turns};
 
-/// What follows from a decision, of one kind. Another kind is a file with a type of its own, a kind of
+/// One kind of follow-up. A new kind needs a file with a type that implements this trait, a variant of
 /// [`Work`](crate::store::followup::tasks::Work), and a line in the runner.
 pub(super) trait FollowUp {
-    /// Does one batch, and says what comes next. Whatever it changes, it changes in the batch's transaction.
+    /// Does one batch, and returns how the task continues. All changes belong to the batch's transaction.
     fn step(self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Next, Failure>> + Send;
 }
 
-/// One batch of a task: what its step works with.
+/// The context of one batch of a task.
 pub(super) struct Batch<'a> {
     pub services: &'a Services,
     pub tx: &'a Tx,
     pub journal: Journal<'a>,
     pub task: &'a Task,
-    /// How many objects it comes to at most.
+    /// The most objects that the batch may process.
     pub size: u64,
-    /// How many objects it has come to.
+    /// The number of objects that it has processed.
     pub came_to: u64,
 }
 
 impl Batch<'_> {
-    /// Counts the objects that the batch has come to. Gives where the next batch begins, when this one was full.
+    /// Counts processed objects. Returns the last one's id if the batch was full: the next batch begins after it.
     fn came_to(&mut self, found: usize, last: Option<Uuid>) -> Option<Uuid> {
         let found = u64::try_from(found).unwrap_or(u64::MAX);
         self.came_to = self.came_to.saturating_add(found);
@@ -61,18 +61,18 @@ impl Batch<'_> {
     }
 }
 
-/// What comes after a batch.
+/// How a task continues after a batch.
 pub(super) enum Next {
-    /// There is more; it goes on after this object.
+    /// There are more objects, after this one.
     More(Uuid),
-    /// All objects were come to, but some are tried again at this instant.
+    /// All objects were processed, but some must be tried again at this instant. The id is the last processed object's.
     Again(Instant, Option<Uuid>),
     /// The task is done.
     Done,
 }
 
 impl Next {
-    /// More after an object, or the end.
+    /// The next batch begins after this object; without one the task is done.
     fn after(last: Option<Uuid>) -> Self {
         last.map_or(Self::Done, Self::More)
     }

@@ -1,19 +1,18 @@
-//! The seam at which an installation is moved.
+//! The interface through which installations are moved.
 
 use crate::domain::id::{InstallationId, ReleaseId};
 use crate::domain::installations::FailureCode;
 
-/// The seam at which an installation is moved. What moves one for real is a row of the database, that
-/// can't fail alone; here a test can make one fail, and an operator's extension could do more.
+/// Called for every installation that is moved. In this server a move is only a change of a row, which can't fail on
+/// its own. Tests implement failures here, and an extension could do more work.
 pub trait Mover: Send + Sync {
     /// Moves one installation to the version of a release.
     ///
-    /// # Errors
-    /// Which kind of fault kept it from being moved.
+    /// The kind of fault that prevented the move.
     fn move_installation(&self, installation: InstallationId, release: ReleaseId) -> Result<(), FailureCode>;
 }
 
-/// The mover of a server: nothing beside the database has to be moved.
+/// The mover of the server. It always succeeds, because nothing outside the database has to be moved.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoFaults;
 

@@ -16,7 +16,7 @@ use crate::store::packs::write as packs;
 use super::told::{Told, tell_all};
 use super::{Batch, FollowUp, Next};
 
-/// Offers a scheduled release to installations, entitled ones alone.
+/// Offers a scheduled release to the entitled installations of its pack.
 pub(super) struct Offer {
     pub pack: PackId,
     pub release: ReleaseId,

@@ -1,4 +1,4 @@
-//! How long batches take: what the next one's size follows from, and what an operator is told.
+//! Measures how long batches take, to choose the next one's size and to inform operators.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::domain::batch::{FIRST, next_size};
 use crate::service::Settings;
 
-/// What a process has measured of the batches of one kind of work since it started.
+/// The batches of one kind of work that this process has done since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
-    /// How many batches were done.
+    /// The number of successful batches.
     pub batches: u64,
-    /// How many failed as a whole.
+    /// The number of batches that failed as a whole.
     pub failures: u64,
-    /// How many installations, accounts or packs the batches came to.
+    /// The number of installations, accounts or packs that they processed.
     pub objects: u64,
-    /// How long all of them took together, up to their commit.
+    /// Their total duration, including the commits.
     pub took: Duration,
 }
 
@@ -26,13 +26,13 @@ struct Kind {
     size: Option<u64>,
 }
 
-/// What a process has measured of its batches, by kind of work. Each process keeps its own: how quick batches are
-/// is a matter of the database and of the kind, and a new process finds it out within a few batches.
+/// The measurements of a process, by kind of work. They aren't shared between processes, because the speed depends only
+/// on the database and the kind, and a new process learns it within a few batches.
 #[derive(Debug, Default)]
 pub struct Measures(Mutex<BTreeMap<&'static str, Kind>>);
 
 impl Measures {
-    /// How many objects the next batch of a kind comes to.
+    /// The most objects for the next batch of a kind.
     pub(super) fn size(&self, kind: &'static str, settings: &Settings) -> u64 {
         let most = settings.batch_size;
         if settings.batch_time.is_none() {
@@ -42,7 +42,7 @@ impl Measures {
         kinds.get(kind).and_then(|kind| kind.size).unwrap_or(FIRST).min(most)
     }
 
-    /// Counts a batch that came to `objects` of the `size` that it could have.
+    /// Counts a batch that processed `objects` of at most `size`.
     pub(super) fn count(&self, kind: &'static str, settings: &Settings, size: u64, objects: u64, took: Duration) {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(kind).or_default();
@@ -60,7 +60,7 @@ impl Measures {
         kinds.entry(kind).or_default().done.failures += 1;
     }
 
-    /// What was measured, by kind of work.
+    /// The measurements by kind of work.
     #[must_use]
     pub fn by_kind(&self) -> BTreeMap<&'static str, Done> {
         let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The order by name of the installations of a renamed pack.
+//! Updates the sort keys of a renamed pack's installations.
 
 use crate::domain::id::PackId;
 use crate::domain::text;
@@ -8,7 +8,7 @@ use crate::store::packs::write as packs;
 
 use super::{Batch, FollowUp, Next};
 
-/// Gives the installations of a renamed SINGLE pack its name's key.
+/// Sets the name key of a renamed SINGLE pack's installations, except those with an override name.
 pub(super) struct Rename {
     pub pack: PackId,
 }

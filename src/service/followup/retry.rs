@@ -1,4 +1,4 @@
-//! Trying the failed updates of a release again, in batches.
+//! Retries the failed updates of a release, in batches.
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
@@ -19,7 +19,7 @@ use crate::store::packs::write as packs;
 use super::eligibility::Eligibility;
 use super::{Batch, FollowUp, Next};
 
-/// Tries failed updates again; the last batch ends the release.
+/// Retries failed updates. The last batch completes the release.
 pub(super) struct Retry {
     pub pack: PackId,
     pub release: ReleaseId,
@@ -91,7 +91,7 @@ async fn try_failed(
     Ok(updates::save(tx, &changed).await?)
 }
 
-/// One more attempt to move one installation; what fails again stays FAILED.
+/// Tries once more to move an installation. When it fails again, the update stays FAILED.
 fn attempt_again(cx: &Services, row: &mut UpdateRow, release: &Release, now: Instant) {
     match cx.mover.move_installation(row.update.id.installation, release.id) {
         Ok(()) => applied(row, release, now),

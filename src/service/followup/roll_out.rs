@@ -1,7 +1,7 @@
 //! Moving installations to the version of a release that is in progress (R25, R27, R45, R46).
 //!
-//! Most installations of a batch are alike, so that a batch is decided and written by classes. What can't be moved,
-//! and what was tried in vain before, has a history of its own: each of these is settled for itself.
+//! Most installations of a batch are alike, so a batch decides and writes by classes. Installations that could not be
+//! moved now or earlier have attempts of their own, so each is settled individually.
 
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use std::collections::BTreeMap;
@@ -33,23 +33,23 @@ use super::eligibility::Eligibility;
 use super::told::{Told, tell_all};
 use super::{Batch, FollowUp, Next};
 
-/// What a rollout does with the installations that it comes to.
+/// What a rollout does with the installations that it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// It moves them.
     Move,
-    /// It was given up: they have failed.
+    /// It marks their updates as failed, because the rollout was given up.
     GiveUp,
 }
 
-/// Moves installations to a release, or gives them up; the last batch ends it.
+/// Moves installations to a release, or gives them up. The last batch completes the release.
 pub(super) struct RollOut {
     pub pack: PackId,
     pub release: ReleaseId,
     pub reach: Reach,
 }
 
-/// What a rollout is about.
+/// The subject of one batch.
 struct Rollout<'a> {
     services: &'a Services,
     tx: &'a Tx,
@@ -58,7 +58,7 @@ struct Rollout<'a> {
     reach: Reach,
 }
 
-/// Installations that a rollout treats alike.
+/// Installations that a rollout treats in the same way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Class {
     update: Option<Stood>,
@@ -66,14 +66,15 @@ struct Class {
     skip: Option<SkipReason>,
 }
 
-/// The moves that have failed.
+/// The installations that could not be moved.
 type Failed = BTreeMap<InstallationId, FailureCode>;
 
 impl FollowUp for RollOut {
     async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         let running = |state| state == ReleaseState::InProgress;
-        // Locked and not only held: the last batch changes it, and what a batch judges by stays as it is.
+        // Locks the pack instead of holding it, because the last batch changes it, and the batch's decisions depend on
+        // it.
         let pack = packs::lock_any(tx, self.pack).await?;
         batch.journal.now = services.now(tx);
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
@@ -84,7 +85,7 @@ impl FollowUp for RollOut {
         rollout.settle_all(&mut batch.journal, &found).await?;
         let last = found.last().map(|installation| installation.id.0).or(task.done_to);
         if let Some(last) = batch.came_to(found.len(), last) {
-            // Not by the first batch, which is done in a call.
+            // The first batch announces no progress, because it runs within the command's call.
             if task.done_to.is_some() {
                 announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             }
@@ -156,7 +157,7 @@ impl Rollout<'_> {
         self.settle_each(journal, &live, known, &failed).await
     }
 
-    /// Whether an installation is moved; remembers why it isn't.
+    /// Tries to move an installation. A failure is added to `failed`.
     fn moves(&self, id: InstallationId, failed: &mut Failed) -> bool {
         match self.services.mover.move_installation(id, self.release.id) {
             Ok(()) => true,
@@ -167,7 +168,7 @@ impl Rollout<'_> {
         }
     }
 
-    /// Tries those again whose pause is over, or gives all of them up; gives when the next is to be tried, if one
+    /// Retries the installations whose pause is over, or gives all of them up. Returns when the next one is due, if any
     /// is left.
     async fn try_again(&self, journal: &mut Journal<'_>, size: u64) -> Result<Option<Instant>, Failure> {
         let given_up = self.reach == Reach::GiveUp;
@@ -182,8 +183,7 @@ impl Rollout<'_> {
         Ok(left.first().and_then(|row| row.next_attempt_at).map(|at| if given_up { journal.now } else { at }))
     }
 
-    /// The same for each of some locked installations for itself. The moves that are known to have failed aren't
-    /// tried once more.
+    /// Settles locked installations one by one. The moves in `failed` aren't tried again.
     async fn settle_each(
         &self,
         journal: &mut Journal<'_>,
@@ -226,8 +226,8 @@ impl Rollout<'_> {
         Ok(updates::save(tx, &rows).await?)
     }
 
-    /// One attempt to move one installation, unless it is known to have failed. What fails is tried again after a
-    /// growing pause, at most five times within ten minutes; then its update is FAILED.
+    /// Tries to move one installation; `failed` is the result of an attempt that this batch has already made. After a
+    /// failure it is tried again with growing pauses, at most five times within ten minutes. Then the update is FAILED.
     fn attempt(&self, row: &mut UpdateRow, failed: Option<FailureCode>, now: Instant) {
         let (update, release) = (&mut row.update, self.release);
         let moved =

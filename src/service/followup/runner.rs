@@ -1,4 +1,4 @@
-//! Who does a batch: the task is claimed, its batch done, and what comes next is written down, in one transaction.
+//! Runs batches: claims a task, does its batch and saves how it continues, in one transaction.
 
 use chrono::Duration;
 use uuid::Uuid;
@@ -23,13 +23,13 @@ use super::roll_out::{Reach, RollOut};
 use super::withdraw::Withdraw;
 use super::{Batch, FollowUp as _, Next};
 
-/// The longest pause between two tries of a task whose batches fail as a whole.
+/// The longest pause before a task whose batch failed as a whole is tried again.
 const LONGEST_PAUSE_SECONDS: i64 = 60;
 
-/// How many batches a process has at work at a time at most. More would wait for the processor and for the logs.
+/// The most batches that a process runs at the same time. More would only wait for the processor and for the logs.
 const BATCHES_AT_ONCE: usize = 4;
 
-/// A task that a transaction has in hand, for one batch.
+/// A task that a transaction has locked for one batch.
 pub struct Claimed {
     tx: Tx,
     task: Task,
@@ -40,7 +40,7 @@ impl Claimed {
         Self { tx, task }
     }
 
-    /// Which task.
+    /// The task's id.
     #[must_use]
     pub fn task(&self) -> Uuid {
         self.task.id
@@ -51,45 +51,40 @@ impl Claimed {
 #[derive(Debug)]
 pub struct BatchFailure {
     pub failure: Failure,
-    /// Whether its task was put off, so that nobody takes it before its pause is over.
+    /// Whether the task was postponed. If not, it is still due at once.
     pub put_off: bool,
 }
 
-/// Does one batch of a task that is due. Gives whether there was one.
-///
-/// # Errors
-/// [`Failure`], when the batch failed; the task is put off then, and tried again.
+/// Runs one batch of a due task. Returns false if no task was due. When the batch fails, its task is postponed and
+/// tried again.
 pub async fn run_one_batch(cx: &Services) -> Result<bool, Failure> {
     let Some(claimed) = claim_batch(cx, &mut Turns::default()).await? else { return Ok(false) };
     run_claimed(cx, claimed).await.map(|()| true).map_err(|failed| failed.failure)
 }
 
-/// Whether the database takes one writer at a time, of all processes, and lets none of them queue up.
+/// Whether the database allows only one writer at a time, of all processes, and doesn't queue the others.
 #[must_use]
 pub fn has_one_writer(cx: &Services) -> bool {
     cx.db.kind() == DatabaseKind::Sqlite
 }
 
-/// How many batches this process has at work at a time. One writer at a time makes them wait for each other; where
-/// there are several, commands keep at least half of the connections that write.
+/// How many batches this process runs at the same time: one if the database has one writer, because they would wait for
+/// each other. Otherwise commands keep at least half of the write connections.
 #[must_use]
 pub fn batches_at_once(cx: &Services) -> usize {
     if has_one_writer(cx) { 1 } else { (cx.db.writers() / 2).clamp(1, BATCHES_AT_ONCE) }
 }
 
-/// Takes the task whose turn it is.
-///
-/// # Errors
-/// [`Failure`].
+/// Claims the task whose turn it is.
 pub async fn claim_batch(cx: &Services, turns: &mut Turns) -> Result<Option<Claimed>, Failure> {
     let tx = cx.db.begin().await?;
-    // Read once this is the one that writes.
+    // Read after `begin`, which may wait for other writers.
     let now = cx.clock.now();
     Ok(turns::claim(&tx, now, turns).await?.map(|task| Claimed { tx, task }))
 }
 
-/// Does the first batch of a task that a command has just made, so that a small install base is
-/// finished when the call answers. A failure is no failure of the command: the scheduler goes on.
+/// Runs the first batch of a task that a command has just created, so that a small install base is done before the
+/// command answers. A failure doesn't fail the command, because the scheduler tries again.
 pub(in crate::service) async fn run_first_batch(cx: &Services, task: Uuid) {
     if let Err(failure) = try_first_batch(cx, task).await {
         tracing::warn!(%task, ?failure, "a first batch failed; the scheduler will try again");
@@ -102,14 +97,11 @@ async fn try_first_batch(cx: &Services, task: Uuid) -> Result<(), Failure> {
     run_claimed(cx, Claimed { tx, task }).await.map_err(|failed| failed.failure)
 }
 
-/// Does one batch of a task at hand. When it fails, its task is put off, so that others get their turn.
-///
-/// # Errors
-/// [`BatchFailure`].
+/// Runs one batch of a claimed task. When it fails, the task is postponed, so that other tasks get their turn.
 pub async fn run_claimed(cx: &Services, Claimed { tx, task }: Claimed) -> Result<(), BatchFailure> {
     match work(cx, tx, &task).await {
         Ok(()) => Ok(()),
-        // A window has opened meanwhile: once it is carried out, the batch has its turn.
+        // A release window has opened meanwhile. The batch runs after the window was carried out.
         Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, put_off: false }),
         Err(failure) => {
             cx.follow_ups.count_failure(task.work.kind());
@@ -136,7 +128,7 @@ async fn work(cx: &Services, tx: Tx, task: &Task) -> Result<(), Failure> {
             let more = i64::try_from(came_to).unwrap_or(i64::MAX);
             tasks::advance(&tx, task, Some(done_to), more, Turn::Next(now)).await?;
         }
-        // Never at once again: a task that can't get on must not keep the others from their turn.
+        // Never at once: a task without progress must not keep other tasks from their turn.
         Next::Again(at, done_to) => {
             let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
             tasks::advance(&tx, task, done_to, 0, Turn::After(pause_ends)).await?;
@@ -153,7 +145,7 @@ async fn work(cx: &Services, tx: Tx, task: &Task) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The step of each kind of work that this program knows. Tasks of other kinds are never claimed.
+/// Runs the step of a task. Tasks of kinds that this program doesn't know are never claimed.
 async fn step(work: Work, batch: &mut Batch<'_>) -> Result<Next, Failure> {
     match work {
         Work::Offer(pack, release) => Offer { pack, release }.step(batch).await,

@@ -1,4 +1,4 @@
-//! What follows from decisions and isn't done, in the hands of an operator: looked at, tried at once, dropped.
+//! The unfinished follow-ups for operators: list them, run one at once, drop one.
 
 use crate::service::followup::completion::{complete, pack_and_release};
 use crate::service::followup::delete::uninstall_all;
@@ -20,41 +20,39 @@ use crate::service::error::Failure;
 use crate::service::followup::Claimed;
 use crate::service::journal::{Entry, Journal, Subject};
 
-/// The most characters of the reason why a task is dropped.
+/// The most characters of the reason for dropping a task.
 const REASON_MAX: usize = 2_000;
 
-/// What became of a task that was tried at once.
+/// The result of running a task at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retried {
-    /// It is done.
+    /// The task is done.
     Done,
-    /// A batch is done, and it goes on.
+    /// A batch was done, and more follow.
     GoesOn,
-    /// Another version of the program does it: it is due.
+    /// This program doesn't know the kind of task. It was made due for another version of the program.
     Due,
 }
 
-/// What became of a task that was dropped.
+/// The result of dropping a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// It is gone.
+    /// The task was removed.
     Gone,
-    /// Its rollout ends: the installations that it hasn't come to are marked as failed, in batches.
+    /// The rollout is given up: batches mark the remaining installations' updates as failed.
     GivesUp,
 }
 
-/// What follows from decisions and isn't done, the oldest first: for the command line.
-///
-/// # Errors
-/// [`Failure`].
+/// The unfinished tasks, oldest first. For the command line.
 pub async fn open_tasks(cx: &Services) -> Result<OpenTasks, Failure> {
     Ok(all(&cx.db).await?)
 }
 
-/// Does a batch of a task now, whenever it would be due: for the command line.
+/// Runs a batch of a task now, even if it isn't due. For the command line.
 ///
 /// # Errors
-/// [`Failure`], when the batch failed: the task is put off again. Not found. Bad input for a task that can't be read.
+/// Not found. Bad input for a task whose row can't be read. The batch's failure, after which the task is postponed
+/// again.
 pub async fn retry_task(cx: &Services, id: Uuid) -> Result<Retried, Failure> {
     if mended(cx, id).await?.is_none() {
         return Err(Failure::BadInput(format!(
@@ -73,8 +71,8 @@ pub async fn retry_task(cx: &Services, id: Uuid) -> Result<Retried, Failure> {
     Ok(if by_id(&cx.db, id).await?.is_some() { Retried::GoesOn } else { Retried::Done })
 }
 
-/// A task; one whose row can't be read is given instants that can be, and is due. `None` when it can't be read
-/// even so.
+/// Loads a task. If its row can't be read, its instants are replaced and it is made due; `None` if it still can't be
+/// read.
 async fn mended(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> {
     if let Ok(open) = by_id(&cx.db, id).await?.ok_or(Failure::NotFound)? {
         return Ok(Some(open));
@@ -85,9 +83,9 @@ async fn mended(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> {
     Ok(by_id(&cx.db, id).await?.and_then(Result::ok))
 }
 
-/// Drops a task, so that nothing waits for it any more; the publisher's audit log keeps why: for the command
-/// line. What it was for stays undone, but for what others would wait for: a rollout or a retry ends its
-/// release, and what a deleted pack still has installed is uninstalled, without telling each account.
+/// Drops a task, and writes the reason to the publisher's audit log. For the command line. The task's work stays
+/// undone, except where others would wait for it: a rollout or a retry completes its release, and a deleted pack's
+/// installations are uninstalled without events for each account.
 ///
 /// # Errors
 /// Bad input for a reason that is empty or too long; not found.
@@ -98,13 +96,13 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     let open = mended(cx, id).await?;
     let tx = cx.db.begin().await?;
     let Some(open) = open else {
-        // Whose log would keep it can't be read either.
+        // The publisher, and so the log for an entry, can't be read either.
         tasks::finish(&tx, id).await?;
         tx.commit().await?;
         tracing::warn!(task = %id, reason, "a task that can't be read was dropped");
         return Ok(Dropped::Gone);
     };
-    // A batch at hand comes to its end first.
+    // Waits for a batch of the task that is running.
     let row = tasks::lock(&tx, id).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_command_line(cx, open.publisher.0, cx.now(&tx));
     let mut entry = drop_entry(&open).change("task", Some(row.kind.clone()), None).set("reason", reason);
@@ -120,8 +118,8 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
         }
-        // Offers, withdrawals, grants and names are derived where no batch has come to them, and the next
-        // task like it settles what this one would have.
+        // These leave nothing waiting: offers, withdrawals, grants and names are derived where no batch has settled
+        // them, and the next task of the same kind settles them.
         Some(
             Work::Offer(..)
             | Work::Withdraw(..)
@@ -146,8 +144,8 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     Ok(dropped)
 }
 
-/// Ends the release of a task that moves installations to it. Gives whether batches have to do that first, for
-/// what the rollout hasn't come to.
+/// Completes the release of a task that moves installations to it. Returns whether batches must first give up the
+/// installations that the rollout hasn't reached.
 async fn end_release_of(
     tx: &Tx,
     journal: &mut Journal<'_>,
@@ -164,13 +162,14 @@ async fn end_release_of(
         return Ok(true);
     }
     updates::give_up_attempts(tx, release.id).await?;
-    // What a rollout that was given up has left was not moved, whether or not it has a row.
+    // The installations that a given-up rollout has left were not moved, with or without a row, so the release has
+    // failures.
     let left = i64::from(matches!(work, Work::GiveUp(..)));
     complete(tx, journal, pack, release, left).await?;
     Ok(false)
 }
 
-/// Uninstalls what is left of a deleted pack, so that its names are free again. Gives how many those were.
+/// Uninstalls a deleted pack's remaining installations, so that its names are free again. Returns their number.
 async fn uninstall_silently(cx: &Services, tx: &Tx, pack: PackId) -> Result<u64, Failure> {
     let Some(pack) = deletion::lock_deleted(tx, pack).await? else { return Ok(0) };
     let mut count = 0;
@@ -180,14 +179,14 @@ async fn uninstall_silently(cx: &Services, tx: &Tx, pack: PackId) -> Result<u64,
             return Ok(count);
         }
         count += u64::try_from(found.len()).unwrap_or(0);
-        // Of each alone nothing is told: one entry tells of all.
+        // This journal is never written: one entry covers all installations.
         let mut untold = Journal::of_command_line(cx, pack.publisher_id, cx.now(tx));
         let found: Vec<_> = found.into_iter().map(|installation| (installation, true)).collect();
         uninstall_all(tx, &mut untold, &pack, &found).await?;
     }
 }
 
-/// An entry about what a dropped task was for.
+/// An audit entry whose subject is the object of a dropped task.
 fn drop_entry(open: &OpenTask) -> Entry {
     let name = |named: &Option<(PackId, String)>| named.as_ref().map(|(_, name)| name.clone());
     let (subject, name) = match (&open.release, &open.pack, &open.account) {

@@ -1,4 +1,4 @@
-//! What is told of the updates of one class.
+//! Records the changed updates of a class of installations.
 
 use crate::domain::installations::UpdateState;
 use crate::domain::log::record::Record;
@@ -9,7 +9,7 @@ use crate::service::journal::Journal;
 use crate::store::installations::changes::Change;
 use crate::store::installations::classes::Judged;
 
-/// What became of updates that are alike.
+/// A change that the updates of a class have in common.
 pub(super) struct Told<'a> {
     pub pack: &'a Pack,
     pub release: &'a Release,
@@ -19,7 +19,7 @@ pub(super) struct Told<'a> {
     pub action: &'static str,
 }
 
-/// Remembers of each installation that its update came to another state.
+/// Records the change for each installation of the class.
 pub(super) fn tell_all(journal: &mut Journal<'_>, told: &Told<'_>, installations: &[&Judged]) {
     let change = StateChange {
         release: told.release.id,

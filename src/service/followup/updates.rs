@@ -1,4 +1,4 @@
-//! What becomes of an installation's update: its row, and what is told of it (R25–R27, R29, R30).
+//! Changes the rows of installations' updates, and records the changes in the logs (R25–R27, R29, R30).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(in crate::service) fn offered(installation: &Installation, release: &Release
     }
 }
 
-/// The numbers of the versions that an installation had before a step, and has after it.
+/// The version numbers of an installation before and after a step.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::service) struct Step {
     pub before: i32,
@@ -51,7 +51,7 @@ pub(in crate::service) struct Step {
 }
 
 impl Step {
-    /// It isn't moved.
+    /// The installation isn't moved.
     pub(in crate::service) fn stays(number: i32) -> Self {
         Self { before: number, after: number }
     }
@@ -63,7 +63,7 @@ impl From<Step> for VersionAfter {
     }
 }
 
-/// Remembers that an update came to another state.
+/// Records that an update has changed its state.
 pub(in crate::service) fn tell_update(
     journal: &mut Journal<'_>,
     pack: &Pack,
@@ -90,7 +90,7 @@ pub(in crate::service) fn tell_update(
     journal.tell_alike(change.class(journal, pack), record);
 }
 
-/// How the updates of some installations come to another state alike.
+/// A change of state that is the same for the updates of several installations.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::service) struct StateChange {
     pub(in crate::service) release: ReleaseId,
@@ -99,19 +99,19 @@ pub(in crate::service) struct StateChange {
     pub(in crate::service) state: UpdateState,
     pub(in crate::service) how: Option<UpdateMethod>,
     pub(in crate::service) skip_reason: Option<SkipReason>,
-    /// The version that the installations have after it.
+    /// The installations' version after the change.
     pub(in crate::service) version: VersionAfter,
     pub(in crate::service) action: &'static str,
 }
 
 impl StateChange {
-    /// What both logs tell of it, for [`Journal::tell_all_alike`].
+    /// The class of events and entries for [`Journal::tell_all_alike`].
     pub(in crate::service) fn class(self, journal: &Journal<'_>, pack: &Pack) -> Class {
         let kind = match self.state {
             UpdateState::Offered => EventKind::UpdateOffered,
             _ => EventKind::InstallationUpdated,
         };
-        // What an update would have brought is not for an account that lost the grant (R45).
+        // An account without the grant must not learn about the update (R45).
         let hidden = self.skip_reason == Some(SkipReason::NotEntitled);
         let field = |field: &str, before: Option<&str>, after: Option<&str>| {
             let text = |value: Option<&str>| value.map(Into::into);
@@ -141,7 +141,7 @@ impl StateChange {
     }
 }
 
-/// The numbers of the versions that a batch tells of.
+/// The numbers of the versions that a batch records.
 pub(in crate::service) struct Numbers(BTreeMap<PackVersionId, i32>);
 
 impl Numbers {
@@ -159,7 +159,7 @@ impl Numbers {
     }
 }
 
-/// An update that its release has come to.
+/// Marks an update as applied by its release.
 pub(in crate::service) fn applied(row: &mut UpdateRow, release: &Release, now: Instant) {
     row.update.state = UpdateState::Applied;
     row.update.how = Some(release.method());
@@ -176,7 +176,7 @@ pub(in crate::service) fn skip(row: &mut UpdateRow, reason: SkipReason, now: Ins
     row.next_attempt_at = None;
 }
 
-/// An update of a rollout that was given up before it moved the installation.
+/// Marks an update as failed, because its rollout was given up before it moved the installation.
 pub(in crate::service) fn give_up(row: &mut UpdateRow, now: Instant) {
     row.update.state = UpdateState::Failed;
     row.update.failure = Some(Failure { code: FailureCode::Internal, attempts: row.attempts });
@@ -184,18 +184,18 @@ pub(in crate::service) fn give_up(row: &mut UpdateRow, now: Instant) {
     row.next_attempt_at = None;
 }
 
-/// Marks an offer that is taken back while its account has no grant: it was not shown to it, and neither is that
-/// it ended (R45).
+/// Hides a withdrawn offer from an account without the grant: the offer was not shown, so neither is its end (R45).
 pub(in crate::service) fn hide(row: &mut UpdateRow) {
     row.update.skip_reason = Some(SkipReason::NotEntitled);
 }
 
-/// A row that was to be tried again, but is no longer to be moved: gone, or without a grant (R45).
+/// Stops the retries of an update whose installation must no longer be moved, because it is gone or has no grant (R45).
+/// `None` if no retry was planned.
 pub(in crate::service) fn given_up(mut row: UpdateRow) -> Option<UpdateRow> {
     row.next_attempt_at.take().map(|_| row)
 }
 
-/// Takes an update back; `how` when that moved its installation.
+/// Marks an update as withdrawn. `how` is set if its installation was moved back.
 pub(in crate::service) fn withdraw_row(row: &mut UpdateRow, how: Option<UpdateMethod>, now: Instant) {
     row.update.state = UpdateState::Withdrawn;
     row.update.how = how;

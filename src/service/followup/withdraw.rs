@@ -1,4 +1,4 @@
-//! Taking back what a canceled or superseded release offered or moved (R29, R30).
+//! Withdraws the offers of a canceled or superseded release, and moves its early installations back (R29, R30).
 
 use crate::service::followup::completion::pack_and_release;
 use std::collections::BTreeMap;
@@ -25,24 +25,24 @@ use crate::store::packs::write as packs;
 use super::told::{Told, tell_all};
 use super::{Batch, FollowUp, Next};
 
-/// The longest pause before an installation is tried to be moved back, or to catch up, again.
+/// The longest pause before the next attempt to move an installation back, or to let it catch up.
 pub(super) const LONGEST_PAUSE: chrono::Duration = chrono::Duration::minutes(5);
 
-/// Takes back the offers of a release that was canceled or superseded, and after a cancel moves those back that
-/// were applied early (R29, R30). An installation whose account has lost the grant is not moved (R45).
+/// Withdraws the offers of a release that was canceled or superseded. After a cancel it moves the installations back
+/// that were updated early (R29, R30). An installation whose account has lost the grant isn't moved (R45).
 pub(super) struct Withdraw {
     pub pack: PackId,
     pub release: ReleaseId,
 }
 
-/// What becomes of an update that is taken back.
+/// What happens to an update of the release.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
-    /// The offer ends. It is told to the account while it has the grant alone (R45).
+    /// The offer ends. The account gets an event only if it has the grant (R45).
     OfferEnds { is_entitled: bool },
-    /// The installation, that its account moved in this way, is moved back.
+    /// The installation is moved back. The method is the one by which it was updated.
     MovesBack(Option<UpdateMethod>),
-    /// It stays, and was to be tried again: no more.
+    /// The installation stays, and its retries end.
     GivenUp,
 }
 
@@ -160,8 +160,8 @@ async fn take_back(
     Ok(updates::save(tx, &rows).await?)
 }
 
-/// One attempt to move one installation back. What fails is tried again after a growing pause, for as
-/// long as it takes: a canceled version must not stay in the field.
+/// Tries to move one installation back. After a failure it is tried again with growing pauses and without limit,
+/// because a canceled version must not stay installed. Returns whether it was moved.
 pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release, now: Instant) -> bool {
     match cx.mover.move_installation(row.update.id.installation, release.id) {
         Ok(()) => {
@@ -175,7 +175,7 @@ pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release
     }
 }
 
-/// An installation that could not be moved back.
+/// Plans the next attempt to move an installation back.
 fn not_back(row: &mut UpdateRow, release: &Release, code: FailureCode, now: Instant) {
     row.attempts = row.attempts.saturating_add(1);
     row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE));

@@ -1,4 +1,4 @@
-//! The process library: publishing and withdrawing processes, and taking copies of them (R53).
+//! The process library: publishes, withdraws and copies processes (R53).
 
 pub mod publishing;
 
@@ -22,20 +22,18 @@ use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
 use super::requests::{Repeatable, Turn, only};
 
-/// A process to be published, or to be shared otherwise than it is.
+/// A process to be published, or the new data of a published one.
 #[derive(Clone, Debug)]
 pub struct NewProcess {
     pub package: ComponentVersionId,
-    /// All that it is shared with.
+    /// All groups that it is to be shared with.
     pub groups: Vec<GroupId>,
     pub description: String,
 }
 
 impl NewProcess {
-    /// Whether somebody may publish to so many groups: sharing is the groups' privilege, as it is for packs.
-    /// Taking away all groups that a process is shared with needs it too, which the process tells.
-    ///
-    /// # Errors
+    /// Checks that the viewer may publish to this many groups. Sharing needs the privilege for groups, as it does for
+    /// packs. Unsharing a process from all of its groups needs it too; `publish_to_library` checks that. The failure is
     /// [`Failure::Forbidden`] (R4).
     pub fn check_may(viewer: &Viewer, groups: usize) -> Result<(), Failure> {
         viewer.require(Privilege::PackagedComponentManagement)?;
@@ -43,12 +41,12 @@ impl NewProcess {
     }
 }
 
-/// Puts a package into the library, or changes what it is for and with whom it is shared. One that was
-/// withdrawn comes back as the same entry, in the library since now.
+/// Publishes a package in the library, or changes a published process's description and groups. A withdrawn process
+/// gets its former entry back, with a new publication time.
 ///
 /// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY; not found for the
-/// package and for groups of somebody else.
+/// CLIENT_REQUEST_ID_REUSED, NOT_A_PROCESS, NOT_SHAREABLE, PACKAGE_DELETED, DESCRIPTION_TOO_LONG, TOO_MANY; not found
+/// for a package or group of another publisher.
 pub async fn publish_to_library(
     cx: &Services,
     caller: &Publisher,
@@ -79,7 +77,7 @@ pub async fn publish_to_library(
     if !before.is_empty() {
         caller.viewer.require(Privilege::AccountGroupManagement)?;
     }
-    // Anew, now that nobody can delete it any more.
+    // Read again under the locks, so that it can't be deleted any more.
     let (package, deleted) = components::version(&tx, &caller.scope, new.package).await?.ok_or(Failure::NotFound)?;
     check_publish(component.component_type, package.shareable, deleted)?;
     let too_long = LibraryRefusal::DescriptionTooLong;
@@ -112,7 +110,7 @@ pub async fn publish_to_library(
     Ok(process.id)
 }
 
-/// Writes the entry of a package that is offered from now on, or goes on being offered.
+/// Saves the library entry of a package: a new one, or the known one with its changes.
 async fn put_into_library(
     cx: &Services,
     tx: &Tx,
@@ -142,7 +140,7 @@ async fn put_into_library(
     Ok(LibraryProcess { description, published_at, withdrawn_at: None, ..known })
 }
 
-/// Takes a process out of the library; copies stay with those who took them.
+/// Withdraws a process from the library. Existing copies stay.
 ///
 /// # Errors
 /// ALREADY_WITHDRAWN; not found.
@@ -169,11 +167,10 @@ pub async fn withdraw_from_library(
     Ok(())
 }
 
-/// Takes a copy of a process as a component of the account's own, that nothing later touches.
+/// Copies a process into a new component of the account. Later changes of the process don't affect the copy.
 ///
 /// # Errors
-/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for a process that is not shared
-/// with the account.
+/// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found for a process that isn't shared with the account.
 pub async fn copy_from_library(
     cx: &Services,
     caller: &Managed,
@@ -218,7 +215,7 @@ pub async fn copy_from_library(
     Ok(component.id)
 }
 
-/// A package of the caller's, before anything is locked.
+/// Finds a package of the caller without locking it.
 async fn find_package(
     tx: &Tx,
     caller: &Publisher,
@@ -228,8 +225,9 @@ async fn find_package(
     Ok(found.map(|(package, _)| package).filter(|package| package.kind == VersionKind::Package))
 }
 
-/// The groups, each once, locked so that none is deleted meanwhile, and those that aren't the caller's. More than a
-/// call may name aren't looked at: it will be refused.
+/// Locks the named groups, so that none is deleted meanwhile. Returns the locked ones, each once, and the ids that
+/// aren't the caller's groups. If there are more than a call may name, none is looked up, because the call will be
+/// refused.
 async fn lock_groups(tx: &Tx, caller: &Publisher, named: &[GroupId]) -> StoreResult<(Vec<GroupId>, Vec<GroupId>)> {
     if named.len() > GROUPS_MAX {
         return Ok((Vec::new(), Vec::new()));
@@ -239,7 +237,7 @@ async fn lock_groups(tx: &Tx, caller: &Publisher, named: &[GroupId]) -> StoreRes
     Ok(wanted.into_iter().partition(|id| known.iter().any(|group| group.id == *id)))
 }
 
-/// A text as the audit log has it: nothing for an empty one.
+/// A text for the audit log; `None` if it is empty.
 fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }

@@ -1,4 +1,4 @@
-//! Publications, that legacy packs hold in the place of packages (R52).
+//! Creates publications, which legacy packs contain instead of packages (R52).
 
 use crate::domain::accounts::Privilege;
 use crate::domain::components::refusal::PackagingRefusal;
@@ -19,8 +19,8 @@ use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;
 use crate::service::requests::{Repeatable, Turn};
 
-/// Publishes a component under its next number. Changes and releases nothing else (R18); legacy packs
-/// that have it learn that there is something newer.
+/// Publishes a component under its next number. Nothing else is changed or released (R18). Legacy packs with the
+/// component get an event about its newer version.
 ///
 /// # Errors
 /// TYPE_NOT_SHAREABLE, NOTES_TOO_LONG, CLIENT_REQUEST_ID_REUSED; not found.
@@ -65,7 +65,7 @@ async fn try_publish_component(
         version: number.to_string(),
         shareable: true,
         notes,
-        // The component as it stands: publishing makes no revision of it.
+        // A publication has the component's newest revision: publishing creates no new one.
         revision: counters.newest_revision,
         created_at: creation_time(journal.now, counters.newest_at),
         created_by: journal.actor().clone(),
@@ -83,7 +83,7 @@ async fn try_publish_component(
     Ok(publication.id)
 }
 
-/// Whether the component is the caller's and can be published; gives the notes as they are kept.
+/// Checks that the component is the caller's and can be published. Returns the normalized notes.
 async fn check(
     tx: &Tx,
     caller: &Publisher,
@@ -102,7 +102,8 @@ async fn check(
     Ok(notes.map_err(|_| PackagingRefusal::PublicationNotesTooLong)?.filter(|notes| !notes.is_empty()))
 }
 
-/// 1, 2, 3 … for each component: one more than its newest has, as none is ever deleted.
+/// The next number of a component's publication: 1, 2, 3, … The newest one has the highest number, because publications
+/// are never deleted.
 async fn next_number(tx: &Tx, caller: &Publisher, counters: &Counters) -> Outcome<i32, PackagingRefusal> {
     let Some(latest) = counters.latest_publication else { return Ok(1) };
     let (latest, _) = components::version(tx, &caller.scope, latest).await?.ok_or(Failure::NotFound)?;

@@ -1,4 +1,4 @@
-//! The event log and the audit log as they grow old.
+//! The subjects of audit entries, and how long the logs are kept.
 
 pub mod retention;
 pub mod subject;

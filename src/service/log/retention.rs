@@ -1,4 +1,4 @@
-//! How long the event log and what calls made are kept. The audit log is kept for good.
+//! Removes old events and old client request ids. Audit entries are kept forever.
 
 use chrono::Duration;
 
@@ -12,17 +12,15 @@ use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::requests;
 
-/// How many events one batch removes.
+/// The most events that a batch removes.
 const BATCH: u64 = 500;
-/// How many batches one call does, so that nothing that is due waits for long.
+/// The most batches per call, so that other due work doesn't wait for long.
 const BATCHES: u32 = 20;
-/// The counts of how many packs, and of how many releases, one pass shortens.
+/// The most packs, and the most releases, whose counts one pass compacts.
 const PACKS: u64 = 1_000;
 
-/// Begins a pass: forgets calls that are no longer remembered, and gives up to where events are to be removed.
-///
-/// # Errors
-/// [`Failure`].
+/// Begins a pass: deletes expired client request ids, and compacts counts. Returns the time before which events are to
+/// be removed.
 pub async fn tidy_up(cx: &Services) -> Result<Instant, Failure> {
     let tx = cx.db.begin().await?;
     let passes_by = retention::begin_pass(&tx, cx.clock.now()).await?;
@@ -32,7 +30,7 @@ pub async fn tidy_up(cx: &Services) -> Result<Instant, Failure> {
     Ok(passes_by - Duration::days(cx.settings.keep_events_days.into()))
 }
 
-/// Shortens what has to be added up of packs that have much of it: by their installing and uninstalling, each a row.
+/// Compacts the counts of packs and releases that have many rows: each installing and uninstalling adds one.
 async fn compact_counts(cx: &Services) -> Result<(), Failure> {
     for pack in counts::long(&cx.db, PACKS).await? {
         let tx = cx.db.begin().await?;
@@ -54,11 +52,7 @@ async fn compact_counts(cx: &Services) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes the events from before an instant, in batches that each are a transaction; gives whether all of them
-/// are gone, else there is more to be done.
-///
-/// # Errors
-/// [`Failure`].
+/// Removes the events before an instant, in batches of one transaction each. Returns false if there are more to remove.
 pub async fn prune_events(cx: &Services, before: Instant) -> Result<bool, Failure> {
     for _ in 0..BATCHES {
         let tx = cx.db.begin().await?;

@@ -1,4 +1,4 @@
-//! What an audit entry is about, and under which id each of its readers knows it (R51).
+//! The subjects of audit entries, with the id under which each reader knows them (R51).
 
 use crate::domain::accounts::Account;
 use crate::domain::components::VersionKind;
@@ -9,7 +9,7 @@ use crate::domain::id::{
 use crate::domain::log::audit;
 use crate::domain::log::audit::SubjectKey;
 
-/// What an audit entry is about: its type in the schema, and its id.
+/// The subject of an audit entry: its type in the schema, and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     Component(ComponentId),
@@ -52,7 +52,8 @@ impl Subject {
         }
     }
 
-    /// How the publisher and the managed account `account` each know it: neither is told an id of the other's.
+    /// The subject as the publisher and as the managed account `account` know it. Neither may see ids of the other's
+    /// objects.
     pub(in crate::service) fn for_both(self, account: AccountId) -> (Self, Self) {
         match self {
             Self::Installation(_) | Self::InstallationUpdate(_) => (self, self),
@@ -69,7 +70,7 @@ impl Subject {
         }
     }
 
-    /// With its name, or with the account's where the account stands in its place.
+    /// The subject `told` with a name: the account's, if an account replaces the original subject, or else `name`.
     pub(in crate::service) fn named(
         self,
         told: Self,
@@ -83,7 +84,7 @@ impl Subject {
         audit::Subject { key, name: if replaced { account_name.clone() } else { name.clone() } }
     }
 
-    /// A version of a component.
+    /// The subject for a version of a component.
     #[must_use]
     pub fn version(kind: VersionKind, id: ComponentVersionId) -> Self {
         match kind {
@@ -92,7 +93,7 @@ impl Subject {
         }
     }
 
-    /// An account as its own publisher or as a managed one.
+    /// The subject for an account: a publisher's or a managed one.
     #[must_use]
     pub fn account(account: &Account) -> Self {
         if account.id == account.publisher_id {

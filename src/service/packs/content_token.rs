@@ -1,4 +1,4 @@
-//! Names what a release would take, so that a publisher releases what it saw and nothing else (R34).
+//! A token for the content that a release would have, so that a publisher releases exactly what it saw (R34).
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 
-/// The token of a pack's content: the same for the same versions of the same components, and no other.
+/// The token of a pack's content. It depends only on the pack and on its components and their versions.
 #[must_use]
 pub fn content_token(pack: PackId, content: &BTreeMap<ComponentId, ComponentVersionId>) -> String {
     let mut hash = Sha256::new();

@@ -20,20 +20,20 @@ use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::service::moment::Touched;
 use crate::service::releases::Ending;
 
-/// How a pack is to be deleted.
+/// The mode of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// Says what would happen, and changes nothing.
+    /// Computes the effects without changing anything.
     DryRun,
-    /// With the number of installations that the publisher confirms, if it gave one.
+    /// Deletes the pack. The number is the publisher's confirmation of how many installations the pack has.
     Confirmed(Option<i32>),
 }
 
-/// What deleting a pack did, or would do.
+/// The effects of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deleted {
     pub installations: i64,
-    /// The pending release that was, or would be, canceled.
+    /// The canceled pending release.
     pub canceled: Option<ReleaseId>,
 }
 
@@ -59,7 +59,7 @@ async fn try_delete_pack(
     deletion: Deletion,
 ) -> Outcome<Deleted, PackRefusal> {
     let tx = cx.db.begin().await?;
-    // Locked: who installs or uninstalls holds the pack, so that the count stands until the commit.
+    // Installing and uninstalling hold the pack, so with this lock the count can't change before the commit.
     let mut pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
     let installations = counts::of_pack(&tx, pack.id).await?;

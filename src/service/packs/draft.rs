@@ -18,14 +18,14 @@ use crate::service::error::{Error, Failure, Outcome};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;
 
-/// An edit of a draft at work: the pack is locked, and what is due of it was carried out before.
+/// An edit of a draft in progress. The pack is locked, and a due release window was carried out before.
 pub(in crate::service) struct Editing<'a> {
     pub(in crate::service) tx: Tx,
     pub(in crate::service) pack: Pack,
     pub(in crate::service) journal: Journal<'a>,
 }
 
-/// Adds components to the draft, each following its newest shareable version, all or none (R11–R14).
+/// Adds components to the draft, each following its newest shareable version. Adds all of them or none (R11–R14).
 ///
 /// # Errors
 /// STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED,
@@ -75,7 +75,7 @@ pub async fn add_components(
     finish_edit(cx, editing).await
 }
 
-/// Marks a component for removal by the next release; one that was never released just goes (R15).
+/// Marks a component for removal by the next release. A component that was never released is removed at once (R15).
 ///
 /// # Errors
 /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL; not found.
@@ -106,7 +106,7 @@ pub async fn remove_component(
     Ok(removal)
 }
 
-/// Takes back the mark for removal (R15).
+/// Removes the mark for removal (R15).
 ///
 /// # Errors
 /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL; not found.
@@ -198,7 +198,7 @@ pub async fn unpin_component(
     finish_edit(cx, editing).await
 }
 
-/// Begins an edit: checks the privilege, carries out what is due, locks the pack, checks the revision.
+/// Begins an edit: checks the privilege, carries out a due release window, locks the pack, and checks the revision.
 pub(in crate::service) async fn edit<'a>(
     cx: &'a Services,
     caller: &Publisher,
@@ -227,8 +227,8 @@ async fn try_edit<'a>(
     }
 }
 
-/// [`edit`](crate::service::packs::draft::edit) of rows. When there is no such pack, the failure tells too which of the rows' ids are
-/// unknown.
+/// Like [`edit`](crate::service::packs::draft::edit), for changes of rows. If the pack isn't found, the failure also
+/// contains the unknown ids of components and versions.
 async fn edit_rows<'a>(
     cx: &'a Services,
     caller: &Publisher,
@@ -250,7 +250,7 @@ async fn edit_rows<'a>(
     }
 }
 
-/// Ends an edit: counts the revision on, keeps up what is kept on the pack, and makes it so.
+/// Ends an edit: increments the revision, updates the assessment stored on the pack, and commits.
 pub(in crate::service) async fn finish_edit(cx: &Services, editing: Editing<'_>) -> Outcome<(), PackRefusal> {
     let Editing { tx, pack, journal } = editing;
     packs::save_revision(&tx, pack.id, pack.revision.saturating_add(1), journal.now).await?;
@@ -260,7 +260,7 @@ pub(in crate::service) async fn finish_edit(cx: &Services, editing: Editing<'_>)
     Ok(())
 }
 
-/// The draft row of one of the caller's components.
+/// The draft row of a component, which must be the caller's.
 async fn row(tx: &Tx, caller: &Publisher, pack: &Pack, component: ComponentId) -> Outcome<DraftRow, PackRefusal> {
     if components::types(tx, &caller.scope, &[component]).await?.is_empty() {
         return Err(Failure::none_of(component).into());
@@ -270,14 +270,14 @@ async fn row(tx: &Tx, caller: &Publisher, pack: &Pack, component: ComponentId) -
     row.ok_or_else(|| PackRefusal::ComponentNotInPack { component }.into())
 }
 
-/// Computes anew what is kept on a locked pack about its draft, from the standing that `pack` has. Whatever changes
-/// a draft's rows, or the newest version of a component in it, ends here: what was read of the draft before is
-/// forgotten by it.
+/// Recomputes the assessment of a locked pack's draft, with the standing in `pack`, and gives the draft a new revision,
+/// which invalidates cached reads. Every change of a draft's rows, or of the newest version of one of its components,
+/// must call it.
 pub(in crate::service) async fn reassess(cx: &Services, tx: &Tx, pack: &Pack) -> StoreResult<()> {
     reassess_all(cx, tx, std::slice::from_ref(pack)).await
 }
 
-/// The same for many locked packs, in as many statements as for one.
+/// Does the same for many locked packs, with as many statements as for one.
 pub(in crate::service) async fn reassess_all(cx: &Services, tx: &Tx, packs: &[Pack]) -> StoreResult<()> {
     let mut rows = drafts::of_packs(tx, packs).await?;
     let in_force: Vec<_> = packs.iter().filter_map(|pack| pack.standing.in_force()).collect();
@@ -292,14 +292,14 @@ pub(in crate::service) async fn reassess_all(cx: &Services, tx: &Tx, packs: &[Pa
     drafts::save_assessments(tx, &assessments, draft_revision(cx)).await
 }
 
-/// A revision that no draft had before. From chance: after a failover that lost commits, a number that was counted
-/// on would stand for another draft.
+/// A new random revision. A counter would not do: after a failover that lost commits, the same number could mean
+/// another draft.
 pub(in crate::service) fn draft_revision(cx: &Services) -> i64 {
     let (drawn, _) = cx.ids.unguessable::<Uuid>().as_u64_pair();
     i64::from_ne_bytes(drawn.to_ne_bytes())
 }
 
-/// Those of the components, and the version, that aren't the caller's.
+/// The failure for the components and the version that aren't the caller's; `None` if all of them are.
 async fn unknown(
     tx: &Tx,
     caller: &Publisher,

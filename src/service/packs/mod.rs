@@ -1,4 +1,4 @@
-//! Packs: making, and changing what they are called and say (R10, R17).
+//! Creates packs, and changes their names, descriptions and support data (R10, R17).
 
 pub mod content_token;
 pub mod deleting;
@@ -24,7 +24,7 @@ use super::journal::{Entry, Journal, Subject};
 use super::requests::{Repeatable, only};
 use crate::service::packs::draft::Editing;
 
-/// A pack to be made.
+/// A pack to be created.
 #[derive(Clone, Debug)]
 pub struct NewPack {
     pub name: String,
@@ -34,7 +34,7 @@ pub struct NewPack {
     pub support: SupportInfo,
 }
 
-/// What is to be changed of a pack; `None` leaves it as it is.
+/// Changes of a pack; `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct PackEdit {
     pub name: Option<String>,
@@ -42,11 +42,11 @@ pub struct PackEdit {
     pub support: Option<SupportInfo>,
 }
 
-/// Makes an empty pack (R10).
+/// Creates an empty pack (R10).
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, NAME_TAKEN, DESCRIPTION_TOO_LONG,
-/// SUPPORT_INFO_INVALID; not found for one that is gone since it was made.
+/// SUPPORT_INFO_INVALID; not found when a repeated call's pack was deleted since.
 pub async fn create_pack(
     cx: &Services,
     caller: &Publisher,
@@ -155,7 +155,8 @@ pub async fn update_pack(
     Ok(())
 }
 
-/// The refusal when another call took the name past all checks: its transaction has ended, `tx` can only end.
+/// The refusal when a concurrent call took the name after the check. `tx` can't be used after the conflict, so the
+/// other pack is found in a new transaction.
 async fn name_was_taken(cx: &Services, tx: Tx, caller: &Publisher, name: &Name) -> StoreResult<PackRefusal> {
     drop(tx);
     let tx = cx.db.begin().await?;
@@ -172,7 +173,7 @@ fn description(raw: &str) -> Outcome<String, PackRefusal> {
         .map_err(|fault| text_fault(fault, PackRefusal::DescriptionTooLong, PackRefusal::DescriptionTooLong))
 }
 
-/// Support data as it is kept; what is empty is left out (R17).
+/// Checks support data, and leaves empty parts out (R17).
 fn support(raw: SupportInfo) -> Outcome<SupportInfo, PackRefusal> {
     let invalid = |part: &'static str| {
         move |fault: TextFault| {

@@ -1,4 +1,4 @@
-//! Releasing, and changing a pending release (R21–R33, R35–R38).
+//! Creates releases, and changes pending ones (R21–R33, R35–R38).
 
 pub mod opening;
 pub mod release_log;
@@ -39,22 +39,22 @@ use crate::service::packs::content_token::content_token;
 use crate::service::releases::opening::Start;
 use crate::service::releases::release_log::ReleaseLog;
 
-/// A release that a publisher asks for.
+/// A publisher's request to release a pack.
 #[derive(Clone, Debug)]
 pub struct ReleaseRequest {
     pub pack_id: PackId,
     pub schedule: RequestedSchedule,
     pub notes: String,
-    /// The token of the content that the publisher saw; `None` takes whatever there is (R34).
+    /// The token of the content that the publisher saw; `None` accepts any content (R34).
     pub expected_content: Option<String>,
     pub expected_revision: Option<i32>,
     pub client_request_id: Option<String>,
 }
 
-/// How a pending release comes to its end before its window.
+/// How a pending release ends before its window.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ending {
-    /// By the mutation of this name.
+    /// By the mutation with this name.
     Canceled(&'static str),
     SupersededBy(ReleaseId),
 }
@@ -68,7 +68,7 @@ impl Ending {
     }
 }
 
-/// A change of a pending release at work: its pack is locked, and what was due was carried out before.
+/// A change of a pending release in progress. Its pack is locked, and a due release window was carried out before.
 struct Changing<'a> {
     tx: Tx,
     pack: Pack,
@@ -76,7 +76,7 @@ struct Changing<'a> {
     journal: Journal<'a>,
 }
 
-/// Releases the draft at once or on a date (R21–R29).
+/// Releases the draft, at once or on a date (R21–R29).
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED,
@@ -100,21 +100,21 @@ async fn try_release(
     match call.turn(&tx, cx.now(&tx)).await? {
         Turn::Do => {}
         Turn::Done(made) => {
-            // Of a pack that is gone since there is nothing to answer with.
+            // A repeated call can't return a release of a pack that was deleted since.
             packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
             return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
         }
         Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
     }
     let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
-    // Read under a lock, not from the token: the zone is the one at the time of the call (R35).
+    // Reads the account again under a lock, because the zone at the time of the call counts (R35).
     let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
     let rows = drafts::of_pack(&tx, &pack).await?;
     let notes = check_request(request, &pack, &rows)?;
     let decision = decide_release(cx, &tx, &account, &pack, &rows, request.schedule, &journal).await?;
     let (release, follow) = match make_release(cx, &tx, &mut journal, pack, &notes, decision).await {
-        // Another server was quicker, past all locks: the constraint says what the rule says.
+        // Another server has started a release in spite of the locks. The database's constraint enforces the same rule.
         Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
         other => other?,
     };
@@ -152,7 +152,7 @@ async fn decide_release(
     Ok(decide(&facts, schedule, journal.now)?)
 }
 
-/// Writes a decided release; gives it and the tasks that follow.
+/// Saves a decided release. Returns its id and its follow-up tasks.
 async fn make_release(
     cx: &Services,
     tx: &Tx,
@@ -227,8 +227,8 @@ async fn make_release(
     Ok((id, follow))
 }
 
-/// Ends a pending release before its window: it is canceled, or another takes its place (R29, R30, R47).
-/// Changes `pack.standing`, that the caller saves.
+/// Ends a pending release before its window: it is canceled or superseded (R29, R30, R47). The caller must save the
+/// changed `pack.standing`.
 pub(super) async fn end_pending(
     tx: &Tx,
     journal: &mut Journal<'_>,
@@ -258,7 +258,7 @@ pub(super) async fn end_pending(
     Ok(())
 }
 
-/// Moves a pending release to another date, in the zone that it keeps (R30, R35).
+/// Moves a pending release to another date, in the same time zone (R30, R35).
 ///
 /// # Errors
 /// RELEASE_IN_PROGRESS, NOT_PENDING, and those of the date; not found.
@@ -317,7 +317,7 @@ pub async fn promote_release(cx: &Services, caller: &Publisher, release: Release
     Ok(())
 }
 
-/// Cancels a pending release and moves those who applied it early back to the current version (R30).
+/// Cancels a pending release, and moves installations that applied it early back to the current version (R30).
 ///
 /// # Errors
 /// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
@@ -336,7 +336,7 @@ pub async fn cancel_release(cx: &Services, caller: &Publisher, release: ReleaseI
     Ok(())
 }
 
-/// Begins a change of a pending release, and asks the state machine for it.
+/// Begins a change of a pending release, and checks that the release's state allows it.
 async fn change<'a>(
     cx: &'a Services,
     caller: &Publisher,
@@ -380,7 +380,7 @@ pub(super) async fn add_task(
     tasks::add(tx, cx.ids.next(), pack.publisher_id, work, moves, now).await
 }
 
-/// What can be said of a request before a release is decided; gives the notes as they are kept.
+/// Checks a request's fields before the release is decided. Returns the normalized notes.
 fn check_request(request: &ReleaseRequest, pack: &Pack, rows: &[DraftRow]) -> Outcome<String, ReleaseRefusal> {
     if request.expected_revision.is_some_and(|expected| expected != pack.revision) {
         return Err(ReleaseRefusal::StaleRevision { current: pack.revision }.into());

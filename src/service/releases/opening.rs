@@ -1,4 +1,4 @@
-//! Starting a release: at once, promoted, or because its window has opened (R23, R25, R27, R30).
+//! Starts releases: new immediate ones, promoted ones, and those whose window has opened (R23, R25, R27, R30).
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
@@ -17,26 +17,23 @@ use crate::service::error::Failure;
 use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::service::releases::release_log::ReleaseLog;
 
-/// How many due packs are read at a time: of one publisher, more than open in one night.
+/// How many due packs are read at once. A publisher has fewer that open in one night.
 const PAGE: u64 = 10_000;
 
 /// Why a release starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service) enum Start {
-    /// It was made to be applied at once, and has no row yet.
+    /// It is a new, immediate release without a row yet.
     New,
-    /// Its publisher didn't want to wait.
+    /// Its publisher promoted it.
     Promoted,
     /// Its window has opened.
     Due,
 }
 
-/// Carries out, in a transaction of its own, what is due of a pack by `now`: its window has opened (R30).
-/// Every command that touches a pack does this first ([`Services::once_opened`]), for a pack of the publisher
-/// that it is about; the scheduler does it for any.
-///
-/// # Errors
-/// [`Failure`].
+/// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30). Every
+/// command that touches a pack does this first ([`Services::once_opened`]), with the publisher whose packs it touches.
+/// The scheduler does it for any pack. Returns the started release.
 pub async fn open_if_due(
     cx: &Services,
     publisher: Option<AccountId>,
@@ -53,7 +50,7 @@ pub async fn open_if_due(
     }
     let tx = cx.db.begin().await?;
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
-    // Again, as the lock was waited for: how late the release is counts from here (R39).
+    // Read again after waiting for the lock, because the release's lateness is measured up to here (R39).
     let now = cx.now(&tx);
     let Some(due) = pack.standing.pending.filter(|p| p.starts_at <= now) else { return Ok(None) };
     let mut release = releases::lock(&tx, pack.id, due.release_id)
@@ -69,10 +66,7 @@ pub async fn open_if_due(
     Ok(Some(due.release_id))
 }
 
-/// The same for all packs of a publisher: before a command that touches some of them.
-///
-/// # Errors
-/// [`Failure`].
+/// Does the same for all packs of a publisher, before a command that touches several of them.
 pub(in crate::service) async fn open_all_due(cx: &Services, publisher: AccountId, now: Instant) -> Result<(), Failure> {
     for pack in windows::due(&cx.db, Some(publisher), now, PAGE).await? {
         open_if_due(cx, Some(publisher), pack, now).await?;
@@ -80,9 +74,9 @@ pub(in crate::service) async fn open_all_due(cx: &Services, publisher: AccountId
     Ok(())
 }
 
-/// Starts a release: its version is the current one from here on, and what follows for installations
-/// becomes a task. A first release, that nobody has to be moved by, has succeeded at once (R23).
-/// Changes `pack.standing`, that the caller saves; gives the tasks.
+/// Starts a release: its version becomes the current one, and a task is added for its follow-ups. A first release
+/// succeeds at once, because it moves no installations (R23). The caller must save the changed `pack.standing`. Returns
+/// the tasks.
 pub(in crate::service) async fn start(
     cx: &Services,
     tx: &Tx,

@@ -1,16 +1,15 @@
-//! What the operator's log tells of releases, once it is so: that one was scheduled, started, ended, with its counts and
-//! how long it took.
+//! Logs releases for operators: when one was scheduled, started or ended, with its counts and duration.
 
 use crate::domain::Instant;
 use crate::domain::log::event::{EventKind, NewEvent};
 
 use crate::service::journal::Journal;
 
-/// The lines of one transaction, gathered before its journal is written, and written after the commit.
+/// The log lines of one transaction. They are collected before the journal is written, and logged after the commit.
 #[must_use]
 pub(in crate::service) struct ReleaseLog {
     events: Vec<NewEvent>,
-    /// When the release began that ends.
+    /// When the completed release began.
     began: Option<Instant>,
 }
 
@@ -39,7 +38,7 @@ impl ReleaseLog {
     }
 }
 
-/// Progress is told by the API; the log has the beginning and the end.
+/// The log message for an event. Progress isn't logged: the API has it.
 fn message(kind: EventKind) -> Option<&'static str> {
     Some(match kind {
         EventKind::ReleaseScheduled => "a release was scheduled",

@@ -1,4 +1,4 @@
-//! Trying the failed updates of a release again.
+//! Retries the failed updates of a release.
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
@@ -21,11 +21,11 @@ use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::service::moment::Touched;
 use crate::service::releases::release_log::ReleaseLog;
 
-/// Tries the failed updates of the newest started release again, now, and again with growing pauses;
-/// gives how many those are. Who is frozen or suspended is not among them (R45, R46).
+/// Retries the failed updates of the newest started release, at once and then with growing pauses. Returns their
+/// number, which doesn't include installations that are frozen or whose account is suspended (R45, R46).
 ///
 /// # Errors
-/// Those of [`decide_retry`]; not found.
+/// The refusals of [`decide_retry`]; not found.
 pub async fn retry_failed_updates(
     cx: &Services,
     caller: &Publisher,

@@ -1,4 +1,4 @@
-//! Newer time zone data and the windows of pending releases (R42).
+//! Recomputes the windows of pending releases after the time zone data has changed (R42).
 
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::event::{EventData, EventKind};
@@ -12,10 +12,10 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Happening, Journal, Subject, window_facts};
 
-/// How many pending releases are read at a time.
+/// How many pending releases are read at once.
 const PAGE: u64 = 500;
 
-/// Who had the windows computed anew.
+/// The initiator of a recomputation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedBy {
     Scheduler,
@@ -31,23 +31,21 @@ impl AskedBy {
     }
 }
 
-/// What came of computing the pending windows anew.
+/// The result of a recomputation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recomputed {
-    /// How many windows came from older data.
+    /// The number of windows that were computed with older data.
     pub seen: u64,
-    /// How many of them moved.
+    /// The number of them that moved.
     pub moved: u64,
 }
 
-/// Reads the time zone data again, then computes each pending window anew that comes from older data. A
-/// directory that can't be read is logged, and the data at hand stays in use.
-///
-/// # Errors
-/// [`Failure`]; the windows that were moved before stay moved, and the others are tried by the next call.
+/// Reloads the time zone data, and then recomputes the pending windows that were computed with older data. If the
+/// directory can't be read, this is logged and the loaded data stays in use. After a failure the windows already moved
+/// stay moved, and the next call tries the others.
 pub async fn look_at_time_zones(cx: &Services, by: AskedBy) -> Result<Recomputed, Failure> {
     let (zones, before) = (cx.zones.clone(), cx.zones.version());
-    // A directory can lie on a disk that doesn't answer.
+    // Reading may block: the directory can be on a disk that doesn't respond.
     match tokio::task::spawn_blocking(move || zones.reload()).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => {
@@ -62,11 +60,8 @@ pub async fn look_at_time_zones(cx: &Services, by: AskedBy) -> Result<Recomputed
     compute_windows_anew(cx, by).await
 }
 
-/// Computes each pending window anew that comes from older data: also those of releases that a server with older
-/// data has made since.
-///
-/// # Errors
-/// [`Failure`]; the windows that were moved before stay moved, and the others are tried by the next call.
+/// Recomputes the pending windows that were computed with older data, including those that a server with older data has
+/// added since. After a failure the windows already moved stay moved, and the next call tries the others.
 pub async fn compute_windows_anew(cx: &Services, by: AskedBy) -> Result<Recomputed, Failure> {
     let version = cx.zones.version();
     let (mut done, mut after, mut failed) = (Recomputed::default(), None, None);
@@ -86,7 +81,7 @@ pub async fn compute_windows_anew(cx: &Services, by: AskedBy) -> Result<Recomput
         for pending in move_these {
             match move_window(cx, pending.pack, pending.release, by).await {
                 Ok(moved) => done.moved += u64::from(moved),
-                // One that can't be moved now must not keep the others where they are.
+                // A window that can't be moved now must not prevent the others from being moved.
                 Err(failure) => {
                     tracing::error!(pack = %pending.pack.0, ?failure, "a window was not moved; it is tried again");
                     failed.get_or_insert(failure);
@@ -100,11 +95,12 @@ pub async fn compute_windows_anew(cx: &Services, by: AskedBy) -> Result<Recomput
     }
 }
 
-/// Which windows are to be moved, and which ones stay as they are by newer data, with the version of it.
+/// Splits the windows into those that newer data moves and those that it leaves unchanged, with the version of the
+/// data.
 fn sort_out(cx: &Services, page: Vec<PendingWindow>) -> (Vec<PendingWindow>, Vec<(PendingWindow, String)>) {
     let (mut move_these, mut keep_these) = (Vec::new(), Vec::new());
     for pending in page {
-        // A zone that newer data has no longer leaves its windows as they are.
+        // If the newer data doesn't have the zone any more, its windows stay unchanged.
         let Some(zone) = cx.zone(Some(&pending.window.time_zone)) else { continue };
         if moved(&pending.window, &zone).is_some() {
             move_these.push(pending);
@@ -115,8 +111,8 @@ fn sort_out(cx: &Services, page: Vec<PendingWindow>) -> (Vec<PendingWindow>, Vec
     (move_these, keep_these)
 }
 
-/// Moves one pending window, once its pack is locked. A window that has opened by then is left to open: what
-/// everybody has read since its start must not be undone (R30).
+/// Moves one pending window, after locking its pack. A window that has opened meanwhile isn't moved: readers already
+/// see its release as started, and this must not be undone (R30).
 async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: AskedBy) -> Result<bool, Failure> {
     let tx = cx.db.begin().await?;
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(false) };
