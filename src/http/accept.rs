@@ -1,13 +1,14 @@
-//! Which media type an answer has, by what the request says it takes (RFC 9110, 12.5.1), and which a body has.
+//! Content negotiation: chooses the media type of an answer by the header `Accept` (RFC 9110, 12.5.1), and checks the
+//! type of a body.
 
 use axum::http::{HeaderMap, header};
 
 /// The media type of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Media {
-    /// `application/json`: 200 also for a document that can't be executed.
+    /// `application/json`. The status is 200 also for a document that can't be executed.
     Json,
-    /// `application/graphql-response+json`: the status says whether execution began.
+    /// `application/graphql-response+json`. The status shows whether execution began.
     GraphqlResponse,
 }
 
@@ -19,8 +20,9 @@ impl Media {
         }
     }
 
-    /// The type that the request likes best; of two that it likes alike the one that says more. A wildcard
-    /// means `application/json`, unless the request refuses that one by name. `None` when it takes neither.
+    /// The type that the request prefers. Between two equally preferred types it is
+    /// `application/graphql-response+json`, whose status says more. A wildcard means `application/json`, unless the
+    /// request refuses that by name. `None` when the request accepts neither.
     pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
         let accepted = Accepted::of(headers);
         let json = accepted.quality("application", "json").value();
@@ -33,19 +35,20 @@ impl Media {
     }
 }
 
-/// Whether the request takes a stream of events.
+/// Whether the request accepts a stream of events.
 pub(super) fn takes_events(headers: &HeaderMap) -> bool {
     Accepted::of(headers).quality("text", "event-stream").value() > 0
 }
 
-/// Whether the request names HTML, as browsers do that follow an address, and doesn't name one of our types.
+/// Whether the request accepts HTML by name, as a browser does that opens an address, and none of the API's types by
+/// name.
 pub(super) fn names_html(headers: &HeaderMap) -> bool {
     let accepted = Accepted::of(headers);
     let by_name = |kind, subtype| matches!(accepted.quality(kind, subtype), Quality::ByName(quality) if quality > 0);
     by_name("text", "html") && !by_name("application", "json") && !by_name("application", "graphql-response+json")
 }
 
-/// Whether a body of this `Content-Type` is read: JSON in UTF-8, said once.
+/// Whether the body is JSON: exactly one header `Content-Type`, with `application/json`, in UTF-8 if it has a charset.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
@@ -53,12 +56,12 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     range.is_some_and(|range| range.kind == "application" && range.subtype == "json")
 }
 
-/// Whether a body is in a coding that isn't read: none is but plain bytes.
+/// Whether the body has a content encoding. Encoded bodies aren't supported.
 pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// How much a type is liked, in thousandths, and by which kind of range.
+/// The quality of a type in thousandths, and whether the matching range names it or is a wildcard.
 #[derive(Clone, Copy)]
 enum Quality {
     ByName(u16),
@@ -73,10 +76,10 @@ impl Quality {
     }
 }
 
-/// All that the `Accept` headers of a request say, together.
+/// The `Accept` headers of a request, combined.
 struct Accepted {
     ranges: Vec<Range>,
-    /// Nothing is said, so that everything is taken.
+    /// There is no such header, so every type is accepted.
     silent: bool,
 }
 
@@ -84,7 +87,7 @@ impl Accepted {
     fn of(headers: &HeaderMap) -> Self {
         let (mut ranges, mut silent) = (Vec::new(), true);
         for value in headers.get_all(header::ACCEPT) {
-            // What isn't ASCII names no type that we have.
+            // A value that isn't ASCII can't name a supported type.
             let text = value.to_str().unwrap_or("?");
             for element in split(text, ',').filter(|element| !element.is_empty()) {
                 silent = false;
@@ -94,7 +97,8 @@ impl Accepted {
         Self { ranges, silent }
     }
 
-    /// The most exact range that names a type decides on it, wherever it stands; of several the kindest.
+    /// The quality of a type. The most exact matching range decides, wherever it is in the header; of equally exact
+    /// ones the highest quality.
     fn quality(&self, kind: &str, subtype: &str) -> Quality {
         if self.silent {
             return Quality::ByWildcard(1000);
@@ -108,12 +112,12 @@ impl Accepted {
     }
 }
 
-/// How exactly a range names a type; what is further down is more exact.
+/// How exactly a range matches a type, from least to most.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Exactness {
     Anything,
     Kind,
-    /// By its name, with parameters that none of our types has: better than nothing.
+    /// By name, but with parameters that no supported type has. Such a range still counts.
     NameAndMore,
     Name,
     NameAndCharset,
@@ -128,13 +132,13 @@ struct Range {
 }
 
 impl Range {
-    /// `None` for what is no media range, or one in a character set that we don't write.
+    /// `None` for an invalid range, and for one with a charset other than UTF-8.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = split(text, ';');
         let name = parts.next()?.to_ascii_lowercase();
         let (kind, subtype) = match name.split_once('/') {
             Some(both) => both,
-            // What old Java clients send.
+            // Old Java clients send this.
             None if name == "*" => ("*", "*"),
             None => return None,
         };
@@ -157,7 +161,7 @@ impl Range {
         Some(Self { kind: kind.to_owned(), subtype: subtype.to_owned(), exactness, quality })
     }
 
-    /// `None` when it doesn't name the type.
+    /// `None` when the range doesn't match the type.
     fn exactness(&self, kind: &str, subtype: &str) -> Option<Exactness> {
         match (self.kind == kind, self.subtype == subtype) {
             (true, true) if self.exactness == Exactness::NameAndMore && self.quality == 0 => None,
@@ -169,7 +173,7 @@ impl Range {
     }
 }
 
-/// The parts of a list, trimmed; what is quoted is never a separator.
+/// The trimmed parts of a list. Separators in quotes don't split.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     let is_separator = move |c: char| {
@@ -189,7 +193,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// `0.85` as 850; what can't be read counts as 1.
+/// Parses a quality: `0.85` gives 850. An invalid one counts as 1.
 fn thousandths(text: &str) -> u16 {
     match text.parse::<f32>() {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]

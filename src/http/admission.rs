@@ -1,4 +1,4 @@
-//! What is settled before anything is executed: whether a document may be, what it costs, and who pays for it.
+//! Admits requests before anything is executed: checks the document, computes its cost, and charges the caller.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use super::kept::Kept;
 use super::request::GraphqlRequest;
 use super::workload::{Held, Owner};
 
-/// So many bytes of the schema cost 1 when they are gathered, and so many when they were gathered before.
+/// How many bytes of an introspection's answer cost 1: when the answer must be computed, and when it is cached.
 const BYTES_PER_COST: u64 = 16;
 pub(super) const BYTES_PER_COST_KEPT: u64 = 1_024;
-/// What a token that is refused costs the peer that sent it.
+/// The cost that a peer is charged for a refused token.
 const REFUSED_TOKEN_COST: u64 = 10_000;
-/// What a subscription takes in memory beside its document and its variables.
+/// The memory of a subscription, besides its document and variables.
 const SUBSCRIPTION_BYTES: usize = 4_096;
-/// What a document takes when it is parsed, for each byte of its text.
+/// The memory of a parsed document, per byte of its text.
 const PARSED: usize = 4;
 
-/// Whose share a request takes from.
+/// The owner whose share of the server's work a request uses.
 pub(super) fn owner(caller: &Caller, peer: Option<IpAddr>) -> Option<Owner> {
     match caller {
         Caller::Viewer(viewer) => Some(Owner::Account(viewer.account.id.into())),
@@ -42,38 +42,38 @@ pub struct Admitted {
     pub(super) prepared: Prepared,
     pub(super) allowance: Option<Allowance>,
     pub(super) place: Option<Arc<Place>>,
-    /// Whose share the operation takes from; `None` for one of the process itself.
+    /// The owner whose share the operation uses; `None` for an operation of the process itself.
     pub(super) owner: Option<Owner>,
-    /// The key of its answer, when that is kept.
+    /// The key of the cached answer; only for introspection.
     pub(super) kept: Option<[u8; 32]>,
 }
 
 impl Admitted {
-    /// What the operation does that is asked for.
+    /// The kind of the operation that the request selects.
     #[must_use]
     pub fn kind(&self) -> OperationKind {
         self.prepared.kind
     }
 
-    /// What its token may still ask for; `None` where requests are not limited.
+    /// The remaining allowance of the token; `None` if requests aren't limited.
     #[must_use]
     pub fn allowance(&self) -> Option<Allowance> {
         self.allowance
     }
 
-    /// Whether the document was printed otherwise than it was written.
+    /// Whether the gate printed the document differently from its original text.
     pub(super) fn is_moved(&self) -> bool {
         self.checked.verdict.as_ref().is_ok_and(|document| document.is_moved)
     }
 
-    /// About how many bytes it takes for as long as it is open.
+    /// The approximate memory that the operation needs while it is open, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let document = self.checked.verdict.as_ref().map_or(0, |document| document.printed.len());
         let variables: usize = self.prepared.variables.values().map(crate::gate::bytes_of).sum();
         SUBSCRIPTION_BYTES + PARSED * document + 2 * variables
     }
 
-    /// With an account of where a subscription is in the event log.
+    /// Adds the place that tracks a subscription's position in the event log.
     #[must_use]
     pub fn at(mut self, place: Arc<Place>) -> Self {
         self.place = Some(place);
@@ -82,11 +82,10 @@ impl Admitted {
 }
 
 impl Engine {
-    /// Passes a request of `caller` through the gate, and charges its token for it, or without a token its
-    /// `peer`. Nothing is executed; what may come is known then.
+    /// Checks a request at the gate, and charges the caller's token, or without a token the `peer`. Executes nothing.
     ///
     /// # Errors
-    /// The answer for a request that is refused, [`Phase::Refused`] or [`Phase::Limited`].
+    /// The answer to a request that isn't admitted, in the phase [`Phase::Refused`] or [`Phase::Limited`].
     pub fn admit(&self, caller: &Caller, peer: Option<IpAddr>, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
         self.admit_unbounded(caller, peer, asked).map_err(|answer| Box::new(self.told.of(*answer)))
     }
@@ -108,7 +107,7 @@ impl Engine {
         };
         let checked = self.gate.find(wanted).map_err(|objection| refused(&[objection]))?;
         let document = checked.verdict.as_ref().map_err(|objections| refused(objections))?;
-        // GraphQL over HTTP: an empty name is as good as none.
+        // GraphQL over HTTP: an empty name means no name.
         let operation_name = asked.operation_name.as_deref().filter(|name| !name.is_empty());
         let prepared =
             self.gate.prepare(document, operation_name, asked.variables).map_err(|objections| refused(&objections))?;
@@ -139,10 +138,10 @@ impl Engine {
         charged.map(Some).map_err(|allowance| Box::new(busy::limited(cost, allowance, whose)))
     }
 
-    /// Whether so many tokens of this peer have been refused that no further one is looked at for a while.
+    /// Checks that the peer hasn't sent so many refused tokens that further ones aren't checked for a while.
     ///
     /// # Errors
-    /// What it is told.
+    /// The allowance, with the time to wait.
     pub(super) fn check_peer(&self, peer: Option<IpAddr>) -> Result<(), Allowance> {
         match (&self.logins, peer) {
             (Some(logins), Some(peer)) => {
@@ -152,24 +151,24 @@ impl Engine {
         }
     }
 
-    /// Counts a token of this peer that was refused.
+    /// Charges the peer for a refused token.
     pub(super) fn token_refused(&self, peer: Option<IpAddr>) {
         if let (Some(logins), Some(peer)) = (&self.logins, peer) {
-            // It was checked before.
+            // `check_peer` has checked the allowance before, so an error doesn't matter here.
             let _ = logins.charge(peers::network(peer), REFUSED_TOKEN_COST, tokio::time::Instant::now());
         }
     }
 
-    /// Room for so many bytes of a request that waits, or of a subscription that is open.
+    /// Reserves memory for a waiting request or an open subscription.
     ///
     /// # Errors
-    /// The answer when its owner, or all together, hold as much as they may.
+    /// The answer when the owner, or all owners together, have reserved as much as they may.
     pub(super) fn hold(&self, owner: Option<Owner>, bytes: usize) -> Result<Option<Held>, Box<Answer>> {
         owner.map(|owner| self.workload.hold(owner, bytes)).transpose().map_err(|busy| Box::new(busy::held(busy)))
     }
 }
 
-/// The answer to a request that the gate refuses.
+/// The answer to a request that the gate refused.
 fn refused(objections: &[Objection]) -> Box<Answer> {
     let error = |objection: &Objection| {
         let mut error = ServerError::new(&objection.message, None);

@@ -1,6 +1,6 @@
-//! How much each token may ask for, and each peer without one: its requests are charged what they cost, from a
-//! bucket that fills up again evenly. Kept in the process, for a bounded number of them: a server that is started
-//! again, or a token that was forgotten, begins with a full one.
+//! Rate limits: each token, and each peer without a token, pays the cost of its requests from a bucket that refills
+//! evenly. A process keeps a bounded number of buckets in memory. After a restart, or when its bucket was evicted, a
+//! token starts with a full one.
 
 use std::hash::Hash;
 
@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use super::answer::Allowance;
 
-/// How many buckets are kept: those that were used last.
+/// The most buckets that are kept. The least recently used ones are evicted.
 const BUCKETS: usize = 50_000;
-/// What a request is charged at least, since each takes a token's check and a place in the queue.
+/// The minimum charge of a request, because each needs a token check and a slot in the queue.
 const CHARGE_MIN: u64 = 10;
 const MINUTE: f64 = 60.0;
 
-/// The buckets of all tokens, or of all peers. Each holds what may be asked for within a minute.
+/// The buckets of all tokens, or of all peers. A bucket holds the cost that is allowed per minute.
 pub struct Allowances<K = Uuid> {
     per_minute: u64,
     buckets: quick_cache::sync::Cache<K, Arc<Mutex<Bucket>>>,
@@ -31,7 +31,7 @@ struct Bucket {
 }
 
 impl<K: Copy + Eq + Hash> Allowances<K> {
-    /// Full buckets, that fill up within a minute.
+    /// All buckets are full. An empty one refills in a minute.
     #[must_use]
     pub fn new(per_minute: NonZeroU64) -> Self {
         Self { per_minute: per_minute.get(), buckets: quick_cache::sync::Cache::new(BUCKETS) }
@@ -40,7 +40,7 @@ impl<K: Copy + Eq + Hash> Allowances<K> {
     /// Charges a token or a peer for a request.
     ///
     /// # Errors
-    /// What is left, when that is not enough: nothing is charged then.
+    /// The remaining allowance, when it is too small. Then nothing is charged.
     pub fn charge(&self, whom: K, cost: u64, now: Instant) -> Result<Allowance, Allowance> {
         self.with_bucket(whom, now, |bucket| {
             let charge = self.charged(cost);
@@ -52,10 +52,10 @@ impl<K: Copy + Eq + Hash> Allowances<K> {
         })
     }
 
-    /// Whether so much could be charged.
+    /// Checks whether a cost could be charged, without charging it.
     ///
     /// # Errors
-    /// What is left, when that is not enough.
+    /// The remaining allowance, when it is too small.
     pub fn check(&self, whom: K, cost: u64, now: Instant) -> Result<(), Allowance> {
         self.with_bucket(whom, now, |bucket| {
             let charge = self.charged(cost);
@@ -73,7 +73,7 @@ impl<K: Copy + Eq + Hash> Allowances<K> {
         act(&mut bucket)
     }
 
-    /// What costs more than a full bucket holds empties it, or it could never be asked for.
+    /// The charge for a cost. At most a full bucket, because otherwise an expensive request could never be executed.
     fn charged(&self, cost: u64) -> f64 {
         number(cost.max(CHARGE_MIN)).min(self.capacity())
     }
@@ -108,7 +108,7 @@ fn number(n: u64) -> f64 {
     n as f64
 }
 
-/// Whole seconds, rounded up: who waits so long has waited long enough.
+/// Whole seconds, rounded up, so that waiting that long suffices.
 fn seconds(of: f64) -> u64 {
     let exact = Duration::try_from_secs_f64(of.max(0.0)).unwrap_or(Duration::MAX);
     exact.as_secs() + u64::from(exact.subsec_nanos() > 0)

@@ -1,4 +1,4 @@
-//! What a client is told, and what a transport needs to know of it.
+//! The answer of the engine, with the data that transports need.
 
 use std::collections::BTreeMap;
 
@@ -15,60 +15,60 @@ use super::auth::failure_response;
 use super::kept::Data;
 use super::workload::Turn;
 
-/// How far a request came: transports answer by it.
+/// How far a request came. Transports choose the status by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Refused before it was executed: its document, its variables or its operation are at fault.
+    /// Not executed, because the document, the variables or the operation are invalid.
     Refused,
-    /// Not executed now: its token has asked for too much within a short time.
+    /// Not executed, because the caller has used up its allowance for now.
     Limited,
-    /// Not executed now: the server has too much at work.
+    /// Not executed, because the server is overloaded.
     Overloaded,
-    /// A fault of ours before anything was executed, or that left no answer.
+    /// The server failed before execution, or without an answer.
     Failed,
     /// Executed, with or without errors.
     Executed,
 }
 
-/// What a token may still ask for.
+/// The rate limit of a token or peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// The most that it may ask for at once.
+    /// The size of the bucket.
     pub limit: u64,
-    /// What is left of it now.
+    /// The remaining cost.
     pub remaining: u64,
-    /// In how many seconds all of it is there again.
+    /// The seconds until the bucket is full again.
     pub reset_seconds: u64,
-    /// In how many seconds enough of it is there for this request; only for one that is refused.
+    /// The seconds until this request could be charged; only for a refused request.
     pub retry_after_seconds: Option<u64>,
 }
 
-/// One answer. As JSON it has `data` only where execution began.
+/// One answer. Its JSON has `data` only if execution began.
 #[derive(Debug)]
 pub struct Answer {
     pub response: Response,
     pub phase: Phase,
-    /// `None` where requests are not limited.
+    /// `None` if requests aren't limited.
     pub allowance: Option<Allowance>,
-    /// The `data` as it is written, in the place of the response's.
+    /// Serialized `data`, which replaces the response's.
     pub(super) data: Option<Data>,
-    /// What stands in the response's `data` as it is written.
+    /// Serialized parts of the response's `data`.
     pub(super) parts: Vec<Part>,
-    /// What `extensions.cost` tells.
+    /// The content of `extensions.cost`.
     pub(super) cost: Option<Cost>,
-    /// Kept until the answer has left.
+    /// Kept until the answer was sent.
     pub(super) turn: Option<Turn>,
 }
 
 impl Answer {
-    /// What was executed, or why not.
+    /// An answer with this response, without any of the rest.
     #[must_use]
     pub fn new(phase: Phase, response: Response) -> Self {
         Self { response, phase, allowance: None, data: None, parts: Vec::new(), cost: None, turn: None }
     }
 
-    /// With at most so many errors, their messages of at most so many characters; `extensions` tell how many
-    /// were left out.
+    /// Limits the number of errors, and the characters of their messages. `extensions.errorsLeftOut` has the number of
+    /// omitted errors.
     pub(super) fn bounded(mut self, errors: usize, message: usize) -> Self {
         let all = self.response.errors.len();
         if all > errors {
@@ -81,18 +81,18 @@ impl Answer {
         self
     }
 
-    /// One error, with which a request is refused.
+    /// An answer with one error, which refuses a request.
     pub(super) fn refused(code: &str, message: impl Into<String>) -> Self {
         Self::new(Phase::Refused, error_response(code, message))
     }
 
-    /// Whether something of it could not be done at the moment.
+    /// Whether an error has the code `UNAVAILABLE`.
     pub(super) fn is_unavailable(&self) -> bool {
         let code = |error: &ServerError| error.extensions.as_ref().and_then(|values| values.get("code").cloned());
         self.response.errors.iter().any(|error| code(error) == Some(Value::from(UNAVAILABLE)))
     }
 
-    /// A failure beside the document, such as a token that is refused.
+    /// The answer to a failure outside of the document, such as a refused token.
     #[must_use]
     pub fn failed(failure: &Failure, request_id: &str) -> Self {
         let phase = if matches!(failure, Failure::Fault(_)) { Phase::Failed } else { Phase::Refused };
@@ -103,7 +103,7 @@ impl Answer {
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        // First, so that nobody overlooks them.
+        // Errors come first, so that readers don't overlook them.
         if !self.response.errors.is_empty() {
             map.serialize_entry("errors", &self.response.errors)?;
         }
@@ -122,7 +122,7 @@ impl Serialize for Answer {
     }
 }
 
-/// What a request was counted as, and what its token may still ask for.
+/// The cost of a request, and the remaining allowance.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Cost {
@@ -144,7 +144,7 @@ struct Extensions<'a> {
     others: &'a BTreeMap<String, Value>,
 }
 
-/// A value in which some stand for parts.
+/// A value, some of whose leaves stand for parts.
 struct WithParts<'a> {
     value: &'a Value,
     parts: &'a [Part],
@@ -166,15 +166,14 @@ impl Serialize for WithParts<'_> {
     }
 }
 
-/// An answer that is one error with a code.
+/// A response with one error and its code.
 pub(super) fn error_response(code: &str, message: impl Into<String>) -> Response {
     let mut error = ServerError::new(message, None);
     set_code(&mut error, code);
     Response::from_errors(vec![error])
 }
 
-/// Gives a code to each error that the framework made, our own bring theirs; and to a fault of ours the
-/// request's id.
+/// Adds a code to errors of the framework, which have none, and the request's id to internal errors.
 pub(super) fn with_codes(mut response: Response, code: &str, request_id: &str) -> Response {
     for error in &mut response.errors {
         match error.extensions.as_ref().and_then(|values| values.get("code")) {
@@ -196,7 +195,7 @@ pub(super) fn set(error: &mut ServerError, name: &str, value: impl Into<Value>) 
     error.extensions.get_or_insert_with(ErrorExtensionValues::default).set(name, value);
 }
 
-/// Whether the framework refused to execute: nothing has a value, and no error a place in the answer.
+/// Whether the framework refused to execute: there is no data, and no error has a path.
 pub(super) fn never_began(response: &Response) -> bool {
     response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|e| e.path.is_empty())
 }

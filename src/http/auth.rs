@@ -1,4 +1,4 @@
-//! Who sends a request, from what the request bears; and what a refusal looks like (R4).
+//! Reads a request's credentials, and builds the response to a refused request (R4).
 
 use async_graphql::{Pos, Response as GraphqlResponse};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -6,12 +6,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use crate::graphql;
 use crate::service::error::Failure;
 
-/// What stands in the header `Authorization`.
+/// The content of the header `Authorization`.
 #[derive(Clone, Debug)]
 pub(super) enum Credentials {
     Absent,
     Bearer(String),
-    /// Not a bearer token, or more than one.
+    /// Not a bearer token, or several headers.
     Unreadable,
 }
 
@@ -25,7 +25,7 @@ impl Credentials {
         }
     }
 
-    /// Reads `Bearer TOKEN`; the scheme's case doesn't matter.
+    /// Parses `Bearer TOKEN`. The case of the scheme doesn't matter.
     pub(super) fn parse(value: &str) -> Self {
         match value.trim().split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
@@ -35,7 +35,7 @@ impl Credentials {
         }
     }
 
-    /// The secret, as [`authenticate`](crate::service::crate::service::accounts::tokens::authenticate) takes it.
+    /// The secret for [`authenticate`](crate::service::crate::service::accounts::tokens::authenticate).
     pub(super) fn secret(&self) -> Result<Option<&str>, Failure> {
         match self {
             Self::Absent => Ok(None),
@@ -45,11 +45,11 @@ impl Credentials {
     }
 }
 
-/// A failure as an answer; a fault of ours names the request, under which the log tells what is inside.
+/// The response to a failure. For an internal failure it has the request's id, under which the log has the details.
 #[must_use]
 pub fn failure_response(failure: &Failure, request_id: &str) -> GraphqlResponse {
     let mut error = graphql::error::failure(failure.clone()).into_server_error(Pos::default());
-    // It stands nowhere in the document, that was not read.
+    // The document wasn't read, so the error has no location.
     error.locations.clear();
     if matches!(failure, Failure::Fault(_)) && !request_id.is_empty() {
         error.extensions.get_or_insert_default().set("requestId", request_id);
@@ -57,7 +57,7 @@ pub fn failure_response(failure: &Failure, request_id: &str) -> GraphqlResponse 
     GraphqlResponse::from_errors(vec![error])
 }
 
-/// The status of a request that fails before its document is read.
+/// The status of a request that failed before its document was read.
 pub(super) fn status_of(failure: &Failure) -> StatusCode {
     match failure {
         Failure::Unauthenticated(_) => StatusCode::UNAUTHORIZED,

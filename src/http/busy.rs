@@ -1,4 +1,4 @@
-//! Answers for requests that are fine, and that the server doesn't execute now, or not to their end.
+//! Answers to valid requests that the server doesn't execute now, or not completely.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::gate::OperationKind;
 use super::answer::{Allowance, Answer, Phase, set};
 use super::workload::Busy;
 
-/// The answer to a request that its token, or its peer, can't pay for now.
+/// The answer when the token's or peer's allowance is too small for the request.
 pub(super) fn limited(cost: u64, allowance: Allowance, whose: &str) -> Answer {
     let wait = allowance.retry_after_seconds.unwrap_or_default();
     let message = format!(
@@ -24,8 +24,8 @@ pub(super) fn limited(cost: u64, allowance: Allowance, whose: &str) -> Answer {
     Answer { phase: Phase::Limited, allowance: Some(allowance), ..answer }
 }
 
-/// The answer to a request that took too long. What was not committed by then is rolled back; a mutation
-/// may have been, and only its answer be missing.
+/// The answer when an operation took too long. Uncommitted changes are rolled back, but a mutation may have committed
+/// before.
 pub(super) fn timed_out(kind: OperationKind, limit: Duration) -> Answer {
     let limit = limit.as_secs_f64();
     let message = match kind {
@@ -41,7 +41,7 @@ pub(super) fn timed_out(kind: OperationKind, limit: Duration) -> Answer {
     Answer { phase: Phase::Executed, ..answer }
 }
 
-/// The answer to an operation that has had no turn.
+/// The answer when an operation got no turn in time.
 pub(super) fn turned_away(busy: Busy, waited: Duration) -> Answer {
     let waited = waited.as_secs_f64();
     match busy {
@@ -52,7 +52,7 @@ pub(super) fn turned_away(busy: Busy, waited: Duration) -> Answer {
     }
 }
 
-/// The answer to a request for which there is no room in memory.
+/// The answer when a request's memory can't be reserved.
 pub(super) fn held(busy: Busy) -> Answer {
     match busy {
         Busy::Owner => {

@@ -1,4 +1,4 @@
-//! Executes documents: the one way to the schema, for every transport.
+//! Executes documents. All transports use the schema only through the engine.
 
 use crate::service::accounts::tokens::check_still_welcome;
 use std::net::IpAddr;
@@ -28,20 +28,20 @@ use super::options::EngineOptions;
 use super::parsed::Parsed;
 use super::workload::{Busy, Turn, Workload};
 
-/// The part of the memory for documents that answers to introspection may take, and that parsed documents may.
+/// The divisor for the document cache's memory: introspection answers, and parsed documents, each get one such part.
 const KEPT_PART: u64 = 4;
-/// How much longer an answer is waited for that tells the secret of something that is there.
+/// The extra time for an answer with a secret whose object may already be committed.
 const SECRET_GRACE: Duration = Duration::from_secs(5);
-/// How often an open subscription asks whether its token still opens the door.
+/// How often an open subscription checks that its token is still valid.
 const WELCOME_CHECK: Duration = Duration::from_secs(5);
 
-/// Gives a request what its resolvers need.
+/// Adds the data that resolvers need to a request.
 pub type Prepare = Box<dyn Fn(Request, Arc<Caller>) -> (Request, Held) + Send + Sync>;
 
-/// Says whether the server can serve, and if not, why: a sentence that everybody may read.
+/// Checks whether the server is ready. The error is a public sentence with the reason.
 pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// The schema with all that executing takes.
+/// The schema with everything that executing needs.
 pub struct Engine {
     pub services: Shared,
     pub readiness: Readiness,
@@ -50,19 +50,19 @@ pub struct Engine {
     pub(super) gate: Gate,
     pub(super) allowances: Option<Allowances>,
     pub(super) peers: Option<Allowances<IpAddr>>,
-    /// What tokens that are refused use up: apart, so that whoever asks without a token locks out nobody.
+    /// The charges for refused tokens. Separate from `peers`, so that requests without a token can't lock anybody out.
     pub(super) logins: Option<Allowances<IpAddr>>,
     pub(super) workload: Workload,
     pub(super) kept: Kept,
     parsed: Parsed,
-    /// One introspection that isn't kept is executed at a time: it takes a processor to itself.
+    /// Only one introspection that isn't cached runs at a time, because it keeps a processor busy.
     introspecting: Semaphore,
     execution_limit: Duration,
     slow: Duration,
     pub(super) told: Told,
 }
 
-/// How much of what went wrong an answer tells.
+/// The limits of an answer's errors.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
     errors: usize,
@@ -76,10 +76,10 @@ impl Told {
 }
 
 impl Engine {
-    /// Over a schema, with a gate before it.
+    /// An engine for a schema, with its gate.
     ///
     /// # Errors
-    /// When the gate can't read the schema's own text.
+    /// When the gate can't parse the schema's SDL.
     pub fn new(
         schema: PackwrightSchema,
         services: Shared,
@@ -110,14 +110,14 @@ impl Engine {
         })
     }
 
-    /// The schema in its own language.
+    /// The schema's SDL.
     #[must_use]
     pub fn sdl(&self) -> String {
         self.schema.sdl()
     }
 
-    /// Executes a query or a mutation, for as long as one may take, once its owner has a turn. A fault of ours
-    /// names `request_id`.
+    /// Executes a query or a mutation when its owner has a turn, within the time limit. An internal error contains
+    /// `request_id`.
     pub async fn execute(&self, caller: Caller, request_id: &str, admitted: Admitted) -> Answer {
         let began = tokio::time::Instant::now();
         let kind = admitted.kind();
@@ -146,8 +146,8 @@ impl Engine {
         self.told.of(answer)
     }
 
-    /// What the work answers; `None` when its time is up. An answer that tells a secret is waited for a little longer
-    /// once a commit was begun: what it is the secret of is there then, and nobody can read the secret again.
+    /// Waits for an answer up to the time limit; `None` after it. An answer with a secret gets some more time if a
+    /// commit was begun, because the object may exist then, and its secret can't be read again.
     async fn in_time(&self, work: impl Future<Output = Answer>, tells_a_secret: bool) -> Option<Answer> {
         let commits = Commits::default();
         let mut work = pin!(commits.watch(work));
@@ -171,7 +171,8 @@ impl Engine {
             let (request, _) = self.request(caller.clone(), admitted, panics);
             let written = Written::default();
             let request = if self.suits_parts(admitted) { request.data(written.clone()) } else { request };
-            // A panic is looked for once more, for the field that it came from: a query has no effects.
+            // After a panic the query is executed again in the guarded schema, which finds the field that panicked.
+            // This is safe, because a query has no effects.
             if let Ok(response) = AssertUnwindSafe(self.schema.execute_bare(request)).catch_unwind().await {
                 return Answer { parts: written.take(), ..executed_answer(response, panics, request_id) };
             }
@@ -179,12 +180,12 @@ impl Engine {
         let (request, _) = self.request(caller.clone(), admitted, panics);
         match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
             Ok(response) => executed_answer(response, panics, request_id),
-            // The panic's own text has gone to the log through the panic hook.
+            // The panic hook has logged the panic's message.
             Err(_) => Answer::failed(&Failure::bug("the execution panicked"), request_id),
         }
     }
 
-    /// The answer to introspection, which is the same each time.
+    /// The answer to an introspection, which is the same each time, so it is cached.
     async fn introspect(
         &self,
         key: &[u8; 32],
@@ -194,7 +195,7 @@ impl Engine {
         panics: &Panics,
     ) -> Answer {
         let make = async {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let _alone = self.introspecting.acquire().await;
             let answer = self.resolve(caller, request_id, admitted, panics).await;
             if answer.phase != Phase::Executed || !answer.response.errors.is_empty() {
@@ -227,9 +228,9 @@ impl Engine {
         );
     }
 
-    /// Executes an operation of any kind as a stream of answers; a query's or mutation's has one. A
-    /// subscription ends with an error when its token is revoked or expires, or its account is
-    /// suspended: asked before each item, and every few seconds.
+    /// Executes an operation of any kind as a stream of answers; for a query or a mutation it has one. A subscription
+    /// ends with an error when its token is revoked or expires, or its account is suspended. This is checked before
+    /// each item, and every few seconds.
     pub fn execute_stream(
         self: &Arc<Self>,
         caller: Caller,
@@ -251,14 +252,14 @@ impl Engine {
         };
         let panics = Panics::default();
         let (request, held) = self.request(Arc::new(caller), &admitted, &panics);
-        // What is read before the first event is read for itself.
+        // Reads before the first event use no shared snapshot.
         held.release();
         let answers = self.schema.execute_stream(request);
         let (mut is_first, is_moved, told) = (true, admitted.is_moved(), self.told);
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
             Ok(response) => {
                 let _room = &room;
-                // Nothing is held while the listener takes it, and until there is something new.
+                // Releases the snapshot before the client reads the answer, and until the next event.
                 held.release();
                 let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
                 let mut answer = executed_answer(response, &panics, &request_id);
@@ -279,13 +280,13 @@ impl Engine {
         self.parsed.get(&admitted.checked).is_some_and(|document| document.suits_parts)
     }
 
-    /// What the framework is given: the document as the gate printed it.
+    /// The framework's request, with the document as the gate printed it.
     fn request(&self, caller: Arc<Caller>, admitted: &Admitted, panics: &Panics) -> (Request, Held) {
         let Admitted { checked, prepared, .. } = admitted;
         let mut request = Request::new(String::new()).variables(variables(&prepared.variables)).data(panics.clone());
         match self.parsed.get(checked) {
             Some(document) => request.set_parsed_query((*document.parsed).clone()),
-            // The framework says why.
+            // The framework reports the reason.
             None => checked.verdict.iter().for_each(|document| request.query.clone_from(&document.printed)),
         }
         if let Some(place) = &admitted.place {
@@ -295,8 +296,7 @@ impl Engine {
         (self.prepare)(request, caller)
     }
 
-    /// `extensions.cost`: what the request was counted as, and what its token may still ask for. Of what is
-    /// free nothing is told.
+    /// Fills `extensions.cost` and the allowance. A request without a cost gets no `extensions.cost`.
     fn tell_cost(&self, answer: &mut Answer, admitted: &Admitted) {
         answer.allowance = admitted.allowance;
         if admitted.prepared.cost == 0 {
@@ -313,22 +313,22 @@ impl Engine {
     }
 }
 
-/// The variables' values as the framework takes them.
+/// Converts the variables to the framework's type.
 fn variables(values: &serde_json::Map<String, serde_json::Value>) -> Variables {
     if values.is_empty() { Variables::default() } else { Variables::from_json(values.clone().into()) }
 }
 
-/// Whether the first answer of a subscription says that there is none: its field could not begin.
+/// Whether the first answer of a subscription shows that its field could not start.
 fn never_subscribed(response: &Response) -> bool {
     response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|e| e.path.len() <= 1)
 }
 
-/// Leaves out where errors stand: in a text that the client hasn't seen.
+/// Removes the locations of errors, because they refer to the printed document, which the client doesn't know.
 fn forget_places(answer: &mut Answer) {
     answer.response.errors.iter_mut().for_each(|error| error.locations.clear());
 }
 
-/// What the framework answered, with the errors of fields that panicked.
+/// The framework's answer, with the errors of fields that panicked.
 fn executed_answer(mut response: Response, panics: &Panics, request_id: &str) -> Answer {
     response.errors.extend(panics.take());
     let is_coded = |error: &ServerError| error.extensions.as_ref().is_some_and(|values| values.get("code").is_some());
@@ -336,29 +336,29 @@ fn executed_answer(mut response: Response, panics: &Panics, request_id: &str) ->
         if response.errors.iter().all(is_coded) {
             return Answer::new(Phase::Refused, response);
         }
-        // What the gate lets pass, the framework reads: anything else is a fault of ours.
+        // The gate has accepted the document, so a refusal by the framework is a bug.
         let errors: Vec<&str> = response.errors.iter().map(|error| error.message.as_str()).collect();
         return Answer::failed(&Failure::bug(format!("the framework refused: {errors:?}")), request_id);
     }
-    // What the framework refuses while it executes is an argument that it can't read.
+    // The framework's own errors during execution are arguments that it can't parse.
     Answer::new(Phase::Executed, with_codes(response, "BAD_USER_INPUT", request_id))
 }
 
-/// Passes `answers` on as long as the viewer's token opens the door.
+/// Passes `answers` on as long as the viewer's token is valid.
 fn while_welcome(
     services: Shared,
     viewer: Viewer,
     mut answers: BoxStream<'static, Answer>,
 ) -> BoxStream<'static, Answer> {
     async_stream::stream! {
-        // In a task of its own: while it waits for a connection to the database, `answers`, that may hold
-        // one, must go on.
+        // Runs in its own task: the check may wait for a database connection, while `answers`, which may hold one, must
+        // continue.
         let mut dismissal = Watch::start(services.clone(), viewer.clone());
         loop {
             let refused = tokio::select! {
                 answer = answers.next() => {
                     let Some(answer) = answer else { return };
-                    // Between two answers the stream holds nothing.
+                    // The stream holds no connection between two answers.
                     match check_still_welcome(&services, &viewer).await {
                         Ok(()) => {
                             yield answer;
@@ -376,7 +376,7 @@ fn while_welcome(
     .boxed()
 }
 
-/// Asks every few seconds whether a viewer is still welcome; ends with why not.
+/// Checks every few seconds that a viewer's token is valid. Ends with the failure when it isn't.
 struct Watch(tokio::task::JoinHandle<Failure>);
 
 impl Watch {
@@ -385,7 +385,7 @@ impl Watch {
             loop {
                 tokio::time::sleep(WELCOME_CHECK).await;
                 match check_still_welcome(&services, &viewer).await {
-                    // A database that can't be asked tells nothing: the next answer is checked anyway.
+                    // An unreachable database proves nothing. The next answer is checked anyway.
                     Ok(()) | Err(Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Timeout(_)) => {}
                     Err(failure) => return failure,
                 }

@@ -1,5 +1,5 @@
-//! `/graphiql`: GraphiQL, where the build had npm to make it with, and a query form of our own at
-//! `/graphiql/form` and in its place. All that either needs comes from this server.
+//! `/graphiql`: the GraphiQL editor, if the build contains it, and a simple query form at `/graphiql/form`, which also
+//! replaces a missing editor. All of their files come from this server.
 
 mod editor;
 
@@ -17,18 +17,18 @@ use super::router::Front;
 const FORM: &str = include_str!("graphiql/form.html");
 const SCRIPT: &str = include_str!("graphiql/form.js");
 const STYLE: &str = include_str!("graphiql/form.css");
-/// The demo's story is one for both.
+/// The demo's tour is used by both pages.
 const TOUR: &str = include_str!("../../graphiql/tour.js");
 const ICON: &str = include_str!("../../graphiql/src/icon.svg");
 
-/// A document for each operation, by name: those of `examples/operations`.
+/// The documents of `examples/operations`, by name.
 const OPERATIONS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
-/// What a page is good for here.
+/// The notice for a server with trusted documents.
 const NOTICE: &str = "This server executes only the documents that it was started with (--trusted-documents): \
                       paste one of them as it stands. Introspection is none of them, so there is no help with fields.";
 
-/// Nothing of another origin, nothing inline, and no frame around it.
+/// The content security policy: nothing from other origins, nothing inline, and no frame around the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -53,8 +53,8 @@ async fn page(headers: HeaderMap) -> Response {
     editor::page().map_or_else(form, |page| page.page(&headers))
 }
 
-/// What the page is told: the tokens to choose from, none outside the demo; which of its worlds the demo is at, so
-/// that the page notices a new one; and what is to be known about the server, if there is something.
+/// The settings of the pages: the tokens to choose from (only in the demo), the demo's world, so that a page notices a
+/// new one, and a notice about the server.
 async fn settings(State(front): State<Arc<Front>>) -> Response {
     let mut settings = json!({ "tokens": front.options.demo_tokens });
     if let Some(world) = &front.options.demo_world {
@@ -66,7 +66,7 @@ async fn settings(State(front): State<Arc<Front>>) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(settings)).into_response()
 }
 
-/// The documents that can be opened in a tab. Those for what the demo alone has are for the demo alone.
+/// The documents that can be opened in a tab. Documents with demo mutations are offered only in the demo.
 async fn operations(State(front): State<Arc<Front>>) -> Response {
     let is_demo = front.options.demo_world.is_some();
     let offered = OPERATIONS.iter().filter(|(name, _)| is_demo || !name.starts_with("mutation.demo"));
@@ -74,25 +74,25 @@ async fn operations(State(front): State<Arc<Front>>) -> Response {
     ([(header::CACHE_CONTROL, "no-cache")], Json(documents)).into_response()
 }
 
-/// The form in the place of GraphiQL.
+/// The form as the page at `/graphiql`.
 fn form() -> Response {
     static PAGE: LazyLock<String> = LazyLock::new(|| one_level_up(FORM));
     own("text/html; charset=utf-8", &PAGE)
 }
 
-/// A page as it stands at `/graphiql` and not below it: its own files are below. Addresses are relative, so that
-/// they hold under any prefix that a proxy takes away.
+/// Adapts a page to the path `/graphiql`, with its files one level below. Links are relative, so that they work behind
+/// a proxy that strips a prefix.
 fn one_level_up(page: &str) -> String {
     page.replace("=\"./", "=\"./graphiql/")
 }
 
-/// A file of the form. It is small, and asked for anew each time.
+/// A file of the form. It is small, and browsers revalidate it each time.
 fn own(content_type: &'static str, text: &'static str) -> Response {
     let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
     (protected(POLICY), headers, text).into_response()
 }
 
-/// What keeps a page to itself.
+/// Headers that isolate a page from other sites.
 fn protected(policy: &'static str) -> [(HeaderName, &'static str); 5] {
     [
         (header::CONTENT_SECURITY_POLICY, policy),

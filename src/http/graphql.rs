@@ -1,4 +1,4 @@
-//! `/graphql`: GET for queries, POST for all but subscriptions, and the upgrade to a WebSocket.
+//! `/graphql`: queries by GET, queries and mutations by POST, and the upgrade to a WebSocket.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::reply::{Refused, answered};
 use super::router::{Front, RequestId};
 use super::websocket;
 
-/// Answers a request to `/graphql`, whatever its method.
+/// Answers a request to `/graphql` with any method.
 pub(super) async fn handle(
     State(front): State<Arc<Front>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
@@ -27,7 +27,7 @@ pub(super) async fn handle(
         return websocket::upgrade(front, request_id, request).await;
     }
     let (parts, body) = request.into_parts();
-    // The media type is settled first, so that each refusal is written in it.
+    // The media type is chosen first, because refusals use it too.
     let media = Media::wanted(&parts.headers);
     let written = media.unwrap_or(Media::Json);
     let unacceptable = media.is_none().then(|| {
@@ -61,7 +61,7 @@ async fn answer(
     Ok(answered(media, front.engine.execute(caller, request_id, admitted).await))
 }
 
-/// Whether an operation may come by this method: what is safe to follow must change nothing.
+/// Checks that the method allows the operation: a GET must not change anything.
 pub(super) fn check_kind(kind: OperationKind, by_get: bool) -> Result<(), Refused> {
     if by_get && kind == OperationKind::Mutation {
         return Err(Refused::method("POST", "A mutation changes things: send it by POST."));

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can serve.
+//! The probes: whether the process is alive, and whether it can serve.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::router::Front;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether a path is a probe's, whom every host name is good for.
+/// Whether a path is a probe's. Probes accept any host name.
 pub(super) fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz")
 }
 
-/// `/livez`: the process answers.
+/// `/livez`: the process responds.
 pub(super) async fn live() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "status": "ok" }))).into_response()
 }
 
-/// `/readyz`: the database can be reached, and is at this program's last migration.
+/// `/readyz`: the database can be reached, and has all migrations of this program.
 pub(super) async fn ready(State(front): State<Arc<Front>>) -> Response {
     let ready = tokio::time::timeout(PATIENCE, (front.engine.readiness)()).await;
     let (status, body) = match ready.unwrap_or_else(|_| Err("the database doesn't answer".into())) {

@@ -1,4 +1,4 @@
-//! From an HTTP request to who asks for what: the same for an answer and for a stream of them.
+//! Reads HTTP requests: authenticates the caller and parses the parameters. Shared by `/graphql` and `/graphql/stream`.
 
 use std::net::IpAddr;
 
@@ -20,25 +20,25 @@ use super::router::Front;
 use super::workload::Held;
 use super::{accept, admission};
 
-/// Who asks for what.
+/// A parsed request and its caller.
 pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) request: GraphqlRequest,
-    /// From where it comes; `None` for a caller within the process.
+    /// The client's address; `None` for a caller within the process.
     pub(super) peer: Option<IpAddr>,
-    /// Its place in memory, while it waits and is executed.
+    /// The memory reserved for it while it waits and is executed.
     pub(super) held: Option<Held>,
 }
 
-/// What a body takes in memory when it is read and parsed, for each of its bytes.
+/// The memory of a parsed body, per byte.
 const PARSED: usize = 4;
 
-/// The peer that sends a request.
+/// The address of a request's client.
 pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<Client>().map(|client| client.address)
 }
 
-/// Reads a request, unless `unacceptable` says why nothing that could be answered would be taken.
+/// Reads a request. `unacceptable` is the refusal if the request accepts no media type of the answer.
 pub(super) async fn read(
     front: &Front,
     request_id: &str,
@@ -48,7 +48,7 @@ pub(super) async fn read(
 ) -> Result<Asked, Refused> {
     match admit(front, request_id, parts, unacceptable).await {
         Ok(caller) => {
-            // Whoever has no token of an account has nothing large to say.
+            // Requests without an account's token don't need large bodies.
             let limit = match caller {
                 Caller::Viewer(_) => front.options.body_limit,
                 Caller::Anonymous | Caller::Enrolment(_) => front.options.small_limit(),
@@ -70,12 +70,12 @@ pub(super) async fn read(
     }
 }
 
-/// Whether the parameters stand in the address.
+/// Whether the parameters are in the query string.
 pub(super) fn by_get(parts: &Parts) -> bool {
     parts.method == Method::GET
 }
 
-/// All that can be known before the body is read.
+/// The checks before the body is read.
 async fn admit(
     front: &Front,
     request_id: &str,
@@ -98,7 +98,7 @@ async fn admit(
     })
 }
 
-/// Takes room for a body before it is read: as much as it announces, or as one may have.
+/// Reserves memory for a body before it is read: for its announced length, or for the longest allowed one.
 fn hold(front: &Front, parts: &Parts, caller: &Caller, most: usize) -> Result<Option<Held>, Box<Answer>> {
     if by_get(parts) {
         return Ok(None);
@@ -131,7 +131,7 @@ async fn parameters(front: &Front, parts: &Parts, body: Body, limit: usize) -> R
     read.map_err(|Malformed { code, message }| Refused::new(StatusCode::BAD_REQUEST, code, message))
 }
 
-/// What a client says with this header, in UTF-8 or nearly so; nothing when it says nothing.
+/// The text of a header, leniently decoded as UTF-8; `None` when it is missing or empty.
 pub(super) fn text(value: Option<&HeaderValue>) -> Option<String> {
     value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).filter(|text| !text.is_empty())
 }

@@ -1,5 +1,5 @@
-//! Answers to introspection, kept: the schema is the same for as long as the process lives. Tools ask for all of
-//! it whenever they start; who asks at the same time waits for the same answer.
+//! A cache of introspection answers: the schema never changes while the process lives, and tools query all of it
+//! whenever they start. Concurrent identical requests wait for one answer.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::gate::{Checked, Prepared};
 
-/// The document, the operation and the variables' values.
+/// A hash of the document, the operation's name and the variables.
 type Key = [u8; 32];
 
-/// The `data` of an answer, as it is written.
+/// The serialized `data` of an answer.
 pub(super) type Data = Arc<RawValue>;
 
 #[derive(Clone)]
@@ -26,11 +26,11 @@ impl Weighter<Key, Data> for Bytes {
     }
 }
 
-/// Bounded by the bytes of the answers.
+/// The cache, bounded by the bytes of the answers.
 pub(super) struct Kept(Cache<Key, Data, Bytes>);
 
 impl Kept {
-    /// So few that the cache is in one part: an answer may be as large as all of it.
+    /// So small a number keeps the cache in a single shard, so that one answer may use all of it.
     const ITEMS: usize = 31;
 
     pub(super) fn new(bytes: u64) -> Self {
@@ -49,13 +49,13 @@ impl Kept {
         self.0.peek(key).is_some()
     }
 
-    /// The answer that is kept; or what `make` makes, which is kept if it is `Ok`.
+    /// The cached answer, or else the one that `make` computes. Only `Ok` is cached.
     pub(super) async fn get<E>(&self, key: &Key, make: impl Future<Output = Result<Data, E>>) -> Result<Data, E> {
         match self.0.get_value_or_guard_async(key).await {
             Ok(data) => Ok(data),
             Err(guard) => {
                 let data = make.await?;
-                // Fails only when the entry was removed meanwhile, and nothing removes one.
+                // Fails only when the entry was removed meanwhile, and nothing removes entries.
                 let _ = guard.insert(data.clone());
                 Ok(data)
             }

@@ -1,4 +1,4 @@
-//! How much of a body is read, and for how long.
+//! Limits how much of a body is read, and how long that may take.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::reply::Refused;
 
-/// How much of a body that isn't wanted is thrown away, so that a client that sends it all before it
-/// listens hears why.
+/// How much of an unwanted body is read and discarded. A client that sends its whole body before it reads would
+/// otherwise not see the answer.
 const DISCARDED_MAX: usize = 8 << 20;
-/// For how long.
+/// How long discarding may take.
 const DISCARD_WITHIN: Duration = Duration::from_secs(1);
 
-/// Reads a body of at most `limit` bytes, whether its length was announced or not.
+/// Reads a body of at most `limit` bytes, with or without an announced length.
 pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize, within: Duration) -> Result<Vec<u8>, Refused> {
     let announced = announced(headers);
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
@@ -42,7 +42,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize, within: 
     }
 }
 
-/// Throws a body away, for a while. A client that waits to be told that it may send it isn't told so.
+/// Discards a body, for a limited time. A client that waits for `100 Continue` sends none, so nothing is read.
 pub(super) async fn discard(headers: &HeaderMap, body: Body) {
     if !headers.contains_key(header::EXPECT) {
         drain(body.into_data_stream()).await;
@@ -59,7 +59,7 @@ async fn drain(mut chunks: BodyDataStream) {
             }
         }
     };
-    // Whoever still sends then is cut off.
+    // After the time limit the connection is closed, even if the client still sends.
     let _ = timeout(DISCARD_WITHIN, all).await;
 }
 

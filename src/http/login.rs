@@ -1,5 +1,5 @@
-//! Whose request it is. A peer whose tokens are refused again and again isn't let try further ones for a while;
-//! tokens that were good a moment ago pass, so that nobody is locked out by a neighbour at the same address.
+//! Authenticates requests. A peer whose tokens are refused too often may not try further ones for a while. Tokens that
+//! were valid recently are still checked, so that others at the same address aren't locked out.
 
 use crate::service::accounts::tokens::authenticate;
 use std::net::IpAddr;
@@ -15,17 +15,17 @@ use super::auth::Credentials;
 use super::engine::Engine;
 use super::refusals::{Reason, Refusals};
 
-/// How many tokens that were good are remembered, by their hash.
+/// The most valid tokens that are remembered, by their hashes.
 const KNOWN_MAX: usize = 10_000;
 
-/// Why a request is nobody's.
+/// Why a request wasn't authenticated.
 pub(super) enum Denied {
     Failure(Failure),
-    /// Too many tokens of this peer were refused.
+    /// Too many tokens of the peer were refused.
     TooMany(Allowance),
 }
 
-/// The tokens that were good when they were last seen.
+/// The tokens that were valid at their last use.
 pub(super) struct Known(Cache<[u8; 32], ()>);
 
 impl Known {
@@ -33,7 +33,7 @@ impl Known {
         Self(Cache::new(KNOWN_MAX))
     }
 
-    /// Finds out who sends a request from `peer`.
+    /// Authenticates a request from `peer`.
     pub(super) async fn login(
         &self,
         engine: &Engine,
@@ -68,7 +68,7 @@ impl Known {
     }
 }
 
-/// What a peer is told whose tokens were refused too often.
+/// The message for a peer whose tokens were refused too often, and the seconds to wait.
 pub(super) fn too_many(allowance: Allowance) -> (String, u64) {
     let wait = allowance.retry_after_seconds.unwrap_or(1);
     (format!("Too many tokens from this address were refused; try again in {wait} s."), wait)

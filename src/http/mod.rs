@@ -1,4 +1,4 @@
-//! GraphQL over HTTP, WebSocket and server-sent events, by handlers of our own over `Schema::execute`.
+//! GraphQL over HTTP, WebSocket and server-sent events. The handlers are our own and use the framework's schema only.
 
 mod accept;
 mod admission;

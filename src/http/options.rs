@@ -1,4 +1,4 @@
-//! How requests are executed, whichever way they came.
+//! The options of executing requests, for all transports.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use crate::gate::{Limits, Stored};
 
 use super::workload::WorkOptions;
 
-/// What an operator can set about executing.
+/// The engine's options that an operator can set.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// The limits of documents.
     pub documents: Limits,
-    /// Which documents can be named instead of being sent.
+    /// The stored documents that requests can name instead of sending a text.
     pub stored: Stored,
-    /// How long a query or a mutation may take.
+    /// The time limit of a query or a mutation.
     pub execution: Duration,
-    /// What the requests of one token may cost in a minute; `None` for no limit.
+    /// The cost per minute of one token's requests; `None` for no limit.
     pub cost_per_minute: Option<NonZeroU64>,
-    /// What may be asked for without a token from one address in a minute; `None` for no limit.
+    /// The cost per minute of one address's requests without a token; `None` for no limit.
     pub peer_cost_per_minute: Option<NonZeroU64>,
-    /// What may be at work at a time.
+    /// The limits of concurrent work.
     pub work: WorkOptions,
-    /// From which time on a query or a mutation is logged as a slow one.
+    /// Queries and mutations that take at least this long are logged as slow.
     pub slow: Duration,
-    /// The most errors of an answer, and the most characters of the message of one.
+    /// The most errors of an answer. `message` is the most characters of an error's message.
     pub errors: usize,
     pub message: usize,
 }

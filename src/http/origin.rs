@@ -1,4 +1,4 @@
-//! Which hosts the server goes by, and pages of which origins may speak to it.
+//! Checks the host of requests, and the origins of the web pages that send them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use super::refusals::Reason;
 use super::reply::{EXPOSED, Refused};
 use super::router::Front;
 
-/// The most characters of a host or an origin that are told back.
+/// The most characters of a host or an origin that a refusal repeats.
 const SHOWN_MAX: usize = 100;
-/// How long a browser may remember what it was told before a request, in seconds.
+/// How long a browser may cache the answer to a preflight request, in seconds.
 const PREFLIGHT_KEPT: &str = "600";
 
-/// Which hosts a server goes by. A page of another host that has its name point here is refused
-/// (DNS rebinding), before anything else is looked at.
+/// The host names of the server. Requests with another `Host` are refused first of all, which prevents DNS rebinding: a
+/// foreign page whose name was made to point to this server.
 pub(super) struct Hosts {
-    /// `None` for a server that is called in its process.
+    /// `None` for a server that is called within the process.
     listener: Option<SocketAddr>,
     public: Vec<String>,
 }
@@ -35,8 +35,8 @@ impl Hosts {
         Self { listener, public: public.iter().map(|host| host.trim().to_ascii_lowercase()).collect() }
     }
 
-    /// Whether the request names a host of ours: on a loopback listener `localhost`, `127.0.0.1` or
-    /// `[::1]` with its port, and everywhere one of the public ones.
+    /// Whether the request's host is the server's: one of the public hosts, or on a loopback listener `localhost`,
+    /// `127.0.0.1` or `[::1]` with the listener's port.
     pub(super) fn admits<B>(&self, request: &Request<B>) -> bool {
         let mut named = request.headers().get_all(header::HOST).iter();
         let host = match (named.next(), named.next()) {
@@ -44,12 +44,12 @@ impl Hosts {
             (None, _) => return self.listener.is_none(),
             (Some(_), Some(_)) => None,
         };
-        // A request line with a whole address must name the same host.
+        // An absolute address in the request line must have the same host.
         let line = request.uri().authority().map(|authority| authority.as_str());
         host.is_some_and(|host| self.is_ours(host) && line.is_none_or(|line| line.eq_ignore_ascii_case(host)))
     }
 
-    /// What a request is told that names another host: which one came, and what lets it in.
+    /// The refusal of a request with a wrong host. It says which host was sent, and which option allows it.
     pub(super) fn refusal<B>(&self, request: &Request<B>) -> String {
         let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
         let [host] = hosts[..] else {
@@ -78,24 +78,24 @@ impl Hosts {
     }
 }
 
-/// The other origins whose pages may speak to the server.
+/// The other origins whose pages may call the server.
 pub(super) struct Origins {
     any: bool,
     listed: Vec<String>,
 }
 
-/// Where a request comes from.
+/// The origin of a request, from the server's view.
 #[derive(Debug, PartialEq, Eq)]
 enum Sender {
-    /// No page, or one of ours.
+    /// No page, or one from the server's own origin.
     Own,
-    /// A page of another origin that may speak to us.
+    /// A page of another origin that may call the server.
     Allowed,
     Foreign,
 }
 
 impl Origins {
-    /// Reads the origins that are configured; `*` for all.
+    /// The configured origins; `*` allows all.
     pub(super) fn new(configured: &[String]) -> Self {
         let any = configured.iter().any(|origin| origin.trim() == "*");
         let listed = configured.iter().map(|origin| normal(origin.trim().trim_end_matches('/'))).collect();
@@ -106,7 +106,7 @@ impl Origins {
         !self.any && self.listed.is_empty()
     }
 
-    /// A foreign `Origin`, compared whole with the host that the request names, or a browser that says so.
+    /// Classifies a request by `Origin` and `Sec-Fetch-Site`. The whole `Origin` is compared with the request's host.
     fn sender(&self, headers: &HeaderMap) -> Sender {
         let says = |name: &str| headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
         let by_same_site = matches!(says("sec-fetch-site").as_deref(), Ok([] | ["same-origin" | "same-site" | "none"]));
@@ -118,7 +118,7 @@ impl Origins {
         }
     }
 
-    /// What the page of another origin is told: which one came, and what lets it in.
+    /// The refusal of a foreign page. It says which origin was sent, and which option allows it.
     fn refusal(headers: &HeaderMap) -> String {
         let origins: Vec<_> = headers.get_all(header::ORIGIN).iter().collect();
         match origins[..] {
@@ -137,8 +137,8 @@ impl Origins {
         }
     }
 
-    /// What a browser must know before it lets a page read an answer. Credentials that it would add by
-    /// itself are none of ours, so they are welcome from a listed origin, and never from all.
+    /// Adds the headers by which a browser lets a page read the answer. A listed origin may send credentials, all
+    /// origins may not: the server doesn't use the credentials that a browser adds by itself.
     fn tell(&self, sender: &Sender, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.is_off() {
             return;
@@ -157,13 +157,12 @@ impl Origins {
     }
 }
 
-/// What a client has sent, as it can be told.
+/// A header's value for a message, shortened.
 fn shown(value: &HeaderValue) -> String {
     shortened(String::from_utf8_lossy(value.as_bytes()).into_owned(), SHOWN_MAX)
 }
 
-/// Whether an origin is the host that a request names. Whether that host is reached by TLS only a proxy
-/// knows, so both schemes are ours.
+/// Whether an origin belongs to the request's host. Both schemes count, because only a proxy knows whether TLS is used.
 fn is_of_host(origin: &str, host: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| {
         let named = |text: &str| text.to_ascii_lowercase().starts_with(scheme);
@@ -171,7 +170,7 @@ fn is_of_host(origin: &str, host: &str) -> bool {
     })
 }
 
-/// An origin in lower case, without the port that its scheme means anyway.
+/// An origin in lower case, without its scheme's default port.
 fn normal(origin: &str) -> String {
     let origin = origin.to_ascii_lowercase();
     let usual = match origin.split_once("://") {
@@ -182,7 +181,7 @@ fn normal(origin: &str) -> String {
     usual.unwrap_or(origin)
 }
 
-/// Answers pages of other sites: what they may not do, and what they may when they are let in.
+/// Refuses requests from foreign pages, answers preflight requests, and adds the CORS headers.
 pub(super) async fn cross_site(State(front): State<Arc<Front>>, request: Request<Body>, next: Next) -> Response {
     let origins = &front.origins;
     let sender = origins.sender(request.headers());
@@ -206,7 +205,7 @@ fn is_preflight(request: &Request<Body>) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// What a page may send: any header, for none means anything here but those that we know.
+/// The answer to a preflight request. A page may send any headers, because unknown ones have no effect.
 fn preflight(headers: &HeaderMap) -> Response {
     let mut response = (
         StatusCode::NO_CONTENT,

@@ -1,5 +1,5 @@
-//! What a browser finds where people look first: `/`, `/graphiql/`, `/graphql` and `/graphql/` lead to GraphiQL where it is
-//! served, and else to a page that says what this is. Programs that ask for JSON never see any of it.
+//! For browsers: `/`, `/graphiql/`, `/graphql` and `/graphql/` redirect to GraphiQL, or show a page that explains the
+//! server if GraphiQL isn't served. Programs that accept JSON get the API.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use super::{accept, params};
 
 const PAGE: &str = include_str!("pages/nothing.html");
 
-/// Nothing but the page's own style.
+/// The content security policy: only the page's own style.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Answers a browser that follows an address; all else is passed on. Before pages of other origins are refused:
-/// whoever follows a link from there asks for a page, and is told nothing else.
+/// Redirects a browser that opens an address; other requests pass. It runs before the check of origins, because a
+/// browser that follows a link from another site only gets a page.
 pub(super) async fn lead(State(front): State<Arc<Front>>, request: Request<Body>, next: Next) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    // The slash at the end is what a path prefix is told by, so that addresses are relative.
+    // Relative redirects, so that they work behind a proxy that strips a prefix. They depend on the slash at the end.
     let lead = match request.uri().path() {
         "/graphql/" | "/graphiql/" => Some("../graphiql"),
         "/" | "/graphql" | "/graphiql" => Some("graphiql"),
@@ -45,8 +45,7 @@ pub(super) async fn lead(State(front): State<Arc<Front>>, request: Request<Body>
     }
 }
 
-/// Whether an address asks for the answer to a document. What others have added to it, such as where a link stood,
-/// asks for nothing.
+/// Whether the query string contains a document. Parameters that other sites add, for tracking, don't count.
 fn names_document(query: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| params::NAME_A_DOCUMENT.contains(&&*name))
 }
@@ -55,7 +54,7 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE)
 }
 
-/// A browser names HTML, a program doesn't.
+/// Browsers accept HTML by name; programs don't.
 fn wants_page(headers: &HeaderMap) -> bool {
     accept::names_html(headers)
 }

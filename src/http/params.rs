@@ -1,16 +1,16 @@
-//! What a request says, read from a body, an address or a WebSocket message.
+//! Parses the parameters of a GraphQL request: from a body, a query string or a WebSocket message.
 
 use serde_json::{Map, Value};
 
 use super::request::GraphqlRequest;
 
-/// A byte order mark. RFC 8259 lets a reader of JSON pass over it.
+/// A byte order mark, which RFC 8259 lets parsers of JSON ignore.
 pub(super) const BOM: &str = "\u{feff}";
 
-/// The parameters by which a request says which document it wants; `extensions` may hold the hash of one.
+/// The parameters that select a document; `extensions` may contain a document's hash.
 pub(super) const NAME_A_DOCUMENT: &[&str] = &["query", "extensions", "documentId", "id", "doc_id"];
 
-/// Why what a client sent is no GraphQL request.
+/// The error for input that isn't a valid GraphQL request.
 #[derive(Debug)]
 pub(super) struct Malformed {
     pub(super) code: &'static str,
@@ -21,7 +21,7 @@ fn malformed(message: impl Into<String>) -> Malformed {
     Malformed { code: "BAD_USER_INPUT", message: message.into() }
 }
 
-/// Reads a body: one JSON object, before which some write a byte order mark.
+/// Parses a body: one JSON object, after an optional byte order mark.
 pub(super) fn from_body(body: &[u8]) -> Result<GraphqlRequest, Malformed> {
     match serde_json::from_slice(body.strip_prefix(BOM.as_bytes()).unwrap_or(body)) {
         Ok(value) => from_json(value),
@@ -29,7 +29,7 @@ pub(super) fn from_body(body: &[u8]) -> Result<GraphqlRequest, Malformed> {
     }
 }
 
-/// Reads the parameters of a request, already parsed.
+/// Reads the parameters from parsed JSON.
 pub(super) fn from_json(value: Value) -> Result<GraphqlRequest, Malformed> {
     let mut object = match value {
         Value::Object(object) => object,
@@ -50,8 +50,8 @@ pub(super) fn from_json(value: Value) -> Result<GraphqlRequest, Malformed> {
     Ok(GraphqlRequest { query, operation_name, variables, extensions, document_id })
 }
 
-/// The id of a stored document. The appendix of GraphQL over HTTP says `documentId`; clients of Relay send `id`
-/// or `doc_id`, which mean something else, and nothing here, beside a `query`.
+/// The id of a stored document. The appendix of GraphQL over HTTP defines `documentId`. Relay clients send `id` or
+/// `doc_id`; next to a `query` these have another meaning, and are ignored.
 fn document_id(object: &mut Map<String, Value>) -> Result<Option<String>, Malformed> {
     let has_query = object.get("query").is_some_and(|query| !query.is_null());
     let others: &[&str] = if has_query { &[] } else { &["id", "doc_id"] };
@@ -79,7 +79,7 @@ fn optional_object(object: &mut Map<String, Value>, name: &str) -> Result<Map<St
     }
 }
 
-/// Reads the query part of an address.
+/// Parses a query string.
 pub(super) fn from_address(query: &str) -> Result<GraphqlRequest, Malformed> {
     let mut object = Map::new();
     for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {

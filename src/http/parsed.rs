@@ -1,4 +1,4 @@
-//! Documents as the framework parses them, kept: a client sends the same few again and again.
+//! A cache of documents that the framework has parsed, because clients send the same few again and again.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use quick_cache::sync::Cache;
 use crate::gate::Checked;
 use crate::graphql::Written;
 
-/// A document by the hash of its text.
+/// The hash of a document's text.
 type Key = [u8; 32];
 
 /// A document that the framework can execute.
 #[derive(Clone)]
 pub(super) struct Document {
     pub(super) parsed: Arc<ExecutableDocument>,
-    /// Whether its answer may have parts.
+    /// Whether its answer may contain serialized parts.
     pub(super) suits_parts: bool,
-    /// The length of its text.
+    /// The bytes of its printed text.
     length: usize,
 }
 
-/// How many bytes a parsed document takes for each of its text's, and not fewer: a field of two bytes is a selection
-/// of some hundred.
+/// The memory of a parsed document per byte of its text: a field of two bytes becomes a selection of some hundred
+/// bytes.
 const BYTES: usize = 128;
 
 #[derive(Clone)]
@@ -36,18 +36,18 @@ impl Weighter<Key, Document> for Bytes {
     }
 }
 
-/// Bounded by the bytes of the documents.
+/// The cache, bounded by the memory of the documents.
 pub(super) struct Parsed(Cache<Key, Document, Bytes>);
 
 impl Parsed {
-    /// About how many documents there is room for.
+    /// The approximate number of documents that fit.
     const ITEMS: usize = 64;
 
     pub(super) fn new(bytes: u64) -> Self {
         Self(Cache::with_weighter(Self::ITEMS, bytes, Bytes))
     }
 
-    /// The document as the gate printed it; `None` for one that the framework can't read.
+    /// The parsed document that the gate printed; `None` if the framework can't parse it.
     pub(super) fn get(&self, checked: &Checked) -> Option<Document> {
         if let Some(document) = self.0.get(&checked.hash) {
             return Some(document);

@@ -1,5 +1,5 @@
-//! Whom the door refuses, told in the log: the first time at once, and what the same peer tries within the minute
-//! after it as one number. So an operator sees what goes on, and nobody fills the log.
+//! Logs refused tokens, hosts and origins: a peer's first refusal at once, and the number of its further ones after a
+//! minute. So operators see attacks, and nobody can flood the log.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use crate::gate::shortened;
 
-/// How long refusals are counted before they are told.
+/// How long further refusals are counted before their number is logged.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// How many peers are counted each for itself at a time; the others are counted together.
+/// The most peers that are counted individually. The others are counted together.
 const PEERS_MAX: usize = 1_000;
-/// The most characters of what a client has said.
+/// The most characters of client input in a log line.
 const DETAIL_MAX: usize = 200;
 
-/// Why a peer is refused.
+/// The reason for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     Token,
@@ -41,12 +41,12 @@ impl Reason {
     }
 }
 
-/// The refusals of the last minute.
+/// The numbers of further refusals in the current minute, by reason and peer.
 #[derive(Clone, Default)]
 pub struct Refusals(Arc<Mutex<HashMap<(Reason, IpAddr), u64>>>);
 
 impl Refusals {
-    /// Tells of a refusal, or counts it.
+    /// Logs a refusal, or counts it if one of the same peer was logged within the last minute.
     pub fn note(&self, reason: Reason, peer: Option<IpAddr>, detail: &str) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

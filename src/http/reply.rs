@@ -1,4 +1,4 @@
-//! How an answer leaves: its status, its headers, its body.
+//! Builds HTTP responses: status, headers and body.
 
 use std::sync::Arc;
 
@@ -14,22 +14,22 @@ use super::auth::status_of;
 use super::login;
 use super::workload::Turn;
 
-/// What is answered when nothing better can be.
+/// The body when nothing better can be serialized.
 pub(super) const FAILED: &str =
     r#"{"errors":[{"message":"The server has failed.","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#;
 
-/// After how many seconds a database that takes no writes may take them again.
+/// The header `Retry-After` for a database that accepts no writes at the moment.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The headers of an answer that a page of another origin may read.
+/// The headers that pages of other origins may read.
 pub(super) const EXPOSED: &str =
     "X-Request-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset";
 
-/// Why a request is answered without being executed.
+/// The response to a request that isn't executed.
 pub(super) struct Refused {
     status: StatusCode,
     body: Box<Answer>,
@@ -41,12 +41,12 @@ impl Refused {
         Self { status, body: Box::new(Answer::refused(code, message)), headers: Vec::new() }
     }
 
-    /// A request that isn't as it should be.
+    /// An invalid request.
     pub(super) fn bad(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, "BAD_USER_INPUT", message)
     }
 
-    /// A method that isn't served.
+    /// A method that isn't supported.
     pub(super) fn method(allow: &'static str, message: &str) -> Self {
         Self::bad(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, allow)
     }
@@ -64,13 +64,13 @@ impl Refused {
         }
     }
 
-    /// A request for which there is no room now.
+    /// A request that has no room at the moment.
     pub(super) fn busy(answer: Box<Answer>) -> Self {
         let status = status(Media::Json, answer.phase);
         Self { status, body: answer, headers: Vec::new() }.with(header::RETRY_AFTER, "1")
     }
 
-    /// A token of a peer that has sent too many wrong ones.
+    /// A token of a peer that has sent too many invalid ones.
     pub(super) fn too_many_tokens(allowance: Allowance) -> Self {
         let (message, wait) = login::too_many(allowance);
         let mut refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
@@ -90,12 +90,12 @@ impl Refused {
     }
 }
 
-/// An answer that is one error, for the other rooms of this house.
+/// A response with a single error in JSON.
 pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
     Refused::new(status, code, message).reply(Media::Json)
 }
 
-/// What the engine answered. Its turn goes with the response, until that has left.
+/// The response with the engine's answer. It keeps the operation's turn until it was sent.
 pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
     let mut response = write(status(media, answer.phase), media, &answer);
     match answer.allowance {
@@ -116,7 +116,7 @@ pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
     response
 }
 
-/// What an answer keeps until its last byte was passed on.
+/// Dropped when the response's last byte was passed on.
 #[derive(Clone)]
 pub(super) struct Leaving(#[expect(dead_code, reason = "dropped when the answer has left")] Arc<Turn>);
 
@@ -130,7 +130,7 @@ fn status(media: Media, phase: Phase) -> StatusCode {
     }
 }
 
-/// Says what the token may still ask for.
+/// Adds the headers about the rate limit.
 pub(super) fn tell_allowance(headers: &mut HeaderMap, allowance: Allowance) {
     headers.insert(RATE_LIMIT, HeaderValue::from(allowance.limit));
     headers.insert(RATE_REMAINING, HeaderValue::from(allowance.remaining));

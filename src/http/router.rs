@@ -1,4 +1,4 @@
-//! Which path is answered by whom, and what holds for every answer.
+//! The routes, and the middleware for all requests.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -29,7 +29,7 @@ use super::reply::{FAILED, Refused, refusal};
 use super::settings::HttpOptions;
 use super::{graphiql, graphql, health, pages, schema, stream};
 
-/// What the handlers share.
+/// The state that the handlers share.
 pub(super) struct Front {
     pub(super) engine: Arc<Engine>,
     pub(super) options: HttpOptions,
@@ -40,7 +40,7 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Finds out who sends a request from `peer`.
+    /// Authenticates a request from `peer`.
     pub(super) async fn login(
         &self,
         credentials: &Credentials,
@@ -51,17 +51,17 @@ impl Front {
     }
 }
 
-/// The id of a request: the client's, or one of ours.
+/// The id of a request, from the client or generated.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// From how many bytes on an answer is compressed.
+/// The minimum size of a compressed response, in bytes.
 const COMPRESSED_MIN: u64 = 1_024;
-/// The longest id that is taken from a client.
+/// The most bytes of an id from a client.
 const REQUEST_ID_MAX: usize = 128;
 
-/// The HTTP side of a server.
+/// The router of a server.
 pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     let hosts = Hosts::new(options.listener, &options.public_hosts);
     let origins = Origins::new(&options.cors_origins);
@@ -82,13 +82,14 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
         .fallback(async || refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql."))
         .method_not_allowed_fallback(async || Refused::method("GET, HEAD", "Send GET.").reply(Media::Json))
         .layer(middleware::from_fn_with_state(front.clone(), pages::lead))
-        // Events are never compressed: they would wait for each other. Short answers fit into a packet anyway.
+        // Streams of events are never compressed, because compression would delay events. Short answers fit into one
+        // packet anyway.
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_MIN))))
         .layer(middleware::from_fn_with_state(front.clone(), outermost))
         .with_state(front)
 }
 
-/// What holds for every request: an id, a host that is ours, and an answer also when we fail.
+/// Handles what all requests need: an id, the check of the host, and a response even after a panic.
 async fn outermost(State(front): State<Arc<Front>>, mut request: Request<Body>, next: Next) -> Response {
     let id = request_id(request.headers())
         .unwrap_or_else(|| front.engine.services.ids.unguessable::<uuid::Uuid>().to_string());
@@ -99,7 +100,7 @@ async fn outermost(State(front): State<Arc<Front>>, mut request: Request<Body>, 
     let client = client.map(|client| tracing::field::display(client.address));
     let span = tracing::info_span!("request", id, client, method = %request.method(), path = request.uri().path());
     let mut response = match crowded {
-        // Probes come by an address of their own, and are told nothing that others may not know.
+        // Probes call the server by its address, and get only public data.
         _ if !is_probe && !front.hosts.admits(&request) => {
             let message = front.hosts.refusal(&request);
             front.refusals.note(Reason::Host, peer, &message);
@@ -129,7 +130,7 @@ async fn outermost(State(front): State<Arc<Front>>, mut request: Request<Body>, 
     response
 }
 
-/// The id that the client gave, if it is one that a log and a database can hold.
+/// The client's id, if all of its characters are allowed in logs and the database.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b);

@@ -1,4 +1,4 @@
-//! `/schema.graphql`: the schema's text, for tools that read it from where the API is.
+//! `/schema.graphql`: the schema's SDL, for tools that download it from the server.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::reply::refusal;
 
-/// The text, or nothing where introspection isn't served either.
+/// The SDL with its ETag; `None` if introspection isn't served either.
 #[derive(Clone)]
 pub(super) struct Served(Option<(Bytes, HeaderValue)>);
 
@@ -15,7 +15,7 @@ impl Served {
     pub(super) fn of(sdl: Option<String>) -> Self {
         Self(sdl.and_then(|sdl| {
             let hash: String = Sha256::digest(&sdl).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-            // Hexadecimal digits make a header.
+            // Hexadecimal digits are valid in a header.
             let tag = HeaderValue::from_str(&format!("\"{hash}\"")).ok()?;
             Some((Bytes::from(sdl), tag))
         }))
@@ -35,7 +35,8 @@ impl Served {
     }
 }
 
-/// Whether the client has this text already. A proxy that compresses marks a tag as weak.
+/// Whether the client has this text already. The comparison ignores `W/`, because proxies that compress mark tags as
+/// weak.
 fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
     let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     tags.flat_map(|value| value.split(','))

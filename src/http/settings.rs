@@ -1,55 +1,54 @@
-//! How the HTTP side behaves.
+//! The options of the HTTP side.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How the HTTP side behaves.
+/// The options of the HTTP side.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Where the server listens; `None` for one that is called in its process, which any name of
-    /// loopback reaches.
+    /// The listener's address; `None` for a server that is called within the process, which accepts all loopback names.
     pub listener: Option<SocketAddr>,
-    /// The other hosts that it goes by, with or without a port.
+    /// The other host names of the server, with or without a port.
     pub public_hosts: Vec<String>,
-    /// The other origins whose pages may speak to it; `*` for all.
+    /// The other origins whose pages may call it; `*` for all.
     pub cors_origins: Vec<String>,
     /// Whether `/graphiql` is served.
     pub graphiql: bool,
-    /// Whether nothing but trusted documents is executed, which `/graphiql` says.
+    /// Whether only trusted documents are executed. `/graphiql` shows a notice then.
     pub trusted_only: bool,
     /// The tokens that `/graphiql` offers.
     pub demo_tokens: Vec<DemoToken>,
-    /// What tells this world of the demo from the one that it was before it began anew.
+    /// An id of the demo's current world, which changes when the demo starts anew.
     pub demo_world: Option<String>,
-    /// The most bytes of the body of a request with a token. Without one, and for a WebSocket message,
-    /// [`SMALL_MAX`] at most.
+    /// The most bytes of a body with a token. Bodies without one, and WebSocket messages, may have [`SMALL_MAX`] at
+    /// most.
     pub body_limit: usize,
-    /// How long a body may take to come.
+    /// The time limit for receiving a body.
     pub body_timeout: Duration,
-    /// How often an open stream of events or a WebSocket says that it is still there.
+    /// How often an open event stream or WebSocket sends a sign of life.
     pub keep_alive: Duration,
-    /// How long the client of a WebSocket may take to say who it is.
+    /// The time limit for a WebSocket's `connection_init`.
     pub init_timeout: Duration,
-    /// How long the client of a WebSocket may leave a message unread.
+    /// How long a WebSocket client may leave a message unread.
     pub send_timeout: Duration,
     /// How long a WebSocket without a token may be open without an operation.
     pub idle_timeout: Duration,
     /// The most open operations of one WebSocket.
     pub max_operations: usize,
-    /// Turns true when the server ends: open WebSockets and streams are closed then.
+    /// Becomes true when the server ends. Open WebSockets and streams are closed then.
     pub shutdown: Option<watch::Receiver<bool>>,
 }
 
-/// As many bytes as the largest call takes that the rules allow: 250 packages with full manifests and the longest
-/// notes, each character written as an escaped pair of surrogates.
+/// The bytes of the largest call that the rules allow: 250 packages with full manifests and the longest notes, with
+/// every character written as an escaped surrogate pair.
 pub const BODY_MAX: usize = 24 * 1024 * 1024;
-/// The most bytes of what can't hold such a call: a document, a WebSocket message, and a body without a token.
+/// The most bytes of a document, a WebSocket message, or a body without a token, which all can't contain such a call.
 pub const SMALL_MAX: usize = 1024 * 1024;
 
 impl HttpOptions {
-    /// The most bytes of a document, a WebSocket message, or a body without a token.
+    /// The limit for documents, WebSocket messages, and bodies without a token: at most [`SMALL_MAX`] bytes.
     #[must_use]
     pub fn small_limit(&self) -> usize {
         self.body_limit.min(SMALL_MAX)
@@ -79,13 +78,13 @@ impl Default for HttpOptions {
 }
 
 impl HttpOptions {
-    /// Comes to an end when the server does.
+    /// Returns when the server ends.
     pub(super) async fn ended(&self) {
         ended(&mut self.shutdown.clone()).await;
     }
 }
 
-/// Comes to an end when the server does; waits for ever when nobody can end it.
+/// Returns when the server ends. Waits forever if nothing can end it.
 pub(super) async fn ended(shutdown: &mut Option<watch::Receiver<bool>>) {
     if let Some(shutdown) = shutdown
         && shutdown.wait_for(|ending| *ending).await.is_ok()
@@ -95,10 +94,10 @@ pub(super) async fn ended(shutdown: &mut Option<watch::Receiver<bool>>) {
     std::future::pending().await
 }
 
-/// A token that everybody may know.
+/// A public token.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct DemoToken {
-    /// Whose it is.
+    /// The name of its owner.
     pub name: &'static str,
     pub secret: &'static str,
 }

@@ -1,7 +1,7 @@
 //! `/graphql/stream`: an operation's answers as server-sent events (`graphql-sse`, distinct connections).
 //!
-//! An event of the log bears its cursor as the event's id, so that a client that comes back says with
-//! `Last-Event-ID` what it heard last, and goes on after it.
+//! The id of an event is its cursor. A client that reconnects sends its last one as `Last-Event-ID`, and the stream
+//! continues after it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,16 +25,16 @@ use super::intake::{self, Asked};
 use super::reply::{FAILED, Refused, answered};
 use super::router::{Front, RequestId};
 
-/// What says nothing: it tells the client that the stream is open, and proxies that it lives.
+/// An empty comment. It shows the client that the stream is open, and keeps proxies from closing it.
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
-/// The end. A browser's `EventSource` passes on no event without data.
+/// The end of the stream. It has data, because a browser's `EventSource` ignores events without.
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Answers a request to `/graphql/stream`, whatever its method. What is no GraphQL request is refused as
-/// JSON; what is one is answered as events, also when it can't be executed.
+/// Answers a request to `/graphql/stream` with any method. An invalid request is refused with JSON. The answer to a
+/// GraphQL request is a stream, even if it can't be executed.
 pub(super) async fn handle(
     State(front): State<Arc<Front>>,
     Extension(RequestId(request_id)): Extension<RequestId>,
@@ -62,22 +62,22 @@ fn open(
             check_kind(admitted.kind(), intake::by_get(parts))?;
             front.engine.execute_stream(caller, request_id, admitted.at(place.clone()))
         }
-        // A document at fault is told as an event: a browser would hide the body of another status.
+        // An invalid document is reported as an event, because browsers hide the body of other statuses.
         Err(refused) if refused.phase == Phase::Refused => futures_util::stream::iter([*refused]).boxed(),
         Err(refused) => return Ok(answered(Media::Json, *refused)),
     };
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        // A proxy that gathers events would keep them from whoever waits for them.
+        // Without this header some proxies buffer events.
         (ACCEL_BUFFERING, "no"),
     ];
     let events = events(front, place, answers).map(Ok::<_, Infallible>);
     Ok((headers, Body::from_stream(events)).into_response())
 }
 
-/// The stream, from its first comment to its end. Nothing is written ahead of the reader. A server that
-/// ends breaks off without `complete`, so that the client comes back.
+/// The stream of events. It writes only as fast as the client reads. A server that ends closes the stream without
+/// `complete`, so that the client reconnects.
 fn events(front: Arc<Front>, place: Arc<Place>, mut answers: BoxStream<'static, Answer>) -> impl Stream<Item = Bytes> {
     async_stream::stream! {
         yield COMMENT;
@@ -98,7 +98,7 @@ fn events(front: Arc<Front>, place: Arc<Place>, mut answers: BoxStream<'static, 
     }
 }
 
-/// An answer as an event; with an id when it tells of an event of the log, and not of why none is told.
+/// An answer as an event. It has an id only if it contains an event of the log.
 fn next(answer: &Answer, reached: Option<String>) -> Bytes {
     let data = serde_json::to_string(answer).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer could not be written");

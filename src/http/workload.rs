@@ -1,6 +1,6 @@
-//! What the server is at work on, and how much of it is one account's. Each operation takes as many units as it
-//! costs, and gives them back when its answer has left: so what answers hold in memory is bounded, and an account
-//! that asks for all that it can leaves room for the others.
+//! Limits the work that is in progress, in total and per account. Each operation takes as many units as it costs, and
+//! returns them when its answer was sent. This bounds the memory of answers, and keeps room for other accounts when one
+//! sends all it can.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,23 +12,23 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How many operations of one owner wait for their turn; more are refused at once.
+/// How many operations of one owner may wait for a turn. Further ones are refused at once.
 const WAITING_MAX: usize = 100;
-/// An answer that waits for its client counts as one unit for each so many bytes.
+/// How many bytes of an unsent answer count as one unit.
 const BYTES_PER_UNIT: usize = 1024;
-/// The part of all units that one owner may have.
+/// The divisor for one owner's share of all units.
 const SHARE: u32 = 4;
-/// How many owners are remembered before those that have nothing at work are forgotten.
+/// The number of owners from which on unused shares are removed.
 const OWNERS: usize = 1_000;
 
-/// How much is worked on at a time.
+/// The limits of concurrent work.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkOptions {
-    /// What all operations at work may cost together.
+    /// The total cost of all operations in progress.
     pub cost: u32,
-    /// The most operations of one owner at a time, queries and mutations each for themselves.
+    /// The most concurrent queries of one owner, and likewise of mutations.
     pub operations: u32,
-    /// The most KiB of requests that wait and of subscriptions that are open, in all.
+    /// The most KiB of waiting requests and open subscriptions, in total.
     pub held_kib: u32,
 }
 
@@ -38,24 +38,24 @@ impl Default for WorkOptions {
     }
 }
 
-/// Whose share an operation takes from.
+/// The owner of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
     Account(Uuid),
-    /// Without a token.
+    /// A client without a token.
     Peer(IpAddr),
 }
 
-/// Why an operation has no turn.
+/// Why an operation got no turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
-    /// Its owner has as much at work as it may.
+    /// Its owner has as much work in progress as it may.
     Owner,
     /// All owners together have.
     Server,
 }
 
-/// All that is at work.
+/// The work in progress.
 pub struct Workload {
     options: WorkOptions,
     cost: Arc<Semaphore>,
@@ -63,14 +63,14 @@ pub struct Workload {
     shares: Mutex<HashMap<Owner, Weak<Share>>>,
 }
 
-/// What one owner has left of its share.
+/// The remaining share of one owner.
 struct Share {
     queries: Lane,
     mutations: Lane,
     held: Arc<Semaphore>,
 }
 
-/// Queries and mutations have shares of their own, so that reads don't wait for writes that wait for a lock.
+/// Queries and mutations have separate shares, so that reads don't wait for writes that wait for locks.
 struct Lane {
     cost: Arc<Semaphore>,
     operations: Arc<Semaphore>,
@@ -91,7 +91,7 @@ fn share(of: u32) -> u32 {
     (of / SHARE).max(1)
 }
 
-/// An operation's turn; given back when it is dropped.
+/// The turn of an operation. Dropping it returns its units.
 #[derive(Debug)]
 pub struct Turn {
     of_server: OwnedSemaphorePermit,
@@ -107,7 +107,7 @@ impl std::fmt::Debug for Share {
 }
 
 impl Turn {
-    /// The operation has ended, and its answer of so many bytes waits to leave.
+    /// The operation has ended. Keeps only the units for its answer of `bytes` bytes, until that was sent.
     pub fn answered(&mut self, bytes: usize) {
         self.operation = None;
         let left = (bytes / BYTES_PER_UNIT).max(1);
@@ -118,7 +118,7 @@ impl Turn {
     }
 }
 
-/// What a request that waits or a subscription that is open takes of its owner's memory.
+/// The reserved memory of a waiting request or an open subscription. Dropping it returns the memory.
 #[derive(Debug)]
 pub struct Held {
     _of_server: OwnedSemaphorePermit,
@@ -126,7 +126,7 @@ pub struct Held {
     _share: Arc<Share>,
 }
 
-/// One that waits.
+/// Counts a waiting operation.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -136,18 +136,18 @@ impl Drop for Waiting<'_> {
 }
 
 impl Workload {
-    /// Nothing yet.
+    /// No work yet.
     #[must_use]
     pub fn new(options: WorkOptions) -> Self {
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits.max(1) as usize));
         Self { options, cost: semaphore(options.cost), held: semaphore(options.held_kib), shares: Mutex::default() }
     }
 
-    /// Waits for a turn of an operation that costs so much, for a while. What costs more than a share takes all
-    /// of it.
+    /// Waits up to `patience` for the turn of an operation with a cost. A cost above an owner's share takes the whole
+    /// share.
     ///
     /// # Errors
-    /// [`Busy`] when there is none by then, or when too many wait already.
+    /// [`Busy`] when there was no turn in time, or when too many operations wait already.
     pub async fn turn(&self, owner: Owner, mutates: bool, cost: u64, patience: Duration) -> Result<Turn, Busy> {
         let share = self.share(owner);
         let lane = if mutates { &share.mutations } else { &share.queries };
@@ -162,7 +162,7 @@ impl Workload {
             Ok::<_, AcquireError>((operation, lane.cost.clone().acquire_many_owned(units).await?))
         };
         let began = tokio::time::Instant::now();
-        // Nobody closes these semaphores.
+        // The semaphores are never closed.
         let Ok(Ok((operation, of_owner))) = timeout(patience, of_owner).await else { return Err(Busy::Owner) };
         let left = patience.saturating_sub(began.elapsed());
         let of_server = self.cost.clone().acquire_many_owned(units);
@@ -171,10 +171,10 @@ impl Workload {
         Ok(Turn { of_server, of_owner, operation: Some(operation), _share: share.clone() })
     }
 
-    /// Holds so many bytes for an owner. Nothing waits for them.
+    /// Reserves memory for an owner, without waiting.
     ///
     /// # Errors
-    /// [`Busy`] when there is no room.
+    /// [`Busy`] when there isn't enough.
     pub fn hold(&self, owner: Owner, bytes: usize) -> Result<Held, Busy> {
         let share = self.share(owner);
         let most = self::share(self.options.held_kib);
@@ -193,7 +193,7 @@ impl Workload {
             return share;
         }
         if shares.len() >= OWNERS {
-            // As long as a share is in use, somebody holds it.
+            // A share in use has a strong reference.
             shares.retain(|_, share| share.strong_count() > 0);
         }
         let share = Arc::new(Share {
