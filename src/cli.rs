@@ -87,7 +87,7 @@ enum MigrateCommand {
     Status(Common),
 }
 
-/// What every command beside the server takes.
+/// The options of all commands except `serve`.
 #[derive(clap::Args, Clone, Debug)]
 struct Common {
     #[command(flatten)]
@@ -98,7 +98,7 @@ struct Common {
     log: LogArgs,
 }
 
-/// Why a command did not do what it was asked: a sentence for whoever typed it.
+/// The error of a command: a sentence for its user.
 #[derive(Debug)]
 pub struct Trouble(String);
 
@@ -114,8 +114,8 @@ impl Trouble {
     }
 }
 
-/// The stack of a worker. A document as deep as the limit allows is resolved by as many nested polls, and
-/// those are large in a build without optimization.
+/// The stack size of a worker thread. A document of the greatest allowed depth is resolved by as many nested polls, and
+/// these are large in unoptimized builds.
 const STACK_BYTES: usize = 16 << 20;
 
 /// Runs the program.
@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
         Err(error) => return complain(&error.to_string()),
     };
     let ended = runtime.block_on(run(cli));
-    // What reads files on threads of its own changes nothing: nobody waits for it.
+    // Remaining threads only read files, so there is nothing to wait for.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -182,7 +182,7 @@ async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
     Ok(db.close().await?)
 }
 
-/// The server's services on a database that is at the last migration, with nothing running.
+/// The server's services on a fully migrated database, without the background loops.
 async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
     telemetry::start(&common.log).map_err(Trouble::new)?;
     let mut options = AppOptions::new(common.database.existing_address()?.reveal(), Clock::system());
@@ -194,13 +194,13 @@ async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
     Ok(App::build(options).await?)
 }
 
-/// An instant as RFC 3339 writes it, in any of its forms.
+/// Parses an instant in any form of RFC 3339.
 fn instant(text: &str) -> Result<crate::domain::Instant, String> {
     let wanted = "write an instant such as 2027-01-31T00:00:00Z or 2027-01-31T01:00:00+01:00";
     crate::domain::instant::parse(text).ok_or_else(|| wanted.to_owned())
 }
 
-/// A failure with what is inside it: whoever types commands has the log anyway.
+/// A failure with its internal details, because users of the command line may see the log too.
 fn failed(failure: Failure) -> Trouble {
     match &failure {
         Failure::Fault(inside)
@@ -211,17 +211,17 @@ fn failed(failure: Failure) -> Trouble {
     }
 }
 
-/// To standard output; whoever closed it doesn't want the rest. Stored text comes through [`shown`].
+/// Prints to standard output. A closed output is ignored. Stored text must be escaped by [`shown`].
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
 }
 
-/// Says something beside what a command prints.
+/// Prints a remark to standard error.
 fn remark(text: &str) {
     let _ = std::io::stderr().write_all(shown::lines(text).as_bytes());
 }
 
-/// Says why a command has failed, whatever is logged. Where the log is JSON, so is this.
+/// Prints the error of a command, independently of the log's level. It is JSON if the log is.
 fn complain(text: &str) -> ExitCode {
     let line = if telemetry::is_json() {
         let now = crate::domain::instant::spelled(Clock::system().now());

@@ -1,4 +1,4 @@
-//! The log: to standard error, as text or as JSON.
+//! The log, on standard error, as text or JSON.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,16 +8,13 @@ use crate::config::{LogArgs, LogFormat};
 
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process writes its log as JSON: then nothing else may stand between the lines.
+/// Whether the log is JSON. Then other output on standard error must be JSON too.
 #[must_use]
 pub fn is_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }
 
-/// Starts the log of this process. A second call changes nothing.
-///
-/// # Errors
-/// A sentence that says what is wrong with the filter.
+/// Starts the log of this process. Later calls change nothing. The error is a sentence about an invalid filter.
 pub fn start(args: &LogArgs) -> Result<(), String> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| format!("--log {}: {error}", args.log))?;
     let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -1,4 +1,4 @@
-//! `packwright account` and `packwright token`: the first publisher and its tokens, without a server.
+//! `packwright account` and `packwright token`: manage accounts and tokens without a server.
 
 use crate::service::accounts::token_rotation::rotate_token_of;
 use crate::service::accounts::tokens::{create_token_for, revoke_token_of, tokens_of};
@@ -83,7 +83,7 @@ pub(super) enum TokenCommand {
     },
 }
 
-/// One account.
+/// An option that selects one account.
 #[derive(Args, Debug)]
 pub(super) struct One {
     /// The account: its id, as `account list` or the API shows it, or its name if no other account has the same name
@@ -161,7 +161,7 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
             let (app, account) = account.find().await?;
             let rotation = Rotation { overlap: chrono::Duration::hours(overlap.into()), expires_at };
             let rotated = rotate_token_of(&app.services, account, token, rotation).await.map_err(refused)?;
-            // The secret stands alone on the standard output, for scripts.
+            // The secret is the only output on standard output, for scripts.
             print(&format!("{}\n", rotated.issued.secret));
             remark(&describe_rotation(token, &rotated));
         }
@@ -173,7 +173,7 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// A line of `token list`: id, role, state, its end, when it was last used, name.
+/// A line of `token list`: id, role, state, expiry, last use, name.
 fn describe_token(token: &ApiToken, state: &str) -> String {
     let day =
         |at: Option<Instant>, none: &str| at.map_or(none.to_owned(), |at| at.format("%Y-%m-%dT%H:%MZ").to_string());
@@ -182,7 +182,7 @@ fn describe_token(token: &ApiToken, state: &str) -> String {
     line(&format!("{}  {role:<17}  {state:<7}  {ends:<17}  {used:<17}  {}", token.id.shown(), token.name))
 }
 
-/// What `token rotate` says beside the secret.
+/// The remark of `token rotate`, which doesn't contain the secret.
 fn describe_rotation(former: TokenId, rotated: &Rotated) -> String {
     let ends = rotated
         .expires_at
@@ -208,7 +208,7 @@ fn describe(account: &Account) -> String {
 }
 
 impl One {
-    /// The account that is meant, with the services to do something about it.
+    /// The selected account, with the services.
     async fn find(&self) -> Result<(App, AccountId), Trouble> {
         let app = beside_the_server(&self.common).await?;
         let accounts = all_accounts(&app.services).await.map_err(failed)?;
@@ -230,7 +230,7 @@ impl One {
     }
 }
 
-/// A refusal, in the words that the API has for it.
+/// The message of a refusal, as the API has it.
 fn refused<R: Refusal>(error: Error<R>) -> Trouble {
     match error {
         Error::Refused(refusals) => Trouble(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),

@@ -1,9 +1,9 @@
-//! The signals by which a program is asked to end: SIGTERM, SIGINT (Ctrl-C) and SIGHUP.
+//! The signals that end the program: SIGTERM, SIGINT (Ctrl-C) and SIGHUP.
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// One of them.
+/// A signal that ends the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     Hangup,
@@ -20,7 +20,7 @@ impl Signal {
         }
     }
 
-    /// The exit status of a program that such a signal has ended.
+    /// The exit status after this signal.
     fn status(self) -> i32 {
         128 + match self {
             Self::Hangup => 1,
@@ -30,38 +30,27 @@ impl Signal {
     }
 }
 
-/// Lets a write beyond the largest size that a file may have fail as a write: the system's own answer is to end the
-/// process by SIGXFSZ.
-///
-/// # Errors
-/// When the system doesn't let it.
+/// Makes a write beyond the system's limit of file sizes fail. By default the system kills the process with SIGXFSZ.
 #[cfg(unix)]
 pub(super) fn let_large_writes_fail() -> std::io::Result<()> {
     // The handler stays when the stream is dropped.
     signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
-/// Such a signal is unknown here.
-///
-/// # Errors
-/// None.
+/// There is no such signal on this system.
 #[cfg(not(unix))]
 pub(super) fn let_large_writes_fail() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Catches the signals, from when it is made.
+/// Catches the signals as long as it exists.
 pub(super) struct Signals {
     #[cfg(unix)]
     streams: [(Signal, Option<Stream>); 3],
 }
 
 impl Signals {
-    /// Catches them from here on. A hangup that is ignored already stays so: `nohup` wants the program to outlive
-    /// its terminal.
-    ///
-    /// # Errors
-    /// When the system doesn't let it.
+    /// Starts to catch the signals. A SIGHUP that is ignored stays ignored, because `nohup` needs that.
     #[cfg(unix)]
     pub(super) fn caught() -> std::io::Result<Self> {
         let hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
@@ -73,7 +62,7 @@ impl Signals {
         Ok(Self { streams })
     }
 
-    /// The next one of them.
+    /// Waits for the next signal.
     #[cfg(unix)]
     pub(super) async fn next(&mut self) -> Signal {
         let [hangup, interrupt, terminate] = &mut self.streams;
@@ -84,16 +73,13 @@ impl Signals {
         }
     }
 
-    /// Catches Ctrl-C from here on.
-    ///
-    /// # Errors
-    /// Never.
+    /// Starts to catch Ctrl-C.
     #[cfg(not(unix))]
     pub(super) fn caught() -> std::io::Result<Self> {
         Ok(Self {})
     }
 
-    /// The next one.
+    /// Waits for the next Ctrl-C.
     #[cfg(not(unix))]
     pub(super) async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -102,7 +88,7 @@ impl Signals {
         Signal::Interrupt
     }
 
-    /// Ends the program at the next one, whatever it is at: what isn't committed is as if it had not begun.
+    /// Exits at the next signal. Uncommitted changes are rolled back.
     pub(super) async fn end_at_once(mut self) {
         let signal = self.next().await;
         tracing::warn!(signal = signal.name(), "ended at once, by a second signal");
@@ -110,7 +96,7 @@ impl Signals {
     }
 }
 
-/// Waits for a signal; for good where it isn't caught.
+/// Waits for a signal; forever if it isn't caught.
 #[cfg(unix)]
 async fn came(stream: &mut Option<Stream>) {
     match stream {
@@ -119,7 +105,7 @@ async fn came(stream: &mut Option<Stream>) {
     }
 }
 
-/// Whether the program was started with SIGHUP ignored. Where the system doesn't tell, it wasn't.
+/// Whether the program was started with SIGHUP ignored. Assumes that it was not if the system doesn't say.
 #[cfg(unix)]
 fn hangup_is_ignored() -> bool {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };

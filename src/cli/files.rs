@@ -1,18 +1,17 @@
-//! How many files the process may have open: each connection is one, and what the operating system grants at
-//! first is often a thousand.
+//! The process's limit of open files. Each connection needs one, and the default limit is often about a thousand.
 
-/// What the process needs beside the connections of clients and of the database: the log, the listener, files.
+/// The files that are needed besides the connections of clients and of the database: the log, the listener and others.
 const OTHERS: u32 = 64;
 
-/// How many connections can be served.
+/// The number of connections that can be served.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Granted {
     pub connections: u32,
-    /// The most files, where they are too few for all connections that are wanted.
+    /// The limit of open files, if it is too low for the configured connections.
     pub short_of: Option<u64>,
 }
 
-/// What can be served of `wanted` connections, with so many files and `beside` of them for something else.
+/// How many of `wanted` connections can be served within the limit, if `beside` files are needed for other purposes.
 #[must_use]
 pub fn granted(files: Option<u64>, wanted: u32, beside: u32) -> Granted {
     let needed = u64::from(wanted) + u64::from(beside);
@@ -25,9 +24,9 @@ pub fn granted(files: Option<u64>, wanted: u32, beside: u32) -> Granted {
     }
 }
 
-/// Raises the process's limit to what is needed, as far as it may, and says how many connections that is enough for.
+/// Raises the process's limit as far as it is needed and allowed. Returns how many connections can be served.
 pub(super) fn make_room(wanted: u32, database: u32) -> u32 {
-    // The database's connections, those that are told that there is no place, and a reserve.
+    // The database's connections, the reserve for refused connections, and others.
     let beside = 2 * database + crate::http::connections::RESERVED + OTHERS;
     let granted = granted(raise(u64::from(wanted) + u64::from(beside)), wanted, beside);
     if let Some(files) = granted.short_of {
@@ -39,7 +38,7 @@ pub(super) fn make_room(wanted: u32, database: u32) -> u32 {
     granted.connections
 }
 
-/// How many files the process may have open now; `None` for as many as it likes.
+/// Raises the limit. Returns the new one; `None` if there is none.
 #[cfg(unix)]
 fn raise(needed: u64) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -1,4 +1,4 @@
-//! `packwright seed`: a large world for load tests, in an empty database.
+//! `packwright seed`: fills an empty database with a large world for load tests.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -23,7 +23,7 @@ use crate::telemetry;
 use super::ending::Signals;
 use super::{Common, Trouble, print};
 
-/// How large a world, and which one.
+/// The options of `packwright seed`.
 #[derive(Args, Debug)]
 pub(super) struct SeedArgs {
     /// How many packs to make
@@ -79,15 +79,15 @@ impl SeedArgs {
     }
 }
 
-/// How far a load has got.
+/// The progress of a load.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// How many installations were made, those that were uninstalled again left out.
+    /// The number of installations so far, without uninstalled ones.
     pub installations: usize,
     pub of: usize,
 }
 
-/// A world that is there, and the tokens that open it: told this once.
+/// The result of a load, with the tokens of the world, which are shown only once.
 #[derive(Debug)]
 pub struct Filled {
     pub installations: usize,
@@ -117,7 +117,7 @@ pub(super) async fn run(args: SeedArgs) -> Result<(), Trouble> {
     Ok(db.close().await?)
 }
 
-/// The database, made or migrated if it is new. One that others work with keeps its schema.
+/// Connects to the database, and migrates it if it is new. A database with a former schema isn't changed.
 async fn connect(common: &Common) -> Result<Db, Trouble> {
     telemetry::start(&common.log).map_err(Trouble::new)?;
     let options = DbOptions { max_connections: common.database.database_connections, ..DbOptions::default() };
@@ -132,10 +132,10 @@ async fn connect(common: &Common) -> Result<Db, Trouble> {
     Ok(db)
 }
 
-/// Loads a world into an empty database, all or nothing.
+/// Loads a world into an empty database, in one transaction.
 ///
 /// # Errors
-/// A sentence that says what to do: when the database isn't empty, or can't be written.
+/// A message for the user, when the database isn't empty or can't be written.
 pub async fn fill(db: &Db, world: &World, mut report: impl FnMut(Progress)) -> Result<Filled, Trouble> {
     let Some(mut load) = Load::begin(db).await? else {
         return Err(Trouble::new(
@@ -159,7 +159,7 @@ pub async fn fill(db: &Db, world: &World, mut report: impl FnMut(Progress)) -> R
 async fn people(load: &mut Load, world: &World) -> Result<Filled, Trouble> {
     let people = &world.people;
     let first = people.accounts.first().ok_or_else(|| Trouble::new("a world without accounts"))?;
-    // Not from the seed: whoever knows that must not know these.
+    // These secrets don't derive from the seed, because the seed may be public.
     let filled = Filled {
         installations: 0,
         updates: 0,
@@ -220,7 +220,7 @@ async fn library(load: &mut Load, world: &World) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// A component that nothing was packaged of.
+/// A component without versions.
 fn copy(component: &Component) -> SeededComponent<'_> {
     SeededComponent {
         component,
@@ -303,7 +303,7 @@ fn entry(world: &World, noted: Noted) -> Recorded {
     let (subject, own_subject) = match (noted.account_id, noted.subject_type) {
         (Some(account), "ManagedAccount") => (noted_subject, own(account, Some(noted.subject_name))),
         (Some(account), "AccountGroup") => (noted_subject, own(account, people.name_of(account))),
-        // A copy is a component of the account's alone (R53).
+        // A copy belongs to the account alone, so the publisher sees only the account (R53).
         (Some(account), "Component") => {
             (subject("ManagedAccount", account.0.to_string(), people.name_of(account)), Some(noted_subject))
         }
@@ -342,7 +342,7 @@ account, administrator     {account_secret}   {account}
     text
 }
 
-/// Shows progress on standard error: on a terminal in one line, else now and then.
+/// Shows progress on standard error: continuously in one line on a terminal, otherwise now and then.
 struct Meter {
     begun: Moment,
     shown: Option<Moment>,
@@ -371,7 +371,7 @@ impl Meter {
     }
 }
 
-/// What is done, how fast, and how long the rest takes at that rate.
+/// The progress, the rate, and the remaining time at that rate.
 fn line(Progress { installations, of }: Progress, elapsed: Duration) -> String {
     let millis = elapsed.as_millis().max(1);
     let rate = installations as u128 * 1_000 / millis;

@@ -31,11 +31,11 @@ use crate::zones::TimeZones;
 use super::ending::Signals;
 use super::{Trouble, failed, files, print, welcome};
 
-/// How long requests that are being answered may take when the server ends.
+/// The grace period for requests in progress when the server ends.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long the connections to the database may take to close.
+/// The time limit for closing the database's connections.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long a loop that panicked waits before it starts again.
+/// The pause before a loop that panicked is restarted.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
@@ -43,7 +43,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
     args.check().map_err(Trouble::new)?;
     let look = AskedToLook::catch();
     let engine = engine_options(&args)?;
-    // Taken before anything is built, so that an address in use is told at once.
+    // Bound before anything is built, so that an address in use is reported at once.
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
@@ -62,14 +62,14 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         let Some(app) = unless_asked_to_end(&asked, App::build(options)).await else { return Ok(()) };
         let app = app?;
         let served = serve(&args, listener, &app, look, asked).await;
-        // Nothing is lost when this fails, or waits for a statement that doesn't end: the server has ended its work.
+        // A failure or a statement that doesn't end doesn't matter: the server's work is done.
         let _ = tokio::time::timeout(CLOSING, app.services.db.clone().close()).await;
         served
     }
 }
 
-/// Turns true when the server is asked to end; when it is asked once more it ends at once. Listened for from the
-/// beginning: a signal that comes while nobody listens is lost.
+/// A value that becomes true at the first signal to end. A second signal exits at once. It listens from the start,
+/// because a signal that comes before would be lost.
 fn listen_for_the_end() -> Result<watch::Receiver<bool>, Trouble> {
     let mut signals = Signals::caught()?;
     let (asked, receiver) = watch::channel(false);
@@ -82,9 +82,8 @@ fn listen_for_the_end() -> Result<watch::Receiver<bool>, Trouble> {
     Ok(receiver)
 }
 
-/// What is built; `None` when the server is asked to end before it is. What was begun in the database, a
-/// migration too, is undone then. A process that is the first of its container would not hear of a signal that
-/// nobody waits for.
+/// The result of `building`; `None` if a signal comes first. Then an unfinished change of the database, such as a
+/// migration, is rolled back. Without this, a process with id 1 in a container would ignore the signal.
 async fn unless_asked_to_end<T>(asked: &watch::Receiver<bool>, building: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         built = building => Some(built),
@@ -95,7 +94,7 @@ async fn unless_asked_to_end<T>(asked: &watch::Receiver<bool>, building: impl Fu
     }
 }
 
-/// Whether `serve` would take the settings, with the files that they name. Nothing is asked over a network.
+/// Checks the settings and the files that they name, without any network connection.
 pub(super) async fn check(args: &ServeArgs) -> Result<(), Trouble> {
     args.check().map_err(Trouble::new)?;
     engine_options(args)?;
@@ -172,13 +171,13 @@ async fn serve(
     zones.abort();
     clock.abort();
     if let Some(jwt) = jwt {
-        // It changes nothing that could be left half done.
+        // Aborting it leaves nothing incomplete.
         jwt.abort();
     }
     served
 }
 
-/// Answers requests until the process is asked to end, and then ends the rest by `end`.
+/// Serves requests until a signal comes. Then it sets `end`, and waits for requests and the scheduler.
 async fn answer(
     args: &ServeArgs,
     listener: TcpListener,
@@ -204,7 +203,7 @@ async fn answer(
                 GRACE.as_secs(),
             );
             end.send_replace(true);
-            // Both at a time: the last batch of a rollout and the last requests have the same seconds.
+            // Waits for both at the same time: the last batch and the last requests share the grace period.
             let requests = async {
                 tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| { server.abort(); Ok(()) })
             };
@@ -218,7 +217,7 @@ async fn answer(
     Ok(served?)
 }
 
-/// Waits for the batch that the scheduler is at, for as long as requests are waited for.
+/// Waits up to the grace period for the scheduler's current batches.
 async fn last_batch(scheduler: &mut JoinHandle<()>) {
     if tokio::time::timeout(GRACE, &mut *scheduler).await.is_err() {
         tracing::warn!("the scheduler did not end in time; what it was at is done by the next start");
@@ -226,7 +225,7 @@ async fn last_batch(scheduler: &mut JoinHandle<()>) {
     }
 }
 
-/// Which JWTs are taken, as the options say.
+/// The settings for JWTs; `None` if the options don't configure them.
 fn jwt_settings(args: &JwtArgs) -> Result<Option<JwtSettings>, Trouble> {
     let (Some(source), Some(issuer), Some(audience)) = (&args.jwks, &args.jwt_issuer, &args.jwt_audience) else {
         return Ok(None);
@@ -253,7 +252,7 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
         cors_origins: transport.cors_origin.clone(),
         graphiql: args.graphiql || args.demo,
         trusted_only: args.limits.trusted_documents.is_some(),
-        // Those of the demo are its own to tell.
+        // The demo adds its own tokens.
         demo_tokens: Vec::new(),
         demo_world: None,
         body_limit: transport.body_limit,
@@ -267,7 +266,7 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
     }
 }
 
-/// A document is a part of a body, and has a limit of its own below the body's. The demo's requests are not counted.
+/// A document is part of a body, so its limit is at most the body's. The demo has no rate limits.
 fn engine_options(args: &ServeArgs) -> Result<EngineOptions, Trouble> {
     let limits = &args.limits;
     Ok(EngineOptions {
@@ -297,7 +296,7 @@ fn engine_options(args: &ServeArgs) -> Result<EngineOptions, Trouble> {
     })
 }
 
-/// Which documents can be named, and whether others are executed.
+/// The stored documents, and whether other documents are executed.
 fn stored(args: &ServeArgs) -> Result<Stored, Trouble> {
     let Some(file) = &args.limits.trusted_documents else {
         return Ok(if args.limits.no_persisted_queries { Stored::Off } else { Stored::Automatic });
@@ -320,8 +319,8 @@ fn connection_options(args: &ServeArgs) -> ConnectionOptions {
     }
 }
 
-/// Runs a loop until the server ends. A panic in it is logged, and the loop starts again: its work
-/// is in the database.
+/// Runs a loop until the server ends. If the loop panics, this is logged and the loop restarted, because its state is
+/// in the database.
 async fn supervise<F>(name: &'static str, ending: watch::Receiver<bool>, start: impl Fn(watch::Receiver<bool>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -330,7 +329,7 @@ where
         match tokio::spawn(start(ending.clone())).await {
             Ok(()) if *ending.borrow() => return,
             Ok(()) => tracing::error!(name, "the loop ended before the server"),
-            // The process ends, whatever the server thinks.
+            // The runtime shuts down.
             Err(error) if error.is_cancelled() => return,
             Err(error) => tracing::error!(name, %error, "the loop panicked"),
         }
@@ -342,11 +341,11 @@ where
 }
 
 async fn ended(mut ending: watch::Receiver<bool>) {
-    // An error says that the sender is gone, and the server with it.
+    // An error means that the sender, and with it the server, is gone.
     let _ = ending.wait_for(|ending| *ending).await;
 }
 
-/// SIGUSR1. It is caught from the beginning on: a process that doesn't catch it ends.
+/// The signal SIGUSR1. It must be caught from the start, because by default it ends the process.
 struct AskedToLook {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
@@ -361,7 +360,7 @@ impl AskedToLook {
     }
 }
 
-/// Reads the time zone data again for each SIGUSR1, and computes the pending windows anew.
+/// Reloads the time zone data at each SIGUSR1, and recomputes the pending windows.
 async fn look_when_asked(asked: AskedToLook, services: impl Fn() -> Shared) {
     #[cfg(unix)]
     if let Some(mut signal) = asked.signal {

@@ -1,5 +1,5 @@
-//! How stored text is printed. A terminal obeys control characters: a name or an error that holds some must neither
-//! move its cursor nor pass for a line of its own.
+//! Escapes stored text before it is printed. Control characters in a name or an error must neither control the terminal
+//! nor imitate further lines.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::domain::text::char_fits_a_line;
 
-/// A line in which such characters stand as `\u{1b}`, and its end.
+/// A line with control characters escaped as `\u{1b}`, and a line break.
 #[must_use]
 pub fn line(text: &str) -> String {
     escaped(text, |c| !char_fits_a_line(c)) + "\n"
 }
 
-/// The same for a text of several lines.
+/// The same for a text of several lines, whose line breaks stay.
 #[must_use]
 pub fn lines(text: &str) -> String {
     escaped(text, |c| c != '\n' && !char_fits_a_line(c))
@@ -27,7 +27,8 @@ fn escaped(text: &str, is_unfit: impl Fn(char) -> bool) -> String {
     shown
 }
 
-/// JSON in several lines. In its strings such characters stand as `\u001b`, those too that JSON would let pass.
+/// Formats JSON over several lines. Control characters in strings are escaped as `\u001b`, including those that JSON
+/// allows unescaped.
 #[must_use]
 pub fn json(value: &Value) -> String {
     let mut shown = String::new();
@@ -36,7 +37,7 @@ pub fn json(value: &Value) -> String {
             shown.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // Nothing fails that writes to a string.
+                // Writing to a string never fails.
                 let _ = write!(shown, "\\u{unit:04x}");
             }
         }

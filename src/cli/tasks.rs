@@ -1,4 +1,4 @@
-//! `packwright task`: what follows from decisions and isn't done yet, beside the server.
+//! `packwright task`: lists, retries and drops unfinished tasks.
 
 use crate::service::followup::tasks::{drop_task, open_tasks, retry_task};
 use clap::Subcommand;
@@ -92,7 +92,6 @@ fn unknown(failure: Failure, task: Uuid) -> Trouble {
     }
 }
 
-/// A line of `task list`.
 fn describe(task: &OpenTask, now: Instant) -> String {
     let state = match (task.work, task.failures) {
         (None, _) => "of another version".to_owned(),
@@ -113,7 +112,7 @@ fn describe(task: &OpenTask, now: Instant) -> String {
     format!("{}  {:<17}  {:<18}  {:>9} done  {next:<24}  {}", task.id, task.kind, state, task.done, names.join(", "))
 }
 
-/// The line of a row that can't be read.
+/// The line for a row that can't be read.
 fn describe_unreadable(row: &Unreadable) -> String {
     let id = row.id.map_or_else(|| format!("{:<36}", "(no id)"), |id| id.to_string());
     format!("{id}  can't be read: {}", row.why)

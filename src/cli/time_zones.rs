@@ -1,4 +1,4 @@
-//! `packwright time-zones`: the data that windows are computed with (R42).
+//! `packwright time-zones`: shows and reloads the data for computing windows (R42).
 
 use crate::service::releases::windows::look_at_time_zones;
 use clap::Subcommand;

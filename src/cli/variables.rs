@@ -1,5 +1,5 @@
-//! Options that are given by environment variables. An empty variable is as good as none, and a message about
-//! a value that came from a variable names the variable.
+//! Options from environment variables. An empty variable counts as unset. An error about a variable's value names the
+//! variable.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,7 +7,7 @@ use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
-/// Reads the command line and the variables of this process; ends it when they can't be read.
+/// Parses the command line and the environment variables. Ends the process if they are invalid.
 pub(super) fn parse<T: CommandFactory + FromArgMatches>() -> T {
     let line: Vec<OsString> = std::env::args_os().collect();
     let command = without_empty(for_serve_alone(T::command(), &line));
@@ -19,26 +19,26 @@ fn is_empty(variable: &OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.to_string_lossy().trim().is_empty())
 }
 
-/// Without a command the program serves, so that the whole of it has the server's options. Where a command is
-/// named they don't count, and a wrong variable of the server must not stop that command.
+/// Without a subcommand the program serves, so the top-level command has the options of `serve`. With a subcommand
+/// their variables are ignored, so that a wrong one doesn't stop the subcommand.
 fn for_serve_alone(command: Command, line: &[OsString]) -> Command {
     let named = line.get(1).is_some_and(|word| command.find_subcommand(word).is_some());
     if named { command.mut_args(|arg| arg.env(Resettable::Reset)) } else { command }
 }
 
-/// The command and those below it, without the variables that are empty.
+/// Removes empty variables from a command and its subcommands.
 fn without_empty(command: Command) -> Command {
     let command =
         command.mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::Reset) } else { arg });
     command.mut_subcommands(without_empty)
 }
 
-/// The same error with the variable that a wrong value came from, and with a right one.
+/// Adds to an error the variable that the wrong value came from, and a valid value.
 fn explained(mut error: clap::Error, command: &Command, line: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else { return error };
     let shown = shown.clone();
     let words: Vec<_> = line.iter().skip(1).map(|word| word.to_string_lossy()).collect();
-    // As a message shows it: `--option <VALUE>`.
+    // The message contains it as `--option <VALUE>`.
     let Some(option) = shown.split([' ', '=']).next().and_then(|option| option.strip_prefix("--")) else {
         return error;
     };
@@ -51,7 +51,7 @@ fn explained(mut error: clap::Error, command: &Command, line: &[OsString]) -> cl
         let named = format!("{} (the variable of {shown})", variable.to_string_lossy());
         error.insert(ContextKind::InvalidArg, ContextValue::String(named));
     }
-    // Most messages give an example already.
+    // Most messages contain an example already.
     let has_example = std::error::Error::source(&error).is_some_and(|why| why.to_string().contains("such as"));
     if let ([usual, ..], clap::error::ErrorKind::ValueValidation, false) =
         (arg.get_default_values(), error.kind(), has_example)
@@ -62,7 +62,7 @@ fn explained(mut error: clap::Error, command: &Command, line: &[OsString]) -> cl
     error
 }
 
-/// The option of the command that is named, or of one above it.
+/// Finds an option in the named subcommand or its parents.
 fn argument<'a>(option: &str, command: &'a Command, words: &[std::borrow::Cow<'_, str>]) -> Option<&'a Arg> {
     let mut commands = vec![command];
     for word in words {

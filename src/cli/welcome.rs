@@ -1,9 +1,9 @@
-//! What `serve` prints when it has started: where it is, and what to do first.
+//! The first output of `serve`: the server's addresses and the first steps.
 
 use crate::config::ServeArgs;
 use crate::demo;
 
-/// What is printed when the server has started.
+/// The output as text.
 pub(super) fn text(args: &ServeArgs, base: &str, empty: bool) -> String {
     let mut text = format!("Packwright {}\n\n  GraphQL    {base}/graphql\n", env!("CARGO_PKG_VERSION"));
     text += &format!("  WebSocket  {}/graphql (graphql-transport-ws)\n", base.replacen("http", "ws", 1));
@@ -30,7 +30,7 @@ pub(super) fn text(args: &ServeArgs, base: &str, empty: bool) -> String {
     text + "\n"
 }
 
-/// The same for a program that reads the log as JSON.
+/// The output as JSON, if the log is JSON.
 pub(super) fn json(args: &ServeArgs, base: &str, empty: bool) -> serde_json::Value {
     let mut told = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),

@@ -1,10 +1,10 @@
-//! What stands around each field: the same for all requests.
+//! Adds an extension to all requests.
 
 use std::sync::Arc;
 
 use async_graphql::extensions::{Extension, ExtensionFactory};
 
-/// Puts one and the same extension around the fields of each request.
+/// Creates the same extension for each request.
 pub(super) struct Around<E>(pub(super) E);
 
 impl<E: Extension + Copy> ExtensionFactory for Around<E> {

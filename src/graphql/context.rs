@@ -1,4 +1,4 @@
-//! What a request carries along, and how a resolver gets at it.
+//! The data that is attached to a request, and its access for resolvers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use crate::service::access::{Caller, Managed, Publisher, Viewer};
 use crate::service::{Services, Shared};
 use crate::store::scope::Scope;
 
-/// What is attached to each request.
+/// The data that is attached to each request.
 pub struct RequestData {
     pub services: Shared,
     pub hub: Arc<Hub>,
@@ -26,7 +26,7 @@ pub struct RequestData {
 }
 
 impl RequestData {
-    /// For a request of `caller`, with a first set of loaders.
+    /// The data for a request of `caller`, with its first loaders.
     #[must_use]
     pub fn new(
         services: Shared,
@@ -39,30 +39,29 @@ impl RequestData {
         Self { services, hub, scheduler, caller, rendered, slot }
     }
 
-    /// A new set of loaders: what is read from now on is read anew, at a new instant and in a new state.
+    /// Replaces the loaders. Later reads see the new time and a new state of the database.
     pub fn renew(&self) {
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(Loaders::new(&self.services, &self.caller));
     }
 
-    /// Gives the connection back that reads hold. What is read until the next [`RequestData::renew`] is read for
-    /// itself.
+    /// Releases the connection that the snapshot holds. Reads until the next [`RequestData::renew`] use no snapshot.
     pub fn end_snapshot(&self) {
         self.loaders().db().end_snapshot();
     }
 
-    /// The loaders at hand.
+    /// The current loaders.
     #[must_use]
     pub fn loaders(&self) -> Arc<Loaders> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What a resolver asks of its context.
+/// The access of resolvers to a request's data.
 pub trait ContextExt {
     fn data_of_request(&self) -> &RequestData;
 
-    /// Where the listener is in the event log, when its transport keeps account of it.
+    /// The subscriber's position in the event log, if its transport tracks it.
     fn place(&self) -> Option<&Place>;
 
     fn services(&self) -> &Services {
@@ -73,7 +72,7 @@ pub trait ContextExt {
         &self.data_of_request().caller
     }
 
-    /// Who sends the request with an API token.
+    /// The sender of a request with an API token or a JWT.
     ///
     /// # Errors
     /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
@@ -97,7 +96,7 @@ pub trait ContextExt {
         self.viewer()?.managed().or_failure()
     }
 
-    /// What the viewer may read.
+    /// The data that the viewer may read.
     ///
     /// # Errors
     /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
@@ -105,22 +104,23 @@ pub trait ContextExt {
         Ok(self.viewer()?.scope())
     }
 
-    /// The loaders at hand.
+    /// The current loaders.
     fn loaders(&self) -> Arc<Loaders> {
         self.data_of_request().loaders()
     }
 
-    /// After a mutation, and before each event of a subscription: what follows reads what is so then.
+    /// Called after a mutation and before each event of a subscription, so that later reads see the new state.
     fn renew(&self) {
         self.data_of_request().renew();
     }
 
-    /// Before a mutation: it needs connections of its own, and whoever holds one must not wait for another.
+    /// Called before a mutation, which needs its own connections: to avoid deadlocks, nobody who holds one may wait for
+    /// another.
     fn end_snapshot(&self) {
         self.data_of_request().end_snapshot();
     }
 
-    /// The instant that everything of this read is told at.
+    /// The time that all reads of the current loaders refer to.
     fn now(&self) -> Instant {
         self.loaders().now()
     }

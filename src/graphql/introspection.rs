@@ -1,11 +1,11 @@
-//! The schema's own description, where the framework tells one that all schemas share.
+//! Overrides the framework's fixed description of the schema.
 
 use async_graphql::extensions::{Extension, ExtensionContext, NextResolve, ResolveInfo};
 use async_graphql::{ServerResult, Value};
 
 use super::schema::DESCRIPTION;
 
-/// Stands around the field `description` of `__schema`.
+/// Resolves the field `description` of `__schema`.
 #[derive(Clone, Copy)]
 pub(super) struct OwnDescription;
 

@@ -1,6 +1,6 @@
-//! The loaders: what resolvers ask for one by one is read in batches. One set for each request, each
-//! field of a mutation and each event of a subscription; all of a set is told at one instant, from one state of
-//! the database.
+//! The loaders, which combine the reads of resolvers into batches. There is one set for each request, for each field of
+//! a mutation and for each event of a subscription. A set reads everything at one instant, from one state of the
+//! database.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -41,10 +41,10 @@ use crate::store::releases::read::{FoundRelease, ReleaseFilter};
 use crate::store::scope::{ManagedScope, PublisherScope, Scope};
 use crate::store::{Db, StoreResult};
 
-/// The most keys of a batch: both databases take as many parameters in a statement.
+/// The most keys of a batch. Both databases accept that many parameters in a statement.
 const BATCH_MAX: usize = 5_000;
 
-/// What every batch needs.
+/// The common data of all batches.
 #[derive(Clone)]
 pub struct Base {
     pub db: Db,
@@ -57,16 +57,17 @@ type Answer<V> = Result<Option<V>, Failure>;
 type Known<K, V> = dyn Fn(&K) -> Option<V> + Send + Sync;
 type Read<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, StoreResult<HashMap<K, V>>> + Send + Sync;
 
-/// One batch function behind a door that waits for the other resolvers of the same step.
+/// A loader for one kind of key. It waits for the other resolvers of the same step, and reads all of their keys
+/// together.
 pub struct Batch<K: Eq + Hash + Clone, V: Clone> {
     read: Arc<Read<K, V>>,
-    /// Made when it is first asked: most requests ask few.
+    /// Built at the first use, because most requests use few loaders.
     loader: OnceLock<Loader<K, Answer<V>, Run<K, V>>>,
     known: Option<Box<Known<K, V>>>,
 }
 
-/// How often the other resolvers of a step get their turn before a batch is read. A step of many takes more than one:
-/// the runtime lets a task do so much at a time.
+/// How often other resolvers of a step may run before a batch is read. A step with many resolvers needs more than one
+/// turn, because the runtime limits how much a task does per turn.
 const TURNS: usize = 4;
 
 struct Run<K, V>(Arc<Read<K, V>>);
@@ -88,7 +89,7 @@ where
     K: Eq + Hash + Clone + Debug + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// A batch function over what every batch needs.
+    /// A loader with a function that reads a batch.
     pub fn new<F>(base: &Base, read: impl Fn(Base, Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
@@ -98,14 +99,14 @@ where
         Self { read, loader: OnceLock::new(), known: None }
     }
 
-    /// The same with a look at what the process knows already: what is there needs no batch.
+    /// Adds a lookup in the process's cache. Keys that it finds need no batch.
     #[must_use]
     pub fn knowing(self, base: &Base, known: impl Fn(&Db, Scope, &K) -> Option<V> + Send + Sync + 'static) -> Self {
         let base = base.clone();
         Self { known: Some(Box::new(move |key| known(&base.db, base.scope?, key))), ..self }
     }
 
-    /// One that reads in a publisher's scope; without one it finds nothing.
+    /// A loader that reads in a publisher's scope, and finds nothing for other callers.
     pub fn of_publisher<F>(
         base: &Base,
         read: impl Fn(Base, PublisherScope, Vec<K>) -> F + Send + Sync + 'static,
@@ -119,7 +120,7 @@ where
         })
     }
 
-    /// One that reads in a managed account's scope; without one it finds nothing.
+    /// A loader that reads in a managed account's scope, and finds nothing for other callers.
     pub fn of_managed<F>(base: &Base, read: impl Fn(Base, ManagedScope, Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
@@ -130,7 +131,7 @@ where
         })
     }
 
-    /// One that reads in either scope; without one it finds nothing.
+    /// A loader that reads in either scope, and finds nothing without one.
     pub fn scoped<F>(base: &Base, read: impl Fn(Base, Scope, Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
@@ -141,16 +142,13 @@ where
         })
     }
 
-    /// What the key names, if anything.
-    ///
-    /// # Errors
-    /// What the batch failed with.
+    /// Loads the value of a key; `None` if there is none. Fails if the batch fails.
     pub async fn one(&self, key: K) -> Result<Option<V>, Failure> {
         if let Some(known) = self.known.as_ref().and_then(|known| known(&key)) {
             return Ok(Some(known));
         }
-        // When the resolver that drives a batch is dropped (a sibling failed, a client left), the batch is
-        // lost and the others hear that there is no answer: they ask once more, and drive it themselves.
+        // If the resolver that drives a batch is dropped, because a sibling failed or the client left, the batch is
+        // lost. The other resolvers then try once more, and drive it themselves.
         let loader = self.loader();
         match loader.try_load(key.clone()).await {
             Ok(answer) => answer,
@@ -158,7 +156,7 @@ where
         }
     }
 
-    /// Whether what the key names is known without a batch.
+    /// Whether the cache has the key's value.
     pub fn is_known(&self, key: &K) -> bool {
         self.known.as_ref().is_some_and(|known| known(key).is_some())
     }
@@ -168,19 +166,16 @@ where
             .get_or_init(|| Loader::new(Run(self.read.clone())).with_max_batch_size(BATCH_MAX).with_yield_count(TURNS))
     }
 
-    /// What the key names, and must name.
+    /// Loads the value of a key that must exist.
     ///
     /// # Errors
-    /// What the batch failed with; a fault when there is nothing.
+    /// The batch's failure; an internal failure if there is no value.
     pub async fn must(&self, key: K) -> Result<V, Failure> {
         let found = self.one(key.clone()).await?;
         found.ok_or_else(|| Failure::bug(format!("nothing is known of {key:?}")))
     }
 
-    /// What the keys name, in their order; what names nothing is left out.
-    ///
-    /// # Errors
-    /// What a batch failed with.
+    /// Loads the values of keys, in their order. Keys without a value are left out.
     pub async fn many(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<V>, Failure> {
         let found = futures_util::future::try_join_all(keys.into_iter().map(|key| self.one(key))).await?;
         Ok(found.into_iter().flatten().collect())
@@ -190,16 +185,16 @@ where
 /// One set of loaders.
 pub struct Loaders {
     base: Arc<Base>,
-    /// What only a publisher reads, and what both readers reach through what they may see.
+    /// Loaders for publishers. Some are also used by managed accounts, for what they can see.
     pub publisher: Room<PublisherLoaders>,
-    /// Accounts, groups, installations, and what a managed account reads.
+    /// Loaders for accounts, groups and installations, and for managed accounts.
     pub managed: Room<ManagedLoaders>,
     pub logs: Room<LogLoaders>,
     /// The process library.
     pub library: Room<LibraryLoaders>,
 }
 
-/// The loaders of one room, made when one of them is first asked.
+/// The loaders of one area, built at the first use.
 pub struct Room<T> {
     base: Arc<Base>,
     make: fn(&Base) -> T,
@@ -221,7 +216,7 @@ impl<T> Deref for Room<T> {
 }
 
 impl Loaders {
-    /// A set for a caller, at the clock's instant.
+    /// A set for a caller, at the current time.
     #[must_use]
     pub fn new(services: &Shared, caller: &Caller) -> Self {
         let Services { db, clock, .. } = &**services;
@@ -236,56 +231,55 @@ impl Loaders {
         }
     }
 
-    /// The instant that everything of this set is told at.
+    /// The time that all reads of this set refer to.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.base.now
     }
 
-    /// The database in the state that all of this set is told from, for what is read once.
+    /// The database in the state that this set reads, for single reads.
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.base.db
     }
 }
 
-/// What a publisher reads; and, of its versions, contents and releases, what a managed account reaches
-/// through its own.
+/// The loaders for publishers. Managed accounts use those for components, versions, contents and releases too.
 pub struct PublisherLoaders {
     pub components: Batch<ComponentId, Arc<Component>>,
-    /// The newest versions of a component that packs may hold.
+    /// The newest versions of a component that packs may contain.
     pub latest: Batch<ComponentId, components::Latest>,
     pub component_versions: Batch<ComponentVersionId, Arc<ComponentVersion>>,
     pub component_version_pages: Batch<VersionsKey, Page<Arc<ComponentVersion>>>,
     pub manifests: Batch<ComponentVersionId, Arc<Vec<ManifestEntry>>>,
-    /// When a package was deleted that is.
+    /// When a package was deleted. Packages that aren't deleted have no value.
     pub deletions: Batch<ComponentVersionId, Instant>,
     /// Packages that can't be deleted now (R8).
     pub packages_in_use: Batch<ComponentVersionId, ()>,
     pub packs: Batch<PackId, Arc<Pack>>,
     pub pack_pages: Batch<PacksKey, Page<Arc<Pack>>>,
-    /// The release by which a pack's installations are being moved (R49).
+    /// The release whose rollout is moving the pack's installations (R49).
     pub moving: Batch<PackId, ReleaseId>,
     pub drafts: Batch<DraftOf, Arc<Vec<DraftRow>>>,
     pub pack_versions: Batch<PackVersionId, Arc<PackVersion>>,
     pub numbered_versions: Batch<(PackId, i32), Arc<PackVersion>>,
     pub pack_version_pages: Batch<(PackId, PageRequest), Page<Arc<PackVersion>>>,
     pub contents: Batch<PackVersionId, Arc<Vec<ContentItem>>>,
-    /// A version that no installation has has none.
+    /// Versions without installations have no value.
     pub installation_counts: Batch<PackVersionId, i64>,
     pub installation_totals: Batch<PackId, i64>,
-    /// Those of deleted packs too.
+    /// Releases of deleted packs are included.
     pub releases: Batch<ReleaseId, FoundRelease>,
     pub release_pages: Batch<(ReleaseFilter, PageRequest), Page<Arc<Release>>>,
     pub progress: Batch<ReleaseId, Progress>,
-    /// What has no installation has none of these three.
+    /// Without installations, these three have no value.
     pub spread: Batch<AdoptionOf, Arc<Spread>>,
-    /// What a pack's installations were at an instant; a pack that had none then has none.
+    /// The spread of a pack's installations at an instant. A pack without installations then has no value.
     pub spreads_at: Batch<(PackId, Instant), Arc<Spread>>,
     pub account_counts: Batch<AdoptionOf, i64>,
     pub frozen_counts: Batch<AdoptionOf, i64>,
     pub curves: Batch<CurveKey, Vec<CurvePoint>>,
-    /// How many failed updates of a release can be tried again; a release without any has none.
+    /// How many failed updates of a release can be retried. A release without any has no value.
     pub retriable: Batch<ReleaseId, u64>,
 }
 

@@ -5,13 +5,14 @@ use crate::domain::id::{ComponentId, ComponentVersionId, LibraryProcessId};
 use crate::domain::library::{CopySource, LibraryProcess};
 use crate::store::library::read as library;
 
-/// What either reader reads of the process library.
+/// Loaders of the process library, for both kinds of callers.
 pub struct LibraryLoaders {
-    /// A publisher's own, withdrawn ones too; an account's are those offered to it.
+    /// For a publisher its own processes, including withdrawn ones; for a managed account the processes that are
+    /// offered to it.
     pub processes: Batch<LibraryProcessId, LibraryProcess>,
-    /// The places of a publisher's packages in the library.
+    /// The library entries of a publisher's packages.
     pub of_packages: Batch<ComponentVersionId, LibraryProcess>,
-    /// Where a component came from that is a copy.
+    /// The source of a component that is a copy.
     pub copy_sources: Batch<ComponentId, CopySource>,
 }
 

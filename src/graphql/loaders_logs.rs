@@ -6,7 +6,7 @@ use crate::domain::log::audit::AuditEntry;
 use crate::domain::log::event::Event;
 use crate::store::log::{audit, events};
 
-/// What either reader reads of its logs.
+/// Loaders of the logs, for both kinds of callers.
 pub struct LogLoaders {
     pub events: Batch<EventId, Event>,
     pub audit_entries: Batch<AuditEntryId, AuditEntry>,

@@ -1,4 +1,4 @@
-//! The loaders for accounts, groups and installations, and for what a managed account reads.
+//! The loaders for accounts, groups and installations, and for managed accounts.
 
 use super::loaders::{Base, Batch};
 use crate::domain::accounts::{Account, AccountGroup, ApiToken};
@@ -20,9 +20,9 @@ use crate::store::sharing::grants;
 use crate::store::sharing::groups;
 use crate::store::sharing::groups::GroupFilter;
 
-/// What a managed account reads, and what a publisher reads of accounts and installations.
+/// Loaders for managed accounts, and a publisher's loaders for accounts and installations.
 pub struct ManagedLoaders {
-    /// The account that reads, as it is now.
+    /// The caller's account in its present state.
     pub own_account: Batch<(), Account>,
     pub accounts: Batch<AccountId, Account>,
     pub account_pages: Batch<(AccountFilter, PageRequest), Page<Account>>,
@@ -30,13 +30,13 @@ pub struct ManagedLoaders {
     pub group_pages: Batch<(GroupFilter, PageRequest), Page<AccountGroup>>,
     pub tokens: Batch<TokenId, ApiToken>,
     pub token_pages: Batch<PageRequest, Page<ApiToken>>,
-    /// The tokens that keep the account from being locked out, at most two (R1).
+    /// Up to two tokens, each of which alone keeps the account accessible (R1).
     pub open_tokens: Batch<(), Vec<TokenId>>,
     pub installations: Batch<InstallationId, Installation>,
     pub installation_pages: Batch<(InstallationFilter, PageRequest), Page<Installation>>,
-    /// Whether an installation is entitled; else it is frozen (R45).
+    /// Whether an installation is entitled. Otherwise it is frozen (R45).
     pub entitled: Batch<InstallationId, bool>,
-    /// What can be applied early now (R26).
+    /// The update that can be applied early now (R26).
     pub pending: Batch<InstallationId, SeenUpdate>,
     pub updates: Batch<UpdateId, SeenUpdate>,
     pub update_pages: Batch<UpdatesKey, Page<SeenUpdate>>,
@@ -95,7 +95,7 @@ impl ManagedLoaders {
     }
 }
 
-/// For what there is one of.
+/// A map with the single value, if there is one.
 fn only<V>(value: Option<V>) -> std::collections::HashMap<(), V> {
     value.map(|value| ((), value)).into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! The GraphQL schema: types, resolvers, and how requests and errors are mapped.
+//! The GraphQL schema: its types and resolvers, and the mapping of requests and errors.
 
 pub mod accounts;
 mod around;

@@ -1,4 +1,4 @@
-//! A resolver that panics fails its own field, and no other.
+//! Turns a panic in a resolver into an error of its field.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +11,13 @@ use crate::service::error::Failure;
 
 use super::error;
 
-/// The errors of fields that panicked and may be null: such a field has a value, and its error stands here.
-/// Attached to each request.
+/// The errors of nullable fields that panicked. Attached to each request: such a field resolves to null, and its error
+/// is added to the response.
 #[derive(Clone, Default)]
 pub struct Panics(Arc<Mutex<Vec<ServerError>>>);
 
 impl Panics {
-    /// Those since it was last asked.
+    /// Removes and returns the errors.
     #[must_use]
     pub fn take(&self) -> Vec<ServerError> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -28,7 +28,7 @@ impl Panics {
     }
 }
 
-/// Stands around each field.
+/// Wraps the resolver of each field.
 #[derive(Clone, Copy)]
 pub(super) struct Guard;
 
@@ -43,7 +43,7 @@ impl Extension for Guard {
         let (pos, path, nullable) = (info.field.name.pos, info.path_node, !info.return_type.ends_with('!'));
         match AssertUnwindSafe(next.run(ctx, info)).catch_unwind().await {
             Ok(result) => result,
-            // The panic's own text has gone to the log through the panic hook.
+            // The panic hook has logged the panic's message.
             Err(_) => {
                 let path = segments(path);
                 let failed = error::failure(Failure::bug(format!("a resolver panicked at {path:?}")));

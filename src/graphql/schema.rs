@@ -1,5 +1,5 @@
-//! The schema put together, in two editions: the public one, and the demo's, that can move the clock. A
-//! field that is only hidden could still be called, so that they are two schemas.
+//! Builds the schema, in two editions: the public one, and the demo's, which can move the clock. They are separate
+//! schemas, because a field that is only hidden could still be called.
 
 use std::sync::{Arc, OnceLock};
 
@@ -25,18 +25,18 @@ use super::written::Rendered;
 use crate::graphql::demo::DemoUserError;
 use crate::graphql::log::subscription::Subscription;
 
-/// What the schema says of itself, in its text and to introspection.
+/// The schema's description, in the SDL and for introspection.
 pub(super) const DESCRIPTION: &str = "Packwright keeps the record of integration packs: which components a publisher has packaged, which versions of them a pack holds, and which account has which version of which pack, from when on. A *publisher* packages components, composes packs of them, shares the packs with groups of the accounts that it manages, and releases a version to everybody at once or on a date. A *managed account* installs packs, tests what is offered, and is moved when the date comes. Begin with `viewer`: it says which of both your token belongs to. A rule that refuses a mutation answers in the payload's `errors`, with a `code`, a `message` that says what to do, and the `field` at fault; everything else is a GraphQL error with `extensions.code`. Lists are Relay connections. Subscriptions go on `after` a cursor, so that a client that was away misses nothing.";
 
-/// How deep the framework goes into a document: deeper than the gate lets one be nested.
+/// The framework's limit of recursion. It is higher than the gate's limit of nesting.
 const RECURSION_MAX: usize = 1_000;
 
-/// What it costs to look for a part of a name: no index knows where one is, so that all of them are read.
+/// The cost of a search for a part of a name. No index supports it, so it reads all rows.
 const SEARCH: u64 = 4_000;
-/// What it costs to pass over rows by what no index knows of them.
+/// The cost of a filter that no index supports.
 const UNINDEXED: u64 = 200;
 
-/// The schema: the public one or the demo's. Cheap to clone.
+/// The schema of one edition. Cheap to clone.
 #[derive(Clone)]
 pub struct PackwrightSchema(Arc<Edition>);
 
@@ -45,16 +45,17 @@ enum Edition {
     Demo(Twice<DemoMutation>),
 }
 
-/// The same schema twice: with anything around its fields, the framework takes a slower way for all of them.
+/// An edition's schema in two variants, because with any extension the framework resolves all fields more slowly.
 struct Twice<M> {
     register: Register<M>,
-    /// A resolver that panics fails its field.
+    /// A panic in a resolver fails its field.
     guarded: Schema<Query, M, Subscription>,
-    /// A resolver that panics ends the operation. Made when it is first asked: a server that nobody asks needs one.
+    /// A panic in a resolver ends the operation. Built at the first use, because some servers need only the other
+    /// variant.
     bare: OnceLock<Schema<Query, M, Subscription>>,
 }
 
-/// Adds what an edition has beside the other.
+/// Registers the types that only one edition has.
 type Register<M> = fn(SchemaBuilder<Query, M, Subscription>) -> SchemaBuilder<Query, M, Subscription>;
 
 impl<M: ObjectType + Default + 'static> Twice<M> {
@@ -68,8 +69,8 @@ impl<M: ObjectType + Default + 'static> Twice<M> {
     }
 
     fn bare(&self) -> &Schema<Query, M, Subscription> {
-        // Without federation the framework looks through all types at each root field for one that federation knows.
-        // What it adds are no fields to the gate, that reads the other one's text.
+        // Without federation, the framework searches all types for federation's entities at each root field. The gate
+        // reads the SDL of the other variant, so federation's additional fields can't be queried.
         self.bare.get_or_init(|| Self::builder(self.register).enable_federation().finish())
     }
 }
@@ -83,10 +84,10 @@ impl PackwrightSchema {
         }
     }
 
-    /// Executes a query that asks nothing of the schema, faster.
+    /// Executes a query without introspection, faster.
     ///
     /// # Panics
-    /// When a resolver does. [`PackwrightSchema::execute`] says then which one: a query has no effects.
+    /// When a resolver does. Callers then repeat the query with [`PackwrightSchema::execute`], which reports the field.
     pub async fn execute_bare(&self, request: impl Into<Request>) -> Response {
         match &*self.0 {
             Edition::Public(twice) => twice.bare().execute(request).await,
@@ -94,7 +95,7 @@ impl PackwrightSchema {
         }
     }
 
-    /// Executes any operation; a subscription answers more than once.
+    /// Executes any operation. A subscription has several responses.
     pub fn execute_stream(&self, request: impl Into<Request>) -> BoxStream<'static, Response> {
         match &*self.0 {
             Edition::Public(Twice { guarded, .. }) => guarded.execute_stream(request),
@@ -102,7 +103,7 @@ impl PackwrightSchema {
         }
     }
 
-    /// The schema in its own language.
+    /// The schema's SDL.
     #[must_use]
     pub fn sdl(&self) -> String {
         let options =
@@ -111,12 +112,12 @@ impl PackwrightSchema {
             Edition::Public(Twice { guarded, .. }) => guarded.sdl_with_options(options),
             Edition::Demo(Twice { guarded, .. }) => guarded.sdl_with_options(options),
         };
-        // The framework has no place for it.
+        // The framework doesn't support a description of the schema.
         sdl.replace("\nschema {", &format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{"))
     }
 }
 
-/// The schema, with or without what demo mode alone has. Each is made once a process.
+/// The schema, with or without the demo's fields. Each is built once per process.
 #[must_use]
 pub fn schema(demo: bool) -> PackwrightSchema {
     static PUBLIC: OnceLock<PackwrightSchema> = OnceLock::new();
@@ -133,11 +134,11 @@ pub fn schema(demo: bool) -> PackwrightSchema {
     made.clone()
 }
 
-/// What the gate has to know of the schema beyond its text.
+/// The facts about the schema that the gate can't read from the SDL.
 pub const FACTS: Facts = Facts {
     check_scalar: super::scalars::check_scalar,
     list_size: |of, field| match (of, field) {
-        // One of each code.
+        // At most one warning per code.
         ("ReleasePreview", "warnings") => Some(5),
         _ => None,
     },
@@ -146,7 +147,7 @@ pub const FACTS: Facts = Facts {
         _ => None,
     },
     field_reads: |of, field, ty| match (of, field, ty) {
-        // They count installations.
+        // These fields count installations.
         (_, _, "Adoption" | "ReleaseProgress") => 100,
         ("Query", "releasePreview", _) => 1_000,
         // Texts of up to 20,000 characters, and of up to 4,000.
@@ -156,7 +157,7 @@ pub const FACTS: Facts = Facts {
     },
     filter_reads: |of, argument| match (of, argument) {
         (_, "search") => SEARCH,
-        // An index leads to these rows.
+        // These filters use an index.
         (_, "packId" | "accountId" | "groupId" | "componentId" | "installationId" | "tokenId" | "subjectId") => 0,
         (_, "from" | "to") if of == "AuditLogFilter" => 0,
         _ if of.ends_with("Filter") => UNINDEXED,
@@ -178,7 +179,7 @@ pub fn sdl() -> String {
     schema(false).sdl()
 }
 
-/// What both editions have: the interfaces that no field names, and the limits.
+/// The common parts of both editions: interfaces that no field returns, and limits.
 fn common<M: ObjectType + 'static>(
     builder: SchemaBuilder<Query, M, Subscription>,
 ) -> SchemaBuilder<Query, M, Subscription> {
@@ -191,23 +192,23 @@ fn common<M: ObjectType + 'static>(
         .register_output_type::<LibraryProcess>()
         .register_output_type::<Account>()
         .register_output_type::<Event>()
-        // The gate has validated the document.
+        // The gate has validated the document already.
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(RECURSION_MAX)
         .disable_suggestions()
 }
 
-/// What an operation holds of the database while it is answered.
+/// A handle to the database connection that an operation holds while it is answered.
 pub struct Held(Arc<RequestData>);
 
 impl Held {
-    /// Gives it back. An event that is shown next takes it anew.
+    /// Releases the connection. The next event acquires it again.
     pub fn release(&self) {
         self.0.end_snapshot();
     }
 }
 
-/// A request with all that resolvers need, and a handle to what they hold.
+/// Attaches the resolvers' data to a request. The handle releases what they hold.
 #[must_use]
 pub fn prepare(
     request: Request,

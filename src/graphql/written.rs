@@ -1,5 +1,5 @@
-//! Parts of answers that are kept as they are written. A part stands in the answer's values as a number, and takes
-//! its own place when the answer is written.
+//! Parts of answers that are cached in serialized form. In the response's values a number stands for a part. It is
+//! replaced when the answer is serialized.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,32 +13,32 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::id::PackVersionId;
 use crate::store::packs::drafts::DraftOf;
 
-/// A part of an answer, as it is written.
+/// A serialized part of an answer.
 pub type Part = Arc<RawValue>;
 
-/// What a selection asks for, by a hash that nobody can find a second selection for.
+/// A hash of a selection's content, which is safe against collisions.
 type Asked = [u8; 32];
 
-/// The parts of the answer to one request. Attached to requests whose answers may have parts.
+/// The parts of one request's answer. Attached to requests whose answers may contain parts.
 #[derive(Clone, Default)]
 pub struct Written(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     parts: Vec<Part>,
-    /// What the selection at a place of the document asks for; `None` when its answer isn't kept.
+    /// The hash of the selection at a position of the document; `None` if its answer isn't cached.
     asked: Vec<(Pos, Option<Asked>)>,
 }
 
 impl Written {
-    /// Whether the answer to a document may have parts: the framework merges values that stand under one name, and
-    /// can't merge parts.
+    /// Whether the answer to a document may contain parts. The framework merges values with the same name, and can't
+    /// merge parts.
     #[must_use]
     pub fn suits(document: &ExecutableDocument) -> bool {
         document.operations.iter().all(|(_, operation)| merges_nothing(&operation.node.selection_set.node, document))
     }
 
-    /// A part as it stands among the values.
+    /// Adds a part. Returns the value that stands for it.
     pub(super) fn put(&self, part: Part) -> Value {
         let mut state = self.lock();
         state.parts.push(part);
@@ -46,13 +46,13 @@ impl Written {
         Value::Binary(number.to_be_bytes().to_vec().into())
     }
 
-    /// The parts, in the order of their numbers.
+    /// Removes and returns the parts, in the order of their numbers.
     #[must_use]
     pub fn take(&self) -> Vec<Part> {
         std::mem::take(&mut self.lock().parts)
     }
 
-    /// What the selection at hand asks for, as `read` finds it: once for each place of the document.
+    /// The hash of the current selection, computed by `read` once per position of the document.
     pub(super) fn asked(
         &self,
         ctx: &ContextSelectionSet<'_>,
@@ -73,7 +73,7 @@ impl Written {
     }
 }
 
-/// The part that a value stands for.
+/// The part that a value stands for, if it does.
 #[must_use]
 pub fn part_of<'a>(value: &Value, parts: &'a [Part]) -> Option<&'a Part> {
     let Value::Binary(number) = value else { return None };
@@ -81,8 +81,8 @@ pub fn part_of<'a>(value: &Value, parts: &'a [Part]) -> Option<&'a Part> {
     parts.get(usize::try_from(number).ok()?)
 }
 
-/// Whether no two fields with selections of their own stand under one name. The gate has bounded what fragments
-/// spread out to.
+/// Whether all fields with selections have different names within their set. The gate limits how far fragments expand,
+/// so this search is bounded.
 fn merges_nothing(set: &SelectionSet, document: &ExecutableDocument) -> bool {
     let mut names = Vec::new();
     let mut left = vec![set];
@@ -108,7 +108,7 @@ fn merges_nothing(set: &SelectionSet, document: &ExecutableDocument) -> bool {
     true
 }
 
-/// What the rows of a draft are told from, beside what never changes, and what is asked of them.
+/// The key of a draft's rows: everything that their answer depends on and that can change, and the selection's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RowsOf {
     pub(super) draft: DraftOf,
@@ -127,12 +127,13 @@ impl Weighter<RowsOf, Part> for Bytes {
     }
 }
 
-/// The rows of drafts as they were written for answers, by all that they are told from: none is ever out of date.
+/// A cache of drafts' rows in serialized form. The key contains everything they depend on, so no entry is ever
+/// outdated.
 pub struct Rendered(Cache<RowsOf, Part, Bytes>);
 
-/// How many bytes of rows are kept.
+/// The most bytes of cached rows.
 const BYTES: u64 = 32 << 20;
-/// About how many drafts these are.
+/// The approximate number of drafts.
 const DRAFTS: usize = 10_000;
 
 impl Default for Rendered {

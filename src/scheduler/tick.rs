@@ -72,7 +72,7 @@ async fn ended(mut ending: watch::Receiver<bool>) {
     }
 }
 
-/// One of the batches at work, for as long as it is.
+/// Counts a batch in progress, as long as it exists.
 struct AtWork(watch::Sender<usize>);
 
 impl AtWork {
@@ -205,7 +205,7 @@ impl Scheduler {
         ending: &watch::Receiver<bool>,
     ) -> Result<(), Failure> {
         let mut since = tokio::time::Instant::now();
-        // Each runs by itself, also while a window is opened: a transaction that stands still is ended by PostgreSQL.
+        // Batches run as tasks of their own, also while a window is opened, because PostgreSQL ends idle transactions.
         let mut at_work = JoinSet::new();
         loop {
             if has_one_writer(&self.services) && since.elapsed() >= STRETCH {
@@ -242,7 +242,7 @@ impl Scheduler {
             }
             match at_work.join_next().await {
                 Some(Ok(ran)) => self.has_run(state, passed, ran),
-                // Its panic is caught within it, and nobody ends it from outside.
+                // The task catches panics itself, and nothing aborts it.
                 Some(Err(error)) => return Err(Failure::bug(format!("a batch came to no end: {error}"))),
                 None => return halted.map_or(Ok(()), Err),
             }
@@ -334,7 +334,7 @@ impl Scheduler {
     /// When work that this scheduler can do is due next.
     async fn next(&self, state: &mut State) -> Result<Option<Instant>, Failure> {
         let now = self.services.clock.now();
-        // Resting work is due, but not wanted before its rest ends.
+        // Resting work is due, but must wait for the end of its rest.
         let window = windows::next(&self.services.db, &state.windows.resting(now)).await?;
         let aside = [&*state.tasks.resting(now), state.turns.illegible()].concat();
         let task = turns::next_due(&self.services.db, &aside).await?;
