@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::numbers::number;
 use crate::domain::host::has_host;
 
-/// The JWTs of an identity provider that are taken in the place of API tokens.
+/// The options of JWTs, which are accepted in addition to API tokens.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "JWTs of an identity provider")]
 pub struct JwtArgs {
@@ -150,8 +150,8 @@ fn shown(jwks: &str) -> String {
     host.map_or_else(|| "not to be read".to_owned(), |(scheme, host)| format!("{scheme}://{host}/…"))
 }
 
-/// Who has issued a JWT, or whom it is for: any text, but where it is an address it must lead to a host. It is compared
-/// as it stands, so that it isn't written anew.
+/// Parses an issuer or an audience: any text, but a web address must have a valid host. The text stays unchanged,
+/// because tokens must contain exactly the same.
 fn party(text: &str) -> Result<String, String> {
     let leads_nowhere = |address: &str| !url::Url::parse(address).is_ok_and(|url| has_host(&url));
     let is_web = ["https:", "http:"].iter().any(|scheme| text.trim().to_ascii_lowercase().starts_with(scheme));

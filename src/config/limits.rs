@@ -9,7 +9,7 @@ use clap::builder::BoolishValueParser;
 use super::numbers::number;
 use super::transport::seconds;
 
-/// How much a request may ask for. Whoever passes a limit is told it, and what was asked for.
+/// The limits of requests. The error for a request over a limit contains the limit and the request's value.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits of requests")]
 pub struct LimitArgs {

@@ -1,8 +1,8 @@
-//! Numbers with bounds. A message about a wrong one tells the bounds, and a right one.
+//! Parsers for numbers with bounds. Their errors contain the bounds and an example.
 
 use std::ops::RangeInclusive;
 
-/// Reads a whole number within these bounds.
+/// A parser for whole numbers within `bounds`.
 pub fn number<T: TryFrom<u64>>(
     bounds: RangeInclusive<u64>,
     example: u64,

@@ -1,4 +1,4 @@
-//! Names of hosts. The parser of URLs takes more than any name can be: `..`, `a..b`, and labels without a letter.
+//! Host names. The URL parser accepts more than can be a name: `..`, `a..b`, and labels of punctuation only.
 
 use std::net::IpAddr;
 
@@ -8,8 +8,8 @@ use url::{Host, Url};
 const LABEL_MAX: usize = 63;
 const NAME_MAX: usize = 253;
 
-/// Whether a host can be one: an address of the internet that isn't "any", or a name of labels, each of which has a
-/// letter or a digit. A dot may stand at the end.
+/// Whether a host is valid: an address other than 0.0.0.0 and `::`, or a name whose labels all contain a letter or a
+/// digit. A final dot is allowed.
 #[must_use]
 pub fn is_host<S: AsRef<str>>(host: &Host<S>) -> bool {
     match host {
@@ -28,7 +28,7 @@ fn is_label(label: &str) -> bool {
     label.len() <= LABEL_MAX && label.bytes().all(fits) && label.bytes().any(|b| b.is_ascii_alphanumeric())
 }
 
-/// Whether a URL leads to a host.
+/// Whether a URL has a valid host.
 #[must_use]
 pub fn has_host(url: &Url) -> bool {
     url.host().is_some_and(|host| is_host(&host))

@@ -1,5 +1,5 @@
-//! Mutations that an operation selects several times under one response name are one mutation, with all that is
-//! selected of it. The framework would execute each of them, so they are put together before it sees them.
+//! Merges repeated mutations. By the language's rules, equal mutations with the same response name in one operation are
+//! a single mutation with all of their selections. The framework would execute each of them.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use apollo_compiler::{ExecutableDocument, Name, Node};
 use super::objection::Objection;
 use super::root::{fragment, remove_unused};
 
-/// The document with such mutations put together; `None` when it has none that can be.
+/// The document with repeated mutations merged; `None` if there is nothing to merge.
 pub(super) fn once(document: &Document, root: &str) -> Option<Document> {
     let mut merged: Option<Document> = None;
     let mut spread = HashSet::new();
@@ -36,7 +36,7 @@ pub(super) fn once(document: &Document, root: &str) -> Option<Document> {
     Some(merged)
 }
 
-/// What a mutation's root selects, in its order. What stands under a condition stays where it is.
+/// The selections of a mutation's root, in their order. Selections under a condition aren't merged.
 struct Gathering<'a> {
     document: &'a Document,
     root: &'a str,
@@ -63,7 +63,7 @@ impl<'a> Gathering<'a> {
                     match fragment(self.document, &spread.fragment_name).filter(fits) {
                         None => self.selections.push(selection.clone()),
                         Some(fragment) if self.spread.insert(&fragment.name) => self.gather(&fragment.selection_set),
-                        // The second time it adds nothing.
+                        // A repeated spread adds nothing.
                         Some(_) => self.has_repeats = true,
                     }
                 }
@@ -100,7 +100,7 @@ fn is_same(first: &Field, other: &Field) -> bool {
         && first.arguments.iter().all(|argument| has(other, argument))
 }
 
-/// The order of an object's fields means nothing.
+/// Compares values. The order of an object's fields doesn't matter.
 fn is_same_value(first: &Value, other: &Value) -> bool {
     match (first, other) {
         (Value::Object(first), Value::Object(other)) => {
@@ -116,10 +116,8 @@ fn is_same_value(first: &Value, other: &Value) -> bool {
     }
 }
 
-/// The mutations of a valid operation, as often as the framework would execute them.
-///
-/// # Errors
-/// When one stands twice under one name still: whether it is to be executed then depends on conditions.
+/// The mutations of a valid operation, each as often as the framework would execute it. Fails when two still have the
+/// same response name, because then it depends on conditions whether both are executed.
 pub(super) fn mutations<'a>(
     document: &'a ExecutableDocument,
     operation: &'a executable::Operation,

@@ -61,7 +61,7 @@ pub struct Facts {
     pub filter_reads: fn(of: &str, argument: &str) -> u64,
     /// Checks that the framework's parser can read a printed document. The error is where the parser stops.
     pub check_syntax: fn(printed: &str) -> Result<(), Location>,
-    /// Whether a mutation returns a secret, which nobody can read again.
+    /// Whether a mutation returns a secret, which can't be read again.
     pub tells_a_secret: fn(mutation: &str) -> bool,
 }
 
@@ -113,7 +113,7 @@ pub struct Prepared {
     pub is_introspection: bool,
     /// The number of its mutations.
     pub mutations: usize,
-    /// Whether its last one tells a secret, which nobody can read again.
+    /// Whether its last mutation returns a secret, which can't be read again.
     pub tells_a_secret: bool,
 }
 

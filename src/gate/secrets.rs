@@ -7,8 +7,8 @@ use apollo_compiler::executable::Operation;
 use super::objection::Objection;
 use super::{Facts, merge};
 
-/// The number of mutations in an operation, and whether one of them returns a secret. Fails when a mutation that returns
-/// a secret isn't the last one, or when one stands twice under one name.
+/// The number of mutations in an operation, and whether one of them returns a secret. Fails when a mutation that
+/// returns a secret isn't the last one, or when two mutations have the same response name.
 pub(super) fn check(
     document: &ExecutableDocument,
     operation: &Operation,

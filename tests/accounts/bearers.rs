@@ -1,5 +1,5 @@
-//! Who asks is found out by one statement for all requests that come at the same time, and by one that begins after
-//! they came: a token that was revoked opens nothing from then on (R4).
+//! One statement authenticates all requests that arrive at the same time. It begins after they arrived, so that a
+//! revoked token is never accepted (R4).
 
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait as _;
@@ -50,7 +50,7 @@ async fn r04_a_revoked_token_opens_nothing_however_many_ask_with_it() {
         let made = app.ok(&app.publisher, "createApiToken", input(&format!("{round}")), "apiToken { id } secret").await;
         let (id, secret) = (made.text("/apiToken/id"), made.text("/secret"));
         let asks = async || {
-            // Requests are on their way before, while and after the token is revoked.
+            // Requests arrive before, during and after the revocation.
             join_all((0..20).map(|_| app.gql_raw(Some(&secret), INFO, json!({})))).await
         };
         let revoke = app.ok(&app.publisher, "revokeApiToken", json!({ "tokenId": id }), "apiToken { id }");
@@ -61,7 +61,7 @@ async fn r04_a_revoked_token_opens_nothing_however_many_ask_with_it() {
     }
 }
 
-/// Requests whose callers go leave the others their answers.
+/// Requests whose clients disconnect don't affect the others.
 #[tokio::test]
 async fn callers_that_go_leave_the_others_their_answers() {
     let app = TestApp::new().await;
@@ -73,7 +73,7 @@ async fn callers_that_go_leave_the_others_their_answers() {
     }
 }
 
-/// A server of a later version made a token whose role this one doesn't know.
+/// A server of a later version has created a token with a role that this one doesn't know.
 #[tokio::test]
 async fn a_token_that_cannot_be_read_fails_its_own_requests_alone() {
     let app = TestApp::new().await;
@@ -92,7 +92,8 @@ async fn a_token_that_cannot_be_read_fails_its_own_requests_alone() {
     }
 }
 
-/// Who is told that it is done already may rely on it as on the first answer, that was lost.
+/// A client that gets ALREADY_REVOKED, because the first answer was lost, may rely on it as on the first answer: all
+/// servers follow it.
 #[tokio::test]
 async fn r04_what_was_done_before_is_told_once_every_server_goes_by_it() {
     let app = TestApp::new().await;

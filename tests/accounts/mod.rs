@@ -1,4 +1,4 @@
-//! Accounts, tokens and JWTs: who may do what, and what a stranger finds out.
+//! Accounts, tokens and JWTs: what callers may do, and what strangers can find out.
 
 pub(crate) mod access;
 pub(crate) mod access_hidden;

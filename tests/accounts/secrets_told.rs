@@ -1,4 +1,4 @@
-//! A secret is told once: its answer isn't cut off once what it is the secret of is there.
+//! A secret is shown only once, so the time limit must not cut its answer off once its object exists.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::support::more::{code_of, tables};
 use crate::support::{At as _, Setup, TestApp};
 
-/// Longer than a mutation takes on a machine that is busy.
+/// Longer than a mutation takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// The last statement before the commit of a mutation that is in the audit log.
+/// The last statement of a mutation with an audit entry before the commit.
 const LAST: &str = "INSERT INTO audit_hour";
 
-/// An app whose time is up right before a commit.
+/// An app whose next mutation reaches the time limit right before its commit.
 async fn late() -> (TestApp, Arc<AtomicBool>) {
     let engine = EngineOptions { execution: LIMIT, ..EngineOptions::default() };
     let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
@@ -58,7 +58,7 @@ async fn r01_a_secret_is_told_though_the_time_is_up_while_it_is_committed() {
 async fn r01_a_token_whose_call_was_cut_off_before_its_commit_is_not_there() {
     let engine = EngineOptions { execution: LIMIT, ..EngineOptions::default() };
     let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
-    // Whoever makes a token waits for this.
+    // Creating a token waits for this lock.
     let held = tables(&app).begin().await.expect("a transaction");
     let lock = match held.get_database_backend() {
         DatabaseBackend::Postgres => "LOCK TABLE api_token IN EXCLUSIVE MODE",

@@ -1,4 +1,4 @@
-//! Components and what is packaged of them.
+//! Components, packages and publications.
 
 pub(crate) mod deleting;
 pub(crate) mod labels;

@@ -1,4 +1,4 @@
-//! A mutation that is written several times under one response name is one mutation, and is done once.
+//! Equal mutations with the same response name in one document are executed once.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use crate::support::{At as _, TestApp};
 static GATE: LazyLock<Gate> =
     LazyLock::new(|| Gate::new(&sdl(), FACTS, Limits::default(), Stored::Off).expect("a gate"));
 
-/// Two ways to write the same, each with a hole for what stands around it.
+/// The same mutation, with its arguments in different orders.
 const MADE: &str = "createComponent(input: { name: \"Import\", type: PROCESS })";
 const TURNED: &str = "createComponent(input: { type: PROCESS, name: \"Import\" })";
 
@@ -96,7 +96,7 @@ async fn whether_it_is_done_twice_never_depends_on_a_condition() {
         assert!(answer.text("/errors/0/message").contains("stands twice under the name createComponent"), "{answer:#}");
         assert_eq!(components(&app).await, 0, "{document}");
     }
-    // One that stands once may have a condition, beside one that stands twice.
+    // A single mutation may have a condition, even next to a repeated one.
     let document = format!(
         "mutation($c: Boolean!) {{ {MADE} {{ component {{ id }} }} b: createComponent(input: {{ name: \"Other\", type: PROCESS }}) @include(if: $c) {{ component {{ id }} }} {MADE} {{ component {{ name }} }} }}"
     );
@@ -112,9 +112,9 @@ async fn whether_it_is_done_twice_never_depends_on_a_condition() {
 fn only_what_is_the_same_is_put_together_and_nothing_else_is_touched() {
     let printed = |document: &str| GATE.judge(document).map(|judged| (judged.printed, judged.is_moved));
     let two = format!("mutation {{ a: {MADE} {{ component {{ id }} }} b: {MADE} {{ component {{ id }} }} }}");
-    // A comma means nothing, and is printed as a blank.
+    // A comma has no meaning, and is printed as a space.
     assert_eq!(printed(&two).expect("valid"), (two.replace(',', " "), false), "two names are two mutations");
-    // What differs is refused by the language's own rule.
+    // The validation of the language refuses different mutations with the same name.
     for other in [
         "createComponent(input: { name: \"Other\", type: PROCESS })",
         "createComponent: createIntegrationPack(input: { name: \"Import\", installationType: SINGLE })",
@@ -123,7 +123,7 @@ fn only_what_is_the_same_is_put_together_and_nothing_else_is_touched() {
             format!("mutation {{ {MADE} {{ errors {{ __typename }} }} {other} {{ errors {{ __typename }} }} }}");
         printed(&document).expect_err("they differ");
     }
-    // What is selected of the two must go together as well.
+    // The selections of merged mutations must be compatible too.
     let document = format!("mutation {{ {MADE} {{ component {{ x: id }} }} {MADE} {{ component {{ x: name }} }} }}");
     printed(&document).expect_err("one name, two fields");
     let many = ["mutation {", &format!("{MADE} {{ component {{ id }} }} ").repeat(30), "}"].concat();

@@ -1,4 +1,4 @@
-//! gate_merge panicking What a document passes before it is run.
+//! The gate: checks of documents before their execution.
 
 pub(crate) mod basics;
 pub(crate) mod gate_fuzz;

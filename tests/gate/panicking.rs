@@ -1,4 +1,4 @@
-//! A resolver that panics fails its own field, and no other; what a mutation does is done once.
+//! A panic in a resolver fails only its field, and a mutation is executed only once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::support::{At as _, TestApp};
 
 const PACKS: &str = "{ viewer { account { name } } integrationPacks { edges { node { name pendingRelease { id } releases { edges { node { id } } } } } } }";
 
-/// Panics in whatever resolver reads a table, so many times.
+/// Makes the first `times` reads of a table panic, in whichever resolver they happen.
 fn trap(app: &TestApp, table: &'static str, times: usize) -> Arc<AtomicUsize> {
     let sprung = Arc::new(AtomicUsize::new(0));
     let count = sprung.clone();

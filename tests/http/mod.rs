@@ -1,4 +1,4 @@
-//! HTTP, WebSocket and event streams, as clients of all kinds use them.
+//! HTTP, WebSockets and event streams, with clients of all kinds.
 
 pub(crate) mod allowances;
 pub(crate) mod door;

@@ -116,7 +116,7 @@ async fn r51_the_audit_log_is_read_by_an_index_whatever_is_asked() {
     }
 }
 
-/// Fails unless what is told from records is found by an index too: by batches, or by the records themselves.
+/// Checks that records are read by an index too: by their batches, or by the records themselves.
 async fn finds_records_by(app: &TestApp, token: &str, query: &str, variables: Value, table: &str, indexes: &[&str]) {
     let (_, statements) = app.statements_with_values_of(app.gql(token, query, variables.clone())).await;
     // The pages, and the counts.

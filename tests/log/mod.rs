@@ -1,4 +1,4 @@
-//! records records_read recorded_rows The event log, those who listen to it, and the audit log.
+//! The event log, its subscribers, and the audit log.
 
 pub(crate) mod audit;
 pub(crate) mod audit_log;

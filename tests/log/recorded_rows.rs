@@ -1,4 +1,4 @@
-//! Both logs row by row, whether a row was written or is told from a record: for tests that look behind the queries.
+//! Both logs row by row, including the rows that records stand for. For tests that look at the tables.
 
 use entity::{audit_entry, event, event_log, log_batch, log_record};
 use packwright::domain::log::record::IdRange;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support::more::tables;
 
-/// The records, each with its batch and its id, in their order.
+/// The records in order, each with its batch and its id.
 async fn records(app: &TestApp) -> Vec<(log_batch::Model, log_record::Model, Uuid)> {
     let batches = log_batch::Entity::find().all(tables(app)).await.expect("the batches");
     let records = log_record::Entity::find().order_by_asc(log_record::Column::Sequence);

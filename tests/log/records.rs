@@ -1,5 +1,5 @@
-//! What becomes of many installations is written once, and told by both logs as if each had a row of its own in
-//! either (R49, R50, R51).
+//! Equal changes of many installations are stored once, and both logs show them as if each had its own rows (R49, R50,
+//! R51).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,12 +28,12 @@ pub(crate) const ENTRIES: &str = "query($first: Int, $after: String, $last: Int,
             subject { __typename id } changes { field before after } requestId } }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
-/// A log: the query that reads it, and the field that it stands in.
+/// A log: its query, and the path of its field.
 pub(crate) type Log = (&'static str, &'static str);
 
 pub(crate) const BOTH: [Log; 2] = [(EVENTS, "/events"), (ENTRIES, "/auditLog")];
 
-/// A world with many installations, of all of which everything has become that can become of one.
+/// A world whose installations have been through all changes that are possible.
 pub(crate) struct Told {
     pub(crate) app: TestApp,
     pub(crate) accounts: [Managed; 3],
@@ -43,7 +43,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// In batches of this many.
+    /// The world, with batches of this size.
     pub(crate) async fn in_batches_of(size: u64) -> Self {
         let settings = Settings { batch_size: size, ..Settings::default() };
         let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
@@ -66,14 +66,14 @@ impl Told {
             installations.push(app.install(account, "Ledger").await);
         }
         let mut told = Self { app, accounts, orders, installations, releases: Vec::new() };
-        // Offered, applied early by some, taken back from all.
+        // Offered, applied early by some, and withdrawn from all by a cancel.
         releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-01").await).await);
         for index in [0, 1, 4] {
             told.app.apply(&told.accounts[index % 3], &told.installations[index]).await;
         }
         told.app.cancel(&releases[2]).await;
         told.app.tick().await;
-        // Offered, and carried out while some can't be moved and one account is suspended.
+        // Offered, and rolled out while some moves fail and one account is suspended.
         releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-02").await).await);
         told.app.apply(&told.accounts[0], &told.installations[3]).await;
         told.app.suspend(&told.accounts[1]).await;
@@ -86,7 +86,7 @@ impl Told {
         told.app.tick().await;
         told.app.reactivate(&told.accounts[1]).await;
         told.app.tick().await;
-        // Frozen while one release is offered and superseded by another, and thawed.
+        // Frozen while one release is offered and superseded by another one, and unfrozen.
         releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-09").await).await);
         told.app.unshare(&told.orders.id, &[&silver]).await;
         told.app.tick().await;
@@ -94,7 +94,7 @@ impl Told {
         told.app.tick().await;
         told.app.share(&told.orders.id, &[&silver]).await;
         told.app.tick().await;
-        // Offered, given up by some who uninstall, and gone for good.
+        // Offered, some uninstalled, and the pack deleted.
         releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-20").await).await);
         told.app.uninstall(&told.accounts[0], &told.installations[9]).await;
         let input = json!({ "packId": told.orders.id, "confirmInstallations": 11 });
@@ -122,7 +122,7 @@ impl Told {
     }
 }
 
-/// All edges of a log in its order, in pages of a size; told from its other end when `backward`.
+/// All edges of a log in its order, in pages of a size; read from the end if `backward`.
 pub(crate) async fn pages(
     app: &TestApp,
     token: &str,
@@ -151,12 +151,12 @@ pub(crate) async fn pages(
     }
 }
 
-/// Ids by the order in which they come, so that two runs are alike.
+/// Replaces ids by their order of appearance, so that two runs give the same text.
 #[derive(Default)]
 struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// What an event or entry says, without what is null and what differs from run to run.
+    /// An event or entry without nulls, and without values that differ between runs.
     fn told(&mut self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.name(text)),

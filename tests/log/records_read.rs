@@ -1,4 +1,4 @@
-//! What is written once for many installations is paged, filtered, named, pruned and lost as rows are (R49, R50, R51).
+//! Records are paged, filtered, found by id, pruned and lost like normal rows (R49, R50, R51).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,7 +103,7 @@ fn r3_each_is_found_by_its_id_by_those_who_may_read_it() {
     });
 }
 
-/// Fails unless a reader is shown, by a filter, what it sees of these rows, and told how many they are.
+/// Checks that a reader sees these rows of the filter, and gets their number. Returns the number.
 async fn shows(told: &Told, token: &str, log: Log, filter: Value, rows: BTreeSet<Uuid>) -> usize {
     let (query, at) = log;
     let whole = pages(&told.app, token, (query, at), &json!({}), 100, false).await;
@@ -207,7 +207,7 @@ fn r51_filters_of_the_audit_log_find_rows_and_records_alike() {
     });
 }
 
-/// Eight installations of an account and four of another, each moved three times, once a day.
+/// Eight installations of one account and four of another, each moved three times, once a day.
 async fn moved_daily(keep_events_days: u16) -> (TestApp, [crate::support::Managed; 2], Vec<[String; 3]>) {
     let settings = Settings { keep_events_days, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
@@ -240,7 +240,7 @@ fn r49_what_is_told_from_records_is_pruned_with_the_log_and_stays_in_the_audit_l
         let entries = pages(&app, tokens[0], (ENTRIES, "/auditLog"), &json!({}), 100, false).await;
         let records = log_record::Entity::find().count(tables(&app)).await.expect("a count");
         assert!(records > 36, "{records}");
-        // The first day's are gone, and the others are there.
+        // The first day's events were pruned, the others are still there.
         app.half_days_to("2026-11-25T10:00:00Z").await;
         for (index, token) in tokens.into_iter().enumerate() {
             let left = pages(&app, token, (EVENTS, "/events"), &json!({}), 5, false).await;
@@ -249,7 +249,7 @@ fn r49_what_is_told_from_records_is_pruned_with_the_log_and_stays_in_the_audit_l
             let moved = [24, 16, 8][index];
             assert_eq!(left.iter().filter(|edge| edge.text("/node/kind") == "INSTALLATION_UPDATED").count(), moved);
         }
-        // All are gone, and the log goes on where it ended.
+        // All events were pruned. The log continues at its old end.
         app.half_days_to("2026-11-28T10:00:00Z").await;
         for (index, token) in tokens.into_iter().enumerate() {
             assert_eq!(pages(&app, token, (EVENTS, "/events"), &json!({}), 5, false).await, Vec::<Value>::new());
@@ -293,7 +293,7 @@ proptest! {
         for (id, place) in known {
             prop_assert_eq!((ids.place(id), IdRange::base_of(id)), (place, ids.base()));
         }
-        // The next place's id is anywhere.
+        // The ids of neighbouring positions aren't close to each other.
         let of_neighbours = |seal: u128| {
             let ids = IdRange::new(Uuid::from_u128(base), Uuid::from_u128(seal));
             let [a, b] = [7, 8].map(|place| ids.id(place).as_u128());
@@ -308,7 +308,7 @@ fn r50_an_event_that_is_lost_with_its_batch_expires_its_cursor() {
     roomy(async || {
         let (app, accounts, cursors) = moved_daily(90).await;
         let tokens = [&app.publisher, &accounts[0].token, &accounts[1].token].map(String::as_str);
-        // A backup from before the last day is put in its place, and places are given again.
+        // A backup from before the last day is restored, so positions are used again.
         let all = recorded_rows::events(&app).await;
         let lost = all.iter().rev().position(|row| row.kind == "RELEASE_STARTED").expect("a release") + 1;
         crate::log::events_strange::lose(&app, lost).await;

@@ -1,5 +1,5 @@
-//! What is kept of drafts is told by nobody once it is out of date: after each step of a random story, two servers
-//! on one database, that have kept what they read before, answer like a third one that has kept nothing.
+//! Cached drafts are never outdated: after each step of a random story, two servers on one database, with caches,
+//! answer like a third one with empty caches.
 
 use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use crate::support::{At as _, TestApp};
 use crate::whole::invariants::{run_stories, story};
 use crate::whole::invariants_story::{Command, Story};
 
-/// How many stories a usual run tells.
+/// The number of stories in a usual run.
 const CASES: u32 = 3;
 
-/// Everything that is told of rows and of what they hold, and only what never changes by itself.
+/// Selects only fields of rows that are cached.
 const ROWS: &str = "query($first: Int) { integrationPacks(first: $first) { edges { node { id revision
     components { component { id name type } inThisContent { id version } current { ...V } pending { ...V } next { ...V }
         latestShareable { ...V } newerShareableAvailable pinned markedForRemoval }
@@ -20,7 +20,7 @@ const ROWS: &str = "query($first: Int) { integrationPacks(first: $first) { edges
     currentVersion { components { component { id } inThisContent { id } latestShareable { id } markedForRemoval } } } } } }
     fragment V on ComponentVersion { __typename id version shareable notes createdAt ... on PackagedComponent { revision } }";
 
-/// The same with what is asked anew each time.
+/// Selects also fields that are read anew each time.
 const WITH_MORE: &str = "query($first: Int) { integrationPacks(first: $first) { edges { node {
     components { component { id latestShareable { id } } latestShareable { ... on PackagedComponent { viewerCanDelete deletedAt } } } } } } }";
 
@@ -56,7 +56,7 @@ fn r19_whatever_is_done_no_draft_is_told_as_it_was_before() {
     run_stories(CASES, story(), tell);
 }
 
-/// The rows' own text is what is kept: it is told to each question as that one spells it.
+/// The rows are cached in serialized form, separately for each spelling of the selection.
 #[tokio::test]
 async fn rows_are_told_as_each_question_spells_them() {
     let app = TestApp::new().await;
@@ -73,7 +73,7 @@ async fn rows_are_told_as_each_question_spells_them() {
         let renamed = "{ integrationPacks { edges { node { components { c: component { title: name } } } } } }";
         let expected = rows(json!({ "c": { "title": "Import" } }), json!({ "c": { "title": "Export" } }));
         assert_eq!(app.gql(&app.publisher, renamed, json!({})).await, expected);
-        // What stands under one name twice is one.
+        // Two selections of a field under the same name are merged.
         let twice = "{ integrationPacks { edges { node { components { pinned } ...More } } } }
             fragment More on IntegrationPack { components { component { name } } }";
         assert_eq!(app.gql(&app.publisher, twice, json!({})).await, expected_twice());
@@ -91,7 +91,7 @@ fn expected_twice() -> Value {
     json!({ "integrationPacks": { "edges": [{ "node": { "components": [row("Export"), row("Import")] } }] } })
 }
 
-/// The second time nothing of a draft is read from the database.
+/// The second read takes no draft from the database.
 #[tokio::test]
 async fn a_page_that_was_read_before_takes_few_statements() {
     let app = TestApp::new().await;
@@ -107,8 +107,8 @@ async fn a_page_that_was_read_before_takes_few_statements() {
     assert_eq!(statements.len(), 1, "{statements:#?}");
 }
 
-/// After a failover that lost commits the database is as it was before them; what a server read meanwhile is told by
-/// nobody, also when another edit takes their place.
+/// A failover loses the last edit, and another edit takes its place. The server, which has read the lost one, must not
+/// return it.
 #[tokio::test]
 async fn a_draft_that_was_lost_is_not_told_in_the_place_of_another() {
     let app = TestApp::new().await;

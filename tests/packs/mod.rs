@@ -1,4 +1,4 @@
-//! kept_drafts Packs, their drafts, and what a release would change.
+//! Packs, their drafts, and previews of releases.
 
 pub(crate) mod basics;
 pub(crate) mod composing;

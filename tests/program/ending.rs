@@ -11,7 +11,7 @@ use crate::support::{At as _, Program, Setup, TestApp};
 
 const INSTALLATIONS: usize = 150;
 
-/// The program at work on the app's database, in batches of one.
+/// The program on the app's database, with batches of one object.
 async fn start(app: &TestApp) -> Program {
     Program::serve(&database_url(app).await, &["--batch-size", "1"]).await
 }

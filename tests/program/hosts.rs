@@ -1,4 +1,4 @@
-//! What is taken for a host, wherever an address is given: a link, an option, the address of a database.
+//! The validation of hosts in all addresses: links, options, and the database's address.
 
 use packwright::domain::host::{has_host, is_host};
 use packwright::domain::text::{TextFault, address};
@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use crate::program::settings::parse;
 
-/// What the parser of URLs takes for hosts, and nobody can go to.
+/// Hosts that the URL parser accepts, but that can't exist.
 const NOWHERE: &[&str] = &[
     ".",
     "..",
@@ -74,7 +74,7 @@ fn r17_a_host_may_be_any_name_or_address_that_is_one() {
     }
     assert_eq!(address("https://bücher.example").as_deref(), Ok("https://xn--bcher-kva.example/"));
     assert!(is_host(&Host::Domain("example.com")) && !is_host(&Host::Domain("")));
-    // What is no address is a name, and taken as it stands.
+    // A text that isn't an address is a plain name, and is accepted.
     for name in ["accounts.google.com", "urn:example:issuer", "packwright", "..", "https-issuer"] {
         assert!(parse(&["--jwt-issuer", name]).is_ok(), "{name}");
     }

@@ -1,4 +1,4 @@
-//! What the program writes into its log: whom it refuses, what is slow, and each line as JSON when that is wanted.
+//! The program's log: refused clients, slow requests, and the JSON format.
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 use serde_json::Value;
@@ -37,7 +37,7 @@ async fn a_refused_login_and_a_refused_host_are_told_once_a_minute_and_hold_no_s
     assert!(program.log().iter().all(|line| !line.contains('\u{1b}')), "{:#?}", program.log());
 }
 
-/// Keeps whoever makes a component waiting until it is dropped.
+/// Makes callers that create a component wait until it is dropped.
 async fn held(app: &TestApp) -> sea_orm::DatabaseTransaction {
     let tx = tables(app).begin().await.expect("a transaction");
     let lock = match tx.get_database_backend() {

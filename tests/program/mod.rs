@@ -1,4 +1,4 @@
-//! hosts log_lines ranges shown The program as an operator runs it: its commands, options, starts and ends, its demo and its seed.
+//! The program as an operator runs it: commands, options, starts and ends, the demo and the seed.
 
 pub(crate) mod command_line_ids;
 pub(crate) mod demo;

@@ -1,4 +1,4 @@
-//! Numbers on the command line: whoever gives a wrong one is told which are right.
+//! Numbers on the command line: the error for an invalid one contains the valid ones.
 
 use clap::Args as _;
 use packwright::config::ServeArgs;
@@ -70,7 +70,7 @@ async fn the_program_tells_a_range_once_and_by_the_variable_that_a_number_came_f
 
 #[tokio::test]
 async fn check_config_says_that_it_connects_to_nothing() {
-    // Nobody listens there, and the key set is nowhere.
+    // No server listens at this address, and the key set doesn't exist.
     let output = run(&[
         "check-config",
         "--database-url",

@@ -1,4 +1,4 @@
-//! What the command line prints of stored text: nothing that a terminal obeys.
+//! The command line prints no control characters of stored text.
 
 use packwright::cli::shown;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
@@ -8,7 +8,7 @@ use crate::program::starts::{run, told};
 use crate::support::more::{database_url, tables};
 use crate::support::{At as _, TestApp};
 
-/// A red text, a screen that is wiped by one character, a line of its own, and letters that run backwards.
+/// Red text, a control character that clears the screen, an extra line, and reversed text.
 const HOSTILE: &str = "\u{1b}[31mred\u{9b}2J\r\nforged\u{202e}\u{2028}\u{7f}\u{8}";
 
 fn is_plain(text: &str) -> bool {
@@ -27,7 +27,7 @@ fn control_characters_stand_as_what_they_are() {
     assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value, "the same text");
 }
 
-/// Changes rows behind the rules.
+/// Changes rows without the rules.
 async fn overwrite(app: &TestApp, statement: &str, values: Vec<sea_orm::Value>) {
     let backend = tables(app).get_database_backend();
     let mut sql = statement.to_owned();

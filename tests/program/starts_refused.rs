@@ -210,12 +210,12 @@ async fn a_connection_that_is_refused_is_told_at_once_and_tried_again() {
 async fn a_directory_that_takes_no_files_is_told_so() {
     let why = refused("sqlite:///proc/packwright.db").await;
     assert!(why.contains("/proc/packwright.db can't be made"), "{why}");
-    // Whoever isn't root is refused before that is found out.
+    // Without root's rights the check of permissions fails first.
     let fits = if why.contains("os error 2") { "takes no new files" } else { "Let this user write" };
     assert!(why.contains(fits) && why.contains("--database-url"), "{why}");
 }
 
-/// The program as a user who isn't root: root may write everywhere.
+/// Runs the program as a user without root's rights, because root may write everywhere.
 #[cfg(target_os = "linux")]
 async fn run_as_nobody(folder: &std::path::Path, arguments: &[&str]) -> std::process::Output {
     use std::os::unix::fs::PermissionsExt as _;
@@ -237,7 +237,7 @@ async fn run_as_nobody(folder: &std::path::Path, arguments: &[&str]) -> std::pro
     tokio::time::timeout(crate::program::starts::PATIENCE, command.output()).await.expect("in time").expect("it runs")
 }
 
-/// SQLite opens a file that may only be read without a word.
+/// SQLite opens a read-only file without an error.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_file_that_may_only_be_read_is_refused_at_the_start() {

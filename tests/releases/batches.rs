@@ -1,4 +1,4 @@
-//! The size of batches: as pure functions, and as the server follows them (R49).
+//! The size of batches: the pure functions, and a server that uses them (R49).
 
 use packwright::service::followup::runner::batches_at_once;
 use std::time::Duration;
@@ -69,7 +69,7 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
     if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
-        // SQLite has one writer: nothing waits for the lock of a row.
+        // SQLite has one writer, and no row locks to wait for.
         assert_eq!(batches_at_once(&app.app.services), 1);
         return;
     }

@@ -1,4 +1,4 @@
-//! neighbours Releases: dates and windows, rollouts and what stands in their way.
+//! Releases: dates and windows, rollouts and their obstacles.
 
 pub(crate) mod batches;
 pub(crate) mod canceling;

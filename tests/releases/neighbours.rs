@@ -1,4 +1,4 @@
-//! A publisher that makes as much work as it can doesn't hold up the release of another one.
+//! A publisher that creates as many tasks as it can doesn't delay another publisher's release.
 
 use packwright::service::Settings;
 use packwright::service::followup::tasks::open_tasks;
@@ -11,7 +11,7 @@ const BATCH: usize = 2;
 const INSTALLATIONS: usize = 12;
 const HOSTILE_ACCOUNTS: usize = 60;
 
-/// The scheduler does one pass: what it has done first is told first.
+/// The scheduler does all work in one pass, so the order of events shows the order of its work.
 #[tokio::test]
 async fn r49_a_release_is_moved_in_time_beside_a_publisher_with_a_great_many_tasks() {
     let settings = Settings { batch_size: BATCH as u64, ..Settings::default() };
@@ -28,7 +28,7 @@ async fn r49_a_release_is_moved_in_time_beside_a_publisher_with_a_great_many_tas
     app.tick().await;
     app.clock_only("2026-11-30T22:59:59Z");
 
-    // The other one shares packs with all of its accounts at once.
+    // The other publisher shares packs with all of its accounts at once.
     let southwind = app.another_publisher("Southwind").await;
     let own = std::mem::replace(&mut app.publisher, southwind.token);
     let mut accounts = Vec::new();
@@ -57,7 +57,7 @@ async fn r49_a_release_is_moved_in_time_beside_a_publisher_with_a_great_many_tas
     let ended = ended.expect("the release has ended");
     let before = events[..ended].iter().filter(|event| !of_northwind(event)).count();
     let after = events[ended..].iter().filter(|event| !of_northwind(event)).count();
-    // They take turns: a batch of the one, a batch of the other. One of the other tells at most all packs of its accounts.
+    // Batches of both publishers alternate. A batch of the other one has events of at most all of its packs.
     let turns = INSTALLATIONS / BATCH + 2;
     assert!(before <= turns * BATCH * 3, "{before} events of the other came first, and {after} later");
     assert!(after > before, "{before} events of the other came first, and {after} later");

@@ -1,4 +1,4 @@
-//! Groups, and what is shared with them.
+//! Account groups, and sharing with them.
 
 pub(crate) mod basics;
 pub(crate) mod groups;

@@ -121,7 +121,7 @@ impl World {
 async fn r49_a_call_that_changes_grants_takes_as_many_statements_whatever_there_is() {
     let (few, many) = (World::of(2, 2).await.of_groups().await, World::of(24, 14).await.of_groups().await);
     for ((call, of_few), (_, of_many)) in few.iter().zip(&many) {
-        // What several accounts are told alike is written in other tables than what one is told.
+        // Equal events of several accounts are stored in other tables than an event of one account.
         assert!(of_many.abs_diff(*of_few) <= 6, "{call} takes {of_few} and {of_many}");
     }
     assert!(many.iter().all(|(_, count)| *count < 60), "{many:#?}");

@@ -1,4 +1,4 @@
-//! Rows that nobody can read: a log and the tasks go on around them, and an operator is told.
+//! Unreadable rows: the logs and the tasks continue without them, and operators are informed.
 
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
@@ -18,7 +18,7 @@ const PAGE: &str = "query($after: String, $before: String, $first: Int, $last: I
     events(after: $after, before: $before, first: $first, last: $last) {
       edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage } } }";
 
-/// An instant that no clock shows: SQLite keeps any text, PostgreSQL knows one that is past all others.
+/// An invalid time. SQLite stores any text, PostgreSQL has an infinite time.
 fn no_instant(app: &TestApp) -> &'static str {
     match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => "'infinity'",
@@ -35,7 +35,7 @@ fn ids(page: &Value) -> Vec<String> {
     page.texts("/events", "/id")
 }
 
-/// All ids of the log as a reader walks it, in pages of `size`, each of which must be full but the last.
+/// All ids of the log, read in pages of `size`. All pages but the last must be full.
 async fn walk(app: &TestApp, size: usize, forward: bool) -> Vec<String> {
     let (mut found, mut from) = (Vec::new(), Value::Null);
     loop {
@@ -93,7 +93,7 @@ async fn r49_events_that_can_not_be_read_take_no_place_on_a_page() {
     }
     let page = app.gql(&app.publisher, PAGE, json!({ "first": 0 })).await;
     assert_eq!((ids(&page).len(), page.at("/events/pageInfo/hasNextPage")), (0, &json!(true)));
-    // A reader that was at a damaged row, and one that listens.
+    // A reader whose cursor is at a damaged row, and a subscriber.
     let first = app.gql(&app.publisher, PAGE, json!({ "first": 1 })).await;
     let cursor = first.list("/events/edges")[0].text("/cursor");
     let live = "subscription($after: String) { events(after: $after) { id } }";
@@ -137,7 +137,7 @@ pub(crate) async fn task_of(app: &TestApp, pack: &str) -> Uuid {
     id
 }
 
-/// The same with a row that can't be read.
+/// A task whose row can't be read.
 async fn damaged_task(app: &TestApp, pack: &str, column: &str) -> Uuid {
     let id = task_of(app, pack).await;
     let which = match tables(app).get_database_backend() {
@@ -156,7 +156,7 @@ async fn r49_a_task_that_can_not_be_read_keeps_no_other_from_its_turn_and_is_in_
     app.tick().await;
     for column in ["created_at", "not_before"] {
         let id = damaged_task(&app, &world.pack.id, column).await;
-        // Before it, after it, and beside it.
+        // Other tasks run before it, after it and next to it.
         let release = app.update_on(&world.pack, "2026-12-01").await;
         let next = app.tick().await.expect("a window waits");
         assert_eq!(next.to_rfc3339(), "2026-11-30T23:00:00+00:00", "{column}: nothing is due before");

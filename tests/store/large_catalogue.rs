@@ -1,6 +1,6 @@
-//! What lists cost follows what they show, however many components and packaged versions a publisher has: planned by
-//! PostgreSQL with the statistics of 40,000 components and 80,000 versions, both with the values at hand and without
-//! them, as it plans a statement that comes again and again. SQLite plans the same whatever its tables hold.
+//! The cost of a list depends on what it shows, not on how many components and versions a publisher has. PostgreSQL
+//! plans with the statistics of 40,000 components and 80,000 versions, both with and without the statements' values,
+//! because it plans repeated statements without them. SQLite's plans don't depend on the number of rows.
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::store::planned::{generic_plans, plans};
 use crate::support::TestApp;
 use crate::support::more::tables;
 
-/// 40,000 components like the one that is there, each with two versions like the one that it has.
+/// 40,000 copies of the component, each with two copies of its version.
 const ENLARGED: &str = "SET session_replication_role = replica;
 INSERT INTO component SELECT made.* FROM component c, generate_series(1, 40000) n, LATERAL jsonb_populate_record(c,
     jsonb_build_object('id', gen_random_uuid(), 'name', 'More ' || n, 'name_key', 'more ' || n)) AS made
@@ -35,7 +35,7 @@ const EVENTS: &str = "query($after: String) { events(first: 20, after: $after) {
 
 const AUDIT: &str = "query($first: Int, $last: Int) { auditLog(first: $first, last: $last) { edges { node { action subject { __typename id } } } } }";
 
-/// The most that a statement of a list may cost: a few hundred rows by an index, of 120,000.
+/// The highest cost of a list's statement: a few hundred rows by an index, of 120,000 rows.
 const OF_A_LIST: f64 = 1_500.0;
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn r49_a_list_costs_what_it_shows_and_not_what_the_catalogue_holds() {
     if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
         tables(&app).execute_unprepared(ENLARGED).await.expect("a large catalogue");
     }
-    // The page first: it reads what is known from then on.
+    // The page is first, because its reads fill the caches.
     for (what, token, document, variables) in [
         ("the page", &app.publisher, PAGE, json!({})),
         ("what is newer", &app.publisher, NEWER, json!({})),

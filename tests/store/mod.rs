@@ -1,4 +1,4 @@
-//! damaged_rows large_catalogue What the database is asked, what it does, and what happens when it fails.
+//! The database: its statements, its behaviour, and its failures.
 
 pub(crate) mod addresses;
 pub(crate) mod bounded_calls;

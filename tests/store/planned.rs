@@ -97,8 +97,8 @@ async fn on_postgresql(app: &TestApp, statement: &Statement, by_index: bool) -> 
     plan
 }
 
-/// The plans that PostgreSQL makes of statements without their values: that is how it runs those that come often. None
-/// on SQLite, which plans alike.
+/// PostgreSQL's plans of statements without their values, which it uses for repeated statements. Empty on SQLite, whose
+/// plans don't depend on values.
 pub(crate) async fn generic_plans(app: &TestApp, statements: &[Statement]) -> Vec<Plan> {
     let mut plans = Vec::new();
     if tables(app).get_database_backend() != DatabaseBackend::Postgres {
@@ -119,7 +119,7 @@ async fn generic_plan(app: &TestApp, statement: &Statement) -> Plan {
     let values: Vec<&Value> = statement.values.iter().flat_map(|values| &values.0).collect();
     let in_parentheses =
         |parts: Vec<String>| if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) };
-    // The types that the driver tells the database.
+    // The parameter types that the driver sends.
     let types = in_parentheses(values.iter().map(|value| type_of(value).to_owned()).collect());
     let given = in_parentheses(values.iter().map(|value| literal(value)).collect());
     tx.execute_unprepared("SET LOCAL plan_cache_mode = force_generic_plan").await.expect("a setting");

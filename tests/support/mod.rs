@@ -116,8 +116,8 @@ type Hook = Box<dyn FnMut(&str) + Send>;
 /// Records the SQL statements of an app.
 #[derive(Default)]
 struct Spy {
-    /// Without those that read the caller's token: they are counted apart, because a token is known for a moment and
-    /// their number depends on the time.
+    /// Without the statements that read the caller's token. They are counted separately, because tokens are cached for
+    /// a moment, and so their number depends on the time.
     statements: Vec<sea_orm::Statement>,
     logins: usize,
     hook: Option<Hook>,

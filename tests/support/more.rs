@@ -40,7 +40,7 @@ pub(crate) async fn database_url(app: &TestApp) -> String {
     }
 }
 
-/// The account of the first publisher, as the tables know it.
+/// The id of the first publisher's account in the tables.
 pub(crate) async fn publisher_id(app: &TestApp) -> Uuid {
     let id = app.gql(&app.publisher, "{ viewer { account { id } } }", Value::Null).await.text("/viewer/account/id");
     crate::support::uuid_of(&id)

@@ -1,4 +1,4 @@
-//! The program itself, at work for a test.
+//! Runs the program for a test.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 
 use super::{Ask, Reply};
 
-/// How long a test waits for what must come: never waited for when all is well.
+/// The longest wait for something that must happen. Reached only if a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A served program, killed when it is dropped.
+/// A running program, killed when it is dropped.
 pub(crate) struct Program {
     pub(crate) child: tokio::process::Child,
     pub(crate) address: SocketAddr,
@@ -21,10 +21,10 @@ pub(crate) struct Program {
     log: Lines,
 }
 
-/// The lines that came so far.
+/// The lines so far.
 type Lines = Arc<Mutex<Vec<String>>>;
 
-/// Reads lines as they come, so that the program never waits for a reader.
+/// Reads lines continuously, so that the program never waits for a reader.
 fn read(output: impl AsyncRead + Unpin + Send + 'static) -> Lines {
     let lines = Lines::default();
     let into = lines.clone();
@@ -42,7 +42,7 @@ fn of(lines: &Lines) -> Vec<String> {
 }
 
 impl Program {
-    /// Serves a database, with more arguments.
+    /// Serves a database, with further arguments.
     pub(crate) async fn serve(database: &str, more: &[&str]) -> Self {
         Self::start(&[&["--database-url", database][..], more].concat()).await
     }
@@ -77,7 +77,7 @@ impl Program {
         Self { child, address, printed, log }
     }
 
-    /// Sends a request on a connection of its own. The answer can be waited for elsewhere.
+    /// Sends a request on a new connection. The answer can be awaited in another task.
     pub(crate) fn send(&self, ask: Ask) -> impl Future<Output = Reply> + Send + use<> {
         let address = self.address;
         async move {
@@ -87,17 +87,17 @@ impl Program {
         }
     }
 
-    /// What it has printed so far.
+    /// The lines on standard output so far.
     pub(crate) fn printed(&self) -> Vec<String> {
         of(&self.printed)
     }
 
-    /// What it has logged so far.
+    /// The lines of the log so far.
     pub(crate) fn log(&self) -> Vec<String> {
         of(&self.log)
     }
 
-    /// Waits for a line of the log that has all of these parts.
+    /// Waits for a line of the log that contains all of these parts.
     pub(crate) async fn logs(&self, parts: &[&str]) -> String {
         let begun = Instant::now();
         loop {
@@ -110,14 +110,13 @@ impl Program {
         }
     }
 
-    /// Sends a signal to the program.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it lives").to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.expect("kill is there").success(), "{name} is sent to {pid}");
     }
 
-    /// Waits for the end, and gives the exit status and how long it took.
+    /// Waits for the end. Returns the exit status and the duration.
     pub(crate) async fn end(mut self) -> (ExitStatus, Duration) {
         let begun = Instant::now();
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;

@@ -96,7 +96,7 @@ fn r30_whatever_is_done_the_invariants_hold() {
     run_stories(CASES, story(), tell);
 }
 
-/// Tells stories by chance; as many as these when nobody says how many.
+/// Runs random stories: `usual` ones, unless an environment variable sets another number.
 pub(crate) fn run_stories<F: Future<Output = ()>>(
     usual: u32,
     stories: impl Strategy<Value = Vec<Command>>,

@@ -1,5 +1,5 @@
-//! What is kept so that nobody has to count it, counted anew: installations by version, accounts by pack, what releases
-//! have still to come to. Beside whatever story is told, and while two servers work on one database.
+//! Stored counts equal the counted rows: installations by version, accounts by pack, and the installations that
+//! releases have not reached yet. Tested with random stories, while two servers work on one database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::whole::invariants::{run_stories, story};
 use crate::whole::invariants_rows::Rows;
 use crate::whole::invariants_story::{Command, Story};
 
-/// Fails unless what is kept is what the rows say.
+/// Fails unless the stored counts equal the numbers of rows.
 pub(crate) fn what_is_kept_is_what_is_counted(rows: &Rows, step: &str) {
     let mut counted: BTreeMap<(Uuid, Uuid), i32> = BTreeMap::new();
     let mut accounts: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
@@ -56,7 +56,7 @@ pub(crate) fn what_is_kept_is_what_is_counted(rows: &Rows, step: &str) {
     }
 }
 
-/// Adds up what is kept wherever there are more than two rows of it.
+/// Compacts all counts with more than two rows.
 async fn compact(app: &TestApp, rows: &Rows) {
     let (services, now) = (&app.app.services, app.now());
     for pack in rows.packs.keys().map(|id| PackId(*id)) {
@@ -77,7 +77,7 @@ async fn tell(commands: Vec<Command>) {
     let mut story = Story::begin().await;
     let other = story.app.another_server().await;
     for (index, command) in commands.iter().enumerate() {
-        // What one finds taken by the other it leaves for later.
+        // Either server skips work that the other one has locked.
         let (outcome, _) = tokio::join!(story.step(command), other.scheduler.tick());
         let rows = Rows::read(&story.app).await;
         what_is_kept_is_what_is_counted(&rows, &format!("step {index}, {command:?} ({outcome:?})"));

@@ -1,4 +1,4 @@
-//! invariants_kept What must hold over everything: after any story, for every mutation, in every text.
+//! What must hold for everything: after any story, for every mutation, in every text.
 
 pub(crate) mod documented;
 pub(crate) mod every_mutation;

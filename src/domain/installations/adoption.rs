@@ -24,12 +24,12 @@ pub struct Tally {
     pub failed: i64,
     /// The change in the number of updates in each state. Negative where updates left a state.
     pub now: Progress,
-    /// How many installations more the release has still to come to; fewer where it is negative.
+    /// The change in the number of installations that the release has not reached yet.
     pub coming: i64,
 }
 
 impl Tally {
-    /// The tally of one newly created update: its release has one installation less to come to.
+    /// The tally of one newly created update. Its release has one installation less to reach.
     pub const OFFER: Self = Self {
         offered: 1,
         applied_early: 0,

@@ -170,7 +170,7 @@ pub fn catch_up_step(update: Option<UpdateState>, running: bool) -> CatchUpStep 
     }
 }
 
-/// What applying an update early comes to.
+/// The result of an attempt to apply an update early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyStep {
     Apply,

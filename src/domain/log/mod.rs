@@ -1,4 +1,4 @@
-//! The event log and the audit log: what is remembered, and for how long.
+//! The event log and the audit log: their rows, and how long they are kept.
 
 pub mod audit;
 pub mod event;

@@ -1,5 +1,5 @@
-//! What becomes of many installations alike. It is written once, and both logs tell of it as if each installation had
-//! an event and an audit entry of its own (R49, R51).
+//! Records: many equal changes of installations are stored once as a class with a short record each. Both logs show
+//! them as if each installation had its own event and audit entry (R49, R51).
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use crate::domain::installations::UpdateState;
 use crate::domain::log::audit::{Change, Recorded, Subject, SubjectKey};
 use crate::domain::log::event::{Audience, EventData, EventKind, NewEvent};
 
-/// What is the same for each of them.
+/// The data that all records of a batch have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
     pub publisher_id: AccountId,
@@ -19,15 +19,15 @@ pub struct Class {
     pub pack_id: PackId,
     pub pack_name: String,
     pub release_id: Option<ReleaseId>,
-    /// What the event log tells; `None` when it tells nothing.
+    /// The event of each record; `None` if the event log has none.
     pub event: Option<EventClass>,
-    /// What the audit log tells; `None` when it tells nothing.
+    /// The audit entry of each record; `None` if the audit log has none.
     pub entry: Option<EntryClass>,
-    /// Which version each installation has after it.
+    /// The version of the installations after the change.
     pub version: VersionAfter,
 }
 
-/// What the event log tells of each.
+/// The common data of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventClass {
     pub kind: EventKind,
@@ -35,41 +35,41 @@ pub struct EventClass {
     pub update_state: Option<UpdateState>,
 }
 
-/// What the audit log tells of each installation.
+/// The common data of the audit entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryClass {
     pub action: String,
-    /// Whether the installation's account may read it too.
+    /// Whether the installation's account may read the entry too.
     pub for_account: bool,
-    /// The fields that changed beside the version.
+    /// The changed fields other than the version.
     pub changes: Vec<Change>,
 }
 
-/// Which version an installation has after it.
+/// The version of an installation after the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionAfter {
-    /// The version that it had before.
+    /// The same version as before.
     Same,
-    /// The version of this number.
+    /// The version with this number.
     Number(i32),
-    /// The installation is gone.
+    /// The installation was uninstalled.
     Gone,
 }
 
-/// What differs from one to the next.
+/// The data of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub account_id: AccountId,
-    /// `None` when it is about the account and no installation of it.
+    /// `None` if the record concerns the account as a whole.
     pub installation_id: Option<InstallationId>,
-    /// The number of the version that the installation had before.
+    /// The number of the installation's version before the change.
     pub version_before: Option<i32>,
-    /// The installation's name, where that is another than the pack's.
+    /// The installation's name, if it isn't the pack's.
     pub name: Option<String>,
 }
 
 impl Class {
-    /// The event of one of them; `None` when the event log tells nothing.
+    /// The event of a record; `None` if the event log has none.
     #[must_use]
     pub fn event_of(&self, record: &Record, id: Uuid) -> Option<NewEvent> {
         let event = self.event?;
@@ -97,7 +97,7 @@ impl Class {
         })
     }
 
-    /// The audit entry of one of them; `None` when the audit log tells nothing.
+    /// The audit entry of a record; `None` if the audit log has none.
     #[must_use]
     pub fn entry_of(&self, record: &Record, id: Uuid) -> Option<Recorded> {
         let entry = self.entry.as_ref()?;
@@ -134,42 +134,42 @@ impl Class {
     }
 }
 
-/// The type in the schema of what these entries are about.
+/// The schema type of these entries' subjects.
 pub const INSTALLATION: &str = "Installation";
 
-/// The ids of many events, or of many entries. Each holds the place of its own among them, so that no index keeps
-/// one for each; but nobody can tell from some of the ids how many others there are (R3).
+/// The ids of a batch's events or entries. Each id contains its position in the batch in encrypted form, so that no
+/// index of ids is needed, but clients can't derive the size of the batch from some of its ids (R3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdRange {
     base: u128,
     seal: Uuid,
 }
 
-/// The bits of an id that hold a place.
+/// The bits of an id that contain the position.
 const PLACE: u128 = u32::MAX as u128;
-/// How often the halves of a place are mixed.
+/// The number of rounds of the cipher.
 const ROUNDS: u8 = 6;
 
 impl IdRange {
-    /// The ids that begin like `base`, which is random, with their places sealed by `seal`, which nobody is shown.
+    /// The ids that start with the random `base`. Their positions are encrypted with the secret `seal`.
     #[must_use]
     pub fn new(base: Uuid, seal: Uuid) -> Self {
         Self { base: base.as_u128() & !PLACE, seal }
     }
 
-    /// What all ids of the same range begin with.
+    /// The base of the range that an id belongs to.
     #[must_use]
     pub fn base_of(id: Uuid) -> Uuid {
         Uuid::from_u128(id.as_u128() & !PLACE)
     }
 
-    /// What these ids begin with.
+    /// The base of these ids.
     #[must_use]
     pub fn base(self) -> Uuid {
         Uuid::from_u128(self.base)
     }
 
-    /// The id at a place.
+    /// The id at a position.
     #[must_use]
     pub fn id(self, place: u32) -> Uuid {
         let (mut left, mut right) = halves(place);
@@ -179,7 +179,7 @@ impl IdRange {
         Uuid::from_u128(self.base | u128::from(joined(left, right)))
     }
 
-    /// The place of an id of this range; that of no event or entry when they are fewer.
+    /// The position of an id of this range. It can be beyond the batch's end, if the id was made up.
     #[must_use]
     pub fn place(self, id: Uuid) -> u32 {
         let [.., a, b, c, d] = *id.as_bytes();
@@ -190,7 +190,7 @@ impl IdRange {
         joined(left, right)
     }
 
-    /// A number that only the seal gives: a Feistel cipher of 32 bits, whose halves are mixed by SHA-256.
+    /// The round function of a Feistel cipher of 32 bits: a part of a SHA-256 hash that depends on the seal.
     fn mixed(self, round: u8, half: u16) -> u16 {
         let mut hash = Sha256::new_with_prefix(self.seal.as_bytes());
         hash.update([round]);

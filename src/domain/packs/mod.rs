@@ -128,8 +128,8 @@ pub struct Pack {
     pub revision: i32,
     /// Stored with the pack; each transaction that could change it updates it.
     pub assessment: Assessment,
-    /// A new number whenever a read of the draft could find something else: other rows, or other newest versions of their
-    /// components. Says nothing of order.
+    /// Changes whenever a read of the draft could give another result: other rows, or other newest versions of their
+    /// components. The numbers have no order.
     pub draft_revision: i64,
     /// The number of the newest version; 0 before the first.
     pub last_number: i32,

@@ -1,4 +1,4 @@
-//! Accounts, their tokens, and who acts.
+//! Accounts, their tokens, and actors.
 
 pub mod actor;
 pub mod api_token;

@@ -1,4 +1,4 @@
-//! Components and what is packaged of them.
+//! Components, and the packages and publications made of them.
 
 pub mod component;
 pub(crate) mod deleting;

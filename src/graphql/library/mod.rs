@@ -1,4 +1,4 @@
-//! The process library: what is published, and what an account can copy.
+//! The process library, for publishers and for the accounts that copy processes.
 
 pub mod available_process;
 pub(crate) mod mutations;

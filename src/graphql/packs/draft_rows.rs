@@ -1,5 +1,5 @@
-//! The rows of a draft as a field: what was written of them before is written again as long as nothing that they are
-//! told from is another.
+//! The field with a draft's rows. Its serialized answer is cached, and reused as long as the data that it depends on is
+//! the same.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::graphql::packs::pack_component::PackComponent;
 use crate::graphql::written::{RowsOf, Written};
 use crate::store::packs::drafts::DraftOf;
 
-/// The rows of a draft, beside how the pack stands.
+/// The rows of a draft, with the pack's standing.
 pub struct DraftRows {
     pub(in crate::graphql) of: DraftOf,
     pub(in crate::graphql) standing: Standing,
@@ -47,11 +47,12 @@ impl OutputType for DraftRows {
         if let Some(part) = rendered.get(&rows) {
             return Ok(written.put(part));
         }
-        // In a box: fields that are kept need no room for it.
+        // Boxed, so that this future is small when the answer is cached.
         let value = Box::pin(self.read(ctx, field)).await?;
         let has_failed = || ctx.query_env.errors.lock().map_or(true, |errors| !errors.is_empty());
         match serde_json::value::to_raw_value(&value) {
-            // What could not be read may be there the next time. Outside of a snapshot another revision is read than asked.
+            // An answer with errors isn't cached, because the next read may succeed. Neither is one that was read
+            // outside of a snapshot, because it may belong to another revision.
             Ok(part) if !has_failed() && ctx.data_of_request().loaders().publisher.drafts.is_known(&self.of) => {
                 rendered.keep(rows, part.into());
             }
@@ -70,14 +71,15 @@ impl DraftRows {
     }
 }
 
-/// What is asked of the rows, where the answer may have parts and the rows have nothing that changes by itself.
+/// The hash of the selection, if its answer can be cached: the answer may have parts, and the selected fields depend
+/// only on the cache's key.
 fn asked<'a>(ctx: &'a ContextSelectionSet<'_>) -> Option<(&'a Written, [u8; 32])> {
     let written = ctx.data_opt::<Written>()?;
     let read = |ctx: &ContextSelectionSet<'_>, hash: &mut Sha256| never_changes(ctx, &ctx.item.node, Of::Row, hash);
     Some((written, written.asked(ctx, read)?))
 }
 
-/// What a selection is made of.
+/// The kind of object that a selection belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
     Row,
@@ -86,8 +88,8 @@ enum Of {
 }
 
 impl Of {
-    /// What a field leads to: `Some(None)` for a value. `None` for a field whose value may be another although the
-    /// draft and the versions in force are the same.
+    /// The object that a field leads to; `Some(None)` for a scalar. `None` for a field whose value can change while the
+    /// draft and the versions in force stay the same.
     fn under(self, field: &str) -> Option<Option<Self>> {
         match (self, field) {
             (_, "__typename") => Some(None),
@@ -103,9 +105,9 @@ impl Of {
     }
 }
 
-/// Whether a selection asks for nothing else than what never changes; what it asks for goes into the hash.
+/// Whether all selected fields depend only on the cache's key. The selection is added to the hash.
 fn never_changes(ctx: &ContextSelectionSet<'_>, set: &SelectionSet, of: Of, hash: &mut Sha256) -> bool {
-    // No name in a document has any of the characters between them.
+    // Names can't contain the characters between them, so different selections have different texts.
     hash.update("{");
     for selection in &set.items {
         let goes_on = match &selection.node {

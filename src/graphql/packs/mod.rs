@@ -1,4 +1,4 @@
-//! Integration packs: their versions, their drafts, and what a release would change.
+//! Integration packs, their versions, their drafts, and previews of releases.
 
 pub(crate) mod draft;
 pub mod draft_rows;

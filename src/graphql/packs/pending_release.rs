@@ -1,5 +1,5 @@
-//! A pack's pending release as a field. A list that asks for its id and its version alone needs no more than the pack
-//! says.
+//! The field with a pack's pending release. If only its id and version are selected, it is answered from the pack's row
+//! alone.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::graphql::ids::Gid;
 use crate::graphql::packs::pack_version::PackVersion;
 use crate::graphql::releases::release::Release;
 
-/// A release as its pack names it.
+/// The pending release in a pack's row.
 pub struct PendingRelease(pub(in crate::graphql) pack::PendingRelease);
 
 impl OutputType for PendingRelease {
@@ -38,7 +38,7 @@ impl OutputType for PendingRelease {
         if ctx.item.node.items.iter().all(is_of_pack) {
             return resolve_container(ctx, self).await;
         }
-        // In a box: lists that need no more than the pack says need no room for it.
+        // Boxed, so that this future is small when the pack's row suffices.
         Box::pin(self.read(ctx, field)).await
     }
 }

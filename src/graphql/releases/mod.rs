@@ -1,4 +1,4 @@
-//! Releases of a pack: asking for them, previewing them, watching them.
+//! Releases of packs: creating, previewing and following them.
 
 pub mod announced_release;
 pub(crate) mod mutations;

@@ -20,7 +20,7 @@ pub(super) struct Tracker {
 
 struct State {
     progress: Progress,
-    /// When whoever waits for what is overdue looks again by itself.
+    /// When [`Tracker::overdue`] wakes up by itself.
     looks_at: Option<Instant>,
 }
 
@@ -30,8 +30,8 @@ impl Tracker {
         Arc::new(Self { state, changed: Notify::new(), timers })
     }
 
-    /// Changes the progress. Wakes whoever waits for what is overdue when that comes before the next look: so most
-    /// requests wake nobody.
+    /// Changes the progress. Wakes [`Tracker::overdue`] only if the new deadline is earlier than its next wake-up,
+    /// which is rare.
     pub(super) fn tell(&self, what: impl FnOnce(&mut Progress) -> bool) {
         let mut state = self.state();
         if what(&mut state.progress)
