@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("main", &["cli"]),
     ("lib", &[]),
-    // What a host is, and where the data of the time zones is looked for.
+    // The parsers of options need hosts and the locations of time zone data.
     ("config", &["domain::host", "zones"]),
     ("app", EVERYTHING),
     ("cli", EVERYTHING),
@@ -265,7 +265,7 @@ fn only_use_cases_open_transactions() {
 #[test]
 fn resolvers_read_and_never_write() {
     let sources = sources();
-    // A function that writes takes the transaction that it writes in.
+    // Functions that write have the transaction as a parameter.
     let writing: Vec<String> = sources
         .iter()
         .filter(|source| source.is_under(&["store/"]) && source.code.contains("tx: &Tx"))

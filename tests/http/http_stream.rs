@@ -211,7 +211,7 @@ async fn r49_a_last_event_id_of_another_database_or_of_a_log_that_was_cut_is_tol
     app.release_now(&pack.id).await;
     let ask = stream(ANNOUNCED, json!({ "after": beginning })).token(&app.publisher);
     let id = Events::open(&server, &ask).await.answer().await.0;
-    // Of another database: the place may be there, and is another account's.
+    // A cursor of another database. Its position may exist here, but the cursor belongs to another account.
     let other = TestApp::new().await;
     let elsewhere = other.pack_with("Orders", &["Import"]).await;
     other.release_now(&elsewhere.id).await;
@@ -226,7 +226,7 @@ async fn r49_a_last_event_id_of_another_database_or_of_a_log_that_was_cut_is_tol
     let (told, answer) = cut.answer().await;
     assert_eq!((told.as_str(), answer.text("/errors/0/extensions/code").as_str()), ("", "CURSOR_EXPIRED"));
     cut.completes().await;
-    // The way on is in the error.
+    // The error contains a cursor to continue after.
     let oldest = answer.text("/errors/0/extensions/oldestCursor");
     app.update_now(&pack).await;
     let mut on = Events::open(&server, &ask.with("last-event-id", &oldest)).await;

@@ -41,7 +41,7 @@ fn hangup_is_ignored() -> bool {
 async fn r49_a_server_that_is_asked_to_end_does_the_batch_at_hand_and_no_more() {
     let (app, release) = rollout().await;
     let mut applied = 0;
-    // A program that was started under `nohup`, as these tests may be, is not to end by a hangup.
+    // These tests may run under `nohup`. Then a hangup must not end the program.
     let signals = if hangup_is_ignored() { &["TERM", "INT"][..] } else { &["TERM", "INT", "HUP"] };
     for signal in signals {
         let program = start(&app).await;

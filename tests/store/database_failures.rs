@@ -15,7 +15,7 @@ use crate::support::{Ask, At as _, Program, Reply, Server, TestApp};
 const MAKE: &str = "mutation($name: String!) { createComponent(input: { name: $name, type: PROCESS }) {
     component { id } errors { __typename } } }";
 
-/// A request that makes a component.
+/// A request that creates a component.
 pub(crate) fn making(app: &TestApp, name: &str) -> Ask {
     Ask::post(&json!({ "query": MAKE, "variables": { "name": name } })).token(&app.publisher)
 }
@@ -102,7 +102,7 @@ async fn remove_trap(app: &TestApp) {
 async fn a_commit_that_fails_leaves_nothing_behind_and_keeps_nothing_from_being_done() {
     let app = TestApp::new().await;
     set_trap(&app).await;
-    // An odd number: a transaction that is left open makes the next one fail, which then ends it.
+    // An odd number of calls: a transaction left open makes the next call fail, which then ends the transaction.
     for _ in 0..5 {
         let failed = app.gql_raw(Some(&app.publisher), MAKE, json!({ "name": "Trapped" })).await;
         assert!(!failed.text("/errors/0/extensions/code").is_empty(), "{failed:#}");
@@ -235,7 +235,7 @@ async fn a_statement_ends_that_nobody_waits_for() {
 #[tokio::test]
 async fn a_statement_ends_that_takes_too_long() {
     let app = TestApp::new().await;
-    // The operation's own time would end it as well: it is longer than anybody waits here.
+    // The operation's own time limit must not end it first, so it is longer than the test.
     let patient = EngineOptions { execution: Duration::from_secs(600), ..EngineOptions::default() };
     let server = app.another_server_with(patient, Some(Duration::from_secs(1))).await;
     set_slow_trap(&app).await;
