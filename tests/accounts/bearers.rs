@@ -2,6 +2,7 @@
 //! revoked token is never accepted (R4).
 
 use futures_util::future::join_all;
+use packwright::service::accounts::tokens::{authenticate, check_still_welcome};
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
@@ -59,6 +60,27 @@ async fn r04_a_revoked_token_opens_nothing_however_many_ask_with_it() {
             assert_eq!(answer.text("/errors/0/extensions/code"), "UNAUTHENTICATED", "round {round}: {answer:#}");
         }
     }
+}
+
+/// A listener asks every few seconds whether its token still works. A thousand listeners with one token asked a thousand
+/// times.
+#[tokio::test]
+async fn r04_listeners_with_one_token_ask_once_for_all_and_end_when_it_is_revoked() {
+    let app = TestApp::new().await;
+    let services = &app.app.services;
+    let input = json!({ "name": "listeners", "role": "SUPPORT" });
+    let made = app.ok(&app.publisher, "createApiToken", input, "apiToken { id } secret").await;
+    let caller = authenticate(services, Some(&made.text("/secret")), None).await.expect("let in");
+    let viewer = caller.viewer().expect("a viewer").clone();
+    let asks = async || {
+        for _ in 0..300 {
+            check_still_welcome(services, &viewer).await.expect("welcome");
+        }
+    };
+    let ((), statements) = app.logins_of(asks()).await;
+    assert!((1..60).contains(&statements), "{statements} statements");
+    app.ok(&app.publisher, "revokeApiToken", json!({ "tokenId": made.text("/apiToken/id") }), "apiToken { id }").await;
+    assert!(check_still_welcome(services, &viewer).await.is_err(), "revoked");
 }
 
 /// Requests whose clients disconnect don't affect the others.

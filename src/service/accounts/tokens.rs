@@ -109,7 +109,7 @@ pub async fn check_still_welcome(cx: &Services, viewer: &Viewer) -> Result<(), F
     let now = cx.clock.now();
     let (live, account) = match viewer.bearer {
         Bearer::Stored => {
-            let found = bearers::by_token(&cx.db, viewer.token.id).await?;
+            let found = bearers::by_token(&cx.db, viewer.token.id, now).await?;
             let (token, account) = found.ok_or(REFUSED)?;
             (token.is_live(now), account)
         }

@@ -31,6 +31,8 @@ const KNOWN_MAX: usize = 10_000;
 /// The cached tokens and the requests that wait for a read, each by the hash of the token's secret.
 pub(in crate::store) struct Bearers {
     known: Cache<Vec<u8>, Known>,
+    /// The same by the token's id, for listeners: many of them can have one token.
+    known_by_id: Cache<TokenId, Known>,
     asked: Arc<Gathered<Vec<u8>, StoreResult<Bearer>>>,
     /// The application clock's time at the last request that needed a read.
     asked_at: Mutex<Instant>,
@@ -45,17 +47,33 @@ struct Known {
     at: Instant,
 }
 
+impl Known {
+    fn if_recent(self, now: Instant) -> Option<Bearer> {
+        let age = (now - self.at).abs().to_std();
+        let is_recent = self.since.elapsed() < KNOWN_FOR && age.is_ok_and(|age| age < KNOWN_FOR);
+        is_recent.then(|| Bearer::clone(&self.bearer))
+    }
+}
+
+/// Whether a token may be cached: only one that works, so that a reactivated account is accepted at once.
+fn works((token, account): &Bearer) -> bool {
+    token.revoked_at.is_none() && account.status == AccountStatus::Active
+}
+
 impl Default for Bearers {
     fn default() -> Self {
-        Self { known: Cache::new(KNOWN_MAX), asked: Arc::default(), asked_at: Mutex::default() }
+        Self {
+            known: Cache::new(KNOWN_MAX),
+            known_by_id: Cache::new(KNOWN_MAX),
+            asked: Arc::default(),
+            asked_at: Mutex::default(),
+        }
     }
 }
 
 impl Bearers {
     fn known(&self, hash: &[u8], now: Instant) -> Option<Bearer> {
-        let Known { bearer, since, at } = self.known.get(hash)?;
-        let is_recent = since.elapsed() < KNOWN_FOR && (now - at).abs().to_std().is_ok_and(|age| age < KNOWN_FOR);
-        is_recent.then(|| Bearer::clone(&bearer))
+        self.known.get(hash)?.if_recent(now)
     }
 
     fn asked_at(&self) -> MutexGuard<'_, Instant> {
@@ -65,6 +83,7 @@ impl Bearers {
     /// Clears the cache, so that the next requests read the database.
     pub(in crate::store) fn forget(&self) {
         self.known.clear();
+        self.known_by_id.clear();
     }
 }
 
@@ -95,10 +114,8 @@ async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>,
     for row in &rows {
         let Ok(hash) = row.try_get::<Vec<u8>>("", HASH) else { continue };
         let bearer = read(row);
-        // Caches only tokens that work. A reactivated account is thus accepted at once.
         if let Ok(bearer) = &bearer
-            && bearer.0.revoked_at.is_none()
-            && bearer.1.status == AccountStatus::Active
+            && works(bearer)
         {
             let known = Known { bearer: Arc::new(bearer.clone()), since, at };
             db.bearers().known.insert(hash.clone(), known);
@@ -108,11 +125,21 @@ async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>,
     Ok(found)
 }
 
-pub async fn by_token(db: &Db, id: TokenId) -> StoreResult<Option<Bearer>> {
+/// The token with this id, and its account, as [`by_hash`] returns them: a listener asks every few seconds, and all
+/// listeners with one token share the answer for a moment.
+pub async fn by_token(db: &Db, id: TokenId, now: Instant) -> StoreResult<Option<Bearer>> {
+    if let Some(known) = db.bearers().known_by_id.get(&id).and_then(|known| known.if_recent(now)) {
+        return Ok(Some(known));
+    }
+    let since = std::time::Instant::now();
     let mut select = tokens_and_accounts();
     select.and_where(col(api_token::Column::Id).eq(Uuid::from(id)));
     let row = db.reader().query_one(&select).await?;
-    row.map(|row| read(&row)).transpose()
+    let bearer = row.map(|row| read(&row)).transpose()?;
+    if let Some(bearer) = bearer.as_ref().filter(|bearer| works(bearer)) {
+        db.bearers().known_by_id.insert(id, Known { bearer: Arc::new(bearer.clone()), since, at: now });
+    }
+    Ok(bearer)
 }
 
 fn tokens_and_accounts() -> SelectStatement {
