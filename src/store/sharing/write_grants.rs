@@ -287,11 +287,13 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> Stor
         .filter(tx.among(installation::Column::PackId.into_expr(), uuids(packs)))
         .filter(installation::Column::UninstalledAt.is_null())
         .filter(installation::Column::FrozenAt.is_null());
+    // With few accounts the grants are checked row by row: PostgreSQL would make a table of all grants of all packs
+    // first, members times packs.
     let select = match losing {
         Losing::Any => select.filter(frozen),
-        Losing::Accounts(accounts) => {
-            select.filter(frozen).filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts)))
-        }
+        Losing::Accounts(accounts) => select
+            .filter(checked(frozen))
+            .filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts))),
         Losing::MembersOf(group) => {
             let of_group = Query::select()
                 .expr(Expr::val(1))
@@ -299,7 +301,6 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> Stor
                 .and_where(Expr::col((member, account_group_member::Column::GroupId)).eq(Uuid::from(group)))
                 .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
                 .to_owned();
-            // Checked row by row: PostgreSQL would make a table of all grants of all packs first, members times packs.
             select.filter(Expr::exists(of_group)).filter(checked(frozen))
         }
     };
