@@ -1,6 +1,5 @@
 //! The composition root: builds the parts of a server in the right order, and connects them.
 
-use crate::service::accounts::tokens::authenticate;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -14,6 +13,7 @@ use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptio
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings};
 use crate::scheduler::Scheduler;
+use crate::service::accounts::tokens::authenticate;
 use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::service::followup::{Mover, NoFaults};

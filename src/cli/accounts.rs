@@ -1,8 +1,5 @@
 //! `packwright account` and `packwright token`: manage accounts and tokens without a server.
 
-use crate::service::accounts::token_rotation::rotate_token_of;
-use crate::service::accounts::tokens::{create_token_for, revoke_token_of, tokens_of};
-use crate::service::accounts::{all_accounts, create_publisher, set_account_status};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::app::App;
@@ -11,7 +8,9 @@ use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountKind, AccountStatus, ApiToken, Role};
 use crate::domain::id::{AccountId, TokenId, spell};
 use crate::domain::refusal::Refusal;
-use crate::service::accounts::token_rotation::{Rotated, Rotation};
+use crate::service::accounts::token_rotation::{Rotated, Rotation, rotate_token_of};
+use crate::service::accounts::tokens::{create_token_for, revoke_token_of, tokens_of};
+use crate::service::accounts::{all_accounts, create_publisher, set_account_status};
 use crate::service::error::Error;
 
 use super::shown::line;

@@ -14,11 +14,10 @@ use crate::domain::Instant;
 use crate::domain::components::{Component, VersionKind};
 use crate::domain::id::AccountId;
 use crate::domain::log::audit::{Recorded, Subject, SubjectKey};
-use crate::ids;
 use crate::seed::{Built, Noted, Options, Planted, Told, World, beginning_of_day};
 use crate::store::seed::{Load, SeededComponent, SeededInstallation, SeededPack, SeededRelease};
 use crate::store::{Db, DbOptions};
-use crate::telemetry;
+use crate::{ids, telemetry};
 
 use super::ending::Signals;
 use super::{Common, Trouble, print};

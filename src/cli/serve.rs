@@ -1,7 +1,5 @@
 //! `packwright serve`.
 
-use crate::service::accounts::has_accounts;
-use crate::service::releases::windows::look_at_time_zones;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -22,8 +20,9 @@ use crate::http::workload::WorkOptions;
 use crate::http::{EngineOptions, HttpOptions, Router, SMALL_MAX};
 use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
+use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
-use crate::service::releases::windows::AskedBy;
+use crate::service::releases::windows::{AskedBy, look_at_time_zones};
 use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;

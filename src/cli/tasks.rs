@@ -1,6 +1,5 @@
 //! `packwright task`: lists, retries and drops unfinished tasks.
 
-use crate::service::followup::tasks::{drop_task, open_tasks, retry_task};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -8,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::graphql::ids::Gid;
 use crate::service::error::Failure;
-use crate::service::followup::tasks::{Dropped, Retried};
+use crate::service::followup::tasks::{Dropped, Retried, drop_task, open_tasks, retry_task};
 use crate::store::followup::read::{OpenTask, OpenTasks, Unreadable};
 
 use super::{Common, Trouble, beside_the_server, failed, print, shown};

@@ -1,9 +1,8 @@
 //! `packwright time-zones`: shows and reloads the data for computing windows (R42).
 
-use crate::service::releases::windows::look_at_time_zones;
 use clap::Subcommand;
 
-use crate::service::releases::windows::{AskedBy, Recomputed};
+use crate::service::releases::windows::{AskedBy, Recomputed, look_at_time_zones};
 use crate::zones::TimeZones;
 
 use super::shown::line;

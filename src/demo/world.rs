@@ -1,15 +1,5 @@
 //! The demo's story: two months in the business of a publisher, its packs and two of its customers.
 
-use crate::service::accounts::tokens::{authenticate, create_token_with_secret};
-use crate::service::accounts::{create_managed_account, create_publisher};
-use crate::service::components::deleting::delete_package;
-use crate::service::components::packaging::{create_component, create_packages};
-use crate::service::installations::{apply_early, install};
-use crate::service::library::publishing::publish_component;
-use crate::service::library::{copy_from_library, publish_to_library};
-use crate::service::packs::create_pack;
-use crate::service::packs::draft::{add_components, pin_component};
-use crate::service::sharing::{add_accounts, create_group, share_pack};
 use std::collections::BTreeMap;
 
 use chrono::{Days, Duration};
@@ -22,14 +12,20 @@ use crate::domain::id::{
     AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId, UpdateId,
 };
 use crate::domain::packs::{DeploymentModel, InstallationType, SupportInfo};
-use crate::domain::releases::RequestedSchedule;
-use crate::domain::releases::window;
+use crate::domain::releases::{RequestedSchedule, window};
 use crate::scheduler::advance::advance;
 use crate::service::access::{Managed, Publisher};
-use crate::service::components::packaging::{NewManifestEntry, NewPackage};
-use crate::service::library::NewProcess;
-use crate::service::packs::NewPack;
+use crate::service::accounts::tokens::{authenticate, create_token_with_secret};
+use crate::service::accounts::{create_managed_account, create_publisher};
+use crate::service::components::deleting::delete_package;
+use crate::service::components::packaging::{NewManifestEntry, NewPackage, create_component, create_packages};
+use crate::service::installations::{apply_early, install};
+use crate::service::library::publishing::publish_component;
+use crate::service::library::{NewProcess, copy_from_library, publish_to_library};
+use crate::service::packs::draft::{add_components, pin_component};
+use crate::service::packs::{NewPack, create_pack};
 use crate::service::releases::ReleaseRequest;
+use crate::service::sharing::{add_accounts, create_group, share_pack};
 
 use super::catalogue::{self, COMPONENTS, PackagePlan, Plan};
 use super::{ACME_ADMIN, DemoError, GLOBEX_ADMIN, PUBLISHER_ADMIN, PUBLISHER_SUPPORT};

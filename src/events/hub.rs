@@ -16,11 +16,9 @@ use tokio::time::Instant as Tick;
 use super::cursor::Sealer;
 use crate::domain::log::event::{Event, Position};
 use crate::service::error::Failure;
-use crate::store::log::event_floor;
-use crate::store::log::event_log;
 use crate::store::log::event_log::{Extent, Route};
-use crate::store::log::events;
 pub use crate::store::log::events::Interest;
+use crate::store::log::{event_floor, event_log, events};
 use crate::store::scope::Scope;
 use crate::store::{Db, StoreResult};
 

@@ -7,9 +7,8 @@ use apollo_compiler::{Name, Node};
 use serde_json::{Map, Number, Value};
 
 use super::limits::ERRORS_MAX;
-use super::literals;
 use super::objection::{Code, Location, Objection, Places};
-use super::{Gate, Operation};
+use super::{Gate, Operation, literals};
 
 /// A variable as an operation defines it.
 #[derive(Debug)]

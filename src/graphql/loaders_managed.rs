@@ -6,19 +6,15 @@ use crate::domain::id::{AccountId, GroupId, InstallationId, PackId, PackVersionI
 use crate::domain::installations::Installation;
 use crate::domain::packs::PackVersion;
 use crate::domain::releases::Release;
-use crate::store::accounts::read as accounts;
 use crate::store::accounts::read::AccountFilter;
-use crate::store::accounts::tokens;
-use crate::store::installations::read as installations;
+use crate::store::accounts::{read as accounts, tokens};
 use crate::store::installations::read::InstallationFilter;
-use crate::store::installations::updates;
 use crate::store::installations::updates::{SeenUpdate, UpdatesKey};
+use crate::store::installations::{read as installations, updates};
 use crate::store::page::{Page, PageRequest};
-use crate::store::sharing::available;
 use crate::store::sharing::available::{AvailableFilter, AvailablePack};
-use crate::store::sharing::grants;
-use crate::store::sharing::groups;
 use crate::store::sharing::groups::GroupFilter;
+use crate::store::sharing::{available, grants, groups};
 
 /// Loaders for managed accounts, and a publisher's loaders for accounts and installations.
 pub struct ManagedLoaders {

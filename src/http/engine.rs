@@ -1,6 +1,5 @@
 //! Executes documents. All transports use the schema only through the engine.
 
-use crate::service::accounts::tokens::check_still_welcome;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -16,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::gate::{Gate, OperationKind};
 use crate::graphql::{self, Held, PackwrightSchema, Panics, Written};
 use crate::service::access::{Caller, Viewer};
+use crate::service::accounts::tokens::check_still_welcome;
 use crate::service::error::Failure;
 use crate::service::{Commits, Shared};
 

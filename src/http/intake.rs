@@ -11,14 +11,13 @@ use crate::service::access::Caller;
 use super::answer::Answer;
 use super::auth::Credentials;
 use super::connections::Client;
-use super::limits;
 use super::login::Denied;
 use super::params::{self, Malformed};
 use super::reply::Refused;
 use super::request::GraphqlRequest;
 use super::router::Front;
 use super::workload::Held;
-use super::{accept, admission};
+use super::{accept, admission, limits};
 
 /// A parsed request and its caller.
 pub(super) struct Asked {

@@ -1,13 +1,13 @@
 //! Authenticates requests. A peer whose tokens are refused too often may not try further ones for a while. Tokens that
 //! were valid recently are still checked, so that others at the same address aren't locked out.
 
-use crate::service::accounts::tokens::authenticate;
 use std::net::IpAddr;
 
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use crate::service::access::Caller;
+use crate::service::accounts::tokens::authenticate;
 use crate::service::error::Failure;
 
 use super::answer::Allowance;

@@ -5,9 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Identity, JwtSettings, Unfit};
-use crate::domain::Instant;
 use crate::domain::id::AccountId;
-use crate::domain::text;
+use crate::domain::{Instant, text};
 
 /// The claims that the server reads.
 #[derive(Deserialize)]

@@ -1,10 +1,5 @@
 //! One pass of the scheduler. Tests call it directly after they move the clock.
 
-use crate::service::accounts::tokens::save_token_uses;
-use crate::service::followup::runner::{batches_at_once, claim_batch, has_one_writer};
-use crate::service::log::retention::{prune_events, tidy_up};
-use crate::service::releases::opening::open_if_due;
-use crate::service::releases::windows::{compute_windows_anew, look_at_time_zones};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use chrono::Duration;
@@ -19,9 +14,13 @@ use super::rests::Rests;
 use crate::domain::Instant;
 use crate::domain::id::PackId;
 use crate::service::Shared;
+use crate::service::accounts::tokens::save_token_uses;
 use crate::service::error::Failure;
+use crate::service::followup::runner::{batches_at_once, claim_batch, has_one_writer};
 use crate::service::followup::{BatchFailure, Claimed, Turns};
-use crate::service::releases::windows::AskedBy;
+use crate::service::log::retention::{prune_events, tidy_up};
+use crate::service::releases::opening::open_if_due;
+use crate::service::releases::windows::{AskedBy, compute_windows_anew, look_at_time_zones};
 use crate::store::followup::turns;
 use crate::store::releases::windows;
 

@@ -11,7 +11,6 @@ use super::log::Noted;
 use super::people::{People, Person, actor};
 use super::sower::Sower;
 use super::{Options, words};
-use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{InstallationId, PackVersionId, ReleaseId, UpdateId};
 use crate::domain::installations::adoption::Tally;
@@ -21,7 +20,7 @@ use crate::domain::installations::{
 };
 use crate::domain::packs::InstallationType;
 use crate::domain::releases::{Command, ReleaseState, outcome, transition};
-use crate::domain::text;
+use crate::domain::{Instant, text};
 
 /// The number of installations in a batch of a rollout.
 const BATCH: usize = 250;

@@ -6,12 +6,11 @@ use chrono::TimeDelta;
 
 use super::dice::{Dice, For};
 use super::{Options, words};
-use crate::domain::Instant;
 use crate::domain::accounts::{
     ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role,
 };
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::text;
+use crate::domain::{Instant, text};
 
 /// How many days before the present the publisher was created.
 pub(super) const DAYS: i64 = 720;

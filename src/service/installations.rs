@@ -1,6 +1,5 @@
 //! Installs packs, applies updates early, renames installations and uninstalls them (R26, R31, R43, R44).
 
-use crate::service::followup::catch_up::offer_to;
 use std::slice::from_ref;
 
 use crate::domain::accounts::Privilege;
@@ -10,11 +9,11 @@ use crate::domain::installations::{EarlyStep, Installation, UpdateMethod, Update
 use crate::domain::packs::{InstallationType, Pack};
 use crate::domain::releases::ReleaseState;
 use crate::domain::text::{self, NAME_MAX, TextFault};
+use crate::service::followup::catch_up::offer_to;
 use crate::store::accounts::write as accounts;
 use crate::store::installations::write::NewInstallation;
-use crate::store::installations::write_updates as updates;
 use crate::store::installations::write_updates::UpdateRow;
-use crate::store::installations::{tallies, write as installations};
+use crate::store::installations::{tallies, write as installations, write_updates as updates};
 use crate::store::log::journal as log;
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;

@@ -1,6 +1,5 @@
 //! Account groups, their members, and sharing packs with them (R24, R45, R48).
 
-use crate::service::followup::grants::run_first_grants;
 use std::collections::BTreeSet;
 
 use crate::domain::accounts::{AccountGroup, Privilege};
@@ -8,6 +7,7 @@ use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::log::event::EventKind;
 use crate::domain::sharing::refusal::SharingRefusal;
 use crate::domain::text::Name;
+use crate::service::followup::grants::run_first_grants;
 use crate::store::accounts::write as accounts;
 use crate::store::followup::task_sets;
 use crate::store::followup::tasks::Work;

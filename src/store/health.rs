@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use sea_orm::sqlx;
 
 use super::connection::Command;
-use super::error;
 use super::pool::Pool;
 use super::session::Begin;
-use super::{StoreError, StoreResult};
+use super::{StoreError, StoreResult, error};
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! The audit log: each change is one entry, which names the actor, the action and the changed fields (R51).
 //! `audit_readers` tests the two readers' views, `audit_log` tests filters and pages.
 
-use packwright::service::accounts::set_account_status;
 use std::collections::BTreeSet;
 
 use packwright::domain::accounts::AccountStatus;
+use packwright::service::accounts::set_account_status;
 use serde_json::{Value, json};
 
 use crate::support::more::Mark;

@@ -1,11 +1,11 @@
 //! The size of batches: the pure functions, and a server that uses them (R49).
 
-use packwright::service::followup::runner::batches_at_once;
 use std::time::Duration;
 
 use packwright::app::{App, AppOptions};
 use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
 use packwright::service::Settings;
+use packwright::service::followup::runner::batches_at_once;
 use packwright::store::DbOptions;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 

@@ -1,9 +1,9 @@
 //! Events in the middle of a call: a window opens, another server is faster, a pack is deleted.
 
-use packwright::service::followup::runner::run_one_batch;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use packwright::service::followup::runner::run_one_batch;
 use serde_json::json;
 
 use crate::support::{At as _, Setup, TestApp, immediately};

@@ -1,7 +1,6 @@
 //! Newer time zone data moves the windows of pending releases (R42).
 
-use packwright::service::releases::windows::look_at_time_zones;
-use packwright::service::releases::windows::{AskedBy, Recomputed};
+use packwright::service::releases::windows::{AskedBy, Recomputed, look_at_time_zones};
 use packwright::zones::TimeZones;
 use serde_json::{Value, json};
 

@@ -31,8 +31,6 @@ mod subscription;
 mod world;
 mod zoneinfo;
 
-use packwright::service::accounts::create_publisher;
-use packwright::service::accounts::tokens::create_token_with_secret;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +43,8 @@ use packwright::graphql::BeginAnew;
 use packwright::http::EngineOptions;
 use packwright::jwt::JwtSettings;
 use packwright::service::Settings;
+use packwright::service::accounts::create_publisher;
+use packwright::service::accounts::tokens::create_token_with_secret;
 use packwright::service::clock::Reference;
 use packwright::service::error::Failure;
 use packwright::store::DbOptions;

@@ -1,7 +1,5 @@
 //! Accounts, and the enrolment of managed ones (R1, R35).
 
-use crate::service::accounts::enrolment::reissue_enrolment;
-use crate::service::accounts::{create_managed_account, reactivate_account, suspend_account, update_account};
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
@@ -15,8 +13,10 @@ use crate::graphql::ids;
 use crate::graphql::interfaces::Account;
 use crate::graphql::releases::release::Release;
 use crate::graphql::scalars::{DateTime, TimeZoneName};
-use crate::service::accounts::AccountEdit;
-use crate::service::accounts::enrolment::Enrollable;
+use crate::service::accounts::enrolment::{Enrollable, reissue_enrolment};
+use crate::service::accounts::{
+    AccountEdit, create_managed_account, reactivate_account, suspend_account, update_account,
+};
 use crate::service::error::Outcome;
 
 use crate::graphql::mutations::{Shown, answer, publisher, settle, viewer};

@@ -1,6 +1,5 @@
 //! API tokens of the caller's own account (R1).
 
-use crate::service::accounts::tokens::{create_token, revoke_token, tokens_of};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -13,6 +12,7 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids;
 use crate::graphql::scalars::DateTime;
 use crate::service::access::Caller;
+use crate::service::accounts::tokens::{create_token, revoke_token, tokens_of};
 
 use crate::graphql::mutations::{Shown, answer, settle, viewer};
 

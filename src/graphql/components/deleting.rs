@@ -1,6 +1,5 @@
 //! Deleting packages and restoring them (R8).
 
-use crate::service::components::deleting::{delete_package, restore_package};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -8,6 +7,7 @@ use crate::graphql::components::packaged_component::PackagedComponent;
 use crate::graphql::components::refusal::PackagingError;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
+use crate::service::components::deleting::{delete_package, restore_package};
 
 use crate::graphql::mutations::{Shown, answer, publisher};
 

@@ -1,6 +1,5 @@
 //! Components and packages (R5–R7, R9, R11).
 
-use crate::service::components::packaging::{create_component, create_packages};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
@@ -13,7 +12,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::ComponentType;
 use crate::graphql::error::bug;
 use crate::graphql::ids;
-use crate::service::components::packaging::{NewManifestEntry, NewPackage};
+use crate::service::components::packaging::{NewManifestEntry, NewPackage, create_component, create_packages};
 
 use crate::graphql::mutations::{Shown, answer, publisher};
 

@@ -1,6 +1,5 @@
 //! Installing, and updating early (R26, R31, R43, R44).
 
-use crate::service::installations::{apply_early, rename_installation, uninstall};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -9,6 +8,7 @@ use crate::graphql::ids;
 use crate::graphql::installations::installation::Installation;
 use crate::graphql::installations::installation_update::InstallationUpdate;
 use crate::graphql::installations::refusal::InstallationError;
+use crate::service::installations::{apply_early, rename_installation, uninstall};
 
 use crate::graphql::mutations::{Shown, answer, managed, settle};
 

@@ -1,6 +1,5 @@
 //! The process library (R53).
 
-use crate::service::library::{copy_from_library, publish_to_library, withdraw_from_library};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -11,7 +10,7 @@ use crate::graphql::ids;
 use crate::graphql::library::published_process::PublishedProcess;
 use crate::graphql::library::refusal::LibraryError;
 use crate::graphql::scalars::Markdown;
-use crate::service::library::NewProcess;
+use crate::service::library::{NewProcess, copy_from_library, publish_to_library, withdraw_from_library};
 
 use crate::graphql::mutations::{Shown, answer, managed, publisher};
 

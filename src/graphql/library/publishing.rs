@@ -1,6 +1,5 @@
 //! Publishing components for legacy packs (R52).
 
-use crate::service::library::publishing::publish_component;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -8,6 +7,7 @@ use crate::graphql::components::refusal::PackagingError;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::library::publication::Publication;
+use crate::service::library::publishing::publish_component;
 
 use crate::graphql::mutations::{Shown, answer, publisher};
 

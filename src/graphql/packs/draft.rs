@@ -1,8 +1,5 @@
 //! Editing a pack's draft (R11–R16).
 
-use crate::service::packs::draft::{
-    add_components, pin_component, remove_component, restore_component, unpin_component,
-};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
@@ -17,6 +14,9 @@ use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::packs::pack_component::PackComponent;
 use crate::graphql::packs::refusal::PackError;
 use crate::service::error::Outcome;
+use crate::service::packs::draft::{
+    add_components, pin_component, remove_component, restore_component, unpin_component,
+};
 
 use crate::graphql::mutations::{Shown, publisher, settle};
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result};
 
-use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
-use crate::domain::packs as pack;
 use crate::domain::packs::{Pack, Standing};
 use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::window::release_dates;
 use crate::domain::releases::{Decision, ReleaseFacts, RequestedSchedule, decide};
+use crate::domain::{Instant, packs as pack};
 use crate::graphql::accounts::actor::Actor;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;

@@ -1,7 +1,5 @@
 //! Making, editing and deleting packs (R10, R17, R47).
 
-use crate::service::packs::deleting::delete_pack;
-use crate::service::packs::{create_pack, update_pack};
 use async_graphql::{Context, ID, InputObject, Object, OneofObject, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -14,8 +12,8 @@ use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::packs::refusal::PackError;
 use crate::graphql::releases::release::Release;
 use crate::graphql::scalars::{Markdown, Uri};
-use crate::service::packs::deleting::Deletion;
-use crate::service::packs::{NewPack, PackEdit};
+use crate::service::packs::deleting::{Deletion, delete_pack};
+use crate::service::packs::{NewPack, PackEdit, create_pack, update_pack};
 
 use crate::graphql::mutations::{Shown, answer, publisher, settle};
 

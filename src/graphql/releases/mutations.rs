@@ -1,7 +1,5 @@
 //! Releasing, and changing a pending release (R21–R30).
 
-use crate::service::releases::retries::retry_failed_updates;
-use crate::service::releases::{cancel_release, promote_release, reschedule_release};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -11,7 +9,8 @@ use crate::graphql::releases::refusal::ReleaseError;
 use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
 use crate::graphql::scalars::{Date, Markdown};
-use crate::service::releases::ReleaseRequest;
+use crate::service::releases::retries::retry_failed_updates;
+use crate::service::releases::{ReleaseRequest, cancel_release, promote_release, reschedule_release};
 
 use crate::graphql::mutations::{Shown, answer, count, publisher};
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result};
 
-use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
 use crate::domain::id::ReleaseId;
-use crate::domain::releases as domain;
 use crate::domain::releases::{Command, RetryFacts, decide_retry, transition};
+use crate::domain::{Instant, releases as domain};
 use crate::graphql::accounts::actor::Actor;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;

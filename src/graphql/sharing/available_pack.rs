@@ -2,10 +2,9 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 
-use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, PackVersionId};
-use crate::domain::packs as pack;
+use crate::domain::{Instant, packs as pack};
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::InstallationType;

@@ -1,6 +1,5 @@
 //! Account groups and their members (R45).
 
-use crate::service::sharing::{add_accounts, create_group, delete_group, remove_accounts, rename_group};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -8,6 +7,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::sharing::account_group::AccountGroup;
 use crate::graphql::sharing::refusal::SharingError;
+use crate::service::sharing::{add_accounts, create_group, delete_group, remove_accounts, rename_group};
 
 use crate::graphql::mutations::{Shown, answer, count, publisher, settle};
 

@@ -1,6 +1,5 @@
 //! Sharing packs with groups (R24, R45, R48).
 
-use crate::service::sharing::{share_pack, unshare_pack};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
@@ -8,6 +7,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::sharing::refusal::SharingError;
+use crate::service::sharing::{share_pack, unshare_pack};
 
 use crate::graphql::mutations::{Shown, answer, count, publisher};
 

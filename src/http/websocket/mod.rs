@@ -4,7 +4,6 @@ pub mod machine;
 pub mod message;
 pub mod session;
 
-use crate::service::accounts::tokens::check_still_welcome;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +19,7 @@ use tracing::Instrument as _;
 
 use crate::gate::OperationKind;
 use crate::service::access::Caller;
+use crate::service::accounts::tokens::check_still_welcome;
 use crate::service::error::Failure;
 
 use super::admission::owner;

@@ -11,7 +11,7 @@ use crate::domain::accounts::refusal::AccountRefusal;
 use crate::domain::accounts::{ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Privilege};
 use crate::domain::id::{AccountId, ReleaseId};
 use crate::domain::text::Name;
-use crate::service::accounts::enrolment::issue;
+use crate::service::accounts::enrolment::{Enrollable, issue, issued_before};
 use crate::service::followup::runner::run_first_batch;
 use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
@@ -26,7 +26,6 @@ use super::access::{Publisher, Viewer};
 use super::error::{Failure, Outcome, is_conflict, text_fault};
 use super::journal::{Entry, Journal, Subject};
 use super::requests::Repeatable;
-use crate::service::accounts::enrolment::{Enrollable, issued_before};
 
 /// Changes of an account.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,5 @@
 //! Rotation: replaces a token by a new one. The former token becomes invalid after an overlap, or at once.
 
-use crate::service::accounts::tokens::{command_line_journal, insert_token};
 use chrono::Duration;
 
 use crate::domain::accounts::ApiToken;
@@ -8,11 +7,11 @@ use crate::domain::accounts::refusal::AccountRefusal;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::{Instant, instant};
 use crate::ids;
+use crate::service::accounts::tokens::{IssuedToken, Making, NewToken, command_line_journal, insert_token};
 use crate::store::Tx;
 use crate::store::accounts::write as accounts;
 
 use crate::service::Services;
-use crate::service::accounts::tokens::{IssuedToken, Making, NewToken};
 use crate::service::error::{Failure, Outcome};
 use crate::service::journal::{Entry, Subject};
 

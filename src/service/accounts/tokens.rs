@@ -1,7 +1,5 @@
 //! Authenticates bearer secrets, and creates and revokes API tokens (R1, R4).
 
-use crate::service::accounts::signed_tokens::authenticate_signed;
-use crate::service::accounts::token_rotation::check_others_keep_open;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,6 +10,8 @@ use crate::domain::text::Name;
 use crate::domain::{Instant, instant};
 use crate::ids;
 use crate::jwt::is_jwt;
+use crate::service::accounts::signed_tokens::authenticate_signed;
+use crate::service::accounts::token_rotation::check_others_keep_open;
 use crate::store::accounts::{bearers, write as accounts};
 use crate::store::convert::Stored as _;
 use crate::store::{StoreError, Tx};

@@ -5,14 +5,13 @@ use crate::domain::components::refusal::PackagingRefusal;
 use crate::domain::components::{ComponentVersion, VersionKind};
 use crate::domain::id::ComponentVersionId;
 use crate::domain::packs::DeploymentModel;
-use crate::service::components::holders::save_holders;
+use crate::service::components::holders::{Holders, save_holders};
 use crate::store::Tx;
 use crate::store::components::{write as components, write_uses as uses};
 use crate::store::library::write as library;
 
 use crate::service::Services;
 use crate::service::access::Publisher;
-use crate::service::components::holders::Holders;
 use crate::service::error::{Failure, Outcome};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;

@@ -1,15 +1,14 @@
 //! Locks components together with the packs that have them, because a new or deleted version changes the packs'
 //! assessments and sends them events.
 
-use crate::service::packs::draft::reassess_all;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::log::event::EventKind;
 use crate::domain::packs::{DeploymentModel, Pack};
-use crate::store::components::write as components;
+use crate::service::packs::draft::reassess_all;
 use crate::store::components::write::Counters;
-use crate::store::components::write_uses as uses;
+use crate::store::components::{write as components, write_uses as uses};
 use crate::store::packs::write as packs;
 use crate::store::{StoreResult, Tx};
 

@@ -1,6 +1,5 @@
 //! Creates components and packages (R5–R7, R9, R11, R18).
 
-use crate::service::components::holders::save_holders;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::accounts::Privilege;
@@ -14,6 +13,7 @@ use crate::domain::components::{
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
 use crate::domain::text::{self, Name, PACKAGE_NOTES_MAX, TextFault, VERSION_LABEL_MAX};
+use crate::service::components::holders::{Holders, save_holders};
 use crate::store::Tx;
 use crate::store::components::write as components;
 use crate::store::components::write::Counters;
@@ -21,7 +21,6 @@ use crate::store::convert::Stored as _;
 
 use crate::service::Services;
 use crate::service::access::Publisher;
-use crate::service::components::holders::Holders;
 use crate::service::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;

@@ -1,7 +1,6 @@
 //! Moves installations that are behind to their packs' current versions, as soon as nothing prevents it (R45, R46). The
 //! number of statements doesn't depend on the number of packs.
 
-use crate::service::followup::withdraw::attempt_back;
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
@@ -12,13 +11,13 @@ use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::updates::{Numbers, Step, offered, tell_update};
+use crate::service::followup::withdraw::attempt_back;
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::{Turn, Work};
-use crate::store::installations::write as installations;
-use crate::store::installations::write_updates as updates;
 use crate::store::installations::write_updates::UpdateRow;
+use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 

@@ -3,7 +3,6 @@
 //! Whether an account has a grant is always derived from groups and shares. Only the announced grants are stored. A
 //! batch compares the two and announces the difference, so it can run at any time, in any process, and repeatedly.
 
-use crate::service::followup::catch_up::{catch_up, offer_to};
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
@@ -16,6 +15,7 @@ use crate::domain::log::record::{Class, EntryClass, EventClass, Record};
 use crate::domain::packs::Pack;
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::catch_up::{catch_up, offer_to};
 use crate::service::followup::updates::Numbers;
 use crate::service::journal::Journal;
 use crate::store::Tx;
@@ -23,9 +23,8 @@ use crate::store::followup::task_sets;
 use crate::store::installations::write as installations;
 use crate::store::log::journal as log;
 use crate::store::packs::write as packs;
-use crate::store::sharing::pairs;
 use crate::store::sharing::pairs::Pair;
-use crate::store::sharing::write_grants as grants;
+use crate::store::sharing::{pairs, write_grants as grants};
 
 use super::{Batch, FollowUp, Next};
 

@@ -1,12 +1,12 @@
 //! Offering a scheduled release (R26).
 
-use crate::service::followup::completion::pack_and_release;
 use std::collections::BTreeMap;
 
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::UpdateState;
 use crate::domain::releases::ReleaseState;
 use crate::service::error::Failure;
+use crate::service::followup::completion::pack_and_release;
 use crate::service::followup::updates::{Numbers, Step};
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes;

@@ -11,9 +11,8 @@ use crate::service::followup::completion::{announce_progress, complete, pack_and
 use crate::service::followup::updates::{Numbers, applied, given_up, tell_update};
 use crate::service::journal::Journal;
 use crate::store::Tx;
-use crate::store::installations::write as installations;
-use crate::store::installations::write_updates as updates;
 use crate::store::installations::write_updates::UpdateRow;
+use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
 use super::eligibility::Eligibility;

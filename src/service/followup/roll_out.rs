@@ -3,7 +3,6 @@
 //! Most installations of a batch are alike, so a batch decides and writes by classes. Installations that could not be
 //! moved now or earlier have attempts of their own, so each is settled individually.
 
-use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
@@ -17,16 +16,15 @@ use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use crate::service::followup::updates::{Numbers, applied, give_up, offered, skip, tell_update};
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
-use crate::store::installations::classes;
 use crate::store::installations::classes::Judged;
-use crate::store::installations::write as installations;
 use crate::store::installations::write_counts::Move;
-use crate::store::installations::write_updates as updates;
 use crate::store::installations::write_updates::UpdateRow;
+use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
 use super::eligibility::Eligibility;

@@ -7,10 +7,9 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::releases::release_log::ReleaseLog;
-use crate::store::followup::tasks;
 use crate::store::followup::tasks::{Task, Turn, Work};
-use crate::store::followup::turns;
 pub use crate::store::followup::turns::Turns;
+use crate::store::followup::{tasks, turns};
 use crate::store::{DatabaseKind, Tx};
 
 use super::catch_up::CatchUp;

@@ -1,13 +1,13 @@
 //! The unfinished follow-ups for operators: list them, run one at once, drop one.
 
-use crate::service::followup::completion::{complete, pack_and_release};
-use crate::service::followup::delete::uninstall_all;
-use crate::service::followup::runner::run_claimed;
 use uuid::Uuid;
 
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::releases::ReleaseState;
 use crate::domain::text;
+use crate::service::followup::completion::{complete, pack_and_release};
+use crate::service::followup::delete::uninstall_all;
+use crate::service::followup::runner::run_claimed;
 use crate::store::Tx;
 use crate::store::followup::read::{OpenTask, OpenTasks, all, by_id};
 use crate::store::followup::tasks;

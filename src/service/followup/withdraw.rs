@@ -1,6 +1,5 @@
 //! Withdraws the offers of a canceled or superseded release, and moves its early installations back (R29, R30).
 
-use crate::service::followup::completion::pack_and_release;
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
@@ -10,16 +9,15 @@ use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
+use crate::service::followup::completion::pack_and_release;
 use crate::service::followup::updates::{Numbers, withdraw_row};
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
-use crate::store::installations::classes;
 use crate::store::installations::classes::Judged;
-use crate::store::installations::write as installations;
 use crate::store::installations::write_counts::Move;
-use crate::store::installations::write_updates as updates;
 use crate::store::installations::write_updates::UpdateRow;
+use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
 use super::told::{Told, tell_all};

@@ -6,14 +6,13 @@ use crate::domain::components::{ComponentVersion, VersionKind, creation_time, pu
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
 use crate::domain::text::{self, PACKAGE_NOTES_MAX};
-use crate::service::components::holders::save_holders;
+use crate::service::components::holders::{Holders, save_holders};
 use crate::store::Tx;
 use crate::store::components::write as components;
 use crate::store::components::write::Counters;
 
 use crate::service::Services;
 use crate::service::access::Publisher;
-use crate::service::components::holders::Holders;
 use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;

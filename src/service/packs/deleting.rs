@@ -6,7 +6,7 @@ use crate::domain::log::event::{EventData, EventKind};
 use crate::domain::packs::refusal::PackRefusal;
 use crate::service::followup::runner::run_first_batch;
 use crate::service::packs::draft::draft_revision;
-use crate::service::releases::{add_task, end_pending};
+use crate::service::releases::{Ending, add_task, end_pending};
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
 use crate::store::installations::write_counts as counts;
@@ -18,7 +18,6 @@ use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
 use crate::service::journal::{Entry, Happening, Journal, Subject};
 use crate::service::moment::Touched;
-use crate::service::releases::Ending;
 
 /// The mode of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

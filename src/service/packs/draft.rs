@@ -1,5 +1,7 @@
 //! Editing drafts (R11–R16, R20, R21).
 
+use uuid::Uuid;
+
 use crate::domain::accounts::Privilege;
 use crate::domain::components::NamedVersion;
 use crate::domain::id::{ComponentId, PackId};
@@ -7,16 +9,14 @@ use crate::domain::packs::refusal::PackRefusal;
 use crate::domain::packs::{
     AddFault, COMPONENTS_MAX, Candidate, Content, DraftRow, Pack, Removal, assess, check_add, removal,
 };
-use crate::store::components::write as components;
-use crate::store::packs::{write as packs, write_drafts as drafts};
-use crate::store::{StoreResult, Tx};
-use uuid::Uuid;
-
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Error, Failure, Outcome};
 use crate::service::journal::{Entry, Journal, Subject};
 use crate::service::moment::Touched;
+use crate::store::components::write as components;
+use crate::store::packs::{write as packs, write_drafts as drafts};
+use crate::store::{StoreResult, Tx};
 
 /// An edit of a draft in progress. The pack is locked, and a due release window was carried out before.
 pub(in crate::service) struct Editing<'a> {

@@ -10,7 +10,7 @@ use crate::domain::packs::refusal::PackRefusal;
 use crate::domain::packs::{Assessment, DeploymentModel, Guide, InstallationType, Pack, Standing, SupportInfo};
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
 use crate::service::followup::runner::run_first_batch;
-use crate::service::packs::draft::finish_edit;
+use crate::service::packs::draft::{Editing, finish_edit};
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
@@ -22,7 +22,6 @@ use super::access::Publisher;
 use super::error::{Error, Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
 use super::requests::{Repeatable, only};
-use crate::service::packs::draft::Editing;
 
 /// A pack to be created.
 #[derive(Clone, Debug)]

@@ -5,9 +5,6 @@ pub mod release_log;
 pub mod retries;
 pub mod windows;
 
-use crate::service::followup::runner::run_first_batch;
-use crate::service::packs::draft::reassess;
-use crate::service::releases::opening::start;
 use chrono::NaiveDate;
 
 use crate::domain::accounts::{Account, Privilege};
@@ -20,6 +17,9 @@ use crate::domain::releases::{
     decide, future_window, transition,
 };
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
+use crate::service::followup::runner::run_first_batch;
+use crate::service::packs::draft::reassess;
+use crate::service::releases::opening::{Start, start};
 use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
@@ -36,7 +36,6 @@ use super::journal::{Entry, Happening, Journal, Subject, window_facts};
 use super::moment::Touched;
 use super::requests::{Repeatable, Turn};
 use crate::service::packs::content_token::content_token;
-use crate::service::releases::opening::Start;
 use crate::service::releases::release_log::ReleaseLog;
 
 /// A publisher's request to release a pack.

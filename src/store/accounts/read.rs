@@ -8,13 +8,11 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 
 use crate::domain::accounts::{Account, AccountKind, AccountStatus};
 use crate::domain::id::{AccountId, GroupId};
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The accounts among `ids` that the publisher manages.
 pub async fn managed_by_ids(

@@ -8,13 +8,11 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 
 use crate::domain::accounts::{ApiToken, Role};
 use crate::domain::id::TokenId;
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The tokens among `ids` that belong to the reader's account.
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, ApiToken>> {

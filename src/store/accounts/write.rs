@@ -5,10 +5,9 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
-use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountKind, ApiToken};
 use crate::domain::id::{AccountId, ReleaseId, TokenId};
-use crate::domain::text;
+use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _};
 use crate::store::locks::{ActorColumns, locked};
 use crate::store::scope::PublisherScope;

@@ -10,13 +10,11 @@ use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect a
 use crate::domain::components::{Component, ComponentType, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packs::{COMPONENTS_MAX, DeploymentModel, InstallationType, Pack};
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The components with these ids that belong to the reader's account.
 pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Arc<Component>>> {

@@ -11,13 +11,11 @@ use sea_orm::{ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, Q
 use crate::domain::components::{ComponentType, ComponentVersion, ManifestEntry, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::store::components::read::of_types;
-use crate::store::convert;
 use crate::store::convert::{Stored as _, from_json};
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The versions with these ids, including deleted ones.
 pub async fn by_ids(

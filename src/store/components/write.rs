@@ -4,11 +4,10 @@ use entity::{component, component_version, manifest_entry};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
-use crate::domain::Instant;
 use crate::domain::components::label::{Numeric, Whole};
 use crate::domain::components::{Component, ComponentType, ComponentVersion, ManifestEntry, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId};
-use crate::domain::text;
+use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored, to_json};
 use crate::store::locks::{ActorColumns, locked};
 use crate::store::scope::PublisherScope;

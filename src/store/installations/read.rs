@@ -14,11 +14,10 @@ use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
 use crate::store::convert::Stored as _;
 use crate::store::installations::counts;
 use crate::store::installations::updates::has_pending;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::{col, entitled, installation_is_seen};
-use crate::store::{Db, StoreResult, convert};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The number of installations of each of these packs, as a sum of tallies. A pack without any is absent.
 pub async fn totals(db: &Db, scope: PublisherScope, packs: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {

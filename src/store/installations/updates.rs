@@ -12,14 +12,12 @@ use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, ReleaseId, UpdateId};
 use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
 use crate::domain::releases::ReleaseState;
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
 use crate::store::scope::Scope;
 use crate::store::sharing::available::{TAKEN_BACK, pack_is_seen, update_row_is_shown};
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// An update with its effective state.
 #[derive(Clone, Debug)]

@@ -10,12 +10,11 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installations::Installation;
 use crate::domain::packs::InstallationType;
-use crate::domain::text;
+use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _};
 use crate::store::installations::write_counts as counts;
 use crate::store::installations::write_counts::Move;

@@ -11,12 +11,10 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, LibraryProcessId};
 use crate::domain::library::{CopySource, LibraryProcess};
-use crate::store::convert;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// Whether the queried process is in the library now.
 pub(in crate::store) fn is_offered() -> Expr {

@@ -7,10 +7,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId, GroupId, LibraryProcessId};
 use crate::domain::library::LibraryProcess;
-use crate::domain::text;
+use crate::domain::{Instant, text};
 use crate::store::library::read::{is_offered, is_shared_with};
 use crate::store::locks::locked;
 use crate::store::scope::{ManagedScope, PublisherScope};

@@ -11,17 +11,14 @@ use crate::domain::Instant;
 use crate::domain::accounts::ActorKind;
 use crate::domain::id::{AuditEntryId, TokenId};
 use crate::domain::log::audit::{AuditEntry, Recorded, SubjectKey};
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::log::audit_records;
 use crate::store::log::journal::hour_of;
-use crate::store::log::records;
 use crate::store::log::records::{Log, Spot};
-use crate::store::page;
+use crate::store::log::{audit_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreError, StoreResult};
+use crate::store::{Db, StoreError, StoreResult, convert, page};
 
 /// A filter on audit entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,20 +13,15 @@ use crate::domain::accounts::ActorKind;
 use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
 use crate::domain::installations::UpdateState;
 use crate::domain::log::event::{Audience, Event, EventKind, Position};
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::legible;
 use crate::store::legible::EventLine;
-use crate::store::log::event_log;
 use crate::store::log::event_log::Route;
-use crate::store::log::records;
 use crate::store::log::records::{Spot, Stretch};
-use crate::store::log::{event_floor, event_records};
-use crate::store::page;
+use crate::store::log::{event_floor, event_log, event_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, legible, page};
 
 /// A filter on events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

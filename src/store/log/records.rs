@@ -13,10 +13,9 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter a
 
 use crate::domain::log::record::IdRange;
 use crate::store::log::record_rows;
-use crate::store::page;
 use crate::store::page::{COUNT_MAX, CursorForm, Key, KeyKind, Order, PageRequest, checked};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, page};
 
 use log_batch::Column as B;
 use log_record::Column as R;

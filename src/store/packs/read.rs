@@ -15,13 +15,11 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId, ReleaseId};
 use crate::domain::packs::{InstallationType, Pack, PackState};
 use crate::store::components::read::nothing;
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The publisher's packs with these ids. Deleted packs are included, because the history still refers to them.
 pub async fn by_ids(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {

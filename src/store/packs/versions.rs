@@ -12,13 +12,11 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilt
 use crate::domain::components::ComponentType;
 use crate::domain::id::{PackId, PackVersionId};
 use crate::domain::packs::{ContentItem, PackVersion};
-use crate::store::convert;
 use crate::store::convert::Stored as _;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The versions with these ids, of packs of the reader's publisher.
 pub async fn by_ids(

@@ -9,10 +9,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, PackVersionId};
 use crate::domain::packs::{Pack, Standing, SupportInfo};
-use crate::domain::text;
+use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _, to_json};
 use crate::store::locks::{ActorColumns, held, locked};
 use crate::store::scope::{ManagedScope, PublisherScope};

@@ -16,14 +16,12 @@ use crate::domain::installations::UpdateState;
 use crate::domain::log::event::Progress;
 use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
 use crate::store::components::read::nothing;
-use crate::store::convert;
 use crate::store::convert::Stored as _;
 use crate::store::installations::progress;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// A release, and whether its pack still exists.
 #[derive(Clone, Debug)]

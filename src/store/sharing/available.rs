@@ -10,21 +10,18 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect as _, QueryTrait as _, Select};
 
-use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{SkipReason, UpdateState};
 use crate::domain::packs::{InstallationType, Pack, PackVersion};
 use crate::domain::releases::{Release, ReleaseState};
-use crate::domain::text;
-use crate::store::convert;
+use crate::domain::{Instant, text};
 use crate::store::convert::Stored as _;
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::{
     col, granted, has_current, has_installed, installation_is_seen, is_current, pack_is_available,
 };
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// A pack as a managed account sees it.
 #[derive(Clone, Debug)]

@@ -8,11 +8,10 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
-use crate::store::page;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert};
+use crate::store::{Db, StoreResult, convert, page};
 
 /// The groups among `ids` that belong to the publisher.
 pub async fn by_ids(db: &Db, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<HashMap<GroupId, AccountGroup>> {

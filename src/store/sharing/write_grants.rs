@@ -16,11 +16,10 @@ use uuid::Uuid;
 use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::text;
-use crate::store::convert;
 use crate::store::locks::locked;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
-use crate::store::{StoreResult, Tx};
+use crate::store::{StoreResult, Tx, convert};
 
 fn uuids<T: Copy + Into<Uuid>>(ids: &[T]) -> Vec<Uuid> {
     ids.iter().map(|id| (*id).into()).collect()
