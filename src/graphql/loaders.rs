@@ -29,7 +29,8 @@ use crate::service::error::Failure;
 use crate::service::{Services, Shared};
 use crate::store::components::versions::VersionsKey;
 use crate::store::components::{read as components, uses as package_uses, versions as component_versions};
-use crate::store::installations::adoption::{AdoptionOf, CurveKey, Spread};
+use crate::store::installations::adoption::{AdoptionOf, Spread};
+use crate::store::installations::curves::{self, CurveKey};
 use crate::store::installations::{adoption, read as installations};
 use crate::store::packs::drafts::DraftOf;
 use crate::store::packs::read::PacksKey;
@@ -350,7 +351,7 @@ impl PublisherLoaders {
             }),
             account_counts: Batch::of_publisher(base, async |b, scope, of| adoption::accounts(&b.db, scope, &of).await),
             frozen_counts: Batch::of_publisher(base, async |b, scope, of| adoption::frozen(&b.db, scope, &of).await),
-            curves: Batch::of_publisher(base, async |b, scope, keys| adoption::curves(&b.db, scope, &keys).await),
+            curves: Batch::of_publisher(base, async |b, scope, keys| curves::curves(&b.db, scope, &keys).await),
             retriable: Batch::of_publisher(base, async |b, scope, ids| releases::retriable(&b.db, scope, &ids).await),
         }
     }

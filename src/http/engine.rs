@@ -14,8 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::gate::{Gate, OperationKind};
 use crate::graphql::{self, Held, PackwrightSchema, Panics, Written};
-use crate::service::access::{Caller, Viewer};
-use crate::service::accounts::tokens::check_still_welcome;
+use crate::service::access::Caller;
 use crate::service::error::Failure;
 use crate::service::{Commits, Shared};
 
@@ -26,14 +25,13 @@ use super::busy;
 use super::kept::Kept;
 use super::options::EngineOptions;
 use super::parsed::Parsed;
+use super::welcome::while_welcome;
 use super::workload::{Busy, Turn, Workload};
 
 /// The divisor for the document cache's memory: introspection answers, and parsed documents, each get one such part.
 const KEPT_PART: u64 = 4;
 /// The extra time for an answer with a secret whose object may already be committed.
 const SECRET_GRACE: Duration = Duration::from_secs(5);
-/// How often an open subscription checks that its token is still valid.
-const WELCOME_CHECK: Duration = Duration::from_secs(5);
 
 /// Adds the data that resolvers need to a request.
 pub type Prepare = Box<dyn Fn(Request, Arc<Caller>) -> (Request, Held) + Send + Sync>;
@@ -342,60 +340,4 @@ fn executed_answer(mut response: Response, panics: &Panics, request_id: &str) ->
     }
     // The framework's own errors during execution are arguments that it can't parse.
     Answer::new(Phase::Executed, with_codes(response, "BAD_USER_INPUT", request_id))
-}
-
-/// Passes `answers` on as long as the viewer's token is valid.
-fn while_welcome(
-    services: Shared,
-    viewer: Viewer,
-    mut answers: BoxStream<'static, Answer>,
-) -> BoxStream<'static, Answer> {
-    async_stream::stream! {
-        // Runs in its own task: the check may wait for a database connection, while `answers`, which may hold one, must
-        // continue.
-        let mut dismissal = Watch::start(services.clone(), viewer.clone());
-        loop {
-            let refused = tokio::select! {
-                answer = answers.next() => {
-                    let Some(answer) = answer else { return };
-                    // The stream holds no connection between two answers.
-                    match check_still_welcome(&services, &viewer).await {
-                        Ok(()) => {
-                            yield answer;
-                            continue;
-                        }
-                        Err(failure) => failure,
-                    }
-                }
-                Ok(failure) = &mut dismissal.0 => failure,
-            };
-            yield Answer::failed(&refused, viewer.request_id.as_deref().unwrap_or_default());
-            return;
-        }
-    }
-    .boxed()
-}
-
-/// Checks every few seconds that a viewer's token is valid. Ends with the failure when it isn't.
-struct Watch(tokio::task::JoinHandle<Failure>);
-
-impl Watch {
-    fn start(services: Shared, viewer: Viewer) -> Self {
-        Self(tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(WELCOME_CHECK).await;
-                match check_still_welcome(&services, &viewer).await {
-                    // An unreachable database proves nothing. The next answer is checked anyway.
-                    Ok(()) | Err(Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Timeout(_)) => {}
-                    Err(failure) => return failure,
-                }
-            }
-        }))
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

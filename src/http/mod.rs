@@ -29,6 +29,7 @@ mod schema;
 mod settings;
 mod stream;
 pub mod websocket;
+mod welcome;
 pub mod workload;
 
 pub use admission::Admitted;

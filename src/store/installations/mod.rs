@@ -4,6 +4,7 @@ pub mod adoption;
 pub mod changes;
 pub mod classes;
 pub mod counts;
+pub mod curves;
 pub mod progress;
 pub mod read;
 pub mod tallies;
