@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
@@ -50,6 +51,23 @@ pub struct Hub {
     db: Db,
     sealer: Sealer,
     tail: Mutex<Tail>,
+    followers: Arc<AtomicUsize>,
+}
+
+/// Counts one follower while it lives.
+struct Follower(Arc<AtomicUsize>);
+
+impl Follower {
+    fn new(followers: &Arc<AtomicUsize>) -> Self {
+        followers.fetch_add(1, Ordering::AcqRel);
+        Self(followers.clone())
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// The routes of the newest events.
@@ -72,12 +90,19 @@ impl Hub {
         let sealer = Sealer::new(event_log::cursor_secret(&db).await?);
         let head = event_log::extent(&db).await?.head();
         let tail = Tail { from: head.sequence, head, losses: 0, routes: VecDeque::new(), change: 0, looked_at: None };
-        Ok(Self { db, sealer, tail: Mutex::new(tail) })
+        Ok(Self { db, sealer, tail: Mutex::new(tail), followers: Arc::default() })
     }
 
     #[must_use]
     pub fn sealer(&self) -> &Sealer {
         &self.sealer
+    }
+
+    /// How many open streams of [`Hub::follow`] have sent all older events and wait for new ones, or have waited once. An
+    /// event that is written afterwards reaches them.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.followers.load(Ordering::Acquire)
     }
 
     /// The position of the newest event that a reader may see.
@@ -137,6 +162,7 @@ impl Hub {
             None => event_log::extent(&self.db).await?.head(),
         };
         let mut last = told.sequence;
+        let mut waits = None;
         Ok(Box::pin(async_stream::try_stream! {
             loop {
                 let change = *changes.borrow_and_update();
@@ -162,6 +188,7 @@ impl Hub {
                     last = last.max(next.more_after.unwrap_or(last));
                 }
                 last = last.max(looked.head);
+                waits.get_or_insert_with(|| Follower::new(&hub.followers));
                 tokio::select! {
                     _ = changes.changed() => {}
                     () = tokio::time::sleep(POLL) => {}

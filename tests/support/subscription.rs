@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, Peekable};
+use futures_util::{StreamExt as _, poll};
 use serde_json::Value;
 
 use super::{At, TestApp, client};
@@ -13,15 +13,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open subscription.
 pub(crate) struct Subscription {
-    stream: BoxStream<'static, packwright::http::Answer>,
+    stream: Peekable<BoxStream<'static, packwright::http::Answer>>,
 }
 
 impl TestApp {
-    /// Opens a subscription, which must be accepted. It gets the events from now on, once one of the methods of
-    /// [`Subscription`] polls it.
+    /// Opens a subscription, which must be accepted, and waits until it follows the log: it gets each event that is
+    /// written after the return. A subscription that has an item at once, such as a refusal, keeps it for `next`.
+    ///
+    /// Other subscriptions of this app aren't opened or closed meanwhile, because their number tells when this one
+    /// follows.
     pub(crate) async fn subscribe(&self, token: &str, query: &str, variables: Value) -> Subscription {
         let request = client::request(query, variables);
+        let before = self.app.hub.followers();
         let stream = self.app.execute_stream(Some(token), request).await.expect("the subscription is let in");
+        let mut stream = stream.peekable();
+        let follows = async {
+            while poll!(std::pin::Pin::new(&mut stream).peek()).is_pending() && self.app.hub.followers() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, follows).await.expect("the subscription follows the log");
         Subscription { stream }
     }
 }
