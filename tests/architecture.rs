@@ -231,7 +231,7 @@ fn only_the_outer_rooms_know_graphql_and_http() {
     only(&["async_graphql", "async_graphql_axum"], &["graphql/", "http/", "app.rs"]);
     // `cli/serve.rs` binds the socket and passes it on.
     only(&["axum", "tower_http", "async_graphql_axum"], &["http/", "app.rs", "cli/serve.rs"]);
-    only(&["dataloader"], &["graphql/loaders"]);
+    only(&["dataloader"], &["graphql/batch.rs"]);
 }
 
 #[test]

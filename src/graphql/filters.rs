@@ -87,7 +87,7 @@ impl ComponentFilter {
     pub async fn read(self, ctx: &Context<'_>) -> Result<components::ComponentFilter> {
         let addable_to = match &self.addable_to_pack_id {
             Some(id) => {
-                let pack = ctx.loaders().publisher.packs.one(pack_id(id)?).await.or_failure()?;
+                let pack = ctx.loaders().packs.by_id.one(pack_id(id)?).await.or_failure()?;
                 Some(pack.as_deref().ok_or_else(|| not_found(id))?.into())
             }
             None => None,
@@ -142,7 +142,7 @@ impl PackagedComponentFilter {
 }
 
 async fn seen_component(ctx: &Context<'_>, id: &ID) -> Result<ComponentId> {
-    let found = ctx.loaders().publisher.components.one(component_id(id)?).await.or_failure()?;
+    let found = ctx.loaders().components.by_id.one(component_id(id)?).await.or_failure()?;
     found.map(|component| component.id).ok_or_else(|| not_found(id))
 }
 
@@ -182,7 +182,7 @@ impl ReleaseFilter {
     pub async fn read(self, ctx: &Context<'_>) -> Result<releases::ReleaseFilter> {
         let pack = match &self.pack_id {
             Some(id) => {
-                let pack = ctx.loaders().publisher.packs.one(pack_id(id)?).await.or_failure()?;
+                let pack = ctx.loaders().packs.by_id.one(pack_id(id)?).await.or_failure()?;
                 Some(pack.ok_or_else(|| not_found(id))?.id)
             }
             None => None,

@@ -278,7 +278,7 @@ impl PackRelease {
 impl ComponentVersion {
     /// The component version with this id; `None` if the caller may not see it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
-        let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
+        let found = ctx.loaders().components.versions.one(id).await.or_failure()?;
         Ok(found.map(|version| match version.kind {
             VersionKind::Package => PackagedComponent(version).into(),
             VersionKind::Publication => Publication(version).into(),

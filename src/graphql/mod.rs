@@ -2,6 +2,7 @@
 
 pub mod accounts;
 mod around;
+pub mod batch;
 pub mod components;
 pub mod connection;
 pub mod context;
@@ -15,9 +16,6 @@ pub mod interfaces;
 mod introspection;
 pub mod library;
 pub mod loaders;
-pub mod loaders_library;
-pub mod loaders_logs;
-pub mod loaders_managed;
 pub mod log;
 pub mod mutations;
 pub mod node;

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use packwright::graphql::loaders::{Base, Batch};
+use packwright::graphql::batch::{Base, Batch};
 use packwright::store::{Db, DbOptions};
 
 async fn base(directory: &tempfile::TempDir) -> Base {

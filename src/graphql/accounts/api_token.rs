@@ -95,13 +95,13 @@ impl ApiToken {
             return Ok(Some(Self(viewer.token.clone())));
         }
         let may = viewer.may(Privilege::AccountAdministration) || viewer.token.id == id;
-        let token = ctx.loaders().managed.tokens.one(id).await.or_failure()?;
+        let token = ctx.loaders().accounts.tokens.one(id).await.or_failure()?;
         Ok(token.filter(|_| may).map(Self))
     }
 
     /// Whether this is the account's last administrator token that doesn't expire (R1).
     async fn is_last(&self, ctx: &Context<'_>) -> Result<bool> {
-        let open = ctx.loaders().managed.open_tokens.one(()).await.or_failure()?.unwrap_or_default();
+        let open = ctx.loaders().accounts.open_tokens.one(()).await.or_failure()?.unwrap_or_default();
         Ok(open.iter().all(|id| *id == self.0.id))
     }
 }
@@ -112,6 +112,6 @@ pub async fn own_tokens(ctx: &Context<'_>, args: PageArgs) -> Result<Option<ApiT
         return Ok(None);
     }
     let request = args.request(ctx, tokens::NEWEST)?;
-    let page = ctx.loaders().managed.token_pages.must(request).await.or_failure()?;
+    let page = ctx.loaders().accounts.token_pages.must(request).await.or_failure()?;
     Ok(Some(ApiTokenConnection::of(page, ApiToken)))
 }

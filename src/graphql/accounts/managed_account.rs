@@ -119,7 +119,7 @@ impl ManagedAccount {
 impl ManagedAccount {
     /// The account with this id, if the caller manages it.
     pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.accounts.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().accounts.by_id.one(id).await.or_failure()?.map(Self))
     }
 }
 
@@ -172,6 +172,6 @@ pub async fn accounts_connection(
     if let AccountsOf::Group(group) = of {
         filter.group = Some(group);
     }
-    let page = ctx.loaders().managed.account_pages.must((filter, request)).await.or_failure()?;
+    let page = ctx.loaders().accounts.pages.must((filter, request)).await.or_failure()?;
     Ok(ManagedAccountConnection::of(page, ManagedAccount))
 }

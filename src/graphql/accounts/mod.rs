@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod api_token;
+pub mod loaders;
 pub mod managed_account;
 pub(crate) mod mutations;
 pub mod own_account;

@@ -51,7 +51,7 @@ impl OwnAccount {
 
     /// The name of the publisher that manages it.
     async fn publisher_name(&self, ctx: &Context<'_>) -> Result<String> {
-        ctx.loaders().managed.publisher_name.must(()).await.or_failure()
+        ctx.loaders().accounts.publisher_name.must(()).await.or_failure()
     }
 
     /// Its API tokens, newest first; null without ACCOUNT_ADMINISTRATION.
@@ -70,7 +70,7 @@ impl OwnAccount {
 impl OwnAccount {
     /// The caller's own account, if it is a managed account.
     pub async fn own(ctx: &Context<'_>) -> Result<Option<Self>> {
-        let own = ctx.loaders().managed.own_account.one(()).await.or_failure()?;
+        let own = ctx.loaders().accounts.own.one(()).await.or_failure()?;
         Ok(own.filter(|own| own.kind == AccountKind::Managed).map(Self))
     }
 

@@ -73,7 +73,7 @@ impl PublisherAccount {
 impl PublisherAccount {
     /// The caller's own account, if it is a publisher and has this id.
     pub async fn by_id(ctx: &Context<'_>, id: AccountId) -> Result<Option<Self>> {
-        let own = ctx.loaders().managed.own_account.one(()).await.or_failure()?;
+        let own = ctx.loaders().accounts.own.one(()).await.or_failure()?;
         Ok(own.filter(|own| own.id == id && own.kind == AccountKind::Publisher).map(Self))
     }
 }

@@ -30,7 +30,7 @@ connection!("components", ComponentConnection, ComponentEdge, Component);
 impl Component {
     /// The component with this id, if the caller owns it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().publisher.components.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().components.by_id.one(id).await.or_failure()?.map(Self))
     }
 
     /// The component with this id, which must exist.
@@ -134,7 +134,7 @@ impl Component {
 }
 
 async fn latest_shareable(ctx: &Context<'_>, id: ComponentId) -> Result<Option<PackagedComponent>> {
-    let latest = ctx.loaders().publisher.latest.one(id).await.or_failure()?;
+    let latest = ctx.loaders().components.latest.one(id).await.or_failure()?;
     match latest.and_then(|latest| latest.package) {
         Some(version) => PackagedComponent::by_id(ctx, version).await,
         None => Ok(None),
@@ -142,7 +142,7 @@ async fn latest_shareable(ctx: &Context<'_>, id: ComponentId) -> Result<Option<P
 }
 
 async fn latest_publication(ctx: &Context<'_>, id: ComponentId) -> Result<Option<Publication>> {
-    let latest = ctx.loaders().publisher.latest.one(id).await.or_failure()?;
+    let latest = ctx.loaders().components.latest.one(id).await.or_failure()?;
     match latest.and_then(|latest| latest.publication) {
         Some(version) => Publication::by_id(ctx, version).await,
         None => Ok(None),

@@ -2,6 +2,7 @@
 
 pub mod component;
 pub(crate) mod deleting;
+pub mod loaders;
 pub mod manifest;
 pub(crate) mod mutations;
 pub mod packaged_component;

@@ -37,14 +37,14 @@ pub(crate) async fn packages_connection(
     let order = order.map_or(VersionOrder::NEWEST, Into::into);
     let key = VersionsKey { filter, order, page: args.request(ctx, order.form())? };
     let empty = Page::empty(key.page.count);
-    let page = ctx.loaders().publisher.component_version_pages.one(key).await.or_failure()?;
+    let page = ctx.loaders().components.version_pages.one(key).await.or_failure()?;
     Ok(PackagedComponentConnection::of(page.unwrap_or(empty), PackagedComponent))
 }
 
 impl PackagedComponent {
     /// The packaged component with this id, deleted or not, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
-        let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
+        let found = ctx.loaders().components.versions.one(id).await.or_failure()?;
         Ok(found.filter(|version| version.kind == VersionKind::Package).map(Self))
     }
 
@@ -99,13 +99,13 @@ impl PackagedComponent {
 
     /// When it was deleted; null while it isn't.
     pub async fn deleted_at(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
-        let deleted = ctx.loaders().publisher.deletions.one(self.0.id).await.or_failure();
+        let deleted = ctx.loaders().components.deletions.one(self.0.id).await.or_failure();
         deleted.map(|at| at.map(Into::into)).transpose()
     }
 
     /// The components inside, the packaged one first; at most 500.
     pub async fn manifest(&self, ctx: &Context<'_>) -> Result<Vec<ManifestEntry>> {
-        let manifest = ctx.loaders().publisher.manifests.one(self.0.id).await.or_failure()?;
+        let manifest = ctx.loaders().components.manifests.one(self.0.id).await.or_failure()?;
         Ok(manifest.iter().flat_map(|entries| entries.iter()).map(Into::into).collect())
     }
 
@@ -134,8 +134,8 @@ impl PackagedComponent {
             return Ok(false);
         }
         let (deleted, used) = futures_util::try_join!(
-            loaders.publisher.deletions.one(self.0.id),
-            loaders.publisher.packages_in_use.one(self.0.id)
+            loaders.components.deletions.one(self.0.id),
+            loaders.components.packages_in_use.one(self.0.id)
         )
         .or_failure()?;
         Ok(deleted.is_none() && used.is_none())
@@ -143,7 +143,7 @@ impl PackagedComponent {
 
     /// Whether the caller may now restore it.
     pub async fn viewer_can_restore(&self, ctx: &Context<'_>) -> Result<bool> {
-        let deleted = ctx.loaders().publisher.deletions.one(self.0.id).await.or_failure()?;
+        let deleted = ctx.loaders().components.deletions.one(self.0.id).await.or_failure()?;
         Ok(deleted.is_some() && ctx.viewer()?.may(Privilege::PackagedComponentManagement))
     }
 }

@@ -67,9 +67,9 @@ impl Adoption {
     pub async fn installation_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let loaders = ctx.loaders();
         let count = match self.of {
-            AdoptionOf::Pack(pack) => loaders.publisher.installation_totals.one(pack).await.or_failure()?,
+            AdoptionOf::Pack(pack) => loaders.installations.pack_counts.one(pack).await.or_failure()?,
             AdoptionOf::Release(_) => {
-                loaders.publisher.spread.one(self.of).await.or_failure()?.map(|spread| spread.installations)
+                loaders.installations.spread.one(self.of).await.or_failure()?.map(|spread| spread.installations)
             }
         };
         Ok(int(count.unwrap_or(0)))
@@ -77,17 +77,17 @@ impl Adoption {
 
     /// In how many accounts.
     pub async fn account_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(int(ctx.loaders().publisher.account_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
+        Ok(int(ctx.loaders().installations.account_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
     }
 
     /// Of them, how many are frozen.
     pub async fn frozen_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(int(ctx.loaders().publisher.frozen_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
+        Ok(int(ctx.loaders().installations.frozen_counts.one(self.of).await.or_failure()?.unwrap_or(0)))
     }
 
     /// By version, newest first; only versions that an installation has, at most 100.
     pub async fn by_version(&self, ctx: &Context<'_>) -> Result<Vec<VersionCount>> {
-        let spread = ctx.loaders().publisher.spread.one(self.of).await.or_failure()?.unwrap_or_default();
+        let spread = ctx.loaders().installations.spread.one(self.of).await.or_failure()?.unwrap_or_default();
         Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 
@@ -102,7 +102,8 @@ impl Adoption {
         if at > self.now {
             return Err(bad_input("`instant` is in the future: give an earlier one."));
         }
-        let spread = ctx.loaders().publisher.spreads_at.one((self.pack, at)).await.or_failure()?.unwrap_or_default();
+        let spread =
+            ctx.loaders().installations.spreads_at.one((self.pack, at)).await.or_failure()?.unwrap_or_default();
         Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 
@@ -116,7 +117,7 @@ impl Adoption {
         #[graphql(desc = "How many points, 2 to 200.", default = 50)] points: i32,
     ) -> Result<Vec<AdoptionPoint>> {
         let key = (self.of, self.part(from, to, points)?);
-        let points = ctx.loaders().publisher.curves.one(key).await.or_failure()?.unwrap_or_default();
+        let points = ctx.loaders().installations.curves.one(key).await.or_failure()?.unwrap_or_default();
         Ok(points.into_iter().map(Into::into).collect())
     }
 }

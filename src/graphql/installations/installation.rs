@@ -54,7 +54,7 @@ impl Installation {
 
     /// Whether it gets updates.
     async fn state(&self, ctx: &Context<'_>) -> Result<InstallationState> {
-        let entitled = ctx.loaders().managed.entitled.must(self.0.id).await.or_failure()?;
+        let entitled = ctx.loaders().installations.entitled.must(self.0.id).await.or_failure()?;
         Ok(if entitled { InstallationState::Active } else { InstallationState::Frozen })
     }
 
@@ -112,7 +112,7 @@ impl Installation {
 impl Installation {
     /// The installation with this id, if it exists and the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: InstallationId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.installations.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().installations.by_id.one(id).await.or_failure()?.map(Self))
     }
 }
 
@@ -125,8 +125,8 @@ pub(in crate::graphql) fn may_here(ctx: &Context<'_>, privilege: Privilege) -> R
 async fn pack_name(ctx: &Context<'_>, id: PackId) -> Result<String> {
     let loaders = ctx.loaders();
     match ctx.scope()? {
-        Scope::Publisher(_) => Ok(loaders.publisher.packs.must(id).await.or_failure()?.name.clone()),
-        Scope::Managed(_) => Ok(loaders.managed.available_packs.must(id).await.or_failure()?.pack.name),
+        Scope::Publisher(_) => Ok(loaders.packs.by_id.must(id).await.or_failure()?.name.clone()),
+        Scope::Managed(_) => Ok(loaders.sharing.available_packs.must(id).await.or_failure()?.pack.name),
     }
 }
 
@@ -218,7 +218,7 @@ pub async fn installations_connection(
 ) -> Result<InstallationConnection> {
     let request = args.request(ctx, installations::BY_NAME)?;
     let filter = filter.unwrap_or_default().read(ctx, of).await?;
-    let page = ctx.loaders().managed.installation_pages.must((filter, request)).await.or_failure()?;
+    let page = ctx.loaders().installations.pages.must((filter, request)).await.or_failure()?;
     Ok(InstallationConnection::of(page, Installation))
 }
 

@@ -106,12 +106,12 @@ impl InstallationUpdate {
 impl InstallationUpdate {
     /// The update with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: UpdateId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.updates.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().installations.updates.one(id).await.or_failure()?.map(Self))
     }
 
     /// The update of an installation that can be applied early now, if there is one (R26, R31).
     pub async fn pending_of(ctx: &Context<'_>, installation: InstallationId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.pending.one(installation).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().installations.pending.one(installation).await.or_failure()?.map(Self))
     }
 }
 
@@ -162,7 +162,7 @@ pub async fn updates_connection(
 ) -> Result<InstallationUpdateConnection> {
     let request = args.request(ctx, of.cursors())?;
     let key = (of, filter.unwrap_or_default().into(), request);
-    let page = ctx.loaders().managed.update_pages.must(key).await.or_failure()?;
+    let page = ctx.loaders().installations.update_pages.must(key).await.or_failure()?;
     Ok(InstallationUpdateConnection::of(page, InstallationUpdate))
 }
 

@@ -3,6 +3,7 @@
 pub mod adoption;
 pub mod installation;
 pub mod installation_update;
+pub mod loaders;
 pub(crate) mod mutations;
 pub mod query;
 pub(crate) mod refusal;

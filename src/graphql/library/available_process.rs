@@ -54,7 +54,7 @@ impl AvailableProcess {
 
     /// The name of the account that publishes it.
     async fn publisher_name(&self, ctx: &Context<'_>) -> Result<String> {
-        ctx.loaders().managed.publisher_name.must(()).await.or_failure()
+        ctx.loaders().accounts.publisher_name.must(()).await.or_failure()
     }
 
     /// Whether the caller may now take a copy.

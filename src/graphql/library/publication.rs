@@ -32,14 +32,14 @@ pub(crate) async fn publications_connection(
         VersionFilter { kind: VersionKind::Publication, component: Some(component), ..VersionFilter::default() };
     let page = args.request(ctx, order.form())?;
     let empty = Page::empty(page.count);
-    let page = ctx.loaders().publisher.component_version_pages.one(VersionsKey { filter, order, page }).await;
+    let page = ctx.loaders().components.version_pages.one(VersionsKey { filter, order, page }).await;
     Ok(PublicationConnection::of(page.or_failure()?.unwrap_or(empty), Publication))
 }
 
 impl Publication {
     /// The publication with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: ComponentVersionId) -> Result<Option<Self>> {
-        let found = ctx.loaders().publisher.component_versions.one(id).await.or_failure()?;
+        let found = ctx.loaders().components.versions.one(id).await.or_failure()?;
         Ok(found.filter(|version| version.kind == VersionKind::Publication).map(Self))
     }
 }

@@ -87,7 +87,7 @@ impl AuditEntry {
     /// The entry with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: AuditEntryId) -> Result<Option<Self>> {
         let may = ctx.viewer()?.may(Privilege::ViewAuditLog);
-        let entry = ctx.loaders().logs.audit_entries.one(id).await.or_failure()?;
+        let entry = ctx.loaders().log.audit_entries.one(id).await.or_failure()?;
         Ok(entry.filter(|_| may).map(Self))
     }
 }

@@ -269,7 +269,7 @@ impl Event {
 
 /// The event with this id, if the caller may see it.
 pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
-    let Some(event) = ctx.loaders().logs.events.one(id).await.or_failure()? else { return Ok(None) };
+    let Some(event) = ctx.loaders().log.events.one(id).await.or_failure()? else { return Ok(None) };
     Ok(Some(match Event::of(Heard::new(ctx, event)?) {
         Event::ReleaseEvent(event) => event.into(),
         Event::InstallationEvent(event) => event.into(),

@@ -4,6 +4,7 @@ pub mod audit_entry;
 pub mod audit_log;
 pub mod event;
 pub mod event_log;
+pub mod loaders;
 pub mod place;
 pub mod query;
 pub mod subscription;

@@ -53,7 +53,7 @@ impl OutputType for DraftRows {
         match serde_json::value::to_raw_value(&value) {
             // An answer with errors isn't cached, because the next read may succeed. Neither is one that was read
             // outside of a snapshot, because it may belong to another revision.
-            Ok(part) if !has_failed() && ctx.data_of_request().loaders().publisher.drafts.is_known(&self.of) => {
+            Ok(part) if !has_failed() && ctx.data_of_request().loaders().packs.drafts.is_known(&self.of) => {
                 rendered.keep(rows, part.into());
             }
             _ => {}

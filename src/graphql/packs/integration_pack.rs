@@ -71,7 +71,7 @@ pub(in crate::graphql) async fn packs_or_none(
     let order = order.map_or(PackOrder::BY_NAME, Into::into);
     let key = PacksKey { of, filter, order, page: args.request(ctx, order.form())? };
     let (loaders, empty) = (ctx.loaders(), Page::empty(key.page.count));
-    let page = loaders.publisher.pack_pages.one(key).await.or_failure()?;
+    let page = loaders.packs.pages.one(key).await.or_failure()?;
     let show = |pack| IntegrationPack::new(pack, loaders.now());
     Ok(IntegrationPackConnection::of(page.unwrap_or(empty), show))
 }
@@ -85,14 +85,14 @@ impl IntegrationPack {
     /// The pack with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: PackId) -> Result<Option<Self>> {
         let loaders = ctx.loaders();
-        let found = loaders.publisher.packs.one(id).await.or_failure()?;
+        let found = loaders.packs.by_id.one(id).await.or_failure()?;
         Ok(found.filter(|pack| pack.deleted_at.is_none()).map(|pack| Self::new(pack, loaders.now())))
     }
 
     /// The pack with this id, which must exist; it may be deleted.
     pub(crate) async fn must(ctx: &Context<'_>, id: PackId) -> Result<Self> {
         let loaders = ctx.loaders();
-        Ok(Self::new(loaders.publisher.packs.must(id).await.or_failure()?, loaders.now()))
+        Ok(Self::new(loaders.packs.by_id.must(id).await.or_failure()?, loaders.now()))
     }
 
     pub(crate) fn standing(&self) -> Standing {
@@ -116,9 +116,9 @@ impl IntegrationPack {
     ) -> Result<std::result::Result<Decision, ReleaseRefusal>> {
         let (loaders, id) = (ctx.loaders(), self.pack.id);
         let (rows, current, moving) = futures_util::try_join!(
-            async { loaders.publisher.drafts.one(self.draft()).await.or_failure() },
+            async { loaders.packs.drafts.one(self.draft()).await.or_failure() },
             content(&loaders, self.standing.current_version),
-            async { loaders.publisher.moving.one(id).await.or_failure() },
+            async { loaders.packs.moving.one(id).await.or_failure() },
         )?;
         let zone = ctx.services().zone(time_zone);
         let facts = ReleaseFacts {
@@ -134,7 +134,7 @@ impl IntegrationPack {
 
     async fn numbered(&self, ctx: &Context<'_>, number: i32) -> Result<Option<PackVersion>> {
         let key = (self.pack.id, number);
-        Ok(ctx.loaders().publisher.numbered_versions.one(key).await.or_failure()?.map(PackVersion))
+        Ok(ctx.loaders().packs.numbered_versions.one(key).await.or_failure()?.map(PackVersion))
     }
 
     async fn diff_of(&self, ctx: &Context<'_>, from: i32, to: i32) -> Result<Option<PackDiff>> {
@@ -346,7 +346,7 @@ impl IntegrationPack {
         if !ctx.viewer()?.may(Privilege::IntegrationPack) || self.standing.pending.is_some() {
             return Ok(false);
         }
-        let account = ctx.loaders().managed.own_account.must(()).await.or_failure()?;
+        let account = ctx.loaders().accounts.own.must(()).await.or_failure()?;
         let services = ctx.services();
         let Some(zone) = services.zone(account.time_zone.as_deref()) else { return Ok(false) };
         let date = release_dates(ctx.now(), &zone, services.settings.release_days_ahead).earliest;
@@ -361,6 +361,6 @@ impl IntegrationPack {
     /// Whether the caller may now delete it.
     pub async fn viewer_can_delete(&self, ctx: &Context<'_>) -> Result<bool> {
         let may = ctx.viewer()?.may(Privilege::IntegrationPack) && self.standing.running_release.is_none();
-        Ok(may && ctx.loaders().publisher.moving.one(self.pack.id).await.or_failure()?.is_none())
+        Ok(may && ctx.loaders().packs.moving.one(self.pack.id).await.or_failure()?.is_none())
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod draft;
 pub mod draft_rows;
 pub mod integration_pack;
+pub mod loaders;
 pub(crate) mod mutations;
 pub mod pack_component;
 pub mod pack_diff;

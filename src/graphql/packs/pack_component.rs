@@ -39,7 +39,7 @@ struct Situation {
 /// The content of a version; `None` when `version` is.
 pub(crate) async fn content(loaders: &Loaders, version: Option<PackVersionId>) -> Result<Option<Content>> {
     let Some(version) = version else { return Ok(None) };
-    let items = loaders.publisher.contents.one(version).await.or_failure()?;
+    let items = loaders.packs.contents.one(version).await.or_failure()?;
     let stamp = |item: &ContentItem| Stamp { id: item.component_version_id, created_at: item.created_at };
     Ok(Some(items.iter().flat_map(|items| items.iter()).map(|item| (item.component_id, stamp(item))).collect()))
 }
@@ -47,7 +47,7 @@ pub(crate) async fn content(loaders: &Loaders, version: Option<PackVersionId>) -
 impl Situation {
     async fn of(loaders: &Loaders, draft: DraftOf, standing: Standing) -> Result<Self> {
         let (draft, current, pending) = futures_util::try_join!(
-            async { loaders.publisher.drafts.one(draft).await.or_failure() },
+            async { loaders.packs.drafts.one(draft).await.or_failure() },
             content(loaders, standing.current_version),
             content(loaders, standing.pending.map(|p| p.version_id)),
         )?;
@@ -82,7 +82,7 @@ impl PackComponent {
     /// The rows of the draft, by component name.
     pub(crate) async fn draft(loaders: &Loaders, draft: DraftOf, standing: Standing) -> Result<Vec<Self>> {
         let situation = Situation::of(loaders, draft, standing).await?;
-        let components = loaders.publisher.components.many(situation.draft.keys().copied()).await.or_failure()?;
+        let components = loaders.components.by_id.many(situation.draft.keys().copied()).await.or_failure()?;
         let names: HashMap<_, _> = components.iter().map(|c| (c.id, text::key(&c.name))).collect();
         let mut rows: Vec<_> = situation.draft.values().map(|row| situation.of_draft(row)).collect();
         rows.sort_by_key(|row| (names.get(&row.component), row.component));
@@ -92,7 +92,7 @@ impl PackComponent {
     /// The draft's row of a component; `None` when the draft has none.
     pub async fn of_draft(ctx: &Context<'_>, pack: PackId, component: ComponentId) -> Result<Option<Self>> {
         let loaders = ctx.loaders();
-        let Some(found) = loaders.publisher.packs.one(pack).await.or_failure()? else { return Ok(None) };
+        let Some(found) = loaders.packs.by_id.one(pack).await.or_failure()? else { return Ok(None) };
         let situation = Situation::of(&loaders, DraftOf::from(&*found), found.standing.at(loaders.now())).await?;
         Ok(situation.draft.get(&component).map(|row| situation.of_draft(row)))
     }
@@ -123,10 +123,10 @@ impl PackComponent {
 /// The row that the draft would have if the component were still in it.
 async fn gone(ctx: &Context<'_>, pack: PackId, component_id: ComponentId) -> Result<DraftRow> {
     let loaders = ctx.loaders();
-    let kind = loaders.publisher.packs.must(pack).await.or_failure()?.deployment_model.holds();
-    let latest = loaders.publisher.latest.one(component_id).await.or_failure()?.unwrap_or_default();
+    let kind = loaders.packs.by_id.must(pack).await.or_failure()?.deployment_model.holds();
+    let latest = loaders.components.latest.one(component_id).await.or_failure()?.unwrap_or_default();
     let latest = match latest.of(kind) {
-        Some(id) => loaders.publisher.component_versions.one(id).await.or_failure()?,
+        Some(id) => loaders.components.versions.one(id).await.or_failure()?,
         None => None,
     };
     let latest_shareable = latest.map(|version| Stamp { id: version.id, created_at: version.created_at });

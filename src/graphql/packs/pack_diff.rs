@@ -44,9 +44,7 @@ impl PackDiff {
     /// reader may see both.
     pub async fn between(ctx: &Context<'_>, from: Option<PackVersionId>, to: PackVersionId) -> Result<Self> {
         let loaders = ctx.loaders();
-        let read = async |id| {
-            futures_util::try_join!(loaders.publisher.pack_versions.must(id), loaders.publisher.contents.one(id))
-        };
+        let read = async |id| futures_util::try_join!(loaders.packs.versions.must(id), loaders.packs.contents.one(id));
         let (to, content) = read(to).await.or_failure()?;
         let before = match from {
             Some(from) => Some(read(from).await.or_failure()?),
@@ -64,7 +62,7 @@ impl PackDiff {
         let Some(from) = from else { return Ok(Self::of(&[], to)) };
         let loaders = ctx.loaders();
         let (version, content) =
-            futures_util::try_join!(loaders.publisher.pack_versions.must(from), loaders.publisher.contents.one(from))
+            futures_util::try_join!(loaders.packs.versions.must(from), loaders.packs.contents.one(from))
                 .or_failure()?;
         Ok(Self { from_number: Some(version.number), ..Self::of(&content.unwrap_or_default(), to) })
     }

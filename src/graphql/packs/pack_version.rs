@@ -31,7 +31,7 @@ connection!("versions", PackVersionConnection, PackVersionEdge, PackVersion);
 /// A page of a pack's versions, newest first.
 pub(crate) async fn versions_of_pack(ctx: &Context<'_>, pack: PackId, args: PageArgs) -> Result<PackVersionConnection> {
     let key = (pack, args.request(ctx, pack_versions::NEWEST)?);
-    let page = ctx.loaders().publisher.pack_version_pages.one(key).await.or_failure()?;
+    let page = ctx.loaders().packs.version_pages.one(key).await.or_failure()?;
     Ok(PackVersionConnection::of(page.unwrap_or_else(|| Page::empty(false)), PackVersion))
 }
 
@@ -63,7 +63,7 @@ impl From<&ContentItem> for PackContentItem {
 impl PackContentItem {
     /// The content of a version, by name. Callers check that the reader may see the version.
     pub async fn of_version(ctx: &Context<'_>, version: PackVersionId) -> Result<Vec<Self>> {
-        let items = ctx.loaders().publisher.contents.one(version).await.or_failure()?;
+        let items = ctx.loaders().packs.contents.one(version).await.or_failure()?;
         Ok(items.iter().flat_map(|items| items.iter()).map(Into::into).collect())
     }
 }
@@ -72,14 +72,14 @@ impl PackVersion {
     /// The version with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
         let Scope::Publisher(_) = ctx.scope()? else { return Ok(None) };
-        let Some(found) = ctx.loaders().publisher.pack_versions.one(id).await.or_failure()? else { return Ok(None) };
+        let Some(found) = ctx.loaders().packs.versions.one(id).await.or_failure()? else { return Ok(None) };
         // The process caches versions, because they never change. The pack isn't cached, because it may be deleted.
         Ok(IntegrationPack::by_id(ctx, found.pack_id).await?.map(|_| Self(found)))
     }
 
     /// The version with this id, which must exist; its pack may be deleted.
     pub(crate) async fn must(ctx: &Context<'_>, id: PackVersionId) -> Result<Self> {
-        Ok(Self(ctx.loaders().publisher.pack_versions.must(id).await.or_failure()?))
+        Ok(Self(ctx.loaders().packs.versions.must(id).await.or_failure()?))
     }
 }
 
@@ -124,19 +124,19 @@ impl PackVersion {
     /// What it holds, row by row, beside how the pack stands now; at most 100.
     pub async fn components(&self, ctx: &Context<'_>) -> Result<Vec<PackComponent>> {
         let pack = IntegrationPack::must(ctx, self.0.pack_id).await?;
-        let items = ctx.loaders().publisher.contents.one(self.0.id).await.or_failure()?;
+        let items = ctx.loaders().packs.contents.one(self.0.id).await.or_failure()?;
         PackComponent::of_version(ctx, pack.draft(), pack.standing(), items.unwrap_or_default()).await
     }
 
     /// What it changed from the version that was current when it was made; from nothing for the first.
     pub async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
-        let found = ctx.loaders().publisher.releases.must(self.0.release_id).await.or_failure()?;
+        let found = ctx.loaders().releases.by_id.must(self.0.release_id).await.or_failure()?;
         PackDiff::between(ctx, found.release.previous_version_id, self.0.id).await
     }
 
     /// How many installations have it now.
     pub async fn installation_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = ctx.loaders().publisher.installation_counts.one(self.0.id).await.or_failure()?;
+        let count = ctx.loaders().installations.version_counts.one(self.0.id).await.or_failure()?;
         Ok(int(count.unwrap_or(0)))
     }
 }

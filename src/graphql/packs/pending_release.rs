@@ -46,7 +46,7 @@ impl OutputType for PendingRelease {
 impl PendingRelease {
     async fn read(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
         let loaders = ctx.data_of_request().loaders();
-        let found = loaders.publisher.releases.must(self.0.release_id).await.or_failure();
+        let found = loaders.releases.by_id.must(self.0.release_id).await.or_failure();
         let found = found.map_err(|error| ctx.set_error_path(error.into_server_error(field.pos)))?;
         OutputType::resolve(&Release::new(found.release, loaders.now()), ctx, field).await
     }

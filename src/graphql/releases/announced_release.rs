@@ -58,7 +58,7 @@ impl AnnouncedRelease {
 
     /// What it brings.
     pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
-        let version = ctx.loaders().managed.available_versions.must(self.0.version_id).await.or_failure()?;
+        let version = ctx.loaders().sharing.available_versions.must(self.0.version_id).await.or_failure()?;
         Ok(version.notes.into())
     }
 
@@ -71,6 +71,6 @@ impl AnnouncedRelease {
 impl AnnouncedRelease {
     /// The release with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: ReleaseId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.announced_releases.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().sharing.announced_releases.one(id).await.or_failure()?.map(Self))
     }
 }

@@ -1,6 +1,7 @@
 //! Releases of packs: creating, previewing and following them.
 
 pub mod announced_release;
+pub mod loaders;
 pub(crate) mod mutations;
 pub mod progress;
 pub(crate) mod refusal;

@@ -49,7 +49,7 @@ pub(crate) async fn releases_connection(
     ctx.publisher()?;
     let key = (filter, args.request(ctx, releases::NEWEST)?);
     let loaders = ctx.loaders();
-    let page = loaders.publisher.release_pages.one(key).await.or_failure()?;
+    let page = loaders.releases.pages.one(key).await.or_failure()?;
     let show = |release| Release::new(release, loaders.now());
     Ok(ReleaseConnection::of(page.unwrap_or_else(|| Page::empty(false)), show))
 }
@@ -66,14 +66,14 @@ impl Release {
             return Ok(None);
         }
         let loaders = ctx.loaders();
-        let found = loaders.publisher.releases.one(id).await.or_failure()?;
+        let found = loaders.releases.by_id.one(id).await.or_failure()?;
         Ok(found.filter(|found| found.of_living_pack).map(|found| Self::new(found.release, loaders.now())))
     }
 
     /// The release with this id, which must exist; its pack may be deleted. Callers check that the reader may see it.
     pub(crate) async fn must(ctx: &Context<'_>, id: ReleaseId) -> Result<Self> {
         let loaders = ctx.loaders();
-        Ok(Self::new(loaders.publisher.releases.must(id).await.or_failure()?.release, loaders.now()))
+        Ok(Self::new(loaders.releases.by_id.must(id).await.or_failure()?.release, loaders.now()))
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, command: Command) -> Result<bool> {
@@ -126,7 +126,7 @@ impl Release {
 
     /// What it brings.
     pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
-        let version = ctx.loaders().publisher.pack_versions.must(self.release.version_id).await.or_failure()?;
+        let version = ctx.loaders().packs.versions.must(self.release.version_id).await.or_failure()?;
         Ok(Markdown(version.notes.clone()))
     }
 
@@ -137,7 +137,7 @@ impl Release {
 
     /// How far it has got.
     pub async fn progress(&self, ctx: &Context<'_>) -> Result<ReleaseProgress> {
-        Ok(ctx.loaders().publisher.progress.must(self.release.id).await.or_failure()?.into())
+        Ok(ctx.loaders().releases.progress.must(self.release.id).await.or_failure()?.into())
     }
 
     /// How it spread over time.
@@ -217,8 +217,8 @@ impl Release {
             state: self.state,
             newest: standing.current_version == Some(self.release.version_id),
             pending: standing.pending.map(|pending| pending.release_id),
-            moving: loaders.publisher.moving.one(self.release.pack_id).await.or_failure()?,
-            failed: loaders.publisher.retriable.one(self.release.id).await.or_failure()?.unwrap_or(0),
+            moving: loaders.packs.moving.one(self.release.pack_id).await.or_failure()?,
+            failed: loaders.releases.retriable.one(self.release.id).await.or_failure()?.unwrap_or(0),
         };
         Ok(decide_retry(&facts).is_ok())
     }

@@ -45,8 +45,8 @@ impl ReleasePreview {
     /// Previews a release of one of the caller's packs. Changes nothing.
     pub async fn of(ctx: &Context<'_>, pack: IntegrationPack, schedule: RequestedSchedule) -> Result<Self> {
         let (loaders, id) = (ctx.loaders(), pack.pack().id);
-        let zone = loaders.managed.own_account.must(()).await.or_failure()?.time_zone;
-        let rows = loaders.publisher.drafts.one(pack.draft()).await.or_failure()?.unwrap_or_default();
+        let zone = loaders.accounts.own.must(()).await.or_failure()?.time_zone;
+        let rows = loaders.packs.drafts.one(pack.draft()).await.or_failure()?.unwrap_or_default();
         let refusal = pack.decide(ctx, schedule, zone.as_deref()).await?.err();
         let days_ahead = ctx.services().settings.release_days_ahead;
         // The window is shown even when the release would be refused for another reason.
@@ -97,7 +97,7 @@ impl ReleasePreview {
     /// The installations by the version that they have now, newest version first; at most 100 versions.
     async fn installations_by_version(&self, ctx: &Context<'_>) -> Result<Vec<VersionCount>> {
         let of = AdoptionOf::Pack(self.pack.pack().id);
-        let spread = ctx.loaders().publisher.spread.one(of).await.or_failure()?.unwrap_or_default();
+        let spread = ctx.loaders().installations.spread.one(of).await.or_failure()?.unwrap_or_default();
         Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 
@@ -127,7 +127,7 @@ impl ReleasePreview {
         let pack = self.pack.pack();
         let manifests = manifests(ctx, self.content.values().copied()).await?;
         let shared = (GroupFilter { with_pack: Some(pack.id), ..GroupFilter::default() }, PageRequest::first(1));
-        let groups = ctx.loaders().managed.group_pages.must(shared).await.or_failure()?;
+        let groups = ctx.loaders().sharing.group_pages.must(shared).await.or_failure()?;
         let facts = PreviewFacts {
             components: self.content.len(),
             manifests: &manifests.iter().map(|(id, manifest)| (*id, manifest.as_slice())).collect(),

@@ -147,7 +147,7 @@ pub(in crate::graphql) async fn manifests(
     versions: impl IntoIterator<Item = ComponentVersionId>,
 ) -> Result<Manifests> {
     let loaders = ctx.loaders();
-    let read = async |id| loaders.publisher.manifests.one(id).await.map(|manifest| (id, manifest));
+    let read = async |id| loaders.components.manifests.one(id).await.map(|manifest| (id, manifest));
     let found = try_join_all(versions.into_iter().map(read)).await.or_failure()?;
     Ok(found.into_iter().filter_map(|(id, manifest)| Some((id, manifest?))).collect())
 }
@@ -165,7 +165,7 @@ pub(in crate::graphql) async fn labelled(
     let ids: Vec<_> = next.values().copied().collect();
     let higher = higher_unreleased(loaders.db(), scope, pack, &ids).await.or_failure()?;
     let label = async |id: ComponentVersionId| {
-        let found = loaders.publisher.component_versions.must(id).await.or_failure()?;
+        let found = loaders.components.versions.must(id).await.or_failure()?;
         Ok::<_, async_graphql::Error>(Labelled { id, label: found.version.clone() })
     };
     let row = async |(component, version): (&ComponentId, &ComponentVersionId)| {

@@ -89,7 +89,7 @@ impl AccountGroup {
 impl AccountGroup {
     /// The group with this id, if it is the caller's.
     pub async fn by_id(ctx: &Context<'_>, id: GroupId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.groups.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().sharing.groups.one(id).await.or_failure()?.map(Self))
     }
 }
 
@@ -148,7 +148,7 @@ pub async fn groups_connection(
         GroupsOf::Pack(pack) => filter.with_pack = Some(pack),
         GroupsOf::Process(process) => filter.with_process = Some(process),
     }
-    let page = ctx.loaders().managed.group_pages.must((filter, request)).await.or_failure()?;
+    let page = ctx.loaders().sharing.group_pages.must((filter, request)).await.or_failure()?;
     Ok(AccountGroupConnection::of(page, AccountGroup))
 }
 

@@ -53,7 +53,7 @@ impl AvailablePack {
 
     /// The name of the account that publishes it.
     async fn publisher_name(&self, ctx: &Context<'_>) -> Result<String> {
-        ctx.loaders().managed.publisher_name.must(()).await.or_failure()
+        ctx.loaders().accounts.publisher_name.must(()).await.or_failure()
     }
 
     /// Whether a group that the account is in still grants it; false for a pack that is only still installed.
@@ -97,7 +97,7 @@ impl AvailablePack {
 impl AvailablePack {
     /// The pack with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: PackId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.available_packs.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().sharing.available_packs.one(id).await.or_failure()?.map(Self))
     }
 
     /// The current version, if a group still grants the pack.
@@ -131,6 +131,6 @@ pub async fn available_packs_connection(
         installation_type: filter.installation_type.map(Into::into),
         installed: filter.installed,
     };
-    let page = ctx.loaders().managed.available_pages.must((filter, request)).await.or_failure()?;
+    let page = ctx.loaders().sharing.available_pages.must((filter, request)).await.or_failure()?;
     Ok(AvailablePackConnection::of(page, AvailablePack))
 }

@@ -45,6 +45,6 @@ impl AvailablePackVersion {
 impl AvailablePackVersion {
     /// The version with this id, if the caller may see it.
     pub async fn by_id(ctx: &Context<'_>, id: PackVersionId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().managed.available_versions.one(id).await.or_failure()?.map(Self))
+        Ok(ctx.loaders().sharing.available_versions.one(id).await.or_failure()?.map(Self))
     }
 }

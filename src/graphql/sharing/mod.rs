@@ -4,5 +4,6 @@ pub mod account_group;
 pub mod available_pack;
 pub mod available_pack_version;
 pub(crate) mod groups;
+pub mod loaders;
 pub(crate) mod mutations;
 pub(crate) mod refusal;

@@ -1,8 +1,8 @@
 //! The loaders for the process library.
 
-use super::loaders::{Base, Batch};
 use crate::domain::id::{ComponentId, ComponentVersionId, LibraryProcessId};
 use crate::domain::library::{CopySource, LibraryProcess};
+use crate::graphql::batch::{Base, Batch};
 use crate::store::library::read as library;
 
 /// Loaders of the process library, for both kinds of callers.
@@ -17,7 +17,7 @@ pub struct LibraryLoaders {
 }
 
 impl LibraryLoaders {
-    pub(super) fn new(base: &Base) -> Self {
+    pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
             processes: Batch::scoped(base, async |b, scope, ids| library::by_ids(&b.db, scope, &ids).await),
             of_packages: Batch::of_publisher(base, async |b, scope, ids| {

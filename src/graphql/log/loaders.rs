@@ -1,9 +1,9 @@
 //! The loaders for the event log and the audit log.
 
-use super::loaders::{Base, Batch};
 use crate::domain::id::{AuditEntryId, EventId};
 use crate::domain::log::audit::AuditEntry;
 use crate::domain::log::event::Event;
+use crate::graphql::batch::{Base, Batch};
 use crate::store::log::{audit, events};
 
 /// Loaders of the logs, for both kinds of callers.
@@ -13,7 +13,7 @@ pub struct LogLoaders {
 }
 
 impl LogLoaders {
-    pub(super) fn new(base: &Base) -> Self {
+    pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
             events: Batch::scoped(base, async |b, scope, ids| events::by_ids(&b.db, scope, &ids).await),
             audit_entries: Batch::scoped(base, async |b, scope, ids| audit::by_ids(&b.db, scope, &ids).await),

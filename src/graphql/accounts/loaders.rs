@@ -1,0 +1,45 @@
+//! The loaders for accounts and API tokens.
+
+use crate::domain::accounts::{Account, ApiToken};
+use crate::domain::id::{AccountId, TokenId};
+use crate::graphql::batch::{Base, Batch};
+use crate::store::accounts::read::AccountFilter;
+use crate::store::accounts::{read as accounts, tokens};
+use crate::store::page::{Page, PageRequest};
+
+/// Loaders of accounts and API tokens.
+pub struct AccountLoaders {
+    /// The caller's account in its present state.
+    pub own: Batch<(), Account>,
+    pub by_id: Batch<AccountId, Account>,
+    pub pages: Batch<(AccountFilter, PageRequest), Page<Account>>,
+    pub tokens: Batch<TokenId, ApiToken>,
+    pub token_pages: Batch<PageRequest, Page<ApiToken>>,
+    /// Up to two tokens, each of which alone keeps the account accessible (R1).
+    pub open_tokens: Batch<(), Vec<TokenId>>,
+    /// The name of the managed account's publisher.
+    pub publisher_name: Batch<(), String>,
+}
+
+impl AccountLoaders {
+    pub(in crate::graphql) fn new(base: &Base) -> Self {
+        Self {
+            own: Batch::scoped(base, async |b, scope, _| Ok(only(accounts::own(&b.db, scope).await?))),
+            by_id: Batch::of_publisher(base, async |b, scope, ids| accounts::managed_by_ids(&b.db, &scope, &ids).await),
+            pages: Batch::of_publisher(base, async |b, scope, keys| accounts::pages(&b.db, &scope, &keys).await),
+            tokens: Batch::scoped(base, async |b, scope, ids| tokens::by_ids(&b.db, scope, &ids).await),
+            token_pages: Batch::scoped(base, async |b, scope, keys| tokens::pages(&b.db, scope, &keys).await),
+            open_tokens: Batch::scoped(base, async |b, scope, _| {
+                Ok(only(Some(tokens::that_keep_the_account_open(&b.db, scope).await?)))
+            }),
+            publisher_name: Batch::of_managed(base, async |b, scope, _| {
+                Ok(only(accounts::publisher_name(&b.db, &scope).await?))
+            }),
+        }
+    }
+}
+
+/// A map with the single value, if there is one.
+fn only<V>(value: Option<V>) -> std::collections::HashMap<(), V> {
+    value.map(|value| ((), value)).into_iter().collect()
+}

@@ -1,0 +1,158 @@
+//! Batches: a resolver's read waits for the other resolvers of the same step, and one read answers them all.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, OnceLock};
+
+use ::dataloader::BatchFn;
+use ::dataloader::cached::Loader;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::domain::Instant;
+use crate::service::error::Failure;
+use crate::store::scope::{ManagedScope, PublisherScope, Scope};
+use crate::store::{Db, StoreResult};
+
+/// The most keys of a batch. Both databases accept that many parameters in a statement.
+const BATCH_MAX: usize = 5_000;
+
+/// The common data of all batches.
+#[derive(Clone)]
+pub struct Base {
+    pub db: Db,
+    /// `None` without a token.
+    pub scope: Option<Scope>,
+    pub now: Instant,
+}
+
+type Answer<V> = Result<Option<V>, Failure>;
+type Known<K, V> = dyn Fn(&K) -> Option<V> + Send + Sync;
+type Read<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, StoreResult<HashMap<K, V>>> + Send + Sync;
+
+/// A loader for one kind of key. It waits for the other resolvers of the same step, and reads all of their keys
+/// together.
+pub struct Batch<K: Eq + Hash + Clone, V: Clone> {
+    read: Arc<Read<K, V>>,
+    /// Built at the first use, because most requests use few loaders.
+    loader: OnceLock<Loader<K, Answer<V>, Run<K, V>>>,
+    known: Option<Box<Known<K, V>>>,
+}
+
+/// How often other resolvers of a step may run before a batch is read. A step with many resolvers needs more than one
+/// turn, because the runtime limits how much a task does per turn.
+const TURNS: usize = 4;
+
+struct Run<K, V>(Arc<Read<K, V>>);
+
+impl<K: Eq + Hash + Clone, V: Clone> BatchFn<K, Answer<V>> for Run<K, V> {
+    async fn load(&mut self, keys: &[K]) -> HashMap<K, Answer<V>> {
+        match (self.0)(keys.to_vec()).await {
+            Ok(mut found) => keys.iter().map(|key| (key.clone(), Ok(found.remove(key)))).collect(),
+            Err(error) => {
+                let failure = Failure::from(error);
+                keys.iter().map(|key| (key.clone(), Err(failure.clone()))).collect()
+            }
+        }
+    }
+}
+
+impl<K, V> Batch<K, V>
+where
+    K: Eq + Hash + Clone + Debug + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// A loader with a function that reads a batch.
+    pub fn new<F>(base: &Base, read: impl Fn(Base, Vec<K>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
+    {
+        let base = base.clone();
+        let read = Arc::new(move |keys| read(base.clone(), keys).boxed());
+        Self { read, loader: OnceLock::new(), known: None }
+    }
+
+    /// Adds a lookup in the process's cache. Keys that it finds need no batch.
+    #[must_use]
+    pub fn knowing(self, base: &Base, known: impl Fn(&Db, Scope, &K) -> Option<V> + Send + Sync + 'static) -> Self {
+        let base = base.clone();
+        Self { known: Some(Box::new(move |key| known(&base.db, base.scope?, key))), ..self }
+    }
+
+    /// A loader that reads in a publisher's scope, and finds nothing for other callers.
+    pub fn of_publisher<F>(
+        base: &Base,
+        read: impl Fn(Base, PublisherScope, Vec<K>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
+    {
+        Self::new(base, move |base, keys| match base.scope {
+            Some(Scope::Publisher(scope)) => read(base, scope, keys).boxed(),
+            _ => std::future::ready(Ok(HashMap::new())).boxed(),
+        })
+    }
+
+    /// A loader that reads in a managed account's scope, and finds nothing for other callers.
+    pub fn of_managed<F>(base: &Base, read: impl Fn(Base, ManagedScope, Vec<K>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
+    {
+        Self::new(base, move |base, keys| match base.scope {
+            Some(Scope::Managed(scope)) => read(base, scope, keys).boxed(),
+            _ => std::future::ready(Ok(HashMap::new())).boxed(),
+        })
+    }
+
+    /// A loader that reads in either scope, and finds nothing without one.
+    pub fn scoped<F>(base: &Base, read: impl Fn(Base, Scope, Vec<K>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
+    {
+        Self::new(base, move |base, keys| match base.scope {
+            Some(scope) => read(base, scope, keys).boxed(),
+            None => std::future::ready(Ok(HashMap::new())).boxed(),
+        })
+    }
+
+    /// Loads the value of a key; `None` if there is none. Fails if the batch fails.
+    pub async fn one(&self, key: K) -> Result<Option<V>, Failure> {
+        if let Some(known) = self.known.as_ref().and_then(|known| known(&key)) {
+            return Ok(Some(known));
+        }
+        // If the resolver that drives a batch is dropped, because a sibling failed or the client left, the batch is
+        // lost. The other resolvers then try once more, and drive it themselves.
+        let loader = self.loader();
+        match loader.try_load(key.clone()).await {
+            Ok(answer) => answer,
+            Err(_) => loader.try_load(key).await.map_err(|e| Failure::bug(e.to_string()))?,
+        }
+    }
+
+    /// Whether the cache has the key's value.
+    pub fn is_known(&self, key: &K) -> bool {
+        self.known.as_ref().is_some_and(|known| known(key).is_some())
+    }
+
+    fn loader(&self) -> &Loader<K, Answer<V>, Run<K, V>> {
+        self.loader
+            .get_or_init(|| Loader::new(Run(self.read.clone())).with_max_batch_size(BATCH_MAX).with_yield_count(TURNS))
+    }
+
+    /// Loads the value of a key that must exist.
+    ///
+    /// # Errors
+    /// The batch's failure; an internal failure if there is no value.
+    pub async fn must(&self, key: K) -> Result<V, Failure> {
+        let found = self.one(key.clone()).await?;
+        found.ok_or_else(|| Failure::bug(format!("nothing is known of {key:?}")))
+    }
+
+    /// Loads the values of keys, in their order. Keys without a value are left out.
+    pub async fn many(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<V>, Failure> {
+        let found = futures_util::future::try_join_all(keys.into_iter().map(|key| self.one(key))).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}

@@ -1,0 +1,72 @@
+//! The loaders for installations, their updates and the spread of versions.
+
+use std::sync::Arc;
+
+use crate::domain::Instant;
+use crate::domain::id::{InstallationId, PackId, PackVersionId, UpdateId};
+use crate::domain::installations::Installation;
+use crate::domain::installations::adoption::CurvePoint;
+use crate::graphql::batch::{Base, Batch};
+use crate::store::installations::adoption::{AdoptionOf, Spread};
+use crate::store::installations::curves::{self, CurveKey};
+use crate::store::installations::read::InstallationFilter;
+use crate::store::installations::updates::{SeenUpdate, UpdatesKey};
+use crate::store::installations::{adoption, read as installations, updates};
+use crate::store::packs::versions as pack_versions;
+use crate::store::page::{Page, PageRequest};
+use crate::store::sharing::grants;
+
+/// Loaders of installations and updates for both kinds of callers, and of their counts for publishers.
+pub struct InstallationLoaders {
+    pub by_id: Batch<InstallationId, Installation>,
+    pub pages: Batch<(InstallationFilter, PageRequest), Page<Installation>>,
+    /// Whether an installation is entitled. Otherwise it is frozen (R45).
+    pub entitled: Batch<InstallationId, bool>,
+    /// The update that can be applied early now (R26).
+    pub pending: Batch<InstallationId, SeenUpdate>,
+    pub updates: Batch<UpdateId, SeenUpdate>,
+    pub update_pages: Batch<UpdatesKey, Page<SeenUpdate>>,
+    /// Versions without installations have no value.
+    pub version_counts: Batch<PackVersionId, i64>,
+    pub pack_counts: Batch<PackId, i64>,
+    /// Without installations, these three have no value.
+    pub spread: Batch<AdoptionOf, Arc<Spread>>,
+    /// The spread of a pack's installations at an instant. A pack without installations then has no value.
+    pub spreads_at: Batch<(PackId, Instant), Arc<Spread>>,
+    pub account_counts: Batch<AdoptionOf, i64>,
+    pub frozen_counts: Batch<AdoptionOf, i64>,
+    pub curves: Batch<CurveKey, Vec<CurvePoint>>,
+}
+
+impl InstallationLoaders {
+    pub(in crate::graphql) fn new(base: &Base) -> Self {
+        Self {
+            by_id: Batch::scoped(base, async |b, scope, ids| installations::by_ids(&b.db, scope, &ids).await),
+            pages: Batch::scoped(base, async |b, scope, keys| installations::pages(&b.db, scope, b.now, &keys).await),
+            entitled: Batch::scoped(base, async |b, scope, ids| {
+                let entitled = grants::entitled_installations(&b.db, scope, &ids).await?;
+                Ok(ids.into_iter().map(|id| (id, entitled.contains(&id))).collect())
+            }),
+            pending: Batch::scoped(base, async |b, scope, ids| updates::pending_of(&b.db, scope, b.now, &ids).await),
+            updates: Batch::scoped(base, async |b, scope, ids| updates::by_ids(&b.db, scope, b.now, &ids).await),
+            update_pages: Batch::scoped(base, async |b, scope, keys| updates::pages(&b.db, scope, b.now, &keys).await),
+            version_counts: Batch::of_publisher(base, async |b, scope, ids| {
+                pack_versions::installation_counts(&b.db, scope, &ids).await
+            }),
+            pack_counts: Batch::of_publisher(base, async |b, scope, ids| {
+                installations::totals(&b.db, scope, &ids).await
+            }),
+            spread: Batch::of_publisher(base, async |b, scope, of| {
+                let found = adoption::spread(&b.db, scope, &of).await?;
+                Ok(found.into_iter().map(|(of, spread)| (of, Arc::new(spread))).collect())
+            }),
+            spreads_at: Batch::of_publisher(base, async |b, scope, keys| {
+                let found = adoption::spread_at(&b.db, scope, &keys).await?;
+                Ok(found.into_iter().map(|(key, spread)| (key, Arc::new(spread))).collect())
+            }),
+            account_counts: Batch::of_publisher(base, async |b, scope, of| adoption::accounts(&b.db, scope, &of).await),
+            frozen_counts: Batch::of_publisher(base, async |b, scope, of| adoption::frozen(&b.db, scope, &of).await),
+            curves: Batch::of_publisher(base, async |b, scope, keys| curves::curves(&b.db, scope, &keys).await),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The loaders for releases.
+
+use std::sync::Arc;
+
+use crate::domain::id::ReleaseId;
+use crate::domain::log::event::Progress;
+use crate::domain::releases::Release;
+use crate::graphql::batch::{Base, Batch};
+use crate::store::page::{Page, PageRequest};
+use crate::store::releases::read as releases;
+use crate::store::releases::read::{FoundRelease, ReleaseFilter};
+
+/// Loaders of releases. Managed accounts use one of them for the releases that they can see.
+pub struct ReleaseLoaders {
+    /// Releases of deleted packs are included.
+    pub by_id: Batch<ReleaseId, FoundRelease>,
+    pub pages: Batch<(ReleaseFilter, PageRequest), Page<Arc<Release>>>,
+    pub progress: Batch<ReleaseId, Progress>,
+    /// How many failed updates of a release can be retried. A release without any has no value.
+    pub retriable: Batch<ReleaseId, u64>,
+}
+
+impl ReleaseLoaders {
+    pub(in crate::graphql) fn new(base: &Base) -> Self {
+        Self {
+            by_id: Batch::scoped(base, async |b, scope, ids| releases::by_ids(&b.db, scope, &ids).await),
+            pages: Batch::of_publisher(base, async |b, scope, keys| releases::pages(&b.db, scope, b.now, &keys).await),
+            progress: Batch::of_publisher(base, async |b, scope, ids| releases::progress(&b.db, scope, &ids).await),
+            retriable: Batch::of_publisher(base, async |b, scope, ids| releases::retriable(&b.db, scope, &ids).await),
+        }
+    }
+}
