@@ -18,7 +18,7 @@ use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::service::followup::{Mover, NoFaults};
 use crate::service::{Services, Settings, Shared};
-use crate::store::{Db, DbOptions, MigrationError, StoreError, Unusable};
+use crate::store::{Db, DbOptions, MigrationError, ServedFile, StoreError, Unusable};
 use crate::zones::TimeZones;
 
 /// The options from which [`App::build`] builds a server.
@@ -34,6 +34,9 @@ pub struct AppOptions {
     pub demo: Option<BeginAnew>,
     /// Whether ids are counted instead of random, so that a world built twice has the same ids.
     pub counted_ids: bool,
+    /// Whether this is the only server that may use the database, if that is an SQLite file. Commands of the command line
+    /// work beside a server.
+    pub alone: bool,
     /// Whether to run pending migrations. Without it, pending migrations make [`App::build`] fail.
     pub migrate: bool,
     pub db: DbOptions,
@@ -56,6 +59,7 @@ impl AppOptions {
             zones: TimeZones::built_in(),
             demo: None,
             counted_ids: false,
+            alone: false,
             migrate: true,
             db: DbOptions::default(),
             engine: EngineOptions::default(),
@@ -90,11 +94,15 @@ pub struct App {
     pub scheduler: Arc<Scheduler>,
     pub hub: Arc<Hub>,
     engine: Arc<Engine>,
+    /// The lock of a server on its SQLite file.
+    _served: Option<ServedFile>,
 }
 
 impl App {
     /// Connects to the database, migrates it, and builds the schema. Starts nothing.
     pub async fn build(options: AppOptions) -> Result<Self, AppError> {
+        // Before migrations, which must not change the tables of a running server.
+        let served = if options.alone { ServedFile::hold(&options.database_url).await? } else { None };
         if options.migrate {
             // Migrations have their own connections, because they may wait longer for locks and statements.
             let db = Db::connect(&options.database_url, options.db.clone().for_migration()).await?;
@@ -157,7 +165,7 @@ impl App {
         let engine = Engine::new(schema, services.clone(), Box::new(prepare), Box::new(readiness), options.engine)
             .map_err(AppError::Gate)?;
         let engine = Arc::new(engine);
-        Ok(Self { services, scheduler, hub, engine })
+        Ok(Self { services, scheduler, hub, engine, _served: served })
     }
 
     /// The routes of the server.

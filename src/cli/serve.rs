@@ -55,6 +55,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         options.settings = args.rules();
         options.zones = time_zones(&args)?;
         options.jwt = jwt_settings(&args.jwt)?;
+        options.alone = true;
         options.migrate = !args.no_migrate;
         options.db = DbOptions::of_server(args.database.database_connections, args.limits.statement_timeout);
         options.engine = engine;

@@ -17,10 +17,13 @@ use tokio::sync::watch;
 use crate::domain::Instant;
 use crate::service::Shared;
 
-/// How long work that another process created can go unnoticed.
+/// The longest pause between two passes.
 const POLL: Duration = Duration::from_secs(15);
-/// The pause when work is due but another server has it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a task that another process created can go unnoticed. That process may have died before its first batch.
+const LOOK: Duration = Duration::from_secs(1);
+/// The pause when work is due but another server has it. PostgreSQL notices within half a second that a server died in
+/// the middle of a statement, so that its batch is taken within about a second.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The longest pause after passes that could do nothing, because the database can't be reached or refuses writes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -78,7 +81,7 @@ impl Scheduler {
         let _ = at_work.wait_for(|at_work| *at_work == 0).await;
     }
 
-    /// Waits until `next`, at most for [`POLL`], and long enough not to spin.
+    /// Waits until `next` or until another process has created a task, at most for [`POLL`], and long enough not to spin.
     async fn wait(&self, next: Option<Instant>) {
         let clock = &self.services.clock;
         match next {
@@ -86,10 +89,22 @@ impl Scheduler {
             Some(at) => {
                 tokio::select! {
                     () = clock.sleep_until(at) => {}
-                    () = tokio::time::sleep(POLL) => {}
+                    () = self.wait_for_a_task() => {}
                 }
             }
-            None => tokio::time::sleep(POLL).await,
+            None => self.wait_for_a_task().await,
+        }
+    }
+
+    /// Waits until a task is due, at most for [`POLL`].
+    async fn wait_for_a_task(&self) {
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < POLL {
+            tokio::time::sleep(LOOK).await;
+            // The next pass reports a failure.
+            if self.next_task().await.is_ok_and(|next| next.is_some_and(|at| at <= self.services.clock.now())) {
+                return;
+            }
         }
     }
 }

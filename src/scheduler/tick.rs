@@ -55,6 +55,13 @@ pub(super) struct State {
     windows_computed_at: Option<Instant>,
 }
 
+impl State {
+    /// The tasks that this scheduler can't do now: those that rest, and those whose rows can't be read.
+    fn tasks_aside(&mut self, now: Instant) -> Vec<Uuid> {
+        [&*self.tasks.resting(now), self.turns.illegible()].concat()
+    }
+}
+
 /// Whether `at` is less than `span` before `now`. A time in the future isn't recent: the clock was set back.
 fn within(span: Duration, at: Option<Instant>, now: Instant) -> bool {
     at.is_some_and(|at| at <= now && now - at < span)
@@ -330,13 +337,18 @@ impl Scheduler {
         }
     }
 
+    /// When a task that this scheduler can do is due next.
+    pub(super) async fn next_task(&self) -> Result<Option<Instant>, Failure> {
+        let aside = self.state.lock().await.tasks_aside(self.services.clock.now());
+        Ok(turns::next_due(&self.services.db, &aside).await?)
+    }
+
     /// When work that this scheduler can do is due next.
     async fn next(&self, state: &mut State) -> Result<Option<Instant>, Failure> {
         let now = self.services.clock.now();
         // Resting work is due, but must wait for the end of its rest.
         let window = windows::next(&self.services.db, &state.windows.resting(now)).await?;
-        let aside = [&*state.tasks.resting(now), state.turns.illegible()].concat();
-        let task = turns::next_due(&self.services.db, &aside).await?;
+        let task = turns::next_due(&self.services.db, &state.tasks_aside(now)).await?;
         let rests = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];
         Ok(window.into_iter().chain(task).chain(rests.into_iter().flatten()).min())
     }

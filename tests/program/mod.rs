@@ -12,6 +12,7 @@ pub(crate) mod ranges;
 pub(crate) mod seeding;
 pub(crate) mod seeding_life;
 pub(crate) mod seeding_read;
+pub(crate) mod servers;
 pub(crate) mod settings;
 pub(crate) mod shown;
 pub(crate) mod starts;

@@ -101,6 +101,25 @@ async fn first_starts_at_once_on_one_database_all_end_well() {
         let up = ["migrate", "up", url[0], url[1]];
         let (one, two) = tokio::join!(run(&up), run(&up));
         assert!(one.status.success() && two.status.success(), "{}{}", told(&one), told(&two));
+        if database.url().starts_with("sqlite:") {
+            // One server at a time can use a file. The others are refused.
+            let mut refused = Vec::new();
+            while servers.len() > 1 {
+                let mut ended = None;
+                let looks = async {
+                    while ended.is_none() {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        ended = servers.iter_mut().position(|server| server.try_wait().expect("its state").is_some());
+                    }
+                };
+                tokio::time::timeout(PATIENCE, looks).await.expect("one of them ends");
+                refused.push(servers.remove(ended.expect("one has ended")));
+            }
+            for server in refused {
+                let output = server.wait_with_output().await.expect("its output");
+                assert!(told(&output).contains("Another server runs on the SQLite file"), "{}", told(&output));
+            }
+        }
         for server in &mut servers {
             serves(server).await;
         }
