@@ -25,7 +25,7 @@ pub fn granted(files: Option<u64>, wanted: u32, beside: u32) -> Granted {
 }
 
 /// Raises the process's limit as far as it is needed and allowed. Returns how many connections can be served.
-pub(super) fn make_room(wanted: u32, database: u32) -> u32 {
+pub fn make_room(wanted: u32, database: u32) -> u32 {
     // The database's connections, the reserve for refused connections, and others.
     let beside = 2 * database + crate::http::connections::RESERVED + OTHERS;
     let granted = granted(raise(u64::from(wanted) + u64::from(beside)), wanted, beside);

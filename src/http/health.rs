@@ -24,10 +24,19 @@ pub(super) async fn live() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "status": "ok" }))).into_response()
 }
 
-/// `/readyz`: the database can be reached, and has all migrations of this program.
+/// `/readyz`: the database can be reached, has all migrations of this program, and the server doesn't end.
 pub(super) async fn ready(State(front): State<Arc<Front>>) -> Response {
-    let ready = tokio::time::timeout(PATIENCE, (front.engine.readiness)()).await;
-    let (status, body) = match ready.unwrap_or_else(|_| Err("the database doesn't answer".into())) {
+    let ready = async {
+        let ready = tokio::time::timeout(PATIENCE, (front.engine.readiness)()).await;
+        ready.unwrap_or_else(|_| Err("the database doesn't answer".into()))
+    };
+    let ready = tokio::select! {
+        // At once, also while the database is asked.
+        biased;
+        () = front.options.ended() => Err("the server ends".into()),
+        ready = ready => ready,
+    };
+    let (status, body) = match ready {
         Ok(()) => (StatusCode::OK, json!({ "status": "ok" })),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason })),
     };

@@ -16,6 +16,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::gate::OperationKind;
 use crate::graphql::Place;
 
 use super::accept::{self, Media};
@@ -57,9 +58,11 @@ fn open(
     Asked { caller, request, peer, held: _held }: Asked,
 ) -> Result<Response, Refused> {
     let place = Arc::new(Place::after(intake::text(parts.headers.get(LAST_EVENT_ID))));
+    let mut is_subscription = false;
     let answers = match front.engine.admit(&caller, peer, request) {
         Ok(admitted) => {
             check_kind(admitted.kind(), intake::by_get(parts))?;
+            is_subscription = admitted.kind() == OperationKind::Subscription;
             front.engine.execute_stream(caller, request_id, admitted.at(place.clone()))
         }
         // An invalid document is reported as an event, because browsers hide the body of other statuses.
@@ -72,13 +75,18 @@ fn open(
         // Without this header some proxies buffer events.
         (ACCEL_BUFFERING, "no"),
     ];
-    let events = events(front, place, answers).map(Ok::<_, Infallible>);
+    let events = events(front, place, answers, is_subscription).map(Ok::<_, Infallible>);
     Ok((headers, Body::from_stream(events)).into_response())
 }
 
-/// The stream of events. It writes only as fast as the client reads. A server that ends closes the stream without
-/// `complete`, so that the client reconnects.
-fn events(front: Arc<Front>, place: Arc<Place>, mut answers: BoxStream<'static, Answer>) -> impl Stream<Item = Bytes> {
+/// The stream of events. It writes only as fast as the client reads. A server that ends closes the stream of a
+/// subscription without `complete`, so that the client reconnects. A query or a mutation is answered first.
+fn events(
+    front: Arc<Front>,
+    place: Arc<Place>,
+    mut answers: BoxStream<'static, Answer>,
+    is_subscription: bool,
+) -> impl Stream<Item = Bytes> {
     async_stream::stream! {
         yield COMMENT;
         let every = front.options.keep_alive;
@@ -86,7 +94,7 @@ fn events(front: Arc<Front>, place: Arc<Place>, mut answers: BoxStream<'static, 
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = front.options.ended() => return,
+                () = front.options.ended(), if is_subscription => return,
                 answer = answers.next() => match answer {
                     Some(answer) => yield next(&answer, place.take_reached()),
                     None => break,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::program::kill::{remove_trap, set_trap, until};
 use crate::support::more::database_url;
-use crate::support::{At as _, Program, Setup, TestApp};
+use crate::support::{At as _, Pack, Program, Setup, TestApp};
 
 const INSTALLATIONS: usize = 150;
 
@@ -16,8 +16,8 @@ async fn start(app: &TestApp) -> Program {
     Program::serve(&database_url(app).await, &["--batch-size", "1"]).await
 }
 
-/// A rollout to many installations in batches of one. It is due.
-async fn rollout() -> (TestApp, String) {
+/// A pack with many installations, and batches of one.
+pub(crate) async fn installed() -> (TestApp, Pack) {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
     let acme = app.managed("Acme").await;
@@ -27,11 +27,17 @@ async fn rollout() -> (TestApp, String) {
     for index in 0..INSTALLATIONS {
         app.install_as(&acme, "Orders", &format!("number {index}")).await;
     }
+    (app, pack)
+}
+
+/// A rollout to many installations in batches of one. It is due.
+async fn rollout() -> (TestApp, String) {
+    let (app, pack) = installed().await;
     let release = app.update_on(&pack, "2024-12-01").await;
     (app, release)
 }
 
-fn hangup_is_ignored() -> bool {
+pub(crate) fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)

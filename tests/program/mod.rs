@@ -3,6 +3,7 @@
 pub(crate) mod command_line_ids;
 pub(crate) mod demo;
 pub(crate) mod ending;
+pub(crate) mod ending_sockets;
 pub(crate) mod examples;
 pub(crate) mod examples_story;
 pub(crate) mod hosts;

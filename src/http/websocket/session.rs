@@ -27,6 +27,8 @@ const EVENTS_MAX: usize = 16;
 /// How many queries and mutations of a connection may be executing or have unread answers at the same time. Further
 /// ones wait before they start, because answers can be large even without a token.
 const ONCE_MAX: usize = 8;
+/// How often a server that ends looks whether a connection's queries and mutations are answered.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long to keep a closed connection open, so that the client can read the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -95,6 +97,10 @@ pub struct Session<S> {
     limits: Limits,
     tasks: HashMap<u64, AbortHandle>,
     turns: Arc<Semaphore>,
+    /// Each operation that may be a query or a mutation holds a clone until its last answer waits to be sent.
+    at_work: Arc<()>,
+    /// Whether the server ends. Then no operation is started.
+    is_ending: bool,
     speak: mpsc::Sender<Tagged>,
     events: mpsc::Receiver<Tagged>,
 }
@@ -108,7 +114,8 @@ where
         let (speak, events) = mpsc::channel(EVENTS_MAX);
         let machine = Machine::new(limits.operations);
         let turns = Arc::new(Semaphore::new(ONCE_MAX));
-        Self { socket, operations, machine, limits, tasks: HashMap::new(), turns, speak, events }
+        let (at_work, is_ending) = (Arc::new(()), false);
+        Self { socket, operations, machine, limits, tasks: HashMap::new(), turns, at_work, is_ending, speak, events }
     }
 
     /// Serves the connection to its end.
@@ -137,6 +144,10 @@ where
             if self.machine.is_at_work() || !self.operations.is_anonymous() {
                 idle_since = Instant::now();
             }
+            // Subscriptions get no `complete`, after which a client would not subscribe again.
+            if self.is_ending && Arc::strong_count(&self.at_work) == 1 && self.events.is_empty() {
+                return Err(Close::new(1001, "The server ends"));
+            }
             tokio::select! {
                 received = self.socket.next() => match received {
                     None => return Ok(()),
@@ -158,7 +169,8 @@ where
                     }
                 }
                 _ = ping.tick() => self.ask().await?,
-                () = ended(&mut shutdown) => return Err(Close::new(1001, "The server ends")),
+                () = ended(&mut shutdown), if !self.is_ending => self.is_ending = true,
+                () = tokio::time::sleep(LOOK), if self.is_ending => {}
             }
         }
     }
@@ -195,6 +207,11 @@ where
                 self.machine.greeted();
                 self.say(&ServerMessage::ConnectionAck).await
             }
+            // The client asks again on its next connection.
+            Step::Start { id, .. } if self.is_ending => {
+                self.machine.ended(&id);
+                Ok(())
+            }
             Step::Start { id, number, request } => {
                 self.start(id.into(), number, *request);
                 Ok(())
@@ -215,11 +232,14 @@ where
     /// database connection, and a panic ends one operation only.
     fn start(&mut self, id: Arc<str>, number: u64, request: GraphqlRequest) {
         let (operations, turns, speak) = (self.operations.clone(), self.turns.clone(), self.speak.clone());
+        let mut at_work = Some(self.at_work.clone());
         let operation = async move {
-            let run = run(operations.as_ref(), request, turns, |event| speak.send((id.clone(), number, event)));
+            let tell = |event| speak.send((id.clone(), number, event));
+            let run = run(operations.as_ref(), request, turns, &mut at_work, tell);
             let last = AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Event::Failed);
             // A failure means that the connection has ended.
             let _ = speak.send((id.clone(), number, last)).await;
+            drop(at_work);
         };
         let task = tokio::spawn(operation.instrument(tracing::Span::current()));
         self.tasks.insert(number, task.abort_handle());
@@ -320,6 +340,7 @@ async fn run<T, E>(
     operations: &dyn Operations,
     request: GraphqlRequest,
     turns: Arc<Semaphore>,
+    at_work: &mut Option<Arc<()>>,
     tell: impl Fn(Event) -> T,
 ) -> Event
 where
@@ -329,6 +350,9 @@ where
         Ok(started) => started,
         Err(close) => return Event::Close(close),
     };
+    if !once {
+        *at_work = None;
+    }
     // Fails only for a closed semaphore, and this one is never closed.
     let mut turn = if once { turns.acquire_owned().await.ok() } else { None };
     while let Some(answer) = answers.next().await {
