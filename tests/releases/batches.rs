@@ -7,11 +7,11 @@ use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
 use packwright::service::Settings;
 use packwright::service::followup::runner::batches_at_once;
 use packwright::store::DbOptions;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
 
 use crate::program::kill::until;
 use crate::support::more::{database_url, tables};
-use crate::support::{At, Setup, TestApp, uuid_of};
+use crate::support::{At, Pack, Setup, TestApp, uuid_of};
 
 fn next(size: u64, objects: u64, millis: u64) -> u64 {
     next_size(size, objects, Duration::from_millis(millis), TARGET, MOST)
@@ -96,5 +96,66 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
     ticked.expect("a pass");
     assert_eq!(app.release_state(&releases[0]).await, "SUCCEEDED");
+    server.services.db.clone().close().await.expect("closed");
+}
+
+/// How many transactions of servers wait for a lock.
+async fn waiting(app: &TestApp) -> i64 {
+    let sql = "SELECT count(*) AS n FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let row = tables(app).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
+    row.expect("the database's activity").expect("one row").try_get("", "n").expect("a number")
+}
+
+/// Of two batches at work, one ends and the other one waits. The window of a third pack opens then, which takes long.
+#[tokio::test]
+async fn r49_a_batch_goes_on_while_windows_open() {
+    let settings = Settings { batch_size: 1, ..Settings::default() };
+    let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
+    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+        // SQLite has one writer: no window opens beside a batch.
+        assert_eq!(batches_at_once(&app.app.services), 1);
+        return;
+    }
+    let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
+    let mut packs = Vec::new();
+    for name in ["First", "Second", "Third"] {
+        packs.push(app.installed_pack(name, &accounts.each_ref()).await.pack);
+    }
+    let window = app.update_on(&packs[2], "2026-12-01").await;
+    app.tick().await;
+    let releases = [app.update_now(&packs[0]).await, app.update_now(&packs[1]).await];
+    let db = DbOptions { max_connections: 10, ..DbOptions::default() };
+    let options = AppOptions {
+        settings,
+        migrate: false,
+        db,
+        mover: app.mover.clone(),
+        ..AppOptions::new(database_url(&app).await, app.clock.clone())
+    };
+    let server = App::build(options).await.expect("a server with several writers");
+    let hold = async |pack: &Pack| {
+        let held = tables(&app).begin().await.expect("a transaction");
+        let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&pack.id));
+        held.execute_unprepared(&lock).await.expect("the pack is held");
+        held
+    };
+    let (second, third) = (hold(&packs[1]).await, hold(&packs[2]).await);
+    // The window's time comes while the first pack's batch runs, so it opens after this batch.
+    let clock = app.clock.clone();
+    app.mover.before_next(move || clock.advance_to("2026-11-30T23:00:00Z".parse().expect("an instant")));
+    let others = async {
+        until("the window that opens", async || waiting(&app).await == 2).await;
+        assert_eq!(app.progress(&releases[1]).await.int("/applied"), 1, "its batch waits");
+        second.rollback().await.expect("it lets go");
+        until("the end of the batch", async || app.progress(&releases[1]).await.int("/applied") == 2).await;
+        assert_eq!(waiting(&app).await, 1, "the window isn't open yet");
+        third.rollback().await.expect("it lets go");
+    };
+    let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
+    ticked.expect("a pass");
+    for release in releases.iter().chain([&window]) {
+        assert_eq!(app.release_state(release).await, "SUCCEEDED");
+    }
     server.services.db.clone().close().await.expect("closed");
 }

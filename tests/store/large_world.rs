@@ -126,6 +126,21 @@ async fn r45_deleting_a_group_costs_what_its_members_have_and_not_what_there_is(
     is_bounded(&app, &of_call, "deleting a group").await;
 }
 
+#[tokio::test]
+async fn r45_leaving_a_group_costs_what_the_accounts_have_and_not_what_there_is() {
+    let (app, pack) = large_world().await;
+    let globex = app.managed("Globex").await;
+    let group = app.group("Testers", &[&globex]).await;
+    app.share(&pack.id, &[&group]).await;
+    app.install_as(&globex, "Orders", "one more").await;
+    app.unshare(&pack.id, &[&app.all_accounts().await]).await;
+    let input = json!({ "groupId": group, "accountIds": [globex.id] });
+    let leave = app.ok(&app.publisher, "removeAccountsFromGroup", input, "frozenCount");
+    let (payload, of_call) = app.statements_with_values_of(leave).await;
+    assert_eq!(payload.int("/frozenCount"), 1, "the installation of the account that leaves");
+    is_bounded(&app, &of_call, "leaving a group").await;
+}
+
 async fn is_bounded_in_each(app: &TestApp, batches: &[Vec<Statement>], what: &str) {
     // On SQLite there is only one installation, so the call has done everything.
     for batch in batches.iter().filter(|batch| batch.len() > 2) {

@@ -9,6 +9,7 @@ pub(crate) mod derived_reads;
 pub(crate) mod large_catalogue;
 pub(crate) mod large_world;
 pub(crate) mod loaders;
+pub(crate) mod lock_order;
 pub(crate) mod one_state;
 pub(crate) mod planned;
 pub(crate) mod plans;
