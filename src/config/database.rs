@@ -21,8 +21,8 @@ pub struct DatabaseArgs {
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// How many connections to the database may be open at a time. In PostgreSQL two fifths of them are for writing, the
-    /// others for reading; in SQLite one is for writing
+    /// How many connections to the database may be open at a time. In PostgreSQL half of them are for writing, the others
+    /// for reading; in SQLite one is for writing. The calls of one account use all but one of those for writing at most
     #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = number::<u32>(2..=1000, 10))]
     pub database_connections: u32,
 }

@@ -16,7 +16,7 @@ use crate::gate::{Gate, OperationKind};
 use crate::graphql::{self, Held, PackwrightSchema, Panics, Written};
 use crate::service::access::Caller;
 use crate::service::error::Failure;
-use crate::service::{Commits, Shared};
+use crate::service::{Commits, Shared, on_behalf_of};
 
 use super::admission::{self, Admitted};
 use super::allowance::Allowances;
@@ -131,6 +131,7 @@ impl Engine {
                 None => self.resolve(&caller, request_id, &admitted, &panics).await,
             }
         };
+        let work = on_behalf_of(caller.account(), work);
         let mut answer = match self.in_time(work, admitted.prepared.tells_a_secret).await {
             Some(answer) => answer,
             None => busy::timed_out(kind, self.execution_limit),

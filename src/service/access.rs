@@ -47,6 +47,16 @@ pub enum Bearer {
 }
 
 impl Caller {
+    /// The account that the call is for.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Anonymous => None,
+            Self::Enrolment(enrolment) => Some(enrolment.account.id),
+            Self::Viewer(viewer) => Some(viewer.account.id),
+        }
+    }
+
     /// The viewer.
     ///
     /// # Errors

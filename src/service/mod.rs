@@ -24,8 +24,8 @@ use crate::clock::Clock;
 use crate::domain::releases::zone::Zone;
 use crate::ids::Ids;
 use crate::jwt::Jwt;
-pub use crate::store::Commits;
 use crate::store::Db;
+pub use crate::store::{Commits, on_behalf_of};
 use crate::zones::TimeZones;
 
 /// The most installations or accounts per batch, unless the operator configures another number.

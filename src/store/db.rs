@@ -8,15 +8,17 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::address::Address;
 use super::connection::Opener;
 use super::health::Health;
-use super::pool::{self, Limits, Pool};
+use super::lines::Lines;
+use super::pool::{self, Limits, PATIENCE, Pool};
 use super::probe::{Unusable, probe};
 use super::reader::ReadFrom;
 use super::session::{Begin, Line};
-use super::{StoreResult, Tx, cache};
+use super::{StoreError, StoreResult, Tx, cache};
 use crate::store::accounts::bearers::Bearers;
 
 /// The kind of a database.
@@ -72,7 +74,7 @@ impl DbOptions {
         let writers = match kind {
             // SQLite has one writer at a time.
             DatabaseKind::Sqlite => 1,
-            DatabaseKind::Postgresql => (all * 2 / 5).max(1),
+            DatabaseKind::Postgresql => all / 2,
         };
         (all - writers, writers)
     }
@@ -93,6 +95,8 @@ struct Shared {
     /// On SQLite it has one connection, so that writers queue fairly and never find the file busy. Separate from `read`
     /// on both databases, so that writers that wait for each other don't delay readers.
     write: Arc<Pool>,
+    /// In front of `write`.
+    lines: Lines,
     health: Arc<Health>,
     kind: DatabaseKind,
     /// Connects only when a migration runs.
@@ -173,6 +177,7 @@ impl Db {
         let migration = for_migration(url, kind).await?;
         let shared = Shared {
             read: read.clone(),
+            lines: Lines::before(write.size()),
             write,
             health,
             kind,
@@ -196,6 +201,12 @@ impl Db {
         self.shared.write.size()
     }
 
+    /// The number of transactions that can write at a time for one account.
+    #[must_use]
+    pub fn writers_of_account(&self) -> usize {
+        self.shared.lines.most()
+    }
+
     /// The connections for migrations. Use cases don't use them.
     #[must_use]
     pub fn for_migration(&self) -> &DatabaseConnection {
@@ -217,9 +228,11 @@ impl Db {
     /// Begins a transaction that may write. Dropping it without [`Tx::commit`] rolls it back.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if no connection is available.
+    /// [`StoreError::Unavailable`] if no connection is available, or the account's other calls don't end.
     pub async fn begin(&self) -> StoreResult<Tx> {
-        let session = self.shared.write.begin(Begin::Write).await?;
+        let turn = timeout(PATIENCE, self.shared.lines.turn()).await;
+        let turn = turn.map_err(|_| StoreError::Unavailable("the account's other calls did not end in time".into()))?;
+        let session = self.shared.write.begin(Begin::Write).await?.in_turn(turn);
         Ok(Tx::new(session, self.shared.kind, self.shared.changed.clone()))
     }
 

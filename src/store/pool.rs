@@ -15,7 +15,7 @@ use super::session::{Begin, Session};
 use super::{StatementObserver, StoreError, StoreResult};
 
 /// The longest wait for a free connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The time limit of opening a connection to a server that was available before.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 /// The time limit of beginning a transaction on an idle connection to PostgreSQL. Beginning one never waits for locks.

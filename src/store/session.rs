@@ -68,6 +68,8 @@ pub(super) struct Session {
     pool: Arc<Pool>,
     connection: Option<Connection>,
     permit: Option<OwnedSemaphorePermit>,
+    /// The turn of the account whose call uses the connection.
+    turn: Option<OwnedSemaphorePermit>,
     begun: Option<Begin>,
     /// The first error of a statement in the transaction.
     failed: Option<Arc<sqlx::Error>>,
@@ -87,6 +89,7 @@ impl Session {
             pool,
             connection: Some(connection),
             permit: Some(permit),
+            turn: None,
             begun: None,
             failed: None,
             is_spoilt: false,
@@ -96,6 +99,13 @@ impl Session {
             session.send(Command::Script(&script)).await?;
         }
         Ok(session)
+    }
+
+    /// The session with its account's turn, which ends when the connection is free again.
+    pub(super) fn in_turn(self, turn: Option<OwnedSemaphorePermit>) -> Self {
+        let mut session = self;
+        session.turn = turn;
+        session
     }
 
     /// Sends a command, and records the consequences of an error.
@@ -192,7 +202,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let (Some(mut connection), permit) = (self.connection.take(), self.permit.take()) else { return };
+        let Some(mut connection) = self.connection.take() else { return };
+        let permits = (self.permit.take(), self.turn.take());
         if self.is_spoilt || connection.is_left_running() {
             return;
         }
@@ -210,7 +221,7 @@ impl Drop for Session {
                 Ok(Err(error)) => tracing::debug!(%error, "a transaction was gone before it was undone"),
                 Err(_) => {}
             }
-            drop(permit);
+            drop(permits);
         });
     }
 }
