@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod directory;
+mod story;
 mod world;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
@@ -133,7 +134,7 @@ impl Demo {
         past.zones = options.zones.clone();
         past.counted_ids = true;
         let past = App::build(past).await?;
-        world::build(&past, start).await?;
+        story::build(&past, start).await?;
         // Closing moves the rest of SQLite's write-ahead log into the file, which is copied afterwards.
         past.services.db.clone().close().await?;
 

@@ -1,11 +1,13 @@
 //! Creates releases, and changes pending ones (R21–R33, R35–R38).
 
 pub mod opening;
+mod pending;
 pub mod release_log;
 pub mod retries;
 pub mod windows;
 
-use chrono::NaiveDate;
+pub(in crate::service) use pending::{Ending, end_pending};
+pub use pending::{cancel_release, promote_release, reschedule_release};
 
 use crate::domain::accounts::{Account, Privilege};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
@@ -13,30 +15,26 @@ use crate::domain::log::event::{EventData, EventKind};
 use crate::domain::packs::{DraftRow, Pack, PackVersion, PendingRelease, next_content};
 use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::{
-    Command, Decision, Release, ReleaseFacts, ReleaseSchedule, ReleaseState, RequestedSchedule, TransitionFault,
-    decide, future_window, transition,
+    Decision, Release, ReleaseFacts, ReleaseSchedule, ReleaseState, RequestedSchedule, decide,
 };
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::followup::runner::run_first_batch;
+use crate::service::journal::{Entry, Happening, Journal, Subject, window_facts};
+use crate::service::moment::Touched;
+use crate::service::packs::content_token::content_token;
 use crate::service::packs::draft::reassess;
 use crate::service::releases::opening::{Start, start};
+use crate::service::releases::release_log::ReleaseLog;
+use crate::service::requests::{Repeatable, Turn};
 use crate::store::accounts::write as accounts;
-use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
-use crate::store::installations::write_updates as updates;
 use crate::store::packs::{write as packs, write_drafts as drafts};
 use crate::store::releases::write as releases;
 use crate::store::{StoreError, Tx};
-
-use super::Services;
-use super::access::Publisher;
-use super::error::{CONTROL_CHARACTER, Failure, Outcome};
-use super::journal::{Entry, Happening, Journal, Subject, window_facts};
-use super::moment::Touched;
-use super::requests::{Repeatable, Turn};
-use crate::service::packs::content_token::content_token;
-use crate::service::releases::release_log::ReleaseLog;
 
 /// A publisher's request to release a pack.
 #[derive(Clone, Debug)]
@@ -48,31 +46,6 @@ pub struct ReleaseRequest {
     pub expected_content: Option<String>,
     pub expected_revision: Option<i32>,
     pub client_request_id: Option<String>,
-}
-
-/// How a pending release ends before its window.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ending {
-    /// By the mutation with this name.
-    Canceled(&'static str),
-    SupersededBy(ReleaseId),
-}
-
-impl Ending {
-    fn command(self) -> Command {
-        match self {
-            Self::Canceled(_) => Command::Cancel,
-            Self::SupersededBy(_) => Command::Supersede,
-        }
-    }
-}
-
-/// A change of a pending release in progress. Its pack is locked, and a due release window was carried out before.
-struct Changing<'a> {
-    tx: Tx,
-    pack: Pack,
-    release: Release,
-    journal: Journal<'a>,
 }
 
 /// Releases the draft, at once or on a date (R21–R29).
@@ -224,148 +197,6 @@ async fn make_release(
     packs::count_revision(tx, pack.id, pack.revision.saturating_add(1)).await?;
     reassess(cx, tx, &pack).await?;
     Ok((id, follow))
-}
-
-/// Ends a pending release before its window: it is canceled or superseded (R29, R30, R47). The caller must save the
-/// changed `pack.standing`.
-pub(super) async fn end_pending(
-    tx: &Tx,
-    journal: &mut Journal<'_>,
-    pack: &mut Pack,
-    release: &mut Release,
-    ending: Ending,
-) -> Result<(), StoreError> {
-    let before = release.state;
-    release.state = transition(before, ending.command())
-        .map_err(|fault| StoreError::Fault(format!("a pending release can't be ended: {fault:?}")))?;
-    release.ended_at = Some(journal.now);
-    releases::save(tx, release).await?;
-    pack.standing.pending = None;
-    let (kind, action, superseded_by) = match ending {
-        Ending::Canceled(action) => (EventKind::ReleaseCanceled, action, None),
-        Ending::SupersededBy(by) => (EventKind::ReleaseSuperseded, "releaseIntegrationPack", Some(by)),
-    };
-    journal.note(Entry::of(action, Subject::Release(release.id), pack.name.clone()).change(
-        "state",
-        Some(before.stored().into()),
-        Some(release.state.stored().into()),
-    ));
-    journal.tell(Happening {
-        data: EventData { superseded_by, ..EventData::default() },
-        ..Happening::release(kind, pack, release.id)
-    });
-    Ok(())
-}
-
-/// Moves a pending release to another date, in the same time zone (R30, R35).
-///
-/// # Errors
-/// RELEASE_IN_PROGRESS, NOT_PENDING, and those of the date; not found.
-pub async fn reschedule_release(
-    cx: &Services,
-    caller: &Publisher,
-    release: ReleaseId,
-    date: NaiveDate,
-) -> Outcome<(), ReleaseRefusal> {
-    let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Reschedule).await?;
-    let before = release.window.clone().ok_or_else(|| Failure::bug("a pending release without a window"))?;
-    let zone = cx.zone(Some(&before.time_zone)).ok_or(ReleaseRefusal::TimeZoneRequired)?;
-    let after = future_window(journal.now, date, &zone, cx.settings.release_days_ahead)?;
-    if after.date == before.date {
-        return Ok(());
-    }
-    release.window = Some(after.clone());
-    releases::save(&tx, &release).await?;
-    pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at: after.starts_at, ..p });
-    packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    journal.note(Entry::of("rescheduleRelease", Subject::Release(release.id), pack.name.clone()).change(
-        "date",
-        Some(before.date.to_string()),
-        Some(after.date.to_string()),
-    ));
-    journal.tell(Happening {
-        data: EventData {
-            previous_window: Some(window_facts(&before)),
-            window: Some(window_facts(&after)),
-            ..EventData::default()
-        },
-        ..Happening::release(EventKind::ReleaseRescheduled, &pack, release.id)
-    });
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    Ok(())
-}
-
-/// Starts a pending release now instead of in its window (R30).
-///
-/// # Errors
-/// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
-pub async fn promote_release(cx: &Services, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
-    let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Promote).await?;
-    let follow = start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Promoted).await?;
-    packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    for task in follow {
-        run_first_batch(cx, task).await;
-    }
-    Ok(())
-}
-
-/// Cancels a pending release, and moves installations that applied it early back to the current version (R30).
-///
-/// # Errors
-/// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
-pub async fn cancel_release(cx: &Services, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
-    let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Cancel).await?;
-    end_pending(&tx, &mut journal, &mut pack, &mut release, Ending::Canceled("cancelRelease")).await?;
-    packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    reassess(cx, &tx, &pack).await?;
-    let moves = updates::any_applied(&tx, release.id).await?;
-    let task = add_task(cx, &tx, &pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    run_first_batch(cx, task).await;
-    Ok(())
-}
-
-/// Begins a change of a pending release, and checks that the release's state allows it.
-async fn change<'a>(
-    cx: &'a Services,
-    caller: &Publisher,
-    release: ReleaseId,
-    command: Command,
-) -> Outcome<Changing<'a>, ReleaseRefusal> {
-    caller.viewer.require(Privilege::IntegrationPack)?;
-    let pack = releases::pack_of(&cx.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
-    let touched = Touched::Pack(caller.id(), pack);
-    cx.once_opened(touched, || try_change(cx, caller, pack, release, command)).await
-}
-
-async fn try_change<'a>(
-    cx: &'a Services,
-    caller: &Publisher,
-    pack: PackId,
-    release: ReleaseId,
-    command: Command,
-) -> Outcome<Changing<'a>, ReleaseRefusal> {
-    let tx = cx.db.begin().await?;
-    let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
-    let release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
-    let journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
-    match transition(release.state_at(journal.now), command) {
-        Ok(_) => Ok(Changing { tx, pack, release, journal }),
-        Err(TransitionFault::InProgress) => {
-            Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(release.id) }.into())
-        }
-        Err(_) => Err(ReleaseRefusal::NotPending.into()),
-    }
 }
 
 pub(super) async fn add_task(
