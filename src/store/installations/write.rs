@@ -222,8 +222,21 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until
     counts::uninstalled(tx, ids, at).await
 }
 
+/// The number of moves to one version from which on they have a statement of their own.
+const ALIKE: usize = 100;
+
 /// Moves installations, each to a version of its own pack, and tallies the moves.
 pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: Instant) -> StoreResult<()> {
+    let mut by_version: BTreeMap<PackVersionId, Vec<InstallationId>> = BTreeMap::new();
+    for (id, version) in moves {
+        by_version.entry(*version).or_default().push(*id);
+    }
+    if by_version.len() <= 1 + moves.len() / ALIKE {
+        for (version, ids) in by_version {
+            move_to(tx, &ids, version, at).await?;
+        }
+        return Ok(());
+    }
     for chunk in moves.chunks(500) {
         let ids: Vec<_> = chunk.iter().map(|(id, _)| *id).collect();
         counts::about_to_move(tx, &ids, at).await?;
