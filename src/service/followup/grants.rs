@@ -45,18 +45,27 @@ impl FollowUp for GrantsOfPack {
     }
 }
 
-/// Does the same for all packs of one account.
+/// Does the same for all packs of one account. A batch with room for more takes other accounts' tasks along.
 pub(super) struct GrantsOfAccount {
     pub account: AccountId,
 }
 
 impl FollowUp for GrantsOfAccount {
     async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
-        let Batch { services, tx, journal, task, size, .. } = batch;
+        let Batch { services, tx, journal, task, size, alone, .. } = batch;
         let packs = packs::lock_after(tx, task.publisher_id, task.done_to, *size).await?;
         journal.now = services.now(tx);
-        reconcile(services, tx, journal, &packs, &[self.account]).await?;
-        Ok(Next::after(batch.came_to(packs.len(), packs.last().map(|pack| pack.id.0))))
+        let begins = task.done_to.is_none() && !*alone;
+        let room = if begins { *size / u64::try_from(packs.len().max(1)).unwrap_or(*size) } else { 0 };
+        // They are claimed before the grants are read, so that each sees the change for which it was added.
+        let others = task_sets::claim_alike(tx, task, journal.now, room.saturating_sub(1)).await?;
+        let accounts = others.iter().filter_map(|other| other.work.account()).chain([self.account]);
+        // There may be two tasks for one account.
+        let accounts: Vec<_> = accounts.collect::<BTreeSet<_>>().into_iter().collect();
+        reconcile(services, tx, journal, &packs, &accounts).await?;
+        let last = packs.last().map(|pack| pack.id.0).filter(|_| others.is_empty());
+        task_sets::after_batch(tx, &others, None, 0, journal.now).await?;
+        Ok(Next::after(batch.came_to(packs.len() * accounts.len(), last)))
     }
 }
 

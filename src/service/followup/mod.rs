@@ -48,6 +48,8 @@ pub(super) struct Batch<'a> {
     pub task: &'a Task,
     /// The most objects that the batch may process.
     pub size: u64,
+    /// Whether it must not take other tasks along, because some of this server's tasks rest after a failure.
+    pub alone: bool,
     /// The number of objects that it has processed.
     pub came_to: u64,
 }

@@ -1,5 +1,7 @@
 //! Retries the failed updates of a release, in batches.
 
+use std::collections::BTreeMap;
+
 use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::installations::{Failure as UpdateFailure, UpdateState, pause_in_round};
@@ -69,9 +71,10 @@ async fn try_failed(
     let eligible = Eligibility::of(tx, &live.iter().collect::<Vec<_>>()).await?;
     let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
     let numbers = Numbers::of(tx, versions).await?;
+    let by_id: BTreeMap<_, _> = live.iter().map(|installation| (installation.id, installation)).collect();
     let (mut changed, mut moved) = (Vec::new(), Vec::new());
     for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
-        let installation = live.iter().find(|i| i.id == row.update.id.installation);
+        let installation = by_id.get(&row.update.id.installation);
         let entitled = installation.filter(|i| eligible.reason_to_skip(i).is_none());
         let Some(installation) = entitled else {
             changed.extend(given_up(row));

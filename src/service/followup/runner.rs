@@ -32,11 +32,12 @@ const BATCHES_AT_ONCE: usize = 4;
 pub struct Claimed {
     tx: Tx,
     task: Task,
+    alone: bool,
 }
 
 impl Claimed {
     pub(in crate::service) fn of(tx: Tx, task: Task) -> Self {
-        Self { tx, task }
+        Self { tx, task, alone: true }
     }
 
     /// The task's id.
@@ -79,7 +80,7 @@ pub async fn claim_batch(cx: &Services, turns: &mut Turns) -> Result<Option<Clai
     let tx = cx.db.begin().await?;
     // Read after `begin`, which may wait for other writers.
     let now = cx.clock.now();
-    Ok(turns::claim(&tx, now, turns).await?.map(|task| Claimed { tx, task }))
+    Ok(turns::claim(&tx, now, turns).await?.map(|task| Claimed { tx, task, alone: !turns.resting.is_empty() }))
 }
 
 /// Runs the first batch of a task that a command has just created, so that a small install base is done before the
@@ -93,12 +94,12 @@ pub(in crate::service) async fn run_first_batch(cx: &Services, task: Uuid) {
 async fn try_first_batch(cx: &Services, task: Uuid) -> Result<(), Failure> {
     let tx = cx.db.begin().await?;
     let Some(task) = tasks::claim_new(&tx, task).await? else { return Ok(()) };
-    run_claimed(cx, Claimed { tx, task }).await.map_err(|failed| failed.failure)
+    run_claimed(cx, Claimed::of(tx, task)).await.map_err(|failed| failed.failure)
 }
 
 /// Runs one batch of a claimed task. When it fails, the task is postponed, so that other tasks get their turn.
-pub async fn run_claimed(cx: &Services, Claimed { tx, task }: Claimed) -> Result<(), BatchFailure> {
-    match work(cx, tx, &task).await {
+pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) -> Result<(), BatchFailure> {
+    match work(cx, tx, &task, alone).await {
         Ok(()) => Ok(()),
         // A release window has opened meanwhile. The batch runs after the window was carried out.
         Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, put_off: false }),
@@ -113,12 +114,12 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task }: Claimed) -> Result
     }
 }
 
-async fn work(cx: &Services, tx: Tx, task: &Task) -> Result<(), Failure> {
+async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Failure> {
     let (began, kind) = (std::time::Instant::now(), task.work.kind());
     let size = cx.follow_ups.size(kind, &cx.settings);
     let mut journal = Journal::of_scheduler(cx, task.publisher_id, cx.now(&tx));
     journal.task = Some(task.id);
-    let mut batch = Batch { services: cx, tx: &tx, journal, task, size, came_to: 0 };
+    let mut batch = Batch { services: cx, tx: &tx, journal, task, size, alone, came_to: 0 };
     let next = step(task.work, &mut batch).await?;
     let Batch { journal, came_to, .. } = batch;
     let now = journal.now;

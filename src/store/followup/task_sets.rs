@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 
 use entity::task::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
+};
 use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::AccountId;
-use crate::store::followup::tasks::{Task, Work};
+use crate::store::followup::tasks::{Task, Work, due, read};
+use crate::store::followup::work::can_be_done;
 use crate::store::locks::locked;
 use crate::store::{StoreResult, Tx};
 
@@ -96,9 +100,40 @@ pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
     locked(select).all(tx.conn()).await?.iter().filter_map(Task::of).map(Ok).collect()
 }
 
+/// Locks further tasks for other accounts that compare grants as a locked task does: they are of the same publisher, due,
+/// and haven't begun; at most `limit`. Tasks that are locked by another transaction are skipped. If a batch of such a
+/// task has failed, none is locked: each then runs alone until the failed one is done, so that it fails for itself.
+pub async fn claim_alike(tx: &Tx, task: &Task, now: Instant, limit: u64) -> StoreResult<Vec<Task>> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let alike = Entity::find()
+        .filter(Column::PublisherId.eq(Uuid::from(task.publisher_id)))
+        .filter(Column::Kind.eq(task.work.kind()));
+    let failed = alike.clone().select_only().column(Column::Id).filter(Column::Failures.gt(0)).limit(1).into_query();
+    if tx.conn().query_one(&failed).await?.is_some() {
+        return Ok(Vec::new());
+    }
+    let others = alike
+        .filter(Column::Id.ne(task.id))
+        .filter(Column::DoneTo.is_null())
+        .filter(can_be_done())
+        .filter(due(now))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
+        .into_query();
+    let rows = tx.conn().query_all(&others).await?;
+    let tasks = rows.iter().map(read).collect::<StoreResult<Vec<_>>>()?;
+    Ok(tasks.iter().filter_map(|row| Task::of(row.as_ref().ok()?)).collect())
+}
+
 /// Saves the progress of the first batch: the last object and the number of objects. Deletes the tasks if `done_to` is
 /// `None`, because they are finished.
 pub async fn after_batch(tx: &Tx, tasks: &[Task], done_to: Option<Uuid>, done: i64, now: Instant) -> StoreResult<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
     let among = tx.among(Column::Id.into_expr(), tasks.iter().map(|task| task.id));
     match done_to {
         None => {

@@ -129,7 +129,8 @@ pub(in crate::store) async fn first_locked(
     tx.conn().query_one(&select).await?.as_ref().map(read).transpose()
 }
 
-fn read(row: &QueryResult) -> StoreResult<Result<Model, Illegible>> {
+/// Reads a row, or only its id if the row can't be read.
+pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Result<Model, Illegible>> {
     match legible::row::<Model>(row, "") {
         Ok(task) => Ok(Ok(task)),
         Err(why) => {
