@@ -137,7 +137,7 @@ impl App {
             }
         }
         let scheduler = Arc::new(Scheduler::new(services.clone()));
-        let hub = Arc::new(Hub::open(db.clone()).await?);
+        let hub = Arc::new(Hub::open(db.clone(), services.clock.clone()).await?);
         let prepare = {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
             let rendered = Arc::<graphql::Rendered>::default();

@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("zones", &["domain"]),
     ("store", &["domain"]),
     ("service", &["domain", "store", "clock", "ids", "jwt", "zones"]),
-    ("events", &["domain", "store", "service::error"]),
+    ("events", &["domain", "store", "service::error", "clock"]),
     ("scheduler", &["domain", "service", "clock"]),
     ("graphql", &["domain", "service", "events", "store", "ids", "zones"]),
     // A pure function of its input.
@@ -292,6 +292,15 @@ fn r03_scopes_are_made_from_an_authenticated_token_alone() {
     let here = sources().into_iter().find(|source| source.path == "store/scope.rs").unwrap();
     assert_eq!(here.code.matches("pub(crate) fn of(").count(), 2, "nobody outside the crate can make one");
     assert!(!here.code.contains("pub fn of("));
+}
+
+#[test]
+fn r03_resolvers_read_in_the_scope_of_their_caller_alone() {
+    for source in sources().iter().filter(|source| source.is_under(&["graphql/", "http/"])) {
+        for name in ["whole_server", "WholeServer"] {
+            assert!(!source.names(name), "src/{} reads the rows of all accounts", source.path);
+        }
+    }
 }
 
 #[test]

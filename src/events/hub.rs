@@ -15,13 +15,14 @@ use tokio::sync::Mutex;
 use tokio::time::Instant as Tick;
 
 use super::cursor::Sealer;
+use crate::clock::Clock;
 use crate::domain::log::event::{Event, Position};
 use crate::service::error::Failure;
 use crate::store::log::event_log::{Extent, Route};
 pub use crate::store::log::events::Interest;
 use crate::store::log::{event_floor, event_log, events};
 use crate::store::scope::Scope;
-use crate::store::{Db, StoreResult};
+use crate::store::{Db, Snapshot, StoreResult, WholeServer};
 
 /// How long a commit of another process can go unnoticed.
 const POLL: Duration = Duration::from_secs(1);
@@ -49,6 +50,7 @@ impl<E: Into<Failure>> From<E> for Halt {
 
 pub struct Hub {
     db: Db,
+    clock: Clock,
     sealer: Sealer,
     tail: Mutex<Tail>,
     followers: Arc<AtomicUsize>,
@@ -86,11 +88,12 @@ struct Tail {
 
 impl Hub {
     /// A hub for the log of a migrated database.
-    pub async fn open(db: Db) -> StoreResult<Self> {
-        let sealer = Sealer::new(event_log::cursor_secret(&db).await?);
-        let head = event_log::extent(&db).await?.head();
+    pub async fn open(db: Db, clock: Clock) -> StoreResult<Self> {
+        let server = db.whole_server();
+        let sealer = Sealer::new(event_log::cursor_secret(&server).await?);
+        let head = event_log::extent(&server).await?.head();
         let tail = Tail { from: head.sequence, head, losses: 0, routes: VecDeque::new(), change: 0, looked_at: None };
-        Ok(Self { db, sealer, tail: Mutex::new(tail), followers: Arc::default() })
+        Ok(Self { db, clock, sealer, tail: Mutex::new(tail), followers: Arc::default() })
     }
 
     #[must_use]
@@ -105,34 +108,24 @@ impl Hub {
         self.followers.load(Ordering::Acquire)
     }
 
-    /// The position of the newest event that a reader may see.
-    pub async fn position(&self, scope: Scope) -> Result<Position, Failure> {
-        self.position_in(&self.db, scope).await
+    /// The present state of the log for a reader.
+    fn snapshot(&self, scope: Scope) -> Snapshot {
+        self.db.snapshot(scope, self.clock.now())
     }
 
-    /// The same in the snapshot that `db` reads, so that it matches other reads from that snapshot.
-    pub async fn position_in(&self, db: &Db, scope: Scope) -> Result<Position, Failure> {
-        Ok(events::position(db, scope).await?)
-    }
-
-    /// Checks that a position still belongs to its event and that no event after it was pruned. Callers check after
-    /// they read from the position, so that they notice a pruning meanwhile.
+    /// Checks that a position still belongs to its event and that no event after it was pruned. A caller that reads the
+    /// events after the position reads them from the same snapshot, so that no pruning comes between.
     ///
     /// # Errors
     /// [`Halt::Expired`] when the check fails; [`Halt::Failed`] when the log can't be read.
-    pub async fn check(&self, scope: Scope, position: Position) -> Result<(), Halt> {
-        self.check_in(&self.db, scope, position).await
-    }
-
-    /// The same in the snapshot that `db` reads.
-    pub async fn check_in(&self, db: &Db, scope: Scope, position: Position) -> Result<(), Halt> {
-        let stands = event_floor::stands(db, scope, position).await?;
+    pub async fn check(&self, snapshot: &Snapshot, position: Position) -> Result<(), Halt> {
+        let stands = event_floor::stands(snapshot, position).await?;
         stands.map_err(|oldest| Halt::Expired { oldest })
     }
 
     /// Checks only the pruning, for a position that is known to belong to its event.
-    async fn check_kept(&self, scope: Scope, place: i64) -> Result<(), Halt> {
-        match event_floor::floor(&self.db, scope).await? {
+    async fn check_kept(&self, snapshot: &Snapshot, place: i64) -> Result<(), Halt> {
+        match event_floor::floor(snapshot).await? {
             oldest if place < oldest.sequence => Err(Halt::Expired { oldest }),
             _ => Ok(()),
         }
@@ -156,10 +149,10 @@ impl Hub {
         // Subscribe to changes before reading the log's end; otherwise an event could come between both.
         let mut told = match after {
             Some(position) => {
-                self.check(scope, position).await?;
+                self.check(&self.snapshot(scope), position).await?;
                 position
             }
-            None => event_log::extent(&self.db).await?.head(),
+            None => event_log::extent(&self.db.whole_server()).await?.head(),
         };
         let mut last = told.sequence;
         let mut waits = None;
@@ -170,15 +163,21 @@ impl Hub {
                 if looked.losses != losses {
                     // Check whether the last event that this reader got was lost. If not, the reader goes on from
                     // there.
-                    hub.check(scope, told).await?;
+                    hub.check(&hub.snapshot(scope), told).await?;
                     losses = looked.losses;
                     last = told.sequence;
                     looked.concerned = true;
                 }
                 let mut more = looked.concerned;
                 while more {
-                    let next = events::after(&hub.db, scope, last, &interest, PAGE).await?;
-                    hub.check_kept(scope, last).await?;
+                    let next = {
+                        // The events and the floor are of one state, so that no pruning comes between. The connection
+                        // is returned before the events are sent.
+                        let snapshot = hub.snapshot(scope);
+                        let next = events::after(&snapshot, last, &interest, PAGE).await?;
+                        hub.check_kept(&snapshot, last).await?;
+                        next
+                    };
                     for event in next.events {
                         last = event.sequence;
                         told = event.position();
@@ -202,7 +201,7 @@ impl Hub {
         let mut tail = self.tail.lock().await;
         let fresh = tail.change == change && tail.looked_at.is_some_and(|at| at.elapsed() < POLL / 2);
         if !fresh {
-            tail.look(&self.db).await?;
+            tail.look(&self.db.whole_server()).await?;
             tail.change = change;
             tail.looked_at = Some(Tick::now());
         }
@@ -231,11 +230,11 @@ struct Looked {
 impl Tail {
     /// Loads the routes of the events since the last look. When there are more than [`TAIL`], it loads none, and
     /// readers go to the log.
-    async fn look(&mut self, db: &Db) -> StoreResult<()> {
+    async fn look(&mut self, server: &WholeServer) -> StoreResult<()> {
         let looked_to = self.head.sequence;
-        let extent = event_log::extent(db).await?;
+        let extent = event_log::extent(server).await?;
         let end = extent.head();
-        if self.is_lost(db, &extent).await? {
+        if self.is_lost(server, &extent).await? {
             self.losses += 1;
             self.begin_at(end);
             return Ok(());
@@ -246,13 +245,13 @@ impl Tail {
         }
         let mut read_to = looked_to;
         while read_to < end.sequence {
-            let (new, last) = event_log::routes_after(db, read_to, 1_000).await?;
+            let (new, last) = event_log::routes_after(server, read_to, 1_000).await?;
             let Some(last) = last else { break };
             read_to = last;
             self.routes.extend(new.into_iter().filter(|route| route.sequence <= end.sequence));
         }
         self.head = end;
-        if end.sequence > looked_to && event_log::extent(db).await?.begin > looked_to {
+        if end.sequence > looked_to && event_log::extent(server).await?.begin > looked_to {
             // Some events were pruned before their routes were loaded, so nobody knows whom they concern.
             self.begin_at(end);
         }
@@ -266,16 +265,16 @@ impl Tail {
 
     /// Whether the event at the former end of the log is gone without having been pruned. Events were lost then, and
     /// its sequence number may belong to another event.
-    async fn is_lost(&self, db: &Db, extent: &Extent) -> StoreResult<bool> {
+    async fn is_lost(&self, server: &WholeServer, extent: &Extent) -> StoreResult<bool> {
         let head = self.head;
         if head.event == Position::ORIGIN.event || head == extent.head() {
             return Ok(head.sequence > extent.end);
         }
-        if event_log::event_at(db, head.sequence).await? == Some(head.event) {
+        if event_log::event_at(server, head.sequence).await? == Some(head.event) {
             return Ok(false);
         }
         // Read again: the event may have been pruned meanwhile.
-        Ok(head.sequence > event_log::extent(db).await?.begin)
+        Ok(head.sequence > event_log::extent(server).await?.begin)
     }
 
     fn begin_at(&mut self, head: Position) {

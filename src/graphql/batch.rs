@@ -11,21 +11,31 @@ use ::dataloader::cached::Loader;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::domain::Instant;
 use crate::service::error::Failure;
-use crate::store::scope::{ManagedScope, PublisherScope, Scope};
-use crate::store::{Db, StoreResult};
+use crate::store::scope::{ManagedScope, PublisherScope};
+use crate::store::{Snapshot, StoreResult};
 
 /// The most keys of a batch. Both databases accept that many parameters in a statement.
 const BATCH_MAX: usize = 5_000;
 
-/// The common data of all batches.
-#[derive(Clone)]
+/// What all batches of a set read.
 pub struct Base {
-    pub db: Db,
-    /// `None` without a token.
-    pub scope: Option<Scope>,
-    pub now: Instant,
+    /// `None` without a token. Nothing is found then.
+    pub snapshot: Option<Snapshot>,
+}
+
+impl Base {
+    /// The snapshot for reads of publishers; `None` for other callers.
+    #[must_use]
+    pub fn of_publisher(&self) -> Option<Snapshot<PublisherScope>> {
+        self.snapshot.as_ref()?.of_publisher()
+    }
+
+    /// The snapshot for reads of managed accounts; `None` for other callers.
+    #[must_use]
+    pub fn of_managed(&self) -> Option<Snapshot<ManagedScope>> {
+        self.snapshot.as_ref()?.of_managed()
+    }
 }
 
 type Answer<V> = Result<Option<V>, Failure>;
@@ -65,56 +75,67 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// A loader with a function that reads a batch.
-    pub fn new<F>(base: &Base, read: impl Fn(Base, Vec<K>) -> F + Send + Sync + 'static) -> Self
+    pub fn new<F>(read: impl Fn(Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
     {
-        let base = base.clone();
-        let read = Arc::new(move |keys| read(base.clone(), keys).boxed());
+        let read = Arc::new(move |keys| read(keys).boxed());
         Self { read, loader: OnceLock::new(), known: None }
+    }
+
+    /// A loader that reads from a snapshot, and finds nothing without one.
+    fn from<S, F>(
+        snapshot: Option<Snapshot<S>>,
+        read: impl Fn(Snapshot<S>, Vec<K>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Copy + Send + Sync + 'static,
+        F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
+    {
+        Self::new(move |keys| match &snapshot {
+            Some(snapshot) => read(snapshot.clone(), keys).boxed(),
+            None => std::future::ready(Ok(HashMap::new())).boxed(),
+        })
     }
 
     /// Adds a lookup in the process's cache. Keys that it finds need no batch.
     #[must_use]
-    pub fn knowing(self, base: &Base, known: impl Fn(&Db, Scope, &K) -> Option<V> + Send + Sync + 'static) -> Self {
-        let base = base.clone();
-        Self { known: Some(Box::new(move |key| known(&base.db, base.scope?, key))), ..self }
+    pub fn knowing<S: Copy + Send + Sync + 'static>(
+        self,
+        snapshot: Option<Snapshot<S>>,
+        known: impl Fn(&Snapshot<S>, &K) -> Option<V> + Send + Sync + 'static,
+    ) -> Self {
+        Self { known: Some(Box::new(move |key| known(snapshot.as_ref()?, key))), ..self }
     }
 
     /// A loader that reads in a publisher's scope, and finds nothing for other callers.
     pub fn of_publisher<F>(
         base: &Base,
-        read: impl Fn(Base, PublisherScope, Vec<K>) -> F + Send + Sync + 'static,
+        read: impl Fn(Snapshot<PublisherScope>, Vec<K>) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
     {
-        Self::new(base, move |base, keys| match base.scope {
-            Some(Scope::Publisher(scope)) => read(base, scope, keys).boxed(),
-            _ => std::future::ready(Ok(HashMap::new())).boxed(),
-        })
+        Self::from(base.of_publisher(), read)
     }
 
     /// A loader that reads in a managed account's scope, and finds nothing for other callers.
-    pub fn of_managed<F>(base: &Base, read: impl Fn(Base, ManagedScope, Vec<K>) -> F + Send + Sync + 'static) -> Self
+    pub fn of_managed<F>(
+        base: &Base,
+        read: impl Fn(Snapshot<ManagedScope>, Vec<K>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
     {
-        Self::new(base, move |base, keys| match base.scope {
-            Some(Scope::Managed(scope)) => read(base, scope, keys).boxed(),
-            _ => std::future::ready(Ok(HashMap::new())).boxed(),
-        })
+        Self::from(base.of_managed(), read)
     }
 
     /// A loader that reads in either scope, and finds nothing without one.
-    pub fn scoped<F>(base: &Base, read: impl Fn(Base, Scope, Vec<K>) -> F + Send + Sync + 'static) -> Self
+    pub fn scoped<F>(base: &Base, read: impl Fn(Snapshot, Vec<K>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
     {
-        Self::new(base, move |base, keys| match base.scope {
-            Some(scope) => read(base, scope, keys).boxed(),
-            None => std::future::ready(Ok(HashMap::new())).boxed(),
-        })
+        Self::from(base.snapshot.clone(), read)
     }
 
     /// Loads the value of a key; `None` if there is none. Fails if the batch fails.

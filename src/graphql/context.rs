@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{ContextBase, Result};
 
-use super::error::ResultExt as _;
+use super::error::{ResultExt as _, bug};
 use super::loaders::Loaders;
 use super::written::Rendered;
 use crate::domain::Instant;
@@ -13,7 +13,8 @@ use crate::graphql::log::place::Place;
 use crate::scheduler::Scheduler;
 use crate::service::access::{Caller, Managed, Publisher, Viewer};
 use crate::service::{Services, Shared};
-use crate::store::scope::Scope;
+use crate::store::Snapshot;
+use crate::store::scope::{PublisherScope, Scope};
 
 /// The data that is attached to each request.
 pub struct RequestData {
@@ -47,7 +48,9 @@ impl RequestData {
 
     /// Releases the connection that the snapshot holds. Reads until the next [`RequestData::renew`] use no snapshot.
     pub fn end_snapshot(&self) {
-        self.loaders().db().end_snapshot();
+        if let Some(snapshot) = self.loaders().snapshot() {
+            snapshot.end();
+        }
     }
 
     /// The current loaders.
@@ -102,6 +105,24 @@ pub trait ContextExt {
     /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
     fn scope(&self) -> Result<Scope> {
         Ok(self.viewer()?.scope())
+    }
+
+    /// What the viewer may read, as the current loaders read it.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
+    fn snapshot(&self) -> Result<Snapshot> {
+        self.viewer()?;
+        self.loaders().snapshot().cloned().ok_or_else(|| bug("a viewer has no snapshot"))
+    }
+
+    /// The same for reads that only publishers have.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED, FORBIDDEN (R1, R4).
+    fn publisher_snapshot(&self) -> Result<Snapshot<PublisherScope>> {
+        self.publisher()?;
+        self.snapshot()?.of_publisher().ok_or_else(|| bug("a publisher has no snapshot"))
     }
 
     /// The current loaders.

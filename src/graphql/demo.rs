@@ -172,7 +172,6 @@ impl Demo {
         #[graphql(desc = "The instant to move the clock to, or by how many seconds.")] input: DemoAdvanceClockInput,
     ) -> Result<DemoAdvanceClockPayload> {
         ctx.viewer()?;
-        ctx.end_snapshot();
         let clock = &ctx.services().clock;
         let from = clock.now();
         let to = match input.instant(from) {
@@ -182,7 +181,8 @@ impl Demo {
                 return Ok(DemoAdvanceClockPayload { now: from.into(), releases: Vec::new(), errors });
             }
         };
-        let place = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?.sequence;
+        let place = events::position(&ctx.snapshot()?).await.or_failure()?.sequence;
+        ctx.end_snapshot();
         advance(&ctx.data_of_request().scheduler, clock, to).await.or_failure()?;
         ctx.renew();
         let releases = meanwhile(ctx, place).await?;
@@ -205,7 +205,7 @@ async fn meanwhile(ctx: &Context<'_>, place: i64) -> Result<Vec<PackRelease>> {
     let interest = Interest { kinds, ..Interest::default() };
     // A release has at most two such events: that it started, and that it ended.
     let limit = u32::try_from(2 * RELEASES_MAX).unwrap_or(u32::MAX);
-    let happened = events::after(ctx.loaders().db(), ctx.scope()?, place, &interest, limit).await.or_failure()?;
+    let happened = events::after(&ctx.snapshot()?, place, &interest, limit).await.or_failure()?;
     let mut seen = HashSet::new();
     let ids = happened.events.into_iter().filter_map(|event| event.event.release_id).filter(|id| seen.insert(*id));
     let found = try_join_all(ids.take(RELEASES_MAX).map(|id| PackRelease::by_id(ctx, id))).await?;

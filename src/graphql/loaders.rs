@@ -17,11 +17,12 @@ use super::sharing::loaders::SharingLoaders;
 use crate::domain::Instant;
 use crate::service::access::Caller;
 use crate::service::{Services, Shared};
-use crate::store::Db;
+use crate::store::Snapshot;
 
 /// One set of loaders.
 pub struct Loaders {
     base: Arc<Base>,
+    now: Instant,
     pub accounts: Room<AccountLoaders>,
     pub components: Room<ComponentLoaders>,
     pub installations: Room<InstallationLoaders>,
@@ -58,8 +59,9 @@ impl Loaders {
     #[must_use]
     pub fn new(services: &Shared, caller: &Caller) -> Self {
         let Services { db, clock, .. } = &**services;
-        let base =
-            Arc::new(Base { db: db.snapshot(), scope: caller.viewer().ok().map(|v| v.scope()), now: clock.now() });
+        let now = clock.now();
+        let snapshot = caller.viewer().ok().map(|viewer| db.snapshot(viewer.scope(), now));
+        let base = Arc::new(Base { snapshot });
         Self {
             accounts: Room::new(&base, AccountLoaders::new),
             components: Room::new(&base, ComponentLoaders::new),
@@ -70,18 +72,19 @@ impl Loaders {
             releases: Room::new(&base, ReleaseLoaders::new),
             sharing: Room::new(&base, SharingLoaders::new),
             base,
+            now,
         }
     }
 
     /// The time that all reads of this set refer to.
     #[must_use]
     pub fn now(&self) -> Instant {
-        self.base.now
+        self.now
     }
 
-    /// The database in the state that this set reads, for single reads.
+    /// What this set reads, for single reads; `None` without a token.
     #[must_use]
-    pub fn db(&self) -> &Db {
-        &self.base.db
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.base.snapshot.as_ref()
     }
 }

@@ -22,7 +22,7 @@ use crate::service::log::retention::{prune_events, tidy_up};
 use crate::service::releases::opening::open_if_due;
 use crate::service::releases::windows::{AskedBy, compute_windows_anew, look_at_time_zones};
 use crate::store::followup::turns;
-use crate::store::releases::windows;
+use crate::store::releases::windows::{self, Publishers};
 
 /// How many due packs one query reads.
 const PAGE: u64 = 100;
@@ -290,14 +290,14 @@ impl Scheduler {
             let now = self.services.clock.now();
             let resting = state.windows.resting(now);
             let limit = PAGE.saturating_add(u64::try_from(resting.len()).unwrap_or(PAGE));
-            let due = windows::due(&self.services.db, None, now, limit).await?;
+            let due = windows::due(&self.services.db.whole_server(), Publishers::All, now, limit).await?;
             state.chores.went_well(Chore::FindWindows);
             let mut opened = 0;
             for pack in due.into_iter().filter(|pack| !resting.contains(pack)) {
                 if *ending.borrow() {
                     return Ok(());
                 }
-                match open_if_due(&self.services, None, pack, now).await {
+                match open_if_due(&self.services, Publishers::All, pack, now).await {
                     Ok(found) => {
                         state.windows.went_well(pack);
                         opened += u32::from(found.is_some());
@@ -340,15 +340,15 @@ impl Scheduler {
     /// When a task that this scheduler can do is due next.
     pub(super) async fn next_task(&self) -> Result<Option<Instant>, Failure> {
         let aside = self.state.lock().await.tasks_aside(self.services.clock.now());
-        Ok(turns::next_due(&self.services.db, &aside).await?)
+        Ok(turns::next_due(&self.services.db.whole_server(), &aside).await?)
     }
 
     /// When work that this scheduler can do is due next.
     async fn next(&self, state: &mut State) -> Result<Option<Instant>, Failure> {
         let now = self.services.clock.now();
         // Resting work is due, but must wait for the end of its rest.
-        let window = windows::next(&self.services.db, &state.windows.resting(now)).await?;
-        let task = turns::next_due(&self.services.db, &state.tasks_aside(now)).await?;
+        let window = windows::next(&self.services.db.whole_server(), &state.windows.resting(now)).await?;
+        let task = turns::next_due(&self.services.db.whole_server(), &state.tasks_aside(now)).await?;
         let rests = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];
         Ok(window.into_iter().chain(task).chain(rests.into_iter().flatten()).min())
     }

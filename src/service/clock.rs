@@ -93,7 +93,7 @@ impl Services {
             let (asked_at, began) = (self.clock.uncorrected(), Monotonic::now());
             let theirs = match &self.reference {
                 Reference::Own => return Ok(()),
-                Reference::Database => match store::clock::now(&self.db).await? {
+                Reference::Database => match store::clock::now(&self.db.whole_server()).await? {
                     Some(theirs) => theirs,
                     None => return Ok(()),
                 },

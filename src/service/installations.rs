@@ -173,7 +173,7 @@ pub async fn rename_installation(
     name: &str,
 ) -> Outcome<(), InstallationRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
-    let pack = installations::pack_of_own(&cx.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
+    let pack = installations::pack_of_own(&cx.look_up(caller.scope), installation).await?.ok_or(Failure::NotFound)?;
     let tx = cx.db.begin().await?;
     accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
     // A deleted pack's installations count as gone even before a batch has uninstalled them (R47).
@@ -215,7 +215,7 @@ pub async fn uninstall(
     installation: InstallationId,
 ) -> Outcome<(), InstallationRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
-    let pack = installations::pack_of_own(&cx.db, &caller.scope, installation).await?.ok_or(Failure::NotFound)?;
+    let pack = installations::pack_of_own(&cx.look_up(caller.scope), installation).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.scope.publisher_id(), pack);
     cx.once_opened(touched, || try_uninstall(cx, caller, pack, installation)).await
 }
@@ -297,7 +297,7 @@ async fn derived_update(
 pub async fn apply_early(cx: &Services, caller: &Managed, update: UpdateId) -> Outcome<bool, InstallationRefusal> {
     caller.viewer.require(Privilege::ApplyUpdates)?;
     let pack =
-        installations::pack_of_own(&cx.db, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
+        installations::pack_of_own(&cx.look_up(caller.scope), update.installation).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.scope.publisher_id(), pack);
     cx.once_opened(touched, || try_apply_early(cx, caller, pack, update)).await
 }

@@ -8,8 +8,8 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::packs::Pack;
 use crate::service::releases::opening::{open_all_due, open_if_due};
-use crate::store::Tx;
-use crate::store::releases::windows;
+use crate::store::releases::windows::{self, Publishers};
+use crate::store::{Snapshot, Tx};
 
 use super::Services;
 use super::error::{Error, Failure, Outcome};
@@ -33,6 +33,12 @@ impl Services {
         self.clock.now()
     }
 
+    /// A snapshot for a look-up of a caller, before the use case's transaction. It doesn't outlive the look-up, because
+    /// whoever holds a connection may not wait for another one.
+    pub(super) fn look_up<S: Copy>(&self, scope: S) -> Snapshot<S> {
+        self.db.snapshot(scope, self.clock.now())
+    }
+
     /// The time for a use case that holds packs.
     ///
     /// # Errors
@@ -46,7 +52,7 @@ impl Services {
     /// The same for packs by their ids.
     pub(super) async fn instant_of(&self, held: &Tx, packs: &[PackId]) -> Result<Instant, Failure> {
         let now = self.now(held);
-        if windows::any_due(held, packs, now).await? { Err(Failure::Overtaken) } else { Ok(now) }
+        if windows::any_due(held, Publishers::All, packs, now).await? { Err(Failure::Overtaken) } else { Ok(now) }
     }
 
     /// Carries out the due windows of the packs that a use case touches, and then runs the use case. Repeats both while
@@ -61,7 +67,9 @@ impl Services {
         for _ in 0..TRIES {
             let now = self.clock.now();
             match touched {
-                Touched::Pack(publisher, pack) => drop(open_if_due(self, Some(publisher), pack, now).await?),
+                Touched::Pack(publisher, pack) => {
+                    drop(open_if_due(self, Publishers::Only(publisher), pack, now).await?)
+                }
                 Touched::PacksOf(publisher) => open_all_due(self, publisher, now).await?,
             }
             match attempt().await {

@@ -6,7 +6,8 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 
-use super::{DatabaseKind, Db, Tx};
+use super::reader::Reader;
+use super::{DatabaseKind, Snapshot, Tx};
 
 /// The condition that `column` is one of `ids`.
 ///
@@ -56,7 +57,7 @@ fn array<T>(values: impl IntoIterator<Item = T>, write: impl Fn(&mut String, T))
     Expr::val(array)
 }
 
-impl Db {
+impl Reader {
     /// [`among`] for this database.
     pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
         among(self.kind(), column, ids)
@@ -67,7 +68,7 @@ impl Db {
         among_bytes(self.kind(), column, values)
     }
 
-    /// Like [`Db::among`], for numbers.
+    /// Like [`Reader::among`], for numbers.
     pub(in crate::store) fn among_numbers(&self, column: Expr, numbers: impl IntoIterator<Item = i64>) -> Expr {
         match self.kind() {
             DatabaseKind::Sqlite => column.is_in(numbers),
@@ -76,6 +77,13 @@ impl Db {
                 column.eq(PgFunc::any(array(numbers, write).cast_as("bigint[]")))
             }
         }
+    }
+}
+
+impl<S: Copy> Snapshot<S> {
+    /// [`among`] for this database.
+    pub(in crate::store) fn among(&self, column: Expr, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+        self.reader().among(column, ids)
     }
 }
 

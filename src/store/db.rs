@@ -83,11 +83,12 @@ impl DbOptions {
 /// The memory limit of all SQLite connections' caches together.
 const SQLITE_CACHE_KIB: u32 = 64 * 1024;
 
-/// A database. Cloning it is cheap.
+/// A database. It reads nothing on its own: reads take a [`Snapshot`](super::Snapshot) or the
+/// [`WholeServer`](super::WholeServer). Cloning it is cheap.
 #[derive(Clone)]
 pub struct Db {
     shared: Arc<Shared>,
-    reader: Line<ReadFrom>,
+    present: Line<ReadFrom>,
 }
 
 struct Shared {
@@ -187,7 +188,7 @@ impl Db {
             cache: cache::Cache::default(),
             bearers: Bearers::default(),
         };
-        Ok(Self { shared: Arc::new(shared), reader: Line(ReadFrom::new(read)) })
+        Ok(Self { shared: Arc::new(shared), present: Line(ReadFrom::new(read)) })
     }
 
     #[must_use]
@@ -236,23 +237,6 @@ impl Db {
         Ok(Tx::new(session, self.shared.kind, self.shared.changed.clone()))
     }
 
-    /// The same database, whose reads all see the state at the first read. It holds a connection from then on, until
-    /// [`Db::end_snapshot`] is called or its last clone is dropped.
-    #[must_use]
-    pub fn snapshot(&self) -> Self {
-        Self { shared: self.shared.clone(), reader: Line(self.reader.0.snapshot()) }
-    }
-
-    /// The same database for reads that must see one state: this snapshot, or a new one, which ends when it is dropped.
-    pub(in crate::store) fn one_state(&self) -> Self {
-        if self.reader.0.is_snapshot() { self.clone() } else { self.snapshot() }
-    }
-
-    /// Returns the connection of a snapshot to the pool. Later reads see the present state, each on its own.
-    pub fn end_snapshot(&self) {
-        self.reader.0.end_snapshot();
-    }
-
     /// Whether the database accepts a write now. Changes nothing. The error says why it doesn't.
     pub async fn takes_writes(&self) -> StoreResult<()> {
         self.shared.health.takes_writes(&self.shared.write).await
@@ -260,13 +244,13 @@ impl Db {
 
     /// Closes all connections, for a server that ends.
     pub async fn close(self) -> StoreResult<()> {
-        self.reader.0.end_snapshot();
         tokio::join!(self.shared.read.close(), self.shared.write.close());
         Ok(self.shared.migration.close_by_ref().await?)
     }
 
-    pub(in crate::store) fn reader(&self) -> &Line<ReadFrom> {
-        &self.reader
+    /// Reads of the present state, each on its own.
+    pub(super) fn present(&self) -> &Line<ReadFrom> {
+        &self.present
     }
 
     /// The cache of tokens.

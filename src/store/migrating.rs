@@ -41,7 +41,7 @@ const APPLIED: &str = "SELECT version FROM seaql_migrations ORDER BY version";
 impl Db {
     /// All migrations by name, oldest first, and whether the database has them. Changes nothing.
     pub async fn migrations(&self) -> Result<Vec<(String, bool)>, MigrationError> {
-        self.compare(self.applied(self.reader()).await)
+        self.compare(self.applied(self.present()).await)
     }
 
     /// The number of migrations that the database lacks. Changes nothing.

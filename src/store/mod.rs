@@ -1,5 +1,5 @@
-//! The only module with access to the database. Reads take a [scope](scope), so that rows of another account can't be
-//! read. Writes take a [`Tx`], which only `service` begins.
+//! The only module with access to the database. Reads take a [`Snapshot`] with a [scope](scope), so that
+//! rows of another account can't be read. Writes take a [`Tx`], which only `service` begins.
 
 pub mod accounts;
 pub mod address;
@@ -35,6 +35,7 @@ pub mod seed;
 mod served;
 mod session;
 pub mod sharing;
+mod snapshot;
 mod tx;
 
 pub(in crate::store) use db::MIGRATION_LOCK;
@@ -44,4 +45,5 @@ pub use lines::on_behalf_of;
 pub use migrating::MigrationError;
 pub use probe::Unusable;
 pub use served::ServedFile;
+pub use snapshot::{Snapshot, WholeServer};
 pub use tx::{Commits, Tx};

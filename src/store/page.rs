@@ -8,8 +8,9 @@ use std::hash::Hash;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait as _, LikeExpr, Order as Way, SelectStatement, UnionType};
 use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
 
+use super::StoreResult;
 pub use super::cursor::{CursorForm, Key, KeyKind};
-use super::{Db, StoreResult};
+use super::reader::Reader;
 
 /// The largest total that is counted. Beyond it, `total` is `None`.
 pub(in crate::store) const COUNT_MAX: u64 = 10_000;
@@ -194,8 +195,8 @@ impl<M> Wanted<M> {
     }
 }
 
-pub(in crate::store) async fn page<M: FromQueryResult>(db: &Db, wanted: Wanted<M>) -> StoreResult<Page<M>> {
-    let mut pages = pages(db, vec![((), wanted)]).await?;
+pub(in crate::store) async fn page<M: FromQueryResult>(reader: &Reader, wanted: Wanted<M>) -> StoreResult<Page<M>> {
+    let mut pages = pages(reader, vec![((), wanted)]).await?;
     Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))
 }
 
@@ -203,7 +204,7 @@ pub(in crate::store) async fn page<M: FromQueryResult>(db: &Db, wanted: Wanted<M
 /// two parts. Each part is read in the list's order from its own index, so the cost depends on the rows read and not on
 /// the size of the parts. Returns at least the rows of the page, for [`joined`].
 pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
-    db: &Db,
+    reader: &Reader,
     parts: Vec<SelectStatement>,
     order: Order<M>,
     request: &PageRequest,
@@ -215,9 +216,9 @@ pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
         pages.push(wanted.statement());
         counts.push(wanted.counted());
     }
-    let rows = numbered(db, pages).await?;
+    let rows = numbered(reader, pages).await?;
     let rows = rows.iter().map(|(row, _)| M::from_query_result(row, "")).collect::<Result<_, _>>()?;
-    let total = if wanted.request.count { sum(db, counts).await? } else { 0 };
+    let total = if wanted.request.count { sum(reader, counts).await? } else { 0 };
     Ok((rows, total))
 }
 
@@ -229,9 +230,9 @@ pub(in crate::store) fn joined<M>(order: Order<M>, request: PageRequest, rows: V
 }
 
 /// The sum of the column `total` over all selects, by one statement.
-pub(in crate::store) async fn sum(db: &Db, counts: Vec<SelectStatement>) -> StoreResult<i64> {
+pub(in crate::store) async fn sum(reader: &Reader, counts: Vec<SelectStatement>) -> StoreResult<i64> {
     let mut sum: i64 = 0;
-    for (row, _) in numbered(db, counts).await? {
+    for (row, _) in numbered(reader, counts).await? {
         sum = sum.saturating_add(row.try_get("", "total")?);
     }
     Ok(sum)
@@ -239,7 +240,10 @@ pub(in crate::store) async fn sum(db: &Db, counts: Vec<SelectStatement>) -> Stor
 
 /// Pages of lists with the same columns. They take one statement, and another one if totals are requested; many pages
 /// are split into chunks.
-pub(in crate::store) async fn pages<K, M>(db: &Db, wanted: Vec<(K, Wanted<M>)>) -> StoreResult<HashMap<K, Page<M>>>
+pub(in crate::store) async fn pages<K, M>(
+    reader: &Reader,
+    wanted: Vec<(K, Wanted<M>)>,
+) -> StoreResult<HashMap<K, Page<M>>>
 where
     K: Eq + Hash,
     M: FromQueryResult,
@@ -248,20 +252,24 @@ where
     let mut left = wanted;
     while !left.is_empty() {
         let rest = left.split_off(left.len().min(PAGES_MAX));
-        some_pages(db, left, &mut pages).await?;
+        some_pages(reader, left, &mut pages).await?;
         left = rest;
     }
     Ok(pages)
 }
 
-async fn some_pages<K, M>(db: &Db, wanted: Vec<(K, Wanted<M>)>, into: &mut HashMap<K, Page<M>>) -> StoreResult<()>
+async fn some_pages<K, M>(
+    reader: &Reader,
+    wanted: Vec<(K, Wanted<M>)>,
+    into: &mut HashMap<K, Page<M>>,
+) -> StoreResult<()>
 where
     K: Eq + Hash,
     M: FromQueryResult,
 {
     let mut rows: Vec<Vec<M>> = wanted.iter().map(|_| Vec::new()).collect();
     let selects = wanted.iter().map(|(_, w)| w.statement()).collect();
-    for (row, index) in numbered(db, selects).await? {
+    for (row, index) in numbered(reader, selects).await? {
         if let Some(rows) = rows.get_mut(index) {
             rows.push(M::from_query_result(&row, "")?);
         }
@@ -270,7 +278,7 @@ where
     let mut totals = vec![None; wanted.len()];
     if !counted.is_empty() {
         let selects = counted.iter().map(|(_, (_, w))| w.counted()).collect();
-        for (row, index) in numbered(db, selects).await? {
+        for (row, index) in numbered(reader, selects).await? {
             let total: i64 = row.try_get("", "total")?;
             if let Some(slot) = counted.get(index).and_then(|(page, _)| totals.get_mut(*page)) {
                 *slot = Some(total);
@@ -283,18 +291,18 @@ where
     Ok(())
 }
 
-async fn numbered(db: &Db, selects: Vec<SelectStatement>) -> StoreResult<Vec<(QueryResult, usize)>> {
+async fn numbered(reader: &Reader, selects: Vec<SelectStatement>) -> StoreResult<Vec<(QueryResult, usize)>> {
     let mut parts = selects.into_iter().enumerate();
     let Some((_, mut statement)) = parts.next() else { return Ok(Vec::new()) };
     let mut rest = parts.peekable();
     if rest.peek().is_none() {
-        return Ok(db.reader().query_all(&statement).await?.into_iter().map(|row| (row, 0)).collect());
+        return Ok(reader.conn().query_all(&statement).await?.into_iter().map(|row| (row, 0)).collect());
     }
     statement = part(statement, 0);
     for (index, select) in rest {
         statement.union(UnionType::All, part(select, index));
     }
-    let rows = db.reader().query_all(&statement).await?;
+    let rows = reader.conn().query_all(&statement).await?;
     rows.into_iter()
         .map(|row| {
             let index: i32 = row.try_get("", PAGE_OF)?;

@@ -3,48 +3,45 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sea_orm::DbErr;
 use sea_orm::prelude::async_trait;
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::Mutex;
 
+use super::cache::Cache;
 use super::connection::{Command, Reply};
 use super::pool::Pool;
-use super::session::{Begin, RunsStatements, Session, unavailable};
+use super::session::{Begin, Line, RunsStatements, Session, SharedSession, unavailable};
+use super::{DatabaseKind, Db, Tx};
 
 /// A source of reads: each read sees the present state, or all see the state of one snapshot.
 #[derive(Clone)]
-pub(in crate::store) struct ReadFrom {
+pub(crate) struct ReadFrom {
     pool: Arc<Pool>,
-    snapshot: Option<Arc<Snapshot>>,
+    state: Option<Arc<OneState>>,
 }
 
 /// One state of the database: the state at the first read.
-struct Snapshot {
+struct OneState {
     session: Mutex<Option<Session>>,
     has_ended: AtomicBool,
 }
 
 impl ReadFrom {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
-        Self { pool, snapshot: None }
+        Self { pool, state: None }
     }
 
-    /// A source whose reads see one state. The snapshot begins with the first read.
-    pub(super) fn snapshot(&self) -> Self {
-        let snapshot = Snapshot { session: Mutex::default(), has_ended: AtomicBool::new(false) };
-        Self { pool: self.pool.clone(), snapshot: Some(Arc::new(snapshot)) }
-    }
-
-    /// Whether reads see one state, and the snapshot hasn't ended.
-    pub(super) fn is_snapshot(&self) -> bool {
-        self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.has_ended.load(Ordering::Acquire))
+    /// A source whose reads see one state. The state is the one at the first read.
+    pub(super) fn one_state(&self) -> Self {
+        let state = OneState { session: Mutex::default(), has_ended: AtomicBool::new(false) };
+        Self { pool: self.pool.clone(), state: Some(Arc::new(state)) }
     }
 
     /// Returns the snapshot's connection to the pool, after a running statement. Later reads see the present state.
-    pub(super) fn end_snapshot(&self) {
-        if let Some(snapshot) = &self.snapshot {
-            snapshot.has_ended.store(true, Ordering::Release);
-            if let Ok(mut session) = snapshot.session.try_lock() {
+    pub(super) fn end(&self) {
+        if let Some(state) = &self.state {
+            state.has_ended.store(true, Ordering::Release);
+            if let Ok(mut session) = state.session.try_lock() {
                 session.take();
             }
         }
@@ -58,15 +55,15 @@ impl RunsStatements for ReadFrom {
     }
 
     async fn run(&self, command: Command<'_>) -> Result<Reply, DbErr> {
-        match &self.snapshot {
-            Some(snapshot) if !snapshot.has_ended.load(Ordering::Acquire) => {
-                let mut session = snapshot.session.lock().await;
+        match &self.state {
+            Some(state) if !state.has_ended.load(Ordering::Acquire) => {
+                let mut session = state.session.lock().await;
                 let open = match &mut *session {
                     Some(open) => open,
                     none => none.insert(self.pool.begin(Begin::Snapshot).await.map_err(unavailable)?),
                 };
                 let ran = open.run(command).await;
-                if snapshot.has_ended.load(Ordering::Acquire) {
+                if state.has_ended.load(Ordering::Acquire) {
                     session.take();
                 }
                 ran
@@ -84,5 +81,44 @@ impl RunsStatements for ReadFrom {
                 }
             }
         }
+    }
+}
+
+/// A source of reads, and the database that it reads: the part of a [`Snapshot`](super::Snapshot) that knows no scope.
+/// It runs statements that a read has composed for its scope.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(super) db: Db,
+    pub(super) line: Line<ReadFrom>,
+}
+
+impl Reader {
+    pub(in crate::store) fn conn(&self) -> &Line<ReadFrom> {
+        &self.line
+    }
+
+    pub(in crate::store) fn kind(&self) -> DatabaseKind {
+        self.db.kind()
+    }
+
+    /// The cache of immutable rows.
+    pub(in crate::store) fn cache(&self) -> &Cache {
+        self.db.cache()
+    }
+}
+
+/// A source of reads of any kind, for functions that read in a transaction that may write, too.
+pub(crate) trait Reads: Send + Sync {
+    type Conn: ConnectionTrait;
+
+    /// The connection that runs the statements.
+    fn source(&self) -> &Self::Conn;
+}
+
+impl Reads for Tx {
+    type Conn = Line<SharedSession>;
+
+    fn source(&self) -> &Self::Conn {
+        self.conn()
     }
 }

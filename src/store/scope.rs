@@ -1,11 +1,21 @@
-//! Scopes: the account whose data a query may see. Reads of the store take a scope, and only `service::access` makes
-//! scopes, from an authenticated token. A query without a scope doesn't compile:
+//! Scopes: the account whose data a query may see. Reads of the store take a
+//! [`Snapshot`](super::Snapshot) with a scope, and only `service::access` makes scopes, from an authenticated token. A
+//! query without a scope doesn't compile:
 //!
 //! ```compile_fail
 //! async fn all_packs(db: packwright::store::Db) {
 //!     let ids = [];
-//!     // No scope, no packs: the function takes a `PublisherScope`, which only `service::access` can make.
-//!     packwright::store::packs::by_ids(&db, &ids).await.ok();
+//!     // No scope, no packs: the function takes a snapshot in the scope of a publisher.
+//!     packwright::store::packs::read::by_ids(&db, &ids).await.ok();
+//! }
+//! ```
+//!
+//! The whole server isn't the scope of any account, and isn't taken for one:
+//!
+//! ```compile_fail
+//! async fn all_packs(db: packwright::store::Db) {
+//!     let ids = [];
+//!     packwright::store::packs::read::by_ids(&db.whole_server(), &ids).await.ok();
 //! }
 //! ```
 //!
@@ -81,5 +91,17 @@ impl Scope {
             Self::Publisher(scope) => scope.publisher_id,
             Self::Managed(scope) => scope.publisher_id,
         }
+    }
+}
+
+impl From<PublisherScope> for Scope {
+    fn from(scope: PublisherScope) -> Self {
+        Self::Publisher(scope)
+    }
+}
+
+impl From<ManagedScope> for Scope {
+    fn from(scope: ManagedScope) -> Self {
+        Self::Managed(scope)
     }
 }

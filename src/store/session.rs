@@ -235,7 +235,7 @@ pub(in crate::store) trait RunsStatements: Send + Sync {
 }
 
 /// A session for several callers, one at a time.
-pub(in crate::store) struct SharedSession {
+pub(crate) struct SharedSession {
     session: Mutex<Session>,
     is_of_postgresql: bool,
 }
@@ -264,7 +264,7 @@ impl RunsStatements for SharedSession {
 
 /// Adapts [`RunsStatements`] to the connection trait of the entity library.
 #[derive(Clone)]
-pub(in crate::store) struct Line<T>(pub(super) T);
+pub(crate) struct Line<T>(pub(super) T);
 
 #[async_trait::async_trait]
 impl<T: RunsStatements> ConnectionTrait for Line<T> {

@@ -123,7 +123,8 @@ async fn a_commit_that_fails_leaves_nothing_behind_and_keeps_nothing_from_being_
 async fn a_transaction_is_not_committed_of_which_a_statement_failed() {
     let app = TestApp::new().await;
     let db = &app.app.services.db;
-    let known = accounts::all(db).await.expect("accounts").pop().expect("one");
+    let everything = db.whole_server();
+    let known = accounts::all(&everything).await.expect("accounts").pop().expect("one");
     let tx = db.begin().await.expect("a transaction");
     let mut renamed = known.clone();
     renamed.name = "Renamed".into();
@@ -132,7 +133,7 @@ async fn a_transaction_is_not_committed_of_which_a_statement_failed() {
     assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
     // Code that overlooks the error must not believe that the transaction was committed.
     tx.commit().await.expect_err("it isn't committed");
-    let found = accounts::by_id(db, known.id).await.expect("read").expect("there");
+    let found = accounts::all(&everything).await.expect("accounts").pop().expect("one");
     assert_eq!(found.name, known.name);
 }
 

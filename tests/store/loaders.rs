@@ -5,23 +5,15 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use packwright::graphql::batch::{Base, Batch};
-use packwright::store::{Db, DbOptions};
-
-async fn base(directory: &tempfile::TempDir) -> Base {
-    let url = format!("sqlite://{}?mode=rwc", directory.path().join("loaders.db").display());
-    let db = Db::connect(&url, DbOptions::default()).await.unwrap();
-    Base { db, scope: None, now: "2027-01-10T12:00:00Z".parse().unwrap() }
-}
+use packwright::graphql::batch::Batch;
 
 /// When the resolver that drives a batch is dropped, because a sibling failed or the client left, the other waiting
 /// resolvers still get their answers.
 #[tokio::test]
 async fn a_batch_whose_driver_is_dropped_is_read_again() {
-    let directory = tempfile::tempdir().unwrap();
     let reads = Arc::new(AtomicUsize::new(0));
     let counter = reads.clone();
-    let batch = Arc::new(Batch::new(&base(&directory).await, move |_, keys: Vec<u32>| {
+    let batch = Arc::new(Batch::new(move |keys: Vec<u32>| {
         let is_first = counter.fetch_add(1, Ordering::SeqCst) == 0;
         async move {
             if is_first {
@@ -46,10 +38,9 @@ async fn a_batch_whose_driver_is_dropped_is_read_again() {
 /// All keys that are requested in one step are read at once, and unknown keys get `None`.
 #[tokio::test]
 async fn what_is_asked_in_one_step_is_read_at_once() {
-    let directory = tempfile::tempdir().unwrap();
     let reads = Arc::new(AtomicUsize::new(0));
     let counter = reads.clone();
-    let batch = Batch::new(&base(&directory).await, move |_, keys: Vec<u32>| {
+    let batch = Batch::new(move |keys: Vec<u32>| {
         counter.fetch_add(1, Ordering::SeqCst);
         async move { Ok(keys.into_iter().filter(|key| *key > 0).map(|key| (key, key * 2)).collect::<HashMap<_, _>>()) }
     });

@@ -24,16 +24,16 @@ pub struct AccountLoaders {
 impl AccountLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            own: Batch::scoped(base, async |b, scope, _| Ok(only(accounts::own(&b.db, scope).await?))),
-            by_id: Batch::of_publisher(base, async |b, scope, ids| accounts::managed_by_ids(&b.db, &scope, &ids).await),
-            pages: Batch::of_publisher(base, async |b, scope, keys| accounts::pages(&b.db, &scope, &keys).await),
-            tokens: Batch::scoped(base, async |b, scope, ids| tokens::by_ids(&b.db, scope, &ids).await),
-            token_pages: Batch::scoped(base, async |b, scope, keys| tokens::pages(&b.db, scope, &keys).await),
-            open_tokens: Batch::scoped(base, async |b, scope, _| {
-                Ok(only(Some(tokens::that_keep_the_account_open(&b.db, scope).await?)))
+            own: Batch::scoped(base, async |snapshot, _| Ok(only(accounts::own(&snapshot).await?))),
+            by_id: Batch::of_publisher(base, async |snapshot, ids| accounts::managed_by_ids(&snapshot, &ids).await),
+            pages: Batch::of_publisher(base, async |snapshot, keys| accounts::pages(&snapshot, &keys).await),
+            tokens: Batch::scoped(base, async |snapshot, ids| tokens::by_ids(&snapshot, &ids).await),
+            token_pages: Batch::scoped(base, async |snapshot, keys| tokens::pages(&snapshot, &keys).await),
+            open_tokens: Batch::scoped(base, async |snapshot, _| {
+                Ok(only(Some(tokens::that_keep_the_account_open(&snapshot).await?)))
             }),
-            publisher_name: Batch::of_managed(base, async |b, scope, _| {
-                Ok(only(accounts::publisher_name(&b.db, &scope).await?))
+            publisher_name: Batch::of_managed(base, async |snapshot, _| {
+                Ok(only(accounts::publisher_name(&snapshot).await?))
             }),
         }
     }

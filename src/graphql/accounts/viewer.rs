@@ -11,6 +11,7 @@ use crate::graphql::enums::{Privilege, Role};
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::Account;
 use crate::service::access;
+use crate::store::log::events;
 
 /// The type `Viewer`.
 pub struct Viewer(access::Viewer);
@@ -51,7 +52,7 @@ impl Viewer {
     /// Where the event log ends now for the caller: at the newest event that it may hear of. Opaque, and the same until there is another: it tells nothing of other accounts. Read it first, then the state, then subscribe after it: nothing is missed.
     async fn event_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let hub = &ctx.data_of_request().hub;
-        let position = hub.position_in(ctx.loaders().db(), self.0.scope()).await.or_failure()?;
+        let position = events::position(&ctx.snapshot()?).await.or_failure()?;
         Ok(hub.sealer().seal(self.0.account.id, position))
     }
 }

@@ -9,7 +9,6 @@ use crate::graphql::batch::{Base, Batch};
 use crate::store::components::versions::VersionsKey;
 use crate::store::components::{read as components, uses as package_uses, versions as component_versions};
 use crate::store::page::Page;
-use crate::store::scope::Scope;
 
 /// Loaders of components and their versions. Managed accounts use some of them for what they can see.
 pub struct ComponentLoaders {
@@ -28,27 +27,22 @@ pub struct ComponentLoaders {
 impl ComponentLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            by_id: Batch::scoped(base, async |b, scope, ids| components::by_ids(&b.db, scope, &ids).await)
-                .knowing(base, |db, scope, id| components::known(db, scope, *id)),
-            latest: Batch::scoped(base, async |b, scope, ids| components::latest(&b.db, scope, &ids).await),
-            versions: Batch::of_publisher(base, async |b, scope, ids| {
-                component_versions::by_ids(&b.db, scope, &ids).await
+            by_id: Batch::scoped(base, async |snapshot, ids| components::by_ids(&snapshot, &ids).await)
+                .knowing(base.snapshot.clone(), |snapshot, id| components::known(snapshot, *id)),
+            latest: Batch::scoped(base, async |snapshot, ids| components::latest(&snapshot, &ids).await),
+            versions: Batch::of_publisher(base, async |snapshot, ids| {
+                component_versions::by_ids(&snapshot, &ids).await
             })
-            .knowing(base, |db, scope, id| match scope {
-                Scope::Publisher(scope) => component_versions::known(db, scope, *id),
-                Scope::Managed(_) => None,
+            .knowing(base.of_publisher(), |snapshot, id| component_versions::known(snapshot, *id)),
+            version_pages: Batch::of_publisher(base, async |snapshot, keys| {
+                component_versions::pages(&snapshot, &keys).await
             }),
-            version_pages: Batch::of_publisher(base, async |b, scope, keys| {
-                component_versions::pages(&b.db, scope, &keys).await
+            manifests: Batch::of_publisher(base, async |snapshot, ids| {
+                component_versions::manifests(&snapshot, &ids).await
             }),
-            manifests: Batch::of_publisher(base, async |b, scope, ids| {
-                component_versions::manifests(&b.db, scope, &ids).await
-            }),
-            deletions: Batch::of_publisher(base, async |b, scope, ids| {
-                package_uses::deletions(&b.db, scope, &ids).await
-            }),
-            packages_in_use: Batch::of_publisher(base, async |b, scope, ids| {
-                Ok(package_uses::in_use(&b.db, scope, b.now, &ids).await?.into_iter().map(|id| (id, ())).collect())
+            deletions: Batch::of_publisher(base, async |snapshot, ids| package_uses::deletions(&snapshot, &ids).await),
+            packages_in_use: Batch::of_publisher(base, async |snapshot, ids| {
+                Ok(package_uses::in_use(&snapshot, &ids).await?.into_iter().map(|id| (id, ())).collect())
             }),
         }
     }

@@ -41,32 +41,30 @@ pub struct InstallationLoaders {
 impl InstallationLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            by_id: Batch::scoped(base, async |b, scope, ids| installations::by_ids(&b.db, scope, &ids).await),
-            pages: Batch::scoped(base, async |b, scope, keys| installations::pages(&b.db, scope, b.now, &keys).await),
-            entitled: Batch::scoped(base, async |b, scope, ids| {
-                let entitled = grants::entitled_installations(&b.db, scope, &ids).await?;
+            by_id: Batch::scoped(base, async |snapshot, ids| installations::by_ids(&snapshot, &ids).await),
+            pages: Batch::scoped(base, async |snapshot, keys| installations::pages(&snapshot, &keys).await),
+            entitled: Batch::scoped(base, async |snapshot, ids| {
+                let entitled = grants::entitled_installations(&snapshot, &ids).await?;
                 Ok(ids.into_iter().map(|id| (id, entitled.contains(&id))).collect())
             }),
-            pending: Batch::scoped(base, async |b, scope, ids| updates::pending_of(&b.db, scope, b.now, &ids).await),
-            updates: Batch::scoped(base, async |b, scope, ids| updates::by_ids(&b.db, scope, b.now, &ids).await),
-            update_pages: Batch::scoped(base, async |b, scope, keys| updates::pages(&b.db, scope, b.now, &keys).await),
-            version_counts: Batch::of_publisher(base, async |b, scope, ids| {
-                pack_versions::installation_counts(&b.db, scope, &ids).await
+            pending: Batch::scoped(base, async |snapshot, ids| updates::pending_of(&snapshot, &ids).await),
+            updates: Batch::scoped(base, async |snapshot, ids| updates::by_ids(&snapshot, &ids).await),
+            update_pages: Batch::scoped(base, async |snapshot, keys| updates::pages(&snapshot, &keys).await),
+            version_counts: Batch::of_publisher(base, async |snapshot, ids| {
+                pack_versions::installation_counts(&snapshot, &ids).await
             }),
-            pack_counts: Batch::of_publisher(base, async |b, scope, ids| {
-                installations::totals(&b.db, scope, &ids).await
-            }),
-            spread: Batch::of_publisher(base, async |b, scope, of| {
-                let found = adoption::spread(&b.db, scope, &of).await?;
+            pack_counts: Batch::of_publisher(base, async |snapshot, ids| installations::totals(&snapshot, &ids).await),
+            spread: Batch::of_publisher(base, async |snapshot, of| {
+                let found = adoption::spread(&snapshot, &of).await?;
                 Ok(found.into_iter().map(|(of, spread)| (of, Arc::new(spread))).collect())
             }),
-            spreads_at: Batch::of_publisher(base, async |b, scope, keys| {
-                let found = adoption::spread_at(&b.db, scope, &keys).await?;
+            spreads_at: Batch::of_publisher(base, async |snapshot, keys| {
+                let found = adoption::spread_at(&snapshot, &keys).await?;
                 Ok(found.into_iter().map(|(key, spread)| (key, Arc::new(spread))).collect())
             }),
-            account_counts: Batch::of_publisher(base, async |b, scope, of| adoption::accounts(&b.db, scope, &of).await),
-            frozen_counts: Batch::of_publisher(base, async |b, scope, of| adoption::frozen(&b.db, scope, &of).await),
-            curves: Batch::of_publisher(base, async |b, scope, keys| curves::curves(&b.db, scope, &keys).await),
+            account_counts: Batch::of_publisher(base, async |snapshot, of| adoption::accounts(&snapshot, &of).await),
+            frozen_counts: Batch::of_publisher(base, async |snapshot, of| adoption::frozen(&snapshot, &of).await),
+            curves: Batch::of_publisher(base, async |snapshot, keys| curves::curves(&snapshot, &keys).await),
         }
     }
 }

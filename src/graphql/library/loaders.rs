@@ -19,11 +19,9 @@ pub struct LibraryLoaders {
 impl LibraryLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            processes: Batch::scoped(base, async |b, scope, ids| library::by_ids(&b.db, scope, &ids).await),
-            of_packages: Batch::of_publisher(base, async |b, scope, ids| {
-                library::of_packages(&b.db, scope, &ids).await
-            }),
-            copy_sources: Batch::scoped(base, async |b, scope, ids| library::copy_sources(&b.db, scope, &ids).await),
+            processes: Batch::scoped(base, async |snapshot, ids| library::by_ids(&snapshot, &ids).await),
+            of_packages: Batch::of_publisher(base, async |snapshot, ids| library::of_packages(&snapshot, &ids).await),
+            copy_sources: Batch::scoped(base, async |snapshot, ids| library::copy_sources(&snapshot, &ids).await),
         }
     }
 }

@@ -28,11 +28,11 @@ impl LibraryQuery {
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<LibraryProcessConnection> {
-        let scope = ctx.scope()?;
+        let snapshot = ctx.snapshot()?;
         let request = PageArgs::new(first, after, last, before).request(ctx, library::BY_NAME)?;
         let search = searchable(search)?;
-        let page = library::page(ctx.loaders().db(), scope, search.as_deref(), request).await.or_failure()?;
-        Ok(LibraryProcessConnection::of(page, |process| match scope {
+        let page = library::page(&snapshot, search.as_deref(), request).await.or_failure()?;
+        Ok(LibraryProcessConnection::of(page, |process| match snapshot.scope() {
             Scope::Publisher(_) => PublishedProcess(process).into(),
             Scope::Managed(_) => AvailableProcess(process).into(),
         }))

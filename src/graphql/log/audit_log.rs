@@ -73,9 +73,7 @@ async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId
 async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<SubjectKey>> {
     let Some(id) = id else { return Ok(None) };
     let key = Gid::decode(&id).ok_or_else(|| not_found(&id))?.key();
-    if seen(ctx, &id).await?.is_none()
-        && !audit::any_about(ctx.loaders().db(), ctx.scope()?, &key).await.or_failure()?
-    {
+    if seen(ctx, &id).await?.is_none() && !audit::any_about(&ctx.snapshot()?, &key).await.or_failure()? {
         return Err(not_found(&id));
     }
     Ok(Some(key))
@@ -91,7 +89,7 @@ pub async fn audit_connection(
     ctx.viewer()?.require(Privilege::ViewAuditLog).or_failure()?;
     let request = args.request(ctx, audit::NEWEST)?;
     let filter = filter.unwrap_or_default().read(ctx).await?;
-    let page = audit::page(ctx.loaders().db(), ctx.scope()?, &filter, request).await.or_failure()?;
+    let page = audit::page(&ctx.snapshot()?, &filter, request).await.or_failure()?;
     let page = page.ok_or_else(|| bad_input("`after` or `before` is a cursor of another account's log."))?;
     Ok(AuditEntryConnection::of(page, AuditEntry::from))
 }

@@ -55,25 +55,25 @@ pub async fn known_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<Pack
         Scope::Managed(_) => ids::available_pack_id(&id)?,
     };
     if Pack::by_id(ctx, pack).await?.is_none() {
-        was_told(ctx, scope, Interest { pack_id: Some(pack), ..Interest::default() }, &id).await?;
+        was_told(ctx, Interest { pack_id: Some(pack), ..Interest::default() }, &id).await?;
     }
     Ok(Some(pack))
 }
 
 /// The same for an installation.
 async fn known_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<InstallationId>> {
-    let scope = ctx.scope()?;
+    ctx.viewer()?;
     let Some(id) = id else { return Ok(None) };
     let installation = ids::installation_id(&id)?;
     if Installation::by_id(ctx, installation).await?.is_none() {
         let interest = Interest { installation_id: Some(installation), ..Interest::default() };
-        was_told(ctx, scope, interest, &id).await?;
+        was_told(ctx, interest, &id).await?;
     }
     Ok(Some(installation))
 }
 
-async fn was_told(ctx: &Context<'_>, scope: Scope, of: Interest, id: &ID) -> Result<()> {
-    match events::any(ctx.loaders().db(), scope, &of).await.or_failure()? {
+async fn was_told(ctx: &Context<'_>, of: Interest, id: &ID) -> Result<()> {
+    match events::any(&ctx.snapshot()?, &of).await.or_failure()? {
         true => Ok(()),
         false => Err(not_found(id)),
     }
@@ -99,7 +99,8 @@ pub async fn events_connection(
     filter: Option<EventFilter>,
     args: PageArgs,
 ) -> Result<EventConnection> {
-    let (scope, hub) = (ctx.scope()?, &ctx.data_of_request().hub);
+    let (snapshot, hub) = (ctx.snapshot()?, &ctx.data_of_request().hub);
+    let scope = snapshot.scope();
     let (request, named) = {
         let named = RefCell::new(Vec::new());
         let open = |cursor: &str| {
@@ -111,9 +112,9 @@ pub async fn events_connection(
         (request, named.into_inner())
     };
     let interest = filter.unwrap_or_default().read(ctx).await?;
-    let page = events::page(ctx.loaders().db(), scope, &interest, request).await.or_failure()?;
+    let page = events::page(&snapshot, &interest, request).await.or_failure()?;
     for position in named {
-        let checked = hub.check_in(ctx.loaders().db(), scope, position).await;
+        let checked = hub.check(&snapshot, position).await;
         checked.map_err(|halt| halted(hub, scope, halt))?;
     }
     let mut page = page.try_map(|event| Heard::new(ctx, event))?;

@@ -15,8 +15,8 @@ pub struct LogLoaders {
 impl LogLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            events: Batch::scoped(base, async |b, scope, ids| events::by_ids(&b.db, scope, &ids).await),
-            audit_entries: Batch::scoped(base, async |b, scope, ids| audit::by_ids(&b.db, scope, &ids).await),
+            events: Batch::scoped(base, async |snapshot, ids| events::by_ids(&snapshot, &ids).await),
+            audit_entries: Batch::scoped(base, async |snapshot, ids| audit::by_ids(&snapshot, &ids).await),
         }
     }
 }

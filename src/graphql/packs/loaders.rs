@@ -9,7 +9,6 @@ use crate::store::packs::drafts::DraftOf;
 use crate::store::packs::read::PacksKey;
 use crate::store::packs::{drafts, read as packs, versions as pack_versions};
 use crate::store::page::{Page, PageRequest};
-use crate::store::scope::Scope;
 
 /// Loaders of packs. Managed accounts use some of them for the versions and contents that they can see.
 pub struct PackLoaders {
@@ -27,26 +26,21 @@ pub struct PackLoaders {
 impl PackLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            by_id: Batch::of_publisher(base, async |b, scope, ids| packs::by_ids(&b.db, scope, &ids).await),
-            pages: Batch::of_publisher(base, async |b, scope, keys| packs::pages(&b.db, scope, b.now, &keys).await),
-            moving: Batch::of_publisher(base, async |b, scope, ids| packs::moving(&b.db, scope, &ids).await),
-            drafts: Batch::of_publisher(base, async |b, scope, of| drafts::of_packs(&b.db, scope, &of).await).knowing(
-                base,
-                |db, scope, of| match scope {
-                    Scope::Publisher(scope) => drafts::known(db, scope, *of),
-                    Scope::Managed(_) => None,
-                },
-            ),
-            versions: Batch::scoped(base, async |b, scope, ids| pack_versions::by_ids(&b.db, scope, &ids).await)
-                .knowing(base, |db, scope, id| pack_versions::known(db, scope, *id)),
-            numbered_versions: Batch::of_publisher(base, async |b, scope, keys| {
-                pack_versions::by_numbers(&b.db, scope, &keys).await
+            by_id: Batch::of_publisher(base, async |snapshot, ids| packs::by_ids(&snapshot, &ids).await),
+            pages: Batch::of_publisher(base, async |snapshot, keys| packs::pages(&snapshot, &keys).await),
+            moving: Batch::of_publisher(base, async |snapshot, ids| packs::moving(&snapshot, &ids).await),
+            drafts: Batch::of_publisher(base, async |snapshot, of| drafts::of_packs(&snapshot, &of).await)
+                .knowing(base.of_publisher(), |snapshot, of| drafts::known(snapshot, *of)),
+            versions: Batch::scoped(base, async |snapshot, ids| pack_versions::by_ids(&snapshot, &ids).await)
+                .knowing(base.snapshot.clone(), |snapshot, id| pack_versions::known(snapshot, *id)),
+            numbered_versions: Batch::of_publisher(base, async |snapshot, keys| {
+                pack_versions::by_numbers(&snapshot, &keys).await
             }),
-            version_pages: Batch::of_publisher(base, async |b, scope, keys| {
-                pack_versions::pages(&b.db, scope, &keys).await
+            version_pages: Batch::of_publisher(base, async |snapshot, keys| {
+                pack_versions::pages(&snapshot, &keys).await
             }),
-            contents: Batch::scoped(base, async |b, scope, ids| pack_versions::contents(&b.db, scope, &ids).await)
-                .knowing(base, |db, scope, id| pack_versions::known_content(db, scope, *id)),
+            contents: Batch::scoped(base, async |snapshot, ids| pack_versions::contents(&snapshot, &ids).await)
+                .knowing(base.snapshot.clone(), |snapshot, id| pack_versions::known_content(snapshot, *id)),
         }
     }
 }

@@ -105,10 +105,10 @@ impl PublisherQuery {
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ComponentConnection> {
-        let scope = ctx.scope()?;
+        let snapshot = ctx.snapshot()?;
         let request = PageArgs::new(first, after, last, before).request(ctx, components::BY_NAME)?;
         let filter = filter.unwrap_or_default().read(ctx).await?;
-        let page = components::page(ctx.loaders().db(), scope, &filter, request).await.or_failure()?;
+        let page = components::page(&snapshot, &filter, request).await.or_failure()?;
         Ok(ComponentConnection::of(page, Component))
     }
 

@@ -23,10 +23,10 @@ pub struct ReleaseLoaders {
 impl ReleaseLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            by_id: Batch::scoped(base, async |b, scope, ids| releases::by_ids(&b.db, scope, &ids).await),
-            pages: Batch::of_publisher(base, async |b, scope, keys| releases::pages(&b.db, scope, b.now, &keys).await),
-            progress: Batch::of_publisher(base, async |b, scope, ids| releases::progress(&b.db, scope, &ids).await),
-            retriable: Batch::of_publisher(base, async |b, scope, ids| releases::retriable(&b.db, scope, &ids).await),
+            by_id: Batch::scoped(base, async |snapshot, ids| releases::by_ids(&snapshot, &ids).await),
+            pages: Batch::of_publisher(base, async |snapshot, keys| releases::pages(&snapshot, &keys).await),
+            progress: Batch::of_publisher(base, async |snapshot, ids| releases::progress(&snapshot, &ids).await),
+            retriable: Batch::of_publisher(base, async |snapshot, ids| releases::retriable(&snapshot, &ids).await),
         }
     }
 }

@@ -54,7 +54,7 @@ impl ReleasePreview {
             (RequestedSchedule::OnDate(date), Some(zone)) => future_window(loaders.now(), date, &zone, days_ahead).ok(),
             _ => None,
         };
-        let reach = installations::reach(loaders.db(), ctx.publisher()?.scope, id).await.or_failure()?;
+        let reach = installations::reach(&ctx.publisher_snapshot()?, id).await.or_failure()?;
         Ok(Self { content: next_content(&rows), pack, schedule, window, refusal, reach })
     }
 }
@@ -89,8 +89,8 @@ impl ReleasePreview {
 
     /// What would change from the current version; from nothing for a first release.
     async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
-        let (loaders, pack) = (ctx.loaders(), self.pack.pack().id);
-        let next = drafts::items(loaders.db(), ctx.publisher()?.scope, pack, &self.content).await.or_failure()?;
+        let pack = self.pack.pack().id;
+        let next = drafts::items(&ctx.publisher_snapshot()?, pack, &self.content).await.or_failure()?;
         PackDiff::from_version(ctx, self.pack.standing().current_version, &next).await
     }
 

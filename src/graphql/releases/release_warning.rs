@@ -159,11 +159,11 @@ pub(in crate::graphql) async fn labelled(
     standing: Standing,
     next: &BTreeMap<ComponentId, ComponentVersionId>,
 ) -> Result<Vec<LabelledRow>> {
-    let (loaders, scope) = (ctx.loaders(), ctx.publisher()?.scope);
+    let loaders = ctx.loaders();
     let in_force = standing.pending.map(|pending| pending.version_id).or(standing.current_version);
     let in_force = content(&ctx.loaders(), in_force).await?.unwrap_or_default();
     let ids: Vec<_> = next.values().copied().collect();
-    let higher = higher_unreleased(loaders.db(), scope, pack, &ids).await.or_failure()?;
+    let higher = higher_unreleased(&ctx.publisher_snapshot()?, pack, &ids).await.or_failure()?;
     let label = async |id: ComponentVersionId| {
         let found = loaders.components.versions.must(id).await.or_failure()?;
         Ok::<_, async_graphql::Error>(Labelled { id, label: found.version.clone() })

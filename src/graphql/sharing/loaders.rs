@@ -23,19 +23,17 @@ pub struct SharingLoaders {
 impl SharingLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            groups: Batch::of_publisher(base, async |b, scope, ids| groups::by_ids(&b.db, &scope, &ids).await),
-            group_pages: Batch::of_publisher(base, async |b, scope, keys| groups::pages(&b.db, &scope, &keys).await),
-            available_packs: Batch::of_managed(base, async |b, scope, ids| {
-                available::packs_by_ids(&b.db, &scope, b.now, &ids).await
+            groups: Batch::of_publisher(base, async |snapshot, ids| groups::by_ids(&snapshot, &ids).await),
+            group_pages: Batch::of_publisher(base, async |snapshot, keys| groups::pages(&snapshot, &keys).await),
+            available_packs: Batch::of_managed(base, async |snapshot, ids| {
+                available::packs_by_ids(&snapshot, &ids).await
             }),
-            available_pages: Batch::of_managed(base, async |b, scope, keys| {
-                available::pages(&b.db, &scope, b.now, &keys).await
+            available_pages: Batch::of_managed(base, async |snapshot, keys| available::pages(&snapshot, &keys).await),
+            available_versions: Batch::of_managed(base, async |snapshot, ids| {
+                available::versions_by_ids(&snapshot, &ids).await
             }),
-            available_versions: Batch::of_managed(base, async |b, scope, ids| {
-                available::versions_by_ids(&b.db, &scope, b.now, &ids).await
-            }),
-            announced_releases: Batch::of_managed(base, async |b, scope, ids| {
-                available::releases_by_ids(&b.db, &scope, b.now, &ids).await
+            announced_releases: Batch::of_managed(base, async |snapshot, ids| {
+                available::releases_by_ids(&snapshot, &ids).await
             }),
         }
     }

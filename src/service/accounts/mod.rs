@@ -230,7 +230,7 @@ pub async fn create_publisher(
 
 /// Whether there are any accounts.
 pub async fn has_accounts(cx: &Services) -> Result<bool, Failure> {
-    Ok(accounts::any(&cx.db).await?)
+    Ok(accounts::any(&cx.db.whole_server()).await?)
 }
 
 /// Finds a time zone, and returns its name in IANA's spelling (R42).
@@ -244,7 +244,7 @@ fn known_zone(cx: &Services, name: Option<String>) -> Outcome<Option<String>, Ac
 
 /// All accounts, each publisher before its managed accounts. For the command line.
 pub async fn all_accounts(cx: &Services) -> Result<Vec<Account>, Failure> {
-    Ok(accounts::all(&cx.db).await?)
+    Ok(accounts::all(&cx.db.whole_server()).await?)
 }
 
 /// Suspends a managed account of the caller: its tokens are refused, and its updates skipped (R4, R46).

@@ -7,7 +7,7 @@ use crate::domain::accounts::{Account, AccountKind, Actor, ActorKind, ApiToken, 
 use crate::domain::id::TokenId;
 use crate::domain::text;
 use crate::jwt::{Identity, Jwt};
-use crate::store::accounts::write as accounts;
+use crate::store::accounts::{authority, write as accounts};
 use crate::store::convert::Stored as _;
 
 use crate::service::Services;
@@ -32,7 +32,7 @@ pub(in crate::service) async fn authenticate_signed(
     };
     let identity = jwt.identify(token, cx.clock.now()).await.map_err(|unfit| refused(&unfit))?;
     let role = Role::read(&identity.role).map_err(|_| refused(&"its role is none"))?;
-    let account = accounts::by_id(&cx.db, identity.account).await?;
+    let account = authority::account(&cx.db.whole_server(), identity.account).await?;
     let account = account.ok_or_else(|| refused(&"its account is none"))?;
     check_status(&account)?;
     let bearer = Bearer::Signed { until: identity.until };

@@ -12,7 +12,7 @@ use crate::ids;
 use crate::jwt::is_jwt;
 use crate::service::accounts::signed_tokens::authenticate_signed;
 use crate::service::accounts::token_rotation::check_others_keep_open;
-use crate::store::accounts::{bearers, write as accounts};
+use crate::store::accounts::{authority, bearers, write as accounts};
 use crate::store::convert::Stored as _;
 use crate::store::{StoreError, Tx};
 
@@ -83,7 +83,7 @@ pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Optio
         return authenticate_signed(cx, jwt, secret, request_id).await;
     }
     let (hash, now) = (ids::hash(secret), cx.clock.now());
-    if let Some((token, account)) = bearers::by_hash(&cx.db, hash.clone(), now).await? {
+    if let Some((token, account)) = bearers::by_hash(&cx.db.whole_server(), hash.clone(), now).await? {
         if !token.is_live(now) {
             return Err(REFUSED);
         }
@@ -91,7 +91,9 @@ pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Optio
         cx.token_uses.remember(&token, now);
         return Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer: Bearer::Stored, request_id })));
     }
-    let Some((row, account)) = accounts::enrolment_by_hash(&cx.db, &hash).await? else { return Err(REFUSED) };
+    let Some((row, account)) = accounts::enrolment_by_hash(&cx.db.whole_server(), &hash).await? else {
+        return Err(REFUSED);
+    };
     if row.spent_at.is_some() || row.expires_at <= now || account.enrolled_at.is_some() {
         return Err(REFUSED);
     }
@@ -109,11 +111,13 @@ pub async fn check_still_welcome(cx: &Services, viewer: &Viewer) -> Result<(), F
     let now = cx.clock.now();
     let (live, account) = match viewer.bearer {
         Bearer::Stored => {
-            let found = bearers::by_token(&cx.db, viewer.token.id, now).await?;
+            let found = bearers::by_token(&cx.db.whole_server(), viewer.token.id, now).await?;
             let (token, account) = found.ok_or(REFUSED)?;
             (token.is_live(now), account)
         }
-        Bearer::Signed { until } => (now < until, accounts::by_id(&cx.db, viewer.account.id).await?.ok_or(REFUSED)?),
+        Bearer::Signed { until } => {
+            (now < until, authority::account(&cx.db.whole_server(), viewer.account.id).await?.ok_or(REFUSED)?)
+        }
     };
     if live { check_status(&account) } else { Err(REFUSED) }
 }
@@ -345,7 +349,7 @@ pub async fn create_token_with_secret(
 
 /// The tokens of any account, newest first. For the command line.
 pub async fn tokens_of(cx: &Services, account: AccountId) -> Result<Vec<ApiToken>, Failure> {
-    Ok(accounts::tokens_of(&cx.db, account).await?)
+    Ok(accounts::tokens_of(&cx.db.whole_server(), account).await?)
 }
 
 /// Revokes a token of any account, under the same rules (R1). For the command line.
@@ -362,7 +366,7 @@ pub(in crate::service) async fn command_line_journal<'a>(
     cx: &'a Services,
     account: AccountId,
 ) -> Result<impl FnOnce(Instant) -> Journal<'a> + use<'a>, Failure> {
-    let account = accounts::by_id(&cx.db, account).await?.ok_or(Failure::NotFound)?;
+    let account = authority::account(&cx.db.whole_server(), account).await?.ok_or(Failure::NotFound)?;
     Ok(move |now| Journal::of_command_line(cx, account.publisher_id, now))
 }
 

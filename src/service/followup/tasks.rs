@@ -45,7 +45,7 @@ pub enum Dropped {
 
 /// The unfinished tasks, oldest first. For the command line.
 pub async fn open_tasks(cx: &Services) -> Result<OpenTasks, Failure> {
-    Ok(all(&cx.db).await?)
+    Ok(all(&cx.db.whole_server()).await?)
 }
 
 /// Runs a batch of a task now, even if it isn't due. For the command line.
@@ -68,19 +68,19 @@ pub async fn retry_task(cx: &Services, id: Uuid) -> Result<Retried, Failure> {
         return Ok(Retried::Due);
     };
     run_claimed(cx, Claimed::of(tx, task)).await.map_err(|failed| failed.failure)?;
-    Ok(if by_id(&cx.db, id).await?.is_some() { Retried::GoesOn } else { Retried::Done })
+    Ok(if by_id(&cx.db.whole_server(), id).await?.is_some() { Retried::GoesOn } else { Retried::Done })
 }
 
 /// Loads a task. If its row can't be read, its instants are replaced and it is made due; `None` if it still can't be
 /// read.
 async fn mended(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> {
-    if let Ok(open) = by_id(&cx.db, id).await?.ok_or(Failure::NotFound)? {
+    if let Ok(open) = by_id(&cx.db.whole_server(), id).await?.ok_or(Failure::NotFound)? {
         return Ok(Some(open));
     }
     let tx = cx.db.begin().await?;
     tasks::mend(&tx, id, cx.now(&tx)).await?;
     tx.commit().await?;
-    Ok(by_id(&cx.db, id).await?.and_then(Result::ok))
+    Ok(by_id(&cx.db.whole_server(), id).await?.and_then(Result::ok))
 }
 
 /// Drops a task, and writes the reason to the publisher's audit log. For the command line. The task's work stays

@@ -32,14 +32,14 @@ pub async fn tidy_up(cx: &Services) -> Result<Instant, Failure> {
 
 /// Compacts the counts of packs and releases that have many rows: each installing and uninstalling adds one.
 async fn compact_counts(cx: &Services) -> Result<(), Failure> {
-    for pack in counts::long(&cx.db, PACKS).await? {
+    for pack in counts::long(&cx.db.whole_server(), PACKS).await? {
         let tx = cx.db.begin().await?;
         if packs::lock_any(&tx, pack).await?.is_some() {
             counts::compact(&tx, pack, cx.now(&tx), ROWS_MAX).await?;
             tx.commit().await?;
         }
     }
-    for (pack, release) in tallies::long(&cx.db, PACKS).await? {
+    for (pack, release) in tallies::long(&cx.db.whole_server(), PACKS).await? {
         let tx = cx.db.begin().await?;
         if packs::lock_any(&tx, pack).await?.is_none() {
             continue;

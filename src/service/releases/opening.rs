@@ -9,7 +9,8 @@ use crate::domain::releases::{Command, Release, ReleaseState, transition};
 use crate::service::releases::add_task;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::write as packs;
-use crate::store::releases::{windows, write as releases};
+use crate::store::releases::windows::{self, Publishers};
+use crate::store::releases::write as releases;
 use crate::store::{StoreError, Tx};
 
 use crate::service::Services;
@@ -32,15 +33,15 @@ pub(in crate::service) enum Start {
 }
 
 /// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30). Every
-/// command that touches a pack does this first ([`Services::once_opened`]), with the publisher whose packs it touches.
-/// The scheduler does it for any pack. Returns the started release.
+/// command that touches a pack does this first ([`Services::once_opened`]), for the publisher whose packs it touches: a
+/// publisher may not start another's release. The scheduler does it for any pack. Returns the started release.
 pub async fn open_if_due(
     cx: &Services,
-    publisher: Option<AccountId>,
+    of: Publishers,
     pack: PackId,
     now: Instant,
 ) -> Result<Option<ReleaseId>, Failure> {
-    if !windows::is_due(&cx.db, publisher, pack, now).await? {
+    if !windows::any_due(&cx.db.whole_server(), of, &[pack], now).await? {
         return Ok(None);
     }
     if !cx.clock.is_trusted() {
@@ -68,8 +69,9 @@ pub async fn open_if_due(
 
 /// Does the same for all packs of a publisher, before a command that touches several of them.
 pub(in crate::service) async fn open_all_due(cx: &Services, publisher: AccountId, now: Instant) -> Result<(), Failure> {
-    for pack in windows::due(&cx.db, Some(publisher), now, PAGE).await? {
-        open_if_due(cx, Some(publisher), pack, now).await?;
+    let of = Publishers::Only(publisher);
+    for pack in windows::due(&cx.db.whole_server(), of, now, PAGE).await? {
+        open_if_due(cx, of, pack, now).await?;
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub async fn retry_failed_updates(
     release: ReleaseId,
 ) -> Outcome<u64, ReleaseRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
-    let pack = releases::pack_of(&cx.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
+    let pack = releases::pack_of(&cx.look_up(caller.scope), release).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.id(), pack);
     cx.once_opened(touched, || try_retry_failed_updates(cx, caller, pack, release)).await
 }

@@ -66,7 +66,7 @@ pub async fn compute_windows_anew(cx: &Services, by: AskedBy) -> Result<Recomput
     let version = cx.zones.version();
     let (mut done, mut after, mut failed) = (Recomputed::default(), None, None);
     loop {
-        let page = of_older_data(&cx.db, &version, after, PAGE).await?;
+        let page = of_older_data(&cx.db.whole_server(), &version, after, PAGE).await?;
         let last = page.last().map(|pending| pending.release);
         let full = page.len() as u64 == PAGE;
         let (move_these, keep_these) = sort_out(cx, page);

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::domain::accounts::{Account, ApiToken};
 use crate::domain::id::{AccountId, TokenId};
 use crate::store::locks::held;
+use crate::store::reader::Reads;
 use crate::store::{StoreResult, Tx, convert};
 
 /// Holds a token, so that nobody can revoke it before the transaction ends.
@@ -14,8 +15,8 @@ pub async fn token(tx: &Tx, id: TokenId) -> StoreResult<Option<ApiToken>> {
     held(api_token::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.map(convert::token).transpose()
 }
 
-/// An account as it is now. It isn't held, because a suspension may have to wait for locks of this transaction, and
-/// holding could cause a deadlock.
-pub async fn account(tx: &Tx, id: AccountId) -> StoreResult<Option<Account>> {
-    account::Entity::find_by_id(Uuid::from(id)).one(tx.conn()).await?.map(convert::account).transpose()
+/// An account as it is now. A transaction doesn't hold it, because a suspension may have to wait for locks of the
+/// transaction, and holding could cause a deadlock.
+pub(crate) async fn account(from: &impl Reads, id: AccountId) -> StoreResult<Option<Account>> {
+    account::Entity::find_by_id(Uuid::from(id)).one(from.source()).await?.map(convert::account).transpose()
 }

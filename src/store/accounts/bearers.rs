@@ -15,7 +15,7 @@ use crate::domain::accounts::{Account, AccountStatus, ApiToken};
 use crate::domain::id::TokenId;
 use crate::store::gathered::Gathered;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert};
+use crate::store::{StoreResult, WholeServer, convert};
 
 /// An API token and its account.
 pub type Bearer = (ApiToken, Account);
@@ -95,21 +95,21 @@ const HASH: &str = "t_secret_hash";
 
 /// The token with this hash, and its account. The result includes every change that was confirmed to a client before
 /// the call. Concurrent requests share one statement.
-pub async fn by_hash(db: &Db, hash: Vec<u8>, now: Instant) -> StoreResult<Option<Bearer>> {
-    if let Some(known) = db.bearers().known(&hash, now) {
+pub async fn by_hash(server: &WholeServer, hash: Vec<u8>, now: Instant) -> StoreResult<Option<Bearer>> {
+    if let Some(known) = server.bearers().known(&hash, now) {
         return Ok(Some(known));
     }
-    *db.bearers().asked_at() = now;
-    let reader = db.clone();
-    db.bearers().asked.ask(hash, move |hashes| by_hashes(reader.clone(), hashes)).await?.transpose()
+    *server.bearers().asked_at() = now;
+    let from = server.clone();
+    server.bearers().asked.ask(hash, move |hashes| by_hashes(from.clone(), hashes)).await?.transpose()
 }
 
 /// Each bearer has its own result, so that a row that can't be read fails only requests with its token.
-async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>, StoreResult<Bearer>>> {
-    let (since, at) = (std::time::Instant::now(), *db.bearers().asked_at());
+async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>, StoreResult<Bearer>>> {
+    let (since, at) = (std::time::Instant::now(), *server.bearers().asked_at());
     let mut select = tokens_and_accounts();
-    select.and_where(db.among_bytes(col(api_token::Column::SecretHash), hashes));
-    let rows = db.reader().query_all(&select).await?;
+    select.and_where(server.reader().among_bytes(col(api_token::Column::SecretHash), hashes));
+    let rows = server.conn().query_all(&select).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in &rows {
         let Ok(hash) = row.try_get::<Vec<u8>>("", HASH) else { continue };
@@ -118,7 +118,7 @@ async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>,
             && works(bearer)
         {
             let known = Known { bearer: Arc::new(bearer.clone()), since, at };
-            db.bearers().known.insert(hash.clone(), known);
+            server.bearers().known.insert(hash.clone(), known);
         }
         found.insert(hash, bearer);
     }
@@ -127,17 +127,17 @@ async fn by_hashes(db: Db, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>,
 
 /// The token with this id, and its account, as [`by_hash`] returns them: a listener asks every few seconds, and all
 /// listeners with one token share the answer for a moment.
-pub async fn by_token(db: &Db, id: TokenId, now: Instant) -> StoreResult<Option<Bearer>> {
-    if let Some(known) = db.bearers().known_by_id.get(&id).and_then(|known| known.if_recent(now)) {
+pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreResult<Option<Bearer>> {
+    if let Some(known) = server.bearers().known_by_id.get(&id).and_then(|known| known.if_recent(now)) {
         return Ok(Some(known));
     }
     let since = std::time::Instant::now();
     let mut select = tokens_and_accounts();
     select.and_where(col(api_token::Column::Id).eq(Uuid::from(id)));
-    let row = db.reader().query_one(&select).await?;
+    let row = server.conn().query_one(&select).await?;
     let bearer = row.map(|row| read(&row)).transpose()?;
     if let Some(bearer) = bearer.as_ref().filter(|bearer| works(bearer)) {
-        db.bearers().known_by_id.insert(id, Known { bearer: Arc::new(bearer.clone()), since, at: now });
+        server.bearers().known_by_id.insert(id, Known { bearer: Arc::new(bearer.clone()), since, at: now });
     }
     Ok(bearer)
 }

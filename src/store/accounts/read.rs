@@ -12,37 +12,36 @@ use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The accounts among `ids` that the publisher manages.
 pub async fn managed_by_ids(
-    db: &Db,
-    scope: &PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[AccountId],
 ) -> StoreResult<HashMap<AccountId, Account>> {
     let rows = account::Entity::find()
-        .filter(db.among(col(account::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(checked(col(account::Column::PublisherId).eq(scope.publisher_id().0)))
+        .filter(snapshot.among(col(account::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(account::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .filter(col(account::Column::Kind).eq(AccountKind::Managed.stored()))
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     rows.into_iter().map(|row| convert::account(row).map(|account| (account.id, account))).collect()
 }
 
 /// The name of the publisher that manages the reader's account.
-pub async fn publisher_name(db: &Db, scope: &ManagedScope) -> StoreResult<Option<String>> {
-    let name = account::Entity::find_by_id(scope.publisher_id().0)
+pub async fn publisher_name(snapshot: &Snapshot<ManagedScope>) -> StoreResult<Option<String>> {
+    let name = account::Entity::find_by_id(snapshot.scope().publisher_id().0)
         .select_only()
         .column(account::Column::Name)
         .into_tuple()
-        .one(db.reader())
+        .one(snapshot.conn())
         .await?;
     Ok(name)
 }
 
 /// The reader's account as it is now. A mutation may have changed it since the token was authenticated.
-pub async fn own(db: &Db, scope: crate::store::scope::Scope) -> StoreResult<Option<Account>> {
-    let row = account::Entity::find_by_id(scope.account_id().0).one(db.reader()).await?;
+pub async fn own(snapshot: &Snapshot) -> StoreResult<Option<Account>> {
+    let row = account::Entity::find_by_id(snapshot.scope().account_id().0).one(snapshot.conn()).await?;
     row.map(convert::account).transpose()
 }
 
@@ -65,7 +64,7 @@ fn by_name() -> Order<account::Model> {
     })
 }
 
-fn filtered(scope: &PublisherScope, filter: &AccountFilter) -> SelectStatement {
+fn filtered(scope: PublisherScope, filter: &AccountFilter) -> SelectStatement {
     use account::Column as A;
     let members = |group: GroupId| {
         Query::select()
@@ -87,14 +86,13 @@ fn filtered(scope: &PublisherScope, filter: &AccountFilter) -> SelectStatement {
 
 /// Pages of the publisher's managed accounts, by name.
 pub async fn pages(
-    db: &Db,
-    scope: &PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[(AccountFilter, PageRequest)],
 ) -> StoreResult<HashMap<(AccountFilter, PageRequest), Page<Account>>> {
     let wanted = keys.iter().map(|key| {
-        let select = filtered(scope, &key.0);
+        let select = filtered(snapshot.scope(), &key.0);
         (key.clone(), Wanted { select, order: by_name(), request: key.1.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(convert::account)?))).collect()
 }

@@ -10,33 +10,32 @@ use crate::domain::accounts::{ApiToken, Role};
 use crate::domain::id::TokenId;
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
-use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The tokens among `ids` that belong to the reader's account.
-pub async fn by_ids(db: &Db, scope: Scope, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, ApiToken>> {
+pub async fn by_ids(snapshot: &Snapshot, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, ApiToken>> {
     let rows = token::Entity::find()
-        .filter(db.among(col(token::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(col(token::Column::AccountId).eq(scope.account_id().0))
-        .all(db.reader())
+        .filter(snapshot.among(col(token::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(col(token::Column::AccountId).eq(snapshot.scope().account_id().0))
+        .all(snapshot.conn())
         .await?;
     rows.into_iter().map(|row| convert::token(row).map(|token| (token.id, token))).collect()
 }
 
 /// At most two tokens that keep the account accessible: administrator tokens that are neither revoked nor going to
 /// expire. If there is only one, it can't be revoked (R1).
-pub async fn that_keep_the_account_open(db: &Db, scope: Scope) -> StoreResult<Vec<TokenId>> {
+pub async fn that_keep_the_account_open(snapshot: &Snapshot) -> StoreResult<Vec<TokenId>> {
     let ids: Vec<sea_orm::prelude::Uuid> = token::Entity::find()
         .select_only()
         .column(token::Column::Id)
-        .filter(col(token::Column::AccountId).eq(scope.account_id().0))
+        .filter(col(token::Column::AccountId).eq(snapshot.scope().account_id().0))
         .filter(col(token::Column::Role).eq(Role::Administrator.stored()))
         .filter(col(token::Column::ExpiresAt).is_null())
         .filter(col(token::Column::RevokedAt).is_null())
         .limit(2)
         .into_tuple()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     Ok(ids.into_iter().map(TokenId).collect())
 }
@@ -45,12 +44,14 @@ pub async fn that_keep_the_account_open(db: &Db, scope: Scope) -> StoreResult<Ve
 pub const NEWEST: CursorForm = CursorForm::new("token", &[KeyKind::Instant, KeyKind::Id]).reversed(true);
 
 /// Pages of the tokens of the reader's account, newest first.
-pub async fn pages(db: &Db, scope: Scope, keys: &[PageRequest]) -> StoreResult<HashMap<PageRequest, Page<ApiToken>>> {
+pub async fn pages(snapshot: &Snapshot, keys: &[PageRequest]) -> StoreResult<HashMap<PageRequest, Page<ApiToken>>> {
     let wanted = keys.iter().map(|request| {
-        let select = token::Entity::find().filter(col(token::Column::AccountId).eq(scope.account_id().0)).into_query();
+        let select = token::Entity::find()
+            .filter(col(token::Column::AccountId).eq(snapshot.scope().account_id().0))
+            .into_query();
         (request.clone(), Wanted { select, order: newest(), request: request.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(convert::token)?))).collect()
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _};
 use crate::store::locks::{ActorColumns, locked};
 use crate::store::scope::PublisherScope;
-use crate::store::{Db, StoreResult, Tx};
+use crate::store::{Db, StoreResult, Tx, WholeServer};
 
 /// Locks an account.
 pub async fn lock(tx: &Tx, id: AccountId) -> StoreResult<Option<Account>> {
@@ -35,17 +35,17 @@ pub async fn lock_managed_all(tx: &Tx, scope: &PublisherScope, ids: &[AccountId]
 }
 
 /// Whether the database has an account.
-pub async fn any(db: &Db) -> StoreResult<bool> {
-    Ok(account::Entity::find().limit(1).one(db.reader()).await?.is_some())
+pub async fn any(server: &WholeServer) -> StoreResult<bool> {
+    Ok(account::Entity::find().limit(1).one(server.conn()).await?.is_some())
 }
 
 /// All accounts for the command line: each publisher is followed by the accounts that it manages, by name.
-pub async fn all(db: &Db) -> StoreResult<Vec<Account>> {
+pub async fn all(server: &WholeServer) -> StoreResult<Vec<Account>> {
     let found = account::Entity::find()
         .order_by_asc(account::Column::PublisherId)
         .order_by_desc(account::Column::Kind)
         .order_by_asc(account::Column::NameKey)
-        .all(db.reader())
+        .all(server.conn())
         .await?;
     found.into_iter().map(convert::account).collect()
 }
@@ -118,10 +118,6 @@ pub async fn save_enrolled(tx: &Tx, id: AccountId, at: Instant) -> StoreResult<(
     Ok(())
 }
 
-pub async fn by_id(db: &Db, id: AccountId) -> StoreResult<Option<Account>> {
-    account::Entity::find_by_id(Uuid::from(id)).one(db.reader()).await?.map(convert::account).transpose()
-}
-
 /// Locks a token of an account.
 pub async fn lock_token(tx: &Tx, account: AccountId, id: TokenId) -> StoreResult<Option<ApiToken>> {
     let select =
@@ -130,12 +126,12 @@ pub async fn lock_token(tx: &Tx, account: AccountId, id: TokenId) -> StoreResult
 }
 
 /// The tokens of an account, newest first.
-pub async fn tokens_of(db: &Db, account: AccountId) -> StoreResult<Vec<ApiToken>> {
+pub async fn tokens_of(server: &WholeServer, account: AccountId) -> StoreResult<Vec<ApiToken>> {
     let found = api_token::Entity::find()
         .filter(api_token::Column::AccountId.eq(Uuid::from(account)))
         .order_by_desc(api_token::Column::CreatedAt)
         .order_by_desc(api_token::Column::Id)
-        .all(db.reader())
+        .all(server.conn())
         .await?;
     found.into_iter().map(convert::token).collect()
 }
@@ -270,11 +266,11 @@ pub(in crate::store) fn enrolment_row(
 }
 
 /// The enrolment token with this hash, and its account.
-pub async fn enrolment_by_hash(db: &Db, hash: &[u8]) -> StoreResult<Option<(EnrolmentRow, Account)>> {
+pub async fn enrolment_by_hash(server: &WholeServer, hash: &[u8]) -> StoreResult<Option<(EnrolmentRow, Account)>> {
     let found =
-        enrolment_token::Entity::find().filter(enrolment_token::Column::SecretHash.eq(hash)).one(db.reader()).await?;
+        enrolment_token::Entity::find().filter(enrolment_token::Column::SecretHash.eq(hash)).one(server.conn()).await?;
     let Some(row) = found else { return Ok(None) };
-    let account = account::Entity::find_by_id(row.account_id).one(db.reader()).await?;
+    let account = account::Entity::find_by_id(row.account_id).one(server.conn()).await?;
     account.map(|account| Ok((enrolment(row), convert::account(account)?))).transpose()
 }
 

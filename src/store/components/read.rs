@@ -14,26 +14,26 @@ use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The components with these ids that belong to the reader's account.
-pub async fn by_ids(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Arc<Component>>> {
-    let owner = scope.account_id();
+pub async fn by_ids(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Arc<Component>>> {
+    let owner = snapshot.scope().account_id();
     let load = async |ids: Vec<ComponentId>| {
         let rows = component::Entity::find()
-            .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(snapshot.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
             .filter(checked(col(component::Column::OwnerId).eq(owner.0)))
-            .all(db.reader())
+            .all(snapshot.conn())
             .await?;
         rows.into_iter().map(|row| Ok((row.id.into(), convert::component(row)?))).collect()
     };
-    db.cache().components.get(owner, ids, load).await
+    snapshot.cache().components.get(owner, ids, load).await
 }
 
 /// A component from the cache, without a query.
 #[must_use]
-pub fn known(db: &Db, scope: Scope, id: ComponentId) -> Option<Arc<Component>> {
-    db.cache().components.peek(scope.account_id(), &id)
+pub fn known(snapshot: &Snapshot, id: ComponentId) -> Option<Arc<Component>> {
+    snapshot.cache().components.peek(snapshot.scope().account_id(), &id)
 }
 
 #[derive(FromQueryResult)]
@@ -62,16 +62,16 @@ impl Latest {
 }
 
 /// The newest version of each kind that is shareable and not deleted, for each of these components.
-pub async fn latest(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Latest>> {
+pub async fn latest(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, Latest>> {
     let rows = component::Entity::find()
         .select_only()
         .column(component::Column::Id)
         .column(component::Column::LatestShareableId)
         .column(component::Column::LatestPublicationId)
-        .filter(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(checked(col(component::Column::OwnerId).eq(scope.account_id().0)))
+        .filter(snapshot.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(component::Column::OwnerId).eq(snapshot.scope().account_id().0)))
         .into_model::<LatestRow>()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     let latest = |row: &LatestRow| Latest {
         package: row.latest_shareable_id.map(Into::into),
@@ -164,11 +164,10 @@ fn filtered(scope: Scope, filter: &ComponentFilter) -> SelectStatement {
 
 /// A page of the components of the reader's account, by name.
 pub async fn page(
-    db: &Db,
-    scope: Scope,
+    snapshot: &Snapshot,
     filter: &ComponentFilter,
     request: PageRequest,
 ) -> StoreResult<Page<Arc<Component>>> {
-    let wanted = Wanted { select: filtered(scope, filter), order: by_name(), request };
-    page::page(db, wanted).await?.try_map(|row| convert::component(row).map(Arc::new))
+    let wanted = Wanted { select: filtered(snapshot.scope(), filter), order: by_name(), request };
+    page::page(snapshot.reader(), wanted).await?.try_map(|row| convert::component(row).map(Arc::new))
 }

@@ -17,23 +17,22 @@ use crate::store::library::read::is_offered;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Snapshot, StoreResult};
 
 /// The times of deletion of these packages. A package that isn't deleted is absent.
 pub async fn deletions(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashMap<ComponentVersionId, Instant>> {
     let rows: Vec<(Uuid, Option<DateTimeUtc>)> = version::Entity::find()
         .select_only()
         .column(version::Column::Id)
         .column(version::Column::DeletedAt)
-        .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(checked(col(version::Column::OwnerId).eq(scope.publisher_id().0)))
+        .filter(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(version::Column::OwnerId).eq(snapshot.scope().publisher_id().0)))
         .filter(col(version::Column::DeletedAt).is_not_null())
         .into_tuple()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().filter_map(|(id, at)| Some((id.into(), at?))).collect())
 }
@@ -41,16 +40,14 @@ pub async fn deletions(
 /// The packages among `ids` that can't be deleted at `now`: a pack's current version or pending release holds the
 /// package, a draft is pinned to it, or the process library offers it.
 pub async fn in_use(
-    db: &Db,
-    scope: PublisherScope,
-    now: Instant,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashSet<ComponentVersionId>> {
-    let select = pinned(db, scope, ids)
-        .union(UnionType::All, in_force(db, scope, now, ids))
-        .union(UnionType::All, in_library(db, scope, ids))
+    let select = pinned(snapshot, ids)
+        .union(UnionType::All, in_force(snapshot, ids))
+        .union(UnionType::All, in_library(snapshot, ids))
         .take();
-    let rows = db.reader().query_all(&select).await?;
+    let rows = snapshot.conn().query_all(&select).await?;
     rows.iter().map(|row| Ok(Uuid::try_get_by_index(row, 0).map_err(DbErr::from)?.into())).collect()
 }
 
@@ -59,27 +56,28 @@ fn own(scope: PublisherScope) -> Expr {
     checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0).and(col(pack::Column::DeletedAt).is_null()))
 }
 
-fn pinned(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
+fn pinned(snapshot: &Snapshot<PublisherScope>, ids: &[ComponentVersionId]) -> SelectStatement {
     Query::select()
         .column((draft_row::Entity, draft_row::Column::PinnedVersionId))
         .from(draft_row::Entity)
         .inner_join(pack::Entity, col(pack::Column::Id).eq(col(draft_row::Column::PackId)))
-        .and_where(db.among(col(draft_row::Column::PinnedVersionId), ids.iter().map(|id| id.0)))
-        .and_where(own(scope))
+        .and_where(snapshot.among(col(draft_row::Column::PinnedVersionId), ids.iter().map(|id| id.0)))
+        .and_where(own(snapshot.scope()))
         .take()
 }
 
-fn in_library(db: &Db, scope: PublisherScope, ids: &[ComponentVersionId]) -> SelectStatement {
+fn in_library(snapshot: &Snapshot<PublisherScope>, ids: &[ComponentVersionId]) -> SelectStatement {
     Query::select()
         .column((library_process::Entity, library_process::Column::ComponentVersionId))
         .from(library_process::Entity)
-        .and_where(db.among(col(library_process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
-        .and_where(checked(col(library_process::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(snapshot.among(col(library_process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(library_process::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .and_where(is_offered())
         .take()
 }
 
-fn in_force(db: &Db, scope: PublisherScope, now: Instant, ids: &[ComponentVersionId]) -> SelectStatement {
+fn in_force(snapshot: &Snapshot<PublisherScope>, ids: &[ComponentVersionId]) -> SelectStatement {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let is = |column| col(column).eq(col(pack_version::Column::Id));
     // When the window opens, the pending version becomes the current one (R30).
     let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
@@ -88,7 +86,7 @@ fn in_force(db: &Db, scope: PublisherScope, now: Instant, ids: &[ComponentVersio
         .from(item::Entity)
         .inner_join(pack_version::Entity, col(pack_version::Column::Id).eq(col(item::Column::PackVersionId)))
         .inner_join(pack::Entity, col(pack::Column::Id).eq(col(pack_version::Column::PackId)))
-        .and_where(db.among(col(item::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.among(col(item::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
         .and_where(own(scope))
         .and_where(is(pack::Column::PendingVersionId).or(is(pack::Column::CurrentVersionId).and(not_due)))
         .take()

@@ -15,50 +15,48 @@ use crate::store::convert::{Stored as _, from_json};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The versions with these ids, including deleted ones.
 pub async fn by_ids(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashMap<ComponentVersionId, Arc<ComponentVersion>>> {
-    let owner = scope.publisher_id();
+    let owner = snapshot.scope().publisher_id();
     let load = async |ids: Vec<ComponentVersionId>| {
         let rows = version::Entity::find()
-            .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .filter(checked(col(version::Column::OwnerId).eq(owner.0)))
-            .all(db.reader())
+            .all(snapshot.conn())
             .await?;
         rows.into_iter().map(|row| Ok((row.id.into(), convert::component_version(row)?))).collect()
     };
-    db.cache().component_versions.get(owner, ids, load).await
+    snapshot.cache().component_versions.get(owner, ids, load).await
 }
 
 /// A version from the cache, without a query.
 #[must_use]
-pub fn known(db: &Db, scope: PublisherScope, id: ComponentVersionId) -> Option<Arc<ComponentVersion>> {
-    db.cache().component_versions.peek(scope.publisher_id(), &id)
+pub fn known(snapshot: &Snapshot<PublisherScope>, id: ComponentVersionId) -> Option<Arc<ComponentVersion>> {
+    snapshot.cache().component_versions.peek(snapshot.scope().publisher_id(), &id)
 }
 
 /// The manifests of these versions, in the order in which the entries were given.
 pub async fn manifests(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashMap<ComponentVersionId, Arc<Vec<ManifestEntry>>>> {
-    let owner = scope.publisher_id();
+    let owner = snapshot.scope().publisher_id();
     let load = async |ids: Vec<ComponentVersionId>| {
         let of_owner = Query::select()
             .column(version::Column::Id)
             .from(version::Entity)
-            .and_where(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+            .and_where(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .and_where(checked(col(version::Column::OwnerId).eq(owner.0)))
             .take();
         let rows = manifest_entry::Entity::find()
             .filter(col(manifest_entry::Column::ComponentVersionId).in_subquery(of_owner))
             .order_by_asc(manifest_entry::Column::Position)
-            .all(db.reader())
+            .all(snapshot.conn())
             .await?;
         let mut manifests: HashMap<ComponentVersionId, Vec<ManifestEntry>> = HashMap::new();
         for row in rows {
@@ -71,15 +69,14 @@ pub async fn manifests(
         }
         Ok(manifests.into_iter().collect())
     };
-    db.cache().manifests.get(owner, ids, load).await
+    snapshot.cache().manifests.get(owner, ids, load).await
 }
 
 /// For each of these versions, which a pack's next release would hold: the version of the same component and kind with
 /// the highest numeric label above its own that is shareable, isn't deleted, and was never in a version of the pack
 /// (R34). A version without a higher one is absent.
 pub async fn higher_unreleased(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     pack: PackId,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashMap<ComponentVersionId, ComponentVersionId>> {
@@ -108,10 +105,10 @@ pub async fn higher_unreleased(
         .expr_as(of(&next, version::Column::Id), "next")
         .expr_as(Expr::from(SubQueryStatement::from(highest)), "higher")
         .from_as(version::Entity, next.clone())
-        .and_where(db.among(of(&next, version::Column::Id), ids.iter().map(|id| id.0)))
-        .and_where(checked(of(&next, version::Column::OwnerId).eq(scope.publisher_id().0)))
+        .and_where(snapshot.among(of(&next, version::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(checked(of(&next, version::Column::OwnerId).eq(snapshot.scope().publisher_id().0)))
         .take();
-    let rows = db.reader().query_all(&found).await?;
+    let rows = snapshot.conn().query_all(&found).await?;
     let rows = rows.iter().map(|row| Ok((row.try_get("", "next")?, row.try_get("", "higher")?)));
     let rows: Vec<(Uuid, Option<Uuid>)> = rows.collect::<Result<_, DbErr>>()?;
     Ok(rows.into_iter().filter_map(|(next, higher)| Some((next.into(), higher?.into()))).collect())
@@ -220,15 +217,14 @@ fn filtered(scope: PublisherScope, filter: &VersionFilter) -> SelectStatement {
 
 /// Pages of lists of packages and publications.
 pub async fn pages(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[VersionsKey],
 ) -> StoreResult<HashMap<VersionsKey, Page<Arc<ComponentVersion>>>> {
     let wanted = keys.iter().map(|key| {
-        let (select, order) = (filtered(scope, &key.filter), key.order.order());
+        let (select, order) = (filtered(snapshot.scope(), &key.filter), key.order.order());
         (key.clone(), Wanted { select, order, request: key.page.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     let read = |row| convert::component_version(row).map(Arc::new);
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
 }

@@ -9,7 +9,7 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::store::followup::tasks::Work;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, legible};
+use crate::store::{StoreResult, WholeServer, legible};
 
 /// A task that isn't finished.
 #[derive(Clone, Debug)]
@@ -87,9 +87,9 @@ pub struct Unreadable {
     pub why: String,
 }
 
-async fn read(db: &Db, select: &SelectStatement) -> StoreResult<OpenTasks> {
+async fn read(server: &WholeServer, select: &SelectStatement) -> StoreResult<OpenTasks> {
     let mut open = OpenTasks::default();
-    for row in db.reader().query_all(select).await? {
+    for row in server.conn().query_all(select).await? {
         let read = legible::row::<task::Model>(&row, "").and_then(|task| Ok((task, legible::row::<Names>(&row, "")?)));
         match read {
             Ok((row, names)) => open.tasks.push(OpenTask::of(row, names)),
@@ -126,12 +126,12 @@ impl OpenTask {
 }
 
 /// All open tasks, oldest first.
-pub async fn all(db: &Db) -> StoreResult<OpenTasks> {
-    read(db, &open()).await
+pub async fn all(server: &WholeServer) -> StoreResult<OpenTasks> {
+    read(server, &open()).await
 }
 
 /// The open task with this id; `Err` if its row can't be read.
-pub async fn by_id(db: &Db, id: Uuid) -> StoreResult<Option<Result<OpenTask, Unreadable>>> {
-    let mut found = read(db, open().and_where(col(task::Column::Id).eq(id))).await?;
+pub async fn by_id(server: &WholeServer, id: Uuid) -> StoreResult<Option<Result<OpenTask, Unreadable>>> {
+    let mut found = read(server, open().and_where(col(task::Column::Id).eq(id))).await?;
     Ok(found.tasks.pop().map(Ok).or(found.unreadable.pop().map(Err)))
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::store::followup::tasks::{Task, due, first_locked};
 use crate::store::followup::work::can_be_done;
-use crate::store::{Db, StoreError, StoreResult, Tx, legible};
+use crate::store::{StoreError, StoreResult, Tx, WholeServer, legible};
 
 /// The number of publishers whose last task a server remembers.
 const PUBLISHERS: usize = 10_000;
@@ -121,7 +121,7 @@ async fn claim_of(tx: &Tx, now: Instant, turns: &mut Turns, publisher: Uuid) -> 
 }
 
 /// The earliest turn of a task that this program can do and that isn't in `resting`; `None` without such a task.
-pub async fn next_due(db: &Db, resting: &[Uuid]) -> StoreResult<Option<Instant>> {
+pub async fn next_due(server: &WholeServer, resting: &[Uuid]) -> StoreResult<Option<Instant>> {
     let mut resting = resting.to_vec();
     loop {
         let select = Entity::find()
@@ -133,7 +133,7 @@ pub async fn next_due(db: &Db, resting: &[Uuid]) -> StoreResult<Option<Instant>>
             .order_by_asc(Column::Id)
             .limit(1)
             .into_query();
-        let Some(row) = db.reader().query_one(&select).await? else { return Ok(None) };
+        let Some(row) = server.conn().query_one(&select).await? else { return Ok(None) };
         match legible::column(&row, "not_before") {
             Ok(at) => return Ok(Some(at)),
             Err(why) => resting.push(passed_over(&row, &why)?),

@@ -13,9 +13,9 @@ use crate::store::installations::counts;
 use crate::store::installations::updates::is_one;
 use crate::store::packs::versions as pack_versions;
 use crate::store::page::checked;
-use crate::store::scope::{PublisherScope, Scope};
+use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::{col, entitled};
-use crate::store::{Db, StoreResult};
+use crate::store::{Snapshot, StoreResult};
 
 /// The installations whose adoption is read. Uninstalled ones are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,20 +52,20 @@ fn ids(asked: &[AdoptionOf], packs: bool) -> Vec<Uuid> {
 }
 
 /// The installations of packs, or of releases, with the pack's or release's id as `subject`.
-fn installations_of(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+fn installations_of(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bool) -> SelectStatement {
     let mut select = Query::select().from(installation::Entity).take();
-    let own = col(installation::Column::PublisherId).eq(scope.publisher_id().0);
+    let own = col(installation::Column::PublisherId).eq(snapshot.scope().publisher_id().0);
     if packs {
         select
             .expr_as(col(installation::Column::PackId), "subject")
-            .and_where(db.among(col(installation::Column::PackId), ids.iter().copied()));
+            .and_where(snapshot.among(col(installation::Column::PackId), ids.iter().copied()));
     } else {
         let own_row = col(update::Column::InstallationId).eq(col(installation::Column::Id));
         select
             .expr_as(col(release::Column::Id), "subject")
             .inner_join(release::Entity, col(release::Column::PackId).eq(col(installation::Column::PackId)))
             .left_join(update::Entity, own_row.and(col(update::Column::ReleaseId).eq(col(release::Column::Id))))
-            .and_where(db.among(col(release::Column::Id), ids.iter().copied()))
+            .and_where(snapshot.among(col(release::Column::Id), ids.iter().copied()))
             .and_where(is_one());
     }
     select.and_where(col(installation::Column::UninstalledAt).is_null()).and_where(checked(own));
@@ -74,7 +74,7 @@ fn installations_of(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -
 
 /// Runs one statement for the packs in `asked`, and one for the releases.
 pub(super) async fn both(
-    db: &Db,
+    snapshot: &Snapshot<PublisherScope>,
     asked: &[AdoptionOf],
     statement: impl Fn(&[Uuid], bool) -> SelectStatement,
 ) -> StoreResult<Vec<(AdoptionOf, QueryResult)>> {
@@ -84,7 +84,7 @@ pub(super) async fn both(
         if ids.is_empty() {
             continue;
         }
-        for row in db.reader().query_all(&statement(&ids, packs)).await? {
+        for row in snapshot.conn().query_all(&statement(&ids, packs)).await? {
             let subject: Uuid = row.try_get("", "subject")?;
             let of = if packs { AdoptionOf::Pack(subject.into()) } else { AdoptionOf::Release(subject.into()) };
             rows.push((of, row));
@@ -96,9 +96,12 @@ pub(super) async fn both(
 /// The number of installations, in all and by version. For a pack it is the sum of tallies. For a release the database
 /// counts installations with an update by it or waiting for one, because no tally knows to which versions other
 /// releases have moved them since.
-pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, Spread>> {
+pub async fn spread(
+    snapshot: &Snapshot<PublisherScope>,
+    asked: &[AdoptionOf],
+) -> StoreResult<HashMap<AdoptionOf, Spread>> {
     let statement = |ids: &[Uuid]| {
-        let mut select = installations_of(db, scope, ids, false);
+        let mut select = installations_of(snapshot, ids, false);
         select
             .expr_as(col(installation::Column::VersionId), "version_id")
             .expr_as(Expr::cust("COUNT(*)"), "count")
@@ -106,24 +109,23 @@ pub async fn spread(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> Sto
         select
     };
     let mut found: Vec<(AdoptionOf, PackVersionId, i64)> = Vec::new();
-    for (of, row) in of_releases(db, asked, statement).await? {
+    for (of, row) in of_releases(snapshot, asked, statement).await? {
         let version: Uuid = row.try_get("", "version_id")?;
         found.push((of, version.into(), row.try_get("", "count")?));
     }
-    for count in counts::of_packs(db, scope, &packs(asked)).await? {
+    for count in counts::of_packs(snapshot, &packs(asked)).await? {
         found.push((AdoptionOf::Pack(count.pack_id), count.version_id, count.count));
     }
-    spreads(db, scope, found).await
+    spreads(snapshot, found).await
 }
 
 /// Sorts counts by version number. The numbers mostly come from the cache, because versions never change.
 async fn spreads<K: Eq + std::hash::Hash>(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     found: Vec<(K, PackVersionId, i64)>,
 ) -> StoreResult<HashMap<K, Spread>> {
     let ids: BTreeSet<_> = found.iter().map(|(_, version, _)| *version).collect();
-    let versions = pack_versions::by_ids(db, Scope::Publisher(scope), &ids.into_iter().collect::<Vec<_>>()).await?;
+    let versions = pack_versions::by_ids(&snapshot.of_either(), &ids.into_iter().collect::<Vec<_>>()).await?;
     let mut counted: HashMap<K, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
     for (of, id, count) in found {
         let number = versions.get(&id).map_or(0, |version| version.number);
@@ -141,8 +143,7 @@ fn spread_of(mut versions: Vec<(i32, PackVersionId, i64)>) -> Spread {
 
 /// The number of installations of packs at an instant, in all and by version. A pack that had none is absent.
 pub async fn spread_at(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     asked: &[(PackId, Instant)],
 ) -> StoreResult<HashMap<(PackId, Instant), Spread>> {
     let mut of_instants: HashMap<Instant, Vec<PackId>> = HashMap::new();
@@ -151,11 +152,11 @@ pub async fn spread_at(
     }
     let mut found = Vec::new();
     for (at, packs) in of_instants {
-        for count in counts::at(db, scope, &packs, at).await? {
+        for count in counts::at(snapshot, &packs, at).await? {
             found.push(((count.pack_id, at), count.version_id, count.count));
         }
     }
-    spreads(db, scope, found).await
+    spreads(snapshot, found).await
 }
 
 fn packs(asked: &[AdoptionOf]) -> Vec<PackId> {
@@ -164,26 +165,29 @@ fn packs(asked: &[AdoptionOf]) -> Vec<PackId> {
 
 /// Runs one statement for the releases in `asked`.
 async fn of_releases(
-    db: &Db,
+    snapshot: &Snapshot<PublisherScope>,
     asked: &[AdoptionOf],
     statement: impl Fn(&[Uuid]) -> SelectStatement,
 ) -> StoreResult<Vec<(AdoptionOf, QueryResult)>> {
     let asked: Vec<_> = asked.iter().filter(|of| matches!(of, AdoptionOf::Release(_))).copied().collect();
-    both(db, &asked, |ids, _| statement(ids)).await
+    both(snapshot, &asked, |ids, _| statement(ids)).await
 }
 
 /// The number of accounts that have the installations; zero may be absent. As in [`spread`], it is a sum of tallies for
 /// a pack, and counted for a release.
-pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
+pub async fn accounts(
+    snapshot: &Snapshot<PublisherScope>,
+    asked: &[AdoptionOf],
+) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid]| {
-        let mut select = installations_of(db, scope, ids, false);
+        let mut select = installations_of(snapshot, ids, false);
         select.expr_as(col(installation::Column::AccountId).count_distinct(), "count");
         by_subject(select, false)
     };
-    let rows = of_releases(db, asked, statement).await?;
+    let rows = of_releases(snapshot, asked, statement).await?;
     let mut found: HashMap<AdoptionOf, i64> =
         rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect::<StoreResult<_>>()?;
-    let of_packs = counts::accounts(db, scope, &packs(asked)).await?;
+    let of_packs = counts::accounts(snapshot, &packs(asked)).await?;
     found.extend(of_packs.into_iter().map(|(pack, count)| (AdoptionOf::Pack(pack), count)));
     Ok(found)
 }
@@ -191,13 +195,16 @@ pub async fn accounts(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> S
 /// The number of frozen installations: no group grants the pack to their account now (R45). Zero is absent. Grants
 /// change without touching installations, so there is no tally. The database counts over all installations in question,
 /// by an index that has all necessary columns.
-pub async fn frozen(db: &Db, scope: PublisherScope, asked: &[AdoptionOf]) -> StoreResult<HashMap<AdoptionOf, i64>> {
+pub async fn frozen(
+    snapshot: &Snapshot<PublisherScope>,
+    asked: &[AdoptionOf],
+) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid], packs| {
-        let mut select = installations_of(db, scope, ids, packs);
+        let mut select = installations_of(snapshot, ids, packs);
         select.expr_as(Expr::cust("COUNT(*)"), "count").and_where(entitled().not());
         by_subject(select, packs)
     };
-    count(db, asked, statement).await
+    count(snapshot, asked, statement).await
 }
 
 fn by_subject(mut select: SelectStatement, packs: bool) -> SelectStatement {
@@ -207,10 +214,10 @@ fn by_subject(mut select: SelectStatement, packs: bool) -> SelectStatement {
 }
 
 async fn count(
-    db: &Db,
+    snapshot: &Snapshot<PublisherScope>,
     asked: &[AdoptionOf],
     statement: impl Fn(&[Uuid], bool) -> SelectStatement,
 ) -> StoreResult<HashMap<AdoptionOf, i64>> {
-    let rows = both(db, asked, statement).await?;
+    let rows = both(snapshot, asked, statement).await?;
     rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect()
 }

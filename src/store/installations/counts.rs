@@ -12,7 +12,7 @@ use crate::domain::id::{PackId, PackVersionId};
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Snapshot, StoreResult};
 
 /// The tallies of packs that add up to the present numbers: the rows since the last compaction.
 pub(in crate::store) fn current() -> SelectStatement {
@@ -50,8 +50,7 @@ impl From<Row> for VersionCount {
 }
 
 async fn by_version(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     mut select: SelectStatement,
     count: Expr,
 ) -> StoreResult<Vec<VersionCount>> {
@@ -59,56 +58,55 @@ async fn by_version(
     select
         .columns(columns.map(|column| (tally::Entity, column)))
         .expr_as(count.clone(), "count")
-        .and_where(checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(checked(col(pack::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .add_group_by(columns.map(col))
         .and_having(count.ne(0));
-    let rows = db.reader().query_all(&select).await?;
+    let rows = snapshot.conn().query_all(&select).await?;
     rows.iter().map(|row| Ok(Row::from_query_result(row, "")?.into())).collect()
 }
 
 /// The present number of installations per version of these packs. A version without installations is absent.
-pub async fn of_packs(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<Vec<VersionCount>> {
+pub async fn of_packs(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> StoreResult<Vec<VersionCount>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let mut select = current();
-    select.and_where(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)));
-    by_version(db, scope, select, added_up(tally::Column::Installations, tally::Column::AllInstallations)).await
+    select.and_where(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)));
+    by_version(snapshot, select, added_up(tally::Column::Installations, tally::Column::AllInstallations)).await
 }
 
 /// The present number of installations of these versions. A version without installations is absent.
 pub async fn of_versions(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, i64>> {
     let mut select = current();
-    select.and_where(db.among(col(tally::Column::VersionId), ids.iter().map(|id| id.0)));
+    select.and_where(snapshot.among(col(tally::Column::VersionId), ids.iter().map(|id| id.0)));
     let of_packs = Query::select()
         .column(version::Column::PackId)
         .from(version::Entity)
-        .and_where(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
         .take();
     select.and_where(col(pack::Column::Id).in_subquery(of_packs));
     let count = added_up(tally::Column::Installations, tally::Column::AllInstallations);
-    let counts = by_version(db, scope, select, count).await?;
+    let counts = by_version(snapshot, select, count).await?;
     Ok(counts.into_iter().map(|count| (count.version_id, count.count)).collect())
 }
 
 /// The number of installations per version at an instant. Sums all changes until then, so the cost grows with the
 /// number of changes; a batch that moved many installations counts as few.
-pub async fn at(db: &Db, scope: PublisherScope, ids: &[PackId], at: Instant) -> StoreResult<Vec<VersionCount>> {
+pub async fn at(snapshot: &Snapshot<PublisherScope>, ids: &[PackId], at: Instant) -> StoreResult<Vec<VersionCount>> {
     let select = Query::select()
         .from(pack::Entity)
         .inner_join(tally::Entity, col(tally::Column::PackId).eq(col(pack::Column::Id)))
-        .and_where(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(col(tally::Column::At).lte(at))
         .take();
-    by_version(db, scope, select, col(tally::Column::Installations).sum()).await
+    by_version(snapshot, select, col(tally::Column::Installations).sum()).await
 }
 
 /// The number of accounts that have these packs installed. A pack without accounts may be absent.
-pub async fn accounts(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
+pub async fn accounts(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -116,10 +114,10 @@ pub async fn accounts(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreRe
     select
         .column((tally::Entity, tally::Column::PackId))
         .expr_as(added_up(tally::Column::Accounts, tally::Column::AllAccounts), "count")
-        .and_where(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
-        .and_where(checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(pack::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .add_group_by([col(tally::Column::PackId)]);
-    let rows = db.reader().query_all(&select).await?;
+    let rows = snapshot.conn().query_all(&select).await?;
     rows.iter()
         .map(|row| {
             let (id, count): (Uuid, i64) = (row.try_get("", "pack_id")?, row.try_get("", "count")?);

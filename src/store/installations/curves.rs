@@ -15,7 +15,7 @@ use crate::store::convert::Stored as _;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{DatabaseKind, Db, StoreResult};
+use crate::store::{DatabaseKind, Snapshot, StoreResult};
 
 /// Installations, and the part of their curve.
 pub type CurveKey = (AdoptionOf, CurvePart);
@@ -39,12 +39,11 @@ struct Beginning {
 /// Parts of curves. The sums at each instant are exact. The number of statements grows with the number of points, not
 /// with the number of curves.
 pub async fn curves(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[CurveKey],
 ) -> StoreResult<HashMap<CurveKey, Vec<CurvePoint>>> {
     let asked: Vec<AdoptionOf> = keys.iter().map(|(of, _)| *of).collect();
-    let beginnings = beginnings(db, scope, &asked).await?;
+    let beginnings = beginnings(snapshot, &asked).await?;
     let mut curves: Vec<(CurveKey, Vec<CurvePoint>)> = Vec::new();
     for key in keys {
         let Some(beginning) = beginnings.get(&key.0) else { continue };
@@ -53,7 +52,7 @@ pub async fn curves(
         let points = instants.into_iter().map(|at| CurvePoint { at, tally: Tally::default() });
         curves.push((*key, points.collect()));
     }
-    sum(db, &mut curves).await?;
+    sum(snapshot, &mut curves).await?;
     for ((of, _), points) in &mut curves {
         let waiting = beginnings.get(of).map(|beginning| beginning.waiting.as_slice()).unwrap_or_default();
         run_up(points, waiting);
@@ -76,16 +75,15 @@ fn run_up(points: &mut [CurvePoint], waiting: &[(Instant, i64)]) {
 
 /// The beginnings of the publisher's curves. Others are absent.
 async fn beginnings(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     asked: &[AdoptionOf],
 ) -> StoreResult<HashMap<AdoptionOf, Beginning>> {
     let mut beginnings: HashMap<AdoptionOf, Beginning> = HashMap::new();
-    for (of, row) in both(db, asked, |ids, packs| firsts(db, scope, ids, packs)).await? {
+    for (of, row) in both(snapshot, asked, |ids, packs| firsts(snapshot, ids, packs)).await? {
         let first: Option<DateTimeUtc> = row.try_get("", "first")?;
         beginnings.insert(of, Beginning { first, waiting: Vec::new() });
     }
-    for (of, row) in both(db, asked, |ids, packs| waiting(db, scope, ids, packs)).await? {
+    for (of, row) in both(snapshot, asked, |ids, packs| waiting(snapshot, ids, packs)).await? {
         let row = Waiting::from_query_result(&row, "")?;
         debug_assert_eq!(row.subject, of.id());
         beginnings.entry(of).or_default().waiting.push((row.created_at, row.count));
@@ -93,7 +91,7 @@ async fn beginnings(
     Ok(beginnings)
 }
 
-fn firsts(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+fn firsts(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bool) -> SelectStatement {
     let (id, tallied) = if packs {
         (col(pack::Column::Id), col(tally::Column::PackId))
     } else {
@@ -106,8 +104,8 @@ fn firsts(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectSt
     select
         .expr_as(id.clone(), "subject")
         .expr_as(Expr::SubQuery(None, Box::new(first.into())), "first")
-        .and_where(db.among(id, ids.iter().copied()));
-    let publisher = Expr::from(scope.publisher_id().0);
+        .and_where(snapshot.among(id, ids.iter().copied()));
+    let publisher = Expr::from(snapshot.scope().publisher_id().0);
     if packs {
         select.from(pack::Entity).and_where(checked(col(pack::Column::PublisherId).eq(publisher)));
     } else {
@@ -116,7 +114,7 @@ fn firsts(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectSt
     select
 }
 
-fn waiting(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectStatement {
+fn waiting(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bool) -> SelectStatement {
     let mut select = crate::store::installations::progress::current();
     let subject = if packs { col(release::Column::PackId) } else { col(release::Column::Id) };
     let open = crate::store::releases::read::OPEN.map(ReleaseState::stored);
@@ -124,8 +122,8 @@ fn waiting(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectS
         .expr_as(subject.clone(), "subject")
         .column((release::Entity, release::Column::CreatedAt))
         .expr_as(col(tally::Column::Coming).sum(), "count")
-        .and_where(db.among(subject, ids.iter().copied()))
-        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(snapshot.among(subject, ids.iter().copied()))
+        .and_where(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .and_where(col(release::Column::State).is_in(open))
         .add_group_by([col(release::Column::Id), col(release::Column::PackId), col(release::Column::CreatedAt)])
         .and_having(col(tally::Column::Coming).sum().ne(0));
@@ -136,7 +134,7 @@ fn waiting(db: &Db, scope: PublisherScope, ids: &[Uuid], packs: bool) -> SelectS
 const RANGES_MAX: usize = 5_000;
 
 /// Reads for each point the tally since the previous point; for the first point, the tally at its instant.
-async fn sum(db: &Db, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult<()> {
+async fn sum(snapshot: &Snapshot<PublisherScope>, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult<()> {
     for packs in [true, false] {
         let mut ranges = Vec::new();
         for (curve, ((of, _), points)) in curves.iter().enumerate() {
@@ -153,7 +151,7 @@ async fn sum(db: &Db, curves: &mut [(CurveKey, Vec<CurvePoint>)]) -> StoreResult
         }
         for chunk in ranges.chunks(RANGES_MAX) {
             let bounds = chunk.iter().map(|(_, range)| *range);
-            for row in db.reader().query_all(&range_sums(bounds, packs, db.kind())).await? {
+            for row in snapshot.conn().query_all(&range_sums(bounds, packs, snapshot.reader().kind())).await? {
                 let number: i32 = row.try_get("", "number")?;
                 let place = usize::try_from(number).ok().and_then(|number| chunk.get(number));
                 let Some(((curve, index), _)) = place else { continue };

@@ -17,27 +17,23 @@ use crate::store::installations::updates::has_pending;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::{col, entitled, installation_is_seen};
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The number of installations of each of these packs, as a sum of tallies. A pack without any is absent.
-pub async fn totals(db: &Db, scope: PublisherScope, packs: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
+pub async fn totals(snapshot: &Snapshot<PublisherScope>, packs: &[PackId]) -> StoreResult<HashMap<PackId, i64>> {
     let mut totals = HashMap::new();
-    for count in counts::of_packs(db, scope, packs).await? {
+    for count in counts::of_packs(snapshot, packs).await? {
         *totals.entry(count.pack_id).or_default() += count.count;
     }
     Ok(totals)
 }
 
 /// The installations among `ids` that the reader may see.
-pub async fn by_ids(
-    db: &Db,
-    scope: Scope,
-    ids: &[InstallationId],
-) -> StoreResult<HashMap<InstallationId, Installation>> {
+pub async fn by_ids(snapshot: &Snapshot, ids: &[InstallationId]) -> StoreResult<HashMap<InstallationId, Installation>> {
     let rows = installation::Entity::find()
-        .filter(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(installation_is_seen(scope))
-        .all(db.reader())
+        .filter(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(installation_is_seen(snapshot.scope()))
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::installation).map(|found| (found.id, found)).collect())
 }
@@ -94,16 +90,15 @@ fn has_version(number: i32) -> Expr {
 
 /// Pages of installations that the reader may see, by name.
 pub async fn pages(
-    db: &Db,
-    scope: Scope,
-    now: Instant,
+    snapshot: &Snapshot,
     keys: &[(InstallationFilter, PageRequest)],
 ) -> StoreResult<HashMap<(InstallationFilter, PageRequest), Page<Installation>>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let wanted = keys.iter().map(|key| {
         let select = filtered(scope, now, &key.0);
         (key.clone(), Wanted { select, order: by_name(), request: key.1.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::installation))).collect())
 }
 
@@ -124,7 +119,7 @@ pub struct Reach {
 }
 
 /// The installations that a release of the publisher's pack would move or skip now.
-pub async fn reach(db: &Db, scope: PublisherScope, pack: PackId) -> StoreResult<Reach> {
+pub async fn reach(snapshot: &Snapshot<PublisherScope>, pack: PackId) -> StoreResult<Reach> {
     use installation::Column as I;
     let each = Query::select()
         .expr_as(entitled(), "entitled")
@@ -133,7 +128,7 @@ pub async fn reach(db: &Db, scope: PublisherScope, pack: PackId) -> StoreResult<
         .inner_join(account::Entity, col(account::Column::Id).eq(col(I::AccountId)))
         .and_where(col(I::PackId).eq(pack.0))
         .and_where(col(I::UninstalledAt).is_null())
-        .and_where(checked(col(I::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(checked(col(I::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .take();
     let counts = Query::select()
         .columns(["entitled", "status"])
@@ -142,7 +137,7 @@ pub async fn reach(db: &Db, scope: PublisherScope, pack: PackId) -> StoreResult<
         .group_by_columns(["entitled", "status"])
         .take();
     let mut reach = Reach::default();
-    for row in db.reader().query_all(&counts).await? {
+    for row in snapshot.conn().query_all(&counts).await? {
         let Reached { entitled, status, count } = Reached::from_query_result(&row, "")?;
         match reason_to_skip(entitled, AccountStatus::read(&status)?) {
             None => reach.moved += count,

@@ -16,7 +16,7 @@ use crate::domain::installations::adoption::Tally;
 use crate::domain::releases::Release;
 use crate::store::installations::progress;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, Tx};
+use crate::store::{StoreResult, Tx, WholeServer};
 
 /// Adds tallies for updates that are being saved: one row for each release and instant.
 pub(in crate::store) async fn add(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
@@ -58,7 +58,7 @@ pub async fn comes_to(
 }
 
 /// Releases with so many rows of tallies that they should be compacted, each with its pack; at most `limit`.
-pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> {
+pub async fn long(server: &WholeServer, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> {
     let columns = [release_tally::Column::PackId, release_tally::Column::ReleaseId];
     let mut select = progress::current();
     select
@@ -66,7 +66,7 @@ pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> 
         .add_group_by(columns.map(col))
         .and_having(Expr::cust("COUNT(*)").gt(ROWS_MAX))
         .limit(limit);
-    let rows = db.reader().query_all(&select).await?;
+    let rows = server.conn().query_all(&select).await?;
     rows.iter()
         .map(|row| {
             let (pack, release): (Uuid, Uuid) = (row.try_get("", "pack_id")?, row.try_get("", "release_id")?);

@@ -17,7 +17,7 @@ use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wan
 use crate::store::scope::Scope;
 use crate::store::sharing::available::{TAKEN_BACK, pack_is_seen, update_row_is_shown};
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// An update with its effective state.
 #[derive(Clone, Debug)]
@@ -156,7 +156,7 @@ pub(in crate::store) fn seen(scope: Scope, now: Instant) -> SelectStatement {
             select
                 .and_where(col(installation::Column::AccountId).eq(scope.account_id().0))
                 .and_where(row.or(derived))
-                .and_where(pack_is_seen(&scope, now, col(installation::Column::PackId)));
+                .and_where(pack_is_seen(scope, now, col(installation::Column::PackId)));
         }
     }
     select
@@ -237,37 +237,32 @@ pub(in crate::store) fn has_pending(now: Instant) -> Expr {
     Expr::exists(pending).and(entitled())
 }
 
-pub(in crate::store) async fn rows(db: &Db, select: &SelectStatement, now: Instant) -> StoreResult<Vec<SeenUpdate>> {
-    let found = db.reader().query_all(select).await?;
-    found.iter().map(|row| Row::from_query_result(row, "")?.into_seen(now)).collect()
+pub(in crate::store) async fn rows(snapshot: &Snapshot, select: &SelectStatement) -> StoreResult<Vec<SeenUpdate>> {
+    let found = snapshot.conn().query_all(select).await?;
+    found.iter().map(|row| Row::from_query_result(row, "")?.into_seen(snapshot.now())).collect()
 }
 
 /// The updates among `ids` that the reader may see.
-pub async fn by_ids(
-    db: &Db,
-    scope: Scope,
-    now: Instant,
-    ids: &[UpdateId],
-) -> StoreResult<HashMap<UpdateId, SeenUpdate>> {
+pub async fn by_ids(snapshot: &Snapshot, ids: &[UpdateId]) -> StoreResult<HashMap<UpdateId, SeenUpdate>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let mut select = seen(scope, now);
     select
-        .and_where(db.among(col(installation::Column::Id), ids.iter().map(|id| id.installation.0)))
-        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.release.0)));
-    let found = rows(db, &select, now).await?;
+        .and_where(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.installation.0)))
+        .and_where(snapshot.among(col(release::Column::Id), ids.iter().map(|id| id.release.0)));
+    let found = rows(snapshot, &select).await?;
     Ok(found.into_iter().map(|seen| (seen.update.id, seen)).collect())
 }
 
 /// The update of each of these installations that can be applied early now (R26, R31, R45). Without one, the
 /// installation is absent.
 pub async fn pending_of(
-    db: &Db,
-    scope: Scope,
-    now: Instant,
+    snapshot: &Snapshot,
     ids: &[InstallationId],
 ) -> StoreResult<HashMap<InstallationId, SeenUpdate>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let mut select = pending(scope, now);
-    select.and_where(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)));
-    let found = rows(db, &select, now).await?;
+    select.and_where(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.0)));
+    let found = rows(snapshot, &select).await?;
     Ok(found.into_iter().map(|seen| (seen.update.id.installation, seen)).collect())
 }
 
@@ -341,12 +336,8 @@ impl UpdatesOf {
 }
 
 /// Pages of updates that the reader may see.
-pub async fn pages(
-    db: &Db,
-    scope: Scope,
-    now: Instant,
-    keys: &[UpdatesKey],
-) -> StoreResult<HashMap<UpdatesKey, Page<SeenUpdate>>> {
+pub async fn pages(snapshot: &Snapshot, keys: &[UpdatesKey]) -> StoreResult<HashMap<UpdatesKey, Page<SeenUpdate>>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let wanted = keys.iter().map(|key| {
         let (of, filter, request) = key;
         let mut select = of.select(scope, now);
@@ -358,6 +349,6 @@ pub async fn pages(
         }
         (key.clone(), Wanted { select, order: of.order(), request: request.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(|row: Row| row.into_seen(now))?))).collect()
 }

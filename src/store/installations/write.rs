@@ -21,7 +21,7 @@ use crate::store::installations::write_counts::Move;
 use crate::store::locks::locked;
 use crate::store::scope::ManagedScope;
 use crate::store::sharing::grants::col;
-use crate::store::{StoreError, StoreResult, Tx};
+use crate::store::{Snapshot, StoreError, StoreResult, Tx};
 
 /// The live installations of a pack.
 fn live_of(pack: PackId) -> sea_orm::Select<installation::Entity> {
@@ -347,14 +347,10 @@ pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMa
 }
 
 /// The pack of an installation of the account, uninstalled or not.
-pub async fn pack_of_own(
-    db: &crate::store::Db,
-    scope: &ManagedScope,
-    id: InstallationId,
-) -> StoreResult<Option<PackId>> {
+pub async fn pack_of_own(snapshot: &Snapshot<ManagedScope>, id: InstallationId) -> StoreResult<Option<PackId>> {
     let found = installation::Entity::find_by_id(Uuid::from(id))
-        .filter(installation::Column::AccountId.eq(Uuid::from(scope.account_id())))
-        .one(db.reader())
+        .filter(installation::Column::AccountId.eq(Uuid::from(snapshot.scope().account_id())))
+        .one(snapshot.conn())
         .await?;
     Ok(found.map(|m| m.pack_id.into()))
 }

@@ -11,7 +11,7 @@ use crate::domain::id::{InstallationId, PackId, PackVersionId};
 use crate::domain::installations::Installation;
 use crate::store::installations::counts::{added_up, current};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreError, StoreResult, Tx};
+use crate::store::{StoreError, StoreResult, Tx, WholeServer};
 
 /// The number of rows to sum above which they are compacted.
 pub const ROWS_MAX: i64 = 1_000;
@@ -156,14 +156,14 @@ pub(in crate::store) async fn uninstalled(tx: &Tx, ids: &[InstallationId], at: I
 }
 
 /// Packs with so many rows of tallies that they should be compacted; at most `limit`.
-pub async fn long(db: &Db, limit: u64) -> StoreResult<Vec<PackId>> {
+pub async fn long(server: &WholeServer, limit: u64) -> StoreResult<Vec<PackId>> {
     let mut select = current();
     select
         .column((tally::Entity, tally::Column::PackId))
         .add_group_by([col(tally::Column::PackId)])
         .and_having(Expr::cust("COUNT(*)").gt(ROWS_MAX))
         .limit(limit);
-    let rows = db.reader().query_all(&select).await?;
+    let rows = server.conn().query_all(&select).await?;
     rows.iter().map(|row| Ok(row.try_get::<Uuid>("", "pack_id")?.into())).collect()
 }
 

@@ -14,7 +14,7 @@ use crate::domain::library::{CopySource, LibraryProcess};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// Whether the queried process is in the library now.
 pub(in crate::store) fn is_offered() -> Expr {
@@ -46,42 +46,41 @@ fn seen(scope: Scope) -> Expr {
 
 /// The processes among `ids` that the reader may see.
 pub async fn by_ids(
-    db: &Db,
-    scope: Scope,
+    snapshot: &Snapshot,
     ids: &[LibraryProcessId],
 ) -> StoreResult<HashMap<LibraryProcessId, LibraryProcess>> {
     let rows = process::Entity::find()
-        .filter(db.among(col(process::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(seen(scope))
-        .all(db.reader())
+        .filter(snapshot.among(col(process::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(seen(snapshot.scope()))
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::library_process).map(|process| (process.id, process)).collect())
 }
 
 /// The library processes of these packages. A package that isn't in the library is absent.
 pub async fn of_packages(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashMap<ComponentVersionId, LibraryProcess>> {
     let rows = process::Entity::find()
-        .filter(db.among(col(process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
-        .filter(seen(Scope::Publisher(scope)))
+        .filter(snapshot.among(col(process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
+        .filter(seen(Scope::Publisher(snapshot.scope())))
         .filter(is_offered())
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::library_process).map(|process| (process.component_version_id, process)).collect())
 }
 
 /// The sources of the components among `ids` that are copies and belong to the reader's account.
-pub async fn copy_sources(db: &Db, scope: Scope, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, CopySource>> {
+pub async fn copy_sources(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<HashMap<ComponentId, CopySource>> {
     let own = Query::select()
         .column(component::Column::Id)
         .from(component::Entity)
-        .and_where(db.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
-        .and_where(checked(col(component::Column::OwnerId).eq(scope.account_id().0)))
+        .and_where(snapshot.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(component::Column::OwnerId).eq(snapshot.scope().account_id().0)))
         .take();
-    let rows = copy::Entity::find().filter(col(copy::Column::ComponentId).in_subquery(own)).all(db.reader()).await?;
+    let rows =
+        copy::Entity::find().filter(col(copy::Column::ComponentId).in_subquery(own)).all(snapshot.conn()).await?;
     let source = |row: copy::Model| {
         let of = CopySource { process_id: row.process_id.into(), name: row.name, version: row.version };
         (row.component_id.into(), of)
@@ -94,16 +93,15 @@ pub const BY_NAME: CursorForm = CursorForm::new("process", &[KeyKind::Text, KeyK
 
 /// A page of the library as the reader sees it, by name, without withdrawn processes.
 pub async fn page(
-    db: &Db,
-    scope: Scope,
+    snapshot: &Snapshot,
     search: Option<&str>,
     request: PageRequest,
 ) -> StoreResult<Page<LibraryProcess>> {
-    let mut select = process::Entity::find().filter(seen(scope)).filter(is_offered()).into_query();
+    let mut select = process::Entity::find().filter(seen(snapshot.scope())).filter(is_offered()).into_query();
     select.and_where_option(search.map(|search| contains(col(process::Column::NameKey), search)));
     let order =
         Order::new(BY_NAME, vec![col(process::Column::NameKey), col(process::Column::Id)], |row: &process::Model| {
             vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
         });
-    Ok(page::page(db, Wanted { select, order, request }).await?.map(convert::library_process))
+    Ok(page::page(snapshot.reader(), Wanted { select, order, request }).await?.map(convert::library_process))
 }

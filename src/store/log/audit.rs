@@ -18,7 +18,7 @@ use crate::store::log::{audit_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreError, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreError, StoreResult, convert, page};
 
 /// A filter on audit entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,27 +107,28 @@ const BY_PLACE: CursorForm = CursorForm::new("audit", &[KeyKind::Number]).revers
 /// A page of the reader's filtered log, newest first in the order of commits. `None` if a cursor has an id that isn't
 /// an entry of the reader's log.
 pub async fn page(
-    db: &Db,
-    scope: Scope,
+    snapshot: &Snapshot,
     filter: &AuditFilter,
     request: PageRequest,
 ) -> StoreResult<Option<Page<AuditEntry>>> {
-    let Some(request) = by_place(db, scope, request).await? else { return Ok(None) };
+    let scope = snapshot.scope();
+    let Some(request) = by_place(snapshot, request).await? else { return Ok(None) };
     let between = match (filter.from, filter.to) {
         (None, None) => None,
-        (from, to) => match places_of(db, from, to).await? {
+        (from, to) => match places_of(snapshot, from, to).await? {
             Some(places) => Some(places),
             None => return Ok(Some(Page::empty(request.count))),
         },
     };
     let by_place = || vec![col(entry::Column::Sequence)];
     let order = Order::new(BY_PLACE, by_place(), |row: &entry::Model| vec![Key::Number(row.sequence)]);
-    let (rows, mut total) = page::rows_of_parts(db, parts(scope, filter, between), order, &request).await?;
+    let (rows, mut total) =
+        page::rows_of_parts(snapshot.reader(), parts(scope, filter, between), order, &request).await?;
     let wanted = audit_records::wanted(scope, filter);
-    let spots = records::find(db, &wanted, audit_records::stretch(&request, between)).await?;
+    let spots = records::find(snapshot.reader(), &wanted, audit_records::stretch(&request, between)).await?;
     if request.count {
         let all = PageRequest { after: None, before: None, ..request.clone() };
-        total += records::count(db, &wanted, audit_records::stretch(&all, between)).await?;
+        total += records::count(snapshot.reader(), &wanted, audit_records::stretch(&all, between)).await?;
     }
     let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
     let order = Order::new(BY_PLACE, by_place(), |told: &Told| vec![Key::Number(told.place())]);
@@ -136,7 +137,7 @@ pub async fn page(
         Told::Row(_) => None,
         Told::Record(spot) => Some(spot),
     });
-    records::fill(db, spots.collect()).await?;
+    records::fill(snapshot.reader(), spots.collect()).await?;
     let page = page.renamed(|told| NEWEST.encode(&[Key::Id(told.id())]));
     Ok(Some(page.try_map(|told| Ok::<_, StoreError>(told.read()?.seen_by(scope.account_id())))?))
 }
@@ -171,7 +172,8 @@ impl Told {
 }
 
 /// Replaces the ids in a request's cursors by positions. `None` if an id isn't an entry of the reader's log.
-async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Option<PageRequest>> {
+async fn by_place(snapshot: &Snapshot, request: PageRequest) -> StoreResult<Option<PageRequest>> {
+    let scope = snapshot.scope();
     let named = |keys: &Option<Vec<Key>>| match keys.as_deref() {
         Some([Key::Id(id)]) => Some(*id),
         _ => None,
@@ -183,12 +185,12 @@ async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Op
     let places: Vec<(Uuid, i64)> = entry::Entity::find()
         .select_only()
         .columns([entry::Column::Id, entry::Column::Sequence])
-        .filter(db.among(col(entry::Column::Id), after.into_iter().chain(before)))
+        .filter(snapshot.among(col(entry::Column::Id), after.into_iter().chain(before)))
         .filter(checked(of_reader(scope)))
         .into_tuple()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
-    let recorded = records::by_ids(db, Log::Entries, after.into_iter().chain(before)).await?;
+    let recorded = records::by_ids(snapshot.reader(), Log::Entries, after.into_iter().chain(before)).await?;
     let recorded = recorded.into_iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
     let places: Vec<_> = places.into_iter().chain(recorded.map(|(id, spot)| (id, spot.place))).collect();
     let place = |id: Option<Uuid>| places.iter().find(|(known, _)| Some(*known) == id).map(|(_, place)| *place);
@@ -200,7 +202,7 @@ async fn by_place(db: &Db, scope: Scope, request: PageRequest) -> StoreResult<Op
 
 /// The first and the last position in the hours of a time span; `None` if these hours have no entries. Entries between
 /// them may lie outside the span.
-async fn places_of(db: &Db, from: Option<Instant>, to: Option<Instant>) -> StoreResult<Option<(i64, i64)>> {
+async fn places_of(snapshot: &Snapshot, from: Option<Instant>, to: Option<Instant>) -> StoreResult<Option<(i64, i64)>> {
     use audit_hour::Column;
     let mut select = audit_hour::Entity::find()
         .select_only()
@@ -212,25 +214,26 @@ async fn places_of(db: &Db, from: Option<Instant>, to: Option<Instant>) -> Store
     if let Some(to) = to {
         select = select.filter(Column::Hour.lte(hour_of(to)));
     }
-    let found: Option<(Option<i64>, Option<i64>)> = select.into_tuple().one(db.reader()).await?;
+    let found: Option<(Option<i64>, Option<i64>)> = select.into_tuple().one(snapshot.conn()).await?;
     Ok(found.and_then(|(first, last)| Some((first?, last?))))
 }
 
 /// Whether the reader's log has an entry about the subject.
-pub async fn any_about(db: &Db, scope: Scope, subject: &SubjectKey) -> StoreResult<bool> {
+pub async fn any_about(snapshot: &Snapshot, subject: &SubjectKey) -> StoreResult<bool> {
     let filter = AuditFilter { subject: Some(subject.clone()), ..AuditFilter::default() };
-    let page = page(db, scope, &filter, PageRequest::first(1)).await?;
+    let page = page(snapshot, &filter, PageRequest::first(1)).await?;
     Ok(page.is_some_and(|page| !page.items.is_empty()))
 }
 
 /// The entries among `ids` that belong to the reader's log.
-pub async fn by_ids(db: &Db, scope: Scope, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, AuditEntry>> {
+pub async fn by_ids(snapshot: &Snapshot, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, AuditEntry>> {
+    let scope = snapshot.scope();
     let found = entry::Entity::find()
-        .filter(db.among(col(entry::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.among(col(entry::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(of_reader(scope)))
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
-    let recorded = records::by_ids(db, Log::Entries, ids.iter().map(|id| id.0)).await?;
+    let recorded = records::by_ids(snapshot.reader(), Log::Entries, ids.iter().map(|id| id.0)).await?;
     let recorded = recorded.iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
     let told = found.into_iter().map(convert::audit_entry).chain(recorded.map(|(_, spot)| audit_records::read(spot)));
     told.map(|told| told.map(|entry| (entry.id, entry.seen_by(scope.account_id())))).collect()

@@ -9,7 +9,7 @@ use crate::domain::log::event::Position;
 use crate::store::log::event_log::event_at;
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Snapshot, StoreResult};
 
 fn floors() -> SelectStatement {
     Query::select().expr(col(floor::Column::Sequence)).expr(col(floor::Column::EventId)).take()
@@ -36,7 +36,8 @@ fn of_packs(scope: ManagedScope) -> [SelectStatement; 2] {
 }
 
 /// The last pruned event that the reader could see. All later events of the reader are still stored.
-pub async fn floor(db: &Db, scope: Scope) -> StoreResult<Position> {
+pub async fn floor(snapshot: &Snapshot) -> StoreResult<Position> {
+    let scope = snapshot.scope();
     let mut select =
         floors().from(floor::Entity).and_where(col(floor::Column::OwnerId).eq(scope.account_id().0)).take();
     if let Scope::Managed(scope) = scope {
@@ -45,7 +46,7 @@ pub async fn floor(db: &Db, scope: Scope) -> StoreResult<Position> {
         }
     }
     let mut last = Position::ORIGIN;
-    for row in db.reader().query_all(&select).await? {
+    for row in snapshot.conn().query_all(&select).await? {
         let (sequence, event): (i64, Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         if sequence > last.sequence {
             last = Position { sequence, event: event.into() };
@@ -56,10 +57,9 @@ pub async fn floor(db: &Db, scope: Scope) -> StoreResult<Position> {
 
 /// Whether a reader's position is still valid: its event is stored or is the floor, and all later events of the reader
 /// are stored. The error is the reader's floor.
-pub async fn stands(db: &Db, scope: Scope, position: Position) -> StoreResult<Result<(), Position>> {
-    // The event must be read before the floor: if it is pruned between the two reads, it is below the floor.
-    let there = event_at(db, position.sequence).await?;
-    let floor = floor(db, scope).await?;
+pub async fn stands(snapshot: &Snapshot, position: Position) -> StoreResult<Result<(), Position>> {
+    let there = event_at(snapshot, position.sequence).await?;
+    let floor = floor(snapshot).await?;
     let stands = position == floor || position.sequence > floor.sequence && there == Some(position.event);
     Ok(if stands { Ok(()) } else { Err(floor) })
 }

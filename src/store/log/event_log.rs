@@ -15,8 +15,9 @@ use crate::store::convert::Stored as _;
 use crate::store::legible::EventLine;
 use crate::store::log::records;
 use crate::store::page::checked;
+use crate::store::reader::Reads;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreError, StoreResult};
+use crate::store::{StoreError, StoreResult, WholeServer};
 
 /// The stored part of the log: the events after `begin`, up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,17 +37,12 @@ impl Extent {
     }
 }
 
-/// The stored part of the log.
-pub async fn extent(db: &Db) -> StoreResult<Extent> {
-    extent_for(db.reader()).await
-}
-
-/// A row of [`extent_for`]: `pruned_to`; the newest event's sequence and id; the newest batch's first and last
+/// A row of [`extent`]: `pruned_to`; the newest event's sequence and id; the newest batch's first and last
 /// sequence, id base and id seal.
 type ExtentRow = (i64, Option<i64>, Option<Uuid>, Option<i64>, Option<i64>, Option<Uuid>, Option<Uuid>);
 
-/// Uses one statement, so that a concurrent pruning is seen completely or not at all.
-pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreResult<Extent> {
+/// The stored part of the log. Uses one statement, so that a concurrent pruning is seen completely or not at all.
+pub(crate) async fn extent(from: &impl Reads) -> StoreResult<Extent> {
     use log_batch::Column as B;
     let last = |mut select: SelectStatement, column: Expr, by: Expr| {
         let select = select.expr(column).order_by_expr(by, Way::Desc).limit(1).take();
@@ -69,7 +65,7 @@ pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreRe
         .expr_as(batch(B::IdBase), "base_of_batch")
         .expr_as(batch(B::IdSeal), "seal_of_batch")
         .into_tuple()
-        .one(conn)
+        .one(from.source())
         .await?;
     let found = found.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
     let (begin, sequence, id, first, last, base, seal) = found;
@@ -89,12 +85,12 @@ pub(in crate::store) async fn extent_for(conn: &impl ConnectionTrait) -> StoreRe
 }
 
 /// The event at a position of the log, if one is stored there.
-pub async fn event_at(db: &Db, place: i64) -> StoreResult<Option<EventId>> {
+pub(crate) async fn event_at(from: &impl Reads, place: i64) -> StoreResult<Option<EventId>> {
     let found = event::Entity::find_by_id(place).select_only().column(event::Column::Id).into_tuple();
-    let found: Option<Uuid> = found.one(db.reader()).await?;
+    let found: Option<Uuid> = found.one(from.source()).await?;
     let found = match found {
         Some(id) => Some(id),
-        None => records::at(db, place).await?.map(|spot| spot.id()),
+        None => records::at(from, place).await?.map(|spot| spot.id()),
     };
     Ok(found.map(Into::into))
 }
@@ -142,7 +138,7 @@ impl RouteRow {
 
 /// The routes of the next events after a position, oldest first, and the position of the last of them. Events of a
 /// newer version of the program, and rows that can't be read, are left out, because this program can't show them.
-pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
+pub async fn routes_after(server: &WholeServer, place: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
     let found: Vec<EventLine<RouteRow>> = event::Entity::find()
         .select_only()
         .columns([
@@ -159,9 +155,9 @@ pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<R
         .order_by_asc(event::Column::Sequence)
         .limit(limit)
         .into_model()
-        .all(db.reader())
+        .all(server.conn())
         .await?;
-    let mut found: Vec<_> = found.into_iter().chain(recorded_routes(db, place, limit).await?).collect();
+    let mut found: Vec<_> = found.into_iter().chain(recorded_routes(server, place, limit).await?).collect();
     found.sort_by_key(|line| line.sequence);
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let last = found.last().map(|line| line.sequence);
@@ -169,7 +165,7 @@ pub async fn routes_after(db: &Db, place: i64, limit: u64) -> StoreResult<(Vec<R
 }
 
 /// The routes of events that are stored as records.
-async fn recorded_routes(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<EventLine<RouteRow>>> {
+async fn recorded_routes(server: &WholeServer, place: i64, limit: u64) -> StoreResult<Vec<EventLine<RouteRow>>> {
     use {log_batch::Column as B, log_record::Column as R};
     let mut select = Query::select();
     for (column, name) in [
@@ -191,13 +187,13 @@ async fn recorded_routes(db: &Db, place: i64, limit: u64) -> StoreResult<Vec<Eve
         .and_where(checked(col(R::Sequence).gt(records::pruned_to()).and(col(B::Kind).is_not_null())))
         .order_by_expr(col(R::Sequence), Way::Asc)
         .limit(limit);
-    let found = db.reader().query_all(&select).await?;
+    let found = server.conn().query_all(&select).await?;
     Ok(found.iter().map(|row| EventLine::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
 /// The 32 bytes with which event cursors are sealed. The first migration creates them.
-pub async fn cursor_secret(db: &Db) -> StoreResult<[u8; 32]> {
-    let row = server_secret::Entity::find_by_id(1).one(db.reader()).await?;
+pub async fn cursor_secret(server: &WholeServer) -> StoreResult<[u8; 32]> {
+    let row = server_secret::Entity::find_by_id(1).one(server.conn()).await?;
     row.and_then(|row| row.secret.try_into().ok())
         .ok_or_else(|| StoreError::Fault("the table server_secret holds no secret of 32 bytes".into()))
 }

@@ -21,7 +21,7 @@ use crate::store::log::{event_floor, event_log, event_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, legible, page};
+use crate::store::{Snapshot, StoreResult, convert, legible, page};
 
 /// A filter on events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -197,7 +197,7 @@ fn in_order() -> Order<Line> {
 
 /// A page of the reader's filtered events, oldest first. Rows that can't be read are left out and replaced by further
 /// ones.
-pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Event>> {
+pub async fn page(snapshot: &Snapshot, interest: &Interest, request: PageRequest) -> StoreResult<Page<Event>> {
     let PageRequest { size, backward, .. } = request;
     let full = usize::try_from(size).unwrap_or(usize::MAX);
     let (is_after, is_before) = (request.after.is_some(), request.before.is_some());
@@ -206,7 +206,7 @@ pub async fn page(db: &Db, scope: Scope, interest: &Interest, request: PageReque
     let (mut found, mut total) = (Vec::new(), None);
     let more = loop {
         let asked = usize::try_from(next.size).unwrap_or(usize::MAX);
-        let page = page_of_all(db, scope, interest, next.clone()).await?;
+        let page = page_of_all(snapshot, interest, next.clone()).await?;
         total = total.or(page.total);
         let is_last = page.items.len() < asked;
         let end = if backward { page.items.first() } else { page.items.last() };
@@ -255,12 +255,14 @@ impl Told {
 }
 
 /// A page of rows and records, including unreadable ones.
-async fn page_of_all(db: &Db, scope: Scope, interest: &Interest, request: PageRequest) -> StoreResult<Page<Told>> {
-    let (rows, mut total) = page::rows_of_parts(db, parts(scope, interest), in_order(), &request).await?;
+async fn page_of_all(snapshot: &Snapshot, interest: &Interest, request: PageRequest) -> StoreResult<Page<Told>> {
+    let scope = snapshot.scope();
+    let (rows, mut total) =
+        page::rows_of_parts(snapshot.reader(), parts(scope, interest), in_order(), &request).await?;
     let wanted = event_records::wanted(scope, interest);
-    let spots = records::find(db, &wanted, event_records::stretch(&request)).await?;
+    let spots = records::find(snapshot.reader(), &wanted, event_records::stretch(&request)).await?;
     if request.count {
-        total += records::count(db, &wanted, Stretch::default()).await?;
+        total += records::count(snapshot.reader(), &wanted, Stretch::default()).await?;
     }
     let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
     let by_sequence = vec![col(event::Column::Sequence)];
@@ -270,7 +272,7 @@ async fn page_of_all(db: &Db, scope: Scope, interest: &Interest, request: PageRe
         Told::Row(_) => None,
         Told::Record(spot) => Some(spot),
     });
-    records::fill(db, spots.collect()).await?;
+    records::fill(snapshot.reader(), spots.collect()).await?;
     Ok(page)
 }
 
@@ -282,11 +284,11 @@ pub struct Next {
 }
 
 /// The next events after a position of the log.
-pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
+pub async fn after(snapshot: &Snapshot, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
     let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
     // Rows and records are read by separate statements, which must see the same state. Otherwise a row could be
     // committed unseen before records that are seen; the reader would continue after it and never get it.
-    let page = page_of_all(&db.one_state(), scope, interest, request).await?;
+    let page = page_of_all(snapshot, interest, request).await?;
     let last = page.items.last().map(|(_, told)| told.sequence());
     let events = page.items.into_iter().filter_map(|(_, told)| told.read()).collect();
     Ok(Next { events, more_after: last.filter(|_| page.has_next) })
@@ -294,11 +296,11 @@ pub async fn after(db: &Db, scope: Scope, place: i64, interest: &Interest, size:
 
 /// The newest event that the reader can see, or its floor if there is none. It doesn't change by events that the reader
 /// can't see.
-pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
+pub async fn position(snapshot: &Snapshot) -> StoreResult<Position> {
+    let scope = snapshot.scope();
     use event::Column as E;
-    // If the statements saw different states, the position could lie after an event that was committed between them.
-    let db = &db.one_state();
-    let floor = event_floor::floor(db, scope).await?;
+    // The statements see one state. Otherwise the position could lie after an event that was committed between them.
+    let floor = event_floor::floor(snapshot).await?;
     let newest = |found_by: Expr, may_see: Expr| {
         let select = event::Entity::find().filter(found_by).filter(checked(may_see.and(readable())));
         select
@@ -312,16 +314,16 @@ pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
     match scope {
         Scope::Publisher(by) => {
             let select = newest(col(E::PublisherId).eq(by.publisher_id().0), of_publisher(scope));
-            found.extend(select.one(db.reader()).await?);
+            found.extend(select.one(snapshot.conn()).await?);
         }
         Scope::Managed(by) => {
             let select = newest(col(E::AccountId).eq(by.account_id().0), of_account(by));
-            found.extend(select.one(db.reader()).await?);
-            found.extend(newest_for_installed(db, by).await?);
+            found.extend(select.one(snapshot.conn()).await?);
+            found.extend(newest_for_installed(snapshot, by).await?);
         }
     }
     let last = Stretch { from_end: true, ..Stretch::default() };
-    let recorded = records::find(db, &event_records::wanted(scope, &Interest::default()), last).await?;
+    let recorded = records::find(snapshot.reader(), &event_records::wanted(scope, &Interest::default()), last).await?;
     found.extend(recorded.first().map(|spot| (spot.sequence, spot.id())));
     let found = found.into_iter().max().map(|(sequence, id)| Position { sequence, event: id.into() });
     Ok(found.filter(|found| found.sequence > floor.sequence).unwrap_or(floor))
@@ -329,7 +331,7 @@ pub async fn position(db: &Db, scope: Scope) -> StoreResult<Position> {
 
 /// The newest event for all accounts with a pack installed that this account can see. The query starts from the
 /// account's installations, because a publisher has many more releases than the packs of one account.
-async fn newest_for_installed(db: &Db, scope: ManagedScope) -> StoreResult<Option<(i64, Uuid)>> {
+async fn newest_for_installed(snapshot: &Snapshot, scope: ManagedScope) -> StoreResult<Option<(i64, Uuid)>> {
     use event::Column as E;
     use heard_before::Column as H;
     use installation::Column as I;
@@ -355,29 +357,30 @@ async fn newest_for_installed(db: &Db, scope: ManagedScope) -> StoreResult<Optio
         .take();
     let mut last: Option<i64> = None;
     for select in [now, before] {
-        let found = db.reader().query_one(&select).await?;
+        let found = snapshot.conn().query_one(&select).await?;
         let found: Option<i64> = found.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
         last = std::cmp::max(last, found);
     }
     let Some(last) = last else { return Ok(None) };
-    Ok(event_log::event_at(db, last).await?.map(|id| (last, id.0)))
+    Ok(event_log::event_at(snapshot, last).await?.map(|id| (last, id.0)))
 }
 
 /// Whether the reader has an event that matches the filter.
-pub async fn any(db: &Db, scope: Scope, interest: &Interest) -> StoreResult<bool> {
-    Ok(!page(db, scope, interest, PageRequest::first(1)).await?.items.is_empty())
+pub async fn any(snapshot: &Snapshot, interest: &Interest) -> StoreResult<bool> {
+    Ok(!page(snapshot, interest, PageRequest::first(1)).await?.items.is_empty())
 }
 
 /// The events among `ids` that the reader may see.
-pub async fn by_ids(db: &Db, scope: Scope, ids: &[EventId]) -> StoreResult<HashMap<EventId, Event>> {
+pub async fn by_ids(snapshot: &Snapshot, ids: &[EventId]) -> StoreResult<HashMap<EventId, Event>> {
+    let scope = snapshot.scope();
     let found = event::Entity::find()
-        .filter(db.among(col(event::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.among(col(event::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(visible(scope)))
         .filter(checked(readable()))
         .into_model::<Line>()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
-    let recorded = records::by_ids(db, records::Log::Events, ids.iter().map(|id| id.0)).await?;
+    let recorded = records::by_ids(snapshot.reader(), records::Log::Events, ids.iter().map(|id| id.0)).await?;
     let recorded = recorded.iter().filter_map(|(_, spot)| event_records::read(spot));
     let recorded = recorded.filter(|event| event_records::may_see(scope, event));
     Ok(found.into_iter().filter_map(read).chain(recorded).map(|event| (event.event.id, event)).collect())

@@ -11,7 +11,7 @@ use crate::domain::log::audit::Recorded;
 use crate::domain::log::event::NewEvent;
 use crate::store::convert::{Stored as _, to_json};
 use crate::store::locks::ActorColumns;
-use crate::store::log::event_log::extent_for;
+use crate::store::log::event_log::extent;
 use crate::store::log::write_records as records;
 pub use crate::store::log::write_records::Alike;
 use crate::store::log::write_records::{Log, Placed};
@@ -214,5 +214,5 @@ pub(in crate::store) fn entry_row(new: &Recorded) -> StoreResult<audit_entry::Ac
 
 /// The end of the event log, as this transaction sees it.
 pub async fn head(tx: &Tx) -> StoreResult<i64> {
-    Ok(extent_for(tx.conn()).await?.end)
+    Ok(extent(tx).await?.end)
 }

@@ -14,8 +14,9 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter a
 use crate::domain::log::record::IdRange;
 use crate::store::log::record_rows;
 use crate::store::page::{COUNT_MAX, CursorForm, Key, KeyKind, Order, PageRequest, checked};
+use crate::store::reader::{Reader, Reads};
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, page};
+use crate::store::{StoreResult, page};
 
 use log_batch::Column as B;
 use log_record::Column as R;
@@ -230,7 +231,7 @@ fn edge_of_entries(of: B, begins: Expr) -> Expr {
 const IN_ORDER: CursorForm = CursorForm::new("record", &[KeyKind::Number]);
 
 /// The records in a stretch of the log, at most one more than its size.
-pub(in crate::store) async fn find(db: &Db, wanted: &Wanted, stretch: Stretch) -> StoreResult<Vec<Spot>> {
+pub(in crate::store) async fn find(reader: &Reader, wanted: &Wanted, stretch: Stretch) -> StoreResult<Vec<Spot>> {
     let request = PageRequest { backward: stretch.from_end, ..PageRequest::first(stretch.size) };
     let limit = usize::try_from(stretch.size).unwrap_or(usize::MAX).saturating_add(1);
     match &wanted.found {
@@ -242,7 +243,7 @@ pub(in crate::store) async fn find(db: &Db, wanted: &Wanted, stretch: Stretch) -
             };
             let order = Order::new(IN_ORDER, vec![wanted.log.first()], keys);
             let parts = found_by.iter().map(|found_by| wanted.batches_in(found_by, stretch)).collect();
-            let (mut batches, _) = page::rows_of_parts(db, parts, order, &request).await?;
+            let (mut batches, _) = page::rows_of_parts(reader, parts, order, &request).await?;
             batches.sort_by_key(|batch| batch.first_sequence);
             if stretch.from_end {
                 batches.reverse();
@@ -254,7 +255,7 @@ pub(in crate::store) async fn find(db: &Db, wanted: &Wanted, stretch: Stretch) -
             let order =
                 Order::new(IN_ORDER, vec![col(R::Sequence)], |row: &Joined| vec![Key::Number(row.record.sequence)]);
             let parts = vec![wanted.records_in(found_by, stretch)];
-            let (records, _) = page::rows_of_parts(db, parts, order, &request).await?;
+            let (records, _) = page::rows_of_parts(reader, parts, order, &request).await?;
             let spots = records.into_iter().map(|Joined { batch, record }| {
                 let sequence = record.sequence;
                 let place = wanted.log.first_of(&batch) + sequence - batch.first_sequence;
@@ -283,12 +284,13 @@ fn places_of(log: Log, batch: Arc<log_batch::Model>, stretch: Stretch, limit: us
 }
 
 /// Loads the records of spots that [`find`] returned without them.
-pub(in crate::store) async fn fill(db: &Db, spots: Vec<&mut Spot>) -> StoreResult<()> {
+pub(in crate::store) async fn fill(reader: &Reader, spots: Vec<&mut Spot>) -> StoreResult<()> {
     let unread: Vec<_> = spots.iter().filter(|spot| spot.record.is_none()).map(|spot| spot.sequence).collect();
     if unread.is_empty() {
         return Ok(());
     }
-    let found = log_record::Entity::find().filter(db.among_numbers(col(R::Sequence), unread)).all(db.reader()).await?;
+    let found =
+        log_record::Entity::find().filter(reader.among_numbers(col(R::Sequence), unread)).all(reader.conn()).await?;
     let mut found: BTreeMap<i64, log_record::Model> = found.into_iter().map(|row| (row.sequence, row)).collect();
     for spot in spots {
         spot.record = spot.record.take().or_else(|| found.remove(&spot.sequence));
@@ -297,7 +299,7 @@ pub(in crate::store) async fn fill(db: &Db, spots: Vec<&mut Spot>) -> StoreResul
 }
 
 /// The number of matching records in a stretch of the log.
-pub(in crate::store) async fn count(db: &Db, wanted: &Wanted, stretch: Stretch) -> StoreResult<i64> {
+pub(in crate::store) async fn count(reader: &Reader, wanted: &Wanted, stretch: Stretch) -> StoreResult<i64> {
     let (selects, size): (Vec<_>, _) = match &wanted.found {
         Found::Nothing => return Ok(0),
         Found::Batches(found_by) => {
@@ -311,12 +313,12 @@ pub(in crate::store) async fn count(db: &Db, wanted: &Wanted, stretch: Stretch) 
         let total = Expr::cust("CAST(COALESCE(SUM(size), 0) AS bigint)");
         SelectStatement::new().expr_as(total, "total").from_subquery(select, "counted").take()
     });
-    page::sum(db, counts.collect()).await
+    page::sum(reader, counts.collect()).await
 }
 
 /// The records of a log with these ids, each with its id.
 pub(in crate::store) async fn by_ids(
-    db: &Db,
+    reader: &Reader,
     log: Log,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> StoreResult<Vec<(Uuid, Spot)>> {
@@ -326,11 +328,12 @@ pub(in crate::store) async fn by_ids(
         return Ok(Vec::new());
     }
     let bases = ids.iter().map(|id| IdRange::base_of(*id));
-    let mut select = log_batch::Entity::find().filter(db.among(col(B::IdBase), bases)).filter(checked(log.is_told()));
+    let mut select =
+        log_batch::Entity::find().filter(reader.among(col(B::IdBase), bases)).filter(checked(log.is_told()));
     if log == Log::Events {
         select = select.filter(checked(col(B::FirstSequence).gt(pruned_to())));
     }
-    let batches = select.all(db.reader()).await?;
+    let batches = select.all(reader.conn()).await?;
     let batches: BTreeMap<_, _> = batches.into_iter().map(|batch| (batch.id_base, Arc::new(batch))).collect();
     let mut spots: Vec<(Uuid, Spot)> = Vec::new();
     for id in ids {
@@ -341,19 +344,19 @@ pub(in crate::store) async fn by_ids(
             spots.push((id, Spot { place, batch: batch.clone(), sequence, record: None }));
         }
     }
-    fill(db, spots.iter_mut().map(|(_, spot)| spot).collect()).await?;
+    fill(reader, spots.iter_mut().map(|(_, spot)| spot).collect()).await?;
     Ok(spots)
 }
 
 /// The spot of a position in the event log, if a batch's event is stored there.
-pub(in crate::store) async fn at(db: &Db, place: i64) -> StoreResult<Option<Spot>> {
+pub(in crate::store) async fn at(from: &impl Reads, place: i64) -> StoreResult<Option<Spot>> {
     use sea_orm::{QueryOrder as _, QuerySelect as _};
     let found = log_batch::Entity::find()
         .filter(B::FirstSequence.lte(place))
         .filter(checked(col(B::FirstSequence).gt(pruned_to())))
         .order_by_desc(B::FirstSequence)
         .limit(1)
-        .one(db.reader())
+        .one(from.source())
         .await?;
     let batch = found.filter(|batch| place <= batch.last_sequence && batch.kind.is_some());
     Ok(batch.map(|batch| Spot { place, batch: Arc::new(batch), sequence: place, record: None }))

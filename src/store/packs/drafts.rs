@@ -15,9 +15,9 @@ use crate::domain::text;
 use crate::store::components::{read as components, versions as component_versions};
 use crate::store::convert::Stored as _;
 use crate::store::page::checked;
-use crate::store::scope::{PublisherScope, Scope};
+use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult};
+use crate::store::{Snapshot, StoreResult};
 
 /// A draft at a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,17 +58,17 @@ impl Row {
 
 /// A draft from the cache, without a query.
 #[must_use]
-pub fn known(db: &Db, scope: PublisherScope, of: DraftOf) -> Option<Arc<Vec<DraftRow>>> {
-    db.cache().drafts.peek(scope.publisher_id(), of.pack, of.revision)
+pub fn known(snapshot: &Snapshot<PublisherScope>, of: DraftOf) -> Option<Arc<Vec<DraftRow>>> {
+    snapshot.cache().drafts.peek(snapshot.scope().publisher_id(), of.pack, of.revision)
 }
 
 /// The drafts of these packs, each in the order of component ids. The rows are the current ones, even if a key has an
 /// older revision.
 pub async fn of_packs(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     asked: &[DraftOf],
 ) -> StoreResult<HashMap<DraftOf, Arc<Vec<DraftRow>>>> {
+    let scope = snapshot.scope();
     let rows = Query::select()
         .columns([
             (integration_pack::Entity, integration_pack::Column::Id),
@@ -87,12 +87,12 @@ pub async fn of_packs(
         .from(integration_pack::Entity)
         .left_join(draft_row::Entity, col(draft_row::Column::PackId).eq(col(integration_pack::Column::Id)))
         .left_join(component::Entity, col(component::Column::Id).eq(col(draft_row::Column::ComponentId)))
-        .and_where(db.among(col(integration_pack::Column::Id), asked.iter().map(|of| of.pack.0)))
+        .and_where(snapshot.among(col(integration_pack::Column::Id), asked.iter().map(|of| of.pack.0)))
         .and_where(checked(col(integration_pack::Column::PublisherId).eq(scope.publisher_id().0)))
         .take();
-    let rows = db.reader().query_all(&rows).await?;
+    let rows = snapshot.conn().query_all(&rows).await?;
     let rows = rows.iter().map(|row| Row::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
-    let stamps = stamps(db, scope, &rows).await?;
+    let stamps = stamps(snapshot, &rows).await?;
     let mut drafts: HashMap<PackId, (i64, BTreeMap<Uuid, DraftRow>)> = HashMap::new();
     for row in rows {
         let (_, draft) = drafts.entry(row.id.into()).or_insert_with(|| (row.draft_revision, BTreeMap::new()));
@@ -108,20 +108,20 @@ pub async fn of_packs(
     let mut found = HashMap::with_capacity(asked.len());
     for (pack, (revision, draft)) in drafts {
         let draft = Arc::new(draft.into_values().collect::<Vec<_>>());
-        db.cache().drafts.keep(scope.publisher_id(), pack, revision, draft.clone());
+        snapshot.cache().drafts.keep(scope.publisher_id(), pack, revision, draft.clone());
         found.extend(asked.iter().filter(|of| of.pack == pack).map(|of| (*of, draft.clone())));
     }
     Ok(found)
 }
 
 /// The creation times of the newest shareable versions. Most come from the cache, because versions never change.
-async fn stamps(db: &Db, scope: PublisherScope, rows: &[Row]) -> StoreResult<HashMap<ComponentVersionId, Stamp>> {
+async fn stamps(snapshot: &Snapshot<PublisherScope>, rows: &[Row]) -> StoreResult<HashMap<ComponentVersionId, Stamp>> {
     let latest = rows.iter().filter_map(|row| row.latest().transpose()).collect::<StoreResult<BTreeSet<_>>>()?;
     if latest.is_empty() {
         return Ok(HashMap::new());
     }
     let ids: Vec<_> = latest.into_iter().collect();
-    let versions = component_versions::by_ids(db, scope, &ids).await?;
+    let versions = component_versions::by_ids(snapshot, &ids).await?;
     Ok(versions.into_iter().map(|(id, version)| (id, Stamp { id, created_at: version.created_at })).collect())
 }
 
@@ -129,21 +129,20 @@ async fn stamps(db: &Db, scope: PublisherScope, rows: &[Row]) -> StoreResult<Has
 /// [`pack_versions::contents`](crate::store::packs::versions::contents) does for a released version. The caller checks
 /// that the publisher may see the pack and the versions.
 pub async fn items(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     pack: PackId,
     content: &BTreeMap<ComponentId, ComponentVersionId>,
 ) -> StoreResult<Vec<ContentItem>> {
     let ids: (Vec<_>, Vec<_>) = content.iter().map(|(component, version)| (*component, *version)).unzip();
-    let components = components::by_ids(db, Scope::Publisher(scope), &ids.0).await?;
-    let versions = component_versions::by_ids(db, scope, &ids.1).await?;
+    let components = components::by_ids(&snapshot.of_either(), &ids.0).await?;
+    let versions = component_versions::by_ids(snapshot, &ids.1).await?;
     let keys: Vec<(Uuid, Uuid)> = content_key::Entity::find()
         .select_only()
         .columns([content_key::Column::ComponentId, content_key::Column::ContentKey])
         .filter(col(content_key::Column::PackId).eq(pack.0))
-        .filter(db.among(col(content_key::Column::ComponentId), ids.0.iter().map(|id| id.0)))
+        .filter(snapshot.among(col(content_key::Column::ComponentId), ids.0.iter().map(|id| id.0)))
         .into_tuple()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     let mut items: Vec<_> = keys
         .into_iter()

@@ -19,13 +19,13 @@ use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The publisher's packs with these ids. Deleted packs are included, because the history still refers to them.
-pub async fn by_ids(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {
-    let named = db.among(col(pack::Column::Id), ids.iter().map(|id| id.0));
-    let own = checked(col(pack::Column::PublisherId).eq(scope.publisher_id().0));
-    let rows = pack::Entity::find().filter(named).filter(own).all(db.reader()).await?;
+pub async fn by_ids(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {
+    let named = snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0));
+    let own = checked(col(pack::Column::PublisherId).eq(snapshot.scope().publisher_id().0));
+    let rows = pack::Entity::find().filter(named).filter(own).all(snapshot.conn()).await?;
     rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::pack(row)?)))).collect()
 }
 
@@ -36,16 +36,16 @@ fn own(scope: PublisherScope) -> Expr {
 
 /// The release that is still moving installations of each of these packs; a pack without one is absent. The pack can't
 /// have another release until the moves are done (R49).
-pub async fn moving(db: &Db, scope: PublisherScope, ids: &[PackId]) -> StoreResult<HashMap<PackId, ReleaseId>> {
+pub async fn moving(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> StoreResult<HashMap<PackId, ReleaseId>> {
     let rows: Vec<(Option<Uuid>, Option<Uuid>)> = task::Entity::find()
         .select_only()
         .column(task::Column::PackId)
         .column(task::Column::ReleaseId)
-        .filter(db.among(col(task::Column::PackId), ids.iter().map(|id| id.0)))
-        .filter(checked(col(task::Column::PublisherId).eq(scope.publisher_id().0)))
+        .filter(snapshot.among(col(task::Column::PackId), ids.iter().map(|id| id.0)))
+        .filter(checked(col(task::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .filter(col(task::Column::Moves).eq(true))
         .into_tuple()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().filter_map(|(pack, release)| Some((PackId(pack?), ReleaseId(release?)))).collect())
 }
@@ -136,11 +136,10 @@ pub struct PacksKey {
 
 /// Pages of lists of the publisher's packs, with their states at `now`.
 pub async fn pages(
-    db: &Db,
-    scope: PublisherScope,
-    now: Instant,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[PacksKey],
 ) -> StoreResult<HashMap<PacksKey, Page<Arc<Pack>>>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let wanted = keys.iter().map(|key| {
         // Few packs hold one version, so the database should find them by the version and check the publisher
         // afterwards. The other lists may have all packs of a publisher, so the database should walk an index in the
@@ -151,7 +150,7 @@ pub async fn pages(
         narrow(&mut select, now, &key.filter);
         (key.clone(), Wanted { select, order: key.order.order(), request: key.page.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     let read = |row| convert::pack(row).map(Arc::new);
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
 }

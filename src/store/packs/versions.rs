@@ -14,32 +14,31 @@ use crate::domain::id::{PackId, PackVersionId};
 use crate::domain::packs::{ContentItem, PackVersion};
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
-use crate::store::scope::{PublisherScope, Scope};
+use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The versions with these ids, of packs of the reader's publisher.
 pub async fn by_ids(
-    db: &Db,
-    scope: Scope,
+    snapshot: &Snapshot,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, Arc<PackVersion>>> {
-    let publisher = scope.publisher_id();
+    let publisher = snapshot.scope().publisher_id();
     let load = async |ids: Vec<PackVersionId>| {
         let rows = version::Entity::find()
-            .filter(db.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .filter(checked(col(version::Column::PublisherId).eq(publisher.0)))
-            .all(db.reader())
+            .all(snapshot.conn())
             .await?;
         Ok(rows.into_iter().map(|row| (row.id.into(), convert::pack_version(row))).collect())
     };
-    db.cache().pack_versions.get(publisher, ids, load).await
+    snapshot.cache().pack_versions.get(publisher, ids, load).await
 }
 
 /// A version from the cache, without a query.
 #[must_use]
-pub fn known(db: &Db, scope: Scope, id: PackVersionId) -> Option<Arc<PackVersion>> {
-    db.cache().pack_versions.peek(scope.publisher_id(), &id)
+pub fn known(snapshot: &Snapshot, id: PackVersionId) -> Option<Arc<PackVersion>> {
+    snapshot.cache().pack_versions.peek(snapshot.scope().publisher_id(), &id)
 }
 
 #[derive(FromQueryResult)]
@@ -57,11 +56,10 @@ struct ItemRow {
 
 /// The contents of these versions, each by name.
 pub async fn contents(
-    db: &Db,
-    scope: Scope,
+    snapshot: &Snapshot,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, Arc<Vec<ContentItem>>>> {
-    let publisher = scope.publisher_id();
+    let publisher = snapshot.scope().publisher_id();
     let load = async |ids: Vec<PackVersionId>| {
         let rows = Query::select()
             .columns([
@@ -92,10 +90,10 @@ pub async fn contents(
                     .eq(col(version::Column::PackId))
                     .and(col(content_key::Column::ComponentId).eq(col(item::Column::ComponentId))),
             )
-            .and_where(db.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
+            .and_where(snapshot.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
             .and_where(checked(col(version::Column::PublisherId).eq(publisher.0)))
             .take();
-        let rows = db.reader().query_all(&rows).await?;
+        let rows = snapshot.conn().query_all(&rows).await?;
         let mut rows = rows.iter().map(|row| ItemRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
         // Equal names are ordered by content key. An order by component id would reveal something about ids that
         // managed accounts may not know.
@@ -114,28 +112,27 @@ pub async fn contents(
         }
         Ok(contents.into_iter().collect())
     };
-    db.cache().contents.get(publisher, ids, load).await
+    snapshot.cache().contents.get(publisher, ids, load).await
 }
 
 /// The content of a version from the cache, without a query.
 #[must_use]
-pub fn known_content(db: &Db, scope: Scope, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
-    db.cache().contents.peek(scope.publisher_id(), &id)
+pub fn known_content(snapshot: &Snapshot, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
+    snapshot.cache().contents.peek(snapshot.scope().publisher_id(), &id)
 }
 
 /// Versions by pack and number. The map may have more versions than `keys`.
 pub async fn by_numbers(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[(PackId, i32)],
 ) -> StoreResult<HashMap<(PackId, i32), Arc<PackVersion>>> {
     // Selects all packs with all numbers, because SQLite doesn't accept a long chain of pairs. The loader ignores the
     // surplus.
     let rows = version::Entity::find()
-        .filter(db.among(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
+        .filter(snapshot.among(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
         .filter(col(version::Column::Number).is_in(keys.iter().map(|(_, number)| *number)))
-        .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
-        .all(db.reader())
+        .filter(checked(col(version::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(|row| ((row.pack_id.into(), row.number), Arc::new(convert::pack_version(row)))).collect())
 }
@@ -145,29 +142,27 @@ pub const NEWEST: CursorForm = CursorForm::new("version", &[KeyKind::Number]).re
 
 /// Pages of the lists of these packs' versions, newest first.
 pub async fn pages(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[(PackId, PageRequest)],
 ) -> StoreResult<HashMap<(PackId, PageRequest), Page<Arc<PackVersion>>>> {
     let wanted = keys.iter().map(|key| {
         let select = version::Entity::find()
             .filter(col(version::Column::PackId).eq(key.0.0))
-            .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
+            .filter(checked(col(version::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
             .into_query();
         let order = Order::new(NEWEST, vec![col(version::Column::Number)], |row: &version::Model| {
             vec![Key::Number(row.number.into())]
         });
         (key.clone(), Wanted { select, order, request: key.1.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(|row| Arc::new(convert::pack_version(row))))).collect())
 }
 
 /// The number of installations that have each of these versions now. A version without installations is absent.
 pub async fn installation_counts(
-    db: &Db,
-    scope: PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, i64>> {
-    crate::store::installations::counts::of_versions(db, scope, ids).await
+    crate::store::installations::counts::of_versions(snapshot, ids).await
 }

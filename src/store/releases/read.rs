@@ -19,9 +19,9 @@ use crate::store::components::read::nothing;
 use crate::store::convert::Stored as _;
 use crate::store::installations::progress;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
-use crate::store::scope::{PublisherScope, Scope};
+use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// A release, and whether its pack still exists.
 #[derive(Clone, Debug)]
@@ -33,13 +33,13 @@ pub struct FoundRelease {
 }
 
 /// The releases with these ids, of packs of the reader's publisher, including deleted packs.
-pub async fn by_ids(db: &Db, scope: Scope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
+pub async fn by_ids(snapshot: &Snapshot, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
     let mut select = release::Entity::find()
-        .filter(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .filter(snapshot.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .into_query();
     select.expr_as(of_living_pack(col(release::Column::PackId)), "of_living_pack");
-    let rows = db.reader().query_all(&select).await?;
+    let rows = snapshot.conn().query_all(&select).await?;
     rows.iter()
         .map(|row| {
             let release = convert::release(release::Model::from_query_result(row, "")?)?;
@@ -62,18 +62,17 @@ pub const NEWEST: CursorForm = CursorForm::new("release", &[KeyKind::Instant, Ke
 
 /// Pages of releases, newest first. Their states are those at `now`.
 pub async fn pages(
-    db: &Db,
-    scope: PublisherScope,
-    now: Instant,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[(ReleaseFilter, PageRequest)],
 ) -> StoreResult<HashMap<(ReleaseFilter, PageRequest), Page<Arc<Release>>>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let wanted = keys.iter().map(|key| {
         let columns = vec![col(release::Column::CreatedAt), col(release::Column::Id)];
         let order =
             Order::new(NEWEST, columns, |row: &release::Model| vec![Key::Instant(row.created_at), Key::Id(row.id)]);
         (key.clone(), Wanted { select: filtered(scope, now, &key.0), order, request: key.1.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     let read = |row| convert::release(row).map(Arc::new);
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
 }
@@ -113,9 +112,12 @@ fn in_state(state: ReleaseState, now: Instant) -> Expr {
 
 /// The progress of these releases (R49). The function adds up stored tallies and counts no updates. Installations that
 /// no batch has reached yet count as offered while the release is open.
-pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, Progress>> {
+pub async fn progress(
+    snapshot: &Snapshot<PublisherScope>,
+    ids: &[ReleaseId],
+) -> StoreResult<HashMap<ReleaseId, Progress>> {
     let mut so_far: HashMap<ReleaseId, Progress> = ids.iter().map(|id| (*id, Progress::default())).collect();
-    for row in db.reader().query_all(&tallied(db, scope, ids)).await? {
+    for row in snapshot.conn().query_all(&tallied(snapshot, ids)).await? {
         let (release, state): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "state")?);
         let (kept, state) = (progress::read(&row)?, ReleaseState::read(&state)?);
         let mut progress = kept.updates.read_in(state);
@@ -131,12 +133,12 @@ pub async fn progress(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> Stor
 pub(in crate::store) const OPEN: [ReleaseState; 2] = [ReleaseState::Scheduled, ReleaseState::InProgress];
 
 /// Sums the stored tallies of these releases.
-fn tallied(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> SelectStatement {
+fn tallied(snapshot: &Snapshot<PublisherScope>, ids: &[ReleaseId]) -> SelectStatement {
     let mut select = progress::current();
     select
         .columns([(release::Entity, release::Column::Id), (release::Entity, release::Column::State)])
-        .and_where(db.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
-        .and_where(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(snapshot.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .add_group_by([col(release::Column::Id), col(release::Column::State)]);
     progress::sums(&mut select).take()
 }
@@ -150,24 +152,24 @@ struct Retriable {
 /// The number of failed updates of each release that can be tried again: the installation still exists and is entitled,
 /// and its account is active (R45, R46). A release without any is absent. The number depends on grants, so it is
 /// counted and not stored. An index on failure codes finds the failed updates.
-pub async fn retriable(db: &Db, scope: PublisherScope, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, u64>> {
+pub async fn retriable(snapshot: &Snapshot<PublisherScope>, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, u64>> {
     let counts = Query::select()
         .column((update::Entity, update::Column::ReleaseId))
         .expr_as(Expr::cust("COUNT(*)"), "count")
         .from(update::Entity)
         .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
         .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
-        .and_where(db.among(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.among(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
         // The index on failure codes finds these rows: every failed update has a failure code.
         .and_where(col(update::Column::FailureCode).is_not_null())
         .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))
-        .and_where(checked(col(update::Column::PublisherId).eq(scope.publisher_id().0)))
+        .and_where(checked(col(update::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .and_where(col(installation::Column::UninstalledAt).is_null())
         .and_where(col(account::Column::Status).eq(AccountStatus::Active.stored()))
         .and_where(entitled())
         .add_group_by([col(update::Column::ReleaseId)])
         .take();
-    let rows = db.reader().query_all(&counts).await?;
+    let rows = snapshot.conn().query_all(&counts).await?;
     rows.iter()
         .map(|row| {
             let Retriable { release_id, count } = Retriable::from_query_result(row, "")?;

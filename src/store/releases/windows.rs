@@ -2,7 +2,7 @@
 
 use entity::{integration_pack, pack_release};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
 use crate::domain::Instant;
@@ -11,16 +11,19 @@ use crate::domain::releases::ReleaseState;
 use crate::domain::releases::window::Window;
 use crate::domain::releases::zone::DataVersion;
 use crate::store::convert::{self, Stored as _};
-use crate::store::{Db, StoreResult, Tx};
+use crate::store::reader::Reads;
+use crate::store::{StoreResult, Tx, WholeServer};
+
+/// The publishers whose packs are looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publishers {
+    All,
+    Only(AccountId),
+}
 
 /// The packs with an opened window whose release has not been started yet, oldest window first, at most `limit` (R39).
-/// With `publisher`, only this publisher's packs.
-pub async fn due(db: &Db, publisher: Option<AccountId>, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
-    let mut select = integration_pack::Entity::find();
-    if let Some(publisher) = publisher {
-        select = select.filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)));
-    }
-    let found: Vec<Uuid> = select
+pub async fn due(server: &WholeServer, of: Publishers, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
+    let found: Vec<Uuid> = packs_of(of)
         .select_only()
         .column(integration_pack::Column::Id)
         .filter(integration_pack::Column::PendingStartsAt.lte(now))
@@ -28,13 +31,13 @@ pub async fn due(db: &Db, publisher: Option<AccountId>, now: Instant, limit: u64
         .order_by_asc(integration_pack::Column::Id)
         .limit(limit)
         .into_tuple()
-        .all(db.reader())
+        .all(server.conn())
         .await?;
     Ok(found.into_iter().map(Into::into).collect())
 }
 
 /// The start of the next window, without the packs in `but`; `None` when no other release is pending.
-pub async fn next(db: &Db, but: &[PackId]) -> StoreResult<Option<Instant>> {
+pub async fn next(server: &WholeServer, but: &[PackId]) -> StoreResult<Option<Instant>> {
     let found: Option<Option<Instant>> = integration_pack::Entity::find()
         .select_only()
         .column(integration_pack::Column::PendingStartsAt)
@@ -43,44 +46,36 @@ pub async fn next(db: &Db, but: &[PackId]) -> StoreResult<Option<Instant>> {
         .order_by_asc(integration_pack::Column::PendingStartsAt)
         .limit(1)
         .into_tuple()
-        .one(db.reader())
+        .one(server.conn())
         .await?;
     Ok(found.flatten())
 }
 
-/// Whether at least one of these packs has an opened window whose release has not been started yet.
-pub async fn any_due(tx: &Tx, packs: &[PackId], now: Instant) -> StoreResult<bool> {
+/// Whether at least one of these packs, if it is one of these publishers', has an opened window whose release has not
+/// been started yet. Takes no lock, so that commands on other packs pay only one look-up.
+pub(crate) async fn any_due(from: &impl Reads, of: Publishers, packs: &[PackId], now: Instant) -> StoreResult<bool> {
     if packs.is_empty() {
         return Ok(false);
     }
-    let found: Option<Uuid> = integration_pack::Entity::find()
+    let found: Option<Uuid> = packs_of(of)
         .select_only()
         .column(integration_pack::Column::Id)
         .filter(integration_pack::Column::Id.is_in(packs.iter().map(|id| Uuid::from(*id))))
         .filter(integration_pack::Column::PendingStartsAt.lte(now))
         .limit(1)
         .into_tuple()
-        .one(tx.conn())
+        .one(from.source())
         .await?;
     Ok(found.is_some())
 }
 
-/// Whether the pack has an opened window whose release has not been started yet. Takes no lock, so that commands on
-/// other packs pay only one look-up. With `publisher`, false for another publisher's pack: a publisher may not start
-/// another's release.
-pub async fn is_due(db: &Db, publisher: Option<AccountId>, id: PackId, now: Instant) -> StoreResult<bool> {
-    let mut select = integration_pack::Entity::find_by_id(Uuid::from(id));
-    if let Some(publisher) = publisher {
-        select = select.filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)));
+fn packs_of(publishers: Publishers) -> Select<integration_pack::Entity> {
+    match publishers {
+        Publishers::All => integration_pack::Entity::find(),
+        Publishers::Only(id) => {
+            integration_pack::Entity::find().filter(integration_pack::Column::PublisherId.eq(Uuid::from(id)))
+        }
     }
-    let found: Option<Uuid> = select
-        .select_only()
-        .column(integration_pack::Column::Id)
-        .filter(integration_pack::Column::PendingStartsAt.lte(now))
-        .into_tuple()
-        .one(db.reader())
-        .await?;
-    Ok(found.is_some())
 }
 
 /// The window of a release that has not been started yet.
@@ -94,7 +89,7 @@ pub struct PendingWindow {
 /// Pending windows that were computed with time zone data older than `version`, in the order of their releases' ids,
 /// from the id after `after` on.
 pub async fn of_older_data(
-    db: &Db,
+    server: &WholeServer,
     version: &DataVersion,
     after: Option<ReleaseId>,
     limit: u64,
@@ -105,7 +100,7 @@ pub async fn of_older_data(
     if let Some(after) = after {
         select = select.filter(pack_release::Column::Id.gt(Uuid::from(after)));
     }
-    let rows = select.order_by_asc(pack_release::Column::Id).limit(limit).all(db.reader()).await?;
+    let rows = select.order_by_asc(pack_release::Column::Id).limit(limit).all(server.conn()).await?;
     let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
     let pending = |release: crate::domain::releases::Release| {
         Some(PendingWindow { pack: release.pack_id, release: release.id, window: release.window? })

@@ -16,13 +16,13 @@ use crate::store::installations::{tallies, write_counts as counts};
 use crate::store::locks::{ActorColumns, locked};
 use crate::store::packs::write as packs;
 use crate::store::scope::PublisherScope;
-use crate::store::{Db, StoreResult, Tx};
+use crate::store::{Snapshot, StoreResult, Tx};
 
 /// The pack of one of the publisher's releases. Callers lock the pack before the release.
-pub async fn pack_of(db: &Db, scope: &PublisherScope, id: ReleaseId) -> StoreResult<Option<PackId>> {
+pub async fn pack_of(snapshot: &Snapshot<PublisherScope>, id: ReleaseId) -> StoreResult<Option<PackId>> {
     let found = Entity::find_by_id(Uuid::from(id))
-        .filter(Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
-        .one(db.reader())
+        .filter(Column::PublisherId.eq(Uuid::from(snapshot.scope().publisher_id())))
+        .one(snapshot.conn())
         .await?;
     Ok(found.map(|release| release.pack_id.into()))
 }

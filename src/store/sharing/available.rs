@@ -21,7 +21,7 @@ use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::{
     col, granted, has_current, has_installed, installation_is_seen, is_current, pack_is_available,
 };
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// A pack as a managed account sees it.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl TryFrom<Row> for AvailablePack {
 }
 
 /// The packs that the account may see, with the values for [`AvailablePack`].
-fn seen(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
+fn seen(scope: ManagedScope, now: Instant) -> Select<pack::Entity> {
     let (account, id) = (scope.account_id(), || col(pack::Column::Id));
     pack::Entity::find()
         .expr_as(granted(Expr::val(account.0), id()), "granted")
@@ -61,21 +61,20 @@ fn seen(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
 
 /// The packs among `ids` that the account may see.
 pub async fn packs_by_ids(
-    db: &Db,
-    scope: &ManagedScope,
-    now: Instant,
+    snapshot: &Snapshot<ManagedScope>,
     ids: &[PackId],
 ) -> StoreResult<HashMap<PackId, AvailablePack>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let rows = seen(scope, now)
-        .filter(db.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
         .into_model::<Row>()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     rows.into_iter().map(|row| AvailablePack::try_from(row).map(|seen| (seen.pack.id, seen))).collect()
 }
 
 /// The condition that the account may see the pack with the id `id`.
-pub(in crate::store) fn pack_is_seen(scope: &ManagedScope, now: Instant, id: Expr) -> Expr {
+pub(in crate::store) fn pack_is_seen(scope: ManagedScope, now: Instant, id: Expr) -> Expr {
     Expr::exists(
         Query::select()
             .expr(Expr::cust("1"))
@@ -111,11 +110,10 @@ pub(in crate::store) const TAKEN_BACK: [ReleaseState; 2] = [ReleaseState::Cancel
 /// The versions among `ids` that the account may see: the current version of a granted pack, and versions that the
 /// account's installations have, had or are offered.
 pub async fn versions_by_ids(
-    db: &Db,
-    scope: &ManagedScope,
-    now: Instant,
+    snapshot: &Snapshot<ManagedScope>,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, PackVersion>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let (account, id) = (scope.account_id(), || col(version::Column::Id));
     let pending = col(pack::Column::PendingVersionId).eq(id());
     let in_force_or_offered = Query::select()
@@ -131,7 +129,7 @@ pub async fn versions_by_ids(
         .from(installation::Entity)
         .and_where(col(installation::Column::VersionId).eq(id()))
         .and_where(is_of(account, col(version::Column::PackId)))
-        .and_where(installation_is_seen(Scope::Managed(*scope)))
+        .and_where(installation_is_seen(Scope::Managed(scope)))
         .take();
     let by_update = Query::select()
         .expr(Expr::cust("1"))
@@ -146,10 +144,10 @@ pub async fn versions_by_ids(
         .take();
     let had = pack_is_seen(scope, now, col(version::Column::PackId)).and(Expr::exists(by_update));
     let rows = version::Entity::find()
-        .filter(db.among(id(), ids.iter().map(|id| id.0)))
+        .filter(snapshot.among(id(), ids.iter().map(|id| id.0)))
         .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
         .filter(Expr::exists(in_force_or_offered).or(Expr::exists(installed)).or(had))
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect())
 }
@@ -157,11 +155,10 @@ pub async fn versions_by_ids(
 /// The releases among `ids` that the account may see: releases with an update of one of its installations, and the
 /// pending and the running release of a granted pack that it has installed.
 pub async fn releases_by_ids(
-    db: &Db,
-    scope: &ManagedScope,
-    now: Instant,
+    snapshot: &Snapshot<ManagedScope>,
     ids: &[ReleaseId],
 ) -> StoreResult<HashMap<ReleaseId, Release>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let (account, id) = (scope.account_id(), || col(release::Column::Id));
     let announced = Query::select()
         .expr(Expr::cust("1"))
@@ -180,11 +177,11 @@ pub async fn releases_by_ids(
         .and_where(update_row_is_shown())
         .take();
     let rows = release::Entity::find()
-        .filter(db.among(id(), ids.iter().map(|id| id.0)))
+        .filter(snapshot.among(id(), ids.iter().map(|id| id.0)))
         .filter(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
         .filter(pack_is_seen(scope, now, col(release::Column::PackId)))
         .filter(Expr::exists(announced).or(Expr::exists(came)))
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     rows.into_iter().map(|row| convert::release(row).map(|release| (release.id, release))).collect()
 }
@@ -210,51 +207,45 @@ fn by_name() -> Order<Row> {
 /// Pages of the packs that are offered to the account, by name: a group grants the pack, and it has a current version
 /// (R2). Installed packs are included.
 pub async fn pages(
-    db: &Db,
-    scope: &ManagedScope,
-    now: Instant,
+    snapshot: &Snapshot<ManagedScope>,
     keys: &[(AvailableFilter, PageRequest)],
 ) -> StoreResult<HashMap<(AvailableFilter, PageRequest), Page<AvailablePack>>> {
     let mut wanted = Vec::with_capacity(keys.len());
     for key in keys {
         let described = match &key.0.search {
-            Some(search) => described_as(db, scope, now, search).await?,
+            Some(search) => described_as(snapshot, search).await?,
             None => Vec::new(),
         };
-        let select = filtered(db, scope, now, &key.0, &described);
+        let select = filtered(snapshot, &key.0, &described);
         wanted.push((key.clone(), Wanted { select, order: by_name(), request: key.1.clone() }));
     }
-    let pages = page::pages(db, wanted).await?;
+    let pages = page::pages(snapshot.reader(), wanted).await?;
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(AvailablePack::try_from)?))).collect()
 }
 
-fn offered(scope: &ManagedScope, now: Instant) -> Select<pack::Entity> {
+fn offered(scope: ManagedScope, now: Instant) -> Select<pack::Entity> {
     seen(scope, now).filter(granted(Expr::val(scope.account_id().0), col(pack::Column::Id))).filter(has_current(now))
 }
 
 /// The offered packs whose description contains `search`, ignoring case. The process compares, because descriptions
 /// aren't stored folded and the databases fold case differently.
-async fn described_as(db: &Db, scope: &ManagedScope, now: Instant, search: &str) -> StoreResult<Vec<Uuid>> {
+async fn described_as(snapshot: &Snapshot<ManagedScope>, search: &str) -> StoreResult<Vec<Uuid>> {
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let search = text::key(search);
     let descriptions: Vec<(Uuid, String)> = offered(scope, now)
         .select_only()
         .column(pack::Column::Id)
         .column(pack::Column::Description)
         .into_tuple()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     let found = descriptions.into_iter().filter(|(_, description)| text::key(description).contains(&search));
     Ok(found.map(|(id, _)| id).collect())
 }
 
-fn filtered(
-    db: &Db,
-    scope: &ManagedScope,
-    now: Instant,
-    filter: &AvailableFilter,
-    described: &[Uuid],
-) -> SelectStatement {
+fn filtered(snapshot: &Snapshot<ManagedScope>, filter: &AvailableFilter, described: &[Uuid]) -> SelectStatement {
     use pack::Column as P;
+    let (scope, now) = (snapshot.scope(), snapshot.now());
     let account = scope.account_id();
     let installed = |wanted: bool| {
         let installed = has_installed(account, col(P::Id));
@@ -262,7 +253,7 @@ fn filtered(
     };
     let mut select = offered(scope, now).into_query();
     if let Some(search) = &filter.search {
-        select.and_where(contains(col(P::NameKey), search).or(db.among(col(P::Id), described.iter().copied())));
+        select.and_where(contains(col(P::NameKey), search).or(snapshot.among(col(P::Id), described.iter().copied())));
     }
     select
         .and_where_option(filter.installation_type.map(|kind| col(P::InstallationType).eq(kind.stored())))

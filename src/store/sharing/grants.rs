@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _}
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, InstallationId};
 use crate::store::scope::Scope;
-use crate::store::{Db, StoreResult};
+use crate::store::{Snapshot, StoreResult};
 
 /// A column, qualified with its table's name.
 pub(in crate::store) fn col<C: ColumnTrait>(column: C) -> Expr {
@@ -96,18 +96,17 @@ pub(in crate::store) fn installation_is_seen(scope: Scope) -> Expr {
 
 /// The installations among `ids` that are entitled. The others are frozen (R45).
 pub async fn entitled_installations(
-    db: &Db,
-    scope: Scope,
+    snapshot: &Snapshot,
     ids: &[InstallationId],
 ) -> StoreResult<HashSet<InstallationId>> {
     let found: Vec<sea_orm::prelude::Uuid> = installation::Entity::find()
         .select_only()
         .column(installation::Column::Id)
-        .filter(db.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(installation_is_seen(scope))
+        .filter(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(installation_is_seen(snapshot.scope()))
         .filter(entitled())
         .into_tuple()
-        .all(db.reader())
+        .all(snapshot.conn())
         .await?;
     Ok(found.into_iter().map(InstallationId).collect())
 }

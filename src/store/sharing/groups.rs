@@ -11,14 +11,17 @@ use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
-use crate::store::{Db, StoreResult, convert, page};
+use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The groups among `ids` that belong to the publisher.
-pub async fn by_ids(db: &Db, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<HashMap<GroupId, AccountGroup>> {
+pub async fn by_ids(
+    snapshot: &Snapshot<PublisherScope>,
+    ids: &[GroupId],
+) -> StoreResult<HashMap<GroupId, AccountGroup>> {
     let rows = group::Entity::find()
-        .filter(db.among(col(group::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(checked(col(group::Column::PublisherId).eq(scope.publisher_id().0)))
-        .all(db.reader())
+        .filter(snapshot.among(col(group::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(checked(col(group::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
+        .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::group).map(|group| (group.id, group)).collect())
 }
@@ -55,7 +58,7 @@ fn order(filter: &GroupFilter) -> Order<group::Model> {
     })
 }
 
-fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
+fn filtered(scope: PublisherScope, filter: &GroupFilter) -> SelectStatement {
     use group::Column as G;
     let sharing = |pack: PackId| {
         Query::select()
@@ -93,14 +96,13 @@ fn filtered(scope: &PublisherScope, filter: &GroupFilter) -> SelectStatement {
 /// Pages of groups. All Accounts comes first and the others are ordered by name; with `with_pack` or `with_process`,
 /// all are ordered by name.
 pub async fn pages(
-    db: &Db,
-    scope: &PublisherScope,
+    snapshot: &Snapshot<PublisherScope>,
     keys: &[(GroupFilter, PageRequest)],
 ) -> StoreResult<HashMap<(GroupFilter, PageRequest), Page<AccountGroup>>> {
     let wanted = keys.iter().map(|key| {
-        let select = filtered(scope, &key.0);
+        let select = filtered(snapshot.scope(), &key.0);
         (key.clone(), Wanted { select, order: order(&key.0), request: key.1.clone() })
     });
-    let pages = page::pages(db, wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::group))).collect())
 }

@@ -1,0 +1,144 @@
+//! The sources of reads. A read on behalf of an account takes a [`Snapshot`]: one state of the database, whose data the
+//! account may see, and the instant that the read refers to. A read on behalf of no account takes the [`WholeServer`].
+//! A [`Db`] alone reads nothing, so nobody forgets a scope.
+
+use std::sync::Arc;
+
+use super::cache::Cache;
+use super::reader::{ReadFrom, Reader, Reads};
+use super::scope::{ManagedScope, PublisherScope, Scope};
+use super::session::Line;
+use super::{DatabaseKind, Db};
+use crate::domain::Instant;
+use crate::store::accounts::bearers::Bearers;
+
+/// One state of the database as one account may see it, at one instant. All reads see the state at the first read.
+///
+/// A request has one, and so has each event that is sent, and the payload of each mutation. A snapshot holds a
+/// connection from its first read on, until its last clone is dropped. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Snapshot<S = Scope> {
+    reader: Arc<Reader>,
+    scope: S,
+    now: Instant,
+}
+
+impl<S: Copy> Snapshot<S> {
+    /// The account whose data the reads may see.
+    #[must_use]
+    pub fn scope(&self) -> S {
+        self.scope
+    }
+
+    /// The instant that the reads refer to.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Returns the connection to the pool. Later reads see the present state, each on its own.
+    pub fn end(&self) {
+        self.reader.line.0.end();
+    }
+
+    /// The same snapshot for another scope of the same account.
+    fn of<T>(&self, scope: T) -> Snapshot<T> {
+        Snapshot { reader: self.reader.clone(), scope, now: self.now }
+    }
+
+    pub(in crate::store) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(in crate::store) fn conn(&self) -> &Line<ReadFrom> {
+        self.reader.conn()
+    }
+
+    /// The cache of immutable rows.
+    pub(in crate::store) fn cache(&self) -> &Cache {
+        self.reader.cache()
+    }
+}
+
+impl<S: Copy + Send + Sync> Reads for Snapshot<S> {
+    type Conn = Line<ReadFrom>;
+
+    fn source(&self) -> &Self::Conn {
+        self.conn()
+    }
+}
+
+impl Snapshot {
+    /// The same snapshot for reads that only publishers have; `None` if the reader is a managed account.
+    #[must_use]
+    pub fn of_publisher(&self) -> Option<Snapshot<PublisherScope>> {
+        match self.scope {
+            Scope::Publisher(scope) => Some(self.of(scope)),
+            Scope::Managed(_) => None,
+        }
+    }
+
+    /// The same snapshot for reads that only managed accounts have; `None` if the reader is a publisher.
+    #[must_use]
+    pub fn of_managed(&self) -> Option<Snapshot<ManagedScope>> {
+        match self.scope {
+            Scope::Managed(scope) => Some(self.of(scope)),
+            Scope::Publisher(_) => None,
+        }
+    }
+}
+
+impl<S: Copy + Into<Scope>> Snapshot<S> {
+    /// The same snapshot for reads that both kinds of accounts have.
+    #[must_use]
+    pub fn of_either(&self) -> Snapshot {
+        self.of(self.scope.into())
+    }
+}
+
+/// The rows of all accounts, for reads on behalf of none: of the scheduler, of the event log's hub, of authentication
+/// and of the command line. Each read sees the present state on its own. Resolvers can't have one.
+#[derive(Clone)]
+pub struct WholeServer(Reader);
+
+impl WholeServer {
+    pub(in crate::store) fn reader(&self) -> &Reader {
+        &self.0
+    }
+
+    pub(in crate::store) fn conn(&self) -> &Line<ReadFrom> {
+        self.0.conn()
+    }
+
+    pub(in crate::store) fn kind(&self) -> DatabaseKind {
+        self.0.kind()
+    }
+
+    /// The cache of tokens.
+    pub(in crate::store) fn bearers(&self) -> &Bearers {
+        self.0.db.bearers()
+    }
+}
+
+impl Reads for WholeServer {
+    type Conn = Line<ReadFrom>;
+
+    fn source(&self) -> &Self::Conn {
+        self.conn()
+    }
+}
+
+impl Db {
+    /// A snapshot of the state at its first read, for an account and an instant.
+    #[must_use]
+    pub fn snapshot<S: Copy>(&self, scope: S, now: Instant) -> Snapshot<S> {
+        let line = Line(self.present().0.one_state());
+        Snapshot { reader: Arc::new(Reader { db: self.clone(), line }), scope, now }
+    }
+
+    /// The source of reads on behalf of no account.
+    #[must_use]
+    pub fn whole_server(&self) -> WholeServer {
+        WholeServer(Reader { db: self.clone(), line: self.present().clone() })
+    }
+}
