@@ -10,7 +10,7 @@ use crate::store::packs::read::PacksKey;
 use crate::store::packs::{drafts, read as packs, versions as pack_versions};
 use crate::store::page::{Page, PageRequest};
 
-/// Loaders of packs. Managed accounts use some of them for the versions and contents that they can see.
+/// Loaders of packs, for their publisher.
 pub struct PackLoaders {
     pub by_id: Batch<PackId, Arc<Pack>>,
     pub pages: Batch<PacksKey, Page<Arc<Pack>>>,
@@ -31,16 +31,16 @@ impl PackLoaders {
             moving: Batch::of_publisher(base, async |snapshot, ids| packs::moving(&snapshot, &ids).await),
             drafts: Batch::of_publisher(base, async |snapshot, of| drafts::of_packs(&snapshot, &of).await)
                 .knowing(base.of_publisher(), |snapshot, of| drafts::known(snapshot, *of)),
-            versions: Batch::scoped(base, async |snapshot, ids| pack_versions::by_ids(&snapshot, &ids).await)
-                .knowing(base.snapshot.clone(), |snapshot, id| pack_versions::known(snapshot, *id)),
+            versions: Batch::of_publisher(base, async |snapshot, ids| pack_versions::by_ids(&snapshot, &ids).await)
+                .knowing(base.of_publisher(), |snapshot, id| pack_versions::known(snapshot, *id)),
             numbered_versions: Batch::of_publisher(base, async |snapshot, keys| {
                 pack_versions::by_numbers(&snapshot, &keys).await
             }),
             version_pages: Batch::of_publisher(base, async |snapshot, keys| {
                 pack_versions::pages(&snapshot, &keys).await
             }),
-            contents: Batch::scoped(base, async |snapshot, ids| pack_versions::contents(&snapshot, &ids).await)
-                .knowing(base.snapshot.clone(), |snapshot, id| pack_versions::known_content(snapshot, *id)),
+            contents: Batch::of_publisher(base, async |snapshot, ids| pack_versions::contents(&snapshot, &ids).await)
+                .knowing(base.of_publisher(), |snapshot, id| pack_versions::known_content(snapshot, *id)),
         }
     }
 }

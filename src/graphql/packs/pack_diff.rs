@@ -9,7 +9,9 @@ use crate::domain::id::PackVersionId;
 use crate::domain::packs::ContentItem;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
+use crate::graphql::packs::loaders::PackLoaders;
 use crate::graphql::packs::pack_version::PackContentItem;
+use crate::store::scope::Scope;
 
 /// What differs between two contents of a pack. The same for the publisher and for managed accounts.
 #[derive(SimpleObject, Default)]
@@ -39,32 +41,38 @@ pub struct PackContentChange {
     pub is_downgrade: bool,
 }
 
+/// The number and the content of a version that the reader may see.
+async fn numbered_content(ctx: &Context<'_>, id: PackVersionId) -> Result<(i32, Arc<Vec<ContentItem>>)> {
+    let loaders = ctx.loaders();
+    let (number, content) = match ctx.scope()? {
+        Scope::Publisher(_) => {
+            let PackLoaders { versions, contents, .. } = &*loaders.packs;
+            let (version, content) = futures_util::try_join!(versions.must(id), contents.one(id)).or_failure()?;
+            (version.number, content)
+        }
+        Scope::Managed(_) => {
+            let version = loaders.sharing.available_versions.must(id).await.or_failure()?;
+            let content = loaders.sharing.available_contents.one(version.content_id()).await.or_failure()?;
+            (version.number, content)
+        }
+    };
+    Ok((number, content.unwrap_or_default()))
+}
+
 impl PackDiff {
-    /// The difference between two versions of a pack, or from nothing when `from` is `None`. Callers check that the
-    /// reader may see both.
+    /// The difference between two versions of a pack, or from nothing when `from` is `None`. Fails if the reader may
+    /// not see both.
     pub async fn between(ctx: &Context<'_>, from: Option<PackVersionId>, to: PackVersionId) -> Result<Self> {
-        let loaders = ctx.loaders();
-        let read = async |id| futures_util::try_join!(loaders.packs.versions.must(id), loaders.packs.contents.one(id));
-        let (to, content) = read(to).await.or_failure()?;
-        let before = match from {
-            Some(from) => Some(read(from).await.or_failure()?),
-            None => None,
-        };
-        let items = |content: Option<Arc<Vec<ContentItem>>>| content.unwrap_or_default();
-        let from_number = before.as_ref().map(|(version, _)| version.number);
-        let diff = Self::of(&items(before.and_then(|(_, content)| content)), &items(content));
-        Ok(Self { from_number, to_number: Some(to.number), ..diff })
+        let (to, content) = numbered_content(ctx, to).await?;
+        Ok(Self { to_number: Some(to), ..Self::from_version(ctx, from, &content).await? })
     }
 
-    /// The difference between a version and unreleased content, or from nothing when `from` is `None`. Callers check
-    /// that the reader may see the version.
+    /// The difference between a version and a content without a number, or from nothing when `from` is `None`. Fails if
+    /// the reader may not see the version.
     pub async fn from_version(ctx: &Context<'_>, from: Option<PackVersionId>, to: &[ContentItem]) -> Result<Self> {
         let Some(from) = from else { return Ok(Self::of(&[], to)) };
-        let loaders = ctx.loaders();
-        let (version, content) =
-            futures_util::try_join!(loaders.packs.versions.must(from), loaders.packs.contents.one(from))
-                .or_failure()?;
-        Ok(Self { from_number: Some(version.number), ..Self::of(&content.unwrap_or_default(), to) })
+        let (number, content) = numbered_content(ctx, from).await?;
+        Ok(Self { from_number: Some(number), ..Self::of(&content, to) })
     }
 
     /// The difference between two contents. Both must be ordered by name.

@@ -61,10 +61,9 @@ impl From<&ContentItem> for PackContentItem {
 }
 
 impl PackContentItem {
-    /// The content of a version, by name. Callers check that the reader may see the version.
-    pub async fn of_version(ctx: &Context<'_>, version: PackVersionId) -> Result<Vec<Self>> {
-        let items = ctx.loaders().packs.contents.one(version).await.or_failure()?;
-        Ok(items.iter().flat_map(|items| items.iter()).map(Into::into).collect())
+    /// The items of a content, by name; none without a content.
+    pub fn all(content: Option<Arc<Vec<ContentItem>>>) -> Vec<Self> {
+        content.iter().flat_map(|items| items.iter()).map(Into::into).collect()
     }
 }
 
@@ -108,7 +107,7 @@ impl PackVersion {
 
     /// What it holds, as everybody may see it, by name; at most 100.
     pub async fn contents(&self, ctx: &Context<'_>) -> Result<Vec<PackContentItem>> {
-        PackContentItem::of_version(ctx, self.0.id).await
+        Ok(PackContentItem::all(ctx.loaders().packs.contents.one(self.0.id).await.or_failure()?))
     }
 
     /// The pack.

@@ -59,7 +59,7 @@ impl AnnouncedRelease {
     /// What it brings.
     pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
         let version = ctx.loaders().sharing.available_versions.must(self.0.version_id).await.or_failure()?;
-        Ok(version.notes.into())
+        Ok(version.notes.clone().into())
     }
 
     /// When it was made.

@@ -10,7 +10,7 @@ use crate::store::page::{Page, PageRequest};
 use crate::store::releases::read as releases;
 use crate::store::releases::read::{FoundRelease, ReleaseFilter};
 
-/// Loaders of releases. Managed accounts use one of them for the releases that they can see.
+/// Loaders of releases, for their publisher.
 pub struct ReleaseLoaders {
     /// Releases of deleted packs are included.
     pub by_id: Batch<ReleaseId, FoundRelease>,
@@ -23,7 +23,7 @@ pub struct ReleaseLoaders {
 impl ReleaseLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            by_id: Batch::scoped(base, async |snapshot, ids| releases::by_ids(&snapshot, &ids).await),
+            by_id: Batch::of_publisher(base, async |snapshot, ids| releases::by_ids(&snapshot, &ids).await),
             pages: Batch::of_publisher(base, async |snapshot, keys| releases::pages(&snapshot, &keys).await),
             progress: Batch::of_publisher(base, async |snapshot, ids| releases::progress(&snapshot, &ids).await),
             retriable: Batch::of_publisher(base, async |snapshot, ids| releases::retriable(&snapshot, &ids).await),

@@ -3,15 +3,15 @@
 use async_graphql::{Context, ID, Object, Result};
 
 use crate::domain::id::PackVersionId;
-use crate::domain::packs::PackVersion;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::packs::pack_version::PackContentItem;
 use crate::graphql::scalars::{DateTime, Markdown};
+use crate::store::sharing::available::AvailableVersion;
 
 /// The type `AvailablePackVersion`: a version in a managed account's view.
-pub struct AvailablePackVersion(PackVersion);
+pub struct AvailablePackVersion(AvailableVersion);
 
 /// A version of a pack as a managed account sees it: the current one, and those that its installations have, had or are offered.
 #[Object]
@@ -38,7 +38,8 @@ impl AvailablePackVersion {
 
     /// What it holds, by name; at most 100.
     pub async fn contents(&self, ctx: &Context<'_>) -> Result<Vec<PackContentItem>> {
-        PackContentItem::of_version(ctx, self.0.id).await
+        let content = ctx.loaders().sharing.available_contents.one(self.0.content_id()).await;
+        Ok(PackContentItem::all(content.or_failure()?))
     }
 }
 

@@ -1,12 +1,14 @@
 //! The loaders for groups of accounts, and the packs that accounts are granted.
 
+use std::sync::Arc;
+
 use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{GroupId, PackId, PackVersionId, ReleaseId};
-use crate::domain::packs::PackVersion;
+use crate::domain::packs::ContentItem;
 use crate::domain::releases::Release;
 use crate::graphql::batch::{Base, Batch};
 use crate::store::page::{Page, PageRequest};
-use crate::store::sharing::available::{AvailableFilter, AvailablePack};
+use crate::store::sharing::available::{AvailableFilter, AvailablePack, AvailableVersion, AvailableVersionId};
 use crate::store::sharing::groups::GroupFilter;
 use crate::store::sharing::{available, groups};
 
@@ -16,7 +18,8 @@ pub struct SharingLoaders {
     pub group_pages: Batch<(GroupFilter, PageRequest), Page<AccountGroup>>,
     pub available_packs: Batch<PackId, AvailablePack>,
     pub available_pages: Batch<(AvailableFilter, PageRequest), Page<AvailablePack>>,
-    pub available_versions: Batch<PackVersionId, PackVersion>,
+    pub available_versions: Batch<PackVersionId, AvailableVersion>,
+    pub available_contents: Batch<AvailableVersionId, Arc<Vec<ContentItem>>>,
     pub announced_releases: Batch<ReleaseId, Release>,
 }
 
@@ -32,6 +35,10 @@ impl SharingLoaders {
             available_versions: Batch::of_managed(base, async |snapshot, ids| {
                 available::versions_by_ids(&snapshot, &ids).await
             }),
+            available_contents: Batch::of_managed(base, async |snapshot, ids| {
+                available::contents(&snapshot, &ids).await
+            })
+            .knowing(base.of_managed(), |snapshot, id| available::known_content(snapshot, *id)),
             announced_releases: Batch::of_managed(base, async |snapshot, ids| {
                 available::releases_by_ids(&snapshot, &ids).await
             }),

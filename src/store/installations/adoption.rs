@@ -125,7 +125,7 @@ async fn spreads<K: Eq + std::hash::Hash>(
     found: Vec<(K, PackVersionId, i64)>,
 ) -> StoreResult<HashMap<K, Spread>> {
     let ids: BTreeSet<_> = found.iter().map(|(_, version, _)| *version).collect();
-    let versions = pack_versions::by_ids(&snapshot.of_either(), &ids.into_iter().collect::<Vec<_>>()).await?;
+    let versions = pack_versions::by_ids(snapshot, &ids.into_iter().collect::<Vec<_>>()).await?;
     let mut counted: HashMap<K, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
     for (of, id, count) in found {
         let number = versions.get(&id).map_or(0, |version| version.number);

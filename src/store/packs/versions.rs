@@ -1,5 +1,5 @@
-//! Reads of pack versions and of their contents. Reads by id filter by publisher alone: a managed account gets an id
-//! only from rows that it may see.
+//! Reads of pack versions and of their contents, for their publisher. What a managed account may see of them is read in
+//! [`available`](crate::store::sharing::available).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,17 +10,18 @@ use sea_orm::sea_query::{ExprTrait as _, Query};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::components::ComponentType;
-use crate::domain::id::{PackId, PackVersionId};
+use crate::domain::id::{AccountId, PackId, PackVersionId};
 use crate::domain::packs::{ContentItem, PackVersion};
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
+use crate::store::reader::Reader;
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
-/// The versions with these ids, of packs of the reader's publisher.
+/// The publisher's versions with these ids.
 pub async fn by_ids(
-    snapshot: &Snapshot,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, Arc<PackVersion>>> {
     let publisher = snapshot.scope().publisher_id();
@@ -37,7 +38,7 @@ pub async fn by_ids(
 
 /// A version from the cache, without a query.
 #[must_use]
-pub fn known(snapshot: &Snapshot, id: PackVersionId) -> Option<Arc<PackVersion>> {
+pub fn known(snapshot: &Snapshot<PublisherScope>, id: PackVersionId) -> Option<Arc<PackVersion>> {
     snapshot.cache().pack_versions.peek(snapshot.scope().publisher_id(), &id)
 }
 
@@ -56,10 +57,18 @@ struct ItemRow {
 
 /// The contents of these versions, each by name.
 pub async fn contents(
-    snapshot: &Snapshot,
+    snapshot: &Snapshot<PublisherScope>,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, Arc<Vec<ContentItem>>>> {
-    let publisher = snapshot.scope().publisher_id();
+    contents_of(snapshot.reader(), snapshot.scope().publisher_id(), ids).await
+}
+
+/// The contents of versions of a publisher. The caller checks that the reader may see them.
+pub(in crate::store) async fn contents_of(
+    reader: &Reader,
+    publisher: AccountId,
+    ids: &[PackVersionId],
+) -> StoreResult<HashMap<PackVersionId, Arc<Vec<ContentItem>>>> {
     let load = async |ids: Vec<PackVersionId>| {
         let rows = Query::select()
             .columns([
@@ -90,10 +99,10 @@ pub async fn contents(
                     .eq(col(version::Column::PackId))
                     .and(col(content_key::Column::ComponentId).eq(col(item::Column::ComponentId))),
             )
-            .and_where(snapshot.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
+            .and_where(reader.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
             .and_where(checked(col(version::Column::PublisherId).eq(publisher.0)))
             .take();
-        let rows = snapshot.conn().query_all(&rows).await?;
+        let rows = reader.conn().query_all(&rows).await?;
         let mut rows = rows.iter().map(|row| ItemRow::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
         // Equal names are ordered by content key. An order by component id would reveal something about ids that
         // managed accounts may not know.
@@ -112,12 +121,12 @@ pub async fn contents(
         }
         Ok(contents.into_iter().collect())
     };
-    snapshot.cache().contents.get(publisher, ids, load).await
+    reader.cache().contents.get(publisher, ids, load).await
 }
 
 /// The content of a version from the cache, without a query.
 #[must_use]
-pub fn known_content(snapshot: &Snapshot, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
+pub fn known_content(snapshot: &Snapshot<PublisherScope>, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
     snapshot.cache().contents.peek(snapshot.scope().publisher_id(), &id)
 }
 

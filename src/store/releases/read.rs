@@ -1,5 +1,5 @@
-//! Reads of releases and their progress. Reads by id filter by publisher alone: a managed account gets an id only from
-//! rows that it may see.
+//! Reads of releases and their progress, for their publisher. What a managed account may see of them is read in
+//! [`available`](crate::store::sharing::available).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,8 +32,11 @@ pub struct FoundRelease {
     pub of_living_pack: bool,
 }
 
-/// The releases with these ids, of packs of the reader's publisher, including deleted packs.
-pub async fn by_ids(snapshot: &Snapshot, ids: &[ReleaseId]) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
+/// The publisher's releases with these ids, also of deleted packs.
+pub async fn by_ids(
+    snapshot: &Snapshot<PublisherScope>,
+    ids: &[ReleaseId],
+) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
     let mut select = release::Entity::find()
         .filter(snapshot.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))

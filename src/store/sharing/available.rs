@@ -1,6 +1,55 @@
 //! Packs, versions and releases that a managed account may see (R2).
+//!
+//! An account may not see all of its publisher's versions, so a publisher's id isn't enough to read a version's content.
+//! That read takes an [`AvailableVersionId`], and an account gets one only from [`versions_by_ids`]:
+//!
+//! ```no_run
+//! use packwright::domain::id::PackVersionId;
+//! use packwright::store::scope::ManagedScope;
+//! use packwright::store::sharing::available;
+//! use packwright::store::{Snapshot, StoreResult};
+//!
+//! async fn content(snapshot: Snapshot<ManagedScope>, id: PackVersionId) -> StoreResult<usize> {
+//!     let found = available::versions_by_ids(&snapshot, &[id]).await?;
+//!     let ids: Vec<_> = found.values().map(available::AvailableVersion::content_id).collect();
+//!     Ok(available::contents(&snapshot, &ids).await?.len())
+//! }
+//! ```
+//!
+//! An id from anywhere else isn't taken, and nobody else can make one:
+//!
+//! ```compile_fail
+//! use packwright::domain::id::PackVersionId;
+//! use packwright::store::scope::ManagedScope;
+//! use packwright::store::sharing::available;
+//! use packwright::store::{Snapshot, StoreResult};
+//!
+//! async fn content(snapshot: Snapshot<ManagedScope>, id: PackVersionId) -> StoreResult<usize> {
+//!     Ok(available::contents(&snapshot, &[id]).await?.len())
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! let id = packwright::domain::id::PackVersionId(uuid::Uuid::nil());
+//! let forged = packwright::store::sharing::available::AvailableVersionId(id);
+//! ```
+//!
+//! The publisher's own reads don't take a managed account's snapshot:
+//!
+//! ```compile_fail
+//! use packwright::domain::id::PackVersionId;
+//! use packwright::store::scope::ManagedScope;
+//! use packwright::store::packs::versions;
+//! use packwright::store::{Snapshot, StoreResult};
+//!
+//! async fn content(snapshot: Snapshot<ManagedScope>, id: PackVersionId) -> StoreResult<usize> {
+//!     Ok(versions::contents(&snapshot, &[id]).await?.len())
+//! }
+//! ```
 
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use entity::{
     installation, installation_update as update, integration_pack as pack, pack_release as release,
@@ -12,10 +61,11 @@ use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect a
 
 use crate::domain::id::{AccountId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{SkipReason, UpdateState};
-use crate::domain::packs::{InstallationType, Pack, PackVersion};
+use crate::domain::packs::{ContentItem, InstallationType, Pack, PackVersion};
 use crate::domain::releases::{Release, ReleaseState};
 use crate::domain::{Instant, text};
 use crate::store::convert::Stored as _;
+use crate::store::packs::versions as pack_versions;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::{
@@ -107,12 +157,52 @@ fn is_of(account: AccountId, pack: Expr) -> Expr {
 /// The states of a release in which its open offers are withdrawn.
 pub(in crate::store) const TAKEN_BACK: [ReleaseState; 2] = [ReleaseState::Canceled, ReleaseState::Superseded];
 
+/// The id of a version that the account may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AvailableVersionId(PackVersionId);
+
+/// A version that the account may see.
+#[derive(Clone, Debug)]
+pub struct AvailableVersion(PackVersion);
+
+impl AvailableVersion {
+    /// The id by which the account reads the version's content.
+    #[must_use]
+    pub fn content_id(&self) -> AvailableVersionId {
+        AvailableVersionId(self.0.id)
+    }
+}
+
+impl Deref for AvailableVersion {
+    type Target = PackVersion;
+
+    fn deref(&self) -> &PackVersion {
+        &self.0
+    }
+}
+
+/// The contents of these versions, each by name.
+pub async fn contents(
+    snapshot: &Snapshot<ManagedScope>,
+    ids: &[AvailableVersionId],
+) -> StoreResult<HashMap<AvailableVersionId, Arc<Vec<ContentItem>>>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let found = pack_versions::contents_of(snapshot.reader(), snapshot.scope().publisher_id(), &ids).await?;
+    Ok(found.into_iter().map(|(id, content)| (AvailableVersionId(id), content)).collect())
+}
+
+/// The content of a version from the cache, without a query.
+#[must_use]
+pub fn known_content(snapshot: &Snapshot<ManagedScope>, id: AvailableVersionId) -> Option<Arc<Vec<ContentItem>>> {
+    snapshot.cache().contents.peek(snapshot.scope().publisher_id(), &id.0)
+}
+
 /// The versions among `ids` that the account may see: the current version of a granted pack, and versions that the
 /// account's installations have, had or are offered.
 pub async fn versions_by_ids(
     snapshot: &Snapshot<ManagedScope>,
     ids: &[PackVersionId],
-) -> StoreResult<HashMap<PackVersionId, PackVersion>> {
+) -> StoreResult<HashMap<PackVersionId, AvailableVersion>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let (account, id) = (scope.account_id(), || col(version::Column::Id));
     let pending = col(pack::Column::PendingVersionId).eq(id());
@@ -149,7 +239,7 @@ pub async fn versions_by_ids(
         .filter(Expr::exists(in_force_or_offered).or(Expr::exists(installed)).or(had))
         .all(snapshot.conn())
         .await?;
-    Ok(rows.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect())
+    Ok(rows.into_iter().map(convert::pack_version).map(|version| (version.id, AvailableVersion(version))).collect())
 }
 
 /// The releases among `ids` that the account may see: releases with an update of one of its installations, and the
