@@ -6,6 +6,7 @@ pub(crate) mod clocks;
 pub(crate) mod damaged_rows;
 pub(crate) mod database_failures;
 pub(crate) mod derived_reads;
+pub(crate) mod in_between;
 pub(crate) mod large_catalogue;
 pub(crate) mod large_world;
 pub(crate) mod lines;

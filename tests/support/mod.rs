@@ -195,6 +195,13 @@ impl TestApp {
         App::build(options).await.expect("the second server builds")
     }
 
+    /// A second server whose statements the test watches.
+    pub(crate) async fn another_server_watched(&self) -> Watched {
+        let spy = Arc::default();
+        let options = options(&Setup::default(), &self.clock, self.database.url(), &self.mover, &spy);
+        Watched { app: App::build(options).await.expect("the second server builds"), spy }
+    }
+
     /// A second server with its own time zone data.
     pub(crate) async fn another_server_with_zones(&self, zones: TimeZones) -> App {
         let setup = Setup { zones, ..Setup::default() };
@@ -294,6 +301,30 @@ impl TestApp {
 
     /// Calls a function after each further SQL statement on this app's connections, so that a test can act between two
     /// statements of one call.
+    pub(crate) fn after_statements(&self, hook: impl FnMut(&str) + Send + 'static) {
+        self.spy().hook = Some(Box::new(hook));
+    }
+
+    fn spy(&self) -> std::sync::MutexGuard<'_, Spy> {
+        self.spy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A second server on a test app's database, whose statements the test watches.
+pub(crate) struct Watched {
+    pub(crate) app: App,
+    spy: Arc<Mutex<Spy>>,
+}
+
+impl Watched {
+    /// How many SQL statements this server runs for some work, without those that read tokens.
+    pub(crate) async fn statements_of<T>(&self, work: impl Future<Output = T>) -> usize {
+        let before = self.spy().statements.len();
+        work.await;
+        self.spy().statements.len() - before
+    }
+
+    /// Calls a function after each further SQL statement of this server.
     pub(crate) fn after_statements(&self, hook: impl FnMut(&str) + Send + 'static) {
         self.spy().hook = Some(Box::new(hook));
     }
