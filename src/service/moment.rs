@@ -68,7 +68,7 @@ impl Services {
             let now = self.clock.now();
             match touched {
                 Touched::Pack(publisher, pack) => {
-                    drop(open_if_due(self, Publishers::Only(publisher), pack, now).await?)
+                    open_if_due(self, Publishers::Only(publisher), pack, now).await?;
                 }
                 Touched::PacksOf(publisher) => open_all_due(self, publisher, now).await?,
             }
