@@ -20,6 +20,8 @@ Tasks:
   with-postgres COMMAND...    Run a command with a PostgreSQL of its own. Its address is in
                               PACKWRIGHT_TEST_DATABASE_URL and in DATABASE_URL.
   lint                        Check formatting, and clippy with warnings as errors.
+  micro [FILTER...]           Measure single decisions: the window, the states of releases, the gate, cursors.
+  instructions [--record]     Count the instructions of a page and compare them with the recorded number.
   schema                      Write schema.graphql anew from the program.
   ci [STEP...]                Run all that a change must pass, or these steps of it.
   steps                       List the steps of ci.
@@ -46,6 +48,8 @@ fn run(arguments: &[&str]) -> Outcome {
         ["test-postgres", filters @ ..] => task::test_postgres(filters),
         ["with-postgres", command @ ..] => task::with_postgres(command),
         ["lint"] => task::lint(),
+        ["micro", filters @ ..] => task::micro(filters),
+        ["instructions", options @ ..] => task::instructions(options),
         ["schema"] => task::schema(),
         ["ci", steps @ ..] => ci::run_ci(steps),
         ["steps"] => {

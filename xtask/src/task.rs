@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::machine::{Outcome, Scratch, command, output, program, run};
+use crate::machine::{Outcome, Scratch, command, output, program, run, target};
 use crate::postgres::Postgres;
 
 /// The variable with the address of the PostgreSQL server for tests.
@@ -53,6 +53,17 @@ pub(crate) fn with_postgres(words: &[&str]) -> Outcome {
 pub(crate) fn lint() -> Outcome {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+pub(crate) fn micro(filters: &[&str]) -> Outcome {
+    let mut command = cargo(&["run", "--locked", "--quiet", "--release", "--package", "packwright-micro", "--"]);
+    run(command.args(filters))
+}
+
+pub(crate) fn instructions(options: &[&str]) -> Outcome {
+    run(&mut cargo(&["build", "--locked", "--release"]))?;
+    let program = target().join("release/packwright");
+    run(Command::new("bench/instructions/run").arg("--program").arg(program).args(options))
 }
 
 pub(crate) fn schema() -> Outcome {
