@@ -1,7 +1,7 @@
 //! Content negotiation: chooses the media type of an answer by the header `Accept` (RFC 9110, 12.5.1), and checks the
 //! type of a body.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
 /// The media type of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,12 @@ impl Media {
     /// `application/graphql-response+json`, whose status says more. A wildcard means `application/json`, unless the
     /// request refuses that by name. `None` when the request accepts neither.
     pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
+        // What most clients send needs no parsing.
+        match only(headers, &header::ACCEPT) {
+            Some(b"application/json" | b"*/*") => return Some(Self::Json),
+            Some(b"application/graphql-response+json") => return Some(Self::GraphqlResponse),
+            _ => {}
+        }
         let accepted = Accepted::of(headers);
         let json = accepted.quality("application", "json").value();
         match accepted.quality("application", "graphql-response+json") {
@@ -32,6 +38,15 @@ impl Media {
             Quality::ByWildcard(graphql) if graphql > 0 => Some(Self::GraphqlResponse),
             _ => None,
         }
+    }
+}
+
+/// The value of a header that occurs once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value.as_bytes()),
+        _ => None,
     }
 }
 
@@ -50,9 +65,12 @@ pub(super) fn names_html(headers: &HeaderMap) -> bool {
 
 /// Whether the body is JSON: exactly one header `Content-Type`, with `application/json`, in UTF-8 if it has a charset.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let range = value.to_str().ok().and_then(Range::parse);
+    let Some(value) = only(headers, &header::CONTENT_TYPE) else { return false };
+    if value == b"application/json" {
+        return true;
+    }
+    let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii());
+    let range = text.and_then(Range::parse);
     range.is_some_and(|range| range.kind == "application" && range.subtype == "json")
 }
 

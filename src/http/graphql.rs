@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{Method, Request as HttpRequest, StatusCode};
 use axum::response::Response;
@@ -14,17 +12,13 @@ use crate::gate::OperationKind;
 use super::accept::Media;
 use super::intake::{self, Asked};
 use super::reply::{Refused, answered};
-use super::router::{Front, RequestId};
+use super::router::Front;
 use super::websocket;
 
 /// Answers a request to `/graphql` with any method.
-pub(super) async fn handle(
-    State(front): State<Arc<Front>>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
-    request: HttpRequest<Body>,
-) -> Response {
+pub(super) async fn handle(front: &Arc<Front>, request_id: &str, request: HttpRequest<Body>) -> Response {
     if websocket::is_upgrade(request.headers()) && request.method() == Method::GET {
-        return websocket::upgrade(front, request_id, request).await;
+        return Box::pin(websocket::upgrade(front.clone(), request_id.to_owned(), request)).await;
     }
     let (parts, body) = request.into_parts();
     // The media type is chosen first, because refusals use it too.
@@ -34,9 +28,9 @@ pub(super) async fn handle(
         let message = "Answers are application/json or application/graphql-response+json; accept one of them.";
         Refused::bad(StatusCode::NOT_ACCEPTABLE, message)
     });
-    let asked = intake::read(&front, &request_id, &parts, body, unacceptable).await;
+    let asked = intake::read(front, request_id, &parts, body, unacceptable).await;
     let answer = match asked {
-        Ok(asked) => answer(&front, &request_id, written, &parts, asked).await,
+        Ok(asked) => answer(front, request_id, written, &parts, asked).await,
         Err(refused) => Err(refused),
     };
     answer.unwrap_or_else(|refused| refused.reply(written))

@@ -1,10 +1,10 @@
 //! Authenticates requests. A peer whose tokens are refused too often may not try further ones for a while. Tokens that
 //! were valid recently are still checked, so that others at the same address aren't locked out.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
 use quick_cache::sync::Cache;
-use sha2::{Digest as _, Sha256};
 
 use crate::service::access::Caller;
 use crate::service::accounts::tokens::authenticate;
@@ -15,7 +15,7 @@ use super::auth::Credentials;
 use super::engine::Engine;
 use super::refusals::{Reason, Refusals};
 
-/// The most valid tokens that are remembered, by their hashes.
+/// The most valid tokens that are remembered.
 const KNOWN_MAX: usize = 10_000;
 
 /// Why a request wasn't authenticated.
@@ -25,12 +25,16 @@ pub(super) enum Denied {
     TooMany(Allowance),
 }
 
-/// The tokens that were valid at their last use.
-pub(super) struct Known(Cache<[u8; 32], ()>);
+/// The tokens that were valid at their last use, by a hash with a secret key. Two tokens with one hash do no harm: the
+/// second is checked like each token that was never sent before.
+pub(super) struct Known {
+    valid: Cache<u64, ()>,
+    key: RandomState,
+}
 
 impl Known {
     pub(super) fn new() -> Self {
-        Self(Cache::new(KNOWN_MAX))
+        Self { valid: Cache::new(KNOWN_MAX), key: RandomState::new() }
     }
 
     /// Authenticates a request from `peer`.
@@ -50,17 +54,17 @@ impl Known {
             Denied::Failure(failure)
         };
         let secret = credentials.secret().map_err(refused)?;
-        let hash = secret.map(|secret| <[u8; 32]>::from(Sha256::digest(secret)));
-        let is_known = hash.is_some_and(|hash| self.0.get(&hash).is_some());
+        let hash = secret.map(|secret| self.key.hash_one(secret));
+        let is_known = hash.is_some_and(|hash| self.valid.get(&hash).is_some());
         if hash.is_some() && !is_known {
             engine.check_peer(peer).map_err(Denied::TooMany)?;
         }
         let authenticated = authenticate(&engine.services, secret, Some(request_id.to_owned())).await;
         match (&authenticated, hash) {
-            (Ok(_), Some(hash)) if !is_known => self.0.insert(hash, ()),
+            (Ok(_), Some(hash)) if !is_known => self.valid.insert(hash, ()),
             (Ok(_), _) => {}
             (Err(_), Some(hash)) => {
-                self.0.remove(&hash);
+                self.valid.remove(&hash);
             }
             (_, None) => {}
         }

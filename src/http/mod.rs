@@ -7,6 +7,7 @@ mod answer;
 mod auth;
 mod busy;
 mod changing;
+mod compression;
 pub mod connections;
 mod engine;
 mod graphiql;

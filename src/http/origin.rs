@@ -1,12 +1,9 @@
 //! Checks the host of requests, and the origins of the web pages that send them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::gate::shortened;
@@ -108,6 +105,9 @@ impl Origins {
 
     /// Classifies a request by `Origin` and `Sec-Fetch-Site`. The whole `Origin` is compared with the request's host.
     fn sender(&self, headers: &HeaderMap) -> Sender {
+        if !headers.contains_key(header::ORIGIN) && !headers.contains_key("sec-fetch-site") {
+            return Sender::Own;
+        }
         let says = |name: &str| headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
         let by_same_site = matches!(says("sec-fetch-site").as_deref(), Ok([] | ["same-origin" | "same-site" | "none"]));
         match (says("origin").as_deref(), says("host").as_deref()) {
@@ -181,8 +181,13 @@ fn normal(origin: &str) -> String {
     usual.unwrap_or(origin)
 }
 
-/// Refuses requests from foreign pages, answers preflight requests, and adds the CORS headers.
-pub(super) async fn cross_site(State(front): State<Arc<Front>>, request: Request<Body>, next: Next) -> Response {
+/// Refuses requests from foreign pages, answers preflight requests, and adds the CORS headers. All other requests are
+/// answered by `answer`.
+pub(super) async fn cross_site<F: Future<Output = Response>>(
+    front: &Front,
+    request: Request<Body>,
+    answer: impl FnOnce(Request<Body>) -> F,
+) -> Response {
     let origins = &front.origins;
     let sender = origins.sender(request.headers());
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -195,7 +200,7 @@ pub(super) async fn cross_site(State(front): State<Arc<Front>>, request: Request
             Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message).reply(media)
         }
         Sender::Allowed if is_preflight(&request) => preflight(request.headers()),
-        _ => next.run(request).await,
+        _ => answer(request).await,
     };
     origins.tell(&sender, origin, response.headers_mut());
     response

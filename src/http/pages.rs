@@ -1,15 +1,10 @@
 //! For browsers: `/`, `/graphiql/`, `/graphql` and `/graphql/` redirect to GraphiQL, or show a page that explains the
 //! server if GraphiQL isn't served. Programs that accept JSON get the API.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::router::Front;
+use super::settings::HttpOptions;
 use super::{accept, params};
 
 const PAGE: &str = include_str!("pages/nothing.html");
@@ -18,31 +13,27 @@ const PAGE: &str = include_str!("pages/nothing.html");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// Redirects a browser that opens an address; other requests pass. It runs before the check of origins, because a
-/// browser that follows a link from another site only gets a page.
-pub(super) async fn lead(State(front): State<Arc<Front>>, request: Request<Body>, next: Next) -> Response {
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+/// The page or the redirect for a browser that opens an address; `None` for other requests. It comes before the check of
+/// origins, because a browser that follows a link from another site only gets a page.
+pub(super) fn lead<B>(options: &HttpOptions, request: &Request<B>) -> Option<Response> {
+    let (path, is_read) = (request.uri().path(), matches!(*request.method(), Method::GET | Method::HEAD));
     // Relative redirects, so that they work behind a proxy that strips a prefix. They depend on the slash at the end.
-    let lead = match request.uri().path() {
-        "/graphql/" | "/graphiql/" => Some("../graphiql"),
-        "/" | "/graphql" | "/graphiql" => Some("graphiql"),
-        _ => None,
+    let to = match path {
+        "/graphql/" | "/graphiql/" => "../graphiql",
+        "/" | "/graphql" | "/graphiql" => "graphiql",
+        _ => return None,
     };
-    let is_page = request.uri().path() == "/graphiql" && front.options.graphiql;
-    let asks = names_document(request.uri().query().unwrap_or_default()) || is_upgrade(request.headers());
-    match lead {
-        Some(to) if is_read && !asks && !is_page && wants_page(request.headers()) => {
-            if front.options.graphiql {
-                let headers = [(header::LOCATION, to), (header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept")];
-                return (StatusCode::SEE_OTHER, headers).into_response();
-            }
-            nothing(request.uri().path() == "/graphiql" || request.uri().path() == "/graphiql/")
+    let is_page = path == "/graphiql" && options.graphiql;
+    let asks = || names_document(request.uri().query().unwrap_or_default()) || is_upgrade(request.headers());
+    if is_read && !is_page && wants_page(request.headers()) && !asks() {
+        if options.graphiql {
+            let headers = [(header::LOCATION, to), (header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept")];
+            return Some((StatusCode::SEE_OTHER, headers).into_response());
         }
-        Some(to) if is_read && request.uri().path() == "/graphiql/" && front.options.graphiql => {
-            (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
-        }
-        _ => next.run(request).await,
+        return Some(nothing(path == "/graphiql" || path == "/graphiql/"));
     }
+    let is_redirected = is_read && path == "/graphiql/" && options.graphiql;
+    is_redirected.then(|| (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response())
 }
 
 /// Whether the query string contains a document. Parameters that other sites add, for tracking, don't count.

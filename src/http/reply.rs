@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 use crate::service::error::Failure;
 
@@ -140,14 +140,27 @@ pub(super) fn tell_allowance(headers: &mut HeaderMap, allowance: Allowance) {
     }
 }
 
+/// About how many headers a response has in the end.
+const HEADERS: usize = 12;
+/// How many bytes an answer has beside its parts, as a first guess.
+const BESIDE_PARTS: usize = 4_096;
+
 fn write(status: StatusCode, media: Media, answer: &Answer) -> Response {
-    let headers =
-        [(header::CONTENT_TYPE, media.content_type()), (header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept")];
-    match serde_json::to_string(answer) {
-        Ok(body) => (status, headers, body).into_response(),
+    let parts: usize = answer.parts.iter().map(|part| part.get().len()).sum();
+    let mut body = Vec::with_capacity(if parts == 0 { 512 } else { parts + BESIDE_PARTS });
+    let (status, body) = match serde_json::to_writer(&mut body, answer) {
+        Ok(()) => (status, Body::from(body)),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, headers, FAILED).into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, Body::from(FAILED))
         }
-    }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    *response.headers_mut() = headers;
+    response
 }

@@ -1,25 +1,29 @@
-//! The routes, and the middleware for all requests.
+//! The routes, and what all requests need. Requests to the API take a short way of plain functions: a layer of the web
+//! framework would cost each of them two allocations and a copy of the request.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::get;
 use futures_util::FutureExt as _;
-use tower_http::compression::predicate::{Predicate as _, SizeAbove};
-use tower_http::compression::{CompressionLayer, DefaultPredicate};
+use futures_util::future::BoxFuture;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use tracing::Instrument as _;
 
 use crate::service::access::Caller;
 
 use super::accept::Media;
 use super::auth::Credentials;
+use super::compression::Encodings;
 use super::connections::{self, Client, Crowded};
 use super::engine::Engine;
 use super::login::{Denied, Known};
@@ -37,6 +41,7 @@ pub(super) struct Front {
     pub(super) refusals: Refusals,
     known: Known,
     hosts: Hosts,
+    request_ids: RequestIds,
 }
 
 impl Front {
@@ -51,13 +56,7 @@ impl Front {
     }
 }
 
-/// The id of a request, from the client or generated.
-#[derive(Clone, Debug)]
-pub(super) struct RequestId(pub(super) String);
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The minimum size of a compressed response, in bytes.
-const COMPRESSED_MIN: u64 = 1_024;
 /// The most bytes of an id from a client.
 const REQUEST_ID_MAX: usize = 128;
 
@@ -67,67 +66,119 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     let origins = Origins::new(&options.cors_origins);
     let graphiql = options.graphiql;
     let schema = schema::Served::of((!options.trusted_only).then(|| engine.sdl()));
-    let front = Arc::new(Front { engine, options, origins, refusals: Refusals::default(), known: Known::new(), hosts });
-    let mut router = Router::new()
-        .route("/graphql", any(graphql::handle))
-        .route("/graphql/stream", any(stream::handle))
-        .route_layer(middleware::from_fn_with_state(front.clone(), cross_site))
+    let front = Arc::new(Front {
+        engine,
+        options,
+        origins,
+        refusals: Refusals::default(),
+        known: Known::new(),
+        hosts,
+        request_ids: RequestIds::default(),
+    });
+    let mut pages = Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/schema.graphql", get(async move |headers: HeaderMap| schema.answer(&headers)));
     if graphiql {
-        router = router.merge(graphiql::routes());
+        pages = pages.merge(graphiql::routes());
     }
-    router
+    let pages = pages
         .fallback(async || refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql."))
         .method_not_allowed_fallback(async || Refused::method("GET, HEAD", "Send GET.").reply(Media::Json))
-        .layer(middleware::from_fn_with_state(front.clone(), pages::lead))
-        // Streams of events are never compressed, because compression would delay events. Short answers fit into one
-        // packet anyway.
-        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_MIN))))
-        .layer(middleware::from_fn_with_state(front.clone(), outermost))
-        .with_state(front)
+        .with_state(front.clone());
+    let entrance = Arc::new(Entrance { front, pages: TowerToHyperService::new(pages) });
+    Router::new().fallback(move |request: Request<Body>| entrance.clone().answer(request))
 }
 
-/// Handles what all requests need: an id, the check of the host, and a response even after a panic.
-async fn outermost(State(front): State<Arc<Front>>, mut request: Request<Body>, next: Next) -> Response {
-    let id = request_id(request.headers())
-        .unwrap_or_else(|| front.engine.services.ids.unguessable::<uuid::Uuid>().to_string());
-    let client = request.extensions().get::<Client>();
-    let crowded = client.and_then(|client| client.place.as_ref().err().copied());
-    let peer = client.map(|client| client.address);
-    let is_probe = health::is_probe(request.uri().path());
-    let client = client.map(|client| tracing::field::display(client.address));
-    let span = tracing::info_span!("request", id, client, method = %request.method(), path = request.uri().path());
-    let mut response = match crowded {
-        // Probes call the server by its address, and get only public data.
-        _ if !is_probe && !front.hosts.admits(&request) => {
-            let message = front.hosts.refusal(&request);
-            front.refusals.note(Reason::Host, peer, &message);
-            refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", &message)
-        }
-        Some(Crowded { most }) if !is_probe => {
-            let refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", connections::crowded(most));
-            refused.with(header::RETRY_AFTER, "1").reply(Media::Json)
-        }
-        _ => {
-            request.extensions_mut().insert(RequestId(id.clone()));
-            let answer = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
-            answer.unwrap_or_else(|_| {
-                tracing::error!(parent: &span, "a handler panicked");
-                let headers = [(header::CONTENT_TYPE, Media::Json.content_type())];
-                (StatusCode::INTERNAL_SERVER_ERROR, headers, FAILED).into_response()
-            })
-        }
-    };
-    tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // An id is printable ASCII, so this can't fail.
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, id);
+/// Where all requests come in.
+struct Entrance {
+    front: Arc<Front>,
+    /// The routes other than the API's.
+    pages: TowerToHyperService<Router>,
+}
+
+impl Entrance {
+    /// Handles what all requests need: an id, the check of the host, and a response even after a panic. Boxed, because
+    /// the web framework moves the future a few times.
+    fn answer(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response> {
+        Box::pin(async move { self.admit(request).await })
     }
-    response
+
+    async fn admit(&self, request: Request<Body>) -> Response {
+        let front = &self.front;
+        let id = request_id(request.headers()).unwrap_or_else(|| front.request_ids.next());
+        let client = request.extensions().get::<Client>();
+        let crowded = client.and_then(|client| client.place.as_ref().err().copied());
+        let peer = client.map(|client| client.address);
+        let is_probe = health::is_probe(request.uri().path());
+        let client = client.map(|client| tracing::field::display(client.address));
+        let span = tracing::info_span!("request", id, client, method = %request.method(), path = request.uri().path());
+        let mut response = match crowded {
+            // Probes call the server by its address, and get only public data.
+            _ if !is_probe && !front.hosts.admits(&request) => {
+                let message = front.hosts.refusal(&request);
+                front.refusals.note(Reason::Host, peer, &message);
+                refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", &message)
+            }
+            Some(Crowded { most }) if !is_probe => {
+                let refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", connections::crowded(most));
+                refused.with(header::RETRY_AFTER, "1").reply(Media::Json)
+            }
+            _ => {
+                let answer = pin!(self.route(&id, request));
+                let answer = AssertUnwindSafe(answer).catch_unwind();
+                answer.instrument(span.clone()).await.unwrap_or_else(|_| {
+                    tracing::error!(parent: &span, "a handler panicked");
+                    let headers = [(header::CONTENT_TYPE, Media::Json.content_type())];
+                    (StatusCode::INTERNAL_SERVER_ERROR, headers, FAILED).into_response()
+                })
+            }
+        };
+        tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // An id is printable ASCII, so this can't fail.
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    async fn route(&self, id: &str, request: Request<Body>) -> Response {
+        let encodings = Encodings::of(request.headers());
+        let response = match pages::lead(&self.front.options, &request) {
+            Some(page) => page,
+            None => match request.uri().path() {
+                "/graphql" => {
+                    cross_site(&self.front, request, |request| graphql::handle(&self.front, id, request)).await
+                }
+                "/graphql/stream" => {
+                    cross_site(&self.front, request, |request| stream::handle(&self.front, id, request)).await
+                }
+                _ => match self.pages.call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                },
+            },
+        };
+        encodings.apply(response).await
+    }
+}
+
+/// Makes ids for requests that bring none. They are made without a call of the operating system: hashes of a counter, with
+/// keys that only this process has.
+#[derive(Default)]
+struct RequestIds {
+    keys: [RandomState; 2],
+    made: AtomicU64,
+}
+
+impl RequestIds {
+    fn next(&self) -> String {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let [high, low] = self.keys.each_ref().map(|key| u128::from(key.hash_one(number)));
+        uuid::Builder::from_random_bytes(((high << 64) | low).to_be_bytes()).into_uuid().to_string()
+    }
 }
 
 /// The client's id, if all of its characters are allowed in logs and the database.

@@ -6,9 +6,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Request as HttpRequest, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -24,7 +22,7 @@ use super::answer::{Answer, Phase};
 use super::graphql::check_kind;
 use super::intake::{self, Asked};
 use super::reply::{FAILED, Refused, answered};
-use super::router::{Front, RequestId};
+use super::router::Front;
 
 /// An empty comment. It shows the client that the stream is open, and keeps proxies from closing it.
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
@@ -36,16 +34,12 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// Answers a request to `/graphql/stream` with any method. An invalid request is refused with JSON. The answer to a
 /// GraphQL request is a stream, even if it can't be executed.
-pub(super) async fn handle(
-    State(front): State<Arc<Front>>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
-    request: HttpRequest<Body>,
-) -> Response {
+pub(super) async fn handle(front: &Arc<Front>, request_id: &str, request: HttpRequest<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let unacceptable = (!accept::takes_events(&parts.headers))
         .then(|| Refused::bad(StatusCode::NOT_ACCEPTABLE, "Answers here are text/event-stream; accept it."));
-    let opened = match intake::read(&front, &request_id, &parts, body, unacceptable).await {
-        Ok(asked) => open(front, &request_id, &parts, asked),
+    let opened = match intake::read(front, request_id, &parts, body, unacceptable).await {
+        Ok(asked) => open(front.clone(), request_id, &parts, asked),
         Err(refused) => Err(refused),
     };
     opened.unwrap_or_else(|refused| refused.reply(Media::wanted(&parts.headers).unwrap_or(Media::Json)))
