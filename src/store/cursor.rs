@@ -46,12 +46,16 @@ impl Key {
         }
     }
 
-    fn to_json(&self) -> serde_json::Value {
+    fn spell(&self, json: &mut String) {
         match self {
-            Self::Text(text) => text.as_str().into(),
-            Self::Instant(at) => at.timestamp_micros().into(),
-            Self::Number(number) => (*number).into(),
-            Self::Id(id) => URL_SAFE_NO_PAD.encode(id.as_bytes()).into(),
+            Self::Text(text) => spell(text, json),
+            Self::Instant(at) => json.push_str(&at.timestamp_micros().to_string()),
+            Self::Number(number) => json.push_str(&number.to_string()),
+            Self::Id(id) => {
+                json.push('"');
+                URL_SAFE_NO_PAD.encode_string(id.as_bytes(), json);
+                json.push('"');
+            }
         }
     }
 
@@ -65,6 +69,17 @@ impl Key {
             KeyKind::Number => json.as_i64().map(Self::Number),
             KeyKind::Id => Uuid::from_slice(&URL_SAFE_NO_PAD.decode(json.as_str()?).ok()?).ok().map(Self::Id),
         }
+    }
+}
+
+/// Adds a text as JSON.
+fn spell(text: &str, json: &mut String) {
+    if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f)) {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
     }
 }
 
@@ -96,10 +111,17 @@ impl CursorForm {
 
     #[must_use]
     pub fn encode(self, keys: &[Key]) -> String {
-        let way = if self.descending { "-" } else { "" };
-        let mut parts = vec![serde_json::Value::from(format!("{way}{}", self.list))];
-        parts.extend(keys.iter().map(Key::to_json));
-        URL_SAFE_NO_PAD.encode(serde_json::Value::Array(parts).to_string())
+        // Each row of a page has a cursor, so its JSON is written without values in between.
+        let mut json = String::with_capacity(128);
+        json.push_str(if self.descending { "[\"-" } else { "[\"" });
+        json.push_str(self.list);
+        json.push('"');
+        for key in keys {
+            json.push(',');
+            key.spell(&mut json);
+        }
+        json.push(']');
+        URL_SAFE_NO_PAD.encode(json)
     }
 
     /// The keys of a cursor; `None` for a cursor of another list or order, and for an invalid text.

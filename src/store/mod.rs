@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod address;
 mod among;
+mod by_position;
 mod cache;
 pub mod clock;
 pub mod components;

@@ -276,6 +276,32 @@ async fn r49_a_curve_that_can_not_be_drawn_says_what_to_do() {
     assert_eq!((ahead.len(), ahead[199].0.as_str()), (200, crate::support::START));
 }
 
+#[tokio::test]
+async fn r27_a_list_of_packs_counts_installations_as_a_pack_alone_does() {
+    let app = TestApp::new().await;
+    let ([_, globex, _], installed) = three_accounts(&app).await;
+    app.pack("Never released").await;
+    app.update_now(&installed.pack).await;
+    app.uninstall(&globex, &installed.installations[1]).await;
+    // Lists that ask for the number and lists that don't are read by one statement.
+    let list = "edges { node { id name adoption { installationCount } } }";
+    let query = format!(
+        "{{ counted: integrationPacks {{ {list} }} newest: integrationPacks(orderBy: {{ field: CREATED_AT, direction: DESC }}) {{ {list} }} named: integrationPacks(first: 1) {{ edges {{ node {{ name }} }} }} }}"
+    );
+    let read = app.gql(&app.publisher, &query, json!({})).await;
+    let counts = |list: &str| -> Vec<(String, i64)> {
+        let edges = read.list(&format!("/{list}/edges")).iter();
+        edges.map(|edge| (edge.text("/node/name"), edge.int("/node/adoption/installationCount"))).collect()
+    };
+    let expected = |name: &str, count| (name.to_owned(), count);
+    assert_eq!(counts("counted"), [expected("Never released", 0), expected("Orders", 2)]);
+    assert_eq!(counts("newest"), [expected("Never released", 0), expected("Orders", 2)]);
+    assert_eq!(read.text("/named/edges/0/node/name"), "Never released");
+    let alone = "query($id: ID!) { integrationPack(id: $id) { adoption { installationCount } } }";
+    let alone = app.gql(&app.publisher, alone, json!({ "id": installed.pack.id })).await;
+    assert_eq!(alone.int("/integrationPack/adoption/installationCount"), 2);
+}
+
 #[test]
 fn r27_points_are_evenly_spaced_with_both_ends() {
     let (begin, end) = (instant("2026-11-22T09:00:00Z"), instant("2026-11-22T09:00:00.000010Z"));

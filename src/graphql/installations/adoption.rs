@@ -22,12 +22,14 @@ pub struct Adoption {
     begin: Option<Instant>,
     end: Instant,
     now: Instant,
+    /// The number of installations, if it is known already.
+    installations: Option<i64>,
 }
 
 impl Adoption {
     /// The adoption of a pack, over all its installations.
-    pub(crate) fn of_pack(pack: PackId, now: Instant) -> Self {
-        Self { of: AdoptionOf::Pack(pack), pack, begin: None, end: now, now }
+    pub(crate) fn of_pack(pack: PackId, installations: Option<i64>, now: Instant) -> Self {
+        Self { of: AdoptionOf::Pack(pack), pack, begin: None, end: now, now, installations }
     }
 
     /// The adoption of a release, over the installations that it concerns.
@@ -38,6 +40,7 @@ impl Adoption {
             begin: Some(release.created_at),
             end: release.ended_at.unwrap_or(now),
             now,
+            installations: None,
         }
     }
 
@@ -65,6 +68,9 @@ fn message(fault: CurveFault) -> String {
 impl Adoption {
     /// How many installations there are.
     pub async fn installation_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        if let Some(count) = self.installations {
+            return Ok(int(count));
+        }
         let loaders = ctx.loaders();
         let count = match self.of {
             AdoptionOf::Pack(pack) => loaders.installations.pack_counts.one(pack).await.or_failure()?,

@@ -32,7 +32,7 @@ use crate::graphql::releases::release::{Release, ReleaseConnection, releases_con
 use crate::graphql::scalars::DateTime;
 use crate::graphql::sharing::account_group::{AccountGroupConnection, GroupsOf, groups_connection};
 use crate::store::packs::drafts::DraftOf;
-use crate::store::packs::read::{PackFilter, PackOrder, PacksKey};
+use crate::store::packs::read::{ListedPack, PackFilter, PackOrder, PacksKey};
 use crate::store::page::Page;
 
 pub use crate::store::packs::read::PacksOf;
@@ -42,6 +42,8 @@ pub use crate::store::packs::read::PacksOf;
 pub struct IntegrationPack {
     pack: Arc<Pack>,
     standing: Standing,
+    /// The number of installations, if it was read with the pack.
+    installations: Option<i64>,
 }
 
 connection!("packs", IntegrationPackConnection, IntegrationPackEdge, IntegrationPack);
@@ -69,17 +71,22 @@ pub(in crate::graphql) async fn packs_or_none(
 ) -> Result<IntegrationPackConnection> {
     let filter = PackFilter::try_from(filter.unwrap_or_default())?;
     let order = order.map_or(PackOrder::BY_NAME, Into::into);
-    let key = PacksKey { of, filter, order, page: args.request(ctx, order.form())? };
+    let node = ctx.look_ahead().field("edges").field("node");
+    let with_installations = node.field("adoption").field("installationCount").exists();
+    let key = PacksKey { of, filter, order, page: args.request(ctx, order.form())?, with_installations };
     let (loaders, empty) = (ctx.loaders(), Page::empty(key.page.count));
     let page = loaders.packs.pages.one(key).await.or_failure()?;
-    let show = |pack| IntegrationPack::new(pack, loaders.now());
+    let show = |ListedPack { pack, installations }| IntegrationPack {
+        installations,
+        ..IntegrationPack::new(pack, loaders.now())
+    };
     Ok(IntegrationPackConnection::of(page.unwrap_or(empty), show))
 }
 
 impl IntegrationPack {
     /// A pack with its standing at `now`.
     pub(crate) fn new(pack: Arc<Pack>, now: Instant) -> Self {
-        Self { standing: pack.standing.at(now), pack }
+        Self { standing: pack.standing.at(now), pack, installations: None }
     }
 
     /// The pack with this id, if the caller may see it.
@@ -306,7 +313,7 @@ impl IntegrationPack {
 
     /// How far its versions have spread.
     pub async fn adoption(&self, ctx: &Context<'_>) -> Adoption {
-        Adoption::of_pack(self.pack.id, ctx.now())
+        Adoption::of_pack(self.pack.id, self.installations, ctx.now())
     }
 
     /// When it was made.
@@ -338,7 +345,7 @@ impl IntegrationPack {
     /// Whether the caller may now release it at once; false too when there is nothing to release.
     pub async fn viewer_can_release(&self, ctx: &Context<'_>) -> Result<bool> {
         let may = ctx.viewer()?.may(Privilege::IntegrationPack);
-        Ok(may && self.decide(ctx, RequestedSchedule::Immediately, None).await?.is_ok())
+        Ok(may && Box::pin(self.decide(ctx, RequestedSchedule::Immediately, None)).await?.is_ok())
     }
 
     /// Whether the caller may now release it on a date; false too while a release is pending or the account has no time zone.
@@ -350,7 +357,8 @@ impl IntegrationPack {
         let services = ctx.services();
         let Some(zone) = services.zone(account.time_zone.as_deref()) else { return Ok(false) };
         let date = release_dates(ctx.now(), &zone, services.settings.release_days_ahead).earliest;
-        Ok(self.decide(ctx, RequestedSchedule::OnDate(date), account.time_zone.as_deref()).await?.is_ok())
+        let schedule = RequestedSchedule::OnDate(date);
+        Ok(Box::pin(self.decide(ctx, schedule, account.time_zone.as_deref())).await?.is_ok())
     }
 
     /// Whether the caller may now share it with groups.

@@ -6,14 +6,14 @@ use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::packs::{ContentItem, DraftRow, Pack, PackVersion};
 use crate::graphql::batch::{Base, Batch};
 use crate::store::packs::drafts::DraftOf;
-use crate::store::packs::read::PacksKey;
+use crate::store::packs::read::{ListedPack, PacksKey};
 use crate::store::packs::{drafts, read as packs, versions as pack_versions};
 use crate::store::page::{Page, PageRequest};
 
 /// Loaders of packs, for their publisher.
 pub struct PackLoaders {
     pub by_id: Batch<PackId, Arc<Pack>>,
-    pub pages: Batch<PacksKey, Page<Arc<Pack>>>,
+    pub pages: Batch<PacksKey, Page<ListedPack>>,
     /// The release whose rollout is moving the pack's installations (R49).
     pub moving: Batch<PackId, ReleaseId>,
     pub drafts: Batch<DraftOf, Arc<Vec<DraftRow>>>,

@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use entity::{
-    account_group_member as member, draft_row, integration_pack as pack, pack_share, pack_version,
-    pack_version_item as item, task,
+    account_group_member as member, draft_row, installation_tally as tally, integration_pack as pack, pack_share,
+    pack_version, pack_version_item as item, task,
 };
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query, SelectStatement, SubQueryStatement, UnionType};
 use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _};
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId, ReleaseId};
 use crate::domain::packs::{InstallationType, Pack, PackState};
+use crate::store::by_position::by_position;
 use crate::store::components::read::nothing;
 use crate::store::convert::Stored as _;
+use crate::store::installations::counts;
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
@@ -109,21 +111,35 @@ impl PackOrder {
         form.reversed(self.descending)
     }
 
-    fn order(self) -> Order<pack::Model> {
+    fn order(self) -> Order<PackRow> {
         let columns = |column| vec![col(column), col(pack::Column::Id)];
         match self.field {
             PackField::Name => Order::new(self.form(), columns(pack::Column::NameKey), |row| {
-                vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
+                vec![Key::Text(row.0.name_key.clone()), Key::Id(row.0.id)]
             }),
             PackField::CreatedAt => Order::new(self.form(), columns(pack::Column::CreatedAt), |row| {
-                vec![Key::Instant(row.created_at), Key::Id(row.id)]
+                vec![Key::Instant(row.0.created_at), Key::Id(row.0.id)]
             }),
             PackField::UpdatedAt => Order::new(self.form(), columns(pack::Column::UpdatedAt), |row| {
-                vec![Key::Instant(row.updated_at), Key::Id(row.id)]
+                vec![Key::Instant(row.0.updated_at), Key::Id(row.0.id)]
             }),
         }
     }
 }
+
+/// A row of a page, with the number of installations.
+struct PackRow(pack::Model, Option<i64>);
+
+by_position!(PackRow(pack::Model, installations) {
+    id: Id, publisher_id: PublisherId, name: Name, name_key: NameKey, description: Description,
+    installation_type: InstallationType, deployment_model: DeploymentModel, support: Support, revision: Revision,
+    last_number: LastNumber, component_count: ComponentCount, newer_count: NewerCount,
+    has_unreleased_changes: HasUnreleasedChanges, draft_revision: DraftRevision, current_version_id: CurrentVersionId,
+    pending_release_id: PendingReleaseId, pending_version_id: PendingVersionId, pending_starts_at: PendingStartsAt,
+    running_release_id: RunningReleaseId, tallied_from: TalliedFrom, created_at: CreatedAt, updated_at: UpdatedAt,
+    actor_kind: ActorKind, actor_name: ActorName, actor_token_id: ActorTokenId, actor_account_id: ActorAccountId,
+    deleted_at: DeletedAt,
+});
 
 /// A page of a list of packs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -132,13 +148,23 @@ pub struct PacksKey {
     pub filter: PackFilter,
     pub order: PackOrder,
     pub page: PageRequest,
+    /// Whether the number of installations comes with each pack.
+    pub with_installations: bool,
+}
+
+/// A pack of a list.
+#[derive(Clone, Debug)]
+pub struct ListedPack {
+    pub pack: Arc<Pack>,
+    /// The number of its installations, if it was asked for.
+    pub installations: Option<i64>,
 }
 
 /// Pages of lists of the publisher's packs, with their states at `now`.
 pub async fn pages(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[PacksKey],
-) -> StoreResult<HashMap<PacksKey, Page<Arc<Pack>>>> {
+) -> StoreResult<HashMap<PacksKey, Page<ListedPack>>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let wanted = keys.iter().map(|key| {
         // Few packs hold one version, so the database should find them by the version and check the publisher
@@ -148,11 +174,32 @@ pub async fn pages(
         let mut select = pack::Entity::find().filter(if few { checked(own(scope)) } else { own(scope) }).into_query();
         select.and_where_option(among(key.of, now));
         narrow(&mut select, now, &key.filter);
+        select.expr_as(installations(key.with_installations), "installations");
         (key.clone(), Wanted { select, order: key.order.order(), request: key.page.clone() })
     });
     let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
-    let read = |row| convert::pack(row).map(Arc::new);
+    let read = |PackRow(row, installations): PackRow| -> StoreResult<ListedPack> {
+        Ok(ListedPack { pack: Arc::new(convert::pack(row)?), installations })
+    };
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
+}
+
+/// The number of a pack's installations, which [`counts`] reads for packs that are there already. All selects have the
+/// column, so that they can be joined in one statement.
+fn installations(wanted: bool) -> Expr {
+    if !wanted {
+        return Expr::cust("CAST(NULL AS bigint)");
+    }
+    let sum = Query::select()
+        .expr(Func::coalesce([
+            counts::added_up(tally::Column::Installations, tally::Column::AllInstallations),
+            Expr::cust("0"),
+        ]))
+        .from(tally::Entity)
+        .and_where(col(tally::Column::PackId).eq(col(pack::Column::Id)))
+        .and_where(col(tally::Column::Id).gte(col(pack::Column::TalliedFrom)))
+        .take();
+    SubQueryStatement::from(sum).into()
 }
 
 /// Whether the window of a pending release has opened at `now`. From then on the release is running and its version is
