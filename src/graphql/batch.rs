@@ -143,6 +143,12 @@ where
         if let Some(known) = self.known.as_ref().and_then(|known| known(&key)) {
             return Ok(Some(known));
         }
+        // Boxed, because every field that loads something holds this future, and the framework copies the largest
+        // future of a type's fields for each of them.
+        Box::pin(self.load(key)).await
+    }
+
+    async fn load(&self, key: K) -> Result<Option<V>, Failure> {
         // If the resolver that drives a batch is dropped, because a sibling failed or the client left, the batch is
         // lost. The other resolvers then try once more, and drive it themselves.
         let loader = self.loader();

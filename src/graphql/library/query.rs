@@ -31,7 +31,7 @@ impl LibraryQuery {
         let snapshot = ctx.snapshot()?;
         let request = PageArgs::new(first, after, last, before).request(ctx, library::BY_NAME)?;
         let search = searchable(search)?;
-        let page = library::page(&snapshot, search.as_deref(), request).await.or_failure()?;
+        let page = Box::pin(library::page(&snapshot, search.as_deref(), request)).await.or_failure()?;
         Ok(LibraryProcessConnection::of(page, |process| match snapshot.scope() {
             Scope::Publisher(_) => PublishedProcess(process).into(),
             Scope::Managed(_) => AvailableProcess(process).into(),

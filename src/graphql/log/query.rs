@@ -23,7 +23,8 @@ impl LogQuery {
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EventConnection> {
-        events_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
+        // Boxed, like others below `Query`: otherwise its future is copied for every field of it.
+        Box::pin(events_connection(ctx, filter, PageArgs::new(first, after, last, before))).await
     }
 
     /// The audit log of the caller's account, newest first. Needs VIEW_AUDIT_LOG.
@@ -36,6 +37,6 @@ impl LogQuery {
         #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<AuditEntryConnection> {
-        audit_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
+        Box::pin(audit_connection(ctx, filter, PageArgs::new(first, after, last, before))).await
     }
 }

@@ -107,8 +107,8 @@ impl PublisherQuery {
     ) -> Result<ComponentConnection> {
         let snapshot = ctx.snapshot()?;
         let request = PageArgs::new(first, after, last, before).request(ctx, components::BY_NAME)?;
-        let filter = filter.unwrap_or_default().read(ctx).await?;
-        let page = components::page(&snapshot, &filter, request).await.or_failure()?;
+        let filter = Box::pin(filter.unwrap_or_default().read(ctx)).await?;
+        let page = Box::pin(components::page(&snapshot, &filter, request)).await.or_failure()?;
         Ok(ComponentConnection::of(page, Component))
     }
 
@@ -133,7 +133,7 @@ impl PublisherQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<PackagedComponentConnection> {
         ctx.publisher()?;
-        let filter = filter.unwrap_or_default().read(ctx).await?;
+        let filter = Box::pin(filter.unwrap_or_default().read(ctx)).await?;
         packages_connection(ctx, filter, order_by, PageArgs::new(first, after, last, before)).await
     }
 
@@ -166,7 +166,7 @@ impl PublisherQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ReleaseConnection> {
         ctx.publisher()?;
-        let filter = filter.unwrap_or_default().read(ctx).await?;
+        let filter = Box::pin(filter.unwrap_or_default().read(ctx)).await?;
         releases_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
     }
 
@@ -179,7 +179,7 @@ impl PublisherQuery {
             ReleaseScheduleInput,
         >,
     ) -> Option<Result<ReleasePreview>> {
-        Some(release_preview(ctx, &pack_id, schedule).await)
+        Some(Box::pin(release_preview(ctx, &pack_id, schedule)).await)
     }
 
     /// The release window of any date in any zone. Errors: DATE_DOES_NOT_EXIST, TIME_ZONE_UNKNOWN.

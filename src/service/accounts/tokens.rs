@@ -80,7 +80,8 @@ pub(in crate::service) fn check_status(account: &Account) -> Result<(), Failure>
 pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Option<String>) -> Result<Caller, Failure> {
     let Some(secret) = secret else { return Ok(Caller::Anonymous) };
     if let Some(jwt) = cx.jwt.as_ref().filter(|_| is_jwt(secret)) {
-        return authenticate_signed(cx, jwt, secret, request_id).await;
+        // Boxed, because the future of each request would have to hold it.
+        return Box::pin(authenticate_signed(cx, jwt, secret, request_id)).await;
     }
     let (hash, now) = (ids::hash(secret), cx.clock.now());
     if let Some((token, account)) = bearers::by_hash(&cx.db.whole_server(), hash.clone(), now).await? {
@@ -91,9 +92,8 @@ pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Optio
         cx.token_uses.remember(&token, now);
         return Ok(Caller::Viewer(Box::new(Viewer { account, token, bearer: Bearer::Stored, request_id })));
     }
-    let Some((row, account)) = accounts::enrolment_by_hash(&cx.db.whole_server(), &hash).await? else {
-        return Err(REFUSED);
-    };
+    let enrolment = Box::pin(accounts::enrolment_by_hash(&cx.db.whole_server(), &hash)).await?;
+    let Some((row, account)) = enrolment else { return Err(REFUSED) };
     if row.spent_at.is_some() || row.expires_at <= now || account.enrolled_at.is_some() {
         return Err(REFUSED);
     }
