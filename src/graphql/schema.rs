@@ -11,6 +11,7 @@ use crate::gate::{Facts, Location};
 use crate::scheduler::Scheduler;
 use crate::service::Shared;
 use crate::service::access::Caller;
+use crate::store::Snapshot;
 
 use super::around::Around;
 use super::context::RequestData;
@@ -205,6 +206,28 @@ impl Held {
     /// Releases the connection. The next event acquires it again.
     pub fn release(&self) {
         self.0.end_snapshot();
+    }
+
+    /// Makes the request do without a transaction, because it will probably read once.
+    pub fn expect_one_read(&self) {
+        if let Some(snapshot) = self.0.loaders().snapshot() {
+            snapshot.expect_one_read();
+        }
+    }
+
+    /// Returns when a request that was expected to read once reads a second time. That read never ends: the request
+    /// must be executed again.
+    pub async fn wants_more(&self) {
+        match self.0.loaders().snapshot() {
+            Some(snapshot) => snapshot.wants_more().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How many reads the request has begun.
+    #[must_use]
+    pub fn reads(&self) -> u32 {
+        self.0.loaders().snapshot().map_or(0, Snapshot::reads)
     }
 }
 

@@ -24,7 +24,7 @@ use super::answer::{Answer, Cost, Phase, never_began, with_codes};
 use super::busy;
 use super::kept::Kept;
 use super::options::EngineOptions;
-use super::parsed::Parsed;
+use super::parsed::{Document, Parsed};
 use super::welcome::while_welcome;
 use super::workload::{Busy, Turn, Workload};
 
@@ -125,12 +125,13 @@ impl Engine {
         };
         let waited = began.elapsed();
         let (caller, panics) = (Arc::new(caller), Panics::default());
-        let work = async {
+        // Futures are pinned where they are, and rare ones are boxed: each move of a future copies all of it.
+        let work = pin!(async {
             match &admitted.kept {
-                Some(key) => self.introspect(key, &caller, request_id, &admitted, &panics).await,
+                Some(key) => Box::pin(self.introspect(key, &caller, request_id, &admitted, &panics)).await,
                 None => self.resolve(&caller, request_id, &admitted, &panics).await,
             }
-        };
+        });
         let work = on_behalf_of(caller.account(), work);
         let mut answer = match self.in_time(work, admitted.prepared.tells_a_secret).await {
             Some(answer) => answer,
@@ -167,21 +168,62 @@ impl Engine {
 
     async fn resolve(&self, caller: &Arc<Caller>, request_id: &str, admitted: &Admitted, panics: &Panics) -> Answer {
         if admitted.kind() == OperationKind::Query && admitted.prepared.introspection_bytes == 0 {
-            let (request, _) = self.request(caller.clone(), admitted, panics);
-            let written = Written::default();
-            let request = if self.suits_parts(admitted) { request.data(written.clone()) } else { request };
-            // After a panic the query is executed again in the guarded schema, which finds the field that panicked.
-            // This is safe, because a query has no effects.
-            if let Ok(response) = AssertUnwindSafe(self.schema.execute_bare(request)).catch_unwind().await {
-                return Answer { parts: written.take(), ..executed_answer(response, panics, request_id) };
+            let document = self.parsed.get(&admitted.checked);
+            let expects_one_read = document.as_ref().is_some_and(|document| document.reads.expect_one());
+            let mut tried = self.try_bare(caller, request_id, admitted, &document, panics, expects_one_read).await;
+            if let Err(Again::WithSnapshot) = tried {
+                tried = Box::pin(self.try_bare(caller, request_id, admitted, &document, panics, false)).await;
+            }
+            if let Ok(answer) = tried {
+                return answer;
             }
         }
-        let (request, _) = self.request(caller.clone(), admitted, panics);
-        match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
+        let (request, _) = self.request(caller.clone(), admitted, self.parsed.get(&admitted.checked), panics);
+        let executed = Box::pin(self.schema.execute(request));
+        match AssertUnwindSafe(executed).catch_unwind().await {
             Ok(response) => executed_answer(response, panics, request_id),
             // The panic hook has logged the panic's message.
             Err(_) => Answer::failed(&Failure::bug("the execution panicked"), request_id),
         }
+    }
+
+    /// Executes a query in the schema without guards. If it can't be answered so, it is executed again, because a query
+    /// has no effects: after a panic in the guarded schema, which finds the field that panicked; and in a snapshot when
+    /// it was wrong to expect a single read.
+    async fn try_bare(
+        &self,
+        caller: &Arc<Caller>,
+        request_id: &str,
+        admitted: &Admitted,
+        document: &Option<Document>,
+        panics: &Panics,
+        expects_one_read: bool,
+    ) -> Result<Answer, Again> {
+        let suits_parts = document.as_ref().is_some_and(|document| document.suits_parts);
+        let (request, held) = self.request(caller.clone(), admitted, document.clone(), panics);
+        if expects_one_read {
+            held.expect_one_read();
+        }
+        let written = Written::default();
+        let request = if suits_parts { request.data(written.clone()) } else { request };
+        let executed = pin!(self.schema.execute_bare(request));
+        let executed = AssertUnwindSafe(executed).catch_unwind();
+        let tried = tokio::select! {
+            biased;
+            executed = executed => match executed {
+                Ok(response) => {
+                    let answer = executed_answer(response, panics, request_id);
+                    Ok(Answer { parts: written.take(), ..answer })
+                }
+                // The panic hook has logged the panic's message.
+                Err(_) => Err(Again::WithGuards),
+            },
+            () = held.wants_more() => Err(Again::WithSnapshot),
+        };
+        if let Some(document) = document {
+            document.reads.record(held.reads());
+        }
+        tried
     }
 
     /// The answer to an introspection, which is the same each time, so it is cached.
@@ -250,7 +292,8 @@ impl Engine {
             _ => None,
         };
         let panics = Panics::default();
-        let (request, held) = self.request(Arc::new(caller), &admitted, &panics);
+        let document = self.parsed.get(&admitted.checked);
+        let (request, held) = self.request(Arc::new(caller), &admitted, document, &panics);
         // Reads before the first event use no shared snapshot.
         held.release();
         let answers = self.schema.execute_stream(request);
@@ -275,15 +318,17 @@ impl Engine {
         }
     }
 
-    fn suits_parts(&self, admitted: &Admitted) -> bool {
-        self.parsed.get(&admitted.checked).is_some_and(|document| document.suits_parts)
-    }
-
     /// The framework's request, with the document as the gate printed it.
-    fn request(&self, caller: Arc<Caller>, admitted: &Admitted, panics: &Panics) -> (Request, Held) {
+    fn request(
+        &self,
+        caller: Arc<Caller>,
+        admitted: &Admitted,
+        document: Option<Document>,
+        panics: &Panics,
+    ) -> (Request, Held) {
         let Admitted { checked, prepared, .. } = admitted;
         let mut request = Request::new(String::new()).variables(variables(&prepared.variables)).data(panics.clone());
-        match self.parsed.get(checked) {
+        match document {
             Some(document) => request.set_parsed_query((*document.parsed).clone()),
             // The framework reports the reason.
             None => checked.verdict.iter().for_each(|document| request.query.clone_from(&document.printed)),
@@ -310,6 +355,14 @@ impl Engine {
             reset_seconds: allowance.map(|allowance| allowance.reset_seconds),
         });
     }
+}
+
+/// How a query must be executed again.
+enum Again {
+    /// In the guarded schema, because a resolver panicked.
+    WithGuards,
+    /// In a snapshot, because it reads more than once.
+    WithSnapshot,
 }
 
 /// Converts the variables to the framework's type.

@@ -1,6 +1,7 @@
 //! A cache of documents that the framework has parsed, because clients send the same few again and again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::ExecutableDocument;
@@ -19,8 +20,33 @@ pub(super) struct Document {
     pub(super) parsed: Arc<ExecutableDocument>,
     /// Whether its answer may contain serialized parts.
     pub(super) suits_parts: bool,
+    pub(super) reads: Arc<Reads>,
     /// The bytes of its printed text.
     length: usize,
+}
+
+/// How many executions of a document have read at most once, in a row up to the last one.
+#[derive(Default)]
+pub(super) struct Reads(AtomicU32);
+
+impl Reads {
+    /// After how many such executions the next one is expected to read once too. Each wrong guess executes a request
+    /// twice, so guesses are rarer than they would be right.
+    const IN_A_ROW: u32 = 8;
+
+    /// Whether the next execution will probably read at most once.
+    pub(super) fn expect_one(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::IN_A_ROW
+    }
+
+    /// Records how often an execution has read.
+    pub(super) fn record(&self, reads: u32) {
+        if reads > 1 {
+            self.0.store(0, Ordering::Relaxed);
+        } else if !self.expect_one() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The memory of a parsed document per byte of its text: a field of two bytes becomes a selection of some hundred
@@ -55,7 +81,7 @@ impl Parsed {
         let printed = &checked.verdict.as_ref().ok()?.printed;
         let parsed = parse_query(printed).ok()?;
         let suits_parts = Written::suits(&parsed);
-        let document = Document { parsed: Arc::new(parsed), suits_parts, length: printed.len() };
+        let document = Document { parsed: Arc::new(parsed), suits_parts, reads: Arc::default(), length: printed.len() };
         self.0.insert(checked.hash, document.clone());
         Some(document)
     }

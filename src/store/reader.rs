@@ -1,11 +1,11 @@
 //! Sources of reads: single reads of the present state, and snapshots.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use sea_orm::prelude::async_trait;
 use sea_orm::{ConnectionTrait, DbErr};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use super::cache::Cache;
 use super::connection::{Command, Reply};
@@ -21,9 +21,15 @@ pub(crate) struct ReadFrom {
 }
 
 /// One state of the database: the state at the first read.
+#[derive(Default)]
 struct OneState {
     session: Mutex<Option<Session>>,
     has_ended: AtomicBool,
+    /// How many reads have begun.
+    reads: AtomicU32,
+    /// Whether there will probably be a single read, which needs no transaction.
+    expects_one_read: AtomicBool,
+    wants_more: Notify,
 }
 
 impl ReadFrom {
@@ -33,8 +39,28 @@ impl ReadFrom {
 
     /// A source whose reads see one state. The state is the one at the first read.
     pub(super) fn one_state(&self) -> Self {
-        let state = OneState { session: Mutex::default(), has_ended: AtomicBool::new(false) };
-        Self { pool: self.pool.clone(), state: Some(Arc::new(state)) }
+        Self { pool: self.pool.clone(), state: Some(Arc::default()) }
+    }
+
+    /// Does without a transaction, because a single read is expected. A second read never ends;
+    /// [`ReadFrom::wants_more`] tells of it, and everything must be read anew from another source.
+    pub(super) fn expect_one_read(&self) {
+        if let Some(state) = &self.state {
+            state.expects_one_read.store(true, Ordering::Release);
+        }
+    }
+
+    /// Returns when a source that expects one read is asked for a second one.
+    pub(super) async fn wants_more(&self) {
+        match &self.state {
+            Some(state) => state.wants_more.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How many reads have begun.
+    pub(super) fn reads(&self) -> u32 {
+        self.state.as_ref().map_or(0, |state| state.reads.load(Ordering::Acquire))
     }
 
     /// Returns the snapshot's connection to the pool, after a running statement. Later reads see the present state.
@@ -58,6 +84,15 @@ impl RunsStatements for ReadFrom {
         match &self.state {
             Some(state) if !state.has_ended.load(Ordering::Acquire) => {
                 let mut session = state.session.lock().await;
+                let earlier = state.reads.fetch_add(1, Ordering::AcqRel);
+                if state.expects_one_read.load(Ordering::Acquire) {
+                    if earlier > 0 {
+                        state.wants_more.notify_one();
+                        return std::future::pending().await;
+                    }
+                    // The lock is held meanwhile: whoever wants to read too finds this read ended.
+                    return self.read_alone(command).await;
+                }
                 let open = match &mut *session {
                     Some(open) => open,
                     none => none.insert(self.pool.begin(Begin::Snapshot).await.map_err(unavailable)?),
@@ -68,18 +103,23 @@ impl RunsStatements for ReadFrom {
                 }
                 ran
             }
-            _ => {
-                let mut broken = 0;
-                loop {
-                    let mut session = self.pool.begin(Begin::Statement).await.map_err(unavailable)?;
-                    let ran = session.run(command).await;
-                    // After as many failures, all connections that were idle have been replaced.
-                    if ran.is_ok() || !session.was_broken() || broken == self.pool.size() {
-                        return ran;
-                    }
-                    broken += 1;
-                }
+            _ => self.read_alone(command).await,
+        }
+    }
+}
+
+impl ReadFrom {
+    /// Reads the present state.
+    async fn read_alone(&self, command: Command<'_>) -> Result<Reply, DbErr> {
+        let mut broken = 0;
+        loop {
+            let mut session = self.pool.begin(Begin::Statement).await.map_err(unavailable)?;
+            let ran = session.run(command).await;
+            // After as many failures, all connections that were idle have been replaced.
+            if ran.is_ok() || !session.was_broken() || broken == self.pool.size() {
+                return ran;
             }
+            broken += 1;
         }
     }
 }

@@ -41,6 +41,23 @@ impl<S: Copy> Snapshot<S> {
         self.reader.line.0.end();
     }
 
+    /// Makes the snapshot do without a transaction, because a single read is expected. A second read never ends;
+    /// [`Snapshot::wants_more`] tells of it, and everything must be read anew from another snapshot.
+    pub fn expect_one_read(&self) {
+        self.reader.line.0.expect_one_read();
+    }
+
+    /// Returns when a snapshot that expects one read is asked for a second one.
+    pub async fn wants_more(&self) {
+        self.reader.line.0.wants_more().await;
+    }
+
+    /// How many reads have begun.
+    #[must_use]
+    pub fn reads(&self) -> u32 {
+        self.reader.line.0.reads()
+    }
+
     /// The same snapshot for another scope of the same account.
     fn of<T>(&self, scope: T) -> Snapshot<T> {
         Snapshot { reader: self.reader.clone(), scope, now: self.now }

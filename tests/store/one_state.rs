@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{At as _, TestApp};
 
@@ -13,15 +13,8 @@ const PACKS: &str = "{ integrationPacks(first: 10) { totalCount edges { node {
 /// How long to wait before the test fails. A correct server needs far less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pack_that_goes_between_two_statements_is_shown_whole() {
-    let app = TestApp::new().await;
-    let pack = app.pack_with("Orders", &["Import"]).await;
-    app.release_now(&pack.id).await;
-    app.tick().await;
-    let before = app.gql(&app.publisher, PACKS, json!({})).await;
-    assert_eq!(before.int("/integrationPacks/totalCount"), 1);
-    // Another server deletes the pack after the page of packs is read and before the rest is read.
+/// The answer to a query. Another server deletes the pack after the page of packs is read and before the rest is read.
+async fn while_the_pack_goes(app: &TestApp, pack: &str, query: &str) -> Value {
     let other = app.another_server().await;
     let (read, to_delete) = mpsc::channel::<()>();
     let (deleted, go_on) = mpsc::channel::<()>();
@@ -33,7 +26,7 @@ async fn a_pack_that_goes_between_two_statements_is_shown_whole() {
             let _ = go_on.recv_timeout(PATIENCE);
         }
     });
-    let (runtime, token, id) = (tokio::runtime::Handle::current(), app.publisher.clone(), pack.id.clone());
+    let (runtime, token, id) = (tokio::runtime::Handle::current(), app.publisher.clone(), pack.to_owned());
     let deletion = std::thread::spawn(move || {
         to_delete.recv_timeout(PATIENCE).expect("the page is read");
         runtime.block_on(async {
@@ -47,11 +40,48 @@ async fn a_pack_that_goes_between_two_statements_is_shown_whole() {
         });
         let _ = deleted.send(());
     });
-    let meanwhile = app.gql(&app.publisher, PACKS, json!({})).await;
+    let answer = app.gql(&app.publisher, query, json!({})).await;
     deletion.join().expect("the pack is deleted");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_goes_between_two_statements_is_shown_whole() {
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    let before = app.gql(&app.publisher, PACKS, json!({})).await;
+    assert_eq!(before.int("/integrationPacks/totalCount"), 1);
+    let meanwhile = while_the_pack_goes(&app, &pack.id, PACKS).await;
     assert_eq!(meanwhile, before, "one state");
     let after = app.gql(&app.publisher, PACKS, json!({})).await;
     assert_eq!(after.int("/integrationPacks/totalCount"), 0);
+}
+
+/// A query whose reads are known but for one does without a transaction. It must notice when it needs more than one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_used_to_read_once_sees_one_state_when_it_reads_more() {
+    const ROWS: &str = "{ integrationPacks(first: 10) { edges { node { name components { component { name } current { version } } } } } }";
+    let app = TestApp::new().await;
+    let pack = app.pack_with("Orders", &["Import"]).await;
+    app.release_now(&pack.id).await;
+    app.tick().await;
+    for _ in 0..12 {
+        app.gql(&app.publisher, ROWS, json!({})).await;
+    }
+    let (known, statements) = app.statements_of(app.gql(&app.publisher, ROWS, json!({}))).await;
+    assert_eq!(statements.len(), 1, "{statements:#?}");
+    // Now the draft must be read too, once without another server and once with one.
+    app.something_new(&pack).await;
+    let anew = app.gql(&app.publisher, ROWS, json!({})).await;
+    assert_eq!(anew, known, "something newer is in no column of this query");
+    for _ in 0..12 {
+        app.gql(&app.publisher, ROWS, json!({})).await;
+    }
+    app.something_new(&pack).await;
+    let meanwhile = while_the_pack_goes(&app, &pack.id, ROWS).await;
+    assert_eq!(meanwhile, json!({ "integrationPacks": { "edges": [] } }), "all of it is read anew, after the deletion");
 }
 
 /// The rows and the records of the log come by two statements. A row that is committed between them, before records
