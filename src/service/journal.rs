@@ -12,6 +12,7 @@ use crate::domain::log::record::{Class, Record, VersionAfter};
 use crate::domain::packs::Pack;
 use crate::domain::releases::window::Window;
 use crate::store::Tx;
+use crate::store::installations::section::Section;
 use crate::store::log::journal::{Alike, Told, append};
 
 use super::Services;
@@ -283,18 +284,19 @@ impl<'a> Journal<'a> {
     /// Adds a record of an installation or account. Consecutive records with equal classes form one batch.
     pub(super) fn tell_alike(&mut self, class: Class, record: Record) {
         match self.told.last_mut() {
-            Some(Told::Alike(alike)) if alike.class == class => alike.records.push(record),
-            _ => self.tell_all_alike(class, vec![record]),
+            Some(Told::Alike(alike)) if alike.class == class && alike.section.is_none() => alike.records.push(record),
+            _ => self.tell_all_alike(class, vec![record], None),
         }
     }
 
-    /// Adds records that share a class.
-    pub(super) fn tell_all_alike(&mut self, class: Class, records: Vec<Record>) {
+    /// Adds records that share a class, and tells whether they are those of a section.
+    pub(super) fn tell_all_alike(&mut self, class: Class, records: Vec<Record>, section: Option<Section>) {
         if records.is_empty() {
             return;
         }
         let ids = &self.services.ids;
-        self.told.push(Told::Alike(Alike { class, records, id_base: ids.unguessable(), id_seal: ids.unguessable() }));
+        let (id_base, id_seal) = (ids.unguessable(), ids.unguessable());
+        self.told.push(Told::Alike(Alike { class, records, section, id_base, id_seal }));
     }
 
     /// The rows to write. Records of a single installation, and all that the scheduler didn't do, become normal rows of

@@ -23,6 +23,7 @@ mod lines;
 pub mod locks;
 pub mod log;
 mod migrating;
+mod packed;
 pub mod packs;
 pub mod page;
 mod pool;

@@ -1,5 +1,6 @@
 //! Releases: dates and windows, rollouts and their obstacles.
 
+pub(crate) mod alike;
 pub(crate) mod batches;
 pub(crate) mod canceling;
 pub(crate) mod first_releases;

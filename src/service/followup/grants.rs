@@ -137,7 +137,7 @@ async fn reconcile(
                 version_before: None,
                 name: None,
             };
-            journal.tell_all_alike(class, accounts.iter().map(of).collect());
+            journal.tell_all_alike(class, accounts.iter().map(of).collect(), None);
         }
         gained.extend(gains.into_iter().map(|account| (pack.id, account)));
         lost |= !losses.is_empty();

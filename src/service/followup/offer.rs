@@ -11,6 +11,7 @@ use crate::service::followup::updates::{Numbers, Step};
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes;
 use crate::store::installations::classes::Judged;
+use crate::store::installations::section::Members;
 use crate::store::packs::write as packs;
 
 use super::told::{Told, tell_all};
@@ -43,7 +44,7 @@ impl FollowUp for Offer {
         for (version, members) in by_version {
             let change = Change::to(UpdateState::Offered);
             let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-            changes.make(None, change, &ids).await?;
+            changes.make(None, change, Members::Listed(&ids)).await?;
             let told = Told {
                 pack: &pack,
                 release: &release,
@@ -51,6 +52,7 @@ impl FollowUp for Offer {
                 before: None,
                 version: Step::stays(numbers.get(version)),
                 action: "scheduler.offerUpdate",
+                section: None,
             };
             tell_all(&mut batch.journal, &told, &members);
         }

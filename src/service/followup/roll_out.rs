@@ -21,7 +21,8 @@ use crate::service::followup::updates::{Numbers, applied, give_up, offered, skip
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
-use crate::store::installations::classes::Judged;
+use crate::store::installations::classes::{First, Judged};
+use crate::store::installations::section::Members;
 use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
@@ -81,8 +82,8 @@ impl FollowUp for RollOut {
         let rollout = Rollout { services, tx, pack: &pack, release: &release, reach: self.reach };
         let found = classes::first_of_pack(tx, pack.id, release.id, task.done_to, size).await?;
         rollout.settle_all(&mut batch.journal, &found).await?;
-        let last = found.last().map(|installation| installation.id.0).or(task.done_to);
-        if let Some(last) = batch.came_to(found.len(), last) {
+        let last = found.installations.last().map(|installation| installation.id.0).or(task.done_to);
+        if let Some(last) = batch.came_to(found.installations.len(), last) {
             // The first batch announces no progress, because it runs within the command's call.
             if task.done_to.is_some() {
                 announce_progress(tx, &mut batch.journal, &pack, &release).await?;
@@ -99,9 +100,9 @@ impl FollowUp for RollOut {
 
 impl Rollout<'_> {
     /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes.
-    async fn settle_all(&self, journal: &mut Journal<'_>, found: &[Judged]) -> Result<(), Failure> {
+    async fn settle_all(&self, journal: &mut Journal<'_>, found: &First) -> Result<(), Failure> {
         let mut classes: BTreeMap<Class, Vec<&Judged>> = BTreeMap::new();
-        for installation in found {
+        for installation in &found.installations {
             let skip = reason_to_skip(installation.is_entitled, installation.status);
             let class = Class { update: installation.update, version: installation.version_id, skip };
             classes.entry(class).or_default().push(installation);
@@ -130,10 +131,13 @@ impl Rollout<'_> {
                 }
             };
             let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-            changes.make(class.update, change, &ids).await?;
+            // Most batches are all alike.
+            let section = found.section.filter(|_| ids.len() == found.installations.len());
+            let changing = section.map_or(Members::Listed(&ids), Members::All);
+            changes.make(class.update, change, changing).await?;
             if version != class.version {
                 let step = Move { pack: self.pack.id, from: class.version, to: version, at: journal.now };
-                installations::move_alike(self.tx, &ids, step).await?;
+                installations::move_alike(self.tx, changing, step).await?;
             }
             let told = Told {
                 pack: self.pack,
@@ -142,6 +146,7 @@ impl Rollout<'_> {
                 before: class.update.map(|(state, _)| state),
                 version: numbers.step(class.version, version),
                 action: "scheduler.applyUpdate",
+                section,
             };
             tell_all(journal, &told, &members);
         }

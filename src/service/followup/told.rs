@@ -8,6 +8,7 @@ use crate::service::followup::updates::{StateChange, Step};
 use crate::service::journal::Journal;
 use crate::store::installations::changes::Change;
 use crate::store::installations::classes::Judged;
+use crate::store::installations::section::Section;
 
 /// A change that the updates of a class have in common.
 pub(super) struct Told<'a> {
@@ -17,6 +18,8 @@ pub(super) struct Told<'a> {
     pub before: Option<UpdateState>,
     pub version: Step,
     pub action: &'static str,
+    /// The section that the installations are, if they are one.
+    pub section: Option<Section>,
 }
 
 /// Records the change for each installation of the class.
@@ -36,5 +39,6 @@ pub(super) fn tell_all(journal: &mut Journal<'_>, told: &Told<'_>, installations
         version_before: Some(told.version.before),
         name: None,
     };
-    journal.tell_all_alike(change.class(journal, told.pack), installations.iter().map(record).collect());
+    let records = installations.iter().map(record).collect();
+    journal.tell_all_alike(change.class(journal, told.pack), records, told.section);
 }

@@ -15,6 +15,7 @@ use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes::Judged;
+use crate::store::installations::section::Members;
 use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
@@ -129,10 +130,10 @@ async fn take_back(
             }
         };
         let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
-        changes.make(Some(before), change, &ids).await?;
+        changes.make(Some(before), change, Members::Listed(&ids)).await?;
         if after != version {
             let step = Move { pack: pack.id, from: version, to: after, at: journal.now };
-            installations::move_alike(tx, &ids, step).await?;
+            installations::move_alike(tx, Members::Listed(&ids), step).await?;
         }
         let told = Told {
             pack,
@@ -141,6 +142,7 @@ async fn take_back(
             before: Some(before.0),
             version: numbers.step(version, after),
             action: "scheduler.withdrawUpdate",
+            section: None,
         };
         tell_all(journal, &told, &members);
     }

@@ -10,6 +10,7 @@ use crate::domain::installations::adoption::{Stood, Tally};
 use crate::domain::installations::{FailureCode, SkipReason, UpdateMethod, UpdateState};
 use crate::domain::releases::Release;
 use crate::store::convert::Stored as _;
+use crate::store::installations::section::Members;
 use crate::store::installations::tallies;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreError, StoreResult, Tx};
@@ -46,15 +47,17 @@ impl<'a> Changes<'a> {
     }
 
     /// Changes updates that all have the state `before`; with `None`, adds updates to installations without one.
-    pub async fn make(&mut self, before: Option<Stood>, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
-        if ids.is_empty() {
+    /// All installations of a section have such an update, or none of them has one.
+    pub async fn make(&mut self, before: Option<Stood>, change: Change, members: Members<'_>) -> StoreResult<()> {
+        if members.count() == 0 {
             return Ok(());
         }
-        match before {
-            None => self.insert(change, ids).await?,
-            Some(_) => self.save(change, ids).await?,
-        }
-        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        let changed = match before {
+            None => self.insert(change, members).await?,
+            Some(_) => self.save(change, members).await?,
+        };
+        members.are_all(changed)?;
+        let count = i64::try_from(members.count()).unwrap_or(i64::MAX);
         let mut tally = Tally::of_change(before, (change.state, change.how));
         if before.is_none() {
             tally += Tally::OFFER;
@@ -64,7 +67,7 @@ impl<'a> Changes<'a> {
     }
 
     /// An update's version before is read from its installation, so call this before the installations are moved.
-    async fn insert(&self, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
+    async fn insert(&self, change: Change, members: Members<'_>) -> StoreResult<u64> {
         use installation::Column as I;
         use update::Column as U;
         let settled_at = (change.state != UpdateState::Offered).then_some(self.now);
@@ -81,7 +84,7 @@ impl<'a> Changes<'a> {
             .expr(Expr::val(0))
             .expr(Expr::val(self.now))
             .expr(Expr::val(settled_at))
-            .and_where(self.tx.among(col(I::Id), ids.iter().map(|id| id.0)));
+            .and_where(members.among(self.tx));
         let insert = Query::insert()
             .into_table(update::Entity)
             .columns([
@@ -103,11 +106,10 @@ impl<'a> Changes<'a> {
             .select_from(select)
             .map_err(|e| StoreError::Fault(e.to_string()))?
             .take();
-        self.tx.conn().execute(&insert).await?;
-        Ok(())
+        Ok(self.tx.conn().execute(&insert).await?.rows_affected())
     }
 
-    async fn save(&self, change: Change, ids: &[InstallationId]) -> StoreResult<()> {
+    async fn save(&self, change: Change, members: Members<'_>) -> StoreResult<u64> {
         let row = update::ActiveModel {
             state: Set(change.state.stored().into()),
             how: Set(change.how.map(|how| how.stored().into())),
@@ -117,13 +119,18 @@ impl<'a> Changes<'a> {
             settled_at: Set(Some(self.now)),
             ..Default::default()
         };
-        update::Entity::update_many()
+        let installation = col(update::Column::InstallationId);
+        let among = match members {
+            Members::Listed(ids) => self.tx.among(installation, ids.iter().map(|id| id.0)),
+            Members::All(section) => section.bounds(installation),
+        };
+        let done = update::Entity::update_many()
             .set(row)
             .filter(update::Column::ReleaseId.eq(self.release.id.0))
-            .filter(self.tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0)))
+            .filter(among)
             .exec(self.tx.conn())
             .await?;
-        Ok(())
+        Ok(done.rows_affected)
     }
 
     /// Ends further attempts of updates. Their state stays.

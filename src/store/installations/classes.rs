@@ -10,7 +10,7 @@ use entity::{
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockType, Order, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    QueryOrder as _, QueryResult, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -20,7 +20,9 @@ use crate::domain::installations::adoption::Stood;
 use crate::domain::installations::{UpdateMethod, UpdateState};
 use crate::domain::releases::Release;
 use crate::store::convert::Stored as _;
+use crate::store::installations::section::Section;
 use crate::store::locks::locked;
+use crate::store::packed::{packed, unpacked};
 use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, Tx};
 
@@ -89,8 +91,6 @@ impl Granted {
 
 #[derive(FromQueryResult)]
 struct Row {
-    id: Uuid,
-    account_id: Uuid,
     version_id: Uuid,
     is_live: bool,
     is_entitled: bool,
@@ -125,14 +125,6 @@ fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
 /// The stored updates, by installation: the state, and whether another attempt will follow.
 type Updates = BTreeMap<Uuid, (Stood, bool)>;
 
-#[derive(FromQueryResult)]
-struct OfUpdate {
-    installation_id: Uuid,
-    state: String,
-    how: Option<String>,
-    is_tried_again: bool,
-}
-
 /// The updates of a release that meet a condition. They are ordered like the index that should be used: PostgreSQL has
 /// no statistics on a new release, and might choose another index otherwise.
 async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<Updates> {
@@ -145,34 +137,63 @@ async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<U
         .cond_where(which)
         .order_by((update::Entity, update::Column::InstallationId), Order::Asc)
         .take();
-    let rows = tx.conn().query_all(&select).await?;
-    rows.iter()
-        .map(|row| {
-            let row = OfUpdate::from_query_result(row, "")?;
-            let how = row.how.as_deref().map(UpdateMethod::read).transpose()?;
-            Ok((row.installation_id, ((UpdateState::read(&row.state)?, how), row.is_tried_again)))
-        })
-        .collect()
+    let mut found = Updates::new();
+    for row in
+        tx.conn().query_all(&grouped(tx, select, &["installation_id"], &["state", "how", "is_tried_again"])).await?
+    {
+        let how: Option<String> = row.try_get("", "how")?;
+        let how = how.as_deref().map(UpdateMethod::read).transpose()?;
+        let stood = (UpdateState::read(&row.try_get::<String>("", "state")?)?, how);
+        let is_tried_again = row.try_get("", "is_tried_again")?;
+        found.extend(ids(tx, &row, "installation_id")?.into_iter().map(|id| (id, (stood, is_tried_again))));
+    }
+    Ok(found)
+}
+
+/// On PostgreSQL, one row for the rows that are equal but for their ids.
+fn grouped(tx: &Tx, rows: SelectStatement, of_ids: &[&'static str], others: &[&'static str]) -> SelectStatement {
+    if !tx.is_postgresql() {
+        return rows;
+    }
+    let mut select = Query::select();
+    select.from_subquery(rows, "found");
+    for column in others {
+        select.column(*column).group_by_col(*column);
+    }
+    for column in of_ids {
+        select.expr_as(packed(column), *column);
+    }
+    select
+}
+
+/// The ids in a column that a row of [`grouped`] stands for.
+fn ids(tx: &Tx, row: &QueryResult, column: &str) -> StoreResult<Vec<Uuid>> {
+    if tx.is_postgresql() { unpacked(&row.try_get::<Vec<u8>>("", column)?) } else { Ok(vec![row.try_get("", column)?]) }
 }
 
 async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> StoreResult<Vec<Judged>> {
-    let rows = tx.conn().query_all(installations).await?;
-    rows.iter()
-        .map(|row| {
-            let row = Row::from_query_result(row, "")?;
-            let update = updates.get(&row.id);
-            Ok(Judged {
-                id: row.id.into(),
-                account_id: row.account_id.into(),
-                version_id: row.version_id.into(),
-                is_live: row.is_live,
+    let others = ["version_id", "is_live", "is_entitled", "status"];
+    let rows = tx.conn().query_all(&grouped(tx, installations.clone(), &["id", "account_id"], &others)).await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        let class = Row::from_query_result(row, "")?;
+        let status = class.status.as_deref().map_or(Ok(AccountStatus::Active), AccountStatus::read)?;
+        for (id, account) in ids(tx, row, "id")?.into_iter().zip(ids(tx, row, "account_id")?) {
+            let update = updates.get(&id);
+            found.push(Judged {
+                id: id.into(),
+                account_id: account.into(),
+                version_id: class.version_id.into(),
+                is_live: class.is_live,
                 update: update.map(|(stood, _)| *stood),
                 is_tried_again: update.is_some_and(|(_, is_tried_again)| *is_tried_again),
-                is_entitled: row.is_entitled,
-                status: row.status.as_deref().map_or(Ok(AccountStatus::Active), AccountStatus::read)?,
-            })
-        })
-        .collect()
+                is_entitled: class.is_entitled,
+                status,
+            });
+        }
+    }
+    found.sort_by_key(|installation| installation.id);
+    Ok(found)
 }
 
 /// The condition that `column` is after `after` and not after `last`.
@@ -189,7 +210,7 @@ pub async fn first_of_pack(
     release: ReleaseId,
     after: Option<Uuid>,
     limit: u64,
-) -> StoreResult<Vec<Judged>> {
+) -> StoreResult<First> {
     let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
     select
         .and_where(col(installation::Column::UninstalledAt).is_null())
@@ -197,14 +218,26 @@ pub async fn first_of_pack(
         .limit(limit)
         .lock_with_tables(LockType::NoKeyUpdate, [installation::Entity]);
     let mut found = judged(tx, &select, &Updates::new()).await?;
-    let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(found) };
+    let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(First::default()) };
     let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
     for installation in &mut found {
         if let Some((stood, is_tried_again)) = updates.get(&installation.id.0) {
             (installation.update, installation.is_tried_again) = (Some(*stood), *is_tried_again);
         }
     }
-    Ok(found)
+    // Updates of installations that were uninstalled since lie within the bounds, too.
+    let alike = updates.is_empty() || updates.len() == found.len() && found.iter().all(|i| i.update.is_some());
+    let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    let section = Section { pack, after: after.unwrap_or_default(), last, count };
+    Ok(First { installations: found, section: alike.then_some(section) })
+}
+
+/// The next installations of a pack.
+#[derive(Debug, Default)]
+pub struct First {
+    pub installations: Vec<Judged>,
+    /// The section that they are, if all of them have an update by the release, or none has one.
+    pub section: Option<Section>,
 }
 
 /// The facts about the live installations of a pack from after `after` to `last`. The caller has locked them.

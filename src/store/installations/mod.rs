@@ -7,6 +7,7 @@ pub mod counts;
 pub mod curves;
 pub mod progress;
 pub mod read;
+pub mod section;
 pub mod tallies;
 pub mod updates;
 pub mod write;

@@ -16,6 +16,7 @@ use crate::domain::installations::Installation;
 use crate::domain::packs::InstallationType;
 use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _};
+use crate::store::installations::section::Members;
 use crate::store::installations::write_counts as counts;
 use crate::store::installations::write_counts::Move;
 use crate::store::locks::locked;
@@ -267,13 +268,15 @@ pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at
 }
 
 /// Moves installations that all have the version `step.from`, and tallies the moves.
-pub async fn move_alike(tx: &Tx, ids: &[InstallationId], step: Move) -> StoreResult<()> {
-    if ids.is_empty() {
+pub async fn move_alike(tx: &Tx, members: Members<'_>, step: Move) -> StoreResult<()> {
+    if members.count() == 0 {
         return Ok(());
     }
-    counts::moved(tx, step, ids.len()).await?;
+    counts::moved(tx, step, members.count()).await?;
     let (version, at) = (Set(step.to.into()), Set(Some(step.at)));
-    change_many(tx, ids, installation::ActiveModel { version_id: version, moved_at: at, ..Default::default() }).await
+    let row = installation::ActiveModel { version_id: version, moved_at: at, ..Default::default() };
+    let moved = installation::Entity::update_many().set(row).filter(members.among(tx)).exec(tx.conn()).await?;
+    members.are_all(moved.rows_affected)
 }
 
 /// Saves that a freeze was announced. The account sees no events of the pack's releases after the position

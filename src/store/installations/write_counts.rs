@@ -70,7 +70,7 @@ fn change(pack: PackId, version: PackVersionId, at: Instant, installations: i64)
 }
 
 /// Tallies installations that all move from one version to another.
-pub(in crate::store) async fn moved(tx: &Tx, step: Move, count: usize) -> StoreResult<()> {
+pub(in crate::store) async fn moved(tx: &Tx, step: Move, count: u64) -> StoreResult<()> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let rows = [change(step.pack, step.from, step.at, -count), change(step.pack, step.to, step.at, count)];
     tally::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;

@@ -1,10 +1,12 @@
 //! Assigns positions in the logs for many events and entries at once, and writes batches and records (R49, R51).
 
-use entity::{log_batch, log_record};
+use entity::{installation, log_batch, log_record};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, Statement};
 use uuid::Uuid;
 
 use crate::domain::log::record::{Class, IdRange, Record};
+use crate::store::installations::section::{Members, Section};
 use crate::store::log::record_rows;
 use crate::store::log::record_rows::Place;
 use crate::store::{StoreError, StoreResult, Tx};
@@ -19,6 +21,9 @@ const CHUNK_OF_BATCHES: usize = 1_000;
 pub struct Alike {
     pub class: Class,
     pub records: Vec<Record>,
+    /// The installations of the records, if they are a section in the order of ids. They have no names of their own and
+    /// the same version.
+    pub section: Option<Section>,
     /// The random beginning of the ids of its events and entries.
     pub id_base: Uuid,
     /// The random key that hides in these ids how many there are. It is never shown.
@@ -80,6 +85,14 @@ pub(in crate::store) async fn insert(tx: &Tx, placed: &[Placed]) -> StoreResult<
     for chunk in batches.chunks(CHUNK_OF_BATCHES) {
         log_batch::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
     }
+    for one in placed {
+        if let Some(section) = one.alike.section {
+            insert_section(tx, one, section).await?;
+        }
+    }
+    if placed.iter().all(|placed| placed.alike.section.is_some()) {
+        return Ok(());
+    }
     if tx.is_postgresql() {
         return insert_as_arrays(tx, placed).await;
     }
@@ -114,11 +127,37 @@ fn batch_row(placed: &Placed) -> StoreResult<log_batch::ActiveModel> {
     record_rows::batch(&alike.class, &place)
 }
 
-/// Each record with the first position of its batch and with its own.
+/// Reads what the records need from the installations, so that it needn't be sent. The order is that of the records.
+async fn insert_section(tx: &Tx, placed: &Placed, section: Section) -> StoreResult<()> {
+    use installation::Column as I;
+    use log_record::Column as R;
+    let version_before = placed.alike.records.first().and_then(|record| record.version_before);
+    let place = Expr::cust(r#"ROW_NUMBER() OVER (ORDER BY "installation"."id") - 1"#);
+    let select = Query::select()
+        .expr(Expr::val(placed.first_sequence).add(place))
+        .expr(Expr::val(placed.first_sequence))
+        .columns([I::AccountId, I::Id].map(|column| (installation::Entity, column)))
+        .expr(Expr::val(version_before))
+        .from(installation::Entity)
+        .and_where(section.holds())
+        .take();
+    let insert = Query::insert()
+        .into_table(log_record::Entity)
+        .columns([R::Sequence, R::Batch, R::AccountId, R::InstallationId, R::VersionBefore])
+        .select_from(select)
+        .map_err(|e| StoreError::Fault(e.to_string()))?
+        .take();
+    let done = tx.conn().execute(&insert).await?;
+    Members::All(section).are_all(done.rows_affected())
+}
+
+/// Each listed record with the first position of its batch and with its own.
 fn records(placed: &[Placed]) -> impl Iterator<Item = (i64, i64, &Record)> {
-    placed.iter().flat_map(|Placed { alike, first_sequence, .. }| {
-        (*first_sequence..).zip(&alike.records).map(|(sequence, record)| (*first_sequence, sequence, record))
-    })
+    placed.iter().filter(|placed| placed.alike.section.is_none()).flat_map(
+        |Placed { alike, first_sequence, .. }| {
+            (*first_sequence..).zip(&alike.records).map(|(sequence, record)| (*first_sequence, sequence, record))
+        },
+    )
 }
 
 /// Uses one statement with six arrays, because PostgreSQL would spend more time on parsing a parameter for each value

@@ -1,0 +1,69 @@
+//! Sections of a pack's installations, so that a batch in which all installations are alike needs no lists of ids.
+
+use entity::installation;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use uuid::Uuid;
+
+use crate::domain::id::{InstallationId, PackId};
+use crate::store::sharing::grants::col;
+use crate::store::{StoreError, StoreResult, Tx};
+
+/// The live installations of a pack from after the id `after` to the id `last`. Nobody adds or removes one while the
+/// pack is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    pub pack: PackId,
+    /// The nil id for a section from the beginning: without a lower bound, PostgreSQL expects a third of all rows.
+    pub after: Uuid,
+    pub last: Uuid,
+    /// The number of installations in it.
+    pub count: u64,
+}
+
+impl Section {
+    /// The condition that an id lies within the bounds.
+    pub(in crate::store) fn bounds(&self, id: Expr) -> Expr {
+        id.clone().gt(self.after).and(id.lte(self.last))
+    }
+
+    /// The condition that an installation belongs to the section.
+    pub(in crate::store) fn holds(&self) -> Expr {
+        use installation::Column as I;
+        col(I::PackId).eq(self.pack.0).and(col(I::UninstalledAt).is_null()).and(self.bounds(col(I::Id)))
+    }
+}
+
+/// Installations that change in the same way.
+#[derive(Clone, Copy, Debug)]
+pub enum Members<'a> {
+    Listed(&'a [InstallationId]),
+    /// All installations of a section.
+    All(Section),
+}
+
+impl Members<'_> {
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Listed(ids) => u64::try_from(ids.len()).unwrap_or(u64::MAX),
+            Self::All(section) => section.count,
+        }
+    }
+
+    /// The condition that a row of the table `installation` is one of them.
+    pub(in crate::store) fn among(&self, tx: &Tx) -> Expr {
+        match self {
+            Self::Listed(ids) => tx.among(col(installation::Column::Id), ids.iter().map(|id| id.0)),
+            Self::All(section) => section.holds(),
+        }
+    }
+
+    /// Fails unless a statement has changed as many rows as there are installations.
+    pub(in crate::store) fn are_all(&self, changed: u64) -> StoreResult<()> {
+        let count = self.count();
+        if changed == count {
+            return Ok(());
+        }
+        Err(StoreError::Fault(format!("a batch of {count} installations has changed {changed} rows")))
+    }
+}
