@@ -7,8 +7,8 @@ pub const FIRST: u64 = 250;
 /// The smallest size, however slow the batches are.
 pub const LEAST: u64 = 50;
 /// The most objects of a batch, unless an operator sets another number. Each object is an event, and a server keeps the
-/// 4,096 newest events in memory for subscribers, so two batches fit.
-pub const MOST: u64 = 2_000;
+/// 10,240 newest events in memory for subscribers, so two batches fit.
+pub const MOST: u64 = 5_000;
 /// How long a batch should take. A batch holds its locks all that time.
 pub const TARGET: Duration = Duration::from_millis(250);
 

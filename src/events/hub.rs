@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// How many events a subscriber reads at once.
 const PAGE: u32 = 100;
 /// How many routes are kept. A subscriber that is further behind reads the log instead.
-const TAIL: usize = 4_096;
+const TAIL: usize = 10_240;
 
 /// Why a subscriber gets no further events.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use chrono::Duration;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -221,7 +221,8 @@ impl Scheduler {
                 }
                 since = tokio::time::Instant::now();
             }
-            let opened = self.open_windows(state, passed, ending).await;
+            let free = batches_at_once(&self.services).saturating_sub(at_work.len());
+            let opened = self.open_windows(state, passed, ending, free).await;
             let mut halted = None;
             while at_work.len() < batches_at_once(&self.services) && !*ending.borrow() {
                 let now = self.services.clock.now();
@@ -276,11 +277,13 @@ impl Scheduler {
         }
     }
 
+    /// Opens the windows that are due, up to `at_once` of them at the same time, but always one.
     async fn open_windows(
         &self,
         state: &mut State,
         passed: &mut Passed,
         ending: &watch::Receiver<bool>,
+        at_once: usize,
     ) -> Result<(), Failure> {
         let rests = state.chores.is_resting(Chore::FindWindows, self.services.clock.now());
         if rests || !self.services.clock.is_trusted() {
@@ -293,11 +296,11 @@ impl Scheduler {
             let due = windows::due(&self.services.db.whole_server(), Publishers::All, now, limit).await?;
             state.chores.went_well(Chore::FindWindows);
             let mut opened = 0;
-            for pack in due.into_iter().filter(|pack| !resting.contains(pack)) {
-                if *ending.borrow() {
-                    return Ok(());
-                }
-                match open_if_due(&self.services, Publishers::All, pack, now).await {
+            let due = due.into_iter().filter(|pack| !resting.contains(pack)).take_while(|_| !*ending.borrow());
+            let open = |pack| async move { (pack, open_if_due(&self.services, Publishers::All, pack, now).await) };
+            let mut opening = stream::iter(due.map(open)).buffer_unordered(at_once.max(1));
+            while let Some((pack, ended)) = opening.next().await {
+                match ended {
                     Ok(found) => {
                         state.windows.went_well(pack);
                         opened += u32::from(found.is_some());
@@ -309,7 +312,7 @@ impl Scheduler {
                     }
                 }
             }
-            if opened == 0 {
+            if opened == 0 || *ending.borrow() {
                 return Ok(());
             }
         }

@@ -100,7 +100,7 @@ fn the_defaults_of_the_command_line_are_those_of_the_server() {
         (rules.release_days_ahead, rules.keep_events_days),
         (settings.release_days_ahead, settings.keep_events_days)
     );
-    assert_eq!((rules.batch_size, rules.batch_time), (2_000, Some(std::time::Duration::from_millis(250))));
+    assert_eq!((rules.batch_size, rules.batch_time), (5_000, Some(std::time::Duration::from_millis(250))));
 }
 
 #[test]
