@@ -5,6 +5,8 @@ import json
 from .servers import BENCH, ROOT
 
 RESULTS = BENCH / "results"
+# What is to be said of the figures, above all of those that were missed.
+NOTES = RESULTS / "notes.md"
 PAGE = ROOT / "docs/benchmarks.md"
 
 # Step, key, what it is, how it reads, the bound, and whether more is better.
@@ -74,6 +76,8 @@ def write():
 
 {table(rows)}
 """
+    if NOTES.exists():
+        text += NOTES.read_text().strip() + "\n\n"
     steps = {}
     for result in all_results:
         for step, one in result["steps"].items():

@@ -103,11 +103,12 @@ def package(bench, base, token):
 
 
 def grow(base: Base, packages, events):
-    """More components, seven packages each, an event and an entry of the audit log for each package."""
+    """More components, seven packages each; for each package an event and an entry of the audit log, and a record that
+    both logs tell of."""
     component, version = base.rows(
         "SELECT v.component_id, v.id FROM component_version v JOIN event e ON e.component_version_id = v.id LIMIT 1"
     )[0]
-    tables = ["component", "component_version", "manifest_entry", "event", "audit_entry"]
+    tables = ["component", "component_version", "manifest_entry", "event", "audit_entry", "log_batch", "log_record"]
     indexes = base.rows(
         f"""SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename IN ({', '.join(f"'{t}'" for t in tables)})
             AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = indexname)"""
@@ -129,11 +130,41 @@ def grow(base: Base, packages, events):
         last = "(SELECT max(sequence) FROM audit_entry)"
         entry = f"t.sequence = {last} AND t.action = 'createPackagedComponents'"
         multiply(base, "audit_entry", entry, packages, {"sequence": f"{last} + g.n", "id": base.made_id(7)})
-        base.run(f"UPDATE audit_hour SET last_sequence = {last} WHERE hour = (SELECT max(hour) FROM audit_hour)")
-        base.run(f"SELECT setval(pg_get_serial_sequence('audit_entry', 'sequence'), {last})")
     last = "(SELECT max(sequence) FROM event)"
     multiply(base, "event", f"t.sequence = {last}", events, {"sequence": f"{last} + g.n", "id": base.made_id(8)})
-    base.run(f"SELECT setval(pg_get_serial_sequence('event', 'sequence'), {last})")
+    record(base, events)
     base.run(f"ALTER DATABASE {base.name} RESET session_replication_role")
     base.run("".join(f"{definition};" for _, definition in indexes))
     base.settle()
+
+
+# As many as a batch of a rollout has.
+BATCH = 1_000
+
+
+def record(base: Base, count):
+    """What rollouts have left at the end of both logs: batches of a thousand records, of all packs and installations."""
+    batches = max(count // BATCH, 1)
+    base.run(
+        f"""CREATE TABLE bench_at AS SELECT (SELECT max(sequence) FROM event) + 1 AS event, (SELECT max(sequence) FROM audit_entry) + 1 AS entry;
+        CREATE TABLE bench_installed AS SELECT row_number() OVER (ORDER BY id) - 1 AS n, id, account_id, pack_id, publisher_id
+            FROM installation WHERE uninstalled_at IS NULL;
+        CREATE UNIQUE INDEX ON bench_installed (n);
+        INSERT INTO log_batch (first_sequence, last_sequence, first_entry, id_base, id_seal, publisher_id, occurred_at, pack_id, pack_name,
+                release_id, kind, audience, update_state, action, for_account, changes, version_after, version_is_gone)
+            SELECT bench_at.event + g.n * {BATCH}, bench_at.event + (g.n + 1) * {BATCH} - 1, bench_at.entry + g.n * {BATCH},
+                overlay(gen_random_uuid()::text placing '00000000' from 29)::uuid, gen_random_uuid(), i.publisher_id, last.occurred_at,
+                i.pack_id, p.name, NULL, 'INSTALLATION_UPDATED', 'PUBLISHER_AND_ACCOUNT', 'APPLIED', 'scheduler.applyUpdate', true, '[]', 2, false
+            FROM generate_series(0, {batches - 1}) AS g(n) CROSS JOIN bench_at
+                JOIN bench_installed AS i ON i.n = g.n * 37 % (SELECT COUNT(*) FROM bench_installed)
+                JOIN integration_pack AS p ON p.id = i.pack_id
+                CROSS JOIN (SELECT max(occurred_at) AS occurred_at FROM audit_entry) AS last;
+        INSERT INTO log_record (sequence, batch, account_id, installation_id, version_before)
+            SELECT b.first_sequence + g.n, b.first_sequence, i.account_id, i.id, 1
+            FROM bench_at JOIN log_batch AS b ON b.first_sequence >= bench_at.event CROSS JOIN generate_series(0, {BATCH - 1}) AS g(n)
+                JOIN bench_installed AS i ON i.n = (b.first_sequence + g.n * 17) % (SELECT COUNT(*) FROM bench_installed);
+        UPDATE audit_hour SET last_sequence = (SELECT entry FROM bench_at) + {batches * BATCH} WHERE hour = (SELECT max(hour) FROM audit_hour);
+        SELECT setval(pg_get_serial_sequence('event', 'sequence'), (SELECT event FROM bench_at) + {batches * BATCH});
+        SELECT setval(pg_get_serial_sequence('audit_entry', 'sequence'), (SELECT entry FROM bench_at) + {batches * BATCH});
+        DROP TABLE bench_at, bench_installed;"""
+    )
