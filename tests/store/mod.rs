@@ -8,6 +8,7 @@ pub(crate) mod database_failures;
 pub(crate) mod derived_reads;
 pub(crate) mod in_between;
 pub(crate) mod large_catalogue;
+pub(crate) mod large_log;
 pub(crate) mod large_world;
 pub(crate) mod lines;
 pub(crate) mod loaders;
