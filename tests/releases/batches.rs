@@ -159,3 +159,44 @@ async fn r49_a_batch_goes_on_while_windows_open() {
     }
     server.services.db.clone().close().await.expect("closed");
 }
+
+#[tokio::test]
+async fn r27_a_window_that_waits_for_its_pack_keeps_no_other_from_opening() {
+    let app = TestApp::new().await;
+    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+        // SQLite has one writer, and no row locks to wait for.
+        return;
+    }
+    let acme = app.managed("Acme").await;
+    let packs = [app.installed_pack("Slow", &[&acme]).await, app.installed_pack("Quick", &[&acme]).await];
+    for installed in &packs {
+        app.update_on(&installed.pack, "2026-12-01").await;
+    }
+    app.tick().await;
+    app.clock_only("2026-11-30T23:00:00Z");
+    let db = DbOptions { max_connections: 10, ..DbOptions::default() };
+    let options = AppOptions { migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
+    let server = App::build(options).await.expect("a server with several writers");
+    let held = tables(&app).begin().await.expect("a transaction");
+    // The first window in the order in which they open.
+    let ids = packs.each_ref().map(|installed| uuid_of(&installed.pack.id));
+    let first = ids.iter().min().expect("a pack");
+    held.execute_unprepared(&format!("SELECT id FROM integration_pack WHERE id = '{first}' FOR UPDATE"))
+        .await
+        .expect("the pack is held");
+    let others = async {
+        until("the start of the other release", async || {
+            let begun = "SELECT id FROM pack_release WHERE state <> 'SCHEDULED' AND starts_at IS NOT NULL";
+            let begun = Statement::from_string(DatabaseBackend::Postgres, begun);
+            tables(&app).query_all_raw(begun).await.expect("an answer").len() == 1
+        })
+        .await;
+        held.rollback().await.expect("it lets go");
+    };
+    let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
+    ticked.expect("a pass");
+    for installed in &packs {
+        assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2);
+    }
+    server.services.db.clone().close().await.expect("closed");
+}
