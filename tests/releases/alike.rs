@@ -70,7 +70,7 @@ async fn r44_what_was_uninstalled_before_the_window_stays_as_it_is_when_all_othe
     app.advance_to(OPENS).await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     let states: Vec<_> = app.updates_of(&release).await.iter().map(|update| update.text("/state")).collect();
-    assert_eq!(states, ["APPLIED", "APPLIED"]);
+    assert_eq!(states, ["APPLIED", "WITHDRAWN", "APPLIED"]);
     for n in [0, 2] {
         assert_eq!(app.installed_number(&accounts[n], &world.installations[n]).await, 2);
     }
