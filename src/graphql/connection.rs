@@ -65,12 +65,12 @@ fn size(given: i32, which: &str) -> Result<u32> {
         .ok_or_else(|| bad_input(format!("`{which}` must be 0 to {SIZE_MAX}.")))
 }
 
-/// Where a page stands among all.
+/// The position of a page in its list.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct PageInfo {
-    /// Whether there is more after this page.
+    /// Whether there are items after this page.
     pub has_next_page: bool,
-    /// Whether there is more before this page.
+    /// Whether there are items before this page.
     pub has_previous_page: bool,
     /// The cursor of the first edge; null for an empty page.
     pub start_cursor: Option<String>,
@@ -119,20 +119,20 @@ macro_rules! connection {
         pub struct $connection {
             #[doc = concat!("The ", $plural, " of this page, in order.")]
             pub edges: Vec<$edge>,
-            /// Where the page stands.
+            /// Whether there is more before and after the page, and the cursors of its ends.
             pub page_info: $crate::graphql::connection::PageInfo,
             #[doc = concat!(
-                "How many ", $plural, " there are in all; counted only when asked for; null when there are too many to count."
+                "The number of ", $plural, " on all pages; counted only when selected; null when there are too many to count."
             )]
             pub total_count: Option<i32>,
         }
 
-        #[doc = concat!("A place on a page of ", $plural, ".")]
+        #[doc = concat!("An item of a page of ", $plural, ", with its cursor.")]
         #[derive(::async_graphql::SimpleObject)]
         pub struct $edge {
-            /// For `after` and `before`.
+            /// The item's cursor, for `after` and `before`.
             pub cursor: String,
-            /// What stands there.
+            /// The item.
             pub node: $node,
         }
 

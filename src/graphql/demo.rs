@@ -89,7 +89,7 @@ pub enum DemoErrorCode {
 /// Why the clock was not moved.
 #[Object]
 impl DemoError {
-    /// Which rule.
+    /// The rule that refused.
     async fn code(&self) -> DemoErrorCode {
         self.code
     }

@@ -22,7 +22,7 @@ pub enum DeploymentModel {
     Legacy,
 }
 
-/// Where a pack stands in its life.
+/// The state of a pack.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::packs::PackState")]
 pub enum PackState {
@@ -69,7 +69,7 @@ pub enum ReleaseSchedule {
     OnSpecifiedDate,
 }
 
-/// Where a release stands.
+/// The state of a release.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::releases::ReleaseState")]
 pub enum ReleaseState {
@@ -89,7 +89,7 @@ pub enum ReleaseState {
     Superseded,
 }
 
-/// Where a release stands, without a word about other accounts.
+/// The state of a release, without information about other accounts.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AnnouncedReleaseState {
     /// Waits for its window.
@@ -104,7 +104,7 @@ pub enum AnnouncedReleaseState {
     Superseded,
 }
 
-/// Where an installation update stands.
+/// The state of an installation update.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::installations::UpdateState")]
 pub enum InstallationUpdateState {
@@ -112,11 +112,11 @@ pub enum InstallationUpdateState {
     Offered,
     /// The installation has the version.
     Applied,
-    /// Passed over; see the reason.
+    /// Skipped; see the reason.
     Skipped,
     /// A fault; see the failure.
     Failed,
-    /// Taken back: uninstalled, canceled or superseded.
+    /// Withdrawn: the installation was uninstalled, or the release was canceled or superseded.
     Withdrawn,
 }
 
@@ -136,7 +136,7 @@ pub enum UpdateMethod {
     CanceledBack,
 }
 
-/// Why an installation is passed over.
+/// The reason why an installation is skipped.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::installations::SkipReason")]
 pub enum SkipReason {
@@ -150,16 +150,16 @@ pub enum SkipReason {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::installations::FailureCode")]
 pub enum UpdateFailureCode {
-    /// May pass: tried again by itself.
+    /// May pass; the server tries again.
     Temporary,
-    /// Won't pass by itself: told to the operator.
+    /// Doesn't pass by itself; the server's log informs the operator.
     Internal,
 }
 
 /// Whether an installation gets updates.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InstallationState {
-    /// It does.
+    /// The installation gets updates.
     Active,
     /// No group grants the pack any more: it stays at its version.
     Frozen,
@@ -169,7 +169,7 @@ pub enum InstallationState {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::accounts::AccountStatus")]
 pub enum AccountStatus {
-    /// It may.
+    /// The account may act.
     Active,
     /// Its tokens are refused and its updates skipped.
     Suspended,
@@ -225,7 +225,7 @@ pub enum EventKind {
     ReleaseStarted,
     /// More installations were moved; to the publisher, at most one a second.
     ReleaseProgressed,
-    /// It came to its last state.
+    /// It reached its final state.
     ReleaseCompleted,
     /// An installation can apply a release early.
     UpdateOffered,
@@ -245,7 +245,7 @@ pub enum EventKind {
     WindowMoved,
 }
 
-/// What kind of actor.
+/// The kind of the actor.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::accounts::ActorKind")]
 pub enum ActorKind {
@@ -267,7 +267,7 @@ pub enum DatabaseKind {
     Postgresql,
 }
 
-/// Which way to order.
+/// The direction of an order.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrderDirection {
     /// Smallest, first or oldest first.

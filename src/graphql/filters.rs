@@ -17,7 +17,7 @@ use crate::store::components::versions::{VersionFilter, VersionOrder};
 use crate::store::packs::read::{PackField, PackFilter, PackOrder};
 use crate::store::releases::read as releases;
 
-/// Which packs. What is left out does not narrow.
+/// A filter of packs. A field that is left out doesn't narrow the list.
 #[derive(InputObject, Default)]
 pub struct IntegrationPackFilter {
     /// The name contains this, whatever the case.
@@ -52,9 +52,9 @@ impl TryFrom<IntegrationPackFilter> for PackFilter {
 /// The order of packs; ties by ID.
 #[derive(InputObject, Clone, Copy)]
 pub struct IntegrationPackOrder {
-    /// By what.
+    /// The field to order by.
     pub field: IntegrationPackOrderField,
-    /// Which way.
+    /// The direction.
     #[graphql(default_with = "OrderDirection::Asc")]
     pub direction: OrderDirection,
 }
@@ -70,7 +70,7 @@ impl From<IntegrationPackOrder> for PackOrder {
     }
 }
 
-/// Which components.
+/// A filter of components.
 #[derive(InputObject, Default)]
 pub struct ComponentFilter {
     /// The name contains this, whatever the case.
@@ -96,7 +96,7 @@ impl ComponentFilter {
     }
 }
 
-/// Which packaged components.
+/// A filter of packaged components.
 #[derive(InputObject, Default)]
 pub struct PackagedComponentFilter {
     /// The component's name or the version label contains this, whatever the case.
@@ -149,9 +149,9 @@ async fn seen_component(ctx: &Context<'_>, id: &ID) -> Result<ComponentId> {
 /// The order of packaged components; ties by ID.
 #[derive(InputObject, Clone, Copy)]
 pub struct PackagedComponentOrder {
-    /// By what.
+    /// The field to order by.
     pub field: PackagedComponentOrderField,
-    /// Which way.
+    /// The direction.
     #[graphql(default_with = "OrderDirection::Desc")]
     pub direction: OrderDirection,
 }
@@ -166,14 +166,14 @@ impl From<PackagedComponentOrder> for VersionOrder {
     }
 }
 
-/// Which releases.
+/// A filter of releases.
 #[derive(InputObject, Default)]
 pub struct ReleaseFilter {
     /// Of this pack: the ID of an IntegrationPack.
     pub pack_id: Option<ID>,
     /// Is in one of these states.
     pub states: Option<Vec<ReleaseState>>,
-    /// Was made so.
+    /// Was scheduled in this way.
     pub schedule: Option<ReleaseSchedule>,
 }
 

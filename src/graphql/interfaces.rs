@@ -84,7 +84,7 @@ pub enum Node {
     field(name = "name", ty = "String", desc = "1 to 255 characters."),
     field(name = "description", ty = "String", desc = "At most 500 characters; empty when there is none."),
     field(name = "installation_type", ty = "InstallationType", desc = "How often an account may install it."),
-    field(name = "support", ty = "SupportInfo", desc = "Whom to ask and what to read, before and after installing.")
+    field(name = "support", ty = "SupportInfo", desc = "Contacts and guides, for before and after installing.")
 )]
 pub enum Pack {
     IntegrationPack(IntegrationPack),
@@ -169,7 +169,7 @@ pub enum LibraryProcess {
 #[graphql(
     field(name = "id", ty = "ID", desc = "Opaque."),
     field(name = "name", ty = "String", desc = "1 to 255 characters."),
-    field(name = "status", ty = "AccountStatus", desc = "Whether it may act."),
+    field(name = "status", ty = "AccountStatus", desc = "Whether it is active or suspended."),
     field(
         name = "time_zone",
         ty = "Option<TimeZoneName>",
@@ -195,7 +195,7 @@ pub enum Account {
     field(
         name = "cursor",
         ty = "String",
-        desc = "The place in the log, for `after`. Opaque, and valid for the caller's account alone."
+        desc = "The cursor of the event, for `after`. Opaque, and valid for the caller's account alone."
     ),
     field(name = "kind", ty = "EventKind", desc = "What happened."),
     field(name = "occurred_at", ty = "DateTime", desc = "When it was committed."),

@@ -49,7 +49,7 @@ impl NodeQuery {
         seen(ctx, &id).await.transpose()
     }
 
-    /// The objects with these IDs, in the order asked; null in the place of each that does not exist or may not be seen.
+    /// The objects with these IDs, in the same order; null for each that doesn't exist or that the caller may not see.
     async fn nodes(
         &self,
         ctx: &Context<'_>,

@@ -70,7 +70,7 @@ fn date(text: &str) -> Option<NaiveDate> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeZoneName(pub String);
 
-/// The name of a zone of the IANA time zone database, in answers as it is spelt there; in inputs any text: one that names no zone is refused by the field that takes it.
+/// The name of a zone of the IANA time zone database: in answers as it is spelled there; in inputs any text, and the field refuses a text that names no zone.
 #[Scalar(name = "TimeZone", specified_by_url = "https://www.iana.org/time-zones")]
 impl ScalarType for TimeZoneName {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -94,7 +94,7 @@ impl From<String> for TimeZoneName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Markdown(pub String);
 
-/// Text in CommonMark, as its writer wrote it. Not sanitized: whoever shows it must leave out raw HTML, and let links and images lead only where it trusts them. A link such as `[x](javascript:alert(1))` or `![x](data:...)` is stored and answered like any other: allow the schemes `https:`, `http:` and `mailto:` alone, also in reference links and autolinks, and load no image before the reader asks for it.
+/// Text in CommonMark, as its author wrote it. Not sanitized: a client that shows it must leave out raw HTML, and let links and images lead only to addresses that it trusts. A link such as `[x](javascript:alert(1))` or `![x](data:...)` is stored and answered like any other: allow only the schemes `https:`, `http:` and `mailto:`, also in reference links and autolinks, and load no image before the reader requests it.
 #[Scalar(name = "Markdown", specified_by_url = "https://spec.commonmark.org/")]
 impl ScalarType for Markdown {
     fn parse(value: Value) -> InputValueResult<Self> {

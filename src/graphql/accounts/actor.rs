@@ -18,10 +18,10 @@ impl From<account::Actor> for Actor {
     }
 }
 
-/// Who did something. What was so then: it stays when the token is gone.
+/// The actor of a change, as it was then; it stays when the token is gone.
 #[Object]
 impl Actor {
-    /// What kind of actor.
+    /// The kind of the actor.
     async fn kind(&self) -> ActorKind {
         self.0.kind.into()
     }

@@ -34,7 +34,7 @@ impl ApiToken {
         Gid::ApiToken(self.0.id).encode()
     }
 
-    /// What it is called.
+    /// Its name.
     pub async fn name(&self) -> &str {
         &self.0.name
     }

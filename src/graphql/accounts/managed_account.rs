@@ -38,7 +38,7 @@ impl ManagedAccount {
         self.0.name.clone()
     }
 
-    /// Whether it may act.
+    /// Whether it is active or suspended.
     pub async fn status(&self) -> AccountStatus {
         self.0.status.into()
     }
@@ -123,7 +123,7 @@ impl ManagedAccount {
     }
 }
 
-/// Which managed accounts.
+/// A filter of managed accounts.
 #[derive(InputObject, Default)]
 #[graphql(name = "ManagedAccountFilter")]
 pub struct ManagedAccountFilter {

@@ -37,9 +37,9 @@ struct CreateManagedAccountInput {
 struct CreateManagedAccountPayload {
     /// The account; null when refused.
     account: Shown<ManagedAccount>,
-    /// To be handed over, shown this once: a bearer token that can do nothing but call `createApiToken` once, for the account's first token, whatever role is asked for ADMINISTRATOR. Null when refused or repeated.
+    /// The enrolment token, shown only this once, to be handed over to the account. It is a bearer token that can call `createApiToken` once, and nothing else. That call makes the account's first token, which always has the role ADMINISTRATOR. Null when refused or repeated.
     enrolment_token: Option<String>,
-    /// Until when it can be used: 7 days. Null when refused, and when another took its place since.
+    /// When the enrolment token expires: after 7 days. Null when refused, and when another one has replaced it.
     enrolment_expires_at: Option<DateTime>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
@@ -82,7 +82,7 @@ struct ReactivateAccountPayload {
 struct ReissueEnrolmentTokenInput {
     /// The ID of a ManagedAccount.
     account_id: ID,
-    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours makes no other token; it isn't told again.
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours makes no other token, and doesn't answer the token again.
     client_request_id: Option<String>,
 }
 
@@ -93,7 +93,7 @@ struct ReissueEnrolmentTokenPayload {
     account: Shown<ManagedAccount>,
     /// As in `createManagedAccount`. Null when refused or repeated.
     enrolment_token: Option<String>,
-    /// Until when it can be used: 7 days. Null when refused, and when another took its place since.
+    /// When the enrolment token expires: after 7 days. Null when refused, and when another one has replaced it.
     enrolment_expires_at: Option<DateTime>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
@@ -191,7 +191,7 @@ impl Accounts {
     async fn reactivate_account(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The suspended account that may act again.")] input: ReactivateAccountInput,
+        #[graphql(desc = "The suspended account to reactivate.")] input: ReactivateAccountInput,
     ) -> Result<ReactivateAccountPayload> {
         let caller = publisher(ctx, Privilege::AccountAdministration)?;
         let id = ids::managed_account_id(&input.account_id)?;

@@ -34,7 +34,7 @@ impl OwnAccount {
         self.0.name.clone()
     }
 
-    /// Whether it may act.
+    /// Whether it is active or suspended.
     pub async fn status(&self) -> AccountStatus {
         self.0.status.into()
     }

@@ -35,7 +35,7 @@ impl PublisherAccount {
         self.0.name.clone()
     }
 
-    /// Whether it may act.
+    /// Whether it is active or suspended.
     pub async fn status(&self) -> AccountStatus {
         self.0.status.into()
     }

@@ -19,7 +19,7 @@ pub struct AccountQuery;
 
 #[Object]
 impl AccountQuery {
-    /// Who is asking: the account, the token and its privileges.
+    /// The caller: the account, the token and its privileges.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
         Ok(ctx.viewer()?.clone().into())
     }

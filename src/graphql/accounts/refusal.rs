@@ -4,7 +4,7 @@ use crate::domain::accounts::refusal::AccountRefusal;
 use crate::domain::refusal::Refusal as _;
 use crate::graphql::accounts::managed_account::ManagedAccount;
 
-/// Why changing accounts and tokens was refused.
+/// The error of a refused change of accounts or tokens.
 #[derive(Clone, Debug)]
 pub struct AccountError(AccountRefusal);
 
@@ -14,10 +14,10 @@ impl From<AccountRefusal> for AccountError {
     }
 }
 
-/// Why changing accounts and tokens was refused.
+/// The error of a refused change of accounts or tokens.
 #[Object]
 impl AccountError {
-    /// Which rule.
+    /// The rule that refused.
     pub async fn code(&self) -> AccountErrorCode {
         AccountErrorCode::from(&self.0)
     }
@@ -41,14 +41,14 @@ impl AccountError {
     }
 }
 
-/// The reasons for refusing changing accounts and tokens.
+/// The reasons to refuse a change of accounts or tokens.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountErrorCode {
     /// The name is empty.
     NameRequired,
     /// The name is longer than 255 characters.
     NameTooLong,
-    /// Another account of the publisher has the name.
+    /// The name is in use by another account of the publisher.
     NameTaken,
     /// A managed account can't rename itself.
     NameNotEditable,

@@ -25,7 +25,7 @@ struct CreateApiTokenInput {
     role: Role,
     /// When it ends; never when left out.
     expires_at: Option<DateTime>,
-    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours makes no other token; the secret isn't told again.
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours makes no other token, and doesn't answer the secret again.
     client_request_id: Option<String>,
 }
 

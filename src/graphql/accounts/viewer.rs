@@ -22,7 +22,7 @@ impl From<access::Viewer> for Viewer {
     }
 }
 
-/// Who is asking.
+/// The caller.
 #[Object]
 impl Viewer {
     /// The account: a PublisherAccount or an OwnAccount.
@@ -49,7 +49,7 @@ impl Viewer {
         self.0.token.role.privileges().iter().map(|privilege| (*privilege).into()).collect()
     }
 
-    /// Where the event log ends now for the caller: at the newest event that it may hear of. Opaque, and the same until there is another: it tells nothing of other accounts. Read it first, then the state, then subscribe after it: nothing is missed.
+    /// The present end of the event log for the caller: the cursor of the newest event that it may see. Opaque, and the same until the caller has a newer event, so that it reveals nothing of other accounts. Read it first, then the state, and subscribe after it: then nothing is missed.
     async fn event_cursor(&self, ctx: &Context<'_>) -> Result<String> {
         let hub = &ctx.data_of_request().hub;
         let position = events::position(&ctx.snapshot()?).await.or_failure()?;

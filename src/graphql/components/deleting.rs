@@ -49,7 +49,7 @@ pub(in crate::graphql) struct Deleting;
 
 #[Object]
 impl Deleting {
-    /// Deletes a packaged component; its label stays taken. Codes: ALREADY_DELETED, PACKAGE_IN_USE.
+    /// Deletes a packaged component; its label stays in use. Codes: ALREADY_DELETED, PACKAGE_IN_USE.
     async fn delete_packaged_component(
         &self,
         ctx: &Context<'_>,
@@ -66,7 +66,7 @@ impl Deleting {
     async fn restore_packaged_component(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The deleted packaged component to bring back.")] input: RestorePackagedComponentInput,
+        #[graphql(desc = "The deleted packaged component to restore.")] input: RestorePackagedComponentInput,
     ) -> Result<RestorePackagedComponentPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::packaged_component_id(&input.packaged_component_id)?;

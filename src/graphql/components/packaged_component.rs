@@ -67,7 +67,7 @@ impl PackagedComponent {
         Component::must(ctx, self.0.component_id).await
     }
 
-    /// The version label: free text of 1 to 64 characters, unique for the component, deleted ones included. Says nothing of order.
+    /// The version label: free text of 1 to 64 characters, unique for the component, deleted packages included. It doesn't decide which package is newer.
     pub async fn version(&self) -> String {
         self.0.version.clone()
     }
@@ -121,7 +121,7 @@ impl PackagedComponent {
         let args = PageArgs::new(first, after, last, before);
         packs_connection(ctx, PacksOf::HoldingVersion(self.0.id), None, None, args).await
     }
-    /// Its place in the process library; null when it isn't there.
+    /// Its entry in the process library; null when it has none.
     pub async fn published_process(&self, ctx: &Context<'_>) -> Option<Result<PublishedProcess>> {
         let place = ctx.loaders().library.of_packages.one(self.0.id).await.or_failure();
         place.map(|place| place.map(PublishedProcess)).transpose()

@@ -6,7 +6,7 @@ use crate::graphql::components::packaged_component::PackagedComponent;
 use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::refusals::all;
 
-/// Why making, deleting or publishing packages was refused.
+/// The error when making, deleting or publishing packages was refused.
 #[derive(Clone, Debug)]
 pub struct PackagingError(PackagingRefusal);
 
@@ -16,10 +16,10 @@ impl From<PackagingRefusal> for PackagingError {
     }
 }
 
-/// Why making, deleting or publishing packages was refused.
+/// The error when making, deleting or publishing packages was refused.
 #[Object]
 impl PackagingError {
-    /// Which rule.
+    /// The rule that refused.
     pub async fn code(&self) -> PackagingErrorCode {
         PackagingErrorCode::from(&self.0)
     }
@@ -52,7 +52,7 @@ impl PackagingError {
     }
 }
 
-/// The reasons for refusing making, deleting or publishing packages.
+/// The reasons to refuse making, deleting or publishing packages.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackagingErrorCode {
     /// The name is empty.

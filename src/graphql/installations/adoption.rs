@@ -63,7 +63,7 @@ fn message(fault: CurveFault) -> String {
     }
 }
 
-/// How far versions have spread: over all installations of a pack, or over those that one release concerns.
+/// The adoption of versions: by all installations of a pack, or by those that one release concerns.
 #[Object]
 impl Adoption {
     /// How many installations there are.
@@ -97,8 +97,7 @@ impl Adoption {
         Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 
-    /// How many installations had which version at an instant; before the pack's first installation none. Of a
-    /// release, too, this tells of all installations of its pack.
+    /// The number of installations by version at an instant; empty before the pack's first installation. For a release too, it counts all installations of its pack.
     pub async fn at(
         &self,
         ctx: &Context<'_>,

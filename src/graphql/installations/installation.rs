@@ -136,7 +136,7 @@ pub(in crate::graphql) async fn version(ctx: &Context<'_>, id: PackVersionId) ->
     version.ok_or_else(|| bug("an installation whose version may not be seen"))
 }
 
-/// Which installations.
+/// A filter of installations.
 #[derive(InputObject, Default)]
 pub struct InstallationFilter {
     /// The installation's or the account's name contains this, whatever the case.

@@ -24,7 +24,7 @@ connection!("updates", InstallationUpdateConnection, InstallationUpdateEdge, Ins
 /// The type `InstallationUpdate`, as the account or the publisher of the pack sees it.
 pub struct InstallationUpdate(SeenUpdate);
 
-/// One installation and one release: whether and how the release came to it.
+/// One installation and one release: whether and how the installation was moved to the release's version.
 #[Object]
 impl InstallationUpdate {
     /// Opaque.
@@ -43,7 +43,7 @@ impl InstallationUpdate {
         release.ok_or_else(|| bug("an update whose release may not be seen"))
     }
 
-    /// Where it stands.
+    /// Its state.
     async fn state(&self) -> InstallationUpdateState {
         self.0.update.state.into()
     }
@@ -84,7 +84,7 @@ impl InstallationUpdate {
         self.0.update.offered_at.into()
     }
 
-    /// When it came to its present state; null while it is OFFERED.
+    /// When it reached its present state; null while it is OFFERED.
     async fn settled_at(&self) -> Option<DateTime> {
         self.0.update.settled_at.filter(|_| self.0.update.state != UpdateState::Offered).map(Into::into)
     }
@@ -120,7 +120,7 @@ impl InstallationUpdate {
 pub struct UpdateFailure {
     /// Which kind of fault.
     code: UpdateFailureCode,
-    /// A sentence in English; nothing of the server's inside.
+    /// A sentence in English, without internals of the server.
     message: String,
     /// How often it was tried.
     attempts: i32,
@@ -136,7 +136,7 @@ impl From<&Failure> for UpdateFailure {
     }
 }
 
-/// Which installation updates.
+/// A filter of installation updates.
 #[derive(InputObject, Default)]
 pub struct InstallationUpdateFilter {
     /// Is in one of these states.

@@ -4,7 +4,7 @@ use crate::domain::installations::refusal::InstallationRefusal;
 use crate::domain::refusal::Refusal as _;
 use crate::graphql::installations::installation::Installation;
 
-/// Why installing, renaming or updating was refused.
+/// The error when installing, renaming or updating was refused.
 #[derive(Clone, Debug)]
 pub struct InstallationError(InstallationRefusal);
 
@@ -14,10 +14,10 @@ impl From<InstallationRefusal> for InstallationError {
     }
 }
 
-/// Why installing, renaming or updating was refused.
+/// The error when installing, renaming or updating was refused.
 #[Object]
 impl InstallationError {
-    /// Which rule.
+    /// The rule that refused.
     pub async fn code(&self) -> InstallationErrorCode {
         InstallationErrorCode::from(&self.0)
     }
@@ -44,7 +44,7 @@ impl InstallationError {
     }
 }
 
-/// The reasons for refusing installing, renaming or updating.
+/// The reasons to refuse installing, renaming or updating.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstallationErrorCode {
     /// A SINGLE pack is installed once.
@@ -57,7 +57,7 @@ pub enum InstallationErrorCode {
     OverrideNameTaken,
     /// No group grants the pack any more.
     NotEntitled,
-    /// The offer was taken back: canceled, superseded or uninstalled.
+    /// The offer was withdrawn: the release was canceled or superseded, or the installation was uninstalled.
     UpdateWithdrawn,
     /// The window has opened: the server moves it now.
     ReleaseInProgress,

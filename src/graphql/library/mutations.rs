@@ -17,7 +17,7 @@ use crate::graphql::mutations::{Shown, answer, managed, publisher};
 /// Input of `publishToProcessLibrary`.
 #[derive(InputObject)]
 struct PublishToProcessLibraryInput {
-    /// The ID of a PackagedComponent. One that is in the library already gets the groups and the description anew.
+    /// The ID of a PackagedComponent. If it is in the library already, the groups and the description replace the former ones.
     packaged_component_id: ID,
     /// At most 100 IDs of AccountGroups that it is shared with, all of them; may be empty.
     group_ids: Vec<ID>,
@@ -95,11 +95,11 @@ impl Library {
         Ok(PublishToProcessLibraryPayload { published_process, errors })
     }
 
-    /// Takes a process out of the library; copies stay with those who took them. Codes: ALREADY_WITHDRAWN.
+    /// Withdraws a process from the library; accounts keep their copies. Codes: ALREADY_WITHDRAWN.
     async fn withdraw_from_process_library(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The library process to take out.")] input: WithdrawFromProcessLibraryInput,
+        #[graphql(desc = "The library process to withdraw.")] input: WithdrawFromProcessLibraryInput,
     ) -> Result<WithdrawFromProcessLibraryPayload> {
         let caller = publisher(ctx, Privilege::PackagedComponentManagement)?;
         let id = ids::published_process_id(&input.process_id)?;

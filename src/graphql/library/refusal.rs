@@ -3,7 +3,7 @@ use async_graphql::{Enum, Object};
 use crate::domain::library::refusal::LibraryRefusal;
 use crate::domain::refusal::Refusal as _;
 
-/// Why publishing, withdrawing or copying a process was refused.
+/// The error when publishing, withdrawing or copying a process was refused.
 #[derive(Clone, Debug)]
 pub struct LibraryError(LibraryRefusal);
 
@@ -13,10 +13,10 @@ impl From<LibraryRefusal> for LibraryError {
     }
 }
 
-/// Why publishing, withdrawing or copying a process was refused.
+/// The error when publishing, withdrawing or copying a process was refused.
 #[Object]
 impl LibraryError {
-    /// Which rule.
+    /// The rule that refused.
     pub async fn code(&self) -> LibraryErrorCode {
         LibraryErrorCode::from(&self.0)
     }
@@ -32,7 +32,7 @@ impl LibraryError {
     }
 }
 
-/// The reasons for refusing publishing, withdrawing or copying a process.
+/// The reasons to refuse publishing, withdrawing or copying a process.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LibraryErrorCode {
     /// It isn't a process.

@@ -44,7 +44,7 @@ impl AuditEntry {
         self.0.actor.clone().into()
     }
 
-    /// What: the name of the mutation (`releaseIntegrationPack`), or of the scheduler's or command line's step (`scheduler.startRelease`).
+    /// The action: the name of the mutation (`releaseIntegrationPack`), or of the scheduler's or command line's step (`scheduler.startRelease`).
     async fn action(&self) -> &str {
         &self.0.action
     }
@@ -64,7 +64,7 @@ impl AuditEntry {
         self.0.subject.name.as_deref()
     }
 
-    /// It as it is now; null when it is gone.
+    /// The object as it is now; null when it is gone.
     async fn subject(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
         match id_of(&self.0.subject.key) {
             Ok(id) => seen(ctx, &id).await.transpose(),

@@ -20,7 +20,7 @@ use crate::store::log::audit;
 /// The most actions in a filter.
 const ACTIONS_MAX: usize = 100;
 
-/// Which audit entries.
+/// A filter of audit entries.
 #[derive(InputObject, Default)]
 pub struct AuditLogFilter {
     /// Done by this kind of actor.

@@ -95,7 +95,7 @@ macro_rules! event_type {
                 Gid::Event(self.0.event.id).encode()
             }
 
-            /// The place in the log, for `after`.
+            /// The cursor of the event, for `after`.
             pub async fn cursor(&self) -> String {
                 self.0.cursor.clone()
             }
@@ -136,7 +136,7 @@ macro_rules! event_type {
 }
 
 event_type! {
-    /// A RELEASE_… event. RELEASE_PROGRESSED is for the publisher alone; a managed account hears the others of packs that it has installed.
+    /// A RELEASE_… event. Only the publisher gets RELEASE_PROGRESSED; a managed account gets the others for packs that it has installed.
     ReleaseEvent {
         /// The release as it is now; null when it is no longer to be seen.
         async fn release(&self, ctx: &Context<'_>) -> Result<Option<PackRelease>> {
@@ -203,7 +203,7 @@ event_type! {
 }
 
 event_type! {
-    /// PACK_SHARED or PACK_UNSHARED. A managed account hears it when its first grant comes or its last one goes, and for a pack never released when it is first released.
+    /// PACK_SHARED or PACK_UNSHARED. A managed account gets it when it gains its first grant or loses its last one, and for a pack that was never released, at its first release.
     SharingEvent {
         /// The group, to the publisher; null when it is gone, and always for a managed account.
         async fn group(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
@@ -228,9 +228,9 @@ event_type! {
 }
 
 event_type! {
-    /// PACK_DELETED. A managed account hears it when it had the pack installed or could install it.
+    /// PACK_DELETED. A managed account gets it when it had the pack installed or could install it.
     PackDeletedEvent {
-        /// How many installations went with it: all to the publisher, to a managed account its own.
+        /// How many installations were uninstalled with it: for the publisher all, for a managed account its own.
         async fn uninstalled_count(&self) -> Result<i32> {
             let count = self.0.event.data.uninstalled_count;
             count.map(int).ok_or_else(|| bug("an event of a deleted pack without the number of its installations"))
@@ -284,14 +284,14 @@ fn window(facts: WindowFacts) -> ReleaseWindow {
     ReleaseWindow::on(date, time_zone, starts_at, ends_at)
 }
 
-/// Where a release stands, on its subscription.
+/// An item of the subscription to a release's progress.
 #[derive(SimpleObject)]
 pub struct ReleaseProgressItem {
-    /// The place in the log, as in Event.
+    /// The cursor of the event, as in Event.
     cursor: String,
     /// The release, as it is now.
     release: Release,
-    /// How far it has got.
+    /// Its progress.
     progress: ReleaseProgress,
 }
 

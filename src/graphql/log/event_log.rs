@@ -21,7 +21,7 @@ use crate::graphql::installations::installation::Installation;
 use crate::graphql::interfaces::{Event, Pack};
 use crate::graphql::log::event::{EventConnection, Heard};
 
-/// Which events.
+/// A filter of events.
 #[derive(InputObject, Default)]
 pub struct EventFilter {
     /// Is one of these kinds.

@@ -13,7 +13,7 @@ pub struct LogQuery;
 
 #[Object]
 impl LogQuery {
-    /// The event log as far as the caller may see it, oldest first. A cursor that is older than what is kept, or whose event a restored backup has taken away, gets the error CURSOR_EXPIRED with `extensions.oldestCursor`.
+    /// The event log as far as the caller may see it, oldest first. A cursor that is older than the kept events, or whose event is gone since a backup was restored, gets the error CURSOR_EXPIRED with `extensions.oldestCursor`.
     async fn events(
         &self,
         ctx: &Context<'_>,

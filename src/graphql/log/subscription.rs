@@ -22,17 +22,11 @@ use crate::store::log::events;
 /// The most events of a release that are sent as one item.
 const COALESCED_MAX: usize = 250;
 
-/// What happens, as it happens: at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
-/// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
-/// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
-/// It also ends when the token is revoked or expires, or its account is suspended.
+/// Events as they happen: each at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed. Without `after` a subscription starts with the next event. A cursor that is older than the kept events, or whose event is gone since a backup was restored, ends the subscription with the error CURSOR_EXPIRED and `extensions.oldestCursor`: read the state again and subscribe after `viewer.eventCursor`. Do so after a long silence too, so that your cursor doesn't expire. A subscription also ends when the token is revoked or expires, or its account is suspended.
 #[derive(Default)]
 pub struct Subscription;
 
-/// What happens, as it happens: at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed.
-/// Without `after` a subscription starts with what happens next. A cursor that is older than what is kept, or whose event a restored backup has taken away, ends it with the error CURSOR_EXPIRED and `extensions.oldestCursor`:
-/// read the state again and go on after `viewer.eventCursor`; do so too after a long silence, so that the cursor at hand stays young.
-/// It also ends when the token is revoked or expires, or its account is suspended.
+/// Events as they happen: each at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed. Without `after` a subscription starts with the next event. A cursor that is older than the kept events, or whose event is gone since a backup was restored, ends the subscription with the error CURSOR_EXPIRED and `extensions.oldestCursor`: read the state again and subscribe after `viewer.eventCursor`. Do so after a long silence too, so that your cursor doesn't expire. A subscription also ends when the token is revoked or expires, or its account is suspended.
 #[Subscription]
 impl Subscription {
     /// A release was scheduled, rescheduled, canceled, superseded, started or completed: of the publisher's packs, or of packs that the managed account has installed.
@@ -57,7 +51,7 @@ impl Subscription {
         Ok(shown(ctx, events))
     }
 
-    /// Publisher: the progress of one release: first where it stands now, then each change; ends when the release has ended.
+    /// Publisher: the progress of one release: first the present state, then each change; ends when the release has ended.
     async fn release_progress(
         &self,
         ctx: &Context<'_>,
@@ -85,7 +79,7 @@ impl Subscription {
         Ok(shown(ctx, events))
     }
 
-    /// Publisher: a newer shareable version was packaged or published of a component that stands in one of its packs.
+    /// Publisher: a newer shareable version was packaged or published of a component that is in one of its packs.
     async fn newer_shareable_packaged(
         &self,
         ctx: &Context<'_>,
@@ -99,7 +93,7 @@ impl Subscription {
         Ok(shown(ctx, events))
     }
 
-    /// All events that the caller may hear of.
+    /// All events that the caller may see.
     async fn events(
         &self,
         ctx: &Context<'_>,

@@ -58,7 +58,7 @@ struct RemovePackComponentInput {
 struct RemovePackComponentPayload {
     /// The pack; null when refused.
     integration_pack: Shown<IntegrationPack>,
-    /// The marked row; null when it just went.
+    /// The marked row; null when it was removed at once.
     component: Shown<PackComponent>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
@@ -174,7 +174,7 @@ impl Draft {
         Ok(AddPackComponentsPayload { integration_pack: pack.transpose(), components: Some(rows), errors })
     }
 
-    /// Marks a component for removal by the next release; one that was never released just goes. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL.
+    /// Marks a component for removal by the next release; a component that was never released is removed at once. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL.
     async fn remove_pack_component(
         &self,
         ctx: &Context<'_>,
@@ -190,7 +190,7 @@ impl Draft {
         Ok(RemovePackComponentPayload { integration_pack, component, errors })
     }
 
-    /// Takes back the mark for removal. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL.
+    /// Removes the mark for removal. Codes: STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL.
     async fn restore_pack_component(
         &self,
         ctx: &Context<'_>,

@@ -180,7 +180,7 @@ impl IntegrationPack {
         self.pack.deployment_model.into()
     }
 
-    /// Where it stands in its life, for a badge.
+    /// Its state, for a badge.
     pub async fn state(&self) -> PackState {
         self.standing.state().into()
     }
@@ -190,7 +190,7 @@ impl IntegrationPack {
         self.pack.revision
     }
 
-    /// Whom to ask and what to read.
+    /// Contacts and guides.
     pub async fn support(&self) -> SupportInfo {
         SupportInfo::from(&self.pack.support)
     }
@@ -311,7 +311,7 @@ impl IntegrationPack {
         installations_connection(ctx, InstallationsOf::Pack(self.pack.id), filter, args).await
     }
 
-    /// How far its versions have spread.
+    /// The adoption of its versions.
     pub async fn adoption(&self, ctx: &Context<'_>) -> Adoption {
         Adoption::of_pack(self.pack.id, self.installations, ctx.now())
     }

@@ -105,7 +105,7 @@ struct SupportInfoInput {
     installation_guide: Option<GuideInput>,
     /// How to use.
     user_guide: Option<GuideInput>,
-    /// What must be there first.
+    /// The prerequisites.
     prerequisites: Option<GuideInput>,
 }
 

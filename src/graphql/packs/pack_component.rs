@@ -137,15 +137,15 @@ async fn version(ctx: &Context<'_>, id: Option<ComponentVersionId>) -> Option<Re
     Some(ComponentVersion::must(ctx, id?).await)
 }
 
-/// One component in a pack. The same row is told in a draft, in a preview and in a pack version: `inThisContent` is what the content at hand holds, all else is how the pack stands now.
+/// One component in a pack. A draft, a preview and a pack version have the same type of row: `inThisContent` is the version in that content; all other fields describe the present state of the pack.
 #[Object]
 impl PackComponent {
-    /// The component; it stands in a pack once, so that its ID is the row's key.
+    /// The component. It is in a pack only once, so its ID is the row's key.
     async fn component(&self, ctx: &Context<'_>) -> Result<Component> {
         Component::must(ctx, self.component).await
     }
 
-    /// What the content at hand holds: in a draft and a preview the same as `next`, in a pack version what that version holds for ever.
+    /// The version in this content: in a draft and a preview the same as `next`, in a pack version the one that it holds for good.
     async fn in_this_content(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
         version(ctx, self.in_this_content).await
     }

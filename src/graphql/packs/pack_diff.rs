@@ -33,11 +33,11 @@ pub struct PackDiff {
 /// A component that is at another version.
 #[derive(SimpleObject)]
 pub struct PackContentChange {
-    /// As it was.
+    /// The version in the older content.
     pub from: PackContentItem,
-    /// As it is.
+    /// The version in the newer content.
     pub to: PackContentItem,
-    /// Whether the newer content holds an older version: a way back.
+    /// Whether the newer content holds an older version.
     pub is_downgrade: bool,
 }
 

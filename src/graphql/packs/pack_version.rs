@@ -38,7 +38,7 @@ pub(crate) async fn versions_of_pack(ctx: &Context<'_>, pack: PackId, args: Page
 /// What a pack version holds, one packaged component: as much as every account that has the pack may see.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct PackContentItem {
-    /// Names the component within this pack and stays the same over its versions. Opaque; no ID of anything.
+    /// Identifies the component within this pack, and stays the same over its versions. Opaque; not the ID of any object.
     pub key: String,
     /// The component's name.
     pub name: String,
@@ -120,7 +120,7 @@ impl PackVersion {
         Release::must(ctx, self.0.release_id).await
     }
 
-    /// What it holds, row by row, beside how the pack stands now; at most 100.
+    /// Its content, row by row, with the present state of the pack; at most 100.
     pub async fn components(&self, ctx: &Context<'_>) -> Result<Vec<PackComponent>> {
         let pack = IntegrationPack::must(ctx, self.0.pack_id).await?;
         let items = ctx.loaders().packs.contents.one(self.0.id).await.or_failure()?;

@@ -8,7 +8,7 @@ use crate::graphql::connection::int;
 use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::refusals::all;
 
-/// Why making, editing or deleting a pack was refused.
+/// The error when making, editing or deleting a pack was refused.
 #[derive(Clone, Debug)]
 pub struct PackError(PackRefusal);
 
@@ -35,10 +35,10 @@ impl PackError {
     }
 }
 
-/// Why making, editing or deleting a pack was refused.
+/// The error when making, editing or deleting a pack was refused.
 #[Object]
 impl PackError {
-    /// Which rule.
+    /// The rule that refused.
     pub async fn code(&self) -> PackErrorCode {
         PackErrorCode::from(&self.0)
     }
@@ -84,14 +84,14 @@ impl PackError {
     }
 }
 
-/// The reasons for refusing making, editing or deleting a pack.
+/// The reasons to refuse making, editing or deleting a pack.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackErrorCode {
     /// The name is empty.
     NameRequired,
     /// The name is longer than 255 characters.
     NameTooLong,
-    /// Another pack of the publisher has the name.
+    /// The name is in use by another pack of the publisher.
     NameTaken,
     /// A MULTI pack can't be renamed.
     NameNotEditable,
@@ -103,9 +103,9 @@ pub enum PackErrorCode {
     EmptyList,
     /// There would be more than 100 components.
     PackFull,
-    /// It stands in the pack already.
+    /// The component is in the pack already.
     ComponentAlreadyInPack,
-    /// It doesn't stand in the pack.
+    /// The component isn't in the pack.
     ComponentNotInPack,
     /// Only a PROCESS or API_SERVICE can be added.
     ComponentTypeNotAllowed,
@@ -127,7 +127,7 @@ pub enum PackErrorCode {
     NotMarkedForRemoval,
     /// It isn't pinned.
     NotPinned,
-    /// Somebody else edited the pack since.
+    /// The pack was edited since the caller read it.
     StaleRevision,
     /// The number of installations must be given.
     ConfirmationRequired,

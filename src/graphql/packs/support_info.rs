@@ -8,15 +8,15 @@ use crate::graphql::scalars::{Markdown, Uri};
 /// The publisher's support data on a pack.
 #[derive(SimpleObject)]
 pub struct SupportInfo {
-    /// Whom to ask: a name, an e-mail address, a number; null for nobody.
+    /// The contact: a name, an e-mail address or a number; null when there is none.
     pub contact: Option<String>,
-    /// Where to ask; null for nowhere.
+    /// The address of the support page; null when there is none.
     pub url: Option<Uri>,
-    /// How to install; null when there is none.
+    /// How to install the pack; null when there is no guide.
     pub installation_guide: Option<Guide>,
-    /// How to use; null when there is none.
+    /// How to use the pack; null when there is no guide.
     pub user_guide: Option<Guide>,
-    /// What must be there first; null when there is none.
+    /// The prerequisites; null when there are none.
     pub prerequisites: Option<Guide>,
 }
 

@@ -17,7 +17,7 @@ use crate::graphql::sharing::available_pack_version::AvailablePackVersion;
 /// The type `AnnouncedRelease`: a release in a managed account's view.
 pub struct AnnouncedRelease(Release);
 
-/// A release as an account that has the pack installed sees it. Tells nothing of other accounts.
+/// A release as an account that has the pack installed sees it. Has no information about other accounts.
 #[Object]
 impl AnnouncedRelease {
     /// Opaque, and not the publisher's ID of the release.
@@ -36,7 +36,7 @@ impl AnnouncedRelease {
         version.ok_or_else(|| bug("a release whose version may not be seen"))
     }
 
-    /// Where it stands.
+    /// Its state.
     async fn state(&self, ctx: &Context<'_>) -> AnnouncedReleaseState {
         self.0.state_at(ctx.now()).into()
     }

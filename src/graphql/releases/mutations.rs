@@ -164,7 +164,7 @@ impl Releases {
         Ok(PromoteReleasePayload { release, errors })
     }
 
-    /// Cancels a pending release and moves those who applied early back to the current version. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    /// Cancels a pending release, and moves installations that were updated early back to the current version. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
     async fn cancel_release(
         &self,
         ctx: &Context<'_>,

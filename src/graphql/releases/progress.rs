@@ -16,11 +16,11 @@ pub struct ReleaseProgress {
     pub applied: i32,
     /// Moved in the testing period, by their accounts.
     pub applied_early: i32,
-    /// Passed over, each with a reason.
+    /// Skipped, each with a reason.
     pub skipped: i32,
-    /// Not moved by a fault, also after retries.
+    /// Not moved because of a fault, after all retries.
     pub failed: i32,
-    /// Taken back: uninstalled, canceled or superseded.
+    /// Withdrawn: the installation was uninstalled, or the release was canceled or superseded.
     pub withdrawn: i32,
     /// What `releaseProgress` and a progress bar need: 0 to 100, all but `offered`; 100 when there is nothing to do.
     pub percent: f64,

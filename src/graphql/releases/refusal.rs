@@ -8,7 +8,7 @@ use crate::graphql::refusals::all;
 use crate::graphql::releases::release::Release;
 use crate::graphql::scalars::{Date, TimeZoneName};
 
-/// Why releasing, or changing a release was refused.
+/// The error when releasing or changing a release was refused.
 #[derive(Clone, Debug)]
 pub struct ReleaseError {
     refusal: ReleaseRefusal,
@@ -32,10 +32,10 @@ impl ReleaseError {
     }
 }
 
-/// Why releasing, or changing a release was refused.
+/// The error when releasing or changing a release was refused.
 #[Object]
 impl ReleaseError {
-    /// Which rule.
+    /// The rule that refused.
     pub async fn code(&self) -> ReleaseErrorCode {
         ReleaseErrorCode::from(&self.refusal)
     }
@@ -109,12 +109,12 @@ impl ReleaseError {
     }
 }
 
-/// The reasons for refusing releasing, or changing a release.
+/// The reasons to refuse releasing or changing a release.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseErrorCode {
-    /// Nothing would be in it.
+    /// The release would be empty.
     EmptyPack,
-    /// It would hold what the current version holds.
+    /// The release would hold the same as the current version.
     NothingToRelease,
     /// A row's component has no shareable version left.
     NoShareableVersion,
@@ -144,9 +144,9 @@ pub enum ReleaseErrorCode {
     NotesRequired,
     /// The notes are longer than 20,000 characters.
     NotesTooLong,
-    /// Somebody else edited the draft since.
+    /// The draft was edited since the caller read it.
     StaleRevision,
-    /// It would take other versions than the preview showed.
+    /// The release would take other versions than the preview showed.
     ContentChanged,
     /// The same ID came with another input.
     ClientRequestIdReused,

@@ -104,7 +104,7 @@ impl Release {
         Some(PackVersion::must(ctx, self.release.previous_version_id?).await)
     }
 
-    /// Where it stands.
+    /// Its state.
     pub async fn state(&self) -> ReleaseState {
         self.state.into()
     }
@@ -135,12 +135,12 @@ impl Release {
         PackDiff::between(ctx, self.release.previous_version_id, self.release.version_id).await
     }
 
-    /// How far it has got.
+    /// Its progress.
     pub async fn progress(&self, ctx: &Context<'_>) -> Result<ReleaseProgress> {
         Ok(ctx.loaders().releases.progress.must(self.release.id).await.or_failure()?.into())
     }
 
-    /// How it spread over time.
+    /// Its adoption over time.
     pub async fn adoption(&self) -> Adoption {
         Adoption::of_release(&self.release, self.now)
     }
@@ -184,7 +184,7 @@ impl Release {
         self.release.started_at.map(Into::into)
     }
 
-    /// When it came to its last state; null before.
+    /// When it reached its final state; null before.
     pub async fn ended_at(&self) -> Option<DateTime> {
         self.release.ended_at.map(Into::into)
     }

@@ -40,7 +40,7 @@ pub struct ReleaseWarning {
     code: ReleaseWarningCode,
     /// A sentence in English that says what to do.
     message: &'static str,
-    /// For EXTENSIBILITY_MISMATCH: what differs; else empty. At most 100, the rest is told when these are mended.
+    /// For EXTENSIBILITY_MISMATCH: the differences; else empty. At most 100; further ones appear once these are resolved.
     mismatches: Vec<ExtensibilityMismatch>,
     /// For LABEL_GOES_BACK: the rows; else empty.
     labels: Vec<LabelGoesBack>,

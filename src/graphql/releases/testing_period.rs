@@ -6,7 +6,7 @@ use crate::domain::Instant;
 use crate::domain::releases::Release;
 use crate::graphql::scalars::DateTime;
 
-/// The time in which accounts that have the pack may apply early: from the call until the window opens.
+/// The time in which accounts that have the pack may apply the update early: from the call until the window opens.
 #[derive(SimpleObject)]
 pub struct TestingPeriod {
     /// When the release was made.

@@ -93,7 +93,7 @@ impl AccountGroup {
     }
 }
 
-/// Which account groups.
+/// A filter of account groups.
 #[derive(InputObject, Default)]
 pub struct AccountGroupFilter {
     /// The name contains this, whatever the case.

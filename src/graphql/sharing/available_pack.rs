@@ -46,7 +46,7 @@ impl AvailablePack {
         self.0.pack.installation_type.into()
     }
 
-    /// Whom to ask and what to read, before and after installing.
+    /// Contacts and guides, for before and after installing.
     pub async fn support(&self) -> SupportInfo {
         SupportInfo::from(&self.0.pack.support)
     }
@@ -106,7 +106,7 @@ impl AvailablePack {
     }
 }
 
-/// Which available packs.
+/// A filter of available packs.
 #[derive(InputObject, Default)]
 pub struct AvailablePackFilter {
     /// The name or the description contains this, whatever the case.

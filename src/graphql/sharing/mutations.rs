@@ -68,11 +68,11 @@ impl Sharing {
         Ok(SharePackPayload { integration_pack, errors })
     }
 
-    /// Takes a pack back from groups, all or none; installations without another grant freeze. Codes: EMPTY_LIST, TOO_MANY, NOT_SHARED.
+    /// Stops sharing a pack with groups, all or none; installations without another grant freeze. Codes: EMPTY_LIST, TOO_MANY, NOT_SHARED.
     async fn unshare_pack(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The pack, and the groups that it is taken back from.")] input: UnsharePackInput,
+        #[graphql(desc = "The pack, and the groups that it is no longer shared with.")] input: UnsharePackInput,
     ) -> Result<UnsharePackPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let (id, groups) = (ids::pack_or_nothing(&input.pack_id), ids::group_ids(&input.group_ids));

@@ -6,7 +6,7 @@ use crate::graphql::accounts::managed_account::ManagedAccount;
 use crate::graphql::refusals::all;
 use crate::graphql::sharing::account_group::AccountGroup;
 
-/// Why changing groups and what is shared with them was refused.
+/// The error of a refused change of groups or of sharing.
 #[derive(Clone, Debug)]
 pub struct SharingError(SharingRefusal);
 
@@ -16,10 +16,10 @@ impl From<SharingRefusal> for SharingError {
     }
 }
 
-/// Why changing groups and what is shared with them was refused.
+/// The error of a refused change of groups or of sharing.
 #[Object]
 impl SharingError {
-    /// Which rule.
+    /// The rule that refused.
     pub async fn code(&self) -> SharingErrorCode {
         SharingErrorCode::from(&self.0)
     }
@@ -63,14 +63,14 @@ impl SharingError {
     }
 }
 
-/// The reasons for refusing changing groups and what is shared with them.
+/// The reasons to refuse a change of groups or of sharing.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SharingErrorCode {
     /// The name is empty.
     NameRequired,
     /// The name is longer than 255 characters.
     NameTooLong,
-    /// Another group of the publisher has the name.
+    /// The name is in use by another group of the publisher.
     NameTaken,
     /// All Accounts holds every account by itself; only what is shared with it can be changed.
     AllAccountsIsFixed,
