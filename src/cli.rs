@@ -154,7 +154,7 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
             serve::check(&args).await?;
             print(&shown::lines(&args.describe()));
             remark(
-                "The settings can be used. No connection was made: neither the database nor another host was asked.\n",
+                "The settings are valid. They were checked without a connection to the database or to another host.\n",
             );
             Ok(())
         }

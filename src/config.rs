@@ -83,8 +83,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_RELEASE_DAYS_AHEAD", default_value_t = 365, value_parser = number::<u16>(1..=65_535, 365))]
     pub release_days_ahead: u16,
 
-    /// After how many days an event is removed from the event log. A client that asks for events after an older place
-    /// gets the error CURSOR_EXPIRED, and reads the state anew
+    /// How many days the event log keeps an event. A client with an older cursor gets the error CURSOR_EXPIRED, and
+    /// reads the state again
     #[arg(long, value_name = "DAYS", env = "PACKWRIGHT_KEEP_EVENTS", default_value_t = 90, value_parser = number::<u16>(1..=65_535, 90))]
     pub keep_events: u16,
 

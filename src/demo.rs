@@ -96,7 +96,7 @@ pub struct World {
 /// Why the demo can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("The demo's directory can't be made in {}: {_0}. Name another place with the variable TMPDIR.", std::env::temp_dir().display())]
+    #[error("The demo's directory can't be made in {}: {_0}. Name another directory with the variable TMPDIR.", std::env::temp_dir().display())]
     Directory(#[from] std::io::Error),
     #[error(transparent)]
     App(#[from] AppError),

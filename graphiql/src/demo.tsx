@@ -38,7 +38,7 @@ export function DemoClock({ token }: { token: string }) {
 export function StartOver({ token }: { token: string }) {
   const [why, setWhy] = useState("");
   const startOver = async () => {
-    if (!confirm("Begin the demo anew? What was done in it goes, and so do this page's tabs. History and theme stay.")) return;
+    if (!confirm("Start the demo over? All changes in it are lost, and so are this page's tabs. History and theme stay.")) return;
     const { data, errors } = await post({ query: "mutation StartOver { demoReset { now } }" }, token);
     if (!data?.demoReset) {
       setWhy((errors?.[0] as { message?: string } | undefined)?.message ?? "The demo could not begin anew.");

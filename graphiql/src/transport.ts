@@ -144,7 +144,7 @@ export function subscribe(request: Request, token: string, sink: Sink): () => vo
     });
     if (isOver) return;
     // After the demo has started over, the cursor and the ids in the variables belong to a world that is gone.
-    if (await look()) end("over: the demo has begun anew");
+    if (await look()) end("over: the demo was reset");
     else if (!isOver) connect();
   }
 

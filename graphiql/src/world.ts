@@ -6,7 +6,7 @@ import { load, type Settings } from "./settings";
 
 export const GONE = `The server at ${location.host} can't be reached. Is it still running? Start it again, then run this again.`;
 const BEGUN_ANEW =
-  "The demo has begun anew: its server was restarted, or somebody pressed Start over. What was answered before is gone; run the tour from step 1.";
+  "The demo was reset: its server was restarted, or somebody pressed Start over. What was answered before is gone; run the tour from step 1.";
 
 let word = "";
 const readers = new Set<() => void>();

@@ -75,7 +75,7 @@ fn listen_for_the_end() -> Result<watch::Receiver<bool>, Trouble> {
     let (asked, receiver) = watch::channel(false);
     tokio::spawn(async move {
         let signal = signals.next().await;
-        tracing::info!(signal = signal.name(), "asked to end");
+        tracing::info!(signal = signal.name(), "ending at a signal");
         asked.send_replace(true);
         signals.end_at_once().await;
     });
@@ -220,7 +220,7 @@ async fn answer(
 /// Waits up to the grace period for the scheduler's current batches.
 async fn last_batch(scheduler: &mut JoinHandle<()>) {
     if tokio::time::timeout(GRACE, &mut *scheduler).await.is_err() {
-        tracing::warn!("the scheduler did not end in time; what it was at is done by the next start");
+        tracing::warn!("the scheduler did not end in time; the next start continues its work");
         scheduler.abort();
     }
 }
@@ -369,9 +369,9 @@ async fn look_when_asked(asked: AskedToLook, services: impl Fn() -> Shared) {
             match look_at_time_zones(&services, AskedBy::Scheduler).await {
                 Ok(done) => tracing::info!(
                     version = %services.zones.version(), seen = done.seen, moved = done.moved,
-                    "the time zone data was looked at, as asked by SIGUSR1"
+                    "the time zone data was reloaded at SIGUSR1"
                 ),
-                Err(failure) => tracing::error!(?failure, "pending windows were not all computed anew"),
+                Err(failure) => tracing::error!(?failure, "not all pending windows were recomputed"),
             }
         }
     }

@@ -14,8 +14,8 @@ use super::{Common, Trouble, beside_the_server, failed, print, shown};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TaskCommand {
-    /// List the tasks that aren't done, one a line: the id, the kind, the state, how many objects the task has come
-    /// to, when it is tried next, and the pack, version or account that it is for. A row that can't be read is listed
+    /// List the tasks that aren't done, one a line: the id, the kind, the state, how many objects the task has
+    /// processed, when it runs next, and the pack, version or account that it is for. A row that can't be read is listed
     /// with the reason
     List {
         /// Print the tasks as a JSON array, with the last failure of each
@@ -33,7 +33,7 @@ pub(super) enum TaskCommand {
         common: Common,
     },
     /// Drop a task that can't be done. Its work stays undone. If the task is a rollout, the release ends, and the
-    /// installations that the rollout hasn't come to count as failed
+    /// installations that the rollout hasn't reached count as failed
     Drop {
         /// The id of the task, as `task list` shows it
         task: Uuid,
@@ -64,7 +64,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
             let retried = retry_task(&app.services, task).await.map_err(|failure| unknown(failure, task))?;
             print(match retried {
                 Retried::Done => "It is done.\n",
-                Retried::GoesOn => "A batch of it is done; the server goes on with it.\n",
+                Retried::GoesOn => "A batch of the task is done; the server continues with the next.\n",
                 Retried::Due => {
                     "This version of the program doesn't know its kind. It is due now for a server that does.\n"
                 }
@@ -76,7 +76,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
             print(match dropped {
                 Dropped::Gone => "It is dropped.\n",
                 Dropped::GivesUp => {
-                    "The rollout is given up. The installations that it hasn't come to are marked as failed, and the release ends; retryFailedUpdates tries them again.\n"
+                    "The rollout is given up. The installations that it hasn't reached are marked as failed, and the release ends; retryFailedUpdates tries them again.\n"
                 }
             });
         }

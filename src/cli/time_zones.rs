@@ -14,7 +14,7 @@ pub(super) enum TimeZonesCommand {
     /// Print the versions of the time zone data, and where each was found. The first one is used; a zone that it
     /// doesn't have comes from the next
     Show(ZoneArgs),
-    /// Compute the windows of scheduled releases anew with this data. A running server does that by itself, at its
+    /// Recompute the windows of scheduled releases with this data. A running server does so by itself, at its
     /// start, once an hour, and when it gets the signal SIGUSR1
     Reload(Common),
 }

@@ -30,7 +30,7 @@ pub(super) fn locations(document: &Document, text: &str) -> Result<Locations, Ve
     }
     let Some((count, at)) = walk.excess else { return Ok(Locations(walk.spans)) };
     let message = format!(
-        "{count} directives stand at one location, and {DIRECTIVES_MAX} at most may; leave out those that change nothing."
+        "There are {count} directives at one location, and at most {DIRECTIVES_MAX} are allowed; leave out those that change nothing."
     );
     let location = at.map(|offset| Places::of(text).locate(offset));
     Err(vec![Objection::validation(message).at(location).bounded(DIRECTIVES_MAX as u64, count as u64)])

@@ -130,7 +130,7 @@ pub(super) fn mutations<'a>(
     match fields.iter().find(|field| !names.insert(field.response_name())) {
         None => Ok(fields),
         Some(field) => Err(vec![Objection::validation(format!(
-            "The mutation {} stands twice under the name {}, once under a condition: write it once, or give each an alias of its own.",
+            "The mutation {} occurs twice under the name {}, once under a condition: write it once, or give each an alias of its own.",
             field.name,
             field.response_name()
         ))]),

@@ -19,7 +19,7 @@ pub(super) fn check(
     match fields.iter().take(before_the_last).find(|field| (facts.tells_a_secret)(&field.name)) {
         None => Ok((fields.len(), fields.last().is_some_and(|field| (facts.tells_a_secret)(&field.name)))),
         Some(field) => Err(vec![Objection::validation(format!(
-            "{} tells a secret once, and an error of a mutation after it would lose it; make it the last mutation of its operation, or send it alone.",
+            "{} answers a secret only once, and an error of a later mutation would lose it; make it the last mutation of its operation, or send it alone.",
             field.name
         ))]),
     }

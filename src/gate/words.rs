@@ -80,7 +80,7 @@ fn said(message: &str) -> Said {
         | "expected either a 'mutation', a 'query', or a 'subscription'" => Expected("an operation or a fragment"),
         "Unexpected <EOF>." => Sentence("the document is empty; it must have an operation"),
         "Fragment Name cannot be 'on'" => Sentence("a fragment can't have the name `on`"),
-        "unexpected variable value in a Const context" => Sentence("a variable can't stand here; write a constant"),
+        "unexpected variable value in a Const context" => Sentence("a variable isn't allowed here; write a constant"),
         "invalid Enum Value" => Sentence("`true`, `false` and `null` are no values of an enum"),
         "Unterminated spread operator" => Sentence("two dots are no token; write `...`"),
         "unexpected line terminator" => {
@@ -109,7 +109,7 @@ fn character(message: &str) -> Said {
     if ["suffix", "digit", "sign"].iter().any(|part| message.contains(part)) {
         return Said::Sentence("a number holds what no number has");
     }
-    Said::Sentence("a character stands here that begins no token")
+    Said::Sentence("this character begins no token")
 }
 
 fn punctuator(kind: &str) -> Option<&'static str> {

@@ -189,7 +189,7 @@ impl Demo {
         Ok(DemoAdvanceClockPayload { now: clock.now().into(), releases, errors: Vec::new() })
     }
 
-    /// Begins the demo anew: the world and the clock of its start, ids and tokens the same. Open subscriptions end. Send it alone: what stands after it in the same operation is done in the world that goes.
+    /// Resets the demo: its world and its clock are as at the start, with the same ids and tokens. Open subscriptions end. Send it alone: later mutations of the same operation would change the former world.
     async fn demo_reset(&self, ctx: &Context<'_>) -> Result<DemoResetPayload> {
         ctx.viewer()?;
         let begun = ctx.data_unchecked::<BeginAnew>().0();

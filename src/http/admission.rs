@@ -97,7 +97,7 @@ impl Engine {
         asked: GraphqlRequest,
     ) -> Result<Admitted, Box<Answer>> {
         if !self.services.clock.is_spellable() {
-            let inside = "the clock stands outside the years 1 to 9999".to_owned();
+            let inside = "the clock shows a time outside the years 1 to 9999".to_owned();
             return Err(Box::new(Answer::failed(&Failure::Unavailable(inside), "")));
         }
         let wanted = Wanted {

@@ -55,7 +55,7 @@ impl Hosts {
         let host = shown(host);
         let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
         format!(
-            "The server doesn't go by the host `{host}`. If clients reach it by that name, start it with `--public-host {name}`; a proxy before it must pass on the `Host` that it was asked for."
+            "The server isn't configured for the host `{host}`. If clients reach it by that name, start it with `--public-host {name}`; a proxy before it must pass on the client's `Host`."
         )
     }
 
@@ -130,7 +130,7 @@ impl Origins {
                 let origin = shown(origin);
                 let host = headers.get(header::HOST).map(shown).unwrap_or_default();
                 format!(
-                    "The request comes from a page of the origin `{origin}`, and was sent to the host `{host}`. If that page may call the server, start it with `--cors-origin {origin}`; if it is the server's own, the proxy before it must pass on the `Host` that it was asked for."
+                    "The request comes from a page of the origin `{origin}`, and was sent to the host `{host}`. If that page may call the server, start it with `--cors-origin {origin}`; if it is the server's own, the proxy before it must pass on the client's `Host`."
                 )
             }
             _ => "The request names more than one `Origin`.".into(),

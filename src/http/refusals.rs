@@ -27,7 +27,7 @@ impl Reason {
     fn first(self) -> &'static str {
         match self {
             Self::Token => "a token was refused",
-            Self::Host => "a request for a host that the server doesn't go by was refused",
+            Self::Host => "a request for a host that the server isn't configured for was refused",
             Self::Origin => "a request of another origin's page was refused",
         }
     }
@@ -35,7 +35,7 @@ impl Reason {
     fn more(self) -> &'static str {
         match self {
             Self::Token => "more tokens were refused within a minute",
-            Self::Host => "more requests for hosts that the server doesn't go by were refused within a minute",
+            Self::Host => "more requests for hosts that the server isn't configured for were refused within a minute",
             Self::Origin => "more requests of other origins' pages were refused within a minute",
         }
     }

@@ -26,6 +26,6 @@ impl Complaints {
         }
         let unsaid = std::mem::take(&mut self.unsaid);
         self.said_at = Some(now);
-        tracing::error!(what, ?failure, unsaid, "what is due has failed; it is tried again after a pause");
+        tracing::error!(what, ?failure, unsaid, "due work has failed; it is tried again after a pause");
     }
 }

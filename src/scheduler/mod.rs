@@ -56,7 +56,7 @@ impl Scheduler {
             if let Some(failure) = passed.halted {
                 halts = (halts + 1).min(16);
                 let pause = rests::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-                tracing::error!(?failure, ?pause, "the scheduler can't get on; it tries again after a pause");
+                tracing::error!(?failure, ?pause, "the scheduler can't continue; it tries again after a pause");
                 // Don't wake up on changes here: busy callers would make the loop spin.
                 tokio::select! {
                     _ = ending.wait_for(|ending| *ending) => return,

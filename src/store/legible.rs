@@ -48,7 +48,7 @@ pub(in crate::store) fn pass_over(table: &'static str, id: impl Display, why: &S
     let id = id.to_string();
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     if told.len() < TOLD_MAX && told.insert((table, id.clone())) {
-        tracing::warn!(table, id, %why, "a row can't be read, and is passed over");
+        tracing::warn!(table, id, %why, "a row can't be read, and is skipped");
     }
 }
 

@@ -218,7 +218,7 @@ impl Drop for Session {
             let undone = tokio::time::timeout(GRACE, connection.run(Command::Script("ROLLBACK"), None)).await;
             match undone {
                 Ok(Ok(_)) => pool.put_back(connection),
-                Ok(Err(error)) => tracing::debug!(%error, "a transaction was gone before it was undone"),
+                Ok(Err(error)) => tracing::debug!(%error, "a transaction had ended before its rollback"),
                 Err(_) => {}
             }
             drop(permits);
@@ -292,7 +292,7 @@ impl<T: RunsStatements> ConnectionTrait for Line<T> {
 fn done(reply: Reply) -> Result<ExecResult, DbErr> {
     match reply {
         Reply::Done(result) => Ok(result),
-        Reply::Rows(_) => Err(DbErr::Custom("rows came where none were asked for".into())),
+        Reply::Rows(_) => Err(DbErr::Custom("a statement returned unexpected rows".into())),
     }
 }
 

@@ -93,7 +93,7 @@ async fn whether_it_is_done_twice_never_depends_on_a_condition() {
     ] {
         let answer = app.gql_raw(Some(&app.publisher), &document, json!({ "c": true })).await;
         assert_eq!(answer.text("/errors/0/extensions/code"), "GRAPHQL_VALIDATION_FAILED", "{document}\n{answer:#}");
-        assert!(answer.text("/errors/0/message").contains("stands twice under the name createComponent"), "{answer:#}");
+        assert!(answer.text("/errors/0/message").contains("occurs twice under the name createComponent"), "{answer:#}");
         assert_eq!(components(&app).await, 0, "{document}");
     }
     // A single mutation may have a condition, even next to a repeated one.

@@ -26,7 +26,7 @@ async fn a_refused_login_and_a_refused_host_are_told_once_a_minute_and_hold_no_s
         assert_eq!(program.send(origin).await.status, 403);
     }
     program.logs(&["INFO", "a token was refused", "peer=127.0.0.1"]).await;
-    let host = "a request for a host that the server doesn't go by was refused";
+    let host = "a request for a host that the server isn't configured for was refused";
     program.logs(&["INFO", host, "peer=127.0.0.1", "evil.example", "--public-host"]).await;
     let origin = "a request of another origin's page was refused";
     program.logs(&["INFO", origin, "https://evil.example", "--cors-origin"]).await;
@@ -81,13 +81,13 @@ async fn in_json_every_line_is_json_from_the_start_to_the_end() {
         program.logs(&["a token was refused"]).await;
         program.signal("TERM");
         assert!(program.child.wait().await.expect("its end").success());
-        program.logs(&["asked to end"]).await;
+        program.logs(&["ending at a signal"]).await;
         let printed = json(&program.printed());
         assert_eq!(printed.len(), 1, "{printed:#?}");
         assert_eq!(printed[0]["graphql"], format!("{base}/graphql"));
         assert_eq!(printed[0]["demoTokens"].is_array(), arguments == ["--demo"]);
         let log = json(&program.log());
-        for (part, level) in [("listening on", "INFO"), ("a token was refused", "INFO"), ("asked to end", "INFO")] {
+        for (part, level) in [("listening on", "INFO"), ("a token was refused", "INFO"), ("ending at a signal", "INFO")] {
             let line = log.iter().find(|line| line["message"].as_str().is_some_and(|text| text.contains(part)));
             let line = line.unwrap_or_else(|| panic!("{part} is missing: {log:#?}"));
             assert_eq!(line["level"], level, "{line:#}");

@@ -87,7 +87,7 @@ async fn check_config_says_that_it_connects_to_nothing() {
     let (printed, beside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(printed.contains("database-url = postgres://u:***@127.0.0.1:1/d\n"), "{printed}");
     assert!(printed.lines().all(|line| line.contains(" =")), "settings alone, for scripts: {printed}");
-    assert!(beside.contains("No connection was made"), "{beside}");
+    assert!(beside.contains("without a connection to the database"), "{beside}");
     let help = told(&run(&["check-config", "--help"]).await);
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("no connection is made"), "{help}");

@@ -169,7 +169,7 @@ async fn r49_a_task_that_can_not_be_read_keeps_no_other_from_its_turn_and_is_in_
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
         assert!(listed.status.success(), "{}", told(&listed));
         assert!(text.starts_with(&id.to_string()) && text.contains("can't be read"), "{text}");
-        assert!(told(&listed).contains("a row can't be read, and is passed over"), "{}", told(&listed));
+        assert!(told(&listed).contains("a row can't be read, and is skipped"), "{}", told(&listed));
         let listed = run(&["task", "list", "--json", "--database-url", &url]).await;
         let tasks: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
         assert_eq!((tasks.text("/0/id"), tasks.at("/0/unreadable").is_string()), (id.to_string(), true), "{tasks:#}");

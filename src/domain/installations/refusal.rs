@@ -28,7 +28,7 @@ impl Refusal for InstallationRefusal {
                 "Another installation of the account has this name, whatever the case; choose another."
             }
             Self::UpdateWithdrawn => {
-                "The update was taken back: its release was canceled or superseded, or the pack uninstalled."
+                "The update was withdrawn: its release was canceled or superseded, or the pack uninstalled."
             }
             Self::ReleaseInProgress => {
                 "The release window has opened: the server moves this installation now; there is nothing to do."

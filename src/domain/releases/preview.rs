@@ -30,12 +30,12 @@ impl Warning {
                 "The pack would hold one component alone; a single process is better shared through the process library."
             }
             Self::ExtensibilityMismatch(_) => {
-                "Packages of the pack share components and set them differently; package them anew with the same extensibility settings."
+                "Packages of the pack share components and set them differently; package them again with the same extensibility settings."
             }
             Self::NoSupportContact => "Name a contact in the pack's support data, for those who install it.",
             Self::NotSharedWithAnyone => "Share the pack with a group; until then nobody sees the release.",
             Self::LabelGoesBack(_) => {
-                "Rows would take a version whose label is lower than one that they have, or could have: the newest is by time. Pin the version that you mean, or package it anew."
+                "Rows would take a version whose label is lower than one that they have, or could have: the newest is by time. Pin the version that you mean, or package it again."
             }
         }
     }

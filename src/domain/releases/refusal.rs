@@ -49,7 +49,7 @@ impl Refusal for ReleaseRefusal {
             }
             Self::NotPending => "The release was canceled or superseded, or has ended; it can't be changed any more.".into(),
             Self::NotStarted => "The release has not started, so that no update of it can have failed.".into(),
-            Self::Superseded => "A later release took this one's place; what failed is moved by that one.".into(),
+            Self::Superseded => "A later release superseded this one, and moves the installations that failed.".into(),
             Self::NothingToRetry => "No update of the release has failed; there is nothing to try again.".into(),
             Self::TimeZoneRequired => "Set the time zone of your account (updateAccount) before you release on a date, or release at once.".into(),
             Self::DateDoesNotExist { earliest, time_zone } => {

@@ -10,7 +10,7 @@ const START = { name: "own", title: "New", about: "", query: "{\n  __typename\n}
 /** The pauses before reconnecting, in milliseconds. */
 const PAUSE = 1_000;
 const GONE = `The server at ${location.host} can't be reached. Is it still running? Start it again, then run this again.`;
-const BEGUN_ANEW = "The demo has begun anew: its server was restarted, or somebody pressed Start over. Run the tour from step 1.";
+const BEGUN_ANEW = "The demo was reset: its server was restarted, or somebody pressed Start over. Run the tour from step 1.";
 
 const tabs = [];
 let answers = {};
@@ -226,7 +226,7 @@ async function tellTime() {
 }
 
 async function startOver() {
-  if (!confirm("Begin the demo anew? What was done in it goes, and so do this page's tabs.")) return;
+  if (!confirm("Start the demo over? All changes in it are lost, and so are this page's tabs.")) return;
   const headers = { "content-type": "application/json", authorization: `Bearer ${demoTokens[0].secret}` };
   try {
     const response = await fetch(PATH, { method: "POST", headers, body: '{"query":"mutation { demoReset { now } }"}' });

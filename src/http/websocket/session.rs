@@ -165,7 +165,7 @@ where
                 }
                 () = tokio::time::sleep_until(idle_since + self.limits.idle) => {
                     if !self.machine.is_at_work() && self.operations.is_anonymous() {
-                        return Err(Close::new(1000, format!("Nothing was asked for in {} s", self.limits.idle.as_secs_f32())));
+                        return Err(Close::new(1000, format!("No operation was running for {} s", self.limits.idle.as_secs_f32())));
                     }
                 }
                 _ = ping.tick() => self.ask().await?,

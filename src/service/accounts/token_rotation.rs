@@ -61,7 +61,7 @@ pub async fn rotate_token_of(
     if let Some(by) = former.replaced_by {
         tx.leave_once_known().await;
         let by = by.shown();
-        let why = format!("The token was rotated already: rotate {by}, which took its place, or make another.");
+        let why = format!("The token was rotated already: rotate {by}, which replaced it, or make another.");
         return Err(Failure::BadInput(why).into());
     }
     let expires_at = rotation.expires_at.or(former.expires_at);

@@ -49,13 +49,13 @@ pub async fn look_at_time_zones(cx: &Services, by: AskedBy) -> Result<Recomputed
     match tokio::task::spawn_blocking(move || zones.reload()).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => {
-            tracing::warn!(%fault, "time zone data was not read again; the data at hand stays in use")
+            tracing::warn!(%fault, "time zone data could not be reloaded; the former data stays in use")
         }
         Err(error) => return Err(Failure::bug(format!("reading time zone data did not end: {error}"))),
     }
     let now = cx.zones.version();
     if now != before {
-        tracing::info!(%before, version = %now, "the time zone data is another");
+        tracing::info!(%before, version = %now, "the time zone data has changed");
     }
     compute_windows_anew(cx, by).await
 }

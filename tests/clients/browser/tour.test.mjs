@@ -139,12 +139,12 @@ test("a server that is gone is named, without a stack, and one that has begun an
       again = await start(["--demo"], {}, port);
       await tab(page, 3).click();
       await page.evaluate(() => dispatchEvent(new Event("focus")));
-      await page.locator("#word").getByText("The demo has begun anew").waitFor();
+      await page.locator("#word").getByText("The demo was reset").waitFor();
       // The answers belong to the former world.
       await page.locator("#missing").getByText("First run “1 Packs”").waitFor();
       await tab(page, 1).click();
       await run(page);
-      await page.locator("#word").getByText("The demo has begun anew").waitFor({ state: "detached" }).catch(() => {});
+      await page.locator("#word").getByText("The demo was reset").waitFor({ state: "detached" }).catch(() => {});
       await answers(page, '"integrationPacks"');
       assert.equal(await page.locator("#word").textContent(), "");
     });
@@ -220,7 +220,7 @@ test("a subscription that was interrupted goes on after what it has heard", asyn
       await picture("interrupted");
       // A subscription of a former world can't be resumed.
       await ask(own, ACME, "mutation { demoReset { now } }");
-      await pane.getByText("over: the demo has begun anew").waitFor({ timeout: 30_000 });
+      await pane.getByText("over: the demo was reset").waitFor({ timeout: 30_000 });
     });
   } finally {
     line.close();
