@@ -12,7 +12,7 @@ pub enum InstallationType {
     Multi,
 }
 
-/// What the rows of a pack hold.
+/// The kind of versions in the rows of a pack.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::packs::DeploymentModel")]
 pub enum DeploymentModel {
@@ -38,7 +38,7 @@ pub enum PackState {
     Releasing,
 }
 
-/// What a component is.
+/// The type of a component.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::components::ComponentType")]
 pub enum ComponentType {
@@ -146,7 +146,7 @@ pub enum SkipReason {
     AccountSuspended,
 }
 
-/// Which kind of fault made an update fail.
+/// The kind of fault that made an update fail.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::installations::FailureCode")]
 pub enum UpdateFailureCode {
@@ -189,7 +189,7 @@ pub enum Role {
     Support,
 }
 
-/// What a role allows.
+/// A privilege of a role.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::accounts::Privilege")]
 pub enum Privilege {
@@ -209,7 +209,7 @@ pub enum Privilege {
     ViewAuditLog,
 }
 
-/// What happened.
+/// The kind of the event.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::log::event::EventKind")]
 pub enum EventKind {
@@ -257,7 +257,7 @@ pub enum ActorKind {
     CommandLine,
 }
 
-/// Which database the server is on.
+/// The database system of a server.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::store::DatabaseKind")]
 pub enum DatabaseKind {
@@ -276,7 +276,7 @@ pub enum OrderDirection {
     Desc,
 }
 
-/// What to order packs by.
+/// A field to order packs by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IntegrationPackOrderField {
     /// The name, whatever the case.
@@ -287,7 +287,7 @@ pub enum IntegrationPackOrderField {
     UpdatedAt,
 }
 
-/// What to order packaged components by.
+/// A field to order packaged components by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PackagedComponentOrderField {
     /// When it was packaged.

@@ -102,7 +102,7 @@ pub enum Pack {
     ),
     field(name = "notes", ty = "Markdown", desc = "The notes of its release."),
     field(name = "created_at", ty = "DateTime", desc = "When its release was made."),
-    field(name = "contents", ty = "Vec<PackContentItem>", desc = "What it holds, by name; at most 100.")
+    field(name = "contents", ty = "Vec<PackContentItem>", desc = "Its content, by name; at most 100.")
 )]
 pub enum PackSnapshot {
     PackVersion(PackVersion),
@@ -126,7 +126,7 @@ pub enum PackSnapshot {
         ty = "Option<TestingPeriod>",
         desc = "When accounts that have the pack may apply early; null for an immediate and for a first release."
     ),
-    field(name = "notes", ty = "Markdown", desc = "What it brings, in the publisher's words."),
+    field(name = "notes", ty = "Markdown", desc = "The release notes, in the publisher's words."),
     field(name = "created_at", ty = "DateTime", desc = "When it was made.")
 )]
 pub enum PackRelease {
@@ -134,16 +134,16 @@ pub enum PackRelease {
     AnnouncedRelease(AnnouncedRelease),
 }
 
-/// What a row of a pack can hold: a PackagedComponent, or in a legacy pack a Publication.
+/// A version that a row of a pack can hold: a PackagedComponent, or in a legacy pack a Publication.
 #[derive(Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Opaque."),
-    field(name = "component", ty = "Component", desc = "What was packaged or published."),
+    field(name = "component", ty = "Component", desc = "The component of the version."),
     field(name = "version", ty = "String", desc = "The version label, or the number of the publication as text."),
     field(name = "shareable", ty = "bool", desc = "Whether packs may hold it; true for every publication."),
-    field(name = "notes", ty = "Option<String>", desc = "What the maker wrote; null for nothing."),
+    field(name = "notes", ty = "Option<String>", desc = "The notes; null when there are none."),
     field(name = "created_at", ty = "DateTime", desc = "When it was made; what is newest is decided by this alone."),
-    field(name = "created_by", ty = "Actor", desc = "Who made it.")
+    field(name = "created_by", ty = "Actor", desc = "The actor that made it.")
 )]
 pub enum ComponentVersion {
     PackagedComponent(PackagedComponent),
@@ -156,7 +156,7 @@ pub enum ComponentVersion {
     field(name = "id", ty = "ID", desc = "Opaque."),
     field(name = "name", ty = "String", desc = "The process's name."),
     field(name = "version", ty = "String", desc = "The version label of the package."),
-    field(name = "description", ty = "Markdown", desc = "What it is for; empty when there is none."),
+    field(name = "description", ty = "Markdown", desc = "Its purpose; empty when there is none."),
     field(name = "published_at", ty = "DateTime", desc = "When it came into the library.")
 )]
 pub enum LibraryProcess {
@@ -197,12 +197,12 @@ pub enum Account {
         ty = "String",
         desc = "The cursor of the event, for `after`. Opaque, and valid for the caller's account alone."
     ),
-    field(name = "kind", ty = "EventKind", desc = "What happened."),
+    field(name = "kind", ty = "EventKind", desc = "The kind of the event."),
     field(name = "occurred_at", ty = "DateTime", desc = "When it was committed."),
     field(
         name = "actor",
         ty = "Option<Actor>",
-        desc = "Who did it; null for a managed account when it wasn't one of its own tokens."
+        desc = "The actor; null for a managed account when it wasn't one of its own tokens."
     ),
     field(name = "pack_id", ty = "ID", desc = "The pack's ID for this reader, also when the pack is gone."),
     field(name = "pack_name", ty = "String", desc = "The pack's name when it happened."),

@@ -49,7 +49,7 @@ impl ApiToken {
         self.0.created_at.into()
     }
 
-    /// Who made it.
+    /// The actor that made it.
     async fn created_by(&self) -> Actor {
         self.0.created_by.clone().into()
     }

@@ -50,7 +50,7 @@ impl PublisherAccount {
         self.0.created_at.into()
     }
 
-    /// Which dates a release made now may have, for a date picker; null while no zone is set.
+    /// The dates that a release made now may have, for a date picker; null while no zone is set.
     async fn release_dates(&self, ctx: &Context<'_>) -> Option<ReleaseDateRange> {
         let services = ctx.services();
         let zone = services.zone(self.0.time_zone.as_deref())?;

@@ -44,7 +44,7 @@ impl Viewer {
         self.0.token.role.into()
     }
 
-    /// What the role allows.
+    /// The privileges of the role.
     async fn privileges(&self) -> Vec<Privilege> {
         self.0.token.role.privileges().iter().map(|privilege| (*privilege).into()).collect()
     }

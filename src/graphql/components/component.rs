@@ -63,12 +63,12 @@ impl Component {
         self.0.created_at.into()
     }
 
-    /// Who made or copied it.
+    /// The actor that made or copied it.
     pub async fn created_by(&self) -> Actor {
         Actor::from(self.0.created_by.clone())
     }
 
-    /// Where a copy came from; null for what was built here.
+    /// The origin of a copy; null for a component that was built here.
     pub async fn copied_from(&self, ctx: &Context<'_>) -> Option<Result<LibraryCopySource>> {
         let source = ctx.loaders().library.copy_sources.one(self.0.id).await.or_failure();
         source.map(|source| source.map(LibraryCopySource)).transpose()

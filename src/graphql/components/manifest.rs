@@ -14,11 +14,11 @@ pub struct ManifestEntry {
     component_id: ComponentId,
     /// Its revision.
     pub revision: i32,
-    /// What managed accounts may override in it, by name; at most 200.
+    /// The settings that managed accounts may override in it, by name; at most 200.
     pub extensibility: Vec<ExtensibilitySetting>,
 }
 
-/// What a managed account may override in a component. Never holds a value, so that no secret can be in it.
+/// A setting that a managed account may override in a component. It never has a value, so that no secret can be in it.
 #[derive(SimpleObject)]
 pub struct ExtensibilitySetting {
     /// The setting's name, for example `connection.url`; unique in its manifest entry.

@@ -68,7 +68,7 @@ struct PackageInput {
     notes: Option<String>,
     /// The component's revision, 1 or more; one more than that of its newest package when left out.
     revision: Option<i32>,
-    /// What managed accounts may override in the component itself; at most 200.
+    /// The settings that managed accounts may override in the component itself; at most 200.
     #[graphql(default)]
     extensibility: Vec<ExtensibilitySettingInput>,
     /// The other components inside; at most 499, each once.
@@ -83,12 +83,12 @@ struct ManifestEntryInput {
     component_id: ID,
     /// Its revision, 1 or more.
     revision: i32,
-    /// What managed accounts may override in it; at most 200.
+    /// The settings that managed accounts may override in it; at most 200.
     #[graphql(default)]
     extensibility: Vec<ExtensibilitySettingInput>,
 }
 
-/// What a managed account may override.
+/// A setting that a managed account may override.
 #[derive(InputObject)]
 struct ExtensibilitySettingInput {
     /// 1 to 255 characters, unique in its entry.

@@ -62,7 +62,7 @@ impl PackagedComponent {
         Gid::PackagedComponent(self.0.id).encode()
     }
 
-    /// What was packaged.
+    /// The component of the package.
     pub async fn component(&self, ctx: &Context<'_>) -> Result<Component> {
         Component::must(ctx, self.0.component_id).await
     }
@@ -77,7 +77,7 @@ impl PackagedComponent {
         self.0.shareable
     }
 
-    /// What the maker wrote; fixed at creation; null for nothing.
+    /// The notes; fixed at creation; null when there are none.
     pub async fn notes(&self) -> Option<String> {
         self.0.notes.clone()
     }
@@ -87,7 +87,7 @@ impl PackagedComponent {
         self.0.created_at.into()
     }
 
-    /// Who packaged it.
+    /// The actor that packaged it.
     pub async fn created_by(&self) -> Actor {
         Actor::from(self.0.created_by.clone())
     }

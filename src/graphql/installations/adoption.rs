@@ -116,9 +116,9 @@ impl Adoption {
     pub async fn curve(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Where it begins; the first offer when left out, and at most a year back for a pack.")]
+        #[graphql(desc = "The beginning; by default the first offer, and at most a year back for a pack.")]
         from: Option<DateTime>,
-        #[graphql(desc = "Where it ends; now, or the end of the release, when left out.")] to: Option<DateTime>,
+        #[graphql(desc = "The end; by default now, or the end of the release.")] to: Option<DateTime>,
         #[graphql(desc = "How many points, 2 to 200.", default = 50)] points: i32,
     ) -> Result<Vec<AdoptionPoint>> {
         let key = (self.of, self.part(from, to, points)?);

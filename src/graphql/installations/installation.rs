@@ -78,7 +78,7 @@ impl Installation {
         InstallationUpdate::pending_of(ctx, self.0.id).await.transpose()
     }
 
-    /// What happened to it, newest first. A managed account isn't shown updates that were skipped for NOT_ENTITLED: it may not see what they would have brought.
+    /// Its updates, newest first. A managed account doesn't see updates that were skipped for NOT_ENTITLED, because it may not see their versions.
     async fn updates(
         &self,
         ctx: &Context<'_>,

@@ -64,7 +64,7 @@ impl InstallationUpdate {
         version(ctx, self.0.update.to_version_id).await
     }
 
-    /// What it changes in this installation.
+    /// Its changes to this installation's version.
     async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
         PackDiff::between(ctx, Some(self.0.update.from_version_id), self.0.update.to_version_id).await
     }
@@ -74,7 +74,7 @@ impl InstallationUpdate {
         self.0.update.skip_reason.filter(|_| self.0.update.state == UpdateState::Skipped).map(Into::into)
     }
 
-    /// What went wrong; null unless FAILED.
+    /// The failure; null unless FAILED.
     async fn failure(&self) -> Option<UpdateFailure> {
         self.0.update.failure.as_ref().filter(|_| self.0.update.state == UpdateState::Failed).map(Into::into)
     }
@@ -89,7 +89,7 @@ impl InstallationUpdate {
         self.0.update.settled_at.filter(|_| self.0.update.state != UpdateState::Offered).map(Into::into)
     }
 
-    /// Who applied it early; null for the publisher, and where nobody did.
+    /// The actor that applied it early; null for the publisher, and when nobody did.
     async fn applied_by(&self, ctx: &Context<'_>) -> Option<Actor> {
         let account = ctx.caller().viewer().ok()?.account.id;
         self.0.update.applied_by.clone().filter(|_| account == self.0.update.account_id).map(Into::into)
@@ -118,7 +118,7 @@ impl InstallationUpdate {
 /// Why an update failed.
 #[derive(SimpleObject)]
 pub struct UpdateFailure {
-    /// Which kind of fault.
+    /// The kind of fault.
     code: UpdateFailureCode,
     /// A sentence in English, without internals of the server.
     message: String,

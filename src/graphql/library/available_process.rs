@@ -42,7 +42,7 @@ impl AvailableProcess {
         self.0.version.clone()
     }
 
-    /// What it is for; empty when there is none.
+    /// Its purpose; empty when there is none.
     pub async fn description(&self) -> Markdown {
         Markdown(self.0.description.clone())
     }
@@ -66,7 +66,7 @@ impl AvailableProcess {
 /// The type `LibraryCopySource`: the process from which a component was copied.
 pub struct LibraryCopySource(pub(crate) library::CopySource);
 
-/// Where a copied component came from, as it was when it was copied.
+/// The origin of a copied component, as it was when it was copied.
 #[Object]
 impl LibraryCopySource {
     /// The process's name in the library.

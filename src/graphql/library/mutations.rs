@@ -21,7 +21,7 @@ struct PublishToProcessLibraryInput {
     packaged_component_id: ID,
     /// At most 100 IDs of AccountGroups that it is shared with, all of them; may be empty.
     group_ids: Vec<ID>,
-    /// What it is for, at most 20,000 characters.
+    /// Its purpose, at most 20,000 characters.
     #[graphql(default_with = "Markdown(String::new())")]
     description: Markdown,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.

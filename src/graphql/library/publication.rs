@@ -52,7 +52,7 @@ impl Publication {
         Gid::Publication(self.0.id).encode()
     }
 
-    /// What was published.
+    /// The component of the publication.
     pub async fn component(&self, ctx: &Context<'_>) -> Result<Component> {
         Component::must(ctx, self.0.component_id).await
     }
@@ -72,7 +72,7 @@ impl Publication {
         self.0.shareable
     }
 
-    /// What the publisher wrote; null for nothing.
+    /// The publisher's notes; null when there are none.
     pub async fn notes(&self) -> Option<String> {
         self.0.notes.clone()
     }
@@ -82,7 +82,7 @@ impl Publication {
         self.0.created_at.into()
     }
 
-    /// Who published it.
+    /// The actor that published it.
     pub async fn created_by(&self) -> Actor {
         Actor::from(self.0.created_by.clone())
     }

@@ -45,7 +45,7 @@ impl PublishedProcess {
         self.0.version.clone()
     }
 
-    /// What it is for; empty when there is none.
+    /// Its purpose; empty when there is none.
     pub async fn description(&self) -> Markdown {
         Markdown(self.0.description.clone())
     }

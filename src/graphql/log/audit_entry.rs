@@ -34,12 +34,12 @@ impl AuditEntry {
         Gid::AuditEntry(self.0.id).encode()
     }
 
-    /// When.
+    /// The time of the change.
     async fn occurred_at(&self) -> DateTime {
         self.0.occurred_at.into()
     }
 
-    /// Who.
+    /// The actor.
     async fn actor(&self) -> Actor {
         self.0.actor.clone().into()
     }
@@ -72,7 +72,7 @@ impl AuditEntry {
         }
     }
 
-    /// What changed, field by field; at most 100. Secrets are never in it.
+    /// The changes, field by field; at most 100. Secrets are never in them.
     async fn changes(&self) -> Vec<AuditChange> {
         self.0.changes.iter().cloned().map(Into::into).collect()
     }

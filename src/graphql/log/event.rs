@@ -100,7 +100,7 @@ macro_rules! event_type {
                 self.0.cursor.clone()
             }
 
-            /// What happened.
+            /// The kind of the event.
             pub async fn kind(&self) -> EventKind {
                 self.0.event.kind.into()
             }
@@ -110,7 +110,7 @@ macro_rules! event_type {
                 self.0.event.occurred_at.into()
             }
 
-            /// Who did it; null for a managed account when it wasn't one of its own tokens.
+            /// The actor; null for a managed account when it wasn't one of its own tokens.
             pub async fn actor(&self) -> Option<Actor> {
                 self.0.actor()
             }

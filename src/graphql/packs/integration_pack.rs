@@ -175,7 +175,7 @@ impl IntegrationPack {
         self.pack.installation_type.into()
     }
 
-    /// What its rows hold; fixed at creation.
+    /// The kind of versions that its rows hold; fixed at creation.
     pub async fn deployment_model(&self) -> DeploymentModel {
         self.pack.deployment_model.into()
     }
@@ -272,7 +272,7 @@ impl IntegrationPack {
         releases_connection(ctx, filter, PageArgs::new(first, after, last, before)).await
     }
 
-    /// What differs between two of its versions; null when one does not exist.
+    /// The difference between two of its versions; null when one of them doesn't exist.
     pub async fn diff(
         &self,
         ctx: &Context<'_>,
@@ -321,7 +321,7 @@ impl IntegrationPack {
         self.pack.created_at.into()
     }
 
-    /// Who made it.
+    /// The actor that made it.
     pub async fn created_by(&self) -> Actor {
         Actor::from(self.pack.created_by.clone())
     }

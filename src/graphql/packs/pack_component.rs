@@ -150,17 +150,17 @@ impl PackComponent {
         version(ctx, self.in_this_content).await
     }
 
-    /// What the current version of the pack holds; null when the component isn't in it.
+    /// The version in the pack's current version; null when the component isn't in it.
     async fn current(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
         version(ctx, self.current).await
     }
 
-    /// What the pending release brings; null when there is none, or it is without this component.
+    /// The version in the pending release; null when there is none, or it is without this component.
     async fn pending(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
         version(ctx, self.pending).await
     }
 
-    /// What a release made now would take; null for a row that is marked for removal.
+    /// The version that a release made now would take; null for a row that is marked for removal.
     async fn next(&self, ctx: &Context<'_>) -> Option<Result<ComponentVersion>> {
         version(ctx, self.next).await
     }

@@ -13,18 +13,18 @@ use crate::graphql::packs::loaders::PackLoaders;
 use crate::graphql::packs::pack_version::PackContentItem;
 use crate::store::scope::Scope;
 
-/// What differs between two contents of a pack. The same for the publisher and for managed accounts.
+/// The difference between two contents of a pack. The same for the publisher and for managed accounts.
 #[derive(SimpleObject, Default)]
 pub struct PackDiff {
     /// The number of the version compared from; null when compared from nothing.
     pub from_number: Option<i32>,
     /// The number of the version compared to; null for what is not released yet.
     pub to_number: Option<i32>,
-    /// What is only in the newer one; at most 100.
+    /// The components that are only in the newer content; at most 100.
     pub added: Vec<PackContentItem>,
-    /// What is only in the older one; at most 100.
+    /// The components that are only in the older content; at most 100.
     pub removed: Vec<PackContentItem>,
-    /// What is in both at different versions; at most 100.
+    /// The components that are in both contents at different versions; at most 100.
     pub changed: Vec<PackContentChange>,
     /// How many components are in both at the same version.
     pub unchanged_count: i32,

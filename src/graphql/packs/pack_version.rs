@@ -35,7 +35,7 @@ pub(crate) async fn versions_of_pack(ctx: &Context<'_>, pack: PackId, args: Page
     Ok(PackVersionConnection::of(page.unwrap_or_else(|| Page::empty(false)), PackVersion))
 }
 
-/// What a pack version holds, one packaged component: as much as every account that has the pack may see.
+/// One item of a pack version's content, as every account that has the pack may see it.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct PackContentItem {
     /// Identifies the component within this pack, and stays the same over its versions. Opaque; not the ID of any object.
@@ -105,7 +105,7 @@ impl PackVersion {
         self.0.created_at.into()
     }
 
-    /// What it holds, as everybody may see it, by name; at most 100.
+    /// Its content, as everybody may see it, by name; at most 100.
     pub async fn contents(&self, ctx: &Context<'_>) -> Result<Vec<PackContentItem>> {
         Ok(PackContentItem::all(ctx.loaders().packs.contents.one(self.0.id).await.or_failure()?))
     }
@@ -127,7 +127,7 @@ impl PackVersion {
         PackComponent::of_version(ctx, pack.draft(), pack.standing(), items.unwrap_or_default()).await
     }
 
-    /// What it changed from the version that was current when it was made; from nothing for the first.
+    /// Its changes from the version that was current when it was made; from nothing for the first version.
     pub async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
         let found = ctx.loaders().releases.by_id.must(self.0.release_id).await.or_failure()?;
         PackDiff::between(ctx, found.release.previous_version_id, self.0.id).await

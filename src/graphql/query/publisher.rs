@@ -39,7 +39,7 @@ pub struct ServerInfo {
     version: &'static str,
     /// The version of the time zone data, for example `2026b`.
     time_zone_data_version: String,
-    /// Which database.
+    /// The database system.
     database_kind: DatabaseKind,
     /// The server's clock.
     now: DateTime,

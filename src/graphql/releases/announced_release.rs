@@ -56,7 +56,7 @@ impl AnnouncedRelease {
         TestingPeriod::of(&self.0, ctx.now())
     }
 
-    /// What it brings.
+    /// The release notes.
     pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
         let version = ctx.loaders().sharing.available_versions.must(self.0.version_id).await.or_failure()?;
         Ok(version.notes.clone().into())

@@ -19,9 +19,9 @@ use crate::graphql::mutations::{Shown, answer, count, publisher};
 struct ReleaseIntegrationPackInput {
     /// The ID of an IntegrationPack.
     pack_id: ID,
-    /// When.
+    /// The time of the change.
     schedule: ReleaseScheduleInput,
-    /// What it brings, for managed accounts to read: 1 to 20,000 characters.
+    /// The release notes for managed accounts, 1 to 20,000 characters.
     notes: Markdown,
     /// The `contentToken` of the preview that the caller saw; when a release would now take anything else, CONTENT_CHANGED. Not checked when left out.
     expected_content: Option<String>,

@@ -124,13 +124,13 @@ impl Release {
         TestingPeriod::of(&self.release, self.now)
     }
 
-    /// What it brings.
+    /// The release notes.
     pub async fn notes(&self, ctx: &Context<'_>) -> Result<Markdown> {
         let version = ctx.loaders().packs.versions.must(self.release.version_id).await.or_failure()?;
         Ok(Markdown(version.notes.clone()))
     }
 
-    /// What it changes from `previousVersion`; the preview's diff, for good.
+    /// Its changes from `previousVersion`; the preview's diff, kept for good.
     pub async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
         PackDiff::between(ctx, self.release.previous_version_id, self.release.version_id).await
     }
@@ -169,7 +169,7 @@ impl Release {
         self.release.created_at.into()
     }
 
-    /// Who made it.
+    /// The actor that made it.
     pub async fn created_by(&self) -> Actor {
         Actor::from(self.release.created_by.clone())
     }

@@ -59,7 +59,7 @@ impl ReleasePreview {
     }
 }
 
-/// What a release made now would do.
+/// The effects of a release made now.
 #[Object]
 impl ReleasePreview {
     /// The pack.
@@ -87,7 +87,7 @@ impl ReleasePreview {
         PackComponent::draft(&ctx.loaders(), self.pack.draft(), self.pack.standing()).await
     }
 
-    /// What would change from the current version; from nothing for a first release.
+    /// The changes from the current version; from nothing for a first release.
     async fn diff(&self, ctx: &Context<'_>) -> Result<PackDiff> {
         let pack = self.pack.pack().id;
         let next = drafts::items(&ctx.publisher_snapshot()?, pack, &self.content).await.or_failure()?;
@@ -122,7 +122,7 @@ impl ReleasePreview {
         Some(Release::must(ctx, pending.release_id).await)
     }
 
-    /// What deserves a second look; never blocks.
+    /// The warnings; they never block a release.
     async fn warnings(&self, ctx: &Context<'_>) -> Result<Vec<ReleaseWarning>> {
         let pack = self.pack.pack();
         let manifests = manifests(ctx, self.content.values().copied()).await?;

@@ -18,7 +18,7 @@ use crate::graphql::interfaces::ComponentVersion;
 use crate::graphql::packs::pack_component::content;
 use crate::store::components::versions::higher_unreleased;
 
-/// What deserves a second look before a release.
+/// A warning before a release.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseWarningCode {
     /// One component alone: single processes belong in the process library.
@@ -33,10 +33,10 @@ pub enum ReleaseWarningCode {
     LabelGoesBack,
 }
 
-/// What deserves a second look before a release.
+/// A warning before a release.
 #[derive(SimpleObject)]
 pub struct ReleaseWarning {
-    /// Which warning.
+    /// The code of the warning.
     code: ReleaseWarningCode,
     /// A sentence in English that says what to do.
     message: &'static str,
@@ -57,7 +57,7 @@ impl LabelGoesBack {
         Component::must(ctx, self.0.component_id).await
     }
 
-    /// What the row would take.
+    /// The version that the row would take.
     async fn next(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
         ComponentVersion::must(ctx, self.0.next).await
     }

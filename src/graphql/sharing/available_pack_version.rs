@@ -26,7 +26,7 @@ impl AvailablePackVersion {
         self.0.number
     }
 
-    /// What it brings.
+    /// The release notes.
     pub async fn notes(&self) -> Markdown {
         self.0.notes.clone().into()
     }
@@ -36,7 +36,7 @@ impl AvailablePackVersion {
         self.0.created_at.into()
     }
 
-    /// What it holds, by name; at most 100.
+    /// Its content, by name; at most 100.
     pub async fn contents(&self, ctx: &Context<'_>) -> Result<Vec<PackContentItem>> {
         let content = ctx.loaders().sharing.available_contents.one(self.0.content_id()).await;
         Ok(PackContentItem::all(content.or_failure()?))
