@@ -283,3 +283,36 @@ async fn r40_an_event_from_the_future_does_not_keep_those_behind_it() {
     app.half_days_to("2027-03-01T00:00:00Z").await;
     assert_eq!(events_after(&app, 0).await.len(), 0, "the log goes on to be cut");
 }
+
+#[tokio::test]
+async fn r40_a_clock_that_is_set_by_an_hour_or_a_day_either_way_while_it_runs_changes_nothing() {
+    for hours in [1, -1, 24, -24] {
+        let (app, release) = rollout_at_work().await;
+        let pack = app.pack_with("Invoices", &["Bill"]).await;
+        let pending = app.release_on(&pack.id, "2026-12-01").await;
+        let theirs = Theirs::of(&app);
+        let (other, own) = server_ahead(&app, &theirs, 0).await;
+        let set = async |hours: i64| {
+            own.set_to(own.uncorrected() + Duration::hours(hours));
+            other.services.measure_clock().await.unwrap();
+            assert_eq!(other.services.clock.now(), app.now(), "the database's clock counts");
+        };
+        set(hours).await;
+        other.scheduler.tick().await.unwrap();
+        assert_eq!(app.release_state(&release).await, "SUCCEEDED", "{hours} hours: the rollout goes on");
+        assert_eq!(app.progress(&release).await.int("/applied"), 6, "each is moved once");
+        pass_to(&app, &own, "2026-11-30T22:59:59Z");
+        set(-hours).await;
+        other.scheduler.tick().await.unwrap();
+        set(hours).await;
+        other.scheduler.tick().await.unwrap();
+        assert_eq!(app.release_state(&pending).await, "SCHEDULED", "{hours} hours: no window opens early");
+        pass_to(&app, &own, OPENS);
+        set(-hours).await;
+        other.scheduler.tick().await.unwrap();
+        let read = app.read_release(&pending, "state startedAt window { late }").await;
+        let expected = json!({ "state": "SUCCEEDED", "startedAt": OPENS, "window": { "late": false } });
+        assert_eq!(read, expected, "{hours} hours");
+        other.services.db.clone().close().await.unwrap();
+    }
+}
