@@ -6,6 +6,7 @@
 mod accounts;
 mod architecture;
 mod components;
+mod faults;
 mod gate;
 mod http;
 mod installations;

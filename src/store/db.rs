@@ -31,7 +31,8 @@ pub enum DatabaseKind {
 /// The key of the advisory lock for migrations of PostgreSQL. The number is arbitrary, but the same for all processes.
 pub(in crate::store) const MIGRATION_LOCK: i64 = 0x6d69_6772_6174_6531;
 
-/// A callback for each SQL statement, with which tests count statements.
+/// A callback after each SQL statement, after the beginning of each transaction, and before each commit. Tests count
+/// statements with it, and act between them.
 pub type StatementObserver = Arc<dyn Fn(&sea_orm::Statement) + Send + Sync>;
 
 /// The options of a database's connections.

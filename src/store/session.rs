@@ -97,6 +97,7 @@ impl Session {
         if let Some(script) = script {
             session.begun = Some(begin);
             session.send(Command::Script(&script)).await?;
+            session.observe_script(&script);
         }
         Ok(session)
     }
@@ -152,6 +153,15 @@ impl Session {
         })
     }
 
+    /// Shows the observer the beginning of a transaction, or its commit just before that.
+    fn observe_script(&self, script: &str) {
+        if let Some(observer) = &self.pool.observer {
+            let backend =
+                if self.pool.is_of_postgresql() { DatabaseBackend::Postgres } else { DatabaseBackend::Sqlite };
+            observer(&Statement::from_string(backend, script));
+        }
+    }
+
     /// Whether a failed read may be retried on another connection, because this one was broken, usually while it was
     /// idle.
     pub(super) fn was_broken(&self) -> bool {
@@ -184,6 +194,7 @@ impl Session {
         if let Some(error) = &self.failed {
             return Err(error::as_db_err(error.clone()).into());
         }
+        self.observe_script("COMMIT");
         match self.send(Command::Script("COMMIT")).await {
             Ok(_) => {
                 self.begun = None;

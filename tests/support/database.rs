@@ -50,6 +50,21 @@ impl Database {
         Self { url: with_database(&server, &name), _directory: None, made: Some((server, name)) }
     }
 
+    /// A migrated database without accounts on a server of the test's own. It goes with the server.
+    pub(crate) async fn on_own(server: &str) -> Self {
+        on(server, &["CREATE DATABASE own".to_owned()]).await.unwrap_or_else(|why| panic!("{why}"));
+        let url = with_database(server, "own");
+        migrate(&url).await;
+        Self { url, _directory: None, made: None }
+    }
+
+    /// A migrated database without accounts in a file of an existing folder.
+    pub(crate) async fn in_folder(folder: &std::path::Path) -> Self {
+        let url = sqlite_url(&folder.join("test.db"));
+        migrate(&url).await;
+        Self { url, _directory: None, made: None }
+    }
+
     /// The address of the database.
     pub(crate) fn url(&self) -> &str {
         &self.url

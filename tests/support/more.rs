@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::{audit_entry, event};
 use futures_util::StreamExt as _;
 use packwright::service::error::Failure;
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _};
+use sea_orm::{DatabaseConnection, EntityTrait as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,23 +21,7 @@ pub(crate) fn tables(app: &TestApp) -> &DatabaseConnection {
 
 /// The address of the app's database, for another process.
 pub(crate) async fn database_url(app: &TestApp) -> String {
-    let named = async |sql: &str, column: &str| -> String {
-        let row =
-            tables(app).query_one_raw(sea_orm::Statement::from_string(tables(app).get_database_backend(), sql)).await;
-        row.expect("the database says where it is").expect("one row").try_get("", column).expect("a name")
-    };
-    match tables(app).get_database_backend() {
-        sea_orm::DatabaseBackend::Postgres => {
-            let server = std::env::var("PACKWRIGHT_TEST_DATABASE_URL").expect("the server's address");
-            let mut url = url::Url::parse(&server).expect("an address");
-            url.set_path(&named("SELECT current_database() AS name", "name").await);
-            url.into()
-        }
-        _ => format!(
-            "sqlite://{}?mode=rwc",
-            named("SELECT file FROM pragma_database_list WHERE name = 'main'", "file").await
-        ),
-    }
+    app.database.url().to_owned()
 }
 
 /// The id of the first publisher's account in the tables.
