@@ -65,6 +65,9 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("http/connections/mod.rs", "clock", "the date of an answer is the system's, whatever clock the rules go by"),
 ];
 
+/// A source file has fewer lines.
+const LINES: usize = 400;
+
 /// A source file: its path below `src`, and its text without comments.
 struct Source {
     path: String,
@@ -206,6 +209,14 @@ fn each_exception_is_still_needed() {
         let source = sources.iter().find(|source| source.path == *file);
         let used = source.is_some_and(|source| paths(source).iter().any(|path| is_below(path, allowed)));
         assert!(used, "src/{file} doesn't name crate::{allowed}: take the exception out");
+    }
+}
+
+#[test]
+fn no_file_is_long() {
+    for source in sources() {
+        let lines = source.code.lines().count();
+        assert!(lines < LINES, "src/{} has {lines} lines: split it by what its parts mean", source.path);
     }
 }
 

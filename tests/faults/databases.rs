@@ -41,7 +41,8 @@ async fn a_postgresql_that_restarts_under_load_loses_and_doubles_nothing() {
     let field = field_on(&postgres).await;
     let load = Load::start(&field, &mut dice);
     for round in 0..short_or_long(2, 20) {
-        tokio::time::sleep(Duration::from_millis(200) + dice.within(Duration::from_secs(1))).await;
+        field.acknowledges(3).await;
+        tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
         // In turn, sessions are ended, and the server crashes.
         postgres.restart(["INT", "QUIT"][round % 2]).await;
         recovered(&field, "restarted").await;
@@ -55,7 +56,8 @@ async fn a_postgresql_that_stands_still_under_load_loses_and_doubles_nothing() {
     let mut dice = Dice::new("stands still");
     let field = field_on(&postgres).await;
     let load = Load::start(&field, &mut dice);
-    tokio::time::sleep(dice.within(Duration::from_secs(1))).await;
+    field.acknowledges(3).await;
+    tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
     postgres.stand_still();
     // The clients look at each answer meanwhile.
     tokio::time::sleep(short_or_long(Duration::from_secs(13), Duration::from_secs(30))).await;
@@ -74,7 +76,8 @@ async fn a_postgresql_that_is_only_to_be_read_for_a_while_loses_and_doubles_noth
         client::ask(field.address(number), Ask::new("GET", "/readyz")).await.expect("the server lives").status
     };
     for _ in 0..short_or_long(1, 10) {
-        tokio::time::sleep(dice.within(Duration::from_secs(1))).await;
+        field.acknowledges(3).await;
+        tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
         postgres.run("ALTER SYSTEM SET default_transaction_read_only = on").await;
         postgres.run("SELECT pg_reload_conf()").await;
         for number in 0..field.servers() {

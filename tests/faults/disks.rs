@@ -39,7 +39,8 @@ fn fill(folder: &Path) -> PathBuf {
 async fn is_full_now_and_then(field: Arc<Field>, folder: &Path, dice: &mut Dice) {
     let load = Load::start(&field, dice);
     for _ in 0..short_or_long(2, 20) {
-        tokio::time::sleep(Duration::from_millis(300) + dice.within(Duration::from_secs(1))).await;
+        field.acknowledges(3).await;
+        tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
         let ballast = fill(folder);
         let refused = async || write(&field).await.is_some_and(|code| code == "UNAVAILABLE");
         until("a refusal", Duration::from_secs(30), refused).await;

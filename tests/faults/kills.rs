@@ -12,7 +12,8 @@ async fn killed_at_random(servers: usize, of: &str) {
     let field = Field::new(servers, Database::create().await).await;
     let load = Load::start(&field, &mut dice);
     for _ in 0..short_or_long(8, 50) {
-        tokio::time::sleep(Duration::from_millis(50) + dice.within(Duration::from_millis(500))).await;
+        field.acknowledges(3).await;
+        tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
         let doomed = dice.below(servers);
         field.kill(doomed).await;
         field.start(doomed).await;

@@ -20,13 +20,14 @@ async fn r41_a_server_that_stands_still_and_goes_on_loses_and_doubles_nothing() 
     field.make_clients_impatient();
     let load = Load::start(&field, &mut dice);
     for round in 0..short_or_long(2, 12) {
-        tokio::time::sleep(dice.within(Duration::from_secs(1))).await;
+        field.acknowledges(3).await;
+        tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
         let stopped = dice.below(2);
         field.signal(stopped, "STOP").await;
         field.hide(stopped);
         let released = field.ledger().releases.len();
         let goes_on = async || field.ledger().releases.len() > released + 1;
-        let took = until("releases by the other server", Duration::from_secs(10), goes_on).await;
+        let took = until("releases by the other server", Duration::from_secs(30), goes_on).await;
         eprintln!("the other server went on within {took:?}");
         let longer = if round % 4 == 3 { Duration::from_secs(60) } else { Duration::from_secs(3) };
         tokio::time::sleep(longer.saturating_sub(took)).await;

@@ -87,7 +87,8 @@ async fn in_json_every_line_is_json_from_the_start_to_the_end() {
         assert_eq!(printed[0]["graphql"], format!("{base}/graphql"));
         assert_eq!(printed[0]["demoTokens"].is_array(), arguments == ["--demo"]);
         let log = json(&program.log());
-        for (part, level) in [("listening on", "INFO"), ("a token was refused", "INFO"), ("ending at a signal", "INFO")] {
+        for (part, level) in [("listening on", "INFO"), ("a token was refused", "INFO"), ("ending at a signal", "INFO")]
+        {
             let line = log.iter().find(|line| line["message"].as_str().is_some_and(|text| text.contains(part)));
             let line = line.unwrap_or_else(|| panic!("{part} is missing: {log:#?}"));
             assert_eq!(line["level"], level, "{line:#}");

@@ -112,7 +112,7 @@ async fn a_wrong_value_is_told_with_the_variable_that_holds_it() {
 #[tokio::test]
 async fn a_number_that_is_no_use_is_told_with_one_that_is() {
     for (option, wrong, right) in
-        [("release-days-ahead", "0", "365"), ("max-cost", "x", "40000"), ("batch-size", "0", "2000")]
+        [("release-days-ahead", "0", "365"), ("max-cost", "x", "40000"), ("batch-size", "0", "5000")]
     {
         let name = format!("PACKWRIGHT_{}", option.replace('-', "_").to_uppercase());
         for command in ["check-config", "serve"] {

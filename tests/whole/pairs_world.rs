@@ -6,6 +6,7 @@ use packwright::domain::installations::FailureCode;
 use packwright::service::error::Failure;
 use packwright::service::followup::runner::run_one_batch;
 use packwright::service::releases::opening::open_if_due;
+use packwright::store::releases::windows::Publishers;
 use serde_json::{Value, json};
 
 use crate::support::more::{code_of, refusal_of};
@@ -57,7 +58,7 @@ impl UseCase {
             What::Open(pack) => {
                 server.services.clock.advance_to(instant(OPENS));
                 let now = server.services.clock.now();
-                told(open_if_due(&server.services, None, *pack, now).await)
+                told(open_if_due(&server.services, Publishers::All, *pack, now).await)
             }
             What::Batch => told(run_one_batch(&server.services).await),
         }

@@ -77,7 +77,8 @@ impl Refusal for PackRefusal {
                 "A pack holds at most 100 components, those marked for removal included; nothing was added.".into()
             }
             Self::ComponentAlreadyInPack { .. } => {
-                "A component can be in a pack only once; leave it out, or restore it if it is marked for removal.".into()
+                "A component can be in a pack only once; leave it out, or restore it if it is marked for removal."
+                    .into()
             }
             Self::ComponentNotInPack { .. } => "The component isn't in the pack; add it first.".into(),
             Self::ComponentTypeNotAllowed { .. } => "Only a PROCESS or an API_SERVICE can be added to a pack.".into(),

@@ -221,13 +221,3 @@ pub async fn installations_connection(
     let page = ctx.loaders().installations.pages.must((filter, request)).await.or_failure()?;
     Ok(InstallationConnection::of(page, Installation))
 }
-
-/// The installations of a pack in all accounts, by name. Fails like [`installations_connection`].
-pub async fn installations_of_pack(
-    ctx: &Context<'_>,
-    pack: PackId,
-    filter: Option<InstallationFilter>,
-    args: PageArgs,
-) -> Result<InstallationConnection> {
-    installations_connection(ctx, InstallationsOf::Pack(pack), filter, args).await
-}

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
-use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
+use crate::domain::id::{InstallationId, UpdateId};
 use crate::domain::installations::{Failure, FailureCode, UpdateState};
 use crate::domain::releases::ReleaseState;
 use crate::graphql::accounts::actor::Actor;
@@ -164,14 +164,4 @@ pub async fn updates_connection(
     let key = (of, filter.unwrap_or_default().into(), request);
     let page = ctx.loaders().installations.update_pages.must(key).await.or_failure()?;
     Ok(InstallationUpdateConnection::of(page, InstallationUpdate))
-}
-
-/// The updates of a release, by account name. Fails like [`updates_connection`].
-pub async fn updates_of_release(
-    ctx: &Context<'_>,
-    release: ReleaseId,
-    filter: Option<InstallationUpdateFilter>,
-    args: PageArgs,
-) -> Result<InstallationUpdateConnection> {
-    updates_connection(ctx, UpdatesOf::Release(release), filter, args).await
 }

@@ -151,8 +151,3 @@ pub async fn groups_connection(
     let page = ctx.loaders().sharing.group_pages.must((filter, request)).await.or_failure()?;
     Ok(AccountGroupConnection::of(page, AccountGroup))
 }
-
-/// The groups with which a pack is shared, by name. Fails like [`groups_connection`].
-pub async fn groups_of_pack(ctx: &Context<'_>, pack: PackId, args: PageArgs) -> Result<AccountGroupConnection> {
-    groups_connection(ctx, GroupsOf::Pack(pack), None, args).await
-}

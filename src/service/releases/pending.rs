@@ -137,7 +137,7 @@ async fn change<'a>(
     command: Command,
 ) -> Outcome<Changing<'a>, ReleaseRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
-    let pack = releases::pack_of(&cx.db, &caller.scope, release).await?.ok_or(Failure::NotFound)?;
+    let pack = releases::pack_of(&cx.look_up(caller.scope), release).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.id(), pack);
     cx.once_opened(touched, || try_change(cx, caller, pack, release, command)).await
 }
