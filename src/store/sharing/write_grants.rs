@@ -17,7 +17,6 @@ use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{AccountId, GroupId, PackId};
 use crate::domain::text;
 use crate::store::locks::locked;
-use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
 use crate::store::{StoreResult, Tx, convert};
 
@@ -281,18 +280,18 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> Stor
         .and_where(Expr::col((share, pack_share::Column::PackId)).equals((row, installation::Column::PackId)))
         .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
         .to_owned();
-    let frozen = Expr::exists(grant).not();
+    // Looks the grants of each row up. PostgreSQL would rather make a table of all grants of all packs first, members
+    // times packs, for EXISTS.
+    let has_none = Expr::SubQuery(None, Box::new(grant.clone().limit(1).take().into())).is_null();
     let select = installation::Entity::find()
         .filter(tx.among(installation::Column::PackId.into_expr(), uuids(packs)))
         .filter(installation::Column::UninstalledAt.is_null())
         .filter(installation::Column::FrozenAt.is_null());
-    // With few accounts the grants are checked row by row: PostgreSQL would make a table of all grants of all packs
-    // first, members times packs.
     let select = match losing {
-        Losing::Any => select.filter(frozen),
-        Losing::Accounts(accounts) => select
-            .filter(checked(frozen))
-            .filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts))),
+        Losing::Any => select.filter(Expr::exists(grant).not()),
+        Losing::Accounts(accounts) => {
+            select.filter(has_none).filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts)))
+        }
         Losing::MembersOf(group) => {
             let of_group = Query::select()
                 .expr(Expr::val(1))
@@ -300,7 +299,7 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> Stor
                 .and_where(Expr::col((member, account_group_member::Column::GroupId)).eq(Uuid::from(group)))
                 .and_where(Expr::col((member, account_group_member::Column::AccountId)).eq(account()))
                 .to_owned();
-            select.filter(Expr::exists(of_group)).filter(checked(frozen))
+            select.filter(Expr::exists(of_group)).filter(has_none)
         }
     };
     Ok(select.count(tx.conn()).await?)
