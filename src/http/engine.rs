@@ -220,7 +220,9 @@ impl Engine {
             },
             () = held.wants_more() => Err(Again::WithSnapshot),
         };
-        if let Some(document) = document {
+        // An execution that failed after one read says nothing of how often others read.
+        let tells = held.reads() > 1 || tried.as_ref().is_ok_and(|answer| answer.response.errors.is_empty());
+        if let Some(document) = document.as_ref().filter(|_| tells) {
             document.reads.record(held.reads());
         }
         tried
