@@ -46,7 +46,7 @@ async fn heard(socket: &mut BufReader<TcpStream>, count: usize) -> Vec<String> {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), reads).await.expect("all events");
+    tokio::time::timeout(Duration::from_secs(120), reads).await.expect("all events");
     ids
 }
 
