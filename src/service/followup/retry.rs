@@ -38,9 +38,12 @@ impl FollowUp for Retry {
         };
         let failed = updates::failed_after(tx, release.id, task.done_to, size).await?;
         let last = failed.last().map(|row| row.update.id.installation.into());
-        try_failed(services, tx, journal, &pack, &release, &failed).await?;
+        let is_tried = try_failed(services, tx, journal, &pack, &release, &failed).await?;
         if let Some(last) = batch.came_to(failed.len(), last) {
-            announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+            // Accounts may have been suspended since the failed updates were read, so that nothing was tried.
+            if is_tried {
+                announce_progress(tx, &mut batch.journal, &pack, &release).await?;
+            }
             return Ok(Next::More(last));
         }
         let journal = &mut batch.journal;
@@ -56,6 +59,7 @@ impl FollowUp for Retry {
     }
 }
 
+/// Returns whether an installation was tried. Those of accounts that lost their right meanwhile are given up.
 async fn try_failed(
     cx: &Services,
     tx: &Tx,
@@ -63,7 +67,7 @@ async fn try_failed(
     pack: &Pack,
     release: &Release,
     rows: &[UpdateRow],
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
     let live = installations::lock_live(tx, &ids).await?;
     // Read again under the installations' locks: one may have been uninstalled meanwhile.
@@ -72,7 +76,7 @@ async fn try_failed(
     let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
     let numbers = Numbers::of(tx, versions).await?;
     let by_id: BTreeMap<_, _> = live.iter().map(|installation| (installation.id, installation)).collect();
-    let (mut changed, mut moved) = (Vec::new(), Vec::new());
+    let (mut changed, mut moved, mut is_tried) = (Vec::new(), Vec::new(), false);
     for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
         let installation = by_id.get(&row.update.id.installation);
         let entitled = installation.filter(|i| eligible.reason_to_skip(i).is_none());
@@ -80,6 +84,7 @@ async fn try_failed(
             changed.extend(given_up(row));
             continue;
         };
+        is_tried = true;
         attempt_again(cx, &mut row, release, journal.now);
         if row.update.state == UpdateState::Applied {
             let before = Some(UpdateState::Failed);
@@ -90,7 +95,8 @@ async fn try_failed(
         changed.push(row);
     }
     installations::move_to(tx, &moved, release.version_id, journal.now).await?;
-    Ok(updates::save(tx, &changed).await?)
+    updates::save(tx, &changed).await?;
+    Ok(is_tried)
 }
 
 /// Tries once more to move an installation. When it fails again, the update stays FAILED.
