@@ -238,7 +238,10 @@ async fn interrupt(
         }
         seen += 1;
         if seen == place {
-            tokio::task::block_in_place(|| Handle::current().block_on(loser.lose(&other, gone)));
+            let (runtime, other, loser) = (Handle::current(), other.clone(), loser.clone());
+            // In a thread of its own: waiting in this one would swallow what wakes the query up.
+            let thread = std::thread::spawn(move || runtime.block_on(loser.lose(&other, gone)));
+            tokio::task::block_in_place(|| thread.join()).expect("it is taken away");
             lost.store(true, Ordering::Release);
         }
     });
