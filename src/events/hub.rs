@@ -113,6 +113,12 @@ impl Hub {
         self.db.snapshot(scope, self.clock.now())
     }
 
+    /// The position of the newest event that a reader may see, in the present state. A subscription's own snapshot has
+    /// ended, so its statements could see different states.
+    pub async fn position(&self, scope: Scope) -> Result<Position, Failure> {
+        Ok(events::position(&self.snapshot(scope)).await?)
+    }
+
     /// Checks that a position still belongs to its event and that no event after it was pruned. A caller that reads the
     /// events after the position reads them from the same snapshot, so that no pruning comes between.
     ///

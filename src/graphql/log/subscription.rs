@@ -17,7 +17,6 @@ use crate::graphql::interfaces::Event;
 use crate::graphql::log::event::{Heard, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem};
 use crate::graphql::log::event_log::{EventFilter, halted, known_pack, position};
 use crate::graphql::releases::release::Release;
-use crate::store::log::events;
 
 /// The most events of a release that are sent as one item.
 const COALESCED_MAX: usize = 250;
@@ -60,9 +59,8 @@ impl Subscription {
         ctx.publisher()?;
         let id = ids::release_id(&release_id)?;
         Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&release_id))?;
-        // The log's end is read from an older state than the release, so that no event in between is missed; at most it
-        // is sent twice.
-        let begin = events::position(&ctx.snapshot()?).await.or_failure()?;
+        // The log's end is read before the release, so that no event in between is missed; at most it is sent twice.
+        let begin = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?;
         let interest = Interest { release_id: Some(id), ..Interest::default() };
         let events = follow_from(ctx, Some(begin), interest).await?;
         Ok(progress(ctx, id, begin, events))
