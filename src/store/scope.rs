@@ -1,12 +1,20 @@
 //! Scopes: the account whose data a query may see. Reads of the store take a
-//! [`Snapshot`](super::Snapshot) with a scope, and only `service::access` makes scopes, from an authenticated token. A
-//! query without a scope doesn't compile:
+//! [`Snapshot`](super::Snapshot) with a scope, and only `service::access` makes scopes, from an authenticated token:
+//!
+//! ```no_run
+//! use packwright::store::Snapshot;
+//! use packwright::store::scope::PublisherScope;
+//!
+//! async fn all_packs(snapshot: Snapshot<PublisherScope>) {
+//!     packwright::store::packs::read::by_ids(&snapshot, &[]).await.ok();
+//! }
+//! ```
+//!
+//! A query without a scope doesn't compile:
 //!
 //! ```compile_fail
 //! async fn all_packs(db: packwright::store::Db) {
-//!     let ids = [];
-//!     // No scope, no packs: the function takes a snapshot in the scope of a publisher.
-//!     packwright::store::packs::read::by_ids(&db, &ids).await.ok();
+//!     packwright::store::packs::read::by_ids(&db, &[]).await.ok();
 //! }
 //! ```
 //!
@@ -14,8 +22,7 @@
 //!
 //! ```compile_fail
 //! async fn all_packs(db: packwright::store::Db) {
-//!     let ids = [];
-//!     packwright::store::packs::read::by_ids(&db.whole_server(), &ids).await.ok();
+//!     packwright::store::packs::read::by_ids(&db.whole_server(), &[]).await.ok();
 //! }
 //! ```
 //!
