@@ -12,19 +12,19 @@ use crate::support::{At as _, TestApp};
 /// Copies of the rows: every second of another publisher, most of another account, pack and installation.
 const ENLARGED: &str = "SET session_replication_role = replica;
 CREATE FUNCTION other(what text, n bigint) RETURNS uuid LANGUAGE sql AS $$ SELECT md5(what || n)::uuid $$;
-INSERT INTO event SELECT made.* FROM event e, generate_series(1, 6000) n,
-    LATERAL jsonb_populate_record(e, jsonb_build_object('sequence', 1000000 + n * 100 + e.sequence % 100, 'id', gen_random_uuid(),
+INSERT INTO event SELECT made.* FROM event e JOIN (SELECT sequence, row_number() OVER (ORDER BY sequence DESC) AS nth FROM event ORDER BY sequence DESC LIMIT 20) last
+    ON last.sequence = e.sequence CROSS JOIN generate_series(1, 6000) n,
+    LATERAL jsonb_populate_record(e, jsonb_build_object('sequence', 1000000 + n * 100 + last.nth, 'id', gen_random_uuid(),
         'publisher_id', CASE WHEN n % 2 = 0 THEN e.publisher_id ELSE other('publisher', n % 20) END,
         'account_id', CASE WHEN n % 1000 = 0 THEN e.account_id WHEN e.account_id IS NOT NULL THEN other('account', n % 1000) END,
         'pack_id', CASE WHEN n % 1000 = 0 THEN e.pack_id ELSE other('pack', n % 500) END,
-        'installation_id', CASE WHEN e.installation_id IS NOT NULL THEN other('installation', n) END)) AS made
-    WHERE e.sequence > (SELECT max(sequence) - 20 FROM event);
-INSERT INTO audit_entry SELECT made.* FROM audit_entry e, generate_series(1, 6000) n,
-    LATERAL jsonb_populate_record(e, jsonb_build_object('sequence', 1000000 + n * 100 + e.sequence % 100, 'id', gen_random_uuid(),
+        'installation_id', CASE WHEN e.installation_id IS NOT NULL THEN other('installation', n) END)) AS made;
+INSERT INTO audit_entry SELECT made.* FROM audit_entry e JOIN (SELECT sequence, row_number() OVER (ORDER BY sequence DESC) AS nth FROM audit_entry ORDER BY sequence DESC LIMIT 20) last
+    ON last.sequence = e.sequence CROSS JOIN generate_series(1, 6000) n,
+    LATERAL jsonb_populate_record(e, jsonb_build_object('sequence', 1000000 + n * 100 + last.nth, 'id', gen_random_uuid(),
         'publisher_id', CASE WHEN n % 2 = 0 THEN e.publisher_id ELSE other('publisher', n % 20) END,
         'account_id', CASE WHEN n % 1000 = 0 THEN e.account_id WHEN e.account_id IS NOT NULL THEN other('account', n % 1000) END,
-        'subject_id', e.subject_id || n)) AS made
-    WHERE e.sequence > (SELECT max(sequence) - 20 FROM audit_entry);
+        'subject_id', e.subject_id || n)) AS made;
 INSERT INTO log_batch SELECT made.* FROM log_batch b, generate_series(1, 2000) n,
     LATERAL jsonb_populate_record(b, jsonb_build_object('first_sequence', 2000000 + n * 100, 'last_sequence', 2000099 + n * 100,
         'first_entry', 2000000 + n * 100, 'id_base', gen_random_uuid(),
