@@ -1,5 +1,5 @@
 //! The cost of a page of a log depends on what it shows, not on how long the log is (R49, R51). PostgreSQL plans with
-//! the statistics of 120,000 rows of each log and 200,000 records in 2,000 batches, of which others have most, both
+//! the statistics of up to 120,000 rows of each log and 200,000 records in 2,000 batches, of which others have most, both
 //! with and without the statements' values. SQLite's plans don't depend on the number of rows.
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
@@ -108,13 +108,16 @@ async fn r49_r51_a_page_of_a_log_costs_what_it_shows_and_not_what_was_ever_told(
 async fn costs_what_it_shows(app: &TestApp, asked: &Asked<'_>, variables: Value) {
     let ask = app.gql(asked.token, asked.document, variables.clone());
     let (_, statements) = app.statements_with_values_of(ask).await;
-    let mut found = plans(app, &statements, false).await;
+    let found = plans(app, &statements, false).await;
     assert!(!found.is_empty(), "{} {variables} runs no statement", asked.path);
-    found.extend(generic_plans(app, &statements).await);
-    for plan in found {
+    for plan in &found {
         let steps = plan.steps.join("\n");
         assert!(plan.cost <= OF_A_PAGE, "{} {variables} costs {}: {}\n{steps}", asked.path, plan.cost, plan.sql);
+    }
+    // Without its values a statement has no known limit, and PostgreSQL reckons with a tenth of what it finds.
+    for plan in found.iter().chain(&generic_plans(app, &statements).await) {
         let scans = plan.scanned.iter().any(|table| LOGS.contains(&table.as_str()));
+        let steps = plan.steps.join("\n");
         assert!(!scans, "{} {variables} goes through a log: {}\n{steps}", asked.path, plan.sql);
     }
 }
