@@ -134,9 +134,8 @@ async fn r45_leaving_a_group_costs_what_the_accounts_have_and_not_what_there_is(
     let other = app.pack_with("Invoices", &["Send"]).await;
     app.share_with_all(&other.id).await;
     let group = app.group("Testers", &[]).await;
-    let accounts = app.gql(&app.publisher, "{ managedAccounts(first: 100) { nodes { id } } }", json!(null)).await;
-    let nodes = accounts.at("/managedAccounts/nodes").as_array().expect("a list").clone();
-    let members: Vec<_> = nodes.iter().map(|account| account.text("/id")).collect();
+    let accounts = app.gql(&app.publisher, "{ managedAccounts(first: 100) { edges { node { id } } } }", json!(null));
+    let members: Vec<_> = accounts.await.nodes("/managedAccounts").iter().map(|account| account.text("/id")).collect();
     let input = json!({ "groupId": group, "accountIds": members });
     app.ok(&app.publisher, "addAccountsToGroup", input.clone(), "accountGroup { id }").await;
     app.share(&pack.id, &[&group]).await;

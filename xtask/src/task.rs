@@ -56,7 +56,8 @@ pub(crate) fn lint() -> Outcome {
 }
 
 pub(crate) fn micro(filters: &[&str]) -> Outcome {
-    let mut command = cargo(&["run", "--locked", "--quiet", "--release", "--package", "packwright-micro", "--"]);
+    let mut command =
+        cargo(&["run", "--locked", "--quiet", "--release", "--package", "packwright-micro", "--", "--bench"]);
     run(command.args(filters))
 }
 
