@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 
 use crate::clock::Clock;
 use crate::events::hub::Hub;
-use crate::graphql::{self, BeginAnew};
+use crate::graphql::{self, ResetDemo};
 use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptions};
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings};
@@ -31,7 +31,7 @@ pub struct AppOptions {
     /// The time zone data.
     pub zones: TimeZones,
     /// Starts the demo over. `Some` only in demo mode, and then the schema includes the demo's own fields.
-    pub demo: Option<BeginAnew>,
+    pub demo: Option<ResetDemo>,
     /// Whether ids are counted instead of random, so that a world built twice has the same ids.
     pub counted_ids: bool,
     /// Whether this is the only server that may use the database, if that is an SQLite file. Commands of the command line
@@ -126,7 +126,7 @@ impl App {
             settings: options.settings,
             zones: options.zones,
             mover: options.mover,
-            follow_ups: crate::service::followup::Measures::default(),
+            follow_ups: crate::service::followup::BatchSizes::default(),
             token_uses: crate::service::accounts::tokens::TokenUses::default(),
             jwt,
         });
@@ -143,7 +143,7 @@ impl App {
             let rendered = Arc::<graphql::Rendered>::default();
             let demo = options.demo.clone();
             move |request, caller| {
-                let (request, held) = graphql::prepare(
+                let (request, connection) = graphql::prepare(
                     request,
                     services.clone(),
                     hub.clone(),
@@ -152,8 +152,8 @@ impl App {
                     caller,
                 );
                 match demo.clone() {
-                    Some(demo) => (request.data(demo), held),
-                    None => (request, held),
+                    Some(demo) => (request.data(demo), connection),
+                    None => (request, connection),
                 }
             }
         };

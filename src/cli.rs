@@ -5,8 +5,8 @@ mod ending;
 pub mod files;
 pub mod seed;
 mod serve;
-pub mod shown;
 mod tasks;
+pub mod terminal;
 mod time_zones;
 mod variables;
 mod welcome;
@@ -100,15 +100,15 @@ struct Common {
 
 /// The error of a command: a sentence for its user.
 #[derive(Debug)]
-pub struct Trouble(String);
+pub struct CliError(String);
 
-impl<E: std::error::Error> From<E> for Trouble {
+impl<E: std::error::Error> From<E> for CliError {
     fn from(error: E) -> Self {
         Self(error.to_string())
     }
 }
 
-impl Trouble {
+impl CliError {
     fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -125,18 +125,18 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&error.to_string()),
+        Err(error) => return print_error(&error.to_string()),
     };
     let ended = runtime.block_on(run(cli));
     // Remaining threads only read files, so there is nothing to wait for.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Trouble(text)) => complain(&text),
+        Err(CliError(text)) => print_error(&text),
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Trouble> {
+async fn run(cli: Cli) -> Result<(), CliError> {
     ending::let_large_writes_fail()?;
     match cli.command.unwrap_or_else(|| Command::Serve(Box::new(cli.serve))) {
         Command::Serve(args) => serve::run(*args).await,
@@ -152,8 +152,8 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
         Command::Seed(args) => seed::run(*args).await,
         Command::CheckConfig(args) => {
             serve::check(&args).await?;
-            print(&shown::lines(&args.describe()));
-            remark(
+            print(&terminal::lines(&args.describe()));
+            print_note(
                 "The settings are valid. They were checked without a connection to the database or to another host.\n",
             );
             Ok(())
@@ -161,9 +161,9 @@ async fn run(cli: Cli) -> Result<(), Trouble> {
     }
 }
 
-async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
+async fn migrate(command: MigrateCommand) -> Result<(), CliError> {
     let (MigrateCommand::Up(common) | MigrateCommand::Status(common)) = &command;
-    telemetry::start(&common.log).map_err(Trouble::new)?;
+    telemetry::start(&common.log).map_err(CliError::new)?;
     let up = matches!(command, MigrateCommand::Up(_));
     let address = if up { common.database.address()? } else { common.database.existing_address()? };
     let db = Db::connect(&address.reveal(), DbOptions::default()).await?;
@@ -171,63 +171,63 @@ async fn migrate(command: MigrateCommand) -> Result<(), Trouble> {
         let mut signals = ending::Signals::caught()?;
         tokio::select! {
             migrated = db.migrate() => migrated?,
-            _ = signals.next() => return Err(Trouble::new(
+            _ = signals.next() => return Err(CliError::new(
                 "Stopped before the end: the database is as it was. Run the command again.",
             )),
         }
     }
     for (name, applied) in db.migrations().await? {
-        print(&shown::line(&format!("{name} {}", if applied { "applied" } else { "pending" })));
+        print(&terminal::line(&format!("{name} {}", if applied { "applied" } else { "pending" })));
     }
     Ok(db.close().await?)
 }
 
 /// The server's services on a fully migrated database, without the background loops.
-async fn beside_the_server(common: &Common) -> Result<App, Trouble> {
-    telemetry::start(&common.log).map_err(Trouble::new)?;
+async fn open_services(common: &Common) -> Result<App, CliError> {
+    telemetry::start(&common.log).map_err(CliError::new)?;
     let mut options = AppOptions::new(common.database.existing_address()?.reveal(), Clock::system());
     // A command beside a running server must not change the schema under it.
     options.migrate = false;
     options.reference = Reference::Database;
-    options.zones = TimeZones::open(common.zones.place())?;
+    options.zones = TimeZones::open(common.zones.location())?;
     options.db.max_connections = common.database.database_connections;
     Ok(App::build(options).await?)
 }
 
 /// Parses an instant in any form of RFC 3339.
 fn instant(text: &str) -> Result<crate::domain::Instant, String> {
-    let wanted = "write an instant such as 2027-01-31T00:00:00Z or 2027-01-31T01:00:00+01:00";
-    crate::domain::instant::parse(text).ok_or_else(|| wanted.to_owned())
+    let expected = "write an instant such as 2027-01-31T00:00:00Z or 2027-01-31T01:00:00+01:00";
+    crate::domain::instant::parse(text).ok_or_else(|| expected.to_owned())
 }
 
 /// A failure with its internal details, because users of the command line may see the log too.
-fn failed(failure: Failure) -> Trouble {
+fn failed(failure: Failure) -> CliError {
     match &failure {
         Failure::Fault(inside)
         | Failure::Unavailable(inside)
-        | Failure::Unsettled(inside)
-        | Failure::Timeout(inside) => Trouble(format!("{failure} ({inside})")),
-        _ => Trouble(failure.to_string()),
+        | Failure::OutcomeUnknown(inside)
+        | Failure::Timeout(inside) => CliError(format!("{failure} ({inside})")),
+        _ => CliError(failure.to_string()),
     }
 }
 
-/// Prints to standard output. A closed output is ignored. Stored text must be escaped by [`shown`].
+/// Prints to standard output. A closed output is ignored. Stored text must be escaped by [`terminal`].
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
 }
 
 /// Prints a remark to standard error.
-fn remark(text: &str) {
-    let _ = std::io::stderr().write_all(shown::lines(text).as_bytes());
+fn print_note(text: &str) {
+    let _ = std::io::stderr().write_all(terminal::lines(text).as_bytes());
 }
 
 /// Prints the error of a command, independently of the log's level. It is JSON if the log is.
-fn complain(text: &str) -> ExitCode {
+fn print_error(text: &str) -> ExitCode {
     let line = if telemetry::is_json() {
-        let now = crate::domain::instant::spelled(Clock::system().now());
+        let now = crate::domain::instant::to_text(Clock::system().now());
         serde_json::json!({ "timestamp": now, "level": "ERROR", "message": text, "target": "packwright" }).to_string()
     } else {
-        format!("packwright: {}", shown::lines(text))
+        format!("packwright: {}", terminal::lines(text))
     };
     let _ = writeln!(std::io::stderr(), "{line}");
     ExitCode::FAILURE

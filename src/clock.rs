@@ -170,8 +170,8 @@ impl Clock {
 
     /// Whether the clock shows a time within the years 1 to 9999. The API can't write any other.
     #[must_use]
-    pub fn is_spellable(&self) -> bool {
-        instant::is_spellable(self.now())
+    pub fn is_representable(&self) -> bool {
+        instant::is_representable(self.now())
     }
 
     /// Moves a movable clock forward to `to`; it never moves back. The system's clock ignores this.

@@ -15,7 +15,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use crate::service;
-use crate::zones::Place;
+use crate::zones::DataLocation;
 
 pub use database::DatabaseArgs;
 pub use jwt::{JwtAlgorithm, JwtArgs};
@@ -37,10 +37,10 @@ pub struct ZoneArgs {
 impl ZoneArgs {
     /// Where to look for time zone data beside the built-in data.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn location(&self) -> DataLocation {
         match &self.time_zone_data {
-            Some(directory) if !directory.as_os_str().is_empty() => Place::Directory(directory.clone()),
-            _ => Place::Usual,
+            Some(directory) if !directory.as_os_str().is_empty() => DataLocation::Directory(directory.clone()),
+            _ => DataLocation::Usual,
         }
     }
 }
@@ -174,9 +174,11 @@ impl ServeArgs {
             Ok(address) => address.to_string(),
             Err(_) => "not to be read".to_owned(),
         };
-        let zones = match self.zones.place() {
-            Place::Directory(directory) => directory.display().to_string(),
-            Place::Usual | Place::BuiltIn => "the operating system's, or the built-in where that is newer".to_owned(),
+        let zones = match self.zones.location() {
+            DataLocation::Directory(directory) => directory.display().to_string(),
+            DataLocation::Usual | DataLocation::BuiltIn => {
+                "the operating system's, or the built-in where that is newer".to_owned()
+            }
         };
         let settings = [
             ("listen", self.listen.to_string()),

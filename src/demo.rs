@@ -18,7 +18,7 @@ use crate::app::{App, AppError, AppOptions};
 use crate::clock::Clock;
 use crate::domain::Instant;
 use crate::domain::refusal::Refusal;
-use crate::graphql::BeginAnew;
+use crate::graphql::ResetDemo;
 use crate::http::{self, DemoToken, EngineOptions, HttpOptions, Router};
 use crate::service::Settings;
 use crate::service::error::{Error, Failure};
@@ -49,14 +49,14 @@ const STORY_DAYS: i64 = 60;
 
 /// How long the WebSockets of a replaced world stay open, so that the answer to the mutation that replaced it still
 /// gets through.
-const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(250);
+const CLOSE_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// A server with the demo's world, which can start over. Dropping it removes its files.
 pub struct Demo {
     options: DemoOptions,
     /// The time on the clock when a world begins.
     start: Instant,
-    begin_anew: BeginAnew,
+    reset: ResetDemo,
     world: RwLock<Arc<World>>,
     /// Held while a new world is built, because only one can be built at a time.
     turn: tokio::sync::Mutex<()>,
@@ -140,21 +140,21 @@ impl Demo {
 
         // The mutation that starts the demo over belongs to a world, and needs the demo that owns the world.
         let itself = Arc::new(OnceLock::<Weak<Self>>::new());
-        let begin_anew = BeginAnew::new({
+        let reset = ResetDemo::new({
             let itself = itself.clone();
             move || {
                 let demo = itself.get().and_then(Weak::upgrade);
                 Box::pin(async move {
                     match demo {
-                        Some(demo) => demo.begin_anew().await,
+                        Some(demo) => demo.reset().await,
                         None => Err(Failure::Unavailable("the demo ends".into())),
                     }
                 })
             }
         });
-        let first = World::begin(1, start, &directory, &options, &begin_anew).await?;
+        let first = World::begin(1, start, &directory, &options, &reset).await?;
         let world = RwLock::new(Arc::new(first));
-        let demo = Arc::new(Self { options, start, begin_anew, world, turn: tokio::sync::Mutex::default(), directory });
+        let demo = Arc::new(Self { options, start, reset, world, turn: tokio::sync::Mutex::default(), directory });
         let _ = itself.set(Arc::downgrade(&demo));
         Ok(demo)
     }
@@ -167,17 +167,17 @@ impl Demo {
 
     /// Replaces the current world with a new one, and returns the time on its clock. The old world finishes its running
     /// requests, and its subscriptions end. If this fails, the old world stays.
-    pub async fn begin_anew(&self) -> Result<Instant, Failure> {
+    pub async fn reset(&self) -> Result<Instant, Failure> {
         let _turn = self.turn.lock().await;
         let former = self.world();
-        let next = World::begin(former.number + 1, self.start, &self.directory, &self.options, &self.begin_anew);
+        let next = World::begin(former.number + 1, self.start, &self.directory, &self.options, &self.reset);
         let next = Arc::new(next.await.map_err(|error| Failure::bug(error.to_string()))?);
         let now = next.app.services.clock.now();
         *self.world.write().unwrap_or_else(PoisonError::into_inner) = next;
         tokio::spawn({
             let former = former.clone();
             async move {
-                tokio::time::sleep(LAST_WORDS).await;
+                tokio::time::sleep(CLOSE_DELAY).await;
                 former.ending.send_replace(true);
             }
         });
@@ -189,7 +189,7 @@ impl Demo {
     /// Routes each request to the current world.
     pub fn router(self: &Arc<Self>) -> Router {
         let demo = self.clone();
-        http::changing(move || demo.world().router.clone())
+        http::replaceable(move || demo.world().router.clone())
     }
 
     /// Runs the scheduler of the current world, and of each world that replaces it, until `ending` is true. Then the
@@ -224,12 +224,12 @@ impl World {
         start: Instant,
         directory: &Directory,
         options: &DemoOptions,
-        begin_anew: &BeginAnew,
+        reset: &ResetDemo,
     ) -> Result<Self, DemoError> {
         let mut present = AppOptions::new(directory.copy_start(number)?, Clock::ticking_from(start));
         present.settings = options.settings.clone();
         present.zones = options.zones.clone();
-        present.demo = Some(begin_anew.clone());
+        present.demo = Some(reset.clone());
         present.engine = options.engine.clone();
         let app = App::build(present).await?;
         let (ending, ended) = watch::channel(false);

@@ -331,7 +331,7 @@ fn r40_one_clock_gives_now() {
 /// PostgreSQL scans the result of a `NOT IN` subquery for every row once it exceeds the working memory. A rollout to
 /// 210,000 installations never finished because of that. `NOT EXISTS` has no such problem.
 #[test]
-fn nothing_asks_for_what_is_not_in_a_subquery() {
+fn nothing_uses_not_in_with_a_subquery() {
     for source in sources() {
         let code = source.code.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
         for spelling in ["not_in_subquery", "not in (select", "not in ( select"] {
@@ -354,7 +354,7 @@ fn r30_use_cases_read_the_clock_once_they_hold_their_locks() {
 }
 
 #[test]
-fn what_reads_the_sources_reads_them_right() {
+fn the_reader_of_the_sources_is_right() {
     let source = |code: &str| Source { path: "graphql/packs/draft.rs".into(), code: code.into() };
     let found = |code: &str| paths(&source(code)).into_iter().collect::<Vec<_>>();
     assert_eq!(found("use crate::store::packs;"), ["store::packs"]);

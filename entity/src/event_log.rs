@@ -9,8 +9,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i32,
     pub pruned_to: i64,
-    pub passed_by: Option<DateTimeUtc>,
-    pub passed_at: Option<DateTimeUtc>,
+    pub cutoff: Option<DateTimeUtc>,
+    pub last_pass_at: Option<DateTimeUtc>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

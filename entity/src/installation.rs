@@ -19,8 +19,8 @@ pub struct Model {
     pub moved_at: Option<DateTimeUtc>,
     pub uninstalled_at: Option<DateTimeUtc>,
     pub frozen_at: Option<DateTimeUtc>,
-    pub heard_from: i64,
-    pub heard_until: Option<i64>,
+    pub visible_after: i64,
+    pub visible_until: Option<i64>,
     pub single_pack_id: Option<Uuid>,
     pub override_name_key: Option<String>,
 }

@@ -30,7 +30,7 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     pub ended_at: Option<DateTimeUtc>,
     pub progressed_at: Option<DateTimeUtc>,
-    pub tallied_from: i64,
+    pub tally_base_id: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

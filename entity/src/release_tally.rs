@@ -23,7 +23,7 @@ pub struct Model {
     pub now_skipped: i32,
     pub now_failed: i32,
     pub now_withdrawn: i32,
-    pub coming: i32,
+    pub remaining: i32,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

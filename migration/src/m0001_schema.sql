@@ -164,7 +164,7 @@ CREATE TABLE integration_pack (
     pending_starts_at $instant,
     running_release_id $uuid,
     -- From which row of installation_tally on its installations are added up: what came before is in that row.
-    tallied_from bigint NOT NULL DEFAULT 0,
+    tally_base_id bigint NOT NULL DEFAULT 0,
     created_at $instant NOT NULL,
     updated_at $instant NOT NULL,
     actor_kind text NOT NULL,
@@ -247,7 +247,7 @@ CREATE TABLE pack_release (
     ended_at $instant,
     progressed_at $instant,
     -- From which row of release_tally on its progress is added up: what came before is in that row.
-    tallied_from bigint NOT NULL DEFAULT 0
+    tally_base_id bigint NOT NULL DEFAULT 0
 );
 -- Enforces R28 and R29 when two calls race.
 CREATE UNIQUE INDEX one_pending_release ON pack_release (pack_id) WHERE state = 'SCHEDULED';
@@ -292,8 +292,8 @@ CREATE TABLE installation (
     -- When INSTALLATION_FROZEN was announced. Whether the installation is frozen is derived from the grants (R45).
     frozen_at $instant,
     -- The account gets the events of the pack's releases between these sequence numbers of the event log (R50).
-    heard_from bigint NOT NULL,
-    heard_until bigint,
+    visible_after bigint NOT NULL,
+    visible_until bigint,
     -- The pack of a SINGLE installation until it is uninstalled: one for each account (R43).
     single_pack_id $uuid,
     -- The key of a MULTI installation's override name until it is uninstalled: unique in the account (R43).
@@ -306,21 +306,21 @@ CREATE INDEX installation_of_publisher ON installation (publisher_id, name_key, 
 CREATE INDEX installation_of_pack ON installation (pack_id, name_key, id) WHERE uninstalled_at IS NULL;
 CREATE INDEX installation_batch ON installation (pack_id, id);
 CREATE INDEX installation_by_account_name ON installation (pack_id, account_name_key, id);
-CREATE INDEX installation_heard ON installation (account_id, pack_id, heard_from);
+CREATE INDEX installation_visibility ON installation (account_id, pack_id, visible_after);
 -- This index alone is enough to count the accounts that have a pack installed, and those with a grant.
 CREATE INDEX installation_of_account_and_pack ON installation (pack_id, account_id) WHERE uninstalled_at IS NULL;
 
 -- Closed intervals of the event log in which an account got the events of a pack's releases. A freeze closed them, and
 -- the grant came back later (R45, R50).
-CREATE TABLE heard_before (
+CREATE TABLE past_visibility (
     account_id $uuid NOT NULL REFERENCES account (id),
     pack_id $uuid NOT NULL,
     installation_id $uuid NOT NULL REFERENCES installation (id),
-    heard_from bigint NOT NULL,
-    heard_until bigint NOT NULL,
-    PRIMARY KEY (account_id, pack_id, installation_id, heard_from)
+    visible_after bigint NOT NULL,
+    visible_until bigint NOT NULL,
+    PRIMARY KEY (account_id, pack_id, installation_id, visible_after)
 );
-CREATE INDEX heard_before_age ON heard_before (heard_until);
+CREATE INDEX past_visibility_age ON past_visibility (visible_until);
 
 -- A release to a million installations writes a million rows, so nothing but the two keys is indexed of each. No foreign
 -- keys: an update is made of the row of its installation, which its transaction has locked, and of its release's, and
@@ -378,7 +378,7 @@ CREATE TABLE release_tally (
     now_withdrawn integer NOT NULL,
     -- How many installations more, or fewer, the release has still to come to: they are there, have another version
     -- and no update by the release.
-    coming integer NOT NULL
+    remaining integer NOT NULL
 );
 CREATE INDEX tally_of_release ON release_tally (release_id, at);
 CREATE INDEX tally_of_release_from ON release_tally (release_id, id);
@@ -410,13 +410,13 @@ CREATE TABLE task (
     release_id $uuid REFERENCES pack_release (id),
     account_id $uuid REFERENCES account (id),
     -- Whether the task moves installations. Then no other release of the pack can be made (R49).
-    moves boolean NOT NULL,
+    moves_installations boolean NOT NULL,
     -- The last object that a batch processed, and the number of objects so far.
-    done_to $uuid,
+    resume_after $uuid,
     done bigint NOT NULL,
-    -- When the task is due. A batch may begin earlier, unless `waits` says that this is the end of a pause.
+    -- When the task is due. A batch may begin earlier, unless `deferred` says that this is the end of a pause.
     not_before $instant NOT NULL,
-    waits boolean NOT NULL,
+    deferred boolean NOT NULL,
     -- The number of failures since the last progress, and the last one's message.
     failures integer NOT NULL,
     last_failure text,
@@ -433,8 +433,8 @@ CREATE TABLE event_log (
     pruned_to bigint NOT NULL,
     -- The cutoff time of the last pass that removed old rows, and what the clock showed then. The clock may have been
     -- ahead.
-    passed_by $instant,
-    passed_at $instant
+    cutoff $instant,
+    last_pass_at $instant
 );
 INSERT INTO event_log (id, pruned_to) VALUES (1, 0);
 

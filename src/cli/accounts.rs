@@ -6,15 +6,15 @@ use crate::app::App;
 use crate::config::number;
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountKind, AccountStatus, ApiToken, Role};
-use crate::domain::id::{AccountId, TokenId, spell};
+use crate::domain::id::{AccountId, TokenId, encode_id};
 use crate::domain::refusal::Refusal;
 use crate::service::accounts::token_rotation::{Rotated, Rotation, rotate_token_of};
 use crate::service::accounts::tokens::{create_token_for, revoke_token_of, tokens_of};
 use crate::service::accounts::{all_accounts, create_publisher, set_account_status};
 use crate::service::error::Error;
 
-use super::shown::line;
-use super::{Common, Trouble, beside_the_server, failed, print, remark};
+use super::terminal::line;
+use super::{CliError, Common, failed, open_services, print, print_note};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AccountCommand {
@@ -111,15 +111,15 @@ impl From<RoleName> for Role {
     }
 }
 
-pub(super) async fn account(command: AccountCommand) -> Result<(), Trouble> {
+pub(super) async fn account(command: AccountCommand) -> Result<(), CliError> {
     match command {
         AccountCommand::Create { name, time_zone, common } => {
-            let app = beside_the_server(&common).await?;
+            let app = open_services(&common).await?;
             let id = create_publisher(&app.services, &name, time_zone).await.map_err(refused)?;
-            print(&format!("{}\n", spell("pub", id.0.as_bytes())));
+            print(&format!("{}\n", encode_id("pub", id.0.as_bytes())));
         }
         AccountCommand::List(common) => {
-            let app = beside_the_server(&common).await?;
+            let app = open_services(&common).await?;
             for account in all_accounts(&app.services).await.map_err(failed)? {
                 print(&describe(&account));
             }
@@ -136,7 +136,7 @@ pub(super) async fn account(command: AccountCommand) -> Result<(), Trouble> {
     Ok(())
 }
 
-pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
+pub(super) async fn token(command: TokenCommand) -> Result<(), CliError> {
     match command {
         TokenCommand::Create { account, name, role, expires_at } => {
             let (app, account) = account.find().await?;
@@ -162,7 +162,7 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Trouble> {
             let rotated = rotate_token_of(&app.services, account, token, rotation).await.map_err(refused)?;
             // The secret is the only output on standard output, for scripts.
             print(&format!("{}\n", rotated.issued.secret));
-            remark(&describe_rotation(token, &rotated));
+            print_note(&describe_rotation(token, &rotated));
         }
         TokenCommand::Revoke { token, account } => {
             let (app, account) = account.find().await?;
@@ -185,11 +185,11 @@ fn describe_token(token: &ApiToken, state: &str) -> String {
 fn describe_rotation(former: TokenId, rotated: &Rotated) -> String {
     let ends = rotated
         .expires_at
-        .map_or("has no end".to_owned(), |at| format!("ends {}", crate::domain::instant::spelled(at)));
+        .map_or("has no end".to_owned(), |at| format!("ends {}", crate::domain::instant::to_text(at)));
     let (former, new) = (former.shown(), rotated.issued.token_id.shown());
     format!(
         "The new token {new} {ends}.\nThe former one {former} works until {}.\n",
-        crate::domain::instant::spelled(rotated.former_ends_at)
+        crate::domain::instant::to_text(rotated.former_ends_at)
     )
 }
 
@@ -208,12 +208,12 @@ fn describe(account: &Account) -> String {
 
 impl One {
     /// The selected account, with the services.
-    async fn find(&self) -> Result<(App, AccountId), Trouble> {
-        let app = beside_the_server(&self.common).await?;
+    async fn find(&self) -> Result<(App, AccountId), CliError> {
+        let app = open_services(&self.common).await?;
         let accounts = all_accounts(&app.services).await.map_err(failed)?;
-        let wanted = self.account.trim();
-        let by_id = AccountId::parse(wanted);
-        let key = crate::domain::text::key(wanted);
+        let given = self.account.trim();
+        let by_id = AccountId::parse(given);
+        let key = crate::domain::text::key(given);
         let is_meant = |account: &&Account| match by_id {
             Some(id) => account.id == id,
             None => crate::domain::text::key(&account.name) == key,
@@ -221,18 +221,18 @@ impl One {
         let found: Vec<_> = accounts.iter().filter(is_meant).map(|account| account.id).collect();
         match found[..] {
             [account] => Ok((app, account)),
-            [] => Err(Trouble::new(format!("There is no account {wanted}: see `packwright account list`."))),
-            _ => Err(Trouble::new(format!(
-                "Several accounts are called {wanted}: give the id, from `packwright account list`."
+            [] => Err(CliError::new(format!("There is no account {given}: see `packwright account list`."))),
+            _ => Err(CliError::new(format!(
+                "Several accounts are called {given}: give the id, from `packwright account list`."
             ))),
         }
     }
 }
 
 /// The message of a refusal, as the API has it.
-fn refused<R: Refusal>(error: Error<R>) -> Trouble {
+fn refused<R: Refusal>(error: Error<R>) -> CliError {
     match error {
-        Error::Refused(refusals) => Trouble(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),
+        Error::Refused(refusals) => CliError(refusals.iter().map(Refusal::message).collect::<Vec<_>>().join(" ")),
         Error::Failed(failure) => failed(failure),
     }
 }

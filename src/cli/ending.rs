@@ -67,9 +67,9 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Signal {
         let [hangup, interrupt, terminate] = &mut self.streams;
         tokio::select! {
-            () = came(&mut hangup.1) => hangup.0,
-            () = came(&mut interrupt.1) => interrupt.0,
-            () = came(&mut terminate.1) => terminate.0,
+            () = received(&mut hangup.1) => hangup.0,
+            () = received(&mut interrupt.1) => interrupt.0,
+            () = received(&mut terminate.1) => terminate.0,
         }
     }
 
@@ -98,7 +98,7 @@ impl Signals {
 
 /// Waits for a signal; forever if it isn't caught.
 #[cfg(unix)]
-async fn came(stream: &mut Option<Stream>) {
+async fn received(stream: &mut Option<Stream>) {
     match stream {
         Some(stream) => drop(stream.recv().await),
         None => std::future::pending().await,

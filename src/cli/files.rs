@@ -11,27 +11,27 @@ pub struct Granted {
     pub short_of: Option<u64>,
 }
 
-/// How many of `wanted` connections can be served within the limit, if `beside` files are needed for other purposes.
+/// How many of `requested` connections can be served within the limit, if `beside` files are needed for other purposes.
 #[must_use]
-pub fn granted(files: Option<u64>, wanted: u32, beside: u32) -> Granted {
-    let needed = u64::from(wanted) + u64::from(beside);
+pub fn granted(files: Option<u64>, requested: u32, beside: u32) -> Granted {
+    let needed = u64::from(requested) + u64::from(beside);
     match files {
         Some(files) if files < needed => {
-            let left = u32::try_from(files.saturating_sub(beside.into())).unwrap_or(wanted);
+            let left = u32::try_from(files.saturating_sub(beside.into())).unwrap_or(requested);
             Granted { connections: left.max(1), short_of: Some(files) }
         }
-        _ => Granted { connections: wanted, short_of: None },
+        _ => Granted { connections: requested, short_of: None },
     }
 }
 
 /// Raises the process's limit as far as it is needed and allowed. Returns how many connections can be served.
-pub fn make_room(wanted: u32, database: u32) -> u32 {
+pub fn raise_file_limit(requested: u32, database: u32) -> u32 {
     // The database's connections, the reserve for refused connections, and others.
     let beside = 2 * database + crate::http::connections::RESERVED + OTHERS;
-    let granted = granted(raise(u64::from(wanted) + u64::from(beside)), wanted, beside);
+    let granted = granted(raise(u64::from(requested) + u64::from(beside)), requested, beside);
     if let Some(files) = granted.short_of {
         tracing::warn!(
-            "--max-connections {wanted} can't be reached: the process may have {files} files open, so that {} connections are served; raise its hard limit (LimitNOFILE of systemd, ulimit -Hn), or lower --max-connections",
+            "--max-connections {requested} can't be reached: the process may have {files} files open, so that {} connections are served; raise its hard limit (LimitNOFILE of systemd, ulimit -Hn), or lower --max-connections",
             granted.connections
         );
     }

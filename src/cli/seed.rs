@@ -14,13 +14,15 @@ use crate::domain::Instant;
 use crate::domain::components::{Component, VersionKind};
 use crate::domain::id::AccountId;
 use crate::domain::log::audit::{Recorded, Subject, SubjectKey};
-use crate::seed::{Built, Noted, Options, Planted, Told, World, beginning_of_day};
+use crate::seed::{
+    GeneratedComponent, GeneratedEntry, GeneratedInstallation, GeneratedPack, Options, World, beginning_of_day,
+};
 use crate::store::seed::{Load, SeededComponent, SeededInstallation, SeededPack, SeededRelease};
 use crate::store::{Db, DbOptions};
 use crate::{ids, telemetry};
 
 use super::ending::Signals;
-use super::{Common, Trouble, print};
+use super::{CliError, Common, print};
 
 /// The options of `packwright seed`.
 #[derive(Args, Debug)]
@@ -59,11 +61,11 @@ pub(super) struct SeedArgs {
 }
 
 impl SeedArgs {
-    fn options(&self, now: Instant) -> Result<Options, Trouble> {
+    fn options(&self, now: Instant) -> Result<Options, CliError> {
         let at = self.at.map_or_else(|| beginning_of_day(now), |at| at.trunc_subsecs(6));
         if at > now {
             let why = "The present of the world can't lie in the future: give an earlier --at, or leave it out.";
-            return Err(Trouble::new(why));
+            return Err(CliError::new(why));
         }
         let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
         Ok(Options {
@@ -97,19 +99,19 @@ pub struct Filled {
     pub account_secret: String,
 }
 
-pub(super) async fn run(args: SeedArgs) -> Result<(), Trouble> {
+pub(super) async fn run(args: SeedArgs) -> Result<(), CliError> {
     let options = args.options(Clock::system().now())?;
     let world = World::new(options)?;
     let stopped = "Stopped before the end: the database is as empty as it was. Run the command again for a world.";
     let mut signals = Signals::caught()?;
     let db = tokio::select! {
         db = connect(&args.common) => db?,
-        _ = signals.next() => return Err(Trouble::new(stopped)),
+        _ = signals.next() => return Err(CliError::new(stopped)),
     };
     let mut meter = Meter::new();
     let filled = tokio::select! {
         filled = fill(&db, &world, |progress| meter.show(progress)) => filled,
-        _ = signals.next() => Err(Trouble::new(stopped)),
+        _ = signals.next() => Err(CliError::new(stopped)),
     };
     meter.end();
     print(&describe(&options, &filled?, meter.begun.elapsed()));
@@ -117,8 +119,8 @@ pub(super) async fn run(args: SeedArgs) -> Result<(), Trouble> {
 }
 
 /// Connects to the database, and migrates it if it is new. A database with a former schema isn't changed.
-async fn connect(common: &Common) -> Result<Db, Trouble> {
-    telemetry::start(&common.log).map_err(Trouble::new)?;
+async fn connect(common: &Common) -> Result<Db, CliError> {
+    telemetry::start(&common.log).map_err(CliError::new)?;
     let options = DbOptions { max_connections: common.database.database_connections, ..DbOptions::default() };
     let options = options.for_migration();
     let db = Db::connect(&common.database.address()?.reveal(), options).await?;
@@ -135,17 +137,17 @@ async fn connect(common: &Common) -> Result<Db, Trouble> {
 ///
 /// # Errors
 /// A message for the user, when the database isn't empty or can't be written.
-pub async fn fill(db: &Db, world: &World, mut report: impl FnMut(Progress)) -> Result<Filled, Trouble> {
+pub async fn fill(db: &Db, world: &World, mut report: impl FnMut(Progress)) -> Result<Filled, CliError> {
     let Some(mut load) = Load::begin(db).await? else {
-        return Err(Trouble::new(
+        return Err(CliError::new(
             "The database has accounts already, and a world for load tests is made in an empty one: name another with --database-url or DATABASE_URL.",
         ));
     };
-    let mut filled = people(&mut load, world).await?;
+    let mut filled = directory(&mut load, world).await?;
     components(&mut load, world).await?;
     library(&mut load, world).await?;
-    for told in world.packs() {
-        pack(&mut load, world, told, &mut filled, |made| {
+    for generated_pack in world.packs() {
+        pack(&mut load, world, generated_pack, &mut filled, |made| {
             report(Progress { installations: made, of: world.options.installations });
         })
         .await?;
@@ -155,41 +157,46 @@ pub async fn fill(db: &Db, world: &World, mut report: impl FnMut(Progress)) -> R
     Ok(filled)
 }
 
-async fn people(load: &mut Load, world: &World) -> Result<Filled, Trouble> {
-    let people = &world.people;
-    let first = people.accounts.first().ok_or_else(|| Trouble::new("a world without accounts"))?;
+async fn directory(load: &mut Load, world: &World) -> Result<Filled, CliError> {
+    let directory = &world.directory;
+    let first = directory.accounts.first().ok_or_else(|| CliError::new("a world without accounts"))?;
     // These secrets don't derive from the seed, because the seed may be public.
     let filled = Filled {
         installations: 0,
         updates: 0,
-        publisher: people.publisher.name.clone(),
+        publisher: directory.publisher.name.clone(),
         publisher_secret: ids::secret("pwt_"),
         account: first.account.name.clone(),
         account_secret: ids::secret("pwt_"),
     };
-    load.rows().account(&people.publisher);
-    load.rows().token(&people.token, ids::hash(&filled.publisher_secret));
+    load.rows().account(&directory.publisher);
+    load.rows().token(&directory.token, ids::hash(&filled.publisher_secret));
     load.rows().entries(entries(world, world.of_publisher()));
-    for (index, person) in people.accounts.iter().enumerate() {
-        let hash = if index == 0 { ids::hash(&filled.account_secret) } else { person.secret_hash.to_vec() };
-        let (id, spent) = &person.enrolment;
+    for (index, generated_account) in directory.accounts.iter().enumerate() {
+        let hash = if index == 0 { ids::hash(&filled.account_secret) } else { generated_account.secret_hash.to_vec() };
+        let (id, spent) = &generated_account.enrolment;
         let rows = load.rows();
-        rows.account(&person.account);
-        rows.token(&person.token, hash);
-        rows.enrolment(&person.account, (*id, spent), person.account.created_at + chrono::Duration::days(7));
-        rows.entries(entries(world, world.of_person(index, person)));
+        rows.account(&generated_account.account);
+        rows.token(&generated_account.token, hash);
+        rows.enrolment(
+            &generated_account.account,
+            (*id, spent),
+            generated_account.account.created_at + chrono::Duration::days(7),
+        );
+        rows.entries(entries(world, world.entries_of_account(index, generated_account)));
         load.flush_if_much().await?;
     }
-    for (index, circle) in people.circles.iter().enumerate() {
-        let member = |place: &u32| people.accounts.get(*place as usize).map(|person| person.account.id);
-        load.rows().group(&circle.group, circle.members.iter().filter_map(member));
-        load.rows().entries(entries(world, world.of_circle(index, circle)));
+    for (index, group_members) in directory.groups_with_members.iter().enumerate() {
+        let member =
+            |nth: &u32| directory.accounts.get(*nth as usize).map(|generated_account| generated_account.account.id);
+        load.rows().group(&group_members.group, group_members.members.iter().filter_map(member));
+        load.rows().entries(entries(world, world.entries_of_group(index, group_members)));
         load.flush_if_much().await?;
     }
     Ok(filled)
 }
 
-async fn components(load: &mut Load, world: &World) -> Result<(), Trouble> {
+async fn components(load: &mut Load, world: &World) -> Result<(), CliError> {
     for (index, built) in world.components.iter().enumerate() {
         let rows = load.rows();
         rows.component(component(world, built));
@@ -199,13 +206,13 @@ async fn components(load: &mut Load, world: &World) -> Result<(), Trouble> {
         for publication in &built.publications {
             rows.version(&built.component, publication, &[], None)?;
         }
-        rows.entries(entries(world, world.of_component(index, built)));
+        rows.entries(entries(world, world.entries_of_component(index, built)));
         load.flush_if_much().await?;
     }
     Ok(())
 }
 
-async fn library(load: &mut Load, world: &World) -> Result<(), Trouble> {
+async fn library(load: &mut Load, world: &World) -> Result<(), CliError> {
     for (index, template) in world.templates.iter().enumerate() {
         let rows = load.rows();
         rows.process(&template.process, &template.groups);
@@ -213,7 +220,7 @@ async fn library(load: &mut Load, world: &World) -> Result<(), Trouble> {
             rows.component(copy(component));
             rows.copy(component, &template.process);
         }
-        rows.entries(entries(world, world.of_template(index, template)));
+        rows.entries(entries(world, world.entries_of_template(index, template)));
         load.flush_if_much().await?;
     }
     Ok(())
@@ -231,7 +238,7 @@ fn copy(component: &Component) -> SeededComponent<'_> {
     }
 }
 
-fn component<'a>(world: &World, built: &'a Built) -> SeededComponent<'a> {
+fn component<'a>(world: &World, built: &'a GeneratedComponent) -> SeededComponent<'a> {
     let latest = |kind| built.latest(kind, world.options.at).map(|stamp| stamp.id);
     SeededComponent {
         component: &built.component,
@@ -246,79 +253,84 @@ fn component<'a>(world: &World, built: &'a Built) -> SeededComponent<'a> {
 async fn pack(
     load: &mut Load,
     world: &World,
-    mut told: Told<'_>,
+    mut generated_pack: GeneratedPack<'_>,
     filled: &mut Filled,
     mut made: impl FnMut(usize),
-) -> Result<(), Trouble> {
-    let life = &told.life;
+) -> Result<(), CliError> {
+    let history = &generated_pack.history;
     load.rows().pack(SeededPack {
-        pack: &life.pack,
-        rows: &life.rows,
-        keys: &life.keys,
-        groups: &told.groups,
-        announced: &told.announced,
+        pack: &history.pack,
+        rows: &history.rows,
+        keys: &history.keys,
+        groups: &generated_pack.groups,
+        announced: &generated_pack.announced,
     })?;
-    for issue in &life.issues {
+    for issue in &history.issues {
         let (release, version, content) = (&issue.release, &issue.version, &issue.content);
         let progressed_at = issue.progressed_at;
         load.rows().release(SeededRelease { release, progressed_at, version, content });
     }
-    load.rows().entries(entries(world, told.entries));
-    while let Some(part) = told.field.part(life) {
-        let live = part.installations.iter().filter(|planted| planted.installation.uninstalled_at.is_none()).count();
+    load.rows().entries(entries(world, generated_pack.entries));
+    while let Some(part) = generated_pack.field.part(history) {
+        let live =
+            part.installations.iter().filter(|generated| generated.installation.uninstalled_at.is_none()).count();
         filled.installations += live;
         filled.updates += part.updates.len();
-        for planted in part.installations {
-            load.rows().installation(seeded(planted));
+        for generated in part.installations {
+            load.rows().installation(seeded(generated));
         }
-        for came in part.updates {
-            load.rows().update(came.update, came.attempts);
+        for generated_update in part.updates {
+            load.rows().update(generated_update.update, generated_update.attempts);
         }
         load.rows().entries(entries(world, part.entries));
         load.flush_if_much().await?;
         made(filled.installations);
     }
-    for ((release, at), tally) in &told.field.tallies {
-        load.rows().tally(*release, life.pack.id, *at, tally);
+    for ((release, at), tally) in &generated_pack.field.tallies {
+        load.rows().tally(*release, history.pack.id, *at, tally);
     }
     Ok(load.flush_if_much().await?)
 }
 
-fn seeded(planted: Planted) -> SeededInstallation {
-    let Planted { installation, installation_type, name_key, account_name_key, frozen_at } = planted;
+fn seeded(generated: GeneratedInstallation) -> SeededInstallation {
+    let GeneratedInstallation { installation, installation_type, name_key, account_name_key, frozen_at } = generated;
     SeededInstallation { installation, installation_type, name_key, account_name_key, frozen_at }
 }
 
-fn entries(world: &World, noted: Vec<Noted>) -> impl Iterator<Item = Recorded> {
-    noted.into_iter().map(|noted| entry(world, noted))
+fn entries(world: &World, generated_entry: Vec<GeneratedEntry>) -> impl Iterator<Item = Recorded> {
+    generated_entry.into_iter().map(|generated_entry| entry(world, generated_entry))
 }
 
-fn entry(world: &World, noted: Noted) -> Recorded {
-    let people = &world.people;
+fn entry(world: &World, generated_entry: GeneratedEntry) -> Recorded {
+    let directory = &world.directory;
     let subject =
         |type_name: &str, id: String, name| Subject { key: SubjectKey { type_name: type_name.into(), id }, name };
     let own = |account: AccountId, name| Some(subject("OwnAccount", account.0.to_string(), name));
-    let noted_subject = subject(noted.subject_type, noted.subject_id.to_string(), Some(noted.subject_name.clone()));
-    let (subject, own_subject) = match (noted.account_id, noted.subject_type) {
-        (Some(account), "ManagedAccount") => (noted_subject, own(account, Some(noted.subject_name))),
-        (Some(account), "AccountGroup") => (noted_subject, own(account, people.name_of(account))),
+    let noted_subject = subject(
+        generated_entry.subject_type,
+        generated_entry.subject_id.to_string(),
+        Some(generated_entry.subject_name.clone()),
+    );
+    let (subject, own_subject) = match (generated_entry.account_id, generated_entry.subject_type) {
+        (Some(account), "ManagedAccount") => (noted_subject, own(account, Some(generated_entry.subject_name))),
+        (Some(account), "AccountGroup") => (noted_subject, own(account, directory.name_of(account))),
         // A copy belongs to the account alone, so the publisher sees only the account (R53).
         (Some(account), "Component") => {
-            (subject("ManagedAccount", account.0.to_string(), people.name_of(account)), Some(noted_subject))
+            (subject("ManagedAccount", account.0.to_string(), directory.name_of(account)), Some(noted_subject))
         }
         _ => (noted_subject, None),
     };
     Recorded {
-        id: noted.id.into(),
-        publisher_id: people.publisher.id,
-        account_id: noted.account_id,
-        occurred_at: noted.occurred_at,
-        actor_account_name: noted.actor.account_id.and_then(|account| people.name_of(account)),
-        actor: noted.actor,
-        action: noted.action.into(),
+        id: generated_entry.id.into(),
+        publisher_id: directory.publisher.id,
+        account_id: generated_entry.account_id,
+        occurred_at: generated_entry.occurred_at,
+        actor_account_name: generated_entry.actor.account_id.and_then(|account| directory.name_of(account)),
+        actor: generated_entry.actor,
+        action: generated_entry.action.into(),
         subject,
         own_subject,
-        changes: noted.changes,
+        changes: generated_entry.changes,
         request_id: None,
     }
 }
@@ -326,7 +338,7 @@ fn entry(world: &World, noted: Noted) -> Recorded {
 fn describe(options: &Options, filled: &Filled, took: Duration) -> String {
     let Options { seed, at, packs, accounts, .. } = options;
     let Filled { installations, updates, publisher, publisher_secret, account, account_secret } = filled;
-    let at = crate::domain::instant::spelled(*at);
+    let at = crate::domain::instant::to_text(*at);
     let mut text = String::new();
     let _ = write!(
         text,

@@ -22,13 +22,13 @@ use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
-use crate::service::releases::windows::{AskedBy, look_at_time_zones};
+use crate::service::releases::windows::{Initiator, reload_time_zones};
 use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;
 
 use super::ending::Signals;
-use super::{Trouble, failed, files, print, welcome};
+use super::{CliError, failed, files, print, welcome};
 
 /// The grace period for requests in progress when the server ends.
 const GRACE: Duration = Duration::from_secs(10);
@@ -37,18 +37,18 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// The pause before a loop that panicked is restarted.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
-    telemetry::start(&args.log).map_err(Trouble::new)?;
-    args.check().map_err(Trouble::new)?;
-    let look = AskedToLook::catch();
+pub(super) async fn run(args: ServeArgs) -> Result<(), CliError> {
+    telemetry::start(&args.log).map_err(CliError::new)?;
+    args.check().map_err(CliError::new)?;
+    let reload_signal = ReloadSignal::catch();
     let engine = engine_options(&args)?;
     // Bound before anything is built, so that an address in use is reported at once.
     let listener = TcpListener::bind(args.listen)
         .await
-        .map_err(|error| Trouble::new(format!("can't listen on {}: {error}", args.listen)))?;
-    let asked = listen_for_the_end()?;
+        .map_err(|error| CliError::new(format!("can't listen on {}: {error}", args.listen)))?;
+    let signaled = listen_for_the_end()?;
     if args.demo {
-        serve_demo(&args, listener, engine, look, asked).await
+        serve_demo(&args, listener, engine, reload_signal, signaled).await
     } else {
         let mut options = AppOptions::new(args.database.address()?.reveal(), Clock::system());
         options.reference = Reference::Database;
@@ -59,24 +59,24 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Trouble> {
         options.migrate = !args.no_migrate;
         options.db = DbOptions::of_server(args.database.database_connections, args.limits.statement_timeout);
         options.engine = engine;
-        let Some(app) = unless_asked_to_end(&asked, App::build(options)).await else { return Ok(()) };
+        let Some(app) = unless_signaled(&signaled, App::build(options)).await else { return Ok(()) };
         let app = app?;
-        let served = serve(&args, listener, &app, look, asked).await;
+        let result = serve(&args, listener, &app, reload_signal, signaled).await;
         // A failure or a statement that doesn't end doesn't matter: the server's work is done.
         let _ = tokio::time::timeout(CLOSING, app.services.db.clone().close()).await;
-        served
+        result
     }
 }
 
 /// A value that becomes true at the first signal to end. A second signal exits at once. It listens from the start,
 /// because a signal that comes before would be lost.
-fn listen_for_the_end() -> Result<watch::Receiver<bool>, Trouble> {
+fn listen_for_the_end() -> Result<watch::Receiver<bool>, CliError> {
     let mut signals = Signals::caught()?;
-    let (asked, receiver) = watch::channel(false);
+    let (signaled, receiver) = watch::channel(false);
     tokio::spawn(async move {
         let signal = signals.next().await;
         tracing::info!(signal = signal.name(), "ending at a signal");
-        asked.send_replace(true);
+        signaled.send_replace(true);
         signals.end_at_once().await;
     });
     Ok(receiver)
@@ -84,10 +84,10 @@ fn listen_for_the_end() -> Result<watch::Receiver<bool>, Trouble> {
 
 /// The result of `building`; `None` if a signal comes first. Then an unfinished change of the database, such as a
 /// migration, is rolled back. Without this, a process with id 1 in a container would ignore the signal.
-async fn unless_asked_to_end<T>(asked: &watch::Receiver<bool>, building: impl Future<Output = T>) -> Option<T> {
+async fn unless_signaled<T>(signaled: &watch::Receiver<bool>, building: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         built = building => Some(built),
-        () = ended(asked.clone()) => {
+        () = ended(signaled.clone()) => {
             tracing::info!("ended before the server had started; the database is as it was");
             None
         }
@@ -95,8 +95,8 @@ async fn unless_asked_to_end<T>(asked: &watch::Receiver<bool>, building: impl Fu
 }
 
 /// Checks the settings and the files that they name, without any network connection.
-pub(super) async fn check(args: &ServeArgs) -> Result<(), Trouble> {
-    args.check().map_err(Trouble::new)?;
+pub(super) async fn check(args: &ServeArgs) -> Result<(), CliError> {
+    args.check().map_err(CliError::new)?;
     engine_options(args)?;
     time_zones(args)?;
     if let Some(jwt) = jwt_settings(&args.jwt)?.filter(|jwt| matches!(jwt.source, Source::File(_))) {
@@ -105,23 +105,23 @@ pub(super) async fn check(args: &ServeArgs) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn time_zones(args: &ServeArgs) -> Result<TimeZones, Trouble> {
-    TimeZones::open(args.zones.place())
-        .map_err(|fault| Trouble::new(format!("--time-zone-data (PACKWRIGHT_TIME_ZONE_DATA): {fault}.")))
+fn time_zones(args: &ServeArgs) -> Result<TimeZones, CliError> {
+    TimeZones::open(args.zones.location())
+        .map_err(|fault| CliError::new(format!("--time-zone-data (PACKWRIGHT_TIME_ZONE_DATA): {fault}.")))
 }
 
 async fn serve_demo(
     args: &ServeArgs,
     listener: TcpListener,
     engine: EngineOptions,
-    look: AskedToLook,
-    asked: watch::Receiver<bool>,
-) -> Result<(), Trouble> {
+    reload_signal: ReloadSignal,
+    signaled: watch::Receiver<bool>,
+) -> Result<(), CliError> {
     let address = listener.local_addr()?;
     let (end, ending) = watch::channel(false);
     let http = http_options(args, address, ending.clone());
     let options = DemoOptions { settings: args.rules(), zones: time_zones(args)?, engine, http };
-    let Some(demo) = unless_asked_to_end(&asked, Demo::build(options)).await else { return Ok(()) };
+    let Some(demo) = unless_signaled(&signaled, Demo::build(options)).await else { return Ok(()) };
     let demo = demo?;
     let scheduler = tokio::spawn(supervise("scheduler", ending, {
         let demo = demo.clone();
@@ -129,21 +129,21 @@ async fn serve_demo(
     }));
     let zones = tokio::spawn({
         let demo = demo.clone();
-        look_when_asked(look, move || demo.world().app.services.clone())
+        reload_when_signaled(reload_signal, move || demo.world().app.services.clone())
     });
-    let served = answer(args, listener, demo.router(), false, end, scheduler, asked).await;
+    let result = answer(args, listener, demo.router(), false, end, scheduler, signaled).await;
     zones.abort();
     demo.end().await;
-    served
+    result
 }
 
 async fn serve(
     args: &ServeArgs,
     listener: TcpListener,
     app: &App,
-    look: AskedToLook,
-    asked: watch::Receiver<bool>,
-) -> Result<(), Trouble> {
+    reload_signal: ReloadSignal,
+    signaled: watch::Receiver<bool>,
+) -> Result<(), CliError> {
     let address = listener.local_addr()?;
     let empty = !has_accounts(&app.services).await.map_err(failed)?;
     let (end, ending) = watch::channel(false);
@@ -164,17 +164,17 @@ async fn serve(
     }));
     let zones = tokio::spawn({
         let services = app.services.clone();
-        look_when_asked(look, move || services.clone())
+        reload_when_signaled(reload_signal, move || services.clone())
     });
     let router = app.router(http_options(args, address, ending.clone()));
-    let served = answer(args, listener, router, empty, end, scheduler, asked).await;
+    let result = answer(args, listener, router, empty, end, scheduler, signaled).await;
     zones.abort();
     clock.abort();
     if let Some(jwt) = jwt {
         // Aborting it leaves nothing incomplete.
         jwt.abort();
     }
-    served
+    result
 }
 
 /// Serves requests until a signal comes. Then it sets `end`, and waits for requests and the scheduler.
@@ -185,8 +185,8 @@ async fn answer(
     empty: bool,
     end: watch::Sender<bool>,
     mut scheduler: JoinHandle<()>,
-    asked: watch::Receiver<bool>,
-) -> Result<(), Trouble> {
+    signaled: watch::Receiver<bool>,
+) -> Result<(), CliError> {
     let ending = end.subscribe();
     let base = format!("http://{}", listener.local_addr()?);
     match args.log.log_format {
@@ -195,9 +195,9 @@ async fn answer(
     }
     tracing::info!("listening on {base}");
     let mut server = tokio::spawn(connections::serve(listener, router, connection_options(args), ending.clone()));
-    let served = tokio::select! {
-        served = &mut server => served,
-        () = ended(asked) => {
+    let result = tokio::select! {
+        result = &mut server => result,
+        () = ended(signaled) => {
             tracing::info!(
                 "ending: requests that are being answered have {} seconds; a second signal ends at once",
                 GRACE.as_secs(),
@@ -214,7 +214,7 @@ async fn answer(
     if !scheduler.is_finished() {
         last_batch(&mut scheduler).await;
     }
-    Ok(served?)
+    Ok(result?)
 }
 
 /// Waits up to the grace period for the scheduler's current batches.
@@ -226,17 +226,17 @@ async fn last_batch(scheduler: &mut JoinHandle<()>) {
 }
 
 /// The settings for JWTs; `None` if the options don't configure them.
-fn jwt_settings(args: &JwtArgs) -> Result<Option<JwtSettings>, Trouble> {
+fn jwt_settings(args: &JwtArgs) -> Result<Option<JwtSettings>, CliError> {
     let (Some(source), Some(issuer), Some(audience)) = (&args.jwks, &args.jwt_issuer, &args.jwt_audience) else {
         return Ok(None);
     };
-    let known = |algorithm: &JwtAlgorithm| algorithm.name().parse().map_err(|_| Trouble::new(algorithm.name()));
+    let algorithm_of = |algorithm: &JwtAlgorithm| algorithm.name().parse().map_err(|_| CliError::new(algorithm.name()));
     Ok(Some(JwtSettings {
-        source: Source::parse(source).map_err(|why| Trouble::new(format!("--jwks (PACKWRIGHT_JWKS): {why}.")))?,
+        source: Source::parse(source).map_err(|why| CliError::new(format!("--jwks (PACKWRIGHT_JWKS): {why}.")))?,
         issuer: issuer.clone(),
         audience: audience.clone(),
         types: args.jwt_types.clone(),
-        algorithms: args.jwt_algorithms.iter().map(known).collect::<Result<_, _>>()?,
+        algorithms: args.jwt_algorithms.iter().map(algorithm_of).collect::<Result<_, _>>()?,
         account_claim: args.jwt_account_claim.clone(),
         role_claim: args.jwt_role_claim.clone(),
         leeway: chrono::Duration::seconds(args.jwt_leeway.into()),
@@ -267,7 +267,7 @@ fn http_options(args: &ServeArgs, listener: SocketAddr, ending: watch::Receiver<
 }
 
 /// A document is part of a body, so its limit is at most the body's. The demo has no rate limits.
-fn engine_options(args: &ServeArgs) -> Result<EngineOptions, Trouble> {
+fn engine_options(args: &ServeArgs) -> Result<EngineOptions, CliError> {
     let limits = &args.limits;
     Ok(EngineOptions {
         documents: Limits {
@@ -297,12 +297,12 @@ fn engine_options(args: &ServeArgs) -> Result<EngineOptions, Trouble> {
 }
 
 /// The stored documents, and whether other documents are executed.
-fn stored(args: &ServeArgs) -> Result<Stored, Trouble> {
+fn stored(args: &ServeArgs) -> Result<Stored, CliError> {
     let Some(file) = &args.limits.trusted_documents else {
         return Ok(if args.limits.no_persisted_queries { Stored::Off } else { Stored::Automatic });
     };
     let wrong = |why: String| {
-        Trouble::new(format!("--trusted-documents (PACKWRIGHT_TRUSTED_DOCUMENTS) {}: {why}", file.display()))
+        CliError::new(format!("--trusted-documents (PACKWRIGHT_TRUSTED_DOCUMENTS) {}: {why}", file.display()))
     };
     let json = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     Ok(Stored::Trusted(Arc::new(TrustedDocuments::parse(&json).map_err(wrong)?)))
@@ -313,7 +313,7 @@ fn connection_options(args: &ServeArgs) -> ConnectionOptions {
     ConnectionOptions {
         timers: Timers { head: transport.header_timeout, idle: transport.idle_timeout, write: transport.write_timeout },
         head_limit: transport.header_limit as usize,
-        max: files::make_room(transport.max_connections, args.database.database_connections),
+        max: files::raise_file_limit(transport.max_connections, args.database.database_connections),
         max_per_peer: transport.max_connections_per_peer as usize,
         trusted_proxies: transport.trusted_proxies.clone(),
     }
@@ -346,12 +346,12 @@ async fn ended(mut ending: watch::Receiver<bool>) {
 }
 
 /// The signal SIGUSR1. It must be caught from the start, because by default it ends the process.
-struct AskedToLook {
+struct ReloadSignal {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
-impl AskedToLook {
+impl ReloadSignal {
     fn catch() -> Self {
         Self {
             #[cfg(unix)]
@@ -361,12 +361,12 @@ impl AskedToLook {
 }
 
 /// Reloads the time zone data at each SIGUSR1, and recomputes the pending windows.
-async fn look_when_asked(asked: AskedToLook, services: impl Fn() -> Shared) {
+async fn reload_when_signaled(reload: ReloadSignal, services: impl Fn() -> Shared) {
     #[cfg(unix)]
-    if let Some(mut signal) = asked.signal {
+    if let Some(mut signal) = reload.signal {
         while signal.recv().await.is_some() {
             let services = services();
-            match look_at_time_zones(&services, AskedBy::Scheduler).await {
+            match reload_time_zones(&services, Initiator::Scheduler).await {
                 Ok(done) => tracing::info!(
                     version = %services.zones.version(), seen = done.seen, moved = done.moved,
                     "the time zone data was reloaded at SIGUSR1"
@@ -376,5 +376,5 @@ async fn look_when_asked(asked: AskedToLook, services: impl Fn() -> Shared) {
         }
     }
     #[cfg(not(unix))]
-    drop((asked, services));
+    drop((reload, services));
 }

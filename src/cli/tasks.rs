@@ -10,7 +10,7 @@ use crate::service::error::Failure;
 use crate::service::followup::tasks::{Dropped, Retried, drop_task, open_tasks, retry_task};
 use crate::store::followup::read::{OpenTask, OpenTasks, Unreadable};
 
-use super::{Common, Trouble, beside_the_server, failed, print, shown};
+use super::{CliError, Common, failed, open_services, print, terminal};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TaskCommand {
@@ -45,22 +45,22 @@ pub(super) enum TaskCommand {
     },
 }
 
-pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
+pub(super) async fn task(command: TaskCommand) -> Result<(), CliError> {
     match command {
         TaskCommand::List { json, common } => {
-            let app = beside_the_server(&common).await?;
+            let app = open_services(&common).await?;
             let OpenTasks { tasks, unreadable } = open_tasks(&app.services).await.map_err(failed)?;
             if json {
                 let unreadable = unreadable.iter().map(|row| json!({ "id": row.id, "unreadable": row.why }));
-                print(&shown::json(&tasks.iter().map(as_json).chain(unreadable).collect()));
+                print(&terminal::json(&tasks.iter().map(as_json).chain(unreadable).collect()));
             } else {
                 let now = app.services.clock.now();
-                tasks.iter().for_each(|task| print(&shown::line(&describe(task, now))));
-                unreadable.iter().for_each(|row| print(&shown::line(&describe_unreadable(row))));
+                tasks.iter().for_each(|task| print(&terminal::line(&describe(task, now))));
+                unreadable.iter().for_each(|row| print(&terminal::line(&describe_unreadable(row))));
             }
         }
         TaskCommand::Retry { task, common } => {
-            let app = beside_the_server(&common).await?;
+            let app = open_services(&common).await?;
             let retried = retry_task(&app.services, task).await.map_err(|failure| unknown(failure, task))?;
             print(match retried {
                 Retried::Done => "It is done.\n",
@@ -71,7 +71,7 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
             });
         }
         TaskCommand::Drop { task, reason, common } => {
-            let app = beside_the_server(&common).await?;
+            let app = open_services(&common).await?;
             let dropped = drop_task(&app.services, task, &reason).await.map_err(|failure| unknown(failure, task))?;
             print(match dropped {
                 Dropped::Gone => "It is dropped.\n",
@@ -84,9 +84,9 @@ pub(super) async fn task(command: TaskCommand) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn unknown(failure: Failure, task: Uuid) -> Trouble {
+fn unknown(failure: Failure, task: Uuid) -> CliError {
     match failure {
-        Failure::NotFound => Trouble::new(format!("There is no task {task}: see `packwright task list`.")),
+        Failure::NotFound => CliError::new(format!("There is no task {task}: see `packwright task list`.")),
         other => failed(other),
     }
 }
@@ -94,7 +94,7 @@ fn unknown(failure: Failure, task: Uuid) -> Trouble {
 fn describe(task: &OpenTask, now: Instant) -> String {
     let state = match (task.work, task.failures) {
         (None, _) => "of another version".to_owned(),
-        (Some(_), 0) if task.done_to.is_some() => "begun".into(),
+        (Some(_), 0) if task.resume_after.is_some() => "begun".into(),
         (Some(_), 0) => "waits".into(),
         (Some(_), 1) => "failed once".into(),
         (Some(_), times) => format!("failed {times} times"),
@@ -128,9 +128,9 @@ fn as_json(task: &OpenTask) -> Value {
         "pack": task.pack.as_ref().map(|(id, name)| named(Gid::IntegrationPack(*id), name)),
         "release": task.release.map(|id| json!({ "id": Gid::Release(id).encode().to_string(), "versionNumber": task.version })),
         "account": task.account.as_ref().map(|(id, name)| named(Gid::ManagedAccount(*id), name)),
-        "holdsReleasesUp": task.moves,
+        "holdsReleasesUp": task.moves_installations,
         "done": task.done,
-        "doneTo": task.done_to,
+        "doneTo": task.resume_after,
         "failures": task.failures,
         "lastFailure": task.last_failure,
         "nextTry": task.not_before,

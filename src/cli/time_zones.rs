@@ -2,11 +2,11 @@
 
 use clap::Subcommand;
 
-use crate::service::releases::windows::{AskedBy, Recomputed, look_at_time_zones};
+use crate::service::releases::windows::{Initiator, Recomputed, reload_time_zones};
 use crate::zones::TimeZones;
 
-use super::shown::line;
-use super::{Common, Trouble, beside_the_server, failed, print};
+use super::terminal::line;
+use super::{CliError, Common, failed, open_services, print};
 use crate::config::ZoneArgs;
 
 #[derive(Subcommand, Debug)]
@@ -19,16 +19,16 @@ pub(super) enum TimeZonesCommand {
     Reload(Common),
 }
 
-pub(super) async fn run(command: TimeZonesCommand) -> Result<(), Trouble> {
+pub(super) async fn run(command: TimeZonesCommand) -> Result<(), CliError> {
     match command {
         TimeZonesCommand::Show(zones) => {
-            TimeZones::open(zones.place())?.describe().iter().for_each(|source| print(&line(source)));
+            TimeZones::open(zones.location())?.describe().iter().for_each(|source| print(&line(source)));
         }
         TimeZonesCommand::Reload(common) => {
-            let app = beside_the_server(&common).await?;
+            let app = open_services(&common).await?;
             let zones = &app.services.zones;
             let Recomputed { seen, moved } =
-                look_at_time_zones(&app.services, AskedBy::CommandLine).await.map_err(failed)?;
+                reload_time_zones(&app.services, Initiator::CommandLine).await.map_err(failed)?;
             print(&line(&format!(
                 "{}: {seen} pending windows came from older data, {moved} of them moved",
                 zones.version()

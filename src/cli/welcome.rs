@@ -32,7 +32,7 @@ pub(super) fn text(args: &ServeArgs, base: &str, empty: bool) -> String {
 
 /// The output as JSON, if the log is JSON.
 pub(super) fn json(args: &ServeArgs, base: &str, empty: bool) -> serde_json::Value {
-    let mut told = serde_json::json!({
+    let mut message = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "graphql": format!("{base}/graphql"),
         "websocket": format!("{}/graphql", base.replacen("http", "ws", 1)),
@@ -42,10 +42,10 @@ pub(super) fn json(args: &ServeArgs, base: &str, empty: bool) -> serde_json::Val
         "databaseIsEmpty": empty && !args.demo,
     });
     if args.graphiql || args.demo {
-        told["graphiql"] = format!("{base}/graphiql").into();
+        message["graphiql"] = format!("{base}/graphiql").into();
     }
     if args.demo {
-        told["demoTokens"] = serde_json::json!(demo::TOKENS);
+        message["demoTokens"] = serde_json::json!(demo::TOKENS);
     }
-    told
+    message
 }

@@ -10,7 +10,7 @@ use crate::store::address::Address;
 const PREFIX: &str = "packwright-demo-";
 /// The file that a running demo keeps locked. The operating system unlocks it when the process ends, even when it is
 /// killed.
-const HELD: &str = "held";
+const LOCK_FILE: &str = "held";
 /// How often to try again when another demo removes the new directory before it is locked.
 const TRIES: usize = 10;
 
@@ -25,16 +25,16 @@ fn file(world: u32) -> String {
 pub(super) struct Directory {
     path: PathBuf,
     /// The lock.
-    _held: File,
+    _lock: File,
 }
 
 impl Directory {
-    /// Creates a directory in `among`, the directory of temporary files, and removes the directories that no process
+    /// Creates a directory in `parent`, the directory of temporary files, and removes the directories that no process
     /// holds.
-    pub(super) fn new(among: &Path) -> Result<Self> {
+    pub(super) fn new(parent: &Path) -> Result<Self> {
         for _ in 1..TRIES {
-            if let Some(made) = Self::make(among)? {
-                made.remove_left_behind(among);
+            if let Some(made) = Self::make(parent)? {
+                made.remove_left_behind(parent);
                 return Ok(made);
             }
         }
@@ -42,18 +42,18 @@ impl Directory {
     }
 
     /// `None` when another demo removed the directory before it was locked.
-    fn make(among: &Path) -> Result<Option<Self>> {
-        let path = among.join(crate::ids::secret(PREFIX));
+    fn make(parent: &Path) -> Result<Option<Self>> {
+        let path = parent.join(crate::ids::secret(PREFIX));
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&path)?;
         #[cfg(unix)]
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        let file = path.join(HELD);
-        let Ok(held) = File::create_new(&file) else { return Ok(None) };
-        held.lock()?;
-        Ok(file.exists().then_some(Self { path, _held: held }))
+        let file = path.join(LOCK_FILE);
+        let Ok(lock) = File::create_new(&file) else { return Ok(None) };
+        lock.lock()?;
+        Ok(file.exists().then_some(Self { path, _lock: lock }))
     }
 
     /// The address of the database in which the story runs.
@@ -80,13 +80,13 @@ impl Directory {
     }
 
     /// Removes the directories of killed demos. A directory that can't be removed stays and does no harm.
-    fn remove_left_behind(&self, among: &Path) {
-        let Ok(entries) = std::fs::read_dir(among) else { return };
+    fn remove_left_behind(&self, parent: &Path) {
+        let Ok(entries) = std::fs::read_dir(parent) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
             let is_demo = entry.file_name().to_string_lossy().starts_with(PREFIX);
             if is_demo && path != self.path && self.is_ours(&path) {
-                remove_unless_held(&path);
+                remove_unless_locked(&path);
             }
         }
     }
@@ -105,9 +105,9 @@ impl Directory {
     }
 }
 
-fn remove_unless_held(path: &Path) {
-    match File::open(path.join(HELD)).map(|held| held.try_lock().map(|()| held)) {
-        Ok(Ok(_held)) => drop(std::fs::remove_dir_all(path)),
+fn remove_unless_locked(path: &Path) {
+    match File::open(path.join(LOCK_FILE)).map(|lock| lock.try_lock().map(|()| lock)) {
+        Ok(Ok(_lock)) => drop(std::fs::remove_dir_all(path)),
         Ok(Err(TryLockError::WouldBlock | TryLockError::Error(_))) => {}
         // The demo was killed before it created the file. This removes only an empty directory.
         Err(_) => drop(std::fs::remove_dir(path)),

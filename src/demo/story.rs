@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use super::catalogue::{self, COMPONENTS};
-use super::world::{Told, World};
+use super::world::{DemoResult, World};
 use crate::app::App;
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, UpdateId};
@@ -16,7 +16,7 @@ use crate::service::library::{NewProcess, copy_from_library, publish_to_library}
 use crate::service::packs::{NewPack, create_pack};
 
 /// Runs the story up to `now`. The clock of `app` must stand at its beginning.
-pub(super) async fn build(app: &App, now: Instant) -> Told<()> {
+pub(super) async fn build(app: &App, now: Instant) -> DemoResult<()> {
     let mut world = World::found(app, now).await?;
     world.build_components().await?;
     let packs = world.compose().await?;
@@ -38,7 +38,7 @@ struct Packs {
 
 impl World<'_> {
     /// Creates all components. Their packages follow during the story.
-    async fn build_components(&mut self) -> Told<()> {
+    async fn build_components(&mut self) -> DemoResult<()> {
         for plan in COMPONENTS {
             let id =
                 create_component(&self.app.services, &self.publisher, plan.name, plan.component_type, None).await?;
@@ -48,7 +48,7 @@ impl World<'_> {
     }
 
     /// Creates the packs and their first releases.
-    async fn compose(&mut self) -> Told<Packs> {
+    async fn compose(&mut self) -> DemoResult<Packs> {
         use InstallationType::{Multi, Single};
         use catalogue::support;
         self.until(54).await?;
@@ -112,7 +112,7 @@ impl World<'_> {
     }
 
     /// Creates a legacy pack, which holds publications and not packages (R52).
-    async fn legacy_pack(&self, name: &str, description: &str) -> Told<PackId> {
+    async fn legacy_pack(&self, name: &str, description: &str) -> DemoResult<PackId> {
         self.publish(catalogue::TILL_RECEIPTS, "The receipts of a day, in one file.").await?;
         let pack = NewPack {
             name: name.into(),
@@ -127,7 +127,7 @@ impl World<'_> {
     }
 
     /// Installs the packs. Returns Acme's installation of the orders pack.
-    async fn install_everywhere(&mut self, packs: &Packs) -> Told<InstallationId> {
+    async fn install_everywhere(&mut self, packs: &Packs) -> DemoResult<InstallationId> {
         self.until(50).await?;
         let orders_at_acme = self.install(&self.acme, packs.orders, None).await?;
         self.install(&self.globex, packs.orders, None).await?;
@@ -142,7 +142,7 @@ impl World<'_> {
 
     /// Shares a process as a template, which a customer copies (R53). Later packages of the process change neither the
     /// template nor the copy.
-    async fn share_a_template(&self) -> Told<()> {
+    async fn share_a_template(&self) -> DemoResult<()> {
         let services = &self.app.services;
         let new = NewProcess {
             package: self.version(catalogue::SHIPMENT_TRACKING, 0)?,
@@ -156,7 +156,7 @@ impl World<'_> {
     }
 
     /// The releases and changes up to yesterday.
-    async fn live(&mut self, packs: &Packs) -> Told<()> {
+    async fn live(&mut self, packs: &Packs) -> DemoResult<()> {
         self.until(45).await?;
         self.share_a_template().await?;
 
@@ -201,7 +201,7 @@ impl World<'_> {
     }
 
     /// Leaves two releases pending at the end: a first release, and one in its testing period.
-    async fn leave_open(&mut self, packs: &Packs, orders_at_acme: InstallationId) -> Told<()> {
+    async fn leave_open(&mut self, packs: &Packs, orders_at_acme: InstallationId) -> DemoResult<()> {
         self.until(1).await?;
         let description = "Takes returns in, and settles them.";
         let returns = self

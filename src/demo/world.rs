@@ -25,7 +25,7 @@ use crate::service::packs::{NewPack, create_pack};
 use crate::service::releases::ReleaseRequest;
 use crate::service::sharing::{add_accounts, create_group, share_pack};
 
-pub(super) type Told<T> = Result<T, DemoError>;
+pub(super) type DemoResult<T> = Result<T, DemoError>;
 
 /// The time zone of the demo's publisher.
 const ZONE: &str = "Europe/Berlin";
@@ -47,7 +47,7 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     /// Creates the accounts, their groups, and the well-known tokens.
-    pub(super) async fn found(app: &'a App, now: Instant) -> Told<Self> {
+    pub(super) async fn found(app: &'a App, now: Instant) -> DemoResult<Self> {
         let services = &app.services;
         let id = create_publisher(services, "Brightwater Integrations", Some(ZONE.into())).await?;
         create_token_with_secret(services, id, "Demo administrator", Role::Administrator, PUBLISHER_ADMIN).await?;
@@ -63,7 +63,7 @@ impl<'a> World<'a> {
     }
 
     /// Advances the story to `days_ago` days before the present, and creates the packages that are due on the way.
-    pub(super) async fn until(&mut self, days_ago: i64) -> Told<()> {
+    pub(super) async fn until(&mut self, days_ago: i64) -> DemoResult<()> {
         let mut due: Vec<(i64, &'static Plan, usize, &'static PackagePlan)> = Vec::new();
         for plan in COMPONENTS {
             for (index, package) in plan.packages.iter().enumerate() {
@@ -80,11 +80,11 @@ impl<'a> World<'a> {
         self.advance_to(self.now - Duration::days(days_ago)).await
     }
 
-    pub(super) async fn advance_to(&self, to: Instant) -> Told<()> {
+    pub(super) async fn advance_to(&self, to: Instant) -> DemoResult<()> {
         Ok(advance(&self.app.scheduler, &self.app.services.clock, to).await?)
     }
 
-    pub(super) async fn package(&mut self, plan: &'static Plan, index: usize, package: &PackagePlan) -> Told<()> {
+    pub(super) async fn package(&mut self, plan: &'static Plan, index: usize, package: &PackagePlan) -> DemoResult<()> {
         let setting =
             |name: &str, uses_default| ExtensibilitySetting { name: name.into(), extensible: true, uses_default };
         // Shareable packages call other systems through the gateway, so they contain its certificate.
@@ -109,17 +109,17 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    pub(super) fn component(&self, name: &str) -> Told<ComponentId> {
+    pub(super) fn component(&self, name: &str) -> DemoResult<ComponentId> {
         self.components.get(name).copied().ok_or_else(|| DemoError::Refused(format!("no component {name}")))
     }
 
     /// The package number `index` of a component, from 0.
-    pub(super) fn version(&self, name: &'static str, index: usize) -> Told<ComponentVersionId> {
+    pub(super) fn version(&self, name: &'static str, index: usize) -> DemoResult<ComponentVersionId> {
         let id = self.versions.get(&(name, index)).copied();
         id.ok_or_else(|| DemoError::Refused(format!("no package {index} of {name}")))
     }
 
-    pub(super) async fn publish(&self, name: &str, notes: &str) -> Told<()> {
+    pub(super) async fn publish(&self, name: &str, notes: &str) -> DemoResult<()> {
         let component = self.component(name)?;
         publish_component(&self.app.services, &self.publisher, component, Some(notes.into()), None).await?;
         Ok(())
@@ -131,29 +131,34 @@ impl<'a> World<'a> {
         description: &str,
         installation_type: InstallationType,
         support: SupportInfo,
-    ) -> Told<PackId> {
+    ) -> DemoResult<PackId> {
         let (name, description) = (name.into(), description.into());
         let pack =
             NewPack { name, description, installation_type, deployment_model: DeploymentModel::Packaged, support };
         Ok(create_pack(&self.app.services, &self.publisher, pack, None).await?)
     }
 
-    pub(super) async fn add(&self, pack: PackId, names: &[&str]) -> Told<()> {
-        let components = names.iter().map(|name| self.component(name)).collect::<Told<Vec<_>>>()?;
+    pub(super) async fn add(&self, pack: PackId, names: &[&str]) -> DemoResult<()> {
+        let components = names.iter().map(|name| self.component(name)).collect::<DemoResult<Vec<_>>>()?;
         Ok(add_components(&self.app.services, &self.publisher, pack, components, None).await?)
     }
 
     /// Pins a component to its package number `index`, from 0.
-    pub(super) async fn pin(&self, pack: PackId, name: &'static str, index: usize) -> Told<()> {
+    pub(super) async fn pin(&self, pack: PackId, name: &'static str, index: usize) -> DemoResult<()> {
         let version = NamedVersion { kind: VersionKind::Package, id: self.version(name, index)? };
         Ok(pin_component(&self.app.services, &self.publisher, pack, self.component(name)?, version, None).await?)
     }
 
-    pub(super) async fn share(&self, pack: PackId, groups: &[GroupId]) -> Told<()> {
+    pub(super) async fn share(&self, pack: PackId, groups: &[GroupId]) -> DemoResult<()> {
         Ok(share_pack(&self.app.services, &self.publisher, pack, groups.to_vec()).await?)
     }
 
-    pub(super) async fn release(&self, pack_id: PackId, schedule: RequestedSchedule, notes: &str) -> Told<ReleaseId> {
+    pub(super) async fn release(
+        &self,
+        pack_id: PackId,
+        schedule: RequestedSchedule,
+        notes: &str,
+    ) -> DemoResult<ReleaseId> {
         let request = ReleaseRequest {
             pack_id,
             schedule,
@@ -166,7 +171,7 @@ impl<'a> World<'a> {
     }
 
     /// Releases a pack on a date. `days` counts from the earliest possible date, which is 1.
-    pub(super) async fn release_in(&self, pack: PackId, days: u64, notes: &str) -> Told<ReleaseId> {
+    pub(super) async fn release_in(&self, pack: PackId, days: u64, notes: &str) -> DemoResult<ReleaseId> {
         let services = &self.app.services;
         let zone = services.zone(Some(ZONE)).ok_or_else(|| DemoError::Refused(format!("no zone {ZONE}")))?;
         let dates = window::release_dates(services.clock.now(), &zone, services.settings.release_days_ahead);
@@ -174,20 +179,25 @@ impl<'a> World<'a> {
         self.release(pack, RequestedSchedule::OnDate(date), notes).await
     }
 
-    pub(super) async fn install(&self, account: &Managed, pack: PackId, name: Option<&str>) -> Told<InstallationId> {
+    pub(super) async fn install(
+        &self,
+        account: &Managed,
+        pack: PackId,
+        name: Option<&str>,
+    ) -> DemoResult<InstallationId> {
         Ok(install(&self.app.services, account, pack, name.map(Into::into), None).await?)
     }
 }
 
 /// Creates a managed account and enrols it.
-async fn customer(app: &App, publisher: &Publisher, name: &str, zone: &str, secret: &str) -> Told<Managed> {
+async fn customer(app: &App, publisher: &Publisher, name: &str, zone: &str, secret: &str) -> DemoResult<Managed> {
     let issued = create_managed_account(&app.services, publisher, name, Some(zone.into()), None).await?;
     create_token_with_secret(&app.services, issued.account_id, "Demo administrator", Role::Administrator, secret)
         .await?;
     Ok(authenticate(&app.services, Some(secret), None).await?.viewer()?.managed()?)
 }
 
-async fn group(app: &App, publisher: &Publisher, name: &str, accounts: &[AccountId]) -> Told<GroupId> {
+async fn group(app: &App, publisher: &Publisher, name: &str, accounts: &[AccountId]) -> DemoResult<GroupId> {
     let group = create_group(&app.services, publisher, name, None).await?;
     add_accounts(&app.services, publisher, group, accounts.to_vec()).await?;
     Ok(group)

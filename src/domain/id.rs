@@ -61,7 +61,7 @@ pub const TOKEN_PREFIXES: [&str; 1] = ["tok"];
 
 /// An id as the API shows it.
 #[must_use]
-pub fn spell(prefix: &str, bytes: &[u8]) -> String {
+pub fn encode_id(prefix: &str, bytes: &[u8]) -> String {
     format!("{prefix}_{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
@@ -94,7 +94,7 @@ impl TokenId {
     /// The id in the API's form.
     #[must_use]
     pub fn shown(self) -> String {
-        spell("tok", self.0.as_bytes())
+        encode_id("tok", self.0.as_bytes())
     }
 }
 

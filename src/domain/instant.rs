@@ -7,7 +7,7 @@ use crate::domain::releases::window;
 
 /// Writes an instant in UTC, with six digits after the second and a `Z`.
 #[must_use]
-pub fn spelled(at: Instant) -> String {
+pub fn to_text(at: Instant) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
@@ -22,13 +22,13 @@ pub fn parse(text: &str) -> Option<Instant> {
     let written = chrono::DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
     let at = written.trunc_subsecs(6);
     let at = if written.nanosecond() < 1_000_000_000 { at } else { after_leap_second(at)? };
-    is_spellable(at).then_some(at)
+    is_representable(at).then_some(at)
 }
 
 /// Whether the text form can write this instant: the years 1 to 9999 alone.
 #[must_use]
-pub fn is_spellable(at: Instant) -> bool {
-    window::is_spellable(at.date_naive())
+pub fn is_representable(at: Instant) -> bool {
+    window::is_representable(at.date_naive())
 }
 
 /// A leap second as the second after it, because the clock has none. RFC 3339 allows leap seconds only in the last

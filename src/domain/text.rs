@@ -139,8 +139,8 @@ pub fn key(name: &str) -> String {
 /// case counts (R6).
 #[must_use]
 pub fn label_key(label: &str) -> String {
-    let seen: String = label.chars().filter(|c| !is_ignorable(*c)).nfc().collect();
-    seen.trim().to_owned()
+    let visible: String = label.chars().filter(|c| !is_ignorable(*c)).nfc().collect();
+    visible.trim().to_owned()
 }
 
 /// Checks and normalizes a web address: absolute, `https:` or `http:`, with a host and without a user. The result is

@@ -49,9 +49,9 @@ impl Sealer {
         let sealed = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let opened = Aes128Siv::new((&self.key).into()).decrypt([account.0.as_bytes().as_slice()], &sealed).ok()?;
         let opened: [u8; BYTES] = opened.try_into().ok()?;
-        let (place, event) = opened.split_at(8);
+        let (last_sequence, event) = opened.split_at(8);
         Some(Position {
-            sequence: i64::from_be_bytes(place.try_into().ok()?),
+            sequence: i64::from_be_bytes(last_sequence.try_into().ok()?),
             event: EventId(Uuid::from_slice(event).ok()?),
         })
     }

@@ -29,11 +29,11 @@ const POLL: Duration = Duration::from_secs(1);
 /// How many events a subscriber reads at once.
 const PAGE: u32 = 100;
 /// How many routes are kept. A subscriber that is further behind reads the log instead.
-const TAIL: usize = 10_240;
+const RECENT_MAX: usize = 10_240;
 
 /// Why a subscriber gets no further events.
 #[derive(Clone, Debug)]
-pub enum Halt {
+pub enum StreamEnd {
     /// Events after the position were pruned, or the position belongs to another event since a backup was restored. All
     /// events after `oldest` are still there.
     Expired {
@@ -42,7 +42,7 @@ pub enum Halt {
     Failed(Failure),
 }
 
-impl<E: Into<Failure>> From<E> for Halt {
+impl<E: Into<Failure>> From<E> for StreamEnd {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
@@ -52,7 +52,7 @@ pub struct Hub {
     db: Db,
     clock: Clock,
     sealer: Sealer,
-    tail: Mutex<Tail>,
+    recent: Mutex<RecentEvents>,
     followers: Arc<AtomicUsize>,
 }
 
@@ -73,7 +73,7 @@ impl Drop for Follower {
 }
 
 /// The routes of the newest events.
-struct Tail {
+struct RecentEvents {
     /// `routes` has all events after this sequence number.
     from: i64,
     /// The end of the log at the last look.
@@ -83,7 +83,7 @@ struct Tail {
     routes: VecDeque<Route>,
     /// The change of the last look, and its time.
     change: u64,
-    looked_at: Option<Tick>,
+    read_at: Option<Tick>,
 }
 
 impl Hub {
@@ -92,8 +92,9 @@ impl Hub {
         let server = db.whole_server();
         let sealer = Sealer::new(event_log::cursor_secret(&server).await?);
         let head = event_log::extent(&server).await?.head();
-        let tail = Tail { from: head.sequence, head, losses: 0, routes: VecDeque::new(), change: 0, looked_at: None };
-        Ok(Self { db, clock, sealer, tail: Mutex::new(tail), followers: Arc::default() })
+        let recent =
+            RecentEvents { from: head.sequence, head, losses: 0, routes: VecDeque::new(), change: 0, read_at: None };
+        Ok(Self { db, clock, sealer, recent: Mutex::new(recent), followers: Arc::default() })
     }
 
     #[must_use]
@@ -123,58 +124,58 @@ impl Hub {
     /// events after the position reads them from the same snapshot, so that no pruning comes between.
     ///
     /// # Errors
-    /// [`Halt::Expired`] when the check fails; [`Halt::Failed`] when the log can't be read.
-    pub async fn check(&self, snapshot: &Snapshot, position: Position) -> Result<(), Halt> {
-        let stands = event_floor::stands(snapshot, position).await?;
-        stands.map_err(|oldest| Halt::Expired { oldest })
+    /// [`StreamEnd::Expired`] when the check fails; [`StreamEnd::Failed`] when the log can't be read.
+    pub async fn check(&self, snapshot: &Snapshot, position: Position) -> Result<(), StreamEnd> {
+        let validity = event_floor::validity(snapshot, position).await?;
+        validity.map_err(|oldest| StreamEnd::Expired { oldest })
     }
 
     /// Checks only the pruning, for a position that is known to belong to its event.
-    async fn check_kept(&self, snapshot: &Snapshot, place: i64) -> Result<(), Halt> {
+    async fn check_kept(&self, snapshot: &Snapshot, last_sequence: i64) -> Result<(), StreamEnd> {
         match event_floor::floor(snapshot).await? {
-            oldest if place < oldest.sequence => Err(Halt::Expired { oldest }),
+            oldest if last_sequence < oldest.sequence => Err(StreamEnd::Expired { oldest }),
             _ => Ok(()),
         }
     }
 
     /// The events that a reader may see and wants: first those after the position `after`, then new ones; without a
-    /// position, only new ones. The stream ends only with a [`Halt`]: a fault, events pruned before a slow reader got
+    /// position, only new ones. The stream ends only with a [`StreamEnd`]: a fault, events pruned before a slow reader got
     /// them, or a log that lost events that the reader got.
     ///
     /// # Errors
-    /// [`Halt`] when the position isn't valid any more, or the log can't be read.
+    /// [`StreamEnd`] when the position isn't valid any more, or the log can't be read.
     pub async fn follow(
         self: &Arc<Self>,
         scope: Scope,
         after: Option<Position>,
         interest: Interest,
-    ) -> Result<BoxStream<'static, Result<Event, Halt>>, Halt> {
+    ) -> Result<BoxStream<'static, Result<Event, StreamEnd>>, StreamEnd> {
         let hub = self.clone();
         let mut changes = self.db.changes();
-        let mut losses = self.tail.lock().await.losses;
+        let mut losses = self.recent.lock().await.losses;
         // Subscribe to changes before reading the log's end; otherwise an event could come between both.
-        let mut told = match after {
+        let mut reported = match after {
             Some(position) => {
                 self.check(&self.snapshot(scope), position).await?;
                 position
             }
             None => event_log::extent(&self.db.whole_server()).await?.head(),
         };
-        let mut last = told.sequence;
+        let mut last = reported.sequence;
         let mut waits = None;
         Ok(Box::pin(async_stream::try_stream! {
             loop {
                 let change = *changes.borrow_and_update();
-                let mut looked = hub.look(change, scope, &interest, last).await?;
-                if looked.losses != losses {
+                let mut news = hub.read_new(change, scope, &interest, last).await?;
+                if news.losses != losses {
                     // Check whether the last event that this reader got was lost. If not, the reader goes on from
                     // there.
-                    hub.check(&hub.snapshot(scope), told).await?;
-                    losses = looked.losses;
-                    last = told.sequence;
-                    looked.concerned = true;
+                    hub.check(&hub.snapshot(scope), reported).await?;
+                    losses = news.losses;
+                    last = reported.sequence;
+                    news.concerned = true;
                 }
-                let mut more = looked.concerned;
+                let mut more = news.concerned;
                 while more {
                     let next = {
                         // The events and the floor are of one state, so that no pruning comes between. The connection
@@ -186,13 +187,13 @@ impl Hub {
                     };
                     for event in next.events {
                         last = event.sequence;
-                        told = event.position();
+                        reported = event.position();
                         yield event;
                     }
                     more = next.more_after.is_some();
                     last = last.max(next.more_after.unwrap_or(last));
                 }
-                last = last.max(looked.head);
+                last = last.max(news.head);
                 waits.get_or_insert_with(|| Follower::new(&hub.followers));
                 tokio::select! {
                     _ = changes.changed() => {}
@@ -203,29 +204,29 @@ impl Hub {
     }
 
     /// Looks at the log for a reader that has read it up to `last`.
-    async fn look(&self, change: u64, scope: Scope, interest: &Interest, last: i64) -> StoreResult<Looked> {
-        let mut tail = self.tail.lock().await;
-        let fresh = tail.change == change && tail.looked_at.is_some_and(|at| at.elapsed() < POLL / 2);
+    async fn read_new(&self, change: u64, scope: Scope, interest: &Interest, last: i64) -> StoreResult<News> {
+        let mut recent = self.recent.lock().await;
+        let fresh = recent.change == change && recent.read_at.is_some_and(|at| at.elapsed() < POLL / 2);
         if !fresh {
-            tail.look(&self.db.whole_server()).await?;
-            tail.change = change;
-            tail.looked_at = Some(Tick::now());
+            recent.read_new(&self.db.whole_server()).await?;
+            recent.change = change;
+            recent.read_at = Some(Tick::now());
         }
-        let head = tail.head.sequence;
-        let unknown = last < tail.from && last < head;
+        let head = recent.head.sequence;
+        let unknown = last < recent.from && last < head;
         let concerned = unknown
-            || tail
+            || recent
                 .routes
                 .iter()
                 .rev()
                 .take_while(|route| route.sequence > last)
                 .any(|r| interest.may_concern(scope, r));
-        Ok(Looked { head, concerned, losses: tail.losses })
+        Ok(News { head, concerned, losses: recent.losses })
     }
 }
 
 /// The result of a look, for one reader.
-struct Looked {
+struct News {
     /// The sequence number at the log's end.
     head: i64,
     /// Whether an event after `last` may concern the reader.
@@ -233,11 +234,11 @@ struct Looked {
     losses: u64,
 }
 
-impl Tail {
-    /// Loads the routes of the events since the last look. When there are more than [`TAIL`], it loads none, and
+impl RecentEvents {
+    /// Loads the routes of the events since the last look. When there are more than [`RECENT_MAX`], it loads none, and
     /// readers go to the log.
-    async fn look(&mut self, server: &WholeServer) -> StoreResult<()> {
-        let looked_to = self.head.sequence;
+    async fn read_new(&mut self, server: &WholeServer) -> StoreResult<()> {
+        let read_from = self.head.sequence;
         let extent = event_log::extent(server).await?;
         let end = extent.head();
         if self.is_lost(server, &extent).await? {
@@ -245,11 +246,11 @@ impl Tail {
             self.begin_at(end);
             return Ok(());
         }
-        if usize::try_from(end.sequence - looked_to).is_ok_and(|new| new > TAIL) {
+        if usize::try_from(end.sequence - read_from).is_ok_and(|new| new > RECENT_MAX) {
             self.begin_at(end);
             return Ok(());
         }
-        let mut read_to = looked_to;
+        let mut read_to = read_from;
         while read_to < end.sequence {
             let (new, last) = event_log::routes_after(server, read_to, 1_000).await?;
             let Some(last) = last else { break };
@@ -257,11 +258,11 @@ impl Tail {
             self.routes.extend(new.into_iter().filter(|route| route.sequence <= end.sequence));
         }
         self.head = end;
-        if end.sequence > looked_to && event_log::extent(server).await?.begin > looked_to {
+        if end.sequence > read_from && event_log::extent(server).await?.begin > read_from {
             // Some events were pruned before their routes were loaded, so nobody knows whom they concern.
             self.begin_at(end);
         }
-        while self.routes.len() > TAIL {
+        while self.routes.len() > RECENT_MAX {
             if let Some(dropped) = self.routes.pop_front() {
                 self.from = dropped.sequence;
             }

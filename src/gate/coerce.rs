@@ -7,7 +7,7 @@ use apollo_compiler::{Name, Node};
 use serde_json::{Map, Number, Value};
 
 use super::limits::ERRORS_MAX;
-use super::objection::{Code, Location, Objection, Places};
+use super::objection::{Code, Location, Locator, Objection};
 use super::{Gate, Operation, literals};
 
 /// A variable as an operation defines it.
@@ -29,20 +29,20 @@ impl Variable {
 /// The variables of a valid operation. `text` is the document. Fails when a default value isn't valid for one of this
 /// schema's own scalars.
 pub(super) fn variables(operation: &Executable, text: &str, gate: &Gate) -> Result<Vec<Variable>, Vec<Objection>> {
-    let mut places = Places::of(text);
-    operation.variables.iter().map(|definition| variable(definition, &mut places, gate)).collect()
+    let mut locator = Locator::of(text);
+    operation.variables.iter().map(|definition| variable(definition, &mut locator, gate)).collect()
 }
 
 fn variable(
     definition: &Node<VariableDefinition>,
-    places: &mut Places<'_>,
+    locator: &mut Locator<'_>,
     gate: &Gate,
 ) -> Result<Variable, Vec<Objection>> {
     let mut variable = Variable {
         name: definition.name.clone(),
         ty: (*definition.ty).clone(),
         default: None,
-        location: definition.location().map(|span| places.locate(span.offset())),
+        location: definition.location().map(|span| locator.locate(span.offset())),
     };
     if let Some(value) = definition.default_value.as_ref().and_then(|default| literal(default)) {
         let mut coercing = Coercing::new(gate, &variable);
@@ -156,7 +156,7 @@ impl<'a> Coercing<'a> {
     }
 
     fn scalar(&mut self, name: &str, value: Value) -> Value {
-        let taken = match name {
+        let coerced = match name {
             "String" => value.is_string().then_some(value),
             "Boolean" => value.is_boolean().then_some(value),
             "Int" => whole(&value).filter(|n| i32::try_from(*n).is_ok()).map(Value::from),
@@ -167,13 +167,13 @@ impl<'a> Coercing<'a> {
             },
             _ => match (self.gate.facts.check_scalar)(name, &value) {
                 Ok(()) => Some(value),
-                Err(wanted) => {
-                    self.object(format_args!("is no `{name}`: {wanted}"));
+                Err(expected) => {
+                    self.object(format_args!("is no `{name}`: {expected}"));
                     return Value::Null;
                 }
             },
         };
-        taken.unwrap_or_else(|| {
+        coerced.unwrap_or_else(|| {
             self.object(format_args!("is no `{name}`"));
             Value::Null
         })
@@ -194,22 +194,22 @@ impl<'a> Coercing<'a> {
         if input.is_one_of() && (given.len() != 1 || given.values().any(Value::is_null)) {
             self.object(format_args!("must have exactly one field, not null: its type is `{}`", input.name));
         }
-        let mut taken = Map::with_capacity(given.len());
+        let mut coerced = Map::with_capacity(given.len());
         for (key, value) in given {
             match input.fields.get(key.as_str()) {
                 Some(field) => {
                     let value = self.within(format!(".{key}"), &field.ty, value);
-                    taken.insert(key, value);
+                    coerced.insert(key, value);
                 }
                 None => self.object(format_args!("has a field `{key}`, that `{}` doesn't have", input.name)),
             }
         }
         for (name, field) in &input.fields {
-            if field.is_required() && !taken.contains_key(name.as_str()) {
+            if field.is_required() && !coerced.contains_key(name.as_str()) {
                 self.object(format_args!("lacks the field `{name}` of type `{}`", field.ty));
             }
         }
-        Value::Object(taken)
+        Value::Object(coerced)
     }
 }
 

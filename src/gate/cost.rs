@@ -18,14 +18,14 @@ use super::limits::{COUNT, NAME, PAGE, PAGE_MAX};
 /// A known number, plus products that depend on variables.
 #[derive(Debug, Default)]
 pub(super) struct Formula {
-    known: u64,
+    constant: u64,
     products: Vec<(Size, Formula)>,
 }
 
 /// The factor by which a list multiplies its contents.
 #[derive(Debug)]
 enum Size {
-    Known(u64),
+    Constant(u64),
     /// The first of `arguments` that isn't null, at most `most`; `otherwise` when all are null.
     Sized {
         arguments: Vec<Argument>,
@@ -35,7 +35,7 @@ enum Size {
     /// The length of the list in this variable.
     Count(String),
     /// 1 if this variable, or this field of it, has a value other than null and false; else 0.
-    Asked {
+    FromVariable {
         variable: String,
         field: Option<String>,
     },
@@ -43,13 +43,13 @@ enum Size {
 
 #[derive(Debug)]
 enum Argument {
-    Known(u64),
+    Constant(u64),
     Variable(String),
 }
 
 /// The position of a selection relative to a connection.
 #[derive(Clone, Copy, PartialEq)]
-enum Stand {
+enum ConnectionPart {
     Anywhere,
     /// Directly below a connection: its `edges` have the size of the page, and don't multiply again.
     Connection,
@@ -75,17 +75,17 @@ impl Counting<'_> {
                 Some(ExtendedType::InputObject(input)) => match &*argument.value {
                     Literal::Object(entries) => {
                         for (name, value) in entries {
-                            formula.ask((self.facts.filter_reads)(&input.name, name), value);
+                            formula.add_argument((self.facts.filter_reads)(&input.name, name), value);
                         }
                     }
                     Literal::Variable(variable) => {
                         for name in input.fields.keys() {
-                            formula.ask_variable((self.facts.filter_reads)(&input.name, name), variable, Some(name));
+                            formula.add_variable((self.facts.filter_reads)(&input.name, name), variable, Some(name));
                         }
                     }
                     _ => {}
                 },
-                _ => formula.ask((self.facts.filter_reads)(&field.name, &argument.name), &argument.value),
+                _ => formula.add_argument((self.facts.filter_reads)(&field.name, &argument.name), &argument.value),
             }
         }
         formula
@@ -116,79 +116,79 @@ impl Formula {
     /// The formula of a selection in a valid document whose expanded size was checked.
     pub(super) fn of(document: &ExecutableDocument, set: &SelectionSet, schema: &Schema, facts: &Facts) -> Self {
         let mut formula = Self::default();
-        formula.add(&Counting { document, schema, facts }, set, Stand::Anywhere);
+        formula.add(&Counting { document, schema, facts }, set, ConnectionPart::Anywhere);
         formula
     }
 
     fn plus(&mut self, other: Self) {
-        self.known = self.known.saturating_add(other.known);
+        self.constant = self.constant.saturating_add(other.constant);
         self.products.extend(other.products);
     }
 
     /// Adds the cost of an argument, unless its value is null or false.
-    fn ask(&mut self, cost: u64, value: &Literal) {
+    fn add_argument(&mut self, cost: u64, value: &Literal) {
         match value {
             Literal::Null | Literal::Boolean(false) => {}
-            Literal::Variable(variable) => self.ask_variable(cost, variable, None),
-            _ => self.known = self.known.saturating_add(cost),
+            Literal::Variable(variable) => self.add_variable(cost, variable, None),
+            _ => self.constant = self.constant.saturating_add(cost),
         }
     }
 
-    fn ask_variable(&mut self, cost: u64, variable: &str, field: Option<&str>) {
+    fn add_variable(&mut self, cost: u64, variable: &str, field: Option<&str>) {
         if cost > 0 {
-            let asked = Size::Asked { variable: variable.to_owned(), field: field.map(str::to_owned) };
-            self.products.push((asked, Self { known: cost, products: Vec::new() }));
+            let requested = Size::FromVariable { variable: variable.to_owned(), field: field.map(str::to_owned) };
+            self.products.push((requested, Self { constant: cost, products: Vec::new() }));
         }
     }
 
-    fn add(&mut self, counting: &Counting<'_>, set: &SelectionSet, stand: Stand) {
+    fn add(&mut self, counting: &Counting<'_>, set: &SelectionSet, part: ConnectionPart) {
         for selection in &set.selections {
             match selection {
-                Selection::Field(field) => self.add_field(counting, &set.ty, field, stand),
-                Selection::InlineFragment(inline) => self.add(counting, &inline.selection_set, stand),
+                Selection::Field(field) => self.add_field(counting, &set.ty, field, part),
+                Selection::InlineFragment(inline) => self.add(counting, &inline.selection_set, part),
                 Selection::FragmentSpread(spread) => {
                     if let Some(fragment) = counting.document.fragments.get(&spread.fragment_name) {
-                        self.add(counting, &fragment.selection_set, stand);
+                        self.add(counting, &fragment.selection_set, part);
                     }
                 }
             }
         }
     }
 
-    fn add_field(&mut self, counting: &Counting<'_>, parent: &str, field: &Field, stand: Stand) {
+    fn add_field(&mut self, counting: &Counting<'_>, parent: &str, field: &Field, part: ConnectionPart) {
         if field.name.starts_with("__") {
             // A field of introspection is free here, apart from a long alias.
-            self.known = self.known.saturating_add(name(field));
+            self.constant = self.constant.saturating_add(name(field));
             return;
         }
-        let own = if stand == Stand::Node { 2 } else { 1 };
+        let own = if part == ConnectionPart::Node { 2 } else { 1 };
         let own = own + name(field) + (counting.facts.field_reads)(parent, &field.name, field.ty().inner_named_type());
-        self.known = self.known.saturating_add(own);
+        self.constant = self.constant.saturating_add(own);
         self.plus(counting.filters(field));
         let Some(set) = &field.selection_set else { return };
         let is_connection = field.definition.argument_by_name("first").is_some();
-        let below = match stand {
-            _ if is_connection => Stand::Connection,
-            Stand::Connection if field.name == "edges" => Stand::Edge,
-            Stand::Edge if field.name == "node" => Stand::Node,
-            _ => Stand::Anywhere,
+        let below = match part {
+            _ if is_connection => ConnectionPart::Connection,
+            ConnectionPart::Connection if field.name == "edges" => ConnectionPart::Edge,
+            ConnectionPart::Edge if field.name == "node" => ConnectionPart::Node,
+            _ => ConnectionPart::Anywhere,
         };
         if is_connection && counting.selects_total(set) {
             // A total reads all matching rows, not only a page.
-            self.known = self.known.saturating_add(COUNT);
+            self.constant = self.constant.saturating_add(COUNT);
             self.plus(counting.filters(field));
         }
         let size = match below {
-            Stand::Connection => sized(field, &["first", "last"], PAGE, PAGE_MAX),
-            Stand::Edge => Size::Known(1),
+            ConnectionPart::Connection => sized(field, &["first", "last"], PAGE, PAGE_MAX),
+            ConnectionPart::Edge => Size::Constant(1),
             _ if field.ty().is_list() => counting.size(parent, field),
-            _ => Size::Known(1),
+            _ => Size::Constant(1),
         };
         let mut under = Self::default();
         under.add(counting, set, below);
         match size {
-            Size::Known(size) if under.products.is_empty() => {
-                self.known = self.known.saturating_add(size.saturating_mul(under.known));
+            Size::Constant(size) if under.products.is_empty() => {
+                self.constant = self.constant.saturating_add(size.saturating_mul(under.constant));
             }
             size => self.products.push((size, under)),
         }
@@ -196,7 +196,7 @@ impl Formula {
 
     /// The cost with these variables, which must be coerced.
     pub(super) fn evaluate(&self, variables: &Map<String, Value>) -> u64 {
-        self.products.iter().fold(self.known, |sum, (size, under)| {
+        self.products.iter().fold(self.constant, |sum, (size, under)| {
             sum.saturating_add(size.evaluate(variables).saturating_mul(under.evaluate(variables)))
         })
     }
@@ -211,7 +211,7 @@ impl Formula {
 impl Size {
     fn evaluate(&self, variables: &Map<String, Value>) -> u64 {
         match self {
-            Self::Known(size) => *size,
+            Self::Constant(size) => *size,
             Self::Sized { arguments, otherwise, most } => {
                 arguments.iter().find_map(|argument| argument.evaluate(variables, *most)).unwrap_or(*otherwise)
             }
@@ -219,7 +219,7 @@ impl Size {
                 Some(Value::Array(list)) => list.len() as u64,
                 _ => 1,
             },
-            Self::Asked { variable, field } => {
+            Self::FromVariable { variable, field } => {
                 let value = variables.get(variable).and_then(|value| match field {
                     Some(field) => value.get(field),
                     None => Some(value),
@@ -231,16 +231,16 @@ impl Size {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Known(_) => 0,
+            Self::Constant(_) => 0,
             Self::Sized { arguments, .. } => {
                 let names = arguments.iter().map(|argument| match argument {
-                    Argument::Known(_) => 0,
+                    Argument::Constant(_) => 0,
                     Argument::Variable(name) => name.capacity(),
                 });
                 arguments.capacity() * size_of::<Argument>() + names.sum::<usize>()
             }
             Self::Count(name) => name.capacity(),
-            Self::Asked { variable, field } => variable.capacity() + field.as_ref().map_or(0, String::capacity),
+            Self::FromVariable { variable, field } => variable.capacity() + field.as_ref().map_or(0, String::capacity),
         }
     }
 }
@@ -248,8 +248,10 @@ impl Size {
 impl Argument {
     fn evaluate(&self, variables: &Map<String, Value>, most: u64) -> Option<u64> {
         match self {
-            Self::Known(size) => Some(*size),
-            Self::Variable(name) => variables.get(name).and_then(Value::as_i64).map(|asked| clamped(asked, most)),
+            Self::Constant(size) => Some(*size),
+            Self::Variable(name) => {
+                variables.get(name).and_then(Value::as_i64).map(|requested| clamped(requested, most))
+            }
         }
     }
 }
@@ -260,29 +262,29 @@ fn name(field: &Field) -> u64 {
 }
 
 /// The size for the cost. The field refuses a size out of its range; here it counts as the nearest allowed one.
-fn clamped(asked: i64, most: u64) -> u64 {
-    u64::try_from(asked).unwrap_or(0).clamp(1, most)
+fn clamped(requested: i64, most: u64) -> u64 {
+    u64::try_from(requested).unwrap_or(0).clamp(1, most)
 }
 
 fn sized(field: &Field, names: &[&str], otherwise: u64, most: u64) -> Size {
     let argument = |name: &&str| match &**field.specified_argument_by_name(name)? {
         Literal::Variable(name) => Some(Argument::Variable(name.as_str().to_owned())),
-        Literal::Int(number) => Some(Argument::Known(number.try_to_i32().map_or(most, |n| clamped(n.into(), most)))),
+        Literal::Int(number) => Some(Argument::Constant(number.try_to_i32().map_or(most, |n| clamped(n.into(), most)))),
         _ => None,
     };
     let arguments: Vec<Argument> = names.iter().filter_map(argument).collect();
     match &arguments[..] {
-        [] => Size::Known(otherwise),
-        [Argument::Known(size), ..] => Size::Known(*size),
+        [] => Size::Constant(otherwise),
+        [Argument::Constant(size), ..] => Size::Constant(*size),
         _ => Size::Sized { arguments, otherwise, most },
     }
 }
 
-fn list(field: &Field, known: Option<u64>) -> Size {
+fn list(field: &Field, constant: Option<u64>) -> Size {
     match field.specified_argument_by_name("ids").map(|ids| &**ids) {
         Some(Literal::Variable(name)) => Size::Count(name.as_str().to_owned()),
-        Some(Literal::List(ids)) => Size::Known(ids.len() as u64),
-        Some(_) => Size::Known(1),
-        None => Size::Known(known.unwrap_or(PAGE)),
+        Some(Literal::List(ids)) => Size::Constant(ids.len() as u64),
+        Some(_) => Size::Constant(1),
+        None => Size::Constant(constant.unwrap_or(PAGE)),
     }
 }

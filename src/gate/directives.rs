@@ -6,7 +6,7 @@ use std::ops::Range;
 use apollo_compiler::ast::{Definition, DirectiveList, Document, Selection};
 
 use super::limits::DIRECTIVES_MAX;
-use super::objection::{Objection, Places};
+use super::objection::{Locator, Objection};
 
 /// The spans of a document's directives, one span for each location that has directives.
 pub(super) struct Locations(Vec<Range<usize>>);
@@ -32,7 +32,7 @@ pub(super) fn locations(document: &Document, text: &str) -> Result<Locations, Ve
     let message = format!(
         "There are {count} directives at one location, and at most {DIRECTIVES_MAX} are allowed; leave out those that change nothing."
     );
-    let location = at.map(|offset| Places::of(text).locate(offset));
+    let location = at.map(|offset| Locator::of(text).locate(offset));
     Err(vec![Objection::validation(message).at(location).bounded(DIRECTIVES_MAX as u64, count as u64)])
 }
 

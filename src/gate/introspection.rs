@@ -34,11 +34,11 @@ pub(super) fn weigh(
     schema: &Schema,
 ) -> Result<Introspection, Vec<Objection>> {
     let roots = roots(operation, document);
-    if roots.asked.is_empty() {
+    if roots.meta_fields.is_empty() {
         return Ok(Introspection::default());
     }
     let lists = Lists { document };
-    let deep = roots.asked.iter().map(|field| lists.under(field)).max().unwrap_or_default();
+    let deep = roots.meta_fields.iter().map(|field| lists.under(field)).max().unwrap_or_default();
     if deep > LISTS_MAX {
         let message = format!(
             "The introspection asks for {deep} lists of fields or types within each other, and may ask for {LISTS_MAX}; ask for less at once."
@@ -46,7 +46,7 @@ pub(super) fn weigh(
         return Err(vec![Objection::validation(message).bounded(LISTS_MAX, deep)]);
     }
     let mut weighing = Weighing { document, schema, implementers: schema.implementers_map(), bytes: 0 };
-    for field in &roots.asked {
+    for field in &roots.meta_fields {
         weighing.root(field);
     }
     if weighing.is_too_much() {
@@ -62,7 +62,7 @@ pub(super) fn weigh(
 #[derive(Default)]
 struct Roots<'a> {
     /// The fields `__schema` and `__type`.
-    asked: Vec<&'a Field>,
+    meta_fields: Vec<&'a Field>,
     /// Whether there are other fields; `__typename` doesn't count.
     has_others: bool,
 }
@@ -74,7 +74,7 @@ fn roots<'a>(operation: &'a Operation, document: &'a ExecutableDocument) -> Root
         for selection in &set.selections {
             match selection {
                 Selection::Field(field) if field.name == "__typename" => {}
-                Selection::Field(field) if field.name.starts_with("__") => roots.asked.push(field),
+                Selection::Field(field) if field.name.starts_with("__") => roots.meta_fields.push(field),
                 Selection::Field(_) => roots.has_others = true,
                 Selection::InlineFragment(inline) => sets.push(&inline.selection_set),
                 Selection::FragmentSpread(spread) => {
@@ -114,7 +114,7 @@ impl Lists<'_> {
 
 /// An object that introspection returns.
 #[derive(Clone, Copy)]
-enum Shown<'a> {
+enum MetaObject<'a> {
     Schema,
     Type(&'a ExtendedType),
     /// A non-null type or a list, which introspection shows as a wrapper.
@@ -143,29 +143,29 @@ impl<'a> Weighing<'a> {
 
     fn root(&mut self, field: &Field) {
         let schema = self.schema;
-        let shown: Vec<Shown<'a>> = if field.name == "__schema" {
-            vec![Shown::Schema]
+        let meta: Vec<MetaObject<'a>> = if field.name == "__schema" {
+            vec![MetaObject::Schema]
         } else {
             match field.specified_argument_by_name("name").and_then(|name| name.as_str()) {
-                Some(name) => schema.types.get(name).map(Shown::Type).into_iter().collect(),
+                Some(name) => schema.types.get(name).map(MetaObject::Type).into_iter().collect(),
                 // The type's name comes from a variable: any type is possible.
-                None => schema.types.values().map(Shown::Type).collect(),
+                None => schema.types.values().map(MetaObject::Type).collect(),
             }
         };
         if let Some(set) = &field.selection_set {
-            self.weigh(set, &shown);
+            self.weigh(set, &meta);
         }
     }
 
-    fn weigh(&mut self, set: &SelectionSet, shown: &[Shown<'a>]) {
+    fn weigh(&mut self, set: &SelectionSet, meta: &[MetaObject<'a>]) {
         let document = self.document;
         for selection in &set.selections {
             match selection {
-                Selection::Field(field) => self.field(field, shown),
-                Selection::InlineFragment(inline) => self.weigh(&inline.selection_set, shown),
+                Selection::Field(field) => self.field(field, meta),
+                Selection::InlineFragment(inline) => self.weigh(&inline.selection_set, meta),
                 Selection::FragmentSpread(spread) => {
                     if let Some(fragment) = document.fragments.get(&spread.fragment_name) {
-                        self.weigh(&fragment.selection_set, shown);
+                        self.weigh(&fragment.selection_set, meta);
                     }
                 }
             }
@@ -175,10 +175,10 @@ impl<'a> Weighing<'a> {
         }
     }
 
-    fn field(&mut self, field: &Field, shown: &[Shown<'a>]) {
+    fn field(&mut self, field: &Field, meta: &[MetaObject<'a>]) {
         let of_each = FIELD_BYTES + field.response_name().len() as u64;
         let mut below = Vec::new();
-        for one in shown {
+        for one in meta {
             self.bytes += of_each + self.text(*one, &field.name);
             if field.selection_set.is_some() {
                 self.below(*one, &field.name, &mut below);
@@ -193,22 +193,24 @@ impl<'a> Weighing<'a> {
     }
 
     /// The bytes of the text that a field returns.
-    fn text(&self, shown: Shown<'a>, field: &str) -> u64 {
+    fn text(&self, meta: MetaObject<'a>, field: &str) -> u64 {
         let described = |description: &Option<Node<str>>| description.as_ref().map_or(0, |text| text.len());
-        let bytes = match (field, shown) {
-            ("description", Shown::Schema) => described(&self.schema.schema_definition.description),
-            ("description", Shown::Type(ty)) => ty.description().map_or(0, |text| text.len()),
-            ("description", Shown::Field(field)) => described(&field.description),
-            ("description", Shown::Input(input)) => described(&input.description),
-            ("description", Shown::EnumValue(value)) => described(&value.description),
-            ("description", Shown::Directive(directive)) => described(&directive.description),
-            ("name", Shown::Type(ty)) => ty.name().len(),
-            ("name", Shown::Field(field)) => field.name.len(),
-            ("name", Shown::Input(input)) => input.name.len(),
-            ("name", Shown::EnumValue(value)) => value.value.len(),
-            ("name", Shown::Directive(directive)) => directive.name.len(),
-            ("defaultValue", Shown::Input(input)) => input.default_value.as_ref().map_or(0, |value| written(value)),
-            ("locations", Shown::Directive(directive)) => 32 * directive.locations.len(),
+        let bytes = match (field, meta) {
+            ("description", MetaObject::Schema) => described(&self.schema.schema_definition.description),
+            ("description", MetaObject::Type(ty)) => ty.description().map_or(0, |text| text.len()),
+            ("description", MetaObject::Field(field)) => described(&field.description),
+            ("description", MetaObject::Input(input)) => described(&input.description),
+            ("description", MetaObject::EnumValue(value)) => described(&value.description),
+            ("description", MetaObject::Directive(directive)) => described(&directive.description),
+            ("name", MetaObject::Type(ty)) => ty.name().len(),
+            ("name", MetaObject::Field(field)) => field.name.len(),
+            ("name", MetaObject::Input(input)) => input.name.len(),
+            ("name", MetaObject::EnumValue(value)) => value.value.len(),
+            ("name", MetaObject::Directive(directive)) => directive.name.len(),
+            ("defaultValue", MetaObject::Input(input)) => {
+                input.default_value.as_ref().map_or(0, |value| written(value))
+            }
+            ("locations", MetaObject::Directive(directive)) => 32 * directive.locations.len(),
             // An upper estimate: a sentence, or a web address.
             ("deprecationReason" | "specifiedByURL", _) => 128,
             _ => 0,
@@ -216,24 +218,24 @@ impl<'a> Weighing<'a> {
         bytes as u64
     }
 
-    /// The objects to which a field of `shown` leads.
-    fn below(&self, shown: Shown<'a>, field: &str, to: &mut Vec<Shown<'a>>) {
+    /// The objects to which a field of `meta` leads.
+    fn below(&self, meta: MetaObject<'a>, field: &str, to: &mut Vec<MetaObject<'a>>) {
         let schema = self.schema;
-        let named = |name: &str| schema.types.get(name).map(Shown::Type);
-        match (shown, field) {
-            (Shown::Schema, "types") => to.extend(schema.types.values().map(Shown::Type)),
-            (Shown::Schema, "directives") => {
-                to.extend(schema.directive_definitions.values().map(|directive| Shown::Directive(directive)));
+        let named = |name: &str| schema.types.get(name).map(MetaObject::Type);
+        match (meta, field) {
+            (MetaObject::Schema, "types") => to.extend(schema.types.values().map(MetaObject::Type)),
+            (MetaObject::Schema, "directives") => {
+                to.extend(schema.directive_definitions.values().map(|directive| MetaObject::Directive(directive)));
             }
-            (Shown::Schema, "queryType") => to.extend(root_type(schema, "Query")),
-            (Shown::Schema, "mutationType") => to.extend(root_type(schema, "Mutation")),
-            (Shown::Schema, "subscriptionType") => to.extend(root_type(schema, "Subscription")),
-            (Shown::Type(ty), _) => match (ty, field) {
+            (MetaObject::Schema, "queryType") => to.extend(root_type(schema, "Query")),
+            (MetaObject::Schema, "mutationType") => to.extend(root_type(schema, "Mutation")),
+            (MetaObject::Schema, "subscriptionType") => to.extend(root_type(schema, "Subscription")),
+            (MetaObject::Type(ty), _) => match (ty, field) {
                 (ExtendedType::Object(object), "fields") => {
-                    to.extend(object.fields.values().map(|field| Shown::Field(field)));
+                    to.extend(object.fields.values().map(|field| MetaObject::Field(field)));
                 }
                 (ExtendedType::Interface(interface), "fields") => {
-                    to.extend(interface.fields.values().map(|field| Shown::Field(field)));
+                    to.extend(interface.fields.values().map(|field| MetaObject::Field(field)));
                 }
                 (ExtendedType::Object(object), "interfaces") => {
                     to.extend(object.implements_interfaces.iter().filter_map(|name| named(name)));
@@ -249,43 +251,45 @@ impl<'a> Weighing<'a> {
                     to.extend(union.members.iter().filter_map(|name| named(name)));
                 }
                 (ExtendedType::Enum(of), "enumValues") => {
-                    to.extend(of.values.values().map(|value| Shown::EnumValue(value)));
+                    to.extend(of.values.values().map(|value| MetaObject::EnumValue(value)));
                 }
                 (ExtendedType::InputObject(input), "inputFields") => {
-                    to.extend(input.fields.values().map(|field| Shown::Input(field)));
+                    to.extend(input.fields.values().map(|field| MetaObject::Input(field)));
                 }
                 _ => {}
             },
-            (Shown::Field(field), "args") => to.extend(field.arguments.iter().map(|argument| Shown::Input(argument))),
-            (Shown::Directive(directive), "args") => {
-                to.extend(directive.arguments.iter().map(|argument| Shown::Input(argument)));
+            (MetaObject::Field(field), "args") => {
+                to.extend(field.arguments.iter().map(|argument| MetaObject::Input(argument)))
             }
-            (Shown::Field(field), "type") => to.extend(self.of_type(&field.ty)),
-            (Shown::Input(input), "type") => to.extend(self.of_type(&input.ty)),
-            (Shown::Wrapped(ty), "ofType") => to.extend(self.within(ty)),
-            (Shown::ListOf(item), "ofType") => to.extend(self.of_type(item)),
+            (MetaObject::Directive(directive), "args") => {
+                to.extend(directive.arguments.iter().map(|argument| MetaObject::Input(argument)));
+            }
+            (MetaObject::Field(field), "type") => to.extend(self.of_type(&field.ty)),
+            (MetaObject::Input(input), "type") => to.extend(self.of_type(&input.ty)),
+            (MetaObject::Wrapped(ty), "ofType") => to.extend(self.within(ty)),
+            (MetaObject::ListOf(item), "ofType") => to.extend(self.of_type(item)),
             _ => {}
         }
     }
 
-    fn of_type(&self, ty: &'a Type) -> Option<Shown<'a>> {
+    fn of_type(&self, ty: &'a Type) -> Option<MetaObject<'a>> {
         match ty {
-            Type::Named(name) => self.schema.types.get(name).map(Shown::Type),
-            _ => Some(Shown::Wrapped(ty)),
+            Type::Named(name) => self.schema.types.get(name).map(MetaObject::Type),
+            _ => Some(MetaObject::Wrapped(ty)),
         }
     }
 
-    fn within(&self, ty: &'a Type) -> Option<Shown<'a>> {
+    fn within(&self, ty: &'a Type) -> Option<MetaObject<'a>> {
         match ty {
-            Type::NonNullNamed(name) | Type::Named(name) => self.schema.types.get(name).map(Shown::Type),
-            Type::NonNullList(item) => Some(Shown::ListOf(item)),
+            Type::NonNullNamed(name) | Type::Named(name) => self.schema.types.get(name).map(MetaObject::Type),
+            Type::NonNullList(item) => Some(MetaObject::ListOf(item)),
             Type::List(item) => self.of_type(item),
         }
     }
 }
 
-fn root_type<'a>(schema: &'a Schema, name: &str) -> Option<Shown<'a>> {
-    schema.types.get(name).map(Shown::Type)
+fn root_type<'a>(schema: &'a Schema, name: &str) -> Option<MetaObject<'a>> {
+    schema.types.get(name).map(MetaObject::Type)
 }
 
 fn written(value: &Value) -> usize {

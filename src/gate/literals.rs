@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Facts;
 use super::limits::ERRORS_MAX;
-use super::objection::{Objection, Places};
+use super::objection::{Locator, Objection};
 
 struct Checking<'a> {
     schema: &'a Schema,
@@ -42,8 +42,8 @@ pub(super) fn check(document: &ExecutableDocument, schema: &Schema, facts: &Fact
     let text = document.sources.values().next().map_or("", |source| source.source_text());
     let mut seen = HashSet::new();
     let objections = checking.objections.into_iter().filter(|(_, at)| seen.insert(*at)).take(ERRORS_MAX);
-    let mut places = Places::of(text);
-    Err(objections.map(|(message, at)| Objection::validation(message).at(at.map(|at| places.locate(at)))).collect())
+    let mut locator = Locator::of(text);
+    Err(objections.map(|(message, at)| Objection::validation(message).at(at.map(|at| locator.locate(at)))).collect())
 }
 
 impl Checking<'_> {
@@ -108,12 +108,12 @@ impl Checking<'_> {
                 }
                 Some(ExtendedType::Scalar(scalar)) if !scalar.is_built_in() => {
                     let fit = json(literal).map(|value| (self.facts.check_scalar)(name, &value));
-                    let wanted = match fit {
+                    let expected = match fit {
                         Some(Ok(())) => return,
-                        Some(Err(wanted)) => format!(": {wanted}"),
+                        Some(Err(expected)) => format!(": {expected}"),
                         None => String::new(),
                     };
-                    self.object(format!("the value is no `{name}`{wanted}"), value);
+                    self.object(format!("the value is no `{name}`{expected}"), value);
                 }
                 _ => {}
             },

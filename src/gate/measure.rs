@@ -69,8 +69,8 @@ impl<'a> Measuring<'a> {
 
     /// Measures a fragment. A valid document has no fragment that spreads itself.
     fn fragment(&mut self, name: &'a Name) -> Measure {
-        if let Some(known) = self.fragments.get(name) {
-            return *known;
+        if let Some(measured) = self.fragments.get(name) {
+            return *measured;
         }
         let document = self.document;
         let measure =
@@ -104,7 +104,7 @@ fn objection(operation: &Operation, measure: Measure, limits: &Limits) -> Option
             "send more than one request",
         ),
     ];
-    let (asked, limit, what, instead) = bounds.into_iter().find(|(asked, limit, ..)| asked > limit)?;
-    let message = format!("The operation has {asked} {what}, and may have {limit}; {instead}.");
-    Some(Objection::validation(message).bounded(limit, asked))
+    let (used, limit, what, instead) = bounds.into_iter().find(|(used, limit, ..)| used > limit)?;
+    let message = format!("The operation has {used} {what}, and may have {limit}; {instead}.");
+    Some(Objection::validation(message).bounded(limit, used))
 }

@@ -15,12 +15,12 @@ mod literals;
 mod measure;
 mod merge;
 mod objection;
+mod parser_messages;
 mod print;
 mod read;
 mod root;
 mod secrets;
 mod stored;
-mod words;
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub use cache::Checked;
 pub use coerce::bytes_of;
 pub use limits::Limits;
 pub use objection::{Code, Location, Objection, shortened};
-pub use stored::{Stored, TrustedDocuments, Wanted};
+pub use stored::{DocumentRequest, Stored, TrustedDocuments};
 
 use cache::Cache;
 use cost::Formula;
@@ -152,7 +152,7 @@ impl Gate {
         measure::check(&document, &self.limits)?;
         let operations = document.operations.iter().map(|operation| self.operation(&document, operation, text));
         let operations = operations.collect::<Result<_, _>>()?;
-        let printed = if is_moved { print::anew(&document) } else { print::in_place(text, &document) };
+        let printed = if is_moved { print::print_compact(&document) } else { print::in_place(text, &document) };
         // The gate's parser ignores a name without a colon and a value; the framework's parser doesn't.
         (self.facts.check_syntax)(&printed)
             .map_err(|at| vec![Objection::parse("syntax error: something else is expected here").at(Some(at))])?;
@@ -223,7 +223,7 @@ impl Document {
             (None, [only]) => Some(only),
             (None, _) => None,
             (Some(name), operations) => {
-                operations.iter().find(|operation| operation.name.as_ref().is_some_and(|known| known == name))
+                operations.iter().find(|operation| operation.name.as_ref().is_some_and(|candidate| candidate == name))
             }
         };
         found.ok_or_else(|| {

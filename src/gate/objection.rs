@@ -44,13 +44,13 @@ pub struct Location {
 
 /// Converts byte offsets to lines and columns. Each search continues from the last offset, so that ascending offsets
 /// take one walk through the text.
-pub(super) struct Places<'a> {
+pub(super) struct Locator<'a> {
     text: &'a str,
     at: usize,
     here: Location,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Locator<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         Self { text, at: 0, here: Location { line: 1, column: 1 } }
     }

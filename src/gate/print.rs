@@ -16,7 +16,7 @@ use super::literals::MINUS_ZERO;
 type Texts<'a> = HashMap<usize, &'a str>;
 
 /// Prints a valid document without keeping positions.
-pub(super) fn anew(document: &ExecutableDocument) -> String {
+pub(super) fn print_compact(document: &ExecutableDocument) -> String {
     let mut document = document.clone();
     let operations = &mut document.operations;
     for operation in operations.anonymous.iter_mut().chain(operations.named.values_mut()) {
@@ -45,8 +45,8 @@ pub(super) fn anew(document: &ExecutableDocument) -> String {
 /// Prints a valid document with each token at its position in `text`, the client's document.
 pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
     let texts = texts(document);
-    let mut printed = Printed { out: String::new(), at: Spot::START };
-    let mut read = Spot::START;
+    let mut printed = Printed { out: String::new(), at: TextPosition::START };
+    let mut read = TextPosition::START;
     let mut before = TokenKind::Eof;
     for token in Lexer::new(text).flatten() {
         let value = texts.get(&token.index());
@@ -78,12 +78,12 @@ pub(super) fn in_place(text: &str, document: &ExecutableDocument) -> String {
 
 /// A position in a text. Both numbers begin at 0.
 #[derive(Clone, Copy)]
-struct Spot {
+struct TextPosition {
     line: usize,
     column: usize,
 }
 
-impl Spot {
+impl TextPosition {
     const START: Self = Self { line: 0, column: 0 };
 
     fn pass(&mut self, text: &str) {
@@ -100,18 +100,18 @@ impl Spot {
 
 struct Printed {
     out: String,
-    at: Spot,
+    at: TextPosition,
 }
 
 impl Printed {
     /// Adds line ends and spaces up to the client's position of the next token. When an earlier token is longer in its
     /// plain form, the position is exceeded and one space must do.
-    fn go_to(&mut self, place: Spot) {
-        while self.at.line < place.line {
+    fn go_to(&mut self, target: TextPosition) {
+        while self.at.line < target.line {
             self.out.push('\n');
-            self.at = Spot { line: self.at.line + 1, column: 0 };
+            self.at = TextPosition { line: self.at.line + 1, column: 0 };
         }
-        let missing = match place.column.checked_sub(self.at.column) {
+        let missing = match target.column.checked_sub(self.at.column) {
             Some(missing) => missing,
             None => usize::from(!self.out.ends_with([' ', '\n'])),
         };

@@ -10,8 +10,8 @@ use apollo_compiler::{ExecutableDocument, Schema};
 use apollo_parser::{Lexer, TokenKind};
 
 use super::limits::{ERRORS_MAX, Limits};
-use super::objection::{Objection, Places};
-use super::{directives, merge, root, words};
+use super::objection::{Locator, Objection};
+use super::{directives, merge, parser_messages, root};
 
 /// The file name that the parser demands. It isn't shown anywhere.
 const FILE: &str = "document";
@@ -111,7 +111,7 @@ fn check_empty(document: &ast::Document, text: &str) -> Result<(), Vec<Objection
     match empty {
         None => Ok(()),
         Some(at) => {
-            let location = at.map(|span| Places::of(text).locate(span.offset()));
+            let location = at.map(|span| Locator::of(text).locate(span.offset()));
             Err(vec![Objection::parse("syntax error: a selection must not be empty").at(location)])
         }
     }
@@ -120,9 +120,9 @@ fn check_empty(document: &ast::Document, text: &str) -> Result<(), Vec<Objection
 type Span = Option<apollo_compiler::parser::SourceSpan>;
 
 /// The position of an empty selection, if there is one. `Some(None)` when its position is unknown.
-fn empty_selection(selections: &[Selection], whose: Span) -> Option<Span> {
+fn empty_selection(selections: &[Selection], owner: Span) -> Option<Span> {
     if selections.is_empty() {
-        return Some(whose);
+        return Some(owner);
     }
     selections.iter().find_map(|selection| match selection {
         Selection::Field(field) => empty_selection(field.selection_set.as_deref()?, field.location()),
@@ -161,28 +161,29 @@ fn check_null_defaults(document: &ast::Document, schema: &Valid<Schema>, text: &
 
 /// The parser's errors as objections.
 fn unreadable(errors: &DiagnosticList, text: &str) -> Vec<Objection> {
-    let mut places = Places::of(text);
+    let mut locator = Locator::of(text);
     let objection = |error: Diagnostic<'_, DiagnosticData>| {
         let offset = error.error.location().map_or(text.len(), |span| span.offset());
         let message = error.error.to_string();
-        let message = words::syntax_error(message.strip_prefix("syntax error: ").unwrap_or(&message), text, offset);
-        Objection::parse(message).at(Some(places.locate(offset)))
+        let message =
+            parser_messages::syntax_error(message.strip_prefix("syntax error: ").unwrap_or(&message), text, offset);
+        Objection::parse(message).at(Some(locator.locate(offset)))
     };
     errors.iter().take(ERRORS_MAX).map(objection).collect()
 }
 
 /// The validator's errors as objections; only the first one about the directives at each location.
 fn invalid(errors: &DiagnosticList, text: &str, locations: Option<&directives::Locations>) -> Vec<Objection> {
-    let mut places = Places::of(text);
-    let mut told = HashSet::new();
+    let mut locator = Locator::of(text);
+    let mut reported = HashSet::new();
     let is_new = |error: &Diagnostic<'_, DiagnosticData>| {
         let offset = error.error.location().map(|span| span.offset());
         let directives = offset.zip(locations).and_then(|(offset, locations)| locations.of(offset));
-        directives.is_none_or(|location| told.insert(location))
+        directives.is_none_or(|location| reported.insert(location))
     };
     let objection = |error: Diagnostic<'_, DiagnosticData>| {
-        let location = error.error.location().map(|span| places.locate(span.offset()));
-        Objection::validation(words::validation_error(error.error.to_string())).at(location)
+        let location = error.error.location().map(|span| locator.locate(span.offset()));
+        Objection::validation(parser_messages::validation_error(error.error.to_string())).at(location)
     };
     errors.iter().filter(is_new).take(ERRORS_MAX).map(objection).collect()
 }

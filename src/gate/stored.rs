@@ -108,7 +108,7 @@ fn hash_of(id: &str) -> Option<[u8; 32]> {
 
 /// How a request identifies its document.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted<'a> {
+pub struct DocumentRequest<'a> {
     /// The document's text.
     pub text: Option<&'a str>,
     /// The document's id (`documentId`).
@@ -117,7 +117,7 @@ pub struct Wanted<'a> {
     pub extensions: Option<&'a Map<String, Value>>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> DocumentRequest<'a> {
     /// The id of the document, if there is one: `documentId`, or `extensions.persistedQuery.sha256Hash`.
     fn named(&self) -> Result<Option<&'a str>, Objection> {
         if self.id.is_some() {
@@ -135,9 +135,9 @@ impl<'a> Wanted<'a> {
 }
 
 /// The most objections in the error about a trusted document: further ones often follow from these.
-const TOLD: usize = 3;
+const REPORTED_MAX: usize = 3;
 
-fn told(objection: &Objection) -> String {
+fn describe(objection: &Objection) -> String {
     match objection.location {
         Some(at) => format!("{} (line {}, column {})", objection.message, at.line, at.column),
         None => objection.message.clone(),
@@ -164,7 +164,7 @@ impl Gate {
         let Stored::Trusted(trusted) = &self.stored else { return Ok(()) };
         for (id, text) in trusted.iter() {
             if let Err(objections) = &self.check(text).verdict {
-                let why = objections.iter().take(TOLD).map(told).collect::<Vec<_>>().join("; ");
+                let why = objections.iter().take(REPORTED_MAX).map(describe).collect::<Vec<_>>().join("; ");
                 return Err(format!("the trusted document `{id}` may not be executed: {why}"));
             }
         }
@@ -172,9 +172,9 @@ impl Gate {
     }
 
     /// The verdict on the document of a request. Fails when the request identifies none, or one that isn't stored.
-    pub fn find(&self, wanted: Wanted<'_>) -> Result<Arc<Checked>, Objection> {
-        let named = wanted.named()?;
-        match (&self.stored, named, wanted.text) {
+    pub fn find(&self, request: DocumentRequest<'_>) -> Result<Arc<Checked>, Objection> {
+        let named = request.named()?;
+        match (&self.stored, named, request.text) {
             (_, None, None) => Err(unfit("`query` is missing.")),
             (Stored::Trusted(trusted), Some(id), text) => {
                 let listed = trusted.get(id).ok_or_else(not_found)?;

@@ -39,7 +39,7 @@ impl Base {
 }
 
 type Answer<V> = Result<Option<V>, Failure>;
-type Known<K, V> = dyn Fn(&K) -> Option<V> + Send + Sync;
+type CacheLookup<K, V> = dyn Fn(&K) -> Option<V> + Send + Sync;
 type Read<K, V> = dyn Fn(Vec<K>) -> BoxFuture<'static, StoreResult<HashMap<K, V>>> + Send + Sync;
 
 /// A loader for one kind of key. It waits for the other resolvers of the same step, and reads all of their keys
@@ -48,7 +48,7 @@ pub struct Batch<K: Eq + Hash + Clone, V: Clone> {
     read: Arc<Read<K, V>>,
     /// Built at the first use, because most requests use few loaders.
     loader: OnceLock<Loader<K, Answer<V>, Run<K, V>>>,
-    known: Option<Box<Known<K, V>>>,
+    look_up: Option<Box<CacheLookup<K, V>>>,
 }
 
 /// How often other resolvers of a step may run before a batch is read. A step with many resolvers needs more than one
@@ -80,7 +80,7 @@ where
         F: Future<Output = StoreResult<HashMap<K, V>>> + Send + 'static,
     {
         let read = Arc::new(move |keys| read(keys).boxed());
-        Self { read, loader: OnceLock::new(), known: None }
+        Self { read, loader: OnceLock::new(), look_up: None }
     }
 
     /// A loader that reads from a snapshot, and finds nothing without one.
@@ -100,12 +100,12 @@ where
 
     /// Adds a lookup in the process's cache. Keys that it finds need no batch.
     #[must_use]
-    pub fn knowing<S: Copy + Send + Sync + 'static>(
+    pub fn with_cache<S: Copy + Send + Sync + 'static>(
         self,
         snapshot: Option<Snapshot<S>>,
-        known: impl Fn(&Snapshot<S>, &K) -> Option<V> + Send + Sync + 'static,
+        look_up: impl Fn(&Snapshot<S>, &K) -> Option<V> + Send + Sync + 'static,
     ) -> Self {
-        Self { known: Some(Box::new(move |key| known(snapshot.as_ref()?, key))), ..self }
+        Self { look_up: Some(Box::new(move |key| look_up(snapshot.as_ref()?, key))), ..self }
     }
 
     /// A loader that reads in a publisher's scope, and finds nothing for other callers.
@@ -140,8 +140,8 @@ where
 
     /// Loads the value of a key; `None` if there is none. Fails if the batch fails.
     pub async fn one(&self, key: K) -> Result<Option<V>, Failure> {
-        if let Some(known) = self.known.as_ref().and_then(|known| known(&key)) {
-            return Ok(Some(known));
+        if let Some(value) = self.look_up.as_ref().and_then(|look_up| look_up(&key)) {
+            return Ok(Some(value));
         }
         // Boxed, because every field that loads something holds this future, and the framework copies the largest
         // future of a type's fields for each of them.
@@ -159,8 +159,8 @@ where
     }
 
     /// Whether the cache has the key's value.
-    pub fn is_known(&self, key: &K) -> bool {
-        self.known.as_ref().is_some_and(|known| known(key).is_some())
+    pub fn is_cached(&self, key: &K) -> bool {
+        self.look_up.as_ref().is_some_and(|look_up| look_up(key).is_some())
     }
 
     fn loader(&self) -> &Loader<K, Answer<V>, Run<K, V>> {

@@ -9,7 +9,7 @@ use super::loaders::Loaders;
 use super::written::Rendered;
 use crate::domain::Instant;
 use crate::events::hub::Hub;
-use crate::graphql::log::place::Place;
+use crate::graphql::log::stream_cursor::StreamCursor;
 use crate::scheduler::Scheduler;
 use crate::service::access::{Caller, Managed, Publisher, Viewer};
 use crate::service::{Services, Shared};
@@ -65,7 +65,7 @@ pub trait ContextExt {
     fn data_of_request(&self) -> &RequestData;
 
     /// The subscriber's position in the event log, if its transport tracks it.
-    fn place(&self) -> Option<&Place>;
+    fn stream_cursor(&self) -> Option<&StreamCursor>;
 
     fn services(&self) -> &Services {
         &self.data_of_request().services
@@ -152,7 +152,7 @@ impl<T> ContextExt for ContextBase<'_, T> {
         self.data_unchecked::<Arc<RequestData>>()
     }
 
-    fn place(&self) -> Option<&Place> {
-        self.data_opt::<Arc<Place>>().map(AsRef::as_ref)
+    fn stream_cursor(&self) -> Option<&StreamCursor> {
+        self.data_opt::<Arc<StreamCursor>>().map(AsRef::as_ref)
     }
 }

@@ -32,9 +32,9 @@ const RELEASES_MAX: usize = 100;
 
 /// Starts the demo over, and returns the time on its clock. The schema reaches the running demo through it.
 #[derive(Clone)]
-pub struct BeginAnew(Arc<dyn Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync>);
+pub struct ResetDemo(Arc<dyn Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync>);
 
-impl BeginAnew {
+impl ResetDemo {
     /// A handle that calls `begin`.
     pub fn new(
         begin: impl Fn() -> BoxFuture<'static, std::result::Result<Instant, Failure>> + Send + Sync + 'static,
@@ -153,7 +153,7 @@ impl DemoAdvanceClockInput {
         };
         match now.checked_add_months(FARTHEST) {
             _ if to <= now => Err(DemoErrorCode::NotForward),
-            Some(farthest) if to <= farthest && instant::is_spellable(to) => Ok(to),
+            Some(farthest) if to <= farthest && instant::is_representable(to) => Ok(to),
             _ => Err(DemoErrorCode::TooFar),
         }
     }
@@ -181,33 +181,33 @@ impl Demo {
                 return Ok(DemoAdvanceClockPayload { now: from.into(), releases: Vec::new(), errors });
             }
         };
-        let place = events::position(&ctx.snapshot()?).await.or_failure()?.sequence;
+        let before_advancing = events::position(&ctx.snapshot()?).await.or_failure()?.sequence;
         ctx.end_snapshot();
         advance(&ctx.data_of_request().scheduler, clock, to).await.or_failure()?;
         ctx.renew();
-        let releases = meanwhile(ctx, place).await?;
+        let releases = releases_after(ctx, before_advancing).await?;
         Ok(DemoAdvanceClockPayload { now: clock.now().into(), releases, errors: Vec::new() })
     }
 
     /// Resets the demo: its world and its clock are as at the start, with the same ids and tokens. Open subscriptions end. Send it alone: later mutations of the same operation would change the former world.
     async fn demo_reset(&self, ctx: &Context<'_>) -> Result<DemoResetPayload> {
         ctx.viewer()?;
-        let begun = ctx.data_unchecked::<BeginAnew>().0();
+        let reset = ctx.data_unchecked::<ResetDemo>().0();
         // A task of its own completes the restart even when the client has gone.
-        let begun = tokio::spawn(begun).await.unwrap_or_else(|error| Err(Failure::bug(error.to_string())));
-        Ok(DemoResetPayload { now: begun.or_failure()?.into() })
+        let reset = tokio::spawn(reset).await.unwrap_or_else(|error| Err(Failure::bug(error.to_string())));
+        Ok(DemoResetPayload { now: reset.or_failure()?.into() })
     }
 }
 
 /// The releases that started or ended after a position of the log, in that order, as far as the caller may see them.
-async fn meanwhile(ctx: &Context<'_>, place: i64) -> Result<Vec<PackRelease>> {
+async fn releases_after(ctx: &Context<'_>, before_advancing: i64) -> Result<Vec<PackRelease>> {
     let kinds = Some(vec![EventKind::ReleaseStarted, EventKind::ReleaseCompleted]);
     let interest = Interest { kinds, ..Interest::default() };
     // A release has at most two such events: that it started, and that it ended.
     let limit = u32::try_from(2 * RELEASES_MAX).unwrap_or(u32::MAX);
-    let happened = events::after(&ctx.snapshot()?, place, &interest, limit).await.or_failure()?;
+    let next = events::after(&ctx.snapshot()?, before_advancing, &interest, limit).await.or_failure()?;
     let mut seen = HashSet::new();
-    let ids = happened.events.into_iter().filter_map(|event| event.event.release_id).filter(|id| seen.insert(*id));
+    let ids = next.events.into_iter().filter_map(|event| event.event.release_id).filter(|id| seen.insert(*id));
     let found = try_join_all(ids.take(RELEASES_MAX).map(|id| PackRelease::by_id(ctx, id))).await?;
     Ok(found.into_iter().flatten().collect())
 }

@@ -20,7 +20,7 @@ pub fn code(failure: &Failure) -> &'static str {
         Failure::Forbidden(_) => "FORBIDDEN",
         Failure::NotFound | Failure::NoneOf(_) => "NOT_FOUND",
         Failure::BadInput(_) => BAD_USER_INPUT,
-        Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Overtaken => UNAVAILABLE,
+        Failure::Unavailable(_) | Failure::OutcomeUnknown(_) | Failure::Overtaken => UNAVAILABLE,
         Failure::Timeout(_) => "TIMEOUT",
         Failure::Fault(_) => "INTERNAL_SERVER_ERROR",
     }
@@ -31,7 +31,7 @@ pub fn code(failure: &Failure) -> &'static str {
 pub fn failure(failure: Failure) -> Error {
     let message = match &failure {
         Failure::Unavailable(inside)
-        | Failure::Unsettled(inside)
+        | Failure::OutcomeUnknown(inside)
         | Failure::Timeout(inside)
         | Failure::Fault(inside) => {
             let id = incident();

@@ -117,7 +117,7 @@ impl PackagedComponentFilter {
     /// for an invalid search text.
     pub async fn read(self, ctx: &Context<'_>) -> Result<VersionFilter> {
         let component = match &self.component_id {
-            Some(id) => Some(seen_component(ctx, id).await?),
+            Some(id) => Some(visible_component(ctx, id).await?),
             None => None,
         };
         self.of(component)
@@ -141,7 +141,7 @@ impl PackagedComponentFilter {
     }
 }
 
-async fn seen_component(ctx: &Context<'_>, id: &ID) -> Result<ComponentId> {
+async fn visible_component(ctx: &Context<'_>, id: &ID) -> Result<ComponentId> {
     let found = ctx.loaders().components.by_id.one(component_id(id)?).await.or_failure()?;
     found.map(|component| component.id).ok_or_else(|| not_found(id))
 }
@@ -203,10 +203,10 @@ impl ReleaseFilter {
 
 /// Removes duplicates: a list in a request may repeat the few values many times.
 pub(super) fn all<A: Into<B>, B: PartialEq>(many: Vec<A>) -> Vec<B> {
-    many.into_iter().map(Into::into).fold(Vec::new(), |mut known, value| {
-        if !known.contains(&value) {
-            known.push(value);
+    many.into_iter().map(Into::into).fold(Vec::new(), |mut distinct, value| {
+        if !distinct.contains(&value) {
+            distinct.push(value);
         }
-        known
+        distinct
     })
 }

@@ -74,7 +74,7 @@ macro_rules! gids {
             #[must_use]
             pub fn encode(self) -> ID {
                 match self {
-                    $(Self::$variant(id) => spell($prefix, &id.write()),)*
+                    $(Self::$variant(id) => encode_id($prefix, &id.write()),)*
                 }
             }
 
@@ -260,6 +260,6 @@ fn bytes_of(text: &str) -> Option<Vec<u8>> {
     Some(uuids.ok()?.into_iter().flat_map(Uuid::into_bytes).collect())
 }
 
-fn spell(prefix: &str, bytes: &[u8]) -> ID {
-    ID(crate::domain::id::spell(prefix, bytes))
+fn encode_id(prefix: &str, bytes: &[u8]) -> ID {
+    ID(crate::domain::id::encode_id(prefix, bytes))
 }

@@ -23,30 +23,30 @@ use crate::store::Snapshot;
 pub struct Loaders {
     base: Arc<Base>,
     now: Instant,
-    pub accounts: Room<AccountLoaders>,
-    pub components: Room<ComponentLoaders>,
-    pub installations: Room<InstallationLoaders>,
-    pub library: Room<LibraryLoaders>,
-    pub log: Room<LogLoaders>,
-    pub packs: Room<PackLoaders>,
-    pub releases: Room<ReleaseLoaders>,
-    pub sharing: Room<SharingLoaders>,
+    pub accounts: LazyLoaders<AccountLoaders>,
+    pub components: LazyLoaders<ComponentLoaders>,
+    pub installations: LazyLoaders<InstallationLoaders>,
+    pub library: LazyLoaders<LibraryLoaders>,
+    pub log: LazyLoaders<LogLoaders>,
+    pub packs: LazyLoaders<PackLoaders>,
+    pub releases: LazyLoaders<ReleaseLoaders>,
+    pub sharing: LazyLoaders<SharingLoaders>,
 }
 
 /// The loaders of one subject, built at the first use.
-pub struct Room<T> {
+pub struct LazyLoaders<T> {
     base: Arc<Base>,
     make: fn(&Base) -> T,
     made: OnceLock<Box<T>>,
 }
 
-impl<T> Room<T> {
+impl<T> LazyLoaders<T> {
     fn new(base: &Arc<Base>, make: fn(&Base) -> T) -> Self {
         Self { base: base.clone(), make, made: OnceLock::new() }
     }
 }
 
-impl<T> Deref for Room<T> {
+impl<T> Deref for LazyLoaders<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -63,14 +63,14 @@ impl Loaders {
         let snapshot = caller.viewer().ok().map(|viewer| db.snapshot(viewer.scope(), now));
         let base = Arc::new(Base { snapshot });
         Self {
-            accounts: Room::new(&base, AccountLoaders::new),
-            components: Room::new(&base, ComponentLoaders::new),
-            installations: Room::new(&base, InstallationLoaders::new),
-            library: Room::new(&base, LibraryLoaders::new),
-            log: Room::new(&base, LogLoaders::new),
-            packs: Room::new(&base, PackLoaders::new),
-            releases: Room::new(&base, ReleaseLoaders::new),
-            sharing: Room::new(&base, SharingLoaders::new),
+            accounts: LazyLoaders::new(&base, AccountLoaders::new),
+            components: LazyLoaders::new(&base, ComponentLoaders::new),
+            installations: LazyLoaders::new(&base, InstallationLoaders::new),
+            library: LazyLoaders::new(&base, LibraryLoaders::new),
+            log: LazyLoaders::new(&base, LogLoaders::new),
+            packs: LazyLoaders::new(&base, PackLoaders::new),
+            releases: LazyLoaders::new(&base, ReleaseLoaders::new),
+            sharing: LazyLoaders::new(&base, SharingLoaders::new),
             base,
             now,
         }

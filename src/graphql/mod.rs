@@ -1,7 +1,6 @@
 //! The GraphQL schema: its types and resolvers, and the mapping of requests and errors.
 
 pub mod accounts;
-mod around;
 pub mod batch;
 pub mod components;
 pub mod connection;
@@ -9,6 +8,7 @@ pub mod context;
 pub mod demo;
 pub mod enums;
 pub mod error;
+mod extension;
 pub mod filters;
 pub mod ids;
 pub mod installations;
@@ -29,8 +29,8 @@ pub mod schema;
 pub mod sharing;
 mod written;
 
-pub use crate::graphql::demo::BeginAnew;
-pub use crate::graphql::log::place::Place;
+pub use crate::graphql::demo::ResetDemo;
+pub use crate::graphql::log::stream_cursor::StreamCursor;
 pub use panics::Panics;
-pub use schema::{FACTS, Held, PackwrightSchema, prepare, schema, sdl};
+pub use schema::{ConnectionHandle, FACTS, PackwrightSchema, prepare, schema, sdl};
 pub use written::{Part, Rendered, Written, part_of};

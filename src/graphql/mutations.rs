@@ -41,7 +41,7 @@ mutation!(DemoMutation(crate::graphql::demo::Demo));
 
 /// The result in a payload; `None` when the call was refused. When the result can't be loaded, only this field is null
 /// and not the whole payload, because the change is committed.
-pub(in crate::graphql) type Shown<T> = Option<Result<T>>;
+pub(in crate::graphql) type PayloadField<T> = Option<Result<T>>;
 
 /// The calling publisher, if its role has the privilege (R1).
 pub(in crate::graphql) fn publisher(ctx: &Context<'_>, privilege: Privilege) -> Result<Publisher> {
@@ -69,7 +69,7 @@ pub(in crate::graphql) fn viewer<'ctx>(ctx: &'ctx Context<'_>, privilege: Privil
 
 /// Splits the outcome of a use case into its result and the area's errors. From here on the request reads the committed
 /// state.
-pub(in crate::graphql) fn settle<T, R, E: From<R>>(
+pub(in crate::graphql) fn result_and_errors<T, R, E: From<R>>(
     ctx: &Context<'_>,
     outcome: Outcome<T, R>,
 ) -> Result<(Option<T>, Vec<E>)> {
@@ -81,22 +81,22 @@ pub(in crate::graphql) fn settle<T, R, E: From<R>>(
     }
 }
 
-/// Calls [`settle`], and loads the object that the payload shows.
+/// Calls [`result_and_errors`], and loads the object that the payload shows.
 pub(in crate::graphql) async fn answer<T, R, E, O, F>(
     ctx: &Context<'_>,
     outcome: Outcome<T, R>,
     show: impl FnOnce(T) -> F,
-) -> Result<(Shown<O>, Vec<E>)>
+) -> Result<(PayloadField<O>, Vec<E>)>
 where
     E: From<R>,
     F: Future<Output = Result<Option<O>>>,
 {
-    let (done, errors) = settle(ctx, outcome)?;
-    let shown = match done {
+    let (done, errors) = result_and_errors(ctx, outcome)?;
+    let field = match done {
         Some(done) => show(done).await.transpose(),
         None => None,
     };
-    Ok((shown, errors))
+    Ok((field, errors))
 }
 
 /// A count as the schema's `Int`.

@@ -46,7 +46,7 @@ impl NodeQuery {
         if let Err(error) = ctx.viewer() {
             return Some(Err(error));
         }
-        seen(ctx, &id).await.transpose()
+        visible_node(ctx, &id).await.transpose()
     }
 
     /// The objects with these IDs, in the same order; null for each that doesn't exist or that the caller may not see.
@@ -59,13 +59,13 @@ impl NodeQuery {
         if ids.len() > NODES_MAX {
             return Err(bad_input(format!("Give at most {NODES_MAX} IDs.")));
         }
-        Ok(join_all(ids.iter().map(async |id| seen(ctx, id).await.transpose())).await)
+        Ok(join_all(ids.iter().map(async |id| visible_node(ctx, id).await.transpose())).await)
     }
 }
 
 /// The object with this id, if the caller may see it. Hidden and unknown ids take the same number of statements,
 /// because each type's `by_id` treats both alike (R3).
-pub async fn seen(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+pub async fn visible_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let Some(gid) = Gid::decode(id) else { return Ok(None) };
     Ok(match gid {
         Gid::IntegrationPack(id) => IntegrationPack::by_id(ctx, id).await?.map(Into::into),

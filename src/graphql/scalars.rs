@@ -17,12 +17,12 @@ pub struct DateTime(pub Instant);
 #[Scalar(name = "DateTime")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let wanted = "an instant of the years 1 to 9999 as RFC 3339 writes it, such as 2027-01-31T23:00:00Z";
-        text(&value).and_then(instant::parse).map(Self).ok_or_else(|| bad(wanted))
+        let expected = "an instant of the years 1 to 9999 as RFC 3339 writes it, such as 2027-01-31T23:00:00Z";
+        text(&value).and_then(instant::parse).map(Self).ok_or_else(|| unreadable(expected))
     }
 
     fn to_value(&self) -> Value {
-        Value::String(instant::spelled(self.0))
+        Value::String(instant::to_text(self.0))
     }
 }
 
@@ -46,7 +46,7 @@ pub struct Date(pub NaiveDate);
 #[Scalar(name = "Date", specified_by_url = "https://scalars.graphql.org/andimarek/local-date.html")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
-        text(&value).and_then(date).map(Self).ok_or_else(|| bad("a date such as 2027-02-01"))
+        text(&value).and_then(date).map(Self).ok_or_else(|| unreadable("a date such as 2027-02-01"))
     }
 
     fn to_value(&self) -> Value {
@@ -63,7 +63,7 @@ impl From<NaiveDate> for Date {
 fn date(text: &str) -> Option<NaiveDate> {
     let digits = text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (digits && text.len() == 10 && window::is_spellable(date)).then_some(date)
+    (digits && text.len() == 10 && window::is_representable(date)).then_some(date)
 }
 
 /// The name of a time zone. It may be unknown.
@@ -76,7 +76,7 @@ impl ScalarType for TimeZoneName {
     fn parse(value: Value) -> InputValueResult<Self> {
         text(&value)
             .map(|name| Self(name.to_owned()))
-            .ok_or_else(|| bad("the name of a time zone such as Europe/Berlin"))
+            .ok_or_else(|| unreadable("the name of a time zone such as Europe/Berlin"))
     }
 
     fn to_value(&self) -> Value {
@@ -98,7 +98,7 @@ pub struct Markdown(pub String);
 #[Scalar(name = "Markdown", specified_by_url = "https://spec.commonmark.org/")]
 impl ScalarType for Markdown {
     fn parse(value: Value) -> InputValueResult<Self> {
-        text(&value).map(|text| Self(text.to_owned())).ok_or_else(|| bad("a text"))
+        text(&value).map(|text| Self(text.to_owned())).ok_or_else(|| unreadable("a text"))
     }
 
     fn to_value(&self) -> Value {
@@ -120,7 +120,7 @@ pub struct Uri(pub String);
 #[Scalar(name = "URI", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986")]
 impl ScalarType for Uri {
     fn parse(value: Value) -> InputValueResult<Self> {
-        text(&value).map(|text| Self(text.to_owned())).ok_or_else(|| bad("an address"))
+        text(&value).map(|text| Self(text.to_owned())).ok_or_else(|| unreadable("an address"))
     }
 
     fn to_value(&self) -> Value {
@@ -159,6 +159,6 @@ fn text(value: &Value) -> Option<&str> {
     }
 }
 
-fn bad<T: InputType>(wanted: &str) -> InputValueError<T> {
-    InputValueError::custom(format_args!("give {wanted}")).with_extension("code", BAD_USER_INPUT)
+fn unreadable<T: InputType>(expected: &str) -> InputValueError<T> {
+    InputValueError::custom(format_args!("give {expected}")).with_extension("code", BAD_USER_INPUT)
 }

@@ -13,8 +13,8 @@ use crate::service::Shared;
 use crate::service::access::Caller;
 use crate::store::Snapshot;
 
-use super::around::Around;
 use super::context::RequestData;
+use super::extension::SameExtension;
 use super::interfaces::{
     Account, ComponentVersion, Event, LibraryProcess, Node, Pack, PackRelease, PackSnapshot, UserError,
 };
@@ -42,37 +42,38 @@ const UNINDEXED: u64 = 200;
 pub struct PackwrightSchema(Arc<Edition>);
 
 enum Edition {
-    Public(Twice<Mutation>),
-    Demo(Twice<DemoMutation>),
+    Public(SchemaPair<Mutation>),
+    Demo(SchemaPair<DemoMutation>),
 }
 
 /// An edition's schema in two variants, because with any extension the framework resolves all fields more slowly.
-struct Twice<M> {
+struct SchemaPair<M> {
     register: Register<M>,
     /// A panic in a resolver fails its field.
     guarded: Schema<Query, M, Subscription>,
     /// A panic in a resolver ends the operation. Built at the first use, because some servers need only the other
     /// variant.
-    bare: OnceLock<Schema<Query, M, Subscription>>,
+    without_extensions: OnceLock<Schema<Query, M, Subscription>>,
 }
 
 /// Registers the types that only one edition has.
 type Register<M> = fn(SchemaBuilder<Query, M, Subscription>) -> SchemaBuilder<Query, M, Subscription>;
 
-impl<M: ObjectType + Default + 'static> Twice<M> {
+impl<M: ObjectType + Default + 'static> SchemaPair<M> {
     fn new(register: Register<M>) -> Self {
-        let guarded = Self::builder(register).extension(Around(Guard)).extension(Around(OwnDescription)).finish();
-        Self { register, guarded, bare: OnceLock::new() }
+        let guarded =
+            Self::builder(register).extension(SameExtension(Guard)).extension(SameExtension(OwnDescription)).finish();
+        Self { register, guarded, without_extensions: OnceLock::new() }
     }
 
     fn builder(register: Register<M>) -> SchemaBuilder<Query, M, Subscription> {
         common(register(Schema::build(Query::default(), M::default(), Subscription)))
     }
 
-    fn bare(&self) -> &Schema<Query, M, Subscription> {
+    fn without_extensions(&self) -> &Schema<Query, M, Subscription> {
         // Without federation, the framework searches all types for federation's entities at each root field. The gate
         // reads the SDL of the other variant, so federation's additional fields can't be queried.
-        self.bare.get_or_init(|| Self::builder(self.register).enable_federation().finish())
+        self.without_extensions.get_or_init(|| Self::builder(self.register).enable_federation().finish())
     }
 }
 
@@ -80,8 +81,8 @@ impl PackwrightSchema {
     /// Executes a query or a mutation.
     pub async fn execute(&self, request: impl Into<Request>) -> Response {
         match &*self.0 {
-            Edition::Public(Twice { guarded, .. }) => guarded.execute(request).await,
-            Edition::Demo(Twice { guarded, .. }) => guarded.execute(request).await,
+            Edition::Public(SchemaPair { guarded, .. }) => guarded.execute(request).await,
+            Edition::Demo(SchemaPair { guarded, .. }) => guarded.execute(request).await,
         }
     }
 
@@ -89,18 +90,18 @@ impl PackwrightSchema {
     ///
     /// # Panics
     /// When a resolver does. Callers then repeat the query with [`PackwrightSchema::execute`], which reports the field.
-    pub async fn execute_bare(&self, request: impl Into<Request>) -> Response {
+    pub async fn execute_without_extensions(&self, request: impl Into<Request>) -> Response {
         match &*self.0 {
-            Edition::Public(twice) => twice.bare().execute(request).await,
-            Edition::Demo(twice) => twice.bare().execute(request).await,
+            Edition::Public(schemas) => schemas.without_extensions().execute(request).await,
+            Edition::Demo(schemas) => schemas.without_extensions().execute(request).await,
         }
     }
 
     /// Executes any operation. A subscription has several responses.
     pub fn execute_stream(&self, request: impl Into<Request>) -> BoxStream<'static, Response> {
         match &*self.0 {
-            Edition::Public(Twice { guarded, .. }) => guarded.execute_stream(request),
-            Edition::Demo(Twice { guarded, .. }) => guarded.execute_stream(request),
+            Edition::Public(SchemaPair { guarded, .. }) => guarded.execute_stream(request),
+            Edition::Demo(SchemaPair { guarded, .. }) => guarded.execute_stream(request),
         }
     }
 
@@ -110,8 +111,8 @@ impl PackwrightSchema {
         let options =
             SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions().use_space_ident();
         let sdl = match &*self.0 {
-            Edition::Public(Twice { guarded, .. }) => guarded.sdl_with_options(options),
-            Edition::Demo(Twice { guarded, .. }) => guarded.sdl_with_options(options),
+            Edition::Public(SchemaPair { guarded, .. }) => guarded.sdl_with_options(options),
+            Edition::Demo(SchemaPair { guarded, .. }) => guarded.sdl_with_options(options),
         };
         // The framework doesn't support a description of the schema.
         sdl.replace("\nschema {", &format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{"))
@@ -125,11 +126,15 @@ pub fn schema(demo: bool) -> PackwrightSchema {
     static DEMO: OnceLock<PackwrightSchema> = OnceLock::new();
     let made = if demo {
         DEMO.get_or_init(|| {
-            PackwrightSchema(Arc::new(Edition::Demo(Twice::new(SchemaBuilder::register_output_type::<DemoUserError>))))
+            PackwrightSchema(Arc::new(Edition::Demo(SchemaPair::new(
+                SchemaBuilder::register_output_type::<DemoUserError>,
+            ))))
         })
     } else {
         PUBLIC.get_or_init(|| {
-            PackwrightSchema(Arc::new(Edition::Public(Twice::new(SchemaBuilder::register_output_type::<UserError>))))
+            PackwrightSchema(Arc::new(Edition::Public(SchemaPair::new(
+                SchemaBuilder::register_output_type::<UserError>,
+            ))))
         })
     };
     made.clone()
@@ -200,9 +205,9 @@ fn common<M: ObjectType + 'static>(
 }
 
 /// A handle to the database connection that an operation holds while it is answered.
-pub struct Held(Arc<RequestData>);
+pub struct ConnectionHandle(Arc<RequestData>);
 
-impl Held {
+impl ConnectionHandle {
     /// Releases the connection. The next event acquires it again.
     pub fn release(&self) {
         self.0.end_snapshot();
@@ -240,7 +245,7 @@ pub fn prepare(
     scheduler: Arc<Scheduler>,
     rendered: Arc<Rendered>,
     caller: Arc<Caller>,
-) -> (Request, Held) {
+) -> (Request, ConnectionHandle) {
     let data = Arc::new(RequestData::new(services, hub, scheduler, rendered, caller));
-    (request.data(data.clone()), Held(data))
+    (request.data(data.clone()), ConnectionHandle(data))
 }

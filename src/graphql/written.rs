@@ -17,7 +17,7 @@ use crate::store::packs::drafts::DraftOf;
 pub type Part = Arc<RawValue>;
 
 /// A hash of a selection's content, which is safe against collisions.
-type Asked = [u8; 32];
+type SelectionHash = [u8; 32];
 
 /// The parts of one request's answer. Attached to requests whose answers may contain parts.
 #[derive(Clone, Default)]
@@ -27,14 +27,14 @@ pub struct Written(Arc<Mutex<State>>);
 struct State {
     parts: Vec<Part>,
     /// The hash of the selection at a position of the document; `None` if its answer isn't cached.
-    asked: Vec<(Pos, Option<Asked>)>,
+    hashes: Vec<(Pos, Option<SelectionHash>)>,
 }
 
 impl Written {
     /// Whether the answer to a document may contain parts. The framework merges values with the same name, and can't
     /// merge parts.
     #[must_use]
-    pub fn suits(document: &ExecutableDocument) -> bool {
+    pub fn allows_parts(document: &ExecutableDocument) -> bool {
         document.operations.iter().all(|(_, operation)| merges_nothing(&operation.node.selection_set.node, document))
     }
 
@@ -53,18 +53,19 @@ impl Written {
     }
 
     /// The hash of the current selection, computed by `read` once per position of the document.
-    pub(super) fn asked(
+    pub(super) fn selection_hash(
         &self,
         ctx: &ContextSelectionSet<'_>,
         read: impl FnOnce(&ContextSelectionSet<'_>, &mut Sha256) -> bool,
-    ) -> Option<Asked> {
-        let place = ctx.item.pos;
-        let known = self.lock().asked.iter().find(|(pos, _)| *pos == place).map(|(_, asked)| *asked);
-        known.unwrap_or_else(|| {
+    ) -> Option<SelectionHash> {
+        let position = ctx.item.pos;
+        let computed =
+            self.lock().hashes.iter().find(|(pos, _)| *pos == position).map(|(_, selection_hash)| *selection_hash);
+        computed.unwrap_or_else(|| {
             let mut hash = Sha256::new();
-            let asked = read(ctx, &mut hash).then(|| hash.finalize().into());
-            self.lock().asked.push((place, asked));
-            asked
+            let selection_hash = read(ctx, &mut hash).then(|| hash.finalize().into());
+            self.lock().hashes.push((position, selection_hash));
+            selection_hash
         })
     }
 
@@ -115,7 +116,7 @@ pub(super) struct RowsOf {
     pub(super) current: Option<PackVersionId>,
     pub(super) pending: Option<PackVersionId>,
     pub(super) only_with_newer_shareable: bool,
-    pub(super) asked: Asked,
+    pub(super) selection_hash: SelectionHash,
 }
 
 #[derive(Clone)]

@@ -23,7 +23,7 @@ impl Media {
     /// The type that the request prefers. Between two equally preferred types it is
     /// `application/graphql-response+json`, whose status says more. A wildcard means `application/json`, unless the
     /// request refuses that by name. `None` when the request accepts neither.
-    pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn preferred(headers: &HeaderMap) -> Option<Self> {
         // What most clients send needs no parsing.
         match only(headers, &header::ACCEPT) {
             Some(b"application/json" | b"*/*") => return Some(Self::Json),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_graphql::{Response, ServerError};
 
-use crate::gate::{Checked, Objection, OperationKind, Prepared, Wanted};
-use crate::graphql::Place;
+use crate::gate::{Checked, DocumentRequest, Objection, OperationKind, Prepared};
+use crate::graphql::StreamCursor;
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 
@@ -16,7 +16,7 @@ use super::connections::peers;
 use super::engine::Engine;
 use super::kept::Kept;
 use super::request::GraphqlRequest;
-use super::workload::{Held, Owner};
+use super::workload::{Owner, ReservedMemory};
 
 /// How many bytes of an introspection's answer cost 1: when the answer must be computed, and when it is cached.
 const BYTES_PER_COST: u64 = 16;
@@ -41,7 +41,7 @@ pub struct Admitted {
     pub(super) checked: Arc<Checked>,
     pub(super) prepared: Prepared,
     pub(super) allowance: Option<Allowance>,
-    pub(super) place: Option<Arc<Place>>,
+    pub(super) stream_cursor: Option<Arc<StreamCursor>>,
     /// The owner whose share the operation uses; `None` for an operation of the process itself.
     pub(super) owner: Option<Owner>,
     /// The key of the cached answer; only for introspection.
@@ -75,8 +75,8 @@ impl Admitted {
 
     /// Adds the place that tracks a subscription's position in the event log.
     #[must_use]
-    pub fn at(mut self, place: Arc<Place>) -> Self {
-        self.place = Some(place);
+    pub fn at(mut self, stream_cursor: Arc<StreamCursor>) -> Self {
+        self.stream_cursor = Some(stream_cursor);
         self
     }
 }
@@ -86,31 +86,38 @@ impl Engine {
     ///
     /// # Errors
     /// The answer to a request that isn't admitted, in the phase [`Phase::Refused`] or [`Phase::Limited`].
-    pub fn admit(&self, caller: &Caller, peer: Option<IpAddr>, asked: GraphqlRequest) -> Result<Admitted, Box<Answer>> {
-        self.admit_unbounded(caller, peer, asked).map_err(|answer| Box::new(self.told.of(*answer)))
+    pub fn admit(
+        &self,
+        caller: &Caller,
+        peer: Option<IpAddr>,
+        graphql_request: GraphqlRequest,
+    ) -> Result<Admitted, Box<Answer>> {
+        self.admit_unbounded(caller, peer, graphql_request).map_err(|answer| Box::new(self.error_limits.apply(*answer)))
     }
 
     fn admit_unbounded(
         &self,
         caller: &Caller,
         peer: Option<IpAddr>,
-        asked: GraphqlRequest,
+        graphql_request: GraphqlRequest,
     ) -> Result<Admitted, Box<Answer>> {
-        if !self.services.clock.is_spellable() {
+        if !self.services.clock.is_representable() {
             let inside = "the clock shows a time outside the years 1 to 9999".to_owned();
             return Err(Box::new(Answer::failed(&Failure::Unavailable(inside), "")));
         }
-        let wanted = Wanted {
-            text: asked.query.as_deref(),
-            id: asked.document_id.as_deref(),
-            extensions: Some(&asked.extensions),
+        let named = DocumentRequest {
+            text: graphql_request.query.as_deref(),
+            id: graphql_request.document_id.as_deref(),
+            extensions: Some(&graphql_request.extensions),
         };
-        let checked = self.gate.find(wanted).map_err(|objection| refused(&[objection]))?;
+        let checked = self.gate.find(named).map_err(|objection| refused(&[objection]))?;
         let document = checked.verdict.as_ref().map_err(|objections| refused(objections))?;
         // GraphQL over HTTP: an empty name means no name.
-        let operation_name = asked.operation_name.as_deref().filter(|name| !name.is_empty());
-        let prepared =
-            self.gate.prepare(document, operation_name, asked.variables).map_err(|objections| refused(&objections))?;
+        let operation_name = graphql_request.operation_name.as_deref().filter(|name| !name.is_empty());
+        let prepared = self
+            .gate
+            .prepare(document, operation_name, graphql_request.variables)
+            .map_err(|objections| refused(&objections))?;
         if matches!(caller, Caller::Enrolment(_)) && prepared.mutations > 1 {
             let message = "An enrolment token is good for one mutation; send createApiToken alone.".to_owned();
             return Err(Box::new(Answer::refused("BAD_USER_INPUT", message)));
@@ -120,12 +127,12 @@ impl Engine {
         let per_byte = if is_kept { BYTES_PER_COST_KEPT } else { BYTES_PER_COST };
         let cost = prepared.cost.saturating_add(prepared.introspection_bytes / per_byte);
         let allowance = self.charge(caller, peer, cost)?;
-        Ok(Admitted { checked, prepared, allowance, place: None, owner: owner(caller, peer), kept })
+        Ok(Admitted { checked, prepared, allowance, stream_cursor: None, owner: owner(caller, peer), kept })
     }
 
     fn charge(&self, caller: &Caller, peer: Option<IpAddr>, cost: u64) -> Result<Option<Allowance>, Box<Answer>> {
         let now = tokio::time::Instant::now();
-        let (charged, whose) = match (caller, &self.allowances, &self.peers, peer) {
+        let (charged, owner_name) = match (caller, &self.allowances, &self.peers, peer) {
             (Caller::Viewer(viewer), Some(tokens), _, _) => {
                 (tokens.charge(viewer.token.id.into(), cost, now), "this token may ask for")
             }
@@ -135,7 +142,7 @@ impl Engine {
             }
             _ => return Ok(None),
         };
-        charged.map(Some).map_err(|allowance| Box::new(busy::limited(cost, allowance, whose)))
+        charged.map(Some).map_err(|allowance| Box::new(busy::limited(cost, allowance, owner_name)))
     }
 
     /// Checks that the peer hasn't sent so many refused tokens that further ones aren't checked for a while.
@@ -163,8 +170,11 @@ impl Engine {
     ///
     /// # Errors
     /// The answer when the owner, or all owners together, have reserved as much as they may.
-    pub(super) fn hold(&self, owner: Option<Owner>, bytes: usize) -> Result<Option<Held>, Box<Answer>> {
-        owner.map(|owner| self.workload.hold(owner, bytes)).transpose().map_err(|busy| Box::new(busy::held(busy)))
+    pub(super) fn reserve(&self, owner: Option<Owner>, bytes: usize) -> Result<Option<ReservedMemory>, Box<Answer>> {
+        owner
+            .map(|owner| self.workload.reserve(owner, bytes))
+            .transpose()
+            .map_err(|busy| Box::new(busy::memory_full(busy)))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::service::error::Failure;
 
 use super::auth::failure_response;
 use super::kept::Data;
-use super::workload::Turn;
+use super::workload::WorkPermit;
 
 /// How far a request came. Transports choose the status by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Answer {
     /// The content of `extensions.cost`.
     pub(super) cost: Option<Cost>,
     /// Kept until the answer was sent.
-    pub(super) turn: Option<Turn>,
+    pub(super) turn: Option<WorkPermit>,
 }
 
 impl Answer {

@@ -64,7 +64,7 @@ pub(super) fn status_of(failure: &Failure) -> StatusCode {
         Failure::Forbidden(_) => StatusCode::FORBIDDEN,
         Failure::NotFound | Failure::NoneOf(_) => StatusCode::NOT_FOUND,
         Failure::BadInput(_) => StatusCode::BAD_REQUEST,
-        Failure::Unavailable(_) | Failure::Unsettled(_) | Failure::Timeout(_) | Failure::Overtaken => {
+        Failure::Unavailable(_) | Failure::OutcomeUnknown(_) | Failure::Timeout(_) | Failure::Overtaken => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Failure::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,10 +8,10 @@ use super::answer::{Allowance, Answer, Phase, set};
 use super::workload::Busy;
 
 /// The answer when the token's or peer's allowance is too small for the request.
-pub(super) fn limited(cost: u64, allowance: Allowance, whose: &str) -> Answer {
+pub(super) fn limited(cost: u64, allowance: Allowance, owner: &str) -> Answer {
     let wait = allowance.retry_after_seconds.unwrap_or_default();
     let message = format!(
-        "The request costs {cost}, and of the {} that {whose} in a minute {} are left; try again in {wait} s.",
+        "The request costs {cost}, and of the {} that {owner} in a minute {} are left; try again in {wait} s.",
         allowance.limit, allowance.remaining
     );
     let mut answer = Answer::refused("RATE_LIMITED", message);
@@ -53,7 +53,7 @@ pub(super) fn turned_away(busy: Busy, waited: Duration) -> Answer {
 }
 
 /// The answer when a request's memory can't be reserved.
-pub(super) fn held(busy: Busy) -> Answer {
+pub(super) fn memory_full(busy: Busy) -> Answer {
     match busy {
         Busy::Owner => {
             own("Your requests and open subscriptions take as much memory as they may; end some of them first.".into())

@@ -13,7 +13,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use crate::gate::{Gate, OperationKind};
-use crate::graphql::{self, Held, PackwrightSchema, Panics, Written};
+use crate::graphql::{self, ConnectionHandle, PackwrightSchema, Panics, Written};
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 use crate::service::{Commits, Shared, on_behalf_of};
@@ -25,8 +25,8 @@ use super::busy;
 use super::kept::Kept;
 use super::options::EngineOptions;
 use super::parsed::{Document, Parsed};
-use super::welcome::while_welcome;
-use super::workload::{Busy, Turn, Workload};
+use super::token_watch::while_token_valid;
+use super::workload::{Busy, WorkPermit, Workload};
 
 /// The divisor for the document cache's memory: introspection answers, and parsed documents, each get one such part.
 const KEPT_PART: u64 = 4;
@@ -34,7 +34,7 @@ const KEPT_PART: u64 = 4;
 const SECRET_GRACE: Duration = Duration::from_secs(5);
 
 /// Adds the data that resolvers need to a request.
-pub type Prepare = Box<dyn Fn(Request, Arc<Caller>) -> (Request, Held) + Send + Sync>;
+pub type Prepare = Box<dyn Fn(Request, Arc<Caller>) -> (Request, ConnectionHandle) + Send + Sync>;
 
 /// Checks whether the server is ready. The error is a public sentence with the reason.
 pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -57,18 +57,18 @@ pub struct Engine {
     introspecting: Semaphore,
     execution_limit: Duration,
     slow: Duration,
-    pub(super) told: Told,
+    pub(super) error_limits: ErrorLimits,
 }
 
 /// The limits of an answer's errors.
 #[derive(Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct ErrorLimits {
     errors: usize,
     message: usize,
 }
 
-impl Told {
-    pub(super) fn of(self, answer: Answer) -> Answer {
+impl ErrorLimits {
+    pub(super) fn apply(self, answer: Answer) -> Answer {
         answer.bounded(self.errors, self.message)
     }
 }
@@ -88,7 +88,7 @@ impl Engine {
         let kept_bytes = options.documents.cache_bytes / KEPT_PART;
         let gate = Gate::new(&schema.sdl(), graphql::FACTS, options.documents, options.stored)?;
         let allowances = options.cost_per_minute.map(Allowances::new);
-        let told = Told { errors: options.errors, message: options.message };
+        let error_limits = ErrorLimits { errors: options.errors, message: options.message };
         Ok(Self {
             services,
             readiness,
@@ -104,7 +104,7 @@ impl Engine {
             introspecting: Semaphore::new(1),
             execution_limit: options.execution,
             slow: options.slow,
-            told,
+            error_limits,
         })
     }
 
@@ -138,12 +138,12 @@ impl Engine {
             None => busy::timed_out(kind, self.execution_limit),
         };
         if admitted.is_moved() {
-            forget_places(&mut answer);
+            remove_locations(&mut answer);
         }
-        self.tell_cost(&mut answer, &admitted);
+        self.report_cost(&mut answer, &admitted);
         self.log_slow(&admitted, began.elapsed(), waited);
         answer.turn = turn;
-        self.told.of(answer)
+        self.error_limits.apply(answer)
     }
 
     /// Waits for an answer up to the time limit; `None` after it. An answer with a secret gets some more time if a
@@ -158,12 +158,12 @@ impl Engine {
         }
     }
 
-    async fn turn(&self, admitted: &Admitted) -> Result<Option<Turn>, Busy> {
+    async fn turn(&self, admitted: &Admitted) -> Result<Option<WorkPermit>, Busy> {
         let Some(owner) = admitted.owner else { return Ok(None) };
         let prepared = &admitted.prepared;
         let cost = prepared.cost.saturating_add(prepared.introspection_bytes / admission::BYTES_PER_COST_KEPT);
         let mutates = prepared.kind == OperationKind::Mutation;
-        self.workload.turn(owner, mutates, cost, self.execution_limit).await.map(Some)
+        self.workload.acquire(owner, mutates, cost, self.execution_limit).await.map(Some)
     }
 
     async fn resolve(&self, caller: &Arc<Caller>, request_id: &str, admitted: &Admitted, panics: &Panics) -> Answer {
@@ -199,14 +199,14 @@ impl Engine {
         panics: &Panics,
         expects_one_read: bool,
     ) -> Result<Answer, Again> {
-        let suits_parts = document.as_ref().is_some_and(|document| document.suits_parts);
-        let (request, held) = self.request(caller.clone(), admitted, document.clone(), panics);
+        let allows_parts = document.as_ref().is_some_and(|document| document.allows_parts);
+        let (request, connection) = self.request(caller.clone(), admitted, document.clone(), panics);
         if expects_one_read {
-            held.expect_one_read();
+            connection.expect_one_read();
         }
         let written = Written::default();
-        let request = if suits_parts { request.data(written.clone()) } else { request };
-        let executed = pin!(self.schema.execute_bare(request));
+        let request = if allows_parts { request.data(written.clone()) } else { request };
+        let executed = pin!(self.schema.execute_without_extensions(request));
         let executed = AssertUnwindSafe(executed).catch_unwind();
         let tried = tokio::select! {
             biased;
@@ -218,12 +218,12 @@ impl Engine {
                 // The panic hook has logged the panic's message.
                 Err(_) => Err(Again::WithGuards),
             },
-            () = held.wants_more() => Err(Again::WithSnapshot),
+            () = connection.wants_more() => Err(Again::WithSnapshot),
         };
         // An execution that failed after one read says nothing of how often others read.
-        let tells = held.reads() > 1 || tried.as_ref().is_ok_and(|answer| answer.response.errors.is_empty());
+        let tells = connection.reads() > 1 || tried.as_ref().is_ok_and(|answer| answer.response.errors.is_empty());
         if let Some(document) = document.as_ref().filter(|_| tells) {
-            document.reads.record(held.reads());
+            document.reads.record(connection.reads());
         }
         tried
     }
@@ -285,7 +285,7 @@ impl Engine {
             let engine = self.clone();
             return async move { engine.execute(caller, &request_id, admitted).await }.into_stream().boxed();
         }
-        let room = match self.hold(admitted.owner, admitted.bytes()) {
+        let room = match self.reserve(admitted.owner, admitted.bytes()) {
             Ok(room) => room,
             Err(busy) => return futures_util::stream::iter([*busy]).boxed(),
         };
@@ -295,27 +295,27 @@ impl Engine {
         };
         let panics = Panics::default();
         let document = self.parsed.get(&admitted.checked);
-        let (request, held) = self.request(Arc::new(caller), &admitted, document, &panics);
+        let (request, connection) = self.request(Arc::new(caller), &admitted, document, &panics);
         // Reads before the first event use no shared snapshot.
-        held.release();
+        connection.release();
         let answers = self.schema.execute_stream(request);
-        let (mut is_first, is_moved, told) = (true, admitted.is_moved(), self.told);
+        let (mut is_first, is_moved, error_limits) = (true, admitted.is_moved(), self.error_limits);
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
             Ok(response) => {
                 let _room = &room;
                 // Releases the snapshot before the client reads the answer, and until the next event.
-                held.release();
+                connection.release();
                 let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
                 let mut answer = executed_answer(response, &panics, &request_id);
                 if is_moved {
-                    forget_places(&mut answer);
+                    remove_locations(&mut answer);
                 }
-                told.of(if never_subscribed { Answer { phase: Phase::Refused, ..answer } } else { answer })
+                error_limits.apply(if never_subscribed { Answer { phase: Phase::Refused, ..answer } } else { answer })
             }
-            Err(_) => told.of(Answer::failed(&Failure::bug("a subscription panicked"), &request_id)),
+            Err(_) => error_limits.apply(Answer::failed(&Failure::bug("a subscription panicked"), &request_id)),
         });
         match viewer {
-            Some(viewer) => while_welcome(self.services.clone(), *viewer, answers.boxed()),
+            Some(viewer) => while_token_valid(self.services.clone(), *viewer, answers.boxed()),
             None => answers.boxed(),
         }
     }
@@ -327,7 +327,7 @@ impl Engine {
         admitted: &Admitted,
         document: Option<Document>,
         panics: &Panics,
-    ) -> (Request, Held) {
+    ) -> (Request, ConnectionHandle) {
         let Admitted { checked, prepared, .. } = admitted;
         let mut request = Request::new(String::new()).variables(variables(&prepared.variables)).data(panics.clone());
         match document {
@@ -335,15 +335,15 @@ impl Engine {
             // The framework reports the reason.
             None => checked.verdict.iter().for_each(|document| request.query.clone_from(&document.printed)),
         }
-        if let Some(place) = &admitted.place {
-            request = request.data(place.clone());
+        if let Some(stream_cursor) = &admitted.stream_cursor {
+            request = request.data(stream_cursor.clone());
         }
         request.operation_name.clone_from(&prepared.operation_name);
         (self.prepare)(request, caller)
     }
 
     /// Fills `extensions.cost` and the allowance. A request without a cost gets no `extensions.cost`.
-    fn tell_cost(&self, answer: &mut Answer, admitted: &Admitted) {
+    fn report_cost(&self, answer: &mut Answer, admitted: &Admitted) {
         answer.allowance = admitted.allowance;
         if admitted.prepared.cost == 0 {
             return;
@@ -378,7 +378,7 @@ fn never_subscribed(response: &Response) -> bool {
 }
 
 /// Removes the locations of errors, because they refer to the printed document, which the client doesn't know.
-fn forget_places(answer: &mut Answer) {
+fn remove_locations(answer: &mut Answer) {
     answer.response.errors.iter_mut().for_each(|error| error.locations.clear());
 }
 

@@ -12,7 +12,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::router::Front;
+use super::router::HttpState;
 
 const FORM: &str = include_str!("graphiql/form.html");
 const SCRIPT: &str = include_str!("graphiql/form.js");
@@ -32,7 +32,7 @@ const NOTICE: &str = "This server executes only the documents that it was starte
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-pub(super) fn routes() -> Router<Arc<Front>> {
+pub(super) fn routes() -> Router<Arc<HttpState>> {
     let mut router = Router::new()
         .route("/graphiql", get(page))
         .route("/graphiql/form", get(async || own("text/html; charset=utf-8", FORM)))
@@ -55,20 +55,20 @@ async fn page(headers: HeaderMap) -> Response {
 
 /// The settings of the pages: the tokens to choose from (only in the demo), the demo's world, so that a page notices a
 /// new one, and a notice about the server.
-async fn settings(State(front): State<Arc<Front>>) -> Response {
-    let mut settings = json!({ "tokens": front.options.demo_tokens });
-    if let Some(world) = &front.options.demo_world {
+async fn settings(State(state): State<Arc<HttpState>>) -> Response {
+    let mut settings = json!({ "tokens": state.options.demo_tokens });
+    if let Some(world) = &state.options.demo_world {
         settings["world"] = world.as_str().into();
     }
-    if front.options.trusted_only {
+    if state.options.trusted_only {
         settings["notice"] = NOTICE.into();
     }
     ([(header::CACHE_CONTROL, "no-store")], Json(settings)).into_response()
 }
 
 /// The documents that can be opened in a tab. Documents with demo mutations are offered only in the demo.
-async fn operations(State(front): State<Arc<Front>>) -> Response {
-    let is_demo = front.options.demo_world.is_some();
+async fn operations(State(state): State<Arc<HttpState>>) -> Response {
+    let is_demo = state.options.demo_world.is_some();
     let offered = OPERATIONS.iter().filter(|(name, _)| is_demo || !name.starts_with("mutation.demo"));
     let documents: Vec<_> = offered.map(|(name, document)| json!({ "name": name, "document": document })).collect();
     ([(header::CACHE_CONTROL, "no-cache")], Json(documents)).into_response()

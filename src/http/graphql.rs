@@ -10,40 +10,40 @@ use axum::response::Response;
 use crate::gate::OperationKind;
 
 use super::accept::Media;
-use super::intake::{self, Asked};
+use super::intake::{self, IncomingRequest};
 use super::reply::{Refused, answered};
-use super::router::Front;
+use super::router::HttpState;
 use super::websocket;
 
 /// Answers a request to `/graphql` with any method.
-pub(super) async fn handle(front: &Arc<Front>, request_id: &str, request: HttpRequest<Body>) -> Response {
+pub(super) async fn handle(state: &Arc<HttpState>, request_id: &str, request: HttpRequest<Body>) -> Response {
     if websocket::is_upgrade(request.headers()) && request.method() == Method::GET {
-        return Box::pin(websocket::upgrade(front.clone(), request_id.to_owned(), request)).await;
+        return Box::pin(websocket::upgrade(state.clone(), request_id.to_owned(), request)).await;
     }
     let (parts, body) = request.into_parts();
     // The media type is chosen first, because refusals use it too.
-    let media = Media::wanted(&parts.headers);
+    let media = Media::preferred(&parts.headers);
     let written = media.unwrap_or(Media::Json);
     let unacceptable = media.is_none().then(|| {
         let message = "Answers are application/json or application/graphql-response+json; accept one of them.";
         Refused::bad(StatusCode::NOT_ACCEPTABLE, message)
     });
-    let asked = intake::read(front, request_id, &parts, body, unacceptable).await;
-    let answer = match asked {
-        Ok(asked) => answer(front, request_id, written, &parts, asked).await,
+    let incoming = intake::read(state, request_id, &parts, body, unacceptable).await;
+    let answer = match incoming {
+        Ok(incoming) => answer(state, request_id, written, &parts, incoming).await,
         Err(refused) => Err(refused),
     };
     answer.unwrap_or_else(|refused| refused.reply(written))
 }
 
 async fn answer(
-    front: &Front,
+    state: &HttpState,
     request_id: &str,
     media: Media,
     parts: &Parts,
-    Asked { caller, request, peer, held: _held }: Asked,
+    IncomingRequest { caller, request, peer, reserved: _reserved }: IncomingRequest,
 ) -> Result<Response, Refused> {
-    let admitted = match front.engine.admit(&caller, peer, request) {
+    let admitted = match state.engine.admit(&caller, peer, request) {
         Ok(admitted) => admitted,
         Err(refused) => return Ok(answered(media, *refused)),
     };
@@ -52,7 +52,7 @@ async fn answer(
         let message = "Open a subscription over a WebSocket (graphql-transport-ws), or at /graphql/stream.";
         return Err(Refused::bad(StatusCode::BAD_REQUEST, message));
     }
-    Ok(answered(media, front.engine.execute(caller, request_id, admitted).await))
+    Ok(answered(media, state.engine.execute(caller, request_id, admitted).await))
 }
 
 /// Checks that the method allows the operation: a GET must not change anything.

@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::router::Front;
+use super::router::HttpState;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -25,15 +25,15 @@ pub(super) async fn live() -> Response {
 }
 
 /// `/readyz`: the database can be reached, has all migrations of this program, and the server doesn't end.
-pub(super) async fn ready(State(front): State<Arc<Front>>) -> Response {
+pub(super) async fn ready(State(state): State<Arc<HttpState>>) -> Response {
     let ready = async {
-        let ready = tokio::time::timeout(PATIENCE, (front.engine.readiness)()).await;
+        let ready = tokio::time::timeout(PATIENCE, (state.engine.readiness)()).await;
         ready.unwrap_or_else(|_| Err("the database doesn't answer".into()))
     };
     let ready = tokio::select! {
         // At once, also while the database is asked.
         biased;
-        () = front.options.ended() => Err("the server ends".into()),
+        () = state.options.ended() => Err("the server ends".into()),
         ready = ready => ready,
     };
     let (status, body) = match ready {

@@ -15,18 +15,18 @@ use super::login::Denied;
 use super::params::{self, Malformed};
 use super::reply::Refused;
 use super::request::GraphqlRequest;
-use super::router::Front;
-use super::workload::Held;
+use super::router::HttpState;
+use super::workload::ReservedMemory;
 use super::{accept, admission, limits};
 
 /// A parsed request and its caller.
-pub(super) struct Asked {
+pub(super) struct IncomingRequest {
     pub(super) caller: Caller,
     pub(super) request: GraphqlRequest,
     /// The client's address; `None` for a caller within the process.
     pub(super) peer: Option<IpAddr>,
     /// The memory reserved for it while it waits and is executed.
-    pub(super) held: Option<Held>,
+    pub(super) reserved: Option<ReservedMemory>,
 }
 
 /// The memory of a parsed body, per byte.
@@ -39,28 +39,28 @@ pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
 
 /// Reads a request. `unacceptable` is the refusal if the request accepts no media type of the answer.
 pub(super) async fn read(
-    front: &Front,
+    state: &HttpState,
     request_id: &str,
     parts: &Parts,
     body: Body,
     unacceptable: Option<Refused>,
-) -> Result<Asked, Refused> {
-    match admit(front, request_id, parts, unacceptable).await {
+) -> Result<IncomingRequest, Refused> {
+    match admit(state, request_id, parts, unacceptable).await {
         Ok(caller) => {
             // Requests without an account's token don't need large bodies.
             let limit = match caller {
-                Caller::Viewer(_) => front.options.body_limit,
-                Caller::Anonymous | Caller::Enrolment(_) => front.options.small_limit(),
+                Caller::Viewer(_) => state.options.body_limit,
+                Caller::Anonymous | Caller::Enrolment(_) => state.options.small_limit(),
             };
             let peer = peer(parts);
-            let held = match hold(front, parts, &caller, limit) {
-                Ok(held) => held,
+            let reserved = match reserve(state, parts, &caller, limit) {
+                Ok(reserved) => reserved,
                 Err(busy) => {
                     limits::discard(&parts.headers, body).await;
                     return Err(Refused::busy(busy));
                 }
             };
-            Ok(Asked { request: parameters(front, parts, body, limit).await?, caller, peer, held })
+            Ok(IncomingRequest { request: parameters(state, parts, body, limit).await?, caller, peer, reserved })
         }
         Err(refused) => {
             limits::discard(&parts.headers, body).await;
@@ -76,7 +76,7 @@ pub(super) fn by_get(parts: &Parts) -> bool {
 
 /// The checks before the body is read.
 async fn admit(
-    front: &Front,
+    state: &HttpState,
     request_id: &str,
     parts: &Parts,
     unacceptable: Option<Refused>,
@@ -91,20 +91,25 @@ async fn admit(
         check_type(parts)?;
     }
     let credentials = Credentials::of(&parts.headers);
-    front.login(&credentials, peer(parts), request_id).await.map_err(|denied| match denied {
+    state.login(&credentials, peer(parts), request_id).await.map_err(|denied| match denied {
         Denied::Failure(failure) => Refused::failure(&failure, request_id),
         Denied::TooMany(allowance) => Refused::too_many_tokens(allowance),
     })
 }
 
 /// Reserves memory for a body before it is read: for its announced length, or for the longest allowed one.
-fn hold(front: &Front, parts: &Parts, caller: &Caller, most: usize) -> Result<Option<Held>, Box<Answer>> {
+fn reserve(
+    state: &HttpState,
+    parts: &Parts,
+    caller: &Caller,
+    most: usize,
+) -> Result<Option<ReservedMemory>, Box<Answer>> {
     if by_get(parts) {
         return Ok(None);
     }
     let announced = limits::announced(&parts.headers).and_then(|length| usize::try_from(length).ok());
     let bytes = announced.unwrap_or(most).min(most);
-    front.engine.hold(admission::owner(caller, peer(parts)), bytes.saturating_mul(PARSED))
+    state.engine.reserve(admission::owner(caller, peer(parts)), bytes.saturating_mul(PARSED))
 }
 
 fn check_type(parts: &Parts) -> Result<(), Refused> {
@@ -120,11 +125,11 @@ fn check_type(parts: &Parts) -> Result<(), Refused> {
     Ok(())
 }
 
-async fn parameters(front: &Front, parts: &Parts, body: Body, limit: usize) -> Result<GraphqlRequest, Refused> {
+async fn parameters(state: &HttpState, parts: &Parts, body: Body, limit: usize) -> Result<GraphqlRequest, Refused> {
     let read = if by_get(parts) {
         params::from_address(parts.uri.query().unwrap_or_default())
     } else {
-        let body = limits::read(&parts.headers, body, limit, front.options.body_timeout).await?;
+        let body = limits::read(&parts.headers, body, limit, state.options.body_timeout).await?;
         params::from_body(&body)
     };
     read.map_err(|Malformed { code, message }| Refused::new(StatusCode::BAD_REQUEST, code, message))

@@ -16,7 +16,7 @@ use super::engine::Engine;
 use super::refusals::{Reason, Refusals};
 
 /// The most valid tokens that are remembered.
-const KNOWN_MAX: usize = 10_000;
+const VALID_TOKENS_MAX: usize = 10_000;
 
 /// Why a request wasn't authenticated.
 pub(super) enum Denied {
@@ -27,14 +27,14 @@ pub(super) enum Denied {
 
 /// The tokens that were valid at their last use, by a hash with a secret key. Two tokens with one hash do no harm: the
 /// second is checked like each token that was never sent before.
-pub(super) struct Known {
+pub(super) struct ValidTokens {
     valid: Cache<u64, ()>,
     key: RandomState,
 }
 
-impl Known {
+impl ValidTokens {
     pub(super) fn new() -> Self {
-        Self { valid: Cache::new(KNOWN_MAX), key: RandomState::new() }
+        Self { valid: Cache::new(VALID_TOKENS_MAX), key: RandomState::new() }
     }
 
     /// Authenticates a request from `peer`.

@@ -12,7 +12,7 @@ use super::accept::Media;
 use super::connections::Client;
 use super::refusals::Reason;
 use super::reply::{EXPOSED, Refused};
-use super::router::Front;
+use super::router::HttpState;
 
 /// The most characters of a host or an origin that a refusal repeats.
 const SHOWN_MAX: usize = 100;
@@ -108,9 +108,11 @@ impl Origins {
         if !headers.contains_key(header::ORIGIN) && !headers.contains_key("sec-fetch-site") {
             return Sender::Own;
         }
-        let says = |name: &str| headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
-        let by_same_site = matches!(says("sec-fetch-site").as_deref(), Ok([] | ["same-origin" | "same-site" | "none"]));
-        match (says("origin").as_deref(), says("host").as_deref()) {
+        let value_of =
+            |name: &str| headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
+        let by_same_site =
+            matches!(value_of("sec-fetch-site").as_deref(), Ok([] | ["same-origin" | "same-site" | "none"]));
+        match (value_of("origin").as_deref(), value_of("host").as_deref()) {
             (Ok([]), _) if by_same_site => Sender::Own,
             (Ok([origin]), Ok([host])) if by_same_site && is_of_host(origin, host) => Sender::Own,
             (Ok([origin]), _) if self.any || self.listed.contains(&normal(origin)) => Sender::Allowed,
@@ -139,7 +141,7 @@ impl Origins {
 
     /// Adds the headers by which a browser lets a page read the answer. A listed origin may send credentials, all
     /// origins may not: the server doesn't use the credentials that a browser adds by itself.
-    fn tell(&self, sender: &Sender, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    fn add_headers(&self, sender: &Sender, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.is_off() {
             return;
         }
@@ -184,25 +186,25 @@ fn normal(origin: &str) -> String {
 /// Refuses requests from foreign pages, answers preflight requests, and adds the CORS headers. All other requests are
 /// answered by `answer`.
 pub(super) async fn cross_site<F: Future<Output = Response>>(
-    front: &Front,
+    state: &HttpState,
     request: Request<Body>,
     answer: impl FnOnce(Request<Body>) -> F,
 ) -> Response {
-    let origins = &front.origins;
+    let origins = &state.origins;
     let sender = origins.sender(request.headers());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match sender {
         Sender::Foreign => {
-            let media = Media::wanted(request.headers()).unwrap_or(Media::Json);
+            let media = Media::preferred(request.headers()).unwrap_or(Media::Json);
             let message = Origins::refusal(request.headers());
             let peer = request.extensions().get::<Client>().map(|client| client.address);
-            front.refusals.note(Reason::Origin, peer, &message);
+            state.refusals.note(Reason::Origin, peer, &message);
             Refused::new(StatusCode::FORBIDDEN, "FORBIDDEN", message).reply(media)
         }
         Sender::Allowed if is_preflight(&request) => preflight(request.headers()),
         _ => answer(request).await,
     };
-    origins.tell(&sender, origin, response.headers_mut());
+    origins.add_headers(&sender, origin, response.headers_mut());
     response
 }
 
@@ -221,8 +223,8 @@ fn preflight(headers: &HeaderMap) -> Response {
         ],
     )
         .into_response();
-    if let Some(wanted) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    if let Some(requested) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
     }
     response
 }

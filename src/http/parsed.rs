@@ -19,7 +19,7 @@ type Key = [u8; 32];
 pub(super) struct Document {
     pub(super) parsed: Arc<ExecutableDocument>,
     /// Whether its answer may contain serialized parts.
-    pub(super) suits_parts: bool,
+    pub(super) allows_parts: bool,
     pub(super) reads: Arc<Reads>,
     /// The bytes of its printed text.
     length: usize,
@@ -80,8 +80,9 @@ impl Parsed {
         }
         let printed = &checked.verdict.as_ref().ok()?.printed;
         let parsed = parse_query(printed).ok()?;
-        let suits_parts = Written::suits(&parsed);
-        let document = Document { parsed: Arc::new(parsed), suits_parts, reads: Arc::default(), length: printed.len() };
+        let allows_parts = Written::allows_parts(&parsed);
+        let document =
+            Document { parsed: Arc::new(parsed), allows_parts, reads: Arc::default(), length: printed.len() };
         self.0.insert(checked.hash, document.clone());
         Some(document)
     }

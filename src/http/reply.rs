@@ -12,7 +12,7 @@ use super::accept::Media;
 use super::answer::{Allowance, Answer, Phase};
 use super::auth::status_of;
 use super::login;
-use super::workload::Turn;
+use super::workload::WorkPermit;
 
 /// The body when nothing better can be serialized.
 pub(super) const FAILED: &str =
@@ -99,7 +99,7 @@ pub(super) fn refusal(status: StatusCode, code: &str, message: &str) -> Response
 pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
     let mut response = write(status(media, answer.phase), media, &answer);
     match answer.allowance {
-        Some(allowance) => tell_allowance(response.headers_mut(), allowance),
+        Some(allowance) => add_allowance_headers(response.headers_mut(), allowance),
         None if matches!(answer.phase, Phase::Limited | Phase::Overloaded) => {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -108,7 +108,7 @@ pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
     if let Some(mut turn) = answer.turn.take() {
         let bytes = response.body().size_hint().exact().unwrap_or_default();
         turn.answered(usize::try_from(bytes).unwrap_or(usize::MAX));
-        response.extensions_mut().insert(Leaving(Arc::new(turn)));
+        response.extensions_mut().insert(UntilSent(Arc::new(turn)));
     }
     if answer.is_unavailable() {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
@@ -118,7 +118,7 @@ pub(super) fn answered(media: Media, mut answer: Answer) -> Response {
 
 /// Dropped when the response's last byte was passed on.
 #[derive(Clone)]
-pub(super) struct Leaving(#[expect(dead_code, reason = "dropped when the answer has left")] Arc<Turn>);
+pub(super) struct UntilSent(#[expect(dead_code, reason = "dropped when the answer has left")] Arc<WorkPermit>);
 
 fn status(media: Media, phase: Phase) -> StatusCode {
     match (phase, media) {
@@ -131,7 +131,7 @@ fn status(media: Media, phase: Phase) -> StatusCode {
 }
 
 /// Adds the headers about the rate limit.
-pub(super) fn tell_allowance(headers: &mut HeaderMap, allowance: Allowance) {
+pub(super) fn add_allowance_headers(headers: &mut HeaderMap, allowance: Allowance) {
     headers.insert(RATE_LIMIT, HeaderValue::from(allowance.limit));
     headers.insert(RATE_REMAINING, HeaderValue::from(allowance.remaining));
     headers.insert(RATE_RESET, HeaderValue::from(allowance.reset_seconds));

@@ -24,9 +24,9 @@ use crate::service::access::Caller;
 use super::accept::Media;
 use super::auth::Credentials;
 use super::compression::Encodings;
-use super::connections::{self, Client, Crowded};
+use super::connections::{self, Client, TooManyConnections};
 use super::engine::Engine;
-use super::login::{Denied, Known};
+use super::login::{Denied, ValidTokens};
 use super::origin::{Hosts, Origins, cross_site};
 use super::refusals::{Reason, Refusals};
 use super::reply::{FAILED, Refused, refusal};
@@ -34,17 +34,17 @@ use super::settings::HttpOptions;
 use super::{graphiql, graphql, health, pages, schema, stream};
 
 /// The state that the handlers share.
-pub(super) struct Front {
+pub(super) struct HttpState {
     pub(super) engine: Arc<Engine>,
     pub(super) options: HttpOptions,
     pub(super) origins: Origins,
     pub(super) refusals: Refusals,
-    known: Known,
+    valid_tokens: ValidTokens,
     hosts: Hosts,
     request_ids: RequestIds,
 }
 
-impl Front {
+impl HttpState {
     /// Authenticates a request from `peer`.
     pub(super) async fn login(
         &self,
@@ -52,7 +52,7 @@ impl Front {
         peer: Option<IpAddr>,
         request_id: &str,
     ) -> Result<Caller, Denied> {
-        self.known.login(&self.engine, &self.refusals, credentials, peer, request_id).await
+        self.valid_tokens.login(&self.engine, &self.refusals, credentials, peer, request_id).await
     }
 }
 
@@ -65,13 +65,13 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     let hosts = Hosts::new(options.listener, &options.public_hosts);
     let origins = Origins::new(&options.cors_origins);
     let graphiql = options.graphiql;
-    let schema = schema::Served::of((!options.trusted_only).then(|| engine.sdl()));
-    let front = Arc::new(Front {
+    let schema = schema::ServedSchema::of((!options.trusted_only).then(|| engine.sdl()));
+    let state = Arc::new(HttpState {
         engine,
         options,
         origins,
         refusals: Refusals::default(),
-        known: Known::new(),
+        valid_tokens: ValidTokens::new(),
         hosts,
         request_ids: RequestIds::default(),
     });
@@ -85,14 +85,14 @@ pub fn router(engine: Arc<Engine>, options: HttpOptions) -> Router {
     let pages = pages
         .fallback(async || refusal(StatusCode::NOT_FOUND, "NOT_FOUND", "Nothing is served here; try /graphql."))
         .method_not_allowed_fallback(async || Refused::method("GET, HEAD", "Send GET.").reply(Media::Json))
-        .with_state(front.clone());
-    let entrance = Arc::new(Entrance { front, pages: TowerToHyperService::new(pages) });
+        .with_state(state.clone());
+    let entrance = Arc::new(Entrance { state, pages: TowerToHyperService::new(pages) });
     Router::new().fallback(move |request: Request<Body>| entrance.clone().answer(request))
 }
 
 /// Where all requests come in.
 struct Entrance {
-    front: Arc<Front>,
+    state: Arc<HttpState>,
     /// The routes other than the API's.
     pages: TowerToHyperService<Router>,
 }
@@ -105,23 +105,27 @@ impl Entrance {
     }
 
     async fn admit(&self, request: Request<Body>) -> Response {
-        let front = &self.front;
-        let id = request_id(request.headers()).unwrap_or_else(|| front.request_ids.next());
+        let state = &self.state;
+        let id = request_id(request.headers()).unwrap_or_else(|| state.request_ids.next());
         let client = request.extensions().get::<Client>();
-        let crowded = client.and_then(|client| client.place.as_ref().err().copied());
+        let too_many_connections = client.and_then(|client| client.slot.as_ref().err().copied());
         let peer = client.map(|client| client.address);
         let is_probe = health::is_probe(request.uri().path());
         let client = client.map(|client| tracing::field::display(client.address));
         let span = tracing::info_span!("request", id, client, method = %request.method(), path = request.uri().path());
-        let mut response = match crowded {
+        let mut response = match too_many_connections {
             // Probes call the server by its address, and get only public data.
-            _ if !is_probe && !front.hosts.admits(&request) => {
-                let message = front.hosts.refusal(&request);
-                front.refusals.note(Reason::Host, peer, &message);
+            _ if !is_probe && !state.hosts.admits(&request) => {
+                let message = state.hosts.refusal(&request);
+                state.refusals.note(Reason::Host, peer, &message);
                 refusal(StatusCode::MISDIRECTED_REQUEST, "BAD_USER_INPUT", &message)
             }
-            Some(Crowded { most }) if !is_probe => {
-                let refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", connections::crowded(most));
+            Some(TooManyConnections { most }) if !is_probe => {
+                let refused = Refused::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "RATE_LIMITED",
+                    connections::too_many_connections(most),
+                );
                 refused.with(header::RETRY_AFTER, "1").reply(Media::Json)
             }
             _ => {
@@ -146,14 +150,14 @@ impl Entrance {
 
     async fn route(&self, id: &str, request: Request<Body>) -> Response {
         let encodings = Encodings::of(request.headers());
-        let response = match pages::lead(&self.front.options, &request) {
+        let response = match pages::lead(&self.state.options, &request) {
             Some(page) => page,
             None => match request.uri().path() {
                 "/graphql" => {
-                    cross_site(&self.front, request, |request| graphql::handle(&self.front, id, request)).await
+                    cross_site(&self.state, request, |request| graphql::handle(&self.state, id, request)).await
                 }
                 "/graphql/stream" => {
-                    cross_site(&self.front, request, |request| stream::handle(&self.front, id, request)).await
+                    cross_site(&self.state, request, |request| stream::handle(&self.state, id, request)).await
                 }
                 _ => match self.pages.call(request).await {
                     Ok(response) => response,

@@ -9,9 +9,9 @@ use super::reply::refusal;
 
 /// The SDL with its ETag; `None` if introspection isn't served either.
 #[derive(Clone)]
-pub(super) struct Served(Option<(Bytes, HeaderValue)>);
+pub(super) struct ServedSchema(Option<(Bytes, HeaderValue)>);
 
-impl Served {
+impl ServedSchema {
     pub(super) fn of(sdl: Option<String>) -> Self {
         Self(sdl.and_then(|sdl| {
             let hash: String = Sha256::digest(&sdl).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -21,14 +21,14 @@ impl Served {
         }))
     }
 
-    pub(super) fn answer(&self, asked: &HeaderMap) -> Response {
+    pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
         let Some((sdl, tag)) = &self.0 else {
             let message =
                 "This server executes only the documents that it was started with, and doesn't show its schema.";
             return refusal(StatusCode::NOT_FOUND, "NOT_FOUND", message);
         };
         let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-        if is_known(asked, tag) {
+        if is_current(headers, tag) {
             return (StatusCode::NOT_MODIFIED, caching).into_response();
         }
         (caching, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], sdl.clone()).into_response()
@@ -37,9 +37,9 @@ impl Served {
 
 /// Whether the client has this text already. The comparison ignores `W/`, because proxies that compress mark tags as
 /// weak.
-fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
-    let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+fn is_current(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     tags.flat_map(|value| value.split(','))
         .map(str::trim)
-        .any(|known| known == "*" || tag.to_str().is_ok_and(|tag| known.strip_prefix("W/").unwrap_or(known) == tag))
+        .any(|listed| listed == "*" || tag.to_str().is_ok_and(|tag| listed.strip_prefix("W/").unwrap_or(listed) == tag))
 }

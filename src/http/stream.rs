@@ -15,14 +15,14 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::gate::OperationKind;
-use crate::graphql::Place;
+use crate::graphql::StreamCursor;
 
 use super::accept::{self, Media};
 use super::answer::{Answer, Phase};
 use super::graphql::check_kind;
-use super::intake::{self, Asked};
+use super::intake::{self, IncomingRequest};
 use super::reply::{FAILED, Refused, answered};
-use super::router::Front;
+use super::router::HttpState;
 
 /// An empty comment. It shows the client that the stream is open, and keeps proxies from closing it.
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
@@ -34,30 +34,30 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// Answers a request to `/graphql/stream` with any method. An invalid request is refused with JSON. The answer to a
 /// GraphQL request is a stream, even if it can't be executed.
-pub(super) async fn handle(front: &Arc<Front>, request_id: &str, request: HttpRequest<Body>) -> Response {
+pub(super) async fn handle(state: &Arc<HttpState>, request_id: &str, request: HttpRequest<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let unacceptable = (!accept::takes_events(&parts.headers))
         .then(|| Refused::bad(StatusCode::NOT_ACCEPTABLE, "Answers here are text/event-stream; accept it."));
-    let opened = match intake::read(front, request_id, &parts, body, unacceptable).await {
-        Ok(asked) => open(front.clone(), request_id, &parts, asked),
+    let opened = match intake::read(state, request_id, &parts, body, unacceptable).await {
+        Ok(incoming) => open(state.clone(), request_id, &parts, incoming),
         Err(refused) => Err(refused),
     };
-    opened.unwrap_or_else(|refused| refused.reply(Media::wanted(&parts.headers).unwrap_or(Media::Json)))
+    opened.unwrap_or_else(|refused| refused.reply(Media::preferred(&parts.headers).unwrap_or(Media::Json)))
 }
 
 fn open(
-    front: Arc<Front>,
+    state: Arc<HttpState>,
     request_id: &str,
     parts: &Parts,
-    Asked { caller, request, peer, held: _held }: Asked,
+    IncomingRequest { caller, request, peer, reserved: _reserved }: IncomingRequest,
 ) -> Result<Response, Refused> {
-    let place = Arc::new(Place::after(intake::text(parts.headers.get(LAST_EVENT_ID))));
+    let stream_cursor = Arc::new(StreamCursor::after(intake::text(parts.headers.get(LAST_EVENT_ID))));
     let mut is_subscription = false;
-    let answers = match front.engine.admit(&caller, peer, request) {
+    let answers = match state.engine.admit(&caller, peer, request) {
         Ok(admitted) => {
             check_kind(admitted.kind(), intake::by_get(parts))?;
             is_subscription = admitted.kind() == OperationKind::Subscription;
-            front.engine.execute_stream(caller, request_id, admitted.at(place.clone()))
+            state.engine.execute_stream(caller, request_id, admitted.at(stream_cursor.clone()))
         }
         // An invalid document is reported as an event, because browsers hide the body of other statuses.
         Err(refused) if refused.phase == Phase::Refused => futures_util::stream::iter([*refused]).boxed(),
@@ -69,28 +69,28 @@ fn open(
         // Without this header some proxies buffer events.
         (ACCEL_BUFFERING, "no"),
     ];
-    let events = events(front, place, answers, is_subscription).map(Ok::<_, Infallible>);
+    let events = events(state, stream_cursor, answers, is_subscription).map(Ok::<_, Infallible>);
     Ok((headers, Body::from_stream(events)).into_response())
 }
 
 /// The stream of events. It writes only as fast as the client reads. A server that ends closes the stream of a
 /// subscription without `complete`, so that the client reconnects. A query or a mutation is answered first.
 fn events(
-    front: Arc<Front>,
-    place: Arc<Place>,
+    state: Arc<HttpState>,
+    stream_cursor: Arc<StreamCursor>,
     mut answers: BoxStream<'static, Answer>,
     is_subscription: bool,
 ) -> impl Stream<Item = Bytes> {
     async_stream::stream! {
         yield COMMENT;
-        let every = front.options.keep_alive;
+        let every = state.options.keep_alive;
         let mut silence = interval_at(Instant::now() + every, every);
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = front.options.ended(), if is_subscription => return,
+                () = state.options.ended(), if is_subscription => return,
                 answer = answers.next() => match answer {
-                    Some(answer) => yield next(&answer, place.take_reached()),
+                    Some(answer) => yield next(&answer, stream_cursor.take_advanced()),
                     None => break,
                 },
                 _ = silence.tick() => yield COMMENT,
@@ -101,12 +101,12 @@ fn events(
 }
 
 /// An answer as an event. It has an id only if it contains an event of the log.
-fn next(answer: &Answer, reached: Option<String>) -> Bytes {
+fn next(answer: &Answer, advanced: Option<String>) -> Bytes {
     let data = serde_json::to_string(answer).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer could not be written");
         FAILED.to_owned()
     });
-    let cursor = reached.filter(|_| answer.phase == Phase::Executed);
+    let cursor = advanced.filter(|_| answer.phase == Phase::Executed);
     let id = cursor.map(|cursor| format!("id: {cursor}\n")).unwrap_or_default();
     Bytes::from(format!("{id}event: next\ndata: {data}\n\n"))
 }

@@ -29,12 +29,12 @@ pub struct WorkOptions {
     /// The most concurrent queries of one owner, and likewise of mutations.
     pub operations: u32,
     /// The most KiB of waiting requests and open subscriptions, in total.
-    pub held_kib: u32,
+    pub memory_kib: u32,
 }
 
 impl Default for WorkOptions {
     fn default() -> Self {
-        Self { cost: 400_000, operations: 16, held_kib: 512 * 1024 }
+        Self { cost: 400_000, operations: 16, memory_kib: 512 * 1024 }
     }
 }
 
@@ -59,25 +59,25 @@ pub enum Busy {
 pub struct Workload {
     options: WorkOptions,
     cost: Arc<Semaphore>,
-    held: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
     shares: Mutex<HashMap<Owner, Weak<Share>>>,
 }
 
 /// The remaining share of one owner.
 struct Share {
-    queries: Lane,
-    mutations: Lane,
-    held: Arc<Semaphore>,
+    queries: Limits,
+    mutations: Limits,
+    memory: Arc<Semaphore>,
 }
 
 /// Queries and mutations have separate shares, so that reads don't wait for writes that wait for locks.
-struct Lane {
+struct Limits {
     cost: Arc<Semaphore>,
     operations: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
-impl Lane {
+impl Limits {
     fn new(options: &WorkOptions) -> Self {
         Self {
             cost: Arc::new(Semaphore::new(share(options.cost) as usize)),
@@ -93,7 +93,7 @@ fn share(of: u32) -> u32 {
 
 /// The turn of an operation. Dropping it returns its units.
 #[derive(Debug)]
-pub struct Turn {
+pub struct WorkPermit {
     of_server: OwnedSemaphorePermit,
     of_owner: OwnedSemaphorePermit,
     operation: Option<OwnedSemaphorePermit>,
@@ -106,21 +106,21 @@ impl std::fmt::Debug for Share {
     }
 }
 
-impl Turn {
+impl WorkPermit {
     /// The operation has ended. Keeps only the units for its answer of `bytes` bytes, until that was sent.
     pub fn answered(&mut self, bytes: usize) {
         self.operation = None;
         let left = (bytes / BYTES_PER_UNIT).max(1);
         for permit in [&mut self.of_server, &mut self.of_owner] {
-            let surplus = permit.num_permits().saturating_sub(left);
-            drop(permit.split(surplus));
+            let unneeded = permit.num_permits().saturating_sub(left);
+            drop(permit.split(unneeded));
         }
     }
 }
 
 /// The reserved memory of a waiting request or an open subscription. Dropping it returns the memory.
 #[derive(Debug)]
-pub struct Held {
+pub struct ReservedMemory {
     _of_server: OwnedSemaphorePermit,
     _of_owner: OwnedSemaphorePermit,
     _share: Arc<Share>,
@@ -140,7 +140,7 @@ impl Workload {
     #[must_use]
     pub fn new(options: WorkOptions) -> Self {
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits.max(1) as usize));
-        Self { options, cost: semaphore(options.cost), held: semaphore(options.held_kib), shares: Mutex::default() }
+        Self { options, cost: semaphore(options.cost), memory: semaphore(options.memory_kib), shares: Mutex::default() }
     }
 
     /// Waits up to `patience` for the turn of an operation with a cost. A cost above an owner's share takes the whole
@@ -148,18 +148,24 @@ impl Workload {
     ///
     /// # Errors
     /// [`Busy`] when there was no turn in time, or when too many operations wait already.
-    pub async fn turn(&self, owner: Owner, mutates: bool, cost: u64, patience: Duration) -> Result<Turn, Busy> {
+    pub async fn acquire(
+        &self,
+        owner: Owner,
+        mutates: bool,
+        cost: u64,
+        patience: Duration,
+    ) -> Result<WorkPermit, Busy> {
         let share = self.share(owner);
-        let lane = if mutates { &share.mutations } else { &share.queries };
-        if lane.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
-            lane.waiting.fetch_sub(1, Ordering::Relaxed);
+        let limits = if mutates { &share.mutations } else { &share.queries };
+        if limits.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            limits.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Busy::Owner);
         }
-        let waiting = Waiting(&lane.waiting);
+        let waiting = Waiting(&limits.waiting);
         let units = u32::try_from(cost).unwrap_or(u32::MAX).clamp(1, self::share(self.options.cost));
         let of_owner = async {
-            let operation = lane.operations.clone().acquire_owned().await?;
-            Ok::<_, AcquireError>((operation, lane.cost.clone().acquire_many_owned(units).await?))
+            let operation = limits.operations.clone().acquire_owned().await?;
+            Ok::<_, AcquireError>((operation, limits.cost.clone().acquire_many_owned(units).await?))
         };
         let began = tokio::time::Instant::now();
         // The semaphores are never closed.
@@ -168,23 +174,23 @@ impl Workload {
         let of_server = self.cost.clone().acquire_many_owned(units);
         let Ok(Ok(of_server)) = timeout(left, of_server).await else { return Err(Busy::Server) };
         drop(waiting);
-        Ok(Turn { of_server, of_owner, operation: Some(operation), _share: share.clone() })
+        Ok(WorkPermit { of_server, of_owner, operation: Some(operation), _share: share.clone() })
     }
 
     /// Reserves memory for an owner, without waiting.
     ///
     /// # Errors
     /// [`Busy`] when there isn't enough.
-    pub fn hold(&self, owner: Owner, bytes: usize) -> Result<Held, Busy> {
+    pub fn reserve(&self, owner: Owner, bytes: usize) -> Result<ReservedMemory, Busy> {
         let share = self.share(owner);
-        let most = self::share(self.options.held_kib);
+        let most = self::share(self.options.memory_kib);
         let units = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, most);
         let take = |from: &Arc<Semaphore>, busy: Busy| {
             from.clone().try_acquire_many_owned(units).map_err(|_: TryAcquireError| busy)
         };
-        let of_owner = take(&share.held, Busy::Owner)?;
-        let of_server = take(&self.held, Busy::Server)?;
-        Ok(Held { _of_server: of_server, _of_owner: of_owner, _share: share })
+        let of_owner = take(&share.memory, Busy::Owner)?;
+        let of_server = take(&self.memory, Busy::Server)?;
+        Ok(ReservedMemory { _of_server: of_server, _of_owner: of_owner, _share: share })
     }
 
     fn share(&self, owner: Owner) -> Arc<Share> {
@@ -197,9 +203,9 @@ impl Workload {
             shares.retain(|_, share| share.strong_count() > 0);
         }
         let share = Arc::new(Share {
-            queries: Lane::new(&self.options),
-            mutations: Lane::new(&self.options),
-            held: Arc::new(Semaphore::new(self::share(self.options.held_kib) as usize)),
+            queries: Limits::new(&self.options),
+            mutations: Limits::new(&self.options),
+            memory: Arc::new(Semaphore::new(self::share(self.options.memory_kib) as usize)),
         });
         shares.insert(owner, Arc::downgrade(&share));
         share

@@ -89,7 +89,7 @@ impl JwtSettings {
     fn takes_type(&self, typ: Option<&str>) -> bool {
         let plain = |typ: &str| typ.to_ascii_lowercase().trim_start_matches("application/").to_owned();
         let typ = plain(typ.unwrap_or("none"));
-        self.types.iter().any(|taken| plain(taken) == typ)
+        self.types.iter().any(|accepted| plain(accepted) == typ)
     }
 }
 
@@ -110,7 +110,7 @@ pub struct Identity {
 
 /// Why a JWT is refused. Only the log shows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum JwtRefusal {
     #[error("it is longer than {LENGTH_MAX} bytes")]
     TooLong,
     #[error("it can't be read: {0}")]
@@ -133,7 +133,7 @@ pub struct Jwt {
     settings: Arc<JwtSettings>,
     keys: Arc<RwLock<Arc<Keys>>>,
     /// The time of the last attempt to read the key set, successful or not. The lock is held during the attempt.
-    asked: Arc<Mutex<Option<Instant>>>,
+    last_read: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Whether a bearer token looks like a JWT: three parts with dots between them. API tokens contain no dots.
@@ -147,7 +147,7 @@ impl Jwt {
     /// JWT is accepted.
     pub async fn open(settings: JwtSettings, now: Instant) -> Result<Self, String> {
         signature::install();
-        let this = Self { settings: Arc::new(settings), keys: Arc::default(), asked: Arc::default() };
+        let this = Self { settings: Arc::new(settings), keys: Arc::default(), last_read: Arc::default() };
         match (this.refresh(now).await, &this.settings.source) {
             (Err(error), Source::File(file)) => Err(format!("{}: {error}", file.display())),
             (Err(error), Source::Url(_)) => {
@@ -160,12 +160,12 @@ impl Jwt {
 
     /// Reads the key set again. When that fails, the old keys stay in use.
     pub async fn refresh(&self, now: Instant) -> Result<(), String> {
-        let mut asked = self.asked.lock().await;
-        self.ask(&mut asked, now).await
+        let mut last_read = self.last_read.lock().await;
+        self.read_keys(&mut last_read, now).await
     }
 
-    async fn ask(&self, asked: &mut Option<Instant>, now: Instant) -> Result<(), String> {
-        *asked = Some(now);
+    async fn read_keys(&self, last_read: &mut Option<Instant>, now: Instant) -> Result<(), String> {
+        *last_read = Some(now);
         let text = match &self.settings.source {
             Source::File(file) => tokio::fs::read(file).await.map_err(|error| error.to_string())?,
             Source::Url(url) => fetch::get(url).await?,
@@ -193,27 +193,27 @@ impl Jwt {
     }
 
     /// The identity of a JWT, if it is accepted.
-    pub async fn identify(&self, token: &str, now: Instant) -> Result<Identity, Unfit> {
+    pub async fn identify(&self, token: &str, now: Instant) -> Result<Identity, JwtRefusal> {
         if token.len() > LENGTH_MAX {
-            return Err(Unfit::TooLong);
+            return Err(JwtRefusal::TooLong);
         }
-        let header = decode_header(token).map_err(|error| Unfit::Unreadable(error.to_string()))?;
+        let header = decode_header(token).map_err(|error| JwtRefusal::Unreadable(error.to_string()))?;
         if !self.settings.takes_type(header.typ.as_deref()) {
-            return Err(Unfit::Type);
+            return Err(JwtRefusal::Type);
         }
         if !self.settings.algorithms.contains(&header.alg) {
-            return Err(Unfit::Algorithm);
+            return Err(JwtRefusal::Algorithm);
         }
         // The server understands no critical headers, so it must refuse them (RFC 7515, section 4.1.11).
         if header.crit.is_some() {
-            return Err(Unfit::Critical);
+            return Err(JwtRefusal::Critical);
         }
         let kid = header.kid.as_deref();
         let key = match self.keys().find(kid, header.alg) {
             Some(key) => key,
             None => {
                 self.look_for_new_keys(now).await;
-                self.keys().find(kid, header.alg).ok_or(Unfit::UnknownKey)?
+                self.keys().find(kid, header.alg).ok_or(JwtRefusal::UnknownKey)?
             }
         };
         let mut validation = Validation::new(header.alg);
@@ -223,19 +223,20 @@ impl Jwt {
         // The library would use the system's clock. `Claims::identity` checks the times with the injected one.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let decoded = decode::<Claims>(token, &key, &validation).map_err(|error| Unfit::Claims(error.to_string()))?;
+        let decoded =
+            decode::<Claims>(token, &key, &validation).map_err(|error| JwtRefusal::Claims(error.to_string()))?;
         decoded.claims.identity(&self.settings, now)
     }
 
     /// Reads the key set again because a token names an unknown key, at most once in [`UNKNOWN_KEY_PAUSE`]. Concurrent
     /// calls wait for the same attempt. It runs in a task of its own, so that a client can't stop it by hanging up.
     async fn look_for_new_keys(&self, now: Instant) {
-        let mut asked = self.asked.clone().lock_owned().await;
-        if asked.is_some_and(|at| (now - at).abs() < UNKNOWN_KEY_PAUSE) {
+        let mut last_read = self.last_read.clone().lock_owned().await;
+        if last_read.is_some_and(|at| (now - at).abs() < UNKNOWN_KEY_PAUSE) {
             return;
         }
         let this = self.clone();
-        let looking = tokio::spawn(async move { this.ask(&mut asked, now).await });
+        let looking = tokio::spawn(async move { this.read_keys(&mut last_read, now).await });
         if let Err(error) = looking.await.unwrap_or_else(|error| Err(error.to_string())) {
             tracing::warn!(%error, "the keys of JWTs could not be read again; the former ones stay");
         }

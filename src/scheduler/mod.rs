@@ -5,8 +5,8 @@
 //! delays no other work.
 
 pub mod advance;
-mod complaints;
-mod rests;
+mod backoffs;
+mod failure_log;
 mod tick;
 
 use std::sync::Arc;
@@ -32,14 +32,14 @@ pub struct Scheduler {
     /// Only one pass runs at a time, also when the demo moves the clock while the loop runs.
     state: tokio::sync::Mutex<tick::State>,
     /// The number of batches in progress.
-    at_work: watch::Sender<usize>,
+    running: watch::Sender<usize>,
 }
 
 impl Scheduler {
     /// A scheduler that does nothing until [`Scheduler::run`] is called.
     #[must_use]
     pub fn new(services: Shared) -> Self {
-        Self { services, state: tokio::sync::Mutex::default(), at_work: watch::Sender::new(0) }
+        Self { services, state: tokio::sync::Mutex::default(), running: watch::Sender::new(0) }
     }
 
     /// Does due work, waits for more, and repeats that until `ending` is true. Then it finishes the batches in
@@ -55,7 +55,7 @@ impl Scheduler {
             };
             if let Some(failure) = passed.halted {
                 halts = (halts + 1).min(16);
-                let pause = rests::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                let pause = backoffs::pause_after(halts).to_std().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
                 tracing::error!(?failure, ?pause, "the scheduler can't continue; it tries again after a pause");
                 // Don't wake up on changes here: busy callers would make the loop spin.
                 tokio::select! {
@@ -75,10 +75,10 @@ impl Scheduler {
 
     /// Waits until the server ends and no batch is in progress.
     async fn idle_at_the_end(&self, mut ending: watch::Receiver<bool>) {
-        let mut at_work = self.at_work.subscribe();
+        let mut running = self.running.subscribe();
         // An error means that the sender, and with it the server, is gone.
         let _ = ending.wait_for(|ending| *ending).await;
-        let _ = at_work.wait_for(|at_work| *at_work == 0).await;
+        let _ = running.wait_for(|running| *running == 0).await;
     }
 
     /// Waits until `next` or until another process has created a task, at most for [`POLL`], and long enough not to spin.

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Scheduler;
-use super::complaints::Complaints;
-use super::rests::Rests;
+use super::backoffs::Backoffs;
+use super::failure_log::FailureLog;
 use crate::domain::Instant;
 use crate::domain::id::PackId;
 use crate::service::Shared;
@@ -18,9 +18,9 @@ use crate::service::accounts::tokens::save_token_uses;
 use crate::service::error::Failure;
 use crate::service::followup::runner::{batches_at_once, claim_batch, has_one_writer};
 use crate::service::followup::{BatchFailure, Claimed, Turns};
-use crate::service::log::retention::{prune_events, tidy_up};
+use crate::service::log::retention::{begin_pruning, prune_events};
 use crate::service::releases::opening::open_if_due;
-use crate::service::releases::windows::{AskedBy, compute_windows_anew, look_at_time_zones};
+use crate::service::releases::windows::{Initiator, recompute_windows, reload_time_zones};
 use crate::store::followup::turns;
 use crate::store::releases::windows::{self, Publishers};
 
@@ -28,7 +28,7 @@ use crate::store::releases::windows::{self, Publishers};
 const PAGE: u64 = 100;
 /// How long batches may run without a gap on SQLite, which has one writer. A command of another process, such as
 /// `packwright token create`, tries to get the lock every 100 ms, so the gap must be longer.
-const STRETCH: std::time::Duration = std::time::Duration::from_secs(1);
+const BURST: std::time::Duration = std::time::Duration::from_secs(1);
 const GAP: std::time::Duration = std::time::Duration::from_millis(120);
 
 /// A periodic duty.
@@ -37,18 +37,18 @@ enum Chore {
     FollowZones,
     FindWindows,
     SaveTokenUses,
-    TidyUp,
+    PruneLogs,
 }
 
 /// The state that a scheduler keeps between passes.
 #[derive(Default)]
 pub(super) struct State {
     turns: Turns,
-    tasks: Rests<Uuid>,
-    windows: Rests<PackId>,
-    chores: Rests<Chore>,
-    complaints: Complaints,
-    tidied_at: Option<Instant>,
+    tasks: Backoffs<Uuid>,
+    windows: Backoffs<PackId>,
+    chores: Backoffs<Chore>,
+    failure_log: FailureLog,
+    pruned_at: Option<Instant>,
     /// The cutoff time of events that are being pruned; `None` when the pruning is done.
     pruning_until: Option<Instant>,
     zones_read_at: Option<Instant>,
@@ -58,7 +58,7 @@ pub(super) struct State {
 impl State {
     /// The tasks that this scheduler can't do now: those that rest, and those whose rows can't be read.
     fn tasks_aside(&mut self, now: Instant) -> Vec<Uuid> {
-        [&*self.tasks.resting(now), self.turns.illegible()].concat()
+        [&*self.tasks.backing_off(now), self.turns.unreadable()].concat()
     }
 }
 
@@ -79,23 +79,23 @@ async fn ended(mut ending: watch::Receiver<bool>) {
 }
 
 /// Counts a batch in progress, as long as it exists.
-struct AtWork(watch::Sender<usize>);
+struct RunningBatch(watch::Sender<usize>);
 
-impl AtWork {
-    fn begin(at_work: watch::Sender<usize>) -> Self {
-        at_work.send_modify(|count| *count += 1);
-        Self(at_work)
+impl RunningBatch {
+    fn begin(running: watch::Sender<usize>) -> Self {
+        running.send_modify(|count| *count += 1);
+        Self(running)
     }
 }
 
-impl Drop for AtWork {
+impl Drop for RunningBatch {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
 /// Runs one batch.
-async fn run_claimed(services: Shared, claimed: Claimed, counted: AtWork) -> Ran {
+async fn run_claimed(services: Shared, claimed: Claimed, counted: RunningBatch) -> Ran {
     let task = claimed.task();
     let ended =
         AssertUnwindSafe(crate::service::followup::runner::run_claimed(&services, claimed)).catch_unwind().await;
@@ -111,7 +111,7 @@ struct Ran {
 
 /// The result of a pass.
 #[derive(Default)]
-pub(super) struct Passed {
+pub(super) struct PassOutcome {
     /// When the next pass should run; `None` when nothing has a time.
     pub(super) next: Option<Instant>,
     /// The first failure of a window, a task or a chore. The failed work rests.
@@ -120,7 +120,7 @@ pub(super) struct Passed {
     pub(super) halted: Option<Failure>,
 }
 
-impl Passed {
+impl PassOutcome {
     fn fails(&mut self, failure: Failure) {
         self.failed.get_or_insert(failure);
     }
@@ -141,10 +141,10 @@ impl Scheduler {
         }
     }
 
-    pub(super) async fn pass(&self, ending: &watch::Receiver<bool>) -> Passed {
+    pub(super) async fn pass(&self, ending: &watch::Receiver<bool>) -> PassOutcome {
         let mut state = self.state.lock().await;
-        let mut passed = Passed::default();
-        state.turns.look_again();
+        let mut passed = PassOutcome::default();
+        state.turns.retry_unreadable();
         let zones = self.follow_zones(&mut state).await;
         if let Err(failure) = self.work(&mut state, &mut passed, ending).await {
             passed.halted = Some(failure);
@@ -152,14 +152,14 @@ impl Scheduler {
         }
         // Reported only when the database works; otherwise both failures have the same cause.
         if let Err(failure) = zones {
-            state.complaints.say("computing windows by newer time zone data", &failure);
+            state.failure_log.add("computing windows by newer time zone data", &failure);
             state.chores.failed(Chore::FollowZones, self.services.clock.now());
             passed.fails(failure);
         }
         if *ending.borrow() {
             return passed;
         }
-        self.keep_house(&mut state, &mut passed).await;
+        self.run_chores(&mut state, &mut passed).await;
         match self.next(&mut state).await {
             Ok(next) => passed.next = next,
             Err(failure) => passed.halted = Some(failure),
@@ -168,10 +168,10 @@ impl Scheduler {
     }
 
     /// Removes old rows once an hour. Each pass prunes a part of the events.
-    async fn tidy_up(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
-        if !recent(state.tidied_at, now) {
-            state.pruning_until = Some(tidy_up(&self.services).await?);
-            state.tidied_at = Some(now);
+    async fn begin_pruning(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
+        if !recent(state.pruned_at, now) {
+            state.pruning_until = Some(begin_pruning(&self.services).await?);
+            state.pruned_at = Some(now);
         }
         if let Some(until) = state.pruning_until
             && prune_events(&self.services, until).await?
@@ -185,20 +185,20 @@ impl Scheduler {
     /// looks for releases that a server with older data made. It is the first step of a pass, so that a window that
     /// moved into the past opens at once.
     async fn follow_zones(&self, state: &mut State) -> Result<(), Failure> {
-        let (now, by) = (self.services.clock.now(), AskedBy::Scheduler);
-        if state.chores.is_resting(Chore::FollowZones, now) {
+        let (now, by) = (self.services.clock.now(), Initiator::Scheduler);
+        if state.chores.is_backing_off(Chore::FollowZones, now) {
             return Ok(());
         }
         if !recent(state.zones_read_at, now) {
-            look_at_time_zones(&self.services, by).await?;
+            reload_time_zones(&self.services, by).await?;
             state.zones_read_at = Some(now);
         } else if within(Duration::minutes(1), state.windows_computed_at, now) {
             return Ok(());
         } else {
-            compute_windows_anew(&self.services, by).await?;
+            recompute_windows(&self.services, by).await?;
         }
         state.windows_computed_at = Some(now);
-        state.chores.went_well(Chore::FollowZones);
+        state.chores.succeeded(Chore::FollowZones);
         Ok(())
     }
 
@@ -207,30 +207,30 @@ impl Scheduler {
     async fn work(
         &self,
         state: &mut State,
-        passed: &mut Passed,
+        passed: &mut PassOutcome,
         ending: &watch::Receiver<bool>,
     ) -> Result<(), Failure> {
         let mut since = tokio::time::Instant::now();
         // Batches run as tasks of their own, also while a window is opened, because PostgreSQL ends idle transactions.
-        let mut at_work = JoinSet::new();
+        let mut running = JoinSet::new();
         loop {
-            if has_one_writer(&self.services) && since.elapsed() >= STRETCH {
+            if has_one_writer(&self.services) && since.elapsed() >= BURST {
                 tokio::select! {
                     () = tokio::time::sleep(GAP) => {}
                     () = ended(ending.clone()) => return Ok(()),
                 }
                 since = tokio::time::Instant::now();
             }
-            let free = batches_at_once(&self.services).saturating_sub(at_work.len());
+            let free = batches_at_once(&self.services).saturating_sub(running.len());
             let opened = self.open_windows(state, passed, ending, free).await;
             let mut halted = None;
-            while at_work.len() < batches_at_once(&self.services) && !*ending.borrow() {
+            while running.len() < batches_at_once(&self.services) && !*ending.borrow() {
                 let now = self.services.clock.now();
-                state.turns.resting = state.tasks.resting(now);
+                state.turns.excluded = state.tasks.backing_off(now);
                 match claim_batch(&self.services, &mut state.turns).await {
                     Ok(Some(claimed)) => {
-                        let counted = AtWork::begin(self.at_work.clone());
-                        at_work.spawn(run_claimed(self.services.clone(), claimed, counted));
+                        let counted = RunningBatch::begin(self.running.clone());
+                        running.spawn(run_claimed(self.services.clone(), claimed, counted));
                     }
                     Ok(None) => break,
                     Err(failure) => {
@@ -243,11 +243,11 @@ impl Scheduler {
             if let (Err(failure), None) = (opened, &halted)
                 && !*ending.borrow()
             {
-                state.complaints.say("finding the windows that have opened", &failure);
+                state.failure_log.add("finding the windows that have opened", &failure);
                 state.chores.failed(Chore::FindWindows, self.services.clock.now());
                 passed.fails(failure);
             }
-            match at_work.join_next().await {
+            match running.join_next().await {
                 Some(Ok(ran)) => self.has_run(state, passed, ran),
                 // The task catches panics itself, and nothing aborts it.
                 Some(Err(error)) => return Err(Failure::bug(format!("a batch came to no end: {error}"))),
@@ -256,16 +256,16 @@ impl Scheduler {
         }
     }
 
-    fn has_run(&self, state: &mut State, passed: &mut Passed, Ran { task, ended }: Ran) {
+    fn has_run(&self, state: &mut State, passed: &mut PassOutcome, Ran { task, ended }: Ran) {
         let now = self.services.clock.now();
         match ended {
-            Ok(Ok(())) => state.tasks.went_well(task),
-            Ok(Err(BatchFailure { failure, put_off })) => {
-                if !put_off {
+            Ok(Ok(())) => state.tasks.succeeded(task),
+            Ok(Err(BatchFailure { failure, postponed })) => {
+                if !postponed {
                     state.tasks.failed(task, now);
                 }
                 if !matches!(failure, Failure::Overtaken) {
-                    state.complaints.say(&format!("task {task}"), &failure);
+                    state.failure_log.add(&format!("task {task}"), &failure);
                     passed.fails(failure);
                 }
             }
@@ -281,33 +281,33 @@ impl Scheduler {
     async fn open_windows(
         &self,
         state: &mut State,
-        passed: &mut Passed,
+        passed: &mut PassOutcome,
         ending: &watch::Receiver<bool>,
         at_once: usize,
     ) -> Result<(), Failure> {
-        let rests = state.chores.is_resting(Chore::FindWindows, self.services.clock.now());
-        if rests || !self.services.clock.is_trusted() {
+        let is_backing_off = state.chores.is_backing_off(Chore::FindWindows, self.services.clock.now());
+        if is_backing_off || !self.services.clock.is_trusted() {
             return Ok(());
         }
         loop {
             let now = self.services.clock.now();
-            let resting = state.windows.resting(now);
-            let limit = PAGE.saturating_add(u64::try_from(resting.len()).unwrap_or(PAGE));
+            let backing_off = state.windows.backing_off(now);
+            let limit = PAGE.saturating_add(u64::try_from(backing_off.len()).unwrap_or(PAGE));
             let due = windows::due(&self.services.db.whole_server(), Publishers::All, now, limit).await?;
-            state.chores.went_well(Chore::FindWindows);
+            state.chores.succeeded(Chore::FindWindows);
             let mut opened = 0;
-            let due = due.into_iter().filter(|pack| !resting.contains(pack)).take_while(|_| !*ending.borrow());
+            let due = due.into_iter().filter(|pack| !backing_off.contains(pack)).take_while(|_| !*ending.borrow());
             let open = |pack| async move { (pack, open_if_due(&self.services, Publishers::All, pack, now).await) };
             let mut opening = stream::iter(due.map(open)).buffer_unordered(at_once.max(1));
             while let Some((pack, ended)) = opening.next().await {
                 match ended {
                     Ok(found) => {
-                        state.windows.went_well(pack);
+                        state.windows.succeeded(pack);
                         opened += u32::from(found.is_some());
                     }
                     Err(failure) => {
                         state.windows.failed(pack, now);
-                        state.complaints.say(&format!("the window of pack {}", pack.0), &failure);
+                        state.failure_log.add(&format!("the window of pack {}", pack.0), &failure);
                         passed.fails(failure);
                     }
                 }
@@ -318,22 +318,22 @@ impl Scheduler {
         }
     }
 
-    async fn keep_house(&self, state: &mut State, passed: &mut Passed) {
+    async fn run_chores(&self, state: &mut State, passed: &mut PassOutcome) {
         let now = self.services.clock.now();
-        for chore in [Chore::SaveTokenUses, Chore::TidyUp] {
-            if state.chores.is_resting(chore, now) {
+        for chore in [Chore::SaveTokenUses, Chore::PruneLogs] {
+            if state.chores.is_backing_off(chore, now) {
                 continue;
             }
             let done = match chore {
                 Chore::SaveTokenUses => save_token_uses(&self.services).await,
-                Chore::TidyUp => self.tidy_up(state, now).await,
+                Chore::PruneLogs => self.begin_pruning(state, now).await,
                 _ => continue,
             };
             match done {
-                Ok(()) => state.chores.went_well(chore),
+                Ok(()) => state.chores.succeeded(chore),
                 Err(failure) => {
                     state.chores.failed(chore, now);
-                    state.complaints.say(&format!("{chore:?}"), &failure);
+                    state.failure_log.add(&format!("{chore:?}"), &failure);
                     passed.fails(failure);
                 }
             }
@@ -350,9 +350,9 @@ impl Scheduler {
     async fn next(&self, state: &mut State) -> Result<Option<Instant>, Failure> {
         let now = self.services.clock.now();
         // Resting work is due, but must wait for the end of its rest.
-        let window = windows::next(&self.services.db.whole_server(), &state.windows.resting(now)).await?;
+        let window = windows::next(&self.services.db.whole_server(), &state.windows.backing_off(now)).await?;
         let task = turns::next_due(&self.services.db.whole_server(), &state.tasks_aside(now)).await?;
-        let rests = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];
-        Ok(window.into_iter().chain(task).chain(rests.into_iter().flatten()).min())
+        let backoffs = [state.tasks.next_end(now), state.chores.next_end(now), state.windows.next_end(now)];
+        Ok(window.into_iter().chain(task).chain(backoffs.into_iter().flatten()).min())
     }
 }

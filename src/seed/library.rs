@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::catalogue::Built;
-use super::dice::{Dice, For};
-use super::people::{Circle, People, actor};
+use super::catalogue::GeneratedComponent;
+use super::directory::{Directory, GroupMembers, actor};
+use super::rng::{For, Rng};
 use super::{Options, words};
 use crate::domain::Instant;
 use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind};
@@ -26,37 +26,37 @@ pub struct Template {
     pub copies: Vec<Component>,
 }
 
-pub(super) fn templates(options: &Options, people: &People, components: &[Built]) -> Vec<Template> {
+pub(super) fn templates(options: &Options, directory: &Directory, components: &[GeneratedComponent]) -> Vec<Template> {
     let chosen = components.iter().enumerate().skip(5).step_by(TEMPLATES);
     let processes = chosen.filter(|(_, built)| built.component.component_type == ComponentType::Process);
-    processes.filter_map(|(index, built)| template(options, people, built, index)).collect()
+    processes.filter_map(|(index, built)| template(options, directory, built, index)).collect()
 }
 
-fn template(options: &Options, people: &People, built: &Built, index: usize) -> Option<Template> {
-    let mut dice = Dice::new(options.seed, For::Template, index);
-    let at = dice.days_after(options.at, -200, -20);
+fn template(options: &Options, directory: &Directory, built: &GeneratedComponent, index: usize) -> Option<Template> {
+    let mut rng = Rng::new(options.seed, For::Template, index);
+    let at = rng.days_after(options.at, -200, -20);
     let id = built.latest(VersionKind::Package, at)?.id;
     let package = built.packages.iter().map(|package| &package.version).find(|version| version.id == id)?;
-    let circle = &people.circles[dice.place(people.circles.len())];
-    let withdrawn_at = dice.percent(10).then(|| dice.days_after(options.at, -10, -2));
-    let copies = copies(people, built, circle, (at, withdrawn_at.unwrap_or(options.at)), &mut dice);
+    let group_members = &directory.groups_with_members[rng.nth(directory.groups_with_members.len())];
+    let withdrawn_at = rng.percent(10).then(|| rng.days_after(options.at, -10, -2));
+    let copies = copies(directory, built, group_members, (at, withdrawn_at.unwrap_or(options.at)), &mut rng);
     let process = LibraryProcess {
         withdrawn_at,
         copy_count: i64::try_from(copies.len()).unwrap_or(i64::MAX),
-        ..process(built, package, at, &mut dice)
+        ..process(built, package, at, &mut rng)
     };
-    let groups = if withdrawn_at.is_none() { vec![circle.group.id] } else { Vec::new() };
+    let groups = if withdrawn_at.is_none() { vec![group_members.group.id] } else { Vec::new() };
     Some(Template { process, groups, copies })
 }
 
-fn process(built: &Built, package: &ComponentVersion, at: Instant, dice: &mut Dice) -> LibraryProcess {
+fn process(built: &GeneratedComponent, package: &ComponentVersion, at: Instant, rng: &mut Rng) -> LibraryProcess {
     LibraryProcess {
-        id: dice.id(at),
+        id: rng.id(at),
         publisher_id: built.component.owner_id,
         component_version_id: package.id,
         name: built.component.name.clone(),
         version: package.version.clone(),
-        description: if dice.percent(80) { words::package_notes(dice) } else { String::new() },
+        description: if rng.percent(80) { words::package_notes(rng) } else { String::new() },
         published_at: at,
         withdrawn_at: None,
         copy_count: 0,
@@ -65,26 +65,27 @@ fn process(built: &Built, package: &ComponentVersion, at: Instant, dice: &mut Di
 
 /// Copies by accounts of a group, taken while the process was in the library.
 fn copies(
-    people: &People,
-    built: &Built,
-    circle: &Circle,
+    directory: &Directory,
+    built: &GeneratedComponent,
+    group_members: &GroupMembers,
     (from, until): (Instant, Instant),
-    dice: &mut Dice,
+    rng: &mut Rng,
 ) -> Vec<Component> {
-    let wanted = dice.range(0, COPIES_MAX);
+    let target = rng.range(0, COPIES_MAX);
     let mut copy = |_| {
-        let person = people.accounts.get(*circle.members.get(dice.place(circle.members.len()))? as usize)?;
-        let enrolled = person.account.enrolled_at?.max(from) + TimeDelta::hours(1);
-        let until = person.account.suspended_at.map_or(until, |at| at.min(until));
-        let at = dice.between(enrolled, until);
+        let generated_account =
+            directory.accounts.get(*group_members.members.get(rng.nth(group_members.members.len()))? as usize)?;
+        let enrolled = generated_account.account.enrolled_at?.max(from) + TimeDelta::hours(1);
+        let until = generated_account.account.suspended_at.map_or(until, |at| at.min(until));
+        let at = rng.between(enrolled, until);
         (at < until).then(|| Component {
-            id: dice.id(at),
-            owner_id: person.account.id,
+            id: rng.id(at),
+            owner_id: generated_account.account.id,
             name: built.component.name.clone(),
             component_type: ComponentType::Process,
             created_at: at,
-            created_by: actor(&person.token),
+            created_by: actor(&generated_account.token),
         })
     };
-    (0..wanted).filter_map(&mut copy).collect()
+    (0..target).filter_map(&mut copy).collect()
 }

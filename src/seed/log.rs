@@ -1,14 +1,14 @@
 //! Generates the audit log (R51): the publisher's actions, and each change of a release's state. Entries about single
-//! installations come from `diary.rs`.
+//! installations come from `installation_log.rs`.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::catalogue::Built;
-use super::dice::{Dice, For};
+use super::catalogue::GeneratedComponent;
+use super::directory::{Directory, GeneratedAccount, GroupMembers, enrolment};
+use super::history::{Course, Edit, GeneratedRelease, History};
 use super::library::Template;
-use super::life::{Edit, Fate, Issue, Life};
-use super::people::{Circle, People, Person, enrolment};
+use super::rng::{For, Rng};
 use super::{Options, World};
 use crate::domain::Instant;
 use crate::domain::accounts::{AccountGroup, Actor};
@@ -18,7 +18,7 @@ use crate::domain::log::audit::Change;
 use crate::domain::releases::ReleaseState;
 
 #[derive(Clone, Debug)]
-pub struct Noted {
+pub struct GeneratedEntry {
     pub id: Uuid,
     /// The managed account that the entry concerns, if any.
     pub account_id: Option<AccountId>,
@@ -31,7 +31,7 @@ pub struct Noted {
     pub changes: Vec<Change>,
 }
 
-impl Noted {
+impl GeneratedEntry {
     pub(super) fn concerning(&mut self, account: AccountId) -> &mut Self {
         self.account_id = Some(account);
         self
@@ -60,15 +60,15 @@ impl Noted {
 /// Collects entries. It has its own generator for their ids.
 #[derive(Debug)]
 pub(super) struct Log {
-    dice: Dice,
+    rng: Rng,
     /// The actor of entries that name no other.
     actor: Actor,
-    pub(super) entries: Vec<Noted>,
+    pub(super) entries: Vec<GeneratedEntry>,
 }
 
 impl Log {
     pub(super) fn new(options: &Options, what: For, index: usize, actor: Actor) -> Self {
-        Self { dice: Dice::new(options.seed, what, index), actor, entries: Vec::new() }
+        Self { rng: Rng::new(options.seed, what, index), actor, entries: Vec::new() }
     }
 
     /// Adds an entry about a subject: its type in the schema, its id, its name.
@@ -78,9 +78,9 @@ impl Log {
         action: &'static str,
         (subject_type, id): (&'static str, I),
         name: &str,
-    ) -> &mut Noted {
-        let (id, subject_id, actor) = (self.dice.id(at), id.into(), self.actor.clone());
-        self.entries.push(Noted {
+    ) -> &mut GeneratedEntry {
+        let (id, subject_id, actor) = (self.rng.id(at), id.into(), self.actor.clone());
+        self.entries.push(GeneratedEntry {
             id,
             account_id: None,
             occurred_at: at,
@@ -95,7 +95,13 @@ impl Log {
         &mut self.entries[last]
     }
 
-    fn state(&mut self, of: &mut Step<'_>, at: Instant, action: &'static str, after: &'static str) -> &mut Noted {
+    fn state(
+        &mut self,
+        of: &mut Step<'_>,
+        at: Instant,
+        action: &'static str,
+        after: &'static str,
+    ) -> &mut GeneratedEntry {
         let before = std::mem::replace(&mut of.state, after);
         self.note(at, action, ("Release", of.issue.release.id), of.pack).change("state", Some(before), Some(after))
     }
@@ -103,7 +109,7 @@ impl Log {
 
 /// A release while its entries are generated, with its current state.
 struct Step<'a> {
-    issue: &'a Issue,
+    issue: &'a GeneratedRelease,
     pack: &'a str,
     state: &'static str,
 }
@@ -111,8 +117,8 @@ struct Step<'a> {
 impl World {
     /// The entry about seeding itself.
     #[must_use]
-    pub fn seeded(&self, installations: usize) -> Noted {
-        let publisher = &self.people.publisher;
+    pub fn seeded(&self, installations: usize) -> GeneratedEntry {
+        let publisher = &self.directory.publisher;
         let mut log = Log::new(&self.options, For::Log, 0, Actor::command_line());
         log.note(self.options.at, "seed", ("PublisherAccount", publisher.id), &publisher.name)
             .set("seed", &self.options.seed.to_string())
@@ -123,8 +129,8 @@ impl World {
 
     /// The entries about the publisher's creation.
     #[must_use]
-    pub fn of_publisher(&self) -> Vec<Noted> {
-        let (publisher, token) = (&self.people.publisher, &self.people.token);
+    pub fn of_publisher(&self) -> Vec<GeneratedEntry> {
+        let (publisher, token) = (&self.directory.publisher, &self.directory.token);
         let mut log = Log::new(&self.options, For::Log, 1, Actor::command_line());
         log.note(
             publisher.created_at,
@@ -137,12 +143,12 @@ impl World {
         log.entries
     }
 
-    /// The entries about a managed account; `place` is its index.
+    /// The entries about a managed account; `nth` is its index.
     #[must_use]
-    pub fn of_person(&self, place: usize, person: &Person) -> Vec<Noted> {
-        let Person { account, token, .. } = person;
+    pub fn entries_of_account(&self, nth: usize, generated_account: &GeneratedAccount) -> Vec<GeneratedEntry> {
+        let GeneratedAccount { account, token, .. } = generated_account;
         let subject = ("ManagedAccount", account.id);
-        let mut log = Log::new(&self.options, For::LogOfPeople, place, self.people.actor());
+        let mut log = Log::new(&self.options, For::LogOfPeople, nth, self.directory.actor());
         log.note(account.created_at, "createManagedAccount", subject, &account.name)
             .concerning(account.id)
             .set("name", &account.name)
@@ -156,18 +162,18 @@ impl World {
         log.entries
     }
 
-    /// The entries about a group and its members; `place` is its index. All Accounts has none, because accounts join it
+    /// The entries about a group and its members; `nth` is its index. All Accounts has none, because accounts join it
     /// automatically.
     #[must_use]
-    pub fn of_circle(&self, place: usize, Circle { group, members }: &Circle) -> Vec<Noted> {
-        let mut log = Log::new(&self.options, For::LogOfGroup, place, self.people.actor());
+    pub fn entries_of_group(&self, nth: usize, GroupMembers { group, members }: &GroupMembers) -> Vec<GeneratedEntry> {
+        let mut log = Log::new(&self.options, For::LogOfGroup, nth, self.directory.actor());
         let AccountGroup { id, name, is_all_accounts, created_at, .. } = group;
         if *is_all_accounts {
             return log.entries;
         }
         let subject = ("AccountGroup", *id);
         log.note(*created_at, "createAccountGroup", subject, name).set("name", name);
-        for member in members.iter().filter_map(|place| self.people.accounts.get(*place as usize)) {
+        for member in members.iter().filter_map(|nth| self.directory.accounts.get(*nth as usize)) {
             // Right after the account's creation, and before its enrolment.
             let at = member.account.created_at.max(*created_at) + TimeDelta::minutes(1);
             let added = log.note(at, "addAccountsToGroup", subject, name);
@@ -176,10 +182,10 @@ impl World {
         log.entries
     }
 
-    /// The entries about a component's versions; `place` is its index.
+    /// The entries about a component's versions; `nth` is its index.
     #[must_use]
-    pub fn of_component(&self, place: usize, built: &Built) -> Vec<Noted> {
-        let mut log = Log::new(&self.options, For::LogOfComponent, place, self.people.actor());
+    pub fn entries_of_component(&self, nth: usize, built: &GeneratedComponent) -> Vec<GeneratedEntry> {
+        let mut log = Log::new(&self.options, For::LogOfComponent, nth, self.directory.actor());
         let component = &built.component;
         let name = &component.name;
         log.note(component.created_at, "createComponent", ("Component", component.id), name).set("name", name);
@@ -197,13 +203,18 @@ impl World {
         log.entries
     }
 
-    /// The entries about a template and its copies; `place` is its index.
+    /// The entries about a template and its copies; `nth` is its index.
     #[must_use]
-    pub fn of_template(&self, place: usize, Template { process, groups, copies }: &Template) -> Vec<Noted> {
-        let mut log = Log::new(&self.options, For::LogOfTemplate, place, self.people.actor());
+    pub fn entries_of_template(
+        &self,
+        nth: usize,
+        Template { process, groups, copies }: &Template,
+    ) -> Vec<GeneratedEntry> {
+        let mut log = Log::new(&self.options, For::LogOfTemplate, nth, self.directory.actor());
         let subject = ("PublishedProcess", process.id);
-        let shared = self.people.circles.iter().filter(|circle| groups.contains(&circle.group.id));
-        let names = shared.map(|circle| circle.group.name.as_str()).collect::<Vec<_>>().join(", ");
+        let shared =
+            self.directory.groups_with_members.iter().filter(|group_members| groups.contains(&group_members.group.id));
+        let names = shared.map(|group_members| group_members.group.name.as_str()).collect::<Vec<_>>().join(", ");
         log.note(process.published_at, "publishToProcessLibrary", subject, &process.name)
             .set("version", &process.version)
             .change("description", None, Some(process.description.as_str()).filter(|text| !text.is_empty()))
@@ -237,8 +248,8 @@ impl Log {
         }
     }
 
-    fn edit(&mut self, life: &Life, at: Instant, edit: &Edit) {
-        let (subject, name) = (("IntegrationPack", life.pack.id), &life.pack.name);
+    fn edit(&mut self, history: &History, at: Instant, edit: &Edit) {
+        let (subject, name) = (("IntegrationPack", history.pack.id), &history.pack.name);
         match edit {
             Edit::Added(components) => {
                 let added = self.note(at, "addPackComponents", subject, name);
@@ -253,7 +264,7 @@ impl Log {
             }
             Edit::Pinned { component, version } => {
                 let pinned = self.note(at, "pinPackComponent", subject, name);
-                let of = match life.pack.deployment_model.holds() {
+                let of = match history.pack.deployment_model.holds() {
                     VersionKind::Package => "PackagedComponent",
                     VersionKind::Publication => "Publication",
                 };
@@ -262,7 +273,7 @@ impl Log {
         }
     }
 
-    fn release(&mut self, pack: &str, issue: &Issue) {
+    fn release(&mut self, pack: &str, issue: &GeneratedRelease) {
         let release = &issue.release;
         let window = release.window.as_ref();
         let date = window.map(|window| window.date.to_string());
@@ -271,14 +282,14 @@ impl Log {
             .change("date", None, date.as_deref())
             .change("timeZone", None, window.map(|window| window.time_zone.as_str()));
         let mut step = Step { issue, pack, state: if window.is_some() { "SCHEDULED" } else { "IN_PROGRESS" } };
-        match (issue.fate, release.started_at, release.ended_at) {
-            (Fate::Canceled, _, Some(ended)) => {
+        match (issue.course, release.started_at, release.ended_at) {
+            (Course::Canceled, _, Some(ended)) => {
                 self.state(&mut step, ended, "cancelRelease", "CANCELED");
             }
-            (Fate::Promoted, Some(at), _) => {
+            (Course::Promoted, Some(at), _) => {
                 self.state(&mut step, at, "promoteRelease", "IN_PROGRESS");
             }
-            (Fate::First | Fate::Dated, Some(at), _) if window.is_some() => {
+            (Course::First | Course::Dated, Some(at), _) if window.is_some() => {
                 self.state(&mut step, at, "scheduler.startRelease", "IN_PROGRESS").actor = Actor::scheduler();
             }
             _ => {}
@@ -293,29 +304,29 @@ impl Log {
 
 /// The entries about a pack and its releases. `groups` are those with which it is shared; `installations` is their
 /// number when the pack was deleted.
-pub(super) fn of_life(
+pub(super) fn entries_of_pack(
     options: &Options,
-    people: &People,
+    directory: &Directory,
     index: usize,
-    life: &Life,
-    groups: &[&Circle],
+    history: &History,
+    groups: &[&GroupMembers],
     installations: usize,
-) -> Vec<Noted> {
-    let mut log = Log::new(options, For::LogOfPack, index, people.actor());
-    let (subject, name) = (("IntegrationPack", life.pack.id), &life.pack.name);
-    log.note(life.pack.created_at, "createIntegrationPack", subject, name).set("name", name);
-    for (at, edit) in &life.edits {
-        log.edit(life, *at, edit);
+) -> Vec<GeneratedEntry> {
+    let mut log = Log::new(options, For::LogOfPack, index, directory.actor());
+    let (subject, name) = (("IntegrationPack", history.pack.id), &history.pack.name);
+    log.note(history.pack.created_at, "createIntegrationPack", subject, name).set("name", name);
+    for (at, edit) in &history.edits {
+        log.edit(history, *at, edit);
     }
-    for circle in groups {
+    for group_members in groups {
         // Before any account can have installed the pack.
-        let at = life.pack.created_at + TimeDelta::seconds(30);
-        log.note(at, "sharePack", subject, name).set("groups", &circle.group.name);
+        let at = history.pack.created_at + TimeDelta::seconds(30);
+        log.note(at, "sharePack", subject, name).set("groups", &group_members.group.name);
     }
-    for issue in &life.issues {
+    for issue in &history.issues {
         log.release(name, issue);
     }
-    if let Some(at) = life.pack.deleted_at {
+    if let Some(at) = history.pack.deleted_at {
         let deleted = log.note(at, "deleteIntegrationPack", subject, name);
         deleted.change("name", Some(name), None).change("installations", Some(&installations.to_string()), None);
     }

@@ -1,6 +1,6 @@
 //! The names and texts of the generated world.
 
-use super::dice::Dice;
+use super::rng::Rng;
 
 const FIRST: &[&str] = &[
     "Alder",
@@ -216,10 +216,10 @@ pub(super) const SETTINGS: &[&str] = &["endpoint", "batchSize", "credentials", "
 fn words<const N: usize>(number: usize, lists: [&[&'static str]; N]) -> ([&'static str; N], usize) {
     let total: usize = lists.iter().map(|list| list.len()).product();
     // A prime number that divides the length of no list.
-    let mut place = (number % total * 4591 + 17) % total;
+    let mut nth = (number % total * 4591 + 17) % total;
     let words = lists.map(|list| {
-        let word = list[place % list.len()];
-        place /= list.len();
+        let word = list[nth % list.len()];
+        nth /= list.len();
         word
     });
     (words, number / total)
@@ -257,18 +257,18 @@ pub(super) fn installation(pack: &str, number: usize) -> String {
     numbered(format!("{pack}, {}", PLACES[number % PLACES.len()]), number / PLACES.len())
 }
 
-pub(super) fn zone(dice: &mut Dice) -> &'static str {
-    dice.pick(ZONES)
+pub(super) fn zone(rng: &mut Rng) -> &'static str {
+    rng.pick(ZONES)
 }
 
-pub(super) fn package_notes(dice: &mut Dice) -> String {
-    dice.pick(NEWS).to_owned()
+pub(super) fn package_notes(rng: &mut Rng) -> String {
+    rng.pick(NEWS).to_owned()
 }
 
-pub(super) fn release_notes(number: i32, dice: &mut Dice) -> String {
+pub(super) fn release_notes(number: i32, rng: &mut Rng) -> String {
     if number == 1 {
         return "The first release.".into();
     }
-    let (one, another) = (dice.pick(NEWS), dice.pick(NEWS));
+    let (one, another) = (rng.pick(NEWS), rng.pick(NEWS));
     if one == another { format!("- {one}") } else { format!("- {one}\n- {another}") }
 }

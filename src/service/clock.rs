@@ -90,11 +90,11 @@ impl Services {
     pub async fn measure_clock(&self) -> Result<(), Failure> {
         let mut best: Option<(Wait, Duration)> = None;
         for _ in 0..ANSWERS {
-            let (asked_at, began) = (self.clock.uncorrected(), Monotonic::now());
-            let theirs = match &self.reference {
+            let (sent_at, began) = (self.clock.uncorrected(), Monotonic::now());
+            let reference_time = match &self.reference {
                 Reference::Own => return Ok(()),
                 Reference::Database => match store::clock::now(&self.db.whole_server()).await? {
-                    Some(theirs) => theirs,
+                    Some(reference_time) => reference_time,
                     None => return Ok(()),
                 },
                 Reference::Other(read) => read().map_err(Failure::Unavailable)?,
@@ -102,7 +102,7 @@ impl Services {
             let (took, answered_at) = (began.elapsed(), self.clock.uncorrected());
             // The reference was read at an unknown time in between. Assuming the middle is wrong by half of the
             // duration at most.
-            let distance = theirs - (asked_at + (answered_at - asked_at) / 2);
+            let distance = reference_time - (sent_at + (answered_at - sent_at) / 2);
             if best.is_none_or(|(quickest, _)| took < quickest) {
                 best = Some((took, distance));
             }
@@ -125,7 +125,7 @@ impl Services {
             let _ = ending.wait_for(|ending| *ending).await;
             return;
         }
-        let mut told: Option<ClockFault> = None;
+        let mut reported: Option<ClockFault> = None;
         loop {
             let measured = self.measure_clock().await;
             if let Err(failure) = &measured {
@@ -134,11 +134,11 @@ impl Services {
             let fault = self.clock_fault();
             let kind = |fault: Option<ClockFault>| fault.map(|fault| std::mem::discriminant(&fault));
             match fault {
-                Some(fault) if kind(told) != kind(Some(fault)) => tracing::warn!("{fault}"),
-                None if told.is_some() => tracing::info!("the server's clock agrees with the database's again"),
+                Some(fault) if kind(reported) != kind(Some(fault)) => tracing::warn!("{fault}"),
+                None if reported.is_some() => tracing::info!("the server's clock agrees with the database's again"),
                 _ => {}
             }
-            told = fault;
+            reported = fault;
             let pause = if measured.is_ok() { EVERY } else { AGAIN_AFTER };
             tokio::select! {
                 _ = ending.wait_for(|ending| *ending) => return,

@@ -30,7 +30,7 @@ pub enum Failure {
     #[error(
         "It isn't known whether this was done, as the database's answer was lost. It was done as a whole or not at all: look before you send it again, or send it with the same clientRequestId."
     )]
-    Unsettled(String),
+    OutcomeUnknown(String),
     /// The database took too long. The same call may succeed later, or when it requests less.
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
@@ -50,7 +50,7 @@ impl From<StoreError> for Failure {
             // Use cases turn expected conflicts into refusals themselves. For any other, repeating the call gives the
             // right answer.
             StoreError::Conflict(text) => Self::Unavailable(text),
-            StoreError::Unsettled(text) => Self::Unsettled(text),
+            StoreError::OutcomeUnknown(text) => Self::OutcomeUnknown(text),
             StoreError::Timeout(text) => Self::Timeout(text),
             StoreError::Fault(text) => Self::Fault(text),
         }
@@ -58,12 +58,12 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
-    /// The failure for the `named` ids that aren't `known`; `None` if all are.
+    /// The failure for the `named` ids that aren't `is_known`; `None` if all are.
     pub(super) fn unless_known<I: Copy + Into<Uuid>>(
         named: impl IntoIterator<Item = I>,
-        known: impl Fn(I) -> bool,
+        is_known: impl Fn(I) -> bool,
     ) -> Option<Self> {
-        let unknown: Vec<Uuid> = named.into_iter().filter(|id| !known(*id)).map(Into::into).collect();
+        let unknown: Vec<Uuid> = named.into_iter().filter(|id| !is_known(*id)).map(Into::into).collect();
         (!unknown.is_empty()).then_some(Self::NoneOf(unknown))
     }
 

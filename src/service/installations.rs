@@ -5,7 +5,7 @@ use std::slice::from_ref;
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{InstallationId, PackId, UpdateId};
 use crate::domain::installations::refusal::InstallationRefusal;
-use crate::domain::installations::{EarlyStep, Installation, UpdateMethod, UpdateState, early_step};
+use crate::domain::installations::{EarlyApplyDecision, Installation, UpdateMethod, UpdateState, decide_early_apply};
 use crate::domain::packs::{InstallationType, Pack};
 use crate::domain::releases::ReleaseState;
 use crate::domain::text::{self, NAME_MAX, TextFault};
@@ -23,10 +23,10 @@ use crate::store::{StoreError, Tx};
 use super::Services;
 use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
+use super::instant::Touched;
 use super::journal::{Entry, Journal, Subject};
-use super::moment::Touched;
-use super::requests::{Repeatable, Turn};
-use crate::service::followup::updates::{Step, hide, offered, tell_update, withdraw_row};
+use super::requests::{CallState, Repeatable};
+use crate::service::followup::updates::{VersionChange, hide, offered, record_update, withdraw_row};
 
 /// Installs a pack's current version (R31, R43). During a testing period the pending version is offered to the
 /// installation.
@@ -44,7 +44,7 @@ pub async fn install(
     caller.viewer.require(Privilege::IntegrationPack)?;
     let call = Repeatable::call(caller.id(), "installPack", client_request_id.as_deref(), &(pack, &override_name))?;
     let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-    cx.once_opened(touched, || try_install(cx, caller, pack, override_name.as_deref(), &call)).await
+    cx.after_due_windows(touched, || try_install(cx, caller, pack, override_name.as_deref(), &call)).await
 }
 
 async fn try_install(
@@ -55,9 +55,9 @@ async fn try_install(
     call: &Repeatable,
 ) -> Outcome<InstallationId, InstallationRefusal> {
     let tx = cx.db.begin().await?;
-    match call.turn(&tx, cx.now(&tx)).await? {
-        Turn::Do => {}
-        Turn::Done(made) => {
+    match call.state(&tx, cx.now(&tx)).await? {
+        CallState::Do => {}
+        CallState::Done(made) => {
             let made = made.first().map(|id| InstallationId::from(*id)).ok_or(Failure::NotFound)?;
             // The installation of the first call may be gone since, or its pack deleted. Then there is nothing to
             // return.
@@ -65,7 +65,7 @@ async fn try_install(
             let still = installations::lock_live(&tx, &[made]).await?;
             return still.first().map(|i| i.id).ok_or_else(|| Failure::NotFound.into());
         }
-        Turn::Reused => return Err(InstallationRefusal::ClientRequestIdReused.into()),
+        CallState::Reused => return Err(InstallationRefusal::ClientRequestIdReused.into()),
     }
     // The account's lock serializes its installations, so that the checks of names and of SINGLE packs are right.
     let account = accounts::lock(&tx, caller.id()).await?.ok_or(Failure::NotFound)?;
@@ -89,7 +89,7 @@ async fn try_install(
         installation_type: pack.installation_type,
         pack_name: &pack.name,
         account_name: &account.name,
-        heard_from: log::head(&tx).await?,
+        visible_after: log::head(&tx).await?,
     };
     match installations::insert(&tx, new).await {
         Err(StoreError::Conflict(_)) if pack.installation_type == InstallationType::Single => {
@@ -102,13 +102,13 @@ async fn try_install(
     }
     let number = packs::version_number(&tx, version_id).await?;
     let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-    journal.note(
+    journal.append_entry(
         Entry::of("installPack", Subject::Installation(installation.id), shown)
             .concerning(caller.id())
             .set("version", number),
     );
     if let Some(pending) = pack.standing.at(journal.now).pending {
-        tallies::comes_to(&tx, (pending.release_id, pack.id), journal.now, 1).await?;
+        tallies::add_remaining(&tx, (pending.release_id, pack.id), journal.now, 1).await?;
     }
     offer_to(&tx, &mut journal, from_ref(&pack), from_ref(&installation), "installPack").await?;
     call.remember(&tx, &[installation.id.0]).await?;
@@ -195,7 +195,7 @@ pub async fn rename_installation(
         }
         other => other?,
     }
-    journal.note(
+    journal.append_entry(
         Entry::of("renameInstallation", Subject::Installation(installation.id), name.clone())
             .concerning(caller.id())
             .change("name", Some(before), Some(name)),
@@ -217,7 +217,7 @@ pub async fn uninstall(
     caller.viewer.require(Privilege::IntegrationPack)?;
     let pack = installations::pack_of_own(&cx.look_up(caller.scope), installation).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-    cx.once_opened(touched, || try_uninstall(cx, caller, pack, installation)).await
+    cx.after_due_windows(touched, || try_uninstall(cx, caller, pack, installation)).await
 }
 
 async fn try_uninstall(
@@ -244,12 +244,12 @@ async fn try_uninstall(
         if !entitled {
             hide(row);
         }
-        tell_update(&mut journal, &pack, &row.update, Some(before), Step::stays(number), "uninstallPack");
+        record_update(&mut journal, &pack, &row.update, Some(before), VersionChange::stays(number), "uninstallPack");
     }
     updates::save(&tx, &rows).await?;
     installations::uninstall(&tx, &[installation.id], journal.now, log::head(&tx).await?).await?;
     let shown = installation.override_name.clone().unwrap_or_else(|| pack.name.clone());
-    journal.note(
+    journal.append_entry(
         Entry::of("uninstallPack", Subject::Installation(installation.id), shown).concerning(caller.id()).change(
             "version",
             Some(number.to_string()),
@@ -266,14 +266,14 @@ async fn derived_update(
     tx: &Tx,
     pack: &Pack,
     installation: &Installation,
-    known: &[UpdateRow],
+    update_rows: &[UpdateRow],
     now: crate::domain::Instant,
 ) -> Result<Option<UpdateRow>, Failure> {
     let standing = pack.standing.at(now);
     let Some(id) = standing.pending.map(|p| p.release_id).or(standing.running_release) else { return Ok(None) };
     let Some(release) = releases::get(tx, pack.id, id).await? else { return Ok(None) };
     let concerned = release.version_id != installation.version_id && release.previous_version_id.is_some();
-    if !concerned || known.iter().any(|row| row.update.id.release == id) {
+    if !concerned || update_rows.iter().any(|row| row.update.id.release == id) {
         return Ok(None);
     }
     let there = updates::of_release(tx, id, &[installation.id]).await?;
@@ -284,7 +284,7 @@ async fn derived_update(
     if !entitled {
         // The account never saw the update, so it ends without an event. Only the release's number of expected updates
         // changes.
-        tallies::comes_to(tx, (id, pack.id), now, -1).await?;
+        tallies::add_remaining(tx, (id, pack.id), now, -1).await?;
         return Ok(None);
     }
     Ok(Some(offered(installation, &release, release.created_at.max(installation.installed_at))))
@@ -299,7 +299,7 @@ pub async fn apply_early(cx: &Services, caller: &Managed, update: UpdateId) -> O
     let pack =
         installations::pack_of_own(&cx.look_up(caller.scope), update.installation).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-    cx.once_opened(touched, || try_apply_early(cx, caller, pack, update)).await
+    cx.after_due_windows(touched, || try_apply_early(cx, caller, pack, update)).await
 }
 
 async fn try_apply_early(
@@ -322,19 +322,19 @@ async fn try_apply_early(
         None => None,
     };
     let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
-    let taken_back = matches!(release.state, ReleaseState::Canceled | ReleaseState::Superseded);
-    if row.is_none() && taken_back && release.ended_at.is_some_and(|end| installation.installed_at <= end) {
+    let was_withdrawn = matches!(release.state, ReleaseState::Canceled | ReleaseState::Superseded);
+    if row.is_none() && was_withdrawn && release.ended_at.is_some_and(|end| installation.installed_at <= end) {
         // The offer was visible although no batch had saved it, and ended with the release.
         let refusal = if entitled { InstallationRefusal::UpdateWithdrawn } else { InstallationRefusal::NotEntitled };
         return Err(refusal.into());
     }
     let mut row = row.filter(|row| row.update.id == update).ok_or(Failure::NotFound)?;
-    match early_step(row.update.state, release.state_at(journal.now), entitled) {
-        EarlyStep::AlreadyApplied => return Ok(true),
-        EarlyStep::Withdrawn => return Err(InstallationRefusal::UpdateWithdrawn.into()),
-        EarlyStep::NotEntitled => return Err(InstallationRefusal::NotEntitled.into()),
-        EarlyStep::InProgress => return Err(InstallationRefusal::ReleaseInProgress.into()),
-        EarlyStep::Apply => {}
+    match decide_early_apply(row.update.state, release.state_at(journal.now), entitled) {
+        EarlyApplyDecision::AlreadyApplied => return Ok(true),
+        EarlyApplyDecision::Withdrawn => return Err(InstallationRefusal::UpdateWithdrawn.into()),
+        EarlyApplyDecision::NotEntitled => return Err(InstallationRefusal::NotEntitled.into()),
+        EarlyApplyDecision::InProgress => return Err(InstallationRefusal::ReleaseInProgress.into()),
+        EarlyApplyDecision::Apply => {}
     }
     cx.mover
         .move_installation(installation.id, release.id)
@@ -344,11 +344,11 @@ async fn try_apply_early(
     row.update.how = Some(UpdateMethod::Early);
     row.update.settled_at = Some(journal.now);
     row.update.applied_by = Some(journal.actor().clone());
-    let step = Step {
+    let version_change = VersionChange {
         before: packs::version_number(&tx, installation.version_id).await?,
         after: packs::version_number(&tx, release.version_id).await?,
     };
-    tell_update(&mut journal, &pack, &row.update, Some(before), step, "applyPendingUpdate");
+    record_update(&mut journal, &pack, &row.update, Some(before), version_change, "applyPendingUpdate");
     updates::save(&tx, &[row]).await?;
     installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
     journal.write(&tx).await?;

@@ -13,7 +13,7 @@ use crate::domain::packs::Pack;
 use crate::domain::releases::window::Window;
 use crate::store::Tx;
 use crate::store::installations::section::Section;
-use crate::store::log::journal::{Alike, Told, append};
+use crate::store::log::journal::{Addition, RecordBatch, append};
 
 use super::Services;
 use super::access::{Managed, Publisher, Viewer};
@@ -70,8 +70,8 @@ impl Entry {
     /// Adds a changed field whose values are ids of objects.
     #[must_use]
     pub fn refer(self, field: &str, before: Option<Subject>, after: Option<Subject>) -> Self {
-        let of = before.or(after).map(|subject| subject.spelt().0.to_owned());
-        let id = |subject: Option<Subject>| subject.map(|subject| subject.spelt().1);
+        let of = before.or(after).map(|subject| subject.type_and_id().0.to_owned());
+        let id = |subject: Option<Subject>| subject.map(|subject| subject.type_and_id().1);
         self.add(Change { field: field.into(), before: id(before), after: id(after), of })
     }
 
@@ -91,7 +91,7 @@ impl Entry {
 
 /// An event without the actor and the time, which the journal adds.
 #[derive(Clone, Debug)]
-pub struct Happening {
+pub struct JournalEvent {
     pub kind: EventKind,
     pub audience: Audience,
     pub account_id: Option<AccountId>,
@@ -105,7 +105,7 @@ pub struct Happening {
     pub data: EventData,
 }
 
-impl Happening {
+impl JournalEvent {
     /// An event of a pack, for its publisher.
     #[must_use]
     pub fn of(kind: EventKind, pack: &Pack) -> Self {
@@ -158,7 +158,7 @@ pub struct Journal<'a> {
     pub(super) task: Option<uuid::Uuid>,
     /// When the release began that this use case completes.
     pub(super) began: Option<Instant>,
-    told: Vec<Told>,
+    additions: Vec<Addition>,
 }
 
 impl<'a> Journal<'a> {
@@ -179,7 +179,7 @@ impl<'a> Journal<'a> {
             now,
             task: None,
             began: None,
-            told: Vec::new(),
+            additions: Vec::new(),
         }
     }
 
@@ -238,8 +238,8 @@ impl<'a> Journal<'a> {
     }
 
     /// Adds an event.
-    pub fn tell(&mut self, what: Happening) {
-        self.told.push(Told::Event(NewEvent {
+    pub fn append_event(&mut self, what: JournalEvent) {
+        self.additions.push(Addition::Event(NewEvent {
             id: self.services.ids.next(),
             kind: what.kind,
             audience: what.audience,
@@ -261,9 +261,9 @@ impl<'a> Journal<'a> {
 
     /// The events that were added individually.
     pub(super) fn events(&self) -> impl Iterator<Item = &NewEvent> {
-        self.told.iter().filter_map(|told| match told {
-            Told::Event(event) => Some(event),
-            Told::Entry(_) | Told::Alike(_) => None,
+        self.additions.iter().filter_map(|addition| match addition {
+            Addition::Event(event) => Some(event),
+            Addition::Entry(_) | Addition::RecordBatch(_) => None,
         })
     }
 
@@ -282,43 +282,51 @@ impl<'a> Journal<'a> {
     }
 
     /// Adds a record of an installation or account. Consecutive records with equal classes form one batch.
-    pub(super) fn tell_alike(&mut self, class: Class, record: Record) {
-        match self.told.last_mut() {
-            Some(Told::Alike(alike)) if alike.class == class && alike.section.is_none() => alike.records.push(record),
-            _ => self.tell_all_alike(class, vec![record], None),
+    pub(super) fn append_record(&mut self, class: Class, record: Record) {
+        match self.additions.last_mut() {
+            Some(Addition::RecordBatch(record_batch))
+                if record_batch.class == class && record_batch.section.is_none() =>
+            {
+                record_batch.records.push(record)
+            }
+            _ => self.append_records(class, vec![record], None),
         }
     }
 
     /// Adds records that share a class, and tells whether they are those of a section.
-    pub(super) fn tell_all_alike(&mut self, class: Class, records: Vec<Record>, section: Option<Section>) {
+    pub(super) fn append_records(&mut self, class: Class, records: Vec<Record>, section: Option<Section>) {
         if records.is_empty() {
             return;
         }
         let ids = &self.services.ids;
         let (id_base, id_seal) = (ids.unguessable(), ids.unguessable());
-        self.told.push(Told::Alike(Alike { class, records, section, id_base, id_seal }));
+        self.additions.push(Addition::RecordBatch(RecordBatch { class, records, section, id_base, id_seal }));
     }
 
     /// The rows to write. Records of a single installation, and all that the scheduler didn't do, become normal rows of
     /// either log.
-    fn rows_of(&self, told: Told) -> Vec<Told> {
-        let alike = match told {
-            Told::Alike(alike) if alike.records.len() == 1 || self.actor.kind != ActorKind::Scheduler => alike,
-            told => return vec![told],
+    fn rows_of(&self, addition: Addition) -> Vec<Addition> {
+        let record_batch = match addition {
+            Addition::RecordBatch(record_batch)
+                if record_batch.records.len() == 1 || self.actor.kind != ActorKind::Scheduler =>
+            {
+                record_batch
+            }
+            addition => return vec![addition],
         };
         let mut rows = Vec::new();
-        for record in &alike.records {
-            let event = alike.class.event_of(record, self.services.ids.next::<EventId>().into());
+        for record in &record_batch.records {
+            let event = record_batch.class.event_of(record, self.services.ids.next::<EventId>().into());
             rows.extend(event.map(|event| {
-                Told::Event(NewEvent {
+                Addition::Event(NewEvent {
                     actor: self.actor.clone(),
                     actor_account_name: self.actor_account_name.clone(),
                     ..event
                 })
             }));
-            let entry = alike.class.entry_of(record, self.services.ids.next::<AuditEntryId>().into());
+            let entry = record_batch.class.entry_of(record, self.services.ids.next::<AuditEntryId>().into());
             rows.extend(entry.map(|entry| {
-                Told::Entry(Recorded {
+                Addition::Entry(Recorded {
                     actor: self.actor.clone(),
                     actor_account_name: self.actor_account_name.clone(),
                     request_id: self.request_id.clone(),
@@ -330,24 +338,24 @@ impl<'a> Journal<'a> {
     }
 
     /// Adds an audit entry of a step that the scheduler does by rule, in whichever call it happens.
-    pub fn note_by_scheduler(&mut self, entry: Entry) {
+    pub fn append_entry_by_scheduler(&mut self, entry: Entry) {
         let entry = self.recorded(entry);
         let by = Actor::scheduler();
         let entry = Recorded { actor: by, actor_account_name: None, request_id: None, ..entry };
-        self.told.push(Told::Entry(entry));
+        self.additions.push(Addition::Entry(entry));
     }
 
     /// Adds an audit entry.
-    pub fn note(&mut self, entry: Entry) {
+    pub fn append_entry(&mut self, entry: Entry) {
         let entry = self.recorded(entry);
-        self.told.push(Told::Entry(entry));
+        self.additions.push(Addition::Entry(entry));
     }
 
     fn recorded(&self, entry: Entry) -> Recorded {
         let Entry { action, subject, subject_name: name, account_id, account_name, changes } = entry;
         let own_name = self.actor_account_name.clone().filter(|_| self.actor.account_id == account_id);
         let account_name = account_name.or(own_name);
-        let (told, own) = account_id.map_or((subject, subject), |account| subject.for_both(account));
+        let (common, own) = account_id.map_or((subject, subject), |account| subject.for_both(account));
         Recorded {
             id: self.services.ids.next(),
             publisher_id: self.publisher_id,
@@ -356,8 +364,8 @@ impl<'a> Journal<'a> {
             actor: self.actor.clone(),
             actor_account_name: self.actor_account_name.clone(),
             action: action.into(),
-            subject: subject.named(told, &name, &account_name),
-            own_subject: (own != told).then(|| subject.named(own, &name, &account_name)),
+            subject: subject.named(common, &name, &account_name),
+            own_subject: (own != common).then(|| subject.named(own, &name, &account_name)),
             changes,
             request_id: self.request_id.clone(),
         }
@@ -372,8 +380,8 @@ impl<'a> Journal<'a> {
         if let Some(authority) = self.authority.take() {
             authority.check(self.services, tx).await?;
         }
-        let told = std::mem::take(&mut self.told);
-        let rows = told.into_iter().flat_map(|told| self.rows_of(told)).collect();
+        let additions = std::mem::take(&mut self.additions);
+        let rows = additions.into_iter().flat_map(|addition| self.rows_of(addition)).collect();
         Ok(append(tx, rows).await?)
     }
 }

@@ -9,10 +9,10 @@ pub mod components;
 pub mod error;
 pub mod followup;
 pub mod installations;
+mod instant;
 pub mod journal;
 pub mod library;
 pub mod log;
-mod moment;
 pub mod packs;
 pub mod releases;
 mod requests;
@@ -65,7 +65,7 @@ pub struct Services {
     /// Moves installations.
     pub mover: Arc<dyn followup::Mover>,
     /// The measurements of this process's batches.
-    pub follow_ups: followup::Measures,
+    pub follow_ups: followup::BatchSizes,
     pub token_uses: crate::service::accounts::tokens::TokenUses,
     /// Checks JWTs, if an issuer is trusted.
     pub jwt: Option<Arc<Jwt>>,

@@ -8,7 +8,7 @@ use crate::domain::Instant;
 use crate::domain::id::AccountId;
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{self, CLIENT_REQUEST_ID_MAX};
-use crate::store::requests::{ClientRequest, Known, claim, remember};
+use crate::store::requests::{Claim, ClientRequest, claim, remember};
 use crate::store::{StoreResult, Tx};
 
 use super::error::{Failure, Outcome};
@@ -17,7 +17,7 @@ use super::error::{Failure, Outcome};
 pub(super) struct Repeatable(Option<ClientRequest>);
 
 /// How to continue with a call.
-pub(super) enum Turn {
+pub(super) enum CallState {
     Do,
     /// It was done before; the ids of the objects that it created.
     Done(Vec<Uuid>),
@@ -56,12 +56,12 @@ impl Repeatable {
     }
 
     /// Decides whether this transaction must do the call. A concurrent call with the same id waits for it.
-    pub(super) async fn turn(&self, tx: &Tx, now: Instant) -> StoreResult<Turn> {
-        let Some(request) = &self.0 else { return Ok(Turn::Do) };
+    pub(super) async fn state(&self, tx: &Tx, now: Instant) -> StoreResult<CallState> {
+        let Some(request) = &self.0 else { return Ok(CallState::Do) };
         Ok(match claim(tx, request, now).await? {
-            Known::New => Turn::Do,
-            Known::Repeat(ids) => Turn::Done(ids),
-            Known::Reused => Turn::Reused,
+            Claim::New => CallState::Do,
+            Claim::Repeat(ids) => CallState::Done(ids),
+            Claim::Reused => CallState::Reused,
         })
     }
 
@@ -76,10 +76,10 @@ impl Repeatable {
         now: Instant,
         reused: R,
     ) -> Outcome<Option<Vec<Uuid>>, R> {
-        match self.turn(tx, now).await? {
-            Turn::Do => Ok(None),
-            Turn::Done(ids) => Ok(Some(ids)),
-            Turn::Reused => Err(reused.into()),
+        match self.state(tx, now).await? {
+            CallState::Do => Ok(None),
+            CallState::Done(ids) => Ok(Some(ids)),
+            CallState::Reused => Err(reused.into()),
         }
     }
 
@@ -93,6 +93,6 @@ impl Repeatable {
 }
 
 /// The single object that a call created.
-pub(super) fn only<I: From<Uuid>>(made: &[Uuid]) -> Result<I, Failure> {
+pub(super) fn single<I: From<Uuid>>(made: &[Uuid]) -> Result<I, Failure> {
     made.first().map(|id| (*id).into()).ok_or_else(|| Failure::bug("a call is remembered without what it made"))
 }

@@ -13,15 +13,15 @@ use crate::store::followup::task_sets;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::write as packs;
 use crate::store::sharing::write_grants as grants;
-use crate::store::sharing::write_grants::Losing;
+use crate::store::sharing::write_grants::LostGrants;
 use crate::store::{StoreResult, Tx};
 
 use super::Services;
 use super::access::Publisher;
 use super::error::{Error, Failure, Outcome, is_conflict, text_fault};
-use super::journal::{Entry, Happening, Journal, Subject};
-use super::moment::Touched;
-use super::requests::{Repeatable, only};
+use super::instant::Touched;
+use super::journal::{Entry, Journal, JournalEvent, Subject};
+use super::requests::{Repeatable, single};
 
 /// The most ids in an input's list.
 const LIST_MAX: usize = 100;
@@ -41,7 +41,7 @@ pub async fn create_group(
     let call = Repeatable::call(caller.id(), "createAccountGroup", client_request_id, &name)?;
     let tx = cx.db.begin().await?;
     if let Some(made) = call.made_before(&tx, cx.now(&tx), SharingRefusal::ClientRequestIdReused).await? {
-        let made = only(&made)?;
+        let made = single(&made)?;
         let there = grants::is_own_group(&tx, &caller.scope, made).await?;
         return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
     }
@@ -60,7 +60,7 @@ pub async fn create_group(
     if is_conflict(grants::insert_group(&tx, &group).await)? {
         return Err(group_name_was_taken(cx, tx, caller, &name).await?.into());
     }
-    journal.note(
+    journal.append_entry(
         Entry::of("createAccountGroup", Subject::AccountGroup(group.id), group.name.clone()).set("name", &group.name),
     );
     call.remember(&tx, &[group.id.0]).await?;
@@ -94,7 +94,7 @@ pub async fn rename_group(
         return Err(group_name_was_taken(cx, tx, caller, &name).await?.into());
     }
     let entry = Entry::of("updateAccountGroup", Subject::AccountGroup(group.id), name.as_str().to_owned());
-    journal.note(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
+    journal.append_entry(entry.change("name", Some(group.name), Some(name.as_str().to_owned())));
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(())
@@ -107,7 +107,7 @@ pub async fn rename_group(
 pub async fn delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
     caller.viewer.require(Privilege::AccountGroupManagement)?;
     let attempt = || try_delete_group(cx, caller, group);
-    cx.once_opened(Touched::PacksOf(caller.id()), attempt).await
+    cx.after_due_windows(Touched::PacksOf(caller.id()), attempt).await
 }
 
 async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> Outcome<u64, SharingRefusal> {
@@ -120,12 +120,15 @@ async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> 
     }
     let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
     grants::unshare_all(&tx, group.id).await?;
-    let frozen = grants::count_frozen(&tx, &packs, Losing::MembersOf(group.id)).await?;
+    let frozen = grants::count_frozen(&tx, &packs, LostGrants::MembersOf(group.id)).await?;
     grants::delete_group(&tx, group.id).await?;
     for pack in packs::lock_all(&tx, &packs).await? {
-        journal.tell(Happening { group_id: Some(group.id), ..Happening::of(EventKind::PackUnshared, &pack) });
+        journal.append_event(JournalEvent {
+            group_id: Some(group.id),
+            ..JournalEvent::of(EventKind::PackUnshared, &pack)
+        });
     }
-    journal.note(Entry::of("deleteAccountGroup", Subject::AccountGroup(group.id), group.name));
+    journal.append_entry(Entry::of("deleteAccountGroup", Subject::AccountGroup(group.id), group.name));
     let works = packs.iter().map(|pack| Work::GrantsOfPack(*pack)).collect();
     let follow = follow(cx, &tx, caller, works, &journal).await?;
     journal.write(&tx).await?;
@@ -164,33 +167,33 @@ async fn change_members(
     cx: &Services,
     caller: &Publisher,
     group: GroupId,
-    wanted: Vec<AccountId>,
+    ids: Vec<AccountId>,
     add: bool,
 ) -> Outcome<u64, SharingRefusal> {
     caller.viewer.require(Privilege::AccountGroupManagement)?;
-    let attempt = || try_change_members(cx, caller, group, &wanted, add);
-    cx.once_opened(Touched::PacksOf(caller.id()), attempt).await
+    let attempt = || try_change_members(cx, caller, group, &ids, add);
+    cx.after_due_windows(Touched::PacksOf(caller.id()), attempt).await
 }
 
 async fn try_change_members(
     cx: &Services,
     caller: &Publisher,
     group: GroupId,
-    wanted: &[AccountId],
+    ids: &[AccountId],
     add: bool,
 ) -> Outcome<u64, SharingRefusal> {
-    let named = wanted.len();
+    let named = ids.len();
     if named > LIST_MAX {
         return check_list("accountIds", named).map(|()| 0);
     }
-    let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let ids: Vec<_> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let tx = cx.db.begin().await?;
-    let known = accounts::lock_managed_all(&tx, &caller.scope, &wanted).await?;
-    let is_known = |id| known.iter().any(|account| account.id == id);
-    let unknown = Failure::unless_known(wanted.iter().copied(), is_known);
+    let accounts_found = accounts::lock_managed_all(&tx, &caller.scope, &ids).await?;
+    let is_known = |id| accounts_found.iter().any(|account| account.id == id);
+    let unknown = Failure::unless_known(ids.iter().copied(), is_known);
     let packs = match packs_to_change(&tx, caller, group).await {
         Err(Error::Failed(failure @ Failure::NoneOf(_))) => {
-            return Err(failure.and_none_of(wanted.iter().copied().filter(|id| !is_known(*id))).into());
+            return Err(failure.and_none_of(ids.iter().copied().filter(|id| !is_known(*id))).into());
         }
         other => other?,
     };
@@ -204,8 +207,8 @@ async fn try_change_members(
         return Err(SharingRefusal::AllAccountsIsFixed.into());
     }
     check_list("accountIds", named)?;
-    let inside = grants::members_among(&tx, group.id, &wanted).await?;
-    let at_fault: Vec<_> = wanted.iter().copied().filter(|id| inside.contains(id) == add).collect();
+    let inside = grants::members_of(&tx, group.id, &ids).await?;
+    let at_fault: Vec<_> = ids.iter().copied().filter(|id| inside.contains(id) == add).collect();
     if !at_fault.is_empty() {
         return Err(if add {
             SharingRefusal::AlreadyInGroup { accounts: at_fault }.into()
@@ -214,21 +217,21 @@ async fn try_change_members(
         });
     }
     let frozen = if add {
-        grants::add_members(&tx, group.id, &wanted).await?;
+        grants::add_members(&tx, group.id, &ids).await?;
         0
     } else {
-        grants::remove_members(&tx, group.id, &wanted).await?;
-        grants::count_frozen(&tx, &packs, Losing::Accounts(&wanted)).await?
+        grants::remove_members(&tx, group.id, &ids).await?;
+        grants::count_frozen(&tx, &packs, LostGrants::Accounts(&ids)).await?
     };
-    for account in &known {
+    for account in &accounts_found {
         let action = if add { "addAccountsToGroup" } else { "removeAccountsFromGroup" };
         let member = Some(account.name.clone());
         let (before, after) = if add { (None, member) } else { (member, None) };
         let entry = Entry::of(action, Subject::AccountGroup(group.id), group.name.clone());
-        journal.note(entry.concerning_account(account).change("accounts", before, after));
+        journal.append_entry(entry.concerning_account(account).change("accounts", before, after));
     }
     // Needed even when nothing is shared with the group, because a concurrent call may be sharing a pack with it.
-    let works = known.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
+    let works = accounts_found.iter().map(|account| Work::GrantsOfAccount(account.id)).collect();
     let follow = follow(cx, &tx, caller, works, &journal).await?;
     journal.write(&tx).await?;
     tx.commit().await?;
@@ -266,30 +269,30 @@ async fn change_shares(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,
-    wanted: Vec<GroupId>,
+    ids: Vec<GroupId>,
     share: bool,
 ) -> Outcome<u64, SharingRefusal> {
     caller.viewer.require(Privilege::AccountGroupManagement)?;
-    let attempt = || try_change_shares(cx, caller, pack, &wanted, share);
-    cx.once_opened(Touched::Pack(caller.id(), pack), attempt).await
+    let attempt = || try_change_shares(cx, caller, pack, &ids, share);
+    cx.after_due_windows(Touched::Pack(caller.id(), pack), attempt).await
 }
 
 async fn try_change_shares(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,
-    wanted: &[GroupId],
+    ids: &[GroupId],
     share: bool,
 ) -> Outcome<u64, SharingRefusal> {
-    let named = wanted.len();
+    let named = ids.len();
     if named > LIST_MAX {
         return check_list("groupIds", named).map(|()| 0);
     }
-    let wanted: Vec<_> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let ids: Vec<_> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let tx = cx.db.begin().await?;
     let found = packs::lock(&tx, &caller.scope, pack).await?;
-    let groups = grants::lock_groups(&tx, &caller.scope, &wanted).await?;
-    let unknown = wanted.iter().copied().filter(|id| !groups.iter().any(|group| group.id == *id));
+    let groups = grants::lock_groups(&tx, &caller.scope, &ids).await?;
+    let unknown = ids.iter().copied().filter(|id| !groups.iter().any(|group| group.id == *id));
     let Some(pack) = found else { return Err(Failure::none_of(pack).and_none_of(unknown).into()) };
     if let Some(unknown) = Failure::unless_known(unknown, |_| false) {
         return Err(unknown.into());
@@ -297,7 +300,7 @@ async fn try_change_shares(
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
     check_list("groupIds", named)?;
     let shared = grants::groups_of(&tx, pack.id).await?;
-    let at_fault: Vec<_> = wanted.iter().copied().filter(|id| shared.contains(id) == share).collect();
+    let at_fault: Vec<_> = ids.iter().copied().filter(|id| shared.contains(id) == share).collect();
     if !at_fault.is_empty() {
         return Err(if share {
             SharingRefusal::AlreadyShared { groups: at_fault }.into()
@@ -306,20 +309,20 @@ async fn try_change_shares(
         });
     }
     let frozen = if share {
-        grants::share(&tx, pack.id, &wanted).await?;
+        grants::share(&tx, pack.id, &ids).await?;
         0
     } else {
-        grants::unshare(&tx, pack.id, &wanted).await?;
-        grants::count_frozen(&tx, &[pack.id], Losing::Any).await?
+        grants::unshare(&tx, pack.id, &ids).await?;
+        grants::count_frozen(&tx, &[pack.id], LostGrants::Any).await?
     };
     let (kind, action) =
         if share { (EventKind::PackShared, "sharePack") } else { (EventKind::PackUnshared, "unsharePack") };
     for group in groups {
-        journal.tell(Happening { group_id: Some(group.id), ..Happening::of(kind, &pack) });
+        journal.append_event(JournalEvent { group_id: Some(group.id), ..JournalEvent::of(kind, &pack) });
         let name = Some(group.name);
         let (before, after) = if share { (None, name) } else { (name, None) };
         let entry = Entry::of(action, Subject::IntegrationPack(pack.id), pack.name.clone());
-        journal.note(entry.change("groups", before, after));
+        journal.append_entry(entry.change("groups", before, after));
     }
     let follow = follow(cx, &tx, caller, vec![Work::GrantsOfPack(pack.id)], &journal).await?;
     journal.write(&tx).await?;

@@ -299,7 +299,7 @@ fn check_parameter(key: &str, value: &str, holds_secret: bool) -> Result<(), Add
              It knows {}.",
             KNOWN
                 .iter()
-                .filter(|known| !known.contains('-') || known.starts_with("statement"))
+                .filter(|parameter| !parameter.contains('-') || parameter.starts_with("statement"))
                 .copied()
                 .collect::<Vec<_>>()
                 .join(", ")

@@ -16,34 +16,34 @@ use crate::domain::packs::{ContentItem, DraftRow, PackVersion};
 pub(in crate::store) type Owned<T> = (AccountId, Arc<T>);
 
 /// A cache of one type of immutable objects.
-pub(in crate::store) struct Shelf<K, V>(sync::Cache<K, Owned<V>>);
+pub(in crate::store) struct OwnedCache<K, V>(sync::Cache<K, Owned<V>>);
 
 pub(in crate::store) struct Cache {
-    pub(in crate::store) components: Shelf<ComponentId, Component>,
-    pub(in crate::store) component_versions: Shelf<ComponentVersionId, ComponentVersion>,
-    pub(in crate::store) manifests: Shelf<ComponentVersionId, Vec<ManifestEntry>>,
-    pub(in crate::store) pack_versions: Shelf<PackVersionId, PackVersion>,
-    pub(in crate::store) contents: Shelf<PackVersionId, Vec<ContentItem>>,
+    pub(in crate::store) components: OwnedCache<ComponentId, Component>,
+    pub(in crate::store) component_versions: OwnedCache<ComponentVersionId, ComponentVersion>,
+    pub(in crate::store) manifests: OwnedCache<ComponentVersionId, Vec<ManifestEntry>>,
+    pub(in crate::store) pack_versions: OwnedCache<PackVersionId, PackVersion>,
+    pub(in crate::store) contents: OwnedCache<PackVersionId, Vec<ContentItem>>,
     pub(in crate::store) drafts: Drafts,
 }
 
 impl Default for Cache {
     fn default() -> Self {
         Self {
-            components: Shelf(sync::Cache::new(20_000)),
-            component_versions: Shelf(sync::Cache::new(50_000)),
-            manifests: Shelf(sync::Cache::new(500)),
-            pack_versions: Shelf(sync::Cache::new(20_000)),
-            contents: Shelf(sync::Cache::new(2_000)),
+            components: OwnedCache(sync::Cache::new(20_000)),
+            component_versions: OwnedCache(sync::Cache::new(50_000)),
+            manifests: OwnedCache(sync::Cache::new(500)),
+            pack_versions: OwnedCache(sync::Cache::new(20_000)),
+            contents: OwnedCache(sync::Cache::new(2_000)),
             drafts: Drafts::default(),
         }
     }
 }
 
-impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
+impl<K: Copy + Eq + Hash, V> OwnedCache<K, V> {
     /// The cached object, if it belongs to `owner`.
     pub(in crate::store) fn peek(&self, owner: AccountId, id: &K) -> Option<Arc<V>> {
-        self.0.get(id).filter(|(of, _)| *of == owner).map(|(_, thing)| thing)
+        self.0.get(id).filter(|(of, _)| *of == owner).map(|(_, value)| value)
     }
 
     /// The objects among `ids` that belong to `owner`. Loads missing ones with `load`, which must filter by owner.
@@ -59,17 +59,17 @@ impl<K: Copy + Eq + Hash, V> Shelf<K, V> {
             match self.0.get(id) {
                 // Another owner's object is loaded like an unknown one, so that both take the same number of statements
                 // (R3).
-                Some((of, thing)) if of == owner => {
-                    found.insert(*id, thing);
+                Some((of, value)) if of == owner => {
+                    found.insert(*id, value);
                 }
                 _ => missing.push(*id),
             }
         }
         if !missing.is_empty() {
-            for (id, thing) in load(missing).await? {
-                let thing = Arc::new(thing);
-                self.0.insert(id, (owner, thing.clone()));
-                found.insert(id, thing);
+            for (id, value) in load(missing).await? {
+                let value = Arc::new(value);
+                self.0.insert(id, (owner, value.clone()));
+                found.insert(id, value);
             }
         }
         Ok(found)

@@ -52,12 +52,12 @@ impl Opener {
     }
 
     pub(super) async fn open(&self) -> Result<Connection, sqlx::Error> {
-        let brake = Arc::new(Brake::new());
+        let interrupt = Arc::new(Interrupt::new());
         let wire = match self {
             Self::Sqlite(options) => {
                 let mut wire = options.connect().await?;
-                let asked = brake.clone();
-                wire.lock_handle().await?.set_progress_handler(STEPS, move || !asked.holds());
+                let stopped = interrupt.clone();
+                wire.lock_handle().await?.set_progress_handler(STEPS, move || !stopped.holds());
                 Wire::Sqlite(Box::new(wire))
             }
             Self::Postgresql { options, first, .. } => {
@@ -69,9 +69,17 @@ impl Opener {
             }
         };
         let keeps_statements = !matches!(self, Self::Postgresql { keeps_statements: false, .. });
-        let brake = Guarded(brake);
+        let interrupt = Guarded(interrupt);
         let now = Instant::now();
-        Ok(Connection { wire, brake, keeps_statements, opened: now, answered: now, generation: 0, is_running: false })
+        Ok(Connection {
+            wire,
+            interrupt,
+            keeps_statements,
+            opened: now,
+            answered: now,
+            generation: 0,
+            is_running: false,
+        })
     }
 }
 
@@ -105,7 +113,7 @@ pub(super) enum Reply {
 /// A connection. Dropping it closes it, and stops a running statement.
 pub(super) struct Connection {
     wire: Wire,
-    brake: Guarded,
+    interrupt: Guarded,
     keeps_statements: bool,
     opened: Instant,
     /// The time of the last answer, or of opening.
@@ -138,17 +146,17 @@ impl Connection {
             Wire::Sqlite(wire) => wire.ping().await?,
             Wire::Postgresql(wire) => wire.ping().await?,
         }
-        self.brake.0.release();
+        self.interrupt.0.release();
         self.is_running = false;
         Ok(())
     }
 
     /// Runs a command. `limit` is for SQLite, which has no setting for a time limit.
     pub(super) async fn run(&mut self, command: Command<'_>, limit: Option<Duration>) -> Result<Reply, sqlx::Error> {
-        let Self { wire, brake, keeps_statements, is_running, answered, .. } = self;
+        let Self { wire, interrupt, keeps_statements, is_running, answered, .. } = self;
         *is_running = true;
-        let guard = PulledOnDrop(&brake.0);
-        brake.0.set(limit);
+        let guard = InterruptOnDrop(&interrupt.0);
+        interrupt.0.set(limit);
         let began = tracing::enabled!(target: "packwright::sql", tracing::Level::DEBUG).then(Instant::now);
         let result = match wire {
             Wire::Sqlite(wire) => run_on_sqlite(wire, command).await,
@@ -157,7 +165,7 @@ impl Connection {
         if let Some(began) = began {
             log_statement(command, &result, began.elapsed());
         }
-        brake.0.release();
+        interrupt.0.release();
         std::mem::forget(guard);
         *is_running = false;
         *answered = Instant::now();
@@ -190,11 +198,11 @@ fn log_statement(command: Command<'_>, result: &Result<Reply, sqlx::Error>, took
 
 /// Pulls the brake when the connection is dropped. SQLite's thread stops the running statement before it closes the
 /// file. PostgreSQL notices the closed socket and stops the statement on its own.
-struct Guarded(Arc<Brake>);
+struct Guarded(Arc<Interrupt>);
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        self.0.pull();
+        self.0.trigger();
     }
 }
 
@@ -243,16 +251,16 @@ where
 }
 
 /// A signal that SQLite checks while it works: whether to stop the running statement.
-struct Brake {
+struct Interrupt {
     epoch: Instant,
-    is_pulled: AtomicBool,
+    is_triggered: AtomicBool,
     /// Milliseconds after `epoch`; 0 for no deadline.
     deadline: AtomicU64,
 }
 
-impl Brake {
+impl Interrupt {
     fn new() -> Self {
-        Self { epoch: Instant::now(), is_pulled: AtomicBool::new(false), deadline: AtomicU64::new(0) }
+        Self { epoch: Instant::now(), is_triggered: AtomicBool::new(false), deadline: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {
@@ -265,27 +273,27 @@ impl Brake {
         self.deadline.store(deadline, Ordering::Relaxed);
     }
 
-    fn pull(&self) {
-        self.is_pulled.store(true, Ordering::Relaxed);
+    fn trigger(&self) {
+        self.is_triggered.store(true, Ordering::Relaxed);
     }
 
     fn release(&self) {
-        self.is_pulled.store(false, Ordering::Relaxed);
+        self.is_triggered.store(false, Ordering::Relaxed);
         self.deadline.store(0, Ordering::Relaxed);
     }
 
     fn holds(&self) -> bool {
         let deadline = self.deadline.load(Ordering::Relaxed);
-        self.is_pulled.load(Ordering::Relaxed) || (deadline != 0 && self.now() >= deadline)
+        self.is_triggered.load(Ordering::Relaxed) || (deadline != 0 && self.now() >= deadline)
     }
 }
 
 /// Pulls the brake when a caller is dropped before its statement has ended.
-struct PulledOnDrop<'a>(&'a Brake);
+struct InterruptOnDrop<'a>(&'a Interrupt);
 
-impl Drop for PulledOnDrop<'_> {
+impl Drop for InterruptOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.pull();
+        self.0.trigger();
     }
 }
 

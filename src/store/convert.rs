@@ -20,7 +20,7 @@ use crate::domain::library::LibraryProcess;
 use crate::domain::log::audit::{Recorded, Subject, SubjectKey};
 use crate::domain::log::event::{Audience, Event, EventKind, NewEvent};
 use crate::domain::packs::{
-    Assessment, DeploymentModel, InstallationType, Pack, PackVersion, PendingRelease, Standing,
+    Assessment, DeploymentModel, InstallationType, Pack, PackStanding, PackVersion, PendingRelease,
 };
 use crate::domain::releases::window::Window;
 use crate::domain::releases::zone::DataVersion;
@@ -225,7 +225,7 @@ pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
         },
         draft_revision: m.draft_revision,
         last_number: m.last_number,
-        standing: Standing {
+        standing: PackStanding {
             current_version: m.current_version_id.map(Into::into),
             pending,
             running_release: m.running_release_id.map(Into::into),

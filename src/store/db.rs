@@ -154,12 +154,12 @@ impl Db {
                     is_pooled: false,
                     first: None,
                 };
-                let mut one = pool::open_patiently(&opener).await?;
-                let mut other = pool::open_patiently(&opener).await?;
+                let mut one = pool::open_with_retries(&opener).await?;
+                let mut other = pool::open_with_retries(&opener).await?;
                 limits.looks_for_client = pool::can_look_for_client(&mut one).await.map_err(super::error::of)?;
                 let is_pooled = super::connection::is_pooled(&mut one, &mut other).await.map_err(super::error::of)?;
                 // An address with a statement capacity is for a pooler that handles prepared statements.
-                let keeps_statements = !is_pooled || keeps_statements_as_told(url);
+                let keeps_statements = !is_pooled || keeps_statements_by_address(url);
                 Opener::Postgresql { options, keeps_statements, is_pooled, first: None }
             }
         };
@@ -287,8 +287,8 @@ async fn for_migration(url: &str, kind: DatabaseKind) -> StoreResult<DatabaseCon
 }
 
 /// Whether the address has a statement capacity above zero.
-fn keeps_statements_as_told(url: &str) -> bool {
+fn keeps_statements_by_address(url: &str) -> bool {
     let query = url.split_once('?').map_or("", |(_, query)| query);
-    let told = query.split('&').find_map(|pair| pair.strip_prefix("statement-cache-capacity="));
-    told.is_some_and(|capacity| capacity.parse::<u32>().is_ok_and(|capacity| capacity > 0))
+    let setting = query.split('&').find_map(|pair| pair.strip_prefix("statement-cache-capacity="));
+    setting.is_some_and(|capacity| capacity.parse::<u32>().is_ok_and(|capacity| capacity > 0))
 }

@@ -14,7 +14,7 @@ pub enum StoreError {
     Unavailable(String),
     /// The answer to a commit was lost. The transaction is either committed or rolled back as a whole.
     #[error("it isn't known whether a transaction was committed: {0}")]
-    Unsettled(String),
+    OutcomeUnknown(String),
     /// A statement exceeded its time limit.
     #[error("a statement took too long: {0}")]
     Timeout(String),
@@ -36,7 +36,7 @@ enum Meaning {
 
 /// The damage that an error shows for its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Harm {
+pub(super) enum Damage {
     /// The connection is usable.
     None,
     /// The connection is unusable.
@@ -87,23 +87,23 @@ impl<'a> Code<'a> {
         }
     }
 
-    fn harm(&self) -> Harm {
+    fn damage(&self) -> Damage {
         match self {
             // The server shuts down or became read-only after a failover. Other connections lead to the same server.
-            Self::Postgresql("57P01" | "57P02" | "57P03" | "25006") => Harm::Server,
-            Self::Postgresql("25P03" | "25P04" | "26000" | "42P05" | "57P04" | "57P05") => Harm::Connection,
+            Self::Postgresql("57P01" | "57P02" | "57P03" | "25006") => Damage::Server,
+            Self::Postgresql("25P03" | "25P04" | "26000" | "42P05" | "57P04" | "57P05") => Damage::Connection,
             // A cached plan doesn't match a result that changed in a migration.
-            Self::Postgresql("0A000") => Harm::Connection,
-            Self::Postgresql(code) if code.starts_with("08") || code.starts_with("58") => Harm::Connection,
+            Self::Postgresql("0A000") => Damage::Connection,
+            Self::Postgresql(code) if code.starts_with("08") || code.starts_with("58") => Damage::Connection,
             // ERROR, CONSTRAINT, MISMATCH, RANGE and INTERRUPT affect only the statement. With other errors SQLite may
             // have ended the transaction, and a new connection is cheap.
-            Self::Postgresql(_) | Self::Sqlite(1 | 9 | 18..=20 | 25) => Harm::None,
-            Self::Sqlite(_) => Harm::Connection,
+            Self::Postgresql(_) | Self::Sqlite(1 | 9 | 18..=20 | 25) => Damage::None,
+            Self::Sqlite(_) => Damage::Connection,
         }
     }
 
     /// Whether a COMMIT that failed with this error was certainly not carried out.
-    fn is_settled(&self) -> bool {
+    fn is_certainly_rolled_back(&self) -> bool {
         match self {
             // A server that shuts down may have committed before. 40003 is statement_completion_unknown.
             Self::Postgresql(code) => {
@@ -121,17 +121,17 @@ fn code(error: &sqlx::Error) -> Option<String> {
 }
 
 /// The damage that an error shows for its connection.
-pub(super) fn harm(error: &sqlx::Error) -> Harm {
+pub(super) fn damage(error: &sqlx::Error) -> Damage {
     match code(error) {
-        Some(code) => Code::of(&code).harm(),
+        Some(code) => Code::of(&code).damage(),
         None => match error {
             // The row was read, but didn't have the expected columns or types.
             sqlx::Error::RowNotFound
             | sqlx::Error::ColumnDecode { .. }
             | sqlx::Error::ColumnNotFound(_)
             | sqlx::Error::Decode(_)
-            | sqlx::Error::Encode(_) => Harm::None,
-            _ => Harm::Connection,
+            | sqlx::Error::Encode(_) => Damage::None,
+            _ => Damage::Connection,
         },
     }
 }
@@ -145,7 +145,7 @@ pub(super) fn stops_writes(error: &sqlx::Error) -> bool {
             }
             Code::Sqlite(code) => matches!(code, 8 | 10 | 13 | 14),
         },
-        None => harm(error) > Harm::None,
+        None => damage(error) > Damage::None,
     }
 }
 
@@ -157,8 +157,8 @@ pub(super) fn is_of_full_disk(error: &sqlx::Error) -> bool {
 /// The store's error for a failed COMMIT.
 pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     match code(&error) {
-        Some(code) if Code::of(&code).is_settled() => of(error),
-        _ => StoreError::Unsettled(error.to_string()),
+        Some(code) if Code::of(&code).is_certainly_rolled_back() => of(error),
+        _ => StoreError::OutcomeUnknown(error.to_string()),
     }
 }
 
@@ -185,7 +185,7 @@ impl From<DbErr> for StoreError {
         };
         let meaning = match code(cause) {
             Some(code) => Code::of(&code).meaning(),
-            None if harm(cause) == Harm::None => Meaning::Mistake,
+            None if damage(cause) == Damage::None => Meaning::Mistake,
             None => Meaning::Later,
         };
         match meaning {
@@ -203,7 +203,7 @@ impl StoreError {
         match self {
             Self::Conflict(text) => Self::Conflict(hide(text)),
             Self::Unavailable(text) => Self::Unavailable(hide(text)),
-            Self::Unsettled(text) => Self::Unsettled(hide(text)),
+            Self::OutcomeUnknown(text) => Self::OutcomeUnknown(hide(text)),
             Self::Timeout(text) => Self::Timeout(hide(text)),
             Self::Fault(text) => Self::Fault(hide(text)),
         }

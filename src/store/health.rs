@@ -25,12 +25,12 @@ const WRITE: &str = "UPDATE event_log SET id = id WHERE id = 1";
 /// Observations of writes.
 #[derive(Default)]
 pub(super) struct Health {
-    seen: Mutex<Seen>,
+    observed: Mutex<Observations>,
     looked: tokio::sync::Mutex<Option<(Instant, StoreResult<()>)>>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observations {
     committed: Option<Instant>,
     refused: Option<Instant>,
     /// The last error that the disk was full.
@@ -39,16 +39,16 @@ struct Seen {
 
 impl Health {
     pub(super) fn committed(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = Seen { committed: Some(Instant::now()), ..Seen::default() };
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        *observed = Observations { committed: Some(Instant::now()), ..Observations::default() };
     }
 
     pub(super) fn failed(&self, error: &sqlx::Error) {
         if error::stops_writes(error) {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.refused = Some(Instant::now());
+            let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+            observed.refused = Some(Instant::now());
             if error::is_of_full_disk(error) {
-                seen.full = seen.refused;
+                observed.full = observed.refused;
             }
         }
     }
@@ -56,8 +56,8 @@ impl Health {
     /// Whether the database accepts a write now, from recent commits and errors, or from a test write that changes
     /// nothing. The error says why it doesn't.
     pub(super) async fn takes_writes(&self, pool: &Arc<Pool>) -> StoreResult<()> {
-        if let Some(known) = self.known(pool.is_of_postgresql()) {
-            return known;
+        if let Some(from_observations) = self.from_observations(pool.is_of_postgresql()) {
+            return from_observations;
         }
         // One test at a time, however many callers there are.
         let mut looked = self.looked.lock().await;
@@ -66,25 +66,25 @@ impl Health {
         {
             return found.clone();
         }
-        let found = look(pool).await;
+        let found = try_write(pool).await;
         *looked = Some((Instant::now(), found.clone()));
         found
     }
 
-    fn known(&self, is_postgresql: bool) -> Option<StoreResult<()>> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.committed.is_some_and(|at| at.elapsed() < PROOF) && seen.refused.is_none() {
+    fn from_observations(&self, is_postgresql: bool) -> Option<StoreResult<()>> {
+        let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        if observed.committed.is_some_and(|at| at.elapsed() < PROOF) && observed.refused.is_none() {
             return Some(Ok(()));
         }
         // PostgreSQL may accept a test write on a full disk, because the write needs no space.
-        let is_full = is_postgresql && seen.full.is_some_and(|at| at.elapsed() < FULL);
+        let is_full = is_postgresql && observed.full.is_some_and(|at| at.elapsed() < FULL);
         is_full.then(|| Err(StoreError::Unavailable("the database's disk was full a moment ago".into())))
     }
 }
 
 /// Runs a test write. SQLite writes to the file only on commit. PostgreSQL writes before, so its transaction isn't
 /// committed.
-async fn look(pool: &Arc<Pool>) -> StoreResult<()> {
+async fn try_write(pool: &Arc<Pool>) -> StoreResult<()> {
     let mut session = pool.begin(Begin::Write).await?;
     session.run(Command::Script(WRITE)).await?;
     if pool.is_of_postgresql() { Ok(()) } else { session.commit().await }

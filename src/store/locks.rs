@@ -14,7 +14,7 @@ pub(in crate::store) fn locked<E: EntityTrait>(select: Select<E>) -> Select<E> {
 }
 
 /// Holds rows: until the transaction ends, nobody can change them, but others may hold them too.
-pub(in crate::store) fn held<E: EntityTrait>(select: Select<E>) -> Select<E> {
+pub(in crate::store) fn shared_lock<E: EntityTrait>(select: Select<E>) -> Select<E> {
     select.lock(LockType::Share)
 }
 

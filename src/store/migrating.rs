@@ -126,7 +126,8 @@ impl Db {
             database: self.shown().to_owned(),
             why: error.to_string(),
         })?;
-        let own: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
+        let own: Vec<String> =
+            Migrator::migrations().iter().map(|own_migration| own_migration.name().to_owned()).collect();
         let unknown: Vec<&str> = applied.iter().filter(|name| !own.contains(name)).map(String::as_str).collect();
         if !unknown.is_empty() {
             return Err(MigrationError::Newer { database: self.shown().to_owned(), unknown: unknown.join(", ") });

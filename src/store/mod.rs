@@ -3,10 +3,11 @@
 
 pub mod accounts;
 pub mod address;
-mod among;
+mod any_of;
 mod by_position;
 mod cache;
 pub mod clock;
+mod combined_reads;
 pub mod components;
 mod connection;
 pub mod convert;
@@ -14,10 +15,8 @@ pub mod cursor;
 mod db;
 mod error;
 pub mod followup;
-mod gathered;
 mod health;
 pub mod installations;
-mod legible;
 pub mod library;
 mod lines;
 pub mod locks;
@@ -38,6 +37,7 @@ mod served;
 mod session;
 pub mod sharing;
 mod snapshot;
+mod tolerant;
 mod tx;
 
 pub(in crate::store) use db::MIGRATION_LOCK;

@@ -144,14 +144,14 @@ impl<M> Order<M> {
 }
 
 /// A list, its order, and the requested page.
-pub(in crate::store) struct Wanted<M> {
+pub(in crate::store) struct ListQuery<M> {
     /// Without order and limit.
     pub(in crate::store) select: SelectStatement,
     pub(in crate::store) order: Order<M>,
     pub(in crate::store) request: PageRequest,
 }
 
-impl<M: FromQueryResult> Wanted<M> {
+impl<M: FromQueryResult> ListQuery<M> {
     /// Selects one row more than requested, to find out whether the list goes on.
     fn statement(&self) -> SelectStatement {
         let Self { select, order, request } = self;
@@ -177,7 +177,7 @@ impl<M: FromQueryResult> Wanted<M> {
     }
 }
 
-impl<M> Wanted<M> {
+impl<M> ListQuery<M> {
     fn page(&self, rows: Vec<M>, total: Option<i64>) -> Page<M> {
         let mut rows: Vec<_> = rows.into_iter().map(|row| ((self.order.keys)(&row), row)).collect();
         rows.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
@@ -195,8 +195,8 @@ impl<M> Wanted<M> {
     }
 }
 
-pub(in crate::store) async fn page<M: FromQueryResult>(reader: &Reader, wanted: Wanted<M>) -> StoreResult<Page<M>> {
-    let mut pages = pages(reader, vec![((), wanted)]).await?;
+pub(in crate::store) async fn page<M: FromQueryResult>(reader: &Reader, query: ListQuery<M>) -> StoreResult<Page<M>> {
+    let mut pages = pages(reader, vec![((), query)]).await?;
     Ok(pages.remove(&()).unwrap_or_else(|| Page::empty(false)))
 }
 
@@ -209,16 +209,16 @@ pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
     order: Order<M>,
     request: &PageRequest,
 ) -> StoreResult<(Vec<M>, i64)> {
-    let mut wanted = Wanted { select: SelectStatement::new(), order, request: request.clone() };
+    let mut query = ListQuery { select: SelectStatement::new(), order, request: request.clone() };
     let (mut pages, mut counts) = (Vec::new(), Vec::new());
     for part in parts {
-        wanted.select = part;
-        pages.push(wanted.statement());
-        counts.push(wanted.counted());
+        query.select = part;
+        pages.push(query.statement());
+        counts.push(query.counted());
     }
     let rows = numbered(reader, pages).await?;
     let rows = rows.iter().map(|(row, _)| M::from_query_result(row, "")).collect::<Result<_, _>>()?;
-    let total = if wanted.request.count { sum(reader, counts).await? } else { 0 };
+    let total = if query.request.count { sum(reader, counts).await? } else { 0 };
     Ok((rows, total))
 }
 
@@ -226,7 +226,7 @@ pub(in crate::store) async fn rows_of_parts<M: FromQueryResult>(
 /// so many.
 pub(in crate::store) fn joined<M>(order: Order<M>, request: PageRequest, rows: Vec<M>, total: i64) -> Page<M> {
     let total = request.count.then_some(total);
-    Wanted { select: SelectStatement::new(), order, request }.page(rows, total)
+    ListQuery { select: SelectStatement::new(), order, request }.page(rows, total)
 }
 
 /// The sum of the column `total` over all selects, by one statement.
@@ -242,14 +242,14 @@ pub(in crate::store) async fn sum(reader: &Reader, counts: Vec<SelectStatement>)
 /// are split into chunks.
 pub(in crate::store) async fn pages<K, M>(
     reader: &Reader,
-    wanted: Vec<(K, Wanted<M>)>,
+    queries: Vec<(K, ListQuery<M>)>,
 ) -> StoreResult<HashMap<K, Page<M>>>
 where
     K: Eq + Hash,
     M: FromQueryResult,
 {
-    let mut pages = HashMap::with_capacity(wanted.len());
-    let mut left = wanted;
+    let mut pages = HashMap::with_capacity(queries.len());
+    let mut left = queries;
     while !left.is_empty() {
         let rest = left.split_off(left.len().min(PAGES_MAX));
         some_pages(reader, left, &mut pages).await?;
@@ -260,22 +260,22 @@ where
 
 async fn some_pages<K, M>(
     reader: &Reader,
-    wanted: Vec<(K, Wanted<M>)>,
+    queries: Vec<(K, ListQuery<M>)>,
     into: &mut HashMap<K, Page<M>>,
 ) -> StoreResult<()>
 where
     K: Eq + Hash,
     M: FromQueryResult,
 {
-    let mut rows: Vec<Vec<M>> = wanted.iter().map(|_| Vec::new()).collect();
-    let selects = wanted.iter().map(|(_, w)| w.statement()).collect();
+    let mut rows: Vec<Vec<M>> = queries.iter().map(|_| Vec::new()).collect();
+    let selects = queries.iter().map(|(_, w)| w.statement()).collect();
     for (row, index) in numbered(reader, selects).await? {
         if let Some(rows) = rows.get_mut(index) {
             rows.push(M::from_query_result(&row, "")?);
         }
     }
-    let counted: Vec<_> = wanted.iter().enumerate().filter(|(_, (_, w))| w.request.count).collect();
-    let mut totals = vec![None; wanted.len()];
+    let counted: Vec<_> = queries.iter().enumerate().filter(|(_, (_, w))| w.request.count).collect();
+    let mut totals = vec![None; queries.len()];
     if !counted.is_empty() {
         let selects = counted.iter().map(|(_, (_, w))| w.counted()).collect();
         for (row, index) in numbered(reader, selects).await? {
@@ -285,8 +285,8 @@ where
             }
         }
     }
-    for (((key, wanted), rows), total) in wanted.into_iter().zip(rows).zip(totals) {
-        into.insert(key, wanted.page(rows, total));
+    for (((key, query), rows), total) in queries.into_iter().zip(rows).zip(totals) {
+        into.insert(key, query.page(rows, total));
     }
     Ok(())
 }

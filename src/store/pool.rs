@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::connection::{Command, Connection, Opener};
-use super::error::{self, Harm};
+use super::error::{self, Damage};
 use super::health::Health;
 use super::session::{Begin, Session};
 use super::{StatementObserver, StoreError, StoreResult};
@@ -101,7 +101,7 @@ impl Pool {
 
     /// Opens the first connection. Waits for a server that is starting.
     pub(super) async fn open_first(&self) -> StoreResult<()> {
-        let connection = open_patiently(&self.opener).await?;
+        let connection = open_with_retries(&self.opener).await?;
         self.put_back(connection);
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Pool {
             match begun {
                 Ok(session) => return Ok(session),
                 // An idle connection can break unnoticed. Nothing was done on it yet, so another one is tried.
-                Err(error) if !is_new && self.is_of_postgresql() && error::harm(&error) > Harm::None => {}
+                Err(error) if !is_new && self.is_of_postgresql() && error::damage(&error) > Damage::None => {}
                 Err(error) => return Err(error::of(error)),
             }
         }
@@ -161,9 +161,9 @@ impl Pool {
     }
 
     /// Records the consequences of an error for all connections.
-    pub(super) fn heard_of(&self, error: &sqlx::Error) {
+    pub(super) fn record_error(&self, error: &sqlx::Error) {
         self.health.failed(error);
-        if error::harm(error) == Harm::Server {
+        if error::damage(error) == Damage::Server {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -182,7 +182,7 @@ impl Pool {
 }
 
 /// Opens a connection. Retries for a limited time if the server can't be reached or is starting.
-pub(super) async fn open_patiently(opener: &Opener) -> StoreResult<Connection> {
+pub(super) async fn open_with_retries(opener: &Opener) -> StoreResult<Connection> {
     let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
     loop {
         let error = match timeout(PATIENCE, opener.open()).await {
@@ -209,7 +209,7 @@ pub(super) async fn can_look_for_client(connection: &mut Connection) -> Result<b
     let set = "BEGIN; SET LOCAL client_connection_check_interval = 1000";
     let can = match connection.run(Command::Script(set), None).await {
         Ok(_) => true,
-        Err(error) if error::harm(&error) == Harm::None => false,
+        Err(error) if error::damage(&error) == Damage::None => false,
         Err(error) => return Err(error),
     };
     connection.run(Command::Script("ROLLBACK"), None).await?;

@@ -44,7 +44,7 @@ pub(in crate::store) async fn probe(address: &Address) -> Result<(), Unusable> {
 /// Creates the file and switches it to a write-ahead log. SQLite refuses the switch immediately when two processes try
 /// it at the same time, so it is retried.
 async fn sqlite(file: &Path, create: bool) -> Result<(), Unusable> {
-    check_place(file, create)?;
+    check_path(file, create)?;
     if create {
         private_file::make(file).map_err(|error| why_not_made(file, &error))?;
     }
@@ -104,7 +104,7 @@ async fn open_file(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
 }
 
 /// Checks the path without opening the file, because closing it would release other connections' locks on it.
-fn check_place(file: &Path, create: bool) -> Result<(), Unusable> {
+fn check_path(file: &Path, create: bool) -> Result<(), Unusable> {
     let shown = file.display();
     match std::fs::metadata(file) {
         Ok(found) if found.is_dir() => Err(Unusable::new(format!(
@@ -167,8 +167,8 @@ async fn postgresql(address: &Address) -> Result<(), Unusable> {
         .parse()
         .map_err(|_| Unusable::new(format!("The database's address {address} can't be used: check its parameters.")))?;
     // If the address has no host or user, the driver uses an empty variable as a name.
-    for (variable, taken) in [("PGHOST or PGHOSTADDR", options.get_host()), ("PGUSER", options.get_username())] {
-        if taken.is_empty() && options.get_socket().is_none() {
+    for (variable, setting) in [("PGHOST or PGHOSTADDR", options.get_host()), ("PGUSER", options.get_username())] {
+        if setting.is_empty() && options.get_socket().is_none() {
             return Err(Unusable::new(format!(
                 "The variable {variable} is empty, and the database's address says nothing in its place: unset the \
                  variable, or complete the address."
@@ -255,65 +255,67 @@ fn is_foreign(error: &sqlx::Error) -> bool {
 
 /// The server that the driver connects to, by the address and PostgreSQL's variables.
 struct Server {
-    place: String,
+    endpoint: String,
     user: String,
     database: String,
 }
 
 impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.place)
+        f.write_str(&self.endpoint)
     }
 }
 
 impl Server {
     fn of(options: &PgConnectOptions) -> Self {
         let host = options.get_host();
-        let place = match options.get_socket() {
+        let endpoint = match options.get_socket() {
             Some(socket) => socket.display().to_string(),
             None => format!("{host}:{}", options.get_port()),
         };
         let user = options.get_username().to_owned();
         let database = options.get_database().unwrap_or(&user).to_owned();
-        Self { place, user, database }
+        Self { endpoint, user, database }
     }
 
     fn why_not(&self, error: &sqlx::Error) -> String {
-        let Self { place, user, database } = self;
+        let Self { endpoint, user, database } = self;
         match error {
             sqlx::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => format!(
-                "Nothing answers at {place}: check the host and the port of the database's address, and that PostgreSQL \
+                "Nothing answers at {endpoint}: check the host and the port of the database's address, and that PostgreSQL \
                  runs there."
             ),
             _ if is_foreign(error) => format!(
-                "Something else than PostgreSQL answers at {place}: check the host and the port of the database's address."
+                "Something else than PostgreSQL answers at {endpoint}: check the host and the port of the database's address."
             ),
             sqlx::Error::Io(error) => format!(
-                "PostgreSQL at {place} can't be reached: {error}. Check the host and the port of the database's address."
+                "PostgreSQL at {endpoint} can't be reached: {error}. Check the host and the port of the database's address."
             ),
             sqlx::Error::Tls(error) => format!(
-                "No encrypted connection to PostgreSQL at {place}: {error}. Check sslmode and sslrootcert in the \
+                "No encrypted connection to PostgreSQL at {endpoint}: {error}. Check sslmode and sslrootcert in the \
                  database's address."
             ),
             sqlx::Error::Database(error) => match error.code().as_deref() {
                 Some("28P01") => format!(
-                    "PostgreSQL at {place} refuses the password of the user {user}: check both in the database's address; \
+                    "PostgreSQL at {endpoint} refuses the password of the user {user}: check both in the database's address; \
                      in it, percent-encode what is neither a letter nor a digit."
                 ),
-                Some("28000") => format!("PostgreSQL at {place} doesn't let the user {user} in: {}.", error.message()),
+                Some("28000") => {
+                    format!("PostgreSQL at {endpoint} doesn't let the user {user} in: {}.", error.message())
+                }
                 Some("3D000") => format!(
-                    "PostgreSQL at {place} has no database {database}: make it, as in `createdb --encoding UTF8 --template template0 \
+                    "PostgreSQL at {endpoint} has no database {database}: make it, as in `createdb --encoding UTF8 --template template0 \
                      {database}`, or name another."
                 ),
                 Some("42501") => {
-                    format!("The user {user} may not connect to the database {database} at {place}: grant it that.")
+                    format!("The user {user} may not connect to the database {database} at {endpoint}: grant it that.")
                 }
                 Some("53300") => format!(
-                    "PostgreSQL at {place} has no connection left: raise max_connections there, or lower --database-connections."
+                    "PostgreSQL at {endpoint} has no connection left: raise max_connections there, or lower --database-connections."
                 ),
-                _ => format!("PostgreSQL at {place} refuses the connection: {}.", error.message()),
+                _ => format!("PostgreSQL at {endpoint} refuses the connection: {}.", error.message()),
             },
-            other => format!("PostgreSQL at {place} can't be used: {other}."),
+            other => format!("PostgreSQL at {endpoint} can't be used: {other}."),
         }
     }
 }

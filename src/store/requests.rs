@@ -22,7 +22,7 @@ pub struct ClientRequest {
 
 /// The result of claiming a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum Claim {
     /// The call is new. This transaction carries it out.
     New,
     /// The call was carried out before. Has the ids of the objects that it created.
@@ -36,7 +36,7 @@ fn remembered_since(now: Instant) -> Instant {
 }
 
 /// Claims the call for this transaction. A second call with the same id waits here until the transaction ends.
-pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResult<Known> {
+pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResult<Claim> {
     let key = (request.account_id.into(), request.mutation.to_owned(), request.client_request_id.clone());
     Entity::delete_by_id(key.clone()).filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
     let row = ActiveModel {
@@ -51,11 +51,11 @@ pub async fn claim(tx: &Tx, request: &ClientRequest, now: Instant) -> StoreResul
         OnConflict::columns([Column::AccountId, Column::Mutation, Column::ClientRequestId]).do_nothing().to_owned();
     let inserted = Entity::insert(row).on_conflict(on_conflict).exec_without_returning(tx.conn()).await?;
     if inserted == 1 {
-        return Ok(Known::New);
+        return Ok(Claim::New);
     }
     match Entity::find_by_id(key).one(tx.conn()).await? {
-        Some(known) if known.input_hash == request.input_hash => Ok(Known::Repeat(from_json(&known.result)?)),
-        _ => Ok(Known::Reused),
+        Some(former) if former.input_hash == request.input_hash => Ok(Claim::Repeat(from_json(&former.result)?)),
+        _ => Ok(Claim::Reused),
     }
 }
 
@@ -75,7 +75,7 @@ pub async fn remember(tx: &Tx, request: &ClientRequest, result: &[Uuid]) -> Stor
 /// Deletes calls that are older than 24 hours, and returns their number.
 pub async fn forget_old(db: &Db, now: Instant) -> StoreResult<u64> {
     let tx = db.begin().await?;
-    let gone = Entity::delete_many().filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
+    let deleted = Entity::delete_many().filter(Column::CreatedAt.lte(remembered_since(now))).exec(tx.conn()).await?;
     tx.commit().await?;
-    Ok(gone.rows_affected)
+    Ok(deleted.rows_affected)
 }

@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, ExecResult, QueryResult, 
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 use super::connection::{Command, Connection, Reply};
-use super::error::{self, Harm};
+use super::error::{self, Damage};
 use super::pool::{Limits, Pool, timed_out};
 use super::{StoreError, StoreResult};
 
@@ -74,7 +74,7 @@ pub(super) struct Session {
     /// The first error of a statement in the transaction.
     failed: Option<Arc<sqlx::Error>>,
     /// Whether the connection must be closed.
-    is_spoilt: bool,
+    is_unusable: bool,
 }
 
 impl Session {
@@ -92,7 +92,7 @@ impl Session {
             turn: None,
             begun: None,
             failed: None,
-            is_spoilt: false,
+            is_unusable: false,
         };
         if let Some(script) = script {
             session.begun = Some(begin);
@@ -122,15 +122,15 @@ impl Session {
             limit => connection.run(command, limit).await,
         };
         if let Err(error) = &sent {
-            self.is_spoilt |= error::harm(error) > Harm::None;
-            self.pool.heard_of(error);
+            self.is_unusable |= error::damage(error) > Damage::None;
+            self.pool.record_error(error);
         }
         sent
     }
 
     /// Runs a command in the transaction.
     pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, DbErr> {
-        let is_tried_again = !self.pool.is_of_postgresql() && self.begun != Some(Begin::Write) && !self.is_spoilt;
+        let is_tried_again = !self.pool.is_of_postgresql() && self.begun != Some(Begin::Write) && !self.is_unusable;
         match &self.failed {
             // On SQLite a failed read doesn't affect other reads. In all other cases the first error ends the
             // transaction.
@@ -166,7 +166,7 @@ impl Session {
     /// idle.
     pub(super) fn was_broken(&self) -> bool {
         let is_slow = |error: &sqlx::Error| matches!(error, sqlx::Error::Io(io) if io.kind() == ErrorKind::TimedOut);
-        let has_gone = self.failed.as_ref().is_some_and(|error| !is_slow(error) && error::harm(error) > Harm::None);
+        let has_gone = self.failed.as_ref().is_some_and(|error| !is_slow(error) && error::damage(error) > Damage::None);
         has_gone && self.begun.is_none() && self.pool.is_of_postgresql()
     }
 
@@ -178,7 +178,7 @@ impl Session {
                     return Err(timed_out("a statement of the transaction was left in the middle"));
                 }
                 let recovered = connection.recover().await;
-                self.is_spoilt |= recovered.is_err();
+                self.is_unusable |= recovered.is_err();
                 recovered
             }
             _ => Ok(()),
@@ -202,7 +202,7 @@ impl Session {
                 Ok(())
             }
             Err(error) => {
-                self.is_spoilt = true;
+                self.is_unusable = true;
                 let error = error::of_commit(error);
                 tracing::warn!(%error, "a commit failed; its connection is closed");
                 Err(error)
@@ -215,7 +215,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let permits = (self.permit.take(), self.turn.take());
-        if self.is_spoilt || connection.is_left_running() {
+        if self.is_unusable || connection.is_left_running() {
             return;
         }
         let pool = self.pool.clone();

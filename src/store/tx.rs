@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use super::connection::Command;
 use super::session::{Line, RunsStatements as _, Session, SharedSession};
 use super::{DatabaseKind, StoreError, StoreResult};
-use crate::store::accounts::bearers::KNOWN_FOR;
+use crate::store::accounts::bearers::CACHED_FOR;
 
 tokio::task_local! {
-    static BEGUN: Arc<AtomicBool>;
+    static COMMIT_BEGUN: Arc<AtomicBool>;
 }
 
 /// Whether some work has begun a commit. A caller with a time limit may then wait a little longer, because the commit
@@ -22,7 +22,7 @@ pub struct Commits(Arc<AtomicBool>);
 impl Commits {
     /// Runs the work, and watches it for commits.
     pub fn watch<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
-        BEGUN.scope(self.0.clone(), work)
+        COMMIT_BEGUN.scope(self.0.clone(), work)
     }
 
     /// Whether the work has begun a commit.
@@ -37,47 +37,48 @@ pub struct Tx {
     line: Line<SharedSession>,
     kind: DatabaseKind,
     changed: Arc<watch::Sender<u64>>,
-    told: AtomicBool,
-    dismisses: AtomicBool,
+    notifies: AtomicBool,
+    changes_token: AtomicBool,
 }
 
 impl Tx {
     pub(super) fn new(session: Session, kind: DatabaseKind, changed: Arc<watch::Sender<u64>>) -> Self {
         let line = Line(SharedSession::new(session));
-        Self { line, kind, changed, told: AtomicBool::new(false), dismisses: AtomicBool::new(false) }
+        Self { line, kind, changed, notifies: AtomicBool::new(false), changes_token: AtomicBool::new(false) }
     }
 
     /// Commits, and then wakes the tasks that wait for events or follow-up tasks. A commit that has begun is completed
     /// even if the caller is dropped after a timeout or a disconnect.
     ///
-    /// If the transaction called `Tx::dismisses`, returns only after all servers' cached tokens have expired.
+    /// If the transaction called `Tx::changes_token`, returns only after all servers' cached tokens have expired.
     ///
     /// # Errors
-    /// [`StoreError::Unsettled`] if the outcome is unknown. After any other error the transaction is rolled back.
+    /// [`StoreError::OutcomeUnknown`] if the outcome is unknown. After any other error the transaction is rolled back.
     pub async fn commit(self) -> StoreResult<()> {
-        let Self { line, changed, told, dismisses, .. } = self;
+        let Self { line, changed, notifies, changes_token, .. } = self;
         // Fails if nobody watches the work, as in the scheduler.
-        let _ = BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
+        let _ = COMMIT_BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
         let committed = tokio::spawn(async move {
             line.0.into_session().commit().await?;
-            if told.into_inner() {
+            if notifies.into_inner() {
                 changed.send_modify(|n| *n += 1);
             }
             Ok(())
         });
         let committed = committed.await;
-        committed.unwrap_or_else(|error| Err(StoreError::Unsettled(format!("the commit did not end: {error}"))))?;
-        if dismisses.into_inner() {
-            tokio::time::sleep(KNOWN_FOR).await;
+        committed
+            .unwrap_or_else(|error| Err(StoreError::OutcomeUnknown(format!("the commit did not end: {error}"))))?;
+        if changes_token.into_inner() {
+            tokio::time::sleep(CACHED_FOR).await;
         }
         Ok(())
     }
 
     /// Rolls the transaction back, and returns only after all servers' cached tokens have expired. Used before a caller
     /// is shown that a token is already revoked or an account suspended.
-    pub async fn leave_once_known(self) {
+    pub async fn roll_back_after_cache_expiry(self) {
         drop(self);
-        tokio::time::sleep(KNOWN_FOR).await;
+        tokio::time::sleep(CACHED_FOR).await;
     }
 
     pub(in crate::store) fn conn(&self) -> &Line<SharedSession> {
@@ -95,12 +96,12 @@ impl Tx {
     }
 
     /// Marks that the commit must wake subscriptions and the scheduler.
-    pub(in crate::store) fn tell(&self) {
-        self.told.store(true, Ordering::Relaxed);
+    pub(in crate::store) fn notify(&self) {
+        self.notifies.store(true, Ordering::Relaxed);
     }
 
     /// Marks that the transaction changes a token or its account, so that the commit waits for cached tokens to expire.
-    pub(in crate::store) fn dismisses(&self) {
-        self.dismisses.store(true, Ordering::Relaxed);
+    pub(in crate::store) fn changes_token(&self) {
+        self.changes_token.store(true, Ordering::Relaxed);
     }
 }

@@ -17,12 +17,12 @@ use self::rules::Rules;
 pub use self::directory::DirectoryFault;
 
 /// The directories in which operating systems keep time zone data.
-const USUAL_PLACES: [&str; 4] =
+const USUAL_DIRECTORIES: [&str; 4] =
     ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
 /// Where to look for time zone data beside the built-in data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum DataLocation {
     /// Only the built-in data.
     #[default]
     BuiltIn,
@@ -61,7 +61,7 @@ pub struct UnknownZone {
 pub struct TimeZones(Arc<Inner>);
 
 struct Inner {
-    place: Place,
+    location: DataLocation,
     /// Newest first; never empty.
     sets: RwLock<Vec<Arc<DataSet>>>,
 }
@@ -70,22 +70,22 @@ impl TimeZones {
     /// Only the built-in data.
     #[must_use]
     pub fn built_in() -> Self {
-        Self(Arc::new(Inner { place: Place::BuiltIn, sets: RwLock::new(vec![built_in::data()]) }))
+        Self(Arc::new(Inner { location: DataLocation::BuiltIn, sets: RwLock::new(vec![built_in::data()]) }))
     }
 
-    /// The built-in data and the data from `place`. Fails only for a directory that the operator names.
-    pub fn open(place: Place) -> Result<Self, DirectoryFault> {
-        let sets = read(&place)?;
-        Ok(Self(Arc::new(Inner { place, sets: RwLock::new(sets) })))
+    /// The built-in data and the data from `location`. Fails only for a directory that the operator names.
+    pub fn open(location: DataLocation) -> Result<Self, DirectoryFault> {
+        let sets = read(&location)?;
+        Ok(Self(Arc::new(Inner { location, sets: RwLock::new(sets) })))
     }
 
     /// Reads the directory again, in case it was updated. When that fails, the current data stays in use. Fails only
     /// for a directory that the operator names.
     pub fn reload(&self) -> Result<(), DirectoryFault> {
-        if self.0.place == Place::BuiltIn {
+        if self.0.location == DataLocation::BuiltIn {
             return Ok(());
         }
-        let sets = read(&self.0.place)?;
+        let sets = read(&self.0.location)?;
         *self.0.sets.write().unwrap_or_else(PoisonError::into_inner) = sets;
         Ok(())
     }
@@ -118,23 +118,23 @@ impl TimeZones {
     /// The versions in use and where they come from, newest first, for the operator to read.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        let place =
+        let location =
             |set: &DataSet| set.directory.as_deref().map_or("built in".to_owned(), |at| at.display().to_string());
-        self.sets().iter().map(|set| format!("{}, {}", set.version, place(set))).collect()
+        self.sets().iter().map(|set| format!("{}, {}", set.version, location(set))).collect()
     }
 }
 
 /// The data sets, newest first. If both have one version, the directory comes first: an operator may have corrected it.
-fn read(place: &Place) -> Result<Vec<Arc<DataSet>>, DirectoryFault> {
+fn read(location: &DataLocation) -> Result<Vec<Arc<DataSet>>, DirectoryFault> {
     let built_in = built_in::data();
-    let found = match place {
-        Place::BuiltIn => None,
-        Place::Directory(path) => Some(directory::read(path)?),
-        Place::Usual => USUAL_PLACES.iter().find_map(|path| newer(Path::new(path), &built_in.version)),
+    let found = match location {
+        DataLocation::BuiltIn => None,
+        DataLocation::Directory(path) => Some(directory::read(path)?),
+        DataLocation::Usual => USUAL_DIRECTORIES.iter().find_map(|path| newer(Path::new(path), &built_in.version)),
     };
     let mut sets: Vec<_> = found.map(Arc::new).into_iter().chain([built_in]).collect();
     sets.sort_by(|a, b| b.version.cmp(&a.version));
-    if let (Place::Directory(path), Some(newest)) = (place, sets.first())
+    if let (DataLocation::Directory(path), Some(newest)) = (location, sets.first())
         && newest.directory.is_none()
     {
         tracing::warn!(

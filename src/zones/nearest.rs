@@ -2,7 +2,7 @@
 //! `CET-1CEST,M3.5.0,M10.5.0/3` or `Europe/Berln`.
 
 /// How many characters of a text are compared.
-const LOOKED_AT: usize = 64;
+const COMPARED_MAX: usize = 64;
 /// The suggestion when no name is similar.
 const FALLBACK: &str = "UTC";
 
@@ -81,26 +81,27 @@ const WINDOWS: &[(&str, &str)] = &[
 
 /// The name among `names` that is nearest to `text`.
 pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let asked: String = text.trim().chars().take(LOOKED_AT).collect::<String>().to_lowercase();
-    let known = |name: &str| names.clone().find(|known| known.eq_ignore_ascii_case(name)).map(str::to_owned);
-    let guess = of_windows(&asked).map(str::to_owned).or_else(|| of_offset(&asked)).and_then(|name| known(&name));
+    let given: String = text.trim().chars().take(COMPARED_MAX).collect::<String>().to_lowercase();
+    let find_name =
+        |name: &str| names.clone().find(|find_name| find_name.eq_ignore_ascii_case(name)).map(str::to_owned);
+    let guess = of_windows(&given).map(str::to_owned).or_else(|| of_offset(&given)).and_then(|name| find_name(&name));
     guess
         // A POSIX rule: a zone's name before the comma, or an abbreviation before the offset.
-        .or_else(|| known(asked.split(',').next()?))
-        .or_else(|| asked.contains(',').then(|| known(&abbreviation(&asked)))?)
-        .or_else(|| alike(&asked, names.clone()))
+        .or_else(|| find_name(given.split(',').next()?))
+        .or_else(|| given.contains(',').then(|| find_name(&abbreviation(&given)))?)
+        .or_else(|| most_similar(&given, names.clone()))
         .unwrap_or_else(|| FALLBACK.to_owned())
 }
 
-fn of_windows(asked: &str) -> Option<&'static str> {
-    let short = asked.strip_suffix(" standard time").or_else(|| asked.strip_suffix(" daylight time"))?;
+fn of_windows(given: &str) -> Option<&'static str> {
+    let short = given.strip_suffix(" standard time").or_else(|| given.strip_suffix(" daylight time"))?;
     WINDOWS.iter().find(|(name, _)| *name == short).map(|(_, zone)| *zone)
 }
 
 /// The zone of an offset in whole hours: `+02:00`, `utc+2`, `gmt-0500`, `<+03>-3`. The sign in the names `Etc/GMT-2` is
 /// the opposite.
-fn of_offset(asked: &str) -> Option<String> {
-    let text = asked.strip_prefix("utc").or_else(|| asked.strip_prefix("gmt")).unwrap_or(asked).trim_start();
+fn of_offset(given: &str) -> Option<String> {
+    let text = given.strip_prefix("utc").or_else(|| given.strip_prefix("gmt")).unwrap_or(given).trim_start();
     let text = text.strip_prefix('<').and_then(|text| text.split('>').next()).unwrap_or(text);
     let (sign, digits) = match text.chars().next()? {
         '+' => ('-', &text[1..]),
@@ -116,19 +117,19 @@ fn of_offset(asked: &str) -> Option<String> {
     Some(if hours == 0 { "UTC".into() } else { format!("Etc/GMT{sign}{hours}") })
 }
 
-fn abbreviation(asked: &str) -> String {
-    asked.chars().take_while(char::is_ascii_alphabetic).collect()
+fn abbreviation(given: &str) -> String {
+    given.chars().take_while(char::is_ascii_alphabetic).collect()
 }
 
 /// The name with the smallest edit distance, compared whole and by its last part; `None` when no name is close.
-fn alike<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let asked = letters(asked);
+fn most_similar<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let given = letters(given);
     let scored = names.map(|name| {
         let (whole, last) = (letters(name), letters(name.rsplit('/').next().unwrap_or(name)));
-        (distance(&asked, &whole).min(distance(&asked, &last)), name)
+        (distance(&given, &whole).min(distance(&given, &last)), name)
     });
     let (score, name) = scored.min()?;
-    (score * 2 <= asked.len()).then(|| name.to_owned())
+    (score * 2 <= given.len()).then(|| name.to_owned())
 }
 
 /// The letters, digits and plus signs of a name. Spaces, slashes and underscores don't count.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gate::introspection::{Schema, is_required};
-use crate::support::more::{code_of, unknown_like};
+use crate::support::rows::{code_of, unknown_like};
 use crate::support::{At, TestApp};
 
 /// The fields of Query and Subscription that are for one kind of account. All others are for both.
@@ -45,7 +45,7 @@ async fn answer_to(app: &TestApp, schema: &Schema, token: Option<&str>, root: &s
 }
 
 #[tokio::test]
-async fn r01_what_is_for_publishers_is_forbidden_to_managed_accounts_and_the_reverse() {
+async fn r01_publisher_operations_are_forbidden_to_managed_accounts_and_the_reverse() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let schema = Schema::of(&app).await;
@@ -92,8 +92,8 @@ async fn r04_without_a_token_only_the_schema_is_told() {
     let app = TestApp::new().await;
     let schema = Schema::of(&app).await;
     assert_eq!(app.gql_raw(None, "{ __typename }", json!(null)).await.at("/data"), &json!({ "__typename": "Query" }));
-    let known = app.gql_raw(None, "{ __type(name: \"Release\") { name } }", json!(null)).await;
-    assert_eq!(known.text("/data/__type/name"), "Release");
+    let answer = app.gql_raw(None, "{ __type(name: \"Release\") { name } }", json!(null)).await;
+    assert_eq!(answer.text("/data/__type/name"), "Release");
     let roots =
         [("query", schema.queries()), ("mutation", schema.mutations()), ("subscription", schema.subscriptions())];
     for (root, fields) in roots {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{all_rows, assert_same_rows, code_of, unknown_like};
+use crate::support::rows::{all_rows, assert_same_rows, code_of, unknown_like};
 use crate::support::{At, Managed, TestApp, input_type};
 
 /// Builds the input of a mutation from an ID.
@@ -100,7 +100,7 @@ async fn r03_node_is_null_for_what_is_hidden_as_for_what_does_not_exist() {
 }
 
 #[tokio::test]
-async fn r03_nodes_keeps_the_order_and_is_null_in_the_place_of_what_is_hidden() {
+async fn r03_nodes_keeps_the_order_and_has_null_for_hidden_objects() {
     let world = world().await;
     let own = world.app.gql(&world.globex.token, "{ viewer { account { id } token { id } } }", json!(null)).await;
     let (account, token) = (own.text("/viewer/account/id"), own.text("/viewer/token/id"));
@@ -273,7 +273,7 @@ async fn r02_a_draft_is_not_seen() {
     let before = app.read_available(&acme, &id, selection).await;
     let (secret, _) = app.packaged("Secret plan").await;
     app.add(&installed.pack.id, &[&secret]).await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     app.remove(&installed.pack.id, &installed.pack.components[0]).await;
     assert_eq!(app.read_available(&acme, &id, selection).await, before);
 }
@@ -289,7 +289,7 @@ async fn r02_a_pack_of_a_group_that_the_account_is_not_in_is_not_seen() {
 }
 
 #[tokio::test]
-async fn r02_a_pending_release_is_told_to_accounts_that_have_the_pack_alone() {
+async fn r02_only_accounts_that_have_the_pack_see_a_pending_release() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let installed = app.installed_pack("Orders", &[&acme]).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gate::introspection::Schema;
-use crate::support::more::{all_rows, assert_same_rows, code_of, unknown_like};
+use crate::support::rows::{all_rows, assert_same_rows, code_of, unknown_like};
 use crate::support::{At, TestApp, input_type};
 
 /// Each mutation with the kind of account that may call it and the privilege that it needs.
@@ -140,7 +140,7 @@ async fn r01_each_mutation_needs_its_privilege_before_ids_are_looked_at() {
 }
 
 #[tokio::test]
-async fn r01_the_viewer_is_told_what_its_role_allows() {
+async fn r01_the_viewer_reads_its_privileges() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     for (role, privileges) in ROLES {
@@ -149,11 +149,11 @@ async fn r01_the_viewer_is_told_what_its_role_allows() {
             let viewer = app.gql(&token, "{ viewer { role privileges token { role } } }", json!(null)).await;
             assert_eq!(viewer.text("/viewer/role"), role);
             assert_eq!(viewer.text("/viewer/token/role"), role);
-            let mut told: Vec<_> = viewer.list("/viewer/privileges").iter().filter_map(Value::as_str).collect();
+            let mut listed: Vec<_> = viewer.list("/viewer/privileges").iter().filter_map(Value::as_str).collect();
             let mut expected = privileges.to_vec();
-            told.sort_unstable();
+            listed.sort_unstable();
             expected.sort_unstable();
-            assert_eq!(told, expected, "{role}");
+            assert_eq!(listed, expected, "{role}");
         }
     }
 }

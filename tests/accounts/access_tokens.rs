@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gate::introspection::Schema;
-use crate::support::more::{Mark, code_of, refusal_of, unknown_like, uuids_of};
+use crate::support::rows::{LogMark, code_of, refusal_of, unknown_like, uuids_of};
 use crate::support::{At, TestApp, refusal};
 
 fn first_token() -> Value {
@@ -42,7 +42,7 @@ async fn r01_an_enrolment_token_can_do_nothing_but_make_the_first_token() {
 }
 
 #[tokio::test]
-async fn r01_the_first_token_is_an_administrators_whatever_role_is_asked_for() {
+async fn r01_the_first_token_is_an_administrators_whatever_role_is_requested() {
     let app = TestApp::new().await;
     let (_, enrolment) = app.not_enrolled(&app.publisher, "Acme").await;
     let input = json!({ "name": "first", "role": "SUPPORT" });
@@ -143,7 +143,7 @@ async fn r01_an_account_that_made_a_token_gets_no_other_enrolment_token() {
 async fn r01_an_enrolment_is_in_both_audit_logs() {
     let app = TestApp::new().await;
     let (id, enrolment) = app.not_enrolled(&app.publisher, "Acme").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.enrol(&enrolment).await;
     let entries = mark.entries(&app).await;
     let enrolled: Vec<_> = entries.iter().filter(|entry| entry.action == "enrolManagedAccount").collect();
@@ -210,7 +210,7 @@ async fn r01_two_revocations_at_once_leave_one_administrator_token() {
 }
 
 #[tokio::test]
-async fn r01_tokens_are_told_to_administrators_of_their_own_account_alone() {
+async fn r01_only_administrators_read_tokens_of_their_own_account() {
     let app = TestApp::new().await;
     let query = "{ viewer { token { id createdBy { name token { id } } } account { ... on PublisherAccount { apiTokens { edges { node { id isCurrent } } } } } } }";
     let support = app.token(&app.publisher, "SUPPORT").await;

@@ -6,7 +6,7 @@ use packwright::service::accounts::tokens::{create_token_for, tokens_of};
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, database_url};
+use crate::support::rows::{LogMark, database_url};
 use crate::support::{At as _, TestApp};
 
 /// Runs a statement on a separate connection, from a callback of the app's connection.
@@ -68,7 +68,7 @@ async fn r04_a_token_that_is_revoked_while_its_call_waits_makes_nothing() {
     ] {
         let app = TestApp::new().await;
         let token = doomed(&app, AccountKind::Publisher).await;
-        let mark = Mark::now(&app).await;
+        let mark = LogMark::now(&app).await;
         after_the_door(&app, REVOKED).await;
         assert_eq!(code(&app, &token, mutation, input.clone()).await, "UNAUTHENTICATED", "{mutation}");
         let accounts = all_accounts(&app.app.services).await.expect("accounts");

@@ -170,14 +170,14 @@ async fn r01_a_managed_accounts_name_is_unique_for_its_publisher_whatever_the_ca
         ("ﬁnance", "ﬁNANCE"),
     ] {
         app.not_enrolled(&app.publisher, first).await;
-        let taken = pair("NAME_TAKEN", "name");
+        let name_taken = pair("NAME_TAKEN", "name");
         assert_eq!(
             refused(&app, &app.publisher, "createManagedAccount", json!({ "name": second })).await,
-            taken,
+            name_taken,
             "{first} {second}"
         );
         let input = json!({ "accountId": other.id, "name": second });
-        assert_eq!(refused(&app, &app.publisher, "updateAccount", input).await, taken, "{first} {second}");
+        assert_eq!(refused(&app, &app.publisher, "updateAccount", input).await, name_taken, "{first} {second}");
     }
     for free in ["Istanbul", "Cafe"] {
         app.not_enrolled(&app.publisher, free).await;
@@ -224,7 +224,7 @@ async fn r01_two_accounts_of_one_name_at_once_are_one() {
         app.mutate(&app.publisher, "createManagedAccount", json!({ "name": name }), "account { id }")
     };
     let (one, other) = tokio::join!(make("Acme"), make("ACME"));
-    let codes: Vec<_> = [one, other].iter().filter_map(crate::support::more::refusal_of).collect();
+    let codes: Vec<_> = [one, other].iter().filter_map(crate::support::rows::refusal_of).collect();
     assert_eq!(codes, ["NAME_TAKEN"]);
 }
 

@@ -2,22 +2,22 @@
 //! revoked token is never accepted (R4).
 
 use futures_util::future::join_all;
-use packwright::service::accounts::tokens::{authenticate, check_still_welcome};
+use packwright::service::accounts::tokens::{authenticate, check_token_valid};
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
-use crate::support::more::tables;
+use crate::support::rows::tables;
 use crate::support::{At as _, TestApp};
 
 const INFO: &str = "{ serverInfo { version } }";
 
 #[tokio::test]
-async fn requests_that_come_together_are_known_by_one_statement() {
+async fn concurrent_requests_are_authenticated_by_one_statement() {
     let app = TestApp::new().await;
     let other = app.another_publisher("Southwind").await;
-    let asked =
+    let requests =
         |n: usize| app.gql_raw(Some(if n.is_multiple_of(2) { &app.publisher } else { &other.token }), INFO, json!({}));
-    let (answers, statements) = app.logins_of(join_all((0..40).map(asked))).await;
+    let (answers, statements) = app.logins_of(join_all((0..40).map(requests))).await;
     for answer in &answers {
         assert_eq!(answer.at("/data/serverInfo/version"), env!("CARGO_PKG_VERSION"), "{answer:#}");
     }
@@ -25,16 +25,16 @@ async fn requests_that_come_together_are_known_by_one_statement() {
 }
 
 #[tokio::test]
-async fn each_hears_of_its_own_token() {
+async fn each_request_gets_the_result_of_its_own_token() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let tokens = [app.publisher.as_str(), "nobody", acme.token.as_str(), "", "nobody else"];
-    let asked = tokens
+    let requests = tokens
         .iter()
         .cycle()
         .take(25)
         .map(|token| app.gql_raw(Some(token), "{ viewer { account { name } } }", json!({})));
-    for (n, answer) in join_all(asked).await.into_iter().enumerate() {
+    for (n, answer) in join_all(requests).await.into_iter().enumerate() {
         match n % 5 {
             0 => assert_eq!(answer.at("/data/viewer/account/name"), "Northwind"),
             2 => assert_eq!(answer.at("/data/viewer/account/name"), "Acme"),
@@ -44,7 +44,7 @@ async fn each_hears_of_its_own_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r04_a_revoked_token_opens_nothing_however_many_ask_with_it() {
+async fn r04_a_revoked_token_is_refused_however_many_requests_have_it() {
     let app = TestApp::new().await;
     let input = |name: &str| json!({ "name": name, "role": "SUPPORT" });
     for round in 0..10 {
@@ -65,7 +65,7 @@ async fn r04_a_revoked_token_opens_nothing_however_many_ask_with_it() {
 /// A listener asks every few seconds whether its token still works. A thousand listeners with one token asked a thousand
 /// times.
 #[tokio::test]
-async fn r04_listeners_with_one_token_ask_once_for_all_and_end_when_it_is_revoked() {
+async fn r04_subscriptions_with_one_token_share_its_check_and_end_when_it_is_revoked() {
     let app = TestApp::new().await;
     let services = &app.app.services;
     let input = json!({ "name": "listeners", "role": "SUPPORT" });
@@ -74,13 +74,13 @@ async fn r04_listeners_with_one_token_ask_once_for_all_and_end_when_it_is_revoke
     let viewer = caller.viewer().expect("a viewer").clone();
     let asks = async || {
         for _ in 0..300 {
-            check_still_welcome(services, &viewer).await.expect("welcome");
+            check_token_valid(services, &viewer).await.expect("welcome");
         }
     };
     let ((), statements) = app.logins_of(asks()).await;
     assert!((1..60).contains(&statements), "{statements} statements");
     app.ok(&app.publisher, "revokeApiToken", json!({ "tokenId": made.text("/apiToken/id") }), "apiToken { id }").await;
-    assert!(check_still_welcome(services, &viewer).await.is_err(), "revoked");
+    assert!(check_token_valid(services, &viewer).await.is_err(), "revoked");
 }
 
 /// Requests whose clients disconnect don't affect the others.
@@ -88,8 +88,8 @@ async fn r04_listeners_with_one_token_ask_once_for_all_and_end_when_it_is_revoke
 async fn callers_that_go_leave_the_others_their_answers() {
     let app = TestApp::new().await;
     for _ in 0..10 {
-        let gone = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({}))));
-        let _ = tokio::time::timeout(std::time::Duration::ZERO, gone).await;
+        let dropped = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({}))));
+        let _ = tokio::time::timeout(std::time::Duration::ZERO, dropped).await;
         let answers = join_all((0..5).map(|_| app.gql_raw(Some(&app.publisher), INFO, json!({})))).await;
         assert!(answers.iter().all(|answer| answer.get("errors").is_none()), "{answers:#?}");
     }
@@ -105,8 +105,8 @@ async fn a_token_that_cannot_be_read_fails_its_own_requests_alone() {
     let unknown_role = "UPDATE api_token SET role = 'LATER' WHERE name = 'strange'";
     tables(&app).execute_unprepared(unknown_role).await.expect("a role of later");
     let tokens = [app.publisher.as_str(), strange.as_str()];
-    let asked = (0..20).map(|n| app.gql_raw(Some(tokens[n % 2]), INFO, json!({})));
-    for (n, answer) in join_all(asked).await.into_iter().enumerate() {
+    let requests = (0..20).map(|n| app.gql_raw(Some(tokens[n % 2]), INFO, json!({})));
+    for (n, answer) in join_all(requests).await.into_iter().enumerate() {
         match n % 2 {
             0 => assert_eq!(answer.at("/data/serverInfo/version"), env!("CARGO_PKG_VERSION"), "{answer:#}"),
             _ => assert_eq!(answer.text("/errors/0/extensions/code"), "UNAVAILABLE", "{answer:#}"),
@@ -117,7 +117,7 @@ async fn a_token_that_cannot_be_read_fails_its_own_requests_alone() {
 /// A client that gets ALREADY_REVOKED, because the first answer was lost, may rely on it as on the first answer: all
 /// servers follow it.
 #[tokio::test]
-async fn r04_what_was_done_before_is_told_once_every_server_goes_by_it() {
+async fn r04_a_repeated_revocation_is_answered_once_every_server_applies_it() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let made =

@@ -76,7 +76,7 @@ fn without(claims: &Value, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn r04_a_jwt_of_a_known_key_lets_in() {
+async fn r04_a_jwt_signed_by_a_known_key_authenticates() {
     let keys = [SigningKey::ed("ed"), SigningKey::ec("ec"), SigningKey::rsa("rsa")];
     let World { app, .. } = &world(&key_set(&keys.each_ref()), |_| {}).await;
     let acme = app.managed("Acme").await;
@@ -116,12 +116,12 @@ async fn r01_a_jwt_may_do_what_its_role_allows_in_its_account() {
     let entries = app.audit(&acme.token, json!({ "actions": ["uninstallPack"] })).await;
     let actor = json!({ "kind": "API_TOKEN", "name": "alice@example.com", "token": null });
     assert_eq!(entries[0].at("/actor"), &actor);
-    let told = app.audit(&app.publisher, json!({ "actions": ["uninstallPack"] })).await;
-    assert_eq!(told[0].text("/actor/name"), "Acme");
+    let uninstalled = app.audit(&app.publisher, json!({ "actions": ["uninstallPack"] })).await;
+    assert_eq!(uninstalled[0].text("/actor/name"), "Acme");
 }
 
 #[tokio::test]
-async fn r51_what_was_done_with_a_jwt_is_found_by_its_id() {
+async fn r51_entries_of_a_jwt_are_found_by_its_id() {
     let key = SigningKey::ed("ed");
     let World { app, .. } = &world(&key_set(&[&key]), |_| {}).await;
     let jwt = key.jwt(&claims(app, &app.publisher, "ADMINISTRATOR").await);
@@ -135,7 +135,7 @@ async fn r51_what_was_done_with_a_jwt_is_found_by_its_id() {
 }
 
 #[tokio::test]
-async fn r04_what_is_wrong_with_a_jwt_keeps_it_out() {
+async fn r04_a_jwt_with_any_fault_is_refused() {
     let (key, stranger) = (SigningKey::ed("ed"), SigningKey::ed("ed"));
     let World { app, .. } = &world(&key_set(&[&key]), |_| {}).await;
     let good = claims(app, &app.publisher, "ADMINISTRATOR").await;

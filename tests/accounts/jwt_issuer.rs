@@ -117,10 +117,10 @@ pub(crate) fn key_set(keys: &[&SigningKey]) -> Value {
 pub(crate) struct KeyServer {
     pub(crate) url: String,
     document: Arc<Mutex<String>>,
-    asked: Arc<AtomicUsize>,
+    reads: Arc<AtomicUsize>,
     failing: Arc<AtomicBool>,
     /// Locked while answers are held back.
-    held: Arc<tokio::sync::Mutex<()>>,
+    hold_lock: Arc<tokio::sync::Mutex<()>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -129,11 +129,11 @@ impl KeyServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/keys?of=us", listener.local_addr().expect("an address"));
         let document = Arc::new(Mutex::new(document.to_string()));
-        let (asked, failing) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let held = Arc::<tokio::sync::Mutex<()>>::default();
+        let (reads, failing) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let hold_lock = Arc::<tokio::sync::Mutex<()>>::default();
         let task = tokio::spawn({
-            let (document, asked, failing) = (document.clone(), asked.clone(), failing.clone());
-            let held = held.clone();
+            let (document, reads, failing) = (document.clone(), reads.clone(), failing.clone());
+            let hold_lock = hold_lock.clone();
             async move {
                 loop {
                     let (mut socket, _) = listener.accept().await.expect("a connection");
@@ -145,8 +145,8 @@ impl KeyServer {
                         head.push(socket.read_u8().await.expect("a request"));
                     }
                     assert!(head.starts_with(b"GET /keys?of=us HTTP/1.1\r\n"), "{}", String::from_utf8_lossy(&head));
-                    asked.fetch_add(1, Ordering::SeqCst);
-                    drop(held.lock().await);
+                    reads.fetch_add(1, Ordering::SeqCst);
+                    drop(hold_lock.lock().await);
                     let body = document.lock().expect("unpoisoned").clone();
                     let status = if failing.load(Ordering::SeqCst) { "500 Oh No" } else { "200 OK" };
                     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -154,7 +154,7 @@ impl KeyServer {
                 }
             }
         });
-        Self { url, document, asked, failing, held, task }
+        Self { url, document, reads, failing, hold_lock, task }
     }
 
     pub(crate) fn give(&self, document: &Value) {
@@ -167,11 +167,11 @@ impl KeyServer {
 
     /// Holds answers back until the guard is dropped.
     pub(crate) async fn hold(&self) -> tokio::sync::OwnedMutexGuard<()> {
-        self.held.clone().lock_owned().await
+        self.hold_lock.clone().lock_owned().await
     }
 
-    pub(crate) fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The key set of JWTs: its source, and changes of its keys.
 
-use packwright::jwt::{Jwt, Source, Unfit};
+use packwright::jwt::{Jwt, JwtRefusal, Source};
 use serde_json::json;
 
 use crate::accounts::jwt::{claims, lets_in, settings};
@@ -19,19 +19,19 @@ async fn r04_an_unknown_key_is_looked_for_once_in_a_while() {
     let app = app_of(&server).await;
     let good = claims(&app, &app.publisher, "SUPPORT").await;
     assert!(lets_in(&app, &old.jwt(&good)).await);
-    assert_eq!(server.asked(), 1, "at the start");
+    assert_eq!(server.reads(), 1, "at the start");
     server.give(&key_set(&[&old, &new]));
     for _ in 0..5 {
         assert!(!lets_in(&app, &new.jwt(&good)).await, "the keys were asked for just now");
     }
-    assert_eq!(server.asked(), 1);
+    assert_eq!(server.reads(), 1);
     app.clock_only("2026-11-22T09:00:30Z");
     assert!(lets_in(&app, &new.jwt(&good)).await && lets_in(&app, &old.jwt(&good)).await);
-    assert_eq!(server.asked(), 2);
+    assert_eq!(server.reads(), 2);
     for n in 0..20 {
         assert!(!lets_in(&app, &SigningKey::ed(&format!("nonsense {n}")).jwt(&good)).await);
     }
-    assert_eq!(server.asked(), 2, "whoever sends nonsense can't make the server ask");
+    assert_eq!(server.reads(), 2, "whoever sends nonsense can't make the server ask");
 }
 
 #[tokio::test]
@@ -45,12 +45,12 @@ async fn r04_many_at_once_look_for_an_unknown_key_once() {
     let token = new.jwt(&good);
     let all = futures_util::future::join_all((0..10).map(|_| lets_in(&app, &token))).await;
     assert!(all.into_iter().all(|let_in| let_in), "they wait for the one that asks");
-    assert_eq!(server.asked(), 2);
+    assert_eq!(server.reads(), 2);
     assert!(!lets_in(&app, &old.jwt(&good)).await, "a key that is gone is gone");
 }
 
 #[tokio::test]
-async fn r04_whoever_hangs_up_does_not_keep_new_keys_out() {
+async fn r04_a_dropped_request_does_not_stop_the_reading_of_new_keys() {
     let (old, new) = (SigningKey::ed("old"), SigningKey::ed("new"));
     let server = KeyServer::start(&key_set(&[&old])).await;
     let app = app_of(&server).await;
@@ -58,9 +58,9 @@ async fn r04_whoever_hangs_up_does_not_keep_new_keys_out() {
     let good = new.jwt(&claims(&app, &app.publisher, "SUPPORT").await);
     server.give(&key_set(&[&old, &new]));
     app.clock_only("2026-11-22T09:01:00Z");
-    let held = server.hold().await;
+    let hold_lock = server.hold().await;
     let has_asked = async {
-        while server.asked() < 2 {
+        while server.reads() < 2 {
             tokio::task::yield_now().await;
         }
     };
@@ -68,9 +68,9 @@ async fn r04_whoever_hangs_up_does_not_keep_new_keys_out() {
         _ = jwt.identify(&good, app.now()) => panic!("the answer is held back"),
         () = has_asked => {}
     }
-    drop(held);
+    drop(hold_lock);
     assert!(lets_in(&app, &good).await, "what was asked for came");
-    assert_eq!(server.asked(), 2);
+    assert_eq!(server.reads(), 2);
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn r04_an_address_of_tls_is_not_read_without_it() {
     let jwt = Jwt::open(settings(Source::parse(&url).expect("an address")), instant("2026-11-22T09:00:00Z")).await;
     let jwt = jwt.expect("it may come later");
     let token = SigningKey::ed("ed").jwt(&json!({ "exp": 1 }));
-    assert_eq!(jwt.identify(&token, instant("2026-11-22T09:00:00Z")).await, Err(Unfit::UnknownKey));
+    assert_eq!(jwt.identify(&token, instant("2026-11-22T09:00:00Z")).await, Err(JwtRefusal::UnknownKey));
 }
 
 #[test]

@@ -73,7 +73,7 @@ async fn r03_accounts_groups_and_packs_that_are_not_found_are_named_together() {
     let pack = app.pack("Orders").await;
     let other = app.another_publisher("Southwind").await;
     let (hidden, _) = app.not_enrolled(&other.token, "Initech").await;
-    let (account, group, gone) = (unknown(&acme.id), unknown(&gold), unknown(&pack));
+    let (account, group, unknown_pack) = (unknown(&acme.id), unknown(&gold), unknown(&pack));
     for mutation in ["addAccountsToGroup", "removeAccountsFromGroup"] {
         let input = json!({ "groupId": gold, "accountIds": [acme.id, hidden, account] });
         assert_eq!(missing(&app, &app.publisher, mutation, input).await, [hidden.as_str(), &account], "{mutation}");
@@ -87,7 +87,7 @@ async fn r03_accounts_groups_and_packs_that_are_not_found_are_named_together() {
     for mutation in ["sharePack", "unsharePack"] {
         let input = json!({ "packId": pack, "groupIds": [group, gold, pack] });
         assert_eq!(missing(&app, &app.publisher, mutation, input).await, [group.as_str(), &pack], "{mutation}");
-        let input = json!({ "packId": gone, "groupIds": [group, gold] });
+        let input = json!({ "packId": unknown_pack, "groupIds": [group, gold] });
         assert_eq!(missing(&app, &app.publisher, mutation, input).await.len(), 2, "{mutation}");
     }
     let (component, package) = app.packaged("Import").await;
@@ -96,8 +96,8 @@ async fn r03_accounts_groups_and_packs_that_are_not_found_are_named_together() {
     let lost = unknown(&package.id);
     let input = json!({ "packId": pack, "componentId": unknown(&component), "versionId": lost });
     assert_eq!(missing(&app, &app.publisher, "pinPackComponent", input).await.len(), 2);
-    let input = json!({ "packId": gone, "componentId": component, "versionId": package.id });
-    assert_eq!(missing(&app, &app.publisher, "pinPackComponent", input).await, [gone.as_str()]);
+    let input = json!({ "packId": unknown_pack, "componentId": component, "versionId": package.id });
+    assert_eq!(missing(&app, &app.publisher, "pinPackComponent", input).await, [unknown_pack.as_str()]);
     let wrong = json!({ "packId": pack, "componentId": gold });
     assert_eq!(missing(&app, &app.publisher, "removePackComponent", wrong).await, [gold.as_str()]);
 }
@@ -151,17 +151,17 @@ async fn r03_an_id_in_the_document_or_a_query_is_named_as_well() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let pack = app.pack("Orders").await;
-    let gone = unknown(&pack);
+    let unknown_pack = unknown(&pack);
     let document =
-        format!("mutation {{ deleteIntegrationPack(input: {{ packId: \"{gone}\" }}) {{ uninstalledCount }} }}");
-    assert_eq!(names(&app.gql_raw(Some(&app.publisher), &document, json!({})).await), [gone.as_str()]);
+        format!("mutation {{ deleteIntegrationPack(input: {{ packId: \"{unknown_pack}\" }}) {{ uninstalledCount }} }}");
+    assert_eq!(names(&app.gql_raw(Some(&app.publisher), &document, json!({})).await), [unknown_pack.as_str()]);
     for query in [
         "query($id: ID!) { releasePreview(packId: $id) { revision } }",
         "query($id: ID!) { releases(filter: { packId: $id }) { totalCount } }",
         "query($id: ID!) { components(filter: { addableToPackId: $id }) { totalCount } }",
         "query($id: ID!) { events(filter: { packId: $id }) { edges { cursor } } }",
     ] {
-        for id in [gone.as_str(), acme.id.as_str(), "nonsense"] {
+        for id in [unknown_pack.as_str(), acme.id.as_str(), "nonsense"] {
             assert_eq!(names(&app.gql_raw(Some(&app.publisher), query, json!({ "id": id })).await), [id], "{query}");
         }
     }

@@ -13,7 +13,7 @@ pub(crate) mod jwt_issuer;
 pub(crate) mod jwt_keys;
 pub(crate) mod missing_ids;
 pub(crate) mod roles;
-pub(crate) mod secrets_told;
+pub(crate) mod secrets_shown;
 pub(crate) mod stranger;
 pub(crate) mod stranger_world;
 pub(crate) mod suspending;

@@ -12,7 +12,7 @@ use crate::accounts::stranger_world::{
 };
 use crate::gate::introspection::{Path, is_list, is_required};
 use crate::support::At;
-use crate::support::more::{all_rows, assert_same_rows, code_of, refusal_of, roomy, unknown_like};
+use crate::support::rows::{all_rows, assert_same_rows, code_of, refusal_of, unknown_like, with_large_stack};
 
 /// The types of which a publisher and its managed account both know objects under the same ID. The publisher sees its
 /// accounts' installations.
@@ -56,9 +56,13 @@ fn own_id(side: &Side, path: &Path) -> Value {
     let (_, publisher, managed) = NAMES.into_iter().find(|(name, ..)| *name == field).unwrap_or_else(|| {
         panic!("what does an ID in `{field}` name? Enter it into NAMES.");
     });
-    let wanted = if side.is_publisher { publisher } else { managed };
-    let own =
-        side.walk.ids.iter().find(|(_, type_name)| wanted == "*" || *type_name == wanted).map(|(id, _)| id.clone());
+    let expected_type = if side.is_publisher { publisher } else { managed };
+    let own = side
+        .walk
+        .ids
+        .iter()
+        .find(|(_, type_name)| expected_type == "*" || *type_name == expected_type)
+        .map(|(id, _)| id.clone());
     // An unknown ID when the stranger has none of the type. The call must be refused all the same.
     json!(own.unwrap_or_else(|| unknown_like(side.walk.ids.keys().next().expect("an ID of one's own"))))
 }
@@ -73,7 +77,7 @@ fn candidates<'a>(world: &'a StrangerWorld, stranger: &'a Side, field: &str) -> 
 
 #[test]
 fn r03_a_stranger_reads_nothing_of_others() {
-    roomy(async || {
+    with_large_stack(async || {
         let world = StrangerWorld::build().await;
         no_two_accounts_know_the_same_object_but_what_is_shared_between_them(&world);
         nothing_secret_is_in_any_answer_to_another_account(&world);
@@ -159,8 +163,8 @@ async fn node_is_null_for_everything_of_others(world: &StrangerWorld) {
 }
 
 #[test]
-fn r03_a_stranger_is_told_of_nothing_by_any_root_field_that_takes_an_id() {
-    roomy(async || attack_fields(&StrangerWorld::build().await).await);
+fn r03_no_root_field_that_takes_an_id_reveals_objects_of_others() {
+    with_large_stack(async || attack_fields(&StrangerWorld::build().await).await);
 }
 
 async fn attack_fields(world: &StrangerWorld) {
@@ -186,8 +190,8 @@ async fn attack_field(world: &StrangerWorld, root: &str, field: &Value, path: &P
                 field.list("/args").iter().filter(|arg| is_required(arg) || arg.text("/name") == path[0]).collect();
             let value = |argument: &Value| {
                 let start = vec![argument.text("/name")];
-                let place = |at: &Path| if at == path { json!(id) } else { own_id(stranger, at) };
-                world.schema.sample(argument.at("/type"), &start, &|at| path.starts_with(at), &place)
+                let id_at = |at: &Path| if at == path { json!(id) } else { own_id(stranger, at) };
+                world.schema.sample(argument.at("/type"), &start, &|at| path.starts_with(at), &id_at)
             };
             let given: Vec<_> = given.into_iter().map(|arg| (arg.text("/name"), value(arg))).collect();
             let selection = world.schema.shallow(&crate::gate::introspection::named(field.at("/type")));
@@ -205,7 +209,7 @@ async fn attack_field(world: &StrangerWorld, root: &str, field: &Value, path: &P
 
 #[test]
 fn r03_every_mutation_refuses_a_strangers_ids_and_changes_nothing() {
-    roomy(async || attack_mutations(&StrangerWorld::build().await).await);
+    with_large_stack(async || attack_mutations(&StrangerWorld::build().await).await);
 }
 
 async fn attack_mutations(world: &StrangerWorld) {
@@ -239,8 +243,8 @@ async fn attack_mutation(
 ) -> Option<String> {
     let name = field.text("/name");
     let argument = field.at("/args/0");
-    let place = |at: &Path| if at == path { json!(id) } else { own_id(stranger, at) };
-    let input = world.schema.sample(argument.at("/type"), &vec!["input".into()], &|at| path.starts_with(at), &place);
+    let id_at = |at: &Path| if at == path { json!(id) } else { own_id(stranger, at) };
+    let input = world.schema.sample(argument.at("/type"), &vec!["input".into()], &|at| path.starts_with(at), &id_at);
     let given = [("input".to_owned(), input)];
     let (document, variables) = world.schema.operation("mutation", field, &given, "{ errors { code } }");
     let answer = world.app.gql_raw(Some(&stranger.token), &document, variables).await;

@@ -71,14 +71,14 @@ impl StrangerWorld {
             cursors.push(app.cursor(token).await);
         }
         northwind(&app, &acme, &globex).await;
-        crate::log::events_packs::tell_of_a_deleted_pack(&app, &acme).await;
+        crate::log::events_packs::insert_event_of_a_deleted_pack(&app, &acme).await;
         southwind(&app, &b.token, &b_managed).await;
         app.update_now(&fence.pack).await;
         southern_release(&app, &b.token, &southern, json!({ "immediately": true })).await;
         let mut sides = Vec::new();
         for ((name, token, is_publisher), cursor) in readers.into_iter().zip(cursors) {
             let mut walk = Walk::from_the_roots(&app, &schema, &token).await;
-            let items = heard(&app, &schema, &token, is_publisher, &cursor).await;
+            let items = events_of(&app, &schema, &token, is_publisher, &cursor).await;
             walk.also_from(&app, &schema, &token, &items).await;
             walk.also_from(&app, &schema, &token, &audited(&app, &token).await).await;
             sides.push(Side { name, token, is_publisher, walk });
@@ -108,7 +108,7 @@ async fn northwind(app: &TestApp, acme: &Managed, globex: &Managed) {
     more_tokens_and_accounts(app, acme).await;
     let gold = app.group("Gold customers", &[acme]).await;
     let silver = app.group("Silver customers", &[globex]).await;
-    what_nobody_else_sees(app).await;
+    secrets_of_acme(app).await;
     app.installed_pack("Current for all", &[acme, globex]).await;
     app.installed_pack_in("Only for Acme", &gold, &[acme]).await;
     app.installed_pack_in("Only for Globex", &silver, &[globex]).await;
@@ -116,7 +116,7 @@ async fn northwind(app: &TestApp, acme: &Managed, globex: &Managed) {
     several_times(app, acme, globex).await;
     canceled_once(app, acme, globex).await;
     superseded_once(app, acme, globex).await;
-    taken_back(app, acme, &gold).await;
+    withdrawn(app, acme, &gold).await;
     in_its_testing_period(app, acme, globex).await;
     app.tick().await;
 }
@@ -128,7 +128,7 @@ async fn more_tokens_and_accounts(app: &TestApp, acme: &Managed) {
     app.not_enrolled(&app.publisher, "Umbrella").await;
 }
 
-async fn what_nobody_else_sees(app: &TestApp) {
+async fn secrets_of_acme(app: &TestApp) {
     let published = app.component("Unfinished plan, published").await;
     let notes = json!({ "componentId": published, "notes": "notes of a publication" });
     app.ok(&app.publisher, "publishComponent", notes, "").await;
@@ -179,7 +179,7 @@ async fn superseded_once(app: &TestApp, acme: &Managed, globex: &Managed) {
     app.update_now(&superseded.pack).await;
 }
 
-async fn taken_back(app: &TestApp, acme: &Managed, gold: &str) {
+async fn withdrawn(app: &TestApp, acme: &Managed, gold: &str) {
     let frozen = app.installed_pack_in("Taken back from Gold", gold, &[acme]).await;
     app.unshare(&frozen.pack.id, &[gold]).await;
     app.update_now(&frozen.pack).await;
@@ -189,7 +189,7 @@ async fn in_its_testing_period(app: &TestApp, acme: &Managed, globex: &Managed) 
     let testing = app.installed_pack("In its testing period", &[acme, globex]).await;
     app.update_on(&testing.pack, "2026-12-01").await;
     app.apply(acme, &testing.installations[0]).await;
-    app.something_new(&testing.pack).await;
+    app.package_newer(&testing.pack).await;
 }
 
 /// Enrols a managed account of any publisher. Returns its token.
@@ -236,7 +236,7 @@ async fn southern_release(app: &TestApp, b: &str, (pack, component): &(String, S
 
 /// The events since `cursor` that a reader gets from each subscription that takes `after`. Each subscription stops at
 /// the release of the fence, the last event.
-async fn heard(app: &TestApp, schema: &Schema, token: &str, is_publisher: bool, cursor: &str) -> Vec<Value> {
+async fn events_of(app: &TestApp, schema: &Schema, token: &str, is_publisher: bool, cursor: &str) -> Vec<Value> {
     let mut items = Vec::new();
     let fences = "{ installations(filter: { search: \"fence\" }) { edges { node { id } } } }";
     let installed = app.gql(token, fences, json!(null)).await.nodes("/installations").len();

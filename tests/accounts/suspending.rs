@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At, Installed, Managed, Setup, TestApp, refusal};
 
 async fn world() -> (TestApp, [Managed; 2], Installed) {
@@ -56,7 +56,7 @@ async fn r46_a_suspended_account_is_skipped_at_once_and_catches_up() {
     assert_eq!((skipped.text("/state"), skipped.text("/skipReason")), ("SKIPPED".into(), "ACCOUNT_SUSPENDED".into()));
     assert_eq!(app.installed_number(&globex, &installed.installations[1]).await, 2);
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.reactivate(&acme).await;
     assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2, "without a tick");
     let caught = app.update_of(&release, &installed.installations[0]).await;
@@ -80,7 +80,7 @@ async fn r46_at_the_window_a_suspended_account_is_skipped_and_catches_up() {
 }
 
 #[tokio::test]
-async fn r46_who_is_active_again_before_the_window_has_its_offer_still() {
+async fn r46_an_account_reactivated_before_the_window_still_has_its_offer() {
     let (app, [acme, _], installed) = world().await;
     app.update_on(&installed.pack, "2026-12-01").await;
     app.suspend(&acme).await;
@@ -90,7 +90,7 @@ async fn r46_who_is_active_again_before_the_window_has_its_offer_still() {
 }
 
 #[tokio::test]
-async fn r46_who_is_reactivated_during_a_rollout_is_moved_once() {
+async fn r46_an_account_reactivated_during_a_rollout_is_moved_once() {
     let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
     let app = TestApp::with(Setup { settings, ..Default::default() }).await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
@@ -99,7 +99,7 @@ async fn r46_who_is_reactivated_during_a_rollout_is_moved_once() {
     for account in &accounts {
         app.suspend(account).await;
     }
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let release = app.release_now(&installed.pack.id).await;
     for account in &accounts {
         app.reactivate(account).await;
@@ -115,7 +115,7 @@ async fn r46_who_is_reactivated_during_a_rollout_is_moved_once() {
 }
 
 #[tokio::test]
-async fn r46_who_is_active_again_without_a_grant_stays_frozen() {
+async fn r46_an_account_reactivated_without_a_grant_stays_frozen() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold", &[&acme, &globex]).await;
@@ -162,7 +162,7 @@ async fn r46_a_killed_catch_up_is_gone_on_with_by_the_scheduler() {
 }
 
 #[tokio::test]
-async fn r46_who_regains_the_grant_while_suspended_catches_up_when_it_is_active_again() {
+async fn r46_an_account_that_regains_the_grant_while_suspended_catches_up_when_reactivated() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let gold = app.group("Gold", &[&acme]).await;

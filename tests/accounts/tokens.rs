@@ -10,7 +10,7 @@ use packwright::service::error::{Error, Failure};
 use serde_json::{Value, json};
 
 use crate::log::audit::{changes, texts};
-use crate::support::more::{database_url, unknown_like};
+use crate::support::rows::{database_url, unknown_like};
 use crate::support::{At, TestApp, instant, uuid_of};
 
 const OWN: &str = "{ viewer { token { id name role expiresAt lastUsedAt } account { id } } }";
@@ -60,8 +60,8 @@ async fn r01_without_an_overlap_the_former_token_is_revoked_at_once() {
     let issued = rotate(&app, &former, within(0)).await.expect("rotated");
     assert!(!lets_in(&app, &former).await && lets_in(&app, &issued.secret).await);
     app.pack("Something to tell").await;
-    let told = listener.until_the_end().await;
-    assert!(told.iter().all(|item| item.pointer("/errors").is_some()), "{told:#?}");
+    let items = listener.until_the_end().await;
+    assert!(items.iter().all(|item| item.pointer("/errors").is_some()), "{items:#?}");
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn r01_a_token_is_rotated_once() {
 }
 
 #[tokio::test]
-async fn r51_a_rotation_is_told_in_the_account_s_log() {
+async fn r51_a_rotation_is_in_the_accounts_log() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let former = app.token(&acme.token, "SUPPORT").await;
@@ -222,13 +222,17 @@ async fn r01_tokens_are_listed_rotated_and_revoked_by_command() {
     let first = line("live").await;
     assert!(first.contains("Support") && first.contains("no end") && first.contains("never used"), "{first}");
     let id = first.split(' ').next().expect("an id");
-    let (rotated, said) = both_outputs(&app, &["token", "rotate", id, "--account", "Acme", "--overlap", "0"]).await;
+    let (rotated, stderr_text) =
+        both_outputs(&app, &["token", "rotate", id, "--account", "Acme", "--overlap", "0"]).await;
     assert_eq!(rotated.lines().count(), 1, "the secret alone");
-    assert!(said.contains(id) && said.contains("has no end") && !said.contains(rotated.trim()), "{said}");
+    assert!(
+        stderr_text.contains(id) && stderr_text.contains("has no end") && !stderr_text.contains(rotated.trim()),
+        "{stderr_text}"
+    );
     assert!(!lets_in(&app, secret.trim()).await && lets_in(&app, rotated.trim()).await);
     line("revoked").await;
     let second = line("live").await;
-    assert!(said.contains(second.split(' ').next().expect("an id")), "{said}");
+    assert!(stderr_text.contains(second.split(' ').next().expect("an id")), "{stderr_text}");
     command_line(&app, &["token", "revoke", second.split(' ').next().expect("an id"), "--account", "Acme"]).await;
     assert!(!lets_in(&app, rotated.trim()).await);
     assert!(!listed().await.contains(rotated.trim()), "a secret is told once");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, unknown_like};
+use crate::support::rows::{LogMark, unknown_like};
 use crate::support::{At as _, Pack, Package, TestApp, instant};
 
 fn of(package: &Package) -> Value {
@@ -15,7 +15,7 @@ async fn read(app: &TestApp, package: &Package, selection: &str) -> Value {
 }
 
 /// Checks that deleting a package is refused because of these packs, by name.
-async fn held_by(app: &TestApp, package: &Package, packs: &[&str]) {
+async fn check_held_by(app: &TestApp, package: &Package, packs: &[&str]) {
     let refusal = app.refused(&app.publisher, "deletePackagedComponent", of(package)).await;
     assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("PACKAGE_IN_USE", "packagedComponentId"));
     let named: Vec<_> = refusal.errors[0].list("/packs").iter().map(|pack| pack.text("/name")).collect();
@@ -44,7 +44,7 @@ async fn r08_a_package_that_nothing_holds_is_deleted_and_restored() {
     let (component, package) = app.packaged("Import").await;
     let selection = "packagedComponent { id deletedAt viewerCanDelete viewerCanRestore }";
     app.advance_by(60).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let payload = app.ok(&app.publisher, "deletePackagedComponent", of(&package), selection).await;
     let deleted = payload.at("/packagedComponent");
     assert_eq!((deleted.text("/id"), instant(&deleted.text("/deletedAt"))), (package.id.clone(), app.now()));
@@ -70,12 +70,12 @@ async fn r08_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn r08_what_the_current_version_holds_can_not_be_deleted() {
+async fn r08_a_package_in_the_current_version_can_not_be_deleted() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     assert_eq!(read(&app, &pack.packages[0], "viewerCanDelete").await, json!({ "viewerCanDelete": true }));
     app.release_now(&pack.id).await;
-    held_by(&app, &pack.packages[0], &["Orders"]).await;
+    check_held_by(&app, &pack.packages[0], &["Orders"]).await;
     app.update_now(&pack).await;
     app.delete_package(&pack.packages[0].id).await;
     let old = app.read_pack(&pack.id, "version(number: 1) { contents { version } components { inThisContent { version ... on PackagedComponent { deletedAt } } } }").await;
@@ -85,11 +85,11 @@ async fn r08_what_the_current_version_holds_can_not_be_deleted() {
 }
 
 #[tokio::test]
-async fn r08_what_a_pending_release_holds_can_not_be_deleted() {
+async fn r08_a_package_in_a_pending_release_can_not_be_deleted() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
-    held_by(&app, &pack.packages[0], &["Orders"]).await;
+    check_held_by(&app, &pack.packages[0], &["Orders"]).await;
     app.cancel(&release).await;
     app.delete_package(&pack.packages[0].id).await;
 }
@@ -99,28 +99,28 @@ async fn r08_from_the_window_on_the_former_version_can_be_deleted() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let new = app.something_new(&pack).await;
+    let new = app.package_newer(&pack).await;
     app.release_on(&pack.id, "2026-12-01").await;
-    held_by(&app, &pack.packages[0], &["Orders"]).await;
+    check_held_by(&app, &pack.packages[0], &["Orders"]).await;
     // The scheduler doesn't run. Transitions that are due count all the same (R30).
     app.clock_only("2026-11-30T23:00:00Z");
     assert_eq!(read(&app, &pack.packages[0], "viewerCanDelete").await, json!({ "viewerCanDelete": true }));
     assert_eq!(read(&app, &new, "viewerCanDelete").await, json!({ "viewerCanDelete": false }));
     app.delete_package(&pack.packages[0].id).await;
-    held_by(&app, &new, &["Orders"]).await;
+    check_held_by(&app, &new, &["Orders"]).await;
 }
 
 #[tokio::test]
-async fn r08_what_a_draft_is_pinned_to_can_not_be_deleted_marked_or_not() {
+async fn r08_a_pinned_package_can_not_be_deleted_marked_or_not() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let second = app.something_new(&pack).await;
-    app.something_new(&pack).await;
+    let second = app.package_newer(&pack).await;
+    app.package_newer(&pack).await;
     app.pin(&pack.id, &pack.components[0], &second.id).await;
-    held_by(&app, &second, &["Orders"]).await;
+    check_held_by(&app, &second, &["Orders"]).await;
     app.remove(&pack.id, &pack.components[0]).await;
-    held_by(&app, &second, &["Orders"]).await;
+    check_held_by(&app, &second, &["Orders"]).await;
     let row = json!({ "packId": pack.id, "componentId": pack.components[0] });
     app.ok(&app.publisher, "restorePackComponent", row.clone(), "").await;
     app.ok(&app.publisher, "unpinPackComponent", row, "").await;
@@ -146,7 +146,7 @@ async fn r08_the_error_names_all_packs_by_name() {
     // This row isn't pinned, so it doesn't block.
     let follows = app.pack("Banana").await;
     app.add(&follows, &[&component]).await;
-    held_by(&app, &package, &["apple", "Mango", "Zebra"]).await;
+    check_held_by(&app, &package, &["apple", "Mango", "Zebra"]).await;
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn r08_a_deleted_pack_holds_nothing_any_more() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let new = app.something_new(&pack).await;
+    let new = app.package_newer(&pack).await;
     app.pin(&pack.id, &pack.components[0], &new.id).await;
     let input = json!({ "packId": pack.id, "confirmInstallations": 0 });
     app.ok(&app.publisher, "deleteIntegrationPack", input, "deletedPackId").await;
@@ -190,7 +190,7 @@ async fn r07_a_package_made_after_a_deleted_one_is_newer_than_it() {
 }
 
 #[tokio::test]
-async fn r08_lists_leave_deleted_ones_out_unless_they_are_asked_for() {
+async fn r08_lists_leave_out_deleted_packages_unless_requested() {
     let app = TestApp::new().await;
     let (component, first) = app.packaged("Import").await;
     app.package(&component).await;
@@ -226,8 +226,8 @@ async fn r19_rows_that_follow_fall_back_and_come_back() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let second = app.something_new(&pack).await;
-    let third = app.something_new(&pack).await;
+    let second = app.package_newer(&pack).await;
+    let third = app.package_newer(&pack).await;
     assert_eq!(only_row(&app, &pack).await, (json!("3.0"), json!("3.0"), true));
     app.delete_package(&third.id).await;
     assert_eq!(only_row(&app, &pack).await, (json!("2.0"), json!("2.0"), true));
@@ -248,8 +248,8 @@ async fn r19_an_older_one_that_is_deleted_changes_nothing() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let second = app.something_new(&pack).await;
-    app.something_new(&pack).await;
+    let second = app.package_newer(&pack).await;
+    app.package_newer(&pack).await;
     let before = app.rows(&pack.id).await;
     app.delete_package(&second.id).await;
     assert_eq!(app.rows(&pack.id).await, before);
@@ -282,7 +282,7 @@ async fn r19_a_row_whose_packages_are_all_deleted_has_nothing_to_release() {
 async fn r11_a_deleted_version_can_not_be_pinned() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     app.delete_package(&pack.packages[0].id).await;
     let input = json!({ "packId": pack.id, "componentId": pack.components[0], "versionId": pack.packages[0].id });
     let refusal = app.refused(&app.publisher, "pinPackComponent", input).await;
@@ -301,42 +301,42 @@ async fn r13_adding_takes_the_newest_that_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn r19_a_restore_tells_of_something_newer_only_when_it_is() {
+async fn r19_a_restore_announces_a_newer_version_only_if_it_is_newer() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let other = app.pack("Also orders").await;
     app.add(&other, &[&pack.components[0]]).await;
     app.release_now(&pack.id).await;
-    let second = app.something_new(&pack).await;
-    let third = app.something_new(&pack).await;
+    let second = app.package_newer(&pack).await;
+    let third = app.package_newer(&pack).await;
     let hidden = app.package_not_shareable(&pack.components[0]).await;
     for package in [&second, &third, &hidden] {
         app.delete_package(&package.id).await;
     }
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.restore_package(&hidden.id).await;
     assert!(mark.kinds(&app).await.is_empty(), "packs may not hold it");
     app.restore_package(&third.id).await;
-    let told = mark.events(&app).await;
-    let packs: Vec<_> = told.iter().map(|event| event.pack_name.as_str()).collect();
+    let announced = mark.events(&app).await;
+    let packs: Vec<_> = announced.iter().map(|event| event.pack_name.as_str()).collect();
     assert_eq!(packs.len(), 2, "one for each pack that has the component: {packs:?}");
-    assert!(told.iter().all(|event| event.kind == "NEWER_SHAREABLE_PACKAGED"));
+    assert!(announced.iter().all(|event| event.kind == "NEWER_SHAREABLE_PACKAGED"));
     app.restore_package(&second.id).await;
     assert_eq!(mark.events(&app).await.len(), 2, "a newer one is there");
 }
 
 #[tokio::test]
-async fn r18_a_subscriber_hears_of_a_restored_package() {
+async fn r18_a_subscriber_gets_an_event_for_a_restored_package() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let second = app.something_new(&pack).await;
+    let second = app.package_newer(&pack).await;
     app.delete_package(&second.id).await;
     let document = "subscription($after: String) { newerShareablePackaged(after: $after) { kind packName version { id version } } }";
     let after = app.cursor(&app.publisher).await;
-    let mut heard = app.subscribe(&app.publisher, document, json!({ "after": after })).await;
+    let mut subscription = app.subscribe(&app.publisher, document, json!({ "after": after })).await;
     app.restore_package(&second.id).await;
-    let item = heard.next().await;
+    let item = subscription.next().await;
     let expected = json!({ "kind": "NEWER_SHAREABLE_PACKAGED", "packName": "Orders", "version": { "id": second.id, "version": "2.0" } });
     assert_eq!(item.at("/newerShareablePackaged"), &expected);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, unknown_like};
+use crate::support::rows::{LogMark, unknown_like};
 use crate::support::{At as _, Managed, Publication, TestApp, immediately, instant, on_date};
 
 /// The only row of a pack: its current, next and latest shareable versions, and whether a newer one is available.
@@ -39,10 +39,11 @@ async fn r52_publications_are_numbered_and_keep_their_notes() {
         let payload = app.ok(&app.publisher, "publishComponent", input, selection).await;
         made.push(payload.at("/publication").clone());
     }
-    let told = |p: &Value| (p.int("/number"), p.text("/version"), p.at("/notes").clone(), p.at("/shareable") == true);
-    assert_eq!(told(&made[0]), (1, "1".into(), json!("First."), true));
-    assert_eq!(told(&made[1]), (2, "2".into(), json!(null), true));
-    assert_eq!(told(&made[2]), (3, "3".into(), json!(null), true), "nothing is nothing");
+    let described =
+        |p: &Value| (p.int("/number"), p.text("/version"), p.at("/notes").clone(), p.at("/shareable") == true);
+    assert_eq!(described(&made[0]), (1, "1".into(), json!("First."), true));
+    assert_eq!(described(&made[1]), (2, "2".into(), json!(null), true));
+    assert_eq!(described(&made[2]), (3, "3".into(), json!(null), true), "nothing is nothing");
     assert_eq!(made[0].at("/component"), &json!({ "id": component, "name": "Import" }));
     assert_eq!(made[0].at("/createdBy"), &json!({ "kind": "API_TOKEN", "name": "northwind-admin" }));
     let query = "query($id: ID!, $publication: ID!) {
@@ -79,7 +80,7 @@ async fn r52_each_kind_counts_by_itself() {
 }
 
 #[tokio::test]
-async fn r07_what_is_made_later_is_newer_whatever_its_kind() {
+async fn r07_a_later_version_is_newer_whatever_its_kind() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     let mut times = Vec::new();
@@ -101,7 +102,7 @@ async fn r52_two_calls_at_once_get_numbers_of_their_own() {
 }
 
 #[tokio::test]
-async fn r52_what_can_not_be_shared_can_not_be_published() {
+async fn r52_a_component_that_can_not_be_shared_can_not_be_published() {
     let app = TestApp::new().await;
     let too_long = "x".repeat(4_001);
     for component_type in ["PROCESS_ROUTE", "CERTIFICATE", "CUSTOM_LIBRARY", "FLOW_SERVICE", "PROCESSING_GROUP"] {
@@ -134,7 +135,7 @@ async fn r52_a_named_call_is_done_once() {
     let (component, other) = (app.component("Import").await, app.component_of("Key", "CERTIFICATE").await);
     let call = |component: &str, notes: &str| json!({ "componentId": component, "notes": notes, "clientRequestId": "build 7" });
     let first = app.ok(&app.publisher, "publishComponent", call(&component, "a"), "publication { id }").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let again = app.ok(&app.publisher, "publishComponent", call(&component, "a"), "publication { id }").await;
     assert_eq!(first, again);
     assert!(mark.actions(&app).await.is_empty());
@@ -244,7 +245,7 @@ async fn r19_a_legacy_pack_has_something_newer_when_something_newer_is_published
 }
 
 #[tokio::test]
-async fn r52_a_version_tells_a_component_that_left_the_draft_by_its_model() {
+async fn r52_a_version_shows_a_component_that_left_the_draft_by_its_model() {
     let app = TestApp::new().await;
     let (pack, component, _) = released(&app, "Ledger").await;
     let other = app.component("Other").await;
@@ -263,7 +264,7 @@ async fn r52_a_version_tells_a_component_that_left_the_draft_by_its_model() {
 }
 
 #[tokio::test]
-async fn r18_publishing_tells_legacy_packs_and_packaging_the_others() {
+async fn r18_publishing_announces_to_legacy_packs_and_packaging_to_the_others() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     app.publish(&component).await;
@@ -275,15 +276,15 @@ async fn r18_publishing_tells_legacy_packs_and_packaging_the_others() {
     }
     let document = "subscription($after: String) { newerShareablePackaged(after: $after) { packName version { __typename version } } }";
     let after = app.cursor(&app.publisher).await;
-    let mut heard = app.subscribe(&app.publisher, document, json!({ "after": after })).await;
-    let mark = Mark::now(&app).await;
+    let mut subscription = app.subscribe(&app.publisher, document, json!({ "after": after })).await;
+    let mark = LogMark::now(&app).await;
     app.publish(&component).await;
     app.package(&component).await;
-    let told: Vec<_> = mark.events(&app).await.into_iter().map(|event| (event.kind, event.pack_name)).collect();
+    let described: Vec<_> = mark.events(&app).await.into_iter().map(|event| (event.kind, event.pack_name)).collect();
     let newer = |name: &str| ("NEWER_SHAREABLE_PACKAGED".to_owned(), name.to_owned());
-    assert_eq!(told, [newer("Legacy"), newer("Packaged")], "one for each, by its own kind");
+    assert_eq!(described, [newer("Legacy"), newer("Packaged")], "one for each, by its own kind");
     for (name, kind, version) in [("Legacy", "Publication", "2"), ("Packaged", "PackagedComponent", "2.0")] {
-        let item = heard.next().await;
+        let item = subscription.next().await;
         let expected = json!({ "packName": name, "version": { "__typename": kind, "version": version } });
         assert_eq!(item.at("/newerShareablePackaged"), &expected);
     }

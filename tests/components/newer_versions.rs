@@ -25,7 +25,7 @@ async fn newer(app: &TestApp, pack: &Pack) -> bool {
 async fn r19_a_pack_without_anything_in_force_has_nothing_newer() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     assert!(!newer(&app, &pack).await);
     let row = only_row(&app, &pack).await;
     assert_eq!((row.at("/current"), row.at("/pending")), (&json!(null), &json!(null)));
@@ -38,7 +38,7 @@ async fn r19_newer_than_current() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
     assert!(!newer(&app, &pack).await);
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     assert!(newer(&app, &pack).await);
     let row = only_row(&app, &pack).await;
     let versions = ["/current/version", "/next/version", "/latestShareable/version"].map(|at| row.text(at));
@@ -48,7 +48,7 @@ async fn r19_newer_than_current() {
 }
 
 #[tokio::test]
-async fn r19_what_is_not_shareable_never_counts() {
+async fn r19_versions_that_are_not_shareable_never_count() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
@@ -64,7 +64,7 @@ async fn r19_with_a_release_pending_newer_means_newer_than_that() {
     app.release_now(&pack.id).await;
     let release = app.update_on(&pack, "2026-12-01").await;
     assert!(!newer(&app, &pack).await, "the pending release brings it");
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     assert!(newer(&app, &pack).await);
     let row = only_row(&app, &pack).await;
     let versions = ["/current/version", "/pending/version", "/next/version"].map(|at| row.text(at));
@@ -92,7 +92,7 @@ async fn r19_a_first_release_that_is_pending_is_in_force_for_this() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_on(&pack.id, "2026-12-01").await;
     assert!(!newer(&app, &pack).await);
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     assert!(newer(&app, &pack).await);
 }
 
@@ -102,7 +102,7 @@ async fn r19_a_pin_hides_nothing_that_is_newer() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
     app.pin(&pack.id, &pack.components[0], &pack.packages[0].id).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     assert!(newer(&app, &pack).await);
     assert_eq!(app.read_pack(&pack.id, "hasUnreleasedChanges").await, json!({ "hasUnreleasedChanges": false }));
 }
@@ -121,12 +121,12 @@ async fn r19_a_row_that_is_not_in_force_yet_has_nothing_newer() {
 }
 
 #[tokio::test]
-async fn r19_a_version_tells_its_own_content_beside_how_the_pack_stands_now() {
+async fn r19_a_version_shows_its_own_content_beside_the_packs_current_state() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
     app.update_now(&pack).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     let selection = "version(number: 1) { components { inThisContent { version } current { version } next { version } newerShareableAvailable } }";
     let read = app.read_pack(&pack.id, selection).await;
     let expected = json!([{
@@ -147,7 +147,7 @@ async fn seven_packs(app: &TestApp) {
         let pack = app.pack_with(&format!("Pack {n}"), &[&format!("A {n}"), &format!("B {n}")]).await;
         app.release_now(&pack.id).await;
         if n % 2 == 1 {
-            app.something_new(&pack).await;
+            app.package_newer(&pack).await;
         }
     }
 }
@@ -157,7 +157,7 @@ fn names(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn r20_one_query_tells_all_packs_with_something_newer_and_what_it_is() {
+async fn r20_one_query_lists_all_packs_with_newer_versions_and_the_versions() {
     let app = TestApp::new().await;
     seven_packs(&app).await;
     let page = app.gql(&app.publisher, WHAT_IS_NEWER, json!({})).await;
@@ -240,7 +240,7 @@ async fn r20_it_narrows_and_orders_like_the_list_of_packs() {
 }
 
 #[tokio::test]
-async fn r20_it_tells_of_nobody_else_s_packs() {
+async fn r20_only_the_publishers_own_packs_are_listed() {
     let app = TestApp::new().await;
     seven_packs(&app).await;
     let acme = app.managed("Acme").await;

@@ -49,9 +49,9 @@ async fn r05_no_mutation_changes_a_package() {
         let fields = mutation.list("/args/0/type/ofType/inputFields");
         let takes_a_package = fields.iter().any(|field| field.text("/name") == "packagedComponentId");
         // Deleting, restoring or sharing a package as a template doesn't change it (R8, R53).
-        let known = ["deletePackagedComponent", "restorePackagedComponent", "publishToProcessLibrary"];
+        let listed = ["deletePackagedComponent", "restorePackagedComponent", "publishToProcessLibrary"];
         let name = mutation.text("/name");
-        assert!(!takes_a_package || known.contains(&name.as_str()), "{name} takes a package");
+        assert!(!takes_a_package || listed.contains(&name.as_str()), "{name} takes a package");
     }
     let (component, package) = app.packaged("Import").await;
     let content = "query($id: ID!) { packagedComponent(id: $id) { id version shareable notes createdAt createdBy { name } revision
@@ -96,12 +96,12 @@ async fn r06_labels_count_for_each_component_alone_and_within_one_call() {
 }
 
 #[tokio::test]
-async fn r06_a_label_is_taken_once_for_a_component() {
+async fn r06_a_label_is_unique_for_a_component() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     let first = app.package_with(&component, json!({ "version": "2.0" })).await;
-    let taken = json!({ "packages": [{ "componentId": component, "version": "1.0" }, { "componentId": component, "version": " 2.0 " }] });
-    let refusal = app.refused(&app.publisher, "createPackagedComponents", taken).await;
+    let repeated = json!({ "packages": [{ "componentId": component, "version": "1.0" }, { "componentId": component, "version": " 2.0 " }] });
+    let refusal = app.refused(&app.publisher, "createPackagedComponents", repeated).await;
     assert_eq!((refusal.code.as_str(), refusal.field.as_str()), ("VERSION_LABEL_TAKEN", "packages.1.version"));
     assert_eq!(refusal.errors[0].text("/takenBy/id"), first.id);
     assert!(
@@ -121,7 +121,7 @@ async fn r06_a_label_given_twice_in_one_call_is_taken() {
 }
 
 #[tokio::test]
-async fn r06_each_label_that_is_taken_is_told() {
+async fn r06_a_refusal_names_each_label_in_use() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     for label in ["a", "b"] {
@@ -228,7 +228,7 @@ async fn r09_one_bad_package_keeps_all_from_being_made() {
 }
 
 #[tokio::test]
-async fn r11_what_can_not_be_shared_can_still_be_packaged() {
+async fn r11_a_component_that_can_not_be_shared_can_still_be_packaged() {
     let app = TestApp::new().await;
     for component_type in ["PROCESS_ROUTE", "CERTIFICATE", "CUSTOM_LIBRARY", "FLOW_SERVICE", "PROCESSING_GROUP"] {
         let component = app.component_of(component_type, component_type).await;

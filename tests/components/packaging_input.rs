@@ -88,7 +88,7 @@ async fn r05_a_manifest_has_at_most_500_entries_with_the_component_itself() {
 }
 
 #[tokio::test]
-async fn r05_what_is_not_the_publisher_s_own_component_is_not_found() {
+async fn r05_foreign_components_are_not_found() {
     let app = TestApp::new().await;
     let southwind = app.another_publisher("Southwind").await;
     let input = json!({ "name": "Foreign", "type": "PROCESS" });

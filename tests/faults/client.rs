@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::more::{code_of, refusal_of};
+use crate::support::rows::{code_of, refusal_of};
 use crate::support::{Ask, At as _, input_type};
 
 /// The longest time in which a server must answer: its own limit for an operation is 10 seconds.

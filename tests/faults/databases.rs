@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::faults::client::{self, Answer, mutation, until};
 use crate::faults::field::Field;
 use crate::faults::load::Load;
-use crate::support::more::code_of;
+use crate::support::rows::code_of;
 use crate::support::{Ask, At as _, Database, Dice, Postgres, short_or_long};
 
 /// How long a server may need until it works again.

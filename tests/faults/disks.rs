@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::faults::client::{self, mutation, until};
 use crate::faults::field::Field;
 use crate::faults::load::Load;
-use crate::support::more::code_of;
+use crate::support::rows::code_of;
 use crate::support::{Database, Dice, Postgres, mount, short_or_long};
 
 /// How long the servers may need until they work again.

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::faults::client::{self, Broken, Ended, mutation, settled};
 use crate::faults::load::Load;
-use crate::support::more::{database_url, tables};
+use crate::support::rows::{database_url, tables};
 use crate::support::{Ask, At as _, Database, Managed, Pack, Program, Setup, TestApp};
-use crate::whole::invariants_checks::{is_where_it_belongs, rows_are_sound};
+use crate::whole::invariants_checks::{is_at_its_version, rows_are_sound};
 use crate::whole::invariants_rows::Rows;
 
 /// The options of the servers: small batches, so that much happens between them, and no allowances.
@@ -257,7 +257,7 @@ impl Field {
         let rows = Rows::read(&self.app).await;
         rows_are_sound(&rows, "the end");
         for installation in rows.installations.values().filter(|i| i.uninstalled_at.is_none()) {
-            is_where_it_belongs(&rows, installation);
+            is_at_its_version(&rows, installation);
         }
         let ledger = self.ledger();
         for notes in &ledger.packages {
@@ -286,7 +286,7 @@ impl Field {
             }
         }
         for update in &ledger.applied {
-            let [installation, release] = crate::support::more::uuids_of(update)[..] else { panic!("{update}") };
+            let [installation, release] = crate::support::rows::uuids_of(update)[..] else { panic!("{update}") };
             let stands = &rows.updates[&(installation, release)];
             let is_early = ["EARLY", "CANCELED_BACK"].contains(&stands.how.as_deref().unwrap_or_default());
             assert!(is_early, "it was acknowledged as applied: {stands:?}");

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 use crate::faults::client::{LIMIT, until};
-use crate::support::more::database_url;
+use crate::support::rows::database_url;
 use crate::support::{Ask, At as _, Program, TestApp, short_or_long};
 
 const OPTIONS: [&str; 8] = [
@@ -95,7 +95,7 @@ async fn world(name: &str) -> (TestApp, String, Program) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r49_listeners_that_never_read_keep_nobody_waiting() {
-    packwright::cli::files::make_room(2_000, 10);
+    packwright::cli::files::raise_file_limit(2_000, 10);
     // Each answer is so large that a few of them fill what the operating system keeps for a reader.
     let (app, component, program) = world(&"Orders ".repeat(36)).await;
     let large: String = (0..40).map(|number| format!("n{number}: packName ")).collect();

@@ -1,5 +1,5 @@
 //! A server is stopped (`SIGSTOP`) under load, and goes on later: the other one goes on meanwhile, and nothing is lost
-//! or doubled (R41). `tests/store/standing_still.rs` stops one that holds certain locks.
+//! or doubled (R41). `tests/store/stopped_process.rs` stops one that holds certain locks.
 
 use std::time::Duration;
 

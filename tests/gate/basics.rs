@@ -48,7 +48,7 @@ async fn by_stream(server: &Server, body: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn one_gate_stands_before_every_transport() {
+async fn one_gate_checks_the_documents_of_every_transport() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     for document in REFUSED {
@@ -83,22 +83,22 @@ async fn values_that_do_not_fit_are_refused_all_at_once_before_anything_is_execu
         assert_eq!(error.text("/extensions/code"), "BAD_USER_INPUT");
     }
     let server = Server::start(&app).await;
-    let asked = json!({ "query": create, "variables": { "a": null } });
+    let introspection = json!({ "query": create, "variables": { "a": null } });
     for (accept, status) in [("application/graphql-response+json", 400), ("application/json", 200)] {
-        let reply = server.send(&Ask::post(&asked).accept(accept).token(&app.publisher)).await;
+        let reply = server.send(&Ask::post(&introspection).accept(accept).token(&app.publisher)).await;
         assert_eq!((reply.status, reply.code().as_str()), (status, "BAD_USER_INPUT"));
         assert!(reply.json().get("data").is_none(), "{}", reply.text());
     }
 }
 
 #[tokio::test]
-async fn one_of_is_told_and_kept_in_documents_and_in_variables() {
+async fn one_of_is_in_the_schema_and_enforced_in_documents_and_variables() {
     let app = TestApp::new().await;
-    let asked = "{ a: __type(name: \"ReleaseScheduleInput\") { isOneOf } b: __type(name: \"CreateComponentInput\") { isOneOf } c: __type(name: \"Query\") { isOneOf } }";
-    let told = app.gql_raw(None, asked, json!({})).await;
-    assert_eq!(told.at("/data/a/isOneOf"), true);
-    assert_eq!(told.at("/data/b/isOneOf"), false);
-    assert!(told.at("/data/c/isOneOf").is_null());
+    let introspection = "{ a: __type(name: \"ReleaseScheduleInput\") { isOneOf } b: __type(name: \"CreateComponentInput\") { isOneOf } c: __type(name: \"Query\") { isOneOf } }";
+    let one_of = app.gql_raw(None, introspection, json!({})).await;
+    assert_eq!(one_of.at("/data/a/isOneOf"), true);
+    assert_eq!(one_of.at("/data/b/isOneOf"), false);
+    assert!(one_of.at("/data/c/isOneOf").is_null());
     let release = "mutation($p: ID!, $s: ReleaseScheduleInput!) { releaseIntegrationPack(input: { packId: $p, notes: \"\", schedule: $s }) { release { id } errors { __typename } } }";
     let wrong =
         [json!({}), json!({ "immediately": true, "onDate": null }), json!({ "immediately": null }), json!(null)];
@@ -128,7 +128,7 @@ async fn texts_arrive_as_they_were_meant() {
 }
 
 #[tokio::test]
-async fn what_is_refused_while_it_is_executed_is_told_where_the_client_wrote_it() {
+async fn errors_of_execution_have_the_locations_of_the_clients_document() {
     let app = TestApp::new().await;
     let document = "# a comment\nquery Q(\"described\" $a: Int = 1) {\n  viewer { account { id } }
    b: integrationPacks(first: -1) { totalCount }\n  c: integrationPacks(first: $a) { totalCount } }";

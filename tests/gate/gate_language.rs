@@ -176,7 +176,7 @@ fn texts_are_read_with_every_escape() {
 }
 
 #[test]
-fn what_is_ignored_between_tokens_is_ignored_everywhere() {
+fn ignored_tokens_are_ignored_everywhere() {
     all_valid(&[
         "\u{feff}{ __typename,,, }",
         "query Q($a: [ ID # the ids\n ! ] ! , $b: Int) { nodes(ids: $a) { id } integrationPacks(first: $b) { totalCount } }",
@@ -338,17 +338,17 @@ fn an_objection_says_where() {
 }
 
 #[test]
-fn what_is_printed_stands_where_it_was_written() {
+fn printed_tokens_keep_their_positions() {
     let printed = |document: &str| check(document).verdict.as_ref().unwrap().printed.clone();
     let document = "# a comment\nquery Q($a: [ ID ! ] !, $b: Int) {\n\tnodes(ids: $a) { id } # é\r\n  b: integrationPacks(first: $b, filter: { search: \"\"\"x\n  y\"\"\" }) { totalCount }\r  __typename }";
     let printed = printed(document);
     for word in ["nodes", "id }", "b: integrationPacks", "totalCount", "__typename", "$b: Int", "first"] {
-        let place = |text: &str| {
+        let location_in = |text: &str| {
             let text = text.replace("\r\n", "\n").replace('\r', "\n");
             let before = &text[..text.find(word).unwrap()];
             (before.matches('\n').count(), before.rsplit('\n').next().unwrap().chars().count())
         };
-        assert_eq!(place(&printed), place(document), "{word}\n{printed}");
+        assert_eq!(location_in(&printed), location_in(document), "{word}\n{printed}");
     }
 }
 

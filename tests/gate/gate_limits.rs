@@ -188,9 +188,9 @@ fn a_formula_is_completed_by_the_variables_of_each_request() {
     let ask = |packs: i32, installations: i32| prepared(&gate, document, json!({ "p": packs, "i": installations }));
     assert_eq!(ask(20, 100).map(|it| it.cost).ok(), Some(1 + 20 * (4 + 100 * 4)));
     let why = ask(100, 100).expect_err("too much");
-    let asked = 1 + 100 * (4 + 100 * 4);
-    assert_eq!(why[0].bound, Some((40_000, asked)));
-    for number in ["40000".to_owned(), asked.to_string()] {
+    let cost_of_page = 1 + 100 * (4 + 100 * 4);
+    assert_eq!(why[0].bound, Some((40_000, cost_of_page)));
+    for number in ["40000".to_owned(), cost_of_page.to_string()] {
         assert!(why[0].message.contains(&number), "{why:?}");
     }
     assert!(ask(99, 100).is_ok(), "just below");
@@ -211,14 +211,14 @@ fn a_cost_beyond_all_numbers_is_the_greatest_and_does_not_begin_again_at_nothing
 
 #[test]
 fn a_page_of_twenty_packs_with_all_their_rows_is_served() {
-    let asked = cost(PACKS_PAGE, json!({}));
-    assert!((5_000..20_000).contains(&asked), "{asked}");
+    let cost_of_page = cost(PACKS_PAGE, json!({}));
+    assert!((5_000..20_000).contains(&cost_of_page), "{cost_of_page}");
     assert!(prepared(&gate(Limits::default()), PACKS_PAGE, json!({})).is_ok());
     assert!(prepared(&gate(Limits::default()), PACKS_PAGE, json!({ "first": 100 })).is_err());
 }
 
 #[test]
-fn what_is_kept_does_not_outgrow_its_limit() {
+fn the_cache_does_not_outgrow_its_limit() {
     let gate = gate(Limits { cache_bytes: 200_000, ..Limits::default() });
     for n in 0..2_000 {
         // Each document has more than a kilobyte.
@@ -235,7 +235,7 @@ fn request(document: &str) -> GraphqlRequest {
 }
 
 #[tokio::test]
-async fn a_limit_is_told_with_its_number_and_what_was_asked() {
+async fn an_error_over_a_limit_has_the_limit_and_the_requested_number() {
     let documents = Limits::default();
     let app =
         TestApp::with(Setup { engine: EngineOptions { documents, ..EngineOptions::default() }, ..Setup::default() })
@@ -252,7 +252,7 @@ async fn a_limit_is_told_with_its_number_and_what_was_asked() {
 }
 
 #[tokio::test]
-async fn twenty_errors_are_told_each_of_300_characters() {
+async fn at_most_twenty_errors_of_300_characters_are_answered() {
     let app = TestApp::new().await;
     let many: String = (0..70).map(|i| format!(" nope{i}")).collect();
     let answer = app.answer(None, request(&format!("{{{many} }}"))).await;
@@ -291,6 +291,6 @@ fn a_long_document_with_many_variables_is_judged_in_one_walk() {
     assert!(gate.judge(&format!("query {name}({variables}) {{ nodes(ids: [{used}]) {{ id }} }}")).is_ok());
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
     let why = gate.judge("query A($b: ID!) {\r\n  node(id: $b) { id, nothing }\r\n}").unwrap_err();
-    let places: Vec<_> = why.iter().filter_map(|one| one.location).map(|at| (at.line, at.column)).collect();
-    assert_eq!(places, [(2, 22)], "{why:?}");
+    let locations: Vec<_> = why.iter().filter_map(|one| one.location).map(|at| (at.line, at.column)).collect();
+    assert_eq!(locations, [(2, 22)], "{why:?}");
 }

@@ -69,7 +69,7 @@ fn weighed(gate: &Gate, document: &str, variables: Map<String, Value>) -> u64 {
 }
 
 #[tokio::test]
-async fn introspection_weighs_at_least_what_its_answer_has_however_it_is_asked_for() {
+async fn introspection_is_estimated_at_no_less_than_its_answers_size() {
     let app = TestApp::new().await;
     let gate = gate();
     let aliases = |field: &str, n: usize| (0..n).map(|n| format!("a{n}: {field} ")).collect::<String>();
@@ -107,8 +107,8 @@ fn introspection_has_a_limit_that_tools_keep_twice_over_and_aliases_cannot_pass(
     let wide = format!("__type(name: \"Node\") {{ possibleTypes {{ fields {{ {aliases} }} }} }}");
     let often: String = (0..10).map(|n| format!("b{n}: {wide} ")).collect();
     let why = gate.judge(&format!("{{ {often} }}")).expect_err("a short text that asks for many megabytes");
-    let (limit, asked) = why[0].bound.expect("a bound");
-    assert!(asked > limit, "{why:?}");
+    let (limit, requested) = why[0].bound.expect("a bound");
+    assert!(requested > limit, "{why:?}");
     assert!((2 * usual..4 * usual).contains(&limit), "the usual tools ask for {usual}, the limit is {limit}");
     // A long alias has the same effect as many fields.
     let long = "a".repeat(100_000);

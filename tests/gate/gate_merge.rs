@@ -20,7 +20,7 @@ async fn components(app: &TestApp) -> i64 {
 }
 
 #[tokio::test]
-async fn a_mutation_that_stands_twice_under_one_name_is_done_once() {
+async fn a_mutation_that_is_repeated_under_one_name_runs_once() {
     let id = "{ component { id } }";
     let rest = "{ component { name } errors { __typename } }";
     for document in [

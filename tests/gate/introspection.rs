@@ -106,25 +106,25 @@ impl Schema {
     }
 
     /// A value of the type of an argument or input field. Input objects get their required fields, and the optional
-    /// fields that `wanted` chooses. `id` gives the ID for each path.
+    /// fields that `is_included` chooses. `id` gives the ID for each path.
     pub(crate) fn sample(
         &self,
         reference: &Value,
         path: &Path,
-        wanted: &dyn Fn(&Path) -> bool,
+        is_included: &dyn Fn(&Path) -> bool,
         id: &dyn Fn(&Path) -> Value,
     ) -> Value {
         if reference.text("/kind") == "NON_NULL" {
-            return self.sample(reference.at("/ofType"), path, wanted, id);
+            return self.sample(reference.at("/ofType"), path, is_included, id);
         }
         if reference.text("/kind") == "LIST" {
             let element = [path.clone(), vec!["0".into()]].concat();
-            return json!([self.sample(reference.at("/ofType"), &element, wanted, id)]);
+            return json!([self.sample(reference.at("/ofType"), &element, is_included, id)]);
         }
         let name = named(reference);
         match (self.kind(&name).as_str(), name.as_str()) {
             ("ENUM", _) => self.get(&name).at("/enumValues/0/name").clone(),
-            ("INPUT_OBJECT", _) => self.sample_object(&name, path, wanted, id),
+            ("INPUT_OBJECT", _) => self.sample_object(&name, path, is_included, id),
             (_, "ID") => id(path),
             (_, "Int") => json!(1),
             (_, "Boolean") => json!(true),
@@ -141,20 +141,20 @@ impl Schema {
         &self,
         name: &str,
         path: &Path,
-        wanted: &dyn Fn(&Path) -> bool,
+        is_included: &dyn Fn(&Path) -> bool,
         id: &dyn Fn(&Path) -> Value,
     ) -> Value {
         let mut object = Map::new();
         let fields = self.get(name).list("/inputFields");
         for field in fields {
             let below = [path.clone(), vec![field.text("/name")]].concat();
-            if is_required(field) || wanted(&below) {
-                object.insert(field.text("/name"), self.sample(field.at("/type"), &below, wanted, id));
+            if is_required(field) || is_included(&below) {
+                object.insert(field.text("/name"), self.sample(field.at("/type"), &below, is_included, id));
             }
         }
         // All fields of a `@oneOf` object are optional, but it needs one.
         if object.is_empty() && path.last().is_some_and(|last| last == "schedule") {
-            object.insert(fields[0].text("/name"), self.sample(fields[0].at("/type"), path, wanted, id));
+            object.insert(fields[0].text("/name"), self.sample(fields[0].at("/type"), path, is_included, id));
         }
         Value::Object(object)
     }

@@ -111,7 +111,7 @@ async fn fragments_keep_the_order_and_merge_what_is_the_same() {
 }
 
 #[tokio::test]
-async fn what_fails_and_can_not_be_null_nulls_its_parent() {
+async fn a_failed_non_null_field_nulls_its_parent() {
     assert_eq!(data("{ quick nullableThing { quick failing } }").await, json!({ "quick": 2, "nullableThing": null }));
     assert_eq!(
         data("{ quick nullableThing { inner { failing } } }").await,
@@ -144,7 +144,7 @@ async fn an_element_that_can_not_be_null_takes_its_list_along() {
 }
 
 #[tokio::test]
-async fn what_fails_and_can_be_null_is_null_alone() {
+async fn a_failed_nullable_field_is_null() {
     let whole = answer("{ quick nullableFailing thing { quick nullableFailing } }").await;
     assert_eq!(
         whole["data"],
@@ -158,7 +158,7 @@ async fn what_fails_and_can_be_null_is_null_alone() {
 }
 
 #[tokio::test]
-async fn no_null_stands_where_none_may() {
+async fn no_null_is_where_the_type_forbids_it() {
     for query in ["{ thing { quick failing } }", "{ thing { inner { failing } } }", "{ things { inner { failing } } }"]
     {
         let whole = answer(query).await;

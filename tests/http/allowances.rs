@@ -45,7 +45,7 @@ fn a_bucket_fills_up_evenly_and_is_each_tokens_own() {
 }
 
 #[test]
-fn what_costs_more_than_a_minute_has_waits_for_a_full_bucket() {
+fn a_request_that_costs_more_than_a_minutes_allowance_waits_for_a_full_bucket() {
     let (allowances, now, token) = (allowances(100), Instant::now(), Uuid::from_u128(1));
     assert_eq!(allowances.charge(token, 5_000, now).expect("full").remaining, 0);
     assert_eq!(allowances.charge(token, 5_000, now).expect_err("empty").retry_after_seconds, Some(60));
@@ -57,7 +57,7 @@ fn number(reply: &Reply, header: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn each_answer_tells_what_is_left_and_429_when_to_come_back() {
+async fn each_answer_has_the_remaining_allowance_and_429_has_retry_after() {
     let app = app(45).await;
     let acme = app.managed("Acme").await;
     let server = Server::start(&app).await;
@@ -85,10 +85,10 @@ async fn each_answer_tells_what_is_left_and_429_when_to_come_back() {
     assert!(error.text("/message").contains("45") && error.text("/message").contains("21"), "{error}");
     assert!(reply.json().get("data").is_none());
     // In every media type, and over every transport.
-    let asked = Ask::query(PAGE).token(&app.publisher);
-    assert_eq!(server.send(&asked.clone().accept("application/graphql-response+json")).await.status, 429);
+    let page_request = Ask::query(PAGE).token(&app.publisher);
+    assert_eq!(server.send(&page_request.clone().accept("application/graphql-response+json")).await.status, 429);
     assert_eq!(server.send(&Ask::get(&[("query", PAGE)]).token(&app.publisher)).await.status, 429);
-    let events = server.send(&asked.to("/graphql/stream").accept("text/event-stream")).await;
+    let events = server.send(&page_request.to("/graphql/stream").accept("text/event-stream")).await;
     assert!(events.text().contains("RATE_LIMITED"), "{}", events.text());
     let request = GraphqlRequest { query: Some(PAGE.into()), ..GraphqlRequest::default() };
     let mut stream = app.app.execute_stream(Some(&app.publisher), request).await.expect("let in");

@@ -78,13 +78,13 @@ async fn pages_are_served_with_all_that_they_name_and_under_a_strict_policy() {
         assert!(named.len() >= 3, "{path} names {named:?} alone");
         for path in named {
             let part = file(&path, "identity").await;
-            let wanted = match path.rsplit('.').next() {
+            let content_type = match path.rsplit('.').next() {
                 Some("js") => "text/javascript; charset=utf-8",
                 Some("css") => "text/css; charset=utf-8",
                 Some("svg") => "image/svg+xml",
                 _ => panic!("what is {path}?"),
             };
-            assert_eq!(part.header("content-type"), wanted, "{path}");
+            assert_eq!(part.header("content-type"), content_type, "{path}");
             assert!(!part.body.is_empty());
             let forever = part.header("cache-control").contains("immutable");
             assert_eq!(forever, path.starts_with("/graphiql/assets/"), "{path}: only what has a hash stays");
@@ -109,7 +109,7 @@ async fn files_come_compressed_to_those_who_take_it() {
 }
 
 #[tokio::test]
-async fn nothing_is_served_there_unless_it_is_asked_for() {
+async fn graphiql_is_off_by_default() {
     for path in
         ["/graphiql", "/graphiql/form", "/graphiql/settings.json", "/graphiql/operations.json", "/graphiql/icon.svg"]
     {
@@ -118,29 +118,29 @@ async fn nothing_is_served_there_unless_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn tokens_are_told_in_the_demo_alone() {
+async fn tokens_are_shown_in_the_demo_only() {
     let settings = file("/graphiql/settings.json", "identity").await;
     assert_eq!(settings.text(), r#"{"tokens":[]}"#);
     assert_eq!(settings.header("cache-control"), "no-store");
     let demo = HttpOptions { graphiql: true, demo_tokens: packwright::demo::TOKENS.to_vec(), ..HttpOptions::default() };
-    let told = get(demo, "/graphiql/settings.json", "identity").await;
-    assert!(told.text().contains(r#""secret":"demo-acme-admin""#), "{}", told.text());
+    let reply = get(demo, "/graphiql/settings.json", "identity").await;
+    assert!(reply.text().contains(r#""secret":"demo-acme-admin""#), "{}", reply.text());
 }
 
 #[tokio::test]
-async fn the_page_notices_that_the_demo_has_begun_anew_by_its_world() {
+async fn the_page_notices_a_reset_of_the_demo_by_its_world() {
     let demo = |world: &str| HttpOptions { graphiql: true, demo_world: Some(world.into()), ..HttpOptions::default() };
     for world in ["one", "other"] {
-        let told = get(demo(world), "/graphiql/settings.json", "identity").await;
-        assert!(told.text().contains(&format!(r#""world":"{world}""#)), "{}", told.text());
+        let reply = get(demo(world), "/graphiql/settings.json", "identity").await;
+        assert!(reply.text().contains(&format!(r#""world":"{world}""#)), "{}", reply.text());
     }
 }
 
 #[tokio::test]
 async fn a_document_is_offered_for_each_operation_that_the_server_has() {
     let names = async |options: HttpOptions| -> Vec<String> {
-        let told = get(options, "/graphiql/operations.json", "identity").await;
-        let offered: Vec<serde_json::Value> = serde_json::from_slice(&told.body).unwrap();
+        let reply = get(options, "/graphiql/operations.json", "identity").await;
+        let offered: Vec<serde_json::Value> = serde_json::from_slice(&reply.body).unwrap();
         assert!(offered.iter().all(|each| each["document"].as_str().unwrap().contains("# Sent by a ")));
         offered.iter().map(|each| each["name"].as_str().unwrap().to_owned()).collect()
     };
@@ -155,8 +155,8 @@ async fn a_document_is_offered_for_each_operation_that_the_server_has() {
 #[tokio::test]
 async fn a_server_that_executes_only_trusted_documents_says_so() {
     let options = HttpOptions { graphiql: true, trusted_only: true, ..HttpOptions::default() };
-    let told = get(options, "/graphiql/settings.json", "identity").await;
-    assert!(told.text().contains("--trusted-documents"), "{}", told.text());
+    let reply = get(options, "/graphiql/settings.json", "identity").await;
+    assert!(reply.text().contains("--trusted-documents"), "{}", reply.text());
 }
 
 #[test]

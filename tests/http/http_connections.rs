@@ -105,9 +105,9 @@ async fn an_open_stream_is_no_idle_connection() {
     let ask = Ask::query("subscription { releaseAnnounced { kind } }").to("/graphql/stream").token(&app.publisher);
     socket.write_all(&ask.bytes(server.address)).await.unwrap();
     assert_eq!(Reply::read_head(&mut socket).await.status, 200);
-    let mut heard = Vec::new();
-    while heard.len() < 40 {
-        assert!(socket.read_buf(&mut heard).await.unwrap() > 0, "the stream goes on");
+    let mut received = Vec::new();
+    while received.len() < 40 {
+        assert!(socket.read_buf(&mut received).await.unwrap() > 0, "the stream goes on");
     }
 }
 
@@ -176,7 +176,7 @@ async fn behind_a_trusted_proxy_the_client_is_counted_and_not_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_server_that_ends_answers_what_it_was_asked_and_closes() {
+async fn a_server_that_ends_answers_pending_requests_and_closes() {
     let app = TestApp::new().await;
     let mut server = Server::start(&app).await;
     let mut idle = server.connect().await;
@@ -193,27 +193,27 @@ async fn each_stage_has_its_time() {
     let timers =
         Timers { head: Duration::from_secs(10), idle: Duration::from_secs(60), write: Duration::from_secs(30) };
     let at = |seconds| Instant::now() + Duration::from_secs(seconds);
-    let mut progress = Progress::begun(at(0));
+    let mut progress = Progress::new(at(0));
     assert_eq!(progress.deadline(&timers), Some((at(10), Overdue::Head)));
     assert!(!progress.read(at(5)), "bytes don't buy time");
     assert_eq!(progress.deadline(&timers), Some((at(10), Overdue::Head)));
     progress.serving();
     assert_eq!(progress.deadline(&timers), None);
     assert!(!progress.read(at(8)), "nor do they cost any while a request is answered");
-    assert!(progress.served(at(20)));
+    assert!(progress.answered(at(20)));
     assert_eq!(progress.deadline(&timers), Some((at(80), Overdue::Idle)));
     assert!(progress.read(at(50)));
     assert_eq!(progress.deadline(&timers), Some((at(60), Overdue::Head)));
     progress.serving();
     assert!(progress.blocked(at(100)) && !progress.blocked(at(120)));
     assert_eq!(progress.deadline(&timers), Some((at(130), Overdue::Write)), "from the first time on");
-    progress.served(at(125));
+    progress.answered(at(125));
     assert_eq!(progress.deadline(&timers), Some((at(130), Overdue::Write)), "what is answered is not yet read");
     assert!(progress.written());
     assert_eq!(progress.deadline(&timers), Some((at(185), Overdue::Idle)));
     progress.serving();
     progress.handed_over();
-    assert!(!progress.served(at(200)));
+    assert!(!progress.answered(at(200)));
     assert_eq!(progress.deadline(&timers), None, "a WebSocket looks after itself");
 }
 

@@ -31,7 +31,7 @@ async fn without_a_wish_the_answer_is_json() {
 }
 
 #[tokio::test]
-async fn graphql_response_is_answered_when_it_is_asked_for() {
+async fn graphql_response_is_sent_to_clients_that_accept_it() {
     check(&[
         (&["application/graphql-response+json"], GRAPHQL),
         (&["application/json"], JSON),
@@ -80,7 +80,7 @@ async fn quality_zero_refuses_and_the_more_exact_range_decides() {
 }
 
 #[tokio::test]
-async fn a_type_that_is_not_served_is_not_acceptable() {
+async fn an_unsupported_media_type_is_not_acceptable() {
     check(&[
         (&["text/html"], None),
         (&["text/*"], None),
@@ -120,7 +120,7 @@ async fn several_headers_count_together() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_neither_harms_nor_counts() {
+async fn malformed_headers_neither_fail_nor_count() {
     check(&[
         (&["garbage"], None),
         (&["*/json"], None),

@@ -12,7 +12,7 @@ use crate::support::{Ask, At as _, Reply, Server, TestApp};
 const GRAPHQL: &str = "application/graphql-response+json";
 
 #[tokio::test]
-async fn get_and_post_are_served_and_nothing_else_is() {
+async fn only_get_and_post_are_allowed() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     assert_eq!(server.send(&Ask::get(&[("query", "{ __typename }")])).await.status, 200);
@@ -83,7 +83,7 @@ fn never_begun() -> Vec<(Value, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_never_began_has_no_data_and_its_status_says_so_when_it_may() {
+async fn a_refused_request_has_no_data_and_an_error_status_if_the_media_type_allows() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     for (body, code) in never_begun() {
@@ -100,7 +100,7 @@ async fn what_never_began_has_no_data_and_its_status_says_so_when_it_may() {
 }
 
 #[tokio::test]
-async fn what_failed_while_it_was_executed_has_data_and_is_200() {
+async fn an_error_during_execution_has_data_and_is_200() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     for media in ["application/json", GRAPHQL] {
@@ -115,7 +115,7 @@ async fn what_failed_while_it_was_executed_has_data_and_is_200() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_at_all_is_400() {
+async fn a_body_that_is_no_request_is_400() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     let bodies = [
@@ -163,7 +163,7 @@ async fn what_is_no_request_at_all_is_400() {
 }
 
 #[tokio::test]
-async fn what_is_optional_may_be_null_and_what_is_unknown_is_left_alone() {
+async fn optional_parameters_may_be_null_and_unknown_ones_are_ignored() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     for body in [

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::support::{Ask, At as _, Reply, Server, Setup, TestApp, read_chunk};
 
 /// How long to wait for an event before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// An open event stream.
 struct Events {
@@ -30,7 +30,7 @@ impl Events {
     async fn open(server: &Server, ask: &Ask) -> Self {
         let mut socket = server.connect().await;
         socket.write_all(&ask.bytes(server.address)).await.unwrap();
-        let head = timeout(PATIENCE, Reply::read_head(&mut socket)).await.expect("an answer");
+        let head = timeout(TIME_LIMIT, Reply::read_head(&mut socket)).await.expect("an answer");
         assert_eq!(head.status, 200);
         Self { head, socket, rest: String::new(), blocks: VecDeque::new() }
     }
@@ -41,7 +41,7 @@ impl Events {
             if let Some(block) = self.blocks.pop_front() {
                 return Some(block);
             }
-            let chunk = timeout(PATIENCE, read_chunk(&mut self.socket)).await.expect("nothing came")?;
+            let chunk = timeout(TIME_LIMIT, read_chunk(&mut self.socket)).await.expect("nothing came")?;
             self.rest += std::str::from_utf8(&chunk).expect("UTF-8");
             while let Some((block, rest)) = self.rest.split_once("\n\n") {
                 self.blocks.push_back(block.to_owned());
@@ -107,7 +107,7 @@ async fn a_query_and_a_mutation_have_one_answer_and_an_end() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_executed_is_told_as_an_event() {
+async fn a_failed_execution_is_sent_as_an_event() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     for (query, code) in [
@@ -124,7 +124,7 @@ async fn what_can_not_be_executed_is_told_as_an_event() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_refused_as_json() {
+async fn an_invalid_request_is_refused_as_json() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     let good = stream("{ __typename }", json!({}));
@@ -152,7 +152,7 @@ async fn what_is_no_request_is_refused_as_json() {
 }
 
 #[tokio::test]
-async fn an_event_has_its_cursor_as_id_though_nobody_asked_for_it() {
+async fn an_event_has_its_cursor_as_id_though_the_document_does_not_select_it() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
@@ -160,18 +160,19 @@ async fn an_event_has_its_cursor_as_id_though_nobody_asked_for_it() {
     app.release_now(&pack.id).await;
     let with_cursor = "subscription($after: String) { releaseAnnounced(after: $after) { kind cursor } }";
     let mut plain = Events::open(&server, &stream(ANNOUNCED, json!({ "after": cursor })).token(&app.publisher)).await;
-    let mut told = Events::open(&server, &stream(with_cursor, json!({ "after": cursor })).token(&app.publisher)).await;
+    let mut stream_events =
+        Events::open(&server, &stream(with_cursor, json!({ "after": cursor })).token(&app.publisher)).await;
     for kind in ["RELEASE_STARTED", "RELEASE_COMPLETED"] {
         let (id, answer) = plain.answer().await;
         assert_eq!(answer.text("/data/r/kind"), kind);
-        let (same, answer) = told.answer().await;
+        let (same, answer) = stream_events.answer().await;
         assert_eq!(answer.text("/data/releaseAnnounced/cursor"), same);
         assert_eq!(id, same);
     }
 }
 
 #[tokio::test]
-async fn who_comes_back_loses_nothing_and_hears_nothing_twice() {
+async fn a_subscriber_that_reconnects_misses_nothing_and_gets_nothing_twice() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
@@ -217,14 +218,14 @@ async fn r49_a_last_event_id_of_another_database_or_of_a_log_that_was_cut_is_tol
     other.release_now(&elsewhere.id).await;
     for foreign in [other.cursor(&other.publisher).await, app.cursor(&acme.token).await] {
         let mut wrong = Events::open(&server, &ask.clone().with("last-event-id", &foreign)).await;
-        let (told, answer) = wrong.answer().await;
-        assert_eq!((told.as_str(), answer.text("/errors/0/extensions/code").as_str()), ("", "BAD_USER_INPUT"));
+        let (stream_events, answer) = wrong.answer().await;
+        assert_eq!((stream_events.as_str(), answer.text("/errors/0/extensions/code").as_str()), ("", "BAD_USER_INPUT"));
         wrong.completes().await;
     }
     app.half_days_to("2026-11-25T09:00:00Z").await;
     let mut cut = Events::open(&server, &ask.clone().with("last-event-id", &id)).await;
-    let (told, answer) = cut.answer().await;
-    assert_eq!((told.as_str(), answer.text("/errors/0/extensions/code").as_str()), ("", "CURSOR_EXPIRED"));
+    let (stream_events, answer) = cut.answer().await;
+    assert_eq!((stream_events.as_str(), answer.text("/errors/0/extensions/code").as_str()), ("", "CURSOR_EXPIRED"));
     cut.completes().await;
     // The error contains a cursor to continue after.
     let oldest = answer.text("/errors/0/extensions/oldestCursor");
@@ -272,7 +273,7 @@ async fn a_server_that_ends_breaks_off_so_that_the_client_comes_back() {
     assert_eq!(events.block().await.as_deref(), Some(":"));
     server.end.send_replace(true);
     assert_eq!(events.next().await, None, "no complete");
-    timeout(PATIENCE, &mut server.task).await.expect("the server ends").unwrap();
+    timeout(TIME_LIMIT, &mut server.task).await.expect("the server ends").unwrap();
 }
 
 #[tokio::test]

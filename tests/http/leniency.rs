@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use packwright::gate::TrustedDocuments;
-use packwright::http::websocket::machine::{Machine, Step};
+use packwright::http::websocket::machine::{Action, Machine};
 use packwright::jwt::{Jwt, Source};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::accounts::jwt_issuer::{SigningKey, key_set};
 use crate::support::{Ask, At as _, Server, Setup, TestApp, instant};
 
 #[tokio::test]
-async fn s10_a_page_of_nothing_tells_where_it_stands() {
+async fn s10_an_empty_page_has_its_position() {
     let app = TestApp::new().await;
     for name in ["A", "B", "C"] {
         app.pack(name).await;
@@ -66,11 +66,11 @@ async fn s10_a_byte_order_mark_before_json_is_passed_over() {
     assert_eq!(get.status, 200);
     assert!(TrustedDocuments::parse("\u{feff}{ \"a\": \"{ __typename }\" }").is_ok());
     let mut machine = Machine::new(1);
-    assert!(matches!(machine.receive("\u{feff}{\"type\":\"connection_init\"}"), Step::Greet(None)));
-    machine.greeted();
+    assert!(matches!(machine.receive("\u{feff}{\"type\":\"connection_init\"}"), Action::Authenticate(None)));
+    machine.authenticated();
     let message = "{\"id\":\"1\",\"type\":\"subscribe\",\"payload\":{\"query\":\"{ __typename }\"}}";
-    assert!(matches!(machine.receive(&format!("\u{feff}{message}")), Step::Start { .. }));
-    assert!(matches!(machine.receive(&format!("\u{feff}\u{feff}{message}")), Step::Close(_)), "one, and no other");
+    assert!(matches!(machine.receive(&format!("\u{feff}{message}")), Action::Start { .. }));
+    assert!(matches!(machine.receive(&format!("\u{feff}\u{feff}{message}")), Action::Close(_)), "one, and no other");
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn r09_the_largest_call_fits_into_the_default_limits() {
 }
 
 #[tokio::test]
-async fn r09_what_a_call_may_hold_in_all_is_bounded() {
+async fn r09_the_total_size_of_a_call_is_bounded() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     let setting = |n: usize| json!({ "name": format!("{n:0>255}"), "extensible": true });

@@ -1,7 +1,7 @@
 //! HTTP, WebSockets and event streams, with clients of all kinds.
 
 pub(crate) mod allowances;
-pub(crate) mod door;
+pub(crate) mod basics;
 pub(crate) mod graphiql;
 pub(crate) mod hostile;
 pub(crate) mod http_connections;

@@ -56,7 +56,7 @@ fn name(reply: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn a_listed_document_is_asked_for_by_its_id_however_clients_say_it() {
+async fn a_trusted_document_is_found_by_its_id_in_each_form_of_request() {
     let hash = sha256(WHO);
     for list in lists() {
         let app = app(trusted(&list)).await;
@@ -189,7 +189,7 @@ async fn a_server_does_not_start_with_a_document_that_it_would_refuse() {
 }
 
 #[tokio::test]
-async fn what_was_sent_with_its_hash_can_be_named_afterwards() {
+async fn a_document_sent_with_its_hash_can_be_named_afterwards() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
     let hash = sha256(WHO);
@@ -257,7 +257,7 @@ async fn a_server_that_keeps_none_says_so_in_the_words_that_clients_know() {
 }
 
 #[tokio::test]
-async fn what_can_be_named_is_bounded_as_what_is_kept_is() {
+async fn registered_documents_are_bounded_like_cached_ones() {
     let documents = Limits { cache_bytes: 200_000, ..Limits::default() };
     let engine = EngineOptions { documents, ..EngineOptions::default() };
     let app = TestApp::with(Setup { engine, ..Setup::default() }).await;
@@ -272,14 +272,14 @@ async fn what_can_be_named_is_bounded_as_what_is_kept_is() {
         };
         assert!(app.answer(None, request).await.get("errors").is_none());
     }
-    let mut known = 0;
+    let mut kept = 0;
     for n in 0..500 {
         let extensions = persisted(&sha256(&document(n)));
         let request = packwright::http::GraphqlRequest {
             extensions: extensions.as_object().expect("an object").clone(),
             ..Default::default()
         };
-        known += usize::from(app.answer(None, request).await.get("errors").is_none());
+        kept += usize::from(app.answer(None, request).await.get("errors").is_none());
     }
-    assert!((1..100).contains(&known), "{known} of 500 are kept in 200,000 bytes");
+    assert!((1..100).contains(&kept), "{kept} of 500 are kept in 200,000 bytes");
 }

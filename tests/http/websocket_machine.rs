@@ -1,6 +1,6 @@
 //! The state machine of `graphql-transport-ws`, tested without a socket.
 
-use packwright::http::websocket::machine::{Close, Machine, Step};
+use packwright::http::websocket::machine::{Action, Close, Machine};
 use packwright::http::websocket::message::{ClientMessage, ID_MAX};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 /// A machine whose client is authenticated.
 fn open(most: usize) -> Machine {
     let mut machine = Machine::new(most);
-    assert!(matches!(say(&mut machine, json!({ "type": "connection_init" })), Step::Greet(None)));
-    machine.greeted();
+    assert!(matches!(send(&mut machine, json!({ "type": "connection_init" })), Action::Authenticate(None)));
+    machine.authenticated();
     machine
 }
 
-fn say(machine: &mut Machine, message: Value) -> Step {
+fn send(machine: &mut Machine, message: Value) -> Action {
     machine.receive(&message.to_string())
 }
 
@@ -21,9 +21,9 @@ fn subscribe(id: &str) -> Value {
     json!({ "id": id, "type": "subscribe", "payload": { "query": "{ __typename }" } })
 }
 
-fn closed(step: Step) -> (u16, String) {
-    match step {
-        Step::Close(Close { code, reason }) => {
+fn closed(action: Action) -> (u16, String) {
+    match action {
+        Action::Close(Close { code, reason }) => {
             assert!(!reason.is_empty() && reason.len() <= 123, "{reason}");
             (code, reason)
         }
@@ -32,63 +32,63 @@ fn closed(step: Step) -> (u16, String) {
 }
 
 #[test]
-fn a_client_asks_to_be_let_in_once() {
+fn a_client_sends_connection_init_once() {
     let mut machine = Machine::new(10);
-    assert!(machine.awaits_greeting() && !machine.is_open());
+    assert!(machine.awaits_init() && !machine.is_open());
     let payload = json!({ "Authorization": "Bearer x" });
-    let step = say(&mut machine, json!({ "type": "connection_init", "payload": payload }));
-    assert!(matches!(step, Step::Greet(Some(given)) if Value::Object(given.clone()) == payload));
-    assert!(!machine.awaits_greeting() && !machine.is_open(), "it is being looked at");
-    assert_eq!(closed(say(&mut machine, json!({ "type": "connection_init" }))).0, 4429);
+    let action = send(&mut machine, json!({ "type": "connection_init", "payload": payload }));
+    assert!(matches!(action, Action::Authenticate(Some(given)) if Value::Object(given.clone()) == payload));
+    assert!(!machine.awaits_init() && !machine.is_open(), "it is being looked at");
+    assert_eq!(closed(send(&mut machine, json!({ "type": "connection_init" }))).0, 4429);
     let mut machine = open(10);
-    let again = closed(say(&mut machine, json!({ "type": "connection_init" })));
+    let again = closed(send(&mut machine, json!({ "type": "connection_init" })));
     assert_eq!(again, (4429, "Too many initialisation requests".into()));
-    assert_eq!(Machine::greeting_overdue(), Close::new(4408, "Connection initialisation timeout"));
+    assert_eq!(Machine::init_overdue(), Close::new(4408, "Connection initialisation timeout"));
 }
 
 #[test]
 fn nothing_is_executed_before_a_client_is_let_in() {
     let mut machine = Machine::new(10);
-    assert_eq!(closed(say(&mut machine, subscribe("1"))), (4401, "Unauthorized".into()));
+    assert_eq!(closed(send(&mut machine, subscribe("1"))), (4401, "Unauthorized".into()));
     let mut machine = Machine::new(10);
-    say(&mut machine, json!({ "type": "connection_init" }));
-    assert_eq!(closed(say(&mut machine, subscribe("1"))).0, 4401);
+    send(&mut machine, json!({ "type": "connection_init" }));
+    assert_eq!(closed(send(&mut machine, subscribe("1"))).0, 4401);
 }
 
 #[test]
 fn a_ping_is_answered_at_any_time_with_what_it_brought() {
     for mut machine in [Machine::new(1), open(1)] {
-        assert!(matches!(say(&mut machine, json!({ "type": "ping" })), Step::Pong(None)));
-        assert!(matches!(say(&mut machine, json!({ "type": "ping", "payload": null })), Step::Pong(None)));
-        let step = say(&mut machine, json!({ "type": "ping", "payload": { "at": 1 } }));
-        assert!(matches!(step, Step::Pong(Some(payload)) if payload["at"] == 1));
-        assert!(matches!(say(&mut machine, json!({ "type": "pong" })), Step::Nothing));
-        assert!(matches!(say(&mut machine, json!({ "type": "pong", "payload": {} })), Step::Nothing));
+        assert!(matches!(send(&mut machine, json!({ "type": "ping" })), Action::Pong(None)));
+        assert!(matches!(send(&mut machine, json!({ "type": "ping", "payload": null })), Action::Pong(None)));
+        let action = send(&mut machine, json!({ "type": "ping", "payload": { "at": 1 } }));
+        assert!(matches!(action, Action::Pong(Some(payload)) if payload["at"] == 1));
+        assert!(matches!(send(&mut machine, json!({ "type": "pong" })), Action::Nothing));
+        assert!(matches!(send(&mut machine, json!({ "type": "pong", "payload": {} })), Action::Nothing));
     }
 }
 
 #[test]
 fn an_id_is_one_operation_at_a_time() {
     let mut machine = open(10);
-    let Step::Start { id, number, request } = say(&mut machine, subscribe("a")) else { panic!("not started") };
+    let Action::Start { id, number, request } = send(&mut machine, subscribe("a")) else { panic!("not started") };
     assert_eq!((id.as_str(), request.query.as_deref()), ("a", Some("{ __typename }")));
     assert!(machine.runs("a", number) && !machine.runs("a", number + 1) && !machine.runs("b", number));
-    assert_eq!(closed(say(&mut machine, subscribe("a"))), (4409, "Subscriber for a already exists".into()));
+    assert_eq!(closed(send(&mut machine, subscribe("a"))), (4409, "Subscriber for a already exists".into()));
     // After the client completed the operation, its id may be used again, and the old operation's answers are dropped.
-    assert!(matches!(say(&mut machine, json!({ "id": "a", "type": "complete" })), Step::Stop(n) if n == number));
+    assert!(matches!(send(&mut machine, json!({ "id": "a", "type": "complete" })), Action::Stop(n) if n == number));
     assert!(!machine.runs("a", number));
-    let Step::Start { number: second, .. } = say(&mut machine, subscribe("a")) else { panic!("not started") };
+    let Action::Start { number: second, .. } = send(&mut machine, subscribe("a")) else { panic!("not started") };
     assert!(second != number && machine.runs("a", second) && !machine.runs("a", number));
     // The same after the server ended the operation.
     machine.ended("a");
-    assert!(matches!(say(&mut machine, subscribe("a")), Step::Start { .. }));
+    assert!(matches!(send(&mut machine, subscribe("a")), Action::Start { .. }));
 }
 
 #[test]
-fn what_is_over_may_be_completed_again() {
+fn an_ended_operation_may_be_completed_again() {
     let mut machine = open(10);
     for id in ["never", "a"] {
-        assert!(matches!(say(&mut machine, json!({ "id": id, "type": "complete" })), Step::Nothing));
+        assert!(matches!(send(&mut machine, json!({ "id": id, "type": "complete" })), Action::Nothing));
     }
 }
 
@@ -96,25 +96,25 @@ fn what_is_over_may_be_completed_again() {
 fn operations_are_bounded() {
     let mut machine = open(3);
     for id in ["a", "b", "c"] {
-        assert!(matches!(say(&mut machine, subscribe(id)), Step::Start { .. }));
+        assert!(matches!(send(&mut machine, subscribe(id)), Action::Start { .. }));
     }
-    assert!(matches!(say(&mut machine, subscribe("d")), Step::Refuse { id, most: 3 } if id == "d"));
-    assert!(matches!(say(&mut machine, json!({ "id": "d", "type": "complete" })), Step::Nothing));
-    say(&mut machine, json!({ "id": "b", "type": "complete" }));
-    assert!(matches!(say(&mut machine, subscribe("d")), Step::Start { .. }));
+    assert!(matches!(send(&mut machine, subscribe("d")), Action::Refuse { id, most: 3 } if id == "d"));
+    assert!(matches!(send(&mut machine, json!({ "id": "d", "type": "complete" })), Action::Nothing));
+    send(&mut machine, json!({ "id": "b", "type": "complete" }));
+    assert!(matches!(send(&mut machine, subscribe("d")), Action::Start { .. }));
 }
 
 #[test]
 fn two_questions_may_stay_unanswered_and_no_third_is_asked() {
     let mut machine = open(1);
-    assert_eq!((machine.ask(), machine.ask()), (Ok(()), Ok(())));
-    assert_eq!(machine.ask().map_err(|close| close.code), Err(4408));
-    machine.heard();
-    assert_eq!(machine.ask(), Ok(()));
+    assert_eq!((machine.count_ping(), machine.count_ping()), (Ok(()), Ok(())));
+    assert_eq!(machine.count_ping().map_err(|close| close.code), Err(4408));
+    machine.received();
+    assert_eq!(machine.count_ping(), Ok(()));
 }
 
 #[test]
-fn what_is_no_message_of_a_client_ends_the_connection() {
+fn an_invalid_message_ends_the_connection() {
     let too_long = json!({ "id": "x".repeat(ID_MAX + 1), "type": "complete" }).to_string();
     let bad = [
         "",
@@ -168,8 +168,8 @@ fn reasons_fit_into_a_close_frame_and_stay_text() {
         assert!(close.reason.len() <= 123);
         for id in ["x".repeat(length + 1), "é".repeat(length + 1), "🏃".repeat(length + 1)] {
             let mut machine = open(10);
-            say(&mut machine, subscribe(&id));
-            let (code, reason) = closed(say(&mut machine, subscribe(&id)));
+            send(&mut machine, subscribe(&id));
+            let (code, reason) = closed(send(&mut machine, subscribe(&id)));
             assert_eq!(code, 4409);
             assert!(reason.starts_with("Subscriber for ") && reason.ends_with(" already exists"), "{reason}");
         }
@@ -222,20 +222,20 @@ proptest! {
         let mut running = std::collections::BTreeMap::new();
         for text in texts {
             match machine.receive(&text) {
-                Step::Nothing | Step::Pong(_) => {}
-                Step::Greet(_) => machine.greeted(),
-                Step::Start { id, number, .. } => {
+                Action::Nothing | Action::Pong(_) => {}
+                Action::Authenticate(_) => machine.authenticated(),
+                Action::Start { id, number, .. } => {
                     prop_assert!(machine.runs(&id, number));
                     prop_assert!(running.insert(id, number).is_none());
                     prop_assert!(machine.is_open() && running.len() <= 3);
                 }
-                Step::Stop(number) => {
+                Action::Stop(number) => {
                     let before = running.len();
                     running.retain(|_, own| *own != number);
                     prop_assert_eq!(running.len(), before - 1);
                 }
-                Step::Refuse { id, .. } => prop_assert!(running.len() == 3 && !running.contains_key(&id)),
-                Step::Close(close) => {
+                Action::Refuse { id, .. } => prop_assert!(running.len() == 3 && !running.contains_key(&id)),
+                Action::Close(close) => {
                     prop_assert!([4400, 4401, 4409, 4429].contains(&close.code));
                     prop_assert!(close.reason.len() <= 123);
                     return Ok(());

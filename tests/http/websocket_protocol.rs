@@ -34,12 +34,12 @@ async fn connect(server: &Server) -> Socket {
     tokio_tungstenite::connect_async(request).await.expect("the upgrade").0
 }
 
-async fn say(socket: &mut Socket, message: Value) {
+async fn send_json(socket: &mut Socket, message: Value) {
     socket.send(Message::text(message.to_string())).await.expect("sent");
 }
 
 /// The next message other than a ping; `{ "closed": code, "reason": … }` for the end.
-async fn hear(socket: &mut Socket) -> Value {
+async fn receive_json(socket: &mut Socket) -> Value {
     loop {
         let next = timeout(Duration::from_secs(20), socket.next()).await.expect("nothing came");
         match next.expect("a message").expect("a sound message") {
@@ -59,11 +59,11 @@ async fn hear(socket: &mut Socket) -> Value {
     }
 }
 
-async fn greeted(server: &Server, token: Option<&str>) -> Socket {
+async fn authenticated(server: &Server, token: Option<&str>) -> Socket {
     let mut socket = connect(server).await;
     let payload = token.map(|token| json!({ "authorization": format!("Bearer {token}") }));
-    say(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
-    assert_eq!(hear(&mut socket).await, json!({ "type": "connection_ack" }));
+    send_json(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
+    assert_eq!(receive_json(&mut socket).await, json!({ "type": "connection_ack" }));
     socket
 }
 
@@ -124,10 +124,10 @@ async fn a_token_comes_with_the_first_message_or_the_handshake() {
     for name in ["Authorization", "authorization", "AUTHORIZATION"] {
         let mut socket = connect(&server).await;
         let payload = json!({ name: format!("bearer {}", app.publisher), "other": [1] });
-        say(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(hear(&mut socket).await, json!({ "type": "connection_ack" }));
-        say(&mut socket, viewer.clone()).await;
-        assert_eq!(hear(&mut socket).await.text("/payload/data/viewer/role"), "ADMINISTRATOR");
+        send_json(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(receive_json(&mut socket).await, json!({ "type": "connection_ack" }));
+        send_json(&mut socket, viewer.clone()).await;
+        assert_eq!(receive_json(&mut socket).await.text("/payload/data/viewer/role"), "ADMINISTRATOR");
     }
     for payload in [
         json!({ "Authorization": "Bearer nonsense" }),
@@ -135,13 +135,13 @@ async fn a_token_comes_with_the_first_message_or_the_handshake() {
         json!({ "Authorization": 1 }),
     ] {
         let mut socket = connect(&server).await;
-        say(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(hear(&mut socket).await, json!({ "closed": 4403, "reason": "Forbidden" }), "{payload}");
+        send_json(&mut socket, json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(receive_json(&mut socket).await, json!({ "closed": 4403, "reason": "Forbidden" }), "{payload}");
     }
     // A client without a token is anonymous.
-    let mut socket = greeted(&server, None).await;
-    say(&mut socket, viewer).await;
-    let answer = hear(&mut socket).await;
+    let mut socket = authenticated(&server, None).await;
+    send_json(&mut socket, viewer).await;
+    let answer = receive_json(&mut socket).await;
     assert_eq!(
         (answer.text("/type"), answer.text("/payload/errors/0/extensions/code")),
         ("next".into(), "UNAUTHENTICATED".into())
@@ -149,10 +149,10 @@ async fn a_token_comes_with_the_first_message_or_the_handshake() {
 }
 
 #[tokio::test]
-async fn what_never_began_is_one_error() {
+async fn a_refused_subscription_is_one_error() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
-    let mut socket = greeted(&server, Some(&app.publisher)).await;
+    let mut socket = authenticated(&server, Some(&app.publisher)).await;
     let payloads = [
         json!({ "query": "{" }),
         json!({ "query": "{ nowhere }" }),
@@ -161,13 +161,13 @@ async fn what_never_began_is_one_error() {
         json!({ "query": "query A { __typename }", "operationName": "B" }),
     ];
     for payload in payloads {
-        say(&mut socket, json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
-        let answer = hear(&mut socket).await;
+        send_json(&mut socket, json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
+        let answer = receive_json(&mut socket).await;
         assert_eq!((answer.text("/type"), answer.text("/id")), ("error".into(), "1".into()), "{payload}");
         assert!(!answer.text("/payload/0/message").is_empty() && !answer.text("/payload/0/extensions/code").is_empty());
         // No further message follows, and the id may be used again.
-        say(&mut socket, json!({ "type": "ping" })).await;
-        assert_eq!(hear(&mut socket).await, json!({ "type": "pong" }), "{payload}");
+        send_json(&mut socket, json!({ "type": "ping" })).await;
+        assert_eq!(receive_json(&mut socket).await, json!({ "type": "pong" }), "{payload}");
     }
 }
 
@@ -180,30 +180,30 @@ async fn messages_have_a_limit_and_frames_rules() {
         let frame = json!({ "type": "ping", "payload": { "x": "" } }).to_string().len();
         json!({ "type": "ping", "payload": { "x": "y".repeat(length - frame) } })
     };
-    let mut socket = greeted(&server, None).await;
-    say(&mut socket, padded(100_000)).await;
-    assert_eq!(hear(&mut socket).await.text("/type"), "pong");
-    say(&mut socket, padded(100_001)).await;
-    let end = hear(&mut socket).await;
+    let mut socket = authenticated(&server, None).await;
+    send_json(&mut socket, padded(100_000)).await;
+    assert_eq!(receive_json(&mut socket).await.text("/type"), "pong");
+    send_json(&mut socket, padded(100_001)).await;
+    let end = receive_json(&mut socket).await;
     assert_eq!(end["closed"], 1009);
     assert!(end.text("/reason").contains("100000") && end.text("/reason").contains("100001"), "{end}");
-    let mut socket = greeted(&server, None).await;
-    say(&mut socket, padded(400_000)).await;
-    assert_eq!(hear(&mut socket).await["closed"], 1009);
-    let mut socket = greeted(&server, None).await;
+    let mut socket = authenticated(&server, None).await;
+    send_json(&mut socket, padded(400_000)).await;
+    assert_eq!(receive_json(&mut socket).await["closed"], 1009);
+    let mut socket = authenticated(&server, None).await;
     socket.send(Message::binary(json!({ "type": "ping" }).to_string().into_bytes())).await.unwrap();
-    assert_eq!(hear(&mut socket).await["closed"], 4400);
-    let mut socket = greeted(&server, None).await;
+    assert_eq!(receive_json(&mut socket).await["closed"], 4400);
+    let mut socket = authenticated(&server, None).await;
     let frame = Frame::message(vec![0xff_u8, 0xfe], OpCode::Data(Data::Text), true);
     socket.send(Message::Frame(frame)).await.unwrap();
-    assert_eq!(hear(&mut socket).await["closed"], 1007);
+    assert_eq!(receive_json(&mut socket).await["closed"], 1007);
 }
 
 #[tokio::test]
-async fn a_reason_is_heard_though_more_was_said() {
+async fn the_close_reason_arrives_though_the_client_sent_more() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
-    let mut socket = greeted(&server, None).await;
+    let mut socket = authenticated(&server, None).await;
     socket.feed(Message::text("nonsense")).await.unwrap();
     for _ in 0..500 {
         socket
@@ -212,15 +212,15 @@ async fn a_reason_is_heard_though_more_was_said() {
             .unwrap();
     }
     let _ = socket.flush().await;
-    assert_eq!(hear(&mut socket).await["closed"], 4400);
+    assert_eq!(receive_json(&mut socket).await["closed"], 4400);
 }
 
 #[tokio::test]
-async fn a_client_that_says_goodbye_hears_it_back() {
+async fn a_client_that_sends_a_close_frame_gets_one_back() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;
-    let mut socket = greeted(&server, Some(&app.publisher)).await;
-    say(&mut socket, subscribe("1", "subscription { releaseAnnounced { kind } }")).await;
+    let mut socket = authenticated(&server, Some(&app.publisher)).await;
+    send_json(&mut socket, subscribe("1", "subscription { releaseAnnounced { kind } }")).await;
     socket.close(None).await.unwrap();
     let end = timeout(Duration::from_secs(20), async { while let Some(Ok(_)) = socket.next().await {} }).await;
     end.expect("the connection is closed");
@@ -230,10 +230,10 @@ async fn a_client_that_says_goodbye_hears_it_back() {
 async fn a_server_that_ends_closes_its_sockets() {
     let app = TestApp::new().await;
     let mut server = Server::start(&app).await;
-    let mut socket = greeted(&server, Some(&app.publisher)).await;
-    say(&mut socket, subscribe("1", "subscription { releaseAnnounced { kind } }")).await;
+    let mut socket = authenticated(&server, Some(&app.publisher)).await;
+    send_json(&mut socket, subscribe("1", "subscription { releaseAnnounced { kind } }")).await;
     server.end.send_replace(true);
-    assert_eq!(hear(&mut socket).await["closed"], 1001);
+    assert_eq!(receive_json(&mut socket).await["closed"], 1001);
     drop(socket);
     timeout(Duration::from_secs(20), &mut server.task).await.expect("the server ends").unwrap();
 }
@@ -243,7 +243,7 @@ async fn an_open_socket_counts_as_a_connection() {
     let app = TestApp::new().await;
     let options = ConnectionOptions { max: 1, ..ConnectionOptions::default() };
     let server = Server::with(&app, HttpOptions::default(), options).await;
-    let socket = greeted(&server, None).await;
+    let socket = authenticated(&server, None).await;
     let hello = Ask::query("{ __typename }");
     assert_eq!(server.send(&hello).await.status, 503);
     drop(socket);

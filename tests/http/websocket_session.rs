@@ -53,7 +53,7 @@ fn refused() -> Answer {
 }
 
 impl Operations for Script {
-    fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>> {
+    fn authenticate(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>> {
         async move {
             if payload.is_some_and(|payload| payload.contains_key("bad")) { Err(Close::forbidden()) } else { Ok(()) }
         }
@@ -111,7 +111,7 @@ struct Pipe {
     incoming: mpsc::UnboundedReceiver<Message>,
     outgoing: mpsc::Sender<Message>,
     waiting: Option<BoxFuture<'static, Option<mpsc::OwnedPermit<Message>>>>,
-    place: Option<mpsc::OwnedPermit<Message>>,
+    permit: Option<mpsc::OwnedPermit<Message>>,
 }
 
 impl Stream for Pipe {
@@ -126,19 +126,19 @@ impl Sink<Message> for Pipe {
     type Error = String;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
-        if self.place.is_some() {
+        if self.permit.is_some() {
             return Poll::Ready(Ok(()));
         }
         let outgoing = self.outgoing.clone();
         let waiting = self.waiting.get_or_insert_with(|| outgoing.reserve_owned().map(Result::ok).boxed());
-        let place = std::task::ready!(waiting.as_mut().poll(cx));
+        let permit = std::task::ready!(waiting.as_mut().poll(cx));
         self.waiting = None;
-        self.place = Some(place.ok_or("gone")?);
+        self.permit = Some(permit.ok_or("gone")?);
         Poll::Ready(Ok(()))
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), String> {
-        self.place.take().expect("a place was waited for").send(message);
+        self.permit.take().expect("a place was waited for").send(message);
         Ok(())
     }
 
@@ -153,13 +153,13 @@ impl Sink<Message> for Pipe {
 
 /// The client's end of the socket.
 struct Client {
-    says: mpsc::UnboundedSender<Message>,
-    hears: mpsc::Receiver<Message>,
+    to_server: mpsc::UnboundedSender<Message>,
+    from_server: mpsc::Receiver<Message>,
     script: Arc<Script>,
     session: JoinHandle<()>,
     end: watch::Sender<bool>,
     /// Whether the client answers pings.
-    lively: bool,
+    answers_pings: bool,
 }
 
 fn limits() -> Limits {
@@ -175,49 +175,50 @@ fn limits() -> Limits {
 }
 
 impl Client {
-    /// A client with room for `places` unread messages.
-    fn connect(places: usize) -> Self {
-        Self::connect_to(Script::default(), places)
+    /// A client with room for `capacity` unread messages.
+    fn connect(capacity: usize) -> Self {
+        Self::connect_to(Script::default(), capacity)
     }
 
-    fn connect_to(script: Script, places: usize) -> Self {
-        let (says, incoming) = mpsc::unbounded_channel();
-        let (outgoing, hears) = mpsc::channel(places);
+    fn connect_to(script: Script, capacity: usize) -> Self {
+        let (to_server, incoming) = mpsc::unbounded_channel();
+        let (outgoing, from_server) = mpsc::channel(capacity);
         let script = Arc::new(script);
         let (end, ending) = watch::channel(false);
-        let session = Session::new(Pipe { incoming, outgoing, waiting: None, place: None }, script.clone(), limits())
+        let session = Session::new(Pipe { incoming, outgoing, waiting: None, permit: None }, script.clone(), limits())
             .serve(Some(ending));
-        Self { says, hears, script, session: tokio::spawn(session), end, lively: true }
+        Self { to_server, from_server, script, session: tokio::spawn(session), end, answers_pings: true }
     }
 
     /// A client that is authenticated.
-    async fn greeted(places: usize) -> Self {
-        let mut client = Self::connect(places);
-        client.say(json!({ "type": "connection_init" }));
-        assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    async fn authenticated(capacity: usize) -> Self {
+        let mut client = Self::connect(capacity);
+        client.send_message(json!({ "type": "connection_init" }));
+        assert_eq!(client.receive_json().await, json!({ "type": "connection_ack" }));
         client
     }
 
-    fn say(&self, message: Value) {
-        self.says.send(Message::text(message.to_string())).expect("the session lives");
+    fn send_message(&self, message: Value) {
+        self.to_server.send(Message::text(message.to_string())).expect("the session lives");
     }
 
     fn subscribe(&self, id: &str, query: &str) {
-        self.say(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }));
+        self.send_message(json!({ "id": id, "type": "subscribe", "payload": { "query": query } }));
     }
 
     /// The next text message, or the code and reason of the close frame. Answers pings.
-    async fn hear(&mut self) -> Value {
+    async fn receive_json(&mut self) -> Value {
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(3_600), self.hears.recv()).await.expect("nothing came");
+            let next =
+                tokio::time::timeout(Duration::from_secs(3_600), self.from_server.recv()).await.expect("nothing came");
             match next {
                 Some(Message::Text(text)) => {
                     let message: Value = serde_json::from_str(&text).expect("JSON");
                     if message.text("/type") != "ping" {
                         return message;
                     }
-                    if self.lively {
-                        self.say(json!({ "type": "pong" }));
+                    if self.answers_pings {
+                        self.send_message(json!({ "type": "pong" }));
                     }
                 }
                 Some(Message::Close(frame)) => {
@@ -232,9 +233,9 @@ impl Client {
     }
 
     async fn closed(&mut self) -> u64 {
-        let mut last = self.hear().await;
+        let mut last = self.receive_json().await;
         while last.get("closed").is_none() {
-            last = self.hear().await;
+            last = self.receive_json().await;
         }
         last["closed"].as_u64().unwrap()
     }
@@ -244,55 +245,59 @@ impl Client {
 async fn a_client_that_does_not_say_who_it_is_is_closed() {
     let began = Instant::now();
     let mut client = Client::connect(10);
-    assert_eq!(client.hear().await, json!({ "closed": 4408, "reason": "Connection initialisation timeout" }));
+    assert_eq!(client.receive_json().await, json!({ "closed": 4408, "reason": "Connection initialisation timeout" }));
     assert_eq!(began.elapsed().as_secs(), 10);
     let mut client = Client::connect(10);
-    client.say(json!({ "type": "connection_init", "payload": { "bad": 1 } }));
-    assert_eq!(client.hear().await, json!({ "closed": 4403, "reason": "Forbidden" }));
+    client.send_message(json!({ "type": "connection_init", "payload": { "bad": 1 } }));
+    assert_eq!(client.receive_json().await, json!({ "closed": 4403, "reason": "Forbidden" }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_operation_says_what_it_has_to_say() {
-    let mut client = Client::greeted(10).await;
+    let mut client = Client::authenticated(10).await;
     client.subscribe("1", "once");
-    assert_eq!(client.hear().await, json!({ "type": "next", "id": "1", "payload": { "data": "once" } }));
-    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "1" }));
+    assert_eq!(client.receive_json().await, json!({ "type": "next", "id": "1", "payload": { "data": "once" } }));
+    assert_eq!(client.receive_json().await, json!({ "type": "complete", "id": "1" }));
     client.subscribe("1", "refused");
-    let refused = client.hear().await;
+    let refused = client.receive_json().await;
     assert_eq!(
         (refused.text("/type"), refused.text("/id"), refused.text("/payload/0/message")),
         ("error".into(), "1".into(), "no".into())
     );
     // No message follows an error, and the id may be used again.
     client.subscribe("1", "once");
-    assert_eq!(client.hear().await.text("/type"), "next");
-    assert_eq!(client.hear().await.text("/type"), "complete");
+    assert_eq!(client.receive_json().await.text("/type"), "next");
+    assert_eq!(client.receive_json().await.text("/type"), "complete");
     client.subscribe("2", "revoked");
     assert_eq!(client.closed().await, 4403);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_completed_operation_says_nothing_more() {
-    let mut client = Client::greeted(10).await;
+    let mut client = Client::authenticated(10).await;
     client.subscribe("a", "ticking");
-    assert_eq!(client.hear().await.text("/payload/data"), "tick");
-    client.say(json!({ "id": "a", "type": "complete" }));
-    client.say(json!({ "type": "ping", "payload": { "n": 1 } }));
-    assert_eq!(client.hear().await, json!({ "type": "pong", "payload": { "n": 1 } }), "and no echo of complete");
+    assert_eq!(client.receive_json().await.text("/payload/data"), "tick");
+    client.send_message(json!({ "id": "a", "type": "complete" }));
+    client.send_message(json!({ "type": "ping", "payload": { "n": 1 } }));
+    assert_eq!(
+        client.receive_json().await,
+        json!({ "type": "pong", "payload": { "n": 1 } }),
+        "and no echo of complete"
+    );
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(client.script.open.load(Ordering::SeqCst), 0, "it has ended");
-    assert!(client.hears.try_recv().is_err());
+    assert!(client.from_server.try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_ends_its_own_operation_alone() {
-    let mut client = Client::greeted(10).await;
+    let mut client = Client::authenticated(10).await;
     client.subscribe("calm", "ticking");
     client.subscribe("wild", "panic");
     client.subscribe("wilder", "panic at once");
     let (mut ticks, mut ended) = (0, Vec::new());
     while ticks < 3 {
-        let message = client.hear().await;
+        let message = client.receive_json().await;
         match (message.text("/id").as_str(), message.text("/type").as_str()) {
             ("calm", "next") => ticks += 1,
             ("wild", "next") => assert_eq!(message.text("/payload/data"), "before"),
@@ -311,17 +316,17 @@ async fn a_panic_ends_its_own_operation_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_floods_keeps_no_other_waiting() {
-    let mut client = Client::greeted(1).await;
+    let mut client = Client::authenticated(1).await;
     client.subscribe("flood", "flood");
     for _ in 0..50 {
-        assert_eq!(client.hear().await.text("/id"), "flood");
+        assert_eq!(client.receive_json().await.text("/id"), "flood");
     }
     for n in 1..100 {
         client.subscribe(&format!("calm-{n}"), "once");
     }
     let (mut floods, mut calm) = (0, 0);
     while calm < 99 {
-        let message = client.hear().await;
+        let message = client.receive_json().await;
         match (message.text("/id").as_str(), message.text("/type").as_str()) {
             ("flood", _) => floods += 1,
             (_, "complete") => calm += 1,
@@ -333,23 +338,23 @@ async fn one_that_floods_keeps_no_other_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_operations_and_no_more() {
-    let mut client = Client::greeted(10).await;
+    let mut client = Client::authenticated(10).await;
     for n in 0..100 {
         client.subscribe(&n.to_string(), "never");
     }
     client.subscribe("more", "never");
-    let refused = client.hear().await;
+    let refused = client.receive_json().await;
     assert_eq!((refused.text("/type"), refused.text("/id")), ("error".into(), "more".into()));
     assert_eq!(refused.text("/payload/0/extensions/code"), "BAD_USER_INPUT");
     assert!(refused.text("/payload/0/message").contains("100"));
-    client.say(json!({ "id": "7", "type": "complete" }));
+    client.send_message(json!({ "id": "7", "type": "complete" }));
     client.subscribe("more", "once");
-    assert_eq!(client.hear().await.text("/type"), "next");
+    assert_eq!(client.receive_json().await.text("/type"), "next");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_read_is_closed_and_costs_no_memory() {
-    let mut client = Client::greeted(1).await;
+async fn a_client_that_does_not_read_is_closed_and_costs_no_memory() {
+    let mut client = Client::authenticated(1).await;
     for n in 0..100 {
         client.subscribe(&n.to_string(), "long");
     }
@@ -359,7 +364,7 @@ async fn who_does_not_read_is_closed_and_costs_no_memory() {
     // Now the client reads: the messages so far, and the reason for the end.
     let mut read = 0;
     let close = loop {
-        let message = client.hear().await;
+        let message = client.receive_json().await;
         if message.get("closed").is_some() {
             break message;
         }
@@ -373,7 +378,7 @@ async fn who_does_not_read_is_closed_and_costs_no_memory() {
 
 #[tokio::test(start_paused = true)]
 async fn answers_are_not_made_before_somebody_takes_them() {
-    let mut client = Client::greeted(1).await;
+    let mut client = Client::authenticated(1).await;
     for n in 0..100 {
         client.subscribe(&n.to_string(), "once, and large");
     }
@@ -382,7 +387,7 @@ async fn answers_are_not_made_before_somebody_takes_them() {
     assert!((8..=10).contains(&begun), "{begun} were made for nobody");
     let mut ended = 0;
     while ended < 100 {
-        ended += usize::from(client.hear().await.text("/type") == "complete");
+        ended += usize::from(client.receive_json().await.text("/type") == "complete");
     }
     assert_eq!(client.script.begun.load(Ordering::SeqCst), 100);
 }
@@ -391,44 +396,44 @@ async fn answers_are_not_made_before_somebody_takes_them() {
 async fn a_client_without_a_token_that_does_nothing_is_closed_though_it_answers_pings() {
     let began = Instant::now();
     let mut client = Client::connect_to(Script { anonymous: true, ..Script::default() }, 10);
-    client.say(json!({ "type": "connection_init" }));
-    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    client.send_message(json!({ "type": "connection_init" }));
+    assert_eq!(client.receive_json().await, json!({ "type": "connection_ack" }));
     client.subscribe("a", "ticking");
     for _ in 0..300 {
-        assert_eq!(client.hear().await.text("/type"), "next");
+        assert_eq!(client.receive_json().await.text("/type"), "next");
     }
-    client.say(json!({ "id": "a", "type": "complete" }));
+    client.send_message(json!({ "id": "a", "type": "complete" }));
     let stopped = Instant::now();
     assert!(stopped - began > Duration::from_secs(75), "an operation is something");
     assert_eq!(client.closed().await, 1000);
     assert!((74..=77).contains(&stopped.elapsed().as_secs()), "{:?}", stopped.elapsed());
     // A client with a token may stay idle.
-    let mut client = Client::greeted(10).await;
+    let mut client = Client::authenticated(10).await;
     assert!(tokio::time::timeout(Duration::from_secs(300), client.closed()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_answers_no_ping_is_closed() {
     let began = Instant::now();
-    let mut client = Client::greeted(10).await;
-    client.lively = false;
+    let mut client = Client::authenticated(10).await;
+    client.answers_pings = false;
     assert_eq!(client.closed().await, 4408);
     assert_eq!(began.elapsed().as_secs(), 45, "after two pings without an answer");
     // Any message of the client counts as an answer.
-    let mut client = Client::greeted(100).await;
+    let mut client = Client::authenticated(100).await;
     client.subscribe("a", "ticking");
     for _ in 0..300 {
-        assert_eq!(client.hear().await.text("/type"), "next");
+        assert_eq!(client.receive_json().await.text("/type"), "next");
     }
     let began = Instant::now();
     let silent = Client::connect(10);
     let mut pings = 0;
-    let Client { says, mut hears, .. } = silent;
-    says.send(Message::text(json!({ "type": "connection_init" }).to_string())).unwrap();
+    let Client { to_server, mut from_server, .. } = silent;
+    to_server.send(Message::text(json!({ "type": "connection_init" }).to_string())).unwrap();
     while began.elapsed().as_secs() < 100 {
-        if let Some(Message::Ping(data)) = hears.recv().await {
+        if let Some(Message::Ping(data)) = from_server.recv().await {
             pings += 1;
-            says.send(Message::Pong(data)).unwrap();
+            to_server.send(Message::Pong(data)).unwrap();
         }
     }
     assert!(pings >= 6, "the socket's own answer is enough");
@@ -441,11 +446,11 @@ async fn messages_are_text_and_not_too_long() {
         (Message::text("nonsense"), 4400),
         (Message::text(json!({ "type": "ping", "payload": { "x": "y".repeat(1_000) } }).to_string()), 1009),
     ] {
-        let mut client = Client::greeted(10).await;
+        let mut client = Client::authenticated(10).await;
         client.subscribe("a", "never");
-        client.says.send(message).unwrap();
+        client.to_server.send(message).unwrap();
         assert_eq!(client.closed().await, code);
-        drop(client.says);
+        drop(client.to_server);
         client.session.await.unwrap();
         assert_eq!(client.script.open.load(Ordering::SeqCst), 0, "nothing goes on");
     }
@@ -453,10 +458,10 @@ async fn messages_are_text_and_not_too_long() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_ends_says_so() {
-    let mut client = Client::greeted(10).await;
+    let mut client = Client::authenticated(10).await;
     client.subscribe("a", "never");
-    client.say(json!({ "type": "ping" }));
-    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+    client.send_message(json!({ "type": "ping" }));
+    assert_eq!(client.receive_json().await, json!({ "type": "pong" }));
     client.end.send_replace(true);
     assert_eq!(client.closed().await, 1001);
 }

@@ -43,7 +43,7 @@ async fn three_accounts(app: &TestApp) -> ([Managed; 3], Installed) {
 }
 
 #[tokio::test]
-async fn r27_the_curve_tells_who_applied_early_and_who_was_moved() {
+async fn r27_the_curve_counts_early_and_automatic_updates() {
     let app = TestApp::new().await;
     let ([acme, _, initech], installed) = three_accounts(&app).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
@@ -102,7 +102,7 @@ async fn r25_a_pack_adds_up_its_releases() {
 }
 
 #[tokio::test]
-async fn r25_a_pack_is_told_of_one_year() {
+async fn r25_a_packs_curve_covers_one_year() {
     let app = TestApp::new().await;
     let (_, installed) = three_accounts(&app).await;
     app.update_now(&installed.pack).await;
@@ -121,7 +121,7 @@ async fn r25_a_pack_is_told_of_one_year() {
 }
 
 #[tokio::test]
-async fn r49_what_no_batch_has_written_counts_as_offered() {
+async fn r49_updates_that_no_batch_has_written_count_as_offered() {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
     let ([acme, globex, initech], installed) = three_accounts(&app).await;
@@ -173,13 +173,14 @@ async fn r45_the_frozen_are_counted_as_of_now() {
 }
 
 #[tokio::test]
-async fn r25_what_was_so_at_an_instant_is_told() {
+async fn r25_adoption_can_be_read_as_of_an_instant() {
     let app = TestApp::new().await;
     let ([acme, _, _], installed) = three_accounts(&app).await;
     let at = async |id: &str, instant: &str| -> Vec<(i64, i64)> {
-        let asked = format!("adoption {{ at(instant: \"{instant}\") {{ version {{ number }} installationCount }} }}");
+        let adoption_at =
+            format!("adoption {{ at(instant: \"{instant}\") {{ version {{ number }} installationCount }} }}");
         let query = format!(
-            "query($id: ID!) {{ node(id: $id) {{ ... on Release {{ {asked} }} ... on IntegrationPack {{ {asked} }} }} }}"
+            "query($id: ID!) {{ node(id: $id) {{ ... on Release {{ {adoption_at} }} ... on IntegrationPack {{ {adoption_at} }} }} }}"
         );
         let read = app.gql(&app.publisher, &query, json!({ "id": id })).await;
         read.list("/node/adoption/at")
@@ -243,7 +244,7 @@ async fn r41_a_failure_is_counted_when_it_is_one_for_good() {
     }
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
     assert_eq!(ends_with(&app, &release).await, [3, 0, 0, 2, 0, 1]);
-    app.mover.mend();
+    app.mover.repair();
     app.advance_by(3600).await;
     let selection = "release { state }";
     app.ok(&app.publisher, "retryFailedUpdates", json!({ "releaseId": release }), selection).await;

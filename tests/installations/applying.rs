@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, all_rows, assert_same_rows, code_of, refusal_of};
+use crate::support::rows::{LogMark, all_rows, assert_same_rows, code_of, refusal_of};
 use crate::support::{At, Installed, Managed, Setup, TestApp, accepted, refusal};
 
 /// The start of the window of 2026-12-01 in Berlin.
@@ -20,8 +20,8 @@ async fn testing() -> (TestApp, Managed, Managed, Installed, String) {
 #[tokio::test]
 async fn r26_an_account_that_has_the_pack_applies_early() {
     let (app, acme, globex, installed, release) = testing().await;
-    let (mine, theirs) = (&installed.installations[0], &installed.installations[1]);
-    let update = app.offered(&acme, mine).await.expect("an offer");
+    let (acmes, globexes) = (&installed.installations[0], &installed.installations[1]);
+    let update = app.offered(&acme, acmes).await.expect("an offer");
     let selection =
         "update { id state how settledAt skipReason fromVersion { number } toVersion { number } appliedBy { kind name }
         installation { version { number } movedAt pendingUpdate { id } } } alreadyApplied";
@@ -35,10 +35,10 @@ async fn r26_an_account_that_has_the_pack_applies_early() {
         },
     });
     assert_eq!(payload, expected);
-    assert_eq!(app.installed_number(&globex, theirs).await, 1, "each for itself");
+    assert_eq!(app.installed_number(&globex, globexes).await, 1, "each for itself");
     let progress = app.progress(&release).await;
     assert_eq!((progress.int("/applied"), progress.int("/appliedEarly"), progress.int("/offered")), (1, 1, 1));
-    let seen = app.update_of(&release, mine).await;
+    let seen = app.update_of(&release, acmes).await;
     assert_eq!(
         (seen.text("/how"), seen.at("/appliedBy")),
         ("EARLY".into(), &Value::Null),
@@ -78,7 +78,7 @@ async fn r26_applying_twice_is_a_no_op_that_says_so() {
 async fn r26_two_applies_at_once_move_once() {
     let (app, acme, _, installed, _) = testing().await;
     let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let (one, other) = tokio::join!(app.try_apply(&acme, &update), app.try_apply(&acme, &update));
     let mut already = [one.at("/alreadyApplied").clone(), other.at("/alreadyApplied").clone()];
     already.sort_by_key(|v| v == &json!(true));
@@ -89,7 +89,7 @@ async fn r26_two_applies_at_once_move_once() {
 }
 
 #[tokio::test]
-async fn r26_who_has_not_installed_the_pack_has_nothing_to_apply() {
+async fn r26_an_account_without_the_pack_has_nothing_to_apply() {
     let (app, ..) = testing().await;
     let initech = app.managed("Initech").await;
     assert_eq!(app.pending_updates(&initech).await, Vec::<String>::new());
@@ -194,7 +194,7 @@ async fn r27_at_the_window_the_others_are_moved_and_early_appliers_are_not_touch
     app.advance_to("2026-11-25T12:00:00Z").await;
     app.apply(&acme, &installed.installations[0]).await;
     let before = app.update_of(&release, &installed.installations[0]).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.advance_to(OPENS).await;
     assert_eq!(app.update_of(&release, &installed.installations[0]).await, before);
     let moved = app.update_of(&release, &installed.installations[1]).await;
@@ -291,7 +291,7 @@ async fn r46_a_suspended_account_is_skipped_by_an_immediate_release() {
 }
 
 #[tokio::test]
-async fn r46_who_applied_early_and_is_suspended_since_is_left_alone() {
+async fn r46_an_early_applier_that_is_suspended_since_is_left_alone() {
     let (app, acme, _, installed, release) = testing().await;
     app.apply(&acme, &installed.installations[0]).await;
     app.suspend(&acme).await;
@@ -302,7 +302,7 @@ async fn r46_who_applied_early_and_is_suspended_since_is_left_alone() {
 }
 
 #[tokio::test]
-async fn r26_what_panics_fails_its_field_alone_and_leaves_nothing_half_done() {
+async fn r26_a_panic_fails_only_its_field_and_leaves_nothing_half_done() {
     let (app, acme, _, installed, _) = testing().await;
     let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
     app.mover.before_next(|| panic!("a secret of the house"));

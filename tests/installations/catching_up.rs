@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, uuids_of};
+use crate::support::rows::{LogMark, uuids_of};
 use crate::support::{At, Installed, Managed, Setup, TestApp};
 
 /// Acme and Globex in the group Gold, both with the pack Orders, which only Gold grants.
@@ -43,16 +43,16 @@ async fn r45_a_grant_that_comes_back_brings_the_current_version_at_once() {
     let release = app.update_now(&installed.pack).await;
     assert_eq!(app.installed_number(&acme, installation).await, 1);
     assert_eq!(outcome(&app, &release, installation).await, ("SKIPPED".into(), json!(null), json!("NOT_ENTITLED")));
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     join(&app, &gold, &acme).await;
     assert_eq!(app.installed_number(&acme, installation).await, 2, "without a tick: the call does the first batch");
     assert_eq!(outcome(&app, &release, installation).await, ("APPLIED".into(), json!("CATCH_UP"), json!(null)));
     let shown = app.updates(&acme, installation).await;
     assert_eq!((shown.len(), shown[0].text("/how")), (1, "CATCH_UP".into()), "the account sees how it came about");
     assert_eq!(mark.kinds(&app).await, ["PACK_SHARED", "INSTALLATION_UPDATED"]);
-    let told = mark.events(&app).await;
+    let announced = mark.events(&app).await;
     assert_eq!(
-        (told[1].audience.as_str(), told[1].update_state.as_deref()),
+        (announced[1].audience.as_str(), announced[1].update_state.as_deref()),
         ("PUBLISHER_AND_ACCOUNT", Some("APPLIED"))
     );
     let progress = app.progress(&release).await;
@@ -96,8 +96,8 @@ async fn r45_a_lower_number_is_caught_up_to_as_well() {
         1,
         "the current version, whatever its number"
     );
-    let settled = outcome(&app, &release, &installed.installations[0]).await;
-    assert_eq!(settled, ("WITHDRAWN".into(), json!("CANCELED_BACK"), json!(null)));
+    let ended = outcome(&app, &release, &installed.installations[0]).await;
+    assert_eq!(ended, ("WITHDRAWN".into(), json!("CANCELED_BACK"), json!(null)));
 }
 
 #[tokio::test]
@@ -114,14 +114,14 @@ async fn r45_a_superseding_release_is_caught_up_with() {
 }
 
 #[tokio::test]
-async fn r45_what_is_caught_up_with_is_the_update_to_the_version_in_force_and_an_open_offer_is_left_open() {
+async fn r45_catching_up_applies_the_update_to_the_version_in_force_and_leaves_offers_open() {
     let (app, [acme, _], gold, installed) = world().await;
     let installation = &installed.installations[0];
     leave(&app, &gold, &acme).await;
     app.update_now(&installed.pack).await;
     let pending = app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     join(&app, &gold, &acme).await;
     assert_eq!(app.installed_number(&acme, installation).await, 2);
     let offered = app.offered(&acme, installation).await.expect("the pending release is offered");
@@ -136,7 +136,7 @@ async fn r45_a_grant_that_was_gone_for_a_moment_alone_is_made_up_for() {
     // No batch runs in between: the freeze is never announced, but the release skips the installation all the same.
     let (app, [acme, globex], gold, installed) = in_batches_of(1).await;
     let release = {
-        app.something_new(&installed.pack).await;
+        app.package_newer(&installed.pack).await;
         app.unshare(&installed.pack.id, &[&gold]).await;
         app.release_now(&installed.pack.id).await
     };
@@ -149,9 +149,9 @@ async fn r45_a_grant_that_was_gone_for_a_moment_alone_is_made_up_for() {
 }
 
 #[tokio::test]
-async fn r45_who_regains_the_grant_during_a_rollout_is_moved_once() {
+async fn r45_an_account_that_regains_the_grant_during_a_rollout_is_moved_once() {
     let (app, accounts, gold, installed) = in_batches_of(1).await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     for account in &accounts {
         leave(&app, &gold, account).await;
     }
@@ -198,11 +198,11 @@ async fn r45_a_catch_up_that_fails_is_tried_again_until_it_goes_well() {
 }
 
 #[tokio::test]
-async fn r45_what_is_at_the_current_version_is_left_alone() {
+async fn r45_an_installation_at_the_current_version_is_left_alone() {
     let (app, [acme, globex], gold, installed) = world().await;
     app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     leave(&app, &gold, &globex).await;
     join(&app, &gold, &globex).await;
     app.tick().await;
@@ -240,7 +240,7 @@ async fn r45_an_early_applier_that_a_cancel_left_behind_is_moved_by_the_rollout_
 }
 
 #[tokio::test]
-async fn r45_who_applied_early_stays_there_when_its_grant_goes_and_comes_back_in_the_testing_period() {
+async fn r45_an_early_applier_keeps_its_version_when_its_grant_goes_and_returns_in_the_testing_period() {
     let (app, [acme, globex], gold, installed) = world().await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
@@ -248,7 +248,7 @@ async fn r45_who_applied_early_stays_there_when_its_grant_goes_and_comes_back_in
     for account in [&acme, &globex] {
         leave(&app, &gold, account).await;
     }
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     for account in [&acme, &globex] {
         join(&app, &gold, account).await;
     }
@@ -263,16 +263,16 @@ async fn r45_who_applied_early_stays_there_when_its_grant_goes_and_comes_back_in
 }
 
 #[tokio::test]
-async fn r45_who_was_skipped_before_its_freeze_was_told_catches_up_when_the_grant_is_back() {
+async fn r45_an_account_skipped_before_its_freeze_was_announced_catches_up_when_the_grant_returns() {
     let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
     let app = TestApp::with(Setup { settings, ..Default::default() }).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold", &[&acme, &globex]).await;
     // Batches process accounts and installations in the order of their ids. Here the two orders differ.
     let installed = app.installed_pack_in("Orders", &gold, &[&globex, &acme]).await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.unshare(&installed.pack.id, &[&gold]).await;
     let release = app.release_now(&installed.pack.id).await;
     app.share(&installed.pack.id, &[&gold]).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, code_of, refusal_of};
+use crate::support::rows::{LogMark, code_of, refusal_of};
 use crate::support::{At, Managed, TestApp, refusal};
 
 const INSTALLATION: &str = "installation { id name version { number } state }";
@@ -107,7 +107,7 @@ async fn r43_two_installs_of_a_single_pack_at_once_make_one() {
     let acme = app.managed("Acme").await;
     app.installed_pack("Orders", &[]).await;
     let id = app.available(&acme, "Orders").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let attempt = || install(&app, &acme, &id, None);
     let answers: [Value; 4] = tokio::join!(attempt(), attempt(), attempt(), attempt()).into();
     let codes: Vec<_> = answers.iter().filter_map(refusal_of).collect();
@@ -134,21 +134,21 @@ async fn r43_a_multi_pack_is_installed_any_number_of_times_under_names_of_its_ow
     assert_eq!(refused(&app, &acme, &orders, None).await, pair("OVERRIDE_NAME_TAKEN", "overrideName"));
     let named = install(&app, &acme, &orders, Some(" Berlin ")).await;
     assert_eq!(named.text("/installation/name"), "Berlin", "trimmed");
-    for taken in ["Berlin", "BERLIN", "orders", "Orders "] {
+    for used in ["Berlin", "BERLIN", "orders", "Orders "] {
         for pack in [&orders, &invoices] {
-            let refusal = refusal(&install(&app, &acme, pack, Some(taken)).await);
+            let refusal = refusal(&install(&app, &acme, pack, Some(used)).await);
             assert_eq!(
                 (refusal.code.as_str(), refusal.field.as_str()),
                 ("OVERRIDE_NAME_TAKEN", "overrideName"),
-                "{taken}"
+                "{used}"
             );
-            let holder = if taken.trim().eq_ignore_ascii_case("berlin") { &named } else { &unnamed };
+            let holder = if used.trim().eq_ignore_ascii_case("berlin") { &named } else { &unnamed };
             assert_eq!(refusal.errors[0].at("/existing/id"), holder.at("/installation/id"));
         }
     }
-    let theirs = app.available(&globex, "Orders").await;
+    let globexes = app.available(&globex, "Orders").await;
     assert_eq!(
-        install(&app, &globex, &theirs, Some("Berlin")).await.at("/errors"),
+        install(&app, &globex, &globexes, Some("Berlin")).await.at("/errors"),
         &json!([]),
         "unique in one account"
     );
@@ -231,9 +231,9 @@ async fn r43_renaming_keeps_names_unique() {
         let input = json!({ "installationId": id, "overrideName": name });
         app.mutate(&acme.token, "renameInstallation", input, "installation { id name }")
     };
-    let taken = refusal(&rename(&paris, "berlin").await);
-    assert_eq!((taken.code.as_str(), taken.field.as_str()), ("OVERRIDE_NAME_TAKEN", "overrideName"));
-    assert_eq!(taken.errors[0].at("/existing"), &json!({ "id": berlin }));
+    let used = refusal(&rename(&paris, "berlin").await);
+    assert_eq!((used.code.as_str(), used.field.as_str()), ("OVERRIDE_NAME_TAKEN", "overrideName"));
+    assert_eq!(used.errors[0].at("/existing"), &json!({ "id": berlin }));
     assert_eq!(rename(&berlin, "BERLIN").await.text("/installation/name"), "BERLIN", "its own name in another case");
     assert_eq!(rename(&berlin, "Rome").await.text("/installation/name"), "Rome");
     assert_eq!(rename(&paris, "Berlin").await.text("/installation/name"), "Berlin", "free now");

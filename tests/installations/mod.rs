@@ -4,4 +4,4 @@ pub(crate) mod adoption;
 pub(crate) mod applying;
 pub(crate) mod catching_up;
 pub(crate) mod installing;
-pub(crate) mod update_steps;
+pub(crate) mod update_decisions;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, code_of, unknown_like};
+use crate::support::rows::{LogMark, code_of, unknown_like};
 use crate::support::{At as _, Managed, TestApp, input_type, instant};
 
 pub(crate) const PUBLISHED: &str = "id name version description publishedAt withdrawnAt copyCount viewerCanWithdraw
@@ -80,14 +80,14 @@ async fn r53_a_process_is_published_and_browsed() {
     let gold = app.group("Gold", &[&acme]).await;
     let (component, package) = app.packaged("Order import").await;
     app.advance_by(60).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let input = publishing(&package.id, &[&gold], "Reads **orders**.");
     let selection = format!("publishedProcess {{ {PUBLISHED} }}");
     let made = app.ok(&app.publisher, "publishToProcessLibrary", input, &selection).await;
     let process = made.at("/publishedProcess");
     assert_eq!(instant(&process.text("/publishedAt")), app.now());
-    let told = ["/name", "/version", "/description"].map(|at| process.text(at));
-    assert_eq!(told, ["Order import", "1.0", "Reads **orders**."]);
+    let shown = ["/name", "/version", "/description"].map(|at| process.text(at));
+    assert_eq!(shown, ["Order import", "1.0", "Reads **orders**."]);
     assert_eq!((process.at("/withdrawnAt"), process.int("/copyCount")), (&json!(null), 0));
     assert_eq!(process.at("/viewerCanWithdraw"), true);
     assert_eq!(process.text("/packagedComponent/id"), package.id);
@@ -103,8 +103,8 @@ async fn r53_a_process_is_published_and_browsed() {
     let seen = app.library_of(&acme).await;
     let available = &seen[0];
     assert_eq!((seen.len(), available.text("/__typename")), (1, "AvailableProcess".into()));
-    let told = ["/name", "/version", "/description", "/publisherName"].map(|at| available.text(at));
-    assert_eq!(told, ["Order import", "1.0", "Reads **orders**.", "Northwind"]);
+    let shown = ["/name", "/version", "/description", "/publisherName"].map(|at| available.text(at));
+    assert_eq!(shown, ["Order import", "1.0", "Reads **orders**.", "Northwind"]);
     assert_eq!(
         (available.text("/publishedAt"), available.at("/viewerCanCopy")),
         (process.text("/publishedAt"), &json!(true))
@@ -178,14 +178,14 @@ async fn r53_published_again_it_gets_groups_and_description_anew() {
 }
 
 #[tokio::test]
-async fn r53_what_can_not_be_published_in_the_order_of_the_checks() {
+async fn r53_publishing_reports_the_first_failed_check() {
     let app = TestApp::new().await;
     let service = app.component_of("Orders API", "API_SERVICE").await;
     let service = app.package_not_shareable(&service).await;
     let process = app.component("Import").await;
     let (hidden, good) = (app.package_not_shareable(&process).await, app.package(&process).await);
-    let gone = app.package(&process).await;
-    for package in [&service, &hidden, &gone] {
+    let deleted = app.package(&process).await;
+    for package in [&service, &hidden, &deleted] {
         app.delete_package(&package.id).await;
     }
     let long = "x".repeat(20_001);
@@ -194,7 +194,7 @@ async fn r53_what_can_not_be_published_in_the_order_of_the_checks() {
     for (package, description, expected) in [
         (&service, &long, ("NOT_A_PROCESS", "packagedComponentId")),
         (&hidden, &long, ("NOT_SHAREABLE", "packagedComponentId")),
-        (&gone, &long, ("PACKAGE_DELETED", "packagedComponentId")),
+        (&deleted, &long, ("PACKAGE_DELETED", "packagedComponentId")),
         (&good, &long, ("DESCRIPTION_TOO_LONG", "description")),
         (&good, &String::new(), ("TOO_MANY", "groupIds")),
     ] {
@@ -237,7 +237,7 @@ async fn r53_withdrawn_it_is_its_publishers_to_read_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn r53_what_was_withdrawn_comes_back_as_the_same_entry() {
+async fn r53_publishing_again_restores_the_withdrawn_entry() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let all = app.all_accounts().await;
@@ -317,11 +317,11 @@ async fn r53_the_library_is_in_pages_by_name() {
 }
 
 #[tokio::test]
-async fn r51_the_audit_log_tells_before_and_after() {
+async fn r51_the_audit_log_has_before_and_after() {
     let app = TestApp::new().await;
     let (gold, silver) = (app.group("Gold", &[]).await, app.group("Silver", &[]).await);
     let (_, package) = app.packaged("Order import").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     for input in [publishing(&package.id, &[&gold, &silver], "Old"), publishing(&package.id, &[&gold], "New")] {
         app.ok(&app.publisher, "publishToProcessLibrary", input, "").await;
     }

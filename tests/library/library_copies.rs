@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::library::basics::{failure, publishing};
-use crate::support::more::{Mark, unknown_like};
+use crate::support::rows::{LogMark, unknown_like};
 use crate::support::{At as _, TestApp, instant};
 
 #[tokio::test]
@@ -12,7 +12,7 @@ async fn r53_a_copy_is_a_component_of_the_accounts_own() {
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let (package, process) = app.template("Order import", &[&app.all_accounts().await]).await;
     app.advance_by(60).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let available = app.process_at(&acme, "Order import").await;
     let selection = "component { id name type createdAt createdBy { kind name token { name } }
         copiedFrom { name version process { id name } }

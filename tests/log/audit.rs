@@ -7,7 +7,7 @@ use packwright::domain::accounts::AccountStatus;
 use packwright::service::accounts::set_account_status;
 use serde_json::{Value, json};
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{Ask, At, Server, TestApp, instant, uuid_of};
 
 const AUDIT: &str = "query($filter: AuditLogFilter, $first: Int, $after: String, $last: Int, $before: String) {
@@ -36,15 +36,15 @@ impl TestApp {
     }
 
     /// The entries in a reader's view up to now.
-    pub(crate) async fn audit_so_far(&self, token: &str) -> Seen {
-        Seen(self.audit(token, json!({})).await.iter().map(|entry| entry.text("/id")).collect())
+    pub(crate) async fn audit_mark(&self, token: &str) -> AuditMark {
+        AuditMark(self.audit(token, json!({})).await.iter().map(|entry| entry.text("/id")).collect())
     }
 }
 
 /// The entries that a reader had seen at some time.
-pub(crate) struct Seen(BTreeSet<String>);
+pub(crate) struct AuditMark(BTreeSet<String>);
 
-impl Seen {
+impl AuditMark {
     /// The reader's entries since then, newest first.
     pub(crate) async fn since(&self, app: &TestApp, token: &str) -> Vec<Value> {
         app.audit(token, json!({})).await.into_iter().filter(|entry| !self.0.contains(&entry.text("/id"))).collect()
@@ -67,8 +67,8 @@ pub(crate) fn texts<const N: usize>(entry: &Value, paths: [&str; N]) -> [String;
 /// The changed fields of an entry: name, before, after.
 pub(crate) fn changes(entry: &Value) -> Vec<(String, Option<String>, Option<String>)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let told = entry.list("/changes").iter();
-    told.map(|change| (change.text("/field"), text(change.at("/before")), text(change.at("/after")))).collect()
+    let listed = entry.list("/changes").iter();
+    listed.map(|change| (change.text("/field"), text(change.at("/before")), text(change.at("/after")))).collect()
 }
 
 /// Every action of a publisher, once each.
@@ -116,29 +116,29 @@ async fn r51_each_mutation_of_a_publisher_is_one_entry_with_its_name() {
     let own = app.gql(&app.publisher, "{ viewer { token { id } } }", json!(null)).await.text("/viewer/token/id");
     let for_acme =
         ["updateAccount", "suspendAccount", "reactivateAccount", "addAccountsToGroup", "removeAccountsFromGroup"];
-    let mut seen_by_acme = app.audit_so_far(&acme.token).await;
+    let mut seen_by_acme = app.audit_mark(&acme.token).await;
     for (mutation, input) in steps(&pack, &component, &gold, &acme.id, &first.id) {
         app.tick().await;
-        let seen = app.audit_so_far(&app.publisher).await;
+        let seen = app.audit_mark(&app.publisher).await;
         let payload = app.mutate(&app.publisher, mutation, input, "__typename").await;
         assert_eq!(payload.at("/errors"), &json!([]), "{mutation}: {payload:#}");
         let entry = seen.one(&app, &app.publisher, mutation).await;
         assert_eq!(texts(&entry, ["/actor/kind", "/actor/name"]), ["API_TOKEN", "northwind-admin"], "{mutation}");
         assert_eq!(entry.text("/actor/token/id"), own, "{mutation}");
         assert_eq!(instant(&entry.text("/occurredAt")), app.now(), "{mutation}");
-        let gone = ["deleteAccountGroup", "deleteIntegrationPack"].contains(&mutation);
+        let is_deleted = ["deleteAccountGroup", "deleteIntegrationPack"].contains(&mutation);
         let subject = json!({ "__typename": entry.at("/subjectType"), "id": entry.at("/subjectId") });
-        assert_eq!(entry.at("/subject"), &if gone { Value::Null } else { subject }, "{mutation}");
+        assert_eq!(entry.at("/subject"), &if is_deleted { Value::Null } else { subject }, "{mutation}");
         let others: Vec<_> = seen.since(&app, &app.publisher).await.iter().map(|entry| entry.text("/action")).collect();
         let others: Vec<_> = others.iter().filter(|a| *a != mutation && !a.starts_with("scheduler.")).collect();
         assert!(others.is_empty(), "{mutation} is one change: {others:?}");
         if mutation != "suspendAccount" {
-            let told = seen_by_acme.since(&app, &acme.token).await;
-            let mut told: Vec<_> = told.iter().map(|entry| entry.text("/action")).collect();
-            told.retain(|action| action != "suspendAccount");
+            let listed = seen_by_acme.since(&app, &acme.token).await;
+            let mut listed: Vec<_> = listed.iter().map(|entry| entry.text("/action")).collect();
+            listed.retain(|action| action != "suspendAccount");
             let expected: &[&str] = if for_acme.contains(&mutation) { &[mutation] } else { &[] };
-            assert_eq!(told, expected, "what Acme hears of {mutation}");
-            seen_by_acme = app.audit_so_far(&acme.token).await;
+            assert_eq!(listed, expected, "what Acme hears of {mutation}");
+            seen_by_acme = app.audit_mark(&acme.token).await;
         }
     }
 }
@@ -150,7 +150,7 @@ async fn r51_the_schedulers_steps_name_the_release_and_the_installations() {
     let installed = app.installed_pack("Orders", &[&acme, &globex]).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
-    let seen = app.audit_so_far(&app.publisher).await;
+    let seen = app.audit_mark(&app.publisher).await;
     app.advance_to("2026-11-30T23:00:00Z").await;
     let entries = seen.since(&app, &app.publisher).await;
     for entry in &entries {
@@ -199,10 +199,10 @@ async fn r51_an_entry_names_its_request() {
 }
 
 #[tokio::test]
-async fn r51_changes_tell_before_and_after() {
+async fn r51_changes_have_before_and_after() {
     let app = TestApp::new().await;
     let pack = app.pack("Orders").await;
-    let seen = app.audit_so_far(&app.publisher).await;
+    let seen = app.audit_mark(&app.publisher).await;
     let input = json!({ "packId": pack, "name": "Purchases" });
     app.ok(&app.publisher, "updateIntegrationPack", input, "integrationPack { id }").await;
     let entry = seen.one(&app, &app.publisher, "updateIntegrationPack").await;
@@ -210,11 +210,11 @@ async fn r51_changes_tell_before_and_after() {
 }
 
 #[tokio::test]
-async fn r51_a_version_is_told_where_an_installation_was_moved_and_only_there() {
+async fn r51_only_entries_of_moved_installations_have_a_version() {
     let app = TestApp::new().await;
     let [acme, globex, umbrella] = app.managed_accounts(["Acme", "Globex", "Umbrella"]).await;
     let installed = app.installed_pack("Orders", &[&acme, &globex, &umbrella]).await;
-    let seen = app.audit_so_far(&app.publisher).await;
+    let seen = app.audit_mark(&app.publisher).await;
     app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
     let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
@@ -234,7 +234,7 @@ async fn r51_a_version_is_told_where_an_installation_was_moved_and_only_there() 
     assert_eq!(of("scheduler.offerUpdate", 1), None);
     assert_eq!(of("scheduler.applyUpdate", 1), moved);
     assert_eq!(of("scheduler.applyUpdate", 2), None, "it was skipped");
-    let seen = app.audit_so_far(&app.publisher).await;
+    let seen = app.audit_mark(&app.publisher).await;
     app.ok(&app.publisher, "reactivateAccount", json!({ "accountId": umbrella.id }), "account { id }").await;
     app.tick().await;
     assert_eq!(version(&seen.one(&app, &app.publisher, "scheduler.applyUpdate").await), moved, "it caught up");
@@ -255,22 +255,22 @@ async fn r51_changes_name_things_by_their_ids() {
     let input = json!({ "packId": pack, "componentId": component });
     app.ok(&app.publisher, "unpinPackComponent", input, "integrationPack { id }").await;
     let entries = app.audit(&app.publisher, json!({ "subjectId": pack })).await;
-    let told: Vec<_> = entries.iter().rev().skip(1).map(changes).collect();
+    let listed: Vec<_> = entries.iter().rev().skip(1).map(changes).collect();
     let component = || ("component".to_owned(), None, Some(component.clone()));
     let pinned = |before: Option<&str>, after: Option<&str>| {
         vec![component(), ("pinned".to_owned(), before.map(Into::into), after.map(Into::into))]
     };
     let (old, new) = (Some(old.id.as_str()), Some(new.id.as_str()));
-    assert_eq!(told[0], [("components".to_owned(), None, component().2)]);
-    assert_eq!(told[1..], [pinned(None, old), pinned(old, new), pinned(new, None)]);
+    assert_eq!(listed[0], [("components".to_owned(), None, component().2)]);
+    assert_eq!(listed[1..], [pinned(None, old), pinned(old, new), pinned(new, None)]);
 }
 
 #[tokio::test]
 async fn r51_the_command_line_is_named() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
-    let seen = app.audit_so_far(&app.publisher).await;
-    let of_acme = app.audit_so_far(&acme.token).await;
+    let seen = app.audit_mark(&app.publisher).await;
+    let of_acme = app.audit_mark(&acme.token).await;
     for status in [AccountStatus::Suspended, AccountStatus::Active] {
         set_account_status(&app.app.services, uuid_of(&acme.id).into(), status).await.expect("changed");
     }
@@ -284,7 +284,7 @@ async fn r51_the_command_line_is_named() {
 }
 
 #[tokio::test]
-async fn r51_what_is_refused_or_only_asked_leaves_no_entry() {
+async fn r51_refusals_and_queries_leave_no_entry() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
@@ -292,7 +292,7 @@ async fn r51_what_is_refused_or_only_asked_leaves_no_entry() {
     let update = app.offered(&acme, &installed.installations[0]).await.expect("an offer");
     app.ok(&acme.token, "applyPendingUpdate", json!({ "updateId": update }), "alreadyApplied").await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let pack = &installed.pack.id;
     app.ok(&app.publisher, "deleteIntegrationPack", json!({ "packId": pack, "dryRun": true }), "uninstalledCount")
         .await;
@@ -325,7 +325,7 @@ async fn r51_no_secret_is_ever_in_the_log() {
         .await;
     let secret = app.enrol(&again.text("/enrolmentToken")).await;
     let other = app.token(&secret, "SUPPORT").await;
-    let rows = crate::support::more::all_rows(&app).await.join("\n");
+    let rows = crate::support::rows::all_rows(&app).await.join("\n");
     for hidden in [enrolment, again.text("/enrolmentToken"), secret, other, app.publisher.clone()] {
         assert!(!rows.contains(&hidden), "a secret is in the database");
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::log::audit::texts;
-use crate::support::more::unknown_like;
+use crate::support::rows::unknown_like;
 use crate::support::{At, Installed, Managed, TestApp};
 
 const IDS: &str = "query($filter: AuditLogFilter) { auditLog(filter: $filter) { edges { node { id } } } }";
@@ -104,13 +104,13 @@ async fn r51_filters_narrow_alone_and_together() {
     for (reader, filters) in [(&app.publisher, publisher), (&acme.token, account)] {
         let all = app.audit(reader, json!({})).await;
         let tokens = app.gql(reader, own, json!(null)).await.text("/viewer/token/id");
-        let fits = |entry: &Value, name: &str, wanted: &Value| match name {
-            "actorKind" => entry.at("/actor/kind") == wanted,
+        let fits = |entry: &Value, name: &str, value: &Value| match name {
+            "actorKind" => entry.at("/actor/kind") == value,
             "tokenId" => entry.pointer("/actor/token/id").is_some_and(|id| id == &json!(tokens)),
-            "subjectId" => entry.at("/subjectId") == wanted,
-            "actions" => wanted.list("").contains(entry.at("/action")),
-            "from" => entry.text("/occurredAt").as_str() >= wanted.as_str().expect("an instant"),
-            _ => entry.text("/occurredAt").as_str() < wanted.as_str().expect("an instant"),
+            "subjectId" => entry.at("/subjectId") == value,
+            "actions" => value.list("").contains(entry.at("/action")),
+            "from" => entry.text("/occurredAt").as_str() >= value.as_str().expect("an instant"),
+            _ => entry.text("/occurredAt").as_str() < value.as_str().expect("an instant"),
         };
         for chosen in 0_u32..64 {
             let chosen: Vec<_> =
@@ -129,7 +129,7 @@ async fn r51_filters_narrow_alone_and_together() {
 }
 
 #[tokio::test]
-async fn r51_what_was_deleted_is_still_found_by_its_id() {
+async fn r51_entries_of_a_deleted_object_are_found_by_its_id() {
     let (app, acme, installed) = story().await;
     let installation = &installed.installations[0];
     app.uninstall(&acme, installation).await;
@@ -146,7 +146,7 @@ async fn r51_what_was_deleted_is_still_found_by_its_id() {
 }
 
 #[tokio::test]
-async fn r51_what_is_hidden_and_what_is_not_there_are_answered_alike() {
+async fn r51_hidden_and_missing_entries_are_answered_alike() {
     let (app, acme, installed) = story().await;
     let globex = app.managed("Globex").await;
     let southwind = app.another_publisher("Southwind").await;
@@ -176,7 +176,7 @@ async fn r51_what_is_hidden_and_what_is_not_there_are_answered_alike() {
 }
 
 #[tokio::test]
-async fn r51_what_was_never_changed_has_an_empty_log() {
+async fn r51_an_unchanged_object_has_an_empty_log() {
     let (app, acme, _) = story().await;
     let pack = app.available(&acme, "Orders").await;
     assert_eq!(app.audit(&acme.token, json!({ "subjectId": pack })).await, Vec::<Value>::new());

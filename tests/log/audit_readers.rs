@@ -5,7 +5,7 @@ use packwright::service::accounts::tokens::create_token_for;
 use serde_json::{Value, json};
 
 use crate::log::audit::{changes, texts};
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At, Managed, TestApp, uuid_of};
 
 const WHAT: [&str; 3] = ["/subjectType", "/subjectId", "/subjectName"];
@@ -40,19 +40,24 @@ async fn r51_each_reader_knows_an_account_by_its_own_id() {
         app.mutate(&app.publisher, action, input, "__typename").await;
     }
     for action in ["createManagedAccount", "updateAccount", "suspendAccount", "reactivateAccount"] {
-        let (ours, theirs) = (only(&app, &app.publisher, action).await, only(&app, &acme.token, action).await);
-        assert_eq!(texts(&ours, WHAT), ["ManagedAccount", acme.id.as_str(), "Acme"], "{action}");
-        assert_eq!(texts(&theirs, WHAT), ["OwnAccount", own.as_str(), "Acme"], "{action}");
-        assert_eq!(texts(&ours, ["/subject/id", "/actor/name"]), [acme.id.as_str(), "northwind-admin"], "{action}");
-        assert_eq!(theirs.text("/subject/id"), own, "{action}");
-        nobody_is_named(&theirs, "Northwind");
-        assert_eq!(changes(&ours), changes(&theirs), "{action}");
-        assert_eq!(ours.at("/id"), theirs.at("/id"), "one entry");
+        let (by_publisher, by_account) =
+            (only(&app, &app.publisher, action).await, only(&app, &acme.token, action).await);
+        assert_eq!(texts(&by_publisher, WHAT), ["ManagedAccount", acme.id.as_str(), "Acme"], "{action}");
+        assert_eq!(texts(&by_account, WHAT), ["OwnAccount", own.as_str(), "Acme"], "{action}");
+        assert_eq!(
+            texts(&by_publisher, ["/subject/id", "/actor/name"]),
+            [acme.id.as_str(), "northwind-admin"],
+            "{action}"
+        );
+        assert_eq!(by_account.text("/subject/id"), own, "{action}");
+        nobody_is_named(&by_account, "Northwind");
+        assert_eq!(changes(&by_publisher), changes(&by_account), "{action}");
+        assert_eq!(by_publisher.at("/id"), by_account.at("/id"), "one entry");
     }
 }
 
 #[tokio::test]
-async fn r51_an_account_is_not_told_which_group_it_is_in() {
+async fn r51_an_account_does_not_see_which_group_it_is_in() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold customers", &[&acme, &globex]).await;
@@ -60,18 +65,18 @@ async fn r51_an_account_is_not_told_which_group_it_is_in() {
     app.ok(&app.publisher, "removeAccountsFromGroup", input, "frozenCount").await;
     let own = own_id(&app, &acme).await;
     for action in ["addAccountsToGroup", "removeAccountsFromGroup"] {
-        let theirs = only(&app, &acme.token, action).await;
-        assert_eq!(texts(&theirs, WHAT), ["OwnAccount", own.as_str(), "Acme"], "{action}");
-        let text = theirs.to_string();
+        let by_account = only(&app, &acme.token, action).await;
+        assert_eq!(texts(&by_account, WHAT), ["OwnAccount", own.as_str(), "Acme"], "{action}");
+        let text = by_account.to_string();
         assert!(!text.contains("Gold") && !text.contains("Globex") && !text.contains(&gold), "{text}");
     }
-    let ours = app.audit(&app.publisher, json!({ "subjectId": gold })).await;
-    assert_eq!(ours.len(), 4, "made, one entry for each account that came, one for the one that left");
-    assert!(ours.iter().all(|entry| texts(entry, WHAT) == ["AccountGroup", gold.as_str(), "Gold customers"]));
+    let by_publisher = app.audit(&app.publisher, json!({ "subjectId": gold })).await;
+    assert_eq!(by_publisher.len(), 4, "made, one entry for each account that came, one for the one that left");
+    assert!(by_publisher.iter().all(|entry| texts(entry, WHAT) == ["AccountGroup", gold.as_str(), "Gold customers"]));
 }
 
 #[tokio::test]
-async fn r51_a_publisher_is_not_told_of_an_accounts_tokens() {
+async fn r51_a_publisher_sees_no_entry_about_an_accounts_tokens() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let made = app
@@ -92,17 +97,17 @@ async fn r51_a_publisher_is_not_told_of_an_accounts_tokens() {
         assert_eq!(texts(&entry, ["/actor/name", "/subject/id"]), ["first", made.as_str()]);
         assert!(!changes(&entry).is_empty() && entry.at("/actor/token").is_object(), "{entry:#}");
     }
-    let ours = app.audit(&app.publisher, json!({ "subjectId": acme.id })).await;
-    let told: Vec<_> = ours.iter().map(|entry| entry.text("/action")).collect();
+    let by_publisher = app.audit(&app.publisher, json!({ "subjectId": acme.id })).await;
+    let actions: Vec<_> = by_publisher.iter().map(|entry| entry.text("/action")).collect();
     let expected =
         ["createApiToken", "revokeApiToken", "createApiToken", "enrolManagedAccount", "createManagedAccount"];
-    assert_eq!(told, expected);
-    for entry in &ours[..3] {
+    assert_eq!(actions, expected);
+    for entry in &by_publisher[..3] {
         assert_eq!(texts(entry, WHAT), ["ManagedAccount", acme.id.as_str(), "Acme"]);
         assert_eq!(changes(entry), []);
     }
-    nobody_is_named(&ours[1], "Acme");
-    let text = json!(ours).to_string();
+    nobody_is_named(&by_publisher[1], "Acme");
+    let text = json!(by_publisher).to_string();
     for hidden in ["nightly", "by hand", "first", &made] {
         assert!(!text.contains(hidden), "{hidden} is told: {text}");
     }
@@ -116,16 +121,16 @@ const BY: &str = "query($filter: AuditLogFilter) { auditLog(filter: $filter) { e
 async fn r51_an_enrolment_is_in_both_logs() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
-    let ours = only(&app, &app.publisher, "enrolManagedAccount").await;
-    assert_eq!(texts(&ours, WHAT), ["ManagedAccount", acme.id.as_str(), "Acme"]);
-    nobody_is_named(&ours, "Acme");
-    let theirs = only(&app, &acme.token, "enrolManagedAccount").await;
-    assert_eq!(texts(&theirs, WHAT), ["OwnAccount", own_id(&app, &acme).await.as_str(), "Acme"]);
-    assert_eq!(theirs.at("/actor"), &json!({ "kind": "API_TOKEN", "name": "enrolment token", "token": null }));
+    let by_publisher = only(&app, &app.publisher, "enrolManagedAccount").await;
+    assert_eq!(texts(&by_publisher, WHAT), ["ManagedAccount", acme.id.as_str(), "Acme"]);
+    nobody_is_named(&by_publisher, "Acme");
+    let by_account = only(&app, &acme.token, "enrolManagedAccount").await;
+    assert_eq!(texts(&by_account, WHAT), ["OwnAccount", own_id(&app, &acme).await.as_str(), "Acme"]);
+    assert_eq!(by_account.at("/actor"), &json!({ "kind": "API_TOKEN", "name": "enrolment token", "token": null }));
 }
 
 #[tokio::test]
-async fn r51_what_an_account_does_is_told_under_its_name() {
+async fn r51_entries_of_an_account_have_its_name() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let pack = app.multi_pack_with("Orders", &["Import"]).await;
@@ -140,13 +145,17 @@ async fn r51_what_an_account_does_is_told_under_its_name() {
     let renamed = json!({ "accountId": acme.id, "name": "Acme Inc" });
     app.mutate(&app.publisher, "updateAccount", renamed, "__typename").await;
     for action in ["installPack", "renameInstallation", "applyPendingUpdate", "uninstallPack"] {
-        let (ours, theirs) = (only(&app, &app.publisher, action).await, only(&app, &acme.token, action).await);
-        nobody_is_named(&ours, "Acme");
-        assert_eq!(theirs.text("/actor/name"), "first");
-        assert!(theirs.at("/actor/token").is_object(), "{theirs:#}");
-        assert_eq!(texts(&ours, WHAT), texts(&theirs, WHAT));
-        assert_eq!(texts(&ours, ["/subjectType", "/subjectId"]), ["Installation", made.as_str()]);
-        assert!(ours.at("/subject").is_null() && theirs.at("/subject").is_null(), "it was uninstalled since");
+        let (by_publisher, by_account) =
+            (only(&app, &app.publisher, action).await, only(&app, &acme.token, action).await);
+        nobody_is_named(&by_publisher, "Acme");
+        assert_eq!(by_account.text("/actor/name"), "first");
+        assert!(by_account.at("/actor/token").is_object(), "{by_account:#}");
+        assert_eq!(texts(&by_publisher, WHAT), texts(&by_account, WHAT));
+        assert_eq!(texts(&by_publisher, ["/subjectType", "/subjectId"]), ["Installation", made.as_str()]);
+        assert!(
+            by_publisher.at("/subject").is_null() && by_account.at("/subject").is_null(),
+            "it was uninstalled since"
+        );
     }
 }
 
@@ -156,14 +165,18 @@ async fn r51_a_copy_from_the_library_is_the_accounts_own() {
     let acme = app.managed("Acme").await;
     app.template("Order import", &[&app.all_accounts().await]).await;
     let copy = app.copy(&acme, "Order import").await;
-    let (ours, theirs) = (
+    let (by_publisher, by_account) = (
         only(&app, &app.publisher, "copyFromProcessLibrary").await,
         only(&app, &acme.token, "copyFromProcessLibrary").await,
     );
-    assert_eq!(texts(&ours, WHAT), ["ManagedAccount", acme.id.as_str(), "Acme"]);
-    assert_eq!(texts(&theirs, WHAT), ["Component", copy.as_str(), "Order import"]);
-    assert_eq!(changes(&ours), changes(&theirs), "which process and version it was is the publisher's to know");
-    assert!(!ours.to_string().contains(&copy), "{ours:#}");
+    assert_eq!(texts(&by_publisher, WHAT), ["ManagedAccount", acme.id.as_str(), "Acme"]);
+    assert_eq!(texts(&by_account, WHAT), ["Component", copy.as_str(), "Order import"]);
+    assert_eq!(
+        changes(&by_publisher),
+        changes(&by_account),
+        "which process and version it was is the publisher's to know"
+    );
+    assert!(!by_publisher.to_string().contains(&copy), "{by_publisher:#}");
 }
 
 #[tokio::test]
@@ -189,19 +202,19 @@ async fn r51_each_account_sees_its_own_entries_alone() {
 }
 
 #[tokio::test]
-async fn r51_an_account_is_not_told_of_updates_that_it_may_not_see() {
+async fn r51_an_account_sees_no_entry_of_hidden_updates() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
     app.unshare(&installed.pack.id, &[&app.all_accounts().await]).await;
     app.tick().await;
-    let (ours, theirs) = (app.audit_so_far(&app.publisher).await, app.audit_so_far(&acme.token).await);
+    let (by_publisher, by_account) = (app.audit_mark(&app.publisher).await, app.audit_mark(&acme.token).await);
     app.update_now(&installed.pack).await;
     app.tick().await;
-    let skipped = ours.one(&app, &app.publisher, "scheduler.applyUpdate").await;
+    let skipped = by_publisher.one(&app, &app.publisher, "scheduler.applyUpdate").await;
     assert!(changes(&skipped).iter().any(|(_, _, after)| after.as_deref() == Some("NOT_ENTITLED")), "{skipped:#}");
     assert_eq!(texts(&skipped, ["/subjectId"]), [installed.installations[0].as_str()]);
-    assert_eq!(theirs.since(&app, &acme.token).await, Vec::<Value>::new());
+    assert_eq!(by_account.since(&app, &acme.token).await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -215,7 +228,7 @@ async fn r51_entries_are_nodes_of_their_readers() {
     for (token, sees) in [(&app.publisher, true), (&acme.token, true), (&globex.token, false), (&support, false)] {
         let (data, statements) = app.statements_of(app.gql(token, node, json!({ "id": id }))).await;
         assert_eq!(data.at("/node").is_object(), sees, "{data:#}");
-        let unknown = json!({ "id": crate::support::more::unknown_like(&id) });
+        let unknown = json!({ "id": crate::support::rows::unknown_like(&id) });
         let (_, of_unknown) = app.statements_of(app.gql(token, node, unknown)).await;
         assert_eq!(statements.len(), of_unknown.len(), "R3");
     }
@@ -244,7 +257,7 @@ async fn r51_the_subject_of_an_entry_is_read_in_one_go() {
 async fn r51_both_ids_are_in_the_row() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.suspend(&acme).await;
     let entry = &mark.entries(&app).await[0];
     let viewer = app.gql(&app.publisher, "{ viewer { account { id } } }", json!(null)).await;

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use packwright::app::App;
 use serde_json::{Value, json};
 
-use crate::support::more::code_of;
+use crate::support::rows::code_of;
 use crate::support::{At, TestApp};
 
 /// The names of the created components in the log, newest first, and the cursor of the newest entry.
@@ -37,9 +37,9 @@ async fn r51_an_entry_with_an_earlier_instant_comes_after_what_was_committed_bef
     assert_eq!(newer, ["Late"], "a reader that goes on from its cursor finds it");
     let filter = json!({ "actions": ["createComponent"] });
     let all = app.audit_page(&app.publisher, json!({ "filter": filter, "first": 2 })).await.nodes("");
-    let told: Vec<_> = all.iter().map(|entry| (entry.text("/subjectName"), entry.text("/occurredAt"))).collect();
-    let told: Vec<_> = told.iter().map(|(name, at)| (name.as_str(), &at[..16])).collect();
-    assert_eq!(told, [("Late", "2026-11-22T08:00"), ("First", "2026-11-22T09:00")], "time is shown as it was");
+    let shown: Vec<_> = all.iter().map(|entry| (entry.text("/subjectName"), entry.text("/occurredAt"))).collect();
+    let shown: Vec<_> = shown.iter().map(|(name, at)| (name.as_str(), &at[..16])).collect();
+    assert_eq!(shown, [("Late", "2026-11-22T08:00"), ("First", "2026-11-22T09:00")], "time is shown as it was");
     for (from, to, found) in [
         ("2026-11-22T08:00:00Z", "2026-11-22T08:00:01Z", vec!["Late"]),
         ("2026-11-22T08:59:00Z", "2026-11-22T09:00:01Z", vec!["First"]),

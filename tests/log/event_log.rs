@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::log::events_packs::tell_of_a_deleted_pack;
-use crate::support::more::{code_of, tables, unknown_like};
+use crate::log::events_packs::insert_event_of_a_deleted_pack;
+use crate::support::rows::{code_of, tables, unknown_like};
 use crate::support::{At, Installed, Managed, TestApp, uuid_of};
 
 const EVENTS: &str = "query($filter: EventFilter, $first: Int, $after: String, $last: Int, $before: String) {
@@ -77,8 +77,8 @@ async fn r50_each_reader_reads_its_own_log_in_order() {
     let available = app.available(&acme, "Orders").await;
     assert!(to_publisher.iter().all(|event| event.text("/packId") == installed.pack.id));
     assert!(to_acme.iter().all(|event| event.text("/packId") == available));
-    let known: BTreeSet<_> = to_publisher.iter().map(|event| event.text("/cursor")).collect();
-    assert!(to_acme.iter().all(|event| !known.contains(&event.text("/cursor"))), "each account has its own cursors");
+    let cursors: BTreeSet<_> = to_publisher.iter().map(|event| event.text("/cursor")).collect();
+    assert!(to_acme.iter().all(|event| !cursors.contains(&event.text("/cursor"))), "each account has its own cursors");
 }
 
 #[tokio::test]
@@ -179,9 +179,9 @@ async fn r50_the_log_is_narrowed_by_kind_pack_and_installation() {
 async fn r50_a_cursor_that_is_not_the_accounts_is_bad_input_in_the_log() {
     let (app, acme, ..) = story().await;
     let foreign = app.cursor(&acme.token).await;
-    for place in ["after", "before"] {
+    for side in ["after", "before"] {
         for cursor in [foreign.as_str(), "", "0", "nonsense"] {
-            assert_eq!(app.error_code(Some(&app.publisher), EVENTS, json!({ place: cursor })).await, "BAD_USER_INPUT");
+            assert_eq!(app.error_code(Some(&app.publisher), EVENTS, json!({ side: cursor })).await, "BAD_USER_INPUT");
         }
     }
 }
@@ -192,7 +192,7 @@ async fn r50_the_events_of_a_pack_that_is_gone_are_read_by_its_id() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let (p, a) = (app.cursor(&app.publisher).await, app.cursor(&acme.token).await);
-    let pack = tell_of_a_deleted_pack(&app, &acme).await;
+    let pack = insert_event_of_a_deleted_pack(&app, &acme).await;
     let row = entity::integration_pack::ActiveModel {
         id: Set(uuid_of(&pack)),
         deleted_at: Set(Some(app.now())),
@@ -212,7 +212,7 @@ async fn r50_the_events_of_a_pack_that_is_gone_are_read_by_its_id() {
 }
 
 #[tokio::test]
-async fn r03_the_log_tells_nothing_of_an_id_that_may_not_be_seen() {
+async fn r03_the_log_reveals_nothing_of_an_id_that_the_reader_may_not_see() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let southwind = app.another_publisher("Southwind").await.token;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, events_after, refusal_of};
+use crate::support::rows::{LogMark, events_after, refusal_of};
 use crate::support::{At, Setup, Subscription, TestApp};
 
 const ANNOUNCED: &str = "subscription($after: String) { releaseAnnounced(after: $after) {
@@ -38,8 +38,8 @@ async fn r49_a_pack_events_come_in_the_order_in_which_things_happened() {
     let promoted = app.update_on(&installed.pack, "2026-12-04").await;
     app.promote(&promoted).await;
     app.tick().await;
-    let mut heard = announced(&app, &app.publisher, &start).await;
-    let items: Vec<_> = heard.collect(11).await;
+    let mut subscription = announced(&app, &app.publisher, &start).await;
+    let items: Vec<_> = subscription.collect(11).await;
     let (one, release) = (&installed.first_release, |item: &Value| item.text("/releaseAnnounced/release/id"));
     let expected = [
         ("RELEASE_STARTED", one),
@@ -56,7 +56,7 @@ async fn r49_a_pack_events_come_in_the_order_in_which_things_happened() {
     ];
     let seen: Vec<_> = items.iter().map(|item| (item.text("/releaseAnnounced/kind"), release(item))).collect();
     assert_eq!(seen, expected.map(|(kind, id)| (kind.to_owned(), id.clone())));
-    assert_eq!(kinds(&heard.collect(1).await), ["RELEASE_COMPLETED"]);
+    assert_eq!(kinds(&subscription.collect(1).await), ["RELEASE_COMPLETED"]);
 }
 
 #[tokio::test]
@@ -76,17 +76,17 @@ async fn r49_a_subscriber_that_names_its_last_cursor_misses_nothing_and_gets_not
 }
 
 #[tokio::test]
-async fn r49_what_happens_between_reading_and_subscribing_is_heard() {
+async fn r49_an_event_between_reading_and_subscribing_arrives() {
     let app = TestApp::new().await;
     scheduled(&app, "Before").await;
     let cursor = app.cursor(&app.publisher).await;
     scheduled(&app, "Between").await;
-    let mut heard = announced(&app, &app.publisher, &cursor).await;
-    assert_eq!(heard.next().await.text("/releaseAnnounced/packName"), "Between");
+    let mut subscription = announced(&app, &app.publisher, &cursor).await;
+    assert_eq!(subscription.next().await.text("/releaseAnnounced/packName"), "Between");
     // From here on events come live.
     for name in ["One", "Two", "Three"] {
         scheduled(&app, name).await;
-        assert_eq!(heard.next().await.text("/releaseAnnounced/packName"), name);
+        assert_eq!(subscription.next().await.text("/releaseAnnounced/packName"), name);
     }
 }
 
@@ -94,34 +94,34 @@ async fn r49_what_happens_between_reading_and_subscribing_is_heard() {
 async fn r49_without_a_cursor_a_subscription_starts_with_what_happens_next() {
     let app = TestApp::new().await;
     scheduled(&app, "Before").await;
-    let mut heard = app.subscribe(&app.publisher, ANNOUNCED, json!({})).await;
+    let mut subscription = app.subscribe(&app.publisher, ANNOUNCED, json!({})).await;
     let go_on = async {
         for index in 0.. {
             scheduled(&app, &format!("After {index}")).await;
         }
     };
     let first = tokio::select! {
-        item = heard.next() => item,
+        item = subscription.next() => item,
         () = go_on => unreachable!("it goes on for ever"),
     };
     assert!(first.text("/releaseAnnounced/packName").starts_with("After "), "{first:#}");
 }
 
 #[tokio::test]
-async fn r49_an_event_is_heard_once_what_it_tells_is_so() {
+async fn r49_an_event_arrives_only_after_its_change_can_be_read() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
     let cursor = app.cursor(&app.publisher).await;
-    let mut heard = announced(&app, &app.publisher, &cursor).await;
+    let mut subscription = announced(&app, &app.publisher, &cursor).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
-    let item = heard.next().await;
+    let item = subscription.next().await;
     assert_eq!(
         (item.text("/releaseAnnounced/release/id"), item.text("/releaseAnnounced/release/state")),
         (release.clone(), "SCHEDULED".into())
     );
     app.cancel(&release).await;
-    let item = heard.next().await;
+    let item = subscription.next().await;
     assert_eq!(
         (item.text("/releaseAnnounced/kind"), item.text("/releaseAnnounced/release/state")),
         ("RELEASE_CANCELED".into(), "CANCELED".into())
@@ -129,12 +129,12 @@ async fn r49_an_event_is_heard_once_what_it_tells_is_so() {
 }
 
 #[tokio::test]
-async fn r49_what_is_refused_is_not_announced() {
+async fn r49_a_refused_command_announces_nothing() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
     app.update_on(&installed.pack, "2026-12-01").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let again = crate::support::on_date(&installed.pack.id, "2026-12-02");
     assert_eq!(app.refused(&app.publisher, "releaseIntegrationPack", again).await.code, "RELEASE_ALREADY_PENDING");
     let id = app.available(&acme, "Orders").await;
@@ -143,7 +143,7 @@ async fn r49_what_is_refused_is_not_announced() {
 }
 
 #[tokio::test]
-async fn r49_more_events_than_a_page_are_all_heard_in_order() {
+async fn r49_more_events_than_a_page_all_arrive_in_order() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
@@ -163,10 +163,10 @@ async fn r49_two_writers_at_once_leave_a_log_that_each_subscriber_reads_whole() 
         packs.push(app.pack_with(&format!("Pack {index}"), &[&format!("Process {index}")]).await.id);
     }
     let cursor = app.cursor(&app.publisher).await;
-    let mut heard = announced(&app, &app.publisher, &cursor).await;
+    let mut subscription = announced(&app, &app.publisher, &cursor).await;
     let release = |pack: &str| app.try_release(crate::support::immediately(pack));
     let all = futures_util::future::join_all(packs.iter().map(|pack| release(pack)));
-    let (answers, items) = tokio::join!(all, heard.collect(16));
+    let (answers, items) = tokio::join!(all, subscription.collect(16));
     assert!(answers.iter().all(|payload| refusal_of(payload).is_none()), "{answers:#?}");
     let ids: std::collections::BTreeSet<_> = items.iter().map(|item| item.text("/releaseAnnounced/id")).collect();
     assert_eq!(ids.len(), 16, "each once");
@@ -206,7 +206,7 @@ async fn r50_a_cursor_of_another_account_is_bad_input() {
 }
 
 #[tokio::test]
-async fn r50_a_cursor_tells_nothing_of_how_busy_others_are() {
+async fn r50_a_cursor_reveals_nothing_of_the_activity_of_others() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
@@ -237,16 +237,16 @@ async fn r50_a_cursor_tells_nothing_of_how_busy_others_are() {
 }
 
 #[tokio::test]
-async fn r49_two_servers_on_one_database_hear_each_other() {
+async fn r49_subscribers_get_events_of_another_server_on_the_database() {
     let app = TestApp::with(Setup::default()).await;
     let other = app.another_server().await;
     let cursor = app.cursor(&app.publisher).await;
     scheduled(&app, "Before").await;
     let request = async_graphql::Request::new(ANNOUNCED)
         .variables(async_graphql::Variables::from_json(json!({ "after": cursor })));
-    let mut heard = other.execute_stream(Some(&app.publisher), request).await.expect("let in");
+    let mut subscription = other.execute_stream(Some(&app.publisher), request).await.expect("let in");
     let mut next = async || {
-        let next = futures_util::StreamExt::next(&mut heard);
+        let next = futures_util::StreamExt::next(&mut subscription);
         let item = tokio::time::timeout(std::time::Duration::from_secs(20), next).await;
         let item = serde_json::to_value(item.expect("nothing came").expect("an item")).expect("JSON");
         item.text("/data/releaseAnnounced/packName")

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use packwright::service::Settings;
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At, Managed, Setup, TestApp};
 
 const ANNOUNCED: &str = "subscription($after: String, $pack: ID) { releaseAnnounced(after: $after, packId: $pack) {
@@ -21,7 +21,7 @@ async fn fence(app: &TestApp, accounts: &[&Managed]) -> crate::support::Pack {
 }
 
 /// The events of `field` after `after` that `token` gets, up to the release of the fence.
-async fn heard(app: &TestApp, token: &str, document: &str, field: &str, after: &str) -> Vec<Value> {
+async fn items_after(app: &TestApp, token: &str, document: &str, field: &str, after: &str) -> Vec<Value> {
     let mut subscription = app.subscribe(token, document, json!({ "after": after })).await;
     let mut items = Vec::new();
     loop {
@@ -38,7 +38,7 @@ fn kinds(items: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn r50_a_managed_account_hears_of_releases_of_packs_that_it_has_installed_alone() {
+async fn r50_a_managed_account_gets_release_events_of_installed_packs_only() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
@@ -48,13 +48,13 @@ async fn r50_a_managed_account_hears_of_releases_of_packs_that_it_has_installed_
     app.reschedule(&release, "2026-12-02").await;
     app.update_now(&installed.pack).await;
     app.update_now(&fence).await;
-    let to_publisher = heard(&app, &app.publisher, ANNOUNCED, "releaseAnnounced", &p).await;
-    let to_acme = heard(&app, &acme.token, ANNOUNCED, "releaseAnnounced", &a).await;
+    let to_publisher = items_after(&app, &app.publisher, ANNOUNCED, "releaseAnnounced", &p).await;
+    let to_acme = items_after(&app, &acme.token, ANNOUNCED, "releaseAnnounced", &a).await;
     let expected =
         ["RELEASE_SCHEDULED", "RELEASE_RESCHEDULED", "RELEASE_SUPERSEDED", "RELEASE_STARTED", "RELEASE_COMPLETED"];
     assert_eq!(kinds(&to_publisher), expected);
     assert_eq!(kinds(&to_acme), expected);
-    assert_eq!(heard(&app, &globex.token, ANNOUNCED, "releaseAnnounced", &b).await, Vec::<Value>::new());
+    assert_eq!(items_after(&app, &globex.token, ANNOUNCED, "releaseAnnounced", &b).await, Vec::<Value>::new());
     let available = app.available(&acme, "Orders").await;
     for item in &to_acme {
         assert_eq!(item.at("/actor"), &Value::Null, "it wasn't one of its own tokens");
@@ -95,7 +95,7 @@ async fn r33_an_announcement_brings_the_release_notes() {
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
     let cursor = app.cursor(&acme.token).await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let notes = "## Faster\n\n*Twice* as fast.";
     let input = json!({ "packId": installed.pack.id, "schedule": { "onDate": "2026-12-01" }, "notes": notes });
     app.ok(&app.publisher, "releaseIntegrationPack", input, "release { id }").await;
@@ -104,7 +104,7 @@ async fn r33_an_announcement_brings_the_release_notes() {
 }
 
 #[tokio::test]
-async fn r50_an_account_hears_of_a_pack_from_its_installing_to_its_uninstalling() {
+async fn r50_an_account_gets_a_packs_events_from_installing_to_uninstalling() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let pack = app.installed_pack("Orders", &[]).await.pack;
@@ -116,7 +116,7 @@ async fn r50_an_account_hears_of_a_pack_from_its_installing_to_its_uninstalling(
     app.uninstall(&acme, &installation).await;
     app.update_now(&pack).await;
     app.update_now(&fence).await;
-    let items = heard(&app, &acme.token, ANNOUNCED, "releaseAnnounced", &cursor).await;
+    let items = items_after(&app, &acme.token, ANNOUNCED, "releaseAnnounced", &cursor).await;
     let numbers: Vec<_> = items.iter().map(|item| item.text("/kind")).collect();
     assert_eq!(numbers, ["RELEASE_STARTED", "RELEASE_COMPLETED"], "of the second of three releases");
 }
@@ -137,7 +137,7 @@ async fn r50_announcements_can_be_narrowed_to_one_pack() {
 }
 
 #[tokio::test]
-async fn r50_each_change_of_an_installations_update_is_heard_by_its_account_and_the_publisher() {
+async fn r50_the_account_and_the_publisher_get_an_event_for_each_change_of_an_update() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let gold = app.group("Gold", &[&acme, &globex]).await;
@@ -152,7 +152,7 @@ async fn r50_each_change_of_an_installations_update_is_heard_by_its_account_and_
     app.unshare(&installed.pack.id, &[&gold]).await;
     app.tick().await;
     app.update_now(&fence).await;
-    let to_acme = heard(&app, &acme.token, UPDATED, "installationUpdated", &a).await;
+    let to_acme = items_after(&app, &acme.token, UPDATED, "installationUpdated", &a).await;
     let story: Vec<_> = to_acme
         .iter()
         .map(|item| (item.text("/kind"), item.at("/state").clone(), item.int("/versionNumber")))
@@ -173,7 +173,7 @@ async fn r50_each_change_of_an_installations_update_is_heard_by_its_account_and_
     assert_eq!(to_acme[1].text("/actor/name"), "first", "its own token did it");
     assert_eq!(to_acme[3].at("/actor"), &Value::Null);
     assert_eq!(to_acme[4].at("/update"), &Value::Null, "freezing is no update");
-    let to_publisher = heard(&app, &app.publisher, UPDATED, "installationUpdated", &p).await;
+    let to_publisher = items_after(&app, &app.publisher, UPDATED, "installationUpdated", &p).await;
     let of_acme =
         to_publisher.iter().filter(|item| item.text("/installation/id") == installed.installations[0]).count();
     // Globex applied nothing early: its events are offered, withdrawn, applied, frozen.
@@ -181,7 +181,7 @@ async fn r50_each_change_of_an_installations_update_is_heard_by_its_account_and_
 }
 
 #[tokio::test]
-async fn r50_newer_shareable_versions_are_told_to_the_publisher_for_each_pack_that_has_the_component() {
+async fn r50_the_publisher_gets_an_event_of_a_newer_version_for_each_pack_that_has_the_component() {
     let app = TestApp::new().await;
     let (component, _) = app.packaged("Import").await;
     let mut packs = Vec::new();
@@ -206,7 +206,7 @@ async fn r50_newer_shareable_versions_are_told_to_the_publisher_for_each_pack_th
 }
 
 #[tokio::test]
-async fn r25_progress_is_told_from_where_it_stands_to_the_end() {
+async fn r25_progress_is_sent_from_the_current_state_to_the_end() {
     let settings = Settings { batch_size: 3, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
     let acme = app.managed("Acme").await;
@@ -219,10 +219,10 @@ async fn r25_progress_is_told_from_where_it_stands_to_the_end() {
     let release = app.update_now(&pack).await;
     let mut subscription = app.subscribe(&app.publisher, PROGRESS, json!({ "id": release })).await;
     let first = subscription.next().await;
-    let stands = json!({ "total": 10, "applied": 3, "offered": 7, "percent": 30.0 });
+    let progress = json!({ "total": 10, "applied": 3, "offered": 7, "percent": 30.0 });
     assert_eq!(
         (first.at("/releaseProgress/progress"), first.text("/releaseProgress/release/state")),
-        (&stands, "IN_PROGRESS".into())
+        (&progress, "IN_PROGRESS".into())
     );
     app.advance_by(5).await;
     let items = subscription.until_the_end().await;
@@ -299,7 +299,7 @@ async fn r49_a_subscription_ends_when_its_account_is_suspended_or_its_token_expi
 }
 
 #[tokio::test]
-async fn r50_an_installation_that_was_skipped_for_want_of_a_grant_is_told_to_the_publisher_alone() {
+async fn r50_only_the_publisher_gets_the_event_of_an_installation_skipped_without_a_grant() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let gold = app.group("Gold", &[&acme]).await;
@@ -308,11 +308,11 @@ async fn r50_an_installation_that_was_skipped_for_want_of_a_grant_is_told_to_the
     app.unshare(&installed.pack.id, &[&gold]).await;
     app.tick().await;
     let (a, p) = (app.cursor(&acme.token).await, app.cursor(&app.publisher).await);
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.update_now(&installed.pack).await;
     app.update_now(&fence).await;
-    assert_eq!(heard(&app, &acme.token, UPDATED, "installationUpdated", &a).await, Vec::<Value>::new());
-    let told = heard(&app, &app.publisher, UPDATED, "installationUpdated", &p).await;
-    assert_eq!(told.iter().map(|item| item.text("/state")).collect::<Vec<_>>(), ["SKIPPED"]);
+    assert_eq!(items_after(&app, &acme.token, UPDATED, "installationUpdated", &a).await, Vec::<Value>::new());
+    let received = items_after(&app, &app.publisher, UPDATED, "installationUpdated", &p).await;
+    assert_eq!(received.iter().map(|item| item.text("/state")).collect::<Vec<_>>(), ["SKIPPED"]);
     assert_eq!(mark.events(&app).await.iter().filter(|e| e.update_state.as_deref() == Some("SKIPPED")).count(), 1);
 }

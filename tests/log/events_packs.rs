@@ -3,15 +3,15 @@
 use packwright::domain::accounts::Actor;
 use packwright::domain::id::AccountId;
 use packwright::domain::log::event::{Audience, EventData, EventKind, NewEvent};
-use packwright::store::log::journal::{Told, append};
+use packwright::store::log::journal::{Addition, append};
 use serde_json::{Value, json};
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At, Managed, TestApp, uuid_of};
 
 /// Inserts the event of a deleted pack with three installations, one of them in `account`. The pack itself stays.
 /// Returns its ID.
-pub(crate) async fn tell_of_a_deleted_pack(app: &TestApp, account: &Managed) -> String {
+pub(crate) async fn insert_event_of_a_deleted_pack(app: &TestApp, account: &Managed) -> String {
     let pack = app.pack("Gone pack").await;
     let viewer = app.gql(&app.publisher, "{ viewer { account { id } } }", json!(null)).await;
     let (publisher, account) = (uuid_of(&viewer.text("/viewer/account/id")), uuid_of(&account.id));
@@ -36,7 +36,7 @@ pub(crate) async fn tell_of_a_deleted_pack(app: &TestApp, account: &Managed) -> 
     };
     let events = vec![event(Audience::Publisher, None, 3), event(Audience::Account, Some(account.into()), 1)];
     let tx = services.db.begin().await.expect("a transaction");
-    append(&tx, events.into_iter().map(Told::Event).collect()).await.expect("the events are written");
+    append(&tx, events.into_iter().map(Addition::Event).collect()).await.expect("the events are written");
     tx.commit().await.expect("committed");
     pack
 }
@@ -48,7 +48,7 @@ async fn r50_sharing_names_the_group_to_the_publisher_alone() {
     let gold = app.group("Gold", &[&acme]).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.share(&pack.id, &[&gold]).await;
     app.unshare(&pack.id, &[&gold]).await;
     let selection = "... on SharingEvent { kind packName packId actor { name } pack { id } group { id name } }";
@@ -79,17 +79,17 @@ async fn r50_sharing_names_the_group_to_the_publisher_alone() {
 }
 
 #[tokio::test]
-async fn r50_a_deleted_pack_is_told_with_the_readers_own_number() {
+async fn r50_the_event_of_a_deleted_pack_has_the_readers_own_count() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
-    let mark = Mark::now(&app).await;
-    let pack = tell_of_a_deleted_pack(&app, &acme).await;
+    let mark = LogMark::now(&app).await;
+    let pack = insert_event_of_a_deleted_pack(&app, &acme).await;
     let selection = "... on PackDeletedEvent { kind packId packName uninstalledCount }";
     let [to_publisher, to_acme] = mark.events(&app).await.try_into().expect("two events");
-    let heard = app.read_event(&app.publisher, &to_publisher, selection).await;
-    assert_eq!((heard.text("/packId"), heard.int("/uninstalledCount")), (pack, 3));
-    let heard = app.read_event(&acme.token, &to_acme, selection).await;
-    assert_eq!((heard.text("/packName"), heard.int("/uninstalledCount")), ("Gone pack".into(), 1));
+    let received = app.read_event(&app.publisher, &to_publisher, selection).await;
+    assert_eq!((received.text("/packId"), received.int("/uninstalledCount")), (pack, 3));
+    let received = app.read_event(&acme.token, &to_acme, selection).await;
+    assert_eq!((received.text("/packName"), received.int("/uninstalledCount")), ("Gone pack".into(), 1));
     for (token, event) in [(&app.publisher, &to_acme), (&acme.token, &to_publisher), (&globex.token, &to_acme)] {
         assert_eq!(app.read_event(token, event, selection).await, Value::Null, "it is for the other");
     }

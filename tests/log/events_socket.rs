@@ -61,7 +61,7 @@ async fn greeted(address: SocketAddr, token: &str) -> Socket {
 }
 
 #[tokio::test]
-async fn r49_a_subscription_over_a_socket_hears_what_happens_and_what_it_missed() {
+async fn r49_a_subscription_over_a_socket_gets_new_events_and_missed_ones() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
@@ -144,8 +144,8 @@ async fn r49_a_revoked_token_ends_its_subscription_over_a_socket() {
     app.ok(&app.publisher, "revokeApiToken", json!({ "tokenId": made.text("/apiToken/id") }), "apiToken { id }").await;
     app.update_now(&pack).await;
     let end = receive(&mut socket).await;
-    let told = end.pointer("/payload/data/releaseAnnounced/kind");
-    assert_eq!(told, None, "nothing more is told: {end:#}");
+    let further_kind = end.pointer("/payload/data/releaseAnnounced/kind");
+    assert_eq!(further_kind, None, "nothing more is told: {end:#}");
     assert!(
         end.get("closed").is_some() || ["complete", "error", "next"].contains(&end.text("/type").as_str()),
         "{end:#}"

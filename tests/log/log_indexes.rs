@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::store::planned::plans;
 use crate::support::TestApp;
-use crate::support::more::tables;
+use crate::support::rows::tables;
 
 /// Fails unless a query reads `table` in order through an index. On SQLite, whose plans don't depend on the rows, the
 /// indexes must be exactly these.
@@ -82,9 +82,9 @@ async fn r51_the_audit_log_is_read_by_an_index_whatever_is_asked() {
     let own = "{ viewer { token { id } account { id } } auditLog(first: 1) { pageInfo { endCursor } } }";
     let actions = json!(["createManagedAccount", "installPack"]);
     for (token, of_reader) in [(&app.publisher, "publisher"), (&acme.token, "account")] {
-        let known = app.gql(token, own, json!(null)).await;
-        let (own_token, own_account) = (&known["viewer"]["token"]["id"], &known["viewer"]["account"]["id"]);
-        let after = &known["auditLog"]["pageInfo"]["endCursor"];
+        let own_ids = app.gql(token, own, json!(null)).await;
+        let (own_token, own_account) = (&own_ids["viewer"]["token"]["id"], &own_ids["viewer"]["account"]["id"]);
+        let after = &own_ids["auditLog"]["pageInfo"]["endCursor"];
         let mut about = vec!["audit_of_subject"];
         if of_reader == "account" {
             about.push("audit_of_own_subject");
@@ -126,7 +126,7 @@ async fn finds_records_by(app: &TestApp, token: &str, query: &str, variables: Va
 }
 
 #[tokio::test]
-async fn r49_what_is_told_from_records_is_found_by_an_index_whatever_is_asked() {
+async fn r49_events_and_entries_of_records_are_found_by_an_index_for_every_filter() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let installed = app.installed_pack("Orders", &[&acme, &globex]).await;

@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::TestApp;
-use crate::support::more::tables;
+use crate::support::rows::tables;
 
 /// The records in order, each with its batch and its id.
 async fn records(app: &TestApp) -> Vec<(log_batch::Model, log_record::Model, Uuid)> {
     let batches = log_batch::Entity::find().all(tables(app)).await.expect("the batches");
     let records = log_record::Entity::find().order_by_asc(log_record::Column::Sequence);
     let records = records.all(tables(app)).await.expect("the records");
-    let told: i64 = batches.iter().map(|batch| batch.last_sequence - batch.first_sequence + 1).sum();
-    assert_eq!(told, i64::try_from(records.len()).expect("few"), "each place of a batch has its record");
+    let positions: i64 = batches.iter().map(|batch| batch.last_sequence - batch.first_sequence + 1).sum();
+    assert_eq!(positions, i64::try_from(records.len()).expect("few"), "each place of a batch has its record");
     let records = records.into_iter();
     let joined = records.map(|record| {
         let batch = batches.iter().find(|batch| batch.first_sequence == record.batch).expect("a record's batch");
         assert!((batch.first_sequence..=batch.last_sequence).contains(&record.sequence), "{record:?} in {batch:?}");
-        let place = u32::try_from(record.sequence - batch.first_sequence).expect("a place");
-        (batch.clone(), record, IdRange::new(batch.id_base, batch.id_seal).id(place))
+        let index = u32::try_from(record.sequence - batch.first_sequence).expect("a place");
+        (batch.clone(), record, IdRange::new(batch.id_base, batch.id_seal).id(index))
     });
     joined.collect()
 }

@@ -8,7 +8,7 @@ use packwright::domain::installations::FailureCode;
 use packwright::service::Settings;
 use serde_json::{Value, json};
 
-use crate::support::more::roomy;
+use crate::support::rows::with_large_stack;
 use crate::support::{At, Managed, Pack, Setup, TestApp};
 
 pub(crate) const EVENTS: &str = "query($first: Int, $after: String, $last: Int, $before: String, $filter: EventFilter) {
@@ -34,7 +34,7 @@ pub(crate) type Log = (&'static str, &'static str);
 pub(crate) const BOTH: [Log; 2] = [(EVENTS, "/events"), (ENTRIES, "/auditLog")];
 
 /// A world whose installations have been through all changes that are possible.
-pub(crate) struct Told {
+pub(crate) struct RecordedStory {
     pub(crate) app: TestApp,
     pub(crate) accounts: [Managed; 3],
     pub(crate) orders: Pack,
@@ -42,7 +42,7 @@ pub(crate) struct Told {
     pub(crate) releases: Vec<String>,
 }
 
-impl Told {
+impl RecordedStory {
     /// The world, with batches of this size.
     pub(crate) async fn in_batches_of(size: u64) -> Self {
         let settings = Settings { batch_size: size, ..Settings::default() };
@@ -65,43 +65,43 @@ impl Told {
         for account in &accounts {
             installations.push(app.install(account, "Ledger").await);
         }
-        let mut told = Self { app, accounts, orders, installations, releases: Vec::new() };
+        let mut story = Self { app, accounts, orders, installations, releases: Vec::new() };
         // Offered, applied early by some, and withdrawn from all by a cancel.
-        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-01").await).await);
+        releases.push(story.of(async |app, orders| app.update_on(orders, "2026-12-01").await).await);
         for index in [0, 1, 4] {
-            told.app.apply(&told.accounts[index % 3], &told.installations[index]).await;
+            story.app.apply(&story.accounts[index % 3], &story.installations[index]).await;
         }
-        told.app.cancel(&releases[2]).await;
-        told.app.tick().await;
+        story.app.cancel(&releases[2]).await;
+        story.app.tick().await;
         // Offered, and rolled out while some moves fail and one account is suspended.
-        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-02").await).await);
-        told.app.apply(&told.accounts[0], &told.installations[3]).await;
-        told.app.suspend(&told.accounts[1]).await;
+        releases.push(story.of(async |app, orders| app.update_on(orders, "2026-12-02").await).await);
+        story.app.apply(&story.accounts[0], &story.installations[3]).await;
+        story.app.suspend(&story.accounts[1]).await;
         for index in [0, 5, 6] {
-            told.app.mover.fail(&told.installations[index], u32::MAX, FailureCode::Temporary);
+            story.app.mover.fail(&story.installations[index], u32::MAX, FailureCode::Temporary);
         }
-        told.app.live_until("2026-12-02T12:00:00Z").await;
-        told.app.mover.mend();
-        told.app.ok(&told.app.publisher, "retryFailedUpdates", json!({ "releaseId": releases[3] }), "").await;
-        told.app.tick().await;
-        told.app.reactivate(&told.accounts[1]).await;
-        told.app.tick().await;
+        story.app.live_until("2026-12-02T12:00:00Z").await;
+        story.app.mover.repair();
+        story.app.ok(&story.app.publisher, "retryFailedUpdates", json!({ "releaseId": releases[3] }), "").await;
+        story.app.tick().await;
+        story.app.reactivate(&story.accounts[1]).await;
+        story.app.tick().await;
         // Frozen while one release is offered and superseded by another one, and unfrozen.
-        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-09").await).await);
-        told.app.unshare(&told.orders.id, &[&silver]).await;
-        told.app.tick().await;
-        releases.push(told.of(async |app, orders| app.update_now(orders).await).await);
-        told.app.tick().await;
-        told.app.share(&told.orders.id, &[&silver]).await;
-        told.app.tick().await;
+        releases.push(story.of(async |app, orders| app.update_on(orders, "2026-12-09").await).await);
+        story.app.unshare(&story.orders.id, &[&silver]).await;
+        story.app.tick().await;
+        releases.push(story.of(async |app, orders| app.update_now(orders).await).await);
+        story.app.tick().await;
+        story.app.share(&story.orders.id, &[&silver]).await;
+        story.app.tick().await;
         // Offered, some uninstalled, and the pack deleted.
-        releases.push(told.of(async |app, orders| app.update_on(orders, "2026-12-20").await).await);
-        told.app.uninstall(&told.accounts[0], &told.installations[9]).await;
-        let input = json!({ "packId": told.orders.id, "confirmInstallations": 11 });
-        told.app.ok(&told.app.publisher, "deleteIntegrationPack", input, "").await;
-        told.app.tick().await;
-        told.releases = releases;
-        told
+        releases.push(story.of(async |app, orders| app.update_on(orders, "2026-12-20").await).await);
+        story.app.uninstall(&story.accounts[0], &story.installations[9]).await;
+        let input = json!({ "packId": story.orders.id, "confirmInstallations": 11 });
+        story.app.ok(&story.app.publisher, "deleteIntegrationPack", input, "").await;
+        story.app.tick().await;
+        story.releases = releases;
+        story
     }
 
     async fn of(&self, release: impl AsyncFnOnce(&TestApp, &Pack) -> String) -> String {
@@ -131,13 +131,13 @@ pub(crate) async fn pages(
     size: usize,
     backward: bool,
 ) -> Vec<Value> {
-    let (mut edges, mut place) = (Vec::new(), Value::Null);
+    let (mut edges, mut page_end) = (Vec::new(), Value::Null);
     let (count, side, more, end) = match backward {
         false => ("first", "after", "/pageInfo/hasNextPage", "/pageInfo/endCursor"),
         true => ("last", "before", "/pageInfo/hasPreviousPage", "/pageInfo/startCursor"),
     };
     loop {
-        let page = app.gql(token, query, json!({ count: size, side: place, "filter": filter })).await.at(at).clone();
+        let page = app.gql(token, query, json!({ count: size, side: page_end, "filter": filter })).await.at(at).clone();
         let found = page.list("/edges").clone();
         assert!(found.len() == size || page.at(more) == false, "a page that more follows is full: {}", found.len());
         match backward {
@@ -147,7 +147,7 @@ pub(crate) async fn pages(
         if page.at(more) == false {
             return edges;
         }
-        place = page.at(end).clone();
+        page_end = page.at(end).clone();
     }
 }
 
@@ -157,15 +157,15 @@ struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// An event or entry without nulls, and without values that differ between runs.
-    fn told(&mut self, value: &Value) -> Value {
+    fn normalized(&mut self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.name(text)),
-            Value::Array(items) => items.iter().map(|item| self.told(item)).collect(),
+            Value::Array(items) => items.iter().map(|item| self.normalized(item)).collect(),
             Value::Object(fields) => {
-                let said = fields
+                let normalized_fields = fields
                     .iter()
                     .filter(|(field, value)| !value.is_null() && !["cursor", "__typename"].contains(&field.as_str()));
-                Value::Object(said.map(|(field, value)| (field.clone(), self.told(value))).collect())
+                Value::Object(normalized_fields.map(|(field, value)| (field.clone(), self.normalized(value))).collect())
             }
             other => other.clone(),
         }
@@ -182,19 +182,19 @@ impl Names {
 }
 
 #[test]
-fn r51_both_logs_tell_of_a_story_what_they_always_told() {
-    roomy(async || {
-        let told = Told::in_batches_of(4).await;
+fn r51_both_logs_of_a_story_match_their_snapshots() {
+    with_large_stack(async || {
+        let story = RecordedStory::in_batches_of(4).await;
         let (mut names, mut text) = (Names::default(), String::new());
         for log in BOTH {
-            for (reader, token) in told.readers() {
+            for (reader, token) in story.readers() {
                 writeln!(text, "\n{} to {reader}", &log.1[1..]).expect("a line");
-                let mut edges = pages(&told.app, token, log, &json!({}), 100, log.1 == "/auditLog").await;
+                let mut edges = pages(&story.app, token, log, &json!({}), 100, log.1 == "/auditLog").await;
                 if log.1 == "/auditLog" {
                     edges.reverse();
                 }
                 for edge in edges {
-                    writeln!(text, "{}", names.told(edge.at("/node"))).expect("a line");
+                    writeln!(text, "{}", names.normalized(edge.at("/node"))).expect("a line");
                 }
             }
         }

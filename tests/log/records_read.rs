@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::log::recorded_rows;
-use crate::log::records::{BOTH, ENTRIES, EVENTS, Log, Told, pages};
-use crate::support::more::{code_of, roomy, tables, uuids_of};
+use crate::log::records::{BOTH, ENTRIES, EVENTS, Log, RecordedStory, pages};
+use crate::support::rows::{code_of, tables, uuids_of, with_large_stack};
 use crate::support::{At, Setup, TestApp};
 
 fn ids(edges: &[Value]) -> Vec<String> {
@@ -23,17 +23,17 @@ fn ids(edges: &[Value]) -> Vec<String> {
 
 #[test]
 fn r51_pages_of_any_size_show_each_once_from_either_end() {
-    roomy(async || {
-        let told = Told::in_batches_of(7).await;
-        assert!(log_batch::Entity::find().count(tables(&told.app)).await.expect("a count") > 20, "most is told alike");
+    with_large_stack(async || {
+        let story = RecordedStory::in_batches_of(7).await;
+        assert!(log_batch::Entity::find().count(tables(&story.app)).await.expect("a count") > 20, "most is told alike");
         for log in BOTH {
-            for (reader, token) in told.readers() {
-                let whole = pages(&told.app, token, log, &json!({}), 100, false).await;
+            for (reader, token) in story.readers() {
+                let whole = pages(&story.app, token, log, &json!({}), 100, false).await;
                 assert!(whole.len() > 20, "{} to {reader}: {}", log.1, whole.len());
                 assert_eq!(ids(&whole).into_iter().collect::<BTreeSet<_>>().len(), whole.len(), "each once");
                 for size in [3, 40] {
                     for backward in [false, true] {
-                        let again = pages(&told.app, token, log, &json!({}), size, backward).await;
+                        let again = pages(&story.app, token, log, &json!({}), size, backward).await;
                         assert_eq!(again, whole, "{} to {reader}, {size} a page, backward: {backward}", log.1);
                     }
                 }
@@ -43,17 +43,17 @@ fn r51_pages_of_any_size_show_each_once_from_either_end() {
 }
 
 #[test]
-fn r51_pages_between_any_two_places_show_what_lies_between() {
-    roomy(async || {
-        let told = Told::in_batches_of(5).await;
+fn r51_pages_between_any_two_positions_have_the_rows_between() {
+    with_large_stack(async || {
+        let story = RecordedStory::in_batches_of(5).await;
         for (query, at) in BOTH {
-            for (reader, token) in told.readers() {
-                let whole = pages(&told.app, token, (query, at), &json!({}), 100, false).await;
+            for (reader, token) in story.readers() {
+                let whole = pages(&story.app, token, (query, at), &json!({}), 100, false).await;
                 for (from, to) in [(0, 9), (3, 4), (5, 17), (whole.len() - 9, whole.len() - 1)] {
                     let (after, before) = (whole[from].at("/cursor"), whole[to].at("/cursor"));
                     for (count, part) in [("first", &whole[from + 1..to]), ("last", &whole[from + 1..to])] {
                         let variables = json!({ count: 4, "after": after, "before": before });
-                        let page = told.app.gql(token, query, variables).await.at(at).clone();
+                        let page = story.app.gql(token, query, variables).await.at(at).clone();
                         let most = part.len().min(4);
                         let part = if count == "first" { &part[..most] } else { &part[part.len() - most..] };
                         assert_eq!(page.list("/edges"), part, "{count} of {from} to {to}, {at} to {reader}");
@@ -66,9 +66,9 @@ fn r51_pages_between_any_two_places_show_what_lies_between() {
 
 #[test]
 fn r3_each_is_found_by_its_id_by_those_who_may_read_it() {
-    roomy(async || {
-        let told = Told::in_batches_of(6).await;
-        let unknown = |id: &str| crate::support::more::unknown_like(id);
+    with_large_stack(async || {
+        let story = RecordedStory::in_batches_of(6).await;
+        let unknown = |id: &str| crate::support::rows::unknown_like(id);
         for (query, at) in BOTH {
             let on = if at == "/events" {
                 "InstallationEvent { state versionNumber }"
@@ -77,26 +77,27 @@ fn r3_each_is_found_by_its_id_by_those_who_may_read_it() {
             };
             let document = format!("query($id: ID!) {{ node(id: $id) {{ id ... on {on} }} }}");
             let mut logs = BTreeMap::new();
-            for (reader, token) in told.readers() {
-                let edges = pages(&told.app, token, (query, at), &json!({}), 100, false).await;
+            for (reader, token) in story.readers() {
+                let edges = pages(&story.app, token, (query, at), &json!({}), 100, false).await;
                 let nodes: BTreeMap<_, _> =
                     edges.iter().map(|edge| (edge.text("/node/id"), edge.at("/node").clone())).collect();
                 logs.insert(reader, nodes);
             }
             let all: BTreeSet<_> = logs.values().flat_map(|log| log.keys().cloned()).collect();
-            for (reader, token) in told.readers() {
+            for (reader, token) in story.readers() {
                 for id in all.iter().step_by(3) {
-                    let node = told.app.gql(token, &document, json!({ "id": id })).await.at("/node").clone();
-                    let Some(known) = logs[reader].get(id) else {
+                    let node = story.app.gql(token, &document, json!({ "id": id })).await.at("/node").clone();
+                    let Some(by_logs) = logs[reader].get(id) else {
                         assert_eq!(node, Value::Null, "{id} is not for {reader}");
                         continue;
                     };
                     assert_eq!(node.text("/id"), *id);
                     for field in ["state", "versionNumber", "changes", "subjectName", "action"] {
-                        assert_eq!(node.get(field), known.get(field).filter(|_| node.get(field).is_some()), "{id}");
+                        assert_eq!(node.get(field), by_logs.get(field).filter(|_| node.get(field).is_some()), "{id}");
                     }
                 }
-                let nothing = told.app.gql(token, &document, json!({ "id": unknown(all.first().expect("one")) })).await;
+                let nothing =
+                    story.app.gql(token, &document, json!({ "id": unknown(all.first().expect("one")) })).await;
                 assert_eq!(nothing.at("/node"), &Value::Null);
             }
         }
@@ -104,32 +105,32 @@ fn r3_each_is_found_by_its_id_by_those_who_may_read_it() {
 }
 
 /// Checks that a reader sees these rows of the filter, and gets their number. Returns the number.
-async fn shows(told: &Told, token: &str, log: Log, filter: Value, rows: BTreeSet<Uuid>) -> usize {
+async fn shows(story: &RecordedStory, token: &str, log: Log, filter: Value, rows: BTreeSet<Uuid>) -> usize {
     let (query, at) = log;
-    let whole = pages(&told.app, token, (query, at), &json!({}), 100, false).await;
+    let whole = pages(&story.app, token, (query, at), &json!({}), 100, false).await;
     let expected: Vec<_> =
         whole.into_iter().filter(|edge| rows.contains(&uuids_of(&edge.text("/node/id"))[0])).collect();
     for (size, backward) in [(100, false), (5, true)] {
-        let found = pages(&told.app, token, (query, at), &filter, size, backward).await;
+        let found = pages(&story.app, token, (query, at), &filter, size, backward).await;
         assert_eq!(ids(&found), ids(&expected), "{filter}, {size} a page");
     }
     let (field, kind) = if at == "/events" { ("events", "EventFilter") } else { ("auditLog", "AuditLogFilter") };
     let count = format!("query($filter: {kind}) {{ {field}(filter: $filter, first: 2) {{ totalCount }} }}");
-    let count = told.app.gql(token, &count, json!({ "filter": filter })).await.at(at).int("/totalCount");
+    let count = story.app.gql(token, &count, json!({ "filter": filter })).await.at(at).int("/totalCount");
     assert_eq!(usize::try_from(count).expect("few"), expected.len(), "{filter} counted");
     expected.len()
 }
 
 #[test]
 fn r50_filters_of_events_find_rows_and_records_alike() {
-    roomy(async || {
-        let told = Told::in_batches_of(4).await;
-        let rows = recorded_rows::events(&told.app).await;
-        let of = |wanted: &dyn Fn(&event::Model) -> bool| -> BTreeSet<Uuid> {
-            rows.iter().filter(|row| wanted(row)).map(|row| row.id).collect()
+    with_large_stack(async || {
+        let story = RecordedStory::in_batches_of(4).await;
+        let rows = recorded_rows::events(&story.app).await;
+        let of = |matches: &dyn Fn(&event::Model) -> bool| -> BTreeSet<Uuid> {
+            rows.iter().filter(|row| matches(row)).map(|row| row.id).collect()
         };
         let mut found = 0;
-        for (_, token) in told.readers() {
+        for (_, token) in story.readers() {
             for kinds in [
                 vec!["UPDATE_OFFERED"],
                 vec!["INSTALLATION_UPDATED", "RELEASE_STARTED"],
@@ -137,28 +138,28 @@ fn r50_filters_of_events_find_rows_and_records_alike() {
                 vec!["INSTALLATION_FROZEN"],
             ] {
                 let rows = of(&|row| kinds.contains(&row.kind.as_str()));
-                found += shows(&told, token, (EVENTS, "/events"), json!({ "kinds": kinds }), rows).await;
+                found += shows(&story, token, (EVENTS, "/events"), json!({ "kinds": kinds }), rows).await;
             }
-            for installation in told.installations.iter().step_by(3) {
+            for installation in story.installations.iter().step_by(3) {
                 let id = uuids_of(installation)[0];
                 let filter = json!({ "installationId": installation });
                 let rows = of(&|row| row.installation_id == Some(id));
-                let known = told.app.gql_raw(Some(token), EVENTS, json!({ "filter": filter, "first": 1 })).await;
-                if code_of(&known).as_deref() == Some("NOT_FOUND") {
+                let by_logs = story.app.gql_raw(Some(token), EVENTS, json!({ "filter": filter, "first": 1 })).await;
+                if code_of(&by_logs).as_deref() == Some("NOT_FOUND") {
                     continue;
                 }
-                found += shows(&told, token, (EVENTS, "/events"), filter, rows).await;
+                found += shows(&story, token, (EVENTS, "/events"), filter, rows).await;
             }
         }
-        let id = uuids_of(&told.orders.id)[0];
+        let id = uuids_of(&story.orders.id)[0];
         for (filter, rows) in [
-            (json!({ "packId": told.orders.id }), of(&|row| row.pack_id == id)),
+            (json!({ "packId": story.orders.id }), of(&|row| row.pack_id == id)),
             (
-                json!({ "packId": told.orders.id, "kinds": ["UPDATE_OFFERED"] }),
+                json!({ "packId": story.orders.id, "kinds": ["UPDATE_OFFERED"] }),
                 of(&|row| row.pack_id == id && row.kind == "UPDATE_OFFERED"),
             ),
         ] {
-            found += shows(&told, &told.app.publisher, (EVENTS, "/events"), filter, rows).await;
+            found += shows(&story, &story.app.publisher, (EVENTS, "/events"), filter, rows).await;
         }
         assert!(found > 200, "{found}");
     });
@@ -166,14 +167,14 @@ fn r50_filters_of_events_find_rows_and_records_alike() {
 
 #[test]
 fn r51_filters_of_the_audit_log_find_rows_and_records_alike() {
-    roomy(async || {
-        let told = Told::in_batches_of(4).await;
-        let rows = recorded_rows::entries(&told.app).await;
-        let of = |wanted: &dyn Fn(&audit_entry::Model) -> bool| -> BTreeSet<Uuid> {
-            rows.iter().filter(|row| wanted(row)).map(|row| row.id).collect()
+    with_large_stack(async || {
+        let story = RecordedStory::in_batches_of(4).await;
+        let rows = recorded_rows::entries(&story.app).await;
+        let of = |matches: &dyn Fn(&audit_entry::Model) -> bool| -> BTreeSet<Uuid> {
+            rows.iter().filter(|row| matches(row)).map(|row| row.id).collect()
         };
         let mut found = 0;
-        for (_, token) in told.readers() {
+        for (_, token) in story.readers() {
             let actions = ["scheduler.applyUpdate", "installPack", "scheduler.uninstallPack"];
             let (from, to) = ("2026-11-30T00:00:00Z", "2026-12-02T00:00:00Z");
             let between = |row: &audit_entry::Model| {
@@ -191,16 +192,16 @@ fn r51_filters_of_the_audit_log_find_rows_and_records_alike() {
                     of(&|row| row.occurred_at < crate::support::instant(to) && row.action == actions[0]),
                 ),
             ] {
-                found += shows(&told, token, (ENTRIES, "/auditLog"), filter, rows).await;
+                found += shows(&story, token, (ENTRIES, "/auditLog"), filter, rows).await;
             }
-            for installation in told.installations.iter().step_by(3) {
+            for installation in story.installations.iter().step_by(3) {
                 let id = uuids_of(installation)[0].to_string();
                 let filter = json!({ "subjectId": installation });
-                let known = told.app.gql_raw(Some(token), ENTRIES, json!({ "filter": filter, "first": 1 })).await;
-                if code_of(&known).as_deref() == Some("NOT_FOUND") {
+                let by_logs = story.app.gql_raw(Some(token), ENTRIES, json!({ "filter": filter, "first": 1 })).await;
+                if code_of(&by_logs).as_deref() == Some("NOT_FOUND") {
                     continue;
                 }
-                found += shows(&told, token, (ENTRIES, "/auditLog"), filter, of(&|row| row.subject_id == id)).await;
+                found += shows(&story, token, (ENTRIES, "/auditLog"), filter, of(&|row| row.subject_id == id)).await;
             }
         }
         assert!(found > 400, "{found}");
@@ -233,8 +234,8 @@ async fn moved_daily(keep_events_days: u16) -> (TestApp, [crate::support::Manage
 }
 
 #[test]
-fn r49_what_is_told_from_records_is_pruned_with_the_log_and_stays_in_the_audit_log() {
-    roomy(async || {
+fn r49_records_are_pruned_with_the_event_log_and_stay_in_the_audit_log() {
+    with_large_stack(async || {
         let (app, accounts, cursors) = moved_daily(2).await;
         let tokens = [&app.publisher, &accounts[0].token, &accounts[1].token].map(String::as_str);
         let entries = pages(&app, tokens[0], (ENTRIES, "/auditLog"), &json!({}), 100, false).await;
@@ -266,8 +267,8 @@ fn r49_what_is_told_from_records_is_pruned_with_the_log_and_stays_in_the_audit_l
 }
 
 #[test]
-fn r49_places_of_what_is_told_from_records_are_never_given_again() {
-    roomy(async || {
+fn r49_positions_of_records_are_never_reused() {
+    with_large_stack(async || {
         let (app, accounts, _) = moved_daily(1).await;
         let last = recorded_rows::events(&app).await.last().expect("an event").sequence;
         app.half_days_to("2026-11-29T10:00:00Z").await;
@@ -286,17 +287,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn r3_an_id_gives_its_place_to_those_who_know_the_seal(base: u128, seal: u128, places in prop::collection::btree_set(any::<u32>(), 2..40)) {
+    fn r3_an_id_reveals_its_position_only_with_the_seal(base: u128, seal: u128, indexes in prop::collection::btree_set(any::<u32>(), 2..40)) {
         let ids = IdRange::new(Uuid::from_u128(base), Uuid::from_u128(seal));
-        let known: BTreeMap<_, _> = places.iter().map(|place| (ids.id(*place), *place)).collect();
-        prop_assert_eq!(known.len(), places.len(), "no two are the same");
-        for (id, place) in known {
-            prop_assert_eq!((ids.place(id), IdRange::base_of(id)), (place, ids.base()));
+        let by_logs: BTreeMap<_, _> = indexes.iter().map(|page_end| (ids.id(*page_end), *page_end)).collect();
+        prop_assert_eq!(by_logs.len(), indexes.len(), "no two are the same");
+        for (id, page_end) in by_logs {
+            prop_assert_eq!((ids.index_of(id), IdRange::base_of(id)), (page_end, ids.base()));
         }
         // The ids of neighbouring positions aren't close to each other.
         let of_neighbours = |seal: u128| {
             let ids = IdRange::new(Uuid::from_u128(base), Uuid::from_u128(seal));
-            let [a, b] = [7, 8].map(|place| ids.id(place).as_u128());
+            let [a, b] = [7, 8].map(|page_end| ids.id(page_end).as_u128());
             a.abs_diff(b)
         };
         prop_assert_ne!(of_neighbours(seal), of_neighbours(seal ^ 1));
@@ -305,13 +306,13 @@ proptest! {
 
 #[test]
 fn r50_an_event_that_is_lost_with_its_batch_expires_its_cursor() {
-    roomy(async || {
+    with_large_stack(async || {
         let (app, accounts, cursors) = moved_daily(90).await;
         let tokens = [&app.publisher, &accounts[0].token, &accounts[1].token].map(String::as_str);
         // A backup from before the last day is restored, so positions are used again.
         let all = recorded_rows::events(&app).await;
         let lost = all.iter().rev().position(|row| row.kind == "RELEASE_STARTED").expect("a release") + 1;
-        crate::log::events_strange::lose(&app, lost).await;
+        crate::log::unexpected_events::lose(&app, lost).await;
         for (index, token) in tokens.into_iter().enumerate() {
             let answer = app.gql_raw(Some(token), EVENTS, json!({ "after": cursors[2][index], "first": 5 })).await;
             assert_eq!(code_of(&answer).as_deref(), Some("CURSOR_EXPIRED"));

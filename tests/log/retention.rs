@@ -5,7 +5,7 @@ use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::log::event_log::kinds;
-use crate::support::more::{code_of, events_after};
+use crate::support::rows::{code_of, events_after};
 use crate::support::{At, Setup, TestApp};
 
 const EVENTS: &str = "query($after: String, $before: String) { events(after: $after, before: $before, first: 100) { edges { node { kind } } } }";
@@ -47,7 +47,7 @@ async fn oldest(app: &App, token: &str, document: &str, after: &str) -> String {
 }
 
 #[tokio::test]
-async fn r49_what_is_older_than_kept_is_gone_and_a_cursor_from_before_is_told_where_to_go_on() {
+async fn r49_old_events_are_pruned_and_a_cursor_from_before_is_refused_with_the_oldest() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let (p, a) = (app.cursor(&app.publisher).await, app.cursor(&acme.token).await);
@@ -99,12 +99,12 @@ async fn r49_a_log_that_was_pruned_to_its_end_goes_on_where_it_ended() {
         };
         assert_eq!(kinds(&since), expected);
     }
-    let heard = live.collect(3).await;
-    assert_eq!(heard.iter().map(|item| item.text("/events/kind")).collect::<Vec<_>>(), expected);
+    let received = live.collect(3).await;
+    assert_eq!(received.iter().map(|item| item.text("/events/kind")).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
-async fn r49_a_subscriber_that_is_overtaken_by_pruning_is_told_so() {
+async fn r49_a_subscriber_overtaken_by_pruning_gets_cursor_expired() {
     let app = keeping(1).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
@@ -160,18 +160,18 @@ async fn r49_two_servers_prune_one_log_together() {
         assert_eq!(oldest(server, &acme.token, LIVE, &old).await, young);
     }
     app.update_now(&installed.pack).await;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..3 {
         let patience = std::time::Duration::from_secs(20);
         let next =
             tokio::time::timeout(patience, futures_util::StreamExt::next(&mut live)).await.expect("nothing came");
-        heard.push(serde_json::to_value(next.expect("an item")).expect("JSON").text("/data/events/kind"));
+        received.push(serde_json::to_value(next.expect("an item")).expect("JSON").text("/data/events/kind"));
     }
-    assert_eq!(heard, ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED"]);
+    assert_eq!(received, ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED"]);
 }
 
 #[tokio::test]
-async fn r49_a_server_that_slept_while_another_pruned_tells_its_subscribers_so() {
+async fn r49_a_server_that_slept_while_another_pruned_ends_subscriptions_with_cursor_expired() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let cursor = app.cursor(&acme.token).await;
@@ -190,25 +190,25 @@ async fn r49_a_server_that_slept_while_another_pruned_tells_its_subscribers_so()
     app.update_now(&installed.pack).await;
     // No event has come since that the subscription could return instead.
     app.half_days_to("2027-03-01T09:00:00Z").await;
-    let told = next().await;
-    assert_eq!(code_of(&told).as_deref(), Some("CURSOR_EXPIRED"), "three events were missed: {told:#}");
+    let ended = next().await;
+    assert_eq!(code_of(&ended).as_deref(), Some("CURSOR_EXPIRED"), "three events were missed: {ended:#}");
 }
 
 #[tokio::test]
-async fn r49_what_was_heard_before_a_freeze_is_there_for_as_long_as_it_is_kept() {
+async fn r49_events_from_before_a_freeze_stay_readable_until_they_are_pruned() {
     let app = keeping(1).await;
     let acme = app.managed("Acme").await;
     let gold = app.group("Gold", &[&acme]).await;
     let installed = app.installed_pack_in("Orders", &gold, &[&acme]).await;
     app.half_days_to("2026-11-22T20:00:00Z").await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     app.half_days_to("2026-11-23T12:00:00Z").await;
     app.release_now(&installed.pack.id).await;
     app.unshare(&installed.pack.id, &[&gold]).await;
     app.share(&installed.pack.id, &[&gold]).await;
     app.half_days_to("2026-11-23T21:00:00Z").await;
     let left = app.gql(&acme.token, EVENTS, json!({})).await.texts("/events", "/kind");
-    let heard =
+    let received =
         ["RELEASE_STARTED", "INSTALLATION_UPDATED", "RELEASE_COMPLETED", "PACK_UNSHARED", "INSTALLATION_FROZEN"];
-    assert_eq!(left, [heard.as_slice(), &["PACK_SHARED"]].concat());
+    assert_eq!(left, [received.as_slice(), &["PACK_SHARED"]].concat());
 }

@@ -53,11 +53,11 @@ async fn r10_a_name_has_1_to_255_characters_and_is_never_cut() {
 async fn r10_a_name_is_unique_for_the_publisher_whatever_the_case() {
     let app = TestApp::new().await;
     app.pack("Größe").await;
-    for taken in ["Größe", "GRÖßE", " größe ", "Gro\u{308}ße"] {
+    for same in ["Größe", "GRÖßE", " größe ", "Gro\u{308}ße"] {
         assert_eq!(
-            app.refused(&app.publisher, "createIntegrationPack", named(taken)).await.code,
+            app.refused(&app.publisher, "createIntegrationPack", named(same)).await.code,
             "NAME_TAKEN",
-            "{taken:?}"
+            "{same:?}"
         );
     }
     let southwind = app.another_publisher("Southwind").await;
@@ -164,7 +164,7 @@ async fn r10_a_stale_revision_is_refused_and_the_present_one_told() {
 }
 
 #[tokio::test]
-async fn r10_what_is_no_pack_of_the_publisher_s_is_not_found() {
+async fn r10_foreign_packs_are_not_found() {
     let app = TestApp::new().await;
     let southwind = app.another_publisher("Southwind").await;
     let foreign = app.ok(&southwind.token, "createIntegrationPack", named("Orders"), "integrationPack { id }").await;

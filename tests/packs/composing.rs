@@ -79,7 +79,7 @@ async fn r13_without_a_shareable_version_nothing_is_added() {
 }
 
 #[tokio::test]
-async fn r14_a_component_stands_in_a_pack_once() {
+async fn r14_a_component_is_in_a_pack_once() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let (other, _) = app.packaged("Export").await;
@@ -93,7 +93,7 @@ async fn r14_a_component_stands_in_a_pack_once() {
 }
 
 #[tokio::test]
-async fn r14_a_component_may_stand_in_many_packs() {
+async fn r14_a_component_may_be_in_many_packs() {
     let app = TestApp::new().await;
     let (component, _) = app.packaged("Import").await;
     for name in ["B", "A", "C"] {
@@ -153,7 +153,7 @@ async fn r14_the_key_of_a_component_in_a_pack_is_kept_for_good() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import", "Export"]).await;
     app.release_now(&pack.id).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     app.remove(&pack.id, &pack.components[1]).await;
     app.release_now(&pack.id).await;
     app.add(&pack.id, &[&pack.components[1]]).await;
@@ -172,7 +172,7 @@ async fn r14_the_key_of_a_component_in_a_pack_is_kept_for_good() {
 }
 
 #[tokio::test]
-async fn r14_what_is_no_component_of_the_publisher_s_is_not_found() {
+async fn r14_foreign_components_are_not_found() {
     let app = TestApp::new().await;
     let southwind = app.another_publisher("Southwind").await;
     let made = app

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, all_rows, assert_same_rows};
+use crate::support::rows::{LogMark, all_rows, assert_same_rows};
 use crate::support::{At, Installed, Managed, Setup, TestApp, refusal};
 
 const SELECTION: &str =
@@ -39,7 +39,7 @@ async fn delete_for_good(app: &TestApp, pack: &str, installations: i64) -> Value
 async fn code(app: &TestApp, token: &str, field: &str, id: &str) -> Option<String> {
     let query = format!("query($id: ID!) {{ {field}(id: $id) {{ id }} }}");
     let answer = app.gql_raw(Some(token), &query, json!({ "id": id })).await;
-    crate::support::more::code_of(&answer)
+    crate::support::rows::code_of(&answer)
 }
 
 async fn node(app: &TestApp, token: &str, id: &str) -> Value {
@@ -95,8 +95,8 @@ async fn r47_a_deleted_pack_is_gone_for_everybody() {
     }
     for account in [&acme, &globex] {
         assert_eq!(app.available_names(account).await, Vec::<String>::new());
-        let mine = app.gql(&account.token, "{ installations { totalCount } }", json!(null)).await;
-        assert_eq!(mine.int("/installations/totalCount"), 0);
+        let counts = app.gql(&account.token, "{ installations { totalCount } }", json!(null)).await;
+        assert_eq!(counts.int("/installations/totalCount"), 0);
     }
     let lists = "{ integrationPacks { totalCount } releases { totalCount } installations { totalCount } }";
     let left = app.gql(&app.publisher, lists, json!(null)).await;
@@ -135,7 +135,7 @@ async fn r47_a_pending_release_is_canceled_and_the_window_does_nothing() {
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.apply(&acme, &installed.installations[0]).await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let payload = delete_for_good(&app, &installed.pack.id, 2).await;
     let canceled = payload.at("/canceledRelease");
     assert_eq!((canceled.text("/id"), canceled.text("/state")), (release, "CANCELED".into()));
@@ -152,7 +152,7 @@ async fn r47_a_pending_release_is_canceled_and_the_window_does_nothing() {
             .int("/pendingUpdates/totalCount"),
         0
     );
-    let after = Mark::now(&app).await;
+    let after = LogMark::now(&app).await;
     app.advance_to("2026-12-01T00:00:00Z").await;
     assert_eq!(after.kinds(&app).await, Vec::<String>::new());
 }
@@ -173,7 +173,7 @@ async fn r47_while_a_rollout_is_running_nothing_is_deleted() {
 }
 
 #[tokio::test]
-async fn r47_what_no_batch_has_come_to_is_hidden_from_the_call_on() {
+async fn r47_installations_that_no_batch_has_reached_are_hidden_from_the_call_on() {
     let (app, [acme, globex], installed) = in_batches_of(1).await;
     let update = app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
@@ -181,17 +181,17 @@ async fn r47_what_no_batch_has_come_to_is_hidden_from_the_call_on() {
     // The first batch has reached one account. The other's installation still exists, but can't be seen.
     for (account, installation) in [(&acme, &installed.installations[0]), (&globex, &installed.installations[1])] {
         assert_eq!(code(&app, &account.token, "installation", installation).await.as_deref(), Some("NOT_FOUND"));
-        let mine = "{ installations { totalCount } pendingUpdates { totalCount } }";
-        let mine = app.gql(&account.token, mine, json!(null)).await;
-        assert_eq!((mine.int("/installations/totalCount"), mine.int("/pendingUpdates/totalCount")), (0, 0));
+        let counts = "{ installations { totalCount } pendingUpdates { totalCount } }";
+        let counts = app.gql(&account.token, counts, json!(null)).await;
+        assert_eq!((counts.int("/installations/totalCount"), counts.int("/pendingUpdates/totalCount")), (0, 0));
         let rename = json!({ "installationId": installation });
         assert_eq!(app.denied(&account.token, "uninstallPack", rename).await, "NOT_FOUND");
     }
     assert_eq!(node(&app, &app.publisher, &update).await, json!(null));
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.tick().await;
-    let told: Vec<_> = mark.events(&app).await.into_iter().filter(|event| event.kind == "PACK_DELETED").collect();
-    assert_eq!(told.len(), 1, "the account that was left");
+    let announced: Vec<_> = mark.events(&app).await.into_iter().filter(|event| event.kind == "PACK_DELETED").collect();
+    assert_eq!(announced.len(), 1, "the account that was left");
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ async fn r47_an_installation_that_no_batch_has_come_to_can_not_be_renamed() {
 }
 
 #[tokio::test]
-async fn r47_each_account_that_had_it_or_could_have_it_is_told_with_its_own_count() {
+async fn r47_each_account_that_had_or_could_have_the_pack_gets_an_event_with_its_own_count() {
     let app = TestApp::new().await;
     let [acme, globex, initech] = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let gold = app.group("Gold", &[&acme, &globex]).await;
@@ -221,19 +221,19 @@ async fn r47_each_account_that_had_it_or_could_have_it_is_told_with_its_own_coun
     app.install_as(&acme, "Tools", "One").await;
     app.install_as(&acme, "Tools", "Two").await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     delete_for_good(&app, &pack.id, 2).await;
     app.tick().await;
-    let mut told: Vec<(Option<uuid::Uuid>, i64)> = Vec::new();
+    let mut announced: Vec<(Option<uuid::Uuid>, i64)> = Vec::new();
     for event in mark.events(&app).await.iter().filter(|event| event.kind == "PACK_DELETED") {
         let data: Value = serde_json::from_str(&event.data).unwrap();
-        told.push((event.account_id, data.int("/uninstalled_count")));
+        announced.push((event.account_id, data.int("/uninstalled_count")));
     }
     let id = |account: &Managed| Some(crate::support::uuid_of(&account.id));
-    told.sort();
+    announced.sort();
     let mut expected = vec![(None, 2), (id(&acme), 2), (id(&globex), 0)];
     expected.sort();
-    assert_eq!(told, expected, "Initech never knew of it: {:?}", id(&initech));
+    assert_eq!(announced, expected, "Initech never knew of it: {:?}", id(&initech));
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn r47_each_uninstallation_is_in_the_audit_log_and_open_offers_are_withdra
     let (app, [acme, _], installed) = world().await;
     app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     delete_for_good(&app, &installed.pack.id, 2).await;
     app.tick().await;
     let actions = mark.actions(&app).await;
@@ -277,12 +277,12 @@ async fn r47_a_pack_never_released_is_deleted_without_a_word_to_accounts() {
     let pack = app.pack_with("Drafted", &["One", "Two"]).await;
     app.share_with_all(&pack.id).await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     delete_for_good(&app, &pack.id, 0).await;
     app.tick().await;
-    let told = mark.events(&app).await;
-    assert_eq!(told.len(), 1, "{told:#?}");
-    assert_eq!((told[0].kind.as_str(), told[0].audience.as_str()), ("PACK_DELETED", "PUBLISHER"));
+    let announced = mark.events(&app).await;
+    assert_eq!(announced.len(), 1, "{announced:#?}");
+    assert_eq!((announced[0].kind.as_str(), announced[0].audience.as_str()), ("PACK_DELETED", "PUBLISHER"));
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ async fn r08_delete_against_pin() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     for _ in 0..ROUNDS {
-        let old = app.something_new(&pack).await;
-        app.something_new(&pack).await;
+        let old = app.package_newer(&pack).await;
+        app.package_newer(&pack).await;
         let input = json!({ "packId": pack.id, "componentId": pack.components[0], "versionId": old.id });
         let pin = app.mutate(&app.publisher, "pinPackComponent", input, "");
         let (pinned, deleted) = tokio::join!(pin, delete(&app, &old.id));
@@ -38,7 +38,7 @@ async fn r08_delete_against_release() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
     for _ in 0..ROUNDS {
-        let new = app.something_new(&pack).await;
+        let new = app.package_newer(&pack).await;
         let (released, deleted) = tokio::join!(app.try_release(immediately(&pack.id)), delete(&app, &new.id));
         let won = codes(&released, &deleted);
         let possible = [["", "PACKAGE_IN_USE"], ["NOTHING_TO_RELEASE", ""]];

@@ -57,7 +57,7 @@ async fn r15_a_released_row_is_marked_until_the_next_release() {
 }
 
 #[tokio::test]
-async fn r15_a_mark_can_be_taken_back() {
+async fn r15_a_removal_mark_can_be_removed() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let restore = row(&pack.id, &pack.components[0]);

@@ -6,8 +6,8 @@ use chrono::Duration;
 use packwright::domain::components::ComponentType;
 use packwright::domain::id::{ComponentId, ComponentVersionId, PackVersionId, ReleaseId};
 use packwright::domain::packs::{
-    AddFault, Assessment, COMPONENTS_MAX, Candidate, Content, DraftRow, InstallationType, PackState, PendingRelease,
-    Removal, Stamp, Standing, assess, check_add, next_content, removal,
+    AddFault, Assessment, COMPONENTS_MAX, Candidate, Content, DraftRow, InstallationType, PackStanding, PackState,
+    PendingRelease, Removal, Stamp, assess, check_add, next_content, removal,
 };
 use uuid::Uuid;
 
@@ -64,7 +64,7 @@ fn r15_a_marked_row_takes_nothing() {
 }
 
 #[test]
-fn r15_what_was_released_is_marked_and_what_was_not_just_goes() {
+fn r15_a_released_row_is_marked_and_an_unreleased_one_is_deleted() {
     assert_eq!((removal(true), removal(false)), (Removal::Mark, Removal::Drop));
 }
 
@@ -107,7 +107,7 @@ fn r21_unreleased_is_what_differs_from_what_is_in_force() {
 }
 
 #[test]
-fn r14_a_component_stands_in_a_pack_once() {
+fn r14_a_component_is_in_a_pack_once() {
     let there = Candidate { in_draft: true, ..candidate(2) };
     assert_eq!(
         check_add(InstallationType::Single, 1, &[candidate(1), there]),
@@ -171,25 +171,25 @@ fn r14_the_first_check_that_fails_is_told() {
 }
 
 #[test]
-fn r30_where_a_pack_stands_follows_from_what_is_stored_and_now() {
+fn r30_the_state_of_a_pack_is_derived_from_its_row_and_now() {
     let (old, new) = (PackVersionId(Uuid::from_u128(1)), PackVersionId(Uuid::from_u128(2)));
     let release = ReleaseId(Uuid::from_u128(3));
     let starts_at = instant("2026-11-30T23:00:00Z");
     let pending = Some(PendingRelease { release_id: release, version_id: new, starts_at });
-    let stored = Standing { current_version: Some(old), pending, running_release: None };
+    let stored = PackStanding { current_version: Some(old), pending, running_release: None };
     let just_before = stored.at(starts_at - Duration::microseconds(1));
     assert_eq!((just_before, just_before.state(), just_before.in_force()), (stored, PackState::Testing, Some(new)));
     let opened = stored.at(starts_at);
-    let expected = Standing { current_version: Some(new), pending: None, running_release: Some(release) };
+    let expected = PackStanding { current_version: Some(new), pending: None, running_release: Some(release) };
     assert_eq!((opened, opened.state(), opened.in_force()), (expected, PackState::Releasing, Some(new)));
-    let first = Standing { pending, ..Standing::default() };
+    let first = PackStanding { pending, ..PackStanding::default() };
     assert_eq!(
         (first.at(starts_at - Duration::seconds(1)).state(), first.at(starts_at).state()),
         (PackState::FirstReleaseScheduled, PackState::Current)
     );
-    assert_eq!(Standing::default().at(starts_at).state(), PackState::NeverReleased);
+    assert_eq!(PackStanding::default().at(starts_at).state(), PackState::NeverReleased);
     assert_eq!(
-        Standing { current_version: Some(old), ..Standing::default() }.at(starts_at).state(),
+        PackStanding { current_version: Some(old), ..PackStanding::default() }.at(starts_at).state(),
         PackState::Current
     );
 }

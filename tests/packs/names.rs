@@ -12,7 +12,7 @@ fn pack(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn r10_a_name_is_taken_whatever_its_case_and_whatever_cannot_be_seen() {
+async fn r10_names_differ_neither_by_case_nor_by_invisible_characters() {
     let app = TestApp::new().await;
     app.ok(&app.publisher, "createIntegrationPack", pack("ΟΔΟΣ"), "").await;
     app.ok(&app.publisher, "createAccountGroup", json!({ "name": "Straße" }), "").await;
@@ -33,7 +33,7 @@ async fn r10_a_name_is_taken_whatever_its_case_and_whatever_cannot_be_seen() {
 }
 
 #[tokio::test]
-async fn r43_an_override_name_is_taken_whatever_its_case_and_whatever_cannot_be_seen() {
+async fn r43_override_names_differ_neither_by_case_nor_by_invisible_characters() {
     let app = TestApp::new().await;
     let pack = app.multi_pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
@@ -92,7 +92,7 @@ async fn r10_a_name_needs_a_character_that_can_be_seen() {
 }
 
 #[tokio::test]
-async fn r10_what_turns_a_line_around_or_ends_it_is_bad_input_in_names_and_labels() {
+async fn r10_bidirectional_controls_and_line_ends_are_bad_input_in_names_and_labels() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     for unfit in UNFIT {
@@ -127,7 +127,7 @@ async fn r10_the_joiners_of_emoji_and_persian_are_kept() {
 }
 
 #[tokio::test]
-async fn r06_a_label_is_taken_whatever_cannot_be_seen_and_its_case_counts() {
+async fn r06_labels_differ_by_case_and_not_by_invisible_characters() {
     let app = TestApp::new().await;
     let component = app.component("Import").await;
     let first = app.package_with(&component, json!({ "version": "1.0\u{200b}" })).await;

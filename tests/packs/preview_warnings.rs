@@ -27,11 +27,11 @@ type Found = (u128, String, Vec<Option<(bool, bool)>>);
 fn of(manifests: &[(u128, Vec<ManifestEntry>)]) -> Vec<Found> {
     let manifests: BTreeMap<_, _> =
         manifests.iter().map(|(id, m)| (ComponentVersionId(Uuid::from_u128(*id)), m.as_slice())).collect();
-    let told = |s: &Option<ExtensibilitySetting>| s.as_ref().map(|s| (s.extensible, s.uses_default));
+    let flags = |s: &Option<ExtensibilitySetting>| s.as_ref().map(|s| (s.extensible, s.uses_default));
     mismatches(&manifests)
         .iter()
         .map(|m| {
-            let occurrences = m.occurrences.iter().map(|o| told(&o.setting)).collect();
+            let occurrences = m.occurrences.iter().map(|o| flags(&o.setting)).collect();
             (m.component_id.0.as_u128(), m.setting_name.clone(), occurrences)
         })
         .collect()
@@ -51,8 +51,8 @@ fn r34_a_setting_that_differs_is_named_with_each_package_that_holds_it() {
         (3, vec![entry(9, &[setting("url", true, false)])]),
         (4, vec![entry(8, &[setting("url", false, true)])]),
     ]);
-    let held = vec![Some((true, false)), Some((false, false)), Some((true, false))];
-    assert_eq!(found, vec![(9, "url".into(), held)], "package 4 doesn't hold the component");
+    let differing = vec![Some((true, false)), Some((false, false)), Some((true, false))];
+    assert_eq!(found, vec![(9, "url".into(), differing)], "package 4 doesn't hold the component");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn r34_at_most_a_hundred_mismatches_are_named() {
 }
 
 #[test]
-fn r34_each_warning_stands_for_itself() {
+fn r34_each_warning_is_independent() {
     let manifest = [entry(9, &[setting("url", true, false)])];
     let (one, two) = ([entry(9, &[])], manifest);
     let differing: BTreeMap<ComponentVersionId, &[ManifestEntry]> = [

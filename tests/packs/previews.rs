@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{all_rows, assert_same_rows};
+use crate::support::rows::{all_rows, assert_same_rows};
 use crate::support::{At, Managed, TestApp, immediately, on_date, refusal};
 
 const SELECTION: &str = "pack { id } revision contentToken nextNumber
@@ -54,7 +54,7 @@ async fn r34_a_first_release_is_compared_with_nothing() {
 }
 
 #[tokio::test]
-async fn r34_what_is_added_removed_and_changed() {
+async fn r34_a_diff_has_added_removed_and_changed_components() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import", "Export", "Report"]).await;
     app.package(&pack.components[2]).await;
@@ -94,7 +94,7 @@ async fn r34_whom_it_would_reach() {
     app.apply(&acme, &installed.installations[0]).await;
     app.suspend(&globex).await;
     app.ok(&app.publisher, "removeAccountsFromGroup", json!({ "groupId": gold, "accountIds": [initech.id] }), "").await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let seen = preview(&app, &installed.pack.id, json!(null)).await;
     let spread = json!([
         { "version": { "number": 2 }, "installationCount": 1 },
@@ -118,7 +118,7 @@ async fn r34_the_window_of_a_date_and_what_it_would_supersede() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let dated = preview(&app, &installed.pack.id, json!({ "onDate": "2026-12-01" })).await;
     let window = json!({ "date": "2026-12-01", "timeZone": "Europe/Berlin", "startsAt": "2026-11-30T23:00:00.000000Z", "endsAt": "2026-12-01T00:00:00.000000Z" });
     assert_eq!(
@@ -126,7 +126,7 @@ async fn r34_the_window_of_a_date_and_what_it_would_supersede() {
         (&window, &json!(null), &json!([]))
     );
     let pending = app.release_on(&installed.pack.id, "2026-12-01").await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let now = preview(&app, &installed.pack.id, json!(null)).await;
     assert_eq!((now.text("/supersedes/id"), now.at("/refusals")), (pending.clone(), &json!([])));
     let dated = preview(&app, &installed.pack.id, json!({ "onDate": "2026-12-02" })).await;
@@ -183,18 +183,18 @@ async fn r34_warnings_name_what_deserves_a_second_look_and_block_nothing() {
         (mismatch.text("/component/name"), mismatch.text("/settingName")),
         ("Gateway certificate".into(), "alias".into())
     );
-    let mut held: Vec<_> = mismatch
+    let mut occurrences: Vec<_> = mismatch
         .list("/occurrences")
         .iter()
         .map(|o| (o.text("/packagedComponent/component/name"), o.at("/setting/extensible").as_bool()))
         .collect();
-    held.sort();
-    assert_eq!(held, [("Export".to_owned(), Some(false)), ("Import".to_owned(), Some(true))]);
+    occurrences.sort();
+    assert_eq!(occurrences, [("Export".to_owned(), Some(false)), ("Import".to_owned(), Some(true))]);
     app.release_now(&pack).await;
 }
 
 #[tokio::test]
-async fn r34_what_was_previewed_is_what_is_released() {
+async fn r34_a_release_has_the_previewed_content() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import", "Export"]).await;
     let token = preview(&app, &pack.id, json!(null)).await.text("/contentToken");
@@ -204,7 +204,7 @@ async fn r34_what_was_previewed_is_what_is_released() {
     };
     // Packaging doesn't change the draft's revision, but the release would take another version.
     let revision = app.revision(&pack.id).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     assert_eq!(app.revision(&pack.id).await, revision);
     let before = all_rows(&app).await;
     let refused = refusal(&app.try_release(with(immediately(&pack.id), &token)).await);
@@ -238,7 +238,7 @@ async fn r34_a_managed_account_sees_the_same_diff_for_its_pending_update() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let seen = preview(&app, &installed.pack.id, json!({ "onDate": "2026-12-01" })).await;
     app.release_on(&installed.pack.id, "2026-12-01").await;
     let selection = "pendingUpdate { diff { changed { isDowngrade from { version } to { version } } } release { notes } } pack { support { contact } }";
@@ -324,7 +324,7 @@ async fn r34_only_what_the_row_could_take_is_higher() {
 }
 
 #[tokio::test]
-async fn r34_what_a_pending_release_brings_is_in_force() {
+async fn r34_the_content_of_a_pending_release_is_in_force() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let installed = app.installed_pack("Orders", &[&acme]).await;

@@ -3,14 +3,14 @@
 use packwright::domain::id::{AccountId, TokenId};
 use serde_json::json;
 
-use crate::program::starts::{run, told};
-use crate::support::more::database_url;
+use crate::program::starts::{run, text_of};
+use crate::support::rows::database_url;
 use crate::support::{At as _, TestApp, uuid_of};
 
 async fn command_line(app: &TestApp, arguments: &[&str]) -> (bool, String) {
     let url = database_url(app).await;
     let output = run(&[arguments, &["--database-url", &url]].concat()).await;
-    (output.status.success(), told(&output))
+    (output.status.success(), text_of(&output))
 }
 
 #[tokio::test]
@@ -24,37 +24,37 @@ async fn accounts_and_tokens_are_named_in_either_spelling() {
     let (well, listed) = command_line(&app, &["account", "list"]).await;
     assert!(well && listed.contains(&publisher) && listed.contains(&acme.id), "{listed}");
     for account in [publisher.clone(), uuid_of(&publisher).to_string(), format!(" {publisher} ")] {
-        let (well, said) = command_line(&app, &["token", "list", "--account", &account]).await;
-        assert!(well && said.contains(&token), "{account}: {said}");
+        let (well, printed) = command_line(&app, &["token", "list", "--account", &account]).await;
+        assert!(well && printed.contains(&token), "{account}: {printed}");
     }
     for account in [acme.id.clone(), own, uuid_of(&acme.id).to_string(), "acme".into()] {
         for command in ["suspend", "reactivate"] {
-            let (well, said) = command_line(&app, &["account", command, "--account", &account]).await;
-            assert!(well, "{account}: {said}");
+            let (well, printed) = command_line(&app, &["account", command, "--account", &account]).await;
+            assert!(well, "{account}: {printed}");
         }
     }
-    let (well, said) = command_line(&app, &["token", "list", "--account", &token]).await;
-    assert!(!well && said.contains("There is no account"), "{said}");
+    let (well, printed) = command_line(&app, &["token", "list", "--account", &token]).await;
+    assert!(!well && printed.contains("There is no account"), "{printed}");
 
     for spelling in [|id: &str| id.to_owned(), |id: &str| uuid_of(id).to_string()] {
         command_line(&app, &["token", "create", "--account", &publisher, "--name", "made", "--role", "support"]).await;
         let (_, listed) = command_line(&app, &["token", "list", "--account", &publisher]).await;
         let made = listed.lines().find(|line| line.ends_with("made") && line.contains("live")).expect("a line");
         let made = spelling(made.split(' ').next().expect("an id"));
-        let (well, said) = command_line(&app, &["token", "rotate", &made, "--account", &publisher]).await;
-        assert!(well && said.contains("tok_"), "{said}");
-        let (well, said) = command_line(&app, &["token", "rotate", &made, "--account", &publisher]).await;
-        assert!(!well && said.contains("rotate tok_"), "{said}");
-        let (well, said) = command_line(&app, &["token", "revoke", &made, "--account", &publisher]).await;
-        assert!(well, "{said}");
+        let (well, printed) = command_line(&app, &["token", "rotate", &made, "--account", &publisher]).await;
+        assert!(well && printed.contains("tok_"), "{printed}");
+        let (well, printed) = command_line(&app, &["token", "rotate", &made, "--account", &publisher]).await;
+        assert!(!well && printed.contains("rotate tok_"), "{printed}");
+        let (well, printed) = command_line(&app, &["token", "revoke", &made, "--account", &publisher]).await;
+        assert!(well, "{printed}");
     }
-    let (well, said) = command_line(&app, &["token", "revoke", "made", "--account", &publisher]).await;
-    assert!(!well && said.contains("tok_"), "{said}");
+    let (well, printed) = command_line(&app, &["token", "revoke", "made", "--account", &publisher]).await;
+    assert!(!well && printed.contains("tok_"), "{printed}");
 
     let (well, created) = command_line(&app, &["account", "create", "Second"]).await;
     assert!(well && created.trim().starts_with("pub_") && AccountId::parse(&created).is_some(), "{created}");
-    let (well, said) = command_line(&app, &["token", "create", "--account", created.trim()]).await;
-    assert!(well, "{said}");
+    let (well, printed) = command_line(&app, &["token", "create", "--account", created.trim()]).await;
+    assert!(well, "{printed}");
 }
 
 #[test]

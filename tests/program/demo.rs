@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::{At as _, instant};
 
 /// How long to wait for results that come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// Queries all objects with IDs and some of their fields.
 const WORLD: &str = "{
@@ -28,7 +28,7 @@ const WORLD: &str = "{
   installations(first: 20) { edges { node { id name updates(first: 5) { edges { node { id } } } } } }
   processLibrary(first: 20) { edges { node { id } } }
 }";
-const HERS: &str = "{
+const ACCOUNT_WORLD: &str = "{
   viewer { account { id } }
   availablePacks(first: 100) { edges { node { id name } } }
   installations(first: 100) { edges { node { id name } } }
@@ -47,8 +47,12 @@ async fn ask(demo: &Demo, token: &str, document: &str) -> Value {
 }
 
 /// The demo in the views of its three accounts.
-async fn seen(demo: &Demo) -> [Value; 3] {
-    [ask(demo, PUBLISHER_ADMIN, WORLD).await, ask(demo, ACME_ADMIN, HERS).await, ask(demo, GLOBEX_ADMIN, HERS).await]
+async fn views(demo: &Demo) -> [Value; 3] {
+    [
+        ask(demo, PUBLISHER_ADMIN, WORLD).await,
+        ask(demo, ACME_ADMIN, ACCOUNT_WORLD).await,
+        ask(demo, GLOBEX_ADMIN, ACCOUNT_WORLD).await,
+    ]
 }
 
 async fn now(demo: &Demo) -> Instant {
@@ -69,37 +73,37 @@ fn ids(value: &Value) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn the_demo_has_the_same_ids_whenever_it_starts() {
-    let noon = seen(&*demo_at("2026-11-29T12:00:00Z").await).await;
+    let noon = views(&*demo_at("2026-11-29T12:00:00Z").await).await;
     assert!(noon.iter().map(|each| ids(each).len()).sum::<usize>() > 100, "{noon:?}");
     // Around midnight in the publisher's zone, and on days with a clock change.
     for start in ["2026-11-29T22:59:00Z", "2026-11-28T23:01:00Z", "2027-03-29T04:30:00Z", "2027-10-31T22:30:00Z"] {
-        let other = seen(&*demo_at(start).await).await;
+        let other = views(&*demo_at(start).await).await;
         assert_eq!(noon, other, "at {start}");
     }
 }
 
 #[tokio::test]
-async fn beginning_anew_brings_back_the_world_the_clock_and_the_tokens_of_the_start() {
+async fn a_reset_restores_the_world_the_clock_and_the_tokens_of_the_start() {
     let start = "2026-11-29T12:00:00Z";
     let demo = demo_at(start).await;
-    let begun = seen(&demo).await;
+    let first = views(&demo).await;
     ask(&demo, PUBLISHER_ADMIN, r#"mutation { createAccountGroup(input: { name: "More" }) { accountGroup { id } } }"#)
         .await;
     ask(&demo, ACME_ADMIN, "mutation { demoAdvanceClock(input: { bySeconds: 864000 }) { now } }").await;
-    assert_ne!(seen(&demo).await, begun);
-    let told = ask(&demo, GLOBEX_ADMIN, "mutation { demoReset { now } }").await;
-    let clock = instant(&told.text("/demoReset/now"));
-    assert!(clock - instant(start) < chrono::Duration::minutes(5) && clock >= instant(start), "{told}");
-    assert_eq!(seen(&demo).await, begun);
+    assert_ne!(views(&demo).await, first);
+    let after_reset = ask(&demo, GLOBEX_ADMIN, "mutation { demoReset { now } }").await;
+    let clock = instant(&after_reset.text("/demoReset/now"));
+    assert!(clock - instant(start) < chrono::Duration::minutes(5) && clock >= instant(start), "{after_reset}");
+    assert_eq!(views(&demo).await, first);
     assert!(now(&demo).await >= clock);
     // The same once more, after the world has moved on.
     ask(&demo, PUBLISHER_ADMIN, "mutation { demoAdvanceClock(input: { bySeconds: 864000 }) { now } }").await;
     ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
-    assert_eq!(seen(&demo).await, begun);
+    assert_eq!(views(&demo).await, first);
 }
 
 #[tokio::test]
-async fn beginning_anew_needs_a_token_of_the_demo() {
+async fn a_reset_needs_a_token_of_the_demo() {
     let demo = demo_at("2026-11-29T12:00:00Z").await;
     let answer =
         serde_json::to_value(demo.world().app.execute(None, Request::new("mutation { demoReset { now } }")).await)
@@ -110,15 +114,15 @@ async fn beginning_anew_needs_a_token_of_the_demo() {
 }
 
 #[tokio::test]
-async fn two_who_begin_anew_at_once_both_get_the_world_of_the_start() {
+async fn two_concurrent_resets_both_answer_the_world_of_the_start() {
     let demo = demo_at("2026-11-29T12:00:00Z").await;
-    let begun = seen(&demo).await;
+    let first = views(&demo).await;
     let reset = async || ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
     let (one, other) = tokio::join!(reset(), reset());
-    for told in [one, other] {
-        assert!(instant(&told.text("/demoReset/now")) >= instant("2026-11-29T12:00:00Z"), "{told}");
+    for after_reset in [one, other] {
+        assert!(instant(&after_reset.text("/demoReset/now")) >= instant("2026-11-29T12:00:00Z"), "{after_reset}");
     }
-    assert_eq!(seen(&demo).await, begun);
+    assert_eq!(views(&demo).await, first);
 }
 
 #[tokio::test]
@@ -141,5 +145,5 @@ async fn open_subscriptions_end_when_the_demo_begins_anew() {
     assert_eq!(&head, b"HTTP/1.1 200");
     ask(&demo, PUBLISHER_ADMIN, "mutation { demoReset { now } }").await;
     let mut rest = Vec::new();
-    tokio::time::timeout(PATIENCE, socket.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
+    tokio::time::timeout(TIME_LIMIT, socket.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
 }

@@ -6,7 +6,7 @@ use packwright::service::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::program::kill::{remove_trap, set_trap, until};
-use crate::support::more::database_url;
+use crate::support::rows::database_url;
 use crate::support::{At as _, Pack, Program, Setup, TestApp};
 
 const INSTALLATIONS: usize = 150;
@@ -44,7 +44,7 @@ pub(crate) fn hangup_is_ignored() -> bool {
 }
 
 #[tokio::test]
-async fn r49_a_server_that_is_asked_to_end_does_the_batch_at_hand_and_no_more() {
+async fn r49_a_server_that_ends_finishes_the_running_batch_and_begins_no_other() {
     let (app, release) = rollout().await;
     let mut applied = 0;
     // These tests may run under `nohup`. Then a hangup must not end the program.

@@ -13,19 +13,19 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::program::ending::{hangup_is_ignored, installed};
 use crate::program::kill::until;
-use crate::support::more::{database_url, tables};
+use crate::support::rows::{database_url, tables};
 use crate::support::{At as _, Program};
 
 type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 const SOCKETS: usize = 1_000;
 /// How long a socket may take to say something.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The next message other than a ping; `{ "closed": code }` for the end.
 async fn receive(socket: &mut Socket) -> Value {
     loop {
-        let next = tokio::time::timeout(PATIENCE, socket.next()).await.expect("nothing came");
+        let next = tokio::time::timeout(TIME_LIMIT, socket.next()).await.expect("nothing came");
         match next.expect("a message").expect("a sound message") {
             Message::Text(text) => {
                 let message: Value = serde_json::from_str(&text).expect("JSON");
@@ -81,7 +81,7 @@ async fn half_sent(address: SocketAddr) -> (tokio::net::TcpStream, &'static str)
 }
 
 async fn ends_in_order(signal: &str) {
-    packwright::cli::files::make_room(u32::try_from(2 * SOCKETS).expect("few"), 10);
+    packwright::cli::files::raise_file_limit(u32::try_from(2 * SOCKETS).expect("few"), 10);
     let (app, pack) = installed().await;
     let other = app.pack("Others").await;
     let options = ["--batch-size", "1", "--max-connections", "3000", "--max-connections-per-peer", "3000"];

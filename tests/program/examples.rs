@@ -40,8 +40,8 @@ fn senders(name: &str, document: &str) -> &'static [&'static str] {
     let comment: Vec<_> = document.lines().take_while(|line| line.starts_with('#')).collect();
     assert!(comment.len() > 1, "{name} doesn't say what it is for");
     let last = comment.last().copied().unwrap_or_default();
-    let known = SENDERS.iter().find(|(line, _)| *line == last);
-    known.unwrap_or_else(|| panic!("the comment of {name} must end with who sends it, and says: {last}")).1
+    let by_comment = SENDERS.iter().find(|(line, _)| *line == last);
+    by_comment.unwrap_or_else(|| panic!("the comment of {name} must end with who sends it, and says: {last}")).1
 }
 
 /// The name of an example according to its content: a single named operation with a single field.
@@ -64,8 +64,8 @@ async fn operations(demo: &Demo) -> BTreeSet<String> {
     let query = "{ __schema { query: queryType { fields(includeDeprecated: true) { name } }
         mutation: mutationType { fields(includeDeprecated: true) { name } }
         subscription: subscriptionType { fields(includeDeprecated: true) { name } } } }";
-    let told = demo.ask(None, query, json!(null)).await;
-    let roots = told.at("/data/__schema").as_object().unwrap();
+    let schema = demo.ask(None, query, json!(null)).await;
+    let roots = schema.at("/data/__schema").as_object().unwrap();
     let named = |kind: &String, root: &Value| {
         root.list("/fields").iter().map(|field| format!("{kind}.{}", field.text("/name"))).collect::<Vec<_>>()
     };
@@ -85,7 +85,7 @@ fn each_example_says_what_it_is() {
 }
 
 #[test]
-fn each_example_has_a_place_in_the_story() {
+fn each_example_is_in_the_story() {
     let (examples, story) = (examples(), story());
     let mut sent: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for step in &story {
@@ -109,5 +109,5 @@ async fn every_operation_has_an_example_that_runs() {
         demo.refuses_others(&step, document, senders(&step.run, document)).await;
         demo.run(&step, document).await;
     }
-    demo.has_heard_all().await;
+    demo.has_received_all().await;
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 /// How long to wait for an item before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// A step of the story. A text that begins with `$` stands for a value that an earlier step kept.
 #[derive(Deserialize)]
@@ -39,13 +39,13 @@ pub(crate) struct Step {
     /// The expected code of a GraphQL error.
     fails: Option<String>,
     /// For a subscription: the values of an item that must come before the story ends.
-    hears: Option<BTreeMap<String, Value>>,
+    expected_items: Option<BTreeMap<String, Value>>,
 }
 
 /// A subscription that runs until the story ends.
 struct Listener {
     step: String,
-    hears: BTreeMap<String, Value>,
+    expected_items: BTreeMap<String, Value>,
     items: UnboundedReceiver<Value>,
 }
 
@@ -84,7 +84,7 @@ impl Demo {
             ["managed account"] => demo::PUBLISHER_ADMIN,
             _ => return,
         };
-        let answer = match step.hears {
+        let answer = match step.expected_items {
             None => self.ask(Some(stranger), document, self.variables(step)).await,
             Some(_) => self.listen(stranger, step, document).await.recv().await.expect("a refusal"),
         };
@@ -95,15 +95,16 @@ impl Demo {
     pub(crate) async fn run(&mut self, step: &Step, document: &str) {
         let sender = self.filled(&json!(step.sender));
         let sender = sender.as_str().expect("a token");
-        if let Some(hears) = &step.hears {
-            let hears = hears.iter().map(|(path, value)| (path.clone(), self.filled(value))).collect();
+        if let Some(expected_items) = &step.expected_items {
+            let expected_items =
+                expected_items.iter().map(|(path, value)| (path.clone(), self.filled(value))).collect();
             let items = self.listen(sender, step, document).await;
-            return self.listeners.push(Listener { step: step.run.clone(), hears, items });
+            return self.listeners.push(Listener { step: step.run.clone(), expected_items, items });
         }
         let answer = self.ask(Some(sender), document, self.variables(step)).await;
-        let told = || format!("{} ({}) was answered {answer:#}", step.run, step.why);
+        let context = || format!("{} ({}) was answered {answer:#}", step.run, step.why);
         let failure = answer.pointer("/errors/0/extensions/code").and_then(Value::as_str);
-        assert_eq!(failure, step.fails.as_deref(), "{}", told());
+        assert_eq!(failure, step.fails.as_deref(), "{}", context());
         if failure.is_some() {
             return;
         }
@@ -111,27 +112,27 @@ impl Demo {
         let payload = data.as_object().and_then(|fields| fields.values().next()).expect("one field");
         if step.run.starts_with("mutation.") {
             let code = payload.pointer("/errors/0/code").and_then(Value::as_str);
-            assert_eq!(code, step.refused.as_deref(), "{}", told());
+            assert_eq!(code, step.refused.as_deref(), "{}", context());
         }
         for (path, expected) in &step.shows {
-            assert_eq!(find(data, path), Some(&self.filled(expected)), "at {path}: {}", told());
+            assert_eq!(find(data, path), Some(&self.filled(expected)), "at {path}: {}", context());
         }
         for (name, path) in &step.keep {
             let found = find(data, path).filter(|value| !value.is_null());
-            let found = found.unwrap_or_else(|| panic!("nothing at {path}: {}", told())).clone();
+            let found = found.unwrap_or_else(|| panic!("nothing at {path}: {}", context())).clone();
             self.kept.insert(name.clone(), found);
         }
     }
 
     /// Waits until each subscription got its expected item.
-    pub(crate) async fn has_heard_all(&mut self) {
+    pub(crate) async fn has_received_all(&mut self) {
         for mut listener in std::mem::take(&mut self.listeners) {
             let mut seen = Vec::new();
             loop {
-                let next = tokio::time::timeout(PATIENCE, listener.items.recv()).await;
+                let next = tokio::time::timeout(TIME_LIMIT, listener.items.recv()).await;
                 let Ok(Some(item)) = next else { panic!("{} has heard only {seen:#?}", listener.step) };
                 assert!(item.get("errors").is_none(), "{} has heard {item:#}", listener.step);
-                if listener.hears.iter().all(|(path, value)| find(&item["data"], path) == Some(value)) {
+                if listener.expected_items.iter().all(|(path, value)| find(&item["data"], path) == Some(value)) {
                     break;
                 }
                 seen.push(item);
@@ -182,7 +183,7 @@ fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
             let items = value.get("edges").unwrap_or(value).as_array()?;
             let mut nodes = items.iter().map(|item| item.get("node").unwrap_or(item));
             match part.parse::<usize>() {
-                Ok(place) => nodes.nth(place),
+                Ok(index) => nodes.nth(index),
                 Err(_) => nodes.find(|node| is_named(node, part)),
             }
         }

@@ -96,7 +96,7 @@ fn a_database_is_at_a_host_or_a_socket_and_no_parameter_hides_in_a_name() {
         "postgres://u@h/d?user=u;password=Sommer",
         "postgres://u@h/;password=Sommer",
     ] {
-        let why = Address::parse(address).map(|taken| taken.to_string()).expect_err(address).to_string();
+        let why = Address::parse(address).map(|accepted| accepted.to_string()).expect_err(address).to_string();
         assert!(why.contains("semicolon") && why.contains('?') && !why.contains("Sommer"), "{address}: {why}");
     }
     for (given, shown) in [

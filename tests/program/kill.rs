@@ -9,7 +9,7 @@ use std::time::Duration;
 use packwright::service::Settings;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 
-use crate::support::more::{Mark, database_url, tables, uuids_of};
+use crate::support::rows::{LogMark, database_url, tables, uuids_of};
 use crate::support::{At, Setup, TestApp};
 
 const INSTALLATIONS: usize = 10;
@@ -102,7 +102,7 @@ async fn r41_a_server_that_is_killed_in_a_rollout_loses_and_doubles_nothing() {
         }
         let release = app.update_on(&pack, "2024-12-01").await;
         app.tick().await;
-        let mark = Mark::now(&app).await;
+        let mark = LogMark::now(&app).await;
         set_trap(&app, dies_at).await;
 
         let mut doomed = start(&app).await;
@@ -128,13 +128,13 @@ async fn r41_a_server_that_is_killed_in_a_rollout_loses_and_doubles_nothing() {
 
 /// Fails unless each installation has the version, one update, and one event and one audit entry of its move, and the
 /// release started and ended once.
-async fn moved_once(app: &TestApp, mark: &Mark, release: &str, installations: &[String]) {
+async fn moved_once(app: &TestApp, mark: &LogMark, release: &str, installations: &[String]) {
     let (events, entries) = (mark.events(app).await, mark.entries(app).await);
     let progress = app.progress(release).await;
     assert_eq!((progress.int("/applied"), progress.int("/total")), (10, 10));
     for installation in installations {
         let id = uuids_of(installation)[0];
-        let told = events
+        let announced = events
             .iter()
             .filter(|e| e.installation_id == Some(id) && e.update_state.as_deref() == Some("APPLIED"))
             .count();
@@ -142,7 +142,7 @@ async fn moved_once(app: &TestApp, mark: &Mark, release: &str, installations: &[
             .iter()
             .filter(|e| e.action == "scheduler.applyUpdate" && e.subject_id.contains(&id.to_string()))
             .count();
-        assert_eq!((told, noted), (1, 1), "events and audit entries of {installation}");
+        assert_eq!((announced, noted), (1, 1), "events and audit entries of {installation}");
         assert_eq!(app.as_publisher(installation, "version { number }").await.int("/version/number"), 2);
     }
     for kind in ["RELEASE_STARTED", "RELEASE_COMPLETED"] {

@@ -3,9 +3,9 @@
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 use serde_json::Value;
 
-use crate::program::starts::{program, run, told};
+use crate::program::starts::{program, run, text_of};
 use crate::store::database_failures::making;
-use crate::support::more::{database_url, tables};
+use crate::support::rows::{database_url, tables};
 use crate::support::{Ask, Program, TestApp};
 
 fn count(program: &Program, part: &str) -> usize {
@@ -13,7 +13,7 @@ fn count(program: &Program, part: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_refused_login_and_a_refused_host_are_told_once_a_minute_and_hold_no_secret() {
+async fn a_refused_login_and_a_refused_host_are_logged_once_a_minute_without_secrets() {
     let app = TestApp::new().await;
     let program = Program::serve(&database_url(&app).await, &[]).await;
     for n in 0..3 {
@@ -38,7 +38,7 @@ async fn a_refused_login_and_a_refused_host_are_told_once_a_minute_and_hold_no_s
 }
 
 /// Makes callers that create a component wait until it is dropped.
-async fn held(app: &TestApp) -> sea_orm::DatabaseTransaction {
+async fn lock_tables(app: &TestApp) -> sea_orm::DatabaseTransaction {
     let tx = tables(app).begin().await.expect("a transaction");
     let lock = match tx.get_database_backend() {
         DatabaseBackend::Postgres => "LOCK TABLE component IN EXCLUSIVE MODE",
@@ -49,11 +49,11 @@ async fn held(app: &TestApp) -> sea_orm::DatabaseTransaction {
 }
 
 #[tokio::test]
-async fn an_operation_that_took_long_is_told_with_its_name_and_one_that_did_not_is_not() {
+async fn only_slow_operations_are_logged_with_their_names() {
     let app = TestApp::new().await;
     let program = Program::serve(&database_url(&app).await, &["--slow-request", "0.5"]).await;
     assert_eq!(program.send(Ask::query("query Quick { viewer { role } }").token(&app.publisher)).await.status, 200);
-    let lock = held(&app).await;
+    let lock = lock_tables(&app).await;
     let document = "mutation Slow { createComponent(input: { name: \"Import\", type: PROCESS }) { component { id } } }";
     let asking = tokio::spawn(program.send(Ask::query(document).token(&app.publisher)));
     tokio::time::sleep(std::time::Duration::from_millis(800)).await;
@@ -106,7 +106,7 @@ async fn in_json_the_reason_why_a_start_failed_is_json_too() {
         vec!["migrate", "up", "--database-url", "sqlite:///nowhere/at/all.db"],
     ] {
         let output = run(&[&arguments[..], &["--log-format", "json"]].concat()).await;
-        assert!(!output.status.success() && output.stdout.is_empty(), "{}", told(&output));
+        assert!(!output.status.success() && output.stdout.is_empty(), "{}", text_of(&output));
         let lines: Vec<String> = String::from_utf8_lossy(&output.stderr).lines().map(Into::into).collect();
         let lines = json(&lines);
         let last = lines.last().unwrap_or_else(|| panic!("{arguments:?} says nothing"));
@@ -123,7 +123,7 @@ async fn in_json_the_reason_why_a_start_failed_is_json_too() {
 }
 
 #[tokio::test]
-async fn a_mutation_of_a_known_token_leaves_no_line_of_a_refusal() {
+async fn a_mutation_with_a_cached_token_logs_no_refusal() {
     let app = TestApp::new().await;
     let program = Program::serve(&database_url(&app).await, &[]).await;
     assert_eq!(program.send(making(&app, "Import")).await.status, 200);

@@ -4,10 +4,10 @@ use clap::Args as _;
 use packwright::config::ServeArgs;
 
 use crate::program::settings::parse;
-use crate::program::starts::{run, told};
+use crate::program::starts::{run, text_of};
 
 #[test]
-fn a_number_out_of_bounds_is_told_the_bounds_and_an_example() {
+fn a_number_out_of_bounds_is_refused_with_the_bounds_and_an_example() {
     for (option, wrong, says) in [
         ("--release-days-ahead", "0", "write a whole number from 1 to 65535, such as 365"),
         ("--release-days-ahead", "65536", "write a whole number from 1 to 65535, such as 365"),
@@ -53,18 +53,18 @@ fn every_option_that_takes_a_number_gives_an_example() {
 }
 
 #[tokio::test]
-async fn the_program_tells_a_range_once_and_by_the_variable_that_a_number_came_from() {
+async fn the_program_prints_a_range_once_and_with_the_variable_of_the_number() {
     let output = run(&["check-config", "--release-days-ahead", "0"]).await;
-    let text = told(&output);
+    let text = text_of(&output);
     assert!(!output.status.success() && text.contains("from 1 to 65535, such as 365"), "{text}");
     assert!(!text.contains("tip:") && !text.contains("1..="), "{text}");
     let mut command = crate::program::starts::program(&["check-config"]);
-    let text = told(&command.env("PACKWRIGHT_KEEP_EVENTS", "0").output().await.expect("it runs"));
+    let text = text_of(&command.env("PACKWRIGHT_KEEP_EVENTS", "0").output().await.expect("it runs"));
     assert!(text.contains("PACKWRIGHT_KEEP_EVENTS") && text.contains("from 1 to 65535, such as 90"), "{text}");
     let text =
-        told(&run(&["token", "rotate", "tok_AZqzIBPlcACVXvHtSkt2Qw", "--account", "a", "--overlap", "9000"]).await);
+        text_of(&run(&["token", "rotate", "tok_AZqzIBPlcACVXvHtSkt2Qw", "--account", "a", "--overlap", "9000"]).await);
     assert!(text.contains("from 0 to 8760, such as 24"), "{text}");
-    let text = told(&run(&["seed", "--accounts", "0"]).await);
+    let text = text_of(&run(&["seed", "--accounts", "0"]).await);
     assert!(text.contains("from 1 to 1000000, such as"), "{text}");
 }
 
@@ -83,12 +83,12 @@ async fn check_config_says_that_it_connects_to_nothing() {
         "packwright",
     ])
     .await;
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", text_of(&output));
     let (printed, beside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(printed.contains("database-url = postgres://u:***@127.0.0.1:1/d\n"), "{printed}");
     assert!(printed.lines().all(|line| line.contains(" =")), "settings alone, for scripts: {printed}");
     assert!(beside.contains("without a connection to the database"), "{beside}");
-    let help = told(&run(&["check-config", "--help"]).await);
+    let help = text_of(&run(&["check-config", "--help"]).await);
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("no connection is made"), "{help}");
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use packwright::cli::seed::{Filled, fill};
-use packwright::seed::{NoRoom, Options, World};
+use packwright::seed::{Options, TooFewAccounts, World};
 use packwright::store::seed::Load;
 use packwright::store::{Db, DbOptions};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, EntityTrait as _, Statement};
 use tokio::io::AsyncBufReadExt as _;
 
-use crate::support::more::{database_url, tables};
+use crate::support::rows::{database_url, tables};
 use crate::support::{START, Setup, TestApp, instant};
 
 /// A small world. Its present is the day on which the tests begin.
@@ -111,7 +111,7 @@ async fn r49_the_same_number_makes_the_same_world() {
 }
 
 #[tokio::test]
-async fn r49_a_world_is_as_large_as_was_asked_for() {
+async fn r49_a_seeded_world_has_the_requested_size() {
     for (packs, installations) in [(1, 0), (1, 9), (30, 1_000)] {
         let (app, filled) = seeded(options(packs, installations)).await;
         assert_eq!(filled.installations, installations);
@@ -120,7 +120,7 @@ async fn r49_a_world_is_as_large_as_was_asked_for() {
         assert_eq!(texts(&app, "SELECT CAST(COUNT(*) AS text) FROM integration_pack").await, [packs.to_string()]);
     }
     let refused = World::new(Options { accounts: 10, ..options(1, 1_000) }).expect_err("ten accounts and one pack");
-    assert!(matches!(refused, NoRoom { packs: 1, accounts: 10, most } if most < 1_000), "{refused:?}");
+    assert!(matches!(refused, TooFewAccounts { packs: 1, accounts: 10, most } if most < 1_000), "{refused:?}");
     assert!(refused.to_string().contains("--accounts"));
 }
 
@@ -131,7 +131,7 @@ async fn r49_a_world_comes_into_an_empty_database_alone_and_leaves_its_indexes()
     let world = World::new(options(5, 50)).expect("room enough");
     // A seeding that is aborted.
     let mut load = Load::begin(&app.app.services.db).await.expect("a database").expect("an empty one");
-    load.rows().account(&world.people.publisher);
+    load.rows().account(&world.directory.publisher);
     drop(load);
     assert_eq!((indexes(&app).await, dump(&app).await), (before.clone(), empty));
 
@@ -145,7 +145,7 @@ async fn r49_a_world_comes_into_an_empty_database_alone_and_leaves_its_indexes()
 }
 
 #[tokio::test]
-async fn r49_the_command_tells_the_tokens_and_how_to_make_the_world_again() {
+async fn r49_seed_prints_the_tokens_and_how_to_make_the_same_world() {
     let app = TestApp::empty(Setup::default()).await;
     let url = database_url(&app).await;
     let run = async |at: &str| {
@@ -158,17 +158,17 @@ async fn r49_the_command_tells_the_tokens_and_how_to_make_the_world_again() {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.success(), text(&output.stdout), text(&output.stderr))
     };
-    let (done, _, says) = run("2999-01-01T00:00:00Z").await;
-    assert!(!done && says.contains("earlier --at"), "{says}");
-    let (done, told, says) = run(START).await;
-    assert!(done, "{says}");
+    let (done, _, progress) = run("2999-01-01T00:00:00Z").await;
+    assert!(!done && progress.contains("earlier --at"), "{progress}");
+    let (done, generated_pack, progress) = run(START).await;
+    assert!(done, "{progress}");
     assert!(
-        told.contains("for load tests, and for nothing else")
-            && told.contains("--seed 3 --at 2026-11-22T09:00:00.000000Z"),
-        "{told}"
+        generated_pack.contains("for load tests, and for nothing else")
+            && generated_pack.contains("--seed 3 --at 2026-11-22T09:00:00.000000Z"),
+        "{generated_pack}"
     );
-    assert!(says.contains("of 20 installations"), "{says}");
-    let secrets: Vec<&str> = told.split_whitespace().filter(|word| word.starts_with("pwt_")).collect();
+    assert!(progress.contains("of 20 installations"), "{progress}");
+    let secrets: Vec<&str> = generated_pack.split_whitespace().filter(|word| word.starts_with("pwt_")).collect();
     let viewer = "{ viewer { account { __typename } token { role } } }";
     for (secret, kind) in secrets.iter().zip(["PublisherAccount", "OwnAccount"]) {
         let seen = app.gql(secret, viewer, serde_json::Value::Null).await;
@@ -176,8 +176,8 @@ async fn r49_the_command_tells_the_tokens_and_how_to_make_the_world_again() {
         assert_eq!(seen["viewer"]["token"]["role"], "ADMINISTRATOR");
     }
     assert_eq!(secrets.len(), 2);
-    let (done, _, says) = run(START).await;
-    assert!(!done && says.contains("accounts already"), "{says}");
+    let (done, _, progress) = run(START).await;
+    assert!(!done && progress.contains("accounts already"), "{progress}");
 }
 
 #[tokio::test]
@@ -197,14 +197,14 @@ async fn r49_a_world_that_is_stopped_on_the_way_is_none() {
     let before = (indexes(&app).await, dump(&app).await);
     let mut program = seed(&database_url(&app).await, 400_000).spawn().expect("the program runs");
     let stderr = program.stderr.take().expect("it is read");
-    let mut says = tokio::io::BufReader::new(stderr).lines();
-    let shown = says.next_line().await.expect("it tells how far it is").expect("a line");
+    let mut progress = tokio::io::BufReader::new(stderr).lines();
+    let shown = progress.next_line().await.expect("it tells how far it is").expect("a line");
     assert!(shown.contains("of 400000 installations"), "{shown}");
     let id = program.id().expect("it is running").to_string();
-    let told = tokio::process::Command::new("kill").args(["-TERM", &id]).status().await;
-    assert!(told.expect("there is such a command").success());
+    let generated_pack = tokio::process::Command::new("kill").args(["-TERM", &id]).status().await;
+    assert!(generated_pack.expect("there is such a command").success());
     let mut rest = String::new();
-    while let Some(line) = says.next_line().await.expect("text") {
+    while let Some(line) = progress.next_line().await.expect("text") {
         rest.push_str(&line);
     }
     assert!(!program.wait().await.expect("it ends").success());

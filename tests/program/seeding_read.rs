@@ -100,7 +100,7 @@ fn reason(installation: &Value, pack: &Value) -> &'static str {
 }
 
 #[tokio::test]
-async fn r19_what_is_read_of_a_seeded_world_agrees() {
+async fn r19_reads_of_a_seeded_world_agree() {
     let (app, filled) = seeded(Options { accounts: 500, ..options(50, 2_500) }).await;
     let packs = all(&app, "integrationPacks", PACK).await;
     packs.iter().for_each(pack_agrees);

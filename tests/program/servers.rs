@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::json;
 
 use crate::program::kill::until;
-use crate::program::starts::{run, told};
-use crate::support::more::{Mark, database_url, tables};
+use crate::program::starts::{run, text_of};
+use crate::support::rows::{LogMark, database_url, tables};
 use crate::support::{Ask, At as _, Database, Program, Setup, TestApp, immediately};
 
 #[tokio::test]
@@ -27,9 +27,9 @@ async fn a_second_server_on_one_file_is_refused_and_commands_work_beside_the_fir
     for (address, shown) in [(url.to_owned(), file), (format!("sqlite://{link}"), &link)] {
         let begun = Instant::now();
         let second = run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &address]).await;
-        assert!(!second.status.success(), "{}", told(&second));
+        assert!(!second.status.success(), "{}", text_of(&second));
         for part in [&format!("Another server runs on the SQLite file {shown}: end that server first"), "PostgreSQL"] {
-            assert!(told(&second).contains(part), "{}", told(&second));
+            assert!(text_of(&second).contains(part), "{}", text_of(&second));
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "it was told after {:?}", begun.elapsed());
     }
@@ -42,7 +42,7 @@ async fn a_second_server_on_one_file_is_refused_and_commands_work_beside_the_fir
     ];
     for command in commands {
         let output = run(&[command, &["--database-url", url]].concat()).await;
-        assert!(output.status.success(), "{command:?}: {}", told(&output));
+        assert!(output.status.success(), "{command:?}: {}", text_of(&output));
     }
     assert_eq!(first.send(Ask::new("GET", "/readyz")).await.status, 200, "the first server works on");
     // The operating system releases the lock of a killed process: no file keeps the next server out.
@@ -91,8 +91,8 @@ async fn r41_a_batch_of_a_dead_server_is_taken_within_a_second() {
     let document = "mutation($input: ReleaseIntegrationPackInput!) {
         releaseIntegrationPack(input: $input) { release { id } errors { code } } }";
     let mark = loop {
-        app.something_new(&pack).await;
-        let mark = Mark::now(&app).await;
+        app.package_newer(&pack).await;
+        let mark = LogMark::now(&app).await;
         let ask = Ask::post(&json!({ "query": document, "variables": { "input": immediately(&pack.id) } }));
         tokio::spawn(doomed.send(ask.token(&app.publisher)));
         until("the release", async || !mark.kinds(&app).await.is_empty()).await;

@@ -34,15 +34,15 @@ fn every_setting_is_explained_has_a_variable_and_is_printed() {
 }
 
 #[test]
-fn each_setting_of_requests_is_told_in_the_page_on_security() {
+fn each_setting_of_requests_is_in_the_page_on_security() {
     let page = include_str!("../../docs/security.md");
-    let told: Vec<_> = page.split('`').filter_map(|code| code.split([' ', '=']).next()).collect();
+    let documented: Vec<_> = page.split('`').filter_map(|code| code.split([' ', '=']).next()).collect();
     let mut headings = std::collections::BTreeMap::<_, usize>::new();
     for argument in command().get_arguments() {
         let name = argument.get_long().unwrap_or_default();
         let heading = argument.get_help_heading().unwrap_or_default().to_owned();
         if ["Limits of requests", "Transport", "JWTs of an identity provider"].contains(&heading.as_str()) {
-            assert!(told.contains(&format!("--{name}").as_str()), "--{name} is missing");
+            assert!(documented.contains(&format!("--{name}").as_str()), "--{name} is missing");
             *headings.entry(heading).or_default() += 1;
         }
     }
@@ -191,7 +191,7 @@ fn times_and_counts_have_bounds() {
 }
 
 #[test]
-fn only_loopback_is_served_without_a_name_and_the_demo_nowhere_else() {
+fn only_loopback_is_allowed_without_a_public_host_and_the_demo_nowhere_else() {
     let check = |line: &[&str]| parse(line).expect("a command line").check();
     for listener in ["127.0.0.1:8080", "[::1]:8080", "localhost:0", "127.8.8.8:1"] {
         assert_eq!(check(&["--listen", listener]), Ok(()), "{listener}");

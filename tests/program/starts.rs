@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use crate::support::Database;
 
 /// How long to wait before the test fails. A correct server needs far less.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The program with these arguments, and without environment variables for the database.
 pub(crate) fn program(arguments: &[&str]) -> Command {
@@ -24,10 +24,10 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
 
 /// Runs the program until it ends.
 pub(crate) async fn run(arguments: &[&str]) -> Output {
-    tokio::time::timeout(PATIENCE, program(arguments).output()).await.expect("in time").expect("it runs")
+    tokio::time::timeout(TIME_LIMIT, program(arguments).output()).await.expect("in time").expect("it runs")
 }
 
-pub(crate) fn told(output: &Output) -> String {
+pub(crate) fn text_of(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn told(output: &Output) -> String {
 pub(crate) async fn serves(child: &mut Child) {
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let mut errors = child.stderr.take().expect("its log");
-    let said = tokio::time::timeout(PATIENCE, async {
+    let started = tokio::time::timeout(TIME_LIMIT, async {
         while let Some(line) = lines.next_line().await.expect("a line") {
             if line.contains("/readyz") {
                 return true;
@@ -43,7 +43,7 @@ pub(crate) async fn serves(child: &mut Child) {
         }
         false
     });
-    if !said.await.expect("in time") {
+    if !started.await.expect("in time") {
         let mut why = String::new();
         errors.read_to_string(&mut why).await.expect("its log");
         panic!("it did not start: {why}");
@@ -81,12 +81,12 @@ async fn a_start_goes_on_after_one_that_was_killed_while_it_migrated() {
             2 if doomed.try_wait().expect("its state").is_none() => signal(&doomed, "INT").await,
             _ => {}
         }
-        let _ = tokio::time::timeout(PATIENCE, doomed.wait()).await.expect("it ends");
+        let _ = tokio::time::timeout(TIME_LIMIT, doomed.wait()).await.expect("it ends");
         let next = run(&arguments).await;
-        assert!(next.status.success(), "after a kill at {moment} of {MOMENTS}: {}", told(&next));
-        assert!(!String::from_utf8_lossy(&next.stdout).contains("pending"), "{}", told(&next));
+        assert!(next.status.success(), "after a kill at {moment} of {MOMENTS}: {}", text_of(&next));
+        assert!(!String::from_utf8_lossy(&next.stdout).contains("pending"), "{}", text_of(&next));
         let status = run(&["migrate", "status", "--database-url", database.url()]).await;
-        assert!(status.status.success() && told(&status).contains("applied"), "{}", told(&status));
+        assert!(status.status.success() && text_of(&status).contains("applied"), "{}", text_of(&status));
     }
 }
 
@@ -100,7 +100,7 @@ async fn first_starts_at_once_on_one_database_all_end_well() {
             .collect();
         let up = ["migrate", "up", url[0], url[1]];
         let (one, two) = tokio::join!(run(&up), run(&up));
-        assert!(one.status.success() && two.status.success(), "{}{}", told(&one), told(&two));
+        assert!(one.status.success() && two.status.success(), "{}{}", text_of(&one), text_of(&two));
         if database.url().starts_with("sqlite:") {
             // One server at a time can use a file. The others are refused.
             let mut refused = Vec::new();
@@ -112,12 +112,12 @@ async fn first_starts_at_once_on_one_database_all_end_well() {
                         ended = servers.iter_mut().position(|server| server.try_wait().expect("its state").is_some());
                     }
                 };
-                tokio::time::timeout(PATIENCE, looks).await.expect("one of them ends");
+                tokio::time::timeout(TIME_LIMIT, looks).await.expect("one of them ends");
                 refused.push(servers.remove(ended.expect("one has ended")));
             }
             for server in refused {
                 let output = server.wait_with_output().await.expect("its output");
-                assert!(told(&output).contains("Another server runs on the SQLite file"), "{}", told(&output));
+                assert!(text_of(&output).contains("Another server runs on the SQLite file"), "{}", text_of(&output));
             }
         }
         for server in &mut servers {
@@ -125,14 +125,14 @@ async fn first_starts_at_once_on_one_database_all_end_well() {
         }
         for mut server in servers {
             signal(&server, "TERM").await;
-            let ended = tokio::time::timeout(PATIENCE, server.wait()).await.expect("it ends").expect("its status");
+            let ended = tokio::time::timeout(TIME_LIMIT, server.wait()).await.expect("it ends").expect("its status");
             assert!(ended.success(), "{ended}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_start_that_waits_for_another_migration_ends_when_it_is_told_to() {
+async fn a_start_that_waits_for_another_migration_ends_at_a_signal() {
     let database = Database::untouched("").await;
     let db = Db::connect(database.url(), DbOptions::default()).await.expect("connected");
     let holding = db.for_migration();
@@ -157,7 +157,7 @@ async fn a_start_that_waits_for_another_migration_ends_when_it_is_told_to() {
     assert!(waiting.try_wait().expect("its state").is_none(), "it waits");
     let begun = Instant::now();
     signal(&waiting, "TERM").await;
-    let ended = tokio::time::timeout(PATIENCE, waiting.wait()).await.expect("it ends").expect("its status");
+    let ended = tokio::time::timeout(TIME_LIMIT, waiting.wait()).await.expect("it ends").expect("its status");
     assert!(ended.success() && begun.elapsed() < Duration::from_secs(8), "{ended}, {:?}", begun.elapsed());
     one.rollback().await.expect("let go");
     let left = Statement::from_string(
@@ -200,7 +200,7 @@ async fn files_of_sqlite_are_their_owners_alone_whatever_the_umask() {
             .expect("it starts");
         serves(&mut server).await;
         let made = run(&["account", "create", "Mine", "--database-url", &url]).await;
-        assert!(made.status.success(), "{}", told(&made));
+        assert!(made.status.success(), "{}", text_of(&made));
         let files: Vec<_> =
             std::fs::read_dir(folder.path()).expect("the folder").map(|entry| entry.expect("a file").path()).collect();
         assert!(files.len() >= 3, "the file, its log and its index: {files:?}");
@@ -246,7 +246,7 @@ async fn a_demo_removes_what_a_killed_one_has_left_and_nothing_that_is_held() {
     assert_eq!(there().len(), 2, "what the second holds is left alone");
     for (child, left) in [(&mut third, 1), (&mut second, 0)] {
         signal(child, "TERM").await;
-        assert!(tokio::time::timeout(PATIENCE, child.wait()).await.expect("it ends").expect("its status").success());
+        assert!(tokio::time::timeout(TIME_LIMIT, child.wait()).await.expect("it ends").expect("its status").success());
         assert_eq!(there().len(), left);
     }
 }

@@ -6,15 +6,15 @@ use packwright::store::{Db, DbOptions};
 use sea_orm::ConnectionTrait as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::program::starts::{program, run, told};
+use crate::program::starts::{program, run, text_of};
 use crate::support::Database;
 
 /// The message of `migrate up` and `serve` for an address. Both must refuse it with the same message.
 async fn refused(url: &str) -> String {
     let up = run(&["migrate", "up", "--database-url", url]).await;
     let serve = run(&["serve", "--listen", "127.0.0.1:0", "--database-url", url]).await;
-    assert!(!up.status.success() && !serve.status.success(), "{}{}", told(&up), told(&serve));
-    let (up, serve) = (told(&up), told(&serve));
+    assert!(!up.status.success() && !serve.status.success(), "{}{}", text_of(&up), text_of(&serve));
+    let (up, serve) = (text_of(&up), text_of(&serve));
     assert_eq!(up.lines().last(), serve.lines().last(), "both say the same");
     up
 }
@@ -24,7 +24,7 @@ fn is_postgresql() -> bool {
 }
 
 #[tokio::test]
-async fn a_file_that_is_none_of_ours_is_told_with_its_name() {
+async fn a_foreign_file_is_reported_with_its_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| format!("{}/{name}", folder.path().display());
     let url = |name: &str| format!("sqlite://{}", path(name));
@@ -45,7 +45,7 @@ async fn a_file_that_is_none_of_ours_is_told_with_its_name() {
     assert!(!std::path::Path::new(&path("missing.db")).exists(), "it isn't made");
 
     let listed = run(&["account", "list", "--database-url", &url("missing.db")]).await;
-    assert!(!listed.status.success() && told(&listed).contains("There is no SQLite file"), "{}", told(&listed));
+    assert!(!listed.status.success() && text_of(&listed).contains("There is no SQLite file"), "{}", text_of(&listed));
     assert!(!std::path::Path::new(&path("missing.db")).exists(), "it isn't made");
 
     #[cfg(target_os = "linux")]
@@ -74,7 +74,7 @@ async fn a_database_of_a_newer_program_or_of_something_else_is_told() {
         "{why}"
     );
     let status = run(&["migrate", "status", "--database-url", database.url()]).await;
-    assert!(!status.status.success() && told(&status).contains("m9999_later"), "{}", told(&status));
+    assert!(!status.status.success() && text_of(&status).contains("m9999_later"), "{}", text_of(&status));
     db.close().await.expect("closed");
 
     let other = Database::untouched("").await;
@@ -94,11 +94,11 @@ fn changed(change: impl FnOnce(&mut url::Url)) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_used_is_told_with_its_address_and_without_a_password() {
+async fn an_unusable_server_is_reported_with_its_address_and_without_a_password() {
     // The port was free a moment ago, so no server listens on it.
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
     let nowhere = format!("postgres://u:geheim@127.0.0.1:{free}/d");
-    let why = told(&run(&["migrate", "up", "--database-url", &nowhere]).await);
+    let why = text_of(&run(&["migrate", "up", "--database-url", &nowhere]).await);
     assert!(why.contains(&format!("Nothing answers at 127.0.0.1:{free}")) && why.contains("port"), "{why}");
     assert!(!why.contains("geheim"), "{why}");
 
@@ -133,7 +133,7 @@ async fn a_database_that_cannot_keep_every_name_is_refused() {
 }
 
 /// A fake PostgreSQL server that answers every connection with one error.
-async fn one_that_says(code: &'static str, message: &'static str) -> u16 {
+async fn fake_server(code: &'static str, message: &'static str) -> u16 {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("its address").port();
@@ -152,8 +152,8 @@ async fn one_that_says(code: &'static str, message: &'static str) -> u16 {
 }
 
 #[tokio::test]
-async fn what_a_server_refuses_is_told_with_what_to_do() {
-    for (code, message, told) in [
+async fn a_servers_refusal_is_reported_with_what_to_do() {
+    for (code, message, text_of) in [
         (
             "28P01",
             "password authentication failed for user \"u\"",
@@ -165,9 +165,9 @@ async fn what_a_server_refuses_is_told_with_what_to_do() {
         ("42501", "permission denied for database", ["may not connect", "grant"]),
         ("08P01", "unsupported startup parameter", ["refuses the connection", "unsupported startup parameter"]),
     ] {
-        let port = one_that_says(code, message).await;
+        let port = fake_server(code, message).await;
         let why = refused(&format!("postgres://u:geheim@127.0.0.1:{port}/d?sslmode=disable")).await;
-        assert!(why.contains(&format!("127.0.0.1:{port}")) && told.iter().all(|part| why.contains(part)), "{why}");
+        assert!(why.contains(&format!("127.0.0.1:{port}")) && text_of.iter().all(|part| why.contains(part)), "{why}");
         assert!(!why.contains("geheim"), "{why}");
     }
 }
@@ -181,13 +181,13 @@ async fn a_variable_of_postgresql_that_is_no_use_is_told() {
         ("PGPORT", "x", "postgres://u@127.0.0.1/d"),
     ] {
         let mut command = program(&["migrate", "up", "--database-url", address]);
-        let said = told(&command.env(variable, value).output().await.expect("it runs"));
-        assert!(said.contains(&format!("The variable {variable}")), "{said}");
+        let expected = text_of(&command.env(variable, value).output().await.expect("it runs"));
+        assert!(expected.contains(&format!("The variable {variable}")), "{expected}");
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_is_told_at_once_and_tried_again() {
+async fn a_refused_connection_is_reported_at_once_and_tried_again() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
     let nowhere = format!("postgres://u:geheim@127.0.0.1:{free}/d");
     for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["task", "list"]] {
@@ -207,7 +207,7 @@ async fn a_connection_that_is_refused_is_told_at_once_and_tried_again() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_directory_that_takes_no_files_is_told_so() {
+async fn a_directory_that_can_not_be_written_is_reported() {
     let why = refused("sqlite:///proc/packwright.db").await;
     assert!(why.contains("/proc/packwright.db can't be made"), "{why}");
     // Without root's rights the check of permissions fails first.
@@ -234,7 +234,7 @@ async fn run_as_nobody(folder: &std::path::Path, arguments: &[&str]) -> std::pro
     };
     command.args(arguments).current_dir(folder).env_remove("DATABASE_URL");
     command.stdin(std::process::Stdio::null()).kill_on_drop(true);
-    tokio::time::timeout(crate::program::starts::PATIENCE, command.output()).await.expect("in time").expect("it runs")
+    tokio::time::timeout(crate::program::starts::TIME_LIMIT, command.output()).await.expect("in time").expect("it runs")
 }
 
 /// SQLite opens a read-only file without an error.
@@ -247,18 +247,18 @@ async fn a_file_that_may_only_be_read_is_refused_at_the_start() {
     let file = folder.path().join("shared.db");
     let url = format!("sqlite://{}", file.display());
     let made = run(&["migrate", "up", "--database-url", &url]).await;
-    assert!(made.status.success(), "{}", told(&made));
+    assert!(made.status.success(), "{}", text_of(&made));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o444)).expect("read-only");
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["account", "create", "Mine"], &["migrate", "up"]] {
         let refused = run_as_nobody(folder.path(), &[command, &["--database-url", &url]].concat()).await;
-        let why = told(&refused);
+        let why = text_of(&refused);
         assert!(!refused.status.success(), "{command:?}: {why}");
         assert!(why.contains("shared.db can't be opened for writing: let this user"), "{command:?}: {why}");
     }
 }
 
 /// A port at which another program answers each connection with HTTP.
-async fn one_that_speaks_http() -> u16 {
+async fn fake_http_server() -> u16 {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("its address").port();
@@ -272,11 +272,12 @@ async fn one_that_speaks_http() -> u16 {
 }
 
 #[tokio::test]
-async fn a_port_at_which_another_program_answers_is_told_as_such() {
-    let port = one_that_speaks_http().await;
+async fn another_program_at_the_databases_port_is_reported() {
+    let port = fake_http_server().await;
     for mode in ["prefer", "require"] {
         let why = refused(&format!("postgres://u:geheim@127.0.0.1:{port}/d?sslmode={mode}")).await;
-        let said = format!("Something else than PostgreSQL answers at 127.0.0.1:{port}: check the host and the port");
-        assert!(why.contains(&said) && !why.contains("geheim"), "{mode}: {why}");
+        let expected =
+            format!("Something else than PostgreSQL answers at 127.0.0.1:{port}: check the host and the port");
+        assert!(why.contains(&expected) && !why.contains("geheim"), "{mode}: {why}");
     }
 }

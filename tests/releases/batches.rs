@@ -10,7 +10,7 @@ use packwright::store::DbOptions;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
 
 use crate::program::kill::until;
-use crate::support::more::{database_url, tables};
+use crate::support::rows::{database_url, tables};
 use crate::support::{At, Pack, Setup, TestApp, uuid_of};
 
 fn next(size: u64, objects: u64, millis: u64) -> u64 {
@@ -85,13 +85,13 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
         AppOptions { settings, migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
     let server = App::build(options).await.expect("a server with several writers");
     assert_eq!(batches_at_once(&server.services), 2);
-    let held = tables(&app).begin().await.expect("a transaction");
+    let lock_tx = tables(&app).begin().await.expect("a transaction");
     let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&slow.pack.id));
-    held.execute_unprepared(&lock).await.expect("the pack is held");
+    lock_tx.execute_unprepared(&lock).await.expect("the pack is held");
     let others = async {
         until("the end of the quick release", async || app.release_state(&releases[1]).await == "SUCCEEDED").await;
         assert_eq!(app.progress(&releases[0]).await.int("/applied"), 1, "the slow one waits");
-        held.rollback().await.expect("it lets go");
+        lock_tx.rollback().await.expect("it lets go");
     };
     let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
     ticked.expect("a pass");
@@ -135,10 +135,10 @@ async fn r49_a_batch_goes_on_while_windows_open() {
     };
     let server = App::build(options).await.expect("a server with several writers");
     let hold = async |pack: &Pack| {
-        let held = tables(&app).begin().await.expect("a transaction");
+        let lock_tx = tables(&app).begin().await.expect("a transaction");
         let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&pack.id));
-        held.execute_unprepared(&lock).await.expect("the pack is held");
-        held
+        lock_tx.execute_unprepared(&lock).await.expect("the pack is held");
+        lock_tx
     };
     let (second, third) = (hold(&packs[1]).await, hold(&packs[2]).await);
     // The window's time comes while the first pack's batch runs, so it opens after this batch.
@@ -177,11 +177,12 @@ async fn r27_a_window_that_waits_for_its_pack_keeps_no_other_from_opening() {
     let db = DbOptions { max_connections: 10, ..DbOptions::default() };
     let options = AppOptions { migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
     let server = App::build(options).await.expect("a server with several writers");
-    let held = tables(&app).begin().await.expect("a transaction");
+    let lock_tx = tables(&app).begin().await.expect("a transaction");
     // The first window in the order in which they open.
     let ids = packs.each_ref().map(|installed| uuid_of(&installed.pack.id));
     let first = ids.iter().min().expect("a pack");
-    held.execute_unprepared(&format!("SELECT id FROM integration_pack WHERE id = '{first}' FOR UPDATE"))
+    lock_tx
+        .execute_unprepared(&format!("SELECT id FROM integration_pack WHERE id = '{first}' FOR UPDATE"))
         .await
         .expect("the pack is held");
     let others = async {
@@ -191,7 +192,7 @@ async fn r27_a_window_that_waits_for_its_pack_keeps_no_other_from_opening() {
             tables(&app).query_all_raw(begun).await.expect("an answer").len() == 1
         })
         .await;
-        held.rollback().await.expect("it lets go");
+        lock_tx.rollback().await.expect("it lets go");
     };
     let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
     ticked.expect("a pass");

@@ -62,7 +62,7 @@ async fn r30_early_appliers_are_moved_back_in_batches_and_until_then_nothing_is_
 }
 
 #[tokio::test]
-async fn r30_a_fault_on_the_way_back_is_mended_before_anything_else_is_released() {
+async fn r30_a_failed_move_back_is_retried_before_anything_else_is_released() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let world = app.installed_pack("Orders", &[&acme, &globex]).await;
@@ -129,10 +129,10 @@ async fn r30_a_canceled_first_release_leaves_the_pack_as_never_released() {
     app.share_with_all(&pack.id).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
     app.cancel(&release).await;
-    let stands =
+    let state =
         app.read_pack(&pack.id, "state currentVersion { number } pendingRelease { id } hasUnreleasedChanges").await;
     assert_eq!(
-        stands,
+        state,
         json!({ "state": "NEVER_RELEASED", "currentVersion": null, "pendingRelease": null, "hasUnreleasedChanges": true })
     );
     app.advance_to(OPENS).await;
@@ -157,7 +157,7 @@ async fn r30_after_a_cancel_another_date_can_be_had() {
 }
 
 #[tokio::test]
-async fn r44_who_applied_early_and_installed_anew_is_moved_back_from_what_it_has_now_alone() {
+async fn r44_an_account_that_applied_early_and_reinstalled_keeps_the_new_installation() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At as _, NOTES, TestApp, immediately, on_date};
 
 #[tokio::test]
@@ -24,14 +24,14 @@ async fn r21_a_pack_whose_rows_are_all_marked_is_empty() {
 }
 
 #[tokio::test]
-async fn r21_what_is_current_is_not_released_again() {
+async fn r21_the_current_content_is_not_released_again() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
     for input in [immediately(&pack.id), on_date(&pack.id, "2026-12-01")] {
         assert_eq!(app.refused(&app.publisher, "releaseIntegrationPack", input).await.code, "NOTHING_TO_RELEASE");
     }
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     app.pin(&pack.id, &pack.components[0], &pack.packages[0].id).await;
     assert_eq!(
         app.refused(&app.publisher, "releaseIntegrationPack", immediately(&pack.id)).await.code,
@@ -40,14 +40,14 @@ async fn r21_what_is_current_is_not_released_again() {
 }
 
 #[tokio::test]
-async fn r21_unreleased_changes_are_told_against_pending_else_current() {
+async fn r21_unreleased_changes_are_relative_to_pending_else_current() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let changes = async || app.read_pack(&pack.id, "hasUnreleasedChanges").await.at("/hasUnreleasedChanges") == true;
     assert!(changes().await);
     app.release_now(&pack.id).await;
     assert!(!changes().await);
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     assert!(changes().await);
     let release = app.release_on(&pack.id, "2026-12-01").await;
     assert!(!changes().await, "the same as pending");
@@ -64,7 +64,7 @@ async fn r22_a_release_freezes_the_draft() {
     let release = app.release_on(&pack.id, "2026-12-01").await;
     let frozen = "version { number contents { key name version } components { inThisContent { id version } } }";
     let before = app.read_release(&release, frozen).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     app.remove(&pack.id, &pack.components[1]).await;
     let (late, _) = app.packaged("Late").await;
     app.add(&pack.id, &[&late]).await;
@@ -100,7 +100,7 @@ async fn r22_a_version_says_what_it_changed() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import", "Export", "Same"]).await;
     let first = app.release_now(&pack.id).await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     app.remove(&pack.id, &pack.components[1]).await;
     let (new, _) = app.packaged("New").await;
     app.add(&pack.id, &[&new]).await;
@@ -145,8 +145,8 @@ async fn r23_an_immediate_first_release_is_current_at_once() {
         "progress": { "total": 0, "percent": 100.0 },
     });
     assert_eq!(read, expected);
-    let stands = app.read_pack(&pack.id, "state currentVersion { number } runningRelease { id }").await;
-    assert_eq!(stands, json!({ "state": "CURRENT", "currentVersion": { "number": 1 }, "runningRelease": null }));
+    let state = app.read_pack(&pack.id, "state currentVersion { number } runningRelease { id }").await;
+    assert_eq!(state, json!({ "state": "CURRENT", "currentVersion": { "number": 1 }, "runningRelease": null }));
 }
 
 #[tokio::test]
@@ -156,10 +156,10 @@ async fn r23_a_dated_first_release_is_current_when_its_window_opens() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.share_with_all(&pack.id).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
-    let stands =
+    let state =
         app.read_pack(&pack.id, "state currentVersion { number } pendingRelease { id testingPeriod { isOpen } }").await;
     let expected = json!({ "state": "FIRST_RELEASE_SCHEDULED", "currentVersion": null, "pendingRelease": { "id": release, "testingPeriod": null } });
-    assert_eq!(stands, expected, "there is no testing period");
+    assert_eq!(state, expected, "there is no testing period");
     app.advance_to("2026-11-30T22:59:59Z").await;
     assert_eq!((app.current_number(&pack.id).await, app.find_available(&acme, "Orders").await), (None, None));
     app.advance_to("2026-11-30T23:00:00Z").await;
@@ -204,7 +204,7 @@ async fn r33_notes_are_what_managed_accounts_read() {
     let query = "query($id: ID!) { availablePack(id: $id) { currentVersion { notes } pendingRelease { notes version { notes } } } }";
     let read = app.gql(&acme.token, query, json!({ "id": available })).await;
     assert_eq!(read.at("/availablePack"), &json!({ "currentVersion": { "notes": NOTES }, "pendingRelease": null }));
-    app.something_new(&world.pack).await;
+    app.package_newer(&world.pack).await;
     let notes = "# 2.0\r\n\n* faster\n\t* *much* faster";
     let mut input = on_date(&world.pack.id, "2026-12-01");
     input["notes"] = json!(notes);
@@ -237,9 +237,9 @@ async fn r30_an_immediate_release_comes_after_a_first_one_whose_window_has_opene
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let first = app.release_on(&pack.id, "2026-12-01").await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     app.clock_only("2026-11-30T23:00:00Z");
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let second = app.release_now(&pack.id).await;
     let started_and_ended = ["RELEASE_STARTED", "RELEASE_COMPLETED", "RELEASE_STARTED", "RELEASE_COMPLETED"];
     assert_eq!(mark.kinds(&app).await, started_and_ended);
@@ -254,7 +254,7 @@ async fn r30_an_immediate_release_comes_after_a_first_one_whose_window_has_opene
 async fn r51_the_end_of_a_first_release_is_the_schedulers_step_in_whoevers_call_it_comes() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.release_now(&pack.id).await;
     let entries = mark.entries(&app).await;
     let who: Vec<_> = entries.iter().map(|entry| (entry.action.as_str(), entry.actor_kind.as_str())).collect();

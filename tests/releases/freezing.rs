@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At, Installed, Managed, TestApp, refusal};
 
 /// Acme and Globex in the group Gold, both with the pack Orders, which only Gold grants.
@@ -32,7 +32,7 @@ fn active(number: i64) -> (String, i64) {
 async fn r45_unsharing_freezes_what_is_installed() {
     let (app, acme, globex, gold, installed) = world().await;
     let available = app.available(&acme, "Orders").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     assert_eq!(app.unshare(&installed.pack.id, &[&gold]).await, 2);
     for (account, installation) in [(&acme, &installed.installations[0]), (&globex, &installed.installations[1])] {
         assert_eq!(state(&app, account, installation).await, frozen(1));
@@ -172,7 +172,7 @@ async fn r45_a_superseding_release_does_not_move_a_frozen_installation() {
 }
 
 #[tokio::test]
-async fn r45_who_loses_the_grant_during_a_rollout_is_skipped_when_its_batch_comes() {
+async fn r45_an_account_that_loses_the_grant_during_a_rollout_is_skipped_by_its_batch() {
     let settings = packwright::service::Settings { batch_size: 1, ..Default::default() };
     let app = TestApp::with(crate::support::Setup { settings, ..Default::default() }).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
@@ -189,7 +189,7 @@ async fn r45_who_loses_the_grant_during_a_rollout_is_skipped_when_its_batch_come
 }
 
 #[tokio::test]
-async fn r45_who_was_offered_nothing_has_nothing_withdrawn_when_it_uninstalls() {
+async fn r45_uninstalling_without_an_offer_withdraws_nothing() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let gold = app.group("Gold", &[&acme]).await;
@@ -197,7 +197,7 @@ async fn r45_who_was_offered_nothing_has_nothing_withdrawn_when_it_uninstalls() 
     app.unshare(&installed.pack.id, &[&gold]).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.uninstall(&acme, &installed.installations[0]).await;
     assert_eq!(mark.kinds(&app).await, Vec::<String>::new());
     assert_eq!(app.progress(&release).await.int("/total"), 0);
@@ -257,7 +257,7 @@ async fn r45_a_frozen_installation_has_no_pending_update_for_its_publisher_eithe
 }
 
 #[tokio::test]
-async fn r45_a_frozen_account_hears_nothing_of_an_offer_that_is_taken_back() {
+async fn r45_a_frozen_account_gets_no_event_of_a_withdrawn_offer() {
     for way in ["superseded", "canceled", "deleted", "uninstalled"] {
         let (app, acme, globex, gold, installed) = world().await;
         app.update_on(&installed.pack, "2026-12-01").await;
@@ -267,7 +267,7 @@ async fn r45_a_frozen_account_hears_nothing_of_an_offer_that_is_taken_back() {
             .await;
         app.tick().await;
         let (a, g) = (app.cursor(&acme.token).await, app.cursor(&globex.token).await);
-        let mark = Mark::now(&app).await;
+        let mark = LogMark::now(&app).await;
         match way {
             "superseded" => drop(app.update_now(&installed.pack).await),
             "canceled" => app.cancel(&release).await,
@@ -278,15 +278,15 @@ async fn r45_a_frozen_account_hears_nothing_of_an_offer_that_is_taken_back() {
             _ => app.uninstall(&acme, &installed.installations[0]).await,
         }
         app.tick().await;
-        let told = |events: Vec<Value>| events.iter().map(|event| event.text("/kind")).collect::<Vec<_>>();
-        let to_acme = told(app.events_since(&acme.token, &a, Value::Null).await);
+        let kinds_of = |events: Vec<Value>| events.iter().map(|event| event.text("/kind")).collect::<Vec<_>>();
+        let to_acme = kinds_of(app.events_since(&acme.token, &a, Value::Null).await);
         let expected: &[&str] = if way == "deleted" { &["PACK_DELETED"] } else { &[] };
         assert_eq!(to_acme, expected, "{way}");
         if way != "uninstalled" {
-            let to_globex = told(app.events_since(&globex.token, &g, Value::Null).await);
+            let to_globex = kinds_of(app.events_since(&globex.token, &g, Value::Null).await);
             assert!(to_globex.contains(&"INSTALLATION_UPDATED".to_owned()), "{way}: who isn't frozen hears it");
         }
-        let id = Some(crate::support::more::uuids_of(&installed.installations[0])[0]);
+        let id = Some(crate::support::rows::uuids_of(&installed.installations[0])[0]);
         let withdrawn: Vec<_> = mark
             .events(&app)
             .await

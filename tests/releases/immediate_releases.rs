@@ -73,7 +73,7 @@ async fn r29_while_a_rollout_runs_the_pack_is_not_released_again() {
     let accounts = app.managed_accounts(["A", "B", "C"]).await;
     let world = app.installed_pack("Orders", &accounts.each_ref()).await;
     let release = app.update_now(&world.pack).await;
-    app.something_new(&world.pack).await;
+    app.package_newer(&world.pack).await;
     for input in [immediately(&world.pack.id), on_date(&world.pack.id, "2026-12-01")] {
         let refused = refusal(&app.try_release(input).await);
         assert_eq!(refused.code, "RELEASE_IN_PROGRESS");
@@ -153,7 +153,7 @@ async fn r25_a_release_that_moves_nobody_has_failed_and_the_next_one_mends_it() 
     let release = app.update_now(&world.pack).await;
     app.live_until("2026-11-22T09:10:00Z").await;
     assert_eq!(app.release_state(&release).await, "FAILED");
-    app.mover.mend();
+    app.mover.repair();
     let next = app.update_now(&world.pack).await;
     assert_eq!(app.release_state(&next).await, "SUCCEEDED");
     assert_eq!(app.installed_number(&acme, &world.installations[0]).await, 3);

@@ -3,12 +3,12 @@
 pub(crate) mod alike;
 pub(crate) mod batches;
 pub(crate) mod canceling;
+pub(crate) mod concurrency;
+pub(crate) mod fairness;
 pub(crate) mod first_releases;
 pub(crate) mod freezing;
 pub(crate) mod immediate_releases;
-pub(crate) mod meetings;
 pub(crate) mod moved_windows;
-pub(crate) mod neighbours;
 pub(crate) mod pending_releases;
 pub(crate) mod release_conflicts;
 pub(crate) mod release_dates;

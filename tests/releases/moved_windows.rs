@@ -1,11 +1,11 @@
 //! Newer time zone data moves the windows of pending releases (R42).
 
-use packwright::service::releases::windows::{AskedBy, Recomputed, look_at_time_zones};
+use packwright::service::releases::windows::{Initiator, Recomputed, reload_time_zones};
 use packwright::zones::TimeZones;
 use serde_json::{Value, json};
 
 use crate::log::audit::changes;
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At as _, Setup, TestApp, ZoneDirectory};
 
 const WINDOW: &str = "state window { date timeZone startsAt endsAt late latenessSeconds }";
@@ -39,7 +39,7 @@ fn the(date: &str, start: &str, end: &str) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn r42_newer_data_moves_a_pending_window_within_a_day_tells_it_and_remembers_it() {
+async fn r42_newer_data_moves_a_pending_window_within_a_day_with_an_event_and_an_entry() {
     let data = first_data();
     let app = app_with(data.zones()).await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
@@ -47,7 +47,7 @@ async fn r42_newer_data_moves_a_pending_window_within_a_day_tells_it_and_remembe
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
     let (a, b, p) = (app.cursor(&acme.token).await, app.cursor(&globex.token).await, app.cursor(&app.publisher).await);
-    let (mark, seen) = (Mark::now(&app).await, app.audit_so_far(&app.publisher).await);
+    let (mark, seen) = (LogMark::now(&app).await, app.audit_mark(&app.publisher).await);
     app.advance_to("2026-11-23T09:00:00Z").await;
     assert_eq!(mark.kinds(&app).await, Vec::<String>::new(), "the same data moves nothing");
 
@@ -59,13 +59,13 @@ async fn r42_newer_data_moves_a_pending_window_within_a_day_tells_it_and_remembe
     );
     assert_eq!(window(&app, &release).await, new);
     assert_eq!(mark.kinds(&app).await, ["WINDOW_MOVED"]);
-    let told =
+    let shown =
         |window: &(String, String, String)| json!({ "date": window.0, "startsAt": window.1, "endsAt": window.2 });
     for (token, cursor, publisher) in [(&app.publisher, &p, true), (&acme.token, &a, false)] {
         let item = app.subscribe(token, ANNOUNCED, json!({ "after": cursor })).await.next().await;
         let item = item.at("/releaseAnnounced");
         assert_eq!((item.text("/kind"), item.text("/packName")), ("WINDOW_MOVED".into(), "Orders".into()));
-        assert_eq!((item.at("/previousWindow"), item.at("/window")), (&told(&old), &told(&new)));
+        assert_eq!((item.at("/previousWindow"), item.at("/window")), (&shown(&old), &shown(&new)));
         let (kind, actor) =
             if publisher { ("Release", json!({ "kind": "SCHEDULER" })) } else { ("AnnouncedRelease", Value::Null) };
         assert_eq!((item.text("/release/__typename").as_str(), item.at("/actor")), (kind, &actor));
@@ -73,12 +73,12 @@ async fn r42_newer_data_moves_a_pending_window_within_a_day_tells_it_and_remembe
     assert_eq!(app.events_since(&globex.token, &b, Value::Null).await, Vec::<Value>::new(), "it hasn't installed it");
     let entry = seen.one(&app, &app.publisher, "scheduler.moveWindow").await;
     assert_eq!((entry.text("/subject/id"), entry.text("/actor/kind")), (release.clone(), "SCHEDULER".into()));
-    let told = changes(&entry);
+    let shown = changes(&entry);
     assert_eq!(
-        told.iter().map(|(field, ..)| field.as_str()).collect::<Vec<_>>(),
+        shown.iter().map(|(field, ..)| field.as_str()).collect::<Vec<_>>(),
         ["startsAt", "endsAt", "timeZoneDataVersion"]
     );
-    assert_eq!(told[2], ("timeZoneDataVersion".into(), Some("2999a".into()), Some("2999b".into())));
+    assert_eq!(shown[2], ("timeZoneDataVersion".into(), Some("2999a".into()), Some("2999b".into())));
 
     app.advance_to("2026-11-30T20:59:59Z").await;
     assert_eq!(app.release_state(&release).await, "SCHEDULED");
@@ -88,7 +88,7 @@ async fn r42_newer_data_moves_a_pending_window_within_a_day_tells_it_and_remembe
 }
 
 #[tokio::test]
-async fn r42_pending_windows_are_computed_anew_at_the_start() {
+async fn r42_pending_windows_are_recomputed_at_start() {
     let data = first_data();
     let app = app_with(data.zones()).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
@@ -108,7 +108,7 @@ async fn r42_a_window_whose_new_start_is_past_opens_at_once_and_is_late_when_its
         let installed = app.installed_pack("Orders", &[&acme]).await;
         let release = app.update_on(&installed.pack, "2026-12-01").await;
         app.tick().await;
-        let mark = Mark::now(&app).await;
+        let mark = LogMark::now(&app).await;
         bring(&data, "2999b", "<+03>-3");
         app.advance_to(now).await;
         assert_eq!(mark.kinds(&app).await[..2], ["WINDOW_MOVED", "RELEASE_STARTED"], "in one pass");
@@ -165,7 +165,7 @@ async fn r42_servers_with_different_data_do_not_move_a_window_to_and_fro() {
     app.ok(&app.publisher, "updateAccount", json!({ "timeZone": "Asia/Tokyo" }), "").await;
     let pack = app.pack_with("Invoices", &["Send"]).await;
     let kept = app.release_on(&pack.id, "2026-12-01").await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     for day in 23..30 {
         app.clock_only(&format!("2026-11-{day}T09:00:00Z"));
         if day == 25 {
@@ -196,7 +196,7 @@ async fn r42_a_release_that_a_server_with_older_data_makes_is_moved_within_a_min
 }
 
 #[tokio::test]
-async fn r42_the_command_line_computes_windows_anew_when_told_to() {
+async fn r42_the_command_line_recomputes_windows() {
     let data = first_data();
     let app = app_with(data.zones()).await;
     let mut releases = Vec::new();
@@ -205,12 +205,12 @@ async fn r42_the_command_line_computes_windows_anew_when_told_to() {
         releases.push(app.release_on(&pack.id, "2026-12-01").await);
     }
     app.cancel(&releases[2]).await;
-    let seen = app.audit_so_far(&app.publisher).await;
+    let seen = app.audit_mark(&app.publisher).await;
     bring(&data, "2999b", "<+03>-3");
     let command = app.another_server_with_zones(data.zones()).await;
-    let looked = async || look_at_time_zones(&command.services, AskedBy::CommandLine).await.unwrap();
-    assert_eq!(looked().await, Recomputed { seen: 2, moved: 2 });
-    assert_eq!(looked().await, Recomputed::default(), "there is nothing more to do");
+    let reloaded = async || reload_time_zones(&command.services, Initiator::CommandLine).await.unwrap();
+    assert_eq!(reloaded().await, Recomputed { seen: 2, moved: 2 });
+    assert_eq!(reloaded().await, Recomputed::default(), "there is nothing more to do");
     for release in &releases[..2] {
         assert_eq!(window(&app, release).await.1, "2026-11-30T21:00:00.000000Z");
     }

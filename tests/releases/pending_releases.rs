@@ -104,7 +104,7 @@ async fn r30_a_pending_first_release_can_be_promoted() {
 }
 
 #[tokio::test]
-async fn r30_what_has_ended_or_was_canceled_is_not_pending() {
+async fn r30_an_ended_or_canceled_release_is_not_pending() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let immediate = app.release_now(&pack.id).await;

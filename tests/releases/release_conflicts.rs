@@ -18,7 +18,7 @@ async fn r28_second_dated_release_is_refused() {
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
     let release = app.update_on(&pack, "2026-12-01").await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     for date in ["2026-12-01", "2026-12-24"] {
         let refusal = app.refused(&app.publisher, "releaseIntegrationPack", on_date(&pack.id, date)).await;
         assert_eq!(refusal.code, "RELEASE_ALREADY_PENDING");
@@ -141,7 +141,7 @@ async fn r29_the_window_of_a_superseded_release_does_nothing() {
 }
 
 #[tokio::test]
-async fn r29_what_is_superseded_can_not_be_changed() {
+async fn r29_a_superseded_release_can_not_be_changed() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;

@@ -141,7 +141,7 @@ async fn r38_today_is_refused_and_tomorrow_allowed_up_to_the_last_moment() {
     let release = app.release_on(&pack.id, "2026-11-23").await;
     app.advance_to("2026-11-22T23:00:00Z").await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     let refusal = app.refused(&app.publisher, "releaseIntegrationPack", on_date(&pack.id, "2026-11-23")).await;
     assert_eq!(refusal.errors[0].text("/earliestDate"), "2026-11-24", "it is today now");
 }
@@ -166,7 +166,7 @@ async fn r38_a_date_is_at_most_so_many_days_ahead_as_is_set() {
 }
 
 #[tokio::test]
-async fn r38_a_wizard_is_told_which_dates_there_are() {
+async fn r38_a_wizard_can_read_the_allowed_dates() {
     let app = TestApp::new().await;
     let query =
         "{ viewer { account { timeZone ... on PublisherAccount { releaseDates { earliest latest timeZone } } } } }";
@@ -212,7 +212,7 @@ async fn r39_late_begins_with_the_window_s_end() {
 }
 
 #[tokio::test]
-async fn r39_what_was_missed_is_run_oldest_window_first() {
+async fn r39_missed_windows_run_oldest_first() {
     let app = TestApp::new().await;
     let packs = [("C", "2026-12-03"), ("A", "2026-12-05"), ("B", "2026-12-01")];
     for (name, date) in packs {
@@ -223,8 +223,8 @@ async fn r39_what_was_missed_is_run_oldest_window_first() {
     app.advance_to("2026-12-10T00:00:00Z").await;
     let query = "subscription($after: String) { releaseAnnounced(after: $after) { kind packName } }";
     let mut events = app.subscribe(&app.publisher, query, json!({ "after": after })).await;
-    let heard = events.collect(6).await;
-    let started: Vec<_> = heard
+    let received = events.collect(6).await;
+    let started: Vec<_> = received
         .iter()
         .filter(|e| e.at("/releaseAnnounced/kind") == "RELEASE_STARTED")
         .map(|e| e.text("/releaseAnnounced/packName"))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use packwright::domain::Instant;
 use packwright::domain::id::{ComponentId, ComponentVersionId, PackVersionId, ReleaseId};
-use packwright::domain::packs::{DraftRow, PendingRelease, Stamp, Standing};
+use packwright::domain::packs::{DraftRow, PackStanding, PendingRelease, Stamp};
 use packwright::domain::releases::refusal::ReleaseRefusal;
 use packwright::domain::releases::window::{lateness, release_dates};
 use packwright::domain::releases::{ReleaseFacts, RequestedSchedule, decide, future_window};
@@ -47,7 +47,7 @@ fn content(items: &[(u128, u128)]) -> Content {
 struct Case {
     rows: Vec<DraftRow>,
     current: Content,
-    standing: Standing,
+    standing: PackStanding,
     moving: Option<ReleaseId>,
     time_zone: Option<&'static str>,
 }
@@ -55,7 +55,7 @@ struct Case {
 impl Default for Case {
     fn default() -> Self {
         let current_version = Some(PackVersionId(Uuid::from_u128(1)));
-        let standing = Standing { current_version, ..Standing::default() };
+        let standing = PackStanding { current_version, ..PackStanding::default() };
         Self {
             rows: vec![row(1, 2)],
             current: content(&[(1, 1)]),
@@ -89,7 +89,7 @@ fn pending(n: u128) -> Option<PendingRelease> {
 #[test]
 fn r21_empty_and_unchanged_are_refused_before_anything_else() {
     for schedule in [IMMEDIATELY, on("2026-12-01"), on("1999-01-01")] {
-        let busy = Standing { running_release: Some(release(9)), pending: pending(8), ..Standing::default() };
+        let busy = PackStanding { running_release: Some(release(9)), pending: pending(8), ..PackStanding::default() };
         let empty = Case { rows: vec![], current: Content::new(), standing: busy, ..Case::default() };
         assert_eq!(empty.decide(schedule), Err(ReleaseRefusal::EmptyPack));
         let all_marked = Case { rows: vec![DraftRow { marked_for_removal: true, ..row(1, 2) }], ..Case::default() };
@@ -101,7 +101,7 @@ fn r21_empty_and_unchanged_are_refused_before_anything_else() {
 
 #[test]
 fn r21_the_content_of_a_pending_release_is_no_obstacle_for_an_immediate_one() {
-    let case = Case { standing: Standing { pending: pending(8), ..Case::default().standing }, ..Case::default() };
+    let case = Case { standing: PackStanding { pending: pending(8), ..Case::default().standing }, ..Case::default() };
     let decision = case.decide(IMMEDIATELY).unwrap();
     assert_eq!((decision.supersedes, decision.window), (Some(release(8)), None));
     assert_eq!(decision.content, content(&[(1, 2)]));
@@ -121,7 +121,7 @@ fn r19_a_row_without_a_shareable_version_holds_up_the_release_and_is_named() {
 #[test]
 fn r28_a_second_dated_release_names_the_first() {
     let case = Case {
-        standing: Standing { pending: pending(8), ..Case::default().standing },
+        standing: PackStanding { pending: pending(8), ..Case::default().standing },
         time_zone: None,
         ..Case::default()
     };
@@ -130,8 +130,10 @@ fn r28_a_second_dated_release_names_the_first() {
 
 #[test]
 fn r29_while_installations_move_nothing_is_released() {
-    let running =
-        Case { standing: Standing { running_release: Some(release(9)), ..Standing::default() }, ..Case::default() };
+    let running = Case {
+        standing: PackStanding { running_release: Some(release(9)), ..PackStanding::default() },
+        ..Case::default()
+    };
     let moving_back = Case { moving: Some(release(7)), ..Case::default() };
     for schedule in [IMMEDIATELY, on("2026-12-01")] {
         assert_eq!(running.decide(schedule), Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(release(9)) }));

@@ -66,7 +66,7 @@ async fn r21_the_first_check_that_fails_is_told() {
 }
 
 #[tokio::test]
-async fn r21_what_is_not_the_publisher_s_own_is_not_found() {
+async fn r21_foreign_packs_can_not_be_released() {
     let app = TestApp::new().await;
     let southwind = app.another_publisher("Southwind").await;
     let made = app.ok(
@@ -97,9 +97,9 @@ async fn r21_what_is_not_the_publisher_s_own_is_not_found() {
         let input = json!({ "releaseId": id, "onDate": "2026-12-24" });
         assert_eq!(app.denied(&app.publisher, "rescheduleRelease", input).await, "NOT_FOUND", "{id:?}");
     }
-    let theirs = json!({ "releaseId": release });
-    assert_eq!(app.denied(&southwind.token, "cancelRelease", theirs.clone()).await, "NOT_FOUND");
-    assert_eq!(app.denied(&acme.token, "cancelRelease", theirs).await, "FORBIDDEN");
+    let foreign_input = json!({ "releaseId": release });
+    assert_eq!(app.denied(&southwind.token, "cancelRelease", foreign_input.clone()).await, "NOT_FOUND");
+    assert_eq!(app.denied(&acme.token, "cancelRelease", foreign_input).await, "FORBIDDEN");
     let query = "query($id: ID!) { release(id: $id) { id } }";
     assert_eq!(app.error_code(Some(&southwind.token), query, json!({ "id": release })).await, "NOT_FOUND");
 }

@@ -37,7 +37,7 @@ fn r30_only_a_scheduled_release_can_be_rescheduled_promoted_or_canceled() {
 }
 
 #[test]
-fn r27_what_has_ended_is_left_by_a_retry_alone() {
+fn r27_an_ended_release_changes_only_by_a_retry() {
     for state in [
         ReleaseState::Succeeded,
         ReleaseState::PartiallySucceeded,

@@ -3,7 +3,7 @@
 use packwright::domain::installations::FailureCode;
 use serde_json::{Value, json};
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At, Installed, Managed, TestApp, refusal};
 
 /// Three accounts have Orders installed, and a release failed to move those in `failing`.
@@ -49,8 +49,8 @@ async fn r41_failed_updates_are_retried_and_the_release_succeeds() {
         (update.text("/state"), update.text("/failure/code"), update.int("/failure/attempts")),
         ("FAILED".into(), "TEMPORARY".into(), 5)
     );
-    app.mover.mend();
-    let mark = Mark::now(&app).await;
+    app.mover.repair();
+    let mark = LogMark::now(&app).await;
     let payload = retry(&app, &release).await;
     assert_eq!((payload.at("/errors"), payload.int("/retriedCount")), (&json!([]), 2));
     assert_eq!(app.release_state(&release).await, "SUCCEEDED", "two are one batch, that the call does");
@@ -79,7 +79,7 @@ async fn r41_failed_updates_are_retried_and_the_release_succeeds() {
 async fn r41_a_release_that_failed_whole_can_be_retried() {
     let (app, accounts, installed, release) = failed(&[0, 1, 2]).await;
     assert_eq!(app.release_state(&release).await, "FAILED");
-    app.mover.mend();
+    app.mover.repair();
     assert_eq!(retry(&app, &release).await.int("/retriedCount"), 3);
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     assert_eq!(app.installed_number(&accounts[2], &installed.installations[2]).await, 2);
@@ -97,7 +97,7 @@ async fn r41_a_retry_tries_five_times_with_growing_pauses_and_fails_again() {
     assert!(app.now() - before <= chrono::Duration::minutes(10));
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
     assert_eq!(app.update_of(&release, &installed.installations[0]).await.int("/failure/attempts"), 10);
-    app.mover.mend();
+    app.mover.repair();
     retry(&app, &release).await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
 }
@@ -107,12 +107,12 @@ async fn r29_while_a_retry_runs_nothing_else_is_released() {
     let (app, _, installed, release) = failed(&[0]).await;
     retry(&app, &release).await;
     assert_eq!(refusal(&retry(&app, &release).await).code, "RELEASE_IN_PROGRESS");
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let payload = app.try_release(crate::support::immediately(&installed.pack.id)).await;
     let refused = refusal(&payload);
     assert_eq!(refused.code, "RELEASE_IN_PROGRESS");
     let_it_end(&app).await;
-    app.mover.mend();
+    app.mover.repair();
     let next = app.release_now(&installed.pack.id).await;
     assert_eq!(app.release_state(&next).await, "SUCCEEDED");
     assert_eq!(refusal(&retry(&app, &release).await).code, "SUPERSEDED", "a later release took its place");
@@ -129,14 +129,14 @@ async fn r41_only_a_started_release_can_be_retried_and_none_while_another_is_pen
     assert!(!can_retry(&app, &release).await);
     app.cancel(&pending).await;
     assert_eq!(refusal(&retry(&app, &pending).await).code, "NOT_STARTED", "canceled before it started");
-    app.mover.mend();
+    app.mover.repair();
     assert_eq!(retry(&app, &release).await.int("/retriedCount"), 1);
 }
 
 #[tokio::test]
 async fn r45_a_retry_leaves_out_who_may_not_be_moved() {
     let (app, accounts, installed, release) = failed(&[0, 1]).await;
-    app.mover.mend();
+    app.mover.repair();
     app.suspend(&accounts[0]).await;
     assert_eq!(retry(&app, &release).await.int("/retriedCount"), 1);
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
@@ -150,7 +150,7 @@ async fn r45_a_retry_leaves_out_who_may_not_be_moved() {
 }
 
 #[tokio::test]
-async fn r44_what_was_uninstalled_is_not_retried() {
+async fn r44_an_uninstalled_installation_is_not_retried() {
     let (app, accounts, installed, release) = failed(&[0]).await;
     app.uninstall(&accounts[0], &installed.installations[0]).await;
     assert_eq!(refusal(&retry(&app, &release).await).code, "NOTHING_TO_RETRY");
@@ -167,18 +167,18 @@ async fn r41_nothing_is_retried_while_early_appliers_are_moved_back() {
     assert!(!can_retry(&app, &release).await);
     let_it_end(&app).await;
     assert_eq!(app.installed_number(&accounts[1], &installed.installations[1]).await, 2, "it is back");
-    app.mover.mend();
+    app.mover.repair();
     assert_eq!(retry(&app, &release).await.int("/retriedCount"), 1);
 }
 
 #[tokio::test]
-async fn r46_who_is_suspended_while_a_retry_pauses_is_not_moved_by_it() {
+async fn r46_an_account_suspended_during_a_pause_of_a_retry_is_not_moved() {
     let (app, accounts, installed, release) = failed(&[0]).await;
     assert_ne!(app.read_release(&release, "endedAt").await.at("/endedAt"), &json!(null));
     retry(&app, &release).await;
     assert_eq!(app.read_release(&release, "endedAt").await.at("/endedAt"), &json!(null), "it has not ended any more");
     app.suspend(&accounts[0]).await;
-    app.mover.mend();
+    app.mover.repair();
     let_it_end(&app).await;
     assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
     assert_eq!(app.update_of(&release, &installed.installations[0]).await.text("/state"), "FAILED");
@@ -193,7 +193,7 @@ async fn r46_who_is_suspended_while_a_retry_pauses_is_not_moved_by_it() {
 async fn r41_a_release_is_not_retried_once_the_window_of_the_next_one_has_opened_unnoticed() {
     let (app, _, installed, release) = failed(&[0]).await;
     let next = app.update_on(&installed.pack, "2026-12-01").await;
-    app.mover.mend();
+    app.mover.repair();
     app.clock_only("2026-11-30T23:00:00Z");
     assert_eq!(refusal(&retry(&app, &release).await).code, "SUPERSEDED", "a later release took its place");
     app.tick().await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use packwright::service::Settings;
 
-use crate::support::more::{Mark, refusal_of, uuids_of};
+use crate::support::rows::{LogMark, refusal_of, uuids_of};
 use crate::support::{At, Installed, Managed, Setup, TestApp};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -31,7 +31,7 @@ async fn ten_installations(app: &TestApp) -> (Managed, Installed) {
 
 /// Fails unless the release moved each installation exactly once: one attempt, one event, one audit entry, and the
 /// right version.
-async fn moved_exactly_once(app: &TestApp, mark: &Mark, release: &str, installations: &[String]) {
+async fn moved_exactly_once(app: &TestApp, mark: &LogMark, release: &str, installations: &[String]) {
     let (events, entries) = (mark.events(app).await, mark.entries(app).await);
     let id = uuids_of(release)[0];
     for installation in installations {
@@ -59,8 +59,8 @@ async fn r25_an_immediate_release_moves_every_installation() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let installed = app.installed_pack("Orders", &[&acme, &globex]).await;
-    let mark = Mark::now(&app).await;
-    app.something_new(&installed.pack).await;
+    let mark = LogMark::now(&app).await;
+    app.package_newer(&installed.pack).await;
     let input = crate::support::immediately(&installed.pack.id);
     let payload = app
         .ok(
@@ -93,7 +93,7 @@ async fn r25_an_immediate_release_moves_every_installation() {
 async fn r25_a_rollouts_progress_is_read_while_it_runs() {
     let app = in_threes().await;
     let (acme, installed) = ten_installations(&app).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let release = app.update_now(&installed.pack).await;
     let expected = json!({ "total": 10, "offered": 7, "applied": 3, "appliedEarly": 0, "skipped": 0, "failed": 0, "withdrawn": 0, "percent": 30.0 });
     assert_eq!(app.progress(&release).await, expected, "the first batch is done before the call answers");
@@ -126,7 +126,7 @@ async fn r29_while_a_rollout_runs_another_release_is_refused() {
     let app = in_threes().await;
     let (_, installed) = ten_installations(&app).await;
     let release = app.update_now(&installed.pack).await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     for input in
         [crate::support::immediately(&installed.pack.id), crate::support::on_date(&installed.pack.id, "2026-12-01")]
     {
@@ -143,12 +143,12 @@ async fn r41_another_server_goes_on_where_one_has_stopped() {
     for dated in [false, true] {
         let app = in_threes().await;
         let (_, installed) = ten_installations(&app).await;
-        let mark = Mark::now(&app).await;
+        let mark = LogMark::now(&app).await;
         let release = if dated {
             let release = app.update_on(&installed.pack, "2026-12-01").await;
             app.clock_only(OPENS);
             // A command opens the window, and no scheduler runs.
-            app.something_new(&installed.pack).await;
+            app.package_newer(&installed.pack).await;
             app.add(&installed.pack.id, &[&app.packaged("Another").await.0]).await;
             release
         } else {
@@ -169,7 +169,7 @@ async fn r41_another_server_goes_on_where_one_has_stopped() {
 async fn r41_servers_that_work_at_once_move_each_installation_once() {
     let app = in_threes().await;
     let (_, installed) = ten_installations(&app).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.clock_only(OPENS);
     let (second, third) = (app.another_server().await, app.another_server().await);
@@ -187,7 +187,7 @@ async fn r41_servers_that_work_at_once_move_each_installation_once() {
 async fn r41_a_pass_that_is_dropped_half_way_loses_and_doubles_nothing() {
     let app = in_threes().await;
     let (_, installed) = ten_installations(&app).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
     app.clock_only(OPENS);
     for polls in [1, 3, 7, 15, 31, 63] {
@@ -206,7 +206,7 @@ async fn r41_a_pass_that_is_dropped_half_way_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn r39_what_was_missed_is_run_at_once_oldest_window_first_and_marked_late() {
+async fn r39_missed_windows_run_at_once_oldest_first_and_marked_late() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let mut releases = Vec::new();
@@ -216,7 +216,7 @@ async fn r39_what_was_missed_is_run_at_once_oldest_window_first_and_marked_late(
         let installed = app.installed_pack(name, &[&acme]).await;
         releases.push((name, app.update_on(&installed.pack, date).await));
     }
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.advance_to("2026-12-03T12:00:00Z").await;
     let started: Vec<_> =
         mark.events(&app).await.into_iter().filter(|e| e.kind == "RELEASE_STARTED").map(|e| e.pack_name).collect();
@@ -260,7 +260,7 @@ async fn r39_a_command_that_comes_before_the_scheduler_carries_the_opening_out()
     let refusal = app.mutate(&app.publisher, "cancelRelease", json!({ "releaseId": release }), "release { id }").await;
     assert_eq!(refusal_of(&refusal).as_deref(), Some("RELEASE_IN_PROGRESS"));
     assert_eq!(app.current_number(&installed.pack.id).await, Some(2));
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.tick().await;
     assert_eq!(app.release_state(&release).await, "SUCCEEDED");
     assert!(!mark.kinds(&app).await.contains(&"RELEASE_STARTED".to_owned()), "the same transition and no other");
@@ -301,8 +301,8 @@ async fn r40_a_pass_without_anything_due_changes_nothing() {
     let installed = app.installed_pack("Orders", &[&acme]).await;
     app.update_on(&installed.pack, "2026-12-01").await;
     app.tick().await;
-    let before = crate::support::more::all_rows(&app).await;
+    let before = crate::support::rows::all_rows(&app).await;
     app.tick().await;
     app.advance_to("2026-11-30T22:00:00Z").await;
-    crate::support::more::assert_same_rows(&app, &before, "a pass of the scheduler").await;
+    crate::support::rows::assert_same_rows(&app, &before, "a pass of the scheduler").await;
 }

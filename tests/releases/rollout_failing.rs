@@ -10,7 +10,7 @@ use packwright::service::Settings;
 use packwright::service::followup::Mover;
 use serde_json::json;
 
-use crate::support::more::{Mark, database_url, uuids_of};
+use crate::support::rows::{LogMark, database_url, uuids_of};
 use crate::support::{At, Installed, Managed, Setup, TestApp, instant};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -21,7 +21,7 @@ async fn three() -> (TestApp, [Managed; 3], Installed) {
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
     let installed = app.installed_pack("Orders", &accounts.iter().collect::<Vec<_>>()).await;
     app.tick().await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     (app, accounts, installed)
 }
 
@@ -59,10 +59,10 @@ async fn r41_one_failing_installation_does_not_hold_up_another() {
 }
 
 #[tokio::test]
-async fn r41_a_fault_that_passes_is_mended_by_trying_again() {
+async fn r41_a_temporary_fault_is_overcome_by_retrying() {
     let (app, accounts, installed) = three().await;
     app.mover.fail(&installed.installations[0], 3, FailureCode::Temporary);
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let release = app.release_on(&installed.pack.id, "2026-12-01").await;
     app.advance_to(OPENS).await;
     let passes = until_nothing_is_left(&app).await;
@@ -76,14 +76,14 @@ async fn r41_a_fault_that_passes_is_mended_by_trying_again() {
     );
     assert!(*passes.last().expect("a pass") - instant(OPENS) <= chrono::Duration::minutes(10));
     let about = Some(uuids_of(&installed.installations[0])[0]);
-    let told: Vec<_> = mark
+    let announced: Vec<_> = mark
         .events(&app)
         .await
         .into_iter()
         .filter(|e| e.installation_id == about)
         .filter_map(|e| e.update_state)
         .collect();
-    assert_eq!(told, ["OFFERED", "APPLIED"], "an attempt is no change of state");
+    assert_eq!(announced, ["OFFERED", "APPLIED"], "an attempt is no change of state");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn r41_a_release_of_which_all_failed_has_failed() {
     );
     assert_eq!(app.read_pack(&installed.pack.id, "state").await.text("/state"), "CURRENT");
     // The next release moves the installations, whether the failed updates were retried or not.
-    app.mover.mend();
+    app.mover.repair();
     app.update_now(&installed.pack).await;
     app.tick().await;
     for installation in &installed.installations {
@@ -157,7 +157,7 @@ async fn r41_a_failing_batch_of_one_pack_does_not_hold_up_another_pack() {
 }
 
 #[tokio::test]
-async fn r41_who_uninstalls_while_it_is_tried_again_is_not_waited_for() {
+async fn r41_a_rollout_does_not_wait_for_an_uninstalled_installation() {
     let (app, accounts, installed) = three().await;
     app.mover.fail(&installed.installations[0], u32::MAX, FailureCode::Temporary);
     let release = app.release_now(&installed.pack.id).await;
@@ -169,7 +169,7 @@ async fn r41_who_uninstalls_while_it_is_tried_again_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn r45_who_loses_the_grant_while_it_is_tried_again_is_skipped_and_not_waited_for() {
+async fn r45_an_account_that_loses_the_grant_during_retries_is_skipped_and_not_waited_for() {
     let (app, accounts, installed) = three().await;
     let everybody = app.all_accounts().await;
     app.mover.fail(&installed.installations[0], u32::MAX, FailureCode::Temporary);
@@ -191,7 +191,7 @@ async fn r30_a_cancel_tries_again_to_move_an_early_applier_back() {
     app.mover.fail(&installed.installations[0], 1, FailureCode::Temporary);
     app.cancel(&release).await;
     assert_eq!(app.installed_number(&accounts[0], &installed.installations[0]).await, 2, "the first attempt failed");
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let refusal =
         app.refused(&app.publisher, "releaseIntegrationPack", crate::support::immediately(&installed.pack.id)).await;
     assert_eq!(refusal.code, "RELEASE_IN_PROGRESS", "while the moves of a release are open (R49)");
@@ -203,7 +203,7 @@ async fn r30_a_cancel_tries_again_to_move_an_early_applier_back() {
 }
 
 #[tokio::test]
-async fn r30_who_uninstalls_or_loses_the_grant_is_not_tried_to_be_moved_back_any_more() {
+async fn r30_an_uninstalled_or_frozen_installation_is_not_moved_back_any_more() {
     let (app, accounts, installed) = three().await;
     let release = app.release_on(&installed.pack.id, "2026-12-01").await;
     for (account, installation) in accounts.iter().zip(&installed.installations) {
@@ -219,7 +219,7 @@ async fn r30_who_uninstalls_or_loses_the_grant_is_not_tried_to_be_moved_back_any
     for (account, installation) in accounts.iter().zip(&installed.installations).skip(1) {
         assert_eq!(app.installed_number(account, installation).await, 2, "without a grant it is not moved (R45)");
     }
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     app.release_now(&installed.pack.id).await;
 }
 
@@ -265,7 +265,7 @@ async fn r41_a_server_that_dies_at_any_move_loses_and_doubles_nothing() {
         }
         let release = app.update_on(&pack, "2026-12-01").await;
         app.tick().await;
-        let mark = Mark::now(&app).await;
+        let mark = LogMark::now(&app).await;
         app.clock_only(OPENS);
         let options = AppOptions {
             settings,
@@ -291,8 +291,9 @@ async fn r41_a_server_that_dies_at_any_move_loses_and_doubles_nothing() {
         let events = mark.events(&app).await;
         for installation in &installations {
             let about = Some(uuids_of(installation)[0]);
-            let told = events.iter().filter(|e| e.installation_id == about && e.kind == "INSTALLATION_UPDATED").count();
-            assert_eq!(told, 1, "{installation} is told of once");
+            let announced =
+                events.iter().filter(|e| e.installation_id == about && e.kind == "INSTALLATION_UPDATED").count();
+            assert_eq!(announced, 1, "{installation} is told of once");
         }
         assert_eq!(events.iter().filter(|e| e.kind == "RELEASE_COMPLETED").count(), 1);
     }

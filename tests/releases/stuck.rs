@@ -7,12 +7,12 @@ use packwright::service::followup::Turns;
 use packwright::service::followup::runner::{claim_batch, run_claimed};
 use packwright::service::followup::tasks::{Dropped, Retried, drop_task, retry_task};
 use packwright::store::followup::tasks;
-use packwright::store::followup::tasks::{Turn, Work};
+use packwright::store::followup::tasks::{NextRun, Work};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::more::{Mark, database_url, publisher_id, tables};
+use crate::support::rows::{LogMark, database_url, publisher_id, tables};
 use crate::support::{At, Installed, Managed, Setup, TestApp, immediately, uuid_of};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
@@ -31,11 +31,11 @@ async fn strange_task(app: &TestApp, kind: &str, pack: Option<Uuid>) -> Uuid {
         pack_id: Set(pack),
         release_id: Set(None),
         account_id: Set(None),
-        moves: Set(false),
-        done_to: Set(None),
+        moves_installations: Set(false),
+        resume_after: Set(None),
         done: Set(0),
         not_before: Set(app.now() - chrono::Duration::days(1)),
-        waits: Set(false),
+        deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(app.now()),
@@ -97,8 +97,9 @@ async fn r49_a_task_that_this_program_does_not_know_is_passed_over() {
         app.tick().await;
         let open = open_tasks(&app).await;
         assert_eq!(open.iter().map(|task| (task.id, task.failures)).collect::<Vec<_>>(), [(strange, 0)], "{kind}");
-        let told = packwright::service::followup::tasks::open_tasks(&app.app.services).await.expect("the list").tasks;
-        assert_eq!(told.iter().map(|task| (task.kind.as_str(), task.work)).collect::<Vec<_>>(), [(kind, None)]);
+        let listed_task =
+            packwright::service::followup::tasks::open_tasks(&app.app.services).await.expect("the list").tasks;
+        assert_eq!(listed_task.iter().map(|task| (task.kind.as_str(), task.work)).collect::<Vec<_>>(), [(kind, None)]);
         assert_eq!(retry_task(&app.app.services, strange).await.expect("it is there"), Retried::Due);
         assert_eq!(drop_task(&app.app.services, strange, "Not needed.").await.expect("dropped"), Dropped::Gone);
         assert!(open_tasks(&app).await.is_empty());
@@ -193,8 +194,8 @@ async fn r49_a_task_that_waits_does_what_a_second_one_would() {
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let publisher = publisher_of(&app).await;
     let (acme, globex) = (AccountId(uuid_of(&acme.id)), AccountId(uuid_of(&globex.id)));
-    let (now, soon) = (Turn::Next(app.now()), Turn::After(app.now() + chrono::Duration::minutes(1)));
-    let add = async |work: Work, turn: Turn| {
+    let (now, soon) = (NextRun::Next(app.now()), NextRun::After(app.now() + chrono::Duration::minutes(1)));
+    let add = async |work: Work, turn: NextRun| {
         let tx = app.app.services.db.begin().await.expect("a transaction");
         let id = app.app.services.ids.next::<PackId>().0;
         let id = tasks::add_beside(&tx, None, id, publisher, work, false, turn).await.expect("added");
@@ -208,9 +209,9 @@ async fn r49_a_task_that_waits_does_what_a_second_one_would() {
     assert_eq!(add(Work::GrantsOfAccount(acme), now).await, first);
     let row = |rows: Vec<task::Model>| rows.into_iter().find(|task| task.id == first).expect("it is there");
     let sooner = row(open_tasks(&app).await);
-    assert_eq!((sooner.not_before, sooner.waits), (app.now(), false), "it is wanted sooner now");
+    assert_eq!((sooner.not_before, sooner.deferred), (app.now(), false), "it is wanted sooner now");
     // A task that has begun may already have passed the object.
-    let begun = task::ActiveModel { id: Set(first), done_to: Set(Some(Uuid::nil())), ..Default::default() };
+    let begun = task::ActiveModel { id: Set(first), resume_after: Set(Some(Uuid::nil())), ..Default::default() };
     task::Entity::update(begun).exec(tables(&app)).await.expect("it has begun");
     assert_ne!(add(Work::GrantsOfAccount(acme), now).await, first);
     assert_eq!(open_tasks(&app).await.len(), 4);
@@ -270,10 +271,10 @@ async fn r49_a_rollout_that_is_dropped_ends_its_release_and_can_be_retried() {
     let (app, accounts, world, release, id) = stuck_rollout().await;
     retry_task(&app.app.services, id).await.expect_err("it fails again");
     assert_eq!(open_tasks(&app).await[0].failures, 2);
-    app.something_new(&world.pack).await;
+    app.package_newer(&world.pack).await;
     let refused = app.refused(&app.publisher, "releaseIntegrationPack", immediately(&world.pack.id)).await;
     assert_eq!(refused.code, "RELEASE_IN_PROGRESS");
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     for reason in ["", "  ", &"x".repeat(2_001)] {
         drop_task(&app.app.services, id, reason).await.expect_err("a reason is wanted");
     }
@@ -376,13 +377,14 @@ async fn r49_tasks_are_listed_tried_and_dropped_by_command() {
     assert!(line(strange).contains("STAGE") && line(strange).contains("of another version"), "{listed}");
     let (_, listed, _) = command_line(&app, &["task", "list", "--json"]).await;
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
-    let told = listed.as_array().expect("an array").iter().find(|task| task["id"] == id.to_string()).expect("it");
-    assert_eq!((&told["pack"]["id"], &told["release"]["id"]), (&json!(world.pack.id), &json!(release)));
+    let listed_task =
+        listed.as_array().expect("an array").iter().find(|task| task["id"] == id.to_string()).expect("it");
+    assert_eq!((&listed_task["pack"]["id"], &listed_task["release"]["id"]), (&json!(world.pack.id), &json!(release)));
     assert_eq!(
-        (told["known"].as_bool(), told["failures"].as_i64(), told["done"].as_i64()),
+        (listed_task["known"].as_bool(), listed_task["failures"].as_i64(), listed_task["done"].as_i64()),
         (Some(true), Some(1), Some(1))
     );
-    assert!(told.text("/lastFailure").contains("refused by a test"));
+    assert!(listed_task.text("/lastFailure").contains("refused by a test"));
     let (done, _, says) = command_line(&app, &["task", "retry", &id.to_string()]).await;
     assert!(!done && says.contains("refused by a test"), "{says}");
     let (done, _, says) = command_line(&app, &["task", "drop", &id.to_string()]).await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::more::Mark;
+use crate::support::rows::LogMark;
 use crate::support::{At as _, Setup, TestApp, refusal, uuid_of};
 
 /// The start of the window of 2026-12-01 in Berlin.
@@ -18,10 +18,10 @@ async fn r26_the_testing_period_opens_with_the_call() {
     let read = app.read_release(&release, "state schedule startedAt testingPeriod { startsAt endsAt isOpen }").await;
     let expected = json!({ "state": "SCHEDULED", "schedule": "RELEASE_ON_SPECIFIED_DATE", "startedAt": null, "testingPeriod": period });
     assert_eq!(read, expected);
-    let stands =
+    let state =
         app.read_pack(&world.pack.id, "state currentVersion { number } pendingRelease { version { number } }").await;
     assert_eq!(
-        stands,
+        state,
         json!({ "state": "TESTING", "currentVersion": { "number": 1 }, "pendingRelease": { "version": { "number": 2 } } })
     );
     let seen = app.read_installation(
@@ -44,7 +44,7 @@ async fn r26_the_testing_period_opens_with_the_call() {
 }
 
 #[tokio::test]
-async fn r26_only_who_has_the_pack_hears_of_a_pending_release() {
+async fn r26_only_accounts_that_have_the_pack_get_events_of_a_pending_release() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let world = app.installed_pack("Orders", &[&acme]).await;
@@ -239,7 +239,7 @@ async fn r27_the_window_comes_to_more_than_a_batch() {
 }
 
 #[tokio::test]
-async fn r26_an_offer_that_was_taken_back_can_not_be_applied() {
+async fn r26_a_withdrawn_offer_can_not_be_applied() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
@@ -251,22 +251,22 @@ async fn r26_an_offer_that_was_taken_back_can_not_be_applied() {
 }
 
 #[tokio::test]
-async fn r29_each_offer_that_a_superseding_release_ends_is_told_and_settled() {
+async fn r29_each_offer_that_a_superseding_release_ends_has_an_event_and_an_end() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let world = app.installed_pack("Orders", &[&acme, &globex]).await;
     let pending = app.update_on(&world.pack, "2026-12-01").await;
     app.apply(&acme, &world.installations[0]).await;
-    app.something_new(&world.pack).await;
-    let mark = Mark::now(&app).await;
+    app.package_newer(&world.pack).await;
+    let mark = LogMark::now(&app).await;
     app.release_now(&world.pack.id).await;
     app.tick().await;
-    let told = mark.events(&app).await;
-    let kinds: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+    let events_since = mark.events(&app).await;
+    let kinds: Vec<_> = events_since.iter().map(|event| event.kind.as_str()).collect();
     let moved = "INSTALLATION_UPDATED";
     assert_eq!(kinds, ["RELEASE_SUPERSEDED", "RELEASE_STARTED", moved, moved, moved, "RELEASE_COMPLETED"]);
     assert_eq!(
-        (told[2].release_id, told[2].installation_id, told[2].update_state.as_deref()),
+        (events_since[2].release_id, events_since[2].installation_id, events_since[2].update_state.as_deref()),
         (Some(uuid_of(&pending)), Some(uuid_of(&world.installations[1])), Some("WITHDRAWN"))
     );
     let update = app.updates(&globex, &world.installations[1]).await.remove(1);
@@ -277,17 +277,20 @@ async fn r29_each_offer_that_a_superseding_release_ends_is_told_and_settled() {
 }
 
 #[tokio::test]
-async fn r31_what_is_offered_to_an_installation_made_in_the_testing_period_is_told() {
+async fn r31_the_offer_to_an_installation_made_in_the_testing_period_is_announced() {
     let app = TestApp::new().await;
     let [acme, globex] = app.managed_accounts(["Acme", "Globex"]).await;
     let world = app.installed_pack("Orders", &[&acme]).await;
     app.update_on(&world.pack, "2026-12-01").await;
     app.tick().await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let installation = app.install(&globex, "Orders").await;
     app.tick().await;
-    let told = mark.events(&app).await;
-    assert_eq!(told.len(), 1, "once");
-    assert_eq!((told[0].kind.as_str(), told[0].audience.as_str()), ("UPDATE_OFFERED", "PUBLISHER_AND_ACCOUNT"));
-    assert_eq!(told[0].installation_id, Some(uuid_of(&installation)));
+    let events_since = mark.events(&app).await;
+    assert_eq!(events_since.len(), 1, "once");
+    assert_eq!(
+        (events_since[0].kind.as_str(), events_since[0].audience.as_str()),
+        ("UPDATE_OFFERED", "PUBLISHER_AND_ACCOUNT")
+    );
+    assert_eq!(events_since[0].installation_id, Some(uuid_of(&installation)));
 }

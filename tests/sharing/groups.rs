@@ -84,14 +84,14 @@ async fn r48_a_groups_name_is_trimmed_and_unique_whatever_the_case() {
     let app = TestApp::new().await;
     let gold = app.group("  Gold  ", &[]).await;
     let other = app.group("Other", &[]).await;
-    for taken in ["gold", "GOLD ", "all accounts", "ALL ACCOUNTS"] {
+    for used in ["gold", "GOLD ", "all accounts", "ALL ACCOUNTS"] {
         assert_eq!(
-            refused(&app, "createAccountGroup", json!({ "name": taken })).await,
+            refused(&app, "createAccountGroup", json!({ "name": used })).await,
             pair("NAME_TAKEN", "name"),
-            "{taken}"
+            "{used}"
         );
-        let input = json!({ "groupId": other, "name": taken });
-        assert_eq!(refused(&app, "updateAccountGroup", input).await, pair("NAME_TAKEN", "name"), "{taken}");
+        let input = json!({ "groupId": other, "name": used });
+        assert_eq!(refused(&app, "updateAccountGroup", input).await, pair("NAME_TAKEN", "name"), "{used}");
     }
     for (name, code) in
         [(String::new(), "NAME_REQUIRED"), ("\u{2003} ".into(), "NAME_REQUIRED"), ("n".repeat(256), "NAME_TOO_LONG")]
@@ -126,7 +126,7 @@ async fn r48_two_groups_of_one_name_at_once_are_one() {
         app.mutate(&app.publisher, "createAccountGroup", json!({ "name": name }), "accountGroup { id }")
     };
     let (one, other) = tokio::join!(make("Gold"), make("gold"));
-    let codes: Vec<_> = [one, other].iter().filter_map(crate::support::more::refusal_of).collect();
+    let codes: Vec<_> = [one, other].iter().filter_map(crate::support::rows::refusal_of).collect();
     assert_eq!(codes, ["NAME_TAKEN"]);
 }
 

@@ -4,11 +4,13 @@ use packwright::store::address::Address;
 use proptest::prelude::*;
 
 fn refused(address: &str) -> String {
-    Address::parse(address).map(|taken| panic!("{address} was taken as {taken}")).unwrap_or_else(|e| e.to_string())
+    Address::parse(address)
+        .map(|accepted| panic!("{address} was taken as {accepted}"))
+        .unwrap_or_else(|e| e.to_string())
 }
 
 #[test]
-fn a_file_is_named_with_or_without_slashes_and_made_unless_told_otherwise() {
+fn a_file_is_named_with_or_without_slashes_and_created_unless_forbidden() {
     for (given, file, driver) in [
         ("sqlite://packwright.db", "packwright.db", "sqlite://packwright.db?mode=rwc"),
         ("sqlite:packwright.db", "packwright.db", "sqlite://packwright.db?mode=rwc"),
@@ -67,7 +69,7 @@ fn a_server_is_named_with_what_the_driver_knows() {
 }
 
 #[test]
-fn what_is_not_encoded_is_one_message_that_shows_nothing() {
+fn an_address_that_is_not_encoded_is_refused_without_showing_it() {
     for address in [
         "postgres://u:2026?Sommer=1@h/d",
         "postgres://u:2026?Sommer@h/d",
@@ -106,7 +108,7 @@ fn a_parameter_that_the_driver_would_drop_is_refused_by_name() {
 }
 
 #[test]
-fn another_kind_of_database_is_told_the_two_forms() {
+fn another_kind_of_database_is_refused_with_the_two_supported_forms() {
     for address in
         ["mysql://u:secret@h/d", "packwright.db", "", "host=h password=secret", "postgres:h", "jdbc:postgresql://h/d"]
     {
@@ -124,9 +126,9 @@ proptest! {
         if !raw {
             prop_assert!(address.is_ok());
         }
-        let told = address.map_or_else(|e| e.to_string(), |address| format!("{address} {address:?}"));
+        let text_of = address.map_or_else(|e| e.to_string(), |address| format!("{address} {address:?}"));
         // The messages themselves may contain a short password by chance.
         let words = "The database's address percent-encode sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE.";
-        prop_assert!(!told.contains(&password) || words.contains(&password), "{}", told);
+        prop_assert!(!text_of.contains(&password) || words.contains(&password), "{}", text_of);
     }
 }

@@ -14,19 +14,19 @@ use packwright::store::DatabaseKind;
 use sea_orm::{ConnectionTrait as _, Statement};
 use serde_json::{Value, json};
 
-use crate::support::more::{events_after, tables};
+use crate::support::rows::{events_after, tables};
 use crate::support::{Ask, At as _, Server, Setup, TestApp, immediately, instant};
 
 const OPENS: &str = "2026-11-30T23:00:00.000000Z";
 
 /// A reference clock that can be made unreachable.
 #[derive(Clone)]
-struct Theirs {
+struct TestReference {
     clock: Clock,
     reachable: Arc<Mutex<bool>>,
 }
 
-impl Theirs {
+impl TestReference {
     fn of(app: &TestApp) -> Self {
         Self { clock: app.clock.clone(), reachable: Arc::new(Mutex::new(true)) }
     }
@@ -43,9 +43,9 @@ impl Theirs {
 }
 
 /// Another server on the app's database, whose own clock is some minutes ahead of the reference clock.
-async fn server_ahead(app: &TestApp, theirs: &Theirs, minutes: i64) -> (App, Clock) {
+async fn server_ahead(app: &TestApp, other_clock: &TestReference, minutes: i64) -> (App, Clock) {
     let own = Clock::still(app.now() + Duration::minutes(minutes));
-    (app.another_server_by(&own, theirs.reference()).await, own)
+    (app.another_server_by(&own, other_clock.reference()).await, own)
 }
 
 /// The answer of a server to the app's publisher.
@@ -65,8 +65,8 @@ fn pass_to(app: &TestApp, own: &Clock, to: &str) {
 async fn r40_servers_15_minutes_apart_open_no_window_early_and_none_late() {
     for minutes in [15, -15] {
         let app = TestApp::new().await;
-        let theirs = Theirs::of(&app);
-        let (other, own) = server_ahead(&app, &theirs, minutes).await;
+        let other_clock = TestReference::of(&app);
+        let (other, own) = server_ahead(&app, &other_clock, minutes).await;
         let acme = app.managed("Acme").await;
         let installed = app.installed_pack("Orders", &[&acme]).await;
         let release = app.update_on(&installed.pack, "2026-12-01").await;
@@ -90,9 +90,9 @@ async fn r40_servers_15_minutes_apart_open_no_window_early_and_none_late() {
 #[tokio::test]
 async fn r40_a_server_that_can_not_measure_opens_no_window() {
     let app = TestApp::new().await;
-    let theirs = Theirs::of(&app);
-    theirs.reachable(false);
-    let (other, own) = server_ahead(&app, &theirs, 15).await;
+    let other_clock = TestReference::of(&app);
+    other_clock.reachable(false);
+    let (other, own) = server_ahead(&app, &other_clock, 15).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
     let open = async |what: &str| {
@@ -111,23 +111,23 @@ async fn r40_a_server_that_can_not_measure_opens_no_window() {
     assert_eq!(answer.text("/errors/0/extensions/code"), "UNAVAILABLE", "{answer:#}");
     open("by a command neither").await;
 
-    theirs.reachable(true);
+    other_clock.reachable(true);
     other.services.measure_clock().await.unwrap();
-    theirs.reachable(false);
+    other_clock.reachable(false);
     pass_to(&app, &own, "2026-12-01T01:05:00Z");
     assert!(other.services.measure_clock().await.is_err());
     other.scheduler.tick().await.unwrap();
     open("measured too long ago").await;
-    theirs.reachable(true);
+    other_clock.reachable(true);
     other.services.measure_clock().await.unwrap();
     other.scheduler.tick().await.unwrap();
     open("opened").await;
 }
 
 #[tokio::test]
-async fn r40_a_clock_that_is_far_off_is_told_by_readyz() {
-    let theirs = Clock::still(instant("2026-11-22T09:00:00Z"));
-    let read = theirs.clone();
+async fn r40_readyz_reports_a_clock_that_is_far_off() {
+    let other_clock = Clock::still(instant("2026-11-22T09:00:00Z"));
+    let read = other_clock.clone();
     let reference = Reference::Other(Arc::new(move || Ok(read.now())));
     let app = TestApp::with(Setup { reference, ..Setup::default() }).await;
     let server = Server::start(&app).await;
@@ -147,10 +147,10 @@ async fn r40_a_clock_that_is_far_off_is_told_by_readyz() {
         assert_eq!(ready().await, (if reason.is_empty() { 200 } else { 503 }, reason.to_owned()));
         assert_eq!(app.now(), instant("2026-11-22T09:00:00Z"));
     }
-    let told = async || app.app.services.clock_fault();
-    assert_eq!(told().await, None);
+    let fault = async || app.app.services.clock_fault();
+    assert_eq!(fault().await, None);
     app.clock.set_to(instant("2026-11-22T12:00:00Z"));
-    assert_eq!(told().await, Some(ClockFault::Unmeasured), "the measurement is three hours old");
+    assert_eq!(fault().await, Some(ClockFault::Unmeasured), "the measurement is three hours old");
     assert_eq!(ready().await.0, 503);
 }
 
@@ -167,9 +167,9 @@ async fn r40_on_postgresql_the_clock_is_the_database_s_and_on_sqlite_its_own() {
     let sql = "SELECT clock_timestamp() AS reads";
     let ask = Statement::from_string(tables(&app).get_database_backend(), sql);
     let row = tables(&app).query_one_raw(ask).await.unwrap().unwrap();
-    let theirs: Instant = row.try_get("", "reads").unwrap();
+    let other_clock: Instant = row.try_get("", "reads").unwrap();
     // The still clock shows the time of the measurement, which is before this read.
-    assert!(now <= theirs && theirs - now < Duration::seconds(60), "{now} and {theirs}");
+    assert!(now <= other_clock && other_clock - now < Duration::seconds(60), "{now} and {other_clock}");
     assert!(other.services.clock.is_trusted());
 }
 
@@ -180,7 +180,7 @@ async fn rollout_at_work() -> (TestApp, String) {
     let accounts = app.managed_accounts(["A", "B", "C", "D", "E", "F"]).await;
     let installed = app.installed_pack("Orders", &accounts.iter().collect::<Vec<_>>()).await;
     app.tick().await;
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     let release = app.release_now(&installed.pack.id).await;
     assert_eq!(app.progress(&release).await.int("/applied"), 2);
     (app, release)
@@ -204,7 +204,7 @@ async fn r40_a_clock_that_is_set_back_does_not_prolong_a_pause_by_as_much() {
         let acme = app.managed("Acme").await;
         let installed = app.installed_pack("Orders", &[&acme]).await;
         app.tick().await;
-        app.something_new(&installed.pack).await;
+        app.package_newer(&installed.pack).await;
         app.mover.fail(&installed.installations[0], 1, FailureCode::Temporary);
         let release = app.release_now(&installed.pack.id).await;
         (app, release)
@@ -253,9 +253,9 @@ async fn r40_a_clock_that_is_years_ahead_for_a_while_takes_nothing_with_it() {
 
 #[test]
 fn r40_a_pass_goes_half_a_day_beyond_the_last_one_at_most() {
-    use packwright::domain::log::retention::pass_by;
+    use packwright::domain::log::retention::next_cutoff;
     let at = |text: &str| instant(&format!("2026-11-{text}:00Z"));
-    for (now, before, passed_at, by) in [
+    for (now, before, last_pass_at, by) in [
         ("22T09:00", None, None, "22T09:00"),
         ("28T09:00", Some("22T09:00"), None, "22T09:00"),
         ("22T10:00", Some("22T09:00"), Some("22T09:00"), "22T10:00"),
@@ -265,7 +265,11 @@ fn r40_a_pass_goes_half_a_day_beyond_the_last_one_at_most() {
         ("22T10:00", Some("22T21:00"), Some("28T09:00"), "22T21:00"),
         ("22T22:00", Some("22T21:00"), Some("28T09:00"), "22T22:00"),
     ] {
-        assert_eq!(pass_by(at(now), before.map(at), passed_at.map(at)), at(by), "{now} {before:?} {passed_at:?}");
+        assert_eq!(
+            next_cutoff(at(now), before.map(at), last_pass_at.map(at)),
+            at(by),
+            "{now} {before:?} {last_pass_at:?}"
+        );
     }
 }
 
@@ -278,7 +282,7 @@ async fn r40_an_event_from_the_future_does_not_keep_those_behind_it() {
     app.clock.set_to(right + Duration::days(5_000));
     app.update_now(&installed.pack).await;
     app.clock.set_to(right + Duration::seconds(20));
-    app.something_new(&installed.pack).await;
+    app.package_newer(&installed.pack).await;
     app.try_release(immediately(&installed.pack.id)).await;
     app.half_days_to("2027-03-01T00:00:00Z").await;
     assert_eq!(events_after(&app, 0).await.len(), 0, "the log goes on to be cut");
@@ -290,8 +294,8 @@ async fn r40_a_clock_that_is_set_by_an_hour_or_a_day_either_way_while_it_runs_ch
         let (app, release) = rollout_at_work().await;
         let pack = app.pack_with("Invoices", &["Bill"]).await;
         let pending = app.release_on(&pack.id, "2026-12-01").await;
-        let theirs = Theirs::of(&app);
-        let (other, own) = server_ahead(&app, &theirs, 0).await;
+        let other_clock = TestReference::of(&app);
+        let (other, own) = server_ahead(&app, &other_clock, 0).await;
         let set = async |hours: i64| {
             own.set_to(own.uncorrected() + Duration::hours(hours));
             other.services.measure_clock().await.unwrap();

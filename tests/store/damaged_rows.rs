@@ -9,8 +9,8 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::program::starts::{run, told};
-use crate::support::more::{database_url, events_after, publisher_id, tables};
+use crate::program::starts::{run, text_of};
+use crate::support::rows::{database_url, events_after, publisher_id, tables};
 use crate::support::{At, Setup, TestApp, uuid_of};
 
 const PAGE: &str = "query($after: String, $before: String, $first: Int, $last: Int) {
@@ -61,7 +61,7 @@ async fn walk(app: &TestApp, size: usize, forward: bool) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn r49_events_that_can_not_be_read_take_no_place_on_a_page() {
+async fn r49_unreadable_events_do_not_count_on_a_page() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let world = app.installed_pack("Orders", &[&acme]).await;
@@ -70,18 +70,18 @@ async fn r49_events_that_can_not_be_read_take_no_place_on_a_page() {
     }
     let all = walk(&app, 100, true).await;
     let rows = events_after(&app, 0).await;
-    let heard: Vec<_> = rows
+    let readable: Vec<_> = rows
         .iter()
         .filter(|row| row.audience != "ACCOUNT")
         .map(|row| (row.sequence, format!("evt_{}", encoded(row.id))))
         .collect();
-    assert_eq!(heard.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>(), all);
+    assert_eq!(readable.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>(), all);
     // The second and third, one in the middle, and the last two.
     let last = all.len() - 1;
     let damaged = [1, 2, 5, last - 1, last];
     for (turn, index) in damaged.into_iter().enumerate() {
         let (column, value) = if turn % 2 == 0 { ("occurred_at", no_instant(&app)) } else { ("data", "'not JSON'") };
-        damage(&app, "event", column, value, &format!("sequence = {}", heard[index].0)).await;
+        damage(&app, "event", column, value, &format!("sequence = {}", readable[index].0)).await;
     }
     let left: Vec<_> =
         all.iter().enumerate().filter(|(index, _)| !damaged.contains(index)).map(|(_, id)| id.clone()).collect();
@@ -97,8 +97,8 @@ async fn r49_events_that_can_not_be_read_take_no_place_on_a_page() {
     let cursor = first.list("/events/edges")[0].text("/cursor");
     let live = "subscription($after: String) { events(after: $after) { id } }";
     let mut stream = app.subscribe(&app.publisher, live, json!({ "after": cursor })).await;
-    let told: Vec<_> = stream.collect(left.len() - 1).await.iter().map(|item| item.text("/events/id")).collect();
-    assert_eq!(told, left[1..]);
+    let text_of: Vec<_> = stream.collect(left.len() - 1).await.iter().map(|item| item.text("/events/id")).collect();
+    assert_eq!(text_of, left[1..]);
     let node = "query($id: ID!) { node(id: $id) { id } }";
     assert_eq!(app.gql(&app.publisher, node, json!({ "id": all[1] })).await, json!({ "node": null }));
     app.update_now(&world.pack).await;
@@ -167,9 +167,9 @@ async fn r49_a_task_that_can_not_be_read_keeps_no_other_from_its_turn_and_is_in_
         let url = database_url(&app).await;
         let listed = run(&["task", "list", "--database-url", &url]).await;
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-        assert!(listed.status.success(), "{}", told(&listed));
+        assert!(listed.status.success(), "{}", text_of(&listed));
         assert!(text.starts_with(&id.to_string()) && text.contains("can't be read"), "{text}");
-        assert!(told(&listed).contains("a row can't be read, and is skipped"), "{}", told(&listed));
+        assert!(text_of(&listed).contains("a row can't be read, and is skipped"), "{}", text_of(&listed));
         let listed = run(&["task", "list", "--json", "--database-url", &url]).await;
         let tasks: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
         assert_eq!((tasks.text("/0/id"), tasks.at("/0/unreadable").is_string()), (id.to_string(), true), "{tasks:#}");
@@ -184,12 +184,12 @@ async fn r49_a_task_that_can_not_be_read_keeps_no_other_from_its_turn_and_is_in_
 }
 
 #[tokio::test]
-async fn r49_a_task_that_is_mended_is_done_by_a_server_that_has_passed_it_over() {
+async fn r49_a_repaired_task_is_run_by_a_server_that_skipped_it() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     damaged_task(&app, &pack.id, "not_before").await;
     app.tick().await;
-    let now = packwright::domain::instant::spelled(app.now() - chrono::Duration::hours(1));
+    let now = packwright::domain::instant::to_text(app.now() - chrono::Duration::hours(1));
     damage(&app, "task", "not_before", &format!("'{now}'"), "true").await;
     app.tick().await;
     let open = open_tasks(&app.app.services).await.expect("the list");

@@ -9,7 +9,7 @@ use packwright::store::accounts::write as accounts;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 
-use crate::support::more::{database_url, tables};
+use crate::support::rows::{database_url, tables};
 use crate::support::{Ask, At as _, Program, Reply, Server, TestApp};
 
 const MAKE: &str = "mutation($name: String!) { createComponent(input: { name: $name, type: PROCESS }) {
@@ -46,7 +46,7 @@ async fn run(app: &TestApp, statement: &str) {
 
 /// SQLite's file can't grow for a while. SQLite rolls a transaction back by itself when its commit fails.
 #[tokio::test]
-async fn what_is_answered_after_a_commit_that_failed_is_there_after_a_kill() {
+async fn an_answer_after_a_failed_commit_is_true_after_a_kill() {
     let app = TestApp::new().await;
     if is_postgresql(&app) {
         // This test can't limit a server process of PostgreSQL. `a_commit_that_fails…` tests PostgreSQL.
@@ -124,17 +124,17 @@ async fn a_transaction_is_not_committed_of_which_a_statement_failed() {
     let app = TestApp::new().await;
     let db = &app.app.services.db;
     let everything = db.whole_server();
-    let known = accounts::all(&everything).await.expect("accounts").pop().expect("one");
+    let existing = accounts::all(&everything).await.expect("accounts").pop().expect("one");
     let tx = db.begin().await.expect("a transaction");
-    let mut renamed = known.clone();
+    let mut renamed = existing.clone();
     renamed.name = "Renamed".into();
     accounts::save(&tx, &renamed).await.expect("saved");
-    let twice = accounts::insert(&tx, &known).await;
+    let twice = accounts::insert(&tx, &existing).await;
     assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
     // Code that overlooks the error must not believe that the transaction was committed.
     tx.commit().await.expect_err("it isn't committed");
     let found = accounts::all(&everything).await.expect("accounts").pop().expect("one");
-    assert_eq!(found.name, known.name);
+    assert_eq!(found.name, existing.name);
 }
 
 /// PostgreSQL restarts, becomes read-only, and returns to normal.

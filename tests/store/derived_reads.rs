@@ -45,11 +45,11 @@ async fn r30_a_microsecond_earlier_nothing_of_it_is_so() {
     let world = app.installed_pack("Orders", &[&acme]).await;
     let release = app.update_on(&world.pack, "2026-12-01").await;
     app.clock_only("2026-11-30T22:59:59.999999Z");
-    let stands = app
+    let state = app
         .read_pack(&world.pack.id, "state currentVersion { number } pendingRelease { id } runningRelease { id }")
         .await;
     let expected = json!({ "state": "TESTING", "currentVersion": { "number": 1 }, "pendingRelease": { "id": release }, "runningRelease": null });
-    assert_eq!(stands, expected);
+    assert_eq!(state, expected);
     app.tick().await;
     assert_eq!(app.release_state(&release).await, "SCHEDULED");
     app.apply(&acme, &world.installations[0]).await;
@@ -163,7 +163,7 @@ async fn r30_a_command_carries_out_what_is_due_before_it_decides() {
     app.release_now(&pack.id).await;
     let due = app.update_on(&pack, "2026-12-01").await;
     app.clock_only(OPENS);
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     let payload = app.try_release(immediately(&pack.id)).await;
     assert_eq!(refusal(&payload).code, "RELEASE_IN_PROGRESS", "its window has opened");
     app.tick().await;

@@ -169,7 +169,7 @@ impl TestApp {
         let available = self.available(&account, &pack.name).await;
         let installation = self.install(&account, &pack.name).await;
         let pending = self.update_on(&pack, "2026-12-10").await;
-        let newest = self.something_new(&pack).await.id;
+        let newest = self.package_newer(&pack).await.id;
         self.tick().await;
         let update = self.offered(&account, &installation).await.expect("an update is offered");
         Family { account, group, pack, available, pending, installation, update, newest, process, copy, cursor }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::store::planned::{generic_plans, plans};
 use crate::support::TestApp;
-use crate::support::more::tables;
+use crate::support::rows::tables;
 
 /// 40,000 copies of the component, each with two copies of its version.
 const ENLARGED: &str = "SET session_replication_role = replica;

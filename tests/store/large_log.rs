@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::{Value, json};
 
 use crate::store::planned::{generic_plans, plans};
-use crate::support::more::tables;
+use crate::support::rows::tables;
 use crate::support::{At as _, TestApp};
 
 /// Copies of the rows: every second of another publisher, most of another account, pack and installation.

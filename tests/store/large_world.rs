@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::json;
 
 use crate::store::planned::{Plan, plans};
-use crate::support::more::tables;
+use crate::support::rows::tables;
 use crate::support::{At as _, Pack, TestApp};
 
 /// Adds 60,000 accounts with five installations each, copies of the existing installation and its update.
@@ -98,7 +98,7 @@ async fn is_bounded(app: &TestApp, statements: &[Statement], what: &str) {
 #[tokio::test]
 async fn r49_a_batch_costs_what_it_comes_to_and_not_what_there_is() {
     let (app, pack) = large_world().await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     let (release, _, batches) = call_and_batches(&app, app.release_on(&pack.id, "2026-12-20")).await;
     is_bounded_in_each(&app, &batches, "offering").await;
     let (_, _, batches) = call_and_batches(&app, app.cancel(&release)).await;
@@ -172,23 +172,23 @@ fn counts(statements: &[Statement]) -> usize {
 #[tokio::test]
 async fn r25_a_rollout_never_counts_its_installations() {
     let (app, pack) = large_world().await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     let (_, of_call, [second, third]) = call_and_batches(&app, app.release_now(&pack.id)).await;
     is_bounded(&app, &of_call, "the call").await;
     if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
         is_bounded(&app, &second, "a batch that announces progress").await;
         is_bounded(&app, &third, "a batch").await;
         assert_eq!([counts(&of_call), counts(&second), counts(&third)], [0; 3]);
-        let told = "{ events(filter: { kinds: [RELEASE_PROGRESSED] }, first: 9) { edges { node { ... on ReleaseEvent { progress { total applied offered } } } } } }";
-        let told = app.gql(&app.publisher, told, json!(null)).await.nodes("/events");
-        let told: Vec<_> = told.iter().map(|event| event["progress"].clone()).collect();
+        let progressed = "{ events(filter: { kinds: [RELEASE_PROGRESSED] }, first: 9) { edges { node { ... on ReleaseEvent { progress { total applied offered } } } } } }";
+        let progressed = app.gql(&app.publisher, progressed, json!(null)).await.nodes("/events");
+        let progressed: Vec<_> = progressed.iter().map(|event| event["progress"].clone()).collect();
         let progress = |applied: i64| json!({ "total": 300_001, "applied": applied, "offered": 300_001 - applied });
-        assert_eq!(told, [progress(500), progress(750)]);
+        assert_eq!(progressed, [progress(500), progress(750)]);
         let query = "query($id: ID!) { integrationPack(id: $id) { currentVersion { installationCount }
             adoption { installationCount accountCount byVersion { installationCount } }
             releases(first: 1) { edges { node { progress { total offered } } } } } }";
-        let asked = app.gql(&app.publisher, query, json!({ "id": pack.id }));
-        let (read, statements) = app.statements_with_values_of(asked).await;
+        let request = app.gql(&app.publisher, query, json!({ "id": pack.id }));
+        let (read, statements) = app.statements_with_values_of(request).await;
         is_bounded(&app, &statements, "reading how far it is").await;
         assert_eq!(read.int("/integrationPack/adoption/installationCount"), 300_001);
         assert_eq!(read.int("/integrationPack/adoption/accountCount"), 60_001);

@@ -8,7 +8,7 @@ use packwright::store::DbOptions;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
 use serde_json::{Value, json};
 
-use crate::support::more::{Mark, database_url, tables};
+use crate::support::rows::{LogMark, database_url, tables};
 use crate::support::{At as _, TestApp, uuid_of};
 
 /// How long a call may take that has nothing to wait for. A lock is waited for twice as long.
@@ -91,7 +91,7 @@ async fn a_call_of_another_account_waits_for_few_of_those_that_came_before() {
     let app = TestApp::new().await;
     let neighbour = app.another_publisher("Southwind").await;
     let server = server(&app, 4).await;
-    let mark = Mark::now(&app).await;
+    let mark = LogMark::now(&app).await;
     let held = tables(&app).begin().await.expect("a transaction");
     let lock = match tables(&app).get_database_backend() {
         DatabaseBackend::Postgres => "LOCK TABLE component IN EXCLUSIVE MODE",

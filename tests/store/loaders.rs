@@ -37,7 +37,7 @@ async fn a_batch_whose_driver_is_dropped_is_read_again() {
 
 /// All keys that are requested in one step are read at once, and unknown keys get `None`.
 #[tokio::test]
-async fn what_is_asked_in_one_step_is_read_at_once() {
+async fn keys_requested_in_one_step_are_read_together() {
     let reads = Arc::new(AtomicUsize::new(0));
     let counter = reads.clone();
     let batch = Batch::new(move |keys: Vec<u32>| {

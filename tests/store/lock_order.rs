@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait
 use serde_json::{Value, json};
 
 use crate::program::kill::until;
-use crate::support::more::{database_url, tables};
+use crate::support::rows::{database_url, tables};
 use crate::support::{At as _, TestApp, immediately, uuid_of};
 
 const INSTALLATIONS: usize = 3;
@@ -83,7 +83,7 @@ async fn a_rollout_and_a_rename_that_meet_lock_installations_in_the_same_order()
     let rename = mutate(&server, &app.publisher, "updateAccount", rename);
     assert_eq!(locks_by_id(&app, &installations, rename).await, json!([]));
 
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     let release = mutate(&server, &app.publisher, "releaseIntegrationPack", immediately(&pack.id));
     assert_eq!(locks_by_id(&app, &installations, release).await, json!([]));
     for installation in &installations {

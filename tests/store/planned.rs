@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _, Value};
 use serde_json::Value as Json;
 
-use crate::support::more::tables;
+use crate::support::rows::tables;
 use crate::support::{At, TestApp};
 
 /// The tables that grow. A publisher's packs, versions, releases and components aren't listed: some queries scan them
@@ -24,7 +24,7 @@ pub(crate) const GROWING: [&str; 16] = [
     "log_batch",
     "log_record",
     "release_tally",
-    "heard_before",
+    "past_visibility",
 ];
 
 /// The plan of a statement.
@@ -52,9 +52,9 @@ fn has_plan(sql: &str) -> bool {
 /// scan for which there is an index, so that it plans small tables like large ones.
 pub(crate) async fn plans(app: &TestApp, statements: &[Statement], by_index: bool) -> Vec<Plan> {
     let mut plans = Vec::new();
-    let mut known = std::collections::BTreeSet::new();
+    let mut planned = std::collections::BTreeSet::new();
     for statement in statements.iter().filter(|statement| has_plan(&statement.sql)) {
-        if known.insert(statement.sql.clone()) {
+        if planned.insert(statement.sql.clone()) {
             plans.push(plan(app, statement, by_index).await);
         }
     }
@@ -104,9 +104,9 @@ pub(crate) async fn generic_plans(app: &TestApp, statements: &[Statement]) -> Ve
     if tables(app).get_database_backend() != DatabaseBackend::Postgres {
         return plans;
     }
-    let mut known = std::collections::BTreeSet::new();
+    let mut planned = std::collections::BTreeSet::new();
     for statement in statements.iter().filter(|statement| has_plan(&statement.sql)) {
-        if known.insert(statement.sql.clone()) {
+        if planned.insert(statement.sql.clone()) {
             plans.push(generic_plan(app, statement).await);
         }
     }
@@ -167,8 +167,8 @@ fn spelt_out(statement: &Statement) -> String {
                 while let Some(digit) = rest.next_if(char::is_ascii_digit) {
                     number.push(digit);
                 }
-                let place: usize = number.parse().expect("a parameter's number");
-                spelt.push_str(&values[place - 1]);
+                let number_of: usize = number.parse().expect("a parameter's number");
+                spelt.push_str(&values[number_of - 1]);
                 continue;
             }
             (None, '\'' | '"') => quoted = Some(c),

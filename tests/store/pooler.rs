@@ -10,12 +10,12 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::program::starts::{run, told};
+use crate::program::starts::{run, text_of};
 use crate::support::{Ask, At as _, Database, Program, Reply};
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 /// How long to wait before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The program, if it is installed. It must be installed where all tests must run.
 fn pgbouncer() -> Option<PathBuf> {
@@ -60,8 +60,8 @@ impl Pooler {
         lines.push("unix_socket_dir =".into());
         if std::fs::metadata(directory.path()).expect("the directory").uid() == 0 {
             lines.push("user = nobody".into());
-            for (place, mode) in [(directory.path(), 0o755), (users.as_path(), 0o644)] {
-                std::fs::set_permissions(place, std::fs::Permissions::from_mode(mode)).expect("permissions");
+            for (readable, mode) in [(directory.path(), 0o755), (users.as_path(), 0o644)] {
+                std::fs::set_permissions(readable, std::fs::Permissions::from_mode(mode)).expect("permissions");
             }
         }
         std::fs::write(directory.path().join("pgbouncer.ini"), lines.join("\n") + "\n").expect("the configuration");
@@ -88,7 +88,7 @@ impl Pooler {
         let begun = tokio::time::Instant::now();
         while tokio::net::TcpStream::connect(address).await.is_err() {
             assert!(self.child.try_wait().expect("its state").is_none(), "PgBouncer ended");
-            assert!(begun.elapsed() < PATIENCE, "PgBouncer doesn't listen");
+            assert!(begun.elapsed() < TIME_LIMIT, "PgBouncer doesn't listen");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -104,7 +104,7 @@ impl Pooler {
 /// Runs a command that must succeed. Returns its output.
 async fn done(pooler: &Pooler, command: &[&str]) -> String {
     let output = run(&[command, &["--database-url", pooler.address.as_str()]].concat()).await;
-    assert!(output.status.success(), "{command:?}: {}", told(&output));
+    assert!(output.status.success(), "{command:?}: {}", text_of(&output));
     String::from_utf8(output.stdout).expect("text")
 }
 
@@ -150,7 +150,7 @@ async fn all_is_done_behind(mode: &str, servers: usize) {
                 break;
             }
             assert_eq!(answer.code(), "UNAVAILABLE", "{}", answer.text());
-            assert!(begun.elapsed() < PATIENCE, "it doesn't go on");
+            assert!(begun.elapsed() < TIME_LIMIT, "it doesn't go on");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -176,12 +176,12 @@ async fn a_server_works_behind_pgbouncer_in_session_mode() {
 }
 
 #[tokio::test]
-async fn what_pgbouncer_gives_for_single_statements_is_refused() {
+async fn statement_pooling_of_pgbouncer_is_refused() {
     if !is_postgresql() || pgbouncer().is_none() {
         return;
     }
     let database = Database::untouched("").await;
     let pooler = Pooler::start(database.url(), "statement").await;
     let output = run(&["migrate", "up", "--database-url", pooler.address.as_str()]).await;
-    assert!(!output.status.success() && told(&output).contains("statement pooling mode"), "{}", told(&output));
+    assert!(!output.status.success() && text_of(&output).contains("statement pooling mode"), "{}", text_of(&output));
 }

@@ -152,7 +152,7 @@ async fn r20_a_page_of_packs_costs_the_same_whatever_the_catalogue_holds() {
         for n in counts.len()..size {
             let pack = app.pack_with(&format!("Pack {n:02}"), &[&format!("Process {n}")]).await;
             app.release_now(&pack.id).await;
-            app.something_new(&pack).await;
+            app.package_newer(&pack).await;
         }
         app.gql(&app.publisher, PACKS_PAGE, json!({})).await;
         let (page, statements) = app.statements_of(app.gql(&app.publisher, PACKS_PAGE, json!({}))).await;
@@ -163,7 +163,7 @@ async fn r20_a_page_of_packs_costs_the_same_whatever_the_catalogue_holds() {
 }
 
 #[tokio::test]
-async fn r03_what_is_hidden_takes_as_many_statements_as_what_is_not_there() {
+async fn r03_hidden_and_missing_objects_cost_equally_many_statements() {
     let app = TestApp::new().await;
     let acme = app.managed("Acme").await;
     let southwind = app.another_publisher("Southwind").await;
@@ -197,16 +197,18 @@ async fn statements_of_node(app: &TestApp, token: &str, id: &str) -> usize {
 }
 
 #[tokio::test]
-async fn the_log_tells_each_statement_when_it_is_asked_to_and_no_value_of_one() {
+async fn the_log_has_each_statement_on_request_and_no_values() {
     let database = crate::support::Database::create().await;
     let create = ["account", "create", "Statement lovers", "--time-zone", "Europe/Berlin"];
-    let place = ["--database-url", database.url()];
-    let quiet = crate::program::starts::run(&[&create[..], &place].concat()).await;
-    assert!(quiet.status.success() && !crate::program::starts::told(&quiet).contains("INSERT INTO"));
+    let database_option = ["--database-url", database.url()];
+    let quiet = crate::program::starts::run(&[&create[..], &database_option].concat()).await;
+    assert!(quiet.status.success() && !crate::program::starts::text_of(&quiet).contains("INSERT INTO"));
     let create = ["account", "create", "Statement readers", "--time-zone", "Europe/Berlin"];
-    let asked =
-        crate::program::starts::run(&[&create[..], &place, &["--log", "info,packwright::sql=debug"]].concat()).await;
-    let log = String::from_utf8_lossy(&asked.stderr).into_owned();
+    let logged = crate::program::starts::run(
+        &[&create[..], &database_option, &["--log", "info,packwright::sql=debug"]].concat(),
+    )
+    .await;
+    let log = String::from_utf8_lossy(&logged.stderr).into_owned();
     let inserted: Vec<&str> = log.lines().filter(|line| line.contains("INSERT INTO \"account\"")).collect();
     assert!(!inserted.is_empty() && inserted.iter().all(|line| line.contains("took_us=")), "{log}");
     assert!(log.contains("COMMIT"), "{log}");

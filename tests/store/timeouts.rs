@@ -8,7 +8,7 @@ use packwright::http::EngineOptions;
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::{Value, json};
 
-use crate::support::more::tables;
+use crate::support::rows::tables;
 use crate::support::{At as _, Setup, TestApp};
 
 const PACKAGE: &str = "mutation($input: CreatePackagedComponentsInput!) {
@@ -86,7 +86,7 @@ fn an_error_of_the_database_is_known_by_its_code_whatever_its_language() {
 }
 
 #[tokio::test]
-async fn a_query_that_takes_too_long_is_told_the_limit() {
+async fn the_error_of_a_slow_query_has_the_time_limit() {
     let app = TestApp::with(Setup { engine: hurried(Duration::ZERO), ..Setup::default() }).await;
     // One statement for each field: many milliseconds of work on any machine.
     let pages: String = (1..=48)

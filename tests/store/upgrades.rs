@@ -105,13 +105,13 @@ async fn the_schema_is_what_is_recorded() {
         std::fs::write(&file, &shape).expect("written");
     }
     let recorded = std::fs::read_to_string(&file).expect("what is recorded");
-    for (ours, theirs) in [(&shape, &recorded), (&recorded, &shape)] {
-        let other: Vec<_> = theirs.lines().collect();
-        let gone: Vec<_> = ours.lines().filter(|line| !other.contains(line)).collect();
+    for (ours, other_shape) in [(&shape, &recorded), (&recorded, &shape)] {
+        let other: Vec<_> = other_shape.lines().collect();
+        let missing: Vec<_> = ours.lines().filter(|line| !other.contains(line)).collect();
         assert!(
-            gone.is_empty(),
+            missing.is_empty(),
             "the schema isn't what {} records; if that is meant, run the test once with {RECORD}=1, on both databases. \
-             It differs in {gone:#?}",
+             It differs in {missing:#?}",
             file.display()
         );
     }

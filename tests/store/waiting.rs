@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 use serde_json::{Value, json};
 
-use crate::support::more::{code_of, tables};
+use crate::support::rows::{code_of, tables};
 use crate::support::{At as _, Installed, Managed, TestApp, immediately, on_date, refusal};
 
 const BEFORE: &str = "2026-11-30T22:59:55.000000Z";
@@ -16,14 +16,14 @@ const AFTER: &str = "2026-11-30T23:00:05.000000Z";
 
 /// Runs a call that must wait for a lock, and moves the clock while it waits.
 async fn meanwhile<T>(app: &TestApp, to: &str, call: impl Future<Output = T>) -> T {
-    let held = tables(app).begin().await.expect("a transaction");
+    let lock_tx = tables(app).begin().await.expect("a transaction");
     if tables(app).get_database_backend() == DatabaseBackend::Postgres {
         for table in ["account", "integration_pack", "enrolment_token", "component"] {
-            held.execute_unprepared(&format!("SELECT id FROM {table} FOR UPDATE")).await.expect("all rows are held");
+            lock_tx.execute_unprepared(&format!("SELECT id FROM {table} FOR UPDATE")).await.expect("all rows are held");
         }
     } else {
         let write = "UPDATE event_log SET pruned_to = pruned_to";
-        held.execute_unprepared(write).await.expect("the file is held");
+        lock_tx.execute_unprepared(write).await.expect("the file is held");
     }
     let begun = Arc::new(AtomicBool::new(false));
     let sees = begun.clone();
@@ -36,7 +36,7 @@ async fn meanwhile<T>(app: &TestApp, to: &str, call: impl Future<Output = T>) ->
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         app.clock_only(to);
-        held.rollback().await.expect("it lets go");
+        lock_tx.rollback().await.expect("it lets go");
     };
     tokio::join!(call, waits).0
 }
@@ -91,7 +91,7 @@ async fn r30_a_release_that_waits_past_the_start_of_a_first_one_moves_everybody_
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let first = app.release_on(&pack.id, "2026-12-01").await;
-    app.something_new(&pack).await;
+    app.package_newer(&pack).await;
     app.clock_only(BEFORE);
     let payload = meanwhile(&app, AFTER, app.try_release(immediately(&pack.id))).await;
     assert_eq!(payload.at("/errors"), &json!([]), "{payload}");

@@ -102,19 +102,19 @@ impl TestApp {
     }
 
     /// Packages a newer shareable version of the pack's first component, so that there is something to release.
-    pub(crate) async fn something_new(&self, pack: &Pack) -> super::Package {
+    pub(crate) async fn package_newer(&self, pack: &Pack) -> super::Package {
         self.package(&pack.components[0]).await
     }
 
-    /// [`TestApp::something_new`], and a release on a date.
+    /// [`TestApp::package_newer`], and a release on a date.
     pub(crate) async fn update_on(&self, pack: &Pack, date: &str) -> String {
-        self.something_new(pack).await;
+        self.package_newer(pack).await;
         self.release_on(&pack.id, date).await
     }
 
-    /// [`TestApp::something_new`], and an immediate release.
+    /// [`TestApp::package_newer`], and an immediate release.
     pub(crate) async fn update_now(&self, pack: &Pack) -> String {
-        self.something_new(pack).await;
+        self.package_newer(pack).await;
         self.release_now(&pack.id).await
     }
 }

@@ -23,11 +23,11 @@ mod database;
 mod dice;
 mod installing;
 mod json;
-pub(crate) mod more;
 mod mover;
 mod postgres;
 mod program;
 mod releasing;
+pub(crate) mod rows;
 mod server;
 mod subscription;
 mod world;
@@ -41,7 +41,7 @@ use packwright::clock::Clock;
 use packwright::domain::Instant;
 use packwright::domain::accounts::Role;
 use packwright::gate::Limits;
-use packwright::graphql::BeginAnew;
+use packwright::graphql::ResetDemo;
 use packwright::http::EngineOptions;
 use packwright::jwt::JwtSettings;
 use packwright::service::Settings;
@@ -365,7 +365,7 @@ fn options(setup: &Setup, clock: &Clock, url: &str, mover: &Arc<FailingMover>, s
         settings: setup.settings.clone(),
         demo: setup
             .demo
-            .then(|| BeginAnew::new(|| Box::pin(async { Err(Failure::bug("no demo is behind this app")) }))),
+            .then(|| ResetDemo::new(|| Box::pin(async { Err(Failure::bug("no demo is behind this app")) }))),
         jwt: setup.jwt.clone(),
         zones: setup.zones.clone(),
         reference: setup.reference.clone(),

@@ -21,7 +21,7 @@ struct State {
     failing: HashMap<InstallationId, (u32, FailureCode)>,
     attempts: Vec<(InstallationId, ReleaseId)>,
     /// Called before the next move.
-    held: Option<Box<dyn FnOnce() + Send>>,
+    before_move: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl FailingMover {
@@ -32,11 +32,11 @@ impl FailingMover {
 
     /// Calls a function before the next move, in the middle of its batch.
     pub(crate) fn before_next(&self, hook: impl FnOnce() + Send + 'static) {
-        self.state().held = Some(Box::new(hook));
+        self.state().before_move = Some(Box::new(hook));
     }
 
     /// Lets all further moves succeed.
-    pub(crate) fn mend(&self) {
+    pub(crate) fn repair(&self) {
         self.state().failing.clear();
     }
 
@@ -53,8 +53,8 @@ impl FailingMover {
 
 impl Mover for FailingMover {
     fn move_installation(&self, installation: InstallationId, release: ReleaseId) -> Result<(), FailureCode> {
-        let held = self.state().held.take();
-        if let Some(hook) = held {
+        let before_move = self.state().before_move.take();
+        if let Some(hook) = before_move {
             hook();
         }
         let mut state = self.state();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 /// How long to wait before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// The user `nobody`: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65_534;
 /// Nothing has to be safe when the machine loses its power.
@@ -108,7 +108,7 @@ impl Postgres {
     pub(crate) async fn restart(&mut self, signal: &str) {
         let pid = self.pid();
         send(&[pid], signal);
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("its status");
+        tokio::time::timeout(TIME_LIMIT, self.child.wait()).await.expect("it ends").expect("its status");
         // Some of its processes may have the port for a moment longer.
         let begun = Instant::now();
         loop {
@@ -117,7 +117,7 @@ impl Postgres {
             if self.child.try_wait().expect("its state").is_none() {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "it doesn't start again");
+            assert!(begun.elapsed() < TIME_LIMIT, "it doesn't start again");
         }
         self.answers().await;
     }
@@ -155,7 +155,7 @@ impl Postgres {
         let begun = Instant::now();
         while connect(&self.url()).await.is_err() {
             assert!(self.child.try_wait().expect("its state").is_none(), "PostgreSQL ended");
-            assert!(begun.elapsed() < PATIENCE, "PostgreSQL doesn't answer");
+            assert!(begun.elapsed() < TIME_LIMIT, "PostgreSQL doesn't answer");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

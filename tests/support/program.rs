@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::{Ask, Reply};
 
 /// The longest wait for something that must happen. Reached only if a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running program, killed when it is dropped.
 pub(crate) struct Program {
@@ -71,7 +71,7 @@ impl Program {
             if let Some(address) = found {
                 break address;
             }
-            assert!(begun.elapsed() < PATIENCE, "it says nowhere that it listens: {:?}", of(&log));
+            assert!(begun.elapsed() < TIME_LIMIT, "it says nowhere that it listens: {:?}", of(&log));
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
         Self { child, address, printed, log }
@@ -105,7 +105,7 @@ impl Program {
             if let Some(line) = log.iter().find(|line| parts.iter().all(|part| line.contains(part))) {
                 return line.clone();
             }
-            assert!(begun.elapsed() < PATIENCE, "no line has {parts:?}: {log:#?}");
+            assert!(begun.elapsed() < TIME_LIMIT, "no line has {parts:?}: {log:#?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -119,7 +119,7 @@ impl Program {
     /// Waits for the end. Returns the exit status and the duration.
     pub(crate) async fn end(mut self) -> (ExitStatus, Duration) {
         let begun = Instant::now();
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let status = tokio::time::timeout(TIME_LIMIT, self.child.wait()).await;
         (status.expect("it ends").expect("its status"), begun.elapsed())
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{At, TestApp};
 
 /// How long to wait before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// A running server for an app. Dropping it ends the server.
 pub(crate) struct Server {
@@ -148,7 +148,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// Reads one answer. Bytes after it stay unread when its end is known.
     pub(crate) async fn read(socket: &mut (impl AsyncRead + Unpin)) -> Self {
-        tokio::time::timeout(PATIENCE, Self::read_patiently(socket)).await.expect("no answer came")
+        tokio::time::timeout(TIME_LIMIT, Self::read_patiently(socket)).await.expect("no answer came")
     }
 
     async fn read_patiently(socket: &mut (impl AsyncRead + Unpin)) -> Self {

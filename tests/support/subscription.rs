@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{At, TestApp, client};
 
 /// How long to wait for an item before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// An open subscription.
 pub(crate) struct Subscription {
@@ -32,7 +32,7 @@ impl TestApp {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, follows).await.expect("the subscription follows the log");
+        tokio::time::timeout(TIME_LIMIT, follows).await.expect("the subscription follows the log");
         Subscription { stream }
     }
 }
@@ -40,7 +40,7 @@ impl TestApp {
 impl Subscription {
     /// The next item with `data` and `errors`; `None` when the subscription has ended.
     pub(crate) async fn next_raw(&mut self) -> Option<Value> {
-        let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing came");
+        let next = tokio::time::timeout(TIME_LIMIT, self.stream.next()).await.expect("nothing came");
         next.map(|response| serde_json::to_value(response).expect("an item is JSON"))
     }
 

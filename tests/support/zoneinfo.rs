@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use packwright::domain::releases::zone::Zone;
-use packwright::zones::{Place, TimeZones};
+use packwright::zones::{DataLocation, TimeZones};
 
 use super::instant;
 
@@ -27,12 +27,12 @@ impl ZoneDirectory {
         self.0.path().to_owned()
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place::Directory(self.path())
+    pub(crate) fn location(&self) -> DataLocation {
+        DataLocation::Directory(self.path())
     }
 
     pub(crate) fn zones(&self) -> TimeZones {
-        TimeZones::open(self.place()).expect("the directory can be read")
+        TimeZones::open(self.location()).expect("the directory can be read")
     }
 
     pub(crate) fn write(&self, file: &str, bytes: &[u8]) {
@@ -77,10 +77,10 @@ pub(crate) fn tzif(table: &[(&str, i32)], rule: &str) -> Vec<u8> {
         bytes.extend(instant(from).timestamp().to_be_bytes());
     }
     bytes.extend((1..=changes.len()).map(|index| u8::try_from(index).expect("a small table")));
-    let mut place = 0_u8;
+    let mut location = 0_u8;
     for ((_, hours), name) in table.iter().zip(&names) {
-        bytes.extend(kind(*hours, place));
-        place += u8::try_from(name.len() + 1).expect("a short name");
+        bytes.extend(kind(*hours, location));
+        location += u8::try_from(name.len() + 1).expect("a short name");
     }
     if table.is_empty() {
         bytes.extend(kind(0, 0));

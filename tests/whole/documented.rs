@@ -8,11 +8,11 @@ const API: &str = include_str!("../../docs/api.md");
 /// The sources that contain values of `extensions.code`.
 const PLACES: &[&str] = &["src/http", "src/graphql/error.rs", "src/gate/objection.rs"];
 
-fn sources(place: &Path) -> Vec<PathBuf> {
-    if place.is_file() {
-        return vec![place.to_owned()];
+fn sources(root_path: &Path) -> Vec<PathBuf> {
+    if root_path.is_file() {
+        return vec![root_path.to_owned()];
     }
-    let entries = std::fs::read_dir(place).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let entries = std::fs::read_dir(root_path).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| sources(&path)).collect()
 }
 
@@ -31,11 +31,11 @@ fn first_cells<'a>(page: &'a str, head: &str) -> BTreeSet<&'a str> {
 }
 
 #[test]
-fn the_page_on_the_api_tells_each_code_of_an_error() {
+fn the_page_on_the_api_has_each_error_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let texts: Vec<String> = PLACES
         .iter()
-        .flat_map(|place| sources(&root.join(place)))
+        .flat_map(|root_path| sources(&root.join(root_path)))
         .map(|file| std::fs::read_to_string(file).expect("a source"))
         .collect();
     let written: BTreeSet<&str> = texts.iter().flat_map(|text| codes_in(text)).collect();
@@ -56,9 +56,9 @@ fn the_page_on_the_api_names_each_enum_of_rules_that_refuse() {
 /// All pages of the documentation.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places =
+    let root_paths =
         ["docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", "tests/schemas/README.md"];
-    let all = places.iter().flat_map(|place| sources(&root.join(place)));
+    let all = root_paths.iter().flat_map(|root_path| sources(&root.join(root_path)));
     all.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect()
 }
 

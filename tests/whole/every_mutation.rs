@@ -8,7 +8,7 @@ use packwright::http::EngineOptions;
 use serde_json::{Value, json};
 
 use crate::gate::introspection::{Schema, named};
-use crate::support::more::{all_rows, assert_same_rows, code_of, roomy};
+use crate::support::rows::{all_rows, assert_same_rows, code_of, with_large_stack};
 use crate::support::{At, Setup, TestApp, immediately, on_date};
 use crate::whole::walk::payload_selection;
 
@@ -150,7 +150,7 @@ async fn releases(caller: &mut Caller, begun: &Begun) {
     caller.app.mover.fail(installation, u32::MAX, FailureCode::Internal);
     let release = caller.app.release_now(pack).await;
     caller.app.live_until("2026-11-22T10:00:00Z").await;
-    caller.app.mover.mend();
+    caller.app.mover.repair();
     caller.publisher("retryFailedUpdates", json!({ "releaseId": release })).await;
 }
 
@@ -218,11 +218,11 @@ async fn every_mutation(again: bool) {
 }
 
 #[test]
-fn what_the_payload_of_every_mutation_shows_can_be_read() {
-    roomy(|| every_mutation(false));
+fn the_payload_of_every_mutation_can_be_read() {
+    with_large_stack(|| every_mutation(false));
 }
 
 #[test]
-fn r50_every_mutation_called_again_changes_and_tells_nothing() {
-    roomy(|| every_mutation(true));
+fn r50_every_mutation_called_again_changes_and_announces_nothing() {
+    with_large_stack(|| every_mutation(true));
 }

@@ -1,13 +1,13 @@
 //! The text form of instants: one form on output, every form of RFC 3339 on input.
 
-use packwright::domain::instant::{parse, spelled};
+use packwright::domain::instant::{parse, to_text};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{At as _, Setup, TestApp};
 
 fn read(text: &str) -> Option<String> {
-    parse(text).map(spelled)
+    parse(text).map(to_text)
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn s10_every_form_of_rfc_3339_comes_in_and_one_goes_out() {
 }
 
 #[test]
-fn s10_what_is_no_instant_of_the_calendar_is_none() {
+fn s10_an_impossible_instant_is_refused() {
     for text in [
         "",
         "2027-01-31",
@@ -66,9 +66,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn s10_what_went_out_comes_in(seconds in -62_135_596_800_i64..253_402_300_799, micros in 0_u32..1_000_000) {
+    fn s10_answered_values_are_accepted_as_input(seconds in -62_135_596_800_i64..253_402_300_799, micros in 0_u32..1_000_000) {
         let at = chrono::DateTime::from_timestamp(seconds, micros * 1_000).unwrap();
-        let text = spelled(at);
+        let text = to_text(at);
         prop_assert_eq!(text.len(), 27);
         prop_assert_eq!(parse(&text), Some(at));
     }
@@ -122,7 +122,7 @@ async fn s10_all_instants_of_an_answer_have_one_form() {
     instants(&answer, &mut found);
     assert!(found.len() > 10, "{answer:#}");
     for text in found {
-        assert_eq!((text.len(), parse(&text).map(spelled)), (27, Some(text.clone())), "{text}");
+        assert_eq!((text.len(), parse(&text).map(to_text)), (27, Some(text.clone())), "{text}");
     }
 }
 
@@ -134,7 +134,7 @@ async fn s10_an_instant_of_an_input_may_have_any_offset() {
         let query = "query($from: DateTime) { auditLog(filter: { from: $from }) { totalCount } }";
         app.gql(&app.publisher, query, json!({ "from": from })).await.int("/auditLog/totalCount")
     };
-    let now = spelled(app.now());
+    let now = to_text(app.now());
     let here =
         app.now().with_timezone(&chrono::FixedOffset::east_opt(5 * 3600 + 1800).unwrap()).to_rfc3339().to_lowercase();
     assert!(count(&now).await > 0);

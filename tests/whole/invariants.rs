@@ -80,7 +80,7 @@ pub(crate) fn story() -> impl Strategy<Value = Vec<Command>> {
     prop::collection::vec(part, STEPS / 2..STEPS).prop_map(|parts| parts.into_iter().flatten().collect())
 }
 
-async fn tell(commands: Vec<Command>) {
+async fn run_story(commands: Vec<Command>) {
     let mut story = Story::begin().await;
     let mut checker = Checker::of(&story).await;
     for (index, command) in commands.iter().enumerate() {
@@ -92,20 +92,20 @@ async fn tell(commands: Vec<Command>) {
 }
 
 #[test]
-fn r30_whatever_is_done_the_invariants_hold() {
-    run_stories(CASES, story(), tell);
+fn r30_the_invariants_hold_after_every_command() {
+    run_stories(CASES, story(), run_story);
 }
 
 /// Runs random stories: `usual` ones, unless an environment variable sets another number.
 pub(crate) fn run_stories<F: Future<Output = ()>>(
     usual: u32,
     stories: impl Strategy<Value = Vec<Command>>,
-    tell: impl Fn(Vec<Command>) -> F,
+    run_story: impl Fn(Vec<Command>) -> F,
 ) {
     let config = Config { cases: cases(usual), max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let told = TestRunner::new(config).run(&stories, |commands| {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(tell(commands))));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(run_story(commands))));
         result.map_err(|panic| {
             let text = panic
                 .downcast_ref::<String>()

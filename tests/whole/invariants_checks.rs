@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::{At, uuid_of};
-use crate::whole::invariants_kept::what_is_kept_is_what_is_counted;
+use crate::whole::invariants_kept::kept_numbers_equal_counts;
 use crate::whole::invariants_rows::Rows;
 use crate::whole::invariants_story::{Outcome, Story};
 
@@ -31,8 +31,8 @@ impl Checker {
         rows_are_sound(&rows, step);
         snapshots_never_change(&self.last, &rows, step);
         self.nothing_is_moved_without_a_grant(&rows, step);
-        self.who_was_eligible_has_the_version(&rows, step);
-        self.one_entry_for_what_was_done_and_none_for_what_was_refused(&rows, outcome, step);
+        self.eligible_installations_have_the_version(&rows, step);
+        self.one_entry_per_change_and_none_per_refusal(&rows, outcome, step);
         read_equals_computed(story, &rows, step).await;
         self.last = rows;
     }
@@ -40,10 +40,10 @@ impl Checker {
     /// Checks the invariants that hold when no work is left.
     pub(crate) async fn check_the_end(&mut self, story: &Story) {
         let rows = Rows::read(&story.app).await;
-        each_change_is_told_once(&rows, "the end");
+        each_change_has_one_event(&rows, "the end");
         each_change_is_tallied_once(&rows, "the end");
-        what_is_kept_is_what_is_counted(&rows, "the end");
-        self.who_was_eligible_has_the_version(&rows, "the end");
+        kept_numbers_equal_counts(&rows, "the end");
+        self.eligible_installations_have_the_version(&rows, "the end");
         for release in rows.releases.values() {
             assert!(
                 !["SCHEDULED", "IN_PROGRESS"].contains(&release.state.as_str()),
@@ -57,7 +57,7 @@ impl Checker {
             assert!(pack.pending_release_id.is_none() && pack.running_release_id.is_none(), "{pack:?}");
         }
         for installation in rows.installations.values().filter(|i| i.uninstalled_at.is_none()) {
-            is_where_it_belongs(&rows, installation);
+            is_at_its_version(&rows, installation);
         }
         read_equals_computed(story, &rows, "the end").await;
     }
@@ -88,7 +88,7 @@ impl Checker {
 
     /// After SUCCEEDED every eligible installation has that version: for each release that has just succeeded, every
     /// installation has the version, was skipped with a reason, or has moved on since.
-    fn who_was_eligible_has_the_version(&self, rows: &Rows, step: &str) {
+    fn eligible_installations_have_the_version(&self, rows: &Rows, step: &str) {
         for release in rows.releases.values().filter(|r| r.state == "SUCCEEDED") {
             // Only while no later release has moved the installations.
             if rows.packs[&release.pack_id].current_version_id != Some(release.version_id) {
@@ -111,7 +111,7 @@ impl Checker {
     }
 
     /// An accepted call has one audit entry, a refused one has none. Entries are never removed.
-    fn one_entry_for_what_was_done_and_none_for_what_was_refused(&self, rows: &Rows, outcome: &Outcome, step: &str) {
+    fn one_entry_per_change_and_none_per_refusal(&self, rows: &Rows, outcome: &Outcome, step: &str) {
         for (id, entry) in &self.last.entries {
             assert_eq!(rows.entries.get(id), Some(entry), "{step}: the audit log was changed");
         }
@@ -124,12 +124,13 @@ impl Checker {
                 let own = new.iter().filter(|entry| entry.action == mutation).count();
                 // Other changes by the same call: offered, applied or withdrawn updates, a superseded release, or one
                 // that was canceled because its pack was deleted.
-                let told = rows.events[self.last.events.len()..].iter().filter(|event| event.actor_kind == "API_TOKEN");
+                let events_of =
+                    rows.events[self.last.events.len()..].iter().filter(|event| event.actor_kind == "API_TOKEN");
                 let aside = |kind: &str| {
                     kind == "RELEASE_SUPERSEDED" || (kind == "RELEASE_CANCELED" && mutation == "deleteIntegrationPack")
                 };
-                let told: Vec<_> = told.filter(|e| e.update_state.is_some() || aside(&e.kind)).collect();
-                let expected = told.len() + usize::from(mutation != "applyPendingUpdate");
+                let events_of: Vec<_> = events_of.filter(|e| e.update_state.is_some() || aside(&e.kind)).collect();
+                let expected = events_of.len() + usize::from(mutation != "applyPendingUpdate");
                 assert_eq!(own, expected, "{step}: {new:#?}");
                 assert_eq!(by_caller.count(), own, "{step}: {new:#?}");
             }
@@ -142,18 +143,18 @@ impl Checker {
 /// The invariants of one state.
 pub(crate) fn rows_are_sound(rows: &Rows, step: &str) {
     at_most_one_pending_and_one_running(rows, step);
-    what_is_named_is_there(rows, step);
+    references_are_valid(rows, step);
     stored_equals_computed(rows, step);
     nothing_deleted_is_held(rows, step);
     no_pack_mixes_kinds(rows, step);
     nothing_starts_before_its_window(rows, step);
-    each_change_is_told_once(rows, step);
+    each_change_has_one_event(rows, step);
     each_change_is_tallied_once(rows, step);
-    what_is_kept_is_what_is_counted(rows, step);
+    kept_numbers_equal_counts(rows, step);
 }
 
 /// When no work is left, every eligible installation has the current version (R27, R45, R46), unless its move failed.
-pub(crate) fn is_where_it_belongs(rows: &Rows, installation: &entity::installation::Model) {
+pub(crate) fn is_at_its_version(rows: &Rows, installation: &entity::installation::Model) {
     let pack = &rows.packs[&installation.pack_id];
     assert!(pack.deleted_at.is_none(), "a deleted pack is still installed: {installation:?}");
     let current = pack.current_version_id.expect("what is installed was released");
@@ -166,7 +167,7 @@ pub(crate) fn is_where_it_belongs(rows: &Rows, installation: &entity::installati
 
 /// No foreign key holds what a rollout writes: an update's installation, release and versions, and the version of an
 /// installation.
-fn what_is_named_is_there(rows: &Rows, step: &str) {
+fn references_are_valid(rows: &Rows, step: &str) {
     for installation in rows.installations.values() {
         let version = rows.versions.get(&installation.version_id);
         assert_eq!(version.map(|v| v.pack_id), Some(installation.pack_id), "{step}: the version of {installation:?}");
@@ -235,8 +236,8 @@ pub(crate) fn nothing_deleted_is_held(rows: &Rows, step: &str) {
     let there = |pack: &Uuid| rows.packs[pack].deleted_at.is_none();
     for pack in rows.packs.values().filter(|pack| there(&pack.id)) {
         for version in [pack.current_version_id, pack.pending_version_id] {
-            let held = rows.content(version);
-            assert!(!held.values().any(deleted), "{step}: {} holds a deleted package: {held:?}", pack.name);
+            let in_content = rows.content(version);
+            assert!(!in_content.values().any(deleted), "{step}: {} holds a deleted package: {in_content:?}", pack.name);
         }
     }
     for row in rows.drafts.iter().filter(|row| there(&row.pack_id)) {
@@ -272,17 +273,17 @@ pub(crate) fn nothing_starts_before_its_window(rows: &Rows, step: &str) {
 
 /// Each change of state has one event. The events of an update form a possible sequence, with each state once, and end
 /// with its current state. An installation moves to a release's version at most once.
-fn each_change_is_told_once(rows: &Rows, step: &str) {
-    let mut told: BTreeMap<(Uuid, Uuid), Vec<&str>> = BTreeMap::new();
+fn each_change_has_one_event(rows: &Rows, step: &str) {
+    let mut events_of: BTreeMap<(Uuid, Uuid), Vec<&str>> = BTreeMap::new();
     for event in &rows.events {
         if let (Some(installation), Some(release), Some(state)) =
             (event.installation_id, event.release_id, &event.update_state)
         {
-            told.entry((installation, release)).or_default().push(state);
+            events_of.entry((installation, release)).or_default().push(state);
         }
     }
     for (key, update) in &rows.updates {
-        let life = told.remove(key).unwrap_or_default();
+        let life = events_of.remove(key).unwrap_or_default();
         let begun = life.strip_prefix(&["OFFERED"]).unwrap_or(&life);
         let possible = match begun {
             [] => update.state == "OFFERED",
@@ -294,7 +295,7 @@ fn each_change_is_told_once(rows: &Rows, step: &str) {
         };
         assert!(possible, "{step}: the events {life:?} of an update that is {}: {update:?}", update.state);
     }
-    assert!(told.is_empty(), "{step}: events of updates that there are not: {told:?}");
+    assert!(events_of.is_empty(), "{step}: events of updates that there are not: {events_of:?}");
     for release in rows.releases.values() {
         let of = |kind: &str| rows.events.iter().filter(|e| e.release_id == Some(release.id) && e.kind == kind).count();
         let about = release.id.to_string();
@@ -357,7 +358,7 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
 /// The tallies of current states equal the states of the updates.
 fn states_are_counted_right(rows: &Rows, step: &str) {
     let mut tallied: BTreeMap<Uuid, [i32; 6]> = BTreeMap::new();
-    for row in rows.tallies.iter().filter(|row| row.id >= rows.releases[&row.release_id].tallied_from) {
+    for row in rows.tallies.iter().filter(|row| row.id >= rows.releases[&row.release_id].tally_base_id) {
         let change = [
             row.now_offered,
             row.now_applied,

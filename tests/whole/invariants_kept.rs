@@ -15,7 +15,7 @@ use crate::whole::invariants_rows::Rows;
 use crate::whole::invariants_story::{Command, Story};
 
 /// Fails unless the stored counts equal the numbers of rows.
-pub(crate) fn what_is_kept_is_what_is_counted(rows: &Rows, step: &str) {
+pub(crate) fn kept_numbers_equal_counts(rows: &Rows, step: &str) {
     let mut counted: BTreeMap<(Uuid, Uuid), i32> = BTreeMap::new();
     let mut accounts: BTreeSet<(Uuid, Uuid)> = BTreeSet::new();
     for installation in rows.installations.values().filter(|i| i.uninstalled_at.is_none()) {
@@ -27,7 +27,7 @@ pub(crate) fn what_is_kept_is_what_is_counted(rows: &Rows, step: &str) {
     for row in &rows.counts {
         let key = (row.pack_id, row.version_id);
         *since_ever.entry(key).or_default() += row.installations;
-        if row.id >= rows.packs[&row.pack_id].tallied_from {
+        if row.id >= rows.packs[&row.pack_id].tally_base_id {
             *kept.entry(key).or_default() += row.installations + row.all_installations;
             *accounts_kept.entry(row.pack_id).or_default() += row.accounts + row.all_accounts;
         }
@@ -47,12 +47,12 @@ pub(crate) fn what_is_kept_is_what_is_counted(rows: &Rows, step: &str) {
         );
     }
     for release in rows.releases.values().filter(|r| ["SCHEDULED", "IN_PROGRESS"].contains(&r.state.as_str())) {
-        let of_it = rows.tallies.iter().filter(|row| row.release_id == release.id && row.id >= release.tallied_from);
-        let kept: i32 = of_it.map(|row| row.coming).sum();
+        let of_it = rows.tallies.iter().filter(|row| row.release_id == release.id && row.id >= release.tally_base_id);
+        let kept: i32 = of_it.map(|row| row.remaining).sum();
         let here = rows.installations.values().filter(|i| i.pack_id == release.pack_id && i.uninstalled_at.is_none());
-        let coming =
+        let remaining =
             here.filter(|i| i.version_id != release.version_id && !rows.updates.contains_key(&(i.id, release.id)));
-        assert_eq!(usize::try_from(kept), Ok(coming.count()), "{step}: what {release:?} has still to come to");
+        assert_eq!(usize::try_from(kept), Ok(remaining.count()), "{step}: what {release:?} has still to come to");
     }
 }
 
@@ -73,25 +73,25 @@ async fn compact(app: &TestApp, rows: &Rows) {
     }
 }
 
-async fn tell(commands: Vec<Command>) {
+async fn run_story(commands: Vec<Command>) {
     let mut story = Story::begin().await;
     let other = story.app.another_server().await;
     for (index, command) in commands.iter().enumerate() {
         // Either server skips work that the other one has locked.
         let (outcome, _) = tokio::join!(story.step(command), other.scheduler.tick());
         let rows = Rows::read(&story.app).await;
-        what_is_kept_is_what_is_counted(&rows, &format!("step {index}, {command:?} ({outcome:?})"));
+        kept_numbers_equal_counts(&rows, &format!("step {index}, {command:?} ({outcome:?})"));
         if index % 5 == 4 {
             compact(&story.app, &rows).await;
-            what_is_kept_is_what_is_counted(&Rows::read(&story.app).await, &format!("step {index}, compacted"));
+            kept_numbers_equal_counts(&Rows::read(&story.app).await, &format!("step {index}, compacted"));
         }
     }
     story.let_everything_end().await;
-    what_is_kept_is_what_is_counted(&Rows::read(&story.app).await, "the end");
+    kept_numbers_equal_counts(&Rows::read(&story.app).await, "the end");
     other.services.db.clone().close().await.expect("closed");
 }
 
 #[test]
-fn r49_what_two_servers_keep_is_what_is_counted() {
-    run_stories(4, story(), tell);
+fn r49_the_kept_numbers_of_two_servers_equal_the_counts() {
+    run_stories(4, story(), run_story);
 }

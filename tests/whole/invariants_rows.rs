@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::log::recorded_rows;
 use crate::support::TestApp;
-use crate::support::more::tables;
+use crate::support::rows::tables;
 
 /// The rows that the invariants are about.
 pub(crate) struct Rows {
@@ -89,8 +89,8 @@ impl Rows {
 
     /// The content of a pack version, component → package; empty without a version.
     pub(crate) fn content(&self, version: Option<Uuid>) -> BTreeMap<Uuid, Uuid> {
-        let held = self.items.iter().filter(|item| Some(item.pack_version_id) == version);
-        held.map(|item| (item.component_id, item.component_version_id)).collect()
+        let in_content = self.items.iter().filter(|item| Some(item.pack_version_id) == version);
+        in_content.map(|item| (item.component_id, item.component_version_id)).collect()
     }
 
     /// The assessment of a pack computed from the rows: (rows, rows with a newer version, whether a release would
@@ -100,9 +100,9 @@ impl Rows {
         let kind = if pack.deployment_model == "LEGACY" { "PUBLICATION" } else { "PACKAGE" };
         let drafts: Vec<_> = self.drafts.iter().filter(|row| row.pack_id == pack.id).collect();
         let newer = drafts.iter().filter(|row| {
-            let held = in_force.get(&row.component_id).map(|id| self.packages[id].created_at);
+            let in_content = in_force.get(&row.component_id).map(|id| self.packages[id].created_at);
             let latest = self.latest_shareable(row.component_id, kind).map(|p| p.created_at);
-            matches!((latest, held), (Some(latest), Some(held)) if latest > held)
+            matches!((latest, in_content), (Some(latest), Some(in_content)) if latest > in_content)
         });
         let next: BTreeMap<_, _> = drafts
             .iter()

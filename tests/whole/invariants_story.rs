@@ -5,7 +5,7 @@ use packwright::domain::installations::FailureCode;
 use packwright::service::Settings;
 use serde_json::{Value, json};
 
-use crate::support::more::{code_of, refusal_of};
+use crate::support::rows::{code_of, refusal_of};
 use crate::support::{At, Managed, Setup, TestApp, input_type};
 
 /// A command. Numbers choose objects, and wrap around.

@@ -13,7 +13,7 @@ use packwright::app::App;
 use packwright::service::Settings;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 
-use crate::support::more::tables;
+use crate::support::rows::tables;
 use crate::support::{Dice, Setup, TestApp, short_or_long};
 use crate::whole::invariants_checks::rows_are_sound;
 use crate::whole::invariants_rows::Rows;
@@ -25,7 +25,7 @@ const MOMENTS: [&str; 3] = ["testing", "due", "rolling out"];
 /// How many statements of a pair are drawn at which the first use case is held.
 const HOLDS: usize = 3;
 /// How long to wait before the test fails. A correct server needs far less.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a pair came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,12 +171,12 @@ impl Field {
                 ended = &mut of_a => Some(ended.expect("an answer")),
             }
         };
-        let ended = tokio::time::timeout(PATIENCE, held).await.expect("it is held or at its end");
+        let ended = tokio::time::timeout(TIME_LIMIT, held).await.expect("it is held or at its end");
         let (field, case) = (self.clone(), b.clone());
         let of_b = tokio::spawn(async move { case.run(&field.other).await });
         let begun = Tick::now();
         while !of_b.is_finished() && !self.someone_waits().await {
-            assert!(begun.elapsed() < PATIENCE, "{} neither ends nor waits", b.name);
+            assert!(begun.elapsed() < TIME_LIMIT, "{} neither ends nor waits", b.name);
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         drop(go_on);
@@ -187,7 +187,7 @@ impl Field {
             };
             [of_a, of_b.await.expect("an answer")]
         };
-        let answers = tokio::time::timeout(PATIENCE, both).await.expect("both end");
+        let answers = tokio::time::timeout(TIME_LIMIT, both).await.expect("both end");
         self.app.after_statements(|_| {});
         let step = format!("{}: {} held at statement {at}, and {}", MOMENTS[moment], a.name, b.name);
         self.end(moment, answers, &step).await
@@ -219,7 +219,7 @@ impl Field {
             };
             let (of_a, of_b) = (go(early, a, true), go(late, b, false));
             let both = async { [of_a.await.expect("an answer"), of_b.await.expect("an answer")] };
-            let answers = tokio::time::timeout(PATIENCE, both).await.expect("both end");
+            let answers = tokio::time::timeout(TIME_LIMIT, both).await.expect("both end");
             *seen.entry(answers.clone()).or_default() += 1;
             let found = self.end(number, answers, &format!("{moment}: {} and {} at once", a.name, b.name)).await;
             if !allowed.contains(&found) {

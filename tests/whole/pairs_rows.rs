@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::log::recorded_rows;
 use crate::support::TestApp;
-use crate::support::more::tables;
+use crate::support::rows::tables;
 
 /// Tables that aren't compared: what a process keeps for itself, and both logs, which are compared by what they tell.
 const ASIDE: [&str; 9] = [
@@ -29,9 +29,9 @@ const ASIDE: [&str; 9] = [
 const OPAQUE: [&str; 10] = [
     "secret_hash",
     "content_key",
-    "heard_from",
-    "heard_until",
-    "tallied_from",
+    "visible_after",
+    "visible_until",
+    "tally_base_id",
     "last_used_at",
     "draft_revision",
     "input_hash",

@@ -9,7 +9,7 @@ use packwright::service::releases::opening::open_if_due;
 use packwright::store::releases::windows::Publishers;
 use serde_json::{Value, json};
 
-use crate::support::more::{code_of, refusal_of};
+use crate::support::rows::{code_of, refusal_of};
 use crate::support::{At as _, TestApp, immediately, input_type, instant, on_date, uuid_of};
 
 /// When the window of the pack opens.
@@ -99,13 +99,13 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
     app.mover.fail(&two, 5, FailureCode::Internal);
     let failed = app.update_now(&tools).await;
     app.live_until("2026-11-22T09:30:00Z").await;
-    app.mover.mend();
+    app.mover.repair();
     assert_eq!(app.release_state(&failed).await, "PARTIALLY_SUCCEEDED");
     // A pack that could be released on a date.
     let invoices = app.pack_with("Invoices", &["Bill"]).await;
     app.share(&invoices.id, &[&gold]).await;
     app.release_now(&invoices.id).await;
-    app.something_new(&invoices).await;
+    app.package_newer(&invoices).await;
     // A release in its testing period, and a draft with something new.
     app.remove(&pack.id, marked).await;
     app.pin(&pack.id, transform, &pack.packages[2].id).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::more::{all_rows, assert_same_rows};
+use crate::support::rows::{all_rows, assert_same_rows};
 use crate::support::{At as _, TestApp};
 
 /// The mutations that create something: the mutation, its input, a different input, and a selection.
@@ -95,7 +95,7 @@ async fn s10_a_create_is_remembered_for_a_day_and_by_account_and_mutation() {
 }
 
 #[tokio::test]
-async fn s10_what_a_repeated_create_made_may_be_gone_since() {
+async fn s10_the_object_of_a_repeated_create_may_be_gone() {
     let app = TestApp::new().await;
     let group = with_id(&json!({ "name": "Gold" }), "group");
     let id = app.ok(&app.publisher, "createAccountGroup", group.clone(), "accountGroup { id }").await;
@@ -103,8 +103,8 @@ async fn s10_what_a_repeated_create_made_may_be_gone_since() {
     assert_eq!(app.denied(&app.publisher, "createAccountGroup", group).await, "NOT_FOUND");
     let pack = with_id(&pack_input("Orders"), "pack");
     let id = app.ok(&app.publisher, "createIntegrationPack", pack.clone(), "integrationPack { id }").await;
-    let gone = json!({ "packId": id.text("/integrationPack/id"), "confirmInstallations": 0 });
-    app.ok(&app.publisher, "deleteIntegrationPack", gone, "").await;
+    let deleted = json!({ "packId": id.text("/integrationPack/id"), "confirmInstallations": 0 });
+    app.ok(&app.publisher, "deleteIntegrationPack", deleted, "").await;
     assert_eq!(app.denied(&app.publisher, "createIntegrationPack", pack).await, "NOT_FOUND");
 }
 
@@ -113,7 +113,7 @@ fn pack_input(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn r01_a_secret_is_told_once_and_a_repeat_says_which_token_it_made() {
+async fn r01_a_secret_is_shown_once_and_a_repeat_names_the_token_it_created() {
     let app = TestApp::new().await;
     let input = with_id(&json!({ "name": "nightly", "role": "SUPPORT" }), "once");
     let first = app.ok(&app.publisher, "createApiToken", input.clone(), "apiToken { id } secret").await;
@@ -146,9 +146,9 @@ async fn s10_two_creates_at_once_with_one_client_request_id_make_one() {
 }
 
 #[tokio::test]
-async fn r10_a_name_that_is_taken_is_told_with_the_object_that_has_it() {
+async fn r10_name_taken_names_the_object_that_has_the_name() {
     let app = TestApp::new().await;
-    let taken = async |mutation: &str, input: Value| {
+    let existing_name = async |mutation: &str, input: Value| {
         let document = format!(
             "mutation($input: {}!) {{ {mutation}(input: $input) {{ errors {{ code takenBy {{ id name }} }} }} }}",
             crate::support::input_type(mutation)
@@ -160,19 +160,19 @@ async fn r10_a_name_that_is_taken_is_told_with_the_object_that_has_it() {
     };
     let (orders, invoices) = (app.pack("Orders").await, app.pack("Invoices").await);
     let expected = json!({ "id": orders, "name": "Orders" });
-    assert_eq!(taken("createIntegrationPack", pack_input("ORDERS\u{200b}")).await, expected);
-    assert_eq!(taken("updateIntegrationPack", json!({ "packId": invoices, "name": "orders" })).await, expected);
+    assert_eq!(existing_name("createIntegrationPack", pack_input("ORDERS\u{200b}")).await, expected);
+    assert_eq!(existing_name("updateIntegrationPack", json!({ "packId": invoices, "name": "orders" })).await, expected);
     let (gold, silver) = (app.group("Gold", &[]).await, app.group("Silver", &[]).await);
     let expected = json!({ "id": gold, "name": "Gold" });
-    assert_eq!(taken("createAccountGroup", json!({ "name": "gold" })).await, expected);
-    assert_eq!(taken("updateAccountGroup", json!({ "groupId": silver, "name": "GOLD" })).await, expected);
+    assert_eq!(existing_name("createAccountGroup", json!({ "name": "gold" })).await, expected);
+    assert_eq!(existing_name("updateAccountGroup", json!({ "groupId": silver, "name": "GOLD" })).await, expected);
     let (acme, globex) = (app.managed("Acme").await, app.managed("Globex").await);
     let expected = json!({ "id": acme.id, "name": "Acme" });
-    assert_eq!(taken("createManagedAccount", json!({ "name": "acme" })).await, expected);
-    assert_eq!(taken("updateAccount", json!({ "accountId": globex.id, "name": "ACME" })).await, expected);
+    assert_eq!(existing_name("createManagedAccount", json!({ "name": "acme" })).await, expected);
+    assert_eq!(existing_name("updateAccount", json!({ "accountId": globex.id, "name": "ACME" })).await, expected);
     // The name of another publisher isn't revealed.
     app.another_publisher("Southwind").await;
-    assert_eq!(taken("updateAccount", json!({ "name": "southwind" })).await, Value::Null);
+    assert_eq!(existing_name("updateAccount", json!({ "name": "southwind" })).await, Value::Null);
 }
 
 /// The error code that an enrolment token or an administrator gets.

@@ -40,23 +40,23 @@ fn types(sdl: &str) -> Vec<TypeDefinition> {
 struct Undescribed(Vec<String>);
 
 impl Undescribed {
-    fn check(&mut self, place: &str, description: Option<&Positioned<String>>) {
+    fn check(&mut self, coordinate: &str, description: Option<&Positioned<String>>) {
         if description.is_none_or(|text| text.node.trim().is_empty()) {
-            self.0.push(place.to_owned());
+            self.0.push(coordinate.to_owned());
         }
     }
 
-    fn inputs(&mut self, place: &str, inputs: &[Positioned<InputValueDefinition>]) {
+    fn inputs(&mut self, coordinate: &str, inputs: &[Positioned<InputValueDefinition>]) {
         for input in inputs {
-            self.check(&format!("{place}.{}", input.node.name.node), input.node.description.as_ref());
+            self.check(&format!("{coordinate}.{}", input.node.name.node), input.node.description.as_ref());
         }
     }
 
-    fn fields(&mut self, place: &str, fields: &[Positioned<FieldDefinition>]) {
+    fn fields(&mut self, coordinate: &str, fields: &[Positioned<FieldDefinition>]) {
         for field in fields {
-            let place = format!("{place}.{}", field.node.name.node);
-            self.check(&place, field.node.description.as_ref());
-            self.inputs(&place, &field.node.arguments);
+            let coordinate = format!("{coordinate}.{}", field.node.name.node);
+            self.check(&coordinate, field.node.description.as_ref());
+            self.inputs(&coordinate, &field.node.arguments);
         }
     }
 
@@ -87,7 +87,7 @@ fn everything_in_the_schema_is_described() {
 }
 
 #[test]
-fn what_looks_for_descriptions_finds_where_there_is_none() {
+fn the_check_of_descriptions_finds_missing_ones() {
     let mut undescribed = Undescribed::default();
     let sdl = "type Query { a(b: Int): Int } \"\" enum E { \"described\" V W } input I { x: Int } interface N { id: ID! } scalar S";
     types(sdl).iter().for_each(|definition| undescribed.of(definition));
@@ -151,8 +151,8 @@ fn the_clock_can_be_moved_in_the_demo_s_schema_alone() {
 #[tokio::test]
 async fn the_schema_says_what_it_is_of_to_introspection_as_in_its_text() {
     let app = TestApp::new().await;
-    let told = app.gql(&app.publisher, "{ __schema { of: description } }", json!(null)).await;
-    let described = told.text("/__schema/of");
+    let described_text = app.gql(&app.publisher, "{ __schema { of: description } }", json!(null)).await;
+    let described = described_text.text("/__schema/of");
     assert!(described.starts_with("Packwright keeps "), "{described}");
     let printed = packwright::graphql::sdl();
     assert!(printed.contains(&format!("\"\"\"\n{described}\n\"\"\"\nschema {{\n")), "the text says something else");

@@ -34,10 +34,10 @@ fn r10_a_name_holds_no_control_characters() {
 #[test]
 fn r10_a_name_holds_nothing_that_turns_a_line_around_or_ends_it_and_no_noncharacter() {
     let bidi = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
-    for unfit in
+    for refused in
         bidi.chars().chain(['\u{2028}', '\u{2029}', '\u{fdd0}', '\u{fdef}', '\u{fffe}', '\u{ffff}', '\u{10ffff}'])
     {
-        for name in [format!("a{unfit}b"), format!("{unfit}a"), format!("a{unfit}"), unfit.to_string()] {
+        for name in [format!("a{refused}b"), format!("{refused}a"), format!("a{refused}"), refused.to_string()] {
             assert_eq!(Name::parse(&name), Err(TextFault::ControlCharacter), "{name:?}");
             assert_eq!(label(&name, 64), Err(TextFault::ControlCharacter), "{name:?}");
         }
@@ -124,7 +124,7 @@ fn r10_names_are_one_name_whatever_the_case_of_any_script() {
 }
 
 #[test]
-fn r10_what_cannot_be_seen_does_not_count() {
+fn r10_invisible_characters_do_not_count() {
     for hidden in [
         "\u{200b}",
         "\u{200d}",
@@ -232,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn r10_a_name_taken_is_taken_unchanged_the_second_time(raw in "\\PC{0,300}") {
+    fn r10_an_accepted_name_is_accepted_unchanged_again(raw in "\\PC{0,300}") {
         if let Ok(name) = Name::parse(&raw) {
             prop_assert_eq!(Name::parse(name.as_str()), Ok(name.clone()));
             prop_assert!((1..=255).contains(&name.as_str().chars().count()));
@@ -246,11 +246,11 @@ proptest! {
     }
 
     #[test]
-    fn r17_an_address_that_is_taken_is_taken_unchanged_the_second_time(raw in "(https?:|HTTPS:)?[/\\\\]{0,3}[a-z@:.%ä]{0,12}[/?#]?\\PC{0,12}") {
-        if let Ok(taken) = address(&raw) {
-            prop_assert_eq!(address(&taken), Ok(taken.clone()));
-            prop_assert!(!taken.contains(['"', '\'', '<', '>', '\\', ' ']), "{}", taken);
-            prop_assert!(url::Url::parse(&taken).unwrap().username().is_empty());
+    fn r17_an_accepted_address_is_accepted_unchanged_again(raw in "(https?:|HTTPS:)?[/\\\\]{0,3}[a-z@:.%ä]{0,12}[/?#]?\\PC{0,12}") {
+        if let Ok(accepted) = address(&raw) {
+            prop_assert_eq!(address(&accepted), Ok(accepted.clone()));
+            prop_assert!(!accepted.contains(['"', '\'', '<', '>', '\\', ' ']), "{}", accepted);
+            prop_assert!(url::Url::parse(&accepted).unwrap().username().is_empty());
         }
     }
 }

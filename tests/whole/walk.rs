@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::{Value, json};
 
 use crate::gate::introspection::{Schema, is_list, is_required, named};
-use crate::support::more::code_of;
+use crate::support::rows::code_of;
 use crate::support::{At, TestApp};
 
 /// The values of required arguments that aren't IDs, by the argument's name.
@@ -53,18 +53,18 @@ impl Walk {
 
     /// Walks on from objects found elsewhere: the items of a subscription.
     pub(crate) async fn also_from(&mut self, app: &TestApp, schema: &Schema, token: &str, items: &[Value]) {
-        let known = self.ids.keys().cloned().collect();
+        let found = self.ids.keys().cloned().collect();
         for item in items {
             self.take("a subscription", &json!({ "data": item }));
         }
-        self.go_on(app, schema, token, known).await;
+        self.go_on(app, schema, token, found).await;
     }
 
-    async fn go_on(&mut self, app: &TestApp, schema: &Schema, token: &str, known: BTreeSet<String>) {
-        let mut asked = known;
-        let mut next: VecDeque<String> = self.ids.keys().filter(|id| !asked.contains(*id)).cloned().collect();
+    async fn go_on(&mut self, app: &TestApp, schema: &Schema, token: &str, found: BTreeSet<String>) {
+        let mut requested = found;
+        let mut next: VecDeque<String> = self.ids.keys().filter(|id| !requested.contains(*id)).cloned().collect();
         while let Some(id) = next.pop_front() {
-            if !asked.insert(id.clone()) {
+            if !requested.insert(id.clone()) {
                 continue;
             }
             let type_name = self.ids[&id].clone();
@@ -80,7 +80,7 @@ impl Walk {
             );
             assert_eq!(answer.text("/data/node/__typename"), type_name);
             self.take(&document, &answer);
-            next.extend(self.ids.keys().filter(|id| !asked.contains(*id)).cloned());
+            next.extend(self.ids.keys().filter(|id| !requested.contains(*id)).cloned());
         }
     }
 
@@ -130,9 +130,9 @@ fn call(field: &Value) -> Option<String> {
             if wants == "ID" {
                 return None;
             }
-            let known = KNOWN_ARGUMENTS.iter().find(|(known, _)| *known == name);
+            let found = KNOWN_ARGUMENTS.iter().find(|(found, _)| *found == name);
             let (_, value) =
-                known.unwrap_or_else(|| panic!("the walk has nothing for {}({name}): teach it", field.text("/name")));
+                found.unwrap_or_else(|| panic!("the walk has nothing for {}({name}): teach it", field.text("/name")));
             arguments.push(format!("{name}: {value}"));
         }
     }

@@ -44,14 +44,14 @@ pub(crate) fn list() {
 }
 
 /// Runs the named steps, or all, in order.
-pub(crate) fn run_ci(wanted: &[&str]) -> Outcome {
-    if let Some(unknown) = wanted.iter().find(|name| !STEPS.iter().any(|(known, ..)| known == *name)) {
+pub(crate) fn run_ci(chosen: &[&str]) -> Outcome {
+    if let Some(unknown) = chosen.iter().find(|name| !STEPS.iter().any(|(step_name, ..)| step_name == *name)) {
         return Err(format!("there is no step {unknown}; cargo xtask steps lists them"));
     }
     let scratch = Scratch::new()?;
     let began = Instant::now();
     install_missing(&scratch)?;
-    for (name, about, step) in STEPS.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
+    for (name, about, step) in STEPS.iter().filter(|(name, ..)| chosen.is_empty() || chosen.contains(name)) {
         println!("\n== {name}: {about} ({} s)", began.elapsed().as_secs());
         step(&scratch).map_err(|error| format!("{name}: {error}"))?;
     }

@@ -35,8 +35,8 @@ pub(crate) fn command(words: &[&str]) -> Command {
 
 /// Runs a command with visible output.
 pub(crate) fn run(command: &mut Command) -> Outcome {
-    let status = command.status().map_err(|error| format!("{}: {error}", told(command)))?;
-    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", told(command))) }
+    let status = command.status().map_err(|error| format!("{}: {error}", described(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", described(command))) }
 }
 
 /// Runs a command in a folder.
@@ -46,15 +46,16 @@ pub(crate) fn run_in(folder: &Path, words: &[&str]) -> Outcome {
 
 /// Runs a command. Returns its output without the last line break.
 pub(crate) fn output(command: &mut Command) -> Outcome<String> {
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{}: {error}", told(command)))?;
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|error| format!("{}: {error}", described(command)))?;
     if !output.status.success() {
-        return Err(format!("{} ended with {}", told(command), output.status));
+        return Err(format!("{} ended with {}", described(command), output.status));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
 /// A command roughly as in a shell, for messages.
-fn told(command: &Command) -> String {
+fn described(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }

@@ -11,13 +11,13 @@ const OPTIONS: &str = "-c max_connections=400 -c fsync=off -c synchronous_commit
 
 /// The folder of PostgreSQL's programs.
 pub(crate) fn find() -> Option<PathBuf> {
-    let told = Command::new("pg_config").arg("--bindir").output().ok();
-    let told = told.filter(|output| output.status.success());
-    let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim().to_owned()));
+    let described = Command::new("pg_config").arg("--bindir").output().ok();
+    let described = described.filter(|output| output.status.success());
+    let described = described.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim().to_owned()));
     let of_debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path().join("bin"));
     let usual = ["/usr/local/bin", "/usr/local/pgsql/bin", "/opt/homebrew/bin"].map(PathBuf::from);
     let all = |folder: &PathBuf| ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file());
-    told.into_iter().chain(of_debian).chain(usual).find(all)
+    described.into_iter().chain(of_debian).chain(usual).find(all)
 }
 
 pub(crate) struct Postgres {

@@ -3,7 +3,7 @@
 pub mod refusal;
 
 use crate::domain::Instant;
-use crate::domain::id::{AccountId, GroupId, TokenId, spell};
+use crate::domain::id::{AccountId, GroupId, TokenId, encode_id};
 
 /// Whether an account develops packs or installs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ impl Account {
             AccountKind::Publisher => "pub",
             AccountKind::Managed => "acct",
         };
-        spell(prefix, self.id.0.as_bytes())
+        encode_id(prefix, self.id.0.as_bytes())
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Tally {
     /// The change in the number of updates in each state. Negative where updates left a state.
     pub now: Progress,
     /// The change in the number of installations that the release has not reached yet.
-    pub coming: i64,
+    pub remaining: i64,
 }
 
 impl Tally {
@@ -38,13 +38,13 @@ impl Tally {
         skipped: 0,
         failed: 0,
         now: Progress::NONE,
-        coming: -1,
+        remaining: -1,
     };
 
     /// The tally of one update's move from `before` (`None` for a new update) to `after`. Nothing counts while the
     /// state stays the same. Catching up applies an update that was skipped: it stays counted as skipped.
     #[must_use]
-    pub fn of_change(before: Option<Stood>, after: Stood) -> Self {
+    pub fn of_change(before: Option<ReachedState>, after: ReachedState) -> Self {
         let mut tally = Self::default();
         if before.is_some_and(|(state, _)| state == after.0) {
             return tally;
@@ -74,7 +74,7 @@ impl Tally {
 }
 
 /// The state of an update, and the method by which it got there.
-pub type Stood = (UpdateState, Option<UpdateMethod>);
+pub type ReachedState = (UpdateState, Option<UpdateMethod>);
 
 impl Mul<i64> for Tally {
     type Output = Self;
@@ -89,7 +89,7 @@ impl Mul<i64> for Tally {
             skipped: self.skipped * count,
             failed: self.failed * count,
             now: self.now * count,
-            coming: self.coming * count,
+            remaining: self.remaining * count,
         }
     }
 }
@@ -103,7 +103,7 @@ impl AddAssign for Tally {
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.now += other.now;
-        self.coming += other.coming;
+        self.remaining += other.remaining;
     }
 }
 
@@ -168,8 +168,8 @@ impl CurvePart {
         let from = self.earliest.map_or(from, |earliest| from.max(earliest));
         let span = (self.to - from).num_microseconds().unwrap_or(i64::MAX);
         let steps = i64::from(self.points - 1);
-        let at = |step| i64::try_from(i128::from(span) * i128::from(step) / i128::from(steps)).unwrap_or(span);
-        (0..=steps).map(|step| from + TimeDelta::microseconds(at(step))).collect()
+        let at = |index| i64::try_from(i128::from(span) * i128::from(index) / i128::from(steps)).unwrap_or(span);
+        (0..=steps).map(|index| from + TimeDelta::microseconds(at(index))).collect()
     }
 }
 

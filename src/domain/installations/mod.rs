@@ -106,7 +106,7 @@ pub fn reason_to_skip(entitled: bool, account: AccountStatus) -> Option<SkipReas
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RolloutStep {
+pub enum RolloutDecision {
     Move,
     Skip(SkipReason),
     /// The installation needs nothing: its update is settled, or it was installed at this version (R27).
@@ -116,14 +116,14 @@ pub enum RolloutStep {
 /// What a rollout does with one installation. `update` is the stored state of its update, if it has one; `has_version`
 /// is whether it is at the release's version already; `skip` comes from [`reason_to_skip`].
 #[must_use]
-pub fn rollout_step(update: Option<UpdateState>, has_version: bool, skip: Option<SkipReason>) -> RolloutStep {
+pub fn decide_rollout(update: Option<UpdateState>, has_version: bool, skip: Option<SkipReason>) -> RolloutDecision {
     match (update, skip) {
         (Some(UpdateState::Applied | UpdateState::Skipped | UpdateState::Failed | UpdateState::Withdrawn), _) => {
-            RolloutStep::LeaveAlone
+            RolloutDecision::LeaveAlone
         }
-        (None, _) if has_version => RolloutStep::LeaveAlone,
-        (_, Some(reason)) => RolloutStep::Skip(reason),
-        (_, None) => RolloutStep::Move,
+        (None, _) if has_version => RolloutDecision::LeaveAlone,
+        (_, Some(reason)) => RolloutDecision::Skip(reason),
+        (_, None) => RolloutDecision::Move,
     }
 }
 
@@ -148,7 +148,7 @@ pub fn pause_in_round(attempts: i32) -> Option<chrono::Duration> {
 
 /// What catching up does with an installation (R45, R46).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CatchUpStep {
+pub enum CatchUpDecision {
     /// The release in force skipped it: its update is applied now.
     Settle,
     /// It is at the version of a release that may have been canceled since: it moves to the current version.
@@ -161,18 +161,18 @@ pub enum CatchUpStep {
 /// to the pack. `update` is the state of its update by the release in force, if it has one; `running` is whether that
 /// release is being rolled out.
 #[must_use]
-pub fn catch_up_step(update: Option<UpdateState>, running: bool) -> CatchUpStep {
+pub fn decide_catch_up(update: Option<UpdateState>, running: bool) -> CatchUpDecision {
     match update {
-        Some(UpdateState::Skipped) => CatchUpStep::Settle,
-        Some(UpdateState::Offered | UpdateState::Failed) => CatchUpStep::LeaveAlone,
-        None if running => CatchUpStep::LeaveAlone,
-        None | Some(UpdateState::Applied | UpdateState::Withdrawn) => CatchUpStep::MoveBack,
+        Some(UpdateState::Skipped) => CatchUpDecision::Settle,
+        Some(UpdateState::Offered | UpdateState::Failed) => CatchUpDecision::LeaveAlone,
+        None if running => CatchUpDecision::LeaveAlone,
+        None | Some(UpdateState::Applied | UpdateState::Withdrawn) => CatchUpDecision::MoveBack,
     }
 }
 
 /// The result of an attempt to apply an update early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EarlyStep {
+pub enum EarlyApplyDecision {
     Apply,
     /// The update is applied already: the call changes nothing and says so (R26).
     AlreadyApplied,
@@ -186,15 +186,15 @@ pub enum EarlyStep {
 
 /// Decides an early apply (R26, R30, R45). `release` is the state as of now, not the stored one.
 #[must_use]
-pub fn early_step(update: UpdateState, release: ReleaseState, entitled: bool) -> EarlyStep {
+pub fn decide_early_apply(update: UpdateState, release: ReleaseState, entitled: bool) -> EarlyApplyDecision {
     match (effective_state(update, release), release) {
         // The cancel will move the installation back.
-        (UpdateState::Applied, ReleaseState::Canceled) if entitled => EarlyStep::Withdrawn,
-        (UpdateState::Applied, _) => EarlyStep::AlreadyApplied,
-        (_, _) if !entitled => EarlyStep::NotEntitled,
-        (UpdateState::Withdrawn, _) => EarlyStep::Withdrawn,
-        (UpdateState::Offered, ReleaseState::Scheduled) => EarlyStep::Apply,
-        (UpdateState::Offered | UpdateState::Failed, ReleaseState::InProgress) => EarlyStep::InProgress,
-        (UpdateState::Offered | UpdateState::Skipped | UpdateState::Failed, _) => EarlyStep::Withdrawn,
+        (UpdateState::Applied, ReleaseState::Canceled) if entitled => EarlyApplyDecision::Withdrawn,
+        (UpdateState::Applied, _) => EarlyApplyDecision::AlreadyApplied,
+        (_, _) if !entitled => EarlyApplyDecision::NotEntitled,
+        (UpdateState::Withdrawn, _) => EarlyApplyDecision::Withdrawn,
+        (UpdateState::Offered, ReleaseState::Scheduled) => EarlyApplyDecision::Apply,
+        (UpdateState::Offered | UpdateState::Failed, ReleaseState::InProgress) => EarlyApplyDecision::InProgress,
+        (UpdateState::Offered | UpdateState::Skipped | UpdateState::Failed, _) => EarlyApplyDecision::Withdrawn,
     }
 }

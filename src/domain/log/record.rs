@@ -146,7 +146,7 @@ pub struct IdRange {
 }
 
 /// The bits of an id that contain the position.
-const PLACE: u128 = u32::MAX as u128;
+const INDEX_BITS: u128 = u32::MAX as u128;
 /// The number of rounds of the cipher.
 const ROUNDS: u8 = 6;
 
@@ -154,13 +154,13 @@ impl IdRange {
     /// The ids that start with the random `base`. Their positions are encrypted with the secret `seal`.
     #[must_use]
     pub fn new(base: Uuid, seal: Uuid) -> Self {
-        Self { base: base.as_u128() & !PLACE, seal }
+        Self { base: base.as_u128() & !INDEX_BITS, seal }
     }
 
     /// The base of the range that an id belongs to.
     #[must_use]
     pub fn base_of(id: Uuid) -> Uuid {
-        Uuid::from_u128(id.as_u128() & !PLACE)
+        Uuid::from_u128(id.as_u128() & !INDEX_BITS)
     }
 
     /// The base of these ids.
@@ -171,8 +171,8 @@ impl IdRange {
 
     /// The id at a position.
     #[must_use]
-    pub fn id(self, place: u32) -> Uuid {
-        let (mut left, mut right) = halves(place);
+    pub fn id(self, index: u32) -> Uuid {
+        let (mut left, mut right) = halves(index);
         for round in 0..ROUNDS {
             (left, right) = (right, left ^ self.mixed(round, right));
         }
@@ -181,7 +181,7 @@ impl IdRange {
 
     /// The position of an id of this range. It can be beyond the batch's end, if the id was made up.
     #[must_use]
-    pub fn place(self, id: Uuid) -> u32 {
+    pub fn index_of(self, id: Uuid) -> u32 {
         let [.., a, b, c, d] = *id.as_bytes();
         let (mut left, mut right) = halves(u32::from_be_bytes([a, b, c, d]));
         for round in (0..ROUNDS).rev() {
@@ -200,8 +200,8 @@ impl IdRange {
     }
 }
 
-fn halves(place: u32) -> (u16, u16) {
-    let [a, b, c, d] = place.to_be_bytes();
+fn halves(index: u32) -> (u16, u16) {
+    let [a, b, c, d] = index.to_be_bytes();
     (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
 }
 

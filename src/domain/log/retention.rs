@@ -11,13 +11,13 @@ pub const PASS_EVERY: Duration = Duration::hours(1);
 pub const PASS_AT_MOST: Duration = Duration::hours(12);
 
 /// The time from which the pass at `now` reckons the age of rows. `before` is that time of the last pass; before the
-/// first pass, the creation time of the first account; `None` in an empty database. `passed_at` is what the clock
+/// first pass, the creation time of the first account; `None` in an empty database. `last_pass_at` is what the clock
 /// showed during the last pass.
 #[must_use]
-pub fn pass_by(now: Instant, before: Option<Instant>, passed_at: Option<Instant>) -> Instant {
+pub fn next_cutoff(now: Instant, before: Option<Instant>, last_pass_at: Option<Instant>) -> Instant {
     let Some(before) = before else { return now };
-    let recent = passed_at.is_some_and(|at| at <= now && now - at < PASS_EVERY);
-    match passed_at {
+    let recent = last_pass_at.is_some_and(|at| at <= now && now - at < PASS_EVERY);
+    match last_pass_at {
         // Before the first pass nothing tells whether the clock is right.
         None => before.min(now),
         Some(_) if recent => before,

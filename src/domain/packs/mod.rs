@@ -63,13 +63,13 @@ pub struct PendingRelease {
 
 /// The current version, the pending release and the running rollout of a pack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct PackStanding {
     pub current_version: Option<PackVersionId>,
     pub pending: Option<PendingRelease>,
     pub running_release: Option<ReleaseId>,
 }
 
-impl Standing {
+impl PackStanding {
     /// The standing at `now`. When the pending release's window has opened, its version is current and its rollout is
     /// running, whether or not the scheduler has carried that out (R30).
     #[must_use]
@@ -92,7 +92,7 @@ impl Standing {
         self.pending.map(|p| p.version_id).or(self.current_version)
     }
 
-    /// The pack's state. `self` must be derived by [`Standing::at`] first.
+    /// The pack's state. `self` must be derived by [`PackStanding::at`] first.
     #[must_use]
     pub fn state(self) -> PackState {
         match (self.running_release, self.pending, self.current_version) {
@@ -133,8 +133,8 @@ pub struct Pack {
     pub draft_revision: i64,
     /// The number of the newest version; 0 before the first.
     pub last_number: i32,
-    /// As stored. Derive it with [`Standing::at`] before you use it.
-    pub standing: Standing,
+    /// As stored. Derive it with [`PackStanding::at`] before you use it.
+    pub standing: PackStanding,
     pub created_at: Instant,
     pub created_by: Actor,
     pub updated_at: Instant,
@@ -201,7 +201,7 @@ impl DraftRow {
     /// force.
     #[must_use]
     pub fn newer_shareable_available(&self, in_force: Option<Stamp>) -> bool {
-        matches!((self.latest_shareable, in_force), (Some(latest), Some(held)) if latest.created_at > held.created_at)
+        matches!((self.latest_shareable, in_force), (Some(latest), Some(in_force_version)) if latest.created_at > in_force_version.created_at)
     }
 }
 

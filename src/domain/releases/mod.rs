@@ -13,7 +13,7 @@ use crate::domain::Instant;
 use crate::domain::accounts::Actor;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::UpdateMethod;
-use crate::domain::packs::{DraftRow, Standing, next_content};
+use crate::domain::packs::{DraftRow, PackStanding, next_content};
 use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::window::Window;
 use crate::domain::releases::zone::Zone;
@@ -212,7 +212,7 @@ pub struct ReleaseFacts<'a> {
     /// The content of the current version; empty before the first release.
     pub current: &'a BTreeMap<ComponentId, ComponentVersionId>,
     /// Derived for `now`.
-    pub standing: Standing,
+    pub standing: PackStanding,
     /// A release that still has installations to move: forward, or back after a cancel.
     pub moving: Option<ReleaseId>,
     /// The publisher's zone; `None` if it isn't set, or isn't in the server's time zone data.

@@ -35,7 +35,7 @@ fn local(zone: &Zone, instant: Instant) -> NaiveDateTime {
 }
 
 /// A period in which a zone's offset stays the same.
-struct Stretch {
+struct OffsetPeriod {
     from: Instant,
     until: Instant,
     offset: Duration,
@@ -43,10 +43,10 @@ struct Stretch {
 
 /// The stretches within three days of the date's midnight in UTC. Offsets and their changes are below a day and a half,
 /// so the whole local day lies within.
-fn stretches(zone: &Zone, date: NaiveDate) -> Vec<Stretch> {
+fn offset_periods(zone: &Zone, date: NaiveDate) -> Vec<OffsetPeriod> {
     let middle = utc(date.and_time(NaiveTime::MIN));
     let (begin, end) = (middle - Duration::days(3), middle + Duration::days(3));
-    let mut found = vec![Stretch { from: begin, until: end, offset: zone.offset(begin) }];
+    let mut found = vec![OffsetPeriod { from: begin, until: end, offset: zone.offset(begin) }];
     let mut at = begin;
     while at < end {
         let next = at + Duration::minutes(15);
@@ -55,7 +55,7 @@ fn stretches(zone: &Zone, date: NaiveDate) -> Vec<Stretch> {
             if let Some(last) = found.last_mut() {
                 last.until = change;
             }
-            found.push(Stretch { from: change, until: end, offset: zone.offset(change) });
+            found.push(OffsetPeriod { from: change, until: end, offset: zone.offset(change) });
         }
         at = next;
     }
@@ -91,8 +91,8 @@ fn utc(naive: NaiveDateTime) -> Instant {
 /// [`WindowFault::DateDoesNotExist`] for a day that the zone skipped (R37); [`WindowFault::OutsideOfYears`].
 pub fn release_window(date: NaiveDate, zone: &Zone) -> Result<Window, WindowFault> {
     let (midnight, one) = (date.and_time(NaiveTime::MIN), date.and_time(NaiveTime::MIN) + Duration::hours(1));
-    let stretches = stretches(zone, date);
-    let starts_at = stretches
+    let offset_periods = offset_periods(zone, date);
+    let starts_at = offset_periods
         .iter()
         .rev()
         .find_map(|s| {
@@ -103,13 +103,13 @@ pub fn release_window(date: NaiveDate, zone: &Zone) -> Result<Window, WindowFaul
     if local(zone, starts_at).date() != date {
         return Err(WindowFault::DateDoesNotExist);
     }
-    let reads_one = stretches.iter().filter(|s| s.until > starts_at).find_map(|s| {
+    let reads_one = offset_periods.iter().filter(|s| s.until > starts_at).find_map(|s| {
         let first = s.from.max(starts_at).max(utc(one - s.offset));
         (first < s.until).then_some(first)
     });
     let hour = starts_at + Duration::hours(1);
     let ends_at = reads_one.map_or(hour, |at| at.max(hour));
-    if !is_spellable(starts_at.date_naive()) || !is_spellable(ends_at.date_naive()) {
+    if !is_representable(starts_at.date_naive()) || !is_representable(ends_at.date_naive()) {
         return Err(WindowFault::OutsideOfYears);
     }
     Ok(Window { date, time_zone: zone.name.clone(), starts_at, ends_at, data_version: zone.version.clone() })
@@ -128,8 +128,8 @@ pub fn moved(window: &Window, zone: &Zone) -> Option<Window> {
     }
     let days = (0..=DAYS_LOST_MAX).filter_map(|ahead| window.date.checked_add_days(Days::new(ahead)));
     let anew = days.map(|day| release_window(day, zone)).find_map(Result::ok)?;
-    let place = |window: &Window| (window.date, window.starts_at, window.ends_at);
-    (place(&anew) != place(window)).then_some(anew)
+    let key = |window: &Window| (window.date, window.starts_at, window.ends_at);
+    (key(&anew) != key(window)).then_some(anew)
 }
 
 /// The range of dates that a release made now may have (R38).
@@ -188,6 +188,6 @@ pub fn lateness(ends_at: Instant, started_at: Instant) -> Option<i64> {
 
 /// Whether the schema's `Date` can spell the date: the years 1 to 9999.
 #[must_use]
-pub fn is_spellable(date: NaiveDate) -> bool {
+pub fn is_representable(date: NaiveDate) -> bool {
     (1..=9999).contains(&date.year())
 }

@@ -24,22 +24,22 @@ pub struct AccountLoaders {
 impl AccountLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
-            own: Batch::scoped(base, async |snapshot, _| Ok(only(accounts::own(&snapshot).await?))),
+            own: Batch::scoped(base, async |snapshot, _| Ok(single_value(accounts::own(&snapshot).await?))),
             by_id: Batch::of_publisher(base, async |snapshot, ids| accounts::managed_by_ids(&snapshot, &ids).await),
             pages: Batch::of_publisher(base, async |snapshot, keys| accounts::pages(&snapshot, &keys).await),
             tokens: Batch::scoped(base, async |snapshot, ids| tokens::by_ids(&snapshot, &ids).await),
             token_pages: Batch::scoped(base, async |snapshot, keys| tokens::pages(&snapshot, &keys).await),
             open_tokens: Batch::scoped(base, async |snapshot, _| {
-                Ok(only(Some(tokens::that_keep_the_account_open(&snapshot).await?)))
+                Ok(single_value(Some(tokens::that_keep_the_account_open(&snapshot).await?)))
             }),
             publisher_name: Batch::of_managed(base, async |snapshot, _| {
-                Ok(only(accounts::publisher_name(&snapshot).await?))
+                Ok(single_value(accounts::publisher_name(&snapshot).await?))
             }),
         }
     }
 }
 
 /// A map with the single value, if there is one.
-fn only<V>(value: Option<V>) -> std::collections::HashMap<(), V> {
+fn single_value<V>(value: Option<V>) -> std::collections::HashMap<(), V> {
     value.map(|value| ((), value)).into_iter().collect()
 }

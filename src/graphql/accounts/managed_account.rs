@@ -138,14 +138,14 @@ pub struct ManagedAccountFilter {
 impl ManagedAccountFilter {
     async fn read(self, ctx: &Context<'_>) -> Result<AccountFilter> {
         let group = match &self.group_id {
-            Some(id) => Some(seen_group(ctx, id).await?),
+            Some(id) => Some(visible_group(ctx, id).await?),
             None => None,
         };
         Ok(AccountFilter { search: searchable(self.search)?, status: self.status.map(Into::into), group })
     }
 }
 
-async fn seen_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
+async fn visible_group(ctx: &Context<'_>, id: &ID) -> Result<GroupId> {
     let found = ids::group_id(id)?;
     AccountGroup::by_id(ctx, found).await?.ok_or_else(|| not_found(id))?;
     Ok(found)

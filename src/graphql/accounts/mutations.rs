@@ -19,7 +19,7 @@ use crate::service::accounts::{
 };
 use crate::service::error::Outcome;
 
-use crate::graphql::mutations::{Shown, answer, publisher, settle, viewer};
+use crate::graphql::mutations::{PayloadField, answer, publisher, result_and_errors, viewer};
 
 /// Input of `createManagedAccount`.
 #[derive(InputObject)]
@@ -36,7 +36,7 @@ struct CreateManagedAccountInput {
 #[derive(SimpleObject)]
 struct CreateManagedAccountPayload {
     /// The account; null when refused.
-    account: Shown<ManagedAccount>,
+    account: PayloadField<ManagedAccount>,
     /// The enrolment token, shown only this once, to be handed over to the account. It is a bearer token that can call `createApiToken` once, and nothing else. That call makes the account's first token, which always has the role ADMINISTRATOR. Null when refused or repeated.
     enrolment_token: Option<String>,
     /// When the enrolment token expires: after 7 days. Null when refused, and when another one has replaced it.
@@ -56,7 +56,7 @@ struct SuspendAccountInput {
 #[derive(SimpleObject)]
 struct SuspendAccountPayload {
     /// The account; null when refused.
-    account: Shown<ManagedAccount>,
+    account: PayloadField<ManagedAccount>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
 }
@@ -72,7 +72,7 @@ struct ReactivateAccountInput {
 #[derive(SimpleObject)]
 struct ReactivateAccountPayload {
     /// The account; null when refused.
-    account: Shown<ManagedAccount>,
+    account: PayloadField<ManagedAccount>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
 }
@@ -90,7 +90,7 @@ struct ReissueEnrolmentTokenInput {
 #[derive(SimpleObject)]
 struct ReissueEnrolmentTokenPayload {
     /// The account; null when refused.
-    account: Shown<ManagedAccount>,
+    account: PayloadField<ManagedAccount>,
     /// As in `createManagedAccount`. Null when refused or repeated.
     enrolment_token: Option<String>,
     /// When the enrolment token expires: after 7 days. Null when refused, and when another one has replaced it.
@@ -114,7 +114,7 @@ struct UpdateAccountInput {
 #[derive(SimpleObject)]
 struct UpdateAccountPayload {
     /// The account; null when refused.
-    account: Shown<Account>,
+    account: PayloadField<Account>,
     /// The pending releases that keep the old zone, soonest first; at most 100.
     releases_keeping_time_zone: Vec<Release>,
     /// Why it was refused; empty when it was done.
@@ -123,7 +123,7 @@ struct UpdateAccountPayload {
 
 /// The common part of the payloads with an enrolment token.
 struct Issued {
-    account: Shown<ManagedAccount>,
+    account: PayloadField<ManagedAccount>,
     token: Option<String>,
     expires_at: Option<DateTime>,
     errors: Vec<AccountError>,
@@ -131,7 +131,7 @@ struct Issued {
 
 impl Issued {
     async fn of(ctx: &Context<'_>, outcome: Outcome<Enrollable, AccountRefusal>) -> Result<Self> {
-        let (issued, errors) = settle(ctx, outcome)?;
+        let (issued, errors) = result_and_errors(ctx, outcome)?;
         let Some(issued) = issued else {
             return Ok(Self { account: None, token: None, expires_at: None, errors });
         };
@@ -212,7 +212,7 @@ impl Accounts {
             None => None,
         };
         let edit = AccountEdit { name: input.name, time_zone: change(input.time_zone) };
-        let (edited, errors) = settle(ctx, update_account(ctx.services(), caller, id, edit).await)?;
+        let (edited, errors) = result_and_errors(ctx, update_account(ctx.services(), caller, id, edit).await)?;
         let Some(edited) = edited else {
             return Ok(UpdateAccountPayload { account: None, releases_keeping_time_zone: Vec::new(), errors });
         };

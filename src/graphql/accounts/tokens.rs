@@ -14,7 +14,7 @@ use crate::graphql::scalars::DateTime;
 use crate::service::access::Caller;
 use crate::service::accounts::tokens::{create_token, revoke_token, tokens_of};
 
-use crate::graphql::mutations::{Shown, answer, settle, viewer};
+use crate::graphql::mutations::{PayloadField, answer, result_and_errors, viewer};
 
 /// Input of `createApiToken`.
 #[derive(InputObject)]
@@ -33,7 +33,7 @@ struct CreateApiTokenInput {
 #[derive(SimpleObject)]
 struct CreateApiTokenPayload {
     /// The token; null when refused.
-    api_token: Shown<ApiToken>,
+    api_token: PayloadField<ApiToken>,
     /// The secret: shown this once. Null when refused or repeated.
     secret: Option<String>,
     /// Why it was refused; empty when it was done.
@@ -51,7 +51,7 @@ struct RevokeApiTokenInput {
 #[derive(SimpleObject)]
 struct RevokeApiTokenPayload {
     /// The token; null when refused.
-    api_token: Shown<ApiToken>,
+    api_token: PayloadField<ApiToken>,
     /// Why it was refused; empty when it was done.
     errors: Vec<AccountError>,
 }
@@ -72,7 +72,7 @@ impl Tokens {
         let (role, expires_at) = (input.role.into(), input.expires_at.map(Into::into));
         let repeat = input.client_request_id.as_deref();
         let outcome = create_token(ctx.services(), caller, &input.name, role, expires_at, repeat).await;
-        let (issued, errors) = settle(ctx, outcome)?;
+        let (issued, errors) = result_and_errors(ctx, outcome)?;
         let Some(issued) = issued else {
             return Ok(CreateApiTokenPayload { api_token: None, secret: None, errors });
         };

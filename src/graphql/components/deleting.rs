@@ -9,7 +9,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::service::components::deleting::{delete_package, restore_package};
 
-use crate::graphql::mutations::{Shown, answer, publisher};
+use crate::graphql::mutations::{PayloadField, answer, publisher};
 
 /// Input of `deletePackagedComponent`.
 #[derive(InputObject)]
@@ -22,7 +22,7 @@ struct DeletePackagedComponentInput {
 #[derive(SimpleObject)]
 struct DeletePackagedComponentPayload {
     /// The deleted package; null when refused.
-    packaged_component: Shown<PackagedComponent>,
+    packaged_component: PayloadField<PackagedComponent>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackagingError>,
 }
@@ -38,7 +38,7 @@ struct RestorePackagedComponentInput {
 #[derive(SimpleObject)]
 struct RestorePackagedComponentPayload {
     /// The restored package; null when refused.
-    packaged_component: Shown<PackagedComponent>,
+    packaged_component: PayloadField<PackagedComponent>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackagingError>,
 }

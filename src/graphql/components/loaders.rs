@@ -28,12 +28,12 @@ impl ComponentLoaders {
     pub(in crate::graphql) fn new(base: &Base) -> Self {
         Self {
             by_id: Batch::scoped(base, async |snapshot, ids| components::by_ids(&snapshot, &ids).await)
-                .knowing(base.snapshot.clone(), |snapshot, id| components::known(snapshot, *id)),
+                .with_cache(base.snapshot.clone(), |snapshot, id| components::cached(snapshot, *id)),
             latest: Batch::scoped(base, async |snapshot, ids| components::latest(&snapshot, &ids).await),
             versions: Batch::of_publisher(base, async |snapshot, ids| {
                 component_versions::by_ids(&snapshot, &ids).await
             })
-            .knowing(base.of_publisher(), |snapshot, id| component_versions::known(snapshot, *id)),
+            .with_cache(base.of_publisher(), |snapshot, id| component_versions::cached(snapshot, *id)),
             version_pages: Batch::of_publisher(base, async |snapshot, keys| {
                 component_versions::pages(&snapshot, &keys).await
             }),

@@ -14,7 +14,7 @@ use crate::graphql::error::bug;
 use crate::graphql::ids;
 use crate::service::components::packaging::{NewManifestEntry, NewPackage, create_component, create_packages};
 
-use crate::graphql::mutations::{Shown, answer, publisher};
+use crate::graphql::mutations::{PayloadField, answer, publisher};
 
 /// Input of `createComponent`.
 #[derive(InputObject)]
@@ -31,7 +31,7 @@ struct CreateComponentInput {
 #[derive(SimpleObject)]
 struct CreateComponentPayload {
     /// The component; null when refused.
-    component: Shown<Component>,
+    component: PayloadField<Component>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackagingError>,
 }
@@ -49,7 +49,7 @@ struct CreatePackagedComponentsInput {
 #[derive(SimpleObject)]
 struct CreatePackagedComponentsPayload {
     /// The packaged components, in the order of the input; null when refused.
-    packaged_components: Shown<Vec<PackagedComponent>>,
+    packaged_components: PayloadField<Vec<PackagedComponent>>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackagingError>,
 }

@@ -123,8 +123,8 @@ impl PackagedComponent {
     }
     /// Its entry in the process library; null when it has none.
     pub async fn published_process(&self, ctx: &Context<'_>) -> Option<Result<PublishedProcess>> {
-        let place = ctx.loaders().library.of_packages.one(self.0.id).await.or_failure();
-        place.map(|place| place.map(PublishedProcess)).transpose()
+        let process = ctx.loaders().library.of_packages.one(self.0.id).await.or_failure();
+        process.map(|process| process.map(PublishedProcess)).transpose()
     }
 
     /// Whether the caller may now delete it.

@@ -74,9 +74,13 @@ impl Adoption {
         let loaders = ctx.loaders();
         let count = match self.of {
             AdoptionOf::Pack(pack) => loaders.installations.pack_counts.one(pack).await.or_failure()?,
-            AdoptionOf::Release(_) => {
-                loaders.installations.spread.one(self.of).await.or_failure()?.map(|spread| spread.installations)
-            }
+            AdoptionOf::Release(_) => loaders
+                .installations
+                .distribution
+                .one(self.of)
+                .await
+                .or_failure()?
+                .map(|distribution| distribution.installations),
         };
         Ok(int(count.unwrap_or(0)))
     }
@@ -93,8 +97,9 @@ impl Adoption {
 
     /// By version, newest first; only versions that an installation has, at most 100.
     pub async fn by_version(&self, ctx: &Context<'_>) -> Result<Vec<VersionCount>> {
-        let spread = ctx.loaders().installations.spread.one(self.of).await.or_failure()?.unwrap_or_default();
-        Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
+        let distribution =
+            ctx.loaders().installations.distribution.one(self.of).await.or_failure()?.unwrap_or_default();
+        Ok(distribution.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 
     /// The number of installations by version at an instant; empty before the pack's first installation. For a release too, it counts all installations of its pack.
@@ -107,9 +112,9 @@ impl Adoption {
         if at > self.now {
             return Err(bad_input("`instant` is in the future: give an earlier one."));
         }
-        let spread =
-            ctx.loaders().installations.spreads_at.one((self.pack, at)).await.or_failure()?.unwrap_or_default();
-        Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
+        let distribution =
+            ctx.loaders().installations.distributions_at.one((self.pack, at)).await.or_failure()?.unwrap_or_default();
+        Ok(distribution.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 
     /// The curve: running sums at evenly spaced instants. Empty before anything was offered.

@@ -168,12 +168,12 @@ impl InstallationFilter {
     async fn read(self, ctx: &Context<'_>, of: InstallationsOf) -> Result<installations::InstallationFilter> {
         let pack = match (of, &self.pack_id) {
             (InstallationsOf::Pack(pack), _) => Some(pack),
-            (_, Some(id)) => Some(known_pack(ctx, id).await?),
+            (_, Some(id)) => Some(visible_pack(ctx, id).await?),
             (_, None) => None,
         };
         let account = match (of, &self.account_id) {
             (InstallationsOf::Account(account), _) => Some(account),
-            (_, Some(id)) => Some(known_account(ctx, id).await?),
+            (_, Some(id)) => Some(visible_account(ctx, id).await?),
             (_, None) => None,
         };
         Ok(installations::InstallationFilter {
@@ -189,7 +189,7 @@ impl InstallationFilter {
 
 /// The pack that an id names. The id must have the type that the caller's kind of account uses; any other is NOT_FOUND
 /// (R3).
-pub async fn known_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
+pub async fn visible_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
     let pack = match ctx.scope()? {
         Scope::Publisher(_) => ids::pack_id(id)?,
         Scope::Managed(_) => ids::available_pack_id(id)?,
@@ -198,7 +198,7 @@ pub async fn known_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
     Ok(pack)
 }
 
-async fn known_account(ctx: &Context<'_>, id: &ID) -> Result<AccountId> {
+async fn visible_account(ctx: &Context<'_>, id: &ID) -> Result<AccountId> {
     if let Scope::Managed(scope) = ctx.scope()? {
         // A managed account knows no account but its own.
         return ids::other_account(id, scope.account_id())?.map_or(Ok(scope.account_id()), |_| Err(not_found(id)));

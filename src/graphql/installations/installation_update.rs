@@ -17,12 +17,12 @@ use crate::graphql::installations::installation::{Installation, may_here, versio
 use crate::graphql::interfaces::{PackRelease, PackSnapshot};
 use crate::graphql::packs::pack_diff::PackDiff;
 use crate::graphql::scalars::DateTime;
-use crate::store::installations::updates::{SeenUpdate, UpdateFilter, UpdatesOf};
+use crate::store::installations::updates::{UpdateFilter, UpdatesOf, VisibleUpdate};
 
 connection!("updates", InstallationUpdateConnection, InstallationUpdateEdge, InstallationUpdate);
 
 /// The type `InstallationUpdate`, as the account or the publisher of the pack sees it.
-pub struct InstallationUpdate(SeenUpdate);
+pub struct InstallationUpdate(VisibleUpdate);
 
 /// One installation and one release: whether and how the installation was moved to the release's version.
 #[Object]

@@ -7,10 +7,10 @@ use crate::domain::id::{InstallationId, PackId, PackVersionId, UpdateId};
 use crate::domain::installations::Installation;
 use crate::domain::installations::adoption::CurvePoint;
 use crate::graphql::batch::{Base, Batch};
-use crate::store::installations::adoption::{AdoptionOf, Spread};
+use crate::store::installations::adoption::{AdoptionOf, Distribution};
 use crate::store::installations::curves::{self, CurveKey};
 use crate::store::installations::read::InstallationFilter;
-use crate::store::installations::updates::{SeenUpdate, UpdatesKey};
+use crate::store::installations::updates::{UpdatesKey, VisibleUpdate};
 use crate::store::installations::{adoption, read as installations, updates};
 use crate::store::packs::versions as pack_versions;
 use crate::store::page::{Page, PageRequest};
@@ -23,16 +23,16 @@ pub struct InstallationLoaders {
     /// Whether an installation is entitled. Otherwise it is frozen (R45).
     pub entitled: Batch<InstallationId, bool>,
     /// The update that can be applied early now (R26).
-    pub pending: Batch<InstallationId, SeenUpdate>,
-    pub updates: Batch<UpdateId, SeenUpdate>,
-    pub update_pages: Batch<UpdatesKey, Page<SeenUpdate>>,
+    pub pending: Batch<InstallationId, VisibleUpdate>,
+    pub updates: Batch<UpdateId, VisibleUpdate>,
+    pub update_pages: Batch<UpdatesKey, Page<VisibleUpdate>>,
     /// Versions without installations have no value.
     pub version_counts: Batch<PackVersionId, i64>,
     pub pack_counts: Batch<PackId, i64>,
     /// Without installations, these three have no value.
-    pub spread: Batch<AdoptionOf, Arc<Spread>>,
+    pub distribution: Batch<AdoptionOf, Arc<Distribution>>,
     /// The spread of a pack's installations at an instant. A pack without installations then has no value.
-    pub spreads_at: Batch<(PackId, Instant), Arc<Spread>>,
+    pub distributions_at: Batch<(PackId, Instant), Arc<Distribution>>,
     pub account_counts: Batch<AdoptionOf, i64>,
     pub frozen_counts: Batch<AdoptionOf, i64>,
     pub curves: Batch<CurveKey, Vec<CurvePoint>>,
@@ -54,13 +54,13 @@ impl InstallationLoaders {
                 pack_versions::installation_counts(&snapshot, &ids).await
             }),
             pack_counts: Batch::of_publisher(base, async |snapshot, ids| installations::totals(&snapshot, &ids).await),
-            spread: Batch::of_publisher(base, async |snapshot, of| {
-                let found = adoption::spread(&snapshot, &of).await?;
-                Ok(found.into_iter().map(|(of, spread)| (of, Arc::new(spread))).collect())
+            distribution: Batch::of_publisher(base, async |snapshot, of| {
+                let found = adoption::distribution(&snapshot, &of).await?;
+                Ok(found.into_iter().map(|(of, distribution)| (of, Arc::new(distribution))).collect())
             }),
-            spreads_at: Batch::of_publisher(base, async |snapshot, keys| {
-                let found = adoption::spread_at(&snapshot, &keys).await?;
-                Ok(found.into_iter().map(|(key, spread)| (key, Arc::new(spread))).collect())
+            distributions_at: Batch::of_publisher(base, async |snapshot, keys| {
+                let found = adoption::distribution_at(&snapshot, &keys).await?;
+                Ok(found.into_iter().map(|(key, distribution)| (key, Arc::new(distribution))).collect())
             }),
             account_counts: Batch::of_publisher(base, async |snapshot, of| adoption::accounts(&snapshot, &of).await),
             frozen_counts: Batch::of_publisher(base, async |snapshot, of| adoption::frozen(&snapshot, &of).await),

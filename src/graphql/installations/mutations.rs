@@ -10,7 +10,7 @@ use crate::graphql::installations::installation_update::InstallationUpdate;
 use crate::graphql::installations::refusal::InstallationError;
 use crate::service::installations::{apply_early, rename_installation, uninstall};
 
-use crate::graphql::mutations::{Shown, answer, managed, settle};
+use crate::graphql::mutations::{PayloadField, answer, managed, result_and_errors};
 
 /// Input of `installPack`.
 #[derive(InputObject)]
@@ -27,7 +27,7 @@ struct InstallPackInput {
 #[derive(SimpleObject)]
 struct InstallPackPayload {
     /// The installation; null when refused.
-    installation: Shown<Installation>,
+    installation: PayloadField<Installation>,
     /// Why it was refused; empty when it was done.
     errors: Vec<InstallationError>,
 }
@@ -45,7 +45,7 @@ struct RenameInstallationInput {
 #[derive(SimpleObject)]
 struct RenameInstallationPayload {
     /// The installation; null when refused.
-    installation: Shown<Installation>,
+    installation: PayloadField<Installation>,
     /// Why it was refused; empty when it was done.
     errors: Vec<InstallationError>,
 }
@@ -77,7 +77,7 @@ struct ApplyPendingUpdateInput {
 #[derive(SimpleObject)]
 struct ApplyPendingUpdatePayload {
     /// The update, applied; null when refused.
-    update: Shown<InstallationUpdate>,
+    update: PayloadField<InstallationUpdate>,
     /// Whether it had been applied before this call, which then changed nothing; null when refused.
     already_applied: Option<bool>,
     /// Why it was refused; empty when it was done.
@@ -132,7 +132,7 @@ impl Installations {
     ) -> Result<UninstallPackPayload> {
         let caller = managed(ctx, Privilege::IntegrationPack)?;
         let id = ids::installation_id(&input.installation_id)?;
-        let (done, errors) = settle(ctx, uninstall(ctx.services(), &caller, id).await)?;
+        let (done, errors) = result_and_errors(ctx, uninstall(ctx.services(), &caller, id).await)?;
         Ok(UninstallPackPayload { uninstalled_id: done.map(|()| input.installation_id), errors })
     }
 

@@ -7,7 +7,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::not_found;
 use crate::graphql::ids;
 use crate::graphql::installations::installation::{
-    Installation, InstallationConnection, InstallationFilter, InstallationsOf, installations_connection, known_pack,
+    Installation, InstallationConnection, InstallationFilter, InstallationsOf, installations_connection, visible_pack,
 };
 use crate::graphql::installations::installation_update::{InstallationUpdateConnection, updates_connection};
 use crate::graphql::sharing::available_pack::{
@@ -79,7 +79,7 @@ impl ManagedQuery {
     ) -> Result<InstallationUpdateConnection> {
         ctx.managed()?;
         let pack = match &pack_id {
-            Some(id) => Some(known_pack(ctx, id).await?),
+            Some(id) => Some(visible_pack(ctx, id).await?),
             None => None,
         };
         let args = PageArgs::new(first, after, last, before);

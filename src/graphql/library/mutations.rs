@@ -12,7 +12,7 @@ use crate::graphql::library::refusal::LibraryError;
 use crate::graphql::scalars::Markdown;
 use crate::service::library::{NewProcess, copy_from_library, publish_to_library, withdraw_from_library};
 
-use crate::graphql::mutations::{Shown, answer, managed, publisher};
+use crate::graphql::mutations::{PayloadField, answer, managed, publisher};
 
 /// Input of `publishToProcessLibrary`.
 #[derive(InputObject)]
@@ -32,7 +32,7 @@ struct PublishToProcessLibraryInput {
 #[derive(SimpleObject)]
 struct PublishToProcessLibraryPayload {
     /// The process in the library; null when refused.
-    published_process: Shown<PublishedProcess>,
+    published_process: PayloadField<PublishedProcess>,
     /// Why it was refused; empty when it was done.
     errors: Vec<LibraryError>,
 }
@@ -48,7 +48,7 @@ struct WithdrawFromProcessLibraryInput {
 #[derive(SimpleObject)]
 struct WithdrawFromProcessLibraryPayload {
     /// The withdrawn process; null when refused.
-    published_process: Shown<PublishedProcess>,
+    published_process: PayloadField<PublishedProcess>,
     /// Why it was refused; empty when it was done.
     errors: Vec<LibraryError>,
 }
@@ -68,7 +68,7 @@ struct CopyFromProcessLibraryInput {
 #[derive(SimpleObject)]
 struct CopyFromProcessLibraryPayload {
     /// The copy; null when refused.
-    component: Shown<Component>,
+    component: PayloadField<Component>,
     /// Why it was refused; empty when it was done.
     errors: Vec<LibraryError>,
 }

@@ -9,7 +9,7 @@ use crate::graphql::ids;
 use crate::graphql::library::publication::Publication;
 use crate::service::library::publishing::publish_component;
 
-use crate::graphql::mutations::{Shown, answer, publisher};
+use crate::graphql::mutations::{PayloadField, answer, publisher};
 
 /// Input of `publishComponent`.
 #[derive(InputObject)]
@@ -26,7 +26,7 @@ struct PublishComponentInput {
 #[derive(SimpleObject)]
 struct PublishComponentPayload {
     /// The publication; null when refused.
-    publication: Shown<Publication>,
+    publication: PayloadField<Publication>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackagingError>,
 }

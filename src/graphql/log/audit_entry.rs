@@ -12,7 +12,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::ids::Gid;
 use crate::graphql::interfaces::Node;
-use crate::graphql::node::seen;
+use crate::graphql::node::visible_node;
 use crate::graphql::scalars::DateTime;
 
 connection!("entries", AuditEntryConnection, AuditEntryEdge, AuditEntry);
@@ -67,7 +67,7 @@ impl AuditEntry {
     /// The object as it is now; null when it is gone.
     async fn subject(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
         match id_of(&self.0.subject.key) {
-            Ok(id) => seen(ctx, &id).await.transpose(),
+            Ok(id) => visible_node(ctx, &id).await.transpose(),
             Err(error) => Some(Err(error)),
         }
     }
@@ -111,13 +111,13 @@ impl From<audit::Change> for AuditChange {
     fn from(change: audit::Change) -> Self {
         let audit::Change { field, before, after, of } = change;
         // Ids are shown in the API's form for this reader.
-        let told = |value: Option<String>| match (value, &of) {
+        let masked = |value: Option<String>| match (value, &of) {
             (Some(id), Some(type_name)) => {
                 let key = SubjectKey { type_name: type_name.clone(), id };
                 Gid::of_key(&key).map(|gid| gid.encode().0)
             }
             (value, _) => value,
         };
-        Self { before: told(before), after: told(after), field }
+        Self { before: masked(before), after: masked(after), field }
     }
 }

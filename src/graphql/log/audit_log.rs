@@ -13,7 +13,7 @@ use crate::graphql::error::{ResultExt as _, bad_input, not_found};
 use crate::graphql::filters::all;
 use crate::graphql::ids::{Gid, token_id};
 use crate::graphql::log::audit_entry::{AuditEntry, AuditEntryConnection};
-use crate::graphql::node::seen;
+use crate::graphql::node::visible_node;
 use crate::graphql::scalars::DateTime;
 use crate::store::log::audit;
 
@@ -45,8 +45,8 @@ impl AuditLogFilter {
             actions: actions(self.actions)?,
             from: self.from.map(Into::into),
             to: self.to.map(Into::into),
-            token: known_token(ctx, self.token_id).await?,
-            subject: known_subject(ctx, self.subject_id).await?,
+            token: visible_token(ctx, self.token_id).await?,
+            subject: visible_subject(ctx, self.subject_id).await?,
         })
     }
 }
@@ -61,7 +61,7 @@ fn actions(given: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
 }
 
 /// A token of the caller's account, which may be revoked.
-async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId>> {
+async fn visible_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId>> {
     let Some(id) = id else { return Ok(None) };
     let token = token_id(&id)?;
     ApiToken::by_id(ctx, token).await?.ok_or_else(|| not_found(&id))?;
@@ -70,10 +70,10 @@ async fn known_token(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<TokenId
 
 /// An object that the caller may see, or a deleted one with an entry that the caller may see. Any other id is
 /// NOT_FOUND, after the same number of statements (R3).
-async fn known_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<SubjectKey>> {
+async fn visible_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<SubjectKey>> {
     let Some(id) = id else { return Ok(None) };
     let key = Gid::decode(&id).ok_or_else(|| not_found(&id))?.key();
-    if seen(ctx, &id).await?.is_none() && !audit::any_about(&ctx.snapshot()?, &key).await.or_failure()? {
+    if visible_node(ctx, &id).await?.is_none() && !audit::any_about(&ctx.snapshot()?, &key).await.or_failure()? {
         return Err(not_found(&id));
     }
     Ok(Some(key))

@@ -27,14 +27,14 @@ connection!("events", EventConnection, EventEdge, Event);
 
 /// An event, prepared for the account that reads it.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct EventView {
     event: domain::NewEvent,
     /// The event's position, encrypted for the account.
     cursor: String,
     scope: Scope,
 }
 
-impl Heard {
+impl EventView {
     /// Prepares an event of the log for the caller.
     pub fn new(ctx: &Context<'_>, event: domain::Event) -> Result<Self> {
         let scope = ctx.scope()?;
@@ -79,11 +79,11 @@ macro_rules! event_type {
     ($(#[$doc:meta])* $name:ident { $($own:tt)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
-        pub struct $name(Heard);
+        pub struct $name(EventView);
 
-        impl From<Heard> for $name {
-            fn from(heard: Heard) -> Self {
-                Self(heard)
+        impl From<EventView> for $name {
+            fn from(view: EventView) -> Self {
+                Self(view)
             }
         }
 
@@ -238,17 +238,17 @@ event_type! {
     }
 }
 
-impl From<Heard> for Event {
-    fn from(heard: Heard) -> Self {
-        Self::of(heard)
+impl From<EventView> for Event {
+    fn from(view: EventView) -> Self {
+        Self::of(view)
     }
 }
 
 impl Event {
     /// Wraps an event in the type for its kind.
     #[must_use]
-    pub fn of(heard: Heard) -> Self {
-        match heard.event.kind {
+    pub fn of(view: EventView) -> Self {
+        match view.event.kind {
             Kind::ReleaseScheduled
             | Kind::ReleaseRescheduled
             | Kind::WindowMoved
@@ -256,13 +256,13 @@ impl Event {
             | Kind::ReleaseSuperseded
             | Kind::ReleaseStarted
             | Kind::ReleaseProgressed
-            | Kind::ReleaseCompleted => Self::ReleaseEvent(heard.into()),
+            | Kind::ReleaseCompleted => Self::ReleaseEvent(view.into()),
             Kind::UpdateOffered | Kind::InstallationUpdated | Kind::InstallationFrozen => {
-                Self::InstallationEvent(heard.into())
+                Self::InstallationEvent(view.into())
             }
-            Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(heard.into()),
-            Kind::NewerShareablePackaged => Self::NewerShareableEvent(heard.into()),
-            Kind::PackDeleted => Self::PackDeletedEvent(heard.into()),
+            Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(view.into()),
+            Kind::NewerShareablePackaged => Self::NewerShareableEvent(view.into()),
+            Kind::PackDeleted => Self::PackDeletedEvent(view.into()),
         }
     }
 }
@@ -270,7 +270,7 @@ impl Event {
 /// The event with this id, if the caller may see it.
 pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
     let Some(event) = ctx.loaders().log.events.one(id).await.or_failure()? else { return Ok(None) };
-    Ok(Some(match Event::of(Heard::new(ctx, event)?) {
+    Ok(Some(match Event::of(EventView::new(ctx, event)?) {
         Event::ReleaseEvent(event) => event.into(),
         Event::InstallationEvent(event) => event.into(),
         Event::SharingEvent(event) => event.into(),

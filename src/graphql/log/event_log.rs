@@ -6,7 +6,7 @@ use async_graphql::{Context, Error, ID, InputObject, Result};
 
 use crate::domain::id::{InstallationId, PackId};
 use crate::domain::log::event::Position;
-use crate::events::hub::{Halt, Hub, Interest};
+use crate::events::hub::{Hub, Interest, StreamEnd};
 use crate::store::log::events;
 use crate::store::page::Key;
 use crate::store::scope::Scope;
@@ -19,7 +19,7 @@ use crate::graphql::filters::all;
 use crate::graphql::ids;
 use crate::graphql::installations::installation::Installation;
 use crate::graphql::interfaces::{Event, Pack};
-use crate::graphql::log::event::{EventConnection, Heard};
+use crate::graphql::log::event::{EventConnection, EventView};
 
 /// A filter of events.
 #[derive(InputObject, Default)]
@@ -38,16 +38,16 @@ impl EventFilter {
     pub async fn read(self, ctx: &Context<'_>) -> Result<Interest> {
         Ok(Interest {
             kinds: self.kinds.map(all),
-            pack_id: known_pack(ctx, self.pack_id).await?,
+            pack_id: visible_pack(ctx, self.pack_id).await?,
             release_id: None,
-            installation_id: known_installation(ctx, self.installation_id).await?,
+            installation_id: visible_installation(ctx, self.installation_id).await?,
         })
     }
 }
 
 /// The pack that an id names in the caller's view. It may be deleted if the caller may still see an event of it. Any
 /// other id is NOT_FOUND, after the same number of statements (R3).
-pub async fn known_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
+pub async fn visible_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
     let scope = ctx.scope()?;
     let Some(id) = id else { return Ok(None) };
     let pack = match scope {
@@ -55,24 +55,24 @@ pub async fn known_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<Pack
         Scope::Managed(_) => ids::available_pack_id(&id)?,
     };
     if Pack::by_id(ctx, pack).await?.is_none() {
-        was_told(ctx, Interest { pack_id: Some(pack), ..Interest::default() }, &id).await?;
+        check_has_event(ctx, Interest { pack_id: Some(pack), ..Interest::default() }, &id).await?;
     }
     Ok(Some(pack))
 }
 
 /// The same for an installation.
-async fn known_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<InstallationId>> {
+async fn visible_installation(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<InstallationId>> {
     ctx.viewer()?;
     let Some(id) = id else { return Ok(None) };
     let installation = ids::installation_id(&id)?;
     if Installation::by_id(ctx, installation).await?.is_none() {
         let interest = Interest { installation_id: Some(installation), ..Interest::default() };
-        was_told(ctx, interest, &id).await?;
+        check_has_event(ctx, interest, &id).await?;
     }
     Ok(Some(installation))
 }
 
-async fn was_told(ctx: &Context<'_>, of: Interest, id: &ID) -> Result<()> {
+async fn check_has_event(ctx: &Context<'_>, of: Interest, id: &ID) -> Result<()> {
     match events::any(&ctx.snapshot()?, &of).await.or_failure()? {
         true => Ok(()),
         false => Err(not_found(id)),
@@ -84,11 +84,11 @@ pub fn position(ctx: &Context<'_>, cursor: &str) -> Result<Option<Position>> {
     Ok(ctx.data_of_request().hub.sealer().open(ctx.scope()?.account_id(), cursor))
 }
 
-/// Converts a [`Halt`] to an error for this reader.
-pub fn halted(hub: &Hub, scope: Scope, halt: Halt) -> Error {
-    match halt {
-        Halt::Expired { oldest } => cursor_expired(hub.sealer().seal(scope.account_id(), oldest)),
-        Halt::Failed(inside) => failure(inside),
+/// Converts a [`StreamEnd`] to an error for this reader.
+pub fn stream_end_error(hub: &Hub, scope: Scope, stream_end: StreamEnd) -> Error {
+    match stream_end {
+        StreamEnd::Expired { oldest } => cursor_expired(hub.sealer().seal(scope.account_id(), oldest)),
+        StreamEnd::Failed(inside) => failure(inside),
     }
 }
 
@@ -115,11 +115,11 @@ pub async fn events_connection(
     let page = events::page(&snapshot, &interest, request).await.or_failure()?;
     for position in named {
         let checked = hub.check(&snapshot, position).await;
-        checked.map_err(|halt| halted(hub, scope, halt))?;
+        checked.map_err(|stream_end| stream_end_error(hub, scope, stream_end))?;
     }
-    let mut page = page.try_map(|event| Heard::new(ctx, event))?;
-    for (cursor, heard) in &mut page.items {
-        heard.cursor().clone_into(cursor);
+    let mut page = page.try_map(|event| EventView::new(ctx, event))?;
+    for (cursor, view) in &mut page.items {
+        view.cursor().clone_into(cursor);
     }
     Ok(EventConnection::of(page, Event::of))
 }

@@ -5,6 +5,6 @@ pub mod audit_log;
 pub mod event;
 pub mod event_log;
 pub mod loaders;
-pub mod place;
 pub mod query;
+pub mod stream_cursor;
 pub mod subscription;

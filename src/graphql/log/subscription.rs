@@ -14,8 +14,10 @@ use crate::graphql::enums::ReleaseState;
 use crate::graphql::error::{ResultExt as _, bad_input, not_found};
 use crate::graphql::ids;
 use crate::graphql::interfaces::Event;
-use crate::graphql::log::event::{Heard, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem};
-use crate::graphql::log::event_log::{EventFilter, halted, known_pack, position};
+use crate::graphql::log::event::{
+    EventView, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem,
+};
+use crate::graphql::log::event_log::{EventFilter, position, stream_end_error, visible_pack};
 use crate::graphql::releases::release::Release;
 
 /// The most events of a release that are sent as one item.
@@ -45,9 +47,9 @@ impl Subscription {
             EventKind::ReleaseStarted,
             EventKind::ReleaseCompleted,
         ];
-        let pack_id = known_pack(ctx, pack_id).await?;
+        let pack_id = visible_pack(ctx, pack_id).await?;
         let events = follow(ctx, after, Interest { kinds: Some(kinds), pack_id, ..Interest::default() }).await?;
-        Ok(shown(ctx, events))
+        Ok(visible_events(ctx, events))
     }
 
     /// Publisher: the progress of one release: first the present state, then each change; ends when the release has ended.
@@ -74,7 +76,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<InstallationEvent>>> {
         let kinds = vec![EventKind::UpdateOffered, EventKind::InstallationUpdated, EventKind::InstallationFrozen];
         let events = follow(ctx, after, Interest { kinds: Some(kinds), ..Interest::default() }).await?;
-        Ok(shown(ctx, events))
+        Ok(visible_events(ctx, events))
     }
 
     /// Publisher: a newer shareable version was packaged or published of a component that is in one of its packs.
@@ -85,10 +87,10 @@ impl Subscription {
         #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<NewerShareableEvent>>> {
         ctx.publisher()?;
-        let pack_id = known_pack(ctx, pack_id).await?;
+        let pack_id = visible_pack(ctx, pack_id).await?;
         let kinds = Some(vec![EventKind::NewerShareablePackaged]);
         let events = follow(ctx, after, Interest { kinds, pack_id, ..Interest::default() }).await?;
-        Ok(shown(ctx, events))
+        Ok(visible_events(ctx, events))
     }
 
     /// All events that the caller may see.
@@ -100,7 +102,7 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<Event>>> {
         let interest = filter.unwrap_or_default().read(ctx).await?;
         let events = follow(ctx, after, interest).await?;
-        Ok(shown(ctx, events))
+        Ok(visible_events(ctx, events))
     }
 }
 
@@ -112,7 +114,7 @@ async fn follow(ctx: &Context<'_>, after: Option<String>, interest: Interest) ->
     let open = |cursor: String| {
         position(ctx, &cursor)?.ok_or_else(|| bad_input("`after` is no event cursor of this account."))
     };
-    let given = ctx.place().and_then(|place| place.given());
+    let given = ctx.stream_cursor().and_then(|stream_cursor| stream_cursor.given());
     let after = given.or(after).map(open).transpose()?;
     follow_from(ctx, after, interest).await
 }
@@ -122,27 +124,28 @@ async fn follow_from(ctx: &Context<'_>, after: Option<Position>, interest: Inter
     let (scope, hub) = (ctx.scope()?, ctx.data_of_request().hub.clone());
     // The hub reads from snapshots of its own, and whoever holds a connection may not wait for another one.
     ctx.end_snapshot();
-    let events = hub.follow(scope, after, interest).await.map_err(|halt| halted(&hub, scope, halt))?;
-    Ok(events.map(move |event| event.map_err(|halt| halted(&hub, scope, halt))).boxed())
+    let events =
+        hub.follow(scope, after, interest).await.map_err(|stream_end| stream_end_error(&hub, scope, stream_end))?;
+    Ok(events.map(move |event| event.map_err(|stream_end| stream_end_error(&hub, scope, stream_end))).boxed())
 }
 
 /// Sends each event, with new loaders. Ends with the first error.
-fn shown<T: From<Heard>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<Item = Result<T>> {
+fn visible_events<T: From<EventView>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<Item = Result<T>> {
     async_stream::try_stream! {
         while let Some(event) = events.next().await {
             let event = event?;
             ctx.renew();
-            let heard = Heard::new(ctx, event)?;
-            reach(ctx, heard.cursor());
-            yield T::from(heard);
+            let view = EventView::new(ctx, event)?;
+            advance_to(ctx, view.cursor());
+            yield T::from(view);
         }
     }
 }
 
 /// Reports the next event to the transport, if it keeps a position.
-fn reach(ctx: &Context<'_>, cursor: &str) {
-    if let Some(place) = ctx.place() {
-        place.reach(cursor);
+fn advance_to(ctx: &Context<'_>, cursor: &str) {
+    if let Some(stream_cursor) = ctx.stream_cursor() {
+        stream_cursor.advance_to(cursor);
     }
 }
 
@@ -162,7 +165,7 @@ fn progress(
             let ended = has_ended(release.state(ctx).await?);
             let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), position);
             let progress = release.progress(ctx).await?;
-            reach(ctx, &cursor);
+            advance_to(ctx, &cursor);
             yield ReleaseProgressItem::new(cursor, release, progress);
             if ended {
                 break;

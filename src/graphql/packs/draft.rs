@@ -18,7 +18,7 @@ use crate::service::packs::draft::{
     add_components, pin_component, remove_component, restore_component, unpin_component,
 };
 
-use crate::graphql::mutations::{Shown, publisher, settle};
+use crate::graphql::mutations::{PayloadField, publisher, result_and_errors};
 
 /// Input of `addPackComponents`.
 #[derive(InputObject)]
@@ -35,9 +35,9 @@ struct AddPackComponentsInput {
 #[derive(SimpleObject)]
 struct AddPackComponentsPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// The new rows, in the order of the input.
-    components: Shown<Vec<PackComponent>>,
+    components: PayloadField<Vec<PackComponent>>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -57,9 +57,9 @@ struct RemovePackComponentInput {
 #[derive(SimpleObject)]
 struct RemovePackComponentPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// The marked row; null when it was removed at once.
-    component: Shown<PackComponent>,
+    component: PayloadField<PackComponent>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -79,9 +79,9 @@ struct RestorePackComponentInput {
 #[derive(SimpleObject)]
 struct RestorePackComponentPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// The row.
-    component: Shown<PackComponent>,
+    component: PayloadField<PackComponent>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -103,9 +103,9 @@ struct PinPackComponentInput {
 #[derive(SimpleObject)]
 struct PinPackComponentPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// The row.
-    component: Shown<PackComponent>,
+    component: PayloadField<PackComponent>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -125,9 +125,9 @@ struct UnpinPackComponentInput {
 #[derive(SimpleObject)]
 struct UnpinPackComponentPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// The row.
-    component: Shown<PackComponent>,
+    component: PayloadField<PackComponent>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -138,8 +138,8 @@ async fn pack_and_row(
     outcome: Outcome<(), PackRefusal>,
     pack: PackId,
     component: ComponentId,
-) -> Result<(Shown<IntegrationPack>, Shown<PackComponent>, Vec<PackError>)> {
-    let (done, errors) = settle(ctx, outcome)?;
+) -> Result<(PayloadField<IntegrationPack>, PayloadField<PackComponent>, Vec<PackError>)> {
+    let (done, errors) = result_and_errors(ctx, outcome)?;
     if done.is_none() {
         return Ok((None, None, errors));
     }
@@ -166,7 +166,7 @@ impl Draft {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let (pack, added) = (ids::pack_or_nothing(&input.pack_id), ids::component_ids(&input.component_ids));
         let outcome = add_components(ctx.services(), &caller, pack, added.clone(), input.expected_revision).await;
-        let (done, errors) = settle(ctx, outcome)?;
+        let (done, errors) = result_and_errors(ctx, outcome)?;
         if done.is_none() {
             return Ok(AddPackComponentsPayload { integration_pack: None, components: None, errors });
         }

@@ -8,7 +8,7 @@ use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::packs::Standing;
+use crate::domain::packs::PackStanding;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::packs::pack_component::PackComponent;
 use crate::graphql::written::{RowsOf, Written};
@@ -17,7 +17,7 @@ use crate::store::packs::drafts::DraftOf;
 /// The rows of a draft, with the pack's standing.
 pub struct DraftRows {
     pub(in crate::graphql) of: DraftOf,
-    pub(in crate::graphql) standing: Standing,
+    pub(in crate::graphql) standing: PackStanding,
     pub(in crate::graphql) only_with_newer_shareable: bool,
 }
 
@@ -35,13 +35,13 @@ impl OutputType for DraftRows {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let Some((written, asked)) = asked(ctx) else { return Box::pin(self.read(ctx, field)).await };
+        let Some((written, selection_hash)) = selection_hash(ctx) else { return Box::pin(self.read(ctx, field)).await };
         let rows = RowsOf {
             draft: self.of,
             current: self.standing.current_version,
             pending: self.standing.pending.map(|pending| pending.version_id),
             only_with_newer_shareable: self.only_with_newer_shareable,
-            asked,
+            selection_hash,
         };
         let rendered = &ctx.data_of_request().rendered;
         if let Some(part) = rendered.get(&rows) {
@@ -53,7 +53,7 @@ impl OutputType for DraftRows {
         match serde_json::value::to_raw_value(&value) {
             // An answer with errors isn't cached, because the next read may succeed. Neither is one that was read
             // outside of a snapshot, because it may belong to another revision.
-            Ok(part) if !has_failed() && ctx.data_of_request().loaders().packs.drafts.is_known(&self.of) => {
+            Ok(part) if !has_failed() && ctx.data_of_request().loaders().packs.drafts.is_cached(&self.of) => {
                 rendered.keep(rows, part.into());
             }
             _ => {}
@@ -73,10 +73,10 @@ impl DraftRows {
 
 /// The hash of the selection, if its answer can be cached: the answer may have parts, and the selected fields depend
 /// only on the cache's key.
-fn asked<'a>(ctx: &'a ContextSelectionSet<'_>) -> Option<(&'a Written, [u8; 32])> {
+fn selection_hash<'a>(ctx: &'a ContextSelectionSet<'_>) -> Option<(&'a Written, [u8; 32])> {
     let written = ctx.data_opt::<Written>()?;
     let read = |ctx: &ContextSelectionSet<'_>, hash: &mut Sha256| never_changes(ctx, &ctx.item.node, Of::Row, hash);
-    Some((written, written.asked(ctx, read)?))
+    Some((written, written.selection_hash(ctx, read)?))
 }
 
 /// The kind of object that a selection belongs to.

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
-use crate::domain::packs::{Pack, Standing};
+use crate::domain::packs::{Pack, PackStanding};
 use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::window::release_dates;
 use crate::domain::releases::{Decision, ReleaseFacts, RequestedSchedule, decide};
@@ -41,7 +41,7 @@ pub use crate::store::packs::read::PacksOf;
 #[derive(Clone)]
 pub struct IntegrationPack {
     pack: Arc<Pack>,
-    standing: Standing,
+    standing: PackStanding,
     /// The number of installations, if it was read with the pack.
     installations: Option<i64>,
 }
@@ -102,7 +102,7 @@ impl IntegrationPack {
         Ok(Self::new(loaders.packs.by_id.must(id).await.or_failure()?, loaders.now()))
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> PackStanding {
         self.standing
     }
 

@@ -30,9 +30,9 @@ impl PackLoaders {
             pages: Batch::of_publisher(base, async |snapshot, keys| packs::pages(&snapshot, &keys).await),
             moving: Batch::of_publisher(base, async |snapshot, ids| packs::moving(&snapshot, &ids).await),
             drafts: Batch::of_publisher(base, async |snapshot, of| drafts::of_packs(&snapshot, &of).await)
-                .knowing(base.of_publisher(), |snapshot, of| drafts::known(snapshot, *of)),
+                .with_cache(base.of_publisher(), |snapshot, of| drafts::cached(snapshot, *of)),
             versions: Batch::of_publisher(base, async |snapshot, ids| pack_versions::by_ids(&snapshot, &ids).await)
-                .knowing(base.of_publisher(), |snapshot, id| pack_versions::known(snapshot, *id)),
+                .with_cache(base.of_publisher(), |snapshot, id| pack_versions::cached(snapshot, *id)),
             numbered_versions: Batch::of_publisher(base, async |snapshot, keys| {
                 pack_versions::by_numbers(&snapshot, &keys).await
             }),
@@ -40,7 +40,7 @@ impl PackLoaders {
                 pack_versions::pages(&snapshot, &keys).await
             }),
             contents: Batch::of_publisher(base, async |snapshot, ids| pack_versions::contents(&snapshot, &ids).await)
-                .knowing(base.of_publisher(), |snapshot, id| pack_versions::known_content(snapshot, *id)),
+                .with_cache(base.of_publisher(), |snapshot, id| pack_versions::cached_content(snapshot, *id)),
         }
     }
 }

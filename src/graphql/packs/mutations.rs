@@ -15,7 +15,7 @@ use crate::graphql::scalars::{Markdown, Uri};
 use crate::service::packs::deleting::{Deletion, delete_pack};
 use crate::service::packs::{NewPack, PackEdit, create_pack, update_pack};
 
-use crate::graphql::mutations::{Shown, answer, publisher, settle};
+use crate::graphql::mutations::{PayloadField, answer, publisher, result_and_errors};
 
 /// Input of `createIntegrationPack`.
 #[derive(InputObject)]
@@ -40,7 +40,7 @@ struct CreateIntegrationPackInput {
 #[derive(SimpleObject)]
 struct CreateIntegrationPackPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -64,7 +64,7 @@ struct UpdateIntegrationPackInput {
 #[derive(SimpleObject)]
 struct UpdateIntegrationPackPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -89,7 +89,7 @@ struct DeleteIntegrationPackPayload {
     /// How many installations were or would be uninstalled; null when refused.
     uninstalled_count: Option<i32>,
     /// The pending release that was or would be canceled; null when there is none.
-    canceled_release: Shown<Release>,
+    canceled_release: PayloadField<Release>,
     /// Why it was refused; empty when it was done.
     errors: Vec<PackError>,
 }
@@ -193,7 +193,7 @@ impl Packs {
         let caller = publisher(ctx, Privilege::IntegrationPack)?;
         let pack = ids::pack_id(&input.pack_id)?;
         let deletion = if input.dry_run { Deletion::DryRun } else { Deletion::Confirmed(input.confirm_installations) };
-        let (done, errors) = settle(ctx, delete_pack(ctx.services(), &caller, pack, deletion).await)?;
+        let (done, errors) = result_and_errors(ctx, delete_pack(ctx.services(), &caller, pack, deletion).await)?;
         let canceled_release = match done.and_then(|done| done.canceled) {
             Some(release) => Some(Release::must(ctx, release).await),
             None => None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, Result};
 
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId};
-use crate::domain::packs::{Content, ContentItem, DraftRow, Stamp, Standing};
+use crate::domain::packs::{Content, ContentItem, DraftRow, PackStanding, Stamp};
 use crate::domain::text;
 use crate::graphql::components::component::Component;
 use crate::graphql::context::ContextExt as _;
@@ -45,7 +45,7 @@ pub(crate) async fn content(loaders: &Loaders, version: Option<PackVersionId>) -
 }
 
 impl Situation {
-    async fn of(loaders: &Loaders, draft: DraftOf, standing: Standing) -> Result<Self> {
+    async fn of(loaders: &Loaders, draft: DraftOf, standing: PackStanding) -> Result<Self> {
         let (draft, current, pending) = futures_util::try_join!(
             async { loaders.packs.drafts.one(draft).await.or_failure() },
             content(loaders, standing.current_version),
@@ -80,7 +80,7 @@ impl Situation {
 
 impl PackComponent {
     /// The rows of the draft, by component name.
-    pub(crate) async fn draft(loaders: &Loaders, draft: DraftOf, standing: Standing) -> Result<Vec<Self>> {
+    pub(crate) async fn draft(loaders: &Loaders, draft: DraftOf, standing: PackStanding) -> Result<Vec<Self>> {
         let situation = Situation::of(loaders, draft, standing).await?;
         let components = loaders.components.by_id.many(situation.draft.keys().copied()).await.or_failure()?;
         let names: HashMap<_, _> = components.iter().map(|c| (c.id, text::key(&c.name))).collect();
@@ -101,7 +101,7 @@ impl PackComponent {
     pub(crate) async fn of_version(
         ctx: &Context<'_>,
         draft: DraftOf,
-        standing: Standing,
+        standing: PackStanding,
         items: Arc<Vec<ContentItem>>,
     ) -> Result<Vec<Self>> {
         let situation = Situation::of(&ctx.loaders(), draft, standing).await?;

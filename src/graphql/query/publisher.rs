@@ -192,7 +192,7 @@ impl PublisherQuery {
         ctx.viewer()?;
         let zone = ctx.services().zones.find(&time_zone.0).map_err(unknown_zone)?;
         let window = release_window(date.0, &zone).map_err(no_window)?;
-        if !instant::is_spellable(window.starts_at) || !instant::is_spellable(window.ends_at) {
+        if !instant::is_representable(window.starts_at) || !instant::is_representable(window.ends_at) {
             return Err(bad_input("Choose a date whose window lies within the years 1 to 9999 in UTC."));
         }
         Ok(window.into())

@@ -12,7 +12,7 @@ use crate::graphql::scalars::{Date, Markdown};
 use crate::service::releases::retries::retry_failed_updates;
 use crate::service::releases::{ReleaseRequest, cancel_release, promote_release, reschedule_release};
 
-use crate::graphql::mutations::{Shown, answer, count, publisher};
+use crate::graphql::mutations::{PayloadField, answer, count, publisher};
 
 /// Input of `releaseIntegrationPack`.
 #[derive(InputObject)]
@@ -35,7 +35,7 @@ struct ReleaseIntegrationPackInput {
 #[derive(SimpleObject)]
 struct ReleaseIntegrationPackPayload {
     /// The release; null when refused.
-    release: Shown<Release>,
+    release: PayloadField<Release>,
     /// Why it was refused; empty when it was done.
     errors: Vec<ReleaseError>,
 }
@@ -53,7 +53,7 @@ struct RescheduleReleaseInput {
 #[derive(SimpleObject)]
 struct RescheduleReleasePayload {
     /// The release; null when refused.
-    release: Shown<Release>,
+    release: PayloadField<Release>,
     /// Why it was refused; empty when it was done.
     errors: Vec<ReleaseError>,
 }
@@ -69,7 +69,7 @@ struct PromoteReleaseInput {
 #[derive(SimpleObject)]
 struct PromoteReleasePayload {
     /// The release; null when refused.
-    release: Shown<Release>,
+    release: PayloadField<Release>,
     /// Why it was refused; empty when it was done.
     errors: Vec<ReleaseError>,
 }
@@ -85,7 +85,7 @@ struct CancelReleaseInput {
 #[derive(SimpleObject)]
 struct CancelReleasePayload {
     /// The release; null when refused.
-    release: Shown<Release>,
+    release: PayloadField<Release>,
     /// Why it was refused; empty when it was done.
     errors: Vec<ReleaseError>,
 }
@@ -101,7 +101,7 @@ struct RetryFailedUpdatesInput {
 #[derive(SimpleObject)]
 struct RetryFailedUpdatesPayload {
     /// The release, in progress again; null when refused.
-    release: Shown<Release>,
+    release: PayloadField<Release>,
     /// How many updates are tried again; null when refused.
     retried_count: Option<i32>,
     /// Why it was refused; empty when it was done.

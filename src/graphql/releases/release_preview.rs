@@ -25,7 +25,7 @@ use crate::graphql::releases::release_window::ReleaseWindow;
 use crate::service::packs::content_token::content_token;
 use crate::store::installations::adoption::AdoptionOf;
 use crate::store::installations::read as installations;
-use crate::store::installations::read::Reach;
+use crate::store::installations::read::ReleaseImpact;
 use crate::store::packs::drafts;
 use crate::store::page::PageRequest;
 use crate::store::sharing::groups::GroupFilter;
@@ -38,7 +38,7 @@ pub struct ReleasePreview {
     content: BTreeMap<ComponentId, ComponentVersionId>,
     window: Option<Window>,
     refusal: Option<ReleaseRefusal>,
-    reach: Reach,
+    impact: ReleaseImpact,
 }
 
 impl ReleasePreview {
@@ -54,8 +54,8 @@ impl ReleasePreview {
             (RequestedSchedule::OnDate(date), Some(zone)) => future_window(loaders.now(), date, &zone, days_ahead).ok(),
             _ => None,
         };
-        let reach = installations::reach(&ctx.publisher_snapshot()?, id).await.or_failure()?;
-        Ok(Self { content: next_content(&rows), pack, schedule, window, refusal, reach })
+        let impact = installations::impact(&ctx.publisher_snapshot()?, id).await.or_failure()?;
+        Ok(Self { content: next_content(&rows), pack, schedule, window, refusal, impact })
     }
 }
 
@@ -97,18 +97,18 @@ impl ReleasePreview {
     /// The installations by the version that they have now, newest version first; at most 100 versions.
     async fn installations_by_version(&self, ctx: &Context<'_>) -> Result<Vec<VersionCount>> {
         let of = AdoptionOf::Pack(self.pack.pack().id);
-        let spread = ctx.loaders().installations.spread.one(of).await.or_failure()?.unwrap_or_default();
-        Ok(spread.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
+        let distribution = ctx.loaders().installations.distribution.one(of).await.or_failure()?.unwrap_or_default();
+        Ok(distribution.versions.iter().map(|(version, count)| VersionCount::new(*version, *count)).collect())
     }
 
     /// How many installations would be moved.
     async fn will_move_count(&self) -> i32 {
-        int(self.reach.moved)
+        int(self.impact.moved)
     }
 
     /// How many would be skipped, by reason.
     async fn will_skip(&self) -> Vec<SkipCount> {
-        self.reach.skipped.iter().map(|(reason, count)| SkipCount::of(*reason, *count)).collect()
+        self.impact.skipped.iter().map(|(reason, count)| SkipCount::of(*reason, *count)).collect()
     }
 
     /// When it would open; null for an immediate release, and for a date that is refused.

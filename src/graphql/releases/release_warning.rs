@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 
 use crate::domain::components::ManifestEntry;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
-use crate::domain::packs::Standing;
+use crate::domain::packs::PackStanding;
 use crate::domain::releases::preview::{GoesBack, Labelled, LabelledRow, Mismatch, Occurrence, Warning};
 use crate::graphql::components::component::Component;
 use crate::graphql::components::manifest::ExtensibilitySetting;
@@ -156,7 +156,7 @@ pub(in crate::graphql) async fn manifests(
 pub(in crate::graphql) async fn labelled(
     ctx: &Context<'_>,
     pack: PackId,
-    standing: Standing,
+    standing: PackStanding,
     next: &BTreeMap<ComponentId, ComponentVersionId>,
 ) -> Result<Vec<LabelledRow>> {
     let loaders = ctx.loaders();

@@ -105,14 +105,14 @@ pub struct AccountGroupFilter {
 impl AccountGroupFilter {
     async fn read(self, ctx: &Context<'_>) -> Result<GroupFilter> {
         let without_pack = match &self.without_pack_id {
-            Some(id) => Some(seen_pack(ctx, id).await?),
+            Some(id) => Some(visible_pack(ctx, id).await?),
             None => None,
         };
         Ok(GroupFilter { search: searchable(self.search)?, without_pack, ..GroupFilter::default() })
     }
 }
 
-async fn seen_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
+async fn visible_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
     let found = ids::pack_id(id)?;
     IntegrationPack::by_id(ctx, found).await?.ok_or_else(|| not_found(id))?;
     Ok(found)

@@ -9,7 +9,7 @@ use crate::graphql::sharing::account_group::AccountGroup;
 use crate::graphql::sharing::refusal::SharingError;
 use crate::service::sharing::{add_accounts, create_group, delete_group, remove_accounts, rename_group};
 
-use crate::graphql::mutations::{Shown, answer, count, publisher, settle};
+use crate::graphql::mutations::{PayloadField, answer, count, publisher, result_and_errors};
 
 /// Input of `createAccountGroup`.
 #[derive(InputObject)]
@@ -24,7 +24,7 @@ struct CreateAccountGroupInput {
 #[derive(SimpleObject)]
 struct CreateAccountGroupPayload {
     /// The group; null when refused.
-    account_group: Shown<AccountGroup>,
+    account_group: PayloadField<AccountGroup>,
     /// Why it was refused; empty when it was done.
     errors: Vec<SharingError>,
 }
@@ -42,7 +42,7 @@ struct UpdateAccountGroupInput {
 #[derive(SimpleObject)]
 struct UpdateAccountGroupPayload {
     /// The group; null when refused.
-    account_group: Shown<AccountGroup>,
+    account_group: PayloadField<AccountGroup>,
     /// Why it was refused; empty when it was done.
     errors: Vec<SharingError>,
 }
@@ -78,7 +78,7 @@ struct AddAccountsToGroupInput {
 #[derive(SimpleObject)]
 struct AddAccountsToGroupPayload {
     /// The group; null when refused.
-    account_group: Shown<AccountGroup>,
+    account_group: PayloadField<AccountGroup>,
     /// Why it was refused; empty when it was done.
     errors: Vec<SharingError>,
 }
@@ -96,7 +96,7 @@ struct RemoveAccountsFromGroupInput {
 #[derive(SimpleObject)]
 struct RemoveAccountsFromGroupPayload {
     /// The group; null when refused.
-    account_group: Shown<AccountGroup>,
+    account_group: PayloadField<AccountGroup>,
     /// How many installations froze; null when refused.
     frozen_count: Option<i32>,
     /// Why it was refused; empty when it was done.
@@ -142,7 +142,7 @@ impl Groups {
     ) -> Result<DeleteAccountGroupPayload> {
         let caller = publisher(ctx, Privilege::AccountGroupManagement)?;
         let id = ids::group_id(&input.group_id)?;
-        let (frozen, errors) = settle(ctx, delete_group(ctx.services(), &caller, id).await)?;
+        let (frozen, errors) = result_and_errors(ctx, delete_group(ctx.services(), &caller, id).await)?;
         let deleted_group_id = frozen.is_some().then_some(input.group_id);
         Ok(DeleteAccountGroupPayload { deleted_group_id, frozen_count: frozen.map(count), errors })
     }

@@ -38,7 +38,7 @@ impl SharingLoaders {
             available_contents: Batch::of_managed(base, async |snapshot, ids| {
                 available::contents(&snapshot, &ids).await
             })
-            .knowing(base.of_managed(), |snapshot, id| available::known_content(snapshot, *id)),
+            .with_cache(base.of_managed(), |snapshot, id| available::cached_content(snapshot, *id)),
             announced_releases: Batch::of_managed(base, async |snapshot, ids| {
                 available::releases_by_ids(&snapshot, &ids).await
             }),

@@ -9,7 +9,7 @@ use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::sharing::refusal::SharingError;
 use crate::service::sharing::{share_pack, unshare_pack};
 
-use crate::graphql::mutations::{Shown, answer, count, publisher};
+use crate::graphql::mutations::{PayloadField, answer, count, publisher};
 
 /// Input of `sharePack`.
 #[derive(InputObject)]
@@ -24,7 +24,7 @@ struct SharePackInput {
 #[derive(SimpleObject)]
 struct SharePackPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// Why it was refused; empty when it was done.
     errors: Vec<SharingError>,
 }
@@ -42,7 +42,7 @@ struct UnsharePackInput {
 #[derive(SimpleObject)]
 struct UnsharePackPayload {
     /// The pack; null when refused.
-    integration_pack: Shown<IntegrationPack>,
+    integration_pack: PayloadField<IntegrationPack>,
     /// How many installations froze; null when refused.
     frozen_count: Option<i32>,
     /// Why it was refused; empty when it was done.

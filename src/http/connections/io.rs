@@ -26,13 +26,13 @@ struct State {
 
 impl Tracker {
     pub(super) fn new(timers: Timers) -> Arc<Self> {
-        let state = Mutex::new(State { progress: Progress::begun(Instant::now()), looks_at: None });
+        let state = Mutex::new(State { progress: Progress::new(Instant::now()), looks_at: None });
         Arc::new(Self { state, changed: Notify::new(), timers })
     }
 
     /// Changes the progress. Wakes [`Tracker::overdue`] only if the new deadline is earlier than its next wake-up,
     /// which is rare.
-    pub(super) fn tell(&self, what: impl FnOnce(&mut Progress) -> bool) {
+    pub(super) fn update(&self, what: impl FnOnce(&mut Progress) -> bool) {
         let mut state = self.state();
         if what(&mut state.progress)
             && let Some((at, _)) = state.progress.deadline(&self.timers)
@@ -67,18 +67,18 @@ impl Tracker {
     }
 }
 
-/// A socket that reports reads and writes to a tracker. `_held` lives as long as the socket, also after an upgrade.
+/// A socket that reports reads and writes to a tracker. `_permits` lives as long as the socket, also after an upgrade.
 pub(super) struct Tracked<S, H> {
     pub(super) socket: S,
     pub(super) tracker: Arc<Tracker>,
-    pub(super) _held: H,
+    pub(super) _permits: H,
 }
 
 impl<S, H> Tracked<S, H> {
     fn wrote<T>(&self, result: Poll<Result<T>>) -> Poll<Result<T>> {
         match result {
-            Poll::Pending => self.tracker.tell(|progress| progress.blocked(Instant::now())),
-            Poll::Ready(_) => self.tracker.tell(Progress::written),
+            Poll::Pending => self.tracker.update(|progress| progress.blocked(Instant::now())),
+            Poll::Ready(_) => self.tracker.update(Progress::written),
         }
         result
     }
@@ -90,7 +90,7 @@ impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Tracked<S, H> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            this.tracker.tell(|progress| progress.read(Instant::now()));
+            this.tracker.update(|progress| progress.read(Instant::now()));
         }
         Poll::Ready(Ok(()))
     }

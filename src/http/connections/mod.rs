@@ -30,16 +30,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
-use crate::http::reply::Leaving;
+use crate::http::reply::UntilSent;
 
 use io::{Tracked, Tracker};
-use peers::{Peers, Place, forwarded_for, is_trusted};
+use peers::{ConnectionSlot, Peers, forwarded_for, is_trusted};
 use progress::{Overdue, Progress, Timers};
 pub use reserve::RESERVED;
 use reserve::{Refusal, Reserve};
 
 /// How long a refused client may take to read the answer.
-const TELL_WITHIN: Duration = Duration::from_secs(1);
+const SEND_WITHIN: Duration = Duration::from_secs(1);
 /// The pause after the operating system refused a further connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// The most connections that can be configured.
@@ -78,12 +78,12 @@ pub struct Client {
     pub address: IpAddr,
     /// Counts the request for the client's address while it is answered, if it came through a trusted proxy; a proxy's
     /// connection carries requests of many clients. `Err` when the address has too many.
-    pub place: Result<Option<Arc<Place>>, Crowded>,
+    pub slot: Result<Option<Arc<ConnectionSlot>>, TooManyConnections>,
 }
 
 /// A peer has as many connections as it may have.
 #[derive(Clone, Copy, Debug)]
-pub struct Crowded {
+pub struct TooManyConnections {
     pub most: usize,
 }
 
@@ -95,18 +95,18 @@ pub async fn serve(
     mut ending: watch::Receiver<bool>,
 ) {
     let most = options.max.clamp(1, CONNECTIONS_MAX);
-    let places = Arc::new(Semaphore::new(most as usize));
-    let door = Arc::new(Door {
+    let slots = Arc::new(Semaphore::new(most as usize));
+    let acceptor = Arc::new(Acceptor {
         peers: Peers::new(options.max_per_peer),
         reserve: Reserve::new(),
         router: TowerToHyperService::new(router),
         options,
     });
-    let theirs = ending.clone();
+    let ending_of_connections = ending.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => door.open(socket, peer.ip(), &places, &theirs),
+                Ok((socket, peer)) => acceptor.open(socket, peer.ip(), &slots, &ending_of_connections),
                 Err(error) => not_accepted(&error).await,
             },
             () = ended(&mut ending) => break,
@@ -114,7 +114,7 @@ pub async fn serve(
     }
     drop(listener);
     // Waits for all connections, also those that became WebSockets.
-    let _ = places.acquire_many(most).await;
+    let _ = slots.acquire_many(most).await;
 }
 
 async fn ended(ending: &mut watch::Receiver<bool>) {
@@ -132,54 +132,48 @@ async fn not_accepted(error: &Error) {
 }
 
 /// Shared by all connections.
-struct Door {
+struct Acceptor {
     peers: Arc<Peers>,
     reserve: Reserve,
     router: TowerToHyperService<Router>,
     options: ConnectionOptions,
 }
 
-impl Door {
-    fn open(
-        self: &Arc<Self>,
-        socket: TcpStream,
-        peer: IpAddr,
-        places: &Arc<Semaphore>,
-        ending: &watch::Receiver<bool>,
-    ) {
+impl Acceptor {
+    fn open(self: &Arc<Self>, socket: TcpStream, peer: IpAddr, slots: &Arc<Semaphore>, ending: &watch::Receiver<bool>) {
         // Fails only when the client has gone.
         let _ = socket.set_nodelay(true);
-        let Ok(permit) = places.clone().try_acquire_owned() else {
+        let Ok(permit) = slots.clone().try_acquire_owned() else {
             let message = format!("The server has {} connections, the most that it serves.", self.options.max);
             return self.refuse(socket, peer, StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message);
         };
         let behind_proxy = is_trusted(&self.options.trusted_proxies, peer);
-        let place = match self.peers.enter(peer) {
+        let slot = match self.peers.enter(peer) {
             _ if behind_proxy => None,
-            Some(place) => Some(place),
+            Some(slot) => Some(slot),
             None => {
-                let message = crowded(self.options.max_per_peer);
+                let message = too_many_connections(self.options.max_per_peer);
                 return self.refuse(socket, peer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
             }
         };
-        let held: Held = (permit, place);
-        let (door, ending) = (self.clone(), ending.clone());
-        tokio::spawn(async move { door.converse(socket, held, peer, behind_proxy, ending).await });
+        let permits: Permits = (permit, slot);
+        let (acceptor, ending) = (self.clone(), ending.clone());
+        tokio::spawn(async move { acceptor.serve_connection(socket, permits, peer, behind_proxy, ending).await });
     }
 
     /// Serves one connection to its end.
-    async fn converse(
+    async fn serve_connection(
         self: Arc<Self>,
         socket: TcpStream,
-        held: Held,
+        permits: Permits,
         peer: IpAddr,
         behind_proxy: bool,
         mut ending: watch::Receiver<bool>,
     ) {
         let tracker = Tracker::new(self.options.timers);
-        let io = TokioIo::new(Tracked { socket, tracker: tracker.clone(), _held: held });
-        let (door, watched) = (self.clone(), tracker.clone());
-        let service = service_fn(move |request| door.answer(request, peer, behind_proxy, watched.clone()));
+        let io = TokioIo::new(Tracked { socket, tracker: tracker.clone(), _permits: permits });
+        let (acceptor, watched) = (self.clone(), tracker.clone());
+        let service = service_fn(move |request| acceptor.answer(request, peer, behind_proxy, watched.clone()));
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // A client may close its sending side and still read the answer.
@@ -196,8 +190,8 @@ impl Door {
         let mut ends = false;
         loop {
             tokio::select! {
-                served = Pin::new(&mut connection) => {
-                    if let Err(error) = served {
+                outcome = Pin::new(&mut connection) => {
+                    if let Err(error) = outcome {
                         tracing::debug!(%peer, %error, "a connection ended");
                     }
                     return;
@@ -208,7 +202,7 @@ impl Door {
                         let head = self.options.timers.head.as_secs_f32();
                         let message = format!("A request's headers must come within {head} seconds; these did not.");
                         let answer = raw_answer("408 Request Timeout", "TIMEOUT", &message);
-                        tell(parts.io.into_inner(), &answer).await;
+                        send_and_close(parts.io.into_inner(), &answer).await;
                     }
                     return;
                 }
@@ -227,52 +221,52 @@ impl Door {
         peer: IpAddr,
         behind_proxy: bool,
         tracker: Arc<Tracker>,
-    ) -> BoxFuture<'static, Result<Response<Served>, Infallible>> {
-        tracker.tell(Progress::serving);
+    ) -> BoxFuture<'static, Result<Response<TrackedBody>, Infallible>> {
+        tracker.update(Progress::serving);
         let client = self.client(&request, peer, behind_proxy);
-        let place = client.place.clone().ok().flatten();
+        let slot = client.slot.clone().ok().flatten();
         request.extensions_mut().insert(client);
         let answer = self.router.call(request.map(Body::new));
         Box::pin(async move {
             let mut response = answer.await?;
-            let leaving = response.extensions_mut().remove::<Leaving>();
+            let until_sent = response.extensions_mut().remove::<UntilSent>();
             if let Some(date) = date() {
                 response.headers_mut().insert(header::DATE, date);
             }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                tracker.tell(Progress::handed_over);
+                tracker.update(Progress::handed_over);
             }
-            Ok(response.map(|body| Served { body, tracker, _place: place, _leaving: leaving }))
+            Ok(response.map(|body| TrackedBody { body, tracker, _slot: slot, _until_sent: until_sent }))
         })
     }
 
     fn client(&self, request: &Request<Incoming>, peer: IpAddr, behind_proxy: bool) -> Client {
         if !behind_proxy {
-            return Client { address: peer.to_canonical(), place: Ok(None) };
+            return Client { address: peer.to_canonical(), slot: Ok(None) };
         }
         let address = forwarded_for(request.headers(), &self.options.trusted_proxies, peer);
-        let place = if is_trusted(&self.options.trusted_proxies, address) {
+        let slot = if is_trusted(&self.options.trusted_proxies, address) {
             Ok(None)
         } else {
-            let crowded = Crowded { most: self.options.max_per_peer };
-            self.peers.enter(address).map(|place| Some(Arc::new(place))).ok_or(crowded)
+            let too_many_connections = TooManyConnections { most: self.options.max_per_peer };
+            self.peers.enter(address).map(|slot| Some(Arc::new(slot))).ok_or(too_many_connections)
         };
-        Client { address, place }
+        Client { address, slot }
     }
 
     /// Refuses a connection over the limit, after a short dialogue.
     fn refuse(&self, socket: TcpStream, peer: IpAddr, status: StatusCode, code: &'static str, message: String) {
-        self.reserve.hear(socket, peer, self.router.clone(), Refusal { status, code, message });
+        self.reserve.serve(socket, peer, self.router.clone(), Refusal { status, code, message });
     }
 }
 
 /// The message for a connection over a peer's limit.
-pub(super) fn crowded(most: usize) -> String {
+pub(super) fn too_many_connections(most: usize) -> String {
     format!("You have {most} connections, the most that a peer may have; close one first.")
 }
 
 /// Held as long as a connection's socket is open.
-type Held = (OwnedSemaphorePermit, Option<Place>);
+type Permits = (OwnedSemaphorePermit, Option<ConnectionSlot>);
 
 /// A complete HTTP response, for a connection without a parsed request.
 fn raw_answer(status: &str, code: &str, message: &str) -> String {
@@ -286,27 +280,27 @@ fn raw_answer(status: &str, code: &str, message: &str) -> String {
 
 /// Sends a last answer. Reads the rest of the client's bytes and discards them, because the operating system would
 /// discard the answer when unread bytes remain.
-async fn tell(mut socket: impl AsyncRead + AsyncWrite + Unpin, answer: &str) {
-    let word = async {
+async fn send_and_close(mut socket: impl AsyncRead + AsyncWrite + Unpin, answer: &str) {
+    let exchange = async {
         socket.write_all(answer.as_bytes()).await?;
         socket.shutdown().await?;
-        let mut thrown_away = [0; 1024];
-        while socket.read(&mut thrown_away).await? > 0 {}
+        let mut discarded = [0; 1024];
+        while socket.read(&mut discarded).await? > 0 {}
         Ok::<_, Error>(())
     };
     // A failure means that the client has gone.
-    let _ = timeout(TELL_WITHIN, word).await;
+    let _ = timeout(SEND_WITHIN, exchange).await;
 }
 
 /// The body of an answer. Dropping it tells the tracker that the connection waits for its next request.
-struct Served {
+struct TrackedBody {
     body: Body,
     tracker: Arc<Tracker>,
-    _place: Option<Arc<Place>>,
-    _leaving: Option<Leaving>,
+    _slot: Option<Arc<ConnectionSlot>>,
+    _until_sent: Option<UntilSent>,
 }
 
-impl HttpBody for Served {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -326,24 +320,24 @@ impl HttpBody for Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
-        self.tracker.tell(|progress| progress.served(tokio::time::Instant::now()));
+        self.tracker.update(|progress| progress.answered(tokio::time::Instant::now()));
     }
 }
 
 /// The current time in the format of HTTP, formatted once a second; `None` when its year has more than four digits.
 fn date() -> Option<HeaderValue> {
-    static SPELLED: Mutex<Option<(i64, HeaderValue)>> = Mutex::new(None);
+    static FORMATTED: Mutex<Option<(i64, HeaderValue)>> = Mutex::new(None);
     let clock = Clock::system();
     let now = clock.now();
-    let mut spelled = SPELLED.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*spelled {
+    let mut formatted = FORMATTED.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*formatted {
         Some((second, date)) if *second == now.timestamp() => Some(date.clone()),
         _ => {
-            let date = clock.is_spellable().then(|| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+            let date = clock.is_representable().then(|| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
             let date = HeaderValue::from_str(&date?).ok()?;
-            *spelled = Some((now.timestamp(), date.clone()));
+            *formatted = Some((now.timestamp(), date.clone()));
             Some(date)
         }
     }

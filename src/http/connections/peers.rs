@@ -24,7 +24,7 @@ impl Peers {
 
     /// Counts one more connection; `None` when the peer has reached its limit.
     #[must_use]
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let peer = network(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(peer).or_default();
@@ -32,17 +32,17 @@ impl Peers {
             return None;
         }
         *count += 1;
-        Some(Place { peers: self.clone(), peer })
+        Some(ConnectionSlot { peers: self.clone(), peer })
     }
 }
 
 /// A counted connection. Dropping it reduces the count.
-pub struct Place {
+pub struct ConnectionSlot {
     peers: Arc<Peers>,
     peer: IpAddr,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = self.peers.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.peer) {

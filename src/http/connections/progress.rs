@@ -46,7 +46,7 @@ pub struct Progress {
 impl Progress {
     /// A new connection. Its first request must come at once.
     #[must_use]
-    pub fn begun(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self { stage: Stage::Head { since: now }, blocked: None }
     }
 
@@ -66,7 +66,7 @@ impl Progress {
     }
 
     /// The answer is complete.
-    pub fn served(&mut self, now: Instant) -> bool {
+    pub fn answered(&mut self, now: Instant) -> bool {
         let ends = self.stage == Stage::Serving;
         if ends {
             self.stage = Stage::Idle { since: now };

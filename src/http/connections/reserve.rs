@@ -21,14 +21,14 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::peers::Peers;
-use super::{raw_answer, tell};
+use super::{raw_answer, send_and_close};
 use crate::http::accept::Media;
 use crate::http::health::is_probe;
 use crate::http::limits;
 use crate::http::reply::Refused;
 
 /// The most such connections at a time. Further ones are closed without an answer.
-const PLACES: usize = 64;
+const SLOTS: usize = 64;
 /// The most such connections of one peer, so that one peer can't use them all.
 const PER_PEER: usize = 8;
 /// How long the client may take to send a request.
@@ -37,11 +37,11 @@ const HEAD_WITHIN: Duration = Duration::from_secs(1);
 const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// How many files these connections may have open.
-pub const RESERVED: u32 = PLACES as u32;
+pub const RESERVED: u32 = SLOTS as u32;
 
 /// Counts the connections over the limits.
 pub(super) struct Reserve {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     peers: Arc<Peers>,
 }
 
@@ -55,22 +55,22 @@ pub(super) struct Refusal {
 
 impl Reserve {
     pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(PLACES)), peers: Peers::new(PER_PEER) }
+        Self { slots: Arc::new(Semaphore::new(SLOTS)), peers: Peers::new(PER_PEER) }
     }
 
     /// Serves a connection for a short time, in a task of its own.
-    pub(super) fn hear(&self, socket: TcpStream, peer: IpAddr, router: TowerToHyperService<Router>, refusal: Refusal) {
-        let (Ok(permit), Some(place)) = (self.places.clone().try_acquire_owned(), self.peers.enter(peer)) else {
+    pub(super) fn serve(&self, socket: TcpStream, peer: IpAddr, router: TowerToHyperService<Router>, refusal: Refusal) {
+        let (Ok(permit), Some(slot)) = (self.slots.clone().try_acquire_owned(), self.peers.enter(peer)) else {
             return;
         };
         tokio::spawn(async move {
-            converse(socket, router, refusal).await;
-            drop((permit, place));
+            serve_connection(socket, router, refusal).await;
+            drop((permit, slot));
         });
     }
 }
 
-async fn converse(socket: TcpStream, router: TowerToHyperService<Router>, refusal: Refusal) {
+async fn serve_connection(socket: TcpStream, router: TowerToHyperService<Router>, refusal: Refusal) {
     let spoke = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let (spoke, refusal) = (spoke.clone(), refusal.clone());
@@ -93,7 +93,7 @@ async fn converse(socket: TcpStream, router: TowerToHyperService<Router>, refusa
         let _ = timeout(END_WITHIN, connection).await;
     } else {
         let Refusal { status, code, message } = refusal;
-        tell(connection.into_parts().io.into_inner(), &raw_answer(&status.to_string(), code, &message)).await;
+        send_and_close(connection.into_parts().io.into_inner(), &raw_answer(&status.to_string(), code, &message)).await;
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn page() -> Option<&'static Asset> {
 
 impl Asset {
     /// Answers with the page, whose links are adapted to the path `/graphiql`.
-    pub(super) fn page(&'static self, asked: &HeaderMap) -> Response {
+    pub(super) fn page(&'static self, request_headers: &HeaderMap) -> Response {
         static PAGE: LazyLock<Option<(String, Vec<u8>)>> = LazyLock::new(|| {
             let page = page()?;
             let text = super::one_level_up(&String::from_utf8(page.plain().ok()?).ok()?);
@@ -56,7 +56,7 @@ impl Asset {
             Some((text, gzip))
         });
         match &*PAGE {
-            Some((_, gzip)) if takes_gzip(asked) => {
+            Some((_, gzip)) if takes_gzip(request_headers) => {
                 (protected(POLICY), self.headers(), [(header::CONTENT_ENCODING, "gzip")], &gzip[..]).into_response()
             }
             Some((text, _)) => (protected(POLICY), self.headers(), &text[..]).into_response(),
@@ -81,9 +81,9 @@ impl Asset {
     }
 
     /// Answers with the file, compressed if the client accepts that.
-    pub(super) fn response(&'static self, asked: &HeaderMap) -> Response {
+    pub(super) fn response(&'static self, request_headers: &HeaderMap) -> Response {
         let headers = self.headers();
-        if takes_gzip(asked) {
+        if takes_gzip(request_headers) {
             let encoding = [(header::CONTENT_ENCODING, "gzip")];
             return (protected(POLICY), headers, encoding, Bytes::from_static(self.gzip)).into_response();
         }
@@ -101,7 +101,8 @@ impl Asset {
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let codings: Vec<_> = codings.flat_map(|value| value.split(',')).map(coding).collect();
-    let admits = |wanted: &str| codings.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, yes)| *yes);
+    let admits =
+        |accepted: &str| codings.iter().find(|(name, _)| name.eq_ignore_ascii_case(accepted)).map(|(_, yes)| *yes);
     admits("gzip").or_else(|| admits("*")).unwrap_or(false)
 }
 

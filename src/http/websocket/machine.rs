@@ -51,12 +51,12 @@ impl Close {
 
 /// What the session must do next.
 #[derive(Debug)]
-pub enum Step {
+pub enum Action {
     Nothing,
     /// Answer a ping.
     Pong(Option<Payload>),
-    /// Authenticate the client, and then call [`Machine::greeted`].
-    Greet(Option<Payload>),
+    /// Authenticate the client, and then call [`Machine::authenticated`].
+    Authenticate(Option<Payload>),
     /// Start an operation. The number is unique within the connection.
     Start {
         id: String,
@@ -75,16 +75,16 @@ pub enum Step {
 
 /// The state of the greeting: `connection_init` and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Greeting {
-    Awaited,
-    Asked,
+enum InitState {
+    Pending,
+    Received,
     Done,
 }
 
 /// The state of one connection.
 #[derive(Debug)]
 pub struct Machine {
-    greeting: Greeting,
+    init: InitState,
     /// The running operations by id. A client may use an id again after an operation has ended; the number tells the
     /// two apart.
     running: HashMap<String, u64>,
@@ -97,82 +97,82 @@ impl Machine {
     /// A new connection, which may have `most` operations at a time.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { greeting: Greeting::Awaited, running: HashMap::new(), started: 0, most, unanswered: 0 }
+        Self { init: InitState::Pending, running: HashMap::new(), started: 0, most, unanswered: 0 }
     }
 
     /// Handles a client's message.
-    pub fn receive(&mut self, text: &str) -> Step {
+    pub fn receive(&mut self, text: &str) -> Action {
         let message = match ClientMessage::parse(text) {
             Ok(message) => message,
-            Err(invalid) => return Step::Close(Close::bad_request(invalid.0)),
+            Err(invalid) => return Action::Close(Close::bad_request(invalid.0)),
         };
         match message {
-            ClientMessage::ConnectionInit(_) if self.greeting != Greeting::Awaited => {
-                Step::Close(Close::new(4429, "Too many initialisation requests"))
+            ClientMessage::ConnectionInit(_) if self.init != InitState::Pending => {
+                Action::Close(Close::new(4429, "Too many initialisation requests"))
             }
             ClientMessage::ConnectionInit(payload) => {
-                self.greeting = Greeting::Asked;
-                Step::Greet(payload)
+                self.init = InitState::Received;
+                Action::Authenticate(payload)
             }
-            ClientMessage::Ping(payload) => Step::Pong(payload),
-            ClientMessage::Pong => Step::Nothing,
+            ClientMessage::Ping(payload) => Action::Pong(payload),
+            ClientMessage::Pong => Action::Nothing,
             ClientMessage::Subscribe { id, request } => self.start(id, request),
-            ClientMessage::Complete { id } => self.running.remove(&id).map_or(Step::Nothing, Step::Stop),
+            ClientMessage::Complete { id } => self.running.remove(&id).map_or(Action::Nothing, Action::Stop),
         }
     }
 
-    fn start(&mut self, id: String, request: Box<GraphqlRequest>) -> Step {
-        if self.greeting != Greeting::Done {
-            return Step::Close(Close::new(4401, "Unauthorized"));
+    fn start(&mut self, id: String, request: Box<GraphqlRequest>) -> Action {
+        if self.init != InitState::Done {
+            return Action::Close(Close::new(4401, "Unauthorized"));
         }
         if self.running.contains_key(&id) {
-            return Step::Close(Close::new(4409, already_exists(&id)));
+            return Action::Close(Close::new(4409, already_exists(&id)));
         }
         if self.running.len() >= self.most {
-            return Step::Refuse { id, most: self.most };
+            return Action::Refuse { id, most: self.most };
         }
         self.started += 1;
         self.running.insert(id.clone(), self.started);
-        Step::Start { id, number: self.started, request }
+        Action::Start { id, number: self.started, request }
     }
 
     /// The client was authenticated.
-    pub fn greeted(&mut self) {
-        self.greeting = Greeting::Done;
+    pub fn authenticated(&mut self) {
+        self.init = InitState::Done;
     }
 
     /// Whether the client has not sent `connection_init` yet.
     #[must_use]
-    pub fn awaits_greeting(&self) -> bool {
-        self.greeting == Greeting::Awaited
+    pub fn awaits_init(&self) -> bool {
+        self.init == InitState::Pending
     }
 
     /// Whether the client was authenticated.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.greeting == Greeting::Done
+        self.init == InitState::Done
     }
 
     /// Whether an operation is running.
     #[must_use]
-    pub fn is_at_work(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         !self.running.is_empty()
     }
 
     /// The end for a client that sent `connection_init` too late.
     #[must_use]
-    pub fn greeting_overdue() -> Close {
+    pub fn init_overdue() -> Close {
         Close::new(4408, "Connection initialisation timeout")
     }
 
     /// Any message of the client shows that it is still there.
-    pub fn heard(&mut self) {
+    pub fn received(&mut self) {
         self.unanswered = 0;
     }
 
     /// Counts a ping that is about to be sent. The error is the end of the connection, when the client left the last
     /// pings unanswered.
-    pub fn ask(&mut self) -> Result<(), Close> {
+    pub fn count_ping(&mut self) -> Result<(), Close> {
         if self.unanswered >= UNANSWERED_MAX {
             return Err(Close::new(4408, "No answer to two pings"));
         }

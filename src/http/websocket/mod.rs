@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 
 use crate::gate::OperationKind;
 use crate::service::access::Caller;
-use crate::service::accounts::tokens::check_still_welcome;
+use crate::service::accounts::tokens::check_token_valid;
 use crate::service::error::Failure;
 
 use super::admission::owner;
@@ -29,7 +29,7 @@ use super::connections::Client;
 use super::login::Denied;
 use super::reply::{Refused, refusal};
 use super::request::GraphqlRequest;
-use super::router::Front;
+use super::router::HttpState;
 use machine::Close;
 use message::Payload;
 use session::{Limits, Operations, Session, Started};
@@ -45,7 +45,7 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Upgrades the connection to a WebSocket, if the client offers the protocol.
-pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Request<Body>) -> Response {
+pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: Request<Body>) -> Response {
     let (mut parts, _) = request.into_parts();
     if parts.headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         let message = "Speak version 13 of the WebSocket protocol.";
@@ -62,7 +62,7 @@ pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Requ
     if upgrade.selected_protocol().is_none() {
         return refusal(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", "Offer the sub-protocol graphql-transport-ws.");
     }
-    let options = &front.options;
+    let options = &state.options;
     let limits = Limits {
         init: options.init_timeout,
         ping: options.keep_alive,
@@ -77,8 +77,8 @@ pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Requ
         credentials: Credentials::of(&parts.headers),
         peer: super::intake::peer(&parts),
         caller: OnceLock::new(),
-        _place: parts.extensions.get::<Client>().cloned(),
-        front,
+        _client: parts.extensions.get::<Client>().cloned(),
+        state,
         request_id,
     });
     let span = tracing::Span::current();
@@ -90,7 +90,7 @@ pub(super) async fn upgrade(front: Arc<Front>, request_id: String, request: Requ
 
 /// One connection, and the identity that its token gives it.
 struct Connection {
-    front: Arc<Front>,
+    state: Arc<HttpState>,
     request_id: String,
     peer: Option<IpAddr>,
     /// The credentials in the upgrade request. The first message may bring others.
@@ -98,7 +98,7 @@ struct Connection {
     /// The caller, once the client is authenticated.
     caller: OnceLock<Caller>,
     /// Counts the connection for the client's address as long as it lives.
-    _place: Option<Client>,
+    _client: Option<Client>,
 }
 
 impl Connection {
@@ -110,7 +110,7 @@ impl Connection {
             Some(Value::String(value)) => Credentials::parse(value),
             Some(_) => Credentials::Unreadable,
         };
-        let caller = self.front.login(&credentials, self.peer, &self.request_id).await;
+        let caller = self.state.login(&credentials, self.peer, &self.request_id).await;
         let caller = caller.map_err(|denied| match denied {
             Denied::Failure(failure) => self.close(&failure),
             Denied::TooMany(allowance) => Close::new(1013, super::login::too_many(allowance).0),
@@ -121,11 +121,11 @@ impl Connection {
     }
 
     /// The caller, if its token is still valid: it may have been revoked since the connection began.
-    async fn welcome(&self) -> Result<Caller, Close> {
+    async fn valid_caller(&self) -> Result<Caller, Close> {
         let caller = self.caller.get().ok_or_else(Close::forbidden)?.clone();
         if let Caller::Viewer(viewer) = &caller {
-            let welcome = check_still_welcome(&self.front.engine.services, viewer).await;
-            welcome.map_err(|failure| self.close(&failure))?;
+            let valid_caller = check_token_valid(&self.state.engine.services, viewer).await;
+            valid_caller.map_err(|failure| self.close(&failure))?;
         }
         Ok(caller)
     }
@@ -142,11 +142,11 @@ impl Connection {
     }
 
     async fn open(&self, request: GraphqlRequest) -> Result<Started, Close> {
-        let caller = self.welcome().await?;
-        let engine = &self.front.engine;
+        let caller = self.valid_caller().await?;
+        let engine = &self.state.engine;
         let refused = |refused: Box<Answer>| Started { answers: stream::iter([*refused]).boxed(), once: true };
-        let held = match engine.hold(owner(&caller, self.peer), bytes(&request)) {
-            Ok(held) => held,
+        let reserved = match engine.reserve(owner(&caller, self.peer), bytes(&request)) {
+            Ok(reserved) => reserved,
             Err(busy) => return Ok(refused(busy)),
         };
         let admitted = match engine.admit(&caller, self.peer, request) {
@@ -156,9 +156,9 @@ impl Connection {
         let once = admitted.kind() != OperationKind::Subscription;
         let answers = engine.execute_stream(caller, &self.request_id, admitted);
         if once {
-            // A subscription reserves its own memory, so only queries and mutations keep `held`.
+            // A subscription reserves its own memory, so only queries and mutations keep `reserved`.
             let answers = answers.inspect(move |_| {
-                let _held = &held;
+                let _reserved = &reserved;
             });
             return Ok(Started { answers: answers.boxed(), once });
         }
@@ -173,7 +173,7 @@ fn bytes(request: &GraphqlRequest) -> usize {
 }
 
 impl Operations for Connection {
-    fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>> {
+    fn authenticate(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>> {
         self.let_in(payload).boxed()
     }
 

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::Instrument as _;
 
-use super::machine::{Close, Machine, Step};
+use super::machine::{Action, Close, Machine};
 use super::message::{Payload, ServerMessage};
 use crate::http::answer::{Answer, Phase};
 use crate::http::request::GraphqlRequest;
@@ -35,7 +35,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Authenticates clients and starts their operations.
 pub trait Operations: Send + Sync + 'static {
     /// Authenticates a client by the payload of its first message.
-    fn greet(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>>;
+    fn authenticate(&self, payload: Option<Payload>) -> BoxFuture<'_, Result<(), Close>>;
 
     /// Starts an operation. A refused one has a single answer, which wasn't executed.
     fn start(&self, request: GraphqlRequest) -> BoxFuture<'_, Result<Started, Close>>;
@@ -88,7 +88,7 @@ enum Event {
 /// An event, with its operation's id and number.
 type Tagged = (Arc<str>, u64, Event);
 
-type Served<T> = Result<T, Close>;
+type SessionResult<T> = Result<T, Close>;
 
 pub struct Session<S> {
     socket: S,
@@ -134,14 +134,14 @@ where
         let _ = timeout(self.limits.send.max(LINGER), farewell).await;
     }
 
-    async fn run(&mut self, mut shutdown: Option<watch::Receiver<bool>>) -> Served<()> {
+    async fn run(&mut self, mut shutdown: Option<watch::Receiver<bool>>) -> SessionResult<()> {
         let init_until = Instant::now() + self.limits.init;
         let mut ping = interval_at(Instant::now() + self.limits.ping, self.limits.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // When the connection was last active. Pings and their answers don't count.
         let mut idle_since = Instant::now();
         loop {
-            if self.machine.is_at_work() || !self.operations.is_anonymous() {
+            if self.machine.is_running() || !self.operations.is_anonymous() {
                 idle_since = Instant::now();
             }
             // Subscriptions get no `complete`, after which a client would not subscribe again.
@@ -153,22 +153,22 @@ where
                     None => return Ok(()),
                     Some(Err(error)) => return broken(&error),
                     Some(Ok(message)) => {
-                        self.machine.heard();
+                        self.machine.received();
                         if self.receive(message).await? {
                             return Ok(());
                         }
                     }
                 },
-                Some(event) = self.events.recv() => self.pass_on(event).await?,
-                () = tokio::time::sleep_until(init_until), if self.machine.awaits_greeting() => {
-                    return Err(Machine::greeting_overdue());
+                Some(event) = self.events.recv() => self.send_event(event).await?,
+                () = tokio::time::sleep_until(init_until), if self.machine.awaits_init() => {
+                    return Err(Machine::init_overdue());
                 }
                 () = tokio::time::sleep_until(idle_since + self.limits.idle) => {
-                    if !self.machine.is_at_work() && self.operations.is_anonymous() {
+                    if !self.machine.is_running() && self.operations.is_anonymous() {
                         return Err(Close::new(1000, format!("No operation was running for {} s", self.limits.idle.as_secs_f32())));
                     }
                 }
-                _ = ping.tick() => self.ask().await?,
+                _ = ping.tick() => self.send_pings().await?,
                 () = ended(&mut shutdown), if !self.is_ending => self.is_ending = true,
                 () = tokio::time::sleep(LOOK), if self.is_ending => {}
             }
@@ -176,7 +176,7 @@ where
     }
 
     /// Handles a message. Returns whether the client has closed the connection.
-    async fn receive(&mut self, message: Message) -> Served<bool> {
+    async fn receive(&mut self, message: Message) -> SessionResult<bool> {
         match message {
             Message::Close(_) => {
                 // Reading once more sends the answer to the close frame.
@@ -190,41 +190,41 @@ where
                 if length > most {
                     return Err(Close::new(1009, format!("A message has at most {most} bytes, this one {length}")));
                 }
-                let step = self.machine.receive(text.as_str());
-                self.take(step).await?;
+                let action = self.machine.receive(text.as_str());
+                self.take(action).await?;
             }
         }
         Ok(false)
     }
 
-    async fn take(&mut self, step: Step) -> Served<()> {
-        match step {
-            Step::Nothing => Ok(()),
-            Step::Pong(payload) => self.say(&ServerMessage::Pong { payload: payload.as_ref() }).await,
-            Step::Greet(payload) => {
+    async fn take(&mut self, action: Action) -> SessionResult<()> {
+        match action {
+            Action::Nothing => Ok(()),
+            Action::Pong(payload) => self.send_message(&ServerMessage::Pong { payload: payload.as_ref() }).await,
+            Action::Authenticate(payload) => {
                 let operations = self.operations.clone();
-                operations.greet(payload).await?;
-                self.machine.greeted();
-                self.say(&ServerMessage::ConnectionAck).await
+                operations.authenticate(payload).await?;
+                self.machine.authenticated();
+                self.send_message(&ServerMessage::ConnectionAck).await
             }
             // The client asks again on its next connection.
-            Step::Start { id, .. } if self.is_ending => {
+            Action::Start { id, .. } if self.is_ending => {
                 self.machine.ended(&id);
                 Ok(())
             }
-            Step::Start { id, number, request } => {
+            Action::Start { id, number, request } => {
                 self.start(id.into(), number, *request);
                 Ok(())
             }
-            Step::Stop(number) => {
+            Action::Stop(number) => {
                 self.stop(number);
                 Ok(())
             }
-            Step::Refuse { id, most } => {
+            Action::Refuse { id, most } => {
                 let message = format!("A connection has at most {most} operations at a time; this one is one more.");
                 self.refuse(&id, &Answer::refused("BAD_USER_INPUT", message)).await
             }
-            Step::Close(close) => Err(close),
+            Action::Close(close) => Err(close),
         }
     }
 
@@ -251,13 +251,13 @@ where
         }
     }
 
-    async fn pass_on(&mut self, (id, number, event): Tagged) -> Served<()> {
+    async fn send_event(&mut self, (id, number, event): Tagged) -> SessionResult<()> {
         if !self.machine.runs(&id, number) {
             return Ok(());
         }
         match event {
             Event::Answer(answer, _turn) if answer.phase == Phase::Executed => {
-                self.say(&ServerMessage::Next { id: &id, payload: &answer }).await
+                self.send_message(&ServerMessage::Next { id: &id, payload: &answer }).await
             }
             Event::Answer(answer, _turn) => self.end_with(&id, number, &answer).await,
             Event::Failed => {
@@ -266,14 +266,14 @@ where
             }
             Event::Ended => {
                 self.forget(&id, number);
-                self.say(&ServerMessage::Complete { id: &id }).await
+                self.send_message(&ServerMessage::Complete { id: &id }).await
             }
             Event::Close(close) => Err(close),
         }
     }
 
     /// Sends an operation's errors and ends it.
-    async fn end_with(&mut self, id: &str, number: u64, answer: &Answer) -> Served<()> {
+    async fn end_with(&mut self, id: &str, number: u64, answer: &Answer) -> SessionResult<()> {
         self.forget(id, number);
         self.refuse(id, answer).await
     }
@@ -283,22 +283,22 @@ where
         self.stop(number);
     }
 
-    async fn refuse(&mut self, id: &str, answer: &Answer) -> Served<()> {
-        self.say(&ServerMessage::Error { id, payload: &answer.response.errors }).await
+    async fn refuse(&mut self, id: &str, answer: &Answer) -> SessionResult<()> {
+        self.send_message(&ServerMessage::Error { id, payload: &answer.response.errors }).await
     }
 
     /// Sends two pings: one of the WebSocket, which a browser answers by itself, and one of the protocol, which only a
     /// working client program answers.
-    async fn ask(&mut self) -> Served<()> {
-        self.machine.ask()?;
+    async fn send_pings(&mut self) -> SessionResult<()> {
+        self.machine.count_ping()?;
         self.send(Message::Ping(axum::body::Bytes::new())).await?;
         if self.machine.is_open() {
-            self.say(&ServerMessage::Ping).await?;
+            self.send_message(&ServerMessage::Ping).await?;
         }
         Ok(())
     }
 
-    async fn say(&mut self, message: &ServerMessage<'_>) -> Served<()> {
+    async fn send_message(&mut self, message: &ServerMessage<'_>) -> SessionResult<()> {
         match serde_json::to_string(message) {
             Ok(text) => self.send(Message::Text(text.into())).await,
             Err(error) => {
@@ -308,7 +308,7 @@ where
         }
     }
 
-    async fn send(&mut self, message: Message) -> Served<()> {
+    async fn send(&mut self, message: Message) -> SessionResult<()> {
         let within = self.limits.send;
         match timeout(within, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
@@ -341,7 +341,7 @@ async fn run<T, E>(
     request: GraphqlRequest,
     turns: Arc<Semaphore>,
     at_work: &mut Option<Arc<()>>,
-    tell: impl Fn(Event) -> T,
+    wrap: impl Fn(Event) -> T,
 ) -> Event
 where
     T: Future<Output = Result<(), E>>,
@@ -356,7 +356,7 @@ where
     // Fails only for a closed semaphore, and this one is never closed.
     let mut turn = if once { turns.acquire_owned().await.ok() } else { None };
     while let Some(answer) = answers.next().await {
-        if tell(Event::Answer(Box::new(answer), turn.take())).await.is_err() {
+        if wrap(Event::Answer(Box::new(answer), turn.take())).await.is_err() {
             break;
         }
     }
@@ -364,7 +364,7 @@ where
 }
 
 /// Handles a read error: a message that is too long, or invalid data. Most often the client has gone.
-fn broken(error: &impl std::fmt::Display) -> Served<()> {
+fn broken(error: &impl std::fmt::Display) -> SessionResult<()> {
     let why = error.to_string();
     if why.contains("too long") {
         return Err(Close::new(1009, "The message is too long"));

@@ -16,7 +16,7 @@ use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
 use crate::service::journal::{Entry, Journal, Subject};
-use crate::service::requests::{Repeatable, only};
+use crate::service::requests::{Repeatable, single};
 
 /// How long an enrolment token is valid (R1).
 const ENROLMENT_DAYS: i64 = 7;
@@ -61,7 +61,7 @@ pub async fn reissue_enrolment(
         return Err(AccountRefusal::AlreadyEnrolled.into());
     }
     let issued = issue(cx, &tx, account.id, journal.now).await?;
-    journal.note(
+    journal.append_entry(
         Entry::of("reissueEnrolmentToken", Subject::ManagedAccount(account.id), account.name).concerning(account.id),
     );
     call.remember(&tx, &[account.id.0, issued.id]).await?;
@@ -95,5 +95,5 @@ pub(in crate::service) async fn issued_before(tx: &Tx, made: &[Uuid]) -> Result<
         Some(id) => accounts::lock_enrolment(tx, *id).await?,
         None => None,
     };
-    Ok(Enrollable { account_id: only(made)?, secret: None, expires_at: issued.map(|row| row.expires_at) })
+    Ok(Enrollable { account_id: single(made)?, secret: None, expires_at: issued.map(|row| row.expires_at) })
 }

@@ -64,11 +64,11 @@ pub async fn create_managed_account(
     }
     let mut journal = Journal::of(cx, caller, cx.now(&tx));
     let name = account_name(name)?;
-    let among = Some(caller.id());
-    if let Some(other) = accounts::with_name(&tx, AccountKind::Managed, among, &name.key(), None).await? {
+    let publisher = Some(caller.id());
+    if let Some(other) = accounts::with_name(&tx, AccountKind::Managed, publisher, &name.key(), None).await? {
         return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
     }
-    let time_zone = known_zone(cx, time_zone)?;
+    let time_zone = find_zone(cx, time_zone)?;
     let account = new_account(cx, AccountKind::Managed, Some(caller.id()), &name, time_zone, journal.now);
     if is_conflict(accounts::insert(&tx, &account).await)? {
         return Err(account_name_was_taken(cx, tx, &account).await?.into());
@@ -78,7 +78,7 @@ pub async fn create_managed_account(
         .ok_or_else(|| Failure::bug("a publisher without the group All Accounts"))?;
     grants::add_members(&tx, everybody.id, &[account.id]).await?;
     let issued = issue(cx, &tx, account.id, journal.now).await?;
-    journal.note(
+    journal.append_entry(
         Entry::of("createManagedAccount", Subject::ManagedAccount(account.id), account.name.clone())
             .concerning(account.id)
             .set("name", &account.name)
@@ -121,14 +121,14 @@ pub async fn update_account(
             return Err(AccountRefusal::NameNotEditable.into());
         }
         let name = account_name(name)?;
-        let among = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
-        if let Some(other) = accounts::with_name(&tx, before.kind, among, &name.key(), Some(before.id)).await? {
+        let publisher = (before.kind == AccountKind::Managed).then_some(before.publisher_id);
+        if let Some(other) = accounts::with_name(&tx, before.kind, publisher, &name.key(), Some(before.id)).await? {
             return Err(AccountRefusal::NameTaken { taken_by: Some(other) }.into());
         }
         after.name = name.as_str().to_owned();
     }
     if let Some(zone) = edit.time_zone {
-        after.time_zone = known_zone(cx, zone)?;
+        after.time_zone = find_zone(cx, zone)?;
     }
     if after == before {
         return Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: Vec::new() });
@@ -151,7 +151,7 @@ pub async fn update_account(
     if after.kind == AccountKind::Managed {
         entry = entry.concerning(after.id);
     }
-    journal.note(entry);
+    journal.append_entry(entry);
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(EditedAccount { account_id: after.id, releases_keeping_time_zone: releases })
@@ -162,9 +162,9 @@ pub async fn update_account(
 async fn account_name_was_taken(cx: &Services, tx: Tx, account: &Account) -> StoreResult<AccountRefusal> {
     drop(tx);
     let tx = cx.db.begin().await?;
-    let among = (account.kind == AccountKind::Managed).then_some(account.publisher_id);
+    let publisher = (account.kind == AccountKind::Managed).then_some(account.publisher_id);
     let key = crate::domain::text::key(&account.name);
-    let taken_by = accounts::with_name(&tx, account.kind, among, &key, Some(account.id)).await?;
+    let taken_by = accounts::with_name(&tx, account.kind, publisher, &key, Some(account.id)).await?;
     Ok(AccountRefusal::NameTaken { taken_by })
 }
 
@@ -200,7 +200,7 @@ pub async fn create_publisher(
     time_zone: Option<String>,
 ) -> Outcome<AccountId, AccountRefusal> {
     let name = account_name(name)?;
-    let time_zone = known_zone(cx, time_zone)?;
+    let time_zone = find_zone(cx, time_zone)?;
     let tx = cx.db.begin().await?;
     let now = cx.now(&tx);
     if let Some(other) = accounts::with_name(&tx, AccountKind::Publisher, None, &name.key(), None).await? {
@@ -219,7 +219,7 @@ pub async fn create_publisher(
     };
     grants::insert_group(&tx, &everybody).await?;
     let mut journal = Journal::of_command_line(cx, account.id, now);
-    journal.note(
+    journal.append_entry(
         Entry::of("commandLine.createAccount", Subject::PublisherAccount(account.id), account.name.clone())
             .set("name", &account.name),
     );
@@ -234,7 +234,7 @@ pub async fn has_accounts(cx: &Services) -> Result<bool, Failure> {
 }
 
 /// Finds a time zone, and returns its name in IANA's spelling (R42).
-fn known_zone(cx: &Services, name: Option<String>) -> Outcome<Option<String>, AccountRefusal> {
+fn find_zone(cx: &Services, name: Option<String>) -> Outcome<Option<String>, AccountRefusal> {
     let Some(name) = name else { return Ok(None) };
     match cx.zones.find(&name) {
         Ok(zone) => Ok(Some(zone.name)),
@@ -310,7 +310,7 @@ async fn set_status(
     let suspend = status == AccountStatus::Suspended;
     if account.status == status {
         if suspend {
-            tx.leave_once_known().await;
+            tx.roll_back_after_cache_expiry().await;
         }
         return Err(if suspend { AccountRefusal::AlreadySuspended } else { AccountRefusal::NotSuspended }.into());
     }
@@ -319,7 +319,7 @@ async fn set_status(
     account.suspended_at = suspend.then_some(journal.now);
     accounts::save(&tx, &account).await?;
     let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
-    journal.note(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
+    journal.append_entry(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
     // Updates that a release skips before this commit are settled by this task (R46).
     let catch_up = if suspend {
         None

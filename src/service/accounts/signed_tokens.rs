@@ -30,7 +30,7 @@ pub(in crate::service) async fn authenticate_signed(
         tracing::debug!(%why, "a JWT was refused");
         REFUSED
     };
-    let identity = jwt.identify(token, cx.clock.now()).await.map_err(|unfit| refused(&unfit))?;
+    let identity = jwt.identify(token, cx.clock.now()).await.map_err(|why| refused(&why))?;
     let role = Role::read(&identity.role).map_err(|_| refused(&"its role is none"))?;
     let account = authority::account(&cx.db.whole_server(), identity.account).await?;
     let account = account.ok_or_else(|| refused(&"its account is none"))?;
@@ -64,7 +64,7 @@ async fn enrol_signed(cx: &Services, viewer: &Viewer) -> Result<Account, Failure
     account.enrolled_at = Some(journal.now);
     accounts::save_enrolled(&tx, account.id, journal.now).await?;
     let entry = Entry::of("enrolManagedAccount", Subject::account(&account), account.name.clone());
-    journal.note(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
+    journal.append_entry(entry.set("role", viewer.token.role.stored()).concerning_managed(&account));
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(account)

@@ -52,14 +52,14 @@ pub async fn rotate_token_of(
     let former = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
     let mut journal = journal(cx.now(&tx));
     if former.revoked_at.is_some() {
-        tx.leave_once_known().await;
+        tx.roll_back_after_cache_expiry().await;
         return Err(AccountRefusal::AlreadyRevoked.into());
     }
     if !former.is_live(journal.now) {
         return Err(Failure::BadInput("The token has expired: make another.".into()).into());
     }
     if let Some(by) = former.replaced_by {
-        tx.leave_once_known().await;
+        tx.roll_back_after_cache_expiry().await;
         let by = by.shown();
         let why = format!("The token was rotated already: rotate {by}, which replaced it, or make another.");
         return Err(Failure::BadInput(why).into());
@@ -79,7 +79,7 @@ pub async fn rotate_token_of(
         None,
         Some(Subject::ApiToken(issued.token_id)),
     );
-    let (now, text) = (journal.now, |at: Option<Instant>| at.map(instant::spelled));
+    let (now, text) = (journal.now, |at: Option<Instant>| at.map(instant::to_text));
     let (entry, former_ends_at) = if rotation.overlap <= Duration::zero() {
         accounts::save_revoked(&tx, former.id, now).await?;
         (entry.change("revokedAt", None, text(Some(now))), now)
@@ -88,7 +88,7 @@ pub async fn rotate_token_of(
         accounts::save_expires(&tx, former.id, end).await?;
         (entry.change("expiresAt", text(former.expires_at), text(Some(end))), end)
     };
-    journal.note(entry.concerning_managed(&account));
+    journal.append_entry(entry.concerning_managed(&account));
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(Rotated { issued, expires_at, former_ends_at })

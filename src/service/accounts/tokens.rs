@@ -21,7 +21,7 @@ use crate::service::access::{Bearer, Caller, Enrolment, Viewer};
 use crate::service::accounts::made_token::MadeToken;
 use crate::service::error::{Failure, Outcome, text_fault};
 use crate::service::journal::{Entry, Journal, Subject};
-use crate::service::requests::{Repeatable, only};
+use crate::service::requests::{Repeatable, single};
 
 /// A new API token with its secret, which is shown only once.
 #[derive(Clone)]
@@ -107,7 +107,7 @@ pub async fn authenticate(cx: &Services, secret: Option<&str>, request_id: Optio
 /// # Errors
 /// [`Failure::Unauthenticated`] if it was revoked or has expired, [`Failure::Forbidden`] if its account was suspended
 /// (R4).
-pub async fn check_still_welcome(cx: &Services, viewer: &Viewer) -> Result<(), Failure> {
+pub async fn check_token_valid(cx: &Services, viewer: &Viewer) -> Result<(), Failure> {
     let now = cx.clock.now();
     let (live, account) = match viewer.bearer {
         Bearer::Stored => {
@@ -214,7 +214,7 @@ async fn make_token<'a>(
 ) -> Outcome<MadeToken, AccountRefusal> {
     let tx = cx.db.begin().await?;
     if let Some(made) = call.made_before(&tx, cx.now(&tx), AccountRefusal::ClientRequestIdReused).await? {
-        return Ok(MadeToken { token_id: only(&made)?, secret: None });
+        return Ok(MadeToken { token_id: single(&made)?, secret: None });
     }
     let mut account = accounts::lock(&tx, account).await?.ok_or(Failure::NotFound)?;
     let mut journal = journal(cx.now(&tx));
@@ -270,7 +270,7 @@ pub(in crate::service) async fn insert_token(
         // The publisher doesn't see the token's name, so the entry is about the account.
         Making::Enrolment => Entry::of("enrolManagedAccount", Subject::account(account), account.name.clone()),
     };
-    journal.note(entry.set("role", token.role.stored()).concerning_managed(account));
+    journal.append_entry(entry.set("role", token.role.stored()).concerning_managed(account));
     Ok(IssuedToken { token_id: token.id, secret: new.secret })
 }
 
@@ -295,7 +295,7 @@ async fn revoke<'a>(
     let token = accounts::lock_token(&tx, account.id, token).await?.ok_or(Failure::NotFound)?;
     let mut journal = journal(cx.now(&tx));
     if token.revoked_at.is_some() {
-        tx.leave_once_known().await;
+        tx.roll_back_after_cache_expiry().await;
         return Err(AccountRefusal::AlreadyRevoked.into());
     }
     check_others_keep_open(&tx, &token).await?;
@@ -305,9 +305,9 @@ async fn revoke<'a>(
     let entry = Entry::of("revokeApiToken", Subject::ApiToken(token.id), token.name).change(
         "revokedAt",
         None,
-        Some(instant::spelled(journal.now)),
+        Some(instant::to_text(journal.now)),
     );
-    journal.note(entry.concerning_managed(&account));
+    journal.append_entry(entry.concerning_managed(&account));
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(())

@@ -13,8 +13,8 @@ use crate::store::library::write as library;
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
+use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, Subject};
-use crate::service::moment::Touched;
 
 /// The most packs that a refusal lists.
 const NAMED_MAX: u64 = 100;
@@ -59,7 +59,7 @@ async fn change_package(
 ) -> Outcome<(), PackagingRefusal> {
     caller.viewer.require(Privilege::PackagedComponentManagement)?;
     let touched = Touched::PacksOf(caller.id());
-    cx.once_opened(touched, || try_change_package(cx, caller, package, change)).await
+    cx.after_due_windows(touched, || try_change_package(cx, caller, package, change)).await
 }
 
 async fn try_change_package(
@@ -96,9 +96,9 @@ async fn try_change_package(
         Change::Delete => (Some(version.version), None),
         Change::Restore => (None, Some(version.version)),
     };
-    journal.note(entry.change("version", before, after));
+    journal.append_entry(entry.change("version", before, after));
     if newest_now {
-        holders.tell_newer(&mut journal, component, package);
+        holders.announce_newer(&mut journal, component, package);
     }
     save_holders(cx, &tx, &holders).await?;
     journal.write(&tx).await?;

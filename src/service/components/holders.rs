@@ -15,7 +15,7 @@ use crate::store::{StoreResult, Tx};
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::Failure;
-use crate::service::journal::{Happening, Journal};
+use crate::service::journal::{Journal, JournalEvent};
 
 /// Locked components, and the locked packs that have them.
 pub(in crate::service) struct Holders {
@@ -41,19 +41,19 @@ impl Holders {
     pub(in crate::service) async fn lock(
         tx: &Tx,
         caller: &Publisher,
-        wanted: &[ComponentId],
+        named_components: &[ComponentId],
         model: DeploymentModel,
     ) -> Result<Self, Failure> {
-        let packs_with = uses::packs_with(tx, wanted, model).await?;
+        let packs_with = uses::packs_with(tx, named_components, model).await?;
         let mut ids: Vec<PackId> = packs_with.values().flatten().copied().collect();
         ids.sort_unstable();
         ids.dedup();
         let packs = packs::lock_all(tx, &ids).await?;
-        let counters = components::lock_all(tx, &caller.scope, wanted).await?;
+        let counters = components::lock_all(tx, &caller.scope, named_components).await?;
         let components: BTreeMap<_, _> =
             counters.into_iter().map(|counters| (counters.component.id, counters)).collect();
         let before = components.iter().map(|(id, counters)| (*id, newest(counters))).collect();
-        let still_so = uses::packs_with(tx, wanted, model).await? == packs_with;
+        let still_so = uses::packs_with(tx, named_components, model).await? == packs_with;
         if still_so { Ok(Self { components, packs, packs_with, before }) } else { Err(Failure::Overtaken) }
     }
 
@@ -66,7 +66,7 @@ impl Holders {
     }
 
     /// Sends an event about a newer version to the publisher, for each pack that has the component (R18, R19).
-    pub(in crate::service) fn tell_newer(
+    pub(in crate::service) fn announce_newer(
         &self,
         journal: &mut Journal<'_>,
         component: ComponentId,
@@ -74,9 +74,9 @@ impl Holders {
     ) {
         let with: BTreeSet<_> = self.packs_with.get(&component).into_iter().flatten().collect();
         for pack in self.packs.iter().filter(|pack| with.contains(&pack.id)) {
-            journal.tell(Happening {
+            journal.append_event(JournalEvent {
                 component_version_id: Some(version),
-                ..Happening::of(EventKind::NewerShareablePackaged, pack)
+                ..JournalEvent::of(EventKind::NewerShareablePackaged, pack)
             });
         }
     }

@@ -22,9 +22,9 @@ use crate::store::convert::Stored as _;
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{CONTROL_CHARACTER, Error, Failure, Outcome, text_fault};
+use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, Subject};
-use crate::service::moment::Touched;
-use crate::service::requests::{Repeatable, Turn, only};
+use crate::service::requests::{CallState, Repeatable, single};
 
 /// A package to be created.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -65,7 +65,7 @@ pub async fn create_component(
     let call = Repeatable::call(caller.id(), "createComponent", client_request_id, &input)?;
     let tx = cx.db.begin().await?;
     if let Some(made) = call.made_before(&tx, cx.now(&tx), PackagingRefusal::ClientRequestIdReused).await? {
-        let made: ComponentId = only(&made)?;
+        let made: ComponentId = single(&made)?;
         let there = !components::types(&tx, &caller.scope, &[made]).await?.is_empty();
         return if there { Ok(made) } else { Err(Failure::NotFound.into()) };
     }
@@ -81,7 +81,7 @@ pub async fn create_component(
         created_by: journal.actor().clone(),
     };
     components::insert(&tx, &component).await?;
-    journal.note(
+    journal.append_entry(
         Entry::of("createComponent", Subject::Component(component.id), component.name.clone())
             .set("name", name.as_str()),
     );
@@ -107,7 +107,7 @@ pub async fn create_packages(
     caller.viewer.require(Privilege::PackagedComponentManagement)?;
     let call = Repeatable::call(caller.id(), "createPackagedComponents", client_request_id.as_deref(), &packages)?;
     let touched = Touched::PacksOf(caller.id());
-    cx.once_opened(touched, || try_create_packages(cx, caller, &packages, &call)).await
+    cx.after_due_windows(touched, || try_create_packages(cx, caller, &packages, &call)).await
 }
 
 async fn try_create_packages(
@@ -117,16 +117,16 @@ async fn try_create_packages(
     call: &Repeatable,
 ) -> Outcome<Vec<ComponentVersionId>, PackagingRefusal> {
     let tx = cx.db.begin().await?;
-    match call.turn(&tx, cx.now(&tx)).await? {
-        Turn::Do => {}
-        Turn::Done(made) => return Ok(made.into_iter().map(Into::into).collect()),
-        Turn::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
+    match call.state(&tx, cx.now(&tx)).await? {
+        CallState::Do => {}
+        CallState::Done(made) => return Ok(made.into_iter().map(Into::into).collect()),
+        CallState::Reused => return Err(PackagingRefusal::ClientRequestIdReused.into()),
     }
     check_sizes(packages)?;
-    let wanted = wanted_components(packages);
+    let named_components = component_ids(packages);
     // Checked before locking, so that a caller can't lock another publisher's components.
     let types = check_ids(&tx, caller, packages).await?;
-    let mut holders = Holders::lock(&tx, caller, &wanted, DeploymentModel::Packaged).await?;
+    let mut holders = Holders::lock(&tx, caller, &named_components, DeploymentModel::Packaged).await?;
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, &holders.packs)?);
     let labels = labels(&tx, packages, &holders.components).await?;
     check_contents(packages, &types)?;
@@ -137,7 +137,7 @@ async fn try_create_packages(
             return Err(Failure::NotFound.into());
         };
         let version = self::package(cx, &tx, &journal, package, label, counters).await?;
-        journal.note(
+        journal.append_entry(
             Entry::of(
                 "createPackagedComponents",
                 Subject::PackagedComponent(version.id),
@@ -147,7 +147,7 @@ async fn try_create_packages(
             .set("shareable", version.shareable),
         );
         if version.shareable {
-            holders.tell_newer(&mut journal, version.component_id, version.id);
+            holders.announce_newer(&mut journal, version.component_id, version.id);
         }
         made.push(version.id);
     }
@@ -216,9 +216,9 @@ async fn check_ids(
     }
 }
 
-fn wanted_components(packages: &[NewPackage]) -> Vec<ComponentId> {
-    let wanted: BTreeSet<ComponentId> = packages.iter().map(|p| p.component_id).collect();
-    wanted.into_iter().collect()
+fn component_ids(packages: &[NewPackage]) -> Vec<ComponentId> {
+    let named_components: BTreeSet<ComponentId> = packages.iter().map(|p| p.component_id).collect();
+    named_components.into_iter().collect()
 }
 
 fn prose(text: &str) -> String {
@@ -275,14 +275,14 @@ async fn labels(
     )?;
 
     let labels = counted_on(packages, given.into_iter().map(|label| label.ok().flatten()), counters)?;
-    let (mut taken, mut seen) = (Vec::new(), BTreeSet::new());
+    let (mut label_refusals, mut seen) = (Vec::new(), BTreeSet::new());
     for (index, (package, label)) in packages.iter().zip(&labels).enumerate() {
         let taken_by = components::with_label(tx, package.component_id, label).await?;
         if taken_by.is_some() || !seen.insert((package.component_id, text::label_key(label))) {
-            taken.push(PackagingRefusal::VersionLabelTaken { index, taken_by });
+            label_refusals.push(PackagingRefusal::VersionLabelTaken { index, taken_by });
         }
     }
-    refuse(taken)?;
+    refuse(label_refusals)?;
     Ok(labels)
 }
 

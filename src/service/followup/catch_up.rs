@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installations::{CatchUpStep, Installation, UpdateMethod, UpdateState, catch_up_step, pause_after};
+use crate::domain::installations::{
+    CatchUpDecision, Installation, UpdateMethod, UpdateState, decide_catch_up, pause_after,
+};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::followup::updates::{Numbers, Step, offered, tell_update};
+use crate::service::followup::updates::{VersionChange, VersionNumbers, offered, record_update};
 use crate::service::followup::withdraw::attempt_back;
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::followup::tasks;
-use crate::store::followup::tasks::{Turn, Work};
+use crate::store::followup::tasks::{NextRun, Work};
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
@@ -31,21 +33,21 @@ pub(super) struct CatchUp {
 }
 
 impl FollowUp for CatchUp {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Batch { services, tx, journal, task, size, .. } = batch;
-        let ids = installations::packs_of_account(tx, self.account, task.done_to, *size).await?;
+        let ids = installations::packs_of_account(tx, self.account, task.resume_after, *size).await?;
         let packs = packs::lock_all(tx, &ids).await?;
         journal.now = services.now(tx);
         let found = installations::of_accounts(tx, &ids, &[self.account]).await?;
         let found = found.into_iter().map(|(installation, _)| installation).collect();
         catch_up(services, tx, journal, &packs, found).await?;
-        Ok(Next::after(batch.came_to(ids.len(), ids.last().map(|id| id.0))))
+        Ok(Next::after(batch.processed(ids.len(), ids.last().map(|id| id.0))))
     }
 }
 
 /// The changes of one catch-up, before they are saved.
 #[derive(Default)]
-struct Caught {
+struct Changes {
     rows: Vec<UpdateRow>,
     moved: Vec<Installation>,
     /// Accounts with an installation that could not be moved, and when to try again.
@@ -72,28 +74,28 @@ pub(super) async fn catch_up(
         return Ok(found);
     }
     let versions: Vec<_> = behind.iter().flat_map(|i| [Some(i.version_id), current(i.pack_id)]).flatten().collect();
-    let makers = releases::of_versions(tx, &versions).await?;
-    let releases: Vec<_> = makers.values().map(|release| release.id).collect();
+    let in_force_releases = releases::of_versions(tx, &versions).await?;
+    let releases: Vec<_> = in_force_releases.values().map(|release| release.id).collect();
     let ids: Vec<_> = behind.iter().map(|i| i.id).collect();
     let mut rows = updates::of_releases(tx, &releases, &ids).await?;
     let may = Eligibility::of(tx, &behind.iter().collect::<Vec<_>>()).await?;
-    let mut caught = Caught::default();
+    let mut changes = Changes::default();
     for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
-        let maker = current(installation.pack_id).and_then(|current| makers.get(&current));
-        let (Some(in_force), Some(standing)) = (maker, standings.get(&installation.pack_id)) else { continue };
+        let releasing = current(installation.pack_id).and_then(|current| in_force_releases.get(&current));
+        let (Some(in_force), Some(standing)) = (releasing, standings.get(&installation.pack_id)) else { continue };
         let running = standing.running_release == Some(in_force.id);
         let row = rows.remove(&(installation.id, in_force.id));
-        match (catch_up_step(row.as_ref().map(|row| row.update.state), running), row) {
-            (CatchUpStep::Settle, Some(row)) => settle_skipped(cx, &mut caught, installation, row, journal.now),
-            (CatchUpStep::MoveBack, _) => {
-                let release = makers.get(&installation.version_id);
-                settle_canceled(cx, &mut caught, &mut rows, release, installation, journal.now);
+        match (decide_catch_up(row.as_ref().map(|row| row.update.state), running), row) {
+            (CatchUpDecision::Settle, Some(row)) => apply_skipped(cx, &mut changes, installation, row, journal.now),
+            (CatchUpDecision::MoveBack, _) => {
+                let release = in_force_releases.get(&installation.version_id);
+                move_back_canceled(cx, &mut changes, &mut rows, release, installation, journal.now);
             }
             _ => {}
         }
     }
-    save_caught(cx, tx, journal, packs, &caught).await?;
-    let moved: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, current(i.pack_id))).collect();
+    save_changes(cx, tx, journal, packs, &changes).await?;
+    let moved: BTreeMap<_, _> = changes.moved.iter().map(|i| (i.id, current(i.pack_id))).collect();
     for installation in &mut found {
         if let Some(Some(current)) = moved.get(&installation.id) {
             installation.version_id = *current;
@@ -102,87 +104,87 @@ pub(super) async fn catch_up(
     Ok(found)
 }
 
-fn settle_skipped(cx: &Services, caught: &mut Caught, installation: Installation, mut row: UpdateRow, now: Instant) {
+fn apply_skipped(cx: &Services, changes: &mut Changes, installation: Installation, mut row: UpdateRow, now: Instant) {
     match cx.mover.move_installation(installation.id, row.update.id.release) {
         Ok(()) => {
             row.update.state = UpdateState::Applied;
             row.update.how = Some(UpdateMethod::CatchUp);
             row.update.skip_reason = None;
             row.update.settled_at = Some(now);
-            caught.moved.push(installation);
+            changes.moved.push(installation);
         }
         Err(code) => {
             row.attempts = row.attempts.saturating_add(1);
             let at = now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE);
             tracing::warn!(installation = %installation.id.0, ?code, "an installation could not catch up; it is tried again");
-            caught.again.entry(installation.account_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
+            changes.again.entry(installation.account_id).and_modify(|first| *first = at.min(*first)).or_insert(at);
         }
     }
-    caught.rows.push(row);
+    changes.rows.push(row);
 }
 
 /// Moves an installation back that was updated early to a release that was canceled later, if it could not be moved
 /// back until now.
-fn settle_canceled(
+fn move_back_canceled(
     cx: &Services,
-    caught: &mut Caught,
+    changes: &mut Changes,
     rows: &mut Rows,
-    maker: Option<&Release>,
+    releasing: Option<&Release>,
     installation: Installation,
     now: Instant,
 ) {
-    let Some(release) = maker.filter(|release| release.state == ReleaseState::Canceled) else { return };
+    let Some(release) = releasing.filter(|release| release.state == ReleaseState::Canceled) else { return };
     let row = rows.remove(&(installation.id, release.id));
     let Some(mut row) = row.filter(|row| row.update.state == UpdateState::Applied) else { return };
     if attempt_back(cx, &mut row, release, now) {
-        caught.moved.push(installation);
+        changes.moved.push(installation);
     } else if let Some(at) = row.next_attempt_at {
-        caught.again.entry(installation.account_id).or_insert(at);
+        changes.again.entry(installation.account_id).or_insert(at);
     }
-    caught.rows.push(row);
+    changes.rows.push(row);
 }
 
-async fn save_caught(
+async fn save_changes(
     cx: &Services,
     tx: &Tx,
     journal: &mut Journal<'_>,
     packs: &[Pack],
-    caught: &Caught,
+    changes: &Changes,
 ) -> Result<(), Failure> {
     let (packs, now): (BTreeMap<_, _>, _) = (packs.iter().map(|pack| (pack.id, pack)).collect(), journal.now);
     let current = |pack: PackId| packs.get(&pack)?.standing.at(now).current_version;
     let moved: Vec<(InstallationId, PackVersionId)> =
-        caught.moved.iter().filter_map(|i| Some((i.id, current(i.pack_id)?))).collect();
-    let left: BTreeMap<_, _> = caught.moved.iter().map(|i| (i.id, i.version_id)).collect();
-    let of_rows = caught.rows.iter().filter_map(|row| current(row.update.pack_id));
+        changes.moved.iter().filter_map(|i| Some((i.id, current(i.pack_id)?))).collect();
+    let left: BTreeMap<_, _> = changes.moved.iter().map(|i| (i.id, i.version_id)).collect();
+    let of_rows = changes.rows.iter().filter_map(|row| current(row.update.pack_id));
     let versions: Vec<_> = left.values().copied().chain(of_rows).collect();
-    let numbers = Numbers::of(tx, versions.into_iter()).await?;
-    for row in &caught.rows {
+    let numbers = VersionNumbers::of(tx, versions.into_iter()).await?;
+    for row in &changes.rows {
         let (Some(pack), Some(current)) = (packs.get(&row.update.pack_id), current(row.update.pack_id)) else {
             continue;
         };
         let before = left.get(&row.update.id.installation).copied().unwrap_or(current);
-        let step = numbers.step(before, current);
+        let version_change = numbers.change(before, current);
         match row.update.state {
             UpdateState::Applied if row.update.how == Some(UpdateMethod::CatchUp) => {
                 let before = Some(UpdateState::Skipped);
-                tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
+                record_update(journal, pack, &row.update, before, version_change, "scheduler.applyUpdate");
             }
             UpdateState::Withdrawn => {
                 let before = Some(UpdateState::Applied);
-                tell_update(journal, pack, &row.update, before, step, "scheduler.withdrawUpdate");
+                record_update(journal, pack, &row.update, before, version_change, "scheduler.withdrawUpdate");
             }
             // It could not be moved, so its version is unchanged.
             _ => {}
         }
     }
     installations::move_each(tx, &moved, now).await?;
-    updates::save(tx, &caught.rows).await?;
-    for (account, at) in &caught.again {
+    updates::save(tx, &changes.rows).await?;
+    for (account, at) in &changes.again {
         let publisher = packs.values().next().map(|pack| pack.publisher_id);
         let Some(publisher) = publisher else { continue };
         let (id, work) = (cx.ids.next(), Work::CatchUp(*account));
-        tasks::add_beside(tx, journal.task, id, publisher, work, false, Turn::After(*at)).await?;
+        tasks::add_beside(tx, journal.task, id, publisher, work, false, NextRun::After(*at)).await?;
     }
     Ok(())
 }
@@ -204,19 +206,19 @@ pub(in crate::service) async fn offer_to(
     let by_pack: BTreeMap<_, _> = releases.iter().map(|release| (release.pack_id, release)).collect();
     let packs: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
     let ids: Vec<_> = found.iter().map(|i| i.id).collect();
-    let known = updates::of_releases(tx, &pending, &ids).await?;
-    let numbers = Numbers::of(tx, found.iter().map(|i| i.version_id)).await?;
+    let stored = updates::of_releases(tx, &pending, &ids).await?;
+    let numbers = VersionNumbers::of(tx, found.iter().map(|i| i.version_id)).await?;
     let mut rows = Vec::new();
     for installation in found {
         let (Some(pack), Some(release)) = (packs.get(&installation.pack_id), by_pack.get(&installation.pack_id)) else {
             continue;
         };
-        if known.contains_key(&(installation.id, release.id)) {
+        if stored.contains_key(&(installation.id, release.id)) {
             continue;
         }
         let row = offered(installation, release, journal.now);
         let number = numbers.get(installation.version_id);
-        tell_update(journal, pack, &row.update, None, Step::stays(number), action);
+        record_update(journal, pack, &row.update, None, VersionChange::stays(number), action);
         rows.push(row);
     }
     Ok(updates::save(tx, &rows).await?)

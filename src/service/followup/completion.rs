@@ -7,7 +7,7 @@ use crate::domain::log::event::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState, outcome, transition};
 use crate::service::error::Failure;
-use crate::service::journal::{Entry, Happening, Journal, Subject};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::{tallies, write_counts as counts, write_updates as updates};
 use crate::store::packs::write as packs;
@@ -35,14 +35,16 @@ pub(in crate::service) async fn complete(
     tallies::compact(tx, &release, journal.now, ROWS_MAX).await?;
     counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;
     use crate::store::convert::Stored as _;
-    journal.note(Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
-        "state",
-        Some(before.stored().into()),
-        Some(release.state.stored().into()),
-    ));
-    journal.tell(Happening {
+    journal.append_entry(
+        Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
+            "state",
+            Some(before.stored().into()),
+            Some(release.state.stored().into()),
+        ),
+    );
+    journal.append_event(JournalEvent {
         data: EventData { progress: Some(progress), ..EventData::default() },
-        ..Happening::release(EventKind::ReleaseCompleted, &pack, release.id)
+        ..JournalEvent::release(EventKind::ReleaseCompleted, &pack, release.id)
     });
     Ok(())
 }
@@ -61,24 +63,24 @@ pub(super) async fn announce_progress(
     }
     releases::save_progressed_at(tx, release.id, journal.now).await?;
     let kept = updates::progress(tx, release.id).await?;
-    let progress = Progress { offered: kept.updates.offered + kept.coming, ..kept.updates };
-    journal.tell(Happening {
+    let progress = Progress { offered: kept.updates.offered + kept.remaining, ..kept.updates };
+    journal.append_event(JournalEvent {
         release_id: Some(release.id),
         data: EventData { progress: Some(progress), ..EventData::default() },
-        ..Happening::of(EventKind::ReleaseProgressed, pack)
+        ..JournalEvent::of(EventKind::ReleaseProgressed, pack)
     });
     Ok(())
 }
 
 /// The release of a task together with its pack, which is locked or held. `None` when either is gone, or when the
-/// release's state isn't one that `wanted` accepts; then the task has nothing left to do.
+/// release's state isn't one that `accepts` accepts; then the task has nothing left to do.
 pub(in crate::service) async fn pack_and_release(
     tx: &Tx,
     pack: Option<Pack>,
     release: ReleaseId,
-    wanted: impl Fn(ReleaseState) -> bool,
+    accepts: impl Fn(ReleaseState) -> bool,
 ) -> Result<Option<(Pack, Release)>, Failure> {
     let Some(pack) = pack else { return Ok(None) };
     let Some(release) = releases::get(tx, pack.id, release).await? else { return Ok(None) };
-    Ok(wanted(release.state).then_some((pack, release)))
+    Ok(accepts(release.state).then_some((pack, release)))
 }

@@ -8,8 +8,8 @@ use crate::domain::log::event::{Audience, EventData, EventKind};
 use crate::domain::log::record::{Class, EntryClass, VersionAfter};
 use crate::domain::packs::Pack;
 use crate::service::error::Failure;
-use crate::service::followup::updates::{Numbers, Step, hide, tell_update, withdraw_row};
-use crate::service::journal::{Happening, Journal};
+use crate::service::followup::updates::{VersionChange, VersionNumbers, hide, record_update, withdraw_row};
+use crate::service::journal::{Journal, JournalEvent};
 use crate::store::Tx;
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::log::journal as log;
@@ -26,28 +26,28 @@ pub(super) struct Delete {
 }
 
 impl FollowUp for Delete {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Batch { services, tx, journal, task, size, .. } = batch;
         let Some(pack) = deletion::lock_deleted(tx, self.pack).await? else { return Ok(Next::Done) };
         journal.now = services.now(tx);
-        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, *size).await?;
-        let told = grants::announced(tx, pack.id, &accounts).await?;
-        let mut uninstalled: BTreeMap<AccountId, i64> = told.iter().map(|account| (*account, 0)).collect();
+        let accounts = grants::accounts_after(tx, task.publisher_id, task.resume_after, *size).await?;
+        let announced_pairs = grants::announced(tx, pack.id, &accounts).await?;
+        let mut uninstalled: BTreeMap<AccountId, i64> = announced_pairs.iter().map(|account| (*account, 0)).collect();
         let found: Vec<_> = installations::of_accounts(tx, &[pack.id], &accounts).await?;
         for (installation, _) in &found {
             *uninstalled.entry(installation.account_id).or_default() += 1;
         }
         uninstall_all(tx, journal, &pack, &found).await?;
         for (account, count) in uninstalled {
-            journal.tell(Happening {
+            journal.append_event(JournalEvent {
                 audience: Audience::Account,
                 account_id: Some(account),
                 data: EventData { uninstalled_count: Some(count), ..EventData::default() },
-                ..Happening::of(EventKind::PackDeleted, &pack)
+                ..JournalEvent::of(EventKind::PackDeleted, &pack)
             });
         }
-        grants::forget_announced(tx, pack.id, &told.into_iter().collect::<Vec<_>>()).await?;
-        Ok(Next::after(batch.came_to(accounts.len(), accounts.last().map(|id| id.0))))
+        grants::forget_announced(tx, pack.id, &announced_pairs.into_iter().collect::<Vec<_>>()).await?;
+        Ok(Next::after(batch.processed(accounts.len(), accounts.last().map(|id| id.0))))
     }
 }
 
@@ -59,7 +59,7 @@ pub(in crate::service) async fn uninstall_all(
     found: &[(Installation, bool)],
 ) -> Result<(), Failure> {
     let ids: Vec<_> = found.iter().map(|(installation, _)| installation.id).collect();
-    let numbers = Numbers::of(tx, found.iter().map(|(i, _)| i.version_id)).await?;
+    let numbers = VersionNumbers::of(tx, found.iter().map(|(i, _)| i.version_id)).await?;
     let mut offers = updates::open_offers(tx, &ids).await?;
     for row in &mut offers {
         let of = found.iter().find(|(i, _)| i.id == row.update.id.installation);
@@ -69,13 +69,20 @@ pub(in crate::service) async fn uninstall_all(
         if of.is_some_and(|(_, frozen)| *frozen) {
             hide(row);
         }
-        tell_update(journal, pack, &row.update, Some(before), Step::stays(number), "scheduler.withdrawUpdate");
+        record_update(
+            journal,
+            pack,
+            &row.update,
+            Some(before),
+            VersionChange::stays(number),
+            "scheduler.withdrawUpdate",
+        );
     }
     for (installation, _) in found {
         let number = numbers.get(installation.version_id);
         let entry = EntryClass { action: "scheduler.uninstallPack".into(), for_account: true, changes: Vec::new() };
         let class = Class { entry: Some(entry), version: VersionAfter::Gone, ..journal.class(pack) };
-        journal.tell_alike(class, record_of(installation, Some(number)));
+        journal.append_record(class, record_of(installation, Some(number)));
     }
     updates::save(tx, &offers).await?;
     Ok(installations::uninstall(tx, &ids, journal.now, log::head(tx).await?).await?)

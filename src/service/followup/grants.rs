@@ -16,7 +16,7 @@ use crate::domain::packs::Pack;
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::catch_up::{catch_up, offer_to};
-use crate::service::followup::updates::Numbers;
+use crate::service::followup::updates::VersionNumbers;
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::followup::task_sets;
@@ -34,14 +34,14 @@ pub(super) struct GrantsOfPack {
 }
 
 impl FollowUp for GrantsOfPack {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Batch { services, tx, journal, task, size, .. } = batch;
         // The lock prevents that two batches find the same difference and both announce it.
         let Some(pack) = packs::lock_any(tx, self.pack).await? else { return Ok(Next::Done) };
         journal.now = services.now(tx);
-        let accounts = grants::accounts_after(tx, task.publisher_id, task.done_to, *size).await?;
+        let accounts = grants::accounts_after(tx, task.publisher_id, task.resume_after, *size).await?;
         reconcile(services, tx, journal, std::slice::from_ref(&pack), &accounts).await?;
-        Ok(Next::after(batch.came_to(accounts.len(), accounts.last().map(|id| id.0))))
+        Ok(Next::after(batch.processed(accounts.len(), accounts.last().map(|id| id.0))))
     }
 }
 
@@ -51,11 +51,11 @@ pub(super) struct GrantsOfAccount {
 }
 
 impl FollowUp for GrantsOfAccount {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Batch { services, tx, journal, task, size, alone, .. } = batch;
-        let packs = packs::lock_after(tx, task.publisher_id, task.done_to, *size).await?;
+        let packs = packs::lock_after(tx, task.publisher_id, task.resume_after, *size).await?;
         journal.now = services.now(tx);
-        let begins = task.done_to.is_none() && !*alone;
+        let begins = task.resume_after.is_none() && !*alone;
         let room = if begins { *size / u64::try_from(packs.len().max(1)).unwrap_or(*size) } else { 0 };
         // They are claimed before the grants are read, so that each sees the change for which it was added.
         let others = task_sets::claim_alike(tx, task, journal.now, room.saturating_sub(1)).await?;
@@ -65,7 +65,7 @@ impl FollowUp for GrantsOfAccount {
         reconcile(services, tx, journal, &packs, &accounts).await?;
         let last = packs.last().map(|pack| pack.id.0).filter(|_| others.is_empty());
         task_sets::after_batch(tx, &others, None, 0, journal.now).await?;
-        Ok(Next::after(batch.came_to(packs.len() * accounts.len(), last)))
+        Ok(Next::after(batch.processed(packs.len() * accounts.len(), last)))
     }
 }
 
@@ -118,7 +118,7 @@ async fn reconcile(
 ) -> Result<(), Failure> {
     let ids: Vec<_> = packs.iter().map(|pack| pack.id).collect();
     let entitled = pairs::entitled(tx, &ids, accounts).await?;
-    let told = pairs::announced(tx, &ids, accounts).await?;
+    let announced_pairs = pairs::announced(tx, &ids, accounts).await?;
     let (mut gained, mut lost) = (Vec::new(), false);
     for pack in packs {
         let released = pack.standing.at(journal.now).current_version.is_some();
@@ -126,8 +126,8 @@ async fn reconcile(
             let candidates = accounts.iter().filter(|account| pairs.contains(&(pack.id, **account)));
             candidates.filter(|account| !others.contains(&(pack.id, **account))).copied().collect()
         };
-        let gains = if released { of_pack(&entitled, &told) } else { Vec::new() };
-        let losses = of_pack(&told, &entitled);
+        let gains = if released { of_pack(&entitled, &announced_pairs) } else { Vec::new() };
+        let losses = of_pack(&announced_pairs, &entitled);
         for (accounts, kind) in [(&gains, EventKind::PackShared), (&losses, EventKind::PackUnshared)] {
             let event = EventClass { kind, audience: Audience::Account, update_state: None };
             let class = Class { event: Some(event), ..journal.class(pack) };
@@ -137,7 +137,7 @@ async fn reconcile(
                 version_before: None,
                 name: None,
             };
-            journal.tell_all_alike(class, accounts.iter().map(of).collect(), None);
+            journal.append_records(class, accounts.iter().map(of).collect(), None);
         }
         gained.extend(gains.into_iter().map(|account| (pack.id, account)));
         lost |= !losses.is_empty();
@@ -165,9 +165,9 @@ async fn freeze(
         .filter(|(installation, was_frozen)| !was_frozen && !has_grant(entitled, installation))
         .map(|(installation, _)| installation.version_id)
         .collect();
-    let numbers = Numbers::of(tx, versions.into_iter()).await?;
+    let numbers = VersionNumbers::of(tx, versions.into_iter()).await?;
     let packs_by_id: BTreeMap<_, _> = packs.iter().map(|pack| (pack.id, pack)).collect();
-    let (mut frozen, mut thawed, mut here) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut frozen, mut unfrozen, mut entitled_here) = (Vec::new(), Vec::new(), Vec::new());
     for (installation, was_frozen) in found {
         let Some(pack) = packs_by_id.get(&installation.pack_id) else { continue };
         match (was_frozen, has_grant(entitled, &installation)) {
@@ -180,29 +180,29 @@ async fn freeze(
                 };
                 let entry = state_entry("scheduler.freezeInstallation", "ACTIVE", "FROZEN");
                 let class = Class { event: Some(event), entry: Some(entry), ..journal.class(pack) };
-                journal.tell_alike(class, record_of(&installation, Some(number)));
+                journal.append_record(class, record_of(&installation, Some(number)));
                 frozen.push(installation.id);
             }
             (true, true) => {
                 let entry = state_entry("scheduler.unfreezeInstallation", "FROZEN", "ACTIVE");
                 let class = Class { entry: Some(entry), ..journal.class(pack) };
-                journal.tell_alike(class, record_of(&installation, None));
-                thawed.push(installation.id);
-                here.push(installation);
+                journal.append_record(class, record_of(&installation, None));
+                unfrozen.push(installation.id);
+                entitled_here.push(installation);
             }
             // The grant may have been lost and regained before a batch ran.
-            (false, true) => here.push(installation),
+            (false, true) => entitled_here.push(installation),
             (true, false) => {}
         }
     }
-    let here = catch_up(cx, tx, journal, packs, here).await?;
-    offer_to(tx, journal, packs, &here, "scheduler.offerUpdate").await?;
-    if frozen.is_empty() && thawed.is_empty() {
+    let entitled_here = catch_up(cx, tx, journal, packs, entitled_here).await?;
+    offer_to(tx, journal, packs, &entitled_here, "scheduler.offerUpdate").await?;
+    if frozen.is_empty() && unfrozen.is_empty() {
         return Ok(());
     }
-    let place = log::head(tx).await?;
-    installations::save_frozen(tx, &frozen, journal.now, place).await?;
-    Ok(installations::save_thawed(tx, &thawed, place).await?)
+    let end_of_log = log::head(tx).await?;
+    installations::save_frozen(tx, &frozen, journal.now, end_of_log).await?;
+    Ok(installations::save_unfrozen(tx, &unfrozen, end_of_log).await?)
 }
 
 fn has_grant(entitled: &BTreeSet<Pair>, installation: &Installation) -> bool {

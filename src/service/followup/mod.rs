@@ -2,20 +2,20 @@
 //! is one transaction. It contains the changes, their events and audit entries, and the task's progress, so that after
 //! a crash any process continues with the next batch.
 
+mod batch_sizes;
 pub mod catch_up;
+mod class_change;
 pub mod completion;
 pub mod delete;
 mod eligibility;
 pub mod grants;
 mod mover;
 mod offer;
-mod pace;
 mod rename;
 pub mod retry;
 mod roll_out;
 pub mod runner;
 pub mod tasks;
-mod told;
 pub mod updates;
 pub mod withdraw;
 
@@ -29,15 +29,15 @@ use super::Services;
 use super::error::Failure;
 use super::journal::Journal;
 
+pub use batch_sizes::{BatchCounts, BatchSizes};
 pub use mover::{Mover, NoFaults};
-pub use pace::{Done, Measures};
 pub use runner::{BatchFailure, Claimed, Turns};
 
 /// One kind of follow-up. A new kind needs a file with a type that implements this trait, a variant of
 /// [`Work`](crate::store::followup::tasks::Work), and a line in the runner.
 pub(super) trait FollowUp {
     /// Does one batch, and returns how the task continues. All changes belong to the batch's transaction.
-    fn step(self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Next, Failure>> + Send;
+    fn run_batch(self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Next, Failure>> + Send;
 }
 
 /// The context of one batch of a task.
@@ -51,14 +51,14 @@ pub(super) struct Batch<'a> {
     /// Whether it must not take other tasks along, because some of this server's tasks rest after a failure.
     pub alone: bool,
     /// The number of objects that it has processed.
-    pub came_to: u64,
+    pub processed: u64,
 }
 
 impl Batch<'_> {
     /// Counts processed objects. Returns the last one's id if the batch was full: the next batch begins after it.
-    fn came_to(&mut self, found: usize, last: Option<Uuid>) -> Option<Uuid> {
+    fn processed(&mut self, found: usize, last: Option<Uuid>) -> Option<Uuid> {
         let found = u64::try_from(found).unwrap_or(u64::MAX);
-        self.came_to = self.came_to.saturating_add(found);
+        self.processed = self.processed.saturating_add(found);
         last.filter(|_| found >= self.size)
     }
 }

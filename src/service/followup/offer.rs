@@ -7,14 +7,14 @@ use crate::domain::installations::UpdateState;
 use crate::domain::releases::ReleaseState;
 use crate::service::error::Failure;
 use crate::service::followup::completion::pack_and_release;
-use crate::service::followup::updates::{Numbers, Step};
+use crate::service::followup::updates::{VersionChange, VersionNumbers};
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes;
-use crate::store::installations::classes::Judged;
+use crate::store::installations::classes::InstallationFacts;
 use crate::store::installations::section::Members;
 use crate::store::packs::write as packs;
 
-use super::told::{Told, tell_all};
+use super::class_change::{ClassChange, record_change};
 use super::{Batch, FollowUp, Next};
 
 /// Offers a scheduled release to the entitled installations of its pack.
@@ -24,7 +24,7 @@ pub(super) struct Offer {
 }
 
 impl FollowUp for Offer {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task) = (batch.services, batch.tx, batch.task);
         let scheduled = |state| state == ReleaseState::Scheduled;
         let pack = packs::hold(tx, self.pack).await?;
@@ -32,31 +32,31 @@ impl FollowUp for Offer {
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, scheduled).await? else {
             return Ok(Next::Done);
         };
-        let (found, last) = classes::lock_of_pack(tx, pack.id, task.done_to, batch.size).await?;
+        let (found, last) = classes::lock_of_pack(tx, pack.id, task.resume_after, batch.size).await?;
         let Some(last) = last else { return Ok(Next::Done) };
-        let judged = classes::of_pack(tx, pack.id, release.id, task.done_to, last).await?;
-        let mut by_version: BTreeMap<PackVersionId, Vec<&Judged>> = BTreeMap::new();
+        let judged = classes::of_pack(tx, pack.id, release.id, task.resume_after, last).await?;
+        let mut by_version: BTreeMap<PackVersionId, Vec<&InstallationFacts>> = BTreeMap::new();
         for installation in judged.iter().filter(|i| i.update.is_none() && i.is_entitled) {
             by_version.entry(installation.version_id).or_default().push(installation);
         }
-        let numbers = Numbers::of(tx, by_version.keys().copied()).await?;
+        let numbers = VersionNumbers::of(tx, by_version.keys().copied()).await?;
         let mut changes = Changes::new(tx, &release, batch.journal.now);
         for (version, members) in by_version {
             let change = Change::to(UpdateState::Offered);
             let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
             changes.make(None, change, Members::Listed(&ids)).await?;
-            let told = Told {
+            let class_change = ClassChange {
                 pack: &pack,
                 release: &release,
                 change,
                 before: None,
-                version: Step::stays(numbers.get(version)),
+                version: VersionChange::stays(numbers.get(version)),
                 action: "scheduler.offerUpdate",
                 section: None,
             };
-            tell_all(&mut batch.journal, &told, &members);
+            record_change(&mut batch.journal, &class_change, &members);
         }
         changes.end().await?;
-        Ok(Next::after(batch.came_to(found, Some(last))))
+        Ok(Next::after(batch.processed(found, Some(last))))
     }
 }

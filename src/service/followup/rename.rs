@@ -14,11 +14,11 @@ pub(super) struct Rename {
 }
 
 impl FollowUp for Rename {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Some(pack) = packs::hold(batch.tx, self.pack).await? else { return Ok(Next::Done) };
-        let found = installations::batch(batch.tx, pack.id, batch.task.done_to, batch.size).await?;
+        let found = installations::batch(batch.tx, pack.id, batch.task.resume_after, batch.size).await?;
         let ids: Vec<_> = found.iter().filter(|i| i.override_name.is_none()).map(|i| i.id).collect();
         installations::save_name_key(batch.tx, &ids, &text::key(&pack.name)).await?;
-        Ok(Next::after(batch.came_to(found.len(), found.last().map(|i| i.id.into()))))
+        Ok(Next::after(batch.processed(found.len(), found.last().map(|i| i.id.into()))))
     }
 }

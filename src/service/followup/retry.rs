@@ -10,7 +10,7 @@ use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
-use crate::service::followup::updates::{Numbers, applied, given_up, tell_update};
+use crate::service::followup::updates::{VersionNumbers, applied, given_up, record_update};
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::write_updates::UpdateRow;
@@ -27,7 +27,7 @@ pub(super) struct Retry {
 }
 
 impl FollowUp for Retry {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Batch { services, tx, journal, task, size, .. } = batch;
         let (services, tx, task, size) = (*services, *tx, *task, *size);
         let running = |state| state == ReleaseState::InProgress;
@@ -36,10 +36,10 @@ impl FollowUp for Retry {
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
-        let failed = updates::failed_after(tx, release.id, task.done_to, size).await?;
+        let failed = updates::failed_after(tx, release.id, task.resume_after, size).await?;
         let last = failed.last().map(|row| row.update.id.installation.into());
         let is_tried = try_failed(services, tx, journal, &pack, &release, &failed).await?;
-        if let Some(last) = batch.came_to(failed.len(), last) {
+        if let Some(last) = batch.processed(failed.len(), last) {
             // Accounts may have been suspended since the failed updates were read, so that nothing was tried.
             if is_tried {
                 announce_progress(tx, &mut batch.journal, &pack, &release).await?;
@@ -52,7 +52,7 @@ impl FollowUp for Retry {
         try_failed(services, tx, journal, &pack, &release, &due).await?;
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
-            return Ok(Next::Again(next, last.or(task.done_to)));
+            return Ok(Next::Again(next, last.or(task.resume_after)));
         }
         complete(tx, journal, pack, release, 0).await?;
         Ok(Next::Done)
@@ -74,7 +74,7 @@ async fn try_failed(
     let rows = updates::of_release(tx, release.id, &ids).await?;
     let eligible = Eligibility::of(tx, &live.iter().collect::<Vec<_>>()).await?;
     let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
-    let numbers = Numbers::of(tx, versions).await?;
+    let numbers = VersionNumbers::of(tx, versions).await?;
     let by_id: BTreeMap<_, _> = live.iter().map(|installation| (installation.id, installation)).collect();
     let (mut changed, mut moved, mut is_tried) = (Vec::new(), Vec::new(), false);
     for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
@@ -88,8 +88,8 @@ async fn try_failed(
         attempt_again(cx, &mut row, release, journal.now);
         if row.update.state == UpdateState::Applied {
             let before = Some(UpdateState::Failed);
-            let step = numbers.step(installation.version_id, release.version_id);
-            tell_update(journal, pack, &row.update, before, step, "scheduler.applyUpdate");
+            let version_change = numbers.change(installation.version_id, release.version_id);
+            record_update(journal, pack, &row.update, before, version_change, "scheduler.applyUpdate");
             moved.push(row.update.id.installation);
         }
         changed.push(row);

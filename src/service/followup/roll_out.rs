@@ -7,34 +7,34 @@ use std::collections::BTreeMap;
 
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installations::adoption::Stood;
+use crate::domain::installations::adoption::ReachedState;
 use crate::domain::installations::{
-    Failure as UpdateFailure, FailureCode, Installation, RolloutStep, SkipReason, UpdateState, pause_after,
-    reason_to_skip, rollout_step,
+    Failure as UpdateFailure, FailureCode, Installation, RolloutDecision, SkipReason, UpdateState, decide_rollout,
+    pause_after, reason_to_skip,
 };
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
-use crate::service::followup::updates::{Numbers, applied, give_up, offered, skip, tell_update};
+use crate::service::followup::updates::{VersionNumbers, applied, give_up, offered, record_update, skip};
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
-use crate::store::installations::classes::{First, Judged};
+use crate::store::installations::classes::{First, InstallationFacts};
 use crate::store::installations::section::Members;
 use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
+use super::class_change::{ClassChange, record_change};
 use super::eligibility::Eligibility;
-use super::told::{Told, tell_all};
 use super::{Batch, FollowUp, Next};
 
 /// What a rollout does with the installations that it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum Mode {
     /// It moves them.
     Move,
     /// It marks their updates as failed, because the rollout was given up.
@@ -45,7 +45,7 @@ pub(super) enum Reach {
 pub(super) struct RollOut {
     pub pack: PackId,
     pub release: ReleaseId,
-    pub reach: Reach,
+    pub mode: Mode,
 }
 
 /// The subject of one batch.
@@ -54,13 +54,13 @@ struct Rollout<'a> {
     tx: &'a Tx,
     pack: &'a Pack,
     release: &'a Release,
-    reach: Reach,
+    mode: Mode,
 }
 
 /// Installations that a rollout treats in the same way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Class {
-    update: Option<Stood>,
+    update: Option<ReachedState>,
     version: PackVersionId,
     skip: Option<SkipReason>,
 }
@@ -69,7 +69,7 @@ struct Class {
 type Failed = BTreeMap<InstallationId, FailureCode>;
 
 impl FollowUp for RollOut {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         let running = |state| state == ReleaseState::InProgress;
         // Locks the pack instead of holding it, because the last batch changes it, and the batch's decisions depend on
@@ -79,13 +79,13 @@ impl FollowUp for RollOut {
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
-        let rollout = Rollout { services, tx, pack: &pack, release: &release, reach: self.reach };
-        let found = classes::first_of_pack(tx, pack.id, release.id, task.done_to, size).await?;
-        rollout.settle_all(&mut batch.journal, &found).await?;
-        let last = found.installations.last().map(|installation| installation.id.0).or(task.done_to);
-        if let Some(last) = batch.came_to(found.installations.len(), last) {
+        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
+        let found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
+        rollout.update_by_class(&mut batch.journal, &found).await?;
+        let last = found.installations.last().map(|installation| installation.id.0).or(task.resume_after);
+        if let Some(last) = batch.processed(found.installations.len(), last) {
             // The first batch announces no progress, because it runs within the command's call.
-            if task.done_to.is_some() {
+            if task.resume_after.is_some() {
                 announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             }
             return Ok(Next::More(last));
@@ -100,32 +100,34 @@ impl FollowUp for RollOut {
 
 impl Rollout<'_> {
     /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes.
-    async fn settle_all(&self, journal: &mut Journal<'_>, found: &First) -> Result<(), Failure> {
-        let mut classes: BTreeMap<Class, Vec<&Judged>> = BTreeMap::new();
+    async fn update_by_class(&self, journal: &mut Journal<'_>, found: &First) -> Result<(), Failure> {
+        let mut classes: BTreeMap<Class, Vec<&InstallationFacts>> = BTreeMap::new();
         for installation in &found.installations {
             let skip = reason_to_skip(installation.is_entitled, installation.status);
             let class = Class { update: installation.update, version: installation.version_id, skip };
             classes.entry(class).or_default().push(installation);
         }
         let versions = classes.keys().map(|class| class.version).chain([self.release.version_id]);
-        let numbers = Numbers::of(self.tx, versions).await?;
+        let numbers = VersionNumbers::of(self.tx, versions).await?;
         let mut changes = Changes::new(self.tx, self.release, journal.now);
         let mut failed = Failed::new();
         for (class, mut members) in classes {
-            let step = rollout_step(
+            let decision = decide_rollout(
                 class.update.map(|(state, _)| state),
                 class.version == self.release.version_id,
                 class.skip,
             );
             let mut version = class.version;
-            let change = match step {
-                RolloutStep::LeaveAlone => continue,
-                RolloutStep::Skip(reason) => Change { skip_reason: Some(reason), ..Change::to(UpdateState::Skipped) },
-                RolloutStep::Move if self.reach == Reach::GiveUp => {
+            let change = match decision {
+                RolloutDecision::LeaveAlone => continue,
+                RolloutDecision::Skip(reason) => {
+                    Change { skip_reason: Some(reason), ..Change::to(UpdateState::Skipped) }
+                }
+                RolloutDecision::Move if self.mode == Mode::GiveUp => {
                     Change { failure: Some(FailureCode::Internal), ..Change::to(UpdateState::Failed) }
                 }
-                RolloutStep::Move => {
-                    members.retain(|installation| self.moves(installation.id, &mut failed));
+                RolloutDecision::Move => {
+                    members.retain(|installation| self.try_move(installation.id, &mut failed));
                     version = self.release.version_id;
                     Change { how: Some(self.release.method()), ..Change::to(UpdateState::Applied) }
                 }
@@ -136,19 +138,19 @@ impl Rollout<'_> {
             let changing = section.map_or(Members::Listed(&ids), Members::All);
             changes.make(class.update, change, changing).await?;
             if version != class.version {
-                let step = Move { pack: self.pack.id, from: class.version, to: version, at: journal.now };
-                installations::move_alike(self.tx, changing, step).await?;
+                let movement = Move { pack: self.pack.id, from: class.version, to: version, at: journal.now };
+                installations::move_alike(self.tx, changing, movement).await?;
             }
-            let told = Told {
+            let class_change = ClassChange {
                 pack: self.pack,
                 release: self.release,
                 change,
                 before: class.update.map(|(state, _)| state),
-                version: numbers.step(class.version, version),
+                version: numbers.change(class.version, version),
                 action: "scheduler.applyUpdate",
                 section,
             };
-            tell_all(journal, &told, &members);
+            record_change(journal, &class_change, &members);
         }
         changes.end().await?;
         if failed.is_empty() {
@@ -156,12 +158,12 @@ impl Rollout<'_> {
         }
         let ids: Vec<_> = failed.keys().copied().collect();
         let live = installations::lock_live(self.tx, &ids).await?;
-        let known = updates::of_release(self.tx, self.release.id, &ids).await?;
-        self.settle_each(journal, &live, known, &failed).await
+        let stored = updates::of_release(self.tx, self.release.id, &ids).await?;
+        self.update_each(journal, &live, stored, &failed).await
     }
 
     /// Tries to move an installation. A failure is added to `failed`.
-    fn moves(&self, id: InstallationId, failed: &mut Failed) -> bool {
+    fn try_move(&self, id: InstallationId, failed: &mut Failed) -> bool {
         match self.services.mover.move_installation(id, self.release.id) {
             Ok(()) => true,
             Err(code) => {
@@ -174,43 +176,43 @@ impl Rollout<'_> {
     /// Retries the installations whose pause is over, or gives all of them up. Returns when the next one is due, if any
     /// is left.
     async fn try_again(&self, journal: &mut Journal<'_>, size: u64) -> Result<Option<Instant>, Failure> {
-        let given_up = self.reach == Reach::GiveUp;
+        let given_up = self.mode == Mode::GiveUp;
         let waiting = updates::to_be_tried_again(self.tx, self.release.id, size).await?;
         let due = waiting.into_iter().filter(|row| given_up || row.is_due(journal.now));
         let due: Vec<_> = due.map(|row| row.update.id.installation).collect();
         let live = installations::lock_live(self.tx, &due).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
-        let known = updates::of_release(self.tx, self.release.id, &due).await?;
-        self.settle_each(journal, &live, known, &Failed::new()).await?;
+        let stored = updates::of_release(self.tx, self.release.id, &due).await?;
+        self.update_each(journal, &live, stored, &Failed::new()).await?;
         let left = updates::to_be_tried_again(self.tx, self.release.id, 1).await?;
         Ok(left.first().and_then(|row| row.next_attempt_at).map(|at| if given_up { journal.now } else { at }))
     }
 
     /// Settles locked installations one by one. The moves in `failed` aren't tried again.
-    async fn settle_each(
+    async fn update_each(
         &self,
         journal: &mut Journal<'_>,
         found: &[Installation],
-        mut known: BTreeMap<InstallationId, UpdateRow>,
+        mut stored: BTreeMap<InstallationId, UpdateRow>,
         failed: &Failed,
     ) -> Result<(), Failure> {
         let (tx, release) = (self.tx, self.release);
         let eligible = Eligibility::of(tx, &found.iter().collect::<Vec<_>>()).await?;
         let versions = found.iter().map(|i| i.version_id).chain([release.version_id]);
-        let numbers = Numbers::of(tx, versions).await?;
+        let numbers = VersionNumbers::of(tx, versions).await?;
         let (mut rows, mut moved) = (Vec::new(), Vec::new());
         for installation in found {
-            let row = known.remove(&installation.id);
+            let row = stored.remove(&installation.id);
             let before = row.as_ref().map(|row| row.update.state);
             let has_version = installation.version_id == release.version_id;
-            let step = rollout_step(before, has_version, eligible.reason_to_skip(installation));
-            if step == RolloutStep::LeaveAlone {
+            let decision = decide_rollout(before, has_version, eligible.reason_to_skip(installation));
+            if decision == RolloutDecision::LeaveAlone {
                 continue;
             }
             let mut row = row.unwrap_or_else(|| offered(installation, release, journal.now));
-            match step {
-                RolloutStep::Skip(reason) => skip(&mut row, reason, journal.now),
-                _ if self.reach == Reach::GiveUp => give_up(&mut row, journal.now),
+            match decision {
+                RolloutDecision::Skip(reason) => skip(&mut row, reason, journal.now),
+                _ if self.mode == Mode::GiveUp => give_up(&mut row, journal.now),
                 _ => self.attempt(&mut row, failed.get(&installation.id).copied(), journal.now),
             }
             let version = if row.update.state == UpdateState::Applied {
@@ -220,8 +222,8 @@ impl Rollout<'_> {
                 installation.version_id
             };
             if row.update.state != UpdateState::Offered {
-                let step = numbers.step(installation.version_id, version);
-                tell_update(journal, self.pack, &row.update, before, step, "scheduler.applyUpdate");
+                let version_change = numbers.change(installation.version_id, version);
+                record_update(journal, self.pack, &row.update, before, version_change, "scheduler.applyUpdate");
             }
             rows.push(row);
         }

@@ -7,7 +7,7 @@ use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
 use crate::service::releases::release_log::ReleaseLog;
-use crate::store::followup::tasks::{Task, Turn, Work};
+use crate::store::followup::tasks::{NextRun, Task, Work};
 pub use crate::store::followup::turns::Turns;
 use crate::store::followup::{tasks, turns};
 use crate::store::{DatabaseKind, Tx};
@@ -18,7 +18,7 @@ use super::grants::{GrantsOfAccount, GrantsOfPack};
 use super::offer::Offer;
 use super::rename::Rename;
 use super::retry::Retry;
-use super::roll_out::{Reach, RollOut};
+use super::roll_out::{Mode, RollOut};
 use super::withdraw::Withdraw;
 use super::{Batch, FollowUp as _, Next};
 
@@ -52,7 +52,7 @@ impl Claimed {
 pub struct BatchFailure {
     pub failure: Failure,
     /// Whether the task was postponed. If not, it is still due at once.
-    pub put_off: bool,
+    pub postponed: bool,
 }
 
 /// Runs one batch of a due task. Returns false if no task was due. When the batch fails, its task is postponed and
@@ -80,7 +80,7 @@ pub async fn claim_batch(cx: &Services, turns: &mut Turns) -> Result<Option<Clai
     let tx = cx.db.begin().await?;
     // Read after `begin`, which may wait for other writers.
     let now = cx.clock.now();
-    Ok(turns::claim(&tx, now, turns).await?.map(|task| Claimed { tx, task, alone: !turns.resting.is_empty() }))
+    Ok(turns::claim(&tx, now, turns).await?.map(|task| Claimed { tx, task, alone: !turns.excluded.is_empty() }))
 }
 
 /// Runs the first batch of a task that a command has just created, so that a small install base is done before the
@@ -102,14 +102,14 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
     match work(cx, tx, &task, alone).await {
         Ok(()) => Ok(()),
         // A release window has opened meanwhile. The batch runs after the window was carried out.
-        Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, put_off: false }),
+        Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, postponed: false }),
         Err(failure) => {
             cx.follow_ups.count_failure(task.work.kind());
             let failures = task.failures.saturating_add(1);
             let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
             let (why, again) = (format!("{failure:?}"), cx.clock.now() + pause);
-            let put_off = tasks::put_off(&cx.db, task.id, failures, &why, again).await;
-            Err(BatchFailure { failure, put_off: put_off.is_ok() })
+            let postponed = tasks::postpone(&cx.db, task.id, failures, &why, again).await;
+            Err(BatchFailure { failure, postponed: postponed.is_ok() })
         }
     }
 }
@@ -119,19 +119,19 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
     let size = cx.follow_ups.size(kind, &cx.settings);
     let mut journal = Journal::of_scheduler(cx, task.publisher_id, cx.now(&tx));
     journal.task = Some(task.id);
-    let mut batch = Batch { services: cx, tx: &tx, journal, task, size, alone, came_to: 0 };
-    let next = step(task.work, &mut batch).await?;
-    let Batch { journal, came_to, .. } = batch;
+    let mut batch = Batch { services: cx, tx: &tx, journal, task, size, alone, processed: 0 };
+    let next = run_batch(task.work, &mut batch).await?;
+    let Batch { journal, processed, .. } = batch;
     let now = journal.now;
     match next {
-        Next::More(done_to) => {
-            let more = i64::try_from(came_to).unwrap_or(i64::MAX);
-            tasks::advance(&tx, task, Some(done_to), more, Turn::Next(now)).await?;
+        Next::More(resume_after) => {
+            let more = i64::try_from(processed).unwrap_or(i64::MAX);
+            tasks::advance(&tx, task, Some(resume_after), more, NextRun::Next(now)).await?;
         }
         // Never at once: a task without progress must not keep other tasks from their turn.
-        Next::Again(at, done_to) => {
+        Next::Again(at, resume_after) => {
             let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
-            tasks::advance(&tx, task, done_to, 0, Turn::After(pause_ends)).await?;
+            tasks::advance(&tx, task, resume_after, 0, NextRun::After(pause_ends)).await?;
         }
         Next::Done => tasks::finish(&tx, task.id).await?,
     }
@@ -139,24 +139,24 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
     journal.write(&tx).await?;
     tx.commit().await?;
     let took = began.elapsed();
-    cx.follow_ups.count(kind, &cx.settings, size, came_to, took);
-    tracing::debug!(kind, task = %task.id, size, objects = came_to, ?took, "a batch is done");
+    cx.follow_ups.count(kind, &cx.settings, size, processed, took);
+    tracing::debug!(kind, task = %task.id, size, objects = processed, ?took, "a batch is done");
     log.write();
     Ok(())
 }
 
 /// Runs the step of a task. Tasks of kinds that this program doesn't know are never claimed.
-async fn step(work: Work, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+async fn run_batch(work: Work, batch: &mut Batch<'_>) -> Result<Next, Failure> {
     match work {
-        Work::Offer(pack, release) => Offer { pack, release }.step(batch).await,
-        Work::RollOut(pack, release) => RollOut { pack, release, reach: Reach::Move }.step(batch).await,
-        Work::GiveUp(pack, release) => RollOut { pack, release, reach: Reach::GiveUp }.step(batch).await,
-        Work::Retry(pack, release) => Retry { pack, release }.step(batch).await,
-        Work::Withdraw(pack, release) => Withdraw { pack, release }.step(batch).await,
-        Work::GrantsOfPack(pack) => GrantsOfPack { pack }.step(batch).await,
-        Work::GrantsOfAccount(account) => GrantsOfAccount { account }.step(batch).await,
-        Work::CatchUp(account) => CatchUp { account }.step(batch).await,
-        Work::Rename(pack) => Rename { pack }.step(batch).await,
-        Work::Delete(pack) => Delete { pack }.step(batch).await,
+        Work::Offer(pack, release) => Offer { pack, release }.run_batch(batch).await,
+        Work::RollOut(pack, release) => RollOut { pack, release, mode: Mode::Move }.run_batch(batch).await,
+        Work::GiveUp(pack, release) => RollOut { pack, release, mode: Mode::GiveUp }.run_batch(batch).await,
+        Work::Retry(pack, release) => Retry { pack, release }.run_batch(batch).await,
+        Work::Withdraw(pack, release) => Withdraw { pack, release }.run_batch(batch).await,
+        Work::GrantsOfPack(pack) => GrantsOfPack { pack }.run_batch(batch).await,
+        Work::GrantsOfAccount(account) => GrantsOfAccount { account }.run_batch(batch).await,
+        Work::CatchUp(account) => CatchUp { account }.run_batch(batch).await,
+        Work::Rename(pack) => Rename { pack }.run_batch(batch).await,
+        Work::Delete(pack) => Delete { pack }.run_batch(batch).await,
     }
 }

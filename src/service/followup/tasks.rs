@@ -54,7 +54,7 @@ pub async fn open_tasks(cx: &Services) -> Result<OpenTasks, Failure> {
 /// Not found. Bad input for a task whose row can't be read. The batch's failure, after which the task is postponed
 /// again.
 pub async fn retry_task(cx: &Services, id: Uuid) -> Result<Retried, Failure> {
-    if mended(cx, id).await?.is_none() {
+    if repaired(cx, id).await?.is_none() {
         return Err(Failure::BadInput(format!(
             "The row {id} of the table task can't be read, even with new instants: drop the task, with \
              `packwright task drop`."
@@ -73,12 +73,12 @@ pub async fn retry_task(cx: &Services, id: Uuid) -> Result<Retried, Failure> {
 
 /// Loads a task. If its row can't be read, its instants are replaced and it is made due; `None` if it still can't be
 /// read.
-async fn mended(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> {
+async fn repaired(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> {
     if let Ok(open) = by_id(&cx.db.whole_server(), id).await?.ok_or(Failure::NotFound)? {
         return Ok(Some(open));
     }
     let tx = cx.db.begin().await?;
-    tasks::mend(&tx, id, cx.now(&tx)).await?;
+    tasks::repair(&tx, id, cx.now(&tx)).await?;
     tx.commit().await?;
     Ok(by_id(&cx.db.whole_server(), id).await?.and_then(Result::ok))
 }
@@ -93,7 +93,7 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     let reason = text::prose(reason.trim(), REASON_MAX).ok().filter(|reason| !reason.is_empty());
     let why = format!("Give a reason of 1 to {REASON_MAX} characters: the publisher's audit log keeps it.");
     let reason = reason.ok_or(Failure::BadInput(why))?;
-    let open = mended(cx, id).await?;
+    let open = repaired(cx, id).await?;
     let tx = cx.db.begin().await?;
     let Some(open) = open else {
         // The publisher, and so the log for an entry, can't be read either.
@@ -133,7 +133,7 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
     if dropped == Dropped::Gone {
         tasks::finish(&tx, id).await?;
     }
-    journal.note(entry);
+    journal.append_entry(entry);
     journal.write(&tx).await?;
     tx.commit().await?;
     if dropped == Dropped::GivesUp
@@ -180,9 +180,9 @@ async fn uninstall_silently(cx: &Services, tx: &Tx, pack: PackId) -> Result<u64,
         }
         count += u64::try_from(found.len()).unwrap_or(0);
         // This journal is never written: one entry covers all installations.
-        let mut untold = Journal::of_command_line(cx, pack.publisher_id, cx.now(tx));
+        let mut discarded = Journal::of_command_line(cx, pack.publisher_id, cx.now(tx));
         let found: Vec<_> = found.into_iter().map(|installation| (installation, true)).collect();
-        uninstall_all(tx, &mut untold, &pack, &found).await?;
+        uninstall_all(tx, &mut discarded, &pack, &found).await?;
     }
 }
 

@@ -45,31 +45,31 @@ pub(in crate::service) fn offered(installation: &Installation, release: &Release
 
 /// The version numbers of an installation before and after a step.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::service) struct Step {
+pub(in crate::service) struct VersionChange {
     pub before: i32,
     pub after: i32,
 }
 
-impl Step {
+impl VersionChange {
     /// The installation isn't moved.
     pub(in crate::service) fn stays(number: i32) -> Self {
         Self { before: number, after: number }
     }
 }
 
-impl From<Step> for VersionAfter {
-    fn from(step: Step) -> Self {
-        if step.before == step.after { Self::Same } else { Self::Number(step.after) }
+impl From<VersionChange> for VersionAfter {
+    fn from(change: VersionChange) -> Self {
+        if change.before == change.after { Self::Same } else { Self::Number(change.after) }
     }
 }
 
 /// Records that an update has changed its state.
-pub(in crate::service) fn tell_update(
+pub(in crate::service) fn record_update(
     journal: &mut Journal<'_>,
     pack: &Pack,
     update: &InstallationUpdate,
     before: Option<UpdateState>,
-    version: Step,
+    version: VersionChange,
     action: &'static str,
 ) {
     let change = StateChange {
@@ -87,7 +87,7 @@ pub(in crate::service) fn tell_update(
         version_before: Some(version.before),
         name: None,
     };
-    journal.tell_alike(change.class(journal, pack), record);
+    journal.append_record(change.class(journal, pack), record);
 }
 
 /// A change of state that is the same for the updates of several installations.
@@ -105,7 +105,7 @@ pub(in crate::service) struct StateChange {
 }
 
 impl StateChange {
-    /// The class of events and entries for [`Journal::tell_all_alike`].
+    /// The class of events and entries for [`Journal::append_records`].
     pub(in crate::service) fn class(self, journal: &Journal<'_>, pack: &Pack) -> Class {
         let kind = match self.state {
             UpdateState::Offered => EventKind::UpdateOffered,
@@ -142,9 +142,9 @@ impl StateChange {
 }
 
 /// The numbers of the versions that a batch records.
-pub(in crate::service) struct Numbers(BTreeMap<PackVersionId, i32>);
+pub(in crate::service) struct VersionNumbers(BTreeMap<PackVersionId, i32>);
 
-impl Numbers {
+impl VersionNumbers {
     pub(in crate::service) async fn of(tx: &Tx, versions: impl Iterator<Item = PackVersionId>) -> StoreResult<Self> {
         let versions: BTreeSet<_> = versions.collect();
         Ok(Self(packs::version_numbers(tx, &versions.into_iter().collect::<Vec<_>>()).await?))
@@ -154,8 +154,8 @@ impl Numbers {
         self.0.get(&version).copied().unwrap_or(0)
     }
 
-    pub(in crate::service) fn step(&self, before: PackVersionId, after: PackVersionId) -> Step {
-        Step { before: self.get(before), after: self.get(after) }
+    pub(in crate::service) fn change(&self, before: PackVersionId, after: PackVersionId) -> VersionChange {
+        VersionChange { before: self.get(before), after: self.get(after) }
     }
 }
 

@@ -10,18 +10,18 @@ use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::pack_and_release;
-use crate::service::followup::updates::{Numbers, withdraw_row};
+use crate::service::followup::updates::{VersionNumbers, withdraw_row};
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::installations::changes::{Change, Changes};
-use crate::store::installations::classes::Judged;
+use crate::store::installations::classes::InstallationFacts;
 use crate::store::installations::section::Members;
 use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
-use super::told::{Told, tell_all};
+use super::class_change::{ClassChange, record_change};
 use super::{Batch, FollowUp, Next};
 
 /// The longest pause before the next attempt to move an installation back, or to let it catch up.
@@ -36,7 +36,7 @@ pub(super) struct Withdraw {
 
 /// What happens to an update of the release.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fate {
+enum Ending {
     /// The offer ends. The account gets an event only if it has the grant (R45).
     OfferEnds { is_entitled: bool },
     /// The installation is moved back. The method is the one by which it was updated.
@@ -46,7 +46,7 @@ enum Fate {
 }
 
 impl FollowUp for Withdraw {
-    async fn step(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
+    async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let (services, tx, task, size) = (batch.services, batch.tx, batch.task, batch.size);
         let ended = |state| matches!(state, ReleaseState::Canceled | ReleaseState::Superseded);
         let pack = packs::hold(tx, self.pack).await?;
@@ -54,12 +54,12 @@ impl FollowUp for Withdraw {
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, ended).await? else {
             return Ok(Next::Done);
         };
-        let (found, last) = classes::lock_of_release(tx, release.id, task.done_to, size).await?;
+        let (found, last) = classes::lock_of_release(tx, release.id, task.resume_after, size).await?;
         if let Some(last) = last {
-            let judged = classes::of_release(tx, &release, task.done_to, last).await?;
-            take_back(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
+            let judged = classes::of_release(tx, &release, task.resume_after, last).await?;
+            withdraw_updates(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
         }
-        if let Some(last) = batch.came_to(found, last) {
+        if let Some(last) = batch.processed(found, last) {
             return Ok(Next::More(last));
         }
         let now = batch.journal.now;
@@ -69,53 +69,53 @@ impl FollowUp for Withdraw {
             installations::lock_live(tx, &due).await?;
             // Read again under the installations' locks: one may have been uninstalled meanwhile.
             let judged = classes::of_installations(tx, &release, &due).await?;
-            take_back(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
+            withdraw_updates(services, tx, &mut batch.journal, &pack, &release, &judged).await?;
         }
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         let next = left.first().and_then(|row| row.next_attempt_at);
-        Ok(next.map_or(Next::Done, |at| Next::Again(at, last.or(task.done_to))))
+        Ok(next.map_or(Next::Done, |at| Next::Again(at, last.or(task.resume_after))))
     }
 }
 
-async fn take_back(
+async fn withdraw_updates(
     cx: &Services,
     tx: &Tx,
     journal: &mut Journal<'_>,
     pack: &Pack,
     release: &Release,
-    found: &[Judged],
+    found: &[InstallationFacts],
 ) -> Result<(), Failure> {
     let back_to = release.previous_version_id.filter(|_| release.state == ReleaseState::Canceled);
-    let mut classes: BTreeMap<(Fate, PackVersionId), Vec<&Judged>> = BTreeMap::new();
+    let mut classes: BTreeMap<(Ending, PackVersionId), Vec<&InstallationFacts>> = BTreeMap::new();
     for installation in found {
         let state = installation.update.map(|(state, _)| state);
         let returns = back_to.is_some()
             && state == Some(UpdateState::Applied)
             && installation.version_id == release.version_id
             && installation.is_entitled;
-        let fate = match state {
+        let ending = match state {
             Some(UpdateState::Offered) if installation.is_live => {
-                Fate::OfferEnds { is_entitled: installation.is_entitled }
+                Ending::OfferEnds { is_entitled: installation.is_entitled }
             }
-            _ if installation.is_live && returns => Fate::MovesBack(installation.update.and_then(|(_, how)| how)),
-            _ if installation.is_tried_again => Fate::GivenUp,
+            _ if installation.is_live && returns => Ending::MovesBack(installation.update.and_then(|(_, how)| how)),
+            _ if installation.is_tried_again => Ending::GivenUp,
             _ => continue,
         };
-        classes.entry((fate, installation.version_id)).or_default().push(installation);
+        classes.entry((ending, installation.version_id)).or_default().push(installation);
     }
     let versions = classes.keys().map(|(_, version)| *version).chain(back_to);
-    let numbers = Numbers::of(tx, versions).await?;
+    let numbers = VersionNumbers::of(tx, versions).await?;
     let mut changes = Changes::new(tx, release, journal.now);
     let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
-    for ((fate, version), mut members) in classes {
+    for ((ending, version), mut members) in classes {
         let mut change = Change::to(UpdateState::Withdrawn);
         let mut after = version;
-        let before = match fate {
-            Fate::OfferEnds { is_entitled } => {
+        let before = match ending {
+            Ending::OfferEnds { is_entitled } => {
                 change.skip_reason = (!is_entitled).then_some(SkipReason::NotEntitled);
                 (UpdateState::Offered, None)
             }
-            Fate::MovesBack(how) => {
+            Ending::MovesBack(how) => {
                 change.how = Some(UpdateMethod::CanceledBack);
                 after = back_to.unwrap_or(version);
                 members.retain(|i| match cx.mover.move_installation(i.id, release.id) {
@@ -124,7 +124,7 @@ async fn take_back(
                 });
                 (UpdateState::Applied, how)
             }
-            Fate::GivenUp => {
+            Ending::GivenUp => {
                 changes.give_up(&members.iter().map(|i| i.id).collect::<Vec<_>>()).await?;
                 continue;
             }
@@ -132,19 +132,19 @@ async fn take_back(
         let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
         changes.make(Some(before), change, Members::Listed(&ids)).await?;
         if after != version {
-            let step = Move { pack: pack.id, from: version, to: after, at: journal.now };
-            installations::move_alike(tx, Members::Listed(&ids), step).await?;
+            let movement = Move { pack: pack.id, from: version, to: after, at: journal.now };
+            installations::move_alike(tx, Members::Listed(&ids), movement).await?;
         }
-        let told = Told {
+        let class_change = ClassChange {
             pack,
             release,
             change,
             before: Some(before.0),
-            version: numbers.step(version, after),
+            version: numbers.change(version, after),
             action: "scheduler.withdrawUpdate",
             section: None,
         };
-        tell_all(journal, &told, &members);
+        record_change(journal, &class_change, &members);
     }
     changes.end().await?;
     if failed.is_empty() {

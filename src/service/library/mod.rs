@@ -20,7 +20,7 @@ use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 use super::error::{Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
-use super::requests::{Repeatable, Turn, only};
+use super::requests::{CallState, Repeatable, single};
 
 /// A process to be published, or the new data of a published one.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub async fn publish_to_library(
     let call = Repeatable::call(caller.id(), "publishToProcessLibrary", client_request_id, &input)?;
     let tx = cx.db.begin().await?;
     if let Some(made) = call.made_before(&tx, cx.now(&tx), LibraryRefusal::ClientRequestIdReused).await? {
-        return Ok(only(&made)?);
+        return Ok(single(&made)?);
     }
     let found = find_package(&tx, caller, new.package).await?;
     let (groups, unknown) = lock_groups(&tx, caller, &new.groups).await?;
@@ -68,9 +68,9 @@ pub async fn publish_to_library(
     }
     let locked = components::lock_all(&tx, &caller.scope, &[found.component_id]).await?;
     let component = &locked.first().ok_or(Failure::NotFound)?.component;
-    let known = library::lock_of_package(&tx, new.package).await?;
+    let existing = library::lock_of_package(&tx, new.package).await?;
     let mut journal = Journal::of(cx, caller, cx.now(&tx));
-    let before = match &known {
+    let before = match &existing {
         Some(process) => library::group_names(&tx, process.id).await?,
         None => Vec::new(),
     };
@@ -86,7 +86,7 @@ pub async fn publish_to_library(
     if new.groups.len() > GROUPS_MAX {
         return Err(LibraryRefusal::TooMany.into());
     }
-    if let Some(process) = &known
+    if let Some(process) = &existing
         && process.withdrawn_at.is_none()
         && process.description == description
         && library::groups_of(&tx, process.id).await? == groups
@@ -95,15 +95,15 @@ pub async fn publish_to_library(
         tx.commit().await?;
         return Ok(process.id);
     }
-    let process = put_into_library(cx, &tx, component, &package, known.clone(), description, journal.now).await?;
+    let process = put_into_library(cx, &tx, component, &package, existing.clone(), description, journal.now).await?;
     library::share(&tx, process.id, &groups).await?;
     let after = library::group_names(&tx, process.id).await?;
-    let offered_before = known.as_ref().filter(|process| process.withdrawn_at.is_none());
+    let offered_before = existing.as_ref().filter(|process| process.withdrawn_at.is_none());
     let entry = Entry::of("publishToProcessLibrary", Subject::PublishedProcess(process.id), process.name.clone())
         .change("version", offered_before.map(|p| p.version.clone()), Some(process.version.clone()))
-        .change("description", known.and_then(|p| some(p.description)), some(process.description))
+        .change("description", existing.and_then(|p| some(p.description)), some(process.description))
         .change("groups", some(before.join(", ")), some(after.join(", ")));
-    journal.note(entry);
+    journal.append_entry(entry);
     call.remember(&tx, &[process.id.0]).await?;
     journal.write(&tx).await?;
     tx.commit().await?;
@@ -116,11 +116,11 @@ async fn put_into_library(
     tx: &Tx,
     component: &Component,
     package: &ComponentVersion,
-    known: Option<LibraryProcess>,
+    existing: Option<LibraryProcess>,
     description: String,
     now: Instant,
 ) -> StoreResult<LibraryProcess> {
-    let Some(known) = known else {
+    let Some(existing) = existing else {
         let process = LibraryProcess {
             id: cx.ids.next(),
             publisher_id: component.owner_id,
@@ -135,9 +135,9 @@ async fn put_into_library(
         library::insert(tx, &process).await?;
         return Ok(process);
     };
-    let published_at = if known.withdrawn_at.is_some() { now } else { known.published_at };
-    library::save_offer(tx, known.id, published_at, &description).await?;
-    Ok(LibraryProcess { description, published_at, withdrawn_at: None, ..known })
+    let published_at = if existing.withdrawn_at.is_some() { now } else { existing.published_at };
+    library::save_offer(tx, existing.id, published_at, &description).await?;
+    Ok(LibraryProcess { description, published_at, withdrawn_at: None, ..existing })
 }
 
 /// Withdraws a process from the library. Existing copies stay.
@@ -161,7 +161,7 @@ pub async fn withdraw_from_library(
     let entry = Entry::of("withdrawFromProcessLibrary", Subject::PublishedProcess(process.id), process.name)
         .change("version", Some(process.version), None)
         .change("groups", some(groups.join(", ")), None);
-    journal.note(entry);
+    journal.append_entry(entry);
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(())
@@ -182,10 +182,10 @@ pub async fn copy_from_library(
     let input = (process, &name);
     let call = Repeatable::call(caller.id(), "copyFromProcessLibrary", client_request_id.as_deref(), &input)?;
     let tx = cx.db.begin().await?;
-    match call.turn(&tx, cx.now(&tx)).await? {
-        Turn::Do => {}
-        Turn::Done(made) => return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into()),
-        Turn::Reused => return Err(LibraryRefusal::ClientRequestIdReused.into()),
+    match call.state(&tx, cx.now(&tx)).await? {
+        CallState::Do => {}
+        CallState::Done(made) => return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into()),
+        CallState::Reused => return Err(LibraryRefusal::ClientRequestIdReused.into()),
     }
     let process = library::lock_offered(&tx, &caller.scope, process).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_managed(cx, caller, cx.now(&tx));
@@ -208,7 +208,7 @@ pub async fn copy_from_library(
         .concerning(caller.id())
         .set("process", &process.name)
         .set("version", &process.version);
-    journal.note(entry);
+    journal.append_entry(entry);
     call.remember(&tx, &[component.id.0]).await?;
     journal.write(&tx).await?;
     tx.commit().await?;
@@ -232,9 +232,9 @@ async fn lock_groups(tx: &Tx, caller: &Publisher, named: &[GroupId]) -> StoreRes
     if named.len() > GROUPS_MAX {
         return Ok((Vec::new(), Vec::new()));
     }
-    let wanted: Vec<_> = named.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let known = grants::lock_groups(tx, &caller.scope, &wanted).await?;
-    Ok(wanted.into_iter().partition(|id| known.iter().any(|group| group.id == *id)))
+    let ids: Vec<_> = named.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let existing = grants::lock_groups(tx, &caller.scope, &ids).await?;
+    Ok(ids.into_iter().partition(|id| existing.iter().any(|group| group.id == *id)))
 }
 
 /// A text for the audit log; `None` if it is empty.

@@ -14,9 +14,9 @@ use crate::store::components::write::Counters;
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
+use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, Subject};
-use crate::service::moment::Touched;
-use crate::service::requests::{Repeatable, Turn};
+use crate::service::requests::{CallState, Repeatable};
 
 /// Publishes a component under its next number. Nothing else is changed or released (R18). Legacy packs with the
 /// component get an event about its newer version.
@@ -34,7 +34,7 @@ pub async fn publish_component(
     let input = (component, &notes);
     let call = Repeatable::call(caller.id(), "publishComponent", client_request_id.as_deref(), &input)?;
     let attempt = || try_publish_component(cx, caller, component, notes.as_deref(), &call);
-    cx.once_opened(Touched::PacksOf(caller.id()), attempt).await
+    cx.after_due_windows(Touched::PacksOf(caller.id()), attempt).await
 }
 
 async fn try_publish_component(
@@ -45,12 +45,12 @@ async fn try_publish_component(
     call: &Repeatable,
 ) -> Outcome<ComponentVersionId, PackagingRefusal> {
     let tx = cx.db.begin().await?;
-    let turn = call.turn(&tx, cx.now(&tx)).await?;
-    if let Turn::Done(made) = &turn {
+    let state = call.state(&tx, cx.now(&tx)).await?;
+    if let CallState::Done(made) = &state {
         return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
     }
     let notes = check(&tx, caller, component, notes).await?;
-    if matches!(turn, Turn::Reused) {
+    if matches!(state, CallState::Reused) {
         return Err(PackagingRefusal::ClientRequestIdReused.into());
     }
     let mut holders = Holders::lock(&tx, caller, &[component], DeploymentModel::Legacy).await?;
@@ -73,8 +73,8 @@ async fn try_publish_component(
     counters.newest_at = Some(publication.created_at);
     counters.latest_publication = Some(publication.id);
     let subject = Subject::Publication(publication.id);
-    journal.note(Entry::of("publishComponent", subject, counters.component.name.clone()).set("number", number));
-    holders.tell_newer(&mut journal, component, publication.id);
+    journal.append_entry(Entry::of("publishComponent", subject, counters.component.name.clone()).set("number", number));
+    holders.announce_newer(&mut journal, component, publication.id);
     save_holders(cx, &tx, &holders).await?;
     call.remember(&tx, &[publication.id.0]).await?;
     journal.write(&tx).await?;

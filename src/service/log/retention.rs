@@ -21,7 +21,7 @@ const PACKS: u64 = 1_000;
 
 /// Begins a pass: deletes expired client request ids, and compacts counts. Returns the time before which events are to
 /// be removed.
-pub async fn tidy_up(cx: &Services) -> Result<Instant, Failure> {
+pub async fn begin_pruning(cx: &Services) -> Result<Instant, Failure> {
     let tx = cx.db.begin().await?;
     let passes_by = retention::begin_pass(&tx, cx.clock.now()).await?;
     tx.commit().await?;
@@ -32,14 +32,14 @@ pub async fn tidy_up(cx: &Services) -> Result<Instant, Failure> {
 
 /// Compacts the counts of packs and releases that have many rows: each installing and uninstalling adds one.
 async fn compact_counts(cx: &Services) -> Result<(), Failure> {
-    for pack in counts::long(&cx.db.whole_server(), PACKS).await? {
+    for pack in counts::to_compact(&cx.db.whole_server(), PACKS).await? {
         let tx = cx.db.begin().await?;
         if packs::lock_any(&tx, pack).await?.is_some() {
             counts::compact(&tx, pack, cx.now(&tx), ROWS_MAX).await?;
             tx.commit().await?;
         }
     }
-    for (pack, release) in tallies::long(&cx.db.whole_server(), PACKS).await? {
+    for (pack, release) in tallies::to_compact(&cx.db.whole_server(), PACKS).await? {
         let tx = cx.db.begin().await?;
         if packs::lock_any(&tx, pack).await?.is_none() {
             continue;

@@ -31,7 +31,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    pub(in crate::service) fn spelt(self) -> (&'static str, String) {
+    pub(in crate::service) fn type_and_id(self) -> (&'static str, String) {
         match self {
             Self::Component(id) => ("Component", id.0.to_string()),
             Self::PackagedComponent(id) => ("PackagedComponent", id.0.to_string()),
@@ -70,16 +70,16 @@ impl Subject {
         }
     }
 
-    /// The subject `told` with a name: the account's, if an account replaces the original subject, or else `name`.
+    /// The subject `shown_as` with a name: the account's, if an account replaces the original subject, or else `name`.
     pub(in crate::service) fn named(
         self,
-        told: Self,
+        shown_as: Self,
         name: &Option<String>,
         account_name: &Option<String>,
     ) -> audit::Subject {
         let is_account = |subject| matches!(subject, Self::ManagedAccount(_) | Self::OwnAccount(_));
-        let replaced = is_account(told) && !is_account(self);
-        let (type_name, id) = told.spelt();
+        let replaced = is_account(shown_as) && !is_account(self);
+        let (type_name, id) = shown_as.type_and_id();
         let key = SubjectKey { type_name: type_name.into(), id };
         audit::Subject { key, name: if replaced { account_name.clone() } else { name.clone() } }
     }

@@ -16,8 +16,8 @@ use crate::store::releases::write as releases;
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
-use crate::service::journal::{Entry, Happening, Journal, Subject};
-use crate::service::moment::Touched;
+use crate::service::instant::Touched;
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 
 /// The mode of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub async fn delete_pack(
 ) -> Outcome<Deleted, PackRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
     let touched = Touched::Pack(caller.id(), pack);
-    cx.once_opened(touched, || try_delete_pack(cx, caller, pack, deletion)).await
+    cx.after_due_windows(touched, || try_delete_pack(cx, caller, pack, deletion)).await
 }
 
 async fn try_delete_pack(
@@ -79,14 +79,14 @@ async fn try_delete_pack(
         packs::save_standing(&tx, pack.id, &pack.standing).await?;
     }
     deletion::delete(&tx, pack.id, journal.now, draft_revision(cx)).await?;
-    journal.note(
+    journal.append_entry(
         Entry::of("deleteIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
             .change("name", Some(pack.name.clone()), None)
             .change("installations", Some(installations.to_string()), None),
     );
-    journal.tell(Happening {
+    journal.append_event(JournalEvent {
         data: EventData { uninstalled_count: Some(installations), ..EventData::default() },
-        ..Happening::of(EventKind::PackDeleted, &pack)
+        ..JournalEvent::of(EventKind::PackDeleted, &pack)
     });
     let task = add_task(cx, &tx, &pack, Work::Delete(pack.id), false, journal.now).await?;
     journal.write(&tx).await?;

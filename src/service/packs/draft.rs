@@ -12,8 +12,8 @@ use crate::domain::packs::{
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Error, Failure, Outcome};
+use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, Subject};
-use crate::service::moment::Touched;
 use crate::store::components::write as components;
 use crate::store::packs::{write as packs, write_drafts as drafts};
 use crate::store::{StoreResult, Tx};
@@ -34,28 +34,28 @@ pub async fn add_components(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,
-    wanted: Vec<ComponentId>,
+    ids: Vec<ComponentId>,
     expected_revision: Option<i32>,
 ) -> Outcome<(), PackRefusal> {
-    let mut editing = edit_rows(cx, caller, pack, &wanted, None, expected_revision).await?;
+    let mut editing = edit_rows(cx, caller, pack, &ids, None, expected_revision).await?;
     let Editing { tx, pack, .. } = &editing;
-    if wanted.len() > COMPONENTS_MAX {
+    if ids.len() > COMPONENTS_MAX {
         return Err(PackRefusal::PackFull.into());
     }
-    let types = components::types(tx, &caller.scope, &wanted).await?;
-    let known = |id| types.iter().any(|(known, _)| *known == id);
-    if let Some(unknown) = Failure::unless_known(wanted.iter().copied(), known) {
+    let types = components::types(tx, &caller.scope, &ids).await?;
+    let exists = |id| types.iter().any(|(typed, _)| *typed == id);
+    if let Some(unknown) = Failure::unless_known(ids.iter().copied(), exists) {
         return Err(unknown.into());
     }
-    if wanted.is_empty() {
+    if ids.is_empty() {
         return Err(PackRefusal::EmptyList.into());
     }
     let rows = drafts::of_pack(tx, pack).await?;
-    let shareable = components::with_shareable_version(tx, &wanted, pack.deployment_model.holds()).await?;
-    let candidates: Vec<_> = wanted
+    let shareable = components::with_shareable_version(tx, &ids, pack.deployment_model.holds()).await?;
+    let candidates: Vec<_> = ids
         .iter()
         .filter_map(|id| {
-            let (_, component_type) = types.iter().find(|(known, _)| known == id)?;
+            let (_, component_type) = types.iter().find(|(typed, _)| typed == id)?;
             Some(Candidate {
                 component_id: *id,
                 component_type: *component_type,
@@ -65,13 +65,13 @@ pub async fn add_components(
         })
         .collect();
     check_add(pack.installation_type, rows.len(), &candidates).map_err(add_refusal)?;
-    let new: Vec<_> = wanted.iter().map(|id| (*id, cx.ids.unguessable())).collect();
+    let new: Vec<_> = ids.iter().map(|id| (*id, cx.ids.unguessable())).collect();
     drafts::add_draft_rows(tx, pack.id, &new).await?;
     let mut entry = Entry::of("addPackComponents", Subject::IntegrationPack(pack.id), pack.name.clone());
-    for component in wanted.iter().take(COMPONENTS_MAX) {
+    for component in ids.iter().take(COMPONENTS_MAX) {
         entry = entry.refer("components", None, Some(Subject::Component(*component)));
     }
-    editing.journal.note(entry);
+    editing.journal.append_entry(entry);
     finish_edit(cx, editing).await
 }
 
@@ -101,7 +101,7 @@ pub async fn remove_component(
         Removal::Drop => drafts::drop_draft_row(tx, pack.id, component).await?,
     }
     let entry = row_entry("removePackComponent", pack, component).set("markedForRemoval", removal == Removal::Mark);
-    editing.journal.note(entry);
+    editing.journal.append_entry(entry);
     finish_edit(cx, editing).await?;
     Ok(removal)
 }
@@ -129,7 +129,7 @@ pub async fn restore_component(
         Some("true".into()),
         Some("false".into()),
     );
-    editing.journal.note(entry);
+    editing.journal.append_entry(entry);
     finish_edit(cx, editing).await
 }
 
@@ -172,7 +172,7 @@ pub async fn pin_component(
     let named = |id| Subject::version(chosen.kind, id);
     let (before, after) = (row.pinned.map(named), Some(named(version.id)));
     let entry = row_entry("pinPackComponent", pack, component).refer("pinned", before, after);
-    editing.journal.note(entry);
+    editing.journal.append_entry(entry);
     finish_edit(cx, editing).await
 }
 
@@ -194,7 +194,7 @@ pub async fn unpin_component(
     drafts::save_draft_row(tx, pack.id, component, None, row.marked_for_removal).await?;
     let before = Subject::version(pack.deployment_model.holds(), pinned);
     let entry = row_entry("unpinPackComponent", pack, component).refer("pinned", Some(before), None);
-    editing.journal.note(entry);
+    editing.journal.append_entry(entry);
     finish_edit(cx, editing).await
 }
 
@@ -207,7 +207,7 @@ pub(in crate::service) async fn edit<'a>(
 ) -> Outcome<Editing<'a>, PackRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
     let touched = Touched::Pack(caller.id(), pack);
-    cx.once_opened(touched, || try_edit(cx, caller, pack, expected_revision)).await
+    cx.after_due_windows(touched, || try_edit(cx, caller, pack, expected_revision)).await
 }
 
 async fn try_edit<'a>(
@@ -311,8 +311,8 @@ async fn unknown(
         Some(version) => components::version(tx, &caller.scope, version.id).await?,
         None => None,
     };
-    let no_version = version.filter(|wanted| !found.is_some_and(|(found, _)| found.kind == wanted.kind));
-    let rows = rows.iter().copied().filter(|id| !types.iter().any(|(known, _)| known == id));
+    let no_version = version.filter(|version| !found.is_some_and(|(found, _)| found.kind == version.kind));
+    let rows = rows.iter().copied().filter(|id| !types.iter().any(|(typed, _)| typed == id));
     let unknown = rows.map(Uuid::from).chain(no_version.map(|version| version.id.into()));
     Ok(Failure::unless_known(unknown, |_| false))
 }

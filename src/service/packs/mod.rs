@@ -7,7 +7,7 @@ pub mod draft;
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
 use crate::domain::packs::refusal::PackRefusal;
-use crate::domain::packs::{Assessment, DeploymentModel, Guide, InstallationType, Pack, Standing, SupportInfo};
+use crate::domain::packs::{Assessment, DeploymentModel, Guide, InstallationType, Pack, PackStanding, SupportInfo};
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
 use crate::service::followup::runner::run_first_batch;
 use crate::service::packs::draft::{Editing, finish_edit};
@@ -21,7 +21,7 @@ use super::Services;
 use super::access::Publisher;
 use super::error::{Error, Failure, Outcome, text_fault};
 use super::journal::{Entry, Journal, Subject};
-use super::requests::{Repeatable, only};
+use super::requests::{Repeatable, single};
 
 /// A pack to be created.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub async fn create_pack(
     let call = Repeatable::call(caller.id(), "createIntegrationPack", client_request_id, &input)?;
     let tx = cx.db.begin().await?;
     if let Some(made) = call.made_before(&tx, cx.now(&tx), PackRefusal::ClientRequestIdReused).await? {
-        let made = only(&made)?;
+        let made = single(&made)?;
         packs::lock(&tx, &caller.scope, made).await?.ok_or(Failure::NotFound)?;
         return Ok(made);
     }
@@ -79,7 +79,7 @@ pub async fn create_pack(
         assessment: Assessment::default(),
         draft_revision: 0,
         last_number: 0,
-        standing: Standing::default(),
+        standing: PackStanding::default(),
         created_at: journal.now,
         created_by: journal.actor().clone(),
         updated_at: journal.now,
@@ -89,7 +89,7 @@ pub async fn create_pack(
         Err(StoreError::Conflict(_)) => return Err(name_was_taken(cx, tx, caller, &name).await?.into()),
         other => other?,
     }
-    journal.note(
+    journal.append_entry(
         Entry::of("createIntegrationPack", Subject::IntegrationPack(pack.id), pack.name.clone())
             .set("name", &pack.name),
     );
@@ -140,13 +140,13 @@ pub async fn update_pack(
     let entry = Entry::of("updateIntegrationPack", Subject::IntegrationPack(pack.id), name.clone())
         .change("name", Some(pack.name.clone()), Some(name))
         .change("description", Some(pack.description.clone()), Some(description))
-        .change("support", spelt(&pack.support), spelt(&support));
+        .change("support", to_json(&pack.support), to_json(&support));
     let mut task = None;
     if renamed {
         let (id, work, now) = (cx.ids.next(), Work::Rename(pack.id), editing.journal.now);
         task = Some(tasks::add(tx, id, caller.id(), work, false, now).await?);
     }
-    editing.journal.note(entry);
+    editing.journal.append_entry(entry);
     finish_edit(cx, editing).await?;
     if let Some(task) = task {
         run_first_batch(cx, task).await;
@@ -202,6 +202,6 @@ fn support(raw: SupportInfo) -> Outcome<SupportInfo, PackRefusal> {
     })
 }
 
-fn spelt(support: &SupportInfo) -> Option<String> {
+fn to_json(support: &SupportInfo) -> Option<String> {
     serde_json::to_string(support).ok()
 }

@@ -22,13 +22,13 @@ use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::followup::runner::run_first_batch;
-use crate::service::journal::{Entry, Happening, Journal, Subject, window_facts};
-use crate::service::moment::Touched;
+use crate::service::instant::Touched;
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
 use crate::service::packs::content_token::content_token;
 use crate::service::packs::draft::reassess;
 use crate::service::releases::opening::{Start, start};
 use crate::service::releases::release_log::ReleaseLog;
-use crate::service::requests::{Repeatable, Turn};
+use crate::service::requests::{CallState, Repeatable};
 use crate::store::accounts::write as accounts;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::Work;
@@ -56,7 +56,7 @@ pub struct ReleaseRequest {
 pub async fn release(cx: &Services, caller: &Publisher, request: ReleaseRequest) -> Outcome<ReleaseId, ReleaseRefusal> {
     caller.viewer.require(Privilege::IntegrationPack)?;
     let touched = Touched::Pack(caller.id(), request.pack_id);
-    cx.once_opened(touched, || try_release(cx, caller, &request)).await
+    cx.after_due_windows(touched, || try_release(cx, caller, &request)).await
 }
 
 async fn try_release(
@@ -69,14 +69,14 @@ async fn try_release(
     let crid = request.client_request_id.as_deref();
     let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
     let tx = cx.db.begin().await?;
-    match call.turn(&tx, cx.now(&tx)).await? {
-        Turn::Do => {}
-        Turn::Done(made) => {
+    match call.state(&tx, cx.now(&tx)).await? {
+        CallState::Do => {}
+        CallState::Done(made) => {
             // A repeated call can't return a release of a pack that was deleted since.
             packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
             return made.first().map(|id| (*id).into()).ok_or_else(|| Failure::NotFound.into());
         }
-        Turn::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
+        CallState::Reused => return Err(ReleaseRefusal::ClientRequestIdReused.into()),
     }
     let pack = packs::lock(&tx, &caller.scope, request.pack_id).await?.ok_or(Failure::NotFound)?;
     // Reads the account again under a lock, because the zone at the time of the call counts (R35).
@@ -167,14 +167,14 @@ async fn make_release(
         .set("version", version.number)
         .change("date", None, release.window.as_ref().map(|w| w.date.to_string()))
         .change("timeZone", None, release.window.as_ref().map(|w| w.time_zone.clone()));
-    journal.note(entry);
+    journal.append_entry(entry);
     let mut follow = Vec::new();
     if let Some(window) = release.window.clone() {
         releases::insert(tx, &release).await?;
         pack.standing.pending = Some(PendingRelease { release_id: id, version_id, starts_at: window.starts_at });
-        journal.tell(Happening {
+        journal.append_event(JournalEvent {
             data: EventData { window: Some(window_facts(&window)), ..EventData::default() },
-            ..Happening::release(EventKind::ReleaseScheduled, &pack, id)
+            ..JournalEvent::release(EventKind::ReleaseScheduled, &pack, id)
         });
         if release.previous_version_id.is_some() {
             follow.push(add_task(cx, tx, &pack, Work::Offer(pack.id, id), false, now).await?);

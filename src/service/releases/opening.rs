@@ -15,7 +15,7 @@ use crate::store::{StoreError, Tx};
 
 use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::journal::{Entry, Happening, Journal, Subject};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::service::releases::release_log::ReleaseLog;
 
 /// How many due packs are read at once. A publisher has fewer that open in one night.
@@ -33,7 +33,7 @@ pub(in crate::service) enum Start {
 }
 
 /// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30). Every
-/// command that touches a pack does this first ([`Services::once_opened`]), for the publisher whose packs it touches: a
+/// command that touches a pack does this first ([`Services::after_due_windows`]), for the publisher whose packs it touches: a
 /// publisher may not start another's release. The scheduler does it for any pack. Returns the started release.
 pub async fn open_if_due(
     cx: &Services,
@@ -108,26 +108,26 @@ pub(in crate::service) async fn start(
         Start::Due => Some("scheduler.startRelease"),
     };
     if let Some(action) = action {
-        journal.note(
+        journal.append_entry(
             Entry::of(action, Subject::Release(release.id), pack.name.clone())
                 .change("state", Some("SCHEDULED".into()), Some("IN_PROGRESS".into()))
                 .change("latenessSeconds", None, release.lateness_seconds.map(|s| s.to_string())),
         );
     }
-    journal.tell(Happening::release(EventKind::ReleaseStarted, pack, release.id));
+    journal.append_event(JournalEvent::release(EventKind::ReleaseStarted, pack, release.id));
     if first {
         release.state = ReleaseState::Succeeded;
         release.ended_at = Some(now);
-        journal.note_by_scheduler(
+        journal.append_entry_by_scheduler(
             Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
                 "state",
                 Some("IN_PROGRESS".into()),
                 Some("SUCCEEDED".into()),
             ),
         );
-        journal.tell(Happening {
+        journal.append_event(JournalEvent {
             data: EventData { progress: Some(Progress::default()), ..EventData::default() },
-            ..Happening::release(EventKind::ReleaseCompleted, pack, release.id)
+            ..JournalEvent::release(EventKind::ReleaseCompleted, pack, release.id)
         });
     }
     if why == Start::New {

@@ -12,8 +12,8 @@ use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
 use crate::service::followup::runner::run_first_batch;
-use crate::service::journal::{Entry, Happening, Journal, Subject, window_facts};
-use crate::service::moment::Touched;
+use crate::service::instant::Touched;
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
 use crate::service::packs::draft::reassess;
 use crate::service::releases::opening::{Start, start};
 use crate::service::releases::release_log::ReleaseLog;
@@ -72,18 +72,18 @@ pub async fn reschedule_release(
     releases::save(&tx, &release).await?;
     pack.standing.pending = pack.standing.pending.map(|p| PendingRelease { starts_at: after.starts_at, ..p });
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    journal.note(Entry::of("rescheduleRelease", Subject::Release(release.id), pack.name.clone()).change(
+    journal.append_entry(Entry::of("rescheduleRelease", Subject::Release(release.id), pack.name.clone()).change(
         "date",
         Some(before.date.to_string()),
         Some(after.date.to_string()),
     ));
-    journal.tell(Happening {
+    journal.append_event(JournalEvent {
         data: EventData {
             previous_window: Some(window_facts(&before)),
             window: Some(window_facts(&after)),
             ..EventData::default()
         },
-        ..Happening::release(EventKind::ReleaseRescheduled, &pack, release.id)
+        ..JournalEvent::release(EventKind::ReleaseRescheduled, &pack, release.id)
     });
     let log = ReleaseLog::of(&journal);
     journal.write(&tx).await?;
@@ -139,7 +139,7 @@ async fn change<'a>(
     caller.viewer.require(Privilege::IntegrationPack)?;
     let pack = releases::pack_of(&cx.look_up(caller.scope), release).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.id(), pack);
-    cx.once_opened(touched, || try_change(cx, caller, pack, release, command)).await
+    cx.after_due_windows(touched, || try_change(cx, caller, pack, release, command)).await
 }
 
 async fn try_change<'a>(
@@ -181,14 +181,14 @@ pub(in crate::service) async fn end_pending(
         Ending::Canceled(action) => (EventKind::ReleaseCanceled, action, None),
         Ending::SupersededBy(by) => (EventKind::ReleaseSuperseded, "releaseIntegrationPack", Some(by)),
     };
-    journal.note(Entry::of(action, Subject::Release(release.id), pack.name.clone()).change(
+    journal.append_entry(Entry::of(action, Subject::Release(release.id), pack.name.clone()).change(
         "state",
         Some(before.stored().into()),
         Some(release.state.stored().into()),
     ));
-    journal.tell(Happening {
+    journal.append_event(JournalEvent {
         data: EventData { superseded_by, ..EventData::default() },
-        ..Happening::release(kind, pack, release.id)
+        ..JournalEvent::release(kind, pack, release.id)
     });
     Ok(())
 }

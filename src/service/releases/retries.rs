@@ -17,8 +17,8 @@ use crate::store::releases::write as releases;
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
-use crate::service::journal::{Entry, Happening, Journal, Subject};
-use crate::service::moment::Touched;
+use crate::service::instant::Touched;
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::service::releases::release_log::ReleaseLog;
 
 /// Retries the failed updates of the newest started release, at once and then with growing pauses. Returns their
@@ -34,7 +34,7 @@ pub async fn retry_failed_updates(
     caller.viewer.require(Privilege::IntegrationPack)?;
     let pack = releases::pack_of(&cx.look_up(caller.scope), release).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.id(), pack);
-    cx.once_opened(touched, || try_retry_failed_updates(cx, caller, pack, release)).await
+    cx.after_due_windows(touched, || try_retry_failed_updates(cx, caller, pack, release)).await
 }
 
 async fn try_retry_failed_updates(
@@ -62,12 +62,12 @@ async fn try_retry_failed_updates(
     pack.standing.running_release = Some(release.id);
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
     let task = add_task(cx, &tx, &pack, Work::Retry(pack.id, release.id), true, journal.now).await?;
-    journal.note(Entry::of("retryFailedUpdates", Subject::Release(release.id), pack.name.clone()).change(
+    journal.append_entry(Entry::of("retryFailedUpdates", Subject::Release(release.id), pack.name.clone()).change(
         "state",
         Some(before.stored().into()),
         Some(release.state.stored().into()),
     ));
-    journal.tell(Happening::release(EventKind::ReleaseStarted, &pack, release.id));
+    journal.append_event(JournalEvent::release(EventKind::ReleaseStarted, &pack, release.id));
     let log = ReleaseLog::of(&journal);
     journal.write(&tx).await?;
     tx.commit().await?;

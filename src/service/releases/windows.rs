@@ -10,19 +10,19 @@ use crate::store::releases::write as releases;
 
 use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::journal::{Entry, Happening, Journal, Subject, window_facts};
+use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
 
 /// How many pending releases are read at once.
 const PAGE: u64 = 500;
 
 /// The initiator of a recomputation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AskedBy {
+pub enum Initiator {
     Scheduler,
     CommandLine,
 }
 
-impl AskedBy {
+impl Initiator {
     fn action(self) -> &'static str {
         match self {
             Self::Scheduler => "scheduler.moveWindow",
@@ -43,7 +43,7 @@ pub struct Recomputed {
 /// Reloads the time zone data, and then recomputes the pending windows that were computed with older data. If the
 /// directory can't be read, this is logged and the loaded data stays in use. After a failure the windows already moved
 /// stay moved, and the next call tries the others.
-pub async fn look_at_time_zones(cx: &Services, by: AskedBy) -> Result<Recomputed, Failure> {
+pub async fn reload_time_zones(cx: &Services, by: Initiator) -> Result<Recomputed, Failure> {
     let (zones, before) = (cx.zones.clone(), cx.zones.version());
     // Reading may block: the directory can be on a disk that doesn't respond.
     match tokio::task::spawn_blocking(move || zones.reload()).await {
@@ -57,12 +57,12 @@ pub async fn look_at_time_zones(cx: &Services, by: AskedBy) -> Result<Recomputed
     if now != before {
         tracing::info!(%before, version = %now, "the time zone data has changed");
     }
-    compute_windows_anew(cx, by).await
+    recompute_windows(cx, by).await
 }
 
 /// Recomputes the pending windows that were computed with older data, including those that a server with older data has
 /// added since. After a failure the windows already moved stay moved, and the next call tries the others.
-pub async fn compute_windows_anew(cx: &Services, by: AskedBy) -> Result<Recomputed, Failure> {
+pub async fn recompute_windows(cx: &Services, by: Initiator) -> Result<Recomputed, Failure> {
     let version = cx.zones.version();
     let (mut done, mut after, mut failed) = (Recomputed::default(), None, None);
     loop {
@@ -113,7 +113,7 @@ fn sort_out(cx: &Services, page: Vec<PendingWindow>) -> (Vec<PendingWindow>, Vec
 
 /// Moves one pending window, after locking its pack. A window that has opened meanwhile isn't moved: readers already
 /// see its release as started, and this must not be undone (R30).
-async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: AskedBy) -> Result<bool, Failure> {
+async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initiator) -> Result<bool, Failure> {
     let tx = cx.db.begin().await?;
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(false) };
     let now = cx.now(&tx);
@@ -132,17 +132,17 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: AskedB
     pack.standing.pending = Some(crate::domain::packs::PendingRelease { starts_at: after.starts_at, ..pending });
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
     let mut journal = match by {
-        AskedBy::Scheduler => Journal::of_scheduler(cx, pack.publisher_id, now),
-        AskedBy::CommandLine => Journal::of_command_line(cx, pack.publisher_id, now),
+        Initiator::Scheduler => Journal::of_scheduler(cx, pack.publisher_id, now),
+        Initiator::CommandLine => Journal::of_command_line(cx, pack.publisher_id, now),
     };
-    journal.note(entry(by, release.id, &pack.name, &before, &after));
-    journal.tell(Happening {
+    journal.append_entry(entry(by, release.id, &pack.name, &before, &after));
+    journal.append_event(JournalEvent {
         data: EventData {
             previous_window: Some(window_facts(&before)),
             window: Some(window_facts(&after)),
             ..EventData::default()
         },
-        ..Happening::release(EventKind::WindowMoved, &pack, release.id)
+        ..JournalEvent::release(EventKind::WindowMoved, &pack, release.id)
     });
     journal.write(&tx).await?;
     tx.commit().await?;
@@ -153,8 +153,8 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: AskedB
     Ok(true)
 }
 
-fn entry(by: AskedBy, release: ReleaseId, pack: &str, before: &Window, after: &Window) -> Entry {
-    let text = |at: Instant| Some(instant::spelled(at));
+fn entry(by: Initiator, release: ReleaseId, pack: &str, before: &Window, after: &Window) -> Entry {
+    let text = |at: Instant| Some(instant::to_text(at));
     Entry::of(by.action(), Subject::Release(release), pack.to_owned())
         .change("date", Some(before.date.to_string()), Some(after.date.to_string()))
         .change("startsAt", text(before.starts_at), text(after.starts_at))

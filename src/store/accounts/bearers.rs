@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountStatus, ApiToken};
 use crate::domain::id::TokenId;
-use crate::store::gathered::Gathered;
+use crate::store::combined_reads::CombinedReads;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, WholeServer, convert};
 
@@ -21,25 +21,25 @@ use crate::store::{StoreResult, WholeServer, convert};
 pub type Bearer = (ApiToken, Account);
 
 /// How long a token is cached after it was read. A transaction that revokes or weakens a token or an account returns
-/// this much later than its commit ([`Tx::dismisses`](crate::store::Tx)), so no server uses the old state after the
+/// this much later than its commit ([`Tx::changes_token`](crate::store::Tx)), so no server uses the old state after the
 /// caller got its answer.
-pub(in crate::store) const KNOWN_FOR: Duration = Duration::from_millis(100);
+pub(in crate::store) const CACHED_FOR: Duration = Duration::from_millis(100);
 
 /// The most tokens in the cache.
-const KNOWN_MAX: usize = 10_000;
+const CACHED_MAX: usize = 10_000;
 
 /// The cached tokens and the requests that wait for a read, each by the hash of the token's secret.
 pub(in crate::store) struct Bearers {
-    known: Cache<Vec<u8>, Known>,
+    cached: Cache<Vec<u8>, Cached>,
     /// The same by the token's id, for listeners: many of them can have one token.
-    known_by_id: Cache<TokenId, Known>,
-    asked: Arc<Gathered<Vec<u8>, StoreResult<Bearer>>>,
+    cached_by_id: Cache<TokenId, Cached>,
+    reads: Arc<CombinedReads<Vec<u8>, StoreResult<Bearer>>>,
     /// The application clock's time at the last request that needed a read.
-    asked_at: Mutex<Instant>,
+    last_request_at: Mutex<Instant>,
 }
 
 #[derive(Clone)]
-struct Known {
+struct Cached {
     bearer: Arc<Bearer>,
     /// Both clocks before the read: the process's monotonic clock, and the application clock, which goes on while the
     /// machine sleeps.
@@ -47,10 +47,10 @@ struct Known {
     at: Instant,
 }
 
-impl Known {
+impl Cached {
     fn if_recent(self, now: Instant) -> Option<Bearer> {
         let age = (now - self.at).abs().to_std();
-        let is_recent = self.since.elapsed() < KNOWN_FOR && age.is_ok_and(|age| age < KNOWN_FOR);
+        let is_recent = self.since.elapsed() < CACHED_FOR && age.is_ok_and(|age| age < CACHED_FOR);
         is_recent.then(|| Bearer::clone(&self.bearer))
     }
 }
@@ -63,27 +63,27 @@ fn works((token, account): &Bearer) -> bool {
 impl Default for Bearers {
     fn default() -> Self {
         Self {
-            known: Cache::new(KNOWN_MAX),
-            known_by_id: Cache::new(KNOWN_MAX),
-            asked: Arc::default(),
-            asked_at: Mutex::default(),
+            cached: Cache::new(CACHED_MAX),
+            cached_by_id: Cache::new(CACHED_MAX),
+            reads: Arc::default(),
+            last_request_at: Mutex::default(),
         }
     }
 }
 
 impl Bearers {
-    fn known(&self, hash: &[u8], now: Instant) -> Option<Bearer> {
-        self.known.get(hash)?.if_recent(now)
+    fn cached(&self, hash: &[u8], now: Instant) -> Option<Bearer> {
+        self.cached.get(hash)?.if_recent(now)
     }
 
-    fn asked_at(&self) -> MutexGuard<'_, Instant> {
-        self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_request_at(&self) -> MutexGuard<'_, Instant> {
+        self.last_request_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Clears the cache, so that the next requests read the database.
     pub(in crate::store) fn forget(&self) {
-        self.known.clear();
-        self.known_by_id.clear();
+        self.cached.clear();
+        self.cached_by_id.clear();
     }
 }
 
@@ -96,19 +96,19 @@ const HASH: &str = "t_secret_hash";
 /// The token with this hash, and its account. The result includes every change that was confirmed to a client before
 /// the call. Concurrent requests share one statement.
 pub async fn by_hash(server: &WholeServer, hash: Vec<u8>, now: Instant) -> StoreResult<Option<Bearer>> {
-    if let Some(known) = server.bearers().known(&hash, now) {
-        return Ok(Some(known));
+    if let Some(cached) = server.bearers().cached(&hash, now) {
+        return Ok(Some(cached));
     }
-    *server.bearers().asked_at() = now;
+    *server.bearers().last_request_at() = now;
     let from = server.clone();
-    server.bearers().asked.ask(hash, move |hashes| by_hashes(from.clone(), hashes)).await?.transpose()
+    server.bearers().reads.request(hash, move |hashes| by_hashes(from.clone(), hashes)).await?.transpose()
 }
 
 /// Each bearer has its own result, so that a row that can't be read fails only requests with its token.
 async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<HashMap<Vec<u8>, StoreResult<Bearer>>> {
-    let (since, at) = (std::time::Instant::now(), *server.bearers().asked_at());
+    let (since, at) = (std::time::Instant::now(), *server.bearers().last_request_at());
     let mut select = tokens_and_accounts();
-    select.and_where(server.reader().among_bytes(col(api_token::Column::SecretHash), hashes));
+    select.and_where(server.reader().any_of_bytes(col(api_token::Column::SecretHash), hashes));
     let rows = server.conn().query_all(&select).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in &rows {
@@ -117,8 +117,8 @@ async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<Has
         if let Ok(bearer) = &bearer
             && works(bearer)
         {
-            let known = Known { bearer: Arc::new(bearer.clone()), since, at };
-            server.bearers().known.insert(hash.clone(), known);
+            let cached = Cached { bearer: Arc::new(bearer.clone()), since, at };
+            server.bearers().cached.insert(hash.clone(), cached);
         }
         found.insert(hash, bearer);
     }
@@ -128,8 +128,8 @@ async fn by_hashes(server: WholeServer, hashes: Vec<Vec<u8>>) -> StoreResult<Has
 /// The token with this id, and its account, as [`by_hash`] returns them: a listener asks every few seconds, and all
 /// listeners with one token share the answer for a moment.
 pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreResult<Option<Bearer>> {
-    if let Some(known) = server.bearers().known_by_id.get(&id).and_then(|known| known.if_recent(now)) {
-        return Ok(Some(known));
+    if let Some(cached) = server.bearers().cached_by_id.get(&id).and_then(|cached| cached.if_recent(now)) {
+        return Ok(Some(cached));
     }
     let since = std::time::Instant::now();
     let mut select = tokens_and_accounts();
@@ -137,7 +137,7 @@ pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreR
     let row = server.conn().query_one(&select).await?;
     let bearer = row.map(|row| read(&row)).transpose()?;
     if let Some(bearer) = bearer.as_ref().filter(|bearer| works(bearer)) {
-        server.bearers().known_by_id.insert(id, Known { bearer: Arc::new(bearer.clone()), since, at: now });
+        server.bearers().cached_by_id.insert(id, Cached { bearer: Arc::new(bearer.clone()), since, at: now });
     }
     Ok(bearer)
 }

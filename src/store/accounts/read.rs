@@ -9,7 +9,7 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 use crate::domain::accounts::{Account, AccountKind, AccountStatus};
 use crate::domain::id::{AccountId, GroupId};
 use crate::store::convert::Stored as _;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -20,7 +20,7 @@ pub async fn managed_by_ids(
     ids: &[AccountId],
 ) -> StoreResult<HashMap<AccountId, Account>> {
     let rows = account::Entity::find()
-        .filter(snapshot.among(col(account::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(account::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(col(account::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .filter(col(account::Column::Kind).eq(AccountKind::Managed.stored()))
         .all(snapshot.conn())
@@ -89,10 +89,10 @@ pub async fn pages(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[(AccountFilter, PageRequest)],
 ) -> StoreResult<HashMap<(AccountFilter, PageRequest), Page<Account>>> {
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         let select = filtered(snapshot.scope(), &key.0);
-        (key.clone(), Wanted { select, order: by_name(), request: key.1.clone() })
+        (key.clone(), ListQuery { select, order: by_name(), request: key.1.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(convert::account)?))).collect()
 }

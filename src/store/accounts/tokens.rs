@@ -9,14 +9,14 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 use crate::domain::accounts::{ApiToken, Role};
 use crate::domain::id::TokenId;
 use crate::store::convert::Stored as _;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The tokens among `ids` that belong to the reader's account.
 pub async fn by_ids(snapshot: &Snapshot, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, ApiToken>> {
     let rows = token::Entity::find()
-        .filter(snapshot.among(col(token::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(token::Column::Id), ids.iter().map(|id| id.0)))
         .filter(col(token::Column::AccountId).eq(snapshot.scope().account_id().0))
         .all(snapshot.conn())
         .await?;
@@ -45,13 +45,13 @@ pub const NEWEST: CursorForm = CursorForm::new("token", &[KeyKind::Instant, KeyK
 
 /// Pages of the tokens of the reader's account, newest first.
 pub async fn pages(snapshot: &Snapshot, keys: &[PageRequest]) -> StoreResult<HashMap<PageRequest, Page<ApiToken>>> {
-    let wanted = keys.iter().map(|request| {
+    let queries = keys.iter().map(|request| {
         let select = token::Entity::find()
             .filter(col(token::Column::AccountId).eq(snapshot.scope().account_id().0))
             .into_query();
-        (request.clone(), Wanted { select, order: newest(), request: request.clone() })
+        (request.clone(), ListQuery { select, order: newest(), request: request.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(convert::token)?))).collect()
 }
 

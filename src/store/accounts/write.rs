@@ -27,7 +27,7 @@ pub async fn lock_managed(tx: &Tx, scope: &PublisherScope, id: AccountId) -> Sto
 /// Locks accounts that the publisher manages, in the order of ids.
 pub async fn lock_managed_all(tx: &Tx, scope: &PublisherScope, ids: &[AccountId]) -> StoreResult<Vec<Account>> {
     let select = account::Entity::find()
-        .filter(tx.among(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(account::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
         .filter(account::Column::Kind.eq(AccountKind::Managed.stored()))
         .order_by_asc(account::Column::Id);
@@ -96,7 +96,7 @@ pub(in crate::store) fn row(of: &Account) -> account::ActiveModel {
 /// # Errors
 /// [`StoreError::Conflict`](crate::store::StoreError::Conflict) if the name is taken.
 pub async fn save(tx: &Tx, account: &Account) -> StoreResult<()> {
-    tx.dismisses();
+    tx.changes_token();
     account::Entity::update(account::ActiveModel {
         id: Set(account.id.into()),
         name: Set(account.name.clone()),
@@ -177,8 +177,8 @@ pub(in crate::store) fn token_row(token: &ApiToken, secret_hash: Vec<u8>) -> api
 
 /// Saves that a token was revoked. Subscriptions with the token are woken, so that they notice it.
 pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
-    tx.tell();
-    tx.dismisses();
+    tx.notify();
+    tx.changes_token();
     let row = api_token::ActiveModel { id: Set(id.into()), revoked_at: Set(Some(at)), ..Default::default() };
     api_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
@@ -186,8 +186,8 @@ pub async fn save_revoked(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
 
 /// Saves when a token expires. Subscriptions with the token are woken, so that they notice it.
 pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> {
-    tx.tell();
-    tx.dismisses();
+    tx.notify();
+    tx.changes_token();
     let row = api_token::ActiveModel { id: Set(id.into()), expires_at: Set(Some(at)), ..Default::default() };
     api_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
@@ -195,7 +195,7 @@ pub async fn save_expires(tx: &Tx, id: TokenId, at: Instant) -> StoreResult<()> 
 
 /// Saves the token that replaced another by rotation.
 pub async fn save_replaced_by(tx: &Tx, id: TokenId, by: TokenId) -> StoreResult<()> {
-    tx.dismisses();
+    tx.changes_token();
     let row = api_token::ActiveModel { id: Set(id.into()), replaced_by: Set(Some(by.into())), ..Default::default() };
     api_token::Entity::update(row).exec(tx.conn()).await?;
     Ok(())

@@ -11,7 +11,7 @@ use crate::domain::components::{Component, ComponentType, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packs::{COMPONENTS_MAX, DeploymentModel, InstallationType, Pack};
 use crate::store::convert::Stored as _;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -21,7 +21,7 @@ pub async fn by_ids(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<Has
     let owner = snapshot.scope().account_id();
     let load = async |ids: Vec<ComponentId>| {
         let rows = component::Entity::find()
-            .filter(snapshot.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(snapshot.any_of(col(component::Column::Id), ids.iter().map(|id| id.0)))
             .filter(checked(col(component::Column::OwnerId).eq(owner.0)))
             .all(snapshot.conn())
             .await?;
@@ -32,7 +32,7 @@ pub async fn by_ids(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<Has
 
 /// A component from the cache, without a query.
 #[must_use]
-pub fn known(snapshot: &Snapshot, id: ComponentId) -> Option<Arc<Component>> {
+pub fn cached(snapshot: &Snapshot, id: ComponentId) -> Option<Arc<Component>> {
     snapshot.cache().components.peek(snapshot.scope().account_id(), &id)
 }
 
@@ -68,7 +68,7 @@ pub async fn latest(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResult<Has
         .column(component::Column::Id)
         .column(component::Column::LatestShareableId)
         .column(component::Column::LatestPublicationId)
-        .filter(snapshot.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(component::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(col(component::Column::OwnerId).eq(snapshot.scope().account_id().0)))
         .into_model::<LatestRow>()
         .all(snapshot.conn())
@@ -133,7 +133,7 @@ fn addable(to: AddableTo) -> Expr {
         return nothing();
     }
     let types = [ComponentType::Process, ComponentType::ApiService];
-    let taken = match to.installation_type {
+    let allowed = match to.installation_type {
         InstallationType::Single => types.as_slice(),
         InstallationType::Multi => &types[..1],
     };
@@ -147,7 +147,7 @@ fn addable(to: AddableTo) -> Expr {
         .and_where(col(draft_row::Column::PackId).eq(to.pack_id.0))
         .and_where(col(draft_row::Column::ComponentId).eq(col(component::Column::Id)))
         .take();
-    of_types(col(component::Column::ComponentType), taken)
+    of_types(col(component::Column::ComponentType), allowed)
         .and(col(newest).is_not_null())
         .and(Expr::exists(in_draft).not())
 }
@@ -168,6 +168,6 @@ pub async fn page(
     filter: &ComponentFilter,
     request: PageRequest,
 ) -> StoreResult<Page<Arc<Component>>> {
-    let wanted = Wanted { select: filtered(snapshot.scope(), filter), order: by_name(), request };
-    page::page(snapshot.reader(), wanted).await?.try_map(|row| convert::component(row).map(Arc::new))
+    let query = ListQuery { select: filtered(snapshot.scope(), filter), order: by_name(), request };
+    page::page(snapshot.reader(), query).await?.try_map(|row| convert::component(row).map(Arc::new))
 }

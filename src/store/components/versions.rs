@@ -12,7 +12,7 @@ use crate::domain::components::{ComponentType, ComponentVersion, ManifestEntry, 
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::store::components::read::of_types;
 use crate::store::convert::{Stored as _, from_json};
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -25,7 +25,7 @@ pub async fn by_ids(
     let owner = snapshot.scope().publisher_id();
     let load = async |ids: Vec<ComponentVersionId>| {
         let rows = version::Entity::find()
-            .filter(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(snapshot.any_of(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .filter(checked(col(version::Column::OwnerId).eq(owner.0)))
             .all(snapshot.conn())
             .await?;
@@ -36,7 +36,7 @@ pub async fn by_ids(
 
 /// A version from the cache, without a query.
 #[must_use]
-pub fn known(snapshot: &Snapshot<PublisherScope>, id: ComponentVersionId) -> Option<Arc<ComponentVersion>> {
+pub fn cached(snapshot: &Snapshot<PublisherScope>, id: ComponentVersionId) -> Option<Arc<ComponentVersion>> {
     snapshot.cache().component_versions.peek(snapshot.scope().publisher_id(), &id)
 }
 
@@ -50,7 +50,7 @@ pub async fn manifests(
         let of_owner = Query::select()
             .column(version::Column::Id)
             .from(version::Entity)
-            .and_where(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+            .and_where(snapshot.any_of(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .and_where(checked(col(version::Column::OwnerId).eq(owner.0)))
             .take();
         let rows = manifest_entry::Entity::find()
@@ -82,7 +82,7 @@ pub async fn higher_unreleased(
 ) -> StoreResult<HashMap<ComponentVersionId, ComponentVersionId>> {
     let (next, higher) = (Alias::new("next"), Alias::new("higher"));
     let of = |table: &Alias, column: version::Column| Expr::col((table.clone(), column));
-    let held = Query::select()
+    let is_held = Query::select()
         .expr(Expr::val(1))
         .from(item::Entity)
         .inner_join(pack_version::Entity, col(pack_version::Column::Id).eq(col(item::Column::PackVersionId)))
@@ -97,7 +97,7 @@ pub async fn higher_unreleased(
         .and_where(of(&higher, version::Column::Kind).eq(of(&next, version::Column::Kind)))
         .and_where(of(&higher, version::Column::Shareable).eq(true))
         .and_where(of(&higher, version::Column::DeletedAt).is_null())
-        .and_where(Expr::exists(held).not())
+        .and_where(Expr::exists(is_held).not())
         .order_by_expr(of(&higher, version::Column::NumericKey), Way::Desc)
         .limit(1)
         .take();
@@ -105,7 +105,7 @@ pub async fn higher_unreleased(
         .expr_as(of(&next, version::Column::Id), "next")
         .expr_as(Expr::from(SubQueryStatement::from(highest)), "higher")
         .from_as(version::Entity, next.clone())
-        .and_where(snapshot.among(of(&next, version::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(of(&next, version::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(of(&next, version::Column::OwnerId).eq(snapshot.scope().publisher_id().0)))
         .take();
     let rows = snapshot.conn().query_all(&found).await?;
@@ -220,11 +220,11 @@ pub async fn pages(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[VersionsKey],
 ) -> StoreResult<HashMap<VersionsKey, Page<Arc<ComponentVersion>>>> {
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         let (select, order) = (filtered(snapshot.scope(), &key.filter), key.order.order());
-        (key.clone(), Wanted { select, order, request: key.page.clone() })
+        (key.clone(), ListQuery { select, order, request: key.page.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     let read = |row| convert::component_version(row).map(Arc::new);
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
 }

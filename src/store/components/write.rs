@@ -31,7 +31,7 @@ pub struct Counters {
 /// Locks the publisher's components with these ids, in the order of ids.
 pub async fn lock_all(tx: &Tx, scope: &PublisherScope, ids: &[ComponentId]) -> StoreResult<Vec<Counters>> {
     let select = component::Entity::find()
-        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
         .order_by_asc(component::Column::Id);
     locked(select)
@@ -61,7 +61,7 @@ pub async fn types(
         .select_only()
         .column(component::Column::Id)
         .column(component::Column::ComponentType)
-        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(component::Column::OwnerId.eq(Uuid::from(scope.publisher_id())))
         .into_tuple()
         .all(tx.conn())
@@ -126,8 +126,8 @@ pub async fn with_label(tx: &Tx, component: ComponentId, label: &str) -> StoreRe
         .filter(component_version::Column::VersionKey.eq(text::key(label)))
         .all(tx.conn())
         .await?;
-    let wanted = text::label_key(label);
-    let same = found.into_iter().find(|version| text::label_key(&version.version) == wanted);
+    let folded = text::label_key(label);
+    let same = found.into_iter().find(|version| text::label_key(&version.version) == folded);
     Ok(same.map(|version| version.id.into()))
 }
 
@@ -242,8 +242,8 @@ pub async fn with_shareable_version(tx: &Tx, ids: &[ComponentId], kind: VersionK
         VersionKind::Publication => component::Column::LatestPublicationId,
     };
     let select = component::Entity::find()
-        .filter(tx.among(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(component::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(latest.is_not_null())
         .order_by_asc(component::Column::Id);
-    Ok(crate::store::locks::held(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())
+    Ok(crate::store::locks::shared_lock(select).all(tx.conn()).await?.into_iter().map(|m| m.id.into()).collect())
 }

@@ -27,12 +27,12 @@ pub async fn packs_with(
     components: &[ComponentId],
     model: DeploymentModel,
 ) -> StoreResult<BTreeMap<ComponentId, Vec<PackId>>> {
-    let wanted = |column: Expr| tx.among(column, components.iter().map(|id| Uuid::from(*id)));
+    let is_named = |column: Expr| tx.any_of(column, components.iter().map(|id| Uuid::from(*id)));
     let of_model = || col(pack::Column::DeploymentModel).eq(model.stored());
     let (in_draft, in_item) = (col(draft_row::Column::ComponentId), col(item::Column::ComponentId));
     let stored = pending().or(current());
-    let drafts = rows([in_draft.clone(), pack_id()], wanted(in_draft).and(of_model()));
-    let in_force = items([in_item.clone(), pack_id()], wanted(in_item).and(of_model()).and(stored));
+    let drafts = rows([in_draft.clone(), pack_id()], is_named(in_draft).and(of_model()));
+    let in_force = items([in_item.clone(), pack_id()], is_named(in_item).and(of_model()).and(stored));
     let select = union(drafts, in_force);
     let mut found: BTreeMap<ComponentId, Vec<PackId>> = BTreeMap::new();
     for row in tx.conn().query_all(&select).await? {
@@ -53,8 +53,8 @@ pub async fn packs_holding(tx: &Tx, version: ComponentVersionId, now: Instant, l
     // When the window opens, the pending version becomes the current one, and the former is out of force (R30).
     let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
     let pinned = rows([pack_id()], col(draft_row::Column::PinnedVersionId).eq(version));
-    let held = col(item::Column::ComponentVersionId).eq(version).and(pending().or(current().and(not_due)));
-    let holding = union(pinned, items([pack_id()], held));
+    let is_in_force = col(item::Column::ComponentVersionId).eq(version).and(pending().or(current().and(not_due)));
+    let holding = union(pinned, items([pack_id()], is_in_force));
     let found: Vec<Uuid> = pack::Entity::find()
         .select_only()
         .column(pack::Column::Id)

@@ -9,7 +9,7 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::store::followup::tasks::Work;
 use crate::store::sharing::grants::col;
-use crate::store::{StoreResult, WholeServer, legible};
+use crate::store::{StoreResult, WholeServer, tolerant};
 
 /// A task that isn't finished.
 #[derive(Clone, Debug)]
@@ -25,10 +25,10 @@ pub struct OpenTask {
     pub version: Option<i32>,
     pub account: Option<(AccountId, String)>,
     /// Whether the pack can't have another release before the task is finished.
-    pub moves: bool,
+    pub moves_installations: bool,
     /// The number of installations, accounts or packs that batches have processed, and the last one of them.
     pub done: i64,
-    pub done_to: Option<Uuid>,
+    pub resume_after: Option<Uuid>,
     pub failures: i32,
     pub last_failure: Option<String>,
     pub not_before: Instant,
@@ -90,12 +90,13 @@ pub struct Unreadable {
 async fn read(server: &WholeServer, select: &SelectStatement) -> StoreResult<OpenTasks> {
     let mut open = OpenTasks::default();
     for row in server.conn().query_all(select).await? {
-        let read = legible::row::<task::Model>(&row, "").and_then(|task| Ok((task, legible::row::<Names>(&row, "")?)));
+        let read =
+            tolerant::row::<task::Model>(&row, "").and_then(|task| Ok((task, tolerant::row::<Names>(&row, "")?)));
         match read {
             Ok((row, names)) => open.tasks.push(OpenTask::of(row, names)),
             Err(why) => {
-                let id = legible::column(&row, "id").ok();
-                legible::pass_over("task", id.map_or_else(|| "unreadable".into(), |id: Uuid| id.to_string()), &why);
+                let id = tolerant::column(&row, "id").ok();
+                tolerant::skip("task", id.map_or_else(|| "unreadable".into(), |id: Uuid| id.to_string()), &why);
                 open.unreadable.push(Unreadable { id, why: why.to_string() });
             }
         }
@@ -114,9 +115,9 @@ impl OpenTask {
             release: row.release_id.map(Into::into),
             version: names.version_number,
             account: row.account_id.map(Into::into).zip(names.account_name),
-            moves: row.moves,
+            moves_installations: row.moves_installations,
             done: row.done,
-            done_to: row.done_to,
+            resume_after: row.resume_after,
             failures: row.failures,
             last_failure: row.last_failure,
             not_before: row.not_before,

@@ -34,15 +34,15 @@ fn subject(work: Work) -> Option<(Column, Uuid)> {
 /// id is returned and none is added, because such a task compares grants when it begins. The existing task is locked,
 /// so that its first batch can't begin before this transaction ends.
 pub async fn add_grants(tx: &Tx, publisher: AccountId, tasks: &[(Uuid, Work)], now: Instant) -> StoreResult<Vec<Uuid>> {
-    tx.tell();
+    tx.notify();
     let waiting = waiting(tx, tasks).await?;
     let of = |work: Work| subject(work).and_then(|(_, id)| waiting.get(&id));
-    let put_off: Vec<_> = waiting.values().filter(|task| task.not_before > now).map(|task| task.id).collect();
-    if !put_off.is_empty() {
+    let postpone: Vec<_> = waiting.values().filter(|task| task.not_before > now).map(|task| task.id).collect();
+    if !postpone.is_empty() {
         Entity::update_many()
             .col_expr(Column::NotBefore, Expr::val(now))
-            .col_expr(Column::Waits, Expr::val(false))
-            .filter(tx.among(Column::Id.into_expr(), put_off))
+            .col_expr(Column::Deferred, Expr::val(false))
+            .filter(tx.any_of(Column::Id.into_expr(), postpone))
             .exec(tx.conn())
             .await?;
     }
@@ -61,9 +61,9 @@ async fn waiting(tx: &Tx, tasks: &[(Uuid, Work)]) -> StoreResult<BTreeMap<Uuid, 
     let Some((column, _)) = subject(*first) else { return Ok(BTreeMap::new()) };
     let subjects = tasks.iter().filter_map(|(_, work)| Some(subject(*work)?.1));
     let found = Entity::find()
-        .filter(tx.among(column.into_expr(), subjects))
+        .filter(tx.any_of(column.into_expr(), subjects))
         .filter(Column::Kind.eq(first.kind()))
-        .filter(Column::DoneTo.is_null())
+        .filter(Column::ResumeAfter.is_null())
         .order_by_asc(Column::Id)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
         .all(tx.conn())
@@ -72,7 +72,8 @@ async fn waiting(tx: &Tx, tasks: &[(Uuid, Work)]) -> StoreResult<BTreeMap<Uuid, 
 }
 
 fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel {
-    let of = |wanted: Column| subject(work).and_then(|(column, id)| (column as usize == wanted as usize).then_some(id));
+    let of =
+        |expected: Column| subject(work).and_then(|(column, id)| (column as usize == expected as usize).then_some(id));
     ActiveModel {
         id: Set(id),
         kind: Set(work.kind().into()),
@@ -80,11 +81,11 @@ fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel 
         pack_id: Set(of(Column::PackId)),
         release_id: Set(None),
         account_id: Set(of(Column::AccountId)),
-        moves: Set(false),
-        done_to: Set(None),
+        moves_installations: Set(false),
+        resume_after: Set(None),
         done: Set(0),
         not_before: Set(now),
-        waits: Set(false),
+        deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(now),
@@ -94,8 +95,8 @@ fn row(id: Uuid, publisher: AccountId, work: Work, now: Instant) -> ActiveModel 
 /// Locks tasks that the caller has just added, for their first batch. Tasks that another server has begun are left out.
 pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
     let select = Entity::find()
-        .filter(tx.among(Column::Id.into_expr(), ids.iter().copied()))
-        .filter(Column::DoneTo.is_null())
+        .filter(tx.any_of(Column::Id.into_expr(), ids.iter().copied()))
+        .filter(Column::ResumeAfter.is_null())
         .order_by_asc(Column::Id);
     locked(select).all(tx.conn()).await?.iter().filter_map(Task::of).map(Ok).collect()
 }
@@ -116,7 +117,7 @@ pub async fn claim_alike(tx: &Tx, task: &Task, now: Instant, limit: u64) -> Stor
     }
     let others = alike
         .filter(Column::Id.ne(task.id))
-        .filter(Column::DoneTo.is_null())
+        .filter(Column::ResumeAfter.is_null())
         .filter(can_be_done())
         .filter(due(now))
         .order_by_asc(Column::Id)
@@ -128,28 +129,34 @@ pub async fn claim_alike(tx: &Tx, task: &Task, now: Instant, limit: u64) -> Stor
     Ok(tasks.iter().filter_map(|row| Task::of(row.as_ref().ok()?)).collect())
 }
 
-/// Saves the progress of the first batch: the last object and the number of objects. Deletes the tasks if `done_to` is
+/// Saves the progress of the first batch: the last object and the number of objects. Deletes the tasks if `resume_after` is
 /// `None`, because they are finished.
-pub async fn after_batch(tx: &Tx, tasks: &[Task], done_to: Option<Uuid>, done: i64, now: Instant) -> StoreResult<()> {
+pub async fn after_batch(
+    tx: &Tx,
+    tasks: &[Task],
+    resume_after: Option<Uuid>,
+    done: i64,
+    now: Instant,
+) -> StoreResult<()> {
     if tasks.is_empty() {
         return Ok(());
     }
-    let among = tx.among(Column::Id.into_expr(), tasks.iter().map(|task| task.id));
-    match done_to {
+    let any_of = tx.any_of(Column::Id.into_expr(), tasks.iter().map(|task| task.id));
+    match resume_after {
         None => {
-            Entity::delete_many().filter(among).exec(tx.conn()).await?;
+            Entity::delete_many().filter(any_of).exec(tx.conn()).await?;
         }
-        Some(done_to) => {
+        Some(resume_after) => {
             let row = ActiveModel {
-                done_to: Set(Some(done_to)),
+                resume_after: Set(Some(resume_after)),
                 done: Set(done),
                 not_before: Set(now),
-                waits: Set(false),
+                deferred: Set(false),
                 failures: Set(0),
                 last_failure: Set(None),
                 ..Default::default()
             };
-            Entity::update_many().set(row).filter(among).exec(tx.conn()).await?;
+            Entity::update_many().set(row).filter(any_of).exec(tx.conn()).await?;
         }
     }
     Ok(())

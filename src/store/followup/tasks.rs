@@ -14,7 +14,7 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 pub use crate::store::followup::work::Work;
 use crate::store::locks::locked;
-use crate::store::{Db, StoreResult, Tx, legible};
+use crate::store::{Db, StoreResult, Tx, tolerant};
 
 /// A task that this transaction has locked to work on.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Task {
     pub work: Work,
     pub publisher_id: AccountId,
     /// The last object that a batch has processed.
-    pub done_to: Option<Uuid>,
+    pub resume_after: Option<Uuid>,
     /// The number of objects that batches have processed.
     pub done: i64,
     pub failures: i32,
@@ -35,18 +35,25 @@ impl Task {
             id: row.id,
             work: Work::of(row)?,
             publisher_id: row.publisher_id.into(),
-            done_to: row.done_to,
+            resume_after: row.resume_after,
             done: row.done,
             failures: row.failures,
         })
     }
 }
 
-/// Adds a task that is due, and returns its id. With `moves`, the pack can't have another release before the task is
+/// Adds a task that is due, and returns its id. With `moves_installations`, the pack can't have another release before the task is
 /// finished. If the work compares and an equal task hasn't begun yet, its id is returned and none is added. The
 /// existing task is locked, so that its first batch can't begin before this transaction ends.
-pub async fn add(tx: &Tx, id: Uuid, publisher: AccountId, work: Work, moves: bool, now: Instant) -> StoreResult<Uuid> {
-    add_beside(tx, None, id, publisher, work, moves, Turn::Next(now)).await
+pub async fn add(
+    tx: &Tx,
+    id: Uuid,
+    publisher: AccountId,
+    work: Work,
+    moves_installations: bool,
+    now: Instant,
+) -> StoreResult<Uuid> {
+    add_beside(tx, None, id, publisher, work, moves_installations, NextRun::Next(now)).await
 }
 
 /// Like [`add`], with a turn, and from within a batch of the task `at_hand`, which doesn't count as an equal task.
@@ -56,18 +63,18 @@ pub async fn add_beside(
     id: Uuid,
     publisher: AccountId,
     work: Work,
-    moves: bool,
-    turn: Turn,
+    moves_installations: bool,
+    next_run: NextRun,
 ) -> StoreResult<Uuid> {
-    tx.tell();
-    let (Turn::Next(not_before) | Turn::After(not_before)) = turn;
-    let waits = matches!(turn, Turn::After(_));
+    tx.notify();
+    let (NextRun::Next(not_before) | NextRun::After(not_before)) = next_run;
+    let deferred = matches!(next_run, NextRun::After(_));
     if let Some(waiting) = waiting(tx, work, at_hand).await? {
-        if waiting.waits && (!waits || waiting.not_before > not_before) {
+        if waiting.deferred && (!deferred || waiting.not_before > not_before) {
             let sooner = ActiveModel {
                 id: Set(waiting.id),
                 not_before: Set(not_before),
-                waits: Set(waits),
+                deferred: Set(deferred),
                 ..Default::default()
             };
             Entity::update(sooner).exec(tx.conn()).await?;
@@ -82,11 +89,11 @@ pub async fn add_beside(
         pack_id: Set(pack),
         release_id: Set(release),
         account_id: Set(account),
-        moves: Set(moves),
-        done_to: Set(None),
+        moves_installations: Set(moves_installations),
+        resume_after: Set(None),
         done: Set(0),
         not_before: Set(not_before),
-        waits: Set(waits),
+        deferred: Set(deferred),
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(not_before),
@@ -108,14 +115,14 @@ async fn waiting(tx: &Tx, work: Work, at_hand: Option<Uuid>) -> StoreResult<Opti
     let select = Entity::find()
         .filter(of)
         .filter(Column::Kind.eq(work.kind()))
-        .filter(Column::DoneTo.is_null())
+        .filter(Column::ResumeAfter.is_null())
         .filter(Column::Id.is_not_in(at_hand))
         .order_by_asc(Column::Id);
     Ok(first_locked(tx, select).await?.and_then(Result::ok))
 }
 
 /// The id of a row that can't be read.
-pub(in crate::store) type Illegible = Uuid;
+pub(in crate::store) type UnreadableId = Uuid;
 
 /// Locks the first row that no other transaction has locked. Returns only the id if the row can't be read.
 ///
@@ -124,18 +131,18 @@ pub(in crate::store) type Illegible = Uuid;
 pub(in crate::store) async fn first_locked(
     tx: &Tx,
     select: Select<Entity>,
-) -> StoreResult<Option<Result<Model, Illegible>>> {
+) -> StoreResult<Option<Result<Model, UnreadableId>>> {
     let select = select.limit(1).lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked).into_query();
     tx.conn().query_one(&select).await?.as_ref().map(read).transpose()
 }
 
 /// Reads a row, or only its id if the row can't be read.
-pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Result<Model, Illegible>> {
-    match legible::row::<Model>(row, "") {
+pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Result<Model, UnreadableId>> {
+    match tolerant::row::<Model>(row, "") {
         Ok(task) => Ok(Ok(task)),
         Err(why) => {
-            let id: Uuid = legible::column(row, "id")?;
-            legible::pass_over("task", id, &why);
+            let id: Uuid = tolerant::column(row, "id")?;
+            tolerant::skip("task", id, &why);
             Ok(Err(id))
         }
     }
@@ -145,7 +152,7 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Result<Model, Ill
 /// another server works on it, waits for that batch, and returns `None`.
 pub async fn claim_new(tx: &Tx, id: Uuid) -> StoreResult<Option<Task>> {
     let found = locked(Entity::find_by_id(id)).one(tx.conn()).await?;
-    Ok(found.filter(|task| task.done_to.is_none()).as_ref().and_then(Task::of))
+    Ok(found.filter(|task| task.resume_after.is_none()).as_ref().and_then(Task::of))
 }
 
 /// The longest pause of a task. A later turn comes from a clock that was set back since.
@@ -156,13 +163,13 @@ pub const LONGEST_PAUSE: Duration = Duration::minutes(15);
 pub(in crate::store) fn due(now: Instant) -> Condition {
     Condition::any()
         .add(Column::NotBefore.lte(now))
-        .add(Column::Waits.eq(false))
+        .add(Column::Deferred.eq(false))
         .add(Column::NotBefore.gt(now + LONGEST_PAUSE))
 }
 
 /// The next turn of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum NextRun {
     /// After all tasks that are due at this instant.
     Next(Instant),
     /// When the pause that ends at this instant is over.
@@ -181,14 +188,20 @@ pub fn task_of(row: &Model) -> Option<Task> {
 }
 
 /// Saves the progress of a batch: the last object, the number of further objects, and the task's next turn.
-pub async fn advance(tx: &Tx, task: &Task, done_to: Option<Uuid>, more: i64, turn: Turn) -> StoreResult<()> {
-    let (Turn::Next(not_before) | Turn::After(not_before)) = turn;
+pub async fn advance(
+    tx: &Tx,
+    task: &Task,
+    resume_after: Option<Uuid>,
+    more: i64,
+    next_run: NextRun,
+) -> StoreResult<()> {
+    let (NextRun::Next(not_before) | NextRun::After(not_before)) = next_run;
     let row = ActiveModel {
         id: Set(task.id),
-        done_to: Set(done_to),
+        resume_after: Set(resume_after),
         done: Set(task.done.saturating_add(more)),
         not_before: Set(not_before),
-        waits: Set(matches!(turn, Turn::After(_))),
+        deferred: Set(matches!(next_run, NextRun::After(_))),
         failures: Set(0),
         last_failure: Set(None),
         ..Default::default()
@@ -205,12 +218,12 @@ pub async fn finish(tx: &Tx, id: Uuid) -> StoreResult<()> {
 
 /// Gives a task other work, which continues after its last processed object.
 pub async fn change_work(tx: &Tx, id: Uuid, work: Work, not_before: Instant) -> StoreResult<()> {
-    tx.tell();
+    tx.notify();
     let row = ActiveModel {
         id: Set(id),
         kind: Set(work.kind().into()),
         not_before: Set(not_before),
-        waits: Set(false),
+        deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
         ..Default::default()
@@ -220,14 +233,14 @@ pub async fn change_work(tx: &Tx, id: Uuid, work: Work, not_before: Instant) -> 
 }
 
 /// Postpones a task after a whole batch of it has failed.
-pub async fn put_off(db: &Db, id: Uuid, failures: i32, why: &str, not_before: Instant) -> StoreResult<()> {
+pub async fn postpone(db: &Db, id: Uuid, failures: i32, why: &str, not_before: Instant) -> StoreResult<()> {
     let tx = db.begin().await?;
     let row = ActiveModel {
         id: Set(id),
         failures: Set(failures),
         last_failure: Set(Some(why.to_owned())),
         not_before: Set(not_before),
-        waits: Set(true),
+        deferred: Set(true),
         ..Default::default()
     };
     Entity::update_many().set(row).filter(Column::Id.eq(id)).exec(tx.conn()).await?;
@@ -236,18 +249,18 @@ pub async fn put_off(db: &Db, id: Uuid, failures: i32, why: &str, not_before: In
 
 /// Makes a task due, also one of a kind that this program doesn't know.
 pub async fn make_due(tx: &Tx, id: Uuid, not_before: Instant) -> StoreResult<()> {
-    tx.tell();
-    let row = ActiveModel { id: Set(id), not_before: Set(not_before), waits: Set(false), ..Default::default() };
+    tx.notify();
+    let row = ActiveModel { id: Set(id), not_before: Set(not_before), deferred: Set(false), ..Default::default() };
     Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }
 
 /// Replaces the instants and the failures of a task in which they can't be read. It is then due and without failures.
-pub async fn mend(tx: &Tx, id: Uuid, now: Instant) -> StoreResult<()> {
-    tx.tell();
+pub async fn repair(tx: &Tx, id: Uuid, now: Instant) -> StoreResult<()> {
+    tx.notify();
     let row = ActiveModel {
         not_before: Set(now),
-        waits: Set(false),
+        deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
         created_at: Set(now),
@@ -263,7 +276,7 @@ pub async fn moving(tx: &Tx, pack: PackId) -> StoreResult<Option<ReleaseId>> {
         .select_only()
         .column(Column::ReleaseId)
         .filter(Column::PackId.eq(uuid::Uuid::from(pack)))
-        .filter(Column::Moves.eq(true))
+        .filter(Column::MovesInstallations.eq(true))
         .into_tuple()
         .one(tx.conn())
         .await?;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::store::followup::tasks::{Task, due, first_locked};
 use crate::store::followup::work::can_be_done;
-use crate::store::{StoreError, StoreResult, Tx, WholeServer, legible};
+use crate::store::{StoreError, StoreResult, Tx, WholeServer, tolerant};
 
 /// The number of publishers whose last task a server remembers.
 const PUBLISHERS: usize = 10_000;
@@ -24,26 +24,26 @@ pub struct Turns {
     publisher: Option<Uuid>,
     tasks: BTreeMap<Uuid, Uuid>,
     /// Tasks that must not be chosen now, even if their rows say that they are due.
-    pub resting: Vec<Uuid>,
+    pub excluded: Vec<Uuid>,
     /// Rows that can't be read.
-    illegible: Vec<Uuid>,
+    unreadable: Vec<Uuid>,
 }
 
 impl Turns {
     /// Forgets the rows that couldn't be read, because an operator may have repaired them.
-    pub fn look_again(&mut self) {
-        self.illegible.clear();
+    pub fn retry_unreadable(&mut self) {
+        self.unreadable.clear();
     }
 
-    /// The rows that were skipped because they can't be read, since the last [`Turns::look_again`].
+    /// The rows that were skipped because they can't be read, since the last [`Turns::retry_unreadable`].
     #[must_use]
-    pub fn illegible(&self) -> &[Uuid] {
-        &self.illegible
+    pub fn unreadable(&self) -> &[Uuid] {
+        &self.unreadable
     }
 
     fn due(&self, now: Instant) -> Select<Entity> {
-        let resting = self.resting.iter().chain(&self.illegible).copied();
-        Entity::find().filter(can_be_done()).filter(due(now)).filter(Column::Id.is_not_in(resting))
+        let excluded = self.excluded.iter().chain(&self.unreadable).copied();
+        Entity::find().filter(can_be_done()).filter(due(now)).filter(Column::Id.is_not_in(excluded))
     }
 
     fn had(&mut self, task: &Task) {
@@ -90,17 +90,17 @@ async fn next_publisher(tx: &Tx, now: Instant, turns: &mut Turns, after: Option<
         }
         let select = select.order_by_asc(Column::PublisherId).limit(1).into_query();
         let Some(row) = tx.conn().query_one(&select).await? else { return Ok(None) };
-        match legible::column(&row, "publisher_id") {
+        match tolerant::column(&row, "publisher_id") {
             Ok(publisher) => return Ok(Some(publisher)),
-            Err(why) => turns.illegible.push(passed_over(&row, &why)?),
+            Err(why) => turns.unreadable.push(skip_unreadable(&row, &why)?),
         }
     }
 }
 
 /// Logs a row that can't be read, and returns its id.
-fn passed_over(row: &QueryResult, why: &StoreError) -> StoreResult<Uuid> {
-    let id: Uuid = legible::column(row, "id")?;
-    legible::pass_over("task", id, why);
+fn skip_unreadable(row: &QueryResult, why: &StoreError) -> StoreResult<Uuid> {
+    let id: Uuid = tolerant::column(row, "id")?;
+    tolerant::skip("task", id, why);
     Ok(id)
 }
 
@@ -113,20 +113,20 @@ async fn claim_of(tx: &Tx, now: Instant, turns: &mut Turns, publisher: Uuid) -> 
         }
         match first_locked(tx, due).await? {
             Some(Ok(task)) => return Ok(Task::of(&task)),
-            Some(Err(illegible)) => turns.illegible.push(illegible),
+            Some(Err(unreadable)) => turns.unreadable.push(unreadable),
             None if last.is_none() => return Ok(None),
             None => last = None,
         }
     }
 }
 
-/// The earliest turn of a task that this program can do and that isn't in `resting`; `None` without such a task.
-pub async fn next_due(server: &WholeServer, resting: &[Uuid]) -> StoreResult<Option<Instant>> {
-    let mut resting = resting.to_vec();
+/// The earliest turn of a task that this program can do and that isn't in `excluded`; `None` without such a task.
+pub async fn next_due(server: &WholeServer, excluded: &[Uuid]) -> StoreResult<Option<Instant>> {
+    let mut excluded = excluded.to_vec();
     loop {
         let select = Entity::find()
             .filter(can_be_done())
-            .filter(Column::Id.is_not_in(resting.iter().copied()))
+            .filter(Column::Id.is_not_in(excluded.iter().copied()))
             .select_only()
             .columns([Column::Id, Column::NotBefore])
             .order_by_asc(Column::NotBefore)
@@ -134,9 +134,9 @@ pub async fn next_due(server: &WholeServer, resting: &[Uuid]) -> StoreResult<Opt
             .limit(1)
             .into_query();
         let Some(row) = server.conn().query_one(&select).await? else { return Ok(None) };
-        match legible::column(&row, "not_before") {
+        match tolerant::column(&row, "not_before") {
             Ok(at) => return Ok(Some(at)),
-            Err(why) => resting.push(passed_over(&row, &why)?),
+            Err(why) => excluded.push(skip_unreadable(&row, &why)?),
         }
     }
 }

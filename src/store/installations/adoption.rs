@@ -35,20 +35,20 @@ impl AdoptionOf {
     }
 }
 
-/// The most versions in a [`Spread`].
+/// The most versions in a [`Distribution`].
 const VERSIONS_MAX: usize = 100;
 
 /// The number of installations, in all and by version.
 #[derive(Clone, Debug, Default)]
-pub struct Spread {
+pub struct Distribution {
     pub installations: i64,
     /// By version, newest first; at most the newest hundred.
     pub versions: Vec<(PackVersionId, i64)>,
 }
 
-/// The ids of the packs, or of the releases, in `asked`.
-fn ids(asked: &[AdoptionOf], packs: bool) -> Vec<Uuid> {
-    asked.iter().filter(|of| matches!(of, AdoptionOf::Pack(_)) == packs).map(|of| of.id()).collect()
+/// The ids of the packs, or of the releases, in `subjects`.
+fn ids(subjects: &[AdoptionOf], packs: bool) -> Vec<Uuid> {
+    subjects.iter().filter(|of| matches!(of, AdoptionOf::Pack(_)) == packs).map(|of| of.id()).collect()
 }
 
 /// The installations of packs, or of releases, with the pack's or release's id as `subject`.
@@ -58,29 +58,29 @@ fn installations_of(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bo
     if packs {
         select
             .expr_as(col(installation::Column::PackId), "subject")
-            .and_where(snapshot.among(col(installation::Column::PackId), ids.iter().copied()));
+            .and_where(snapshot.any_of(col(installation::Column::PackId), ids.iter().copied()));
     } else {
         let own_row = col(update::Column::InstallationId).eq(col(installation::Column::Id));
         select
             .expr_as(col(release::Column::Id), "subject")
             .inner_join(release::Entity, col(release::Column::PackId).eq(col(installation::Column::PackId)))
             .left_join(update::Entity, own_row.and(col(update::Column::ReleaseId).eq(col(release::Column::Id))))
-            .and_where(snapshot.among(col(release::Column::Id), ids.iter().copied()))
+            .and_where(snapshot.any_of(col(release::Column::Id), ids.iter().copied()))
             .and_where(is_one());
     }
     select.and_where(col(installation::Column::UninstalledAt).is_null()).and_where(checked(own));
     select
 }
 
-/// Runs one statement for the packs in `asked`, and one for the releases.
+/// Runs one statement for the packs in `subjects`, and one for the releases.
 pub(super) async fn both(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[AdoptionOf],
+    subjects: &[AdoptionOf],
     statement: impl Fn(&[Uuid], bool) -> SelectStatement,
 ) -> StoreResult<Vec<(AdoptionOf, QueryResult)>> {
     let mut rows = Vec::new();
     for packs in [true, false] {
-        let ids = ids(asked, packs);
+        let ids = ids(subjects, packs);
         if ids.is_empty() {
             continue;
         }
@@ -96,10 +96,10 @@ pub(super) async fn both(
 /// The number of installations, in all and by version. For a pack it is the sum of tallies. For a release the database
 /// counts installations with an update by it or waiting for one, because no tally knows to which versions other
 /// releases have moved them since.
-pub async fn spread(
+pub async fn distribution(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[AdoptionOf],
-) -> StoreResult<HashMap<AdoptionOf, Spread>> {
+    subjects: &[AdoptionOf],
+) -> StoreResult<HashMap<AdoptionOf, Distribution>> {
     let statement = |ids: &[Uuid]| {
         let mut select = installations_of(snapshot, ids, false);
         select
@@ -109,21 +109,21 @@ pub async fn spread(
         select
     };
     let mut found: Vec<(AdoptionOf, PackVersionId, i64)> = Vec::new();
-    for (of, row) in of_releases(snapshot, asked, statement).await? {
+    for (of, row) in of_releases(snapshot, subjects, statement).await? {
         let version: Uuid = row.try_get("", "version_id")?;
         found.push((of, version.into(), row.try_get("", "count")?));
     }
-    for count in counts::of_packs(snapshot, &packs(asked)).await? {
+    for count in counts::of_packs(snapshot, &packs(subjects)).await? {
         found.push((AdoptionOf::Pack(count.pack_id), count.version_id, count.count));
     }
-    spreads(snapshot, found).await
+    distributions(snapshot, found).await
 }
 
 /// Sorts counts by version number. The numbers mostly come from the cache, because versions never change.
-async fn spreads<K: Eq + std::hash::Hash>(
+async fn distributions<K: Eq + std::hash::Hash>(
     snapshot: &Snapshot<PublisherScope>,
     found: Vec<(K, PackVersionId, i64)>,
-) -> StoreResult<HashMap<K, Spread>> {
+) -> StoreResult<HashMap<K, Distribution>> {
     let ids: BTreeSet<_> = found.iter().map(|(_, version, _)| *version).collect();
     let versions = pack_versions::by_ids(snapshot, &ids.into_iter().collect::<Vec<_>>()).await?;
     let mut counted: HashMap<K, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
@@ -131,23 +131,23 @@ async fn spreads<K: Eq + std::hash::Hash>(
         let number = versions.get(&id).map_or(0, |version| version.number);
         counted.entry(of).or_default().push((number, id, count));
     }
-    Ok(counted.into_iter().map(|(of, versions)| (of, spread_of(versions))).collect())
+    Ok(counted.into_iter().map(|(of, versions)| (of, distribution_of(versions))).collect())
 }
 
-fn spread_of(mut versions: Vec<(i32, PackVersionId, i64)>) -> Spread {
+fn distribution_of(mut versions: Vec<(i32, PackVersionId, i64)>) -> Distribution {
     versions.sort_unstable_by(|a, b| b.cmp(a));
     let installations = versions.iter().map(|(.., count)| count).sum();
     let versions = versions.into_iter().take(VERSIONS_MAX).map(|(_, id, count)| (id, count)).collect();
-    Spread { installations, versions }
+    Distribution { installations, versions }
 }
 
 /// The number of installations of packs at an instant, in all and by version. A pack that had none is absent.
-pub async fn spread_at(
+pub async fn distribution_at(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[(PackId, Instant)],
-) -> StoreResult<HashMap<(PackId, Instant), Spread>> {
+    subjects: &[(PackId, Instant)],
+) -> StoreResult<HashMap<(PackId, Instant), Distribution>> {
     let mut of_instants: HashMap<Instant, Vec<PackId>> = HashMap::new();
-    for (pack, at) in asked {
+    for (pack, at) in subjects {
         of_instants.entry(*at).or_default().push(*pack);
     }
     let mut found = Vec::new();
@@ -156,38 +156,38 @@ pub async fn spread_at(
             found.push(((count.pack_id, at), count.version_id, count.count));
         }
     }
-    spreads(snapshot, found).await
+    distributions(snapshot, found).await
 }
 
-fn packs(asked: &[AdoptionOf]) -> Vec<PackId> {
-    ids(asked, true).into_iter().map(Into::into).collect()
+fn packs(subjects: &[AdoptionOf]) -> Vec<PackId> {
+    ids(subjects, true).into_iter().map(Into::into).collect()
 }
 
-/// Runs one statement for the releases in `asked`.
+/// Runs one statement for the releases in `subjects`.
 async fn of_releases(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[AdoptionOf],
+    subjects: &[AdoptionOf],
     statement: impl Fn(&[Uuid]) -> SelectStatement,
 ) -> StoreResult<Vec<(AdoptionOf, QueryResult)>> {
-    let asked: Vec<_> = asked.iter().filter(|of| matches!(of, AdoptionOf::Release(_))).copied().collect();
-    both(snapshot, &asked, |ids, _| statement(ids)).await
+    let subjects: Vec<_> = subjects.iter().filter(|of| matches!(of, AdoptionOf::Release(_))).copied().collect();
+    both(snapshot, &subjects, |ids, _| statement(ids)).await
 }
 
-/// The number of accounts that have the installations; zero may be absent. As in [`spread`], it is a sum of tallies for
+/// The number of accounts that have the installations; zero may be absent. As in [`distribution`], it is a sum of tallies for
 /// a pack, and counted for a release.
 pub async fn accounts(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[AdoptionOf],
+    subjects: &[AdoptionOf],
 ) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid]| {
         let mut select = installations_of(snapshot, ids, false);
         select.expr_as(col(installation::Column::AccountId).count_distinct(), "count");
         by_subject(select, false)
     };
-    let rows = of_releases(snapshot, asked, statement).await?;
+    let rows = of_releases(snapshot, subjects, statement).await?;
     let mut found: HashMap<AdoptionOf, i64> =
         rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect::<StoreResult<_>>()?;
-    let of_packs = counts::accounts(snapshot, &packs(asked)).await?;
+    let of_packs = counts::accounts(snapshot, &packs(subjects)).await?;
     found.extend(of_packs.into_iter().map(|(pack, count)| (AdoptionOf::Pack(pack), count)));
     Ok(found)
 }
@@ -197,14 +197,14 @@ pub async fn accounts(
 /// by an index that has all necessary columns.
 pub async fn frozen(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[AdoptionOf],
+    subjects: &[AdoptionOf],
 ) -> StoreResult<HashMap<AdoptionOf, i64>> {
     let statement = |ids: &[Uuid], packs| {
         let mut select = installations_of(snapshot, ids, packs);
         select.expr_as(Expr::cust("COUNT(*)"), "count").and_where(entitled().not());
         by_subject(select, packs)
     };
-    count(snapshot, asked, statement).await
+    count(snapshot, subjects, statement).await
 }
 
 fn by_subject(mut select: SelectStatement, packs: bool) -> SelectStatement {
@@ -215,9 +215,9 @@ fn by_subject(mut select: SelectStatement, packs: bool) -> SelectStatement {
 
 async fn count(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[AdoptionOf],
+    subjects: &[AdoptionOf],
     statement: impl Fn(&[Uuid], bool) -> SelectStatement,
 ) -> StoreResult<HashMap<AdoptionOf, i64>> {
-    let rows = both(snapshot, asked, statement).await?;
+    let rows = both(snapshot, subjects, statement).await?;
     rows.into_iter().map(|(of, row)| Ok((of, row.try_get("", "count")?))).collect()
 }

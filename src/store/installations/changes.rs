@@ -6,7 +6,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTr
 
 use crate::domain::Instant;
 use crate::domain::id::InstallationId;
-use crate::domain::installations::adoption::{Stood, Tally};
+use crate::domain::installations::adoption::{ReachedState, Tally};
 use crate::domain::installations::{FailureCode, SkipReason, UpdateMethod, UpdateState};
 use crate::domain::releases::Release;
 use crate::store::convert::Stored as _;
@@ -48,7 +48,12 @@ impl<'a> Changes<'a> {
 
     /// Changes updates that all have the state `before`; with `None`, adds updates to installations without one.
     /// All installations of a section have such an update, or none of them has one.
-    pub async fn make(&mut self, before: Option<Stood>, change: Change, members: Members<'_>) -> StoreResult<()> {
+    pub async fn make(
+        &mut self,
+        before: Option<ReachedState>,
+        change: Change,
+        members: Members<'_>,
+    ) -> StoreResult<()> {
         if members.count() == 0 {
             return Ok(());
         }
@@ -84,7 +89,7 @@ impl<'a> Changes<'a> {
             .expr(Expr::val(0))
             .expr(Expr::val(self.now))
             .expr(Expr::val(settled_at))
-            .and_where(members.among(self.tx));
+            .and_where(members.any_of(self.tx));
         let insert = Query::insert()
             .into_table(update::Entity)
             .columns([
@@ -120,14 +125,14 @@ impl<'a> Changes<'a> {
             ..Default::default()
         };
         let installation = col(update::Column::InstallationId);
-        let among = match members {
-            Members::Listed(ids) => self.tx.among(installation, ids.iter().map(|id| id.0)),
+        let any_of = match members {
+            Members::Listed(ids) => self.tx.any_of(installation, ids.iter().map(|id| id.0)),
             Members::All(section) => section.bounds(installation),
         };
         let done = update::Entity::update_many()
             .set(row)
             .filter(update::Column::ReleaseId.eq(self.release.id.0))
-            .filter(among)
+            .filter(any_of)
             .exec(self.tx.conn())
             .await?;
         Ok(done.rows_affected)
@@ -141,7 +146,7 @@ impl<'a> Changes<'a> {
         update::Entity::update_many()
             .set(update::ActiveModel { next_attempt_at: Set(None), ..Default::default() })
             .filter(update::Column::ReleaseId.eq(self.release.id.0))
-            .filter(self.tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0)))
+            .filter(self.tx.any_of(col(update::Column::InstallationId), ids.iter().map(|id| id.0)))
             .exec(self.tx.conn())
             .await?;
         Ok(())

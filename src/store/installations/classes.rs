@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installations::adoption::Stood;
+use crate::domain::installations::adoption::ReachedState;
 use crate::domain::installations::{UpdateMethod, UpdateState};
 use crate::domain::releases::Release;
 use crate::store::convert::Stored as _;
@@ -28,14 +28,14 @@ use crate::store::{StoreResult, Tx};
 
 /// The facts by which a rule decides on an installation and its update by one release.
 #[derive(Clone, Copy, Debug)]
-pub struct Judged {
+pub struct InstallationFacts {
     pub id: InstallationId,
     pub account_id: AccountId,
     pub version_id: PackVersionId,
     /// Whether the installation still exists: it isn't uninstalled.
     pub is_live: bool,
     /// The state of the stored update and how it came about; `None` without a stored update.
-    pub update: Option<Stood>,
+    pub update: Option<ReachedState>,
     /// Whether an attempt of the update failed and another one will follow.
     pub is_tried_again: bool,
     /// Whether a group grants the pack to the account.
@@ -80,7 +80,7 @@ impl Granted {
                     .column((member::Entity, member::Column::GroupId))
                     .from(member::Entity)
                     .and_where(col(member::Column::AccountId).eq(col(installation::Column::AccountId)))
-                    .and_where(tx.among(col(member::Column::GroupId), groups.iter().copied()))
+                    .and_where(tx.any_of(col(member::Column::GroupId), groups.iter().copied()))
                     .limit(1)
                     .take();
                 Expr::SubQuery(None, Box::new(membership.into())).is_not_null()
@@ -123,7 +123,7 @@ fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
 }
 
 /// The stored updates, by installation: the state, and whether another attempt will follow.
-type Updates = BTreeMap<Uuid, (Stood, bool)>;
+type Updates = BTreeMap<Uuid, (ReachedState, bool)>;
 
 /// The updates of a release that meet a condition. They are ordered like the index that should be used: PostgreSQL has
 /// no statistics on a new release, and might choose another index otherwise.
@@ -143,9 +143,9 @@ async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<U
     {
         let how: Option<String> = row.try_get("", "how")?;
         let how = how.as_deref().map(UpdateMethod::read).transpose()?;
-        let stood = (UpdateState::read(&row.try_get::<String>("", "state")?)?, how);
+        let reached = (UpdateState::read(&row.try_get::<String>("", "state")?)?, how);
         let is_tried_again = row.try_get("", "is_tried_again")?;
-        found.extend(ids(tx, &row, "installation_id")?.into_iter().map(|id| (id, (stood, is_tried_again))));
+        found.extend(ids(tx, &row, "installation_id")?.into_iter().map(|id| (id, (reached, is_tried_again))));
     }
     Ok(found)
 }
@@ -171,7 +171,7 @@ fn ids(tx: &Tx, row: &QueryResult, column: &str) -> StoreResult<Vec<Uuid>> {
     if tx.is_postgresql() { unpacked(&row.try_get::<Vec<u8>>("", column)?) } else { Ok(vec![row.try_get("", column)?]) }
 }
 
-async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> StoreResult<Vec<Judged>> {
+async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> StoreResult<Vec<InstallationFacts>> {
     let others = ["version_id", "is_live", "is_entitled", "status"];
     let rows = tx.conn().query_all(&grouped(tx, installations.clone(), &["id", "account_id"], &others)).await?;
     let mut found = Vec::new();
@@ -180,12 +180,12 @@ async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> 
         let status = class.status.as_deref().map_or(Ok(AccountStatus::Active), AccountStatus::read)?;
         for (id, account) in ids(tx, row, "id")?.into_iter().zip(ids(tx, row, "account_id")?) {
             let update = updates.get(&id);
-            found.push(Judged {
+            found.push(InstallationFacts {
                 id: id.into(),
                 account_id: account.into(),
                 version_id: class.version_id.into(),
                 is_live: class.is_live,
-                update: update.map(|(stood, _)| *stood),
+                update: update.map(|(reached, _)| *reached),
                 is_tried_again: update.is_some_and(|(_, is_tried_again)| *is_tried_again),
                 is_entitled: class.is_entitled,
                 status,
@@ -221,8 +221,8 @@ pub async fn first_of_pack(
     let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(First::default()) };
     let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
     for installation in &mut found {
-        if let Some((stood, is_tried_again)) = updates.get(&installation.id.0) {
-            (installation.update, installation.is_tried_again) = (Some(*stood), *is_tried_again);
+        if let Some((reached, is_tried_again)) = updates.get(&installation.id.0) {
+            (installation.update, installation.is_tried_again) = (Some(*reached), *is_tried_again);
         }
     }
     // Updates of installations that were uninstalled since lie within the bounds, too.
@@ -235,7 +235,7 @@ pub async fn first_of_pack(
 /// The next installations of a pack.
 #[derive(Debug, Default)]
 pub struct First {
-    pub installations: Vec<Judged>,
+    pub installations: Vec<InstallationFacts>,
     /// The section that they are, if all of them have an update by the release, or none has one.
     pub section: Option<Section>,
 }
@@ -247,7 +247,7 @@ pub async fn of_pack(
     release: ReleaseId,
     after: Option<Uuid>,
     last: Uuid,
-) -> StoreResult<Vec<Judged>> {
+) -> StoreResult<Vec<InstallationFacts>> {
     let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
     let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
     select.and_where(col(installation::Column::UninstalledAt).is_null()).cond_where(between(
@@ -259,20 +259,29 @@ pub async fn of_pack(
 }
 
 /// The facts about installations with updates of a release, from after `after` to `last`.
-pub async fn of_release(tx: &Tx, release: &Release, after: Option<Uuid>, last: Uuid) -> StoreResult<Vec<Judged>> {
+pub async fn of_release(
+    tx: &Tx,
+    release: &Release,
+    after: Option<Uuid>,
+    last: Uuid,
+) -> StoreResult<Vec<InstallationFacts>> {
     let which = between(col(update::Column::InstallationId), after, last);
     of_updates(tx, release, &updates(tx, release.id, which).await?).await
 }
 
 /// The facts about the installations among `ids` with an update of a release.
-pub async fn of_installations(tx: &Tx, release: &Release, ids: &[InstallationId]) -> StoreResult<Vec<Judged>> {
-    let which = tx.among(col(update::Column::InstallationId), ids.iter().map(|id| id.0));
+pub async fn of_installations(
+    tx: &Tx,
+    release: &Release,
+    ids: &[InstallationId],
+) -> StoreResult<Vec<InstallationFacts>> {
+    let which = tx.any_of(col(update::Column::InstallationId), ids.iter().map(|id| id.0));
     of_updates(tx, release, &updates(tx, release.id, Condition::all().add(which)).await?).await
 }
 
-async fn of_updates(tx: &Tx, release: &Release, updates: &Updates) -> StoreResult<Vec<Judged>> {
+async fn of_updates(tx: &Tx, release: &Release, updates: &Updates) -> StoreResult<Vec<InstallationFacts>> {
     let mut select = of(tx, release.pack_id, &Granted::read(tx, release.pack_id).await?);
-    select.and_where(tx.among(col(installation::Column::Id), updates.keys().copied()));
+    select.and_where(tx.any_of(col(installation::Column::Id), updates.keys().copied()));
     judged(tx, &select, updates).await
 }
 
@@ -320,7 +329,7 @@ pub async fn lock_of_release(
         let live = installation::Entity::find()
             .select_only()
             .column(installation::Column::Id)
-            .filter(tx.among(col(installation::Column::Id), ids))
+            .filter(tx.any_of(col(installation::Column::Id), ids))
             .filter(installation::Column::UninstalledAt.is_null())
             .order_by_asc(installation::Column::Id);
         let _: Vec<Uuid> = locked(live).into_tuple().all(tx.conn()).await?;

@@ -19,7 +19,7 @@ pub(in crate::store) fn current() -> SelectStatement {
     let own = col(tally::Column::PackId).eq(col(pack::Column::Id));
     Query::select()
         .from(pack::Entity)
-        .inner_join(tally::Entity, own.and(col(tally::Column::Id).gte(col(pack::Column::TalliedFrom))))
+        .inner_join(tally::Entity, own.and(col(tally::Column::Id).gte(col(pack::Column::TallyBaseId))))
         .take()
 }
 
@@ -71,7 +71,7 @@ pub async fn of_packs(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> St
         return Ok(Vec::new());
     }
     let mut select = current();
-    select.and_where(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)));
+    select.and_where(snapshot.any_of(col(pack::Column::Id), ids.iter().map(|id| id.0)));
     by_version(snapshot, select, added_up(tally::Column::Installations, tally::Column::AllInstallations)).await
 }
 
@@ -81,11 +81,11 @@ pub async fn of_versions(
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, i64>> {
     let mut select = current();
-    select.and_where(snapshot.among(col(tally::Column::VersionId), ids.iter().map(|id| id.0)));
+    select.and_where(snapshot.any_of(col(tally::Column::VersionId), ids.iter().map(|id| id.0)));
     let of_packs = Query::select()
         .column(version::Column::PackId)
         .from(version::Entity)
-        .and_where(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(col(version::Column::Id), ids.iter().map(|id| id.0)))
         .take();
     select.and_where(col(pack::Column::Id).in_subquery(of_packs));
     let count = added_up(tally::Column::Installations, tally::Column::AllInstallations);
@@ -99,7 +99,7 @@ pub async fn at(snapshot: &Snapshot<PublisherScope>, ids: &[PackId], at: Instant
     let select = Query::select()
         .from(pack::Entity)
         .inner_join(tally::Entity, col(tally::Column::PackId).eq(col(pack::Column::Id)))
-        .and_where(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(col(pack::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(col(tally::Column::At).lte(at))
         .take();
     by_version(snapshot, select, col(tally::Column::Installations).sum()).await
@@ -114,7 +114,7 @@ pub async fn accounts(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> St
     select
         .column((tally::Entity, tally::Column::PackId))
         .expr_as(added_up(tally::Column::Accounts, tally::Column::AllAccounts), "count")
-        .and_where(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(col(pack::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(col(pack::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .add_group_by([col(tally::Column::PackId)]);
     let rows = snapshot.conn().query_all(&select).await?;

@@ -42,8 +42,8 @@ pub async fn curves(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[CurveKey],
 ) -> StoreResult<HashMap<CurveKey, Vec<CurvePoint>>> {
-    let asked: Vec<AdoptionOf> = keys.iter().map(|(of, _)| *of).collect();
-    let beginnings = beginnings(snapshot, &asked).await?;
+    let subjects: Vec<AdoptionOf> = keys.iter().map(|(of, _)| *of).collect();
+    let beginnings = beginnings(snapshot, &subjects).await?;
     let mut curves: Vec<(CurveKey, Vec<CurvePoint>)> = Vec::new();
     for key in keys {
         let Some(beginning) = beginnings.get(&key.0) else { continue };
@@ -76,14 +76,14 @@ fn run_up(points: &mut [CurvePoint], waiting: &[(Instant, i64)]) {
 /// The beginnings of the publisher's curves. Others are absent.
 async fn beginnings(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[AdoptionOf],
+    subjects: &[AdoptionOf],
 ) -> StoreResult<HashMap<AdoptionOf, Beginning>> {
     let mut beginnings: HashMap<AdoptionOf, Beginning> = HashMap::new();
-    for (of, row) in both(snapshot, asked, |ids, packs| firsts(snapshot, ids, packs)).await? {
+    for (of, row) in both(snapshot, subjects, |ids, packs| firsts(snapshot, ids, packs)).await? {
         let first: Option<DateTimeUtc> = row.try_get("", "first")?;
         beginnings.insert(of, Beginning { first, waiting: Vec::new() });
     }
-    for (of, row) in both(snapshot, asked, |ids, packs| waiting(snapshot, ids, packs)).await? {
+    for (of, row) in both(snapshot, subjects, |ids, packs| waiting(snapshot, ids, packs)).await? {
         let row = Waiting::from_query_result(&row, "")?;
         debug_assert_eq!(row.subject, of.id());
         beginnings.entry(of).or_default().waiting.push((row.created_at, row.count));
@@ -104,7 +104,7 @@ fn firsts(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bool) -> Sel
     select
         .expr_as(id.clone(), "subject")
         .expr_as(Expr::SubQuery(None, Box::new(first.into())), "first")
-        .and_where(snapshot.among(id, ids.iter().copied()));
+        .and_where(snapshot.any_of(id, ids.iter().copied()));
     let publisher = Expr::from(snapshot.scope().publisher_id().0);
     if packs {
         select.from(pack::Entity).and_where(checked(col(pack::Column::PublisherId).eq(publisher)));
@@ -121,12 +121,12 @@ fn waiting(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bool) -> Se
     select
         .expr_as(subject.clone(), "subject")
         .column((release::Entity, release::Column::CreatedAt))
-        .expr_as(col(tally::Column::Coming).sum(), "count")
-        .and_where(snapshot.among(subject, ids.iter().copied()))
+        .expr_as(col(tally::Column::Remaining).sum(), "count")
+        .and_where(snapshot.any_of(subject, ids.iter().copied()))
         .and_where(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .and_where(col(release::Column::State).is_in(open))
         .add_group_by([col(release::Column::Id), col(release::Column::PackId), col(release::Column::CreatedAt)])
-        .and_having(col(tally::Column::Coming).sum().ne(0));
+        .and_having(col(tally::Column::Remaining).sum().ne(0));
     select
 }
 
@@ -153,8 +153,8 @@ async fn sum(snapshot: &Snapshot<PublisherScope>, curves: &mut [(CurveKey, Vec<C
             let bounds = chunk.iter().map(|(_, range)| *range);
             for row in snapshot.conn().query_all(&range_sums(bounds, packs, snapshot.reader().kind())).await? {
                 let number: i32 = row.try_get("", "number")?;
-                let place = usize::try_from(number).ok().and_then(|number| chunk.get(number));
-                let Some(((curve, index), _)) = place else { continue };
+                let curve_point = usize::try_from(number).ok().and_then(|number| chunk.get(number));
+                let Some(((curve, index), _)) = curve_point else { continue };
                 if let Some(point) = curves.get_mut(*curve).and_then(|(_, points)| points.get_mut(*index)) {
                     point.tally = read(&row)?;
                 }

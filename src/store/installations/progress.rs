@@ -16,7 +16,7 @@ const SUMS: [(tally::Column, &str); 7] = [
     (tally::Column::NowSkipped, "skipped"),
     (tally::Column::NowFailed, "failed"),
     (tally::Column::NowWithdrawn, "withdrawn"),
-    (tally::Column::Coming, "coming"),
+    (tally::Column::Remaining, "coming"),
 ];
 
 /// The tallies of releases that add up to the present numbers: the rows since the last compaction.
@@ -24,7 +24,7 @@ pub(in crate::store) fn current() -> SelectStatement {
     let own = col(tally::Column::ReleaseId).eq(col(release::Column::Id));
     Query::select()
         .from(release::Entity)
-        .inner_join(tally::Entity, own.and(col(tally::Column::Id).gte(col(release::Column::TalliedFrom))))
+        .inner_join(tally::Entity, own.and(col(tally::Column::Id).gte(col(release::Column::TallyBaseId))))
         .take()
 }
 
@@ -34,7 +34,7 @@ pub struct Kept {
     /// The updates that are stored.
     pub updates: Progress,
     /// The number of installations that the release has still to reach.
-    pub coming: i64,
+    pub remaining: i64,
 }
 
 /// Adds the sums of tallies to a statement.
@@ -57,7 +57,7 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
         failed: sum("failed")?,
         withdrawn: sum("withdrawn")?,
     };
-    Ok(Kept { updates, coming: sum("coming")? })
+    Ok(Kept { updates, remaining: sum("coming")? })
 }
 
 pub(in crate::store) async fn of_release(tx: &Tx, id: ReleaseId) -> StoreResult<Kept> {

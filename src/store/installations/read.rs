@@ -14,9 +14,9 @@ use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
 use crate::store::convert::Stored as _;
 use crate::store::installations::counts;
 use crate::store::installations::updates::has_pending;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
-use crate::store::sharing::grants::{col, entitled, installation_is_seen};
+use crate::store::sharing::grants::{col, entitled, installation_is_visible};
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The number of installations of each of these packs, as a sum of tallies. A pack without any is absent.
@@ -31,8 +31,8 @@ pub async fn totals(snapshot: &Snapshot<PublisherScope>, packs: &[PackId]) -> St
 /// The installations among `ids` that the reader may see.
 pub async fn by_ids(snapshot: &Snapshot, ids: &[InstallationId]) -> StoreResult<HashMap<InstallationId, Installation>> {
     let rows = installation::Entity::find()
-        .filter(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(installation_is_seen(snapshot.scope()))
+        .filter(snapshot.any_of(col(installation::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(installation_is_visible(snapshot.scope()))
         .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::installation).map(|found| (found.id, found)).collect())
@@ -63,7 +63,7 @@ fn by_name() -> Order<installation::Model> {
 
 fn filtered(scope: Scope, now: Instant, filter: &InstallationFilter) -> SelectStatement {
     use installation::Column as I;
-    let mut select = installation::Entity::find().filter(installation_is_seen(scope)).into_query();
+    let mut select = installation::Entity::find().filter(installation_is_visible(scope)).into_query();
     if let Some(search) = &filter.search {
         select.and_where(contains(col(I::NameKey), search).or(contains(col(I::AccountNameKey), search)));
     }
@@ -94,16 +94,16 @@ pub async fn pages(
     keys: &[(InstallationFilter, PageRequest)],
 ) -> StoreResult<HashMap<(InstallationFilter, PageRequest), Page<Installation>>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         let select = filtered(scope, now, &key.0);
-        (key.clone(), Wanted { select, order: by_name(), request: key.1.clone() })
+        (key.clone(), ListQuery { select, order: by_name(), request: key.1.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::installation))).collect())
 }
 
 #[derive(FromQueryResult)]
-struct Reached {
+struct ImpactRow {
     entitled: bool,
     status: String,
     count: i64,
@@ -112,14 +112,14 @@ struct Reached {
 /// The number of installations that a release of a pack would move, and that it would skip for each reason (R34, R45,
 /// R46).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct ReleaseImpact {
     pub moved: i64,
     /// By reason; reasons without installations are absent.
     pub skipped: Vec<(SkipReason, i64)>,
 }
 
 /// The installations that a release of the publisher's pack would move or skip now.
-pub async fn reach(snapshot: &Snapshot<PublisherScope>, pack: PackId) -> StoreResult<Reach> {
+pub async fn impact(snapshot: &Snapshot<PublisherScope>, pack: PackId) -> StoreResult<ReleaseImpact> {
     use installation::Column as I;
     let each = Query::select()
         .expr_as(entitled(), "entitled")
@@ -136,17 +136,17 @@ pub async fn reach(snapshot: &Snapshot<PublisherScope>, pack: PackId) -> StoreRe
         .from_subquery(each, "reached")
         .group_by_columns(["entitled", "status"])
         .take();
-    let mut reach = Reach::default();
+    let mut impact = ReleaseImpact::default();
     for row in snapshot.conn().query_all(&counts).await? {
-        let Reached { entitled, status, count } = Reached::from_query_result(&row, "")?;
+        let ImpactRow { entitled, status, count } = ImpactRow::from_query_result(&row, "")?;
         match reason_to_skip(entitled, AccountStatus::read(&status)?) {
-            None => reach.moved += count,
-            Some(reason) => match reach.skipped.iter_mut().find(|(known, _)| *known == reason) {
+            None => impact.moved += count,
+            Some(reason) => match impact.skipped.iter_mut().find(|(counted, _)| *counted == reason) {
                 Some((_, skipped)) => *skipped += count,
-                None => reach.skipped.push((reason, count)),
+                None => impact.skipped.push((reason, count)),
             },
         }
     }
-    reach.skipped.sort_by_key(|(reason, _)| reason.stored());
-    Ok(reach)
+    impact.skipped.sort_by_key(|(reason, _)| reason.stored());
+    Ok(impact)
 }

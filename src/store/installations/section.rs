@@ -51,9 +51,9 @@ impl Members<'_> {
     }
 
     /// The condition that a row of the table `installation` is one of them.
-    pub(in crate::store) fn among(&self, tx: &Tx) -> Expr {
+    pub(in crate::store) fn any_of(&self, tx: &Tx) -> Expr {
         match self {
-            Self::Listed(ids) => tx.among(col(installation::Column::Id), ids.iter().map(|id| id.0)),
+            Self::Listed(ids) => tx.any_of(col(installation::Column::Id), ids.iter().map(|id| id.0)),
             Self::All(section) => section.holds(),
         }
     }

@@ -47,18 +47,18 @@ pub(in crate::store) async fn add_one(
 }
 
 /// Changes the number of installations that a release has still to reach by `installations`, which may be negative.
-pub async fn comes_to(
+pub async fn add_remaining(
     tx: &Tx,
     (release, pack): (ReleaseId, PackId),
     at: Instant,
     installations: i64,
 ) -> StoreResult<()> {
-    let tally = Tally { coming: installations, ..Tally::default() };
+    let tally = Tally { remaining: installations, ..Tally::default() };
     add_one(tx, release, pack, at, &tally).await
 }
 
 /// Releases with so many rows of tallies that they should be compacted, each with its pack; at most `limit`.
-pub async fn long(server: &WholeServer, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> {
+pub async fn to_compact(server: &WholeServer, limit: u64) -> StoreResult<Vec<(PackId, ReleaseId)>> {
     let columns = [release_tally::Column::PackId, release_tally::Column::ReleaseId];
     let mut select = progress::current();
     select
@@ -88,12 +88,12 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
     let (count, last): (i64, Option<i64>) = (row.try_get("", "count")?, row.try_get("", "last")?);
     let Some(last) = last.filter(|_| count > most) else { return Ok(()) };
     let kept = progress::of_release(tx, release.id).await?;
-    let tally = Tally { now: kept.updates, coming: kept.coming, ..Tally::default() };
+    let tally = Tally { now: kept.updates, remaining: kept.remaining, ..Tally::default() };
     // Written even if the sums are zero, because the present numbers are summed from this row on.
     let row = active(release.id, release.pack_id, at, &tally);
     release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     let from =
-        pack_release::ActiveModel { id: Set(release.id.into()), tallied_from: Set(last + 1), ..Default::default() };
+        pack_release::ActiveModel { id: Set(release.id.into()), tally_base_id: Set(last + 1), ..Default::default() };
     pack_release::Entity::update(from).exec(tx.conn()).await?;
     Ok(())
 }
@@ -140,6 +140,6 @@ pub(in crate::store) fn active(
         now_skipped: count(tally.now.skipped),
         now_failed: count(tally.now.failed),
         now_withdrawn: count(tally.now.withdrawn),
-        coming: count(tally.coming),
+        remaining: count(tally.remaining),
     }
 }

@@ -13,15 +13,15 @@ use crate::domain::id::{InstallationId, PackId, ReleaseId, UpdateId};
 use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
 use crate::domain::releases::ReleaseState;
 use crate::store::convert::Stored as _;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
 use crate::store::scope::Scope;
-use crate::store::sharing::available::{TAKEN_BACK, pack_is_seen, update_row_is_shown};
+use crate::store::sharing::available::{TAKEN_BACK, pack_is_visible, update_row_is_shown};
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// An update with its effective state.
 #[derive(Clone, Debug)]
-pub struct SeenUpdate {
+pub struct VisibleUpdate {
     /// With the effective state: an offer of a canceled or superseded release, or of an uninstalled installation, is
     /// withdrawn.
     pub update: InstallationUpdate,
@@ -60,9 +60,9 @@ pub(in crate::store) struct Row {
 }
 
 impl Row {
-    pub(in crate::store) fn into_seen(self, now: Instant) -> StoreResult<SeenUpdate> {
+    pub(in crate::store) fn into_visible(self, now: Instant) -> StoreResult<VisibleUpdate> {
         let withdrawn = self.effective_state == UpdateState::Withdrawn.stored();
-        let taken_back = if withdrawn { self.ended_at.or(self.uninstalled_at) } else { None };
+        let withdrawn_at = if withdrawn { self.ended_at.or(self.uninstalled_at) } else { None };
         let update = convert::update(update::Model {
             installation_id: self.installation_id,
             release_id: self.release_id,
@@ -78,7 +78,7 @@ impl Row {
             from_version_id: self.from_version_id.unwrap_or(self.installed_version_id),
             to_version_id: self.to_version_id.unwrap_or(self.release_version_id),
             offered_at: self.since,
-            settled_at: self.settled_at.or(taken_back),
+            settled_at: self.settled_at.or(withdrawn_at),
             actor_kind: self.actor_kind,
             actor_name: self.actor_name,
             actor_token_id: self.actor_token_id,
@@ -86,7 +86,7 @@ impl Row {
         })?;
         let stored = ReleaseState::read(&self.release_state)?;
         let due = stored == ReleaseState::Scheduled && self.starts_at.is_some_and(|at| at <= now);
-        Ok(SeenUpdate { update, release_state: if due { ReleaseState::InProgress } else { stored } })
+        Ok(VisibleUpdate { update, release_state: if due { ReleaseState::InProgress } else { stored } })
     }
 }
 
@@ -98,10 +98,10 @@ fn has_row() -> Expr {
 /// The effective state of an update (R49).
 pub(in crate::store) fn effective_state() -> Expr {
     let offered = UpdateState::Offered.stored();
-    let taken_back = col(release::Column::State)
+    let withdrawn_at = col(release::Column::State)
         .is_in(TAKEN_BACK.map(|state| state.stored()))
         .or(col(installation::Column::UninstalledAt).is_not_null());
-    let withdrawn = col(update::Column::State).eq(offered).and(taken_back);
+    let withdrawn = col(update::Column::State).eq(offered).and(withdrawn_at);
     Expr::case(withdrawn, Expr::val(UpdateState::Withdrawn.stored()))
         .case(has_row(), col(update::Column::State))
         .finally(Expr::val(offered))
@@ -131,7 +131,7 @@ pub(in crate::store) fn is_one() -> Expr {
 
 /// Selects the updates that a scope may see: installations, joined with the releases of their pack. A managed account
 /// sees no updates that are or would be skipped because it has no grant (R2).
-pub(in crate::store) fn seen(scope: Scope, now: Instant) -> SelectStatement {
+pub(in crate::store) fn visible(scope: Scope, now: Instant) -> SelectStatement {
     let mut select = Query::select()
         .from(installation::Entity)
         .inner_join(release::Entity, col(release::Column::PackId).eq(col(installation::Column::PackId)))
@@ -156,7 +156,7 @@ pub(in crate::store) fn seen(scope: Scope, now: Instant) -> SelectStatement {
             select
                 .and_where(col(installation::Column::AccountId).eq(scope.account_id().0))
                 .and_where(row.or(derived))
-                .and_where(pack_is_seen(scope, now, col(installation::Column::PackId)));
+                .and_where(pack_is_visible(scope, now, col(installation::Column::PackId)));
         }
     }
     select
@@ -198,7 +198,7 @@ fn columns(select: &mut SelectStatement) {
 /// Selects the visible updates that can be applied early now: offered by the pending release of a granted pack to a
 /// live installation (R26, R45).
 pub(in crate::store) fn pending(scope: Scope, now: Instant) -> SelectStatement {
-    let mut select = seen(scope, now);
+    let mut select = visible(scope, now);
     select
         .inner_join(pack::Entity, col(pack::Column::PendingReleaseId).eq(col(release::Column::Id)))
         .and_where(col(pack::Column::PendingStartsAt).gt(now))
@@ -210,7 +210,7 @@ pub(in crate::store) fn pending(scope: Scope, now: Instant) -> SelectStatement {
 
 /// The condition that an installation has an update that can be applied early now.
 pub(in crate::store) fn has_pending(now: Instant) -> Expr {
-    let settled = Query::select()
+    let is_settled = Query::select()
         .expr(Expr::cust("1"))
         .from(update::Entity)
         .and_where(col(update::Column::InstallationId).eq(col(installation::Column::Id)))
@@ -231,26 +231,26 @@ pub(in crate::store) fn has_pending(now: Instant) -> Expr {
         .from(pack::Entity)
         .and_where(col(pack::Column::Id).eq(col(installation::Column::PackId)))
         .and_where(col(pack::Column::PendingStartsAt).gt(now))
-        .and_where(Expr::exists(settled).not())
+        .and_where(Expr::exists(is_settled).not())
         .and_where(derived)
         .take();
     Expr::exists(pending).and(entitled())
 }
 
-pub(in crate::store) async fn rows(snapshot: &Snapshot, select: &SelectStatement) -> StoreResult<Vec<SeenUpdate>> {
+pub(in crate::store) async fn rows(snapshot: &Snapshot, select: &SelectStatement) -> StoreResult<Vec<VisibleUpdate>> {
     let found = snapshot.conn().query_all(select).await?;
-    found.iter().map(|row| Row::from_query_result(row, "")?.into_seen(snapshot.now())).collect()
+    found.iter().map(|row| Row::from_query_result(row, "")?.into_visible(snapshot.now())).collect()
 }
 
 /// The updates among `ids` that the reader may see.
-pub async fn by_ids(snapshot: &Snapshot, ids: &[UpdateId]) -> StoreResult<HashMap<UpdateId, SeenUpdate>> {
+pub async fn by_ids(snapshot: &Snapshot, ids: &[UpdateId]) -> StoreResult<HashMap<UpdateId, VisibleUpdate>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
-    let mut select = seen(scope, now);
+    let mut select = visible(scope, now);
     select
-        .and_where(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.installation.0)))
-        .and_where(snapshot.among(col(release::Column::Id), ids.iter().map(|id| id.release.0)));
+        .and_where(snapshot.any_of(col(installation::Column::Id), ids.iter().map(|id| id.installation.0)))
+        .and_where(snapshot.any_of(col(release::Column::Id), ids.iter().map(|id| id.release.0)));
     let found = rows(snapshot, &select).await?;
-    Ok(found.into_iter().map(|seen| (seen.update.id, seen)).collect())
+    Ok(found.into_iter().map(|visible| (visible.update.id, visible)).collect())
 }
 
 /// The update of each of these installations that can be applied early now (R26, R31, R45). Without one, the
@@ -258,12 +258,12 @@ pub async fn by_ids(snapshot: &Snapshot, ids: &[UpdateId]) -> StoreResult<HashMa
 pub async fn pending_of(
     snapshot: &Snapshot,
     ids: &[InstallationId],
-) -> StoreResult<HashMap<InstallationId, SeenUpdate>> {
+) -> StoreResult<HashMap<InstallationId, VisibleUpdate>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let mut select = pending(scope, now);
-    select.and_where(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.0)));
+    select.and_where(snapshot.any_of(col(installation::Column::Id), ids.iter().map(|id| id.0)));
     let found = rows(snapshot, &select).await?;
-    Ok(found.into_iter().map(|seen| (seen.update.id.installation, seen)).collect())
+    Ok(found.into_iter().map(|visible| (visible.update.id.installation, visible)).collect())
 }
 
 /// The set of updates that a list is taken from. It decides the list's order too.
@@ -326,8 +326,8 @@ impl UpdatesOf {
 
     fn select(self, scope: Scope, now: Instant) -> SelectStatement {
         match self {
-            Self::Installation(id) => seen(scope, now).and_where(col(installation::Column::Id).eq(id.0)).take(),
-            Self::Release(id) => seen(scope, now).and_where(col(release::Column::Id).eq(id.0)).take(),
+            Self::Installation(id) => visible(scope, now).and_where(col(installation::Column::Id).eq(id.0)).take(),
+            Self::Release(id) => visible(scope, now).and_where(col(release::Column::Id).eq(id.0)).take(),
             Self::Pending(pack) => pending(scope, now)
                 .and_where_option(pack.map(|pack| col(installation::Column::PackId).eq(pack.0)))
                 .take(),
@@ -336,9 +336,9 @@ impl UpdatesOf {
 }
 
 /// Pages of updates that the reader may see.
-pub async fn pages(snapshot: &Snapshot, keys: &[UpdatesKey]) -> StoreResult<HashMap<UpdatesKey, Page<SeenUpdate>>> {
+pub async fn pages(snapshot: &Snapshot, keys: &[UpdatesKey]) -> StoreResult<HashMap<UpdatesKey, Page<VisibleUpdate>>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         let (of, filter, request) = key;
         let mut select = of.select(scope, now);
         if let Some(states) = &filter.states {
@@ -347,8 +347,8 @@ pub async fn pages(snapshot: &Snapshot, keys: &[UpdatesKey]) -> StoreResult<Hash
         if let Some(how) = &filter.how {
             select.and_where(col(update::Column::How).is_in(how.iter().map(|how| how.stored())));
         }
-        (key.clone(), Wanted { select, order: of.order(), request: request.clone() })
+        (key.clone(), ListQuery { select, order: of.order(), request: request.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
-    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(|row: Row| row.into_seen(now))?))).collect()
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
+    pages.into_iter().map(|(key, page)| Ok((key, page.try_map(|row: Row| row.into_visible(now))?))).collect()
 }

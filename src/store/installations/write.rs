@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{account, heard_before, installation};
+use entity::{account, installation, past_visibility};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _,
@@ -44,7 +44,7 @@ pub async fn batch(tx: &Tx, pack: PackId, after: Option<Uuid>, limit: u64) -> St
 /// Locks installations in the order of ids. Uninstalled ones are left out.
 pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Installation>> {
     let select = installation::Entity::find()
-        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(installation::Column::UninstalledAt.is_null())
         .order_by_asc(installation::Column::Id);
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::installation).collect())
@@ -55,8 +55,8 @@ pub async fn lock_live(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Insta
 pub async fn of_accounts(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<Vec<(Installation, bool)>> {
     let select = installation::Entity::find()
         .filter(installation::Column::UninstalledAt.is_null())
-        .filter(tx.among(installation::Column::PackId.into_expr(), packs.iter().map(|id| Uuid::from(*id))))
-        .filter(tx.among(installation::Column::AccountId.into_expr(), accounts.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(installation::Column::PackId.into_expr(), packs.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(installation::Column::AccountId.into_expr(), accounts.iter().map(|id| Uuid::from(*id))))
         .order_by_asc(installation::Column::Id);
     let found = locked(select).all(tx.conn()).await?;
     Ok(found
@@ -124,7 +124,7 @@ pub struct NewInstallation<'a> {
     pub pack_name: &'a str,
     pub account_name: &'a str,
     /// The account sees events of the pack's releases after this position of the event log.
-    pub heard_from: i64,
+    pub visible_after: i64,
 }
 
 /// Adds an installation, and its tally.
@@ -148,8 +148,8 @@ pub async fn insert(tx: &Tx, new: NewInstallation<'_>) -> StoreResult<()> {
         moved_at: Set(None),
         uninstalled_at: Set(None),
         frozen_at: Set(None),
-        heard_from: Set(new.heard_from),
-        heard_until: Set(None),
+        visible_after: Set(new.visible_after),
+        visible_until: Set(None),
         single_pack_id: Set(single.then(|| (*pack_id).into())),
         override_name_key: Set(override_name.as_deref().map(text::key)),
     })
@@ -201,8 +201,8 @@ pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) 
 }
 
 /// Uninstalls installations, and tallies them. The rows stay for the history, but their unique keys are free again. The
-/// accounts can see events of the pack's releases up to the position `heard_until`, or to the freeze if there was one.
-pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
+/// accounts can see events of the pack's releases up to the position `visible_until`, or to the freeze if there was one.
+pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, visible_until: i64) -> StoreResult<()> {
     use sea_orm::sea_query::Func;
     if ids.is_empty() {
         return Ok(());
@@ -213,11 +213,11 @@ pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until
         override_name_key: Set(None),
         ..Default::default()
     };
-    let until = Func::coalesce([Expr::col(installation::Column::HeardUntil), Expr::val(heard_until)]);
+    let until = Func::coalesce([Expr::col(installation::Column::VisibleUntil), Expr::val(visible_until)]);
     installation::Entity::update_many()
         .set(row)
-        .col_expr(installation::Column::HeardUntil, until.into())
-        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .col_expr(installation::Column::VisibleUntil, until.into())
+        .filter(tx.any_of(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .exec(tx.conn())
         .await?;
     counts::uninstalled(tx, ids, at).await
@@ -240,14 +240,14 @@ pub async fn move_each(tx: &Tx, moves: &[(InstallationId, PackVersionId)], at: I
     }
     for chunk in moves.chunks(500) {
         let ids: Vec<_> = chunk.iter().map(|(id, _)| *id).collect();
-        counts::about_to_move(tx, &ids, at).await?;
+        counts::tally_before_move(tx, &ids, at).await?;
         let version = chunk.iter().fold(CaseStatement::new(), |cases, (id, version)| {
             cases.case(col(installation::Column::Id).eq(id.0), Expr::val(version.0))
         });
         installation::Entity::update_many()
             .col_expr(installation::Column::VersionId, version.finally(col(installation::Column::VersionId)).into())
             .col_expr(installation::Column::MovedAt, Expr::val(at))
-            .filter(tx.among(col(installation::Column::Id), chunk.iter().map(|(id, _)| id.0)))
+            .filter(tx.any_of(col(installation::Column::Id), chunk.iter().map(|(id, _)| id.0)))
             .exec(tx.conn())
             .await?;
         counts::have_moved(tx, &ids, at).await?;
@@ -260,62 +260,62 @@ pub async fn move_to(tx: &Tx, ids: &[InstallationId], version: PackVersionId, at
     if ids.is_empty() {
         return Ok(());
     }
-    counts::about_to_move(tx, ids, at).await?;
+    counts::tally_before_move(tx, ids, at).await?;
     let row =
         installation::ActiveModel { version_id: Set(version.into()), moved_at: Set(Some(at)), ..Default::default() };
     change_many(tx, ids, row).await?;
     counts::have_moved(tx, ids, at).await
 }
 
-/// Moves installations that all have the version `step.from`, and tallies the moves.
-pub async fn move_alike(tx: &Tx, members: Members<'_>, step: Move) -> StoreResult<()> {
+/// Moves installations that all have the version `movement.from`, and tallies the moves.
+pub async fn move_alike(tx: &Tx, members: Members<'_>, movement: Move) -> StoreResult<()> {
     if members.count() == 0 {
         return Ok(());
     }
-    counts::moved(tx, step, members.count()).await?;
-    let (version, at) = (Set(step.to.into()), Set(Some(step.at)));
+    counts::moved(tx, movement, members.count()).await?;
+    let (version, at) = (Set(movement.to.into()), Set(Some(movement.at)));
     let row = installation::ActiveModel { version_id: version, moved_at: at, ..Default::default() };
-    let moved = installation::Entity::update_many().set(row).filter(members.among(tx)).exec(tx.conn()).await?;
+    let moved = installation::Entity::update_many().set(row).filter(members.any_of(tx)).exec(tx.conn()).await?;
     members.are_all(moved.rows_affected)
 }
 
 /// Saves that a freeze was announced. The account sees no events of the pack's releases after the position
-/// `heard_until` of the event log (R50).
-pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Instant, heard_until: i64) -> StoreResult<()> {
+/// `visible_until` of the event log (R50).
+pub async fn save_frozen(tx: &Tx, ids: &[InstallationId], at: Instant, visible_until: i64) -> StoreResult<()> {
     let row = installation::ActiveModel {
         frozen_at: Set(Some(at)),
-        heard_until: Set(Some(heard_until)),
+        visible_until: Set(Some(visible_until)),
         ..Default::default()
     };
     change_many(tx, ids, row).await
 }
 
 /// Saves that installations are entitled again. The account sees events of the pack's releases after the position
-/// `heard_from` of the event log, and still those before the freeze, but never those in between (R50).
-pub async fn save_thawed(tx: &Tx, ids: &[InstallationId], heard_from: i64) -> StoreResult<()> {
-    use heard_before::Column as H;
+/// `visible_after` of the event log, and still those before the freeze, but never those in between (R50).
+pub async fn save_unfrozen(tx: &Tx, ids: &[InstallationId], visible_after: i64) -> StoreResult<()> {
     use installation::Column as I;
+    use past_visibility::Column as H;
     if ids.is_empty() {
         return Ok(());
     }
-    let is_meant = || tx.among(I::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id)));
+    let is_meant = || tx.any_of(I::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id)));
     let over = installation::Entity::find()
         .select_only()
-        .columns([I::AccountId, I::PackId, I::Id, I::HeardFrom, I::HeardUntil])
+        .columns([I::AccountId, I::PackId, I::Id, I::VisibleAfter, I::VisibleUntil])
         .filter(is_meant())
-        .filter(I::HeardUntil.is_not_null())
+        .filter(I::VisibleUntil.is_not_null())
         .into_query();
     let keep = Query::insert()
-        .into_table(heard_before::Entity)
-        .columns([H::AccountId, H::PackId, H::InstallationId, H::HeardFrom, H::HeardUntil])
+        .into_table(past_visibility::Entity)
+        .columns([H::AccountId, H::PackId, H::InstallationId, H::VisibleAfter, H::VisibleUntil])
         .select_from(over)
         .map_err(|e| StoreError::Fault(e.to_string()))?
         .to_owned();
     tx.conn().execute(&keep).await?;
     let row = installation::ActiveModel {
         frozen_at: Set(None),
-        heard_from: Set(heard_from),
-        heard_until: Set(None),
+        visible_after: Set(visible_after),
+        visible_until: Set(None),
         ..Default::default()
     };
     change_many(tx, ids, row).await
@@ -327,7 +327,7 @@ async fn change_many(tx: &Tx, ids: &[InstallationId], row: installation::ActiveM
     }
     installation::Entity::update_many()
         .set(row)
-        .filter(tx.among(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(installation::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -342,7 +342,7 @@ pub async fn account_statuses(tx: &Tx, ids: &[AccountId]) -> StoreResult<BTreeMa
         .select_only()
         .column(account::Column::Id)
         .column(account::Column::Status)
-        .filter(tx.among(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(account::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .into_tuple()
         .all(tx.conn())
         .await?;

@@ -26,7 +26,7 @@ pub async fn of_pack(tx: &Tx, id: PackId) -> StoreResult<i64> {
 }
 
 /// Another live installation of the same pack and account.
-fn another() -> SelectStatement {
+fn another_installation() -> SelectStatement {
     let other = |column: installation::Column| Expr::col(("other", column));
     Query::select()
         .expr(Expr::cust("1"))
@@ -44,7 +44,7 @@ pub(in crate::store) async fn installed(tx: &Tx, new: &Installation) -> StoreRes
         .expr(Expr::cust("1"))
         .from(installation::Entity)
         .and_where(col(installation::Column::Id).eq(new.id.0))
-        .and_where(Expr::exists(another()).not())
+        .and_where(Expr::exists(another_installation()).not())
         .take();
     let is_first = tx.conn().query_one(&first).await?.is_some();
     let row = tally::ActiveModel {
@@ -70,9 +70,12 @@ fn change(pack: PackId, version: PackVersionId, at: Instant, installations: i64)
 }
 
 /// Tallies installations that all move from one version to another.
-pub(in crate::store) async fn moved(tx: &Tx, step: Move, count: u64) -> StoreResult<()> {
+pub(in crate::store) async fn moved(tx: &Tx, movement: Move, count: u64) -> StoreResult<()> {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
-    let rows = [change(step.pack, step.from, step.at, -count), change(step.pack, step.to, step.at, count)];
+    let rows = [
+        change(movement.pack, movement.from, movement.at, -count),
+        change(movement.pack, movement.to, movement.at, count),
+    ];
     tally::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
     Ok(())
 }
@@ -104,7 +107,7 @@ fn of(tx: &Tx, ids: &[InstallationId]) -> SelectStatement {
     Query::select()
         .from(installation::Entity)
         .column((installation::Entity, installation::Column::PackId))
-        .and_where(tx.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(tx.any_of(col(installation::Column::Id), ids.iter().map(|id| id.0)))
         .group_by_col((installation::Entity, installation::Column::PackId))
         .take()
 }
@@ -121,7 +124,7 @@ async fn at_their_versions(tx: &Tx, ids: &[InstallationId], at: Instant, count: 
 }
 
 /// Tallies installations before a move. Call [`have_moved`] after it.
-pub(in crate::store) async fn about_to_move(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
+pub(in crate::store) async fn tally_before_move(tx: &Tx, ids: &[InstallationId], at: Instant) -> StoreResult<()> {
     at_their_versions(tx, ids, at, "-COUNT(*)").await
 }
 
@@ -141,9 +144,9 @@ pub(in crate::store) async fn uninstalled(tx: &Tx, ids: &[InstallationId], at: I
         .and_where(later(installation::Column::PackId).eq(col(installation::Column::PackId)))
         .and_where(later(installation::Column::AccountId).eq(col(installation::Column::AccountId)))
         .and_where(later(installation::Column::Id).gt(col(installation::Column::Id)))
-        .and_where(tx.among(later(installation::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(tx.any_of(later(installation::Column::Id), ids.iter().map(|id| id.0)))
         .take();
-    let stands_for_account = Expr::exists(another()).not().and(Expr::exists(went_too).not());
+    let stands_for_account = Expr::exists(another_installation()).not().and(Expr::exists(went_too).not());
     let accounts: Expr = Expr::case(stands_for_account, Expr::cust("-1")).finally(Expr::cust("0")).into();
     let mut gone = of(tx, ids);
     gone.column((installation::Entity, installation::Column::VersionId))
@@ -156,7 +159,7 @@ pub(in crate::store) async fn uninstalled(tx: &Tx, ids: &[InstallationId], at: I
 }
 
 /// Packs with so many rows of tallies that they should be compacted; at most `limit`.
-pub async fn long(server: &WholeServer, limit: u64) -> StoreResult<Vec<PackId>> {
+pub async fn to_compact(server: &WholeServer, limit: u64) -> StoreResult<Vec<PackId>> {
     let mut select = current();
     select
         .column((tally::Entity, tally::Column::PackId))
@@ -188,7 +191,7 @@ pub async fn compact(tx: &Tx, id: PackId, at: Instant, most: i64) -> StoreResult
         .and_where(col(pack::Column::Id).eq(id.0))
         .add_group_by([tally::Column::PackId, tally::Column::VersionId].map(col));
     add(tx, sums).await?;
-    let row = pack::ActiveModel { id: Set(Uuid::from(id)), tallied_from: Set(last + 1), ..Default::default() };
+    let row = pack::ActiveModel { id: Set(Uuid::from(id)), tally_base_id: Set(last + 1), ..Default::default() };
     pack::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
 }

@@ -57,7 +57,7 @@ pub async fn of_release(
 ) -> StoreResult<BTreeMap<InstallationId, UpdateRow>> {
     let found = update::Entity::find()
         .filter(update::Column::ReleaseId.eq(Uuid::from(release)))
-        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .all(tx.conn())
         .await?;
     found
@@ -76,8 +76,8 @@ pub async fn of_releases(
     ids: &[InstallationId],
 ) -> StoreResult<BTreeMap<(InstallationId, ReleaseId), UpdateRow>> {
     let found = update::Entity::find()
-        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
-        .filter(tx.among(update::Column::ReleaseId.into_expr(), releases.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(update::Column::ReleaseId.into_expr(), releases.iter().map(|id| Uuid::from(*id))))
         .all(tx.conn())
         .await?;
     found.into_iter().map(|m| Ok(((m.installation_id.into(), m.release_id.into()), row_of(m)?))).collect()
@@ -120,7 +120,7 @@ pub async fn give_up_attempts(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
 /// Locks the open offers of these installations.
 pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<UpdateRow>> {
     let select = update::Entity::find()
-        .filter(tx.among(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(update::Column::InstallationId.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(update::Column::State.eq(UpdateState::Offered.stored()))
         .order_by_asc(update::Column::InstallationId)
         .order_by_asc(update::Column::ReleaseId);

@@ -11,7 +11,7 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, LibraryProcessId};
 use crate::domain::library::{CopySource, LibraryProcess};
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -36,7 +36,7 @@ pub(in crate::store) fn is_shared_with(account: AccountId) -> Expr {
 
 /// The processes that a reader may see: for a publisher its own, including withdrawn ones; for an account the ones that
 /// are offered to it.
-fn seen(scope: Scope) -> Expr {
+fn visible(scope: Scope) -> Expr {
     let own = col(process::Column::PublisherId).eq(scope.publisher_id().0);
     match scope {
         Scope::Publisher(_) => own,
@@ -50,8 +50,8 @@ pub async fn by_ids(
     ids: &[LibraryProcessId],
 ) -> StoreResult<HashMap<LibraryProcessId, LibraryProcess>> {
     let rows = process::Entity::find()
-        .filter(snapshot.among(col(process::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(seen(snapshot.scope()))
+        .filter(snapshot.any_of(col(process::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(visible(snapshot.scope()))
         .all(snapshot.conn())
         .await?;
     Ok(rows.into_iter().map(convert::library_process).map(|process| (process.id, process)).collect())
@@ -63,8 +63,8 @@ pub async fn of_packages(
     ids: &[ComponentVersionId],
 ) -> StoreResult<HashMap<ComponentVersionId, LibraryProcess>> {
     let rows = process::Entity::find()
-        .filter(snapshot.among(col(process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
-        .filter(seen(Scope::Publisher(snapshot.scope())))
+        .filter(snapshot.any_of(col(process::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
+        .filter(visible(Scope::Publisher(snapshot.scope())))
         .filter(is_offered())
         .all(snapshot.conn())
         .await?;
@@ -76,7 +76,7 @@ pub async fn copy_sources(snapshot: &Snapshot, ids: &[ComponentId]) -> StoreResu
     let own = Query::select()
         .column(component::Column::Id)
         .from(component::Entity)
-        .and_where(snapshot.among(col(component::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(col(component::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(col(component::Column::OwnerId).eq(snapshot.scope().account_id().0)))
         .take();
     let rows =
@@ -97,11 +97,11 @@ pub async fn page(
     search: Option<&str>,
     request: PageRequest,
 ) -> StoreResult<Page<LibraryProcess>> {
-    let mut select = process::Entity::find().filter(seen(snapshot.scope())).filter(is_offered()).into_query();
+    let mut select = process::Entity::find().filter(visible(snapshot.scope())).filter(is_offered()).into_query();
     select.and_where_option(search.map(|search| contains(col(process::Column::NameKey), search)));
     let order =
         Order::new(BY_NAME, vec![col(process::Column::NameKey), col(process::Column::Id)], |row: &process::Model| {
             vec![Key::Text(row.name_key.clone()), Key::Id(row.id)]
         });
-    Ok(page::page(snapshot.reader(), Wanted { select, order, request }).await?.map(convert::library_process))
+    Ok(page::page(snapshot.reader(), ListQuery { select, order, request }).await?.map(convert::library_process))
 }

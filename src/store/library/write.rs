@@ -27,10 +27,10 @@ pub async fn lock(tx: &Tx, scope: &PublisherScope, id: LibraryProcessId) -> Stor
 pub async fn lock_offered(tx: &Tx, scope: &ManagedScope, id: LibraryProcessId) -> StoreResult<Option<LibraryProcess>> {
     let select = library_process::Entity::find_by_id(Uuid::from(id))
         .filter(library_process::Column::PublisherId.eq(Uuid::from(scope.publisher_id())));
-    let held = locked(select.clone()).one(tx.conn()).await?;
+    let locked_row = locked(select.clone()).one(tx.conn()).await?;
     // Runs for an unknown process too: both answers must take the same number of statements (R3).
     let offered = select.filter(is_offered()).filter(is_shared_with(scope.account_id())).one(tx.conn()).await?;
-    Ok(held.and(offered).map(convert::library_process))
+    Ok(locked_row.and(offered).map(convert::library_process))
 }
 
 /// Locks the library process of a package, withdrawn or not. The caller has locked the package's component, so that

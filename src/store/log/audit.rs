@@ -13,7 +13,7 @@ use crate::domain::id::{AuditEntryId, TokenId};
 use crate::domain::log::audit::{AuditEntry, Recorded, SubjectKey};
 use crate::store::convert::Stored as _;
 use crate::store::log::journal::hour_of;
-use crate::store::log::records::{Log, Spot};
+use crate::store::log::records::{Located, Log};
 use crate::store::log::{audit_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::Scope;
@@ -102,7 +102,7 @@ fn parts(scope: Scope, filter: &AuditFilter, between: Option<(i64, i64)>) -> Vec
 pub const NEWEST: CursorForm = CursorForm::new("audit", &[KeyKind::Id]).reversed(true);
 
 /// The form of cursors by position, for use within this module.
-const BY_PLACE: CursorForm = CursorForm::new("audit", &[KeyKind::Number]).reversed(true);
+const BY_POSITION: CursorForm = CursorForm::new("audit", &[KeyKind::Number]).reversed(true);
 
 /// A page of the reader's filtered log, newest first in the order of commits. `None` if a cursor has an id that isn't
 /// an entry of the reader's log.
@@ -112,67 +112,70 @@ pub async fn page(
     request: PageRequest,
 ) -> StoreResult<Option<Page<AuditEntry>>> {
     let scope = snapshot.scope();
-    let Some(request) = by_place(snapshot, request).await? else { return Ok(None) };
+    let Some(request) = by_position(snapshot, request).await? else { return Ok(None) };
     let between = match (filter.from, filter.to) {
         (None, None) => None,
-        (from, to) => match places_of(snapshot, from, to).await? {
-            Some(places) => Some(places),
+        (from, to) => match positions_of(snapshot, from, to).await? {
+            Some(positions) => Some(positions),
             None => return Ok(Some(Page::empty(request.count))),
         },
     };
-    let by_place = || vec![col(entry::Column::Sequence)];
-    let order = Order::new(BY_PLACE, by_place(), |row: &entry::Model| vec![Key::Number(row.sequence)]);
+    let by_position = || vec![col(entry::Column::Sequence)];
+    let order = Order::new(BY_POSITION, by_position(), |row: &entry::Model| vec![Key::Number(row.sequence)]);
     let (rows, mut total) =
         page::rows_of_parts(snapshot.reader(), parts(scope, filter, between), order, &request).await?;
-    let wanted = audit_records::wanted(scope, filter);
-    let spots = records::find(snapshot.reader(), &wanted, audit_records::stretch(&request, between)).await?;
+    let query = audit_records::query(scope, filter);
+    let all_located = records::find(snapshot.reader(), &query, audit_records::range(&request, between)).await?;
     if request.count {
         let all = PageRequest { after: None, before: None, ..request.clone() };
-        total += records::count(snapshot.reader(), &wanted, audit_records::stretch(&all, between)).await?;
+        total += records::count(snapshot.reader(), &query, audit_records::range(&all, between)).await?;
     }
-    let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
-    let order = Order::new(BY_PLACE, by_place(), |told: &Told| vec![Key::Number(told.place())]);
-    let mut page = page::joined(order, request, told.collect(), total);
-    let spots = page.items.iter_mut().filter_map(|(_, told)| match told {
-        Told::Row(_) => None,
-        Told::Record(spot) => Some(spot),
+    let logged = rows
+        .into_iter()
+        .map(|row| LoggedEntry::Row(Box::new(row)))
+        .chain(all_located.into_iter().map(LoggedEntry::Record));
+    let order = Order::new(BY_POSITION, by_position(), |logged: &LoggedEntry| vec![Key::Number(logged.position())]);
+    let mut page = page::joined(order, request, logged.collect(), total);
+    let all_located = page.items.iter_mut().filter_map(|(_, logged)| match logged {
+        LoggedEntry::Row(_) => None,
+        LoggedEntry::Record(located) => Some(located),
     });
-    records::fill(snapshot.reader(), spots.collect()).await?;
-    let page = page.renamed(|told| NEWEST.encode(&[Key::Id(told.id())]));
-    Ok(Some(page.try_map(|told| Ok::<_, StoreError>(told.read()?.seen_by(scope.account_id())))?))
+    records::fill(snapshot.reader(), all_located.collect()).await?;
+    let page = page.renamed(|logged| NEWEST.encode(&[Key::Id(logged.id())]));
+    Ok(Some(page.try_map(|logged| Ok::<_, StoreError>(logged.read()?.seen_by(scope.account_id())))?))
 }
 
 /// An entry of the log: a row of its own, or a record of a batch.
-enum Told {
+enum LoggedEntry {
     Row(Box<entry::Model>),
-    Record(Spot),
+    Record(Located),
 }
 
-impl Told {
-    fn place(&self) -> i64 {
+impl LoggedEntry {
+    fn position(&self) -> i64 {
         match self {
             Self::Row(row) => row.sequence,
-            Self::Record(spot) => spot.place,
+            Self::Record(located) => located.position,
         }
     }
 
     fn id(&self) -> Uuid {
         match self {
             Self::Row(row) => row.id,
-            Self::Record(spot) => spot.id(),
+            Self::Record(located) => located.id(),
         }
     }
 
     fn read(self) -> StoreResult<Recorded> {
         match self {
             Self::Row(row) => convert::audit_entry(*row),
-            Self::Record(spot) => audit_records::read(&spot),
+            Self::Record(located) => audit_records::read(&located),
         }
     }
 }
 
 /// Replaces the ids in a request's cursors by positions. `None` if an id isn't an entry of the reader's log.
-async fn by_place(snapshot: &Snapshot, request: PageRequest) -> StoreResult<Option<PageRequest>> {
+async fn by_position(snapshot: &Snapshot, request: PageRequest) -> StoreResult<Option<PageRequest>> {
     let scope = snapshot.scope();
     let named = |keys: &Option<Vec<Key>>| match keys.as_deref() {
         Some([Key::Id(id)]) => Some(*id),
@@ -182,19 +185,20 @@ async fn by_place(snapshot: &Snapshot, request: PageRequest) -> StoreResult<Opti
     if after.is_none() && before.is_none() {
         return Ok(Some(request));
     }
-    let places: Vec<(Uuid, i64)> = entry::Entity::find()
+    let positions: Vec<(Uuid, i64)> = entry::Entity::find()
         .select_only()
         .columns([entry::Column::Id, entry::Column::Sequence])
-        .filter(snapshot.among(col(entry::Column::Id), after.into_iter().chain(before)))
+        .filter(snapshot.any_of(col(entry::Column::Id), after.into_iter().chain(before)))
         .filter(checked(of_reader(scope)))
         .into_tuple()
         .all(snapshot.conn())
         .await?;
     let recorded = records::by_ids(snapshot.reader(), Log::Entries, after.into_iter().chain(before)).await?;
-    let recorded = recorded.into_iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
-    let places: Vec<_> = places.into_iter().chain(recorded.map(|(id, spot)| (id, spot.place))).collect();
-    let place = |id: Option<Uuid>| places.iter().find(|(known, _)| Some(*known) == id).map(|(_, place)| *place);
-    let keys = |id| place(id).map(|place| vec![Key::Number(place)]);
+    let recorded = recorded.into_iter().filter(|(_, located)| audit_records::may_see(scope, located));
+    let positions: Vec<_> = positions.into_iter().chain(recorded.map(|(id, located)| (id, located.position))).collect();
+    let position =
+        |id: Option<Uuid>| positions.iter().find(|(known, _)| Some(*known) == id).map(|(_, position)| *position);
+    let keys = |id| position(id).map(|position| vec![Key::Number(position)]);
     let request = PageRequest { after: keys(after), before: keys(before), ..request };
     let all_known = request.after.is_some() == after.is_some() && request.before.is_some() == before.is_some();
     Ok(all_known.then_some(request))
@@ -202,7 +206,11 @@ async fn by_place(snapshot: &Snapshot, request: PageRequest) -> StoreResult<Opti
 
 /// The first and the last position in the hours of a time span; `None` if these hours have no entries. Entries between
 /// them may lie outside the span.
-async fn places_of(snapshot: &Snapshot, from: Option<Instant>, to: Option<Instant>) -> StoreResult<Option<(i64, i64)>> {
+async fn positions_of(
+    snapshot: &Snapshot,
+    from: Option<Instant>,
+    to: Option<Instant>,
+) -> StoreResult<Option<(i64, i64)>> {
     use audit_hour::Column;
     let mut select = audit_hour::Entity::find()
         .select_only()
@@ -229,12 +237,13 @@ pub async fn any_about(snapshot: &Snapshot, subject: &SubjectKey) -> StoreResult
 pub async fn by_ids(snapshot: &Snapshot, ids: &[AuditEntryId]) -> StoreResult<HashMap<AuditEntryId, AuditEntry>> {
     let scope = snapshot.scope();
     let found = entry::Entity::find()
-        .filter(snapshot.among(col(entry::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(entry::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(of_reader(scope)))
         .all(snapshot.conn())
         .await?;
     let recorded = records::by_ids(snapshot.reader(), Log::Entries, ids.iter().map(|id| id.0)).await?;
-    let recorded = recorded.iter().filter(|(_, spot)| audit_records::may_see(scope, spot));
-    let told = found.into_iter().map(convert::audit_entry).chain(recorded.map(|(_, spot)| audit_records::read(spot)));
-    told.map(|told| told.map(|entry| (entry.id, entry.seen_by(scope.account_id())))).collect()
+    let recorded = recorded.iter().filter(|(_, located)| audit_records::may_see(scope, located));
+    let logged =
+        found.into_iter().map(convert::audit_entry).chain(recorded.map(|(_, located)| audit_records::read(located)));
+    logged.map(|logged| logged.map(|entry| (entry.id, entry.seen_by(scope.account_id())))).collect()
 }

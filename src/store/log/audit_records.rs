@@ -9,7 +9,7 @@ use crate::domain::log::audit::Recorded;
 use crate::domain::log::record::INSTALLATION;
 use crate::store::log::audit::AuditFilter;
 use crate::store::log::record_rows;
-use crate::store::log::records::{Found, Log, Spot, Stretch, Wanted};
+use crate::store::log::records::{Found, Located, Log, PositionRange, RecordQuery};
 use crate::store::page::{Key, PageRequest};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
@@ -19,7 +19,7 @@ use log_batch::Column as B;
 use log_record::Column as R;
 
 /// The records that match a reader's filter. All of them are about installations, and their actor is the scheduler.
-pub(in crate::store) fn wanted(scope: Scope, filter: &AuditFilter) -> Wanted {
+pub(in crate::store) fn query(scope: Scope, filter: &AuditFilter) -> RecordQuery {
     let mut check = match scope {
         Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0),
         Scope::Managed(by) => col(R::AccountId).eq(by.account_id().0).and(col(B::ForAccount).eq(true)),
@@ -33,7 +33,7 @@ pub(in crate::store) fn wanted(scope: Scope, filter: &AuditFilter) -> Wanted {
     if let Some(actions) = &filter.actions {
         check = check.and(col(B::Action).is_in(actions));
     }
-    Wanted { log: Log::Entries, found: found(scope, filter), check }
+    RecordQuery { log: Log::Entries, found: found(scope, filter), check }
 }
 
 fn found(scope: Scope, filter: &AuditFilter) -> Found {
@@ -59,31 +59,31 @@ fn found(scope: Scope, filter: &AuditFilter) -> Found {
 }
 
 /// Whether a reader may see the audit entry of a record.
-pub(in crate::store) fn may_see(scope: Scope, spot: &Spot) -> bool {
+pub(in crate::store) fn may_see(scope: Scope, located: &Located) -> bool {
     match scope {
-        Scope::Publisher(by) => spot.batch.publisher_id == by.publisher_id().0,
+        Scope::Publisher(by) => located.batch.publisher_id == by.publisher_id().0,
         Scope::Managed(by) => {
-            spot.batch.for_account && spot.record().is_some_and(|record| record.account_id == by.account_id().0)
+            located.batch.for_account && located.record().is_some_and(|record| record.account_id == by.account_id().0)
         }
     }
 }
 
 /// The stretch of the log that a request needs. The list is newest first, so its `after` is the stretch's `before`.
 /// `between` has the first and the last position of the filter's time span.
-pub(in crate::store) fn stretch(request: &PageRequest, between: Option<(i64, i64)>) -> Stretch {
-    let place = |keys: &Option<Vec<Key>>| match keys.as_deref() {
-        Some([Key::Number(place)]) => Some(*place),
+pub(in crate::store) fn range(request: &PageRequest, between: Option<(i64, i64)>) -> PositionRange {
+    let position = |keys: &Option<Vec<Key>>| match keys.as_deref() {
+        Some([Key::Number(position)]) => Some(*position),
         _ => None,
     };
-    let after = place(&request.before).into_iter().chain(between.map(|(first, _)| first - 1)).max();
-    let before = place(&request.after).into_iter().chain(between.map(|(_, last)| last + 1)).min();
-    Stretch { after, before, from_end: !request.backward, size: request.size }
+    let after = position(&request.before).into_iter().chain(between.map(|(first, _)| first - 1)).max();
+    let before = position(&request.after).into_iter().chain(between.map(|(_, last)| last + 1)).min();
+    PositionRange { after, before, from_end: !request.backward, size: request.size }
 }
 
 /// The audit entry of a record.
-pub(in crate::store) fn read(spot: &Spot) -> StoreResult<Recorded> {
-    let class = record_rows::class_of_entries(&spot.batch)?;
-    let record = spot.record().cloned().map(record_rows::record);
-    let entry = record.and_then(|record| class.entry_of(&record, spot.id()));
-    entry.ok_or_else(|| StoreError::Fault(format!("the record {} has no audit entry", spot.sequence)))
+pub(in crate::store) fn read(located: &Located) -> StoreResult<Recorded> {
+    let class = record_rows::class_of_entries(&located.batch)?;
+    let record = located.record().cloned().map(record_rows::record);
+    let entry = record.and_then(|record| class.entry_of(&record, located.id()));
+    entry.ok_or_else(|| StoreError::Fault(format!("the record {} has no audit entry", located.sequence)))
 }

@@ -1,6 +1,6 @@
 //! The floor of a reader's event log: the last event that the reader could see and that was pruned (R49).
 
-use entity::{event_floor as floor, heard_before, installation};
+use entity::{event_floor as floor, installation, past_visibility};
 use sea_orm::ConnectionTrait as _;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
@@ -18,18 +18,18 @@ fn floors() -> SelectStatement {
 /// Selects the floors of packs that the account has or had installed. A floor after the interval in which the account
 /// could see the pack's events counts too, because the last pruned event within the interval isn't known any more.
 fn of_packs(scope: ManagedScope) -> [SelectStatement; 2] {
-    use heard_before::Column as H;
     use installation::Column as I;
-    let heard =
+    use past_visibility::Column as H;
+    let visible_from =
         |pack: Expr, from: Expr| col(floor::Column::OwnerId).eq(pack).and(col(floor::Column::Sequence).gt(from));
     let now = floors()
         .from(installation::Entity)
-        .inner_join(floor::Entity, heard(col(I::PackId), col(I::HeardFrom)))
+        .inner_join(floor::Entity, visible_from(col(I::PackId), col(I::VisibleAfter)))
         .and_where(col(I::AccountId).eq(scope.account_id().0))
         .take();
     let before = floors()
-        .from(heard_before::Entity)
-        .inner_join(floor::Entity, heard(col(H::PackId), col(H::HeardFrom)))
+        .from(past_visibility::Entity)
+        .inner_join(floor::Entity, visible_from(col(H::PackId), col(H::VisibleAfter)))
         .and_where(col(H::AccountId).eq(scope.account_id().0))
         .take();
     [now, before]
@@ -57,9 +57,9 @@ pub async fn floor(snapshot: &Snapshot) -> StoreResult<Position> {
 
 /// Whether a reader's position is still valid: its event is stored or is the floor, and all later events of the reader
 /// are stored. The error is the reader's floor.
-pub async fn stands(snapshot: &Snapshot, position: Position) -> StoreResult<Result<(), Position>> {
+pub async fn validity(snapshot: &Snapshot, position: Position) -> StoreResult<Result<(), Position>> {
     let there = event_at(snapshot, position.sequence).await?;
     let floor = floor(snapshot).await?;
-    let stands = position == floor || position.sequence > floor.sequence && there == Some(position.event);
-    Ok(if stands { Ok(()) } else { Err(floor) })
+    let validity = position == floor || position.sequence > floor.sequence && there == Some(position.event);
+    Ok(if validity { Ok(()) } else { Err(floor) })
 }

@@ -12,11 +12,11 @@ use crate::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId};
 use crate::domain::log::event::{Audience, EventKind, Position};
 use crate::domain::log::record::IdRange;
 use crate::store::convert::Stored as _;
-use crate::store::legible::EventLine;
 use crate::store::log::records;
 use crate::store::page::checked;
 use crate::store::reader::Reads;
 use crate::store::sharing::grants::col;
+use crate::store::tolerant::EventLine;
 use crate::store::{StoreError, StoreResult, WholeServer};
 
 /// The stored part of the log: the events after `begin`, up to `end`.
@@ -52,8 +52,8 @@ pub(crate) async fn extent(from: &impl Reads) -> StoreResult<Extent> {
         last(Query::select().from(event::Entity).take(), col(column), col(event::Column::Sequence))
     };
     let batch = |column: B| {
-        let told = Query::select().from(log_batch::Entity).and_where(col(B::Kind).is_not_null()).take();
-        last(told, col(column), col(B::FirstSequence))
+        let batches = Query::select().from(log_batch::Entity).and_where(col(B::Kind).is_not_null()).take();
+        last(batches, col(column), col(B::FirstSequence))
     };
     let found: Option<ExtentRow> = event_log::Entity::find_by_id(1)
         .select_only()
@@ -71,8 +71,8 @@ pub(crate) async fn extent(from: &impl Reads) -> StoreResult<Extent> {
     let (begin, sequence, id, first, last, base, seal) = found;
     let recorded = match (first, last, base, seal) {
         (Some(first), Some(last), Some(base), Some(seal)) => {
-            let place = u32::try_from(last - first).unwrap_or(u32::MAX);
-            Some((last, IdRange::new(base, seal).id(place)))
+            let position = u32::try_from(last - first).unwrap_or(u32::MAX);
+            Some((last, IdRange::new(base, seal).id(position)))
         }
         _ => None,
     };
@@ -85,12 +85,12 @@ pub(crate) async fn extent(from: &impl Reads) -> StoreResult<Extent> {
 }
 
 /// The event at a position of the log, if one is stored there.
-pub(crate) async fn event_at(from: &impl Reads, place: i64) -> StoreResult<Option<EventId>> {
-    let found = event::Entity::find_by_id(place).select_only().column(event::Column::Id).into_tuple();
+pub(crate) async fn event_at(from: &impl Reads, position: i64) -> StoreResult<Option<EventId>> {
+    let found = event::Entity::find_by_id(position).select_only().column(event::Column::Id).into_tuple();
     let found: Option<Uuid> = found.one(from.source()).await?;
     let found = match found {
         Some(id) => Some(id),
-        None => records::at(from, place).await?.map(|spot| spot.id()),
+        None => records::at(from, position).await?.map(|located| located.id()),
     };
     Ok(found.map(Into::into))
 }
@@ -138,7 +138,7 @@ impl RouteRow {
 
 /// The routes of the next events after a position, oldest first, and the position of the last of them. Events of a
 /// newer version of the program, and rows that can't be read, are left out, because this program can't show them.
-pub async fn routes_after(server: &WholeServer, place: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
+pub async fn routes_after(server: &WholeServer, position: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
     let found: Vec<EventLine<RouteRow>> = event::Entity::find()
         .select_only()
         .columns([
@@ -151,13 +151,13 @@ pub async fn routes_after(server: &WholeServer, place: i64, limit: u64) -> Store
             event::Column::ReleaseId,
             event::Column::InstallationId,
         ])
-        .filter(event::Column::Sequence.gt(place))
+        .filter(event::Column::Sequence.gt(position))
         .order_by_asc(event::Column::Sequence)
         .limit(limit)
         .into_model()
         .all(server.conn())
         .await?;
-    let mut found: Vec<_> = found.into_iter().chain(recorded_routes(server, place, limit).await?).collect();
+    let mut found: Vec<_> = found.into_iter().chain(recorded_routes(server, position, limit).await?).collect();
     found.sort_by_key(|line| line.sequence);
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let last = found.last().map(|line| line.sequence);
@@ -165,7 +165,7 @@ pub async fn routes_after(server: &WholeServer, place: i64, limit: u64) -> Store
 }
 
 /// The routes of events that are stored as records.
-async fn recorded_routes(server: &WholeServer, place: i64, limit: u64) -> StoreResult<Vec<EventLine<RouteRow>>> {
+async fn recorded_routes(server: &WholeServer, position: i64, limit: u64) -> StoreResult<Vec<EventLine<RouteRow>>> {
     use {log_batch::Column as B, log_record::Column as R};
     let mut select = Query::select();
     for (column, name) in [
@@ -183,7 +183,7 @@ async fn recorded_routes(server: &WholeServer, place: i64, limit: u64) -> StoreR
     select
         .from(log_record::Entity)
         .inner_join(log_batch::Entity, col(B::FirstSequence).eq(col(R::Batch)))
-        .and_where(col(R::Sequence).gt(place))
+        .and_where(col(R::Sequence).gt(position))
         .and_where(checked(col(R::Sequence).gt(records::pruned_to()).and(col(B::Kind).is_not_null())))
         .order_by_expr(col(R::Sequence), Way::Asc)
         .limit(limit);

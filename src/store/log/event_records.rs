@@ -8,17 +8,17 @@ use crate::domain::log::event::{Audience, Event};
 use crate::store::convert::Stored as _;
 use crate::store::log::events::Interest;
 use crate::store::log::record_rows;
-use crate::store::log::records::{Found, Log, Spot, Stretch, Wanted};
+use crate::store::log::records::{Found, Located, Log, PositionRange, RecordQuery};
 use crate::store::page::{Key, PageRequest};
 use crate::store::scope::Scope;
 use crate::store::sharing::grants::col;
-use crate::store::{StoreResult, legible};
+use crate::store::{StoreResult, tolerant};
 
 use log_batch::Column as B;
 use log_record::Column as R;
 
 /// The records that match a reader's interest. Events of releases are never stored as records, because there are few.
-pub(in crate::store) fn wanted(scope: Scope, interest: &Interest) -> Wanted {
+pub(in crate::store) fn query(scope: Scope, interest: &Interest) -> RecordQuery {
     let kinds: Vec<_> = interest.kinds().iter().copied().filter(|kind| !kind.is_of_release()).collect();
     let mut check = col(B::Kind).is_in(kinds.iter().map(|kind| kind.stored())).and(readable()).and(visible(scope));
     for (column, id) in
@@ -43,7 +43,7 @@ pub(in crate::store) fn wanted(scope: Scope, interest: &Interest) -> Wanted {
             })
         }
     };
-    Wanted { log: Log::Events, found, check }
+    RecordQuery { log: Log::Events, found, check }
 }
 
 /// The condition that this program can read a batch. A newer version may have written batches with unknown states.
@@ -54,10 +54,11 @@ fn readable() -> Expr {
 
 /// The condition that a reader may see a batch's event. No batch has the audience [`Audience::PublisherAndInstalled`].
 fn visible(scope: Scope) -> Expr {
-    let heard = |audiences: &[Audience]| col(B::Audience).is_in(audiences.iter().map(|audience| audience.stored()));
+    let is_addressed =
+        |audiences: &[Audience]| col(B::Audience).is_in(audiences.iter().map(|audience| audience.stored()));
     match scope {
-        Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0).and(heard(&TO_PUBLISHER)),
-        Scope::Managed(by) => col(R::AccountId).eq(by.account_id().0).and(heard(&TO_ACCOUNT)),
+        Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0).and(is_addressed(&TO_PUBLISHER)),
+        Scope::Managed(by) => col(R::AccountId).eq(by.account_id().0).and(is_addressed(&TO_ACCOUNT)),
     }
 }
 
@@ -74,23 +75,23 @@ pub(in crate::store) fn may_see(scope: Scope, event: &Event) -> bool {
 }
 
 /// The stretch of the log that a request needs.
-pub(in crate::store) fn stretch(request: &PageRequest) -> Stretch {
-    let place = |keys: &Option<Vec<Key>>| match keys.as_deref() {
-        Some([Key::Number(place)]) => Some(*place),
+pub(in crate::store) fn range(request: &PageRequest) -> PositionRange {
+    let position = |keys: &Option<Vec<Key>>| match keys.as_deref() {
+        Some([Key::Number(position)]) => Some(*position),
         _ => None,
     };
-    let (after, before) = (place(&request.after), place(&request.before));
-    Stretch { after, before, from_end: request.backward, size: request.size }
+    let (after, before) = (position(&request.after), position(&request.before));
+    PositionRange { after, before, from_end: request.backward, size: request.size }
 }
 
 /// The event of a record; `None`, and a log line, if this program can't read it.
-pub(in crate::store) fn read(spot: &Spot) -> Option<Event> {
-    try_read(spot).map_err(|why| legible::pass_over("log_record", spot.sequence, &why)).ok().flatten()
+pub(in crate::store) fn read(located: &Located) -> Option<Event> {
+    try_read(located).map_err(|why| tolerant::skip("log_record", located.sequence, &why)).ok().flatten()
 }
 
-fn try_read(spot: &Spot) -> StoreResult<Option<Event>> {
-    let Some(record) = spot.record() else { return Ok(None) };
-    let class = record_rows::class_of_events(&spot.batch)?;
-    let event = class.event_of(&record_rows::record(record.clone()), spot.id());
-    Ok(event.map(|event| Event { sequence: spot.sequence, event }))
+fn try_read(located: &Located) -> StoreResult<Option<Event>> {
+    let Some(record) = located.record() else { return Ok(None) };
+    let class = record_rows::class_of_events(&located.batch)?;
+    let event = class.event_of(&record_rows::record(record.clone()), located.id());
+    Ok(event.map(|event| Event { sequence: located.sequence, event }))
 }

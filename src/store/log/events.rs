@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{event, heard_before, installation};
+use entity::{event, installation, past_visibility};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{
@@ -14,14 +14,14 @@ use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
 use crate::domain::installations::UpdateState;
 use crate::domain::log::event::{Audience, Event, EventKind, Position};
 use crate::store::convert::Stored as _;
-use crate::store::legible::EventLine;
 use crate::store::log::event_log::Route;
-use crate::store::log::records::{Spot, Stretch};
+use crate::store::log::records::{Located, PositionRange};
 use crate::store::log::{event_floor, event_log, event_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::col;
-use crate::store::{Snapshot, StoreResult, convert, legible, page};
+use crate::store::tolerant::EventLine;
+use crate::store::{Snapshot, StoreResult, convert, page, tolerant};
 
 /// A filter on events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,11 +37,11 @@ impl Interest {
     /// Whether an event with this route may concern the reader. True also if only a query can decide.
     #[must_use]
     pub fn may_concern(&self, scope: Scope, route: &Route) -> bool {
-        let wanted = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&route.kind))
+        let query = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&route.kind))
             && self.pack_id.is_none_or(|pack| pack == route.pack_id)
             && self.release_id.is_none_or(|release| route.release_id == Some(release))
             && self.installation_id.is_none_or(|installation| route.installation_id == Some(installation));
-        wanted
+        query
             && match scope {
                 Scope::Publisher(scope) => {
                     route.audience != Audience::Account && route.publisher_id == scope.publisher_id()
@@ -82,10 +82,10 @@ fn readable() -> Expr {
 /// The condition that a publisher may see an event: it concerns the publisher's packs, and its audience is known and
 /// isn't one account alone.
 fn of_publisher(scope: Scope) -> Expr {
-    let heard = [Audience::Publisher, Audience::PublisherAndAccount, Audience::PublisherAndInstalled];
+    let audiences = [Audience::Publisher, Audience::PublisherAndAccount, Audience::PublisherAndInstalled];
     col(event::Column::PublisherId)
         .eq(scope.publisher_id().0)
-        .and(col(event::Column::Audience).is_in(heard.map(|audience| audience.stored())))
+        .and(col(event::Column::Audience).is_in(audiences.map(|audience| audience.stored())))
 }
 
 /// The condition that an event is addressed to this account.
@@ -97,7 +97,7 @@ fn of_account(scope: ManagedScope) -> Expr {
 /// The condition that an event is addressed to all accounts that have the pack installed, and that this account had it
 /// installed and granted when the event happened.
 fn of_installed(scope: ManagedScope) -> Expr {
-    col(event::Column::PublisherId).eq(scope.publisher_id().0).and(for_installed()).and(hears(scope))
+    col(event::Column::PublisherId).eq(scope.publisher_id().0).and(for_installed()).and(was_visible(scope))
 }
 
 /// Spelt as in the partial index `event_for_installed`, so that the database uses it.
@@ -106,25 +106,25 @@ fn for_installed() -> Expr {
 }
 
 /// The condition that an event lies in an interval in which the account had its pack installed and granted.
-fn hears(scope: ManagedScope) -> Expr {
-    use heard_before::Column as H;
+fn was_visible(scope: ManagedScope) -> Expr {
     use installation::Column as I;
+    use past_visibility::Column as H;
     let sequence = || col(event::Column::Sequence);
     let now = Query::select()
         .expr(Expr::cust("1"))
         .from(installation::Entity)
         .and_where(col(I::AccountId).eq(scope.account_id().0))
         .and_where(col(I::PackId).eq(col(event::Column::PackId)))
-        .and_where(sequence().gt(col(I::HeardFrom)))
-        .and_where(col(I::HeardUntil).is_null().or(sequence().lte(col(I::HeardUntil))))
+        .and_where(sequence().gt(col(I::VisibleAfter)))
+        .and_where(col(I::VisibleUntil).is_null().or(sequence().lte(col(I::VisibleUntil))))
         .take();
     let before = Query::select()
         .expr(Expr::cust("1"))
-        .from(heard_before::Entity)
+        .from(past_visibility::Entity)
         .and_where(col(H::AccountId).eq(scope.account_id().0))
         .and_where(col(H::PackId).eq(col(event::Column::PackId)))
-        .and_where(sequence().gt(col(H::HeardFrom)))
-        .and_where(sequence().lte(col(H::HeardUntil)))
+        .and_where(sequence().gt(col(H::VisibleAfter)))
+        .and_where(sequence().lte(col(H::VisibleUntil)))
         .take();
     Expr::exists(now).or(Expr::exists(before))
 }
@@ -188,7 +188,7 @@ type Line = EventLine<event::Model>;
 /// An event; `None`, and a log line, if this program can't read its columns.
 fn read(line: Line) -> Option<Event> {
     let sequence = line.sequence;
-    convert::event(line.read?).map_err(|why| legible::pass_over("event", sequence, &why)).ok()
+    convert::event(line.read?).map_err(|why| tolerant::skip("event", sequence, &why)).ok()
 }
 
 fn in_order() -> Order<Line> {
@@ -205,17 +205,17 @@ pub async fn page(snapshot: &Snapshot, interest: &Interest, request: PageRequest
     let mut next = PageRequest { size: size.saturating_add(1), ..request };
     let (mut found, mut total) = (Vec::new(), None);
     let more = loop {
-        let asked = usize::try_from(next.size).unwrap_or(usize::MAX);
+        let requested = usize::try_from(next.size).unwrap_or(usize::MAX);
         let page = page_of_all(snapshot, interest, next.clone()).await?;
         total = total.or(page.total);
-        let is_last = page.items.len() < asked;
+        let is_last = page.items.len() < requested;
         let end = if backward { page.items.first() } else { page.items.last() };
-        let end = end.map(|(_, told)| vec![Key::Number(told.sequence())]);
-        let legible = page.items.into_iter().filter_map(|(cursor, told)| Some((cursor, told.read()?)));
+        let end = end.map(|(_, logged)| vec![Key::Number(logged.sequence())]);
+        let read = page.items.into_iter().filter_map(|(cursor, logged)| Some((cursor, logged.read()?)));
         if backward {
-            found = legible.chain(std::mem::take(&mut found)).collect();
+            found = read.chain(std::mem::take(&mut found)).collect();
         } else {
-            found.extend(legible);
+            found.extend(read);
         }
         if is_last || found.len() > full {
             break found.len() > full;
@@ -233,46 +233,49 @@ pub async fn page(snapshot: &Snapshot, interest: &Interest, request: PageRequest
 }
 
 /// An event of the log: a row of its own, or a record of a batch.
-enum Told {
+enum LoggedEvent {
     Row(Box<Line>),
-    Record(Spot),
+    Record(Located),
 }
 
-impl Told {
+impl LoggedEvent {
     fn sequence(&self) -> i64 {
         match self {
             Self::Row(line) => line.sequence,
-            Self::Record(spot) => spot.sequence,
+            Self::Record(located) => located.sequence,
         }
     }
 
     fn read(self) -> Option<Event> {
         match self {
             Self::Row(line) => read(*line),
-            Self::Record(spot) => event_records::read(&spot),
+            Self::Record(located) => event_records::read(&located),
         }
     }
 }
 
 /// A page of rows and records, including unreadable ones.
-async fn page_of_all(snapshot: &Snapshot, interest: &Interest, request: PageRequest) -> StoreResult<Page<Told>> {
+async fn page_of_all(snapshot: &Snapshot, interest: &Interest, request: PageRequest) -> StoreResult<Page<LoggedEvent>> {
     let scope = snapshot.scope();
     let (rows, mut total) =
         page::rows_of_parts(snapshot.reader(), parts(scope, interest), in_order(), &request).await?;
-    let wanted = event_records::wanted(scope, interest);
-    let spots = records::find(snapshot.reader(), &wanted, event_records::stretch(&request)).await?;
+    let query = event_records::query(scope, interest);
+    let all_located = records::find(snapshot.reader(), &query, event_records::range(&request)).await?;
     if request.count {
-        total += records::count(snapshot.reader(), &wanted, Stretch::default()).await?;
+        total += records::count(snapshot.reader(), &query, PositionRange::default()).await?;
     }
-    let told = rows.into_iter().map(|row| Told::Row(Box::new(row))).chain(spots.into_iter().map(Told::Record));
+    let logged = rows
+        .into_iter()
+        .map(|row| LoggedEvent::Row(Box::new(row)))
+        .chain(all_located.into_iter().map(LoggedEvent::Record));
     let by_sequence = vec![col(event::Column::Sequence)];
-    let order = Order::new(IN_ORDER, by_sequence, |told: &Told| vec![Key::Number(told.sequence())]);
-    let mut page = page::joined(order, request, told.collect(), total);
-    let spots = page.items.iter_mut().filter_map(|(_, told)| match told {
-        Told::Row(_) => None,
-        Told::Record(spot) => Some(spot),
+    let order = Order::new(IN_ORDER, by_sequence, |logged: &LoggedEvent| vec![Key::Number(logged.sequence())]);
+    let mut page = page::joined(order, request, logged.collect(), total);
+    let all_located = page.items.iter_mut().filter_map(|(_, logged)| match logged {
+        LoggedEvent::Row(_) => None,
+        LoggedEvent::Record(located) => Some(located),
     });
-    records::fill(snapshot.reader(), spots.collect()).await?;
+    records::fill(snapshot.reader(), all_located.collect()).await?;
     Ok(page)
 }
 
@@ -284,13 +287,13 @@ pub struct Next {
 }
 
 /// The next events after a position of the log.
-pub async fn after(snapshot: &Snapshot, place: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
-    let request = PageRequest { after: Some(vec![Key::Number(place)]), ..PageRequest::first(size) };
+pub async fn after(snapshot: &Snapshot, after_sequence: i64, interest: &Interest, size: u32) -> StoreResult<Next> {
+    let request = PageRequest { after: Some(vec![Key::Number(after_sequence)]), ..PageRequest::first(size) };
     // Rows and records are read by separate statements, which must see the same state. Otherwise a row could be
     // committed unseen before records that are seen; the reader would continue after it and never get it.
     let page = page_of_all(snapshot, interest, request).await?;
-    let last = page.items.last().map(|(_, told)| told.sequence());
-    let events = page.items.into_iter().filter_map(|(_, told)| told.read()).collect();
+    let last = page.items.last().map(|(_, logged)| logged.sequence());
+    let events = page.items.into_iter().filter_map(|(_, logged)| logged.read()).collect();
     Ok(Next { events, more_after: last.filter(|_| page.has_next) })
 }
 
@@ -322,9 +325,9 @@ pub async fn position(snapshot: &Snapshot) -> StoreResult<Position> {
             found.extend(newest_for_installed(snapshot, by).await?);
         }
     }
-    let last = Stretch { from_end: true, ..Stretch::default() };
-    let recorded = records::find(snapshot.reader(), &event_records::wanted(scope, &Interest::default()), last).await?;
-    found.extend(recorded.first().map(|spot| (spot.sequence, spot.id())));
+    let last = PositionRange { from_end: true, ..PositionRange::default() };
+    let recorded = records::find(snapshot.reader(), &event_records::query(scope, &Interest::default()), last).await?;
+    found.extend(recorded.first().map(|located| (located.sequence, located.id())));
     let found = found.into_iter().max().map(|(sequence, id)| Position { sequence, event: id.into() });
     Ok(found.filter(|found| found.sequence > floor.sequence).unwrap_or(floor))
 }
@@ -333,9 +336,9 @@ pub async fn position(snapshot: &Snapshot) -> StoreResult<Position> {
 /// account's installations, because a publisher has many more releases than the packs of one account.
 async fn newest_for_installed(snapshot: &Snapshot, scope: ManagedScope) -> StoreResult<Option<(i64, Uuid)>> {
     use event::Column as E;
-    use heard_before::Column as H;
     use installation::Column as I;
-    let heard = |from: Expr, until: Expr, pack: Expr| {
+    use past_visibility::Column as H;
+    let visible_between = |from: Expr, until: Expr, pack: Expr| {
         let kinds = EventKind::ALL.iter().filter(|kind| kind.is_of_release()).map(|kind| kind.stored());
         col(E::PackId)
             .eq(pack)
@@ -347,12 +350,12 @@ async fn newest_for_installed(snapshot: &Snapshot, scope: ManagedScope) -> Store
     let newest = || Query::select().expr(col(E::Sequence).max()).take();
     let now = newest()
         .from(installation::Entity)
-        .inner_join(event::Entity, heard(col(I::HeardFrom), col(I::HeardUntil), col(I::PackId)))
+        .inner_join(event::Entity, visible_between(col(I::VisibleAfter), col(I::VisibleUntil), col(I::PackId)))
         .and_where(col(I::AccountId).eq(scope.account_id().0))
         .take();
     let before = newest()
-        .from(heard_before::Entity)
-        .inner_join(event::Entity, heard(col(H::HeardFrom), col(H::HeardUntil), col(H::PackId)))
+        .from(past_visibility::Entity)
+        .inner_join(event::Entity, visible_between(col(H::VisibleAfter), col(H::VisibleUntil), col(H::PackId)))
         .and_where(col(H::AccountId).eq(scope.account_id().0))
         .take();
     let mut last: Option<i64> = None;
@@ -374,14 +377,14 @@ pub async fn any(snapshot: &Snapshot, interest: &Interest) -> StoreResult<bool> 
 pub async fn by_ids(snapshot: &Snapshot, ids: &[EventId]) -> StoreResult<HashMap<EventId, Event>> {
     let scope = snapshot.scope();
     let found = event::Entity::find()
-        .filter(snapshot.among(col(event::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(event::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(visible(scope)))
         .filter(checked(readable()))
         .into_model::<Line>()
         .all(snapshot.conn())
         .await?;
     let recorded = records::by_ids(snapshot.reader(), records::Log::Events, ids.iter().map(|id| id.0)).await?;
-    let recorded = recorded.iter().filter_map(|(_, spot)| event_records::read(spot));
+    let recorded = recorded.iter().filter_map(|(_, located)| event_records::read(located));
     let recorded = recorded.filter(|event| event_records::may_see(scope, event));
     Ok(found.into_iter().filter_map(read).chain(recorded).map(|event| (event.event.id, event)).collect())
 }

@@ -13,8 +13,8 @@ use crate::store::convert::{Stored as _, to_json};
 use crate::store::locks::ActorColumns;
 use crate::store::log::event_log::extent;
 use crate::store::log::write_records as records;
-pub use crate::store::log::write_records::Alike;
-use crate::store::log::write_records::{Log, Placed};
+pub use crate::store::log::write_records::RecordBatch;
+use crate::store::log::write_records::{Log, PositionedBatch};
 use crate::store::{StoreResult, Tx};
 
 /// The key of the advisory lock under which positions in the logs are assigned. The number is arbitrary, but the same
@@ -26,51 +26,55 @@ const CHUNK: usize = 500;
 
 /// An addition to the logs.
 #[derive(Clone, Debug)]
-pub enum Told {
+pub enum Addition {
     Event(NewEvent),
     Entry(Recorded),
     /// An event, an audit entry, or both, for each of many installations that change in the same way.
-    Alike(Alike),
+    RecordBatch(RecordBatch),
 }
 
 /// Appends all additions to both logs, in the given order. Positions in both must follow the order of commits.
 /// PostgreSQL's sequences don't ensure that, so only one transaction at a time appends. Call it last, because the
 /// lock is held until the transaction ends.
-pub async fn append(tx: &Tx, told: Vec<Told>) -> StoreResult<()> {
-    if told.is_empty() {
+pub async fn append(tx: &Tx, additions: Vec<Addition>) -> StoreResult<()> {
+    if additions.is_empty() {
         return Ok(());
     }
     if tx.is_postgresql() {
         tx.conn().execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOG_LOCK})")).await?;
     }
-    let places = Places::of(tx, &told).await?;
+    let positions = Positions::of(tx, &additions).await?;
     let (mut entries, mut events, mut batches) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut next_event, mut next_entry) = (places.first_event, places.first_entry);
-    for one in told {
+    let (mut next_event, mut next_entry) = (positions.first_event, positions.first_entry);
+    for one in additions {
         match one {
-            Told::Event(event) => {
+            Addition::Event(event) => {
                 let row = event_row(&event)?;
                 events.push(event::ActiveModel { sequence: next(&mut next_event, 1).map_or(NotSet, Set), ..row });
             }
-            Told::Entry(entry) => {
+            Addition::Entry(entry) => {
                 let row = entry_row(&entry)?;
                 entries
                     .push(audit_entry::ActiveModel { sequence: next(&mut next_entry, 1).map_or(NotSet, Set), ..row });
             }
-            Told::Alike(alike) => {
-                let count = length(&alike);
+            Addition::RecordBatch(record_batch) => {
+                let count = length(&record_batch);
                 let first = next(&mut next_event, count);
-                let first_entry = alike.class.entry.is_some().then(|| next(&mut next_entry, count)).flatten();
-                batches.extend(first.map(|first_sequence| Placed { alike, first_sequence, first_entry }));
+                let first_entry = record_batch.class.entry.is_some().then(|| next(&mut next_entry, count)).flatten();
+                batches.extend(first.map(|first_sequence| PositionedBatch {
+                    record_batch,
+                    first_sequence,
+                    first_entry,
+                }));
             }
         }
     }
     for chunk in entries.chunks(CHUNK) {
         audit_entry::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
     }
-    save_hours(tx, &places).await?;
-    if !events.is_empty() || batches.iter().any(|placed| placed.alike.class.event.is_some()) {
-        tx.tell();
+    save_hours(tx, &positions).await?;
+    if !events.is_empty() || batches.iter().any(|positioned| positioned.record_batch.class.event.is_some()) {
+        tx.notify();
     }
     for chunk in events.chunks(CHUNK) {
         event::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
@@ -78,18 +82,18 @@ pub async fn append(tx: &Tx, told: Vec<Told>) -> StoreResult<()> {
     if batches.is_empty() { Ok(()) } else { records::insert(tx, &batches).await }
 }
 
-fn next(place: &mut Option<i64>, count: i64) -> Option<i64> {
-    let first = *place;
-    *place = first.map(|first| first + count);
+fn next(position: &mut Option<i64>, count: i64) -> Option<i64> {
+    let first = *position;
+    *position = first.map(|first| first + count);
     first
 }
 
-fn length(alike: &Alike) -> i64 {
-    i64::try_from(alike.records.len()).unwrap_or(i64::MAX)
+fn length(record_batch: &RecordBatch) -> i64 {
+    i64::try_from(record_batch.records.len()).unwrap_or(i64::MAX)
 }
 
 /// Positions for the additions. The database assigns positions to rows, unless the additions have a batch.
-struct Places {
+struct Positions {
     first_event: Option<i64>,
     first_entry: Option<i64>,
     entries: i64,
@@ -97,30 +101,30 @@ struct Places {
     hours: BTreeSet<i64>,
 }
 
-impl Places {
-    async fn of(tx: &Tx, told: &[Told]) -> StoreResult<Self> {
-        let mut places = Self { first_event: None, first_entry: None, entries: 0, hours: BTreeSet::new() };
+impl Positions {
+    async fn of(tx: &Tx, additions: &[Addition]) -> StoreResult<Self> {
+        let mut positions = Self { first_event: None, first_entry: None, entries: 0, hours: BTreeSet::new() };
         let (mut events, mut has_batches) = (0, false);
-        for one in told {
+        for one in additions {
             match one {
-                Told::Event(_) => events += 1,
-                Told::Entry(entry) => places.count_entries(1, entry.occurred_at),
-                Told::Alike(alike) => {
+                Addition::Event(_) => events += 1,
+                Addition::Entry(entry) => positions.count_entries(1, entry.occurred_at),
+                Addition::RecordBatch(record_batch) => {
                     has_batches = true;
-                    events += length(alike);
-                    if alike.class.entry.is_some() {
-                        places.count_entries(length(alike), alike.class.occurred_at);
+                    events += length(record_batch);
+                    if record_batch.class.entry.is_some() {
+                        positions.count_entries(length(record_batch), record_batch.class.occurred_at);
                     }
                 }
             }
         }
         if has_batches {
-            places.first_event = Some(records::take_places(tx, Log::Events, events).await?);
-            if places.entries > 0 {
-                places.first_entry = Some(records::take_places(tx, Log::Entries, places.entries).await?);
+            positions.first_event = Some(records::reserve_positions(tx, Log::Events, events).await?);
+            if positions.entries > 0 {
+                positions.first_entry = Some(records::reserve_positions(tx, Log::Entries, positions.entries).await?);
             }
         }
-        Ok(places)
+        Ok(positions)
     }
 
     fn count_entries(&mut self, count: i64, occurred_at: Instant) {
@@ -162,14 +166,14 @@ pub(in crate::store) fn hour_of(at: Instant) -> i64 {
 
 /// Saves the positions of the newest entries for each of their hours. The entries aren't sorted by hour, so each hour
 /// gets the positions of all of them.
-async fn save_hours(tx: &Tx, places: &Places) -> StoreResult<()> {
+async fn save_hours(tx: &Tx, positions: &Positions) -> StoreResult<()> {
     let backend = tx.conn().get_database_backend();
-    for hour in &places.hours {
-        let statement = match places.first_entry {
+    for hour in &positions.hours {
+        let statement = match positions.first_entry {
             Some(first) => {
                 let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence) VALUES ($1, $2, $3)
                     ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
-                let last = first + places.entries - 1;
+                let last = first + positions.entries - 1;
                 Statement::from_sql_and_values(backend, sql, [(*hour).into(), first.into(), last.into()])
             }
             None => {
@@ -177,7 +181,7 @@ async fn save_hours(tx: &Tx, places: &Places) -> StoreResult<()> {
                 let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence)
                     SELECT $1, MAX(sequence) - $2 + 1, MAX(sequence) FROM audit_entry WHERE TRUE
                     ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";
-                Statement::from_sql_and_values(backend, sql, [(*hour).into(), places.entries.into()])
+                Statement::from_sql_and_values(backend, sql, [(*hour).into(), positions.entries.into()])
             }
         };
         tx.conn().execute_raw(statement).await?;

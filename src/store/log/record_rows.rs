@@ -71,20 +71,20 @@ pub(in crate::store) fn record(m: log_record::Model) -> Record {
 }
 
 /// The positions of a batch in both logs, its ids, and the seal of the ids.
-pub(in crate::store) struct Place {
+pub(in crate::store) struct BatchPosition {
     pub(in crate::store) first_sequence: i64,
     pub(in crate::store) last_sequence: i64,
     pub(in crate::store) first_entry: Option<i64>,
     pub(in crate::store) ids: (IdRange, Uuid),
 }
 
-pub(in crate::store) fn batch(class: &Class, place: &Place) -> StoreResult<log_batch::ActiveModel> {
+pub(in crate::store) fn batch(class: &Class, position: &BatchPosition) -> StoreResult<log_batch::ActiveModel> {
     let (event, entry) = (class.event, class.entry.as_ref());
-    let (ids, seal) = place.ids;
+    let (ids, seal) = position.ids;
     Ok(log_batch::ActiveModel {
-        first_sequence: Set(place.first_sequence),
-        last_sequence: Set(place.last_sequence),
-        first_entry: Set(place.first_entry),
+        first_sequence: Set(position.first_sequence),
+        last_sequence: Set(position.last_sequence),
+        first_entry: Set(position.first_entry),
         id_base: Set(ids.base()),
         id_seal: Set(seal),
         publisher_id: Set(class.publisher_id.into()),

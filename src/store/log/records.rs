@@ -39,7 +39,7 @@ pub(in crate::store) enum Found {
 }
 
 /// A query on a log's records.
-pub(in crate::store) struct Wanted {
+pub(in crate::store) struct RecordQuery {
     pub(in crate::store) log: Log,
     pub(in crate::store) found: Found,
     /// A condition that is checked row by row.
@@ -48,7 +48,7 @@ pub(in crate::store) struct Wanted {
 
 /// A range of positions in a log.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::store) struct Stretch {
+pub(in crate::store) struct PositionRange {
     /// Only positions after this one.
     pub(in crate::store) after: Option<i64>,
     /// Only positions before this one.
@@ -61,20 +61,20 @@ pub(in crate::store) struct Stretch {
 
 /// A position in a log with its record.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Spot {
+pub(in crate::store) struct Located {
     /// The position in the log that was read.
-    pub(in crate::store) place: i64,
+    pub(in crate::store) position: i64,
     pub(in crate::store) batch: Arc<log_batch::Model>,
     /// The record's position in the event log.
     pub(in crate::store) sequence: i64,
     record: Option<log_record::Model>,
 }
 
-impl Spot {
+impl Located {
     /// The id of the event or entry.
     pub(in crate::store) fn id(&self) -> Uuid {
-        let place = u32::try_from(self.sequence - self.batch.first_sequence).unwrap_or(u32::MAX);
-        record_rows::id_range(&self.batch).id(place)
+        let position = u32::try_from(self.sequence - self.batch.first_sequence).unwrap_or(u32::MAX);
+        record_rows::id_range(&self.batch).id(position)
     }
 
     /// The record; `None` before [`fill`] has read it.
@@ -121,7 +121,7 @@ impl Log {
     }
 
     /// The condition that a batch belongs to this log.
-    fn is_told(self) -> Expr {
+    fn is_logged(self) -> Expr {
         match self {
             Self::Events => col(B::Kind).is_not_null(),
             Self::Entries => col(B::FirstEntry).is_not_null(),
@@ -139,29 +139,29 @@ fn subquery(select: SelectStatement) -> Expr {
     Expr::from(sea_orm::sea_query::SubQueryStatement::from(select))
 }
 
-impl Wanted {
+impl RecordQuery {
     fn batches(&self, found_by: &Expr) -> SelectStatement {
         let mut select = log_batch::Entity::find().into_query();
-        select.and_where(found_by.clone()).and_where(self.log.is_told()).and_where(checked(self.check.clone()));
+        select.and_where(found_by.clone()).and_where(self.log.is_logged()).and_where(checked(self.check.clone()));
         select
     }
 
     /// The condition that a position of the event log isn't pruned; `None` for the audit log. With a start position,
     /// the index is searched from there, and this condition is only checked.
-    fn is_there(&self, place: Expr, after: Option<i64>) -> Option<Expr> {
-        let is_there = place.gt(pruned_to());
+    fn is_kept(&self, position: Expr, after: Option<i64>) -> Option<Expr> {
+        let is_kept = position.gt(pruned_to());
         match (self.log, after) {
             (Log::Entries, _) => None,
-            (Log::Events, None) => Some(is_there),
-            (Log::Events, Some(_)) => Some(checked(is_there)),
+            (Log::Events, None) => Some(is_kept),
+            (Log::Events, Some(_)) => Some(checked(is_kept)),
         }
     }
 
     /// The batches with records in a stretch of the log.
-    fn batches_in(&self, found_by: &Expr, stretch: Stretch) -> SelectStatement {
+    fn batches_in(&self, found_by: &Expr, range: PositionRange) -> SelectStatement {
         let (first, mut select) = (self.log.first(), self.batches(found_by));
-        select.and_where_option(self.is_there(first.clone(), stretch.after));
-        if let Some(after) = stretch.after {
+        select.and_where_option(self.is_kept(first.clone(), range.after));
+        if let Some(after) = range.after {
             // The start of the batch that the start position may lie in, found by the same index.
             let around = Query::select()
                 .expr(first.clone().max())
@@ -173,7 +173,7 @@ impl Wanted {
                 .and_where(first.clone().gte(Func::coalesce([subquery(around), Expr::val(after)])))
                 .and_where(checked(self.log.last().gt(after)));
         }
-        select.and_where_option(stretch.before.map(|before| first.lt(before)));
+        select.and_where_option(range.before.map(|before| first.lt(before)));
         select
     }
 
@@ -183,31 +183,31 @@ impl Wanted {
         select
             .inner_join(log_batch::Entity, col(B::FirstSequence).eq(col(R::Batch)))
             .and_where(found_by.clone())
-            .and_where(checked(self.log.is_told().and(self.check.clone())));
+            .and_where(checked(self.log.is_logged().and(self.check.clone())));
         select
     }
 
-    fn records_in(&self, found_by: &Expr, stretch: Stretch) -> SelectStatement {
+    fn records_in(&self, found_by: &Expr, range: PositionRange) -> SelectStatement {
         let mut select = self.records(found_by);
-        select.and_where_option(self.is_there(col(R::Sequence), stretch.after));
-        let place = match self.log {
+        select.and_where_option(self.is_kept(col(R::Sequence), range.after));
+        let position = match self.log {
             Log::Events => col(R::Sequence),
             Log::Entries => col(R::Sequence).sub(col(B::FirstSequence)).add(col(B::FirstEntry)),
         };
-        if let Some(after) = stretch.after {
+        if let Some(after) = range.after {
             let from = edge_of_entries(B::FirstSequence, col(B::FirstEntry).lte(after));
             if self.log == Log::Entries {
-                select.and_where(col(R::Sequence).gte(from)).and_where(checked(place.clone().gt(after)));
+                select.and_where(col(R::Sequence).gte(from)).and_where(checked(position.clone().gt(after)));
             } else {
-                select.and_where(place.clone().gt(after));
+                select.and_where(position.clone().gt(after));
             }
         }
-        if let Some(before) = stretch.before {
+        if let Some(before) = range.before {
             let to = edge_of_entries(B::LastSequence, col(B::FirstEntry).lt(before));
             if self.log == Log::Entries {
-                select.and_where(col(R::Sequence).lte(to)).and_where(checked(place.lt(before)));
+                select.and_where(col(R::Sequence).lte(to)).and_where(checked(position.lt(before)));
             } else {
-                select.and_where(place.lt(before));
+                select.and_where(position.lt(before));
             }
         }
         select
@@ -231,82 +231,88 @@ fn edge_of_entries(of: B, begins: Expr) -> Expr {
 const IN_ORDER: CursorForm = CursorForm::new("record", &[KeyKind::Number]);
 
 /// The records in a stretch of the log, at most one more than its size.
-pub(in crate::store) async fn find(reader: &Reader, wanted: &Wanted, stretch: Stretch) -> StoreResult<Vec<Spot>> {
-    let request = PageRequest { backward: stretch.from_end, ..PageRequest::first(stretch.size) };
-    let limit = usize::try_from(stretch.size).unwrap_or(usize::MAX).saturating_add(1);
-    match &wanted.found {
+pub(in crate::store) async fn find(
+    reader: &Reader,
+    query: &RecordQuery,
+    range: PositionRange,
+) -> StoreResult<Vec<Located>> {
+    let request = PageRequest { backward: range.from_end, ..PageRequest::first(range.size) };
+    let limit = usize::try_from(range.size).unwrap_or(usize::MAX).saturating_add(1);
+    match &query.found {
         Found::Nothing => Ok(Vec::new()),
         Found::Batches(found_by) => {
-            let keys = match wanted.log {
+            let keys = match query.log {
                 Log::Events => |row: &log_batch::Model| vec![Key::Number(row.first_sequence)],
                 Log::Entries => |row: &log_batch::Model| vec![Key::Number(row.first_entry.unwrap_or(0))],
             };
-            let order = Order::new(IN_ORDER, vec![wanted.log.first()], keys);
-            let parts = found_by.iter().map(|found_by| wanted.batches_in(found_by, stretch)).collect();
+            let order = Order::new(IN_ORDER, vec![query.log.first()], keys);
+            let parts = found_by.iter().map(|found_by| query.batches_in(found_by, range)).collect();
             let (mut batches, _) = page::rows_of_parts(reader, parts, order, &request).await?;
             batches.sort_by_key(|batch| batch.first_sequence);
-            if stretch.from_end {
+            if range.from_end {
                 batches.reverse();
             }
-            let spots = batches.into_iter().flat_map(|batch| places_of(wanted.log, Arc::new(batch), stretch, limit));
-            Ok(spots.take(limit).collect())
+            let all_located =
+                batches.into_iter().flat_map(|batch| positions_of(query.log, Arc::new(batch), range, limit));
+            Ok(all_located.take(limit).collect())
         }
         Found::Records(found_by) => {
             let order =
                 Order::new(IN_ORDER, vec![col(R::Sequence)], |row: &Joined| vec![Key::Number(row.record.sequence)]);
-            let parts = vec![wanted.records_in(found_by, stretch)];
+            let parts = vec![query.records_in(found_by, range)];
             let (records, _) = page::rows_of_parts(reader, parts, order, &request).await?;
-            let spots = records.into_iter().map(|Joined { batch, record }| {
+            let all_located = records.into_iter().map(|Joined { batch, record }| {
                 let sequence = record.sequence;
-                let place = wanted.log.first_of(&batch) + sequence - batch.first_sequence;
-                Spot { place, batch, sequence, record: Some(record) }
+                let position = query.log.first_of(&batch) + sequence - batch.first_sequence;
+                Located { position, batch, sequence, record: Some(record) }
             });
-            Ok(spots.collect())
+            Ok(all_located.collect())
         }
     }
 }
 
 /// The positions of a batch in a stretch of the log, at most `limit`, from the stretch's end if it is read from there.
-fn places_of(log: Log, batch: Arc<log_batch::Model>, stretch: Stretch, limit: usize) -> Vec<Spot> {
+fn positions_of(log: Log, batch: Arc<log_batch::Model>, range: PositionRange, limit: usize) -> Vec<Located> {
     let first = log.first_of(&batch);
     let last = first + batch.last_sequence - batch.first_sequence;
-    let from = stretch.after.map_or(first, |after| std::cmp::max(first, after + 1));
-    let to = stretch.before.map_or(last, |before| std::cmp::min(last, before - 1));
-    let spot = |place: i64| {
-        let sequence = batch.first_sequence + place - first;
-        Spot { place, batch: batch.clone(), sequence, record: None }
+    let from = range.after.map_or(first, |after| std::cmp::max(first, after + 1));
+    let to = range.before.map_or(last, |before| std::cmp::min(last, before - 1));
+    let located = |position: i64| {
+        let sequence = batch.first_sequence + position - first;
+        Located { position, batch: batch.clone(), sequence, record: None }
     };
-    if stretch.from_end {
-        (from..=to).rev().take(limit).map(spot).collect()
+    if range.from_end {
+        (from..=to).rev().take(limit).map(located).collect()
     } else {
-        (from..=to).take(limit).map(spot).collect()
+        (from..=to).take(limit).map(located).collect()
     }
 }
 
 /// Loads the records of spots that [`find`] returned without them.
-pub(in crate::store) async fn fill(reader: &Reader, spots: Vec<&mut Spot>) -> StoreResult<()> {
-    let unread: Vec<_> = spots.iter().filter(|spot| spot.record.is_none()).map(|spot| spot.sequence).collect();
+pub(in crate::store) async fn fill(reader: &Reader, all_located: Vec<&mut Located>) -> StoreResult<()> {
+    let unread: Vec<_> =
+        all_located.iter().filter(|located| located.record.is_none()).map(|located| located.sequence).collect();
     if unread.is_empty() {
         return Ok(());
     }
     let found =
-        log_record::Entity::find().filter(reader.among_numbers(col(R::Sequence), unread)).all(reader.conn()).await?;
+        log_record::Entity::find().filter(reader.any_of_numbers(col(R::Sequence), unread)).all(reader.conn()).await?;
     let mut found: BTreeMap<i64, log_record::Model> = found.into_iter().map(|row| (row.sequence, row)).collect();
-    for spot in spots {
-        spot.record = spot.record.take().or_else(|| found.remove(&spot.sequence));
+    for located in all_located {
+        located.record = located.record.take().or_else(|| found.remove(&located.sequence));
     }
     Ok(())
 }
 
 /// The number of matching records in a stretch of the log.
-pub(in crate::store) async fn count(reader: &Reader, wanted: &Wanted, stretch: Stretch) -> StoreResult<i64> {
-    let (selects, size): (Vec<_>, _) = match &wanted.found {
+pub(in crate::store) async fn count(reader: &Reader, query: &RecordQuery, range: PositionRange) -> StoreResult<i64> {
+    let (selects, size): (Vec<_>, _) = match &query.found {
         Found::Nothing => return Ok(0),
         Found::Batches(found_by) => {
-            let all = found_by.iter().map(|found_by| wanted.batches_in(found_by, stretch)).collect();
+            let all = found_by.iter().map(|found_by| query.batches_in(found_by, range)).collect();
             (all, col(B::LastSequence).sub(col(B::FirstSequence)).add(1))
         }
-        Found::Records(found_by) => (vec![wanted.records_in(found_by, stretch)], Expr::val(1_i64)),
+        Found::Records(found_by) => (vec![query.records_in(found_by, range)], Expr::val(1_i64)),
     };
     let counts = selects.into_iter().map(|mut select| {
         select.clear_selects().expr_as(size.clone(), "size").limit(COUNT_MAX + 1);
@@ -321,7 +327,7 @@ pub(in crate::store) async fn by_ids(
     reader: &Reader,
     log: Log,
     ids: impl IntoIterator<Item = Uuid>,
-) -> StoreResult<Vec<(Uuid, Spot)>> {
+) -> StoreResult<Vec<(Uuid, Located)>> {
     // Only ids of this version can belong to records.
     let ids: Vec<_> = ids.into_iter().filter(|id| id.get_version_num() == 4).collect();
     if ids.is_empty() {
@@ -329,35 +335,35 @@ pub(in crate::store) async fn by_ids(
     }
     let bases = ids.iter().map(|id| IdRange::base_of(*id));
     let mut select =
-        log_batch::Entity::find().filter(reader.among(col(B::IdBase), bases)).filter(checked(log.is_told()));
+        log_batch::Entity::find().filter(reader.any_of(col(B::IdBase), bases)).filter(checked(log.is_logged()));
     if log == Log::Events {
         select = select.filter(checked(col(B::FirstSequence).gt(pruned_to())));
     }
     let batches = select.all(reader.conn()).await?;
     let batches: BTreeMap<_, _> = batches.into_iter().map(|batch| (batch.id_base, Arc::new(batch))).collect();
-    let mut spots: Vec<(Uuid, Spot)> = Vec::new();
+    let mut all_located: Vec<(Uuid, Located)> = Vec::new();
     for id in ids {
         let Some(batch) = batches.get(&IdRange::base_of(id)) else { continue };
-        let sequence = batch.first_sequence + i64::from(record_rows::id_range(batch).place(id));
+        let sequence = batch.first_sequence + i64::from(record_rows::id_range(batch).index_of(id));
         if sequence <= batch.last_sequence {
-            let place = log.first_of(batch) + sequence - batch.first_sequence;
-            spots.push((id, Spot { place, batch: batch.clone(), sequence, record: None }));
+            let position = log.first_of(batch) + sequence - batch.first_sequence;
+            all_located.push((id, Located { position, batch: batch.clone(), sequence, record: None }));
         }
     }
-    fill(reader, spots.iter_mut().map(|(_, spot)| spot).collect()).await?;
-    Ok(spots)
+    fill(reader, all_located.iter_mut().map(|(_, located)| located).collect()).await?;
+    Ok(all_located)
 }
 
 /// The spot of a position in the event log, if a batch's event is stored there.
-pub(in crate::store) async fn at(from: &impl Reads, place: i64) -> StoreResult<Option<Spot>> {
+pub(in crate::store) async fn at(from: &impl Reads, position: i64) -> StoreResult<Option<Located>> {
     use sea_orm::{QueryOrder as _, QuerySelect as _};
     let found = log_batch::Entity::find()
-        .filter(B::FirstSequence.lte(place))
+        .filter(B::FirstSequence.lte(position))
         .filter(checked(col(B::FirstSequence).gt(pruned_to())))
         .order_by_desc(B::FirstSequence)
         .limit(1)
         .one(from.source())
         .await?;
-    let batch = found.filter(|batch| place <= batch.last_sequence && batch.kind.is_some());
-    Ok(batch.map(|batch| Spot { place, batch: Arc::new(batch), sequence: place, record: None }))
+    let batch = found.filter(|batch| position <= batch.last_sequence && batch.kind.is_some());
+    Ok(batch.map(|batch| Located { position, batch: Arc::new(batch), sequence: position, record: None }))
 }

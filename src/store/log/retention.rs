@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{account, event, event_floor, event_log, heard_before, log_batch, log_record};
+use entity::{account, event, event_floor, event_log, log_batch, log_record, past_visibility};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::log::event::Audience;
-use crate::domain::log::retention::pass_by;
+use crate::domain::log::retention::next_cutoff;
 use crate::store::convert::Stored as _;
-use crate::store::legible::EventLine;
 use crate::store::locks::locked;
 use crate::store::log::record_rows;
+use crate::store::tolerant::EventLine;
 use crate::store::{StoreError, StoreResult, Tx};
 
 /// Begins a pass that removes old rows, and returns the time from which it reckons their age. If another server's pass
@@ -24,17 +24,17 @@ use crate::store::{StoreError, StoreResult, Tx};
 pub async fn begin_pass(tx: &Tx, now: Instant) -> StoreResult<Instant> {
     let log = locked(event_log::Entity::find_by_id(1)).one(tx.conn()).await?;
     let log = log.ok_or_else(|| StoreError::Fault("the table event_log is empty".into()))?;
-    let last = log.passed_by.zip(log.passed_at);
+    let last = log.cutoff.zip(log.last_pass_at);
     let before = match last {
-        Some((passed_by, _)) => Some(passed_by),
+        Some((cutoff, _)) => Some(cutoff),
         None => account::Entity::find().order_by_asc(account::Column::Id).one(tx.conn()).await?.map(|m| m.created_at),
     };
-    let passes_by = pass_by(now, before, last.map(|(_, at)| at));
-    if last.is_none_or(|(passed_by, _)| passed_by != passes_by) {
+    let passes_by = next_cutoff(now, before, last.map(|(_, at)| at));
+    if last.is_none_or(|(cutoff, _)| cutoff != passes_by) {
         let row = event_log::ActiveModel {
             id: Set(1),
-            passed_by: Set(Some(passes_by)),
-            passed_at: Set(Some(now)),
+            cutoff: Set(Some(passes_by)),
+            last_pass_at: Set(Some(now)),
             ..Default::default()
         };
         event_log::Entity::update(row).exec(tx.conn()).await?;
@@ -58,7 +58,7 @@ struct Old {
 impl Old {
     /// The ids of the readers that could see the event: the publisher, an account, and the pack, for all accounts that
     /// have it installed. If this program doesn't know the audience, it could be all three.
-    fn heard_by(&self) -> [Option<Uuid>; 3] {
+    fn readers(&self) -> [Option<Uuid>; 3] {
         let (publisher, account, pack) = (Some(self.publisher_id), self.account_id, Some(self.pack_id));
         match Audience::read(&self.audience) {
             Ok(Audience::Publisher) => [publisher, None, None],
@@ -87,7 +87,10 @@ pub async fn prune_events(tx: &Tx, now: Instant, before: Instant, limit: u64) ->
     // Records stay for the audit log. `pruned_to` says that their events are pruned.
     event::Entity::delete_many().filter(event::Column::Sequence.lte(end)).exec(tx.conn()).await?;
     // Intervals without stored events are no longer needed.
-    heard_before::Entity::delete_many().filter(heard_before::Column::HeardUntil.lte(end)).exec(tx.conn()).await?;
+    past_visibility::Entity::delete_many()
+        .filter(past_visibility::Column::VisibleUntil.lte(end))
+        .exec(tx.conn())
+        .await?;
     let row = event_log::ActiveModel { id: Set(1), pruned_to: Set(end), ..Default::default() };
     event_log::Entity::update(row).exec(tx.conn()).await?;
     Ok(count)
@@ -152,9 +155,9 @@ async fn recorded(tx: &Tx, batch: &log_batch::Model) -> StoreResult<Vec<(i64, Ol
         .await?;
     let ids = record_rows::id_range(batch);
     let old = |(account, sequence): (Uuid, i64)| {
-        let place = u32::try_from(sequence - batch.first_sequence).unwrap_or(u32::MAX);
+        let position = u32::try_from(sequence - batch.first_sequence).unwrap_or(u32::MAX);
         let old = Old {
-            id: ids.id(place),
+            id: ids.id(position),
             audience: audience.clone(),
             publisher_id: batch.publisher_id,
             account_id: Some(account),
@@ -169,7 +172,7 @@ async fn recorded(tx: &Tx, batch: &log_batch::Model) -> StoreResult<Vec<(i64, Ol
 async fn raise_floors(tx: &Tx, begin: i64, end: i64) -> StoreResult<()> {
     let mut floors: BTreeMap<Uuid, (i64, Uuid)> = BTreeMap::new();
     let mut raise = |sequence: i64, old: &Old| {
-        for owner in old.heard_by().into_iter().flatten() {
+        for owner in old.readers().into_iter().flatten() {
             let floor = floors.entry(owner).or_default();
             *floor = (sequence, old.id).max(*floor);
         }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::log::record::{Class, IdRange, Record};
 use crate::store::installations::section::{Members, Section};
 use crate::store::log::record_rows;
-use crate::store::log::record_rows::Place;
+use crate::store::log::record_rows::BatchPosition;
 use crate::store::{StoreError, StoreResult, Tx};
 
 /// The number of records in one statement of SQLite, which accepts 32,766 values.
@@ -18,7 +18,7 @@ const CHUNK_OF_BATCHES: usize = 1_000;
 
 /// An event, an audit entry, or both, for each of many installations that change in the same way.
 #[derive(Clone, Debug)]
-pub struct Alike {
+pub struct RecordBatch {
     pub class: Class,
     pub records: Vec<Record>,
     /// The installations of the records, if they are a section in the order of ids. They have no names of their own and
@@ -48,7 +48,7 @@ impl Log {
 
 /// Reserves the next `count` positions of a log, and returns the first one. The caller holds the lock of the logs, so
 /// that the positions are consecutive.
-pub(in crate::store) async fn take_places(tx: &Tx, log: Log, count: i64) -> StoreResult<i64> {
+pub(in crate::store) async fn reserve_positions(tx: &Tx, log: Log, count: i64) -> StoreResult<i64> {
     let (conn, table) = (tx.conn(), log.table());
     let backend = conn.get_database_backend();
     let last = async |sql: String| -> StoreResult<Option<i64>> {
@@ -73,31 +73,31 @@ pub(in crate::store) async fn take_places(tx: &Tx, log: Log, count: i64) -> Stor
 }
 
 /// A batch with its positions in both logs.
-pub(in crate::store) struct Placed {
-    pub(in crate::store) alike: Alike,
+pub(in crate::store) struct PositionedBatch {
+    pub(in crate::store) record_batch: RecordBatch,
     pub(in crate::store) first_sequence: i64,
     pub(in crate::store) first_entry: Option<i64>,
 }
 
 /// Writes batches and records. Many batches need as few statements as one, except for chunks.
-pub(in crate::store) async fn insert(tx: &Tx, placed: &[Placed]) -> StoreResult<()> {
-    let batches = placed.iter().map(batch_row).collect::<StoreResult<Vec<_>>>()?;
+pub(in crate::store) async fn insert(tx: &Tx, positioned: &[PositionedBatch]) -> StoreResult<()> {
+    let batches = positioned.iter().map(batch_row).collect::<StoreResult<Vec<_>>>()?;
     for chunk in batches.chunks(CHUNK_OF_BATCHES) {
         log_batch::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
     }
-    for one in placed {
-        if let Some(section) = one.alike.section {
+    for one in positioned {
+        if let Some(section) = one.record_batch.section {
             insert_section(tx, one, section).await?;
         }
     }
-    if placed.iter().all(|placed| placed.alike.section.is_some()) {
+    if positioned.iter().all(|positioned| positioned.record_batch.section.is_some()) {
         return Ok(());
     }
     if tx.is_postgresql() {
-        return insert_as_arrays(tx, placed).await;
+        return insert_as_arrays(tx, positioned).await;
     }
     // Collected before the first write, because the iterator borrows the records and can't be held across an await.
-    let rows: Vec<_> = records(placed).map(record_row).collect();
+    let rows: Vec<_> = records(positioned).map(record_row).collect();
     for chunk in rows.chunks(CHUNK) {
         log_record::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
     }
@@ -115,27 +115,27 @@ fn record_row((batch, sequence, record): (i64, i64, &Record)) -> log_record::Act
     }
 }
 
-fn batch_row(placed: &Placed) -> StoreResult<log_batch::ActiveModel> {
-    let Placed { alike, first_sequence, first_entry } = placed;
-    let count = i64::try_from(alike.records.len()).unwrap_or(i64::MAX);
-    let place = Place {
+fn batch_row(positioned: &PositionedBatch) -> StoreResult<log_batch::ActiveModel> {
+    let PositionedBatch { record_batch, first_sequence, first_entry } = positioned;
+    let count = i64::try_from(record_batch.records.len()).unwrap_or(i64::MAX);
+    let position = BatchPosition {
         first_sequence: *first_sequence,
         last_sequence: first_sequence + count - 1,
         first_entry: *first_entry,
-        ids: (IdRange::new(alike.id_base, alike.id_seal), alike.id_seal),
+        ids: (IdRange::new(record_batch.id_base, record_batch.id_seal), record_batch.id_seal),
     };
-    record_rows::batch(&alike.class, &place)
+    record_rows::batch(&record_batch.class, &position)
 }
 
 /// Reads what the records need from the installations, so that it needn't be sent. The order is that of the records.
-async fn insert_section(tx: &Tx, placed: &Placed, section: Section) -> StoreResult<()> {
+async fn insert_section(tx: &Tx, positioned: &PositionedBatch, section: Section) -> StoreResult<()> {
     use installation::Column as I;
     use log_record::Column as R;
-    let version_before = placed.alike.records.first().and_then(|record| record.version_before);
-    let place = Expr::cust(r#"ROW_NUMBER() OVER (ORDER BY "installation"."id") - 1"#);
+    let version_before = positioned.record_batch.records.first().and_then(|record| record.version_before);
+    let position = Expr::cust(r#"ROW_NUMBER() OVER (ORDER BY "installation"."id") - 1"#);
     let select = Query::select()
-        .expr(Expr::val(placed.first_sequence).add(place))
-        .expr(Expr::val(placed.first_sequence))
+        .expr(Expr::val(positioned.first_sequence).add(position))
+        .expr(Expr::val(positioned.first_sequence))
         .columns([I::AccountId, I::Id].map(|column| (installation::Entity, column)))
         .expr(Expr::val(version_before))
         .from(installation::Entity)
@@ -152,37 +152,37 @@ async fn insert_section(tx: &Tx, placed: &Placed, section: Section) -> StoreResu
 }
 
 /// Each listed record with the first position of its batch and with its own.
-fn records(placed: &[Placed]) -> impl Iterator<Item = (i64, i64, &Record)> {
-    placed.iter().filter(|placed| placed.alike.section.is_none()).flat_map(
-        |Placed { alike, first_sequence, .. }| {
-            (*first_sequence..).zip(&alike.records).map(|(sequence, record)| (*first_sequence, sequence, record))
+fn records(positioned: &[PositionedBatch]) -> impl Iterator<Item = (i64, i64, &Record)> {
+    positioned.iter().filter(|positioned| positioned.record_batch.section.is_none()).flat_map(
+        |PositionedBatch { record_batch, first_sequence, .. }| {
+            (*first_sequence..).zip(&record_batch.records).map(|(sequence, record)| (*first_sequence, sequence, record))
         },
     )
 }
 
 /// Uses one statement with six arrays, because PostgreSQL would spend more time on parsing a parameter for each value
 /// than on writing the rows.
-async fn insert_as_arrays(tx: &Tx, placed: &[Placed]) -> StoreResult<()> {
+async fn insert_as_arrays(tx: &Tx, positioned: &[PositionedBatch]) -> StoreResult<()> {
     let sql = "INSERT INTO log_record (sequence, batch, account_id, installation_id, version_before, name)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::uuid[], $5::integer[], $6::text[])";
     let conn = tx.conn();
-    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, arrays(placed));
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, arrays(positioned));
     conn.execute_raw(statement).await?;
     Ok(())
 }
 
-fn arrays(placed: &[Placed]) -> [sea_orm::Value; 6] {
+fn arrays(positioned: &[PositionedBatch]) -> [sea_orm::Value; 6] {
     [
-        array(placed, |(_, sequence, _), text| text.push_str(&sequence.to_string())).into(),
-        array(placed, |(batch, ..), text| text.push_str(&batch.to_string())).into(),
-        array(placed, |(.., record), text| write_id(text, Some(record.account_id.0))).into(),
-        array(placed, |(.., record), text| write_id(text, record.installation_id.map(Into::into))).into(),
-        array(placed, |(.., record), text| match record.version_before {
+        array(positioned, |(_, sequence, _), text| text.push_str(&sequence.to_string())).into(),
+        array(positioned, |(batch, ..), text| text.push_str(&batch.to_string())).into(),
+        array(positioned, |(.., record), text| write_id(text, Some(record.account_id.0))).into(),
+        array(positioned, |(.., record), text| write_id(text, record.installation_id.map(Into::into))).into(),
+        array(positioned, |(.., record), text| match record.version_before {
             Some(number) => text.push_str(&number.to_string()),
             None => text.push_str(NULL),
         })
         .into(),
-        array(placed, |(.., record), text| match &record.name {
+        array(positioned, |(.., record), text| match &record.name {
             Some(name) => text.push_str(&quoted(name)),
             None => text.push_str(NULL),
         })
@@ -194,9 +194,9 @@ fn arrays(placed: &[Placed]) -> [sea_orm::Value; 6] {
 const NULL: &str = "NULL";
 
 /// An array in PostgreSQL's text format.
-fn array(placed: &[Placed], write: impl Fn((i64, i64, &Record), &mut String)) -> String {
+fn array(positioned: &[PositionedBatch], write: impl Fn((i64, i64, &Record), &mut String)) -> String {
     let mut text = String::from("{");
-    for (index, record) in records(placed).enumerate() {
+    for (index, record) in records(positioned).enumerate() {
         if index > 0 {
             text.push(',');
         }

@@ -58,7 +58,7 @@ impl Row {
 
 /// A draft from the cache, without a query.
 #[must_use]
-pub fn known(snapshot: &Snapshot<PublisherScope>, of: DraftOf) -> Option<Arc<Vec<DraftRow>>> {
+pub fn cached(snapshot: &Snapshot<PublisherScope>, of: DraftOf) -> Option<Arc<Vec<DraftRow>>> {
     snapshot.cache().drafts.peek(snapshot.scope().publisher_id(), of.pack, of.revision)
 }
 
@@ -66,7 +66,7 @@ pub fn known(snapshot: &Snapshot<PublisherScope>, of: DraftOf) -> Option<Arc<Vec
 /// older revision.
 pub async fn of_packs(
     snapshot: &Snapshot<PublisherScope>,
-    asked: &[DraftOf],
+    requested: &[DraftOf],
 ) -> StoreResult<HashMap<DraftOf, Arc<Vec<DraftRow>>>> {
     let scope = snapshot.scope();
     let rows = Query::select()
@@ -87,7 +87,7 @@ pub async fn of_packs(
         .from(integration_pack::Entity)
         .left_join(draft_row::Entity, col(draft_row::Column::PackId).eq(col(integration_pack::Column::Id)))
         .left_join(component::Entity, col(component::Column::Id).eq(col(draft_row::Column::ComponentId)))
-        .and_where(snapshot.among(col(integration_pack::Column::Id), asked.iter().map(|of| of.pack.0)))
+        .and_where(snapshot.any_of(col(integration_pack::Column::Id), requested.iter().map(|of| of.pack.0)))
         .and_where(checked(col(integration_pack::Column::PublisherId).eq(scope.publisher_id().0)))
         .take();
     let rows = snapshot.conn().query_all(&rows).await?;
@@ -105,11 +105,11 @@ pub async fn of_packs(
         };
         draft.insert(component, judged);
     }
-    let mut found = HashMap::with_capacity(asked.len());
+    let mut found = HashMap::with_capacity(requested.len());
     for (pack, (revision, draft)) in drafts {
         let draft = Arc::new(draft.into_values().collect::<Vec<_>>());
         snapshot.cache().drafts.keep(scope.publisher_id(), pack, revision, draft.clone());
-        found.extend(asked.iter().filter(|of| of.pack == pack).map(|of| (*of, draft.clone())));
+        found.extend(requested.iter().filter(|of| of.pack == pack).map(|of| (*of, draft.clone())));
     }
     Ok(found)
 }
@@ -140,7 +140,7 @@ pub async fn items(
         .select_only()
         .columns([content_key::Column::ComponentId, content_key::Column::ContentKey])
         .filter(col(content_key::Column::PackId).eq(pack.0))
-        .filter(snapshot.among(col(content_key::Column::ComponentId), ids.0.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(content_key::Column::ComponentId), ids.0.iter().map(|id| id.0)))
         .into_tuple()
         .all(snapshot.conn())
         .await?;

@@ -18,14 +18,14 @@ use crate::store::by_position::by_position;
 use crate::store::components::read::nothing;
 use crate::store::convert::Stored as _;
 use crate::store::installations::counts;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The publisher's packs with these ids. Deleted packs are included, because the history still refers to them.
 pub async fn by_ids(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> StoreResult<HashMap<PackId, Arc<Pack>>> {
-    let named = snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0));
+    let named = snapshot.any_of(col(pack::Column::Id), ids.iter().map(|id| id.0));
     let own = checked(col(pack::Column::PublisherId).eq(snapshot.scope().publisher_id().0));
     let rows = pack::Entity::find().filter(named).filter(own).all(snapshot.conn()).await?;
     rows.into_iter().map(|row| Ok((row.id.into(), Arc::new(convert::pack(row)?)))).collect()
@@ -43,9 +43,9 @@ pub async fn moving(snapshot: &Snapshot<PublisherScope>, ids: &[PackId]) -> Stor
         .select_only()
         .column(task::Column::PackId)
         .column(task::Column::ReleaseId)
-        .filter(snapshot.among(col(task::Column::PackId), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(task::Column::PackId), ids.iter().map(|id| id.0)))
         .filter(checked(col(task::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
-        .filter(col(task::Column::Moves).eq(true))
+        .filter(col(task::Column::MovesInstallations).eq(true))
         .into_tuple()
         .all(snapshot.conn())
         .await?;
@@ -136,7 +136,7 @@ by_position!(PackRow(pack::Model, installations) {
     last_number: LastNumber, component_count: ComponentCount, newer_count: NewerCount,
     has_unreleased_changes: HasUnreleasedChanges, draft_revision: DraftRevision, current_version_id: CurrentVersionId,
     pending_release_id: PendingReleaseId, pending_version_id: PendingVersionId, pending_starts_at: PendingStartsAt,
-    running_release_id: RunningReleaseId, tallied_from: TalliedFrom, created_at: CreatedAt, updated_at: UpdatedAt,
+    running_release_id: RunningReleaseId, tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
     actor_kind: ActorKind, actor_name: ActorName, actor_token_id: ActorTokenId, actor_account_id: ActorAccountId,
     deleted_at: DeletedAt,
 });
@@ -166,18 +166,18 @@ pub async fn pages(
     keys: &[PacksKey],
 ) -> StoreResult<HashMap<PacksKey, Page<ListedPack>>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         // Few packs hold one version, so the database should find them by the version and check the publisher
         // afterwards. The other lists may have all packs of a publisher, so the database should walk an index in the
         // list's order.
         let few = matches!(key.of, PacksOf::HoldingVersion(_) | PacksOf::WithComponent(_));
         let mut select = pack::Entity::find().filter(if few { checked(own(scope)) } else { own(scope) }).into_query();
-        select.and_where_option(among(key.of, now));
+        select.and_where_option(in_list(key.of, now));
         narrow(&mut select, now, &key.filter);
         select.expr_as(installations(key.with_installations), "installations");
-        (key.clone(), Wanted { select, order: key.order.order(), request: key.page.clone() })
+        (key.clone(), ListQuery { select, order: key.order.order(), request: key.page.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     let read = |PackRow(row, installations): PackRow| -> StoreResult<ListedPack> {
         Ok(ListedPack { pack: Arc::new(convert::pack(row)?), installations })
     };
@@ -186,8 +186,8 @@ pub async fn pages(
 
 /// The number of a pack's installations, which [`counts`] reads for packs that are there already. All selects have the
 /// column, so that they can be joined in one statement.
-fn installations(wanted: bool) -> Expr {
-    if !wanted {
+fn installations(query: bool) -> Expr {
+    if !query {
         return Expr::cust("CAST(NULL AS bigint)");
     }
     let sum = Query::select()
@@ -197,7 +197,7 @@ fn installations(wanted: bool) -> Expr {
         ]))
         .from(tally::Entity)
         .and_where(col(tally::Column::PackId).eq(col(pack::Column::Id)))
-        .and_where(col(tally::Column::Id).gte(col(pack::Column::TalliedFrom)))
+        .and_where(col(tally::Column::Id).gte(col(pack::Column::TallyBaseId)))
         .take();
     SubQueryStatement::from(sum).into()
 }
@@ -216,7 +216,7 @@ fn not_pending(now: Instant) -> Expr {
     col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).lte(now))
 }
 
-/// The SQL condition for [`Standing::state`](crate::domain::packs::Standing::state) at `now`.
+/// The SQL condition for [`PackStanding::state`](crate::domain::packs::Standing::state) at `now`.
 fn in_state(state: PackState, now: Instant) -> Expr {
     let running = || col(pack::Column::RunningReleaseId);
     let resting = || running().is_null().and(col(pack::Column::PendingStartsAt).is_null());
@@ -249,7 +249,7 @@ fn narrow(select: &mut SelectStatement, now: Instant, filter: &PackFilter) {
         .and_where_option(filter.has_unreleased_changes.map(|yes| col(pack::Column::HasUnreleasedChanges).eq(yes)));
 }
 
-fn among(of: PacksOf, now: Instant) -> Option<Expr> {
+fn in_list(of: PacksOf, now: Instant) -> Option<Expr> {
     let packs = match of {
         PacksOf::Publisher => return None,
         PacksOf::WithNewer => return Some(has_newer()),

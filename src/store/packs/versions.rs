@@ -13,7 +13,7 @@ use crate::domain::components::ComponentType;
 use crate::domain::id::{AccountId, PackId, PackVersionId};
 use crate::domain::packs::{ContentItem, PackVersion};
 use crate::store::convert::Stored as _;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked};
 use crate::store::reader::Reader;
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
@@ -27,7 +27,7 @@ pub async fn by_ids(
     let publisher = snapshot.scope().publisher_id();
     let load = async |ids: Vec<PackVersionId>| {
         let rows = version::Entity::find()
-            .filter(snapshot.among(col(version::Column::Id), ids.iter().map(|id| id.0)))
+            .filter(snapshot.any_of(col(version::Column::Id), ids.iter().map(|id| id.0)))
             .filter(checked(col(version::Column::PublisherId).eq(publisher.0)))
             .all(snapshot.conn())
             .await?;
@@ -38,7 +38,7 @@ pub async fn by_ids(
 
 /// A version from the cache, without a query.
 #[must_use]
-pub fn known(snapshot: &Snapshot<PublisherScope>, id: PackVersionId) -> Option<Arc<PackVersion>> {
+pub fn cached(snapshot: &Snapshot<PublisherScope>, id: PackVersionId) -> Option<Arc<PackVersion>> {
     snapshot.cache().pack_versions.peek(snapshot.scope().publisher_id(), &id)
 }
 
@@ -99,7 +99,7 @@ pub(in crate::store) async fn contents_of(
                     .eq(col(version::Column::PackId))
                     .and(col(content_key::Column::ComponentId).eq(col(item::Column::ComponentId))),
             )
-            .and_where(reader.among(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
+            .and_where(reader.any_of(col(item::Column::PackVersionId), ids.iter().map(|id| id.0)))
             .and_where(checked(col(version::Column::PublisherId).eq(publisher.0)))
             .take();
         let rows = reader.conn().query_all(&rows).await?;
@@ -126,7 +126,7 @@ pub(in crate::store) async fn contents_of(
 
 /// The content of a version from the cache, without a query.
 #[must_use]
-pub fn known_content(snapshot: &Snapshot<PublisherScope>, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
+pub fn cached_content(snapshot: &Snapshot<PublisherScope>, id: PackVersionId) -> Option<Arc<Vec<ContentItem>>> {
     snapshot.cache().contents.peek(snapshot.scope().publisher_id(), &id)
 }
 
@@ -138,7 +138,7 @@ pub async fn by_numbers(
     // Selects all packs with all numbers, because SQLite doesn't accept a long chain of pairs. The loader ignores the
     // surplus.
     let rows = version::Entity::find()
-        .filter(snapshot.among(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
+        .filter(snapshot.any_of(col(version::Column::PackId), keys.iter().map(|(pack, _)| pack.0)))
         .filter(col(version::Column::Number).is_in(keys.iter().map(|(_, number)| *number)))
         .filter(checked(col(version::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .all(snapshot.conn())
@@ -154,7 +154,7 @@ pub async fn pages(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[(PackId, PageRequest)],
 ) -> StoreResult<HashMap<(PackId, PageRequest), Page<Arc<PackVersion>>>> {
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         let select = version::Entity::find()
             .filter(col(version::Column::PackId).eq(key.0.0))
             .filter(checked(col(version::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
@@ -162,9 +162,9 @@ pub async fn pages(
         let order = Order::new(NEWEST, vec![col(version::Column::Number)], |row: &version::Model| {
             vec![Key::Number(row.number.into())]
         });
-        (key.clone(), Wanted { select, order, request: key.1.clone() })
+        (key.clone(), ListQuery { select, order, request: key.1.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(|row| Arc::new(convert::pack_version(row))))).collect())
 }
 

@@ -10,10 +10,10 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::domain::id::{AccountId, PackId, PackVersionId};
-use crate::domain::packs::{Pack, Standing, SupportInfo};
+use crate::domain::packs::{Pack, PackStanding, SupportInfo};
 use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _, to_json};
-use crate::store::locks::{ActorColumns, held, locked};
+use crate::store::locks::{ActorColumns, locked, shared_lock};
 use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::{StoreResult, Tx};
 
@@ -36,7 +36,7 @@ pub async fn lock_any(tx: &Tx, id: PackId) -> StoreResult<Option<Pack>> {
 pub async fn hold(tx: &Tx, id: PackId) -> StoreResult<Option<Pack>> {
     let select =
         integration_pack::Entity::find_by_id(Uuid::from(id)).filter(integration_pack::Column::DeletedAt.is_null());
-    held(select).one(tx.conn()).await?.map(convert::pack).transpose()
+    shared_lock(select).one(tx.conn()).await?.map(convert::pack).transpose()
 }
 
 /// Holds a pack that a managed account can see at `now`: it is granted and released, or the account has installed it
@@ -65,7 +65,7 @@ pub async fn hold_visible(tx: &Tx, scope: &ManagedScope, id: PackId, now: Instan
                 .add(Expr::exists(installed))
                 .add(Condition::all().add(Expr::exists(granted)).add(released)),
         );
-    held(select).one(tx.conn()).await?.map(convert::pack).transpose()
+    shared_lock(select).one(tx.conn()).await?.map(convert::pack).transpose()
 }
 
 /// Locks the next packs of a publisher in the order of ids, after the id `after`, at most `limit`.
@@ -83,7 +83,7 @@ pub async fn lock_after(tx: &Tx, publisher: AccountId, after: Option<Uuid>, limi
 /// Locks packs with these ids, in the order of ids.
 pub async fn lock_all(tx: &Tx, ids: &[PackId]) -> StoreResult<Vec<Pack>> {
     let select = integration_pack::Entity::find()
-        .filter(tx.among(integration_pack::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
+        .filter(tx.any_of(integration_pack::Column::Id.into_expr(), ids.iter().map(|id| Uuid::from(*id))))
         .filter(integration_pack::Column::DeletedAt.is_null())
         .order_by_asc(integration_pack::Column::Id);
     locked(select).all(tx.conn()).await?.into_iter().map(convert::pack).collect()
@@ -133,7 +133,7 @@ pub(in crate::store) fn row(pack: &Pack) -> StoreResult<integration_pack::Active
         pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
         pending_starts_at: Set(pending.map(|pending| pending.starts_at)),
         running_release_id: Set(pack.standing.running_release.map(Into::into)),
-        tallied_from: NotSet,
+        tally_base_id: NotSet,
         created_at: Set(pack.created_at),
         updated_at: Set(pack.updated_at),
         actor_kind: Set(actor.kind),
@@ -182,7 +182,7 @@ pub async fn count_revision(tx: &Tx, id: PackId, revision: i32) -> StoreResult<(
 }
 
 /// Saves the current version, and the pending and the running release.
-pub async fn save_standing(tx: &Tx, id: PackId, standing: &Standing) -> StoreResult<()> {
+pub async fn save_standing(tx: &Tx, id: PackId, standing: &PackStanding) -> StoreResult<()> {
     let row = integration_pack::ActiveModel {
         current_version_id: Set(standing.current_version.map(Into::into)),
         pending_release_id: Set(standing.pending.map(|p| p.release_id.into())),
@@ -208,7 +208,7 @@ pub async fn version_numbers(tx: &Tx, versions: &[PackVersionId]) -> StoreResult
     let found: Vec<(Uuid, i32)> = pack_version::Entity::find()
         .select_only()
         .columns([pack_version::Column::Id, pack_version::Column::Number])
-        .filter(tx.among(pack_version::Column::Id.into_expr(), versions.iter().map(|id| id.0)))
+        .filter(tx.any_of(pack_version::Column::Id.into_expr(), versions.iter().map(|id| id.0)))
         .into_tuple()
         .all(tx.conn())
         .await?;

@@ -14,7 +14,7 @@ use crate::domain::Instant;
 use crate::domain::components::VersionKind;
 use crate::domain::id::{ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
 use crate::domain::packs::{Assessment, Content, DraftRow, Pack, Stamp};
-use crate::store::locks::held;
+use crate::store::locks::shared_lock;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, Tx};
 
@@ -43,7 +43,7 @@ pub async fn save_assessments(tx: &Tx, assessments: &[(PackId, Assessment)], rev
                 of_each(Column::HasUnreleasedChanges, |a| Expr::val(a.has_unreleased_changes)),
             )
             .col_expr(Column::DraftRevision, Expr::val(revision))
-            .filter(tx.among(col(Column::Id), chunk.iter().map(|(id, _)| id.0)))
+            .filter(tx.any_of(col(Column::Id), chunk.iter().map(|(id, _)| id.0)))
             .exec(tx.conn())
             .await?;
     }
@@ -60,7 +60,7 @@ pub async fn of_packs(tx: &Tx, packs: &[Pack]) -> StoreResult<BTreeMap<PackId, V
     let mut rows = Vec::new();
     for chunk in packs.chunks(ASKED_MAX) {
         let select = draft_row::Entity::find()
-            .filter(tx.among(col(draft_row::Column::PackId), chunk.iter().map(|pack| pack.id.0)))
+            .filter(tx.any_of(col(draft_row::Column::PackId), chunk.iter().map(|pack| pack.id.0)))
             .order_by_asc(draft_row::Column::PackId)
             .order_by_asc(draft_row::Column::ComponentId);
         rows.extend(select.all(tx.conn()).await?);
@@ -88,9 +88,9 @@ async fn latest_shareable(tx: &Tx, components: BTreeSet<Uuid>) -> StoreResult<Ha
     let mut newest: Vec<(Uuid, VersionKind, Uuid)> = Vec::new();
     for chunk in components.chunks(ASKED_MAX) {
         let select = component::Entity::find()
-            .filter(tx.among(col(component::Column::Id), chunk.iter().copied()))
+            .filter(tx.any_of(col(component::Column::Id), chunk.iter().copied()))
             .order_by_asc(component::Column::Id);
-        for found in held(select).all(tx.conn()).await? {
+        for found in shared_lock(select).all(tx.conn()).await? {
             newest.extend(found.latest_shareable_id.map(|id| (found.id, VersionKind::Package, id)));
             newest.extend(found.latest_publication_id.map(|id| (found.id, VersionKind::Publication, id)));
         }
@@ -108,7 +108,7 @@ async fn stamps(tx: &Tx, ids: BTreeSet<Uuid>) -> StoreResult<BTreeMap<Uuid, Stam
             .select_only()
             .column(component_version::Column::Id)
             .column(component_version::Column::CreatedAt)
-            .filter(tx.among(col(component_version::Column::Id), chunk.iter().copied()))
+            .filter(tx.any_of(col(component_version::Column::Id), chunk.iter().copied()))
             .into_tuple()
             .all(tx.conn())
             .await?;
@@ -127,8 +127,8 @@ pub async fn content(tx: &Tx, version: Option<PackVersionId>) -> StoreResult<Con
 pub async fn contents(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTreeMap<PackVersionId, Content>> {
     let mut items = Vec::new();
     for chunk in versions.chunks(ASKED_MAX) {
-        let among = tx.among(col(pack_version_item::Column::PackVersionId), chunk.iter().map(|id| id.0));
-        items.extend(pack_version_item::Entity::find().filter(among).all(tx.conn()).await?);
+        let any_of = tx.any_of(col(pack_version_item::Column::PackVersionId), chunk.iter().map(|id| id.0));
+        items.extend(pack_version_item::Entity::find().filter(any_of).all(tx.conn()).await?);
     }
     let stamps = stamps(tx, items.iter().map(|item| item.component_version_id).collect()).await?;
     let mut contents: BTreeMap<PackVersionId, Content> = BTreeMap::new();

@@ -18,7 +18,7 @@ use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
 use crate::store::components::read::nothing;
 use crate::store::convert::Stored as _;
 use crate::store::installations::progress;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::{col, entitled, of_living_pack};
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -38,7 +38,7 @@ pub async fn by_ids(
     ids: &[ReleaseId],
 ) -> StoreResult<HashMap<ReleaseId, FoundRelease>> {
     let mut select = release::Entity::find()
-        .filter(snapshot.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .into_query();
     select.expr_as(of_living_pack(col(release::Column::PackId)), "of_living_pack");
@@ -69,13 +69,13 @@ pub async fn pages(
     keys: &[(ReleaseFilter, PageRequest)],
 ) -> StoreResult<HashMap<(ReleaseFilter, PageRequest), Page<Arc<Release>>>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         let columns = vec![col(release::Column::CreatedAt), col(release::Column::Id)];
         let order =
             Order::new(NEWEST, columns, |row: &release::Model| vec![Key::Instant(row.created_at), Key::Id(row.id)]);
-        (key.clone(), Wanted { select: filtered(scope, now, &key.0), order, request: key.1.clone() })
+        (key.clone(), ListQuery { select: filtered(scope, now, &key.0), order, request: key.1.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     let read = |row| convert::release(row).map(Arc::new);
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(read)?))).collect()
 }
@@ -125,7 +125,7 @@ pub async fn progress(
         let (kept, state) = (progress::read(&row)?, ReleaseState::read(&state)?);
         let mut progress = kept.updates.read_in(state);
         if OPEN.contains(&state) {
-            progress.offered += kept.coming;
+            progress.offered += kept.remaining;
         }
         so_far.insert(release.into(), progress);
     }
@@ -140,7 +140,7 @@ fn tallied(snapshot: &Snapshot<PublisherScope>, ids: &[ReleaseId]) -> SelectStat
     let mut select = progress::current();
     select
         .columns([(release::Entity, release::Column::Id), (release::Entity, release::Column::State)])
-        .and_where(snapshot.among(col(release::Column::Id), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .add_group_by([col(release::Column::Id), col(release::Column::State)]);
     progress::sums(&mut select).take()
@@ -162,7 +162,7 @@ pub async fn retriable(snapshot: &Snapshot<PublisherScope>, ids: &[ReleaseId]) -
         .from(update::Entity)
         .inner_join(installation::Entity, col(installation::Column::Id).eq(col(update::Column::InstallationId)))
         .inner_join(account::Entity, col(account::Column::Id).eq(col(installation::Column::AccountId)))
-        .and_where(snapshot.among(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
+        .and_where(snapshot.any_of(col(update::Column::ReleaseId), ids.iter().map(|id| id.0)))
         // The index on failure codes finds these rows: every failed update has a failure code.
         .and_where(col(update::Column::FailureCode).is_not_null())
         .and_where(col(update::Column::State).eq(UpdateState::Failed.stored()))

@@ -45,7 +45,7 @@ pub async fn of_versions(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTr
     let made: Vec<Uuid> = pack_version::Entity::find()
         .select_only()
         .column(pack_version::Column::ReleaseId)
-        .filter(tx.among(pack_version::Column::Id.into_expr(), versions.into_iter().map(Uuid::from)))
+        .filter(tx.any_of(pack_version::Column::Id.into_expr(), versions.into_iter().map(Uuid::from)))
         .into_tuple()
         .all(tx.conn())
         .await?;
@@ -55,8 +55,8 @@ pub async fn of_versions(tx: &Tx, versions: &[PackVersionId]) -> StoreResult<BTr
 
 /// The releases with these ids. The caller has locked or held their packs.
 pub async fn get_all(tx: &Tx, ids: &[ReleaseId]) -> StoreResult<Vec<Release>> {
-    let among = tx.among(Column::Id.into_expr(), ids.iter().map(|id| id.0));
-    Entity::find().filter(among).all(tx.conn()).await?.into_iter().map(convert::release).collect()
+    let any_of = tx.any_of(Column::Id.into_expr(), ids.iter().map(|id| id.0));
+    Entity::find().filter(any_of).all(tx.conn()).await?.into_iter().map(convert::release).collect()
 }
 
 /// The time of the release's last progress event.
@@ -72,7 +72,7 @@ pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreRes
     Ok(())
 }
 
-/// A row without `progressed_at` and `tallied_from`.
+/// A row without `progressed_at` and `tally_base_id`.
 pub(in crate::store) fn row(release: &Release) -> ActiveModel {
     let actor = ActorColumns::from(&release.created_by);
     let window = release.window.as_ref();
@@ -100,7 +100,7 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
         started_at: Set(release.started_at),
         ended_at: Set(release.ended_at),
         progressed_at: sea_orm::ActiveValue::NotSet,
-        tallied_from: sea_orm::ActiveValue::NotSet,
+        tally_base_id: sea_orm::ActiveValue::NotSet,
     }
 }
 
@@ -113,8 +113,8 @@ pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
     if release.previous_version_id.is_none() {
         return Ok(());
     }
-    let coming = counts::of_pack(tx, release.pack_id).await?;
-    tallies::comes_to(tx, (release.id, release.pack_id), release.created_at, coming).await
+    let remaining = counts::of_pack(tx, release.pack_id).await?;
+    tallies::add_remaining(tx, (release.id, release.pack_id), release.created_at, remaining).await
 }
 
 pub async fn save(tx: &Tx, release: &Release) -> StoreResult<()> {
@@ -162,9 +162,9 @@ pub(in crate::store) fn item_rows(
     version: PackVersionId,
     content: &BTreeMap<ComponentId, ComponentVersionId>,
 ) -> impl Iterator<Item = pack_version_item::ActiveModel> {
-    content.iter().map(move |(component, held)| pack_version_item::ActiveModel {
+    content.iter().map(move |(component, component_version)| pack_version_item::ActiveModel {
         pack_version_id: Set(version.into()),
         component_id: Set((*component).into()),
-        component_version_id: Set((*held).into()),
+        component_version_id: Set((*component_version).into()),
     })
 }

@@ -17,12 +17,12 @@ where
     let columns: Vec<_> = <A::Entity as EntityTrait>::Column::iter().filter(given).collect();
     let mut text = String::with_capacity(rows.len() * 256);
     for row in rows {
-        for (place, column) in columns.iter().enumerate() {
-            if place > 0 {
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
                 text.push('\t');
             }
             match row.get(*column) {
-                ActiveValue::Set(value) | ActiveValue::Unchanged(value) => spell(&mut text, value)?,
+                ActiveValue::Set(value) | ActiveValue::Unchanged(value) => append_value(&mut text, value)?,
                 ActiveValue::NotSet => return Err(cannot(&format!("a row of {table} lacks its {}", column.as_str()))),
             }
         }
@@ -37,7 +37,7 @@ fn cannot(why: &str) -> StoreError {
 }
 
 /// Appends a value in COPY's text format.
-fn spell(text: &mut String, value: Value) -> StoreResult<()> {
+fn append_value(text: &mut String, value: Value) -> StoreResult<()> {
     match value {
         Value::Bool(Some(yes)) => text.push(if yes { 't' } else { 'f' }),
         Value::Int(Some(number)) => {
@@ -58,7 +58,7 @@ fn spell(text: &mut String, value: Value) -> StoreResult<()> {
                 let _ = write!(text, "{byte:02x}");
             }
         }
-        Value::String(Some(said)) => escape(text, &said),
+        Value::String(Some(raw)) => escape(text, &raw),
         Value::Bool(None)
         | Value::Int(None)
         | Value::BigInt(None)
@@ -71,8 +71,8 @@ fn spell(text: &mut String, value: Value) -> StoreResult<()> {
     Ok(())
 }
 
-fn escape(text: &mut String, said: &str) {
-    for letter in said.chars() {
+fn escape(text: &mut String, raw: &str) {
+    for letter in raw.chars() {
         match letter {
             '\\' => text.push_str("\\\\"),
             '\n' => text.push_str("\\n"),

@@ -55,8 +55,8 @@ impl Load {
         }
         let indexes = crate::store::seed::indexes::drop(&tx).await?;
         crate::store::seed::entries::begin(&tx).await?;
-        let (to_writer, gathered) = mpsc::channel(1);
-        let writer = tokio::spawn(write(tx, gathered));
+        let (to_writer, combined_reads) = mpsc::channel(1);
+        let writer = tokio::spawn(write(tx, combined_reads));
         Ok(Some(Self { writer, to_writer, indexes, rows: Rows::default() }))
     }
 
@@ -100,8 +100,8 @@ impl Load {
 }
 
 /// Writes rows until the channel is closed, and returns the transaction.
-async fn write(tx: Tx, mut gathered: mpsc::Receiver<Rows>) -> StoreResult<Tx> {
-    while let Some(rows) = gathered.recv().await {
+async fn write(tx: Tx, mut combined_reads: mpsc::Receiver<Rows>) -> StoreResult<Tx> {
+    while let Some(rows) = combined_reads.recv().await {
         rows.insert(&tx).await?;
     }
     Ok(tx)

@@ -246,8 +246,8 @@ impl Rows {
             moved_at: Set(installation.moved_at),
             uninstalled_at: Set(installation.uninstalled_at),
             frozen_at: Set(frozen_at),
-            heard_from: Set(0),
-            heard_until: Set((frozen_at.is_some() || !live).then_some(0)),
+            visible_after: Set(0),
+            visible_until: Set((frozen_at.is_some() || !live).then_some(0)),
             single_pack_id: Set(single.then(|| installation.pack_id.into())),
             override_name_key: Set(override_name_key),
         });
@@ -262,8 +262,8 @@ impl Rows {
     /// Adds a release's tally at an instant.
     pub fn tally(&mut self, release: ReleaseId, pack: PackId, at: Instant, tally: &Tally) {
         self.count += 1;
-        // `kept::count` fills `coming` at the end of the load.
-        self.tallies.push(tallies::active(release, pack, at, &Tally { coming: 0, ..*tally }));
+        // `kept::count` fills `remaining` at the end of the load.
+        self.tallies.push(tallies::active(release, pack, at, &Tally { remaining: 0, ..*tally }));
     }
 
     /// Adds audit entries.

@@ -66,10 +66,10 @@ use crate::domain::releases::{Release, ReleaseState};
 use crate::domain::{Instant, text};
 use crate::store::convert::Stored as _;
 use crate::store::packs::versions as pack_versions;
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::{
-    col, granted, has_current, has_installed, installation_is_seen, is_current, pack_is_available,
+    col, granted, has_current, has_installed, installation_is_visible, is_current, pack_is_available,
 };
 use crate::store::{Snapshot, StoreResult, convert, page};
 
@@ -100,7 +100,7 @@ impl TryFrom<Row> for AvailablePack {
 }
 
 /// The packs that the account may see, with the values for [`AvailablePack`].
-fn seen(scope: ManagedScope, now: Instant) -> Select<pack::Entity> {
+fn visible(scope: ManagedScope, now: Instant) -> Select<pack::Entity> {
     let (account, id) = (scope.account_id(), || col(pack::Column::Id));
     pack::Entity::find()
         .expr_as(granted(Expr::val(account.0), id()), "granted")
@@ -115,16 +115,16 @@ pub async fn packs_by_ids(
     ids: &[PackId],
 ) -> StoreResult<HashMap<PackId, AvailablePack>> {
     let (scope, now) = (snapshot.scope(), snapshot.now());
-    let rows = seen(scope, now)
-        .filter(snapshot.among(col(pack::Column::Id), ids.iter().map(|id| id.0)))
+    let rows = visible(scope, now)
+        .filter(snapshot.any_of(col(pack::Column::Id), ids.iter().map(|id| id.0)))
         .into_model::<Row>()
         .all(snapshot.conn())
         .await?;
-    rows.into_iter().map(|row| AvailablePack::try_from(row).map(|seen| (seen.pack.id, seen))).collect()
+    rows.into_iter().map(|row| AvailablePack::try_from(row).map(|visible| (visible.pack.id, visible))).collect()
 }
 
 /// The condition that the account may see the pack with the id `id`.
-pub(in crate::store) fn pack_is_seen(scope: ManagedScope, now: Instant, id: Expr) -> Expr {
+pub(in crate::store) fn pack_is_visible(scope: ManagedScope, now: Instant, id: Expr) -> Expr {
     Expr::exists(
         Query::select()
             .expr(Expr::cust("1"))
@@ -193,7 +193,7 @@ pub async fn contents(
 
 /// The content of a version from the cache, without a query.
 #[must_use]
-pub fn known_content(snapshot: &Snapshot<ManagedScope>, id: AvailableVersionId) -> Option<Arc<Vec<ContentItem>>> {
+pub fn cached_content(snapshot: &Snapshot<ManagedScope>, id: AvailableVersionId) -> Option<Arc<Vec<ContentItem>>> {
     snapshot.cache().contents.peek(snapshot.scope().publisher_id(), &id.0)
 }
 
@@ -219,7 +219,7 @@ pub async fn versions_by_ids(
         .from(installation::Entity)
         .and_where(col(installation::Column::VersionId).eq(id()))
         .and_where(is_of(account, col(version::Column::PackId)))
-        .and_where(installation_is_seen(Scope::Managed(scope)))
+        .and_where(installation_is_visible(Scope::Managed(scope)))
         .take();
     let by_update = Query::select()
         .expr(Expr::cust("1"))
@@ -232,9 +232,9 @@ pub async fn versions_by_ids(
                 .or(col(update::Column::ToVersionId).eq(id()).and(update_row_is_shown())),
         )
         .take();
-    let had = pack_is_seen(scope, now, col(version::Column::PackId)).and(Expr::exists(by_update));
+    let had = pack_is_visible(scope, now, col(version::Column::PackId)).and(Expr::exists(by_update));
     let rows = version::Entity::find()
-        .filter(snapshot.among(id(), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(id(), ids.iter().map(|id| id.0)))
         .filter(checked(col(version::Column::PublisherId).eq(scope.publisher_id().0)))
         .filter(Expr::exists(in_force_or_offered).or(Expr::exists(installed)).or(had))
         .all(snapshot.conn())
@@ -258,7 +258,7 @@ pub async fn releases_by_ids(
         .and_where(granted(Expr::val(account.0), col(pack::Column::Id)))
         .and_where(has_installed(account, col(pack::Column::Id)))
         .take();
-    let came = Query::select()
+    let released = Query::select()
         .expr(Expr::cust("1"))
         .from(installation::Entity)
         .inner_join(update::Entity, col(update::Column::InstallationId).eq(col(installation::Column::Id)))
@@ -267,10 +267,10 @@ pub async fn releases_by_ids(
         .and_where(update_row_is_shown())
         .take();
     let rows = release::Entity::find()
-        .filter(snapshot.among(id(), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(id(), ids.iter().map(|id| id.0)))
         .filter(checked(col(release::Column::PublisherId).eq(scope.publisher_id().0)))
-        .filter(pack_is_seen(scope, now, col(release::Column::PackId)))
-        .filter(Expr::exists(announced).or(Expr::exists(came)))
+        .filter(pack_is_visible(scope, now, col(release::Column::PackId)))
+        .filter(Expr::exists(announced).or(Expr::exists(released)))
         .all(snapshot.conn())
         .await?;
     rows.into_iter().map(|row| convert::release(row).map(|release| (release.id, release))).collect()
@@ -300,21 +300,21 @@ pub async fn pages(
     snapshot: &Snapshot<ManagedScope>,
     keys: &[(AvailableFilter, PageRequest)],
 ) -> StoreResult<HashMap<(AvailableFilter, PageRequest), Page<AvailablePack>>> {
-    let mut wanted = Vec::with_capacity(keys.len());
+    let mut queries = Vec::with_capacity(keys.len());
     for key in keys {
         let described = match &key.0.search {
             Some(search) => described_as(snapshot, search).await?,
             None => Vec::new(),
         };
         let select = filtered(snapshot, &key.0, &described);
-        wanted.push((key.clone(), Wanted { select, order: by_name(), request: key.1.clone() }));
+        queries.push((key.clone(), ListQuery { select, order: by_name(), request: key.1.clone() }));
     }
-    let pages = page::pages(snapshot.reader(), wanted).await?;
+    let pages = page::pages(snapshot.reader(), queries).await?;
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(AvailablePack::try_from)?))).collect()
 }
 
 fn offered(scope: ManagedScope, now: Instant) -> Select<pack::Entity> {
-    seen(scope, now).filter(granted(Expr::val(scope.account_id().0), col(pack::Column::Id))).filter(has_current(now))
+    visible(scope, now).filter(granted(Expr::val(scope.account_id().0), col(pack::Column::Id))).filter(has_current(now))
 }
 
 /// The offered packs whose description contains `search`, ignoring case. The process compares, because descriptions
@@ -337,13 +337,13 @@ fn filtered(snapshot: &Snapshot<ManagedScope>, filter: &AvailableFilter, describ
     use pack::Column as P;
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let account = scope.account_id();
-    let installed = |wanted: bool| {
+    let installed = |is_installed: bool| {
         let installed = has_installed(account, col(P::Id));
-        if wanted { installed } else { installed.not() }
+        if is_installed { installed } else { installed.not() }
     };
     let mut select = offered(scope, now).into_query();
     if let Some(search) = &filter.search {
-        select.and_where(contains(col(P::NameKey), search).or(snapshot.among(col(P::Id), described.iter().copied())));
+        select.and_where(contains(col(P::NameKey), search).or(snapshot.any_of(col(P::Id), described.iter().copied())));
     }
     select
         .and_where_option(filter.installation_type.map(|kind| col(P::InstallationType).eq(kind.stored())))

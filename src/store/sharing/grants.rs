@@ -86,7 +86,7 @@ pub(in crate::store) fn of_living_pack(id: Expr) -> Expr {
 
 /// The condition that a scope may see an installation: a publisher sees installations of its packs, and a managed
 /// account its own. Uninstalled ones and ones of deleted packs are hidden.
-pub(in crate::store) fn installation_is_seen(scope: Scope) -> Expr {
+pub(in crate::store) fn installation_is_visible(scope: Scope) -> Expr {
     let own = match scope {
         Scope::Publisher(scope) => col(installation::Column::PublisherId).eq(scope.publisher_id().0),
         Scope::Managed(scope) => col(installation::Column::AccountId).eq(scope.account_id().0),
@@ -102,8 +102,8 @@ pub async fn entitled_installations(
     let found: Vec<sea_orm::prelude::Uuid> = installation::Entity::find()
         .select_only()
         .column(installation::Column::Id)
-        .filter(snapshot.among(col(installation::Column::Id), ids.iter().map(|id| id.0)))
-        .filter(installation_is_seen(snapshot.scope()))
+        .filter(snapshot.any_of(col(installation::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(installation_is_visible(snapshot.scope()))
         .filter(entitled())
         .into_tuple()
         .all(snapshot.conn())

@@ -8,7 +8,7 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
-use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, Wanted, checked, contains};
+use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -19,7 +19,7 @@ pub async fn by_ids(
     ids: &[GroupId],
 ) -> StoreResult<HashMap<GroupId, AccountGroup>> {
     let rows = group::Entity::find()
-        .filter(snapshot.among(col(group::Column::Id), ids.iter().map(|id| id.0)))
+        .filter(snapshot.any_of(col(group::Column::Id), ids.iter().map(|id| id.0)))
         .filter(checked(col(group::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .all(snapshot.conn())
         .await?;
@@ -99,10 +99,10 @@ pub async fn pages(
     snapshot: &Snapshot<PublisherScope>,
     keys: &[(GroupFilter, PageRequest)],
 ) -> StoreResult<HashMap<(GroupFilter, PageRequest), Page<AccountGroup>>> {
-    let wanted = keys.iter().map(|key| {
+    let queries = keys.iter().map(|key| {
         let select = filtered(snapshot.scope(), &key.0);
-        (key.clone(), Wanted { select, order: order(&key.0), request: key.1.clone() })
+        (key.clone(), ListQuery { select, order: order(&key.0), request: key.1.clone() })
     });
-    let pages = page::pages(snapshot.reader(), wanted.collect()).await?;
+    let pages = page::pages(snapshot.reader(), queries.collect()).await?;
     Ok(pages.into_iter().map(|(key, page)| (key, page.map(convert::group))).collect())
 }

@@ -35,8 +35,8 @@ pub async fn entitled(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> Stor
         .distinct()
         .from(share::Entity)
         .inner_join(member::Entity, col(member::Column::GroupId).eq(col(share::Column::GroupId)))
-        .and_where(tx.among(col(share::Column::PackId), uuids(packs)))
-        .and_where(tx.among(col(member::Column::AccountId), uuids(accounts)))
+        .and_where(tx.any_of(col(share::Column::PackId), uuids(packs)))
+        .and_where(tx.any_of(col(member::Column::AccountId), uuids(accounts)))
         .take();
     let rows = tx.conn().query_all(&select).await?;
     rows.iter()
@@ -55,8 +55,8 @@ pub async fn announced(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> Sto
     let found: Vec<(Uuid, Uuid)> = announced_grant::Entity::find()
         .select_only()
         .columns([announced_grant::Column::PackId, announced_grant::Column::AccountId])
-        .filter(tx.among(announced_grant::Column::PackId.into_expr(), uuids(packs)))
-        .filter(tx.among(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
+        .filter(tx.any_of(announced_grant::Column::PackId.into_expr(), uuids(packs)))
+        .filter(tx.any_of(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
         .into_tuple()
         .all(tx.conn())
         .await?;
@@ -84,8 +84,8 @@ pub async fn save_announced(tx: &Tx, pairs: &[Pair]) -> StoreResult<()> {
 pub async fn forget_not_granted(tx: &Tx, packs: &[PackId], accounts: &[AccountId]) -> StoreResult<()> {
     use announced_grant::Column;
     announced_grant::Entity::delete_many()
-        .filter(tx.among(col(Column::PackId), uuids(packs)))
-        .filter(tx.among(col(Column::AccountId), uuids(accounts)))
+        .filter(tx.any_of(col(Column::PackId), uuids(packs)))
+        .filter(tx.any_of(col(Column::AccountId), uuids(accounts)))
         .filter(granted(col(Column::AccountId), col(Column::PackId)).not())
         .exec(tx.conn())
         .await?;

@@ -27,7 +27,7 @@ fn uuids<T: Copy + Into<Uuid>>(ids: &[T]) -> Vec<Uuid> {
 /// Locks the publisher's groups with these ids, in the order of ids.
 pub async fn lock_groups(tx: &Tx, scope: &PublisherScope, ids: &[GroupId]) -> StoreResult<Vec<AccountGroup>> {
     let select = account_group::Entity::find()
-        .filter(tx.among(account_group::Column::Id.into_expr(), uuids(ids)))
+        .filter(tx.any_of(account_group::Column::Id.into_expr(), uuids(ids)))
         .filter(account_group::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
         .order_by_asc(account_group::Column::Id);
     Ok(locked(select).all(tx.conn()).await?.into_iter().map(convert::group).collect())
@@ -114,10 +114,10 @@ pub async fn delete_group(tx: &Tx, id: GroupId) -> StoreResult<()> {
 }
 
 /// The accounts among `accounts` that are members of the group.
-pub async fn members_among(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
+pub async fn members_of(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
     let found = account_group_member::Entity::find()
         .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
-        .filter(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
+        .filter(tx.any_of(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
         .all(tx.conn())
         .await?;
     Ok(found.into_iter().map(|m| m.account_id.into()).collect())
@@ -141,7 +141,7 @@ pub async fn add_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> Sto
 pub async fn remove_members(tx: &Tx, group: GroupId, accounts: &[AccountId]) -> StoreResult<()> {
     account_group_member::Entity::delete_many()
         .filter(account_group_member::Column::GroupId.eq(Uuid::from(group)))
-        .filter(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
+        .filter(tx.any_of(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -183,7 +183,7 @@ pub async fn share(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()>
 pub async fn unshare(tx: &Tx, pack: PackId, groups: &[GroupId]) -> StoreResult<()> {
     pack_share::Entity::delete_many()
         .filter(pack_share::Column::PackId.eq(Uuid::from(pack)))
-        .filter(tx.among(pack_share::Column::GroupId.into_expr(), uuids(groups)))
+        .filter(tx.any_of(pack_share::Column::GroupId.into_expr(), uuids(groups)))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -209,7 +209,7 @@ pub async fn entitled(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreRes
         return Ok(BTreeSet::new());
     }
     let select = granted_accounts(pack)
-        .and_where(tx.among(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
+        .and_where(tx.any_of(account_group_member::Column::AccountId.into_expr(), uuids(accounts)))
         .to_owned();
     let rows = tx.conn().query_all(&select).await?;
     rows.iter().map(|row| Ok(AccountId::from(Uuid::try_get_by_index(row, 0).map_err(sea_orm::DbErr::from)?))).collect()
@@ -219,7 +219,7 @@ pub async fn entitled(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreRes
 pub async fn announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<BTreeSet<AccountId>> {
     let found = announced_grant::Entity::find()
         .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
-        .filter(tx.among(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
+        .filter(tx.any_of(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
         .all(tx.conn())
         .await?;
     Ok(found.into_iter().map(|m| m.account_id.into()).collect())
@@ -229,7 +229,7 @@ pub async fn announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreRe
 pub async fn forget_announced(tx: &Tx, pack: PackId, accounts: &[AccountId]) -> StoreResult<()> {
     announced_grant::Entity::delete_many()
         .filter(announced_grant::Column::PackId.eq(Uuid::from(pack)))
-        .filter(tx.among(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
+        .filter(tx.any_of(announced_grant::Column::AccountId.into_expr(), uuids(accounts)))
         .exec(tx.conn())
         .await?;
     Ok(())
@@ -256,7 +256,7 @@ pub async fn accounts_after(
 
 /// The accounts whose grants a call has taken away.
 #[derive(Clone, Copy, Debug)]
-pub enum Losing<'a> {
+pub enum LostGrants<'a> {
     /// Any account: a pack is shared with fewer groups now.
     Any,
     /// These accounts: they left a group.
@@ -266,8 +266,8 @@ pub enum Losing<'a> {
 }
 
 /// Counts the live installations of the packs that this transaction has frozen (R45): their account is one of
-/// `losing`, no group grants them, and their freeze isn't announced yet.
-pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> StoreResult<u64> {
+/// `lost`, no group grants them, and their freeze isn't announced yet.
+pub async fn count_frozen(tx: &Tx, packs: &[PackId], lost: LostGrants<'_>) -> StoreResult<u64> {
     let (member, share, row) = (account_group_member::Entity, pack_share::Entity, installation::Entity);
     let account = || Expr::col((row, installation::Column::AccountId));
     let grant = Query::select()
@@ -284,15 +284,15 @@ pub async fn count_frozen(tx: &Tx, packs: &[PackId], losing: Losing<'_>) -> Stor
     // times packs, for EXISTS.
     let has_none = Expr::SubQuery(None, Box::new(grant.clone().limit(1).take().into())).is_null();
     let select = installation::Entity::find()
-        .filter(tx.among(installation::Column::PackId.into_expr(), uuids(packs)))
+        .filter(tx.any_of(installation::Column::PackId.into_expr(), uuids(packs)))
         .filter(installation::Column::UninstalledAt.is_null())
         .filter(installation::Column::FrozenAt.is_null());
-    let select = match losing {
-        Losing::Any => select.filter(Expr::exists(grant).not()),
-        Losing::Accounts(accounts) => {
-            select.filter(has_none).filter(tx.among(installation::Column::AccountId.into_expr(), uuids(accounts)))
+    let select = match lost {
+        LostGrants::Any => select.filter(Expr::exists(grant).not()),
+        LostGrants::Accounts(accounts) => {
+            select.filter(has_none).filter(tx.any_of(installation::Column::AccountId.into_expr(), uuids(accounts)))
         }
-        Losing::MembersOf(group) => {
+        LostGrants::MembersOf(group) => {
             let of_group = Query::select()
                 .expr(Expr::val(1))
                 .from(member)

@@ -60,8 +60,8 @@ fn main() -> Result<()> {
     }
     all.micros.sort_unstable();
     let at = |part: f64| {
-        let place = (all.micros.len() as f64 * part) as usize;
-        f64::from(all.micros.get(place.min(all.micros.len().saturating_sub(1))).copied().unwrap_or(0)) / 1e3
+        let index = (all.micros.len() as f64 * part) as usize;
+        f64::from(all.micros.get(index.min(all.micros.len().saturating_sub(1))).copied().unwrap_or(0)) / 1e3
     };
     println!(
         "{{\"answers\": {}, \"seconds\": {took:.3}, \"rate\": {:.2}, \"p50\": {:.3}, \"p99\": {:.3}, \"max\": {:.3}, \"bytes\": {}, \"failed\": {}}}",

@@ -1,0 +1,14 @@
+//! Adds an extension to all requests.
+
+use std::sync::Arc;
+
+use async_graphql::extensions::{Extension, ExtensionFactory};
+
+/// Creates the same extension for each request.
+pub(super) struct SameExtension<E>(pub(super) E);
+
+impl<E: Extension + Copy> ExtensionFactory for SameExtension<E> {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(self.0)
+    }
+}

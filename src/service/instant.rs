@@ -1,0 +1,83 @@
+//! The instant of a use case, and restarting a use case that waited for too long (R30).
+//!
+//! While a use case waits for locks, a window can open, a token expire, or a day end. So it reads the clock only once
+//! it holds the locks. If a locked pack's window has opened by then, that is carried out first, in its own transaction,
+//! and the use case starts again.
+
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, PackId};
+use crate::domain::packs::Pack;
+use crate::service::releases::opening::{open_all_due, open_if_due};
+use crate::store::releases::windows::{self, Publishers};
+use crate::store::{Snapshot, Tx};
+
+use super::Services;
+use super::error::{Error, Failure, Outcome};
+
+/// How often a use case is attempted. More than twice is rare, because something else must become due during each
+/// attempt.
+const TRIES: usize = 5;
+
+/// The packs that a use case touches.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Touched {
+    /// One pack of a publisher.
+    Pack(AccountId, PackId),
+    /// Any of a publisher's packs.
+    PacksOf(AccountId),
+}
+
+impl Services {
+    /// The time in a transaction. To be called once the transaction holds all locks that the use case waits for.
+    pub(super) fn now(&self, _tx: &Tx) -> Instant {
+        self.clock.now()
+    }
+
+    /// A snapshot for a look-up of a caller, before the use case's transaction. It doesn't outlive the look-up, because
+    /// whoever holds a connection may not wait for another one.
+    pub(super) fn look_up<S: Copy>(&self, scope: S) -> Snapshot<S> {
+        self.db.snapshot(scope, self.clock.now())
+    }
+
+    /// The time for a use case that holds packs.
+    ///
+    /// # Errors
+    /// [`Failure::Overtaken`] when a pack's window has opened and that wasn't carried out yet.
+    pub(super) fn instant<'p>(&self, tx: &Tx, packs: impl IntoIterator<Item = &'p Pack>) -> Result<Instant, Failure> {
+        let now = self.now(tx);
+        let is_due = |pack: &Pack| pack.standing.pending.is_some_and(|pending| pending.starts_at <= now);
+        if packs.into_iter().any(is_due) { Err(Failure::Overtaken) } else { Ok(now) }
+    }
+
+    /// The same for packs by their ids.
+    pub(super) async fn instant_of(&self, tx: &Tx, packs: &[PackId]) -> Result<Instant, Failure> {
+        let now = self.now(tx);
+        if windows::any_due(tx, Publishers::All, packs, now).await? { Err(Failure::Overtaken) } else { Ok(now) }
+    }
+
+    /// Carries out the due windows of the packs that a use case touches, and then runs the use case. Repeats both while
+    /// it is [overtaken](Failure::Overtaken).
+    ///
+    /// # Errors
+    /// Those of `attempt`, and [`Failure::Unavailable`] when every attempt was overtaken.
+    pub(super) async fn after_due_windows<T, R, F>(&self, touched: Touched, attempt: impl Fn() -> F) -> Outcome<T, R>
+    where
+        F: Future<Output = Outcome<T, R>>,
+    {
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            match touched {
+                Touched::Pack(publisher, pack) => {
+                    open_if_due(self, Publishers::Only(publisher), pack, now).await?;
+                }
+                Touched::PacksOf(publisher) => open_all_due(self, publisher, now).await?,
+            }
+            match attempt().await {
+                Err(Error::Failed(Failure::Overtaken)) => {}
+                other => return other,
+            }
+        }
+        let why = "what a call touches kept changing while the call waited for its locks";
+        Err(Failure::Unavailable(why.into()).into())
+    }
+}
