@@ -34,8 +34,8 @@ pub struct AppOptions {
     pub demo: Option<ResetDemo>,
     /// Whether ids are counted instead of random, so that a world built twice has the same ids.
     pub counted_ids: bool,
-    /// Whether this is the only server that may use the database, if that is an SQLite file. Commands of the command line
-    /// work beside a server.
+    /// Whether this is the only server that may use the database, if that is an SQLite file. Commands of the command
+    /// line work beside a server.
     pub alone: bool,
     /// Whether to run pending migrations. Without it, pending migrations make [`App::build`] fail.
     pub migrate: bool,

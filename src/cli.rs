@@ -29,7 +29,7 @@ use crate::{graphql, telemetry};
 /// and which account has which version of it, from when on.
 ///
 /// Without a command the program serves: `packwright --listen …` does the same as `packwright serve --listen …`.
-/// `packwright serve --demo` is the quickest look at it.
+/// `packwright serve --demo` is the quickest way to try it.
 #[derive(Parser, Debug)]
 #[command(name = "packwright", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -73,9 +73,9 @@ enum Command {
     },
     /// Fill an empty database with a large invented world, for load tests
     Seed(Box<seed::SeedArgs>),
-    /// Check the settings of `serve` and the files that they name, and print each setting with its value. Secrets are left
-    /// out. Nothing is started, and no connection is made: whether the database or the address of a key set answers is
-    /// found out by `serve`
+    /// Check the settings of `serve` and the files that they name, and print each setting with its value. Secrets are
+    /// left out. Nothing is started, and no connection is made: whether the database or the address of a key set
+    /// answers is found out by `serve`
     CheckConfig(Box<ServeArgs>),
 }
 

@@ -67,7 +67,7 @@ impl Clock {
         Self::of(Base::System)
     }
 
-    /// A clock that stands still at `start` until it is moved. Tests use it.
+    /// A clock that shows `start` until it is moved. Tests use it.
     #[must_use]
     pub fn still(start: Instant) -> Self {
         Self::movable(MovableState::Still(cut(start)))
@@ -187,8 +187,8 @@ impl Clock {
         movable.moved.send_replace(());
     }
 
-    /// Sets a clock that stands still, also back, so that tests can do what an operator, a hypervisor or a time server
-    /// does. Other clocks ignore this.
+    /// Sets a clock of [`Clock::still`], also back, so that tests can do what an operator, a hypervisor or a time
+    /// server does. Other clocks ignore this.
     pub fn set_to(&self, to: Instant) {
         let Base::Movable(movable) = &self.0.base else { return };
         let mut state = movable.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 pub struct Ids(Source);
 
 enum Source {
-    /// Ids from the injected clock and random bits. They increase even while the clock stands still or is set back.
+    /// Ids from the injected clock and random bits. They increase even while the clock stops or is set back.
     Chance { clock: Clock, last: Mutex<u128> },
     /// Ids from a counter for each type.
     Counted(Mutex<BTreeMap<&'static str, u64>>),
@@ -97,7 +97,7 @@ pub fn secret(prefix: &str) -> String {
     format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<32>()))
 }
 
-/// The hash that is stored in the place of a secret. A plain hash suffices, because 256 random bits can't be guessed.
+/// The hash that is stored instead of a secret. A plain hash suffices, because 256 random bits can't be guessed.
 #[must_use]
 pub fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()

@@ -1,4 +1,4 @@
-//! One installation of a batch that both logs tell of (R49, R51).
+//! One installation of a batch of both logs (R49, R51).
 
 use sea_orm::entity::prelude::*;
 

@@ -18,7 +18,7 @@ const TABLES: &str = include_str!("m0001_schema.sql");
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     fn use_transaction(&self) -> Option<bool> {
-        // PostgreSQL uses a transaction by itself, SQLite only when told to.
+        // PostgreSQL uses a transaction by itself, SQLite only on request.
         Some(true)
     }
 

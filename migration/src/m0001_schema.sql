@@ -155,7 +155,8 @@ CREATE TABLE integration_pack (
     component_count integer NOT NULL,
     newer_count integer NOT NULL,
     has_unreleased_changes boolean NOT NULL,
-    -- Drawn anew whenever a read of the draft could find other rows, or other newest versions of their components.
+    -- A new random number whenever a read of the draft could find other rows, or other newest versions of their
+    -- components.
     draft_revision bigint NOT NULL,
     -- The standing as stored. Readers derive transitions that are due (R30).
     current_version_id $uuid,
@@ -163,7 +164,7 @@ CREATE TABLE integration_pack (
     pending_version_id $uuid,
     pending_starts_at $instant,
     running_release_id $uuid,
-    -- From which row of installation_tally on its installations are added up: what came before is in that row.
+    -- The id of the first row of installation_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0,
     created_at $instant NOT NULL,
     updated_at $instant NOT NULL,
@@ -246,7 +247,7 @@ CREATE TABLE pack_release (
     started_at $instant,
     ended_at $instant,
     progressed_at $instant,
-    -- From which row of release_tally on its progress is added up: what came before is in that row.
+    -- The id of the first row of release_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0
 );
 -- Enforces R28 and R29 when two calls race.
@@ -322,9 +323,9 @@ CREATE TABLE past_visibility (
 );
 CREATE INDEX past_visibility_age ON past_visibility (visible_until);
 
--- A release to a million installations writes a million rows, so nothing but the two keys is indexed of each. No foreign
--- keys: an update is made of the row of its installation, which its transaction has locked, and of its release's, and
--- none of those is ever removed.
+-- A release to a million installations writes a million rows, so nothing but the two keys is indexed of each. No
+-- foreign keys: an update is made of the row of its installation, which its transaction has locked, and of its
+-- release's, and none of those is ever removed.
 CREATE TABLE installation_update (
     installation_id $uuid NOT NULL,
     release_id $uuid NOT NULL,
@@ -376,7 +377,7 @@ CREATE TABLE release_tally (
     now_skipped integer NOT NULL,
     now_failed integer NOT NULL,
     now_withdrawn integer NOT NULL,
-    -- How many installations more, or fewer, the release has still to come to: they are there, have another version
+    -- The change in the number of installations that the release has still to reach: they exist, have another version
     -- and no update by the release.
     remaining integer NOT NULL
 );
@@ -460,7 +461,7 @@ CREATE TABLE event (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    -- The name of the actor's account at the time. The other account sees it in the place of the token's name.
+    -- The name of the actor's account at the time. The other account sees it instead of the token's name.
     actor_account_name text,
     release_id $uuid,
     installation_id $uuid,
@@ -489,7 +490,7 @@ CREATE TABLE audit_entry (
     actor_name text NOT NULL,
     actor_token_id $uuid,
     actor_account_id $uuid,
-    -- The name of the actor's account at the time. The other account sees it in the place of the token's name.
+    -- The name of the actor's account at the time. The other account sees it instead of the token's name.
     actor_account_name text,
     action text NOT NULL,
     subject_type text NOT NULL,
@@ -522,15 +523,15 @@ CREATE TABLE audit_hour (
     last_sequence bigint NOT NULL
 );
 
--- What became of many installations alike, in one step of the scheduler: what both logs tell of each of them. They
--- stand in either log one after the other, as if each had a row there.
+-- A change that the scheduler made alike to many installations, one after the other: the common part of their events
+-- and audit entries. They have consecutive positions in either log, as if each had a row there.
 CREATE TABLE log_batch (
-    -- Their places in the event log, also when it tells nothing of them.
+    -- Their positions in the event log, also when they have no events.
     first_sequence $number PRIMARY KEY,
     last_sequence bigint NOT NULL,
-    -- The first one's place in the audit log; null when it tells nothing of them.
+    -- The position of the first one in the audit log; null when they have no entries.
     first_entry bigint,
-    -- What all of their ids begin with, and what seals the rest: a place among them.
+    -- The common beginning of their ids, and the key that seals the rest: each one's index.
     id_base $uuid NOT NULL UNIQUE,
     id_seal $uuid NOT NULL,
     publisher_id $uuid NOT NULL REFERENCES account (id),
@@ -538,7 +539,7 @@ CREATE TABLE log_batch (
     pack_id $uuid NOT NULL,
     pack_name text NOT NULL,
     release_id $uuid,
-    -- Of the event; null when the event log tells nothing of them.
+    -- Of the event; null when they have no events.
     kind text,
     audience text,
     update_state text,

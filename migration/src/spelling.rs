@@ -29,7 +29,7 @@ fn types(backend: DatabaseBackend) -> [(&'static str, &'static str); 7] {
     }
 }
 
-/// Runs a step's statements, each type spelt as the database at hand spells it.
+/// Runs a step's statements, each type as the database spells it.
 pub(crate) async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let types = types(manager.get_database_backend());
     let sql = types.into_iter().fold(sql.to_owned(), |sql, (name, spelt)| sql.replace(name, spelt));

@@ -15,8 +15,8 @@ use super::{CliError, Common, failed, open_services, print, terminal};
 #[derive(Subcommand, Debug)]
 pub(super) enum TaskCommand {
     /// List the tasks that aren't done, one a line: the id, the kind, the state, how many objects the task has
-    /// processed, when it runs next, and the pack, version or account that it is for. A row that can't be read is listed
-    /// with the reason
+    /// processed, when it runs next, and the pack, version or account that it is for. A row that can't be read is
+    /// listed with the reason
     List {
         /// Print the tasks as a JSON array, with the last failure of each
         #[arg(long, env = "PACKWRIGHT_JSON", value_parser = clap::builder::BoolishValueParser::new())]

@@ -17,12 +17,13 @@ pub struct DatabaseArgs {
     /// The address of the database: `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`. Characters that have a
     /// meaning in an address are percent-encoded, in the password too. The variable DATABASE_URL works as well. Without
     /// either, the SQLite file packwright.db in the working directory is used. A file that isn't there is created,
-    /// unless `?mode=rw` stands at the end of the address
+    /// unless the address ends with `?mode=rw`
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// How many connections to the database may be open at a time. In PostgreSQL half of them are for writing, the others
-    /// for reading; in SQLite one is for writing. The calls of one account use all but one of those for writing at most
+    /// How many connections to the database may be open at a time. In PostgreSQL half of them are for writing, the
+    /// others for reading; in SQLite one is for writing. The calls of one account use all but one of those for writing
+    /// at most
     #[arg(long, value_name = "N", env = "PACKWRIGHT_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = number::<u32>(2..=1000, 10))]
     pub database_connections: u32,
 }

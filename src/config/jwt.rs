@@ -61,7 +61,7 @@ pub struct JwtArgs {
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWT_LEEWAY", default_value_t = 30, value_parser = number::<u16>(0..=300, 30))]
     pub jwt_leeway: u16,
 
-    /// Every how many seconds the key set is read again. A JWT with an unknown key makes the server look at once, at
+    /// Every how many seconds the key set is read again. A JWT with an unknown key makes the server read it at once, at
     /// most every 30 seconds. If the key set can't be read, the keys that were read last stay in use
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_JWKS_REFRESH", default_value_t = 300, value_parser = number::<u32>(10..=86_400, 300))]
     pub jwks_refresh: u32,
@@ -181,7 +181,7 @@ fn role_claim(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// Parses a JWT type. `ID` is refused: an ID token tells a client about its user, and grants nothing.
+/// Parses a JWT type. `ID` is refused: an ID token informs a client about its user, and grants nothing.
 fn jwt_type(text: &str) -> Result<String, String> {
     let name = text.trim();
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._/".contains(c));

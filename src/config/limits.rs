@@ -29,7 +29,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", env = "PACKWRIGHT_MAX_DEPTH", default_value_t = 15, value_parser = number::<u64>(5..=256, 15))]
     pub max_depth: u64,
 
-    /// How much one operation may cost. A field costs 1, and 2 in an item of a page; whatever stands in a page is
+    /// How much one operation may cost. A field costs 1, and 2 in an item of a page; everything in a page is
     /// multiplied by the size of the page, and in any other list by 20. Searches, totals and long texts cost more
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_MAX_COST", default_value_t = 40_000, value_parser = number::<u64>(100..=u64::MAX, 40_000))]
     pub max_cost: u64,
@@ -47,7 +47,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_EXECUTION_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub execution_timeout: Duration,
 
-    /// How many seconds one SQL statement may take, whoever asks for it
+    /// How many seconds one SQL statement may take, in requests and in the scheduler
     #[arg(long, value_name = "SECONDS", env = "PACKWRIGHT_STATEMENT_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub statement_timeout: Duration,
 
@@ -64,10 +64,10 @@ pub struct LimitArgs {
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_RATE_LIMIT", default_value_t = 10_000_000, value_parser = rate)]
     pub rate_limit: u64,
 
-    /// How much the requests from one address may cost in a minute, if they come without a token or with a token that is
-    /// refused. All addresses of an IPv6 /64 network count as one. Introspection costs what it takes, a refused token costs
-    /// 10000, and any other request costs at least 10. A request beyond that is answered with status 429. 0 means no
-    /// limit; the demo has none
+    /// How much the requests from one address may cost in a minute, if they come without a token or with a token that
+    /// is refused. All addresses of an IPv6 /64 network count as one. Introspection costs what it takes, a refused
+    /// token costs 10000, and any other request costs at least 10. A request beyond that is answered with status 429. 0
+    /// means no limit; the demo has none
     #[arg(long, value_name = "COST", env = "PACKWRIGHT_PEER_RATE_LIMIT", default_value_t = 5_000_000, value_parser = rate)]
     pub peer_rate_limit: u64,
 
@@ -91,7 +91,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "FILE", env = "PACKWRIGHT_TRUSTED_DOCUMENTS")]
     pub trusted_documents: Option<PathBuf>,
 
-    /// Refuse automatic persisted queries: a client that sends the hash of a document in its place is told that this
+    /// Refuse automatic persisted queries: a client that sends the hash of a document instead gets the error that this
     /// isn't supported
     #[arg(long, env = "PACKWRIGHT_NO_PERSISTED_QUERIES", value_parser = BoolishValueParser::new())]
     pub no_persisted_queries: bool,

@@ -15,7 +15,7 @@ use crate::service::installations::apply_early;
 use crate::service::library::{NewProcess, copy_from_library, publish_to_library};
 use crate::service::packs::{NewPack, create_pack};
 
-/// Runs the story up to `now`. The clock of `app` must stand at its beginning.
+/// Runs the story up to `now`. The clock of `app` must show its beginning.
 pub(super) async fn build(app: &App, now: Instant) -> DemoResult<()> {
     let mut world = World::found(app, now).await?;
     world.build_components().await?;

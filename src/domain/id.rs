@@ -1,4 +1,4 @@
-//! A separate type for each kind of id, so that the compiler refuses a pack's id in the place of a release's.
+//! A separate type for each kind of id, so that the compiler refuses a pack's id where a release's is needed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -102,8 +102,8 @@ impl Hub {
         &self.sealer
     }
 
-    /// How many open streams of [`Hub::follow`] have sent all older events and wait for new ones, or have waited once. An
-    /// event that is written afterwards reaches them.
+    /// How many open streams of [`Hub::follow`] have sent all older events and wait for new ones, or have waited once.
+    /// An event that is written afterwards reaches them.
     #[must_use]
     pub fn followers(&self) -> usize {
         self.followers.load(Ordering::Acquire)
@@ -139,8 +139,8 @@ impl Hub {
     }
 
     /// The events that a reader may see and wants: first those after the position `after`, then new ones; without a
-    /// position, only new ones. The stream ends only with a [`StreamEnd`]: a fault, events pruned before a slow reader got
-    /// them, or a log that lost events that the reader got.
+    /// position, only new ones. The stream ends only with a [`StreamEnd`]: a fault, events pruned before a slow reader
+    /// got them, or a log that lost events that the reader got.
     ///
     /// # Errors
     /// [`StreamEnd`] when the position isn't valid any more, or the log can't be read.

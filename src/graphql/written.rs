@@ -1,4 +1,4 @@
-//! Parts of answers that are cached in serialized form. In the response's values a number stands for a part. It is
+//! Parts of answers that are cached in serialized form. In the response's values a number represents a part. It is
 //! replaced when the answer is serialized.
 
 use std::sync::{Arc, Mutex, PoisonError};

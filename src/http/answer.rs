@@ -144,7 +144,7 @@ struct Extensions<'a> {
     others: &'a BTreeMap<String, Value>,
 }
 
-/// A value, some of whose leaves stand for parts.
+/// A value, some of whose leaves represent parts.
 struct WithParts<'a> {
     value: &'a Value,
     parts: &'a [Part],

@@ -13,8 +13,8 @@ const PAGE: &str = include_str!("pages/nothing.html");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// The page or the redirect for a browser that opens an address; `None` for other requests. It comes before the check of
-/// origins, because a browser that follows a link from another site only gets a page.
+/// The page or the redirect for a browser that opens an address; `None` for other requests. It comes before the check
+/// of origins, because a browser that follows a link from another site only gets a page.
 pub(super) fn lead<B>(options: &HttpOptions, request: &Request<B>) -> Option<Response> {
     let (path, is_read) = (request.uri().path(), matches!(*request.method(), Method::GET | Method::HEAD));
     // Relative redirects, so that they work behind a proxy that strips a prefix. They depend on the slash at the end.

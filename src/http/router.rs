@@ -169,8 +169,8 @@ impl Entrance {
     }
 }
 
-/// Makes ids for requests that bring none. They are made without a call of the operating system: hashes of a counter, with
-/// keys that only this process has.
+/// Makes ids for requests that bring none. They are made without a call of the operating system: hashes of a counter,
+/// with keys that only this process has.
 #[derive(Default)]
 struct RequestIds {
     keys: [RandomState; 2],

@@ -20,7 +20,7 @@ pub struct HttpOptions {
     pub trusted_only: bool,
     /// The tokens that `/graphiql` offers.
     pub demo_tokens: Vec<DemoToken>,
-    /// An id of the demo's current world, which changes when the demo starts anew.
+    /// An id of the demo's current world, which changes at each reset.
     pub demo_world: Option<String>,
     /// The most bytes of a body with a token. Bodies without one, and WebSocket messages, may have [`SMALL_MAX`] at
     /// most.

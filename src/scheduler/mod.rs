@@ -81,7 +81,8 @@ impl Scheduler {
         let _ = running.wait_for(|running| *running == 0).await;
     }
 
-    /// Waits until `next` or until another process has created a task, at most for [`POLL`], and long enough not to spin.
+    /// Waits until `next` or until another process has created a task, at most for [`POLL`], and long enough not to
+    /// spin.
     async fn wait(&self, next: Option<Instant>) {
         let clock = &self.services.clock;
         match next {

@@ -33,8 +33,8 @@ impl Authority {
         matches!(self.bearer, Bearer::Signed { .. })
     }
 
-    /// Checks token and account again, in a transaction that is about to commit. It locks the token, so that a revocation
-    /// waits for the commit.
+    /// Checks token and account again, in a transaction that is about to commit. It locks the token, so that a
+    /// revocation waits for the commit.
     pub(super) async fn check(&self, services: &Services, tx: &Tx) -> Result<(), Failure> {
         let live = match self.bearer {
             Bearer::Stored => {

@@ -1,5 +1,5 @@
 //! Parses and checks the address of a database before the driver sees it. Errors show no part of the address: it may
-//! hold a password, and in an address that can't be parsed nobody can tell where.
+//! hold a password, and in an address that can't be parsed nobody knows where.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -2,8 +2,8 @@
 //! and writes an error text for each column without a value; both take longer than everything else that is done with a
 //! row.
 
-/// Implements [`FromQueryResult`](sea_orm::FromQueryResult) for a row of an entity's model and another value. All columns
-/// of the entity must come first in the statement, in their order, and the value after them.
+/// Implements [`FromQueryResult`](sea_orm::FromQueryResult) for a row of an entity's model and another value. All
+/// columns of the entity must come first in the statement, in their order, and the value after them.
 macro_rules! by_position {
     ($row:ident($entity:ident::Model, $value:ident) { $($field:ident: $column:ident),+ $(,)? }) => {
         impl ::sea_orm::FromQueryResult for $row {

@@ -51,7 +51,7 @@ pub struct DbOptions {
 
 impl DbOptions {
     /// Options with the limits of a server. The lock timeout is longer than the stillness timeout, so that a waiting
-    /// statement outlives a process that stands still while it holds locks.
+    /// statement outlives a process that is suspended while it holds locks.
     #[must_use]
     pub fn of_server(connections: u32, statement_timeout: Duration) -> Self {
         Self {

@@ -62,8 +62,8 @@ async fn r04_a_revoked_token_is_refused_however_many_requests_have_it() {
     }
 }
 
-/// A listener asks every few seconds whether its token still works. A thousand listeners with one token asked a thousand
-/// times.
+/// A listener asks every few seconds whether its token still works. A thousand listeners with one token asked a
+/// thousand times.
 #[tokio::test]
 async fn r04_subscriptions_with_one_token_share_its_check_and_end_when_it_is_revoked() {
     let app = TestApp::new().await;

@@ -1,5 +1,5 @@
-//! Listeners that behave badly: hundreds that never read, a thousand that come and go, and one that lags behind what the
-//! server keeps in memory. None of them keeps another from hearing everything once, and the server works on.
+//! Listeners that behave badly: hundreds that never read, a thousand that come and go, and one that lags behind what
+//! the server keeps in memory. None of them keeps another from hearing everything once, and the server works on.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

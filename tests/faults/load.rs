@@ -1,5 +1,5 @@
-//! Clients of a [`Field`]: publishers that package and release, accounts that apply, install and uninstall, and a reader
-//! that follows the event log. Each repeats a call until it is answered.
+//! Clients of a [`Field`]: publishers that package and release, accounts that apply, install and uninstall, and a
+//! reader that follows the event log. Each repeats a call until it is answered.
 
 use std::sync::Arc;
 use std::time::Duration;

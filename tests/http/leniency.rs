@@ -130,7 +130,7 @@ async fn s10_minus_zero_is_zero() {
         let reply = server.send(&Ask::post(&json!({})).token(&app.publisher).body(body)).await;
         assert_eq!(reply.json().list("/data/integrationPacks/edges").len(), 0, "{zero}: {}", reply.text());
     }
-    // In a string `-0` stays, also when the document is printed anew.
+    // In a string `-0` stays, also when the document is printed again.
     let text = "{ integrationPacks(filter: { search: \"-0\" }, first: -0) { edges { cursor } } }";
     app.gql(&app.publisher, text, json!({})).await;
 }

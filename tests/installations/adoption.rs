@@ -135,7 +135,7 @@ async fn r49_updates_that_no_batch_has_written_count_as_offered() {
         3
     );
 
-    // Two updates are settled before a batch reaches them. They count as offered since the release was made.
+    // Two updates end before a batch reaches them. They count as offered since the release was made.
     app.apply(&initech, &installed.installations[2]).await;
     app.uninstall(&globex, &installed.installations[1]).await;
     assert_eq!(curve(&app, &release, "points: 2").await.iter().map(|(_, sums)| sums[0]).collect::<Vec<_>>(), [3, 3]);

@@ -1,4 +1,4 @@
-//! Both logs row by row, including the rows that records stand for. For tests that look at the tables.
+//! Both logs row by row, including the rows that records represent. For tests that look at the tables.
 
 use entity::{audit_entry, event, event_log, log_batch, log_record};
 use packwright::domain::log::record::IdRange;

@@ -20,7 +20,7 @@ const ROWS: &str = "query($first: Int) { integrationPacks(first: $first) { edges
     currentVersion { components { component { id } inThisContent { id } latestShareable { id } markedForRemoval } } } } } }
     fragment V on ComponentVersion { __typename id version shareable notes createdAt ... on PackagedComponent { revision } }";
 
-/// Selects also fields that are read anew each time.
+/// Selects also fields that are read each time.
 const WITH_MORE: &str = "query($first: Int) { integrationPacks(first: $first) { edges { node {
     components { component { id latestShareable { id } } latestShareable { ... on PackagedComponent { viewerCanDelete deletedAt } } } } } } }";
 

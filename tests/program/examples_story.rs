@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 /// How long to wait for an item before the test fails. A correct server needs far less.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// A step of the story. A text that begins with `$` stands for a value that an earlier step kept.
+/// A step of the story. A text that begins with `$` represents a value that an earlier step kept.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {

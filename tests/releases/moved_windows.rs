@@ -161,7 +161,7 @@ async fn r42_servers_with_different_data_do_not_move_a_window_to_and_fro() {
     let other = app.another_server_with_zones(newer.zones()).await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let moved = app.release_on(&pack.id, "2026-12-01").await;
-    // Both servers agree until the older server hears of a change that the newest data has undone.
+    // Both servers agree until the older server reads of a change that the newest data has undone.
     app.ok(&app.publisher, "updateAccount", json!({ "timeZone": "Asia/Tokyo" }), "").await;
     let pack = app.pack_with("Invoices", &["Send"]).await;
     let kept = app.release_on(&pack.id, "2026-12-01").await;

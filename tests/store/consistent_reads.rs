@@ -126,7 +126,7 @@ async fn r49_an_event_committed_between_two_statements_of_a_subscription_arrives
         });
         let _ = released.send(());
     });
-    // The listener hears of a package, and reads the log.
+    // The listener is woken by a package, and reads the log.
     let received = async {
         let mut kinds = Vec::new();
         while kinds.last().is_none_or(|kind| kind != "RELEASE_COMPLETED") {

@@ -1,6 +1,6 @@
 //! The cost of a page of a log depends on what it shows, not on how long the log is (R49, R51). PostgreSQL plans with
-//! the statistics of up to 120,000 rows of each log and 200,000 records in 2,000 batches, of which others have most, both
-//! with and without the statements' values. SQLite's plans don't depend on the number of rows.
+//! the statistics of up to 120,000 rows of each log and 200,000 records in 2,000 batches, of which others have most,
+//! both with and without the statements' values. SQLite's plans don't depend on the number of rows.
 
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::{Value, json};

@@ -231,7 +231,7 @@ impl TestApp {
         App::build(options).await.expect("the second server builds")
     }
 
-    /// A second server with its own clock, which stands still.
+    /// A second server with its own clock, which is moved by the test.
     pub(crate) async fn another_server_at(&self, at: &str) -> App {
         self.another_server_by(&Clock::still(instant(at)), Reference::Own).await
     }

@@ -9,7 +9,7 @@ use packwright::service::followup::Mover;
 
 use super::uuid_of;
 
-/// Moves installations without faults unless told otherwise, and records each attempt.
+/// Moves installations without faults unless a test sets one, and records each attempt.
 #[derive(Default)]
 pub(crate) struct FailingMover {
     state: Mutex<State>,

@@ -20,7 +20,7 @@ impl TestApp {
     /// Opens a subscription, which must be accepted, and waits until it follows the log: it gets each event that is
     /// written after the return. A subscription that has an item at once, such as a refusal, keeps it for `next`.
     ///
-    /// Other subscriptions of this app aren't opened or closed meanwhile, because their number tells when this one
+    /// Other subscriptions of this app aren't opened or closed meanwhile, because their number shows when this one
     /// follows.
     pub(crate) async fn subscribe(&self, token: &str, query: &str, variables: Value) -> Subscription {
         let request = client::request(query, variables);

@@ -317,7 +317,7 @@ fn each_change_has_one_event(rows: &Rows, step: &str) {
     }
 }
 
-/// For each release and instant, the tallies equal the number of updates that were offered and settled then. After a
+/// For each release and instant, the tallies equal the number of updates that were offered and ended then. After a
 /// cancel only the totals are comparable.
 pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
     let mut tallied: BTreeMap<(Uuid, Option<Instant>, &str), i32> = BTreeMap::new();

@@ -2,7 +2,8 @@
 //!
 //! The first one is held after each of its statements in turn, while the second one runs to its end or to a lock. A use
 //! case with several transactions may have the other one between them too. Pairs and statements are drawn, because all
-//! of them would take hours; `PACKWRIGHT_PAIR` runs one pair again: `PACKWRIGHT_PAIR='testing, cancelRelease, promoteRelease'`.
+//! of them would take hours; `PACKWRIGHT_PAIR` runs one pair again: `PACKWRIGHT_PAIR='testing, cancelRelease,
+//! promoteRelease'`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};

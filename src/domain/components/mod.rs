@@ -64,7 +64,7 @@ pub struct ComponentVersion {
     pub created_by: Actor,
 }
 
-/// A version that a caller names. Packages and publications have ids of different types, so the id tells the kind.
+/// A version that a caller names. Packages and publications have ids of different types, so the id has the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedVersion {
     pub kind: VersionKind,

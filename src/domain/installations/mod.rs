@@ -33,7 +33,7 @@ pub enum UpdateState {
     Withdrawn,
 }
 
-/// How an update was applied or taken back.
+/// How an update was applied or withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UpdateMethod {
     Early,
@@ -109,7 +109,7 @@ pub fn reason_to_skip(entitled: bool, account: AccountStatus) -> Option<SkipReas
 pub enum RolloutDecision {
     Move,
     Skip(SkipReason),
-    /// The installation needs nothing: its update is settled, or it was installed at this version (R27).
+    /// The installation needs nothing: its update has ended, or it was installed at this version (R27).
     LeaveAlone,
 }
 

@@ -76,7 +76,8 @@ impl Recorded {
     /// | components, packages, packs, releases, the library, sharing, groups | whole | not at all |
     /// | the account is made, changed, suspended, reactivated, enrolled | a `ManagedAccount` | its `OwnAccount` |
     /// | it comes into a group, or leaves it | the `AccountGroup` | its `OwnAccount`: which group is not for it (R2) |
-    /// | its tokens | its `ManagedAccount`, without the token and what changed: they are not the publisher's (R1) | the `ApiToken` |
+    /// | its tokens | its `ManagedAccount`, without the token and what changed: they are not the publisher's (R1) | the
+    /// `ApiToken` |
     /// | it copies a process from the library (R53) | its `ManagedAccount`, with what was copied | the `Component` |
     /// | its installations | the `Installation` | the same |
     /// | an update is skipped for want of a grant | the `Installation` | not at all (R45) |

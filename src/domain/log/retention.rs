@@ -18,7 +18,7 @@ pub fn next_cutoff(now: Instant, before: Option<Instant>, last_pass_at: Option<I
     let Some(before) = before else { return now };
     let recent = last_pass_at.is_some_and(|at| at <= now && now - at < PASS_EVERY);
     match last_pass_at {
-        // Before the first pass nothing tells whether the clock is right.
+        // Before the first pass nothing shows whether the clock is right.
         None => before.min(now),
         Some(_) if recent => before,
         Some(_) => before.max(now.min(before + PASS_AT_MOST)),

@@ -98,7 +98,7 @@ impl LabelledRow {
     }
 }
 
-/// The most mismatches in one warning. The preview lists further ones once these are mended.
+/// The most mismatches in one warning. The preview lists further ones once these are resolved.
 pub const MISMATCHES_MAX: usize = 100;
 
 /// The facts that the warnings depend on.

@@ -292,7 +292,7 @@ async fn send_and_close(mut socket: impl AsyncRead + AsyncWrite + Unpin, answer:
     let _ = timeout(SEND_WITHIN, exchange).await;
 }
 
-/// The body of an answer. Dropping it tells the tracker that the connection waits for its next request.
+/// The body of an answer. When it is dropped, the tracker records that the connection waits for its next request.
 struct TrackedBody {
     body: Body,
     tracker: Arc<Tracker>,

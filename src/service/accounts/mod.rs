@@ -320,7 +320,7 @@ async fn set_status(
     accounts::save(&tx, &account).await?;
     let entry = Entry::of(action, Subject::ManagedAccount(account.id), account.name).concerning(account.id);
     journal.append_entry(entry.change("status", Some(before.stored().into()), Some(status.stored().into())));
-    // Updates that a release skips before this commit are settled by this task (R46).
+    // Updates that a release skips before this commit are applied by this task (R46).
     let catch_up = if suspend {
         None
     } else {

@@ -54,7 +54,7 @@ struct Changes {
     again: BTreeMap<AccountId, Instant>,
 }
 
-/// The updates that a catch-up may settle.
+/// The updates that a catch-up may apply.
 type Rows = BTreeMap<(InstallationId, ReleaseId), UpdateRow>;
 
 /// Moves locked installations of locked packs to their packs' current versions: the ones that may be moved and that no

@@ -1,7 +1,7 @@
 //! Moving installations to the version of a release that is in progress (R25, R27, R45, R46).
 //!
 //! Most installations of a batch are alike, so a batch decides and writes by classes. Installations that could not be
-//! moved now or earlier have attempts of their own, so each is settled individually.
+//! moved now or earlier have attempts of their own, so each is updated individually.
 
 use std::collections::BTreeMap;
 

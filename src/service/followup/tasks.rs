@@ -118,8 +118,8 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
         }
-        // These leave nothing waiting: offers, withdrawals, grants and names are derived where no batch has settled
-        // them, and the next task of the same kind settles them.
+        // These leave nothing waiting: offers, withdrawals, grants and names are derived where no batch has reached
+        // them, and the next task of the same kind updates them.
         Some(
             Work::Offer(..)
             | Work::Withdraw(..)

@@ -33,8 +33,9 @@ pub(in crate::service) enum Start {
 }
 
 /// Starts a pack's pending release, in its own transaction, if the release's window has opened by `now` (R30). Every
-/// command that touches a pack does this first ([`Services::after_due_windows`]), for the publisher whose packs it touches: a
-/// publisher may not start another's release. The scheduler does it for any pack. Returns the started release.
+/// command that touches a pack does this first ([`Services::after_due_windows`]), for the publisher whose packs it
+/// touches: a publisher may not start another's release. The scheduler does it for any pack. Returns the started
+/// release.
 pub async fn open_if_due(
     cx: &Services,
     of: Publishers,

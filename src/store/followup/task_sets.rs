@@ -101,9 +101,10 @@ pub async fn claim_new(tx: &Tx, ids: &[Uuid]) -> StoreResult<Vec<Task>> {
     locked(select).all(tx.conn()).await?.iter().filter_map(Task::of).map(Ok).collect()
 }
 
-/// Locks further tasks for other accounts that compare grants as a locked task does: they are of the same publisher, due,
-/// and haven't begun; at most `limit`. Tasks that are locked by another transaction are skipped. If a batch of such a
-/// task has failed, none is locked: each then runs alone until the failed one is done, so that it fails for itself.
+/// Locks further tasks for other accounts that compare grants as a locked task does: they are of the same publisher,
+/// due, and haven't begun; at most `limit`. Tasks that are locked by another transaction are skipped. If a batch of
+/// such a task has failed, none is locked: each then runs alone until the failed one is done, so that it fails for
+/// itself.
 pub async fn claim_alike(tx: &Tx, task: &Task, now: Instant, limit: u64) -> StoreResult<Vec<Task>> {
     if limit == 0 {
         return Ok(Vec::new());
@@ -129,8 +130,8 @@ pub async fn claim_alike(tx: &Tx, task: &Task, now: Instant, limit: u64) -> Stor
     Ok(tasks.iter().filter_map(|row| Task::of(row.as_ref().ok()?)).collect())
 }
 
-/// Saves the progress of the first batch: the last object and the number of objects. Deletes the tasks if `resume_after` is
-/// `None`, because they are finished.
+/// Saves the progress of the first batch: the last object and the number of objects. Deletes the tasks if
+/// `resume_after` is `None`, because they are finished.
 pub async fn after_batch(
     tx: &Tx,
     tasks: &[Task],

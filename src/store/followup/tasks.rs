@@ -42,9 +42,9 @@ impl Task {
     }
 }
 
-/// Adds a task that is due, and returns its id. With `moves_installations`, the pack can't have another release before the task is
-/// finished. If the work compares and an equal task hasn't begun yet, its id is returned and none is added. The
-/// existing task is locked, so that its first batch can't begin before this transaction ends.
+/// Adds a task that is due, and returns its id. With `moves_installations`, the pack can't have another release before
+/// the task is finished. If the work compares and an equal task hasn't begun yet, its id is returned and none is added.
+/// The existing task is locked, so that its first batch can't begin before this transaction ends.
 pub async fn add(
     tx: &Tx,
     id: Uuid,

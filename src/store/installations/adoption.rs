@@ -173,8 +173,8 @@ async fn of_releases(
     both(snapshot, &subjects, |ids, _| statement(ids)).await
 }
 
-/// The number of accounts that have the installations; zero may be absent. As in [`distribution`], it is a sum of tallies for
-/// a pack, and counted for a release.
+/// The number of accounts that have the installations; zero may be absent. As in [`distribution`], it is a sum of
+/// tallies for a pack, and counted for a release.
 pub async fn accounts(
     snapshot: &Snapshot<PublisherScope>,
     subjects: &[AdoptionOf],

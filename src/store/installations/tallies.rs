@@ -99,7 +99,7 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
 }
 
 /// The tallies of updates. An update counts as offered at its time of offer, which can be before its row was written
-/// (R49), and as settled at its time of settlement.
+/// (R49), and with its state since its `settled_at`.
 fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
     let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
     for UpdateRow { update, stored, .. } in rows {

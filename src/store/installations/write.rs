@@ -201,7 +201,8 @@ pub async fn save_account_name_key(tx: &Tx, account: AccountId, name_key: &str) 
 }
 
 /// Uninstalls installations, and tallies them. The rows stay for the history, but their unique keys are free again. The
-/// accounts can see events of the pack's releases up to the position `visible_until`, or to the freeze if there was one.
+/// accounts can see events of the pack's releases up to the position `visible_until`, or to the freeze if there was
+/// one.
 pub async fn uninstall(tx: &Tx, ids: &[InstallationId], at: Instant, visible_until: i64) -> StoreResult<()> {
     use sea_orm::sea_query::Func;
     if ids.is_empty() {

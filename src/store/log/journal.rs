@@ -177,7 +177,7 @@ async fn save_hours(tx: &Tx, positions: &Positions) -> StoreResult<()> {
                 Statement::from_sql_and_values(backend, sql, [(*hour).into(), first.into(), last.into()])
             }
             None => {
-                // SQLite's parser needs the WHERE to tell ON CONFLICT from a join.
+                // SQLite's parser needs the WHERE to distinguish ON CONFLICT from a join.
                 let sql = "INSERT INTO audit_hour (hour, first_sequence, last_sequence)
                     SELECT $1, MAX(sequence) - $2 + 1, MAX(sequence) FROM audit_entry WHERE TRUE
                     ON CONFLICT (hour) DO UPDATE SET last_sequence = excluded.last_sequence";

@@ -1,7 +1,7 @@
 //! Packs, versions and releases that a managed account may see (R2).
 //!
-//! An account may not see all of its publisher's versions, so a publisher's id isn't enough to read a version's content.
-//! That read takes an [`AvailableVersionId`], and an account gets one only from [`versions_by_ids`]:
+//! An account may not see all of its publisher's versions, so a publisher's id isn't enough to read a version's
+//! content. That read takes an [`AvailableVersionId`], and an account gets one only from [`versions_by_ids`]:
 //!
 //! ```no_run
 //! use packwright::domain::id::PackVersionId;
