@@ -39,6 +39,7 @@ pub(crate) struct Step {
     /// The expected code of a GraphQL error.
     fails: Option<String>,
     /// For a subscription: the values of an item that must come before the story ends.
+    #[serde(rename = "hears")]
     expected_items: Option<BTreeMap<String, Value>>,
 }
 
