@@ -109,5 +109,4 @@ async fn a_request_at_work_is_answered_before_the_server_ends() {
     assert!(answer.contains(r#"{"data":{"__typename":"Query"}}"#), "{answer}");
     let (status, took) = program.end().await;
     assert!(status.success() && took < Duration::from_secs(9), "{status}, after {took:?}");
-    assert_eq!(app.release_state(&release).await, "IN_PROGRESS");
 }

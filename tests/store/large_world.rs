@@ -140,7 +140,10 @@ async fn r45_leaving_a_group_costs_what_the_accounts_have_and_not_what_there_is(
     app.ok(&app.publisher, "addAccountsToGroup", input.clone(), "accountGroup { id }").await;
     app.share(&pack.id, &[&group]).await;
     app.unshare(&pack.id, &[&app.all_accounts().await]).await;
-    tables(&app).execute_unprepared("ANALYZE").await.expect("the statistics of the new rows");
+    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+        // SQLite's few rows would have it go through all of them.
+        tables(&app).execute_unprepared("ANALYZE").await.expect("the statistics of the new rows");
+    }
     let leave = app.ok(&app.publisher, "removeAccountsFromGroup", input, "frozenCount");
     let (payload, of_call) = app.statements_with_values_of(leave).await;
     assert!(payload.int("/frozenCount") > 0, "the installations of the accounts that leave");
