@@ -56,8 +56,8 @@ impl Health {
     /// Whether the database accepts a write now, from recent commits and errors, or from a test write that changes
     /// nothing. The error says why it doesn't.
     pub(super) async fn takes_writes(&self, pool: &Arc<Pool>) -> StoreResult<()> {
-        if let Some(from_observations) = self.from_observations(pool.is_of_postgresql()) {
-            return from_observations;
+        if let Some(observed_state) = self.observed_state(pool.is_of_postgresql()) {
+            return observed_state;
         }
         // One test at a time, however many callers there are.
         let mut looked = self.looked.lock().await;
@@ -71,7 +71,7 @@ impl Health {
         found
     }
 
-    fn from_observations(&self, is_postgresql: bool) -> Option<StoreResult<()>> {
+    fn observed_state(&self, is_postgresql: bool) -> Option<StoreResult<()>> {
         let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         if observed.committed.is_some_and(|at| at.elapsed() < PROOF) && observed.refused.is_none() {
             return Some(Ok(()));
