@@ -306,7 +306,7 @@ impl Scheduler {
                         opened += u32::from(found.is_some());
                     }
                     Err(failure) => {
-                        state.windows.failed(pack, now);
+                        state.windows.failed(pack, self.services.clock.now());
                         state.failure_log.add(&format!("the window of pack {}", pack.0), &failure);
                         passed.fails(failure);
                     }

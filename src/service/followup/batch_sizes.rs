@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::batch::{FIRST, next_size};
+use crate::domain::batch::{FIRST, LEAST, next_size};
 use crate::service::Settings;
 
 /// The batches of one kind of work that this process has done since it started.
@@ -54,10 +54,13 @@ impl BatchSizes {
         }
     }
 
-    /// Counts a batch that failed.
+    /// Counts a batch that failed. The next one has half its size, because it may have been too large: for a statement's
+    /// values, or for a time limit.
     pub(super) fn count_failure(&self, kind: &'static str) {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kinds.entry(kind).or_default().done.failures += 1;
+        let kind = kinds.entry(kind).or_default();
+        kind.done.failures += 1;
+        kind.size = kind.size.map(|size| (size / 2).max(LEAST));
     }
 
     /// The measurements by kind of work.

@@ -61,8 +61,9 @@ pub(in crate::service) async fn uninstall_all(
     let ids: Vec<_> = found.iter().map(|(installation, _)| installation.id).collect();
     let numbers = VersionNumbers::of(tx, found.iter().map(|(i, _)| i.version_id)).await?;
     let mut offers = updates::open_offers(tx, &ids).await?;
+    let by_id: BTreeMap<_, _> = found.iter().map(|of| (of.0.id, of)).collect();
     for row in &mut offers {
-        let of = found.iter().find(|(i, _)| i.id == row.update.id.installation);
+        let of = by_id.get(&row.update.id.installation);
         let number = of.map_or(0, |(i, _)| numbers.get(i.version_id));
         let before = row.update.state;
         withdraw_row(row, None, journal.now);

@@ -53,18 +53,21 @@ pub(super) struct GrantsOfAccount {
 impl FollowUp for GrantsOfAccount {
     async fn run_batch(self, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         let Batch { services, tx, journal, task, size, alone, .. } = batch;
+        let begins = task.resume_after.is_none() && !*alone;
+        let room = if begins { *size / packs::count_all(tx, task.publisher_id).await?.max(1) } else { 0 };
+        // The others are claimed before the packs are listed. Locking the packs may have to wait, and a task that is
+        // added meanwhile may be about a pack that isn't in the list.
+        let others = task_sets::claim_alike(tx, task, services.now(tx), room.saturating_sub(1)).await?;
         let packs = packs::lock_after(tx, task.publisher_id, task.resume_after, *size).await?;
         journal.now = services.now(tx);
-        let begins = task.resume_after.is_none() && !*alone;
-        let room = if begins { *size / u64::try_from(packs.len().max(1)).unwrap_or(*size) } else { 0 };
-        // They are claimed before the grants are read, so that each sees the change for which it was added.
-        let others = task_sets::claim_alike(tx, task, journal.now, room.saturating_sub(1)).await?;
         let accounts = others.iter().filter_map(|other| other.work.account()).chain([self.account]);
         // There may be two tasks for one account.
         let accounts: Vec<_> = accounts.collect::<BTreeSet<_>>().into_iter().collect();
         reconcile(services, tx, journal, &packs, &accounts).await?;
-        let last = packs.last().map(|pack| pack.id.0).filter(|_| others.is_empty());
-        task_sets::after_batch(tx, &others, None, 0, journal.now).await?;
+        // Packs that were made since they were counted may not fit.
+        let is_full = u64::try_from(packs.len()).is_ok_and(|found| found >= *size);
+        let last = packs.last().map(|pack| pack.id.0).filter(|_| is_full);
+        task_sets::after_batch(tx, &others, last, 0, journal.now).await?;
         Ok(Next::after(batch.processed(packs.len() * accounts.len(), last)))
     }
 }

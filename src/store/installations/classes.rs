@@ -196,6 +196,15 @@ async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> 
     Ok(found)
 }
 
+/// Adds the states of `updates` to the facts of their installations.
+fn add_updates(found: &mut [InstallationFacts], updates: &Updates) {
+    for installation in found {
+        if let Some((reached, is_tried_again)) = updates.get(&installation.id.0) {
+            (installation.update, installation.is_tried_again) = (Some(*reached), *is_tried_again);
+        }
+    }
+}
+
 /// The condition that `column` is after `after` and not after `last`.
 fn between(column: Expr, after: Option<Uuid>, last: Uuid) -> Condition {
     Condition::all().add_option(after.map(|after| column.clone().gt(after))).add(column.lte(last))
@@ -220,11 +229,7 @@ pub async fn first_of_pack(
     let mut found = judged(tx, &select, &Updates::new()).await?;
     let Some(last) = found.last().map(|installation| installation.id.0) else { return Ok(First::default()) };
     let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
-    for installation in &mut found {
-        if let Some((reached, is_tried_again)) = updates.get(&installation.id.0) {
-            (installation.update, installation.is_tried_again) = (Some(*reached), *is_tried_again);
-        }
-    }
+    add_updates(&mut found, &updates);
     // Updates of installations that were uninstalled since lie within the bounds, too.
     let alike = updates.is_empty() || updates.len() == found.len() && found.iter().all(|i| i.update.is_some());
     let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
@@ -248,14 +253,17 @@ pub async fn of_pack(
     after: Option<Uuid>,
     last: Uuid,
 ) -> StoreResult<Vec<InstallationFacts>> {
-    let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
     let mut select = of(tx, pack, &Granted::read(tx, pack).await?);
     select.and_where(col(installation::Column::UninstalledAt).is_null()).cond_where(between(
         col(installation::Column::Id),
         after,
         last,
     ));
-    judged(tx, &select, &updates).await
+    let mut found = judged(tx, &select, &Updates::new()).await?;
+    // Read after the installations: an account may install meanwhile, and its installation comes with its offer.
+    let updates = updates(tx, release, between(col(update::Column::InstallationId), after, last)).await?;
+    add_updates(&mut found, &updates);
+    Ok(found)
 }
 
 /// The facts about installations with updates of a release, from after `after` to `last`.

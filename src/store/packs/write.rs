@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use entity::{account_group_member, installation, integration_pack, pack_version};
 use sea_orm::{
-    ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _,
-    QuerySelect as _,
+    ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait as _, QueryFilter,
+    QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -78,6 +78,14 @@ pub async fn lock_after(tx: &Tx, publisher: AccountId, after: Option<Uuid>, limi
     }
     let select = select.order_by_asc(integration_pack::Column::Id).limit(limit);
     locked(select).all(tx.conn()).await?.into_iter().map(convert::pack).collect()
+}
+
+/// The number of a publisher's packs that aren't deleted. It locks none of them.
+pub async fn count_all(tx: &Tx, publisher: AccountId) -> StoreResult<u64> {
+    let packs = integration_pack::Entity::find()
+        .filter(integration_pack::Column::PublisherId.eq(Uuid::from(publisher)))
+        .filter(integration_pack::Column::DeletedAt.is_null());
+    Ok(packs.count(tx.conn()).await?)
 }
 
 /// Locks packs with these ids, in the order of ids.
