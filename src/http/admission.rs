@@ -73,7 +73,7 @@ impl Admitted {
         SUBSCRIPTION_BYTES + PARSED * document + 2 * variables
     }
 
-    /// Adds the place that tracks a subscription's position in the event log.
+    /// Adds the cursor that tracks a subscription's position in the event log.
     #[must_use]
     pub fn at(mut self, stream_cursor: Arc<StreamCursor>) -> Self {
         self.stream_cursor = Some(stream_cursor);

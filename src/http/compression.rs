@@ -35,11 +35,16 @@ impl Encodings {
         for value in self.0 {
             request.headers_mut().append(header::ACCEPT_ENCODING, value);
         }
+        // A client that accepts no known coding gets the response as it is: the request was executed already, so a
+        // refusal would be wrong.
+        let status = response.status();
         let mut compression = Compression::new(Given(Some(response))).compress_when(suits());
-        match compression.call(request).await {
+        let mut response = match compression.call(request).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
-        }
+        };
+        *response.status_mut() = status;
+        response
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ends a subscription whose viewer is no longer welcome (R4).
+//! Ends a subscription whose token is no longer valid (R4).
 
 use std::time::Duration;
 

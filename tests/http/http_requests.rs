@@ -322,6 +322,18 @@ async fn a_long_answer_is_compressed_for_whom_it_helps() {
 }
 
 #[tokio::test]
+async fn a_client_that_accepts_no_known_coding_is_answered_without_one() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    for accepted in ["identity;q=0", "br, *;q=0", "*;q=0"] {
+        let reply = server.send(&Ask::query("{ __typename }").with("accept-encoding", accepted)).await;
+        assert_eq!((reply.status, reply.header("content-encoding")), (200, None), "{accepted}");
+        let body = String::from_utf8_lossy(&reply.body);
+        assert!(body.contains(r#"{"__typename":"Query"}"#), "{accepted}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_serves_one_request_after_the_other() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;

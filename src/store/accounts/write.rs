@@ -1,7 +1,7 @@
 //! Writes of accounts and their tokens, and reads without a scope.
 
 use entity::{account, api_token, enrolment_token, pack_release};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
@@ -58,9 +58,12 @@ pub async fn with_name(
     name_key: &str,
     but: Option<AccountId>,
 ) -> StoreResult<Option<AccountId>> {
-    let mut select = account::Entity::find()
-        .filter(account::Column::Kind.eq(kind.stored()))
-        .filter(account::Column::NameKey.eq(name_key));
+    // A literal, and not a parameter: SQLite uses the partial index `publisher_name` only if the statement names the kind.
+    let of_kind = match kind {
+        AccountKind::Publisher => Expr::cust("kind = 'PUBLISHER'"),
+        other => account::Column::Kind.eq(other.stored()),
+    };
+    let mut select = account::Entity::find().filter(of_kind).filter(account::Column::NameKey.eq(name_key));
     if let Some(publisher) = publisher {
         select = select.filter(account::Column::PublisherId.eq(Uuid::from(publisher)));
     }
@@ -298,7 +301,8 @@ pub async fn pending_in_other_zones(
         .select_only()
         .column(pack_release::Column::Id)
         .filter(pack_release::Column::PublisherId.eq(Uuid::from(publisher)))
-        .filter(pack_release::Column::State.eq("SCHEDULED"))
+        // A literal for SQLite's partial index `release_pending`.
+        .filter(Expr::cust("state = 'SCHEDULED'"))
         .filter(pack_release::Column::StartsAt.gt(now));
     if let Some(zone) = zone {
         select = select.filter(pack_release::Column::TimeZone.ne(zone));

@@ -288,7 +288,7 @@ fn positions_of(log: Log, batch: Arc<log_batch::Model>, range: PositionRange, li
     }
 }
 
-/// Loads the records of spots that [`find`] returned without them.
+/// Loads located records that [`find`] returned without them.
 pub(in crate::store) async fn fill(reader: &Reader, all_located: Vec<&mut Located>) -> StoreResult<()> {
     let unread: Vec<_> =
         all_located.iter().filter(|located| located.record.is_none()).map(|located| located.sequence).collect();
@@ -354,7 +354,7 @@ pub(in crate::store) async fn by_ids(
     Ok(all_located)
 }
 
-/// The spot of a position in the event log, if a batch's event is stored there.
+/// The located record at a position in the event log, if a batch's event is stored there.
 pub(in crate::store) async fn at(from: &impl Reads, position: i64) -> StoreResult<Option<Located>> {
     use sea_orm::{QueryOrder as _, QuerySelect as _};
     let found = log_batch::Entity::find()

@@ -216,7 +216,7 @@ fn not_pending(now: Instant) -> Expr {
     col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).lte(now))
 }
 
-/// The SQL condition for [`PackStanding::state`](crate::domain::packs::Standing::state) at `now`.
+/// The SQL condition for [`PackStanding::state`](crate::domain::packs::PackStanding::state) at `now`.
 fn in_state(state: PackState, now: Instant) -> Expr {
     let running = || col(pack::Column::RunningReleaseId);
     let resting = || running().is_null().and(col(pack::Column::PendingStartsAt).is_null());
