@@ -37,7 +37,8 @@ pub struct HttpOptions {
     pub idle_timeout: Duration,
     /// The most open operations of one WebSocket.
     pub max_operations: usize,
-    /// Becomes true when the server ends. Open WebSockets and streams are closed then.
+    /// Becomes true when the server ends. Queries and mutations of open WebSockets and streams are answered first; then
+    /// they are closed.
     pub shutdown: Option<watch::Receiver<bool>>,
 }
 
