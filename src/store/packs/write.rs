@@ -65,7 +65,12 @@ pub async fn hold_visible(tx: &Tx, scope: &ManagedScope, id: PackId, now: Instan
                 .add(Expr::exists(installed))
                 .add(Condition::all().add(Expr::exists(granted)).add(released)),
         );
-    shared_lock(select).one(tx.conn()).await?.map(convert::pack).transpose()
+    // The locking statement may wait for a writer, and still sees grants and installations from before its wait. The
+    // second statement judges them while the pack is held. It runs for a hidden pack too, so that both answers take
+    // the same number of statements (R3).
+    let held = shared_lock(select.clone()).one(tx.conn()).await?;
+    let still_visible = select.one(tx.conn()).await?;
+    held.and(still_visible).map(convert::pack).transpose()
 }
 
 /// Locks the next packs of a publisher in the order of ids, after the id `after`, at most `limit`.
