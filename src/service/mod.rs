@@ -6,6 +6,7 @@ pub mod accounts;
 mod authority;
 pub mod clock;
 pub mod components;
+mod ending;
 pub mod error;
 pub mod followup;
 pub mod installations;

@@ -66,4 +66,13 @@ async fn an_operator_reads_what_happened_at_midnight() {
     // A refused call isn't logged.
     app.refused(&app.publisher, "cancelRelease", serde_json::json!({ "releaseId": release })).await;
     assert_eq!(log.take(), Vec::<String>::new());
+    // A deletion cancels the pack's pending release.
+    let app = TestApp::new().await;
+    let orders = app.pack_with("Orders", &["Import"]).await;
+    app.release_on(&orders.id, "2026-12-02").await;
+    log.take();
+    let input = serde_json::json!({ "packId": orders.id, "confirmInstallations": 0 });
+    app.ok(&app.publisher, "deleteIntegrationPack", input, "canceledRelease { id }").await;
+    let deleted = log.take();
+    assert!(deleted.len() == 1 && deleted[0].contains("a release was canceled"), "{deleted:?}");
 }

@@ -12,7 +12,7 @@ use crate::domain::accounts::{ALL_ACCOUNTS, Account, AccountGroup, AccountKind, 
 use crate::domain::id::{AccountId, ReleaseId};
 use crate::domain::text::Name;
 use crate::service::accounts::enrolment::{Enrollable, issue, issued_before};
-use crate::service::followup::runner::run_first_batch;
+use crate::service::ending::commit_and_begin;
 use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
@@ -88,9 +88,7 @@ pub async fn create_managed_account(
     let work = Work::GrantsOfAccount(account.id);
     let task = tasks::add(&tx, cx.ids.next(), caller.id(), work, false, journal.now).await?;
     call.remember(&tx, &[account.id.0, issued.id]).await?;
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    run_first_batch(cx, task).await;
+    commit_and_begin(cx, tx, journal, [task]).await?;
     Ok(issued.of(account.id))
 }
 
@@ -327,12 +325,7 @@ async fn set_status(
         let (id, work) = (cx.ids.next(), Work::CatchUp(account.id));
         Some(tasks::add(&tx, id, account.publisher_id, work, false, journal.now).await?)
     };
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    if let Some(task) = catch_up {
-        run_first_batch(cx, task).await;
-    }
-    Ok(())
+    Ok(commit_and_begin(cx, tx, journal, catch_up).await?)
 }
 
 fn account_name(raw: &str) -> Outcome<Name, AccountRefusal> {

@@ -4,7 +4,7 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::event::{EventData, EventKind};
 use crate::domain::packs::refusal::PackRefusal;
-use crate::service::followup::runner::run_first_batch;
+use crate::service::ending::commit_and_begin;
 use crate::service::packs::draft::draft_revision;
 use crate::service::releases::{Ending, add_task, end_pending};
 use crate::store::followup::tasks;
@@ -89,9 +89,7 @@ async fn try_delete_pack(
         ..JournalEvent::of(EventKind::PackDeleted, &pack)
     });
     let task = add_task(cx, &tx, &pack, Work::Delete(pack.id), false, journal.now).await?;
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    run_first_batch(cx, task).await;
+    commit_and_begin(cx, tx, journal, [task]).await?;
     Ok(deleted)
 }
 

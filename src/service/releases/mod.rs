@@ -20,14 +20,13 @@ use crate::domain::releases::{
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
 use crate::service::Services;
 use crate::service::access::Publisher;
+use crate::service::ending::commit_and_begin;
 use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
-use crate::service::followup::runner::run_first_batch;
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
 use crate::service::packs::content_token::content_token;
 use crate::service::packs::draft::reassess;
 use crate::service::releases::opening::{Start, start};
-use crate::service::releases::release_log::ReleaseLog;
 use crate::service::requests::{CallState, Repeatable};
 use crate::store::accounts::write as accounts;
 use crate::store::followup::tasks;
@@ -91,13 +90,7 @@ async fn try_release(
         other => other?,
     };
     call.remember(&tx, &[release.0]).await?;
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    for task in follow {
-        run_first_batch(cx, task).await;
-    }
+    commit_and_begin(cx, tx, journal, follow).await?;
     Ok(release)
 }
 

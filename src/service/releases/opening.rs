@@ -14,9 +14,9 @@ use crate::store::releases::write as releases;
 use crate::store::{StoreError, Tx};
 
 use crate::service::Services;
+use crate::service::ending::commit;
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
-use crate::service::releases::release_log::ReleaseLog;
 
 /// How many due packs are read at once. A publisher has fewer that open in one night.
 const PAGE: u64 = 10_000;
@@ -61,10 +61,7 @@ pub async fn open_if_due(
     let mut journal = Journal::of_scheduler(cx, pack.publisher_id, now);
     start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Due).await?;
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
+    commit(tx, journal).await?;
     Ok(Some(due.release_id))
 }
 

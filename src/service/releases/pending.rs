@@ -10,13 +10,12 @@ use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::{Command, Release, TransitionFault, future_window, transition};
 use crate::service::Services;
 use crate::service::access::Publisher;
+use crate::service::ending::{commit, commit_and_begin};
 use crate::service::error::{Failure, Outcome};
-use crate::service::followup::runner::run_first_batch;
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
 use crate::service::packs::draft::reassess;
 use crate::service::releases::opening::{Start, start};
-use crate::service::releases::release_log::ReleaseLog;
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks::Work;
 use crate::store::installations::write_updates as updates;
@@ -85,11 +84,7 @@ pub async fn reschedule_release(
         },
         ..JournalEvent::release(EventKind::ReleaseRescheduled, &pack, release.id)
     });
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    Ok(())
+    Ok(commit(tx, journal).await?)
 }
 
 /// Starts a pending release now instead of in its window (R30).
@@ -100,14 +95,7 @@ pub async fn promote_release(cx: &Services, caller: &Publisher, release: Release
     let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Promote).await?;
     let follow = start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Promoted).await?;
     packs::save_standing(&tx, pack.id, &pack.standing).await?;
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    for task in follow {
-        run_first_batch(cx, task).await;
-    }
-    Ok(())
+    Ok(commit_and_begin(cx, tx, journal, follow).await?)
 }
 
 /// Cancels a pending release, and moves installations that applied it early back to the current version (R30).
@@ -121,12 +109,7 @@ pub async fn cancel_release(cx: &Services, caller: &Publisher, release: ReleaseI
     reassess(cx, &tx, &pack).await?;
     let moves = updates::any_applied(&tx, release.id).await?;
     let task = add_task(cx, &tx, &pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    run_first_batch(cx, task).await;
-    Ok(())
+    Ok(commit_and_begin(cx, tx, journal, [task]).await?)
 }
 
 /// Begins a change of a pending release, and checks that the release's state allows it.

@@ -5,7 +5,7 @@ use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::event::EventKind;
 use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::{RetryFacts, decide_retry};
-use crate::service::followup::runner::run_first_batch;
+use crate::service::ending::commit_and_begin;
 use crate::service::releases::add_task;
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;
@@ -19,7 +19,6 @@ use crate::service::access::Publisher;
 use crate::service::error::{Failure, Outcome};
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
-use crate::service::releases::release_log::ReleaseLog;
 
 /// Retries the failed updates of the newest started release, at once and then with growing pauses. Returns their
 /// number, which doesn't include installations that are frozen or whose account is suspended (R45, R46).
@@ -68,10 +67,6 @@ async fn try_retry_failed_updates(
         Some(release.state.stored().into()),
     ));
     journal.append_event(JournalEvent::release(EventKind::ReleaseStarted, &pack, release.id));
-    let log = ReleaseLog::of(&journal);
-    journal.write(&tx).await?;
-    tx.commit().await?;
-    log.write();
-    run_first_batch(cx, task).await;
+    commit_and_begin(cx, tx, journal, [task]).await?;
     Ok(failed)
 }
