@@ -128,6 +128,7 @@ impl App {
             mover: options.mover,
             follow_ups: crate::service::followup::BatchSizes::default(),
             token_uses: crate::service::accounts::tokens::TokenUses::default(),
+            token_watch: crate::service::accounts::token_watch::TokenWatch::default(),
             jwt,
         });
         if services.has_reference() {
@@ -137,7 +138,11 @@ impl App {
             }
         }
         let scheduler = Arc::new(Scheduler::new(services.clone()));
-        let hub = Arc::new(Hub::open(db.clone(), services.clock.clone()).await?);
+        let on_news = {
+            let services = services.clone();
+            move |subscribers| services.token_watch.news_for(subscribers)
+        };
+        let hub = Arc::new(Hub::open(db.clone(), services.clock.clone(), Box::new(on_news)).await?);
         let prepare = {
             let (services, hub, scheduler) = (services.clone(), hub.clone(), scheduler.clone());
             let rendered = Arc::<graphql::Rendered>::default();

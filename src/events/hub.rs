@@ -1,35 +1,29 @@
 //! Follows the event log for any number of subscribers.
 //!
-//! The hub reads the log when this process commits something, and polls it for commits of other processes. One read
-//! serves all subscribers: it loads the routes of the new events, and only a subscriber that an event may concern reads
-//! the events themselves, with its own scope. Each subscriber keeps its own position, so a slow one delays nobody, and
-//! no queue grows.
+//! One task reads each new event once, and wakes only the subscribers that the event is for. They take it from memory.
+//! Each subscriber keeps its own position, so a slow one delays nobody, and no queue grows. A subscriber reads the log
+//! itself when it begins at a cursor, and when the memory lacks an event for it.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::BoxStream;
-use tokio::sync::Mutex;
-use tokio::time::Instant as Tick;
 
 use super::cursor::Sealer;
+use super::listener::Listener;
+use super::read_new;
+pub use super::recent::Announced;
+use super::recent::{RecentEvents, Taken};
 use crate::clock::Clock;
-use crate::domain::log::event::{Event, Position};
+use crate::domain::log::event::Position;
 use crate::service::error::Failure;
-use crate::store::log::event_log::{Extent, Route};
 pub use crate::store::log::events::Interest;
 use crate::store::log::{event_floor, event_log, events};
 use crate::store::scope::Scope;
-use crate::store::{Db, Snapshot, StoreResult, WholeServer};
+use crate::store::{Db, Snapshot, StoreResult};
 
-/// How long a commit of another process can go unnoticed.
-const POLL: Duration = Duration::from_secs(1);
-/// How many events a subscriber reads at once.
+/// How many events a subscriber reads from the log at once.
 const PAGE: u32 = 100;
-/// How many routes are kept. A subscriber that is further behind reads the log instead.
-const RECENT_MAX: usize = 10_240;
 
 /// Why a subscriber gets no further events.
 #[derive(Clone, Debug)]
@@ -48,12 +42,16 @@ impl<E: Into<Failure>> From<E> for StreamEnd {
     }
 }
 
+/// A callback with the number of subscribers that are about to get events.
+pub type OnNews = Box<dyn Fn(usize) + Send + Sync>;
+
 pub struct Hub {
-    db: Db,
-    clock: Clock,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
     sealer: Sealer,
     recent: Mutex<RecentEvents>,
     followers: Arc<AtomicUsize>,
+    pub(super) on_news: OnNews,
 }
 
 /// Counts one follower while it lives.
@@ -72,29 +70,35 @@ impl Drop for Follower {
     }
 }
 
-/// The routes of the newest events.
-struct RecentEvents {
-    /// `routes` has all events after this sequence number.
-    from: i64,
-    /// The end of the log at the last look.
-    head: Position,
-    /// How often the log's end was found missing, because a backup was restored or a failover lost commits.
+/// A listener that is removed from the hub when its stream is dropped.
+struct Registered {
+    hub: Arc<Hub>,
+    listener: Arc<Listener>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.hub.recent().remove(&self.listener);
+    }
+}
+
+/// A subscriber's position in the log.
+struct Place {
+    /// The last event that it got, or its beginning.
+    got: Position,
+    /// It has got all of its events up to here.
+    last: i64,
+    /// The losses of the log that it has taken into account.
     losses: u64,
-    routes: VecDeque<Route>,
-    /// The change of the last look, and its time.
-    change: u64,
-    read_at: Option<Tick>,
 }
 
 impl Hub {
-    /// A hub for the log of a migrated database.
-    pub async fn open(db: Db, clock: Clock) -> StoreResult<Self> {
+    /// A hub for the log of a migrated database. `on_news` is called before subscribers are woken.
+    pub async fn open(db: Db, clock: Clock, on_news: OnNews) -> StoreResult<Self> {
         let server = db.whole_server();
         let sealer = Sealer::new(event_log::cursor_secret(&server).await?);
         let head = event_log::extent(&server).await?.head();
-        let recent =
-            RecentEvents { from: head.sequence, head, losses: 0, routes: VecDeque::new(), change: 0, read_at: None };
-        Ok(Self { db, clock, sealer, recent: Mutex::new(recent), followers: Arc::default() })
+        Ok(Self { db, clock, sealer, recent: Mutex::new(RecentEvents::new(head)), followers: Arc::default(), on_news })
     }
 
     #[must_use]
@@ -107,6 +111,10 @@ impl Hub {
     #[must_use]
     pub fn followers(&self) -> usize {
         self.followers.load(Ordering::Acquire)
+    }
+
+    pub(super) fn recent(&self) -> MutexGuard<'_, RecentEvents> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The present state of the log for a reader.
@@ -149,144 +157,87 @@ impl Hub {
         scope: Scope,
         after: Option<Position>,
         interest: Interest,
-    ) -> Result<BoxStream<'static, Result<Event, StreamEnd>>, StreamEnd> {
-        let hub = self.clone();
-        let mut changes = self.db.changes();
-        let mut losses = self.recent.lock().await.losses;
-        // Subscribe to changes before reading the log's end; otherwise an event could come between both.
-        let mut reported = match after {
+    ) -> Result<BoxStream<'static, Result<Arc<Announced>, StreamEnd>>, StreamEnd> {
+        // Registers before reading the log's end; otherwise an event could come between both.
+        let registered = self.register(scope, interest, after.is_some());
+        let losses = self.recent().losses;
+        let got = match after {
             Some(position) => {
                 self.check(&self.snapshot(scope), position).await?;
                 position
             }
             None => event_log::extent(&self.db.whole_server()).await?.head(),
         };
-        let mut last = reported.sequence;
+        let mut last_sequence = Place { got, last: got.sequence, losses };
         let mut waits = None;
         Ok(Box::pin(async_stream::try_stream! {
             loop {
-                let change = *changes.borrow_and_update();
-                let mut news = hub.read_new(change, scope, &interest, last).await?;
-                if news.losses != losses {
-                    // Check whether the last event that this reader got was lost. If not, the reader goes on from
-                    // there.
-                    hub.check(&hub.snapshot(scope), reported).await?;
-                    losses = news.losses;
-                    last = reported.sequence;
-                    news.concerned = true;
-                }
-                let mut more = news.concerned;
-                while more {
-                    let next = {
-                        // The events and the floor are of one state, so that no pruning comes between. The connection
-                        // is returned before the events are sent.
-                        let snapshot = hub.snapshot(scope);
-                        let next = events::after(&snapshot, last, &interest, PAGE).await?;
-                        hub.check_kept(&snapshot, last).await?;
-                        next
-                    };
-                    for event in next.events {
-                        last = event.sequence;
-                        reported = event.position();
-                        yield event;
+                let (hub, listener) = (&registered.hub, &*registered.listener);
+                if listener.take_behind() {
+                    let end = hub.recent().head.sequence;
+                    // The reads are boxed, so that a waiting subscriber needs no memory for them.
+                    Box::pin(hub.take_losses_into_account(listener, &mut last_sequence)).await?;
+                    loop {
+                        let next = Box::pin(hub.read_log(listener, last_sequence.last)).await?;
+                        for event in next.events {
+                            last_sequence.last = event.sequence;
+                            last_sequence.got = event.position();
+                            yield Announced::of(event);
+                        }
+                        let Some(more_after) = next.more_after else { break };
+                        last_sequence.last = last_sequence.last.max(more_after);
                     }
-                    more = next.more_after.is_some();
-                    last = last.max(next.more_after.unwrap_or(last));
-                }
-                last = last.max(news.head);
-                waits.get_or_insert_with(|| Follower::new(&hub.followers));
-                tokio::select! {
-                    _ = changes.changed() => {}
-                    () = tokio::time::sleep(POLL) => {}
+                    last_sequence.last = last_sequence.last.max(end);
+                } else if let Some(pending) = listener.take_pending() {
+                    last_sequence.last = last_sequence.last.max(pending - 1);
+                    let taken = hub.recent().take(listener, last_sequence.last);
+                    match taken {
+                        Taken::TooOld => listener.send_to_log(),
+                        Taken::Events(events) => {
+                            for announced in events {
+                                last_sequence.last = announced.event.sequence;
+                                last_sequence.got = announced.event.position();
+                                yield announced;
+                            }
+                        }
+                    }
+                } else {
+                    waits.get_or_insert_with(|| Follower::new(&hub.followers));
+                    listener.wait().await;
                 }
             }
         }))
     }
 
-    /// Looks at the log for a reader that has read it up to `last`.
-    async fn read_new(&self, change: u64, scope: Scope, interest: &Interest, last: i64) -> StoreResult<News> {
-        let mut recent = self.recent.lock().await;
-        let fresh = recent.change == change && recent.read_at.is_some_and(|at| at.elapsed() < POLL / 2);
-        if !fresh {
-            recent.read_new(&self.db.whole_server()).await?;
-            recent.change = change;
-            recent.read_at = Some(Tick::now());
+    fn register(self: &Arc<Self>, scope: Scope, interest: Interest, is_behind: bool) -> Registered {
+        let mut recent = self.recent();
+        let listener = recent.add(scope, interest, is_behind);
+        if !std::mem::replace(&mut recent.is_followed, true) {
+            // Subscribes to changes now, so that no later commit goes unnoticed.
+            tokio::spawn(read_new::follow_log(self.clone(), self.db.changes()));
         }
-        let head = recent.head.sequence;
-        let unknown = last < recent.from && last < head;
-        let concerned = unknown
-            || recent
-                .routes
-                .iter()
-                .rev()
-                .take_while(|route| route.sequence > last)
-                .any(|r| interest.may_concern(scope, r));
-        Ok(News { head, concerned, losses: recent.losses })
+        drop(recent);
+        Registered { hub: self.clone(), listener }
     }
-}
 
-/// The result of a look, for one reader.
-struct News {
-    /// The sequence number at the log's end.
-    head: i64,
-    /// Whether an event after `last` may concern the reader.
-    concerned: bool,
-    losses: u64,
-}
-
-impl RecentEvents {
-    /// Loads the routes of the events since the last look. When there are more than [`RECENT_MAX`], it loads none, and
-    /// readers go to the log.
-    async fn read_new(&mut self, server: &WholeServer) -> StoreResult<()> {
-        let read_from = self.head.sequence;
-        let extent = event_log::extent(server).await?;
-        let end = extent.head();
-        if self.is_lost(server, &extent).await? {
-            self.losses += 1;
-            self.begin_at(end);
-            return Ok(());
-        }
-        if usize::try_from(end.sequence - read_from).is_ok_and(|new| new > RECENT_MAX) {
-            self.begin_at(end);
-            return Ok(());
-        }
-        let mut read_to = read_from;
-        while read_to < end.sequence {
-            let (new, last) = event_log::routes_after(server, read_to, 1_000).await?;
-            let Some(last) = last else { break };
-            read_to = last;
-            self.routes.extend(new.into_iter().filter(|route| route.sequence <= end.sequence));
-        }
-        self.head = end;
-        if end.sequence > read_from && event_log::extent(server).await?.begin > read_from {
-            // Some events were pruned before their routes were loaded, so nobody knows whom they concern.
-            self.begin_at(end);
-        }
-        while self.routes.len() > RECENT_MAX {
-            if let Some(dropped) = self.routes.pop_front() {
-                self.from = dropped.sequence;
-            }
+    /// After events were lost, checks whether the last one that the reader got is one of them. If not, the reader goes
+    /// on from there.
+    async fn take_losses_into_account(&self, listener: &Listener, last_sequence: &mut Place) -> Result<(), StreamEnd> {
+        let losses = self.recent().losses;
+        if losses != last_sequence.losses {
+            self.check(&self.snapshot(listener.scope), last_sequence.got).await?;
+            last_sequence.losses = losses;
+            last_sequence.last = last_sequence.got.sequence;
         }
         Ok(())
     }
 
-    /// Whether the event at the former end of the log is gone without having been pruned. Events were lost then, and
-    /// its sequence number may belong to another event.
-    async fn is_lost(&self, server: &WholeServer, extent: &Extent) -> StoreResult<bool> {
-        let head = self.head;
-        if head.event == Position::ORIGIN.event || head == extent.head() {
-            return Ok(head.sequence > extent.end);
-        }
-        if event_log::event_at(server, head.sequence).await? == Some(head.event) {
-            return Ok(false);
-        }
-        // Read again: the event may have been pruned meanwhile.
-        Ok(head.sequence > event_log::extent(server).await?.begin)
-    }
-
-    fn begin_at(&mut self, head: Position) {
-        self.routes.clear();
-        self.from = head.sequence;
-        self.head = head;
+    async fn read_log(&self, listener: &Listener, last: i64) -> Result<events::Next, StreamEnd> {
+        // The events and the floor are of one state, so that no pruning comes between. The connection is returned
+        // before the events are sent.
+        let snapshot = self.snapshot(listener.scope);
+        let next = events::after(&snapshot, last, &listener.interest, PAGE).await?;
+        self.check_kept(&snapshot, last).await?;
+        Ok(next)
     }
 }

@@ -2,3 +2,7 @@
 
 pub mod cursor;
 pub mod hub;
+mod listener;
+mod read_new;
+mod recent;
+mod shown;

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 
 use crate::service::error::Failure;
 use crate::store::scope::{ManagedScope, PublisherScope};
+use crate::store::sharing::many::VisibleToMany;
 use crate::store::{Snapshot, StoreResult};
 
 /// The most keys of a batch. Both databases accept that many parameters in a statement.
@@ -22,6 +23,8 @@ const BATCH_MAX: usize = 5_000;
 pub struct Base {
     /// `None` without a token. Nothing is found then.
     pub snapshot: Option<Snapshot>,
+    /// What was read at once for all who are shown the same event.
+    pub seen: Option<Arc<VisibleToMany>>,
 }
 
 impl Base {

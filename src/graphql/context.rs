@@ -1,6 +1,6 @@
 //! The data that is attached to a request, and its access for resolvers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_graphql::{ContextBase, Result};
 
@@ -8,7 +8,8 @@ use super::error::{ResultExt as _, bug};
 use super::loaders::Loaders;
 use super::written::Rendered;
 use crate::domain::Instant;
-use crate::events::hub::Hub;
+use crate::domain::log::event::Event;
+use crate::events::hub::{Announced, Hub};
 use crate::graphql::log::stream_cursor::StreamCursor;
 use crate::scheduler::Scheduler;
 use crate::service::access::{Caller, Managed, Publisher, Viewer};
@@ -53,10 +54,58 @@ impl RequestData {
         }
     }
 
+    /// Takes loaders for an event that is shown. Everybody who is shown it at the same time in the same scope shares
+    /// them, if the event names the account; to all that hear it for their installations, what they see was read at
+    /// once.
+    pub async fn show(&self, announced: &Announced) {
+        let seen = match self.caller.viewer().map(Viewer::scope) {
+            Ok(Scope::Managed(_)) => self.hub.visible_to_readers(announced).await,
+            _ => None,
+        };
+        let make = || Arc::new(Loaders::of_event(&self.services, &self.caller, seen));
+        let loaders = match announced.shared(SharedLoaders::default) {
+            Some(shared) => shared.of(&self.caller, &announced.event, make),
+            None => make(),
+        };
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = loaders;
+    }
+
+    /// Drops what was loaded, and the connection that the snapshot holds. A subscription keeps nothing of an event until
+    /// the next one.
+    pub fn rest(&self) {
+        let loaders = Arc::new(Loaders::new(&self.services, &self.caller));
+        if let Some(snapshot) = loaders.snapshot() {
+            snapshot.end();
+        }
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = loaders;
+    }
+
     /// The current loaders.
     #[must_use]
     pub fn loaders(&self) -> Arc<Loaders> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The loaders that are in use for an event, of its publisher and of the account that it names.
+#[derive(Default)]
+struct SharedLoaders([Mutex<Weak<Loaders>>; 2]);
+
+impl SharedLoaders {
+    fn of(&self, caller: &Caller, event: &Event, make: impl FnOnce() -> Arc<Loaders>) -> Arc<Loaders> {
+        let Ok(viewer) = caller.viewer() else { return make() };
+        let reader = viewer.account.id;
+        let slot = match viewer.scope() {
+            Scope::Publisher(_) if reader == event.event.publisher_id => &self.0[0],
+            Scope::Managed(_) if Some(reader) == event.event.account_id => &self.0[1],
+            _ => return make(),
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.upgrade().unwrap_or_else(|| {
+            let made = make();
+            *slot = Arc::downgrade(&made);
+            made
+        })
     }
 }
 

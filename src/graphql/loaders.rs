@@ -18,6 +18,7 @@ use crate::domain::Instant;
 use crate::service::access::Caller;
 use crate::service::{Services, Shared};
 use crate::store::Snapshot;
+use crate::store::sharing::many::VisibleToMany;
 
 /// One set of loaders.
 pub struct Loaders {
@@ -58,10 +59,16 @@ impl Loaders {
     /// A set for a caller, at the current time.
     #[must_use]
     pub fn new(services: &Shared, caller: &Caller) -> Self {
+        Self::of_event(services, caller, None)
+    }
+
+    /// A set for an event, with what was read at once for all who are shown it.
+    #[must_use]
+    pub fn of_event(services: &Shared, caller: &Caller, seen: Option<Arc<VisibleToMany>>) -> Self {
         let Services { db, clock, .. } = &**services;
         let now = clock.now();
         let snapshot = caller.viewer().ok().map(|viewer| db.snapshot(viewer.scope(), now));
-        let base = Arc::new(Base { snapshot });
+        let base = Arc::new(Base { snapshot, seen });
         Self {
             accounts: LazyLoaders::new(&base, AccountLoaders::new),
             components: LazyLoaders::new(&base, ComponentLoaders::new),

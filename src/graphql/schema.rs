@@ -208,9 +208,9 @@ fn common<M: ObjectType + 'static>(
 pub struct ConnectionHandle(Arc<RequestData>);
 
 impl ConnectionHandle {
-    /// Releases the connection. The next event acquires it again.
+    /// Releases the connection, and what was loaded. The next event acquires it again.
     pub fn release(&self) {
-        self.0.end_snapshot();
+        self.0.rest();
     }
 
     /// Makes the request do without a transaction, because it will probably read once.

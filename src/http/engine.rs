@@ -315,7 +315,7 @@ impl Engine {
             Err(_) => error_limits.apply(Answer::failed(&Failure::bug("a subscription panicked"), &request_id)),
         });
         match viewer {
-            Some(viewer) => while_token_valid(self.services.clone(), *viewer, answers.boxed()),
+            Some(viewer) => while_token_valid(&self.services, &viewer, answers.boxed()),
             None => answers.boxed(),
         }
     }

@@ -68,6 +68,8 @@ pub struct Services {
     /// The measurements of this process's batches.
     pub follow_ups: followup::BatchSizes,
     pub token_uses: crate::service::accounts::tokens::TokenUses,
+    /// Watches the tokens of open subscriptions.
+    pub token_watch: crate::service::accounts::token_watch::TokenWatch,
     /// Checks JWTs, if an issuer is trusted.
     pub jwt: Option<Arc<Jwt>>,
 }

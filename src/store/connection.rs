@@ -39,6 +39,14 @@ impl Opener {
         matches!(self, Self::Postgresql { is_pooled: false, .. })
     }
 
+    /// The options for a connection that uses LISTEN; `None` where that doesn't work.
+    pub(super) fn for_listening(&self) -> Option<&PgConnectOptions> {
+        match self {
+            Self::Postgresql { options, is_pooled: false, .. } => Some(options),
+            _ => None,
+        }
+    }
+
     /// Adds session settings to each new connection. They are set by a statement, because poolers refuse settings in
     /// the startup message.
     pub(super) fn with_settings(self, settings: impl Iterator<Item = (&'static str, u128)>) -> Self {

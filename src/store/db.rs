@@ -1,6 +1,6 @@
 //! The connections to the database, and their settings.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use sea_orm::sqlx::ConnectOptions as _;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::address::Address;
 use super::connection::Opener;
 use super::health::Health;
+use super::hints::Hints;
 use super::lines::Lines;
 use super::pool::{self, Limits, PATIENCE, Pool};
 use super::probe::{Unusable, probe};
@@ -225,6 +226,26 @@ impl Db {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changed.subscribe()
+    }
+
+    /// Listens to hints of other servers that the event log has grown.
+    #[must_use]
+    pub fn hints(&self) -> Hints {
+        static WARNED: Once = Once::new();
+        match self.shared.read.opener().for_listening() {
+            Some(options) => Hints::listen(options.clone()),
+            None => {
+                if self.kind() == DatabaseKind::Postgresql {
+                    let log = || {
+                        tracing::info!(
+                            "LISTEN doesn't work through a pooler: events of other servers are found by polling, within a second"
+                        )
+                    };
+                    WARNED.call_once(log);
+                }
+                Hints::none()
+            }
+        }
     }
 
     /// Begins a transaction that may write. Dropping it without [`Tx::commit`] rolls it back.

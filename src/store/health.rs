@@ -87,5 +87,5 @@ impl Health {
 async fn try_write(pool: &Arc<Pool>) -> StoreResult<()> {
     let mut session = pool.begin(Begin::Write).await?;
     session.run(Command::Script(WRITE)).await?;
-    if pool.is_of_postgresql() { Ok(()) } else { session.commit().await }
+    if pool.is_of_postgresql() { Ok(()) } else { session.commit(false).await }
 }

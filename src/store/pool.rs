@@ -94,6 +94,10 @@ impl Pool {
         matches!(self.opener, Opener::Postgresql { .. })
     }
 
+    pub(super) fn opener(&self) -> &Opener {
+        &self.opener
+    }
+
     /// The most connections.
     pub(super) fn size(&self) -> usize {
         self.size as usize

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 use super::connection::{Command, Connection, Reply};
 use super::error::{self, Damage};
+use super::hints::CHANNEL;
 use super::pool::{Limits, Pool, timed_out};
 use super::{StoreError, StoreResult};
 
@@ -187,7 +188,8 @@ impl Session {
 
     /// Commits the transaction, unless a statement failed. After a failure PostgreSQL would roll back and still report
     /// a successful COMMIT, and SQLite may have ended the transaction already.
-    pub(super) async fn commit(mut self) -> StoreResult<()> {
+    /// With `announces`, other servers get the hint that the event log has grown.
+    pub(super) async fn commit(mut self, announces: bool) -> StoreResult<()> {
         if let Err(error) = self.recover().await {
             return Err(error::of(error));
         }
@@ -195,7 +197,11 @@ impl Session {
             return Err(error::as_db_err(error.clone()).into());
         }
         self.observe_script("COMMIT");
-        match self.send(Command::Script("COMMIT")).await {
+        // In the same round trip. The end of the sequence is the newest event's position, because transactions append
+        // events one after the other.
+        let hint = format!("SELECT pg_notify('{CHANNEL}', last_value::text) FROM event_sequence_seq; COMMIT");
+        let is_hinted = announces && self.pool.is_of_postgresql();
+        match self.send(Command::Script(if is_hinted { &hint } else { "COMMIT" })).await {
             Ok(_) => {
                 self.begun = None;
                 self.pool.health.committed();

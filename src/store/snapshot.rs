@@ -119,6 +119,12 @@ impl<S: Copy + Into<Scope>> Snapshot<S> {
 pub struct WholeServer(Reader);
 
 impl WholeServer {
+    /// The same, for reads that see one state: the one at the first read. It holds a connection from then on.
+    pub(crate) fn one_state(&self) -> Self {
+        let Reader { db, line } = &self.0;
+        Self(Reader { db: db.clone(), line: Line(line.0.one_state()) })
+    }
+
     pub(in crate::store) fn reader(&self) -> &Reader {
         &self.0
     }

@@ -38,13 +38,21 @@ pub struct Tx {
     kind: DatabaseKind,
     changed: Arc<watch::Sender<u64>>,
     notifies: AtomicBool,
+    announces: AtomicBool,
     changes_token: AtomicBool,
 }
 
 impl Tx {
     pub(super) fn new(session: Session, kind: DatabaseKind, changed: Arc<watch::Sender<u64>>) -> Self {
         let line = Line(SharedSession::new(session));
-        Self { line, kind, changed, notifies: AtomicBool::new(false), changes_token: AtomicBool::new(false) }
+        Self {
+            line,
+            kind,
+            changed,
+            notifies: AtomicBool::new(false),
+            announces: AtomicBool::new(false),
+            changes_token: AtomicBool::new(false),
+        }
     }
 
     /// Commits, and then wakes the tasks that wait for events or follow-up tasks. A commit that has begun is completed
@@ -55,11 +63,11 @@ impl Tx {
     /// # Errors
     /// [`StoreError::OutcomeUnknown`] if the outcome is unknown. After any other error the transaction is rolled back.
     pub async fn commit(self) -> StoreResult<()> {
-        let Self { line, changed, notifies, changes_token, .. } = self;
+        let Self { line, changed, notifies, announces, changes_token, .. } = self;
         // Fails if nobody watches the work, as in the scheduler.
         let _ = COMMIT_BEGUN.try_with(|begun| begun.store(true, Ordering::Release));
         let committed = tokio::spawn(async move {
-            line.0.into_session().commit().await?;
+            line.0.into_session().commit(announces.into_inner()).await?;
             if notifies.into_inner() {
                 changed.send_modify(|n| *n += 1);
             }
@@ -98,6 +106,12 @@ impl Tx {
     /// Marks that the commit must wake subscriptions and the scheduler.
     pub(in crate::store) fn notify(&self) {
         self.notifies.store(true, Ordering::Relaxed);
+    }
+
+    /// Marks that the transaction has appended events: other servers are told of its commit.
+    pub(in crate::store) fn announces(&self) {
+        self.notify();
+        self.announces.store(true, Ordering::Relaxed);
     }
 
     /// Marks that the transaction changes a token or its account, so that the commit waits for cached tokens to expire.

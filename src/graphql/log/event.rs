@@ -1,11 +1,14 @@
 //! Events, as the publisher or a managed account gets them (R49, R50). An event's own fields show the time of the
 //! event; the objects reached from it show the time of the read.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::domain::id::{EventId, UpdateId};
 use crate::domain::log::event as domain;
 use crate::domain::log::event::{EventKind as Kind, WindowFacts};
+use crate::events::hub::Announced;
 use crate::graphql::connection::{connection, int};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{EventKind, InstallationUpdateState};
@@ -28,7 +31,7 @@ connection!("events", EventConnection, EventEdge, Event);
 /// An event, prepared for the account that reads it.
 #[derive(Clone, Debug)]
 pub struct EventView {
-    event: domain::NewEvent,
+    event: Arc<Announced>,
     /// The event's position, encrypted for the account.
     cursor: String,
     scope: Scope,
@@ -36,10 +39,14 @@ pub struct EventView {
 
 impl EventView {
     /// Prepares an event of the log for the caller.
-    pub fn new(ctx: &Context<'_>, event: domain::Event) -> Result<Self> {
+    pub fn new(ctx: &Context<'_>, event: Arc<Announced>) -> Result<Self> {
         let scope = ctx.scope()?;
-        let cursor = ctx.data_of_request().hub.sealer().seal(scope.account_id(), event.position());
-        Ok(Self { event: event.event, cursor, scope })
+        let cursor = ctx.data_of_request().hub.sealer().seal(scope.account_id(), event.event.position());
+        Ok(Self { event, cursor, scope })
+    }
+
+    fn event(&self) -> &domain::NewEvent {
+        &self.event.event.event
     }
 
     /// The event's position in the log, encrypted for the account.
@@ -56,21 +63,21 @@ impl EventView {
     /// of a managed account (R51).
     fn actor(&self) -> Option<Actor> {
         let reader = self.scope.account_id();
-        let own = self.event.actor.account_id == Some(reader);
-        let seen = || self.event.actor.clone().seen_by(reader, self.event.actor_account_name.clone());
+        let own = self.event().actor.account_id == Some(reader);
+        let seen = || self.event().actor.clone().seen_by(reader, self.event().actor_account_name.clone());
         (own || self.is_for_publisher()).then(|| seen().into())
     }
 
     fn pack_id(&self) -> ID {
         match self.scope {
-            Scope::Publisher(_) => Gid::IntegrationPack(self.event.pack_id),
-            Scope::Managed(_) => Gid::AvailablePack(self.event.pack_id),
+            Scope::Publisher(_) => Gid::IntegrationPack(self.event().pack_id),
+            Scope::Managed(_) => Gid::AvailablePack(self.event().pack_id),
         }
         .encode()
     }
 
     fn update_id(&self) -> Option<UpdateId> {
-        Some(UpdateId { installation: self.event.installation_id?, release: self.event.release_id? })
+        Some(UpdateId { installation: self.event().installation_id?, release: self.event().release_id? })
     }
 }
 
@@ -92,7 +99,7 @@ macro_rules! event_type {
         impl $name {
             /// Opaque; the same for each delivery of the event.
             pub async fn id(&self) -> ID {
-                Gid::Event(self.0.event.id).encode()
+                Gid::Event(self.0.event().id).encode()
             }
 
             /// The cursor of the event, for `after`.
@@ -102,12 +109,12 @@ macro_rules! event_type {
 
             /// The kind of the event.
             pub async fn kind(&self) -> EventKind {
-                self.0.event.kind.into()
+                self.0.event().kind.into()
             }
 
             /// When it was committed.
             pub async fn occurred_at(&self) -> DateTime {
-                self.0.event.occurred_at.into()
+                self.0.event().occurred_at.into()
             }
 
             /// The actor; null for a managed account when it wasn't one of its own tokens.
@@ -122,12 +129,12 @@ macro_rules! event_type {
 
             /// The pack's name when it happened.
             pub async fn pack_name(&self) -> String {
-                self.0.event.pack_name.clone()
+                self.0.event().pack_name.clone()
             }
 
             /// The pack as it is now; null when it is gone or no longer to be seen.
             pub async fn pack(&self, ctx: &Context<'_>) -> Result<Option<Pack>> {
-                Pack::by_id(ctx, self.0.event.pack_id).await
+                Pack::by_id(ctx, self.0.event().pack_id).await
             }
 
             $($own)*
@@ -140,7 +147,7 @@ event_type! {
     ReleaseEvent {
         /// The release as it is now; null when it is no longer to be seen.
         async fn release(&self, ctx: &Context<'_>) -> Result<Option<PackRelease>> {
-            match self.0.event.release_id {
+            match self.0.event().release_id {
                 Some(id) => PackRelease::by_id(ctx, id).await,
                 None => Ok(None),
             }
@@ -148,17 +155,17 @@ event_type! {
 
         /// For RELEASE_RESCHEDULED and WINDOW_MOVED: the window before.
         async fn previous_window(&self) -> Option<ReleaseWindow> {
-            self.0.event.data.previous_window.clone().map(window)
+            self.0.event().data.previous_window.clone().map(window)
         }
 
         /// For RELEASE_SCHEDULED, RELEASE_RESCHEDULED and WINDOW_MOVED: the window since.
         async fn window(&self) -> Option<ReleaseWindow> {
-            self.0.event.data.window.clone().map(window)
+            self.0.event().data.window.clone().map(window)
         }
 
         /// For RELEASE_SUPERSEDED: the release that took its place.
         async fn superseded_by(&self, ctx: &Context<'_>) -> Result<Option<PackRelease>> {
-            match self.0.event.data.superseded_by {
+            match self.0.event().data.superseded_by {
                 Some(id) => PackRelease::by_id(ctx, id).await,
                 None => Ok(None),
             }
@@ -166,7 +173,7 @@ event_type! {
 
         /// For RELEASE_PROGRESSED and RELEASE_COMPLETED, to the publisher: how far it had got. Null for a managed account.
         async fn progress(&self) -> Option<ReleaseProgress> {
-            self.0.event.data.progress.filter(|_| self.0.is_for_publisher()).map(Into::into)
+            self.0.event().data.progress.filter(|_| self.0.is_for_publisher()).map(Into::into)
         }
     }
 }
@@ -176,7 +183,7 @@ event_type! {
     InstallationEvent {
         /// The installation as it is now; null when it is gone.
         async fn installation(&self, ctx: &Context<'_>) -> Result<Option<Installation>> {
-            match self.0.event.installation_id {
+            match self.0.event().installation_id {
                 Some(id) => Installation::by_id(ctx, id).await,
                 None => Ok(None),
             }
@@ -192,12 +199,12 @@ event_type! {
 
         /// The update's state when it happened; null for INSTALLATION_FROZEN.
         async fn state(&self) -> Option<InstallationUpdateState> {
-            self.0.event.update_state.map(Into::into)
+            self.0.event().update_state.map(Into::into)
         }
 
         /// The number of the version that the installation had after it.
         async fn version_number(&self) -> Result<i32> {
-            self.0.event.data.version_number.ok_or_else(|| bug("an event of an installation without a version number"))
+            self.0.event().data.version_number.ok_or_else(|| bug("an event of an installation without a version number"))
         }
     }
 }
@@ -207,7 +214,7 @@ event_type! {
     SharingEvent {
         /// The group, to the publisher; null when it is gone, and always for a managed account.
         async fn group(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
-            match self.0.event.group_id.filter(|_| self.0.is_for_publisher()) {
+            match self.0.event().group_id.filter(|_| self.0.is_for_publisher()) {
                 Some(id) => AccountGroup::by_id(ctx, id).await,
                 None => Ok(None),
             }
@@ -221,7 +228,7 @@ event_type! {
         /// The new version; a package that was restored counts too.
         async fn version(&self, ctx: &Context<'_>) -> Result<ComponentVersion> {
             let missing = || bug("an event of a newer version without the version");
-            let id = self.0.event.component_version_id.ok_or_else(missing)?;
+            let id = self.0.event().component_version_id.ok_or_else(missing)?;
             ComponentVersion::by_id(ctx, id).await?.ok_or_else(missing)
         }
     }
@@ -232,7 +239,7 @@ event_type! {
     PackDeletedEvent {
         /// How many installations were uninstalled with it: for the publisher all, for a managed account its own.
         async fn uninstalled_count(&self) -> Result<i32> {
-            let count = self.0.event.data.uninstalled_count;
+            let count = self.0.event().data.uninstalled_count;
             count.map(int).ok_or_else(|| bug("an event of a deleted pack without the number of its installations"))
         }
     }
@@ -248,7 +255,7 @@ impl Event {
     /// Wraps an event in the type for its kind.
     #[must_use]
     pub fn of(view: EventView) -> Self {
-        match view.event.kind {
+        match view.event().kind {
             Kind::ReleaseScheduled
             | Kind::ReleaseRescheduled
             | Kind::WindowMoved
@@ -270,7 +277,7 @@ impl Event {
 /// The event with this id, if the caller may see it.
 pub async fn by_id(ctx: &Context<'_>, id: EventId) -> Result<Option<Node>> {
     let Some(event) = ctx.loaders().log.events.one(id).await.or_failure()? else { return Ok(None) };
-    Ok(Some(match Event::of(EventView::new(ctx, event)?) {
+    Ok(Some(match Event::of(EventView::new(ctx, Announced::of(event))?) {
         Event::ReleaseEvent(event) => event.into(),
         Event::InstallationEvent(event) => event.into(),
         Event::SharingEvent(event) => event.into(),

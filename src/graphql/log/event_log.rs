@@ -6,7 +6,7 @@ use async_graphql::{Context, Error, ID, InputObject, Result};
 
 use crate::domain::id::{InstallationId, PackId};
 use crate::domain::log::event::Position;
-use crate::events::hub::{Hub, Interest, StreamEnd};
+use crate::events::hub::{Announced, Hub, Interest, StreamEnd};
 use crate::store::log::events;
 use crate::store::page::Key;
 use crate::store::scope::Scope;
@@ -117,7 +117,7 @@ pub async fn events_connection(
         let checked = hub.check(&snapshot, position).await;
         checked.map_err(|stream_end| stream_end_error(hub, scope, stream_end))?;
     }
-    let mut page = page.try_map(|event| EventView::new(ctx, event))?;
+    let mut page = page.try_map(|event| EventView::new(ctx, Announced::of(event)))?;
     for (cursor, view) in &mut page.items {
         view.cursor().clone_into(cursor);
     }

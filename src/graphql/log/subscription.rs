@@ -1,13 +1,17 @@
 //! Subscriptions (R49, R50). The hub follows the log in the caller's scope. Each event gets new loaders, so that the
 //! objects reached from it are read as of then.
+//!
+//! The framework keeps the memory of what was awaited at the beginning for as long as a subscription is open. Reads are
+//! boxed therefore, so that it keeps a pointer.
+
+use std::sync::Arc;
 
 use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 
 use crate::domain::id::ReleaseId;
-use crate::domain::log::event as domain;
 use crate::domain::log::event::{EventKind, Position};
-use crate::events::hub::Interest;
+use crate::events::hub::{Announced, Interest};
 
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::ReleaseState;
@@ -47,8 +51,9 @@ impl Subscription {
             EventKind::ReleaseStarted,
             EventKind::ReleaseCompleted,
         ];
-        let pack_id = visible_pack(ctx, pack_id).await?;
-        let events = follow(ctx, after, Interest { kinds: Some(kinds), pack_id, ..Interest::default() }).await?;
+        let pack_id = Box::pin(visible_pack(ctx, pack_id)).await?;
+        let events =
+            Box::pin(follow(ctx, after, Interest { kinds: Some(kinds), pack_id, ..Interest::default() })).await?;
         Ok(visible_events(ctx, events))
     }
 
@@ -60,11 +65,11 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<ReleaseProgressItem>>> {
         ctx.publisher()?;
         let id = ids::release_id(&release_id)?;
-        Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&release_id))?;
+        Box::pin(Release::by_id(ctx, id)).await?.ok_or_else(|| not_found(&release_id))?;
         // The log's end is read before the release, so that no event in between is missed; at most it is sent twice.
-        let begin = ctx.data_of_request().hub.position(ctx.scope()?).await.or_failure()?;
+        let begin = Box::pin(ctx.data_of_request().hub.position(ctx.scope()?)).await.or_failure()?;
         let interest = Interest { release_id: Some(id), ..Interest::default() };
-        let events = follow_from(ctx, Some(begin), interest).await?;
+        let events = Box::pin(follow_from(ctx, Some(begin), interest)).await?;
         Ok(progress(ctx, id, begin, events))
     }
 
@@ -75,7 +80,7 @@ impl Subscription {
         #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<InstallationEvent>>> {
         let kinds = vec![EventKind::UpdateOffered, EventKind::InstallationUpdated, EventKind::InstallationFrozen];
-        let events = follow(ctx, after, Interest { kinds: Some(kinds), ..Interest::default() }).await?;
+        let events = Box::pin(follow(ctx, after, Interest { kinds: Some(kinds), ..Interest::default() })).await?;
         Ok(visible_events(ctx, events))
     }
 
@@ -87,9 +92,9 @@ impl Subscription {
         #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<NewerShareableEvent>>> {
         ctx.publisher()?;
-        let pack_id = visible_pack(ctx, pack_id).await?;
+        let pack_id = Box::pin(visible_pack(ctx, pack_id)).await?;
         let kinds = Some(vec![EventKind::NewerShareablePackaged]);
-        let events = follow(ctx, after, Interest { kinds, pack_id, ..Interest::default() }).await?;
+        let events = Box::pin(follow(ctx, after, Interest { kinds, pack_id, ..Interest::default() })).await?;
         Ok(visible_events(ctx, events))
     }
 
@@ -100,13 +105,13 @@ impl Subscription {
         #[graphql(desc = "The cursor of the last item handled.")] after: Option<String>,
         #[graphql(desc = "Only events that match all of it.")] filter: Option<EventFilter>,
     ) -> Result<impl Stream<Item = Result<Event>>> {
-        let interest = filter.unwrap_or_default().read(ctx).await?;
-        let events = follow(ctx, after, interest).await?;
+        let interest = Box::pin(filter.unwrap_or_default().read(ctx)).await?;
+        let events = Box::pin(follow(ctx, after, interest)).await?;
         Ok(visible_events(ctx, events))
     }
 }
 
-type Events = BoxStream<'static, Result<domain::Event>>;
+type Events = BoxStream<'static, Result<Arc<Announced>>>;
 
 /// The caller's events after a cursor, or only new ones. The transport's position takes precedence over the document's,
 /// because it is where the subscriber stopped.
@@ -134,7 +139,7 @@ fn visible_events<T: From<EventView>>(ctx: &Context<'_>, mut events: Events) -> 
     async_stream::try_stream! {
         while let Some(event) = events.next().await {
             let event = event?;
-            ctx.renew();
+            Box::pin(ctx.data_of_request().show(&event)).await;
             let view = EventView::new(ctx, event)?;
             advance_to(ctx, view.cursor());
             yield T::from(view);
@@ -158,13 +163,17 @@ fn progress(
 ) -> impl Stream<Item = Result<ReleaseProgressItem>> {
     async_stream::try_stream! {
         let mut events = events.ready_chunks(COALESCED_MAX);
-        let mut position = begin;
+        let (mut position, mut last) = (begin, None::<Arc<Announced>>);
         loop {
-            ctx.renew();
-            let release = Release::by_id(ctx, id).await?.ok_or_else(|| not_found(&ids::Gid::Release(id).encode()))?;
-            let ended = has_ended(release.state(ctx).await?);
+            match last.take() {
+                Some(event) => Box::pin(ctx.data_of_request().show(&event)).await,
+                None => ctx.renew(),
+            }
+            let release = Box::pin(Release::by_id(ctx, id)).await?;
+            let release = release.ok_or_else(|| not_found(&ids::Gid::Release(id).encode()))?;
+            let ended = has_ended(Box::pin(release.state(ctx)).await?);
             let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), position);
-            let progress = release.progress(ctx).await?;
+            let progress = Box::pin(release.progress(ctx)).await?;
             advance_to(ctx, &cursor);
             yield ReleaseProgressItem::new(cursor, release, progress);
             if ended {
@@ -172,7 +181,9 @@ fn progress(
             }
             let Some(happened) = events.next().await else { break };
             for event in happened {
-                position = event?.position();
+                let event = event?;
+                position = event.event.position();
+                last = Some(event);
             }
         }
     }

@@ -7,9 +7,12 @@ use crate::domain::id::{GroupId, PackId, PackVersionId, ReleaseId};
 use crate::domain::packs::ContentItem;
 use crate::domain::releases::Release;
 use crate::graphql::batch::{Base, Batch};
+use crate::store::Snapshot;
 use crate::store::page::{Page, PageRequest};
+use crate::store::scope::ManagedScope;
 use crate::store::sharing::available::{AvailableFilter, AvailablePack, AvailableVersion, AvailableVersionId};
 use crate::store::sharing::groups::GroupFilter;
+use crate::store::sharing::many::VisibleToMany;
 use crate::store::sharing::{available, groups};
 
 /// Loaders of groups for publishers, and of granted packs for managed accounts.
@@ -30,18 +33,30 @@ impl SharingLoaders {
             group_pages: Batch::of_publisher(base, async |snapshot, keys| groups::pages(&snapshot, &keys).await),
             available_packs: Batch::of_managed(base, async |snapshot, ids| {
                 available::packs_by_ids(&snapshot, &ids).await
-            }),
+            })
+            .with_cache(base.of_managed(), look_up(base, VisibleToMany::pack)),
             available_pages: Batch::of_managed(base, async |snapshot, keys| available::pages(&snapshot, &keys).await),
             available_versions: Batch::of_managed(base, async |snapshot, ids| {
                 available::versions_by_ids(&snapshot, &ids).await
-            }),
+            })
+            .with_cache(base.of_managed(), look_up(base, VisibleToMany::version)),
             available_contents: Batch::of_managed(base, async |snapshot, ids| {
                 available::contents(&snapshot, &ids).await
             })
             .with_cache(base.of_managed(), |snapshot, id| available::cached_content(snapshot, *id)),
             announced_releases: Batch::of_managed(base, async |snapshot, ids| {
                 available::releases_by_ids(&snapshot, &ids).await
-            }),
+            })
+            .with_cache(base.of_managed(), look_up(base, VisibleToMany::release)),
         }
     }
+}
+
+/// A lookup in what was read at once for all who are shown the same event.
+fn look_up<K: Copy, V>(
+    base: &Base,
+    read: fn(&VisibleToMany, ManagedScope, K) -> Option<V>,
+) -> impl Fn(&Snapshot<ManagedScope>, &K) -> Option<V> + Send + Sync + use<K, V> {
+    let seen = base.seen.clone();
+    move |snapshot, id| read(seen.as_ref()?, snapshot.scope(), *id)
 }

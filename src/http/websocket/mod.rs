@@ -39,6 +39,8 @@ const VERSION: &str = "13";
 /// By how much a message may exceed the limit and still be read. The error then says how long it is; a longer one isn't
 /// read at all.
 const READ_BEYOND: usize = 64 << 10;
+/// The bytes that are read at a time. The library allocates them for each connection at once.
+const READ_BUFFER: usize = 1 << 10;
 
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
@@ -85,6 +87,9 @@ pub(super) async fn upgrade(state: Arc<HttpState>, request_id: String, request: 
     upgrade
         .max_message_size(read)
         .max_frame_size(read)
+        .read_buffer_size(READ_BUFFER)
+        // Each message is flushed, so a buffer would save no writes.
+        .write_buffer_size(0)
         .on_upgrade(move |socket| Session::new(socket, connection, limits).serve(shutdown).instrument(span))
 }
 

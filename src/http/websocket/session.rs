@@ -85,8 +85,8 @@ enum Event {
     Close(Close),
 }
 
-/// An event, with its operation's id and number.
-type Tagged = (Arc<str>, u64, Event);
+/// An event, with its operation's id and number. Boxed, because a channel allocates space for many events at once.
+type Tagged = Box<(Arc<str>, u64, Event)>;
 
 type SessionResult<T> = Result<T, Close>;
 
@@ -234,11 +234,11 @@ where
         let (operations, turns, speak) = (self.operations.clone(), self.turns.clone(), self.speak.clone());
         let mut at_work = Some(self.at_work.clone());
         let operation = async move {
-            let tell = |event| speak.send((id.clone(), number, event));
+            let tell = |event| speak.send(Box::new((id.clone(), number, event)));
             let run = run(operations.as_ref(), request, turns, &mut at_work, tell);
             let last = AssertUnwindSafe(run).catch_unwind().await.unwrap_or(Event::Failed);
             // A failure means that the connection has ended.
-            let _ = speak.send((id.clone(), number, last)).await;
+            let _ = speak.send(Box::new((id.clone(), number, last))).await;
             drop(at_work);
         };
         let task = tokio::spawn(operation.instrument(tracing::Span::current()));
@@ -251,7 +251,8 @@ where
         }
     }
 
-    async fn send_event(&mut self, (id, number, event): Tagged) -> SessionResult<()> {
+    async fn send_event(&mut self, tagged: Tagged) -> SessionResult<()> {
+        let (id, number, event) = *tagged;
         if !self.machine.runs(&id, number) {
             return Ok(());
         }

@@ -4,6 +4,7 @@ pub mod enrolment;
 pub mod made_token;
 pub mod signed_tokens;
 pub mod token_rotation;
+pub mod token_watch;
 pub mod tokens;
 
 use crate::domain::Instant;

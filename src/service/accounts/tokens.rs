@@ -66,7 +66,11 @@ pub(in crate::service) const REFUSED: Failure =
     Failure::Unauthenticated("The token is unknown, revoked, expired or spent; ask for another.");
 
 pub(in crate::service) fn check_status(account: &Account) -> Result<(), Failure> {
-    match account.status {
+    check_status_of(account.status)
+}
+
+pub(in crate::service) fn check_status_of(status: AccountStatus) -> Result<(), Failure> {
+    match status {
         AccountStatus::Active => Ok(()),
         AccountStatus::Suspended => Err(Failure::Forbidden("The account is suspended; ask its publisher.".into())),
     }

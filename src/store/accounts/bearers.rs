@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountStatus, ApiToken};
-use crate::domain::id::TokenId;
+use crate::domain::id::{AccountId, TokenId};
 use crate::store::combined_reads::CombinedReads;
+use crate::store::convert::Stored as _;
 use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, WholeServer, convert};
 
@@ -90,6 +91,8 @@ impl Bearers {
 /// The prefixes of the token's and the account's columns in a joined row.
 const OF_TOKEN: &str = "t_";
 const OF_ACCOUNT: &str = "a_";
+/// The column of the token's id in a joined row.
+const ID: &str = "t_id";
 /// The column of the token's hash in a joined row.
 const HASH: &str = "t_secret_hash";
 
@@ -140,6 +143,62 @@ pub async fn by_token(server: &WholeServer, id: TokenId, now: Instant) -> StoreR
         server.bearers().cached_by_id.insert(id, Cached { bearer: Arc::new(bearer.clone()), since, at: now });
     }
     Ok(bearer)
+}
+
+/// The most ids in a statement. Both databases accept that many.
+const IDS_MAX: usize = 30_000;
+
+/// How many of these tokens are neither revoked nor expired, and belong to an active account.
+pub async fn count_valid(server: &WholeServer, ids: &[TokenId], now: Instant) -> StoreResult<usize> {
+    use {account::Column as A, api_token::Column as T};
+    let mut valid = 0;
+    for ids in ids.chunks(IDS_MAX) {
+        let select = Query::select()
+            .expr(col(T::Id).count())
+            .from(api_token::Entity)
+            .inner_join(account::Entity, col(A::Id).eq(col(T::AccountId)))
+            .and_where(server.reader().any_of(col(T::Id), ids.iter().map(|id| id.0)))
+            .and_where(col(T::RevokedAt).is_null())
+            .and_where(col(T::ExpiresAt).is_null().or(col(T::ExpiresAt).gt(now)))
+            .and_where(col(A::Status).eq(AccountStatus::Active.stored()))
+            .take();
+        let row = server.conn().query_one(&select).await?;
+        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(0);
+        valid += usize::try_from(count).unwrap_or(0);
+    }
+    Ok(valid)
+}
+
+/// The tokens with these ids, and their accounts. A row that can't be read has its own error.
+pub async fn by_tokens(server: &WholeServer, ids: &[TokenId]) -> StoreResult<HashMap<TokenId, StoreResult<Bearer>>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        let mut select = tokens_and_accounts();
+        select.and_where(server.reader().any_of(col(api_token::Column::Id), ids.iter().map(|id| id.0)));
+        for row in &server.conn().query_all(&select).await? {
+            let id: Uuid = row.try_get("", ID)?;
+            found.insert(id.into(), read(row));
+        }
+    }
+    Ok(found)
+}
+
+/// The statuses of accounts.
+pub async fn statuses(server: &WholeServer, ids: Vec<AccountId>) -> StoreResult<HashMap<AccountId, AccountStatus>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_MAX) {
+        let select = Query::select()
+            .expr(col(account::Column::Id))
+            .expr(col(account::Column::Status))
+            .from(account::Entity)
+            .and_where(server.reader().any_of(col(account::Column::Id), ids.iter().map(|id| id.0)))
+            .take();
+        for row in server.conn().query_all(&select).await? {
+            let (id, status): (Uuid, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            found.insert(id.into(), AccountStatus::read(&status)?);
+        }
+    }
+    Ok(found)
 }
 
 fn tokens_and_accounts() -> SelectStatement {

@@ -1,22 +1,16 @@
-//! Reads of the event log for all readers: its extent, its events by position, and their routes (R49).
+//! Reads of the event log for all readers: its extent, and its events by position (R49).
 
-use entity::{event, event_log, log_batch, log_record, server_secret};
+use entity::{event, event_log, log_batch, server_secret};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Order as Way, Query, SelectStatement, SubQueryStatement};
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
-};
+use sea_orm::{EntityTrait as _, QuerySelect as _};
 use uuid::Uuid;
 
-use crate::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId};
-use crate::domain::log::event::{Audience, EventKind, Position};
+use crate::domain::id::EventId;
+use crate::domain::log::event::Position;
 use crate::domain::log::record::IdRange;
-use crate::store::convert::Stored as _;
 use crate::store::log::records;
-use crate::store::page::checked;
 use crate::store::reader::Reads;
 use crate::store::sharing::grants::col;
-use crate::store::tolerant::EventLine;
 use crate::store::{StoreError, StoreResult, WholeServer};
 
 /// The stored part of the log: the events after `begin`, up to `end`.
@@ -93,102 +87,6 @@ pub(crate) async fn event_at(from: &impl Reads, position: i64) -> StoreResult<Op
         None => records::at(from, position).await?.map(|located| located.id()),
     };
     Ok(found.map(Into::into))
-}
-
-/// The properties of an event by which a server decides whether it can concern a reader, without loading the event.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    pub sequence: i64,
-    pub kind: EventKind,
-    pub audience: Audience,
-    pub publisher_id: AccountId,
-    pub account_id: Option<AccountId>,
-    pub pack_id: PackId,
-    pub release_id: Option<ReleaseId>,
-    pub installation_id: Option<InstallationId>,
-}
-
-/// A row of [`routes_after`], without its position.
-#[derive(FromQueryResult)]
-struct RouteRow {
-    kind: String,
-    audience: String,
-    publisher_id: Uuid,
-    account_id: Option<Uuid>,
-    pack_id: Uuid,
-    release_id: Option<Uuid>,
-    installation_id: Option<Uuid>,
-}
-
-impl RouteRow {
-    /// `None` if a newer version of the program has written the event.
-    fn route(self, sequence: i64) -> Option<Route> {
-        Some(Route {
-            sequence,
-            kind: EventKind::read(&self.kind).ok()?,
-            audience: Audience::read(&self.audience).ok()?,
-            publisher_id: self.publisher_id.into(),
-            account_id: self.account_id.map(Into::into),
-            pack_id: self.pack_id.into(),
-            release_id: self.release_id.map(Into::into),
-            installation_id: self.installation_id.map(Into::into),
-        })
-    }
-}
-
-/// The routes of the next events after a position, oldest first, and the position of the last of them. Events of a
-/// newer version of the program, and rows that can't be read, are left out, because this program can't show them.
-pub async fn routes_after(server: &WholeServer, position: i64, limit: u64) -> StoreResult<(Vec<Route>, Option<i64>)> {
-    let found: Vec<EventLine<RouteRow>> = event::Entity::find()
-        .select_only()
-        .columns([
-            event::Column::Sequence,
-            event::Column::Kind,
-            event::Column::Audience,
-            event::Column::PublisherId,
-            event::Column::AccountId,
-            event::Column::PackId,
-            event::Column::ReleaseId,
-            event::Column::InstallationId,
-        ])
-        .filter(event::Column::Sequence.gt(position))
-        .order_by_asc(event::Column::Sequence)
-        .limit(limit)
-        .into_model()
-        .all(server.conn())
-        .await?;
-    let mut found: Vec<_> = found.into_iter().chain(recorded_routes(server, position, limit).await?).collect();
-    found.sort_by_key(|line| line.sequence);
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let last = found.last().map(|line| line.sequence);
-    Ok((found.into_iter().filter_map(|line| line.read?.route(line.sequence)).collect(), last))
-}
-
-/// The routes of events that are stored as records.
-async fn recorded_routes(server: &WholeServer, position: i64, limit: u64) -> StoreResult<Vec<EventLine<RouteRow>>> {
-    use {log_batch::Column as B, log_record::Column as R};
-    let mut select = Query::select();
-    for (column, name) in [
-        (col(R::Sequence), "sequence"),
-        (col(B::Kind), "kind"),
-        (col(B::Audience), "audience"),
-        (col(B::PublisherId), "publisher_id"),
-        (col(R::AccountId), "account_id"),
-        (col(B::PackId), "pack_id"),
-        (col(B::ReleaseId), "release_id"),
-        (col(R::InstallationId), "installation_id"),
-    ] {
-        select.expr_as(column, name);
-    }
-    select
-        .from(log_record::Entity)
-        .inner_join(log_batch::Entity, col(B::FirstSequence).eq(col(R::Batch)))
-        .and_where(col(R::Sequence).gt(position))
-        .and_where(checked(col(R::Sequence).gt(records::pruned_to()).and(col(B::Kind).is_not_null())))
-        .order_by_expr(col(R::Sequence), Way::Asc)
-        .limit(limit);
-    let found = server.conn().query_all(&select).await?;
-    Ok(found.iter().map(|row| EventLine::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
 /// The 32 bytes with which event cursors are sealed. The first migration creates them.

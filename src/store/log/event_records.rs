@@ -47,19 +47,27 @@ pub(in crate::store) fn query(scope: Scope, interest: &Interest) -> RecordQuery 
 }
 
 /// The condition that this program can read a batch. A newer version may have written batches with unknown states.
-fn readable() -> Expr {
+pub(in crate::store) fn readable() -> Expr {
     let update_state = || col(B::UpdateState);
     update_state().is_null().or(update_state().is_in(UpdateState::NAMES.iter().copied()))
 }
 
 /// The condition that a reader may see a batch's event. No batch has the audience [`Audience::PublisherAndInstalled`].
 fn visible(scope: Scope) -> Expr {
-    let is_addressed =
-        |audiences: &[Audience]| col(B::Audience).is_in(audiences.iter().map(|audience| audience.stored()));
     match scope {
-        Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0).and(is_addressed(&TO_PUBLISHER)),
-        Scope::Managed(by) => col(R::AccountId).eq(by.account_id().0).and(is_addressed(&TO_ACCOUNT)),
+        Scope::Publisher(by) => col(B::PublisherId).eq(by.publisher_id().0).and(to_publisher()),
+        Scope::Managed(by) => col(R::AccountId).eq(by.account_id().0).and(to_account()),
     }
+}
+
+/// The condition that a batch's events are for their publisher.
+pub(in crate::store) fn to_publisher() -> Expr {
+    col(B::Audience).is_in(TO_PUBLISHER.map(|audience| audience.stored()))
+}
+
+/// The condition that a batch's events are for the account of their record.
+pub(in crate::store) fn to_account() -> Expr {
+    col(B::Audience).is_in(TO_ACCOUNT.map(|audience| audience.stored()))
 }
 
 const TO_PUBLISHER: [Audience; 2] = [Audience::Publisher, Audience::PublisherAndAccount];

@@ -12,9 +12,8 @@ use sea_orm::{
 use crate::domain::accounts::ActorKind;
 use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
 use crate::domain::installations::UpdateState;
-use crate::domain::log::event::{Audience, Event, EventKind, Position};
+use crate::domain::log::event::{Audience, Event, EventKind, NewEvent, Position};
 use crate::store::convert::Stored as _;
-use crate::store::log::event_log::Route;
 use crate::store::log::records::{Located, PositionRange};
 use crate::store::log::{event_floor, event_log, event_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
@@ -34,24 +33,30 @@ pub struct Interest {
 }
 
 impl Interest {
-    /// Whether an event with this route may concern the reader. True also if only a query can decide.
+    /// Whether an event may concern the reader. True also if only a query can decide.
     #[must_use]
-    pub fn may_concern(&self, scope: Scope, route: &Route) -> bool {
-        let query = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&route.kind))
-            && self.pack_id.is_none_or(|pack| pack == route.pack_id)
-            && self.release_id.is_none_or(|release| route.release_id == Some(release))
-            && self.installation_id.is_none_or(|installation| route.installation_id == Some(installation));
+    pub fn may_concern(&self, scope: Scope, event: &NewEvent) -> bool {
+        let query = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
+            && self.pack_id.is_none_or(|pack| pack == event.pack_id)
+            && self.release_id.is_none_or(|release| event.release_id == Some(release))
+            && self.installation_id.is_none_or(|installation| event.installation_id == Some(installation));
         query
             && match scope {
                 Scope::Publisher(scope) => {
-                    route.audience != Audience::Account && route.publisher_id == scope.publisher_id()
+                    event.audience != Audience::Account && event.publisher_id == scope.publisher_id()
                 }
-                Scope::Managed(scope) => match route.audience {
+                Scope::Managed(scope) => match event.audience {
                     Audience::Publisher => false,
-                    Audience::Account | Audience::PublisherAndAccount => route.account_id == Some(scope.account_id()),
-                    Audience::PublisherAndInstalled => route.publisher_id == scope.publisher_id(),
+                    Audience::Account | Audience::PublisherAndAccount => event.account_id == Some(scope.account_id()),
+                    Audience::PublisherAndInstalled => event.publisher_id == scope.publisher_id(),
                 },
             }
+    }
+
+    /// Whether the filter matches events of releases, or other events.
+    #[must_use]
+    pub fn wants(&self, of_releases: bool) -> bool {
+        self.kinds().iter().any(|kind| kind.is_of_release() == of_releases)
     }
 
     pub(in crate::store) fn kinds(&self) -> &[EventKind] {
@@ -71,7 +76,7 @@ impl Interest {
 }
 
 /// The condition that this program can read an event. A newer version may have written events with unknown values.
-fn readable() -> Expr {
+pub(in crate::store) fn readable() -> Expr {
     let update_state = || col(event::Column::UpdateState);
     col(event::Column::Kind)
         .is_in(EventKind::NAMES.iter().copied())
@@ -183,10 +188,10 @@ const REFILL: u32 = 100;
 /// The form of cursors into lists of [`page()`]. The API seals them.
 pub const IN_ORDER: CursorForm = CursorForm::new("event", &[KeyKind::Number]);
 
-type Line = EventLine<event::Model>;
+pub(in crate::store) type Line = EventLine<event::Model>;
 
 /// An event; `None`, and a log line, if this program can't read its columns.
-fn read(line: Line) -> Option<Event> {
+pub(in crate::store) fn read(line: Line) -> Option<Event> {
     let sequence = line.sequence;
     convert::event(line.read?).map_err(|why| tolerant::skip("event", sequence, &why)).ok()
 }

@@ -74,7 +74,7 @@ pub async fn append(tx: &Tx, additions: Vec<Addition>) -> StoreResult<()> {
     }
     save_hours(tx, &positions).await?;
     if !events.is_empty() || batches.iter().any(|positioned| positioned.record_batch.class.event.is_some()) {
-        tx.notify();
+        tx.announces();
     }
     for chunk in events.chunks(CHUNK) {
         event::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;

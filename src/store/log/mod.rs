@@ -6,6 +6,7 @@ pub mod event_floor;
 pub mod event_log;
 pub(crate) mod event_records;
 pub mod events;
+pub mod feed;
 pub mod journal;
 pub(crate) mod record_rows;
 pub(crate) mod records;

@@ -166,6 +166,11 @@ pub struct AvailableVersionId(PackVersionId);
 pub struct AvailableVersion(PackVersion);
 
 impl AvailableVersion {
+    /// A version that was found to be available.
+    pub(in crate::store::sharing) fn of(version: PackVersion) -> Self {
+        Self(version)
+    }
+
     /// The id by which the account reads the version's content.
     #[must_use]
     pub fn content_id(&self) -> AvailableVersionId {

@@ -3,5 +3,6 @@
 pub mod available;
 pub mod grants;
 pub mod groups;
+pub mod many;
 pub mod pairs;
 pub mod write_grants;

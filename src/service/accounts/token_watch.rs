@@ -1,0 +1,259 @@
+//! Watches the tokens of open subscriptions: one statement checks them all, however many subscriptions there are (R4).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::domain::Instant;
+use crate::domain::accounts::AccountStatus;
+use crate::domain::id::{AccountId, TokenId};
+use crate::service::Shared;
+use crate::service::access::{Bearer, Viewer};
+use crate::service::accounts::tokens::{REFUSED, check_status_of};
+use crate::service::error::Failure;
+use crate::store::accounts::bearers;
+
+/// How often all watched tokens are checked.
+const CHECK: Duration = Duration::from_secs(3);
+/// The pause after a check that failed because the database wasn't available.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The tokens of the process's open subscriptions.
+#[derive(Default)]
+pub struct TokenWatch {
+    state: Mutex<State>,
+    /// Wakes the task that checks the tokens.
+    requested: Notify,
+    /// Wakes the subscriptions that wait for the end of a check.
+    checked: Notify,
+    /// Increases when events are read that subscriptions will be shown. A token must be checked after that.
+    news: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    tokens: HashMap<Key, Slot>,
+    /// The tokens that subscriptions wait for.
+    awaited: Vec<Arc<Token>>,
+    /// The news at the beginning of the last check of all tokens.
+    checked_at: u64,
+    /// How many subscriptions the last news were for.
+    concerned: usize,
+    is_running: bool,
+}
+
+struct Slot {
+    token: Arc<Token>,
+    subscriptions: usize,
+}
+
+/// The identity of a watched token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// A stored token.
+    Stored(TokenId),
+    /// A JWT of an account, which expires.
+    Signed(AccountId, Instant),
+}
+
+struct Token {
+    key: Key,
+    /// The news at the beginning of the last check that found the token valid, plus 1; 0 before the first check.
+    valid_at: AtomicU64,
+    refused: OnceLock<Failure>,
+    changed: Notify,
+}
+
+impl Token {
+    fn refuse(&self, failure: Failure) {
+        // Only the first refusal counts.
+        let _ = self.refused.set(failure);
+        self.changed.notify_waiters();
+    }
+}
+
+/// The watch of one subscription. Dropping it ends the watch.
+pub struct Watched {
+    services: Shared,
+    token: Arc<Token>,
+}
+
+impl TokenWatch {
+    /// Watches the token of a viewer whose subscription begins.
+    #[must_use]
+    pub fn watch(services: &Shared, viewer: &Viewer) -> Watched {
+        let watch = &services.token_watch;
+        let key = match viewer.bearer {
+            Bearer::Stored => Key::Stored(viewer.token.id),
+            Bearer::Signed { until } => Key::Signed(viewer.account.id, until),
+        };
+        let mut state = watch.state();
+        let slot = state.tokens.entry(key).or_insert_with(|| {
+            let token = Token { key, valid_at: AtomicU64::new(0), refused: OnceLock::new(), changed: Notify::new() };
+            Slot { token: Arc::new(token), subscriptions: 0 }
+        });
+        slot.subscriptions += 1;
+        let token = slot.token.clone();
+        if !std::mem::replace(&mut state.is_running, true) {
+            tokio::spawn(run(services.clone()));
+        }
+        Watched { services: services.clone(), token }
+    }
+
+    /// Reports that events were read for this number of subscriptions. A token that was revoked before isn't shown
+    /// them.
+    pub fn news_for(&self, subscriptions: usize) {
+        self.state().concerned = subscriptions;
+        self.news.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tokens to check next, and the news until then: all tokens in turn, or those that subscriptions wait for.
+    /// Checks all if the news are for many subscriptions, because each of them will ask. `None` without subscriptions.
+    fn next(&self, all: bool) -> Option<(Vec<Arc<Token>>, u64)> {
+        let mut state = self.state();
+        if state.tokens.is_empty() {
+            state.is_running = false;
+            return None;
+        }
+        let news = self.news.load(Ordering::Acquire);
+        let mut awaited = std::mem::take(&mut state.awaited);
+        // A check since may have found them valid.
+        awaited.retain(|token| token.valid_at.load(Ordering::Acquire) <= news);
+        if !all && (state.checked_at == news || state.concerned * 4 < state.tokens.len()) {
+            return Some((awaited, news));
+        }
+        state.checked_at = news;
+        Some((state.tokens.values().map(|slot| slot.token.clone()).collect(), news))
+    }
+}
+
+impl Watched {
+    /// Waits until the token is revoked or has expired, or its account is suspended.
+    pub async fn refused(&self) -> Failure {
+        loop {
+            let changed = self.token.changed.notified();
+            if let Some(failure) = self.token.refused.get() {
+                return failure.clone();
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until the token was checked after the last news. While the database isn't available, an answer must wait.
+    ///
+    /// # Errors
+    /// The reason why the token is refused.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let watch = &self.services.token_watch;
+        let requested = watch.news.load(Ordering::Acquire) + 1;
+        let is_valid = || self.token.valid_at.load(Ordering::Acquire) >= requested;
+        loop {
+            let checked = watch.checked.notified();
+            if let Some(failure) = self.token.refused.get() {
+                return Err(failure.clone());
+            }
+            if is_valid() {
+                return Ok(());
+            }
+            watch.state().awaited.push(self.token.clone());
+            watch.requested.notify_one();
+            checked.await;
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let mut state = self.services.token_watch.state();
+        if let Some(slot) = state.tokens.get_mut(&self.token.key) {
+            slot.subscriptions -= 1;
+            if slot.subscriptions == 0 {
+                state.tokens.remove(&self.token.key);
+            }
+        }
+    }
+}
+
+/// Checks tokens until no subscription is open: all every few seconds, and the awaited ones at once.
+async fn run(services: Shared) {
+    let watch = &services.token_watch;
+    let mut due = tokio::time::Instant::now() + CHECK;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => {}
+            () = watch.requested.notified() => {}
+        }
+        let all = tokio::time::Instant::now() >= due;
+        let Some((tokens, news)) = watch.next(all) else { return };
+        if all {
+            due = tokio::time::Instant::now() + CHECK;
+        }
+        if tokens.is_empty() {
+            continue;
+        }
+        match check(&services, &tokens, news).await {
+            Ok(()) => watch.checked.notify_waiters(),
+            Err(failure) => {
+                // An unavailable database proves nothing about a token.
+                tracing::warn!(?failure, "the tokens of subscriptions were not checked; they are checked again");
+                tokio::time::sleep(PAUSE).await;
+                watch.state().awaited.extend(tokens);
+                watch.requested.notify_one();
+            }
+        }
+    }
+}
+
+/// Checks tokens, and refuses those that aren't valid any more.
+async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<(), Failure> {
+    let now = services.clock.now();
+    let (mut stored, mut signed) = (HashMap::new(), Vec::new());
+    for token in tokens {
+        match token.key {
+            Key::Stored(id) => _ = stored.insert(id, token),
+            Key::Signed(account, until) => signed.push((account, until, token)),
+        }
+    }
+    let pass = |token: &Token, verdict: Result<(), Failure>| match verdict {
+        Ok(()) => token.valid_at.store(news + 1, Ordering::Release),
+        Err(failure) => token.refuse(failure),
+    };
+    let ids: Vec<_> = stored.keys().copied().collect();
+    // Most checks find all tokens valid, and a number shows it.
+    if bearers::count_valid(&services.db.whole_server(), &ids, now).await? == ids.len() {
+        stored.values().for_each(|token| pass(token, Ok(())));
+    } else {
+        let mut found = bearers::by_tokens(&services.db.whole_server(), &ids).await?;
+        for (id, token) in stored {
+            pass(
+                token,
+                match found.remove(&id) {
+                    Some(Ok((bearer, account))) if bearer.is_live(now) => check_status_of(account.status),
+                    Some(Ok(_)) | None => Err(REFUSED),
+                    Some(Err(unreadable)) => Err(unreadable.into()),
+                },
+            );
+        }
+    }
+    if !signed.is_empty() {
+        let accounts = signed.iter().map(|(account, ..)| *account).collect();
+        let found: HashMap<AccountId, AccountStatus> = bearers::statuses(&services.db.whole_server(), accounts).await?;
+        for (account, until, token) in signed {
+            pass(
+                token,
+                match found.get(&account) {
+                    Some(status) if now < until => check_status_of(*status),
+                    _ => Err(REFUSED),
+                },
+            );
+        }
+    }
+    Ok(())
+}

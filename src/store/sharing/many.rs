@@ -1,0 +1,201 @@
+//! What many managed accounts see of one pack, read at once for an event that all of them are shown (R2).
+//!
+//! The conditions are those of [`available`](super::available), for as much as an announcement reaches. An account that
+//! finds nothing here reads for itself.
+
+use std::collections::HashMap;
+
+use entity::{
+    account_group_member as member, installation, installation_update as update, integration_pack as pack,
+    pack_release as release, pack_share as share, pack_version as version,
+};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{ExprTrait as _, Query};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+
+use crate::domain::Instant;
+use crate::domain::id::{AccountId, PackId, PackVersionId, ReleaseId};
+use crate::domain::installations::{SkipReason, UpdateState};
+use crate::domain::packs::{Pack, PackVersion};
+use crate::domain::releases::Release;
+use crate::store::convert::Stored as _;
+use crate::store::scope::ManagedScope;
+use crate::store::sharing::available::{AvailablePack, AvailableVersion};
+use crate::store::sharing::grants::col;
+use crate::store::{StoreResult, WholeServer, convert};
+
+/// The most accounts in a statement. Both databases accept that many.
+const ACCOUNTS_MAX: usize = 30_000;
+
+/// A pack, and what each of many accounts has to do with it.
+pub struct VisibleToMany {
+    pack: Option<Pack>,
+    releases: HashMap<ReleaseId, Release>,
+    versions: HashMap<PackVersionId, PackVersion>,
+    accounts: HashMap<AccountId, Facts>,
+    now: Instant,
+}
+
+/// What an account has to do with the pack.
+#[derive(Default)]
+struct Facts {
+    is_granted: bool,
+    /// The versions of its installations.
+    installed: Vec<PackVersionId>,
+    /// The updates of its installations by the releases.
+    updates: Vec<Update>,
+}
+
+struct Update {
+    release: ReleaseId,
+    from: PackVersionId,
+    to: PackVersionId,
+    state: UpdateState,
+    is_not_entitled: bool,
+}
+
+impl Facts {
+    /// Whether the account may see an update, as [`super::available::update_row_is_shown`] says.
+    fn shows(&self, update: &Update) -> bool {
+        !update.is_not_entitled && (update.state != UpdateState::Offered || self.is_granted)
+    }
+}
+
+impl VisibleToMany {
+    /// The pack and the facts, if the account may see the pack.
+    fn seen(&self, scope: ManagedScope) -> Option<(&Pack, &Facts)> {
+        let pack = self.pack.as_ref().filter(|pack| pack.publisher_id == scope.publisher_id())?;
+        let facts = self.accounts.get(&scope.account_id())?;
+        let is_offered = facts.is_granted && pack.standing.at(self.now).current_version.is_some();
+        let is_seen = pack.deleted_at.is_none() && (is_offered || !facts.installed.is_empty());
+        is_seen.then_some((pack, facts))
+    }
+
+    /// The pack, if it has this id and the account may see it.
+    #[must_use]
+    pub fn pack(&self, scope: ManagedScope, id: PackId) -> Option<AvailablePack> {
+        let (pack, facts) = self.seen(scope).filter(|(pack, _)| pack.id == id)?;
+        Some(AvailablePack { pack: pack.clone(), granted: facts.is_granted, installed: !facts.installed.is_empty() })
+    }
+
+    /// The release, if the account may see it.
+    #[must_use]
+    pub fn release(&self, scope: ManagedScope, id: ReleaseId) -> Option<Release> {
+        let (pack, facts) = self.seen(scope)?;
+        let is_pending = pack.standing.pending.is_some_and(|pending| pending.release_id == id);
+        let is_open = is_pending || pack.standing.running_release == Some(id);
+        let is_announced = is_open && facts.is_granted && !facts.installed.is_empty();
+        let came = || facts.updates.iter().any(|update| update.release == id && facts.shows(update));
+        (is_announced || came()).then(|| self.releases.get(&id).cloned()).flatten()
+    }
+
+    /// The version, if the account may see it.
+    #[must_use]
+    pub fn version(&self, scope: ManagedScope, id: PackVersionId) -> Option<AvailableVersion> {
+        let (pack, facts) = self.seen(scope)?;
+        let is_current = pack.standing.at(self.now).current_version == Some(id);
+        let is_pending = pack.standing.pending.is_some_and(|pending| pending.version_id == id);
+        let is_offered = facts.is_granted && (is_current || is_pending && !facts.installed.is_empty());
+        let had = |update: &Update| update.from == id || update.to == id && facts.shows(update);
+        let is_seen = is_offered || facts.installed.contains(&id) || facts.updates.iter().any(had);
+        is_seen.then(|| self.versions.get(&id).cloned()).flatten().map(AvailableVersion::of)
+    }
+}
+
+/// Reads what these accounts see of a pack and of these releases of it. `server` reads one state.
+pub async fn seen_by(
+    server: &WholeServer,
+    now: Instant,
+    pack: PackId,
+    releases: &[ReleaseId],
+    accounts: &[AccountId],
+) -> StoreResult<VisibleToMany> {
+    let found = pack::Entity::find_by_id(pack.0).one(server.conn()).await?.map(convert::pack).transpose()?;
+    let release_ids = || releases.iter().map(|id| id.0);
+    let rows = release::Entity::find()
+        .filter(server.reader().any_of(col(release::Column::Id), release_ids()))
+        .filter(col(release::Column::PackId).eq(pack.0))
+        .all(server.conn())
+        .await?;
+    let releases = rows.into_iter().map(convert::release).collect::<StoreResult<Vec<_>>>()?;
+    let standing = found.as_ref().map(|pack| pack.standing);
+    let of_pack = standing
+        .into_iter()
+        .flat_map(|standing| [standing.at(now).current_version, standing.pending.map(|pending| pending.version_id)]);
+    let version_ids = of_pack.flatten().chain(releases.iter().map(|release| release.version_id)).map(|id| id.0);
+    let versions = version::Entity::find()
+        .filter(server.reader().any_of(col(version::Column::Id), version_ids))
+        .all(server.conn())
+        .await?;
+    let mut facts: HashMap<AccountId, Facts> = HashMap::with_capacity(accounts.len());
+    for accounts in accounts.chunks(ACCOUNTS_MAX) {
+        let ids = || accounts.iter().map(|id| id.0);
+        let granted: Vec<Uuid> = member::Entity::find()
+            .select_only()
+            .column(member::Column::AccountId)
+            .filter(server.reader().any_of(col(member::Column::AccountId), ids()))
+            .filter(
+                col(member::Column::GroupId).in_subquery(
+                    Query::select()
+                        .expr(col(share::Column::GroupId))
+                        .from(share::Entity)
+                        .and_where(col(share::Column::PackId).eq(pack.0))
+                        .take(),
+                ),
+            )
+            .into_tuple()
+            .all(server.conn())
+            .await?;
+        for account in granted {
+            facts.entry(account.into()).or_default().is_granted = true;
+        }
+        let of_accounts = || {
+            col(installation::Column::PackId)
+                .eq(pack.0)
+                .and(server.reader().any_of(col(installation::Column::AccountId), ids()))
+        };
+        let installed: Vec<(Uuid, Uuid)> = installation::Entity::find()
+            .select_only()
+            .columns([installation::Column::AccountId, installation::Column::VersionId])
+            .filter(of_accounts())
+            .filter(col(installation::Column::UninstalledAt).is_null())
+            .into_tuple()
+            .all(server.conn())
+            .await?;
+        for (account, version) in installed {
+            facts.entry(account.into()).or_default().installed.push(version.into());
+        }
+        let updates = Query::select()
+            .exprs([
+                col(update::Column::AccountId),
+                col(update::Column::ReleaseId),
+                col(update::Column::FromVersionId),
+                col(update::Column::ToVersionId),
+                col(update::Column::State),
+                col(update::Column::SkipReason),
+            ])
+            .from(installation::Entity)
+            .inner_join(update::Entity, col(update::Column::InstallationId).eq(col(installation::Column::Id)))
+            .and_where(of_accounts())
+            .and_where(server.reader().any_of(col(update::Column::ReleaseId), release_ids()))
+            .take();
+        for row in server.conn().query_all(&updates).await? {
+            let account: Uuid = row.try_get_by_index(0)?;
+            let (release, from, to): (Uuid, Uuid, Uuid) =
+                (row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+            let (state, reason): (String, Option<String>) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
+            // A state of a newer program is none of those that an announcement needs.
+            let Ok(state) = UpdateState::read(&state) else { continue };
+            let is_not_entitled = reason.as_deref() == Some(SkipReason::NotEntitled.stored());
+            let (release, from, to) = (release.into(), from.into(), to.into());
+            facts.entry(account.into()).or_default().updates.push(Update { release, from, to, state, is_not_entitled });
+        }
+    }
+    Ok(VisibleToMany {
+        pack: found,
+        releases: releases.into_iter().map(|release| (release.id, release)).collect(),
+        versions: versions.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect(),
+        accounts: facts,
+        now,
+    })
+}
