@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from . import document, growth, info, midnight, once, page, rollout, servers
+from . import document, growth, info, listeners, midnight, once, page, rollout, servers
 from .databases import Postgres
 from .servers import ROOT, Trouble
 
@@ -23,6 +23,7 @@ STEPS = {
     "rollout": rollout.run,
     "rollout-sqlite": rollout.run_sqlite,
     "midnight": midnight.run,
+    "listeners": listeners.run,
     "seed": once.run_seed,
     "build": once.run_build,
     "start": once.run_start,
@@ -69,7 +70,7 @@ def arguments():
     parser.add_argument("--connections", type=int, default=8, help="how many connections ask at a time (8)")
     parser.add_argument("--rounds", type=int, help="how many rounds (7)")
     parser.add_argument("--seconds", type=int, help="how long a contestant is asked in a round (4)")
-    parser.add_argument("--installations", type=int, help="how many installations a rollout moves, or the step seed makes (1,000,000)")
+    parser.add_argument("--installations", type=int, help="how many installations a rollout moves, or the step seed makes (1,000,000); how many listeners there are (10,000)")
     parser.add_argument("--releases", type=int, help="how many releases are due at midnight (1,000)")
     parser.add_argument("--versions", type=int, help="how many packaged versions the large catalogue of growth has (3,000,000)")
     parser.add_argument("--remark", help="a sentence on the circumstances, kept with the results")
