@@ -13,7 +13,7 @@ use crate::http::{self, Answer, Engine, EngineOptions, GraphqlRequest, HttpOptio
 use crate::ids::Ids;
 use crate::jwt::{Jwt, JwtSettings};
 use crate::scheduler::Scheduler;
-use crate::service::accounts::tokens::authenticate;
+use crate::service::accounts::authenticate;
 use crate::service::clock::Reference;
 use crate::service::error::Failure;
 use crate::service::followup::{Mover, NoFaults};
@@ -127,8 +127,8 @@ impl App {
             zones: options.zones,
             mover: options.mover,
             follow_ups: crate::service::followup::BatchSizes::default(),
-            token_uses: crate::service::accounts::tokens::TokenUses::default(),
-            token_watch: crate::service::accounts::token_watch::TokenWatch::default(),
+            token_uses: crate::service::accounts::TokenUses::default(),
+            token_watch: crate::service::accounts::TokenWatch::default(),
             jwt,
         });
         if services.has_reference() {

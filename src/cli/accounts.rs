@@ -8,9 +8,10 @@ use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountKind, AccountStatus, ApiToken, Role};
 use crate::domain::id::{AccountId, TokenId, encode_id};
 use crate::domain::refusal::Refusal;
-use crate::service::accounts::token_rotation::{Rotated, Rotation, rotate_token_of};
-use crate::service::accounts::tokens::{create_token_for, revoke_token_of, tokens_of};
-use crate::service::accounts::{all_accounts, create_publisher, set_account_status};
+use crate::service::accounts::{
+    Rotated, Rotation, all_accounts, create_publisher, create_token_for, revoke_token_of, rotate_token_of,
+    set_account_status, tokens_of,
+};
 use crate::service::error::Error;
 
 use super::terminal::line;

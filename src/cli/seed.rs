@@ -13,7 +13,7 @@ use crate::config::number;
 use crate::domain::Instant;
 use crate::domain::components::{Component, VersionKind};
 use crate::domain::id::AccountId;
-use crate::domain::log::audit::{Recorded, Subject, SubjectKey};
+use crate::domain::log::{Recorded, Subject, SubjectKey};
 use crate::seed::{
     GeneratedComponent, GeneratedEntry, GeneratedInstallation, GeneratedPack, Options, World, beginning_of_day,
 };

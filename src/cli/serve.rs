@@ -22,7 +22,7 @@ use crate::jwt::{Jwt, JwtSettings, Source};
 use crate::service::Shared;
 use crate::service::accounts::has_accounts;
 use crate::service::clock::Reference;
-use crate::service::releases::windows::{Initiator, reload_time_zones};
+use crate::service::releases::{Initiator, reload_time_zones};
 use crate::store::DbOptions;
 use crate::telemetry;
 use crate::zones::TimeZones;

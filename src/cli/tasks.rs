@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::graphql::ids::Gid;
 use crate::service::error::Failure;
-use crate::service::followup::tasks::{Dropped, Retried, drop_task, open_tasks, retry_task};
+use crate::service::followup::{Dropped, Retried, drop_task, open_tasks, retry_task};
 use crate::store::followup::read::{OpenTask, OpenTasks, Unreadable};
 
 use super::{CliError, Common, failed, open_services, print, terminal};

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::service::releases::windows::{Initiator, Recomputed, reload_time_zones};
+use crate::service::releases::{Initiator, Recomputed, reload_time_zones};
 use crate::zones::TimeZones;
 
 use super::terminal::line;

@@ -12,16 +12,14 @@ use crate::domain::accounts::Role;
 use crate::domain::components::{ExtensibilitySetting, NamedVersion, VersionKind};
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, PackId, ReleaseId};
 use crate::domain::packs::{DeploymentModel, InstallationType, SupportInfo};
-use crate::domain::releases::{RequestedSchedule, window};
+use crate::domain::releases::{RequestedSchedule, release_dates};
 use crate::scheduler::advance::advance;
 use crate::service::access::{Managed, Publisher};
-use crate::service::accounts::tokens::{authenticate, create_token_with_secret};
-use crate::service::accounts::{create_managed_account, create_publisher};
-use crate::service::components::packaging::{NewManifestEntry, NewPackage, create_packages};
+use crate::service::accounts::{authenticate, create_managed_account, create_publisher, create_token_with_secret};
+use crate::service::components::{NewManifestEntry, NewPackage, create_packages};
 use crate::service::installations::install;
-use crate::service::library::publishing::publish_component;
-use crate::service::packs::draft::{add_components, pin_component};
-use crate::service::packs::{NewPack, create_pack};
+use crate::service::library::publish_component;
+use crate::service::packs::{NewPack, add_components, create_pack, pin_component};
 use crate::service::releases::ReleaseRequest;
 use crate::service::sharing::{add_accounts, create_group, share_pack};
 
@@ -174,7 +172,7 @@ impl<'a> World<'a> {
     pub(super) async fn release_in(&self, pack: PackId, days: u64, notes: &str) -> DemoResult<ReleaseId> {
         let services = &self.app.services;
         let zone = services.zone(Some(ZONE)).ok_or_else(|| DemoError::Refused(format!("no zone {ZONE}")))?;
-        let dates = window::release_dates(services.clock.now(), &zone, services.settings.release_days_ahead);
+        let dates = release_dates(services.clock.now(), &zone, services.settings.release_days_ahead);
         let date = dates.earliest + Days::new(days - 1);
         self.release(pack, RequestedSchedule::OnDate(date), notes).await
     }

@@ -3,7 +3,7 @@
 use chrono::{Datelike as _, Duration, NaiveDate, SecondsFormat, SubsecRound as _, Timelike as _, Utc};
 
 use crate::domain::Instant;
-use crate::domain::releases::window;
+use crate::domain::releases;
 
 /// Writes an instant in UTC, with six digits after the second and a `Z`.
 #[must_use]
@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Option<Instant> {
 /// Whether the text form can write this instant: the years 1 to 9999 alone.
 #[must_use]
 pub fn is_representable(at: Instant) -> bool {
-    window::is_representable(at.date_naive())
+    releases::is_representable(at.date_naive())
 }
 
 /// A leap second as the second after it, because the clock has none. RFC 3339 allows leap seconds only in the last

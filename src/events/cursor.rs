@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use crate::domain::id::{AccountId, EventId};
-use crate::domain::log::event::Position;
+use crate::domain::log::Position;
 
 /// The bytes of a position: the sequence number and the event's id.
 const BYTES: usize = 8 + 16;

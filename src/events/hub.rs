@@ -15,7 +15,7 @@ use super::read_new;
 pub use super::recent::Announced;
 use super::recent::{RecentEvents, Taken};
 use crate::clock::Clock;
-use crate::domain::log::event::Position;
+use crate::domain::log::Position;
 use crate::service::error::Failure;
 pub use crate::store::log::events::Interest;
 use crate::store::log::{event_floor, event_log, events};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::domain::log::event::Event;
+use crate::domain::log::Event;
 use crate::store::log::events::Interest;
 use crate::store::scope::Scope;
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::hub::Hub;
 use super::recent::{Announced, RECENT_MAX};
-use crate::domain::log::event::{Audience, Position};
+use crate::domain::log::{Audience, Position};
 use crate::service::error::Failure;
 use crate::store::log::event_log::Extent;
 use crate::store::log::{event_log, feed};

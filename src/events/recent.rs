@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::OnceCell;
 
 use crate::domain::id::AccountId;
-use crate::domain::log::event::{Audience, Event, Position};
+use crate::domain::log::{Audience, Event, Position};
 use crate::store::log::events::Interest;
 use crate::store::log::feed::Listening;
 use crate::store::scope::Scope;

@@ -7,20 +7,20 @@ use async_graphql::{Context, Enum, Interface, Object, OneofObject, Result, Simpl
 use chrono::{Duration, Months};
 use futures_util::future::{BoxFuture, try_join_all};
 
-use crate::domain::log::event::EventKind;
+use crate::domain::log::EventKind;
 use crate::domain::{Instant, instant};
 use crate::events::hub::Interest;
-use crate::graphql::accounts::refusal::AccountError;
-use crate::graphql::components::refusal::PackagingError;
+use crate::graphql::accounts::AccountError;
+use crate::graphql::components::PackagingError;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
-use crate::graphql::installations::refusal::InstallationError;
+use crate::graphql::installations::InstallationError;
 use crate::graphql::interfaces::PackRelease;
-use crate::graphql::library::refusal::LibraryError;
-use crate::graphql::packs::refusal::PackError;
-use crate::graphql::releases::refusal::ReleaseError;
+use crate::graphql::library::LibraryError;
+use crate::graphql::packs::PackError;
+use crate::graphql::releases::ReleaseError;
 use crate::graphql::scalars::DateTime;
-use crate::graphql::sharing::refusal::SharingError;
+use crate::graphql::sharing::SharingError;
 use crate::scheduler::advance::advance;
 use crate::service::error::Failure;
 use crate::store::log::events;

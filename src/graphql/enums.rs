@@ -211,7 +211,7 @@ pub enum Privilege {
 
 /// The kind of the event.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[graphql(remote = "crate::domain::log::event::EventKind")]
+#[graphql(remote = "crate::domain::log::EventKind")]
 pub enum EventKind {
     /// A release waits for its date.
     ReleaseScheduled,

@@ -14,7 +14,7 @@ use crate::domain::id::{
 
 use super::error::not_found;
 use crate::domain::components::{NamedVersion, VersionKind};
-use crate::domain::log::audit::SubjectKey;
+use crate::domain::log::SubjectKey;
 
 /// An identity as bytes.
 trait Bytes: Sized {

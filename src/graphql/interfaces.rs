@@ -13,39 +13,16 @@ use super::context::ContextExt as _;
 use super::enums::{AccountStatus, EventKind, InstallationType, ReleaseSchedule};
 use super::error::{ResultExt as _, bug};
 use super::scalars::{DateTime, Markdown, TimeZoneName};
-use crate::graphql::accounts::actor::Actor;
-use crate::graphql::accounts::api_token::ApiToken;
-use crate::graphql::accounts::managed_account::ManagedAccount;
-use crate::graphql::accounts::own_account::OwnAccount;
-use crate::graphql::accounts::publisher_account::PublisherAccount;
-use crate::graphql::accounts::refusal::AccountError;
-use crate::graphql::components::component::Component;
-use crate::graphql::components::packaged_component::PackagedComponent;
-use crate::graphql::components::refusal::PackagingError;
-use crate::graphql::installations::installation::Installation;
-use crate::graphql::installations::installation_update::InstallationUpdate;
-use crate::graphql::installations::refusal::InstallationError;
-use crate::graphql::library::available_process::AvailableProcess;
-use crate::graphql::library::publication::Publication;
-use crate::graphql::library::published_process::PublishedProcess;
-use crate::graphql::library::refusal::LibraryError;
-use crate::graphql::log::audit_entry::AuditEntry;
-use crate::graphql::log::event::{
-    InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
+use crate::graphql::accounts::{AccountError, Actor, ApiToken, ManagedAccount, OwnAccount, PublisherAccount};
+use crate::graphql::components::{Component, PackagedComponent, PackagingError};
+use crate::graphql::installations::{Installation, InstallationError, InstallationUpdate};
+use crate::graphql::library::{AvailableProcess, LibraryError, Publication, PublishedProcess};
+use crate::graphql::log::{
+    AuditEntry, InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
 };
-use crate::graphql::packs::integration_pack::IntegrationPack;
-use crate::graphql::packs::pack_version::{PackContentItem, PackVersion};
-use crate::graphql::packs::refusal::PackError;
-use crate::graphql::packs::support_info::SupportInfo;
-use crate::graphql::releases::announced_release::AnnouncedRelease;
-use crate::graphql::releases::refusal::ReleaseError;
-use crate::graphql::releases::release::Release;
-use crate::graphql::releases::release_window::ReleaseWindow;
-use crate::graphql::releases::testing_period::TestingPeriod;
-use crate::graphql::sharing::account_group::AccountGroup;
-use crate::graphql::sharing::available_pack::AvailablePack;
-use crate::graphql::sharing::available_pack_version::AvailablePackVersion;
-use crate::graphql::sharing::refusal::SharingError;
+use crate::graphql::packs::{IntegrationPack, PackContentItem, PackError, PackVersion, SupportInfo};
+use crate::graphql::releases::{AnnouncedRelease, Release, ReleaseError, ReleaseWindow, TestingPeriod};
+use crate::graphql::sharing::{AccountGroup, AvailablePack, AvailablePackVersion, SharingError};
 
 /// An object that can be read again by its ID.
 #[derive(Interface)]

@@ -5,15 +5,15 @@
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use super::accounts::loaders::AccountLoaders;
+use super::accounts::AccountLoaders;
 use super::batch::Base;
-use super::components::loaders::ComponentLoaders;
-use super::installations::loaders::InstallationLoaders;
-use super::library::loaders::LibraryLoaders;
-use super::log::loaders::LogLoaders;
-use super::packs::loaders::PackLoaders;
-use super::releases::loaders::ReleaseLoaders;
-use super::sharing::loaders::SharingLoaders;
+use super::components::ComponentLoaders;
+use super::installations::InstallationLoaders;
+use super::library::LibraryLoaders;
+use super::log::LogLoaders;
+use super::packs::PackLoaders;
+use super::releases::ReleaseLoaders;
+use super::sharing::SharingLoaders;
 use crate::domain::Instant;
 use crate::service::access::Caller;
 use crate::service::{Services, Shared};

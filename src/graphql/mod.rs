@@ -30,7 +30,7 @@ pub mod sharing;
 mod written;
 
 pub use crate::graphql::demo::ResetDemo;
-pub use crate::graphql::log::stream_cursor::StreamCursor;
+pub use crate::graphql::log::StreamCursor;
 pub use panics::Panics;
 pub use schema::{ConnectionHandle, FACTS, PackwrightSchema, prepare, schema, sdl};
 pub use written::{Part, Rendered, Written, part_of};

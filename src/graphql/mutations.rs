@@ -19,18 +19,18 @@ macro_rules! mutation {
         #[derive(MergedObject, Default)]
         #[graphql(name = "Mutation")]
         pub struct $root(
-            crate::graphql::components::mutations::Components,
-            crate::graphql::components::deleting::Deleting,
-            crate::graphql::library::publishing::Publishing,
-            crate::graphql::library::mutations::Library,
-            crate::graphql::packs::mutations::Packs,
-            crate::graphql::packs::draft::Draft,
-            crate::graphql::releases::mutations::Releases,
-            crate::graphql::sharing::groups::Groups,
-            crate::graphql::sharing::mutations::Sharing,
-            crate::graphql::accounts::mutations::Accounts,
-            crate::graphql::accounts::tokens::Tokens,
-            crate::graphql::installations::mutations::Installations,
+            crate::graphql::components::Components,
+            crate::graphql::components::Deleting,
+            crate::graphql::library::Publishing,
+            crate::graphql::library::Library,
+            crate::graphql::packs::Packs,
+            crate::graphql::packs::Draft,
+            crate::graphql::releases::Releases,
+            crate::graphql::sharing::Groups,
+            crate::graphql::sharing::Sharing,
+            crate::graphql::accounts::Accounts,
+            crate::graphql::accounts::Tokens,
+            crate::graphql::installations::Installations,
             $($more)?
         );
     };

@@ -7,26 +7,14 @@ use super::context::ContextExt as _;
 use super::error::bad_input;
 use super::ids::Gid;
 use super::interfaces::Node;
-use crate::graphql::accounts::api_token::ApiToken;
-use crate::graphql::accounts::managed_account::ManagedAccount;
-use crate::graphql::accounts::own_account::OwnAccount;
-use crate::graphql::accounts::publisher_account::PublisherAccount;
-use crate::graphql::components::component::Component;
-use crate::graphql::components::packaged_component::PackagedComponent;
-use crate::graphql::installations::installation::Installation;
-use crate::graphql::installations::installation_update::InstallationUpdate;
-use crate::graphql::library::available_process::AvailableProcess;
-use crate::graphql::library::publication::Publication;
-use crate::graphql::library::published_process::PublishedProcess;
-use crate::graphql::log::audit_entry::AuditEntry;
-use crate::graphql::log::event;
-use crate::graphql::packs::integration_pack::IntegrationPack;
-use crate::graphql::packs::pack_version::PackVersion;
-use crate::graphql::releases::announced_release::AnnouncedRelease;
-use crate::graphql::releases::release::Release;
-use crate::graphql::sharing::account_group::AccountGroup;
-use crate::graphql::sharing::available_pack::AvailablePack;
-use crate::graphql::sharing::available_pack_version::AvailablePackVersion;
+use crate::graphql::accounts::{ApiToken, ManagedAccount, OwnAccount, PublisherAccount};
+use crate::graphql::components::{Component, PackagedComponent};
+use crate::graphql::installations::{Installation, InstallationUpdate};
+use crate::graphql::library::{AvailableProcess, Publication, PublishedProcess};
+use crate::graphql::log::{AuditEntry, event_by_id};
+use crate::graphql::packs::{IntegrationPack, PackVersion};
+use crate::graphql::releases::{AnnouncedRelease, Release};
+use crate::graphql::sharing::{AccountGroup, AvailablePack, AvailablePackVersion};
 
 /// The most ids in one `nodes`.
 const NODES_MAX: usize = 100;
@@ -86,7 +74,7 @@ pub async fn visible_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Gid::ManagedAccount(id) => ManagedAccount::by_id(ctx, id).await?.map(Into::into),
         Gid::AccountGroup(id) => AccountGroup::by_id(ctx, id).await?.map(Into::into),
         Gid::ApiToken(id) => ApiToken::by_id(ctx, id).await?.map(Into::into),
-        Gid::Event(id) => event::by_id(ctx, id).await?,
+        Gid::Event(id) => event_by_id(ctx, id).await?,
         Gid::AuditEntry(id) => AuditEntry::by_id(ctx, id).await?.map(Into::into),
     })
 }

@@ -5,10 +5,10 @@ pub mod publisher;
 use async_graphql::MergedObject;
 
 use super::node::NodeQuery;
-use crate::graphql::accounts::query::AccountQuery;
-use crate::graphql::installations::query::ManagedQuery;
-use crate::graphql::library::query::LibraryQuery;
-use crate::graphql::log::query::LogQuery;
+use crate::graphql::accounts::AccountQuery;
+use crate::graphql::installations::ManagedQuery;
+use crate::graphql::library::LibraryQuery;
+use crate::graphql::log::LogQuery;
 use publisher::PublisherQuery;
 
 /// Everything that can be read. A field for publishers answers a managed account with the error FORBIDDEN, and the reverse.

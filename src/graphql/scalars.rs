@@ -4,7 +4,7 @@
 use async_graphql::{InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, Value};
 use chrono::NaiveDate;
 
-use crate::domain::releases::window;
+use crate::domain::releases::is_representable;
 use crate::domain::{Instant, instant};
 
 use super::error::BAD_USER_INPUT;
@@ -63,7 +63,7 @@ impl From<NaiveDate> for Date {
 fn date(text: &str) -> Option<NaiveDate> {
     let digits = text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (digits && text.len() == 10 && window::is_representable(date)).then_some(date)
+    (digits && text.len() == 10 && is_representable(date)).then_some(date)
 }
 
 /// The name of a time zone. It may be unknown.

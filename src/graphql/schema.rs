@@ -24,7 +24,7 @@ use super::panics::Guard;
 use super::query::Query;
 use super::written::Rendered;
 use crate::graphql::demo::DemoUserError;
-use crate::graphql::log::subscription::Subscription;
+use crate::graphql::log::Subscription;
 
 /// The schema's description, in the SDL and for introspection.
 pub(super) const DESCRIPTION: &str = "Packwright keeps the record of integration packs: which components a publisher has packaged, which versions of them a pack holds, and which account has which version of which pack, from when on. A *publisher* packages components, composes packs of them, shares the packs with groups of the accounts that it manages, and releases a version to everybody at once or on a date. A *managed account* installs packs, tests what is offered, and is moved when the date comes. Begin with `viewer`: it says which of both your token belongs to. A rule that refuses a mutation answers in the payload's `errors`, with a `code`, a `message` that says what to do, and the `field` at fault; everything else is a GraphQL error with `extensions.code`. Lists are Relay connections. Subscriptions go on `after` a cursor, so that a client that was away misses nothing.";

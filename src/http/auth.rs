@@ -35,7 +35,7 @@ impl Credentials {
         }
     }
 
-    /// The secret for [`authenticate`](crate::service::accounts::tokens::authenticate).
+    /// The secret for [`authenticate`](crate::service::accounts::authenticate).
     pub(super) fn secret(&self) -> Result<Option<&str>, Failure> {
         match self {
             Self::Absent => Ok(None),

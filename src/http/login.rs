@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use quick_cache::sync::Cache;
 
 use crate::service::access::Caller;
-use crate::service::accounts::tokens::authenticate;
+use crate::service::accounts::authenticate;
 use crate::service::error::Failure;
 
 use super::answer::Allowance;

@@ -6,7 +6,7 @@ use futures_util::stream::BoxStream;
 use super::answer::Answer;
 use crate::service::Shared;
 use crate::service::access::Viewer;
-use crate::service::accounts::token_watch::TokenWatch;
+use crate::service::accounts::TokenWatch;
 
 /// Passes `answers` on as long as the viewer's token is valid.
 pub(super) fn while_token_valid(

@@ -14,13 +14,11 @@ use super::failure_log::FailureLog;
 use crate::domain::Instant;
 use crate::domain::id::PackId;
 use crate::service::Shared;
-use crate::service::accounts::tokens::save_token_uses;
+use crate::service::accounts::save_token_uses;
 use crate::service::error::Failure;
-use crate::service::followup::runner::{batches_at_once, claim_batch, has_one_writer};
-use crate::service::followup::{BatchFailure, Claimed, Turns};
-use crate::service::log::retention::{begin_pruning, prune_events};
-use crate::service::releases::opening::open_if_due;
-use crate::service::releases::windows::{Initiator, recompute_windows, reload_time_zones};
+use crate::service::followup::{BatchFailure, Claimed, Turns, batches_at_once, claim_batch, has_one_writer};
+use crate::service::log::{begin_pruning, prune_events};
+use crate::service::releases::{Initiator, open_if_due, recompute_windows, reload_time_zones};
 use crate::store::followup::turns;
 use crate::store::releases::windows::{self, Publishers};
 
@@ -97,8 +95,7 @@ impl Drop for RunningBatch {
 /// Runs one batch.
 async fn run_claimed(services: Shared, claimed: Claimed, counted: RunningBatch) -> Ran {
     let task = claimed.task();
-    let ended =
-        AssertUnwindSafe(crate::service::followup::runner::run_claimed(&services, claimed)).catch_unwind().await;
+    let ended = AssertUnwindSafe(crate::service::followup::run_claimed(&services, claimed)).catch_unwind().await;
     drop(counted);
     Ran { task, ended }
 }

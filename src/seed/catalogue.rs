@@ -8,9 +8,9 @@ use super::directory::{DAYS, Directory};
 use super::rng::{For, Rng};
 use super::{Options, words};
 use crate::domain::Instant;
-use crate::domain::components::label::{Numeric, Whole, next_label};
 use crate::domain::components::{
-    Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, VersionKind,
+    Component, ComponentType, ComponentVersion, ExtensibilitySetting, ManifestEntry, Numeric, VersionKind, Whole,
+    next_label,
 };
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::Stamp;

@@ -13,9 +13,8 @@ use super::rng::{For, Rng};
 use super::{Options, words};
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{InstallationId, PackVersionId, ReleaseId, UpdateId};
-use crate::domain::installations::adoption::Tally;
 use crate::domain::installations::{
-    ATTEMPTS_MAX, Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
+    ATTEMPTS_MAX, Failure, FailureCode, Installation, InstallationUpdate, SkipReason, Tally, UpdateMethod, UpdateState,
     pause_after, reason_to_skip,
 };
 use crate::domain::packs::InstallationType;

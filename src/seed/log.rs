@@ -14,7 +14,7 @@ use crate::domain::Instant;
 use crate::domain::accounts::{AccountGroup, Actor};
 use crate::domain::components::{ComponentVersion, VersionKind};
 use crate::domain::id::AccountId;
-use crate::domain::log::audit::Change;
+use crate::domain::log::Change;
 use crate::domain::releases::ReleaseState;
 
 #[derive(Clone, Debug)]

@@ -15,8 +15,7 @@ use crate::domain::packs::{
     Content, DeploymentModel, DraftRow, Guide, InstallationType, Pack, PackStanding, PackVersion, PendingRelease,
     SupportInfo, assess, ids,
 };
-use crate::domain::releases::window::{Window, release_window};
-use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
+use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState, Window, release_window};
 use crate::zones::TimeZones;
 
 /// The state of a pack at the end of its history.

@@ -8,7 +8,7 @@ use crate::store::accounts::authority;
 use super::Services;
 use super::access::{Bearer, Viewer};
 use super::error::Failure;
-use crate::service::accounts::tokens::{REFUSED, check_status};
+use crate::service::accounts::{REFUSED, check_status};
 
 /// The account and token that a viewer's rights depend on.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use super::Services;
 use super::error::Failure;
-use super::followup::runner::run_first_batch;
+use super::followup::run_first_batch;
 use super::journal::Journal;
-use super::releases::release_log::ReleaseLog;
+use super::releases::ReleaseLog;
 use crate::store::Tx;
 
 /// Writes the journal, commits, and logs the releases that the use case has changed.

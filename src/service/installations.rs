@@ -4,12 +4,13 @@ use std::slice::from_ref;
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{InstallationId, PackId, UpdateId};
-use crate::domain::installations::refusal::InstallationRefusal;
-use crate::domain::installations::{EarlyApplyDecision, Installation, UpdateMethod, UpdateState, decide_early_apply};
+use crate::domain::installations::{
+    EarlyApplyDecision, Installation, InstallationRefusal, UpdateMethod, UpdateState, decide_early_apply,
+};
 use crate::domain::packs::{InstallationType, Pack};
 use crate::domain::releases::ReleaseState;
 use crate::domain::text::{self, NAME_MAX, TextFault};
-use crate::service::followup::catch_up::offer_to;
+use crate::service::followup::offer_to;
 use crate::store::accounts::write as accounts;
 use crate::store::installations::write::NewInstallation;
 use crate::store::installations::write_updates::UpdateRow;
@@ -26,7 +27,7 @@ use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::instant::Touched;
 use super::journal::{Entry, Journal, Subject};
 use super::requests::{CallState, Repeatable};
-use crate::service::followup::updates::{VersionChange, hide, offered, record_update, withdraw_row};
+use crate::service::followup::{VersionChange, hide, offered, record_update, withdraw_row};
 
 /// Installs a pack's current version (R31, R43). During a testing period the pending version is offered to the
 /// installation.

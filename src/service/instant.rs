@@ -7,7 +7,7 @@
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::packs::Pack;
-use crate::service::releases::opening::{open_all_due, open_if_due};
+use crate::service::releases::{open_all_due, open_if_due};
 use crate::store::releases::windows::{self, Publishers};
 use crate::store::{Snapshot, Tx};
 

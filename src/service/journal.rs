@@ -6,11 +6,11 @@ use crate::domain::accounts::{Account, Actor, ActorKind};
 use crate::domain::id::{
     AccountId, AuditEntryId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId,
 };
-use crate::domain::log::audit::{CHANGES_MAX, Change, Recorded};
-use crate::domain::log::event::{Audience, EventData, EventKind, NewEvent, WindowFacts};
-use crate::domain::log::record::{Class, Record, VersionAfter};
+use crate::domain::log::{
+    Audience, CHANGES_MAX, Change, Class, EventData, EventKind, NewEvent, Record, Recorded, VersionAfter, WindowFacts,
+};
 use crate::domain::packs::Pack;
-use crate::domain::releases::window::Window;
+use crate::domain::releases::Window;
 use crate::store::Tx;
 use crate::store::installations::section::Section;
 use crate::store::log::journal::{Addition, RecordBatch, append};
@@ -19,7 +19,7 @@ use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 use super::authority::Authority;
 use super::error::Failure;
-pub use crate::service::log::subject::Subject;
+pub(crate) use crate::service::log::Subject;
 
 /// An audit entry without the actor and the time, which the journal adds.
 #[derive(Clone, Debug)]

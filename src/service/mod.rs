@@ -22,7 +22,7 @@ pub mod sharing;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::domain::releases::zone::Zone;
+use crate::domain::releases::Zone;
 use crate::ids::Ids;
 use crate::jwt::Jwt;
 use crate::store::Db;
@@ -67,9 +67,9 @@ pub struct Services {
     pub mover: Arc<dyn followup::Mover>,
     /// The measurements of this process's batches.
     pub follow_ups: followup::BatchSizes,
-    pub token_uses: crate::service::accounts::tokens::TokenUses,
+    pub token_uses: crate::service::accounts::TokenUses,
     /// Watches the tokens of open subscriptions.
-    pub token_watch: crate::service::accounts::token_watch::TokenWatch,
+    pub token_watch: crate::service::accounts::TokenWatch,
     /// Checks JWTs, if an issuer is trusted.
     pub jwt: Option<Arc<Jwt>>,
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::domain::accounts::{AccountGroup, Privilege};
 use crate::domain::id::{AccountId, GroupId, PackId};
-use crate::domain::log::event::EventKind;
-use crate::domain::sharing::refusal::SharingRefusal;
+use crate::domain::log::EventKind;
+use crate::domain::sharing::SharingRefusal;
 use crate::domain::text::Name;
-use crate::service::followup::grants::run_first_grants;
+use crate::service::followup::run_first_grants;
 use crate::store::accounts::write as accounts;
 use crate::store::followup::task_sets;
 use crate::store::followup::tasks::Work;

@@ -10,21 +10,17 @@ use sea_orm::prelude::Uuid;
 
 use super::{StoreError, StoreResult};
 use crate::domain::accounts::{Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role};
-use crate::domain::components::label::Whole;
-use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind};
+use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind, Whole};
 use crate::domain::id::UpdateId;
 use crate::domain::installations::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
 };
 use crate::domain::library::LibraryProcess;
-use crate::domain::log::audit::{Recorded, Subject, SubjectKey};
-use crate::domain::log::event::{Audience, Event, EventKind, NewEvent};
+use crate::domain::log::{Audience, Event, EventKind, NewEvent, Recorded, Subject, SubjectKey};
 use crate::domain::packs::{
     Assessment, DeploymentModel, InstallationType, Pack, PackStanding, PackVersion, PendingRelease,
 };
-use crate::domain::releases::window::Window;
-use crate::domain::releases::zone::DataVersion;
-use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
+use crate::domain::releases::{DataVersion, Release, ReleaseSchedule, ReleaseState, Window};
 
 /// An enum that is stored by name. An enum of the GraphQL schema has the same names there.
 pub trait Stored: Sized + Copy {

@@ -20,7 +20,7 @@ use super::probe::{Unusable, probe};
 use super::reader::ReadFrom;
 use super::session::{Begin, Line};
 use super::{StoreError, StoreResult, Tx, cache};
-use crate::store::accounts::bearers::Bearers;
+use crate::store::accounts::Bearers;
 
 /// The kind of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

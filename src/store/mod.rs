@@ -7,6 +7,7 @@ mod any_of;
 mod by_position;
 mod cache;
 pub mod clock;
+mod column;
 mod combined_reads;
 pub mod components;
 mod connection;

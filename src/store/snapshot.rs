@@ -10,7 +10,7 @@ use super::scope::{ManagedScope, PublisherScope, Scope};
 use super::session::Line;
 use super::{DatabaseKind, Db};
 use crate::domain::Instant;
-use crate::store::accounts::bearers::Bearers;
+use crate::store::accounts::Bearers;
 
 /// One state of the database as one account may see it, at one instant. All reads see the state at the first read.
 ///

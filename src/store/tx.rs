@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::connection::Command;
 use super::session::{Line, RunsStatements as _, Session, SharedSession};
 use super::{DatabaseKind, StoreError, StoreResult};
-use crate::store::accounts::bearers::CACHED_FOR;
+use crate::store::accounts::CACHED_FOR;
 
 tokio::task_local! {
     static COMMIT_BEGUN: Arc<AtomicBool>;

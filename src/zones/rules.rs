@@ -1,6 +1,6 @@
 //! The rules of a single zone, from a TZif file (RFC 9636).
 
-use crate::domain::releases::zone::Offsets;
+use crate::domain::releases::Offsets;
 
 /// The rules of a zone: a table of transitions, and a rule for the time after the table.
 #[derive(Debug)]

@@ -1,8 +1,7 @@
 //! A caller that loses its right while its call waits changes nothing (R4).
 
 use packwright::domain::accounts::{AccountKind, Role};
-use packwright::service::accounts::all_accounts;
-use packwright::service::accounts::tokens::{create_token_for, tokens_of};
+use packwright::service::accounts::{all_accounts, create_token_for, tokens_of};
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 

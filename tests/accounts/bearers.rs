@@ -2,7 +2,7 @@
 //! revoked token is never accepted (R4).
 
 use futures_util::future::join_all;
-use packwright::service::accounts::tokens::{authenticate, check_token_valid};
+use packwright::service::accounts::{authenticate, check_token_valid};
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 

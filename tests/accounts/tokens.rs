@@ -1,11 +1,10 @@
 //! Tokens: rotation, use, expiry, and their reach (R1, R4).
 
 use chrono::Duration;
-use packwright::domain::accounts::refusal::AccountRefusal;
+use packwright::domain::accounts::AccountRefusal;
 use packwright::domain::id::TokenId;
 use packwright::domain::refusal::Refusal as _;
-use packwright::service::accounts::token_rotation::{Rotation, rotate_token_of};
-use packwright::service::accounts::tokens::IssuedToken;
+use packwright::service::accounts::{IssuedToken, Rotation, rotate_token_of};
 use packwright::service::error::{Error, Failure};
 use serde_json::{Value, json};
 

@@ -1,8 +1,9 @@
 //! Version labels, creation times (R6, R7) and the shareable flag (R11), tested as pure functions.
 
 use chrono::Duration;
-use packwright::domain::components::label::{Numeric, Whole, next_label};
-use packwright::domain::components::{ComponentType, PackageFault, check_shareable, creation_time};
+use packwright::domain::components::{
+    ComponentType, Numeric, PackageFault, Whole, check_shareable, creation_time, next_label,
+};
 use proptest::prelude::*;
 
 use crate::support::instant;

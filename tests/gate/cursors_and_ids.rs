@@ -4,7 +4,7 @@ use async_graphql::ID;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use packwright::domain::id::{AccountId, EventId, InstallationId, PackId, ReleaseId, UpdateId};
-use packwright::domain::log::event::Position;
+use packwright::domain::log::Position;
 use packwright::events::cursor::Sealer;
 use packwright::graphql::ids::Gid;
 use packwright::store::page::{CursorForm, Key, KeyKind};

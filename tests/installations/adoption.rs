@@ -1,8 +1,7 @@
 //! Adoption: the current counts, and the curve over time (R26, R27, R45, R49).
 
 use chrono::Duration;
-use packwright::domain::installations::FailureCode;
-use packwright::domain::installations::adoption::{CurveFault, CurvePart};
+use packwright::domain::installations::{CurveFault, CurvePart, FailureCode};
 use packwright::service::Settings;
 use serde_json::{Value, json};
 

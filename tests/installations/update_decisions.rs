@@ -6,7 +6,7 @@ use packwright::domain::installations::{
     ATTEMPTS_MAX, EarlyApplyDecision, RolloutDecision, SkipReason, UpdateState, decide_early_apply, decide_rollout,
     effective_state, pause_after, reason_to_skip,
 };
-use packwright::domain::log::event::Progress;
+use packwright::domain::log::Progress;
 use packwright::domain::releases::ReleaseState;
 
 const STATES: [UpdateState; 5] =

@@ -1,7 +1,7 @@
 //! The two views of the audit log (R51). A publisher and a managed account know the same objects by different IDs, and
 //! neither sees the other's tokens.
 
-use packwright::service::accounts::tokens::create_token_for;
+use packwright::service::accounts::create_token_for;
 use serde_json::{Value, json};
 
 use crate::log::audit::{changes, texts};

@@ -2,7 +2,7 @@
 
 use packwright::domain::accounts::Actor;
 use packwright::domain::id::AccountId;
-use packwright::domain::log::event::{Audience, EventData, EventKind, NewEvent};
+use packwright::domain::log::{Audience, EventData, EventKind, NewEvent};
 use packwright::store::log::journal::{Addition, append};
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Both logs row by row, including the rows that records represent. For tests that look at the tables.
 
 use entity::{audit_entry, event, event_log, log_batch, log_record};
-use packwright::domain::log::record::IdRange;
+use packwright::domain::log::IdRange;
 use sea_orm::{EntityTrait as _, QueryOrder as _};
 use serde_json::{Value, json};
 use uuid::Uuid;

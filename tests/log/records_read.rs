@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::{audit_entry, event, log_batch, log_record};
-use packwright::domain::log::record::IdRange;
+use packwright::domain::log::IdRange;
 use packwright::service::Settings;
 use proptest::prelude::*;
 use sea_orm::{EntityTrait as _, PaginatorTrait as _};

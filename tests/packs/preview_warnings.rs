@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use packwright::domain::components::{ExtensibilitySetting, ManifestEntry};
 use packwright::domain::id::{ComponentId, ComponentVersionId};
-use packwright::domain::releases::preview::{
+use packwright::domain::releases::{
     GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings,
 };
 use uuid::Uuid;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use packwright::app::{App, AppOptions};
 use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
 use packwright::service::Settings;
-use packwright::service::followup::runner::batches_at_once;
+use packwright::service::followup::batches_at_once;
 use packwright::store::DbOptions;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
 

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use packwright::service::followup::runner::run_one_batch;
+use packwright::service::followup::run_one_batch;
 use serde_json::json;
 
 use crate::support::{At as _, Setup, TestApp, immediately};

@@ -1,7 +1,7 @@
 //! A publisher that creates as many tasks as it can doesn't delay another publisher's release.
 
 use packwright::service::Settings;
-use packwright::service::followup::tasks::open_tasks;
+use packwright::service::followup::open_tasks;
 use serde_json::json;
 
 use crate::support::rows::{LogMark, publisher_id};

@@ -1,6 +1,6 @@
 //! Newer time zone data moves the windows of pending releases (R42).
 
-use packwright::service::releases::windows::{Initiator, Recomputed, reload_time_zones};
+use packwright::service::releases::{Initiator, Recomputed, reload_time_zones};
 use packwright::zones::TimeZones;
 use serde_json::{Value, json};
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use packwright::domain::Instant;
 use packwright::domain::id::{ComponentId, ComponentVersionId, PackVersionId, ReleaseId};
 use packwright::domain::packs::{DraftRow, PackStanding, PendingRelease, Stamp};
-use packwright::domain::releases::refusal::ReleaseRefusal;
-use packwright::domain::releases::window::{lateness, release_dates};
-use packwright::domain::releases::{ReleaseFacts, RequestedSchedule, decide, future_window};
+use packwright::domain::releases::{
+    ReleaseFacts, ReleaseRefusal, RequestedSchedule, decide, future_window, lateness, release_dates,
+};
 use uuid::Uuid;
 
 use crate::support::{START, instant, zone};

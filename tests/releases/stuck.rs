@@ -3,9 +3,7 @@
 use entity::task;
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
-use packwright::service::followup::Turns;
-use packwright::service::followup::runner::{claim_batch, run_claimed};
-use packwright::service::followup::tasks::{Dropped, Retried, drop_task, retry_task};
+use packwright::service::followup::{Dropped, Retried, Turns, claim_batch, drop_task, retry_task, run_claimed};
 use packwright::store::followup::tasks;
 use packwright::store::followup::tasks::{NextRun, Work};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, DatabaseBackend, EntityTrait as _};
@@ -97,8 +95,7 @@ async fn r49_a_task_that_this_program_does_not_know_is_passed_over() {
         app.tick().await;
         let open = open_tasks(&app).await;
         assert_eq!(open.iter().map(|task| (task.id, task.failures)).collect::<Vec<_>>(), [(strange, 0)], "{kind}");
-        let listed_task =
-            packwright::service::followup::tasks::open_tasks(&app.app.services).await.expect("the list").tasks;
+        let listed_task = packwright::service::followup::open_tasks(&app.app.services).await.expect("the list").tasks;
         assert_eq!(listed_task.iter().map(|task| (task.kind.as_str(), task.work)).collect::<Vec<_>>(), [(kind, None)]);
         assert_eq!(retry_task(&app.app.services, strange).await.expect("it is there"), Retried::Due);
         assert_eq!(drop_task(&app.app.services, strange, "Not needed.").await.expect("dropped"), Dropped::Gone);

@@ -4,8 +4,7 @@ use chrono::{
     DateTime, Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _, Utc,
 };
 use packwright::domain::Instant;
-use packwright::domain::releases::window::{Window, WindowFault, is_representable, release_window};
-use packwright::domain::releases::zone::Zone;
+use packwright::domain::releases::{Window, WindowFault, Zone, is_representable, release_window};
 use packwright::zones::TimeZones;
 use proptest::prelude::*;
 use serde_json::{Value, json};

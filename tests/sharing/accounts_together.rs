@@ -1,7 +1,7 @@
 //! Batches that compare the grants of several accounts at once (R49).
 
 use packwright::service::Settings;
-use packwright::service::followup::tasks::open_tasks;
+use packwright::service::followup::open_tasks;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};
 use serde_json::json;
 use uuid::Uuid;

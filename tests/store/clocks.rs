@@ -253,7 +253,7 @@ async fn r40_a_clock_that_is_years_ahead_for_a_while_takes_nothing_with_it() {
 
 #[test]
 fn r40_a_pass_goes_half_a_day_beyond_the_last_one_at_most() {
-    use packwright::domain::log::retention::next_cutoff;
+    use packwright::domain::log::next_cutoff;
     let at = |text: &str| instant(&format!("2026-11-{text}:00Z"));
     for (now, before, last_pass_at, by) in [
         ("22T09:00", None, None, "22T09:00"),

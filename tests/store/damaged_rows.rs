@@ -2,7 +2,7 @@
 
 use packwright::domain::id::{AccountId, PackId};
 use packwright::service::Settings;
-use packwright::service::followup::tasks::{Dropped, Retried, drop_task, open_tasks, retry_task};
+use packwright::service::followup::{Dropped, Retried, drop_task, open_tasks, retry_task};
 use packwright::store::followup::tasks;
 use packwright::store::followup::tasks::Work;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend};

@@ -1,7 +1,7 @@
 //! The cost of a batch depends on its own size and not on the install base (R49). PostgreSQL plans the statements with
 //! statistics of 300,000 installations. SQLite's plans don't depend on the rows.
 
-use packwright::service::followup::runner::run_one_batch;
+use packwright::service::followup::run_one_batch;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::json;
 

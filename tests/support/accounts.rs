@@ -1,8 +1,7 @@
 //! Publishers, managed accounts, groups and tokens.
 
 use packwright::domain::accounts::Role;
-use packwright::service::accounts::create_publisher;
-use packwright::service::accounts::tokens::create_token_with_secret;
+use packwright::service::accounts::{create_publisher, create_token_with_secret};
 use serde_json::json;
 
 use super::{At, TestApp};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use packwright::domain::releases::zone::Zone;
+use packwright::domain::releases::Zone;
 use packwright::zones::{DataLocation, TimeZones};
 
 use super::instant;

@@ -4,8 +4,8 @@ use packwright::app::App;
 use packwright::domain::id::PackId;
 use packwright::domain::installations::FailureCode;
 use packwright::service::error::Failure;
-use packwright::service::followup::runner::run_one_batch;
-use packwright::service::releases::opening::open_if_due;
+use packwright::service::followup::run_one_batch;
+use packwright::service::releases::open_if_due;
 use packwright::store::releases::windows::Publishers;
 use serde_json::{Value, json};
 

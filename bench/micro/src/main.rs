@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, NaiveDate};
 use divan::{Bencher, black_box};
-use packwright::domain::releases::zone::Zone;
+use packwright::domain::releases::Zone;
 use packwright::gate::{Gate, Limits, Stored};
 use packwright::graphql::{FACTS, sdl};
 use packwright::zones::TimeZones;
@@ -29,7 +29,7 @@ fn date(text: &str) -> NaiveDate {
 
 /// The window of a dated release (R36, R37, R42): the midnight of a date in a zone.
 mod window {
-    use packwright::domain::releases::window::{moved, release_dates, release_window};
+    use packwright::domain::releases::{moved, release_dates, release_window};
 
     use super::*;
 

@@ -1,6 +1,8 @@
 //! Accounts, groups, roles, tokens and actors (R1–R4).
 
-pub mod refusal;
+mod refusal;
+
+pub use refusal::AccountRefusal;
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, GroupId, TokenId, encode_id};

@@ -1,7 +1,10 @@
 //! Components, and the packages and publications made of them (R5–R7, R11).
 
-pub mod label;
-pub mod refusal;
+mod label;
+mod refusal;
+
+pub use label::{Numeric, Whole, next_label};
+pub(crate) use refusal::PackagingRefusal;
 
 use chrono::Duration;
 

@@ -3,7 +3,7 @@ use crate::domain::refusal::{Field, REUSED, Refusal, path};
 
 /// Why creating, deleting or restoring packages or publications was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PackagingRefusal {
+pub(crate) enum PackagingRefusal {
     NameRequired,
     NameTooLong,
     VersionLabelInvalid {

@@ -6,7 +6,7 @@ use chrono::{Months, TimeDelta};
 
 use crate::domain::Instant;
 use crate::domain::installations::{UpdateMethod, UpdateState};
-use crate::domain::log::event::Progress;
+use crate::domain::log::Progress;
 
 /// Counts of updates by the state that they reached. Most counters only grow; `failed` and `now` also go down. Tallies
 /// of separate periods can be added up.
@@ -74,7 +74,7 @@ impl Tally {
 }
 
 /// The state of an update, and the method by which it got there.
-pub type ReachedState = (UpdateState, Option<UpdateMethod>);
+pub(crate) type ReachedState = (UpdateState, Option<UpdateMethod>);
 
 impl Mul<i64> for Tally {
     type Output = Self;
@@ -108,9 +108,9 @@ impl AddAssign for Tally {
 }
 
 /// The fewest points of a curve: its two ends.
-pub const POINTS_MIN: i32 = 2;
+pub(crate) const POINTS_MIN: i32 = 2;
 /// The most points of a curve.
-pub const POINTS_MAX: i32 = 200;
+pub(crate) const POINTS_MAX: i32 = 200;
 
 /// The stretch of a curve that a caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,11 @@
 //! Installations and their updates (R26, R27, R31, R43–R46).
 
-pub mod adoption;
-pub mod refusal;
+mod adoption;
+mod refusal;
+
+pub use adoption::{CurveFault, CurvePart};
+pub(crate) use adoption::{CurvePoint, POINTS_MAX, POINTS_MIN, ReachedState, Tally};
+pub(crate) use refusal::InstallationRefusal;
 
 use crate::domain::Instant;
 use crate::domain::accounts::{AccountStatus, Actor};

@@ -1,11 +1,12 @@
 //! The process library: processes that a publisher shares one by one, as templates (R53).
 
-pub mod refusal;
+mod refusal;
+
+pub(crate) use refusal::LibraryRefusal;
 
 use super::Instant;
 use super::id::{AccountId, ComponentVersionId, LibraryProcessId};
 use crate::domain::components::ComponentType;
-use crate::domain::library::refusal::LibraryRefusal;
 
 /// The most groups in one call that shares a process.
 pub const GROUPS_MAX: usize = 100;

@@ -5,7 +5,7 @@ use crate::domain::accounts::Actor;
 use crate::domain::id::{AccountId, AuditEntryId};
 
 /// The most field changes that one entry lists.
-pub const CHANGES_MAX: usize = 100;
+pub(crate) const CHANGES_MAX: usize = 100;
 
 /// One field that changed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -1,6 +1,13 @@
 //! The event log and the audit log: their rows, and how long they are kept.
 
-pub mod audit;
-pub mod event;
-pub mod record;
-pub mod retention;
+mod audit;
+mod event;
+mod record;
+mod retention;
+
+pub(crate) use audit::{AuditEntry, CHANGES_MAX, Change, Recorded, Subject, SubjectKey};
+pub use event::{Audience, EventData, EventKind, NewEvent, Position, Progress};
+pub(crate) use event::{Event, WindowFacts};
+pub use record::IdRange;
+pub(crate) use record::{Class, EntryClass, EventClass, INSTALLATION, Record, VersionAfter};
+pub use retention::next_cutoff;

@@ -135,7 +135,7 @@ impl Class {
 }
 
 /// The schema type of these entries' subjects.
-pub const INSTALLATION: &str = "Installation";
+pub(crate) const INSTALLATION: &str = "Installation";
 
 /// The ids of a batch's events or entries. Each id contains its position in the batch in encrypted form, so that no
 /// index of ids is needed, but clients can't derive the size of the batch from some of its ids (R3).

@@ -5,10 +5,10 @@ use chrono::Duration;
 use crate::domain::Instant;
 
 /// The pause between two passes that remove old rows.
-pub const PASS_EVERY: Duration = Duration::hours(1);
+pub(crate) const PASS_EVERY: Duration = Duration::hours(1);
 /// The largest step of the cutoff time in one pass. It is longer than the pause, so that a server catches up after it
 /// was down, and shorter than a day, so that one wrong pass doesn't remove everything that is kept for a day.
-pub const PASS_AT_MOST: Duration = Duration::hours(12);
+pub(crate) const PASS_AT_MOST: Duration = Duration::hours(12);
 
 /// The time from which the pass at `now` reckons the age of rows. `before` is that time of the last pass; before the
 /// first pass, the creation time of the first account; `None` in an empty database. `last_pass_at` is what the clock

@@ -1,6 +1,8 @@
 //! Packs and their drafts: composing, and newer shareable versions (R10–R16, R19, R21).
 
-pub mod refusal;
+mod refusal;
+
+pub(crate) use refusal::PackRefusal;
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,17 @@
 //! Releases and their state machine (R21–R30).
 
-pub mod preview;
-pub mod refusal;
-pub mod window;
-pub mod zone;
+mod preview;
+mod refusal;
+mod window;
+mod zone;
+
+pub use preview::{GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings};
+pub(crate) use preview::{Mismatch, Occurrence};
+pub use refusal::ReleaseRefusal;
+pub(crate) use window::DateRange;
+pub use window::{Window, WindowFault, is_representable, lateness, moved, release_dates, release_window};
+pub use zone::Zone;
+pub(crate) use zone::{DataVersion, Offsets};
 
 use std::collections::BTreeMap;
 
@@ -14,9 +22,6 @@ use crate::domain::accounts::Actor;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::UpdateMethod;
 use crate::domain::packs::{DraftRow, PackStanding, next_content};
-use crate::domain::releases::refusal::ReleaseRefusal;
-use crate::domain::releases::window::Window;
-use crate::domain::releases::zone::Zone;
 
 /// How a release was scheduled at first. Promoting a dated release doesn't change this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::components::label::Numeric;
-use crate::domain::components::{ExtensibilitySetting, ManifestEntry};
+use crate::domain::components::{ExtensibilitySetting, ManifestEntry, Numeric};
 use crate::domain::id::{ComponentId, ComponentVersionId};
 
 /// A warning about a release. Warnings don't block the release.

@@ -156,7 +156,7 @@ pub fn release_dates(now: Instant, zone: &Zone, days_ahead: u16) -> DateRange {
 
 /// Why a date can't be a release date. Each variant carries the nearest allowed date, the first or the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DateFault {
+pub(crate) enum DateFault {
     DoesNotExist(NaiveDate),
     NotInFuture(NaiveDate),
     TooFar(NaiveDate),
@@ -167,7 +167,7 @@ pub enum DateFault {
 ///
 /// # Errors
 /// The first [`DateFault`] in the order of its variants.
-pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16) -> Result<Window, DateFault> {
+pub(crate) fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16) -> Result<Window, DateFault> {
     let dates = release_dates(now, zone, days_ahead);
     match release_window(date, zone) {
         Err(WindowFault::DateDoesNotExist) => Err(DateFault::DoesNotExist(dates.earliest)),

@@ -1,3 +1,5 @@
 //! Sharing packs with groups of accounts.
 
-pub mod refusal;
+mod refusal;
+
+pub(crate) use refusal::SharingRefusal;

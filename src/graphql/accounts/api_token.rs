@@ -107,7 +107,7 @@ impl ApiToken {
 }
 
 /// The tokens of the caller's account, newest first; `None` without the privilege ACCOUNT_ADMINISTRATION.
-pub async fn own_tokens(ctx: &Context<'_>, args: PageArgs) -> Result<Option<ApiTokenConnection>> {
+pub(crate) async fn own_tokens(ctx: &Context<'_>, args: PageArgs) -> Result<Option<ApiTokenConnection>> {
     if !ctx.viewer()?.may(Privilege::AccountAdministration) {
         return Ok(None);
     }

@@ -10,12 +10,12 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::AccountStatus;
 use crate::graphql::error::{ResultExt as _, not_found};
 use crate::graphql::ids::{self, Gid};
-use crate::graphql::installations::installation::{
+use crate::graphql::installations::{
     InstallationConnection, InstallationFilter, InstallationsOf, installations_connection,
 };
-use crate::graphql::packs::integration_pack::{IntegrationPackConnection, packs_connection};
+use crate::graphql::packs::{IntegrationPackConnection, packs_connection};
 use crate::graphql::scalars::{DateTime, TimeZoneName};
-use crate::graphql::sharing::account_group::{AccountGroup, AccountGroupConnection, GroupsOf, groups_connection};
+use crate::graphql::sharing::{AccountGroup, AccountGroupConnection, GroupsOf, groups_connection};
 use crate::store::accounts::read as accounts;
 use crate::store::accounts::read::AccountFilter;
 use crate::store::packs::read::PacksOf;

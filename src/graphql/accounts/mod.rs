@@ -1,13 +1,26 @@
 //! Accounts, their tokens, and actors.
 
-pub mod actor;
-pub mod api_token;
-pub mod loaders;
-pub mod managed_account;
-pub(crate) mod mutations;
-pub mod own_account;
-pub mod publisher_account;
-pub mod query;
-pub(crate) mod refusal;
-pub(crate) mod tokens;
-pub mod viewer;
+mod actor;
+mod api_token;
+mod loaders;
+mod managed_account;
+mod mutations;
+mod own_account;
+mod publisher_account;
+mod query;
+mod refusal;
+mod tokens;
+mod viewer;
+
+pub use actor::Actor;
+pub use api_token::{ApiToken, ApiTokenConnection};
+pub(in crate::graphql) use loaders::AccountLoaders;
+pub use managed_account::{
+    AccountsOf, ManagedAccount, ManagedAccountConnection, ManagedAccountFilter, accounts_connection,
+};
+pub(in crate::graphql) use mutations::Accounts;
+pub use own_account::OwnAccount;
+pub use publisher_account::PublisherAccount;
+pub use query::AccountQuery;
+pub use refusal::AccountError;
+pub(in crate::graphql) use tokens::Tokens;

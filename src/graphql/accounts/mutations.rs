@@ -3,19 +3,18 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use futures_util::future::try_join_all;
 
-use crate::domain::accounts::Privilege;
-use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::accounts::{AccountRefusal, Privilege};
 use crate::domain::id::ReleaseId;
 use crate::graphql::accounts::managed_account::ManagedAccount;
 use crate::graphql::accounts::refusal::AccountError;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::interfaces::Account;
-use crate::graphql::releases::release::Release;
+use crate::graphql::releases::Release;
 use crate::graphql::scalars::{DateTime, TimeZoneName};
-use crate::service::accounts::enrolment::{Enrollable, reissue_enrolment};
 use crate::service::accounts::{
-    AccountEdit, create_managed_account, reactivate_account, suspend_account, update_account,
+    AccountEdit, Enrollable, create_managed_account, reactivate_account, reissue_enrolment, suspend_account,
+    update_account,
 };
 use crate::service::error::Outcome;
 

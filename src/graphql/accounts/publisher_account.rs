@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::domain::accounts::{Account, AccountKind};
 use crate::domain::id::AccountId;
-use crate::domain::releases::window;
+use crate::domain::releases::{DateRange, release_dates};
 use crate::graphql::accounts::api_token::{ApiTokenConnection, own_tokens};
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
@@ -54,7 +54,7 @@ impl PublisherAccount {
     async fn release_dates(&self, ctx: &Context<'_>) -> Option<ReleaseDateRange> {
         let services = ctx.services();
         let zone = services.zone(self.0.time_zone.as_deref())?;
-        Some(window::release_dates(ctx.now(), &zone, services.settings.release_days_ahead).into())
+        Some(release_dates(ctx.now(), &zone, services.settings.release_days_ahead).into())
     }
 
     /// Its API tokens, newest first; null without ACCOUNT_ADMINISTRATION.
@@ -80,7 +80,7 @@ impl PublisherAccount {
 
 /// The first and the last date that a release made now may have.
 #[derive(SimpleObject)]
-pub struct ReleaseDateRange {
+pub(crate) struct ReleaseDateRange {
     /// Tomorrow, in the zone.
     earliest: Date,
     /// By default 365 days ahead.
@@ -89,8 +89,8 @@ pub struct ReleaseDateRange {
     time_zone: TimeZoneName,
 }
 
-impl From<window::DateRange> for ReleaseDateRange {
-    fn from(range: window::DateRange) -> Self {
+impl From<DateRange> for ReleaseDateRange {
+    fn from(range: DateRange) -> Self {
         Self { earliest: range.earliest.into(), latest: range.latest.into(), time_zone: range.time_zone.into() }
     }
 }

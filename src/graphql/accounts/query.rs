@@ -10,9 +10,7 @@ use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::not_found;
 use crate::graphql::ids;
-use crate::graphql::sharing::account_group::{
-    AccountGroup, AccountGroupConnection, AccountGroupFilter, GroupsOf, groups_connection,
-};
+use crate::graphql::sharing::{AccountGroup, AccountGroupConnection, AccountGroupFilter, GroupsOf, groups_connection};
 
 #[derive(Default)]
 pub struct AccountQuery;

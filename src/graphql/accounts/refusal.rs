@@ -1,6 +1,6 @@
 use async_graphql::{Context, Enum, Object, Result};
 
-use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::accounts::AccountRefusal;
 use crate::domain::refusal::Refusal as _;
 use crate::graphql::accounts::managed_account::ManagedAccount;
 
@@ -43,7 +43,7 @@ impl AccountError {
 
 /// The reasons to refuse a change of accounts or tokens.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountErrorCode {
+pub(crate) enum AccountErrorCode {
     /// The name is empty.
     NameRequired,
     /// The name is longer than 255 characters.

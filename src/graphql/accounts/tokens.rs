@@ -12,7 +12,7 @@ use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids;
 use crate::graphql::scalars::DateTime;
 use crate::service::access::Caller;
-use crate::service::accounts::tokens::{create_token, revoke_token, tokens_of};
+use crate::service::accounts::{create_token, revoke_token, tokens_of};
 
 use crate::graphql::mutations::{PayloadField, answer, result_and_errors, viewer};
 

@@ -14,7 +14,7 @@ use crate::service::access;
 use crate::store::log::events;
 
 /// The type `Viewer`.
-pub struct Viewer(access::Viewer);
+pub(crate) struct Viewer(access::Viewer);
 
 impl From<access::Viewer> for Viewer {
     fn from(viewer: access::Viewer) -> Self {

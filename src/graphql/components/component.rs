@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object, Result};
 use crate::domain::accounts::Privilege;
 use crate::domain::components as domain;
 use crate::domain::id::ComponentId;
-use crate::graphql::accounts::actor::Actor;
+use crate::graphql::accounts::Actor;
 use crate::graphql::components::packaged_component::{
     PackagedComponent, PackagedComponentConnection, packages_connection,
 };
@@ -17,9 +17,8 @@ use crate::graphql::enums::ComponentType;
 use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::filters::PackagedComponentFilter;
 use crate::graphql::ids::Gid;
-use crate::graphql::library::available_process::LibraryCopySource;
-use crate::graphql::library::publication::{Publication, PublicationConnection, publications_connection};
-use crate::graphql::packs::integration_pack::{IntegrationPackConnection, PacksOf, packs_or_none};
+use crate::graphql::library::{LibraryCopySource, Publication, PublicationConnection, publications_connection};
+use crate::graphql::packs::{IntegrationPackConnection, PacksOf, packs_or_none};
 use crate::graphql::scalars::DateTime;
 
 /// The type `Component`.

@@ -7,7 +7,7 @@ use crate::graphql::components::packaged_component::PackagedComponent;
 use crate::graphql::components::refusal::PackagingError;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
-use crate::service::components::deleting::{delete_package, restore_package};
+use crate::service::components::{delete_package, restore_package};
 
 use crate::graphql::mutations::{PayloadField, answer, publisher};
 

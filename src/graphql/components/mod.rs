@@ -1,9 +1,18 @@
 //! Components, and the packages and publications made of them.
 
-pub mod component;
-pub(crate) mod deleting;
-pub mod loaders;
-pub mod manifest;
-pub(crate) mod mutations;
-pub mod packaged_component;
-pub(crate) mod refusal;
+mod component;
+mod deleting;
+mod loaders;
+mod manifest;
+mod mutations;
+mod packaged_component;
+mod refusal;
+
+pub use component::{Component, ComponentConnection};
+pub(in crate::graphql) use deleting::Deleting;
+pub(in crate::graphql) use loaders::ComponentLoaders;
+pub use manifest::{ExtensibilitySetting, ManifestEntry};
+pub(in crate::graphql) use mutations::Components;
+pub(crate) use packaged_component::packages_connection;
+pub use packaged_component::{PackagedComponent, PackagedComponentConnection};
+pub use refusal::PackagingError;

@@ -12,7 +12,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::ComponentType;
 use crate::graphql::error::bug;
 use crate::graphql::ids;
-use crate::service::components::packaging::{NewManifestEntry, NewPackage, create_component, create_packages};
+use crate::service::components::{NewManifestEntry, NewPackage, create_component, create_packages};
 
 use crate::graphql::mutations::{PayloadField, answer, publisher};
 

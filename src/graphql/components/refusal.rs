@@ -1,9 +1,9 @@
 use async_graphql::{Context, Enum, Object, Result};
 
-use crate::domain::components::refusal::PackagingRefusal;
+use crate::domain::components::PackagingRefusal;
 use crate::domain::refusal::Refusal as _;
 use crate::graphql::components::packaged_component::PackagedComponent;
-use crate::graphql::packs::integration_pack::IntegrationPack;
+use crate::graphql::packs::IntegrationPack;
 use crate::graphql::refusals::all;
 
 /// The error when making, deleting or publishing packages was refused.
@@ -54,7 +54,7 @@ impl PackagingError {
 
 /// The reasons to refuse making, deleting or publishing packages.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PackagingErrorCode {
+pub(crate) enum PackagingErrorCode {
     /// The name is empty.
     NameRequired,
     /// The name is longer than 255 characters.

@@ -4,7 +4,7 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 
 use crate::domain::Instant;
 use crate::domain::id::PackId;
-use crate::domain::installations::adoption::{CurveFault, CurvePart, CurvePoint, POINTS_MAX, POINTS_MIN};
+use crate::domain::installations::{CurveFault, CurvePart, CurvePoint, POINTS_MAX, POINTS_MIN};
 use crate::domain::releases::Release;
 use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installations as installation;
-use crate::graphql::accounts::managed_account::ManagedAccount;
+use crate::graphql::accounts::ManagedAccount;
 use crate::graphql::connection::{PageArgs, connection, searchable};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::InstallationState;
@@ -189,7 +189,7 @@ impl InstallationFilter {
 
 /// The pack that an id names. The id must have the type that the caller's kind of account uses; any other is NOT_FOUND
 /// (R3).
-pub async fn visible_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
+pub(crate) async fn visible_pack(ctx: &Context<'_>, id: &ID) -> Result<PackId> {
     let pack = match ctx.scope()? {
         Scope::Publisher(_) => ids::pack_id(id)?,
         Scope::Managed(_) => ids::available_pack_id(id)?,

@@ -6,7 +6,7 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::{InstallationId, UpdateId};
 use crate::domain::installations::{Failure, FailureCode, UpdateState};
 use crate::domain::releases::ReleaseState;
-use crate::graphql::accounts::actor::Actor;
+use crate::graphql::accounts::Actor;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{InstallationUpdateState, SkipReason, UpdateFailureCode, UpdateMethod};
@@ -15,7 +15,7 @@ use crate::graphql::filters::all;
 use crate::graphql::ids::Gid;
 use crate::graphql::installations::installation::{Installation, may_here, version};
 use crate::graphql::interfaces::{PackRelease, PackSnapshot};
-use crate::graphql::packs::pack_diff::PackDiff;
+use crate::graphql::packs::PackDiff;
 use crate::graphql::scalars::DateTime;
 use crate::store::installations::updates::{UpdateFilter, UpdatesOf, VisibleUpdate};
 
@@ -117,7 +117,7 @@ impl InstallationUpdate {
 
 /// Why an update failed.
 #[derive(SimpleObject)]
-pub struct UpdateFailure {
+pub(crate) struct UpdateFailure {
     /// The kind of fault.
     code: UpdateFailureCode,
     /// A sentence in English, without internals of the server.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, PackVersionId, UpdateId};
-use crate::domain::installations::Installation;
-use crate::domain::installations::adoption::CurvePoint;
+use crate::domain::installations::{CurvePoint, Installation};
 use crate::graphql::batch::{Base, Batch};
 use crate::store::installations::adoption::{AdoptionOf, Distribution};
 use crate::store::installations::curves::{self, CurveKey};

@@ -1,10 +1,24 @@
 //! Installations of packs and their updates, for the publisher and for the account that has them.
 
-pub mod adoption;
-pub mod installation;
-pub mod installation_update;
-pub mod loaders;
-pub(crate) mod mutations;
-pub mod query;
-pub(crate) mod refusal;
-pub mod version_count;
+mod adoption;
+mod installation;
+mod installation_update;
+mod loaders;
+mod mutations;
+mod query;
+mod refusal;
+mod version_count;
+
+pub use adoption::{Adoption, AdoptionPoint};
+pub(in crate::graphql) use installation::may_here;
+pub use installation::{
+    Installation, InstallationConnection, InstallationFilter, InstallationsOf, installations_connection,
+};
+pub use installation_update::{
+    InstallationUpdate, InstallationUpdateConnection, InstallationUpdateFilter, updates_connection,
+};
+pub(in crate::graphql) use loaders::InstallationLoaders;
+pub(in crate::graphql) use mutations::Installations;
+pub use query::ManagedQuery;
+pub use refusal::InstallationError;
+pub use version_count::VersionCount;

@@ -10,7 +10,7 @@ use crate::graphql::installations::installation::{
     Installation, InstallationConnection, InstallationFilter, InstallationsOf, installations_connection, visible_pack,
 };
 use crate::graphql::installations::installation_update::{InstallationUpdateConnection, updates_connection};
-use crate::graphql::sharing::available_pack::{
+use crate::graphql::sharing::{
     AvailablePack, AvailablePackConnection, AvailablePackFilter, available_packs_connection,
 };
 use crate::store::installations::updates::UpdatesOf;

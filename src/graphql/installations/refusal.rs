@@ -1,6 +1,6 @@
 use async_graphql::{Context, Enum, Object, Result};
 
-use crate::domain::installations::refusal::InstallationRefusal;
+use crate::domain::installations::InstallationRefusal;
 use crate::domain::refusal::Refusal as _;
 use crate::graphql::installations::installation::Installation;
 
@@ -46,7 +46,7 @@ impl InstallationError {
 
 /// The reasons to refuse installing, renaming or updating.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InstallationErrorCode {
+pub(crate) enum InstallationErrorCode {
     /// A SINGLE pack is installed once.
     AlreadyInstalled,
     /// Only installations of a MULTI pack have a name of their own.

@@ -4,7 +4,7 @@ use async_graphql::{Context, Object, Result};
 
 use crate::domain::id::PackVersionId;
 use crate::graphql::connection::int;
-use crate::graphql::packs::pack_version::PackVersion;
+use crate::graphql::packs::PackVersion;
 
 /// The type `VersionCount`: a version and its number of installations at the time of the read.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::domain::components::{ComponentVersion, VersionKind, publication_number};
 use crate::domain::id::{ComponentId, ComponentVersionId};
-use crate::graphql::accounts::actor::Actor;
-use crate::graphql::components::component::Component;
+use crate::graphql::accounts::Actor;
+use crate::graphql::components::Component;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::{ResultExt as _, bug};

@@ -5,13 +5,13 @@ use async_graphql::{Context, ID, Object, Result};
 use crate::domain::accounts::Privilege;
 use crate::domain::id::LibraryProcessId;
 use crate::domain::library;
-use crate::graphql::components::packaged_component::PackagedComponent;
+use crate::graphql::components::PackagedComponent;
 use crate::graphql::connection::{PageArgs, int};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::ids::Gid;
 use crate::graphql::scalars::{DateTime, Markdown};
-use crate::graphql::sharing::account_group::{AccountGroupConnection, GroupsOf, groups_connection};
+use crate::graphql::sharing::{AccountGroupConnection, GroupsOf, groups_connection};
 use crate::store::scope::Scope;
 
 /// The type `PublishedProcess`: a process in its publisher's view.

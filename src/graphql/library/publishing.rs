@@ -3,11 +3,11 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
-use crate::graphql::components::refusal::PackagingError;
+use crate::graphql::components::PackagingError;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::library::publication::Publication;
-use crate::service::library::publishing::publish_component;
+use crate::service::library::publish_component;
 
 use crate::graphql::mutations::{PayloadField, answer, publisher};
 

@@ -1,6 +1,6 @@
 use async_graphql::{Enum, Object};
 
-use crate::domain::library::refusal::LibraryRefusal;
+use crate::domain::library::LibraryRefusal;
 use crate::domain::refusal::Refusal as _;
 
 /// The error when publishing, withdrawing or copying a process was refused.
@@ -34,7 +34,7 @@ impl LibraryError {
 
 /// The reasons to refuse publishing, withdrawing or copying a process.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LibraryErrorCode {
+pub(crate) enum LibraryErrorCode {
     /// It isn't a process.
     NotAProcess,
     /// The package isn't shareable.

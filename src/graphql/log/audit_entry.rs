@@ -4,9 +4,8 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::AuditEntryId;
-use crate::domain::log::audit;
-use crate::domain::log::audit::SubjectKey;
-use crate::graphql::accounts::actor::Actor;
+use crate::domain::log::{self, SubjectKey};
+use crate::graphql::accounts::Actor;
 use crate::graphql::connection::connection;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::{ResultExt as _, bug};
@@ -18,10 +17,10 @@ use crate::graphql::scalars::DateTime;
 connection!("entries", AuditEntryConnection, AuditEntryEdge, AuditEntry);
 
 /// The type `AuditEntry`.
-pub struct AuditEntry(audit::AuditEntry);
+pub struct AuditEntry(log::AuditEntry);
 
-impl From<audit::AuditEntry> for AuditEntry {
-    fn from(entry: audit::AuditEntry) -> Self {
+impl From<log::AuditEntry> for AuditEntry {
+    fn from(entry: log::AuditEntry) -> Self {
         Self(entry)
     }
 }
@@ -98,7 +97,7 @@ fn id_of(key: &SubjectKey) -> Result<ID> {
 
 /// One field that changed.
 #[derive(SimpleObject)]
-pub struct AuditChange {
+pub(crate) struct AuditChange {
     /// The field's path.
     field: String,
     /// Before, as text; null for nothing.
@@ -107,9 +106,9 @@ pub struct AuditChange {
     after: Option<String>,
 }
 
-impl From<audit::Change> for AuditChange {
-    fn from(change: audit::Change) -> Self {
-        let audit::Change { field, before, after, of } = change;
+impl From<log::Change> for AuditChange {
+    fn from(change: log::Change) -> Self {
+        let log::Change { field, before, after, of } = change;
         // Ids are shown in the API's form for this reader.
         let masked = |value: Option<String>| match (value, &of) {
             (Some(id), Some(type_name)) => {

@@ -4,8 +4,8 @@ use async_graphql::{Context, ID, InputObject, Result};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::TokenId;
-use crate::domain::log::audit::SubjectKey;
-use crate::graphql::accounts::api_token::ApiToken;
+use crate::domain::log::SubjectKey;
+use crate::graphql::accounts::ApiToken;
 use crate::graphql::connection::{PageArgs, searchable};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::ActorKind;
@@ -22,7 +22,7 @@ const ACTIONS_MAX: usize = 100;
 
 /// A filter of audit entries.
 #[derive(InputObject, Default)]
-pub struct AuditLogFilter {
+pub(crate) struct AuditLogFilter {
     /// Done by this kind of actor.
     actor_kind: Option<ActorKind>,
     /// Done with this token: the ID of an ApiToken, revoked or not.
@@ -81,7 +81,7 @@ async fn visible_subject(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<Sub
 
 /// The entries that the caller may see and that match the filter, newest first. Fails with FORBIDDEN without the
 /// privilege, NOT_FOUND for an unknown id in the filter, BAD_USER_INPUT for invalid arguments.
-pub async fn audit_connection(
+pub(crate) async fn audit_connection(
     ctx: &Context<'_>,
     filter: Option<AuditLogFilter>,
     args: PageArgs,

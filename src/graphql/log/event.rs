@@ -6,8 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::domain::id::{EventId, UpdateId};
-use crate::domain::log::event as domain;
-use crate::domain::log::event::{EventKind as Kind, WindowFacts};
+use crate::domain::log::{self as domain, EventKind as Kind, WindowFacts};
 use crate::events::hub::Announced;
 use crate::graphql::connection::{connection, int};
 use crate::graphql::context::ContextExt as _;
@@ -18,13 +17,10 @@ use crate::graphql::interfaces::{ComponentVersion, Event, Node, Pack, PackReleas
 use crate::graphql::scalars::DateTime;
 use crate::store::scope::Scope;
 
-use crate::graphql::accounts::actor::Actor;
-use crate::graphql::installations::installation::Installation;
-use crate::graphql::installations::installation_update::InstallationUpdate;
-use crate::graphql::releases::progress::ReleaseProgress;
-use crate::graphql::releases::release::Release;
-use crate::graphql::releases::release_window::ReleaseWindow;
-use crate::graphql::sharing::account_group::AccountGroup;
+use crate::graphql::accounts::Actor;
+use crate::graphql::installations::{Installation, InstallationUpdate};
+use crate::graphql::releases::{Release, ReleaseProgress, ReleaseWindow};
+use crate::graphql::sharing::AccountGroup;
 
 connection!("events", EventConnection, EventEdge, Event);
 
@@ -293,7 +289,7 @@ fn window(facts: WindowFacts) -> ReleaseWindow {
 
 /// An item of the subscription to a release's progress.
 #[derive(SimpleObject)]
-pub struct ReleaseProgressItem {
+pub(crate) struct ReleaseProgressItem {
     /// The cursor of the event, as in Event.
     cursor: String,
     /// The release, as it is now.
@@ -305,7 +301,7 @@ pub struct ReleaseProgressItem {
 impl ReleaseProgressItem {
     /// The progress of a release, with the cursor of the event that announced it.
     #[must_use]
-    pub fn new(cursor: String, release: Release, progress: ReleaseProgress) -> Self {
+    pub(super) fn new(cursor: String, release: Release, progress: ReleaseProgress) -> Self {
         Self { cursor, release, progress }
     }
 }

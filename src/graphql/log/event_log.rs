@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use async_graphql::{Context, Error, ID, InputObject, Result};
 
 use crate::domain::id::{InstallationId, PackId};
-use crate::domain::log::event::Position;
+use crate::domain::log::Position;
 use crate::events::hub::{Announced, Hub, Interest, StreamEnd};
 use crate::store::log::events;
 use crate::store::page::Key;
@@ -17,13 +17,13 @@ use crate::graphql::enums::EventKind;
 use crate::graphql::error::{ResultExt as _, cursor_expired, failure, not_found};
 use crate::graphql::filters::all;
 use crate::graphql::ids;
-use crate::graphql::installations::installation::Installation;
+use crate::graphql::installations::Installation;
 use crate::graphql::interfaces::{Event, Pack};
 use crate::graphql::log::event::{EventConnection, EventView};
 
 /// A filter of events.
 #[derive(InputObject, Default)]
-pub struct EventFilter {
+pub(crate) struct EventFilter {
     /// Is one of these kinds.
     kinds: Option<Vec<EventKind>>,
     /// Concerns this pack: the ID of an IntegrationPack or an AvailablePack, as the caller sees it.
@@ -35,7 +35,7 @@ pub struct EventFilter {
 impl EventFilter {
     /// Converts the filter, and looks up its ids. Fails with NOT_FOUND for an id of which the caller may see neither
     /// the object nor an event.
-    pub async fn read(self, ctx: &Context<'_>) -> Result<Interest> {
+    pub(super) async fn read(self, ctx: &Context<'_>) -> Result<Interest> {
         Ok(Interest {
             kinds: self.kinds.map(all),
             pack_id: visible_pack(ctx, self.pack_id).await?,
@@ -47,7 +47,7 @@ impl EventFilter {
 
 /// The pack that an id names in the caller's view. It may be deleted if the caller may still see an event of it. Any
 /// other id is NOT_FOUND, after the same number of statements (R3).
-pub async fn visible_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
+pub(crate) async fn visible_pack(ctx: &Context<'_>, id: Option<ID>) -> Result<Option<PackId>> {
     let scope = ctx.scope()?;
     let Some(id) = id else { return Ok(None) };
     let pack = match scope {
@@ -80,12 +80,12 @@ async fn check_has_event(ctx: &Context<'_>, of: Interest, id: &ID) -> Result<()>
 }
 
 /// The position in a cursor; `None` when the cursor isn't one of the caller's account.
-pub fn position(ctx: &Context<'_>, cursor: &str) -> Result<Option<Position>> {
+pub(crate) fn position(ctx: &Context<'_>, cursor: &str) -> Result<Option<Position>> {
     Ok(ctx.data_of_request().hub.sealer().open(ctx.scope()?.account_id(), cursor))
 }
 
 /// Converts a [`StreamEnd`] to an error for this reader.
-pub fn stream_end_error(hub: &Hub, scope: Scope, stream_end: StreamEnd) -> Error {
+pub(crate) fn stream_end_error(hub: &Hub, scope: Scope, stream_end: StreamEnd) -> Error {
     match stream_end {
         StreamEnd::Expired { oldest } => cursor_expired(hub.sealer().seal(scope.account_id(), oldest)),
         StreamEnd::Failed(inside) => failure(inside),
@@ -94,7 +94,7 @@ pub fn stream_end_error(hub: &Hub, scope: Scope, stream_end: StreamEnd) -> Error
 
 /// The events that the caller may see and that match the filter, oldest first. Fails with NOT_FOUND for an unknown id
 /// in the filter, BAD_USER_INPUT for invalid arguments, CURSOR_EXPIRED for a cursor that is no longer valid.
-pub async fn events_connection(
+pub(crate) async fn events_connection(
     ctx: &Context<'_>,
     filter: Option<EventFilter>,
     args: PageArgs,

@@ -1,8 +1,7 @@
 //! The loaders for the event log and the audit log.
 
 use crate::domain::id::{AuditEntryId, EventId};
-use crate::domain::log::audit::AuditEntry;
-use crate::domain::log::event::Event;
+use crate::domain::log::{AuditEntry, Event};
 use crate::graphql::batch::{Base, Batch};
 use crate::store::log::{audit, events};
 

@@ -1,10 +1,20 @@
 //! The event log, its subscription, and the audit log.
 
-pub mod audit_entry;
-pub mod audit_log;
-pub mod event;
-pub mod event_log;
-pub mod loaders;
-pub mod query;
-pub mod stream_cursor;
-pub mod subscription;
+mod audit_entry;
+mod audit_log;
+mod event;
+mod event_log;
+mod loaders;
+mod query;
+mod stream_cursor;
+mod subscription;
+
+pub use audit_entry::{AuditEntry, AuditEntryConnection};
+pub use event::{
+    EventConnection, EventView, InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
+    by_id as event_by_id,
+};
+pub(in crate::graphql) use loaders::LogLoaders;
+pub use query::LogQuery;
+pub use stream_cursor::StreamCursor;
+pub use subscription::Subscription;

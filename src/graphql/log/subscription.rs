@@ -10,7 +10,7 @@ use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 
 use crate::domain::id::ReleaseId;
-use crate::domain::log::event::{EventKind, Position};
+use crate::domain::log::{EventKind, Position};
 use crate::events::hub::{Announced, Interest};
 
 use crate::graphql::context::ContextExt as _;
@@ -22,7 +22,7 @@ use crate::graphql::log::event::{
     EventView, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem,
 };
 use crate::graphql::log::event_log::{EventFilter, position, stream_end_error, visible_pack};
-use crate::graphql::releases::release::Release;
+use crate::graphql::releases::Release;
 
 /// The most events of a release that are sent as one item.
 const COALESCED_MAX: usize = 250;

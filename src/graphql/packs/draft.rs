@@ -5,8 +5,7 @@ use futures_util::future::try_join_all;
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{ComponentId, PackId};
-use crate::domain::packs::Removal;
-use crate::domain::packs::refusal::PackRefusal;
+use crate::domain::packs::{PackRefusal, Removal};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::bug;
 use crate::graphql::ids;
@@ -14,9 +13,7 @@ use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::packs::pack_component::PackComponent;
 use crate::graphql::packs::refusal::PackError;
 use crate::service::error::Outcome;
-use crate::service::packs::draft::{
-    add_components, pin_component, remove_component, restore_component, unpin_component,
-};
+use crate::service::packs::{add_components, pin_component, remove_component, restore_component, unpin_component};
 
 use crate::graphql::mutations::{PayloadField, publisher, result_and_errors};
 

@@ -7,20 +7,17 @@ use async_graphql::{Context, ID, Object, Result};
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
 use crate::domain::packs::{Pack, PackStanding};
-use crate::domain::releases::refusal::ReleaseRefusal;
-use crate::domain::releases::window::release_dates;
-use crate::domain::releases::{Decision, ReleaseFacts, RequestedSchedule, decide};
+use crate::domain::releases::{Decision, ReleaseFacts, ReleaseRefusal, RequestedSchedule, decide, release_dates};
 use crate::domain::{Instant, packs as pack};
-use crate::graphql::accounts::actor::Actor;
+use crate::graphql::accounts::Actor;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{DeploymentModel, InstallationType, PackState};
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::filters::{IntegrationPackFilter, IntegrationPackOrder, ReleaseFilter};
 use crate::graphql::ids::Gid;
-use crate::graphql::installations::adoption::Adoption;
-use crate::graphql::installations::installation::{
-    InstallationConnection, InstallationFilter, InstallationsOf, installations_connection,
+use crate::graphql::installations::{
+    Adoption, InstallationConnection, InstallationFilter, InstallationsOf, installations_connection,
 };
 use crate::graphql::packs::draft_rows::DraftRows;
 use crate::graphql::packs::pack_component::content;
@@ -28,9 +25,9 @@ use crate::graphql::packs::pack_diff::PackDiff;
 use crate::graphql::packs::pack_version::{PackVersion, PackVersionConnection, versions_of_pack};
 use crate::graphql::packs::pending_release::PendingRelease;
 use crate::graphql::packs::support_info::SupportInfo;
-use crate::graphql::releases::release::{Release, ReleaseConnection, releases_connection};
+use crate::graphql::releases::{Release, ReleaseConnection, releases_connection};
 use crate::graphql::scalars::DateTime;
-use crate::graphql::sharing::account_group::{AccountGroupConnection, GroupsOf, groups_connection};
+use crate::graphql::sharing::{AccountGroupConnection, GroupsOf, groups_connection};
 use crate::store::packs::drafts::DraftOf;
 use crate::store::packs::read::{ListedPack, PackFilter, PackOrder, PacksKey};
 use crate::store::page::Page;

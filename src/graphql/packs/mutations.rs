@@ -10,10 +10,9 @@ use crate::graphql::enums::{DeploymentModel, InstallationType};
 use crate::graphql::ids;
 use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::packs::refusal::PackError;
-use crate::graphql::releases::release::Release;
+use crate::graphql::releases::Release;
 use crate::graphql::scalars::{Markdown, Uri};
-use crate::service::packs::deleting::{Deletion, delete_pack};
-use crate::service::packs::{NewPack, PackEdit, create_pack, update_pack};
+use crate::service::packs::{Deletion, NewPack, PackEdit, create_pack, delete_pack, update_pack};
 
 use crate::graphql::mutations::{PayloadField, answer, publisher, result_and_errors};
 

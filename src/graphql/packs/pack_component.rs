@@ -8,7 +8,7 @@ use async_graphql::{Context, Object, Result};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId};
 use crate::domain::packs::{Content, ContentItem, DraftRow, PackStanding, Stamp};
 use crate::domain::text;
-use crate::graphql::components::component::Component;
+use crate::graphql::components::Component;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::ComponentVersion;

@@ -17,7 +17,7 @@ use crate::graphql::ids::Gid;
 use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::packs::pack_component::PackComponent;
 use crate::graphql::packs::pack_diff::PackDiff;
-use crate::graphql::releases::release::Release;
+use crate::graphql::releases::Release;
 use crate::graphql::scalars::{DateTime, Markdown};
 use crate::store::packs::versions as pack_versions;
 use crate::store::page::Page;

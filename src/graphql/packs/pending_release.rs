@@ -13,7 +13,7 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::packs::pack_version::PackVersion;
-use crate::graphql::releases::release::Release;
+use crate::graphql::releases::Release;
 
 /// The pending release in a pack's row.
 pub struct PendingRelease(pub(in crate::graphql) pack::PendingRelease);

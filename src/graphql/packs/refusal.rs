@@ -1,9 +1,9 @@
 use async_graphql::{Context, Enum, Object, Result};
 
 use crate::domain::id::ComponentId;
-use crate::domain::packs::refusal::PackRefusal;
+use crate::domain::packs::PackRefusal;
 use crate::domain::refusal::Refusal as _;
-use crate::graphql::components::component::Component;
+use crate::graphql::components::Component;
 use crate::graphql::connection::int;
 use crate::graphql::packs::integration_pack::IntegrationPack;
 use crate::graphql::refusals::all;
@@ -86,7 +86,7 @@ impl PackError {
 
 /// The reasons to refuse making, editing or deleting a pack.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PackErrorCode {
+pub(crate) enum PackErrorCode {
     /// The name is empty.
     NameRequired,
     /// The name is longer than 255 characters.

@@ -2,14 +2,12 @@
 
 use async_graphql::{Context, ErrorExtensions as _, ID, Object, Result, SimpleObject};
 
-use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::accounts::AccountRefusal;
 use crate::domain::instant;
 use crate::domain::refusal::Refusal as _;
-use crate::domain::releases::RequestedSchedule;
-use crate::domain::releases::window::{WindowFault, release_window};
-use crate::graphql::components::component::{Component, ComponentConnection};
-use crate::graphql::components::packaged_component::{
-    PackagedComponent, PackagedComponentConnection, packages_connection,
+use crate::domain::releases::{RequestedSchedule, WindowFault, release_window};
+use crate::graphql::components::{
+    Component, ComponentConnection, PackagedComponent, PackagedComponentConnection, packages_connection,
 };
 use crate::graphql::connection::PageArgs;
 use crate::graphql::context::ContextExt as _;
@@ -20,11 +18,10 @@ use crate::graphql::filters::{
     ReleaseFilter,
 };
 use crate::graphql::ids;
-use crate::graphql::packs::integration_pack::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
-use crate::graphql::releases::release::{Release, ReleaseConnection, releases_connection};
-use crate::graphql::releases::release_preview::ReleasePreview;
-use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
-use crate::graphql::releases::release_window::ReleaseWindow;
+use crate::graphql::packs::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
+use crate::graphql::releases::{
+    Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput, ReleaseWindow, releases_connection,
+};
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
 use crate::store::components::read as components;
 use crate::zones::UnknownZone;

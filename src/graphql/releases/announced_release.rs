@@ -11,8 +11,7 @@ use crate::graphql::ids::Gid;
 use crate::graphql::releases::release_window::ReleaseWindow;
 use crate::graphql::releases::testing_period::TestingPeriod;
 use crate::graphql::scalars::{DateTime, Markdown};
-use crate::graphql::sharing::available_pack::AvailablePack;
-use crate::graphql::sharing::available_pack_version::AvailablePackVersion;
+use crate::graphql::sharing::{AvailablePack, AvailablePackVersion};
 
 /// The type `AnnouncedRelease`: a release in a managed account's view.
 pub struct AnnouncedRelease(Release);

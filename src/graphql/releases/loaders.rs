@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::id::ReleaseId;
-use crate::domain::log::event::Progress;
+use crate::domain::log::Progress;
 use crate::domain::releases::Release;
 use crate::graphql::batch::{Base, Batch};
 use crate::store::page::{Page, PageRequest};

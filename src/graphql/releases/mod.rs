@@ -1,13 +1,25 @@
 //! Releases of packs: creating, previewing and following them.
 
-pub mod announced_release;
-pub mod loaders;
-pub(crate) mod mutations;
-pub mod progress;
-pub(crate) mod refusal;
-pub mod release;
-pub mod release_preview;
-pub mod release_schedule;
-pub mod release_warning;
-pub mod release_window;
-pub mod testing_period;
+mod announced_release;
+mod loaders;
+mod mutations;
+mod progress;
+mod refusal;
+mod release;
+mod release_preview;
+mod release_schedule;
+mod release_warning;
+mod release_window;
+mod testing_period;
+
+pub use announced_release::AnnouncedRelease;
+pub(in crate::graphql) use loaders::ReleaseLoaders;
+pub(in crate::graphql) use mutations::Releases;
+pub use progress::ReleaseProgress;
+pub use refusal::ReleaseError;
+pub(crate) use release::releases_connection;
+pub use release::{Release, ReleaseConnection};
+pub use release_preview::ReleasePreview;
+pub use release_schedule::ReleaseScheduleInput;
+pub use release_window::ReleaseWindow;
+pub use testing_period::TestingPeriod;

@@ -9,8 +9,9 @@ use crate::graphql::releases::refusal::ReleaseError;
 use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
 use crate::graphql::scalars::{Date, Markdown};
-use crate::service::releases::retries::retry_failed_updates;
-use crate::service::releases::{ReleaseRequest, cancel_release, promote_release, reschedule_release};
+use crate::service::releases::{
+    ReleaseRequest, cancel_release, promote_release, reschedule_release, retry_failed_updates,
+};
 
 use crate::graphql::mutations::{PayloadField, answer, count, publisher};
 

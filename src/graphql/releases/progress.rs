@@ -2,7 +2,7 @@
 
 use async_graphql::SimpleObject;
 
-use crate::domain::log::event::Progress;
+use crate::domain::log::Progress;
 use crate::graphql::connection::int;
 
 /// How many installations a release has moved. `total` is the sum of all others but `appliedEarly`, which is a part of `applied`.

@@ -1,8 +1,8 @@
 use async_graphql::{Context, Enum, Object, Result};
 
 use crate::domain::refusal::{Field, Refusal as _};
-use crate::domain::releases::refusal::ReleaseRefusal;
-use crate::graphql::components::component::Component;
+use crate::domain::releases::ReleaseRefusal;
+use crate::graphql::components::Component;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::refusals::all;
 use crate::graphql::releases::release::Release;
@@ -111,7 +111,7 @@ impl ReleaseError {
 
 /// The reasons to refuse releasing or changing a release.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReleaseErrorCode {
+pub(crate) enum ReleaseErrorCode {
     /// The release would be empty.
     EmptyPack,
     /// The release would hold the same as the current version.

@@ -8,19 +8,16 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::ReleaseId;
 use crate::domain::releases::{Command, RetryFacts, decide_retry, transition};
 use crate::domain::{Instant, releases as domain};
-use crate::graphql::accounts::actor::Actor;
+use crate::graphql::accounts::Actor;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::{ReleaseSchedule, ReleaseState};
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
-use crate::graphql::installations::adoption::Adoption;
-use crate::graphql::installations::installation_update::{
-    InstallationUpdateConnection, InstallationUpdateFilter, updates_connection,
+use crate::graphql::installations::{
+    Adoption, InstallationUpdateConnection, InstallationUpdateFilter, updates_connection,
 };
-use crate::graphql::packs::integration_pack::IntegrationPack;
-use crate::graphql::packs::pack_diff::PackDiff;
-use crate::graphql::packs::pack_version::PackVersion;
+use crate::graphql::packs::{IntegrationPack, PackDiff, PackVersion};
 use crate::graphql::releases::progress::ReleaseProgress;
 use crate::graphql::releases::release_window::ReleaseWindow;
 use crate::graphql::releases::testing_period::TestingPeriod;

@@ -6,23 +6,18 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::next_content;
-use crate::domain::releases::preview::{PreviewFacts, warnings};
-use crate::domain::releases::refusal::ReleaseRefusal;
-use crate::domain::releases::window::Window;
-use crate::domain::releases::{RequestedSchedule, future_window};
+use crate::domain::releases::{PreviewFacts, ReleaseRefusal, RequestedSchedule, Window, future_window, warnings};
 use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::SkipReason;
 use crate::graphql::error::ResultExt as _;
-use crate::graphql::installations::version_count::VersionCount;
-use crate::graphql::packs::integration_pack::IntegrationPack;
-use crate::graphql::packs::pack_component::PackComponent;
-use crate::graphql::packs::pack_diff::PackDiff;
+use crate::graphql::installations::VersionCount;
+use crate::graphql::packs::{IntegrationPack, PackComponent, PackDiff};
 use crate::graphql::releases::refusal::ReleaseError;
 use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_warning::{ReleaseWarning, labelled, manifests};
 use crate::graphql::releases::release_window::ReleaseWindow;
-use crate::service::packs::content_token::content_token;
+use crate::service::packs::content_token;
 use crate::store::installations::adoption::AdoptionOf;
 use crate::store::installations::read as installations;
 use crate::store::installations::read::ReleaseImpact;
@@ -146,7 +141,7 @@ impl ReleasePreview {
 
 /// How many installations would be skipped for one reason.
 #[derive(SimpleObject)]
-pub struct SkipCount {
+pub(crate) struct SkipCount {
     /// The reason.
     reason: SkipReason,
     /// How many installations.

@@ -8,19 +8,17 @@ use futures_util::future::try_join_all;
 use crate::domain::components::ManifestEntry;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packs::PackStanding;
-use crate::domain::releases::preview::{GoesBack, Labelled, LabelledRow, Mismatch, Occurrence, Warning};
-use crate::graphql::components::component::Component;
-use crate::graphql::components::manifest::ExtensibilitySetting;
-use crate::graphql::components::packaged_component::PackagedComponent;
+use crate::domain::releases::{GoesBack, Labelled, LabelledRow, Mismatch, Occurrence, Warning};
+use crate::graphql::components::{Component, ExtensibilitySetting, PackagedComponent};
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::interfaces::ComponentVersion;
-use crate::graphql::packs::pack_component::content;
+use crate::graphql::packs::content;
 use crate::store::components::versions::higher_unreleased;
 
 /// A warning before a release.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReleaseWarningCode {
+pub(crate) enum ReleaseWarningCode {
     /// One component alone: single processes belong in the process library.
     SingleComponentPack,
     /// Processes set a shared component differently.
@@ -35,7 +33,7 @@ pub enum ReleaseWarningCode {
 
 /// A warning before a release.
 #[derive(SimpleObject)]
-pub struct ReleaseWarning {
+pub(crate) struct ReleaseWarning {
     /// The code of the warning.
     code: ReleaseWarningCode,
     /// A sentence in English that says what to do.
@@ -47,7 +45,7 @@ pub struct ReleaseWarning {
 }
 
 /// The type `LabelGoesBack`: a row whose label would go back.
-pub struct LabelGoesBack(GoesBack);
+pub(crate) struct LabelGoesBack(GoesBack);
 
 /// A row whose label goes back.
 #[Object]
@@ -71,7 +69,7 @@ impl LabelGoesBack {
 /// A component that several processes of the pack share, with settings that differ between their manifests.
 #[derive(SimpleObject)]
 #[graphql(complex)]
-pub struct ExtensibilityMismatch {
+pub(crate) struct ExtensibilityMismatch {
     #[graphql(skip)]
     component_id: ComponentId,
     /// The setting's name.
@@ -83,7 +81,7 @@ pub struct ExtensibilityMismatch {
 /// How one package of the pack sets it.
 #[derive(SimpleObject)]
 #[graphql(complex)]
-pub struct ExtensibilityOccurrence {
+pub(crate) struct ExtensibilityOccurrence {
     #[graphql(skip)]
     version_id: ComponentVersionId,
     /// The setting in that manifest; null when it is not there.

@@ -4,8 +4,7 @@ use async_graphql::SimpleObject;
 use chrono::NaiveDate;
 
 use crate::domain::Instant;
-use crate::domain::releases::Release;
-use crate::domain::releases::window::Window;
+use crate::domain::releases::{Release, Window};
 use crate::graphql::connection::int;
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
 

@@ -10,11 +10,9 @@ use crate::graphql::context::ContextExt as _;
 use crate::graphql::enums::InstallationType;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
-use crate::graphql::installations::installation::{
-    InstallationConnection, InstallationsOf, installations_connection, may_here,
-};
-use crate::graphql::packs::support_info::SupportInfo;
-use crate::graphql::releases::announced_release::AnnouncedRelease;
+use crate::graphql::installations::{InstallationConnection, InstallationsOf, installations_connection, may_here};
+use crate::graphql::packs::SupportInfo;
+use crate::graphql::releases::AnnouncedRelease;
 use crate::graphql::sharing::available_pack_version::AvailablePackVersion;
 use crate::store::sharing::available;
 

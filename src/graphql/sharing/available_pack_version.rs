@@ -6,7 +6,7 @@ use crate::domain::id::PackVersionId;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
-use crate::graphql::packs::pack_version::PackContentItem;
+use crate::graphql::packs::PackContentItem;
 use crate::graphql::scalars::{DateTime, Markdown};
 use crate::store::sharing::available::AvailableVersion;
 

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use crate::domain::accounts::Privilege;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
-use crate::graphql::packs::integration_pack::IntegrationPack;
+use crate::graphql::packs::IntegrationPack;
 use crate::graphql::sharing::refusal::SharingError;
 use crate::service::sharing::{share_pack, unshare_pack};
 

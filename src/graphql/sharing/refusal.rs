@@ -1,8 +1,8 @@
 use async_graphql::{Context, Enum, Object, Result};
 
 use crate::domain::refusal::Refusal as _;
-use crate::domain::sharing::refusal::SharingRefusal;
-use crate::graphql::accounts::managed_account::ManagedAccount;
+use crate::domain::sharing::SharingRefusal;
+use crate::graphql::accounts::ManagedAccount;
 use crate::graphql::refusals::all;
 use crate::graphql::sharing::account_group::AccountGroup;
 
@@ -65,7 +65,7 @@ impl SharingError {
 
 /// The reasons to refuse a change of groups or of sharing.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SharingErrorCode {
+pub(crate) enum SharingErrorCode {
     /// The name is empty.
     NameRequired,
     /// The name is longer than 255 characters.

@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 
 use crate::gate::OperationKind;
 use crate::service::access::Caller;
-use crate::service::accounts::tokens::check_token_valid;
+use crate::service::accounts::check_token_valid;
 use crate::service::error::Failure;
 
 use super::admission::owner;

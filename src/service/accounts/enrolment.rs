@@ -4,8 +4,7 @@ use chrono::Duration;
 use uuid::Uuid;
 
 use crate::domain::Instant;
-use crate::domain::accounts::Privilege;
-use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::accounts::{AccountRefusal, Privilege};
 use crate::domain::id::AccountId;
 use crate::ids;
 use crate::store::accounts::write as accounts;
@@ -43,7 +42,7 @@ pub struct Enrollable {
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, ALREADY_ENROLLED; not found.
-pub async fn reissue_enrolment(
+pub(crate) async fn reissue_enrolment(
     cx: &Services,
     caller: &Publisher,
     account: AccountId,

@@ -5,7 +5,7 @@ use crate::domain::id::TokenId;
 use crate::service::accounts::tokens::IssuedToken;
 
 /// A token that a call created. `secret` is `None` when the call was repeated, because a secret is shown only once.
-pub struct MadeToken {
+pub(crate) struct MadeToken {
     pub token_id: TokenId,
     pub secret: Option<String>,
 }

@@ -1,18 +1,27 @@
 //! Accounts: the publisher's own account, and its managed accounts (R1, R35, R46).
 
-pub mod enrolment;
-pub mod made_token;
-pub mod signed_tokens;
-pub mod token_rotation;
-pub mod token_watch;
-pub mod tokens;
+mod enrolment;
+mod made_token;
+mod signed_tokens;
+mod token_rotation;
+mod token_watch;
+mod tokens;
+
+pub(crate) use enrolment::{Enrollable, reissue_enrolment};
+pub(crate) use token_rotation::Rotated;
+pub use token_rotation::{Rotation, rotate_token_of};
+pub(crate) use token_watch::TokenWatch;
+pub use tokens::{IssuedToken, authenticate, check_token_valid, create_token_for, create_token_with_secret, tokens_of};
+pub(in crate::service) use tokens::{REFUSED, check_status};
+pub(crate) use tokens::{TokenUses, create_token, revoke_token, revoke_token_of, save_token_uses};
 
 use crate::domain::Instant;
-use crate::domain::accounts::refusal::AccountRefusal;
-use crate::domain::accounts::{ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountStatus, Privilege};
+use crate::domain::accounts::{
+    ALL_ACCOUNTS, Account, AccountGroup, AccountKind, AccountRefusal, AccountStatus, Privilege,
+};
 use crate::domain::id::{AccountId, ReleaseId};
 use crate::domain::text::Name;
-use crate::service::accounts::enrolment::{Enrollable, issue, issued_before};
+use crate::service::accounts::enrolment::{issue, issued_before};
 use crate::service::ending::commit_and_begin;
 use crate::store::accounts::write as accounts;
 use crate::store::convert::Stored as _;

@@ -2,8 +2,7 @@
 
 use chrono::Duration;
 
-use crate::domain::accounts::ApiToken;
-use crate::domain::accounts::refusal::AccountRefusal;
+use crate::domain::accounts::{AccountRefusal, ApiToken};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::{Instant, instant};
 use crate::ids;

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::accounts::refusal::AccountRefusal;
-use crate::domain::accounts::{Account, AccountStatus, ApiToken, Privilege, Role};
+use crate::domain::accounts::{Account, AccountRefusal, AccountStatus, ApiToken, Privilege, Role};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::text::Name;
 use crate::domain::{Instant, instant};
@@ -128,7 +127,7 @@ pub async fn check_token_valid(cx: &Services, viewer: &Viewer) -> Result<(), Fai
 
 /// Saves the uses of tokens, some hundreds per transaction. After an error the remaining ones are kept for the next
 /// call.
-pub async fn save_token_uses(cx: &Services) -> Result<(), Failure> {
+pub(crate) async fn save_token_uses(cx: &Services) -> Result<(), Failure> {
     let uses = cx.token_uses.take();
     let mut left = &uses[..];
     while !left.is_empty() {
@@ -147,7 +146,7 @@ pub async fn save_token_uses(cx: &Services) -> Result<(), Failure> {
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG, EXPIRY_NOT_ALLOWED, EXPIRY_NOT_IN_FUTURE.
-pub async fn create_token(
+pub(crate) async fn create_token(
     cx: &Services,
     caller: &Caller,
     name: &str,
@@ -282,7 +281,7 @@ pub(in crate::service) async fn insert_token(
 ///
 /// # Errors
 /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
-pub async fn revoke_token(cx: &Services, caller: &Viewer, token: TokenId) -> Outcome<(), AccountRefusal> {
+pub(crate) async fn revoke_token(cx: &Services, caller: &Viewer, token: TokenId) -> Outcome<(), AccountRefusal> {
     caller.require(Privilege::AccountAdministration)?;
     revoke(cx, caller.account.id, token, |now| Journal::of_viewer(cx, caller, now)).await
 }
@@ -360,7 +359,7 @@ pub async fn tokens_of(cx: &Services, account: AccountId) -> Result<Vec<ApiToken
 ///
 /// # Errors
 /// ALREADY_REVOKED, LAST_ADMINISTRATOR_TOKEN; not found.
-pub async fn revoke_token_of(cx: &Services, account: AccountId, token: TokenId) -> Outcome<(), AccountRefusal> {
+pub(crate) async fn revoke_token_of(cx: &Services, account: AccountId, token: TokenId) -> Outcome<(), AccountRefusal> {
     let journal = command_line_journal(cx, account).await?;
     revoke(cx, account, token, journal).await
 }

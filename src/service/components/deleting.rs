@@ -1,8 +1,7 @@
 //! Deletes and restores packages (R8, R19).
 
 use crate::domain::accounts::Privilege;
-use crate::domain::components::refusal::PackagingRefusal;
-use crate::domain::components::{ComponentVersion, VersionKind};
+use crate::domain::components::{ComponentVersion, PackagingRefusal, VersionKind};
 use crate::domain::id::ComponentVersionId;
 use crate::domain::packs::DeploymentModel;
 use crate::service::components::holders::{Holders, save_holders};
@@ -31,7 +30,7 @@ enum Change {
 ///
 /// # Errors
 /// ALREADY_DELETED, PACKAGE_IN_USE; not found.
-pub async fn delete_package(
+pub(crate) async fn delete_package(
     cx: &Services,
     caller: &Publisher,
     package: ComponentVersionId,
@@ -43,7 +42,7 @@ pub async fn delete_package(
 ///
 /// # Errors
 /// NOT_DELETED; not found.
-pub async fn restore_package(
+pub(crate) async fn restore_package(
     cx: &Services,
     caller: &Publisher,
     package: ComponentVersionId,

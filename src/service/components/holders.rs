@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
-use crate::domain::log::event::EventKind;
+use crate::domain::log::EventKind;
 use crate::domain::packs::{DeploymentModel, Pack};
-use crate::service::packs::draft::reassess_all;
+use crate::service::packs::reassess_all;
 use crate::store::components::write::Counters;
 use crate::store::components::{write as components, write_uses as uses};
 use crate::store::packs::write as packs;

@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::accounts::Privilege;
-use crate::domain::components::label::{Numeric, Whole, next_label};
-use crate::domain::components::refusal::PackagingRefusal;
 use crate::domain::components::{
     CALL_CHARACTERS_MAX, CALL_ENTRIES_MAX, CALL_SETTINGS_MAX, Component, ComponentType, ComponentVersion,
-    ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, PACKAGES_MAX, PackageFault, SETTINGS_MAX, VersionKind,
-    check_shareable, creation_time,
+    ExtensibilitySetting, MANIFEST_MAX, ManifestEntry, Numeric, PACKAGES_MAX, PackageFault, PackagingRefusal,
+    SETTINGS_MAX, VersionKind, Whole, check_shareable, creation_time, next_label,
 };
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
@@ -28,7 +26,7 @@ use crate::service::requests::{CallState, Repeatable, single};
 
 /// A package to be created.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct NewPackage {
+pub(crate) struct NewPackage {
     pub component_id: ComponentId,
     /// `None` means the highest numeric label + 1 (R6).
     pub version: Option<String>,
@@ -43,7 +41,7 @@ pub struct NewPackage {
 
 /// A component in the manifest of a new package.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct NewManifestEntry {
+pub(crate) struct NewManifestEntry {
     pub component_id: ComponentId,
     pub revision: i32,
     pub extensibility: Vec<ExtensibilitySetting>,
@@ -53,7 +51,7 @@ pub struct NewManifestEntry {
 ///
 /// # Errors
 /// CLIENT_REQUEST_ID_REUSED, NAME_REQUIRED, NAME_TOO_LONG; not found when a repeated call's component is gone.
-pub async fn create_component(
+pub(crate) async fn create_component(
     cx: &Services,
     caller: &Publisher,
     name: &str,
@@ -98,7 +96,7 @@ pub async fn create_component(
 /// CLIENT_REQUEST_ID_REUSED, EMPTY_LIST, TOO_MANY, VERSION_LABEL_INVALID, VERSION_LABEL_REQUIRED, VERSION_LABEL_TAKEN,
 /// NOTES_TOO_LONG, MANIFEST_INVALID, TYPE_NOT_SHAREABLE, PROCESS_ROUTE_NOT_SHAREABLE; not found for a component of
 /// another publisher.
-pub async fn create_packages(
+pub(crate) async fn create_packages(
     cx: &Services,
     caller: &Publisher,
     packages: Vec<NewPackage>,

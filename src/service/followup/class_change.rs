@@ -1,7 +1,7 @@
 //! Records the changed updates of a class of installations.
 
 use crate::domain::installations::UpdateState;
-use crate::domain::log::record::Record;
+use crate::domain::log::Record;
 use crate::domain::packs::Pack;
 use crate::domain::releases::Release;
 use crate::service::followup::updates::{StateChange, VersionChange};

@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use crate::domain::id::ReleaseId;
-use crate::domain::log::event::{EventData, EventKind, Progress};
+use crate::domain::log::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState, outcome, transition};
 use crate::service::error::Failure;

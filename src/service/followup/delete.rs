@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::installations::Installation;
-use crate::domain::log::event::{Audience, EventData, EventKind};
-use crate::domain::log::record::{Class, EntryClass, VersionAfter};
+use crate::domain::log::{Audience, Class, EntryClass, EventData, EventKind, VersionAfter};
 use crate::domain::packs::Pack;
 use crate::service::error::Failure;
 use crate::service::followup::updates::{VersionChange, VersionNumbers, hide, record_update, withdraw_row};

@@ -9,9 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::id::{AccountId, PackId};
 use crate::domain::installations::Installation;
-use crate::domain::log::audit::Change;
-use crate::domain::log::event::{Audience, EventKind};
-use crate::domain::log::record::{Class, EntryClass, EventClass, Record};
+use crate::domain::log::{Audience, Change, Class, EntryClass, EventClass, EventKind, Record};
 use crate::domain::packs::Pack;
 use crate::service::Services;
 use crate::service::error::Failure;

@@ -3,21 +3,29 @@
 //! a crash any process continues with the next batch.
 
 mod batch_sizes;
-pub mod catch_up;
+mod catch_up;
 mod class_change;
-pub mod completion;
-pub mod delete;
+mod completion;
+mod delete;
 mod eligibility;
-pub mod grants;
+mod grants;
 mod mover;
 mod offer;
 mod rename;
-pub mod retry;
+mod retry;
 mod roll_out;
-pub mod runner;
-pub mod tasks;
-pub mod updates;
-pub mod withdraw;
+mod runner;
+mod tasks;
+mod updates;
+mod withdraw;
+
+pub(in crate::service) use catch_up::offer_to;
+pub(in crate::service) use grants::run_first_grants;
+pub(crate) use runner::has_one_writer;
+pub(in crate::service) use runner::run_first_batch;
+pub use runner::{BatchFailure, Claimed, Turns, batches_at_once, claim_batch, run_claimed, run_one_batch};
+pub use tasks::{Dropped, Retried, drop_task, open_tasks, retry_task};
+pub(in crate::service) use updates::{VersionChange, hide, offered, record_update, withdraw_row};
 
 use uuid::Uuid;
 
@@ -31,7 +39,6 @@ use super::journal::Journal;
 
 pub use batch_sizes::{BatchCounts, BatchSizes};
 pub use mover::{Mover, NoFaults};
-pub use runner::{BatchFailure, Claimed, Turns};
 
 /// One kind of follow-up. A new kind needs a file with a type that implements this trait, a variant of
 /// [`Work`](crate::store::followup::tasks::Work), and a line in the runner.

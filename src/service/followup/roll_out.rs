@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installations::adoption::ReachedState;
 use crate::domain::installations::{
-    Failure as UpdateFailure, FailureCode, Installation, RolloutDecision, SkipReason, UpdateState, decide_rollout,
-    pause_after, reason_to_skip,
+    Failure as UpdateFailure, FailureCode, Installation, ReachedState, RolloutDecision, SkipReason, UpdateState,
+    decide_rollout, pause_after, reason_to_skip,
 };
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};

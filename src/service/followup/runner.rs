@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::journal::Journal;
-use crate::service::releases::release_log::ReleaseLog;
+use crate::service::releases::ReleaseLog;
 use crate::store::followup::tasks::{NextRun, Task, Work};
 pub use crate::store::followup::turns::Turns;
 use crate::store::followup::{tasks, turns};
@@ -64,7 +64,7 @@ pub async fn run_one_batch(cx: &Services) -> Result<bool, Failure> {
 
 /// Whether the database allows only one writer at a time, of all processes, and doesn't queue the others.
 #[must_use]
-pub fn has_one_writer(cx: &Services) -> bool {
+pub(crate) fn has_one_writer(cx: &Services) -> bool {
     cx.db.kind() == DatabaseKind::Sqlite
 }
 

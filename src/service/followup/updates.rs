@@ -7,9 +7,7 @@ use crate::domain::id::{PackVersionId, ReleaseId, UpdateId};
 use crate::domain::installations::{
     Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
 };
-use crate::domain::log::audit::Change;
-use crate::domain::log::event::{Audience, EventKind};
-use crate::domain::log::record::{Class, EntryClass, EventClass, Record, VersionAfter};
+use crate::domain::log::{Audience, Change, Class, EntryClass, EventClass, EventKind, Record, VersionAfter};
 use crate::domain::packs::Pack;
 use crate::domain::releases::Release;
 use crate::store::convert::Stored as _;

@@ -1,6 +1,8 @@
 //! The process library: publishes, withdraws and copies processes (R53).
 
-pub mod publishing;
+mod publishing;
+
+pub(crate) use publishing::publish_component;
 
 use std::collections::BTreeSet;
 
@@ -8,8 +10,7 @@ use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
 use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId, GroupId, LibraryProcessId};
-use crate::domain::library::refusal::LibraryRefusal;
-use crate::domain::library::{DESCRIPTION_MAX, GROUPS_MAX, LibraryProcess, check_publish};
+use crate::domain::library::{DESCRIPTION_MAX, GROUPS_MAX, LibraryProcess, LibraryRefusal, check_publish};
 use crate::domain::text::{self, Name};
 use crate::store::components::write as components;
 use crate::store::library::write as library;

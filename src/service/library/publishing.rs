@@ -1,12 +1,11 @@
 //! Creates publications, which legacy packs contain instead of packages (R52).
 
 use crate::domain::accounts::Privilege;
-use crate::domain::components::refusal::PackagingRefusal;
-use crate::domain::components::{ComponentVersion, VersionKind, creation_time, publication_number};
+use crate::domain::components::{ComponentVersion, PackagingRefusal, VersionKind, creation_time, publication_number};
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::packs::DeploymentModel;
 use crate::domain::text::{self, PACKAGE_NOTES_MAX};
-use crate::service::components::holders::{Holders, save_holders};
+use crate::service::components::{Holders, save_holders};
 use crate::store::Tx;
 use crate::store::components::write as components;
 use crate::store::components::write::Counters;
@@ -23,7 +22,7 @@ use crate::service::requests::{CallState, Repeatable};
 ///
 /// # Errors
 /// TYPE_NOT_SHAREABLE, NOTES_TOO_LONG, CLIENT_REQUEST_ID_REUSED; not found.
-pub async fn publish_component(
+pub(crate) async fn publish_component(
     cx: &Services,
     caller: &Publisher,
     component: ComponentId,

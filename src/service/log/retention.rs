@@ -21,7 +21,7 @@ const PACKS: u64 = 1_000;
 
 /// Begins a pass: deletes expired client request ids, and compacts counts. Returns the time before which events are to
 /// be removed.
-pub async fn begin_pruning(cx: &Services) -> Result<Instant, Failure> {
+pub(crate) async fn begin_pruning(cx: &Services) -> Result<Instant, Failure> {
     let tx = cx.db.begin().await?;
     let passes_by = retention::begin_pass(&tx, cx.clock.now()).await?;
     tx.commit().await?;
@@ -53,7 +53,7 @@ async fn compact_counts(cx: &Services) -> Result<(), Failure> {
 }
 
 /// Removes the events before an instant, in batches of one transaction each. Returns false if there are more to remove.
-pub async fn prune_events(cx: &Services, before: Instant) -> Result<bool, Failure> {
+pub(crate) async fn prune_events(cx: &Services, before: Instant) -> Result<bool, Failure> {
     for _ in 0..BATCHES {
         let tx = cx.db.begin().await?;
         let gone = retention::prune_events(&tx, cx.clock.now(), before, BATCH).await?;

@@ -6,8 +6,7 @@ use crate::domain::id::{
     AccountId, ComponentId, ComponentVersionId, GroupId, InstallationId, LibraryProcessId, PackId, ReleaseId, TokenId,
     UpdateId,
 };
-use crate::domain::log::audit;
-use crate::domain::log::audit::SubjectKey;
+use crate::domain::log::{self, SubjectKey};
 
 /// The subject of an audit entry: its type in the schema, and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +75,12 @@ impl Subject {
         shown_as: Self,
         name: &Option<String>,
         account_name: &Option<String>,
-    ) -> audit::Subject {
+    ) -> log::Subject {
         let is_account = |subject| matches!(subject, Self::ManagedAccount(_) | Self::OwnAccount(_));
         let replaced = is_account(shown_as) && !is_account(self);
         let (type_name, id) = shown_as.type_and_id();
         let key = SubjectKey { type_name: type_name.into(), id };
-        audit::Subject { key, name: if replaced { account_name.clone() } else { name.clone() } }
+        log::Subject { key, name: if replaced { account_name.clone() } else { name.clone() } }
     }
 
     /// The subject for a version of a component.

@@ -2,8 +2,8 @@
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::log::event::{EventData, EventKind};
-use crate::domain::packs::refusal::PackRefusal;
+use crate::domain::log::{EventData, EventKind};
+use crate::domain::packs::PackRefusal;
 use crate::service::ending::commit_and_begin;
 use crate::service::packs::draft::draft_revision;
 use crate::service::releases::{Ending, add_task, end_pending};
@@ -21,7 +21,7 @@ use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 
 /// The mode of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
+pub(crate) enum Deletion {
     /// Computes the effects without changing anything.
     DryRun,
     /// Deletes the pack. The number is the publisher's confirmation of how many installations the pack has.
@@ -30,7 +30,7 @@ pub enum Deletion {
 
 /// The effects of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deleted {
+pub(crate) struct Deleted {
     pub installations: i64,
     /// The canceled pending release.
     pub canceled: Option<ReleaseId>,
@@ -40,7 +40,7 @@ pub struct Deleted {
 ///
 /// # Errors
 /// RELEASE_IN_PROGRESS after CONFIRMATION_REQUIRED and CONFIRMATION_MISMATCH; not found.
-pub async fn delete_pack(
+pub(crate) async fn delete_pack(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,

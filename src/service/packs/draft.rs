@@ -5,9 +5,8 @@ use uuid::Uuid;
 use crate::domain::accounts::Privilege;
 use crate::domain::components::NamedVersion;
 use crate::domain::id::{ComponentId, PackId};
-use crate::domain::packs::refusal::PackRefusal;
 use crate::domain::packs::{
-    AddFault, COMPONENTS_MAX, Candidate, Content, DraftRow, Pack, Removal, assess, check_add, removal,
+    AddFault, COMPONENTS_MAX, Candidate, Content, DraftRow, Pack, PackRefusal, Removal, assess, check_add, removal,
 };
 use crate::service::Services;
 use crate::service::access::Publisher;
@@ -30,7 +29,7 @@ pub(in crate::service) struct Editing<'a> {
 /// # Errors
 /// STALE_REVISION, EMPTY_LIST, COMPONENT_ALREADY_IN_PACK, COMPONENT_TYPE_NOT_ALLOWED,
 /// API_SERVICE_IN_MULTI, NO_SHAREABLE_VERSION, PACK_FULL; not found.
-pub async fn add_components(
+pub(crate) async fn add_components(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,
@@ -79,7 +78,7 @@ pub async fn add_components(
 ///
 /// # Errors
 /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL; not found.
-pub async fn remove_component(
+pub(crate) async fn remove_component(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,
@@ -110,7 +109,7 @@ pub async fn remove_component(
 ///
 /// # Errors
 /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_MARKED_FOR_REMOVAL; not found.
-pub async fn restore_component(
+pub(crate) async fn restore_component(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,
@@ -138,7 +137,7 @@ pub async fn restore_component(
 /// # Errors
 /// STALE_REVISION, COMPONENT_NOT_IN_PACK, MARKED_FOR_REMOVAL, VERSION_OF_OTHER_COMPONENT,
 /// NOT_SHAREABLE, VERSION_DELETED, WRONG_DEPLOYMENT_MODEL; not found.
-pub async fn pin_component(
+pub(crate) async fn pin_component(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,
@@ -180,7 +179,7 @@ pub async fn pin_component(
 ///
 /// # Errors
 /// STALE_REVISION, COMPONENT_NOT_IN_PACK, NOT_PINNED; not found.
-pub async fn unpin_component(
+pub(crate) async fn unpin_component(
     cx: &Services,
     caller: &Publisher,
     pack: PackId,

@@ -1,15 +1,21 @@
 //! Creates packs, and changes their names, descriptions and support data (R10, R17).
 
-pub mod content_token;
-pub mod deleting;
-pub mod draft;
+mod content;
+mod deleting;
+mod draft;
+
+pub(crate) use content::content_token;
+pub(crate) use deleting::{Deletion, delete_pack};
+pub(crate) use draft::{add_components, pin_component, remove_component, restore_component, unpin_component};
+pub(in crate::service) use draft::{reassess, reassess_all};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::PackId;
-use crate::domain::packs::refusal::PackRefusal;
-use crate::domain::packs::{Assessment, DeploymentModel, Guide, InstallationType, Pack, PackStanding, SupportInfo};
+use crate::domain::packs::{
+    Assessment, DeploymentModel, Guide, InstallationType, Pack, PackRefusal, PackStanding, SupportInfo,
+};
 use crate::domain::text::{self, DESCRIPTION_MAX, GUIDE_MAX, NAME_MAX, Name, TextFault};
-use crate::service::followup::runner::run_first_batch;
+use crate::service::followup::run_first_batch;
 use crate::service::packs::draft::{Editing, finish_edit};
 use crate::store::convert::Stored as _;
 use crate::store::followup::tasks;

@@ -1,21 +1,27 @@
 //! Creates releases, and changes pending ones (R21–R33, R35–R38).
 
-pub mod opening;
+mod opening;
 mod pending;
-pub mod release_log;
-pub mod retries;
-pub mod windows;
+mod release_log;
+mod retries;
+mod windows;
+
+pub(in crate::service) use opening::open_all_due;
+pub use opening::open_if_due;
+pub(in crate::service) use release_log::ReleaseLog;
+pub(crate) use retries::retry_failed_updates;
+pub(crate) use windows::recompute_windows;
+pub use windows::{Initiator, Recomputed, reload_time_zones};
 
 pub(in crate::service) use pending::{Ending, end_pending};
 pub use pending::{cancel_release, promote_release, reschedule_release};
 
 use crate::domain::accounts::{Account, Privilege};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
-use crate::domain::log::event::{EventData, EventKind};
+use crate::domain::log::{EventData, EventKind};
 use crate::domain::packs::{DraftRow, Pack, PackVersion, PendingRelease, next_content};
-use crate::domain::releases::refusal::ReleaseRefusal;
 use crate::domain::releases::{
-    Decision, Release, ReleaseFacts, ReleaseSchedule, ReleaseState, RequestedSchedule, decide,
+    Decision, Release, ReleaseFacts, ReleaseRefusal, ReleaseSchedule, ReleaseState, RequestedSchedule, decide,
 };
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
 use crate::service::Services;
@@ -24,8 +30,7 @@ use crate::service::ending::commit_and_begin;
 use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_facts};
-use crate::service::packs::content_token::content_token;
-use crate::service::packs::draft::reassess;
+use crate::service::packs::{content_token, reassess};
 use crate::service::releases::opening::{Start, start};
 use crate::service::requests::{CallState, Repeatable};
 use crate::store::accounts::write as accounts;

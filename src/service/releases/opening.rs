@@ -2,10 +2,9 @@
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
-use crate::domain::log::event::{EventData, EventKind, Progress};
+use crate::domain::log::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
-use crate::domain::releases::window::lateness;
-use crate::domain::releases::{Command, Release, ReleaseState, transition};
+use crate::domain::releases::{Command, Release, ReleaseState, lateness, transition};
 use crate::service::releases::add_task;
 use crate::store::followup::tasks::Work;
 use crate::store::packs::write as packs;

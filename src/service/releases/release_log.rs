@@ -1,7 +1,7 @@
 //! Logs releases for operators: when one was scheduled, started or ended, with its counts and duration.
 
 use crate::domain::Instant;
-use crate::domain::log::event::{EventKind, NewEvent};
+use crate::domain::log::{EventKind, NewEvent};
 
 use crate::service::journal::Journal;
 

@@ -2,9 +2,8 @@
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::log::event::EventKind;
-use crate::domain::releases::refusal::ReleaseRefusal;
-use crate::domain::releases::{RetryFacts, decide_retry};
+use crate::domain::log::EventKind;
+use crate::domain::releases::{ReleaseRefusal, RetryFacts, decide_retry};
 use crate::service::ending::commit_and_begin;
 use crate::service::releases::add_task;
 use crate::store::convert::Stored as _;
@@ -25,7 +24,7 @@ use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 ///
 /// # Errors
 /// The refusals of [`decide_retry`]; not found.
-pub async fn retry_failed_updates(
+pub(crate) async fn retry_failed_updates(
     cx: &Services,
     caller: &Publisher,
     release: ReleaseId,

@@ -1,8 +1,8 @@
 //! Recomputes the windows of pending releases after the time zone data has changed (R42).
 
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::log::event::{EventData, EventKind};
-use crate::domain::releases::window::{Window, moved};
+use crate::domain::log::{EventData, EventKind};
+use crate::domain::releases::{Window, moved};
 use crate::domain::{Instant, instant};
 use crate::store::packs::write as packs;
 use crate::store::releases::windows::{PendingWindow, keep_window, of_older_data};
@@ -62,7 +62,7 @@ pub async fn reload_time_zones(cx: &Services, by: Initiator) -> Result<Recompute
 
 /// Recomputes the pending windows that were computed with older data, including those that a server with older data has
 /// added since. After a failure the windows already moved stay moved, and the next call tries the others.
-pub async fn recompute_windows(cx: &Services, by: Initiator) -> Result<Recomputed, Failure> {
+pub(crate) async fn recompute_windows(cx: &Services, by: Initiator) -> Result<Recomputed, Failure> {
     let version = cx.zones.version();
     let (mut done, mut after, mut failed) = (Recomputed::default(), None, None);
     loop {

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountStatus, ApiToken};
 use crate::domain::id::{AccountId, TokenId};
+use crate::store::column::col;
 use crate::store::combined_reads::CombinedReads;
 use crate::store::convert::Stored as _;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, WholeServer, convert};
 
 /// An API token and its account.

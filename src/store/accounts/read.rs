@@ -8,10 +8,10 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 
 use crate::domain::accounts::{Account, AccountKind, AccountStatus};
 use crate::domain::id::{AccountId, GroupId};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{ManagedScope, PublisherScope};
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The accounts among `ids` that the publisher manages.

@@ -8,9 +8,9 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait a
 
 use crate::domain::accounts::{ApiToken, Role};
 use crate::domain::id::TokenId;
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The tokens among `ids` that belong to the reader's account.

@@ -10,10 +10,10 @@ use sea_orm::{EntityTrait as _, FromQueryResult, QueryFilter as _, QuerySelect a
 use crate::domain::components::{Component, ComponentType, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packs::{COMPONENTS_MAX, DeploymentModel, InstallationType, Pack};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::Scope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The components with these ids that belong to the reader's account.

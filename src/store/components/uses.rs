@@ -13,10 +13,10 @@ use sea_orm::{ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, Q
 
 use crate::domain::Instant;
 use crate::domain::id::ComponentVersionId;
-use crate::store::library::read::is_offered;
+use crate::store::column::col;
+use crate::store::library::is_offered;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult};
 
 /// The times of deletion of these packages. A package that isn't deleted is absent.

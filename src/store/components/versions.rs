@@ -10,11 +10,11 @@ use sea_orm::{ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, Q
 
 use crate::domain::components::{ComponentType, ComponentVersion, ManifestEntry, VersionKind};
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
+use crate::store::column::col;
 use crate::store::components::read::of_types;
 use crate::store::convert::{Stored as _, from_json};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The versions with these ids, including deleted ones.

@@ -4,8 +4,9 @@ use entity::{component, component_version, manifest_entry};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
-use crate::domain::components::label::{Numeric, Whole};
-use crate::domain::components::{Component, ComponentType, ComponentVersion, ManifestEntry, VersionKind};
+use crate::domain::components::{
+    Component, ComponentType, ComponentVersion, ManifestEntry, Numeric, VersionKind, Whole,
+};
 use crate::domain::id::{ComponentId, ComponentVersionId};
 use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored, to_json};

@@ -5,3 +5,5 @@ pub mod task_sets;
 pub mod tasks;
 pub mod turns;
 pub mod work;
+
+pub(in crate::store) use tasks::LONGEST_PAUSE;

@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait as _, FromQueryResult, Iterable as _};
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
+use crate::store::column::col;
 use crate::store::followup::tasks::Work;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, WholeServer, tolerant};
 
 /// A task that isn't finished.

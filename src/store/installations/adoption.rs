@@ -9,12 +9,13 @@ use sea_orm::{ConnectionTrait as _, QueryResult};
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::store::column::col;
 use crate::store::installations::counts;
 use crate::store::installations::updates::is_one;
-use crate::store::packs::versions as pack_versions;
+use crate::store::packs::versions_by_ids;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::{col, entitled};
+use crate::store::sharing::entitled;
 use crate::store::{Snapshot, StoreResult};
 
 /// The installations whose adoption is read. Uninstalled ones are left out.
@@ -125,7 +126,7 @@ async fn distributions<K: Eq + std::hash::Hash>(
     found: Vec<(K, PackVersionId, i64)>,
 ) -> StoreResult<HashMap<K, Distribution>> {
     let ids: BTreeSet<_> = found.iter().map(|(_, version, _)| *version).collect();
-    let versions = pack_versions::by_ids(snapshot, &ids.into_iter().collect::<Vec<_>>()).await?;
+    let versions = versions_by_ids(snapshot, &ids.into_iter().collect::<Vec<_>>()).await?;
     let mut counted: HashMap<K, Vec<(i32, PackVersionId, i64)>> = HashMap::new();
     for (of, id, count) in found {
         let number = versions.get(&id).map_or(0, |version| version.number);

@@ -6,13 +6,12 @@ use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTr
 
 use crate::domain::Instant;
 use crate::domain::id::InstallationId;
-use crate::domain::installations::adoption::{ReachedState, Tally};
-use crate::domain::installations::{FailureCode, SkipReason, UpdateMethod, UpdateState};
+use crate::domain::installations::{FailureCode, ReachedState, SkipReason, Tally, UpdateMethod, UpdateState};
 use crate::domain::releases::Release;
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::installations::section::Members;
 use crate::store::installations::tallies;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreError, StoreResult, Tx};
 
 /// The new state of the updates of one class.

@@ -16,14 +16,13 @@ use uuid::Uuid;
 
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installations::adoption::ReachedState;
-use crate::domain::installations::{UpdateMethod, UpdateState};
+use crate::domain::installations::{ReachedState, UpdateMethod, UpdateState};
 use crate::domain::releases::Release;
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::installations::section::Section;
 use crate::store::locks::locked;
 use crate::store::packed::{packed, unpacked};
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, Tx};
 
 /// The facts by which a rule decides on an installation and its update by one release.

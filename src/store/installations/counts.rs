@@ -9,9 +9,9 @@ use sea_orm::{ConnectionTrait as _, FromQueryResult};
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, PackVersionId};
+use crate::store::column::col;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult};
 
 /// The tallies of packs that add up to the present numbers: the rows since the last compaction.

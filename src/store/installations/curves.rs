@@ -9,12 +9,12 @@ use sea_orm::{ConnectionTrait as _, FromQueryResult, QueryResult};
 
 use super::adoption::{AdoptionOf, both};
 use crate::domain::Instant;
-use crate::domain::installations::adoption::{CurvePart, CurvePoint, Tally};
+use crate::domain::installations::{CurvePart, CurvePoint, Tally};
 use crate::domain::releases::ReleaseState;
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{DatabaseKind, Snapshot, StoreResult};
 
 /// Installations, and the part of their curve.
@@ -117,7 +117,7 @@ fn firsts(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bool) -> Sel
 fn waiting(snapshot: &Snapshot<PublisherScope>, ids: &[Uuid], packs: bool) -> SelectStatement {
     let mut select = crate::store::installations::progress::current();
     let subject = if packs { col(release::Column::PackId) } else { col(release::Column::Id) };
-    let open = crate::store::releases::read::OPEN.map(ReleaseState::stored);
+    let open = crate::store::releases::OPEN_STATES.map(ReleaseState::stored);
     select
         .expr_as(subject.clone(), "subject")
         .column((release::Entity, release::Column::CreatedAt))

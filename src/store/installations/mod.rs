@@ -13,3 +13,8 @@ pub mod updates;
 pub mod write;
 pub mod write_counts;
 pub mod write_updates;
+
+pub(in crate::store) use counts::{added_up, of_versions as installations_of_versions};
+pub(in crate::store) use section::{Members, Section};
+pub(in crate::store) use tallies::add_remaining;
+pub(in crate::store) use write_counts::of_pack as installations_of_pack;

@@ -5,8 +5,8 @@ use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, QueryResult};
 
 use crate::domain::id::ReleaseId;
-use crate::domain::log::event::Progress;
-use crate::store::sharing::grants::col;
+use crate::domain::log::Progress;
+use crate::store::column::col;
 use crate::store::{StoreResult, Tx};
 
 const SUMS: [(tally::Column, &str); 7] = [

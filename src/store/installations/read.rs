@@ -11,12 +11,13 @@ use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId};
 use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::installations::counts;
 use crate::store::installations::updates::has_pending;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
-use crate::store::sharing::grants::{col, entitled, installation_is_visible};
+use crate::store::sharing::{entitled, installation_is_visible};
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The number of installations of each of these packs, as a sum of tallies. A pack without any is absent.

@@ -5,7 +5,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use uuid::Uuid;
 
 use crate::domain::id::{InstallationId, PackId};
-use crate::store::sharing::grants::col;
+use crate::store::column::col;
 use crate::store::{StoreError, StoreResult, Tx};
 
 /// The live installations of a pack from after the id `after` to the id `last`. Nobody adds or removes one while the

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::installations::adoption::Tally;
+use crate::domain::installations::Tally;
 use crate::domain::releases::Release;
+use crate::store::column::col;
 use crate::store::installations::progress;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, Tx, WholeServer};
 
 /// Adds tallies for updates that are being saved: one row for each release and instant.

@@ -12,11 +12,12 @@ use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, ReleaseId, UpdateId};
 use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
 use crate::domain::releases::ReleaseState;
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
 use crate::store::scope::Scope;
-use crate::store::sharing::available::{TAKEN_BACK, pack_is_visible, update_row_is_shown};
-use crate::store::sharing::grants::{col, entitled, of_living_pack};
+use crate::store::sharing::{TAKEN_BACK, pack_is_visible, update_row_is_shown};
+use crate::store::sharing::{entitled, of_living_pack};
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// An update with its effective state.

@@ -15,13 +15,13 @@ use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installations::Installation;
 use crate::domain::packs::InstallationType;
 use crate::domain::{Instant, text};
+use crate::store::column::col;
 use crate::store::convert::{self, Stored as _};
 use crate::store::installations::section::Members;
 use crate::store::installations::write_counts as counts;
 use crate::store::installations::write_counts::Move;
 use crate::store::locks::locked;
 use crate::store::scope::ManagedScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreError, StoreResult, Tx};
 
 /// The live installations of a pack.

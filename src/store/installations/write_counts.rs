@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, PackVersionId};
 use crate::domain::installations::Installation;
+use crate::store::column::col;
 use crate::store::installations::counts::{added_up, current};
-use crate::store::sharing::grants::col;
 use crate::store::{StoreError, StoreResult, Tx, WholeServer};
 
 /// The number of rows to sum above which they are compacted.

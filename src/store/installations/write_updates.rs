@@ -14,13 +14,14 @@ use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
 use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
+use crate::store::column::col;
 use crate::store::convert::{self, Stored as _};
-use crate::store::followup::tasks::LONGEST_PAUSE;
+use crate::store::followup::LONGEST_PAUSE;
 use crate::store::installations::progress::Kept;
 use crate::store::installations::tallies;
 use crate::store::locks::{ActorColumns, locked};
 use crate::store::scope::ManagedScope;
-use crate::store::sharing::grants::{col, entitled};
+use crate::store::sharing::entitled;
 use crate::store::{StoreResult, Tx};
 
 /// An update with the fields that only the rollout uses.

@@ -2,3 +2,5 @@
 
 pub mod read;
 pub mod write;
+
+pub(in crate::store) use read::is_offered;

@@ -11,9 +11,9 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, LibraryProcessId};
 use crate::domain::library::{CopySource, LibraryProcess};
+use crate::store::column::col;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// Whether the queried process is in the library now.

@@ -10,14 +10,14 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect 
 use crate::domain::Instant;
 use crate::domain::accounts::ActorKind;
 use crate::domain::id::{AuditEntryId, TokenId};
-use crate::domain::log::audit::{AuditEntry, Recorded, SubjectKey};
+use crate::domain::log::{AuditEntry, Recorded, SubjectKey};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::log::journal::hour_of;
 use crate::store::log::records::{Located, Log};
 use crate::store::log::{audit_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::Scope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreError, StoreResult, convert, page};
 
 /// A filter on audit entries.

@@ -5,14 +5,13 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 
 use crate::domain::accounts::ActorKind;
-use crate::domain::log::audit::Recorded;
-use crate::domain::log::record::INSTALLATION;
+use crate::domain::log::{INSTALLATION, Recorded};
+use crate::store::column::col;
 use crate::store::log::audit::AuditFilter;
 use crate::store::log::record_rows;
 use crate::store::log::records::{Found, Located, Log, PositionRange, RecordQuery};
 use crate::store::page::{Key, PageRequest};
 use crate::store::scope::Scope;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreError, StoreResult};
 
 use log_batch::Column as B;

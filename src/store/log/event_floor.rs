@@ -5,10 +5,10 @@ use sea_orm::ConnectionTrait as _;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 
-use crate::domain::log::event::Position;
+use crate::domain::log::Position;
+use crate::store::column::col;
 use crate::store::log::event_log::event_at;
 use crate::store::scope::{ManagedScope, Scope};
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult};
 
 fn floors() -> SelectStatement {

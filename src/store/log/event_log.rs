@@ -6,11 +6,10 @@ use sea_orm::{EntityTrait as _, QuerySelect as _};
 use uuid::Uuid;
 
 use crate::domain::id::EventId;
-use crate::domain::log::event::Position;
-use crate::domain::log::record::IdRange;
+use crate::domain::log::{IdRange, Position};
+use crate::store::column::col;
 use crate::store::log::records;
 use crate::store::reader::Reads;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreError, StoreResult, WholeServer};
 
 /// The stored part of the log: the events after `begin`, up to `end`.

@@ -4,14 +4,14 @@ use entity::{log_batch, log_record};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 
 use crate::domain::installations::UpdateState;
-use crate::domain::log::event::{Audience, Event};
+use crate::domain::log::{Audience, Event};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::log::events::Interest;
 use crate::store::log::record_rows;
 use crate::store::log::records::{Found, Located, Log, PositionRange, RecordQuery};
 use crate::store::page::{Key, PageRequest};
 use crate::store::scope::Scope;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, tolerant};
 
 use log_batch::Column as B;

@@ -12,13 +12,13 @@ use sea_orm::{
 use crate::domain::accounts::ActorKind;
 use crate::domain::id::{EventId, InstallationId, PackId, ReleaseId};
 use crate::domain::installations::UpdateState;
-use crate::domain::log::event::{Audience, Event, EventKind, NewEvent, Position};
+use crate::domain::log::{Audience, Event, EventKind, NewEvent, Position};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::log::records::{Located, PositionRange};
 use crate::store::log::{event_floor, event_log, event_records, records};
 use crate::store::page::{CursorForm, Key, KeyKind, Order, Page, PageRequest, checked};
 use crate::store::scope::{ManagedScope, Scope};
-use crate::store::sharing::grants::col;
 use crate::store::tolerant::EventLine;
 use crate::store::{Snapshot, StoreResult, convert, page, tolerant};
 

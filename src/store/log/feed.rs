@@ -8,13 +8,13 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query, UnionType};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use crate::domain::id::AccountId;
-use crate::domain::log::event::Event;
+use crate::domain::log::Event;
+use crate::store::column::col;
 use crate::store::log::event_log::{Extent, extent};
 use crate::store::log::events::{Line, read, readable};
 use crate::store::log::records::{Found, Log, PositionRange, RecordQuery};
 use crate::store::log::{event_records, records};
 use crate::store::page::checked;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, WholeServer};
 
 use log_batch::Column as B;

@@ -7,8 +7,7 @@ use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
 use crate::domain::Instant;
-use crate::domain::log::audit::Recorded;
-use crate::domain::log::event::NewEvent;
+use crate::domain::log::{NewEvent, Recorded};
 use crate::store::convert::{Stored as _, to_json};
 use crate::store::locks::ActorColumns;
 use crate::store::log::event_log::extent;

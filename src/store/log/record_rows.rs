@@ -5,8 +5,7 @@ use sea_orm::ActiveValue::Set;
 use uuid::Uuid;
 
 use crate::domain::installations::UpdateState;
-use crate::domain::log::event::{Audience, EventKind};
-use crate::domain::log::record::{Class, EntryClass, EventClass, IdRange, Record, VersionAfter};
+use crate::domain::log::{Audience, Class, EntryClass, EventClass, EventKind, IdRange, Record, VersionAfter};
 use crate::store::StoreResult;
 use crate::store::convert::{Stored as _, from_json, to_json};
 

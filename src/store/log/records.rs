@@ -11,11 +11,11 @@ use entity::{event_log, log_batch, log_record};
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait as _, Func, Order as Way, Query, SelectStatement};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _, prelude::Uuid};
 
-use crate::domain::log::record::IdRange;
+use crate::domain::log::IdRange;
+use crate::store::column::col;
 use crate::store::log::record_rows;
 use crate::store::page::{COUNT_MAX, CursorForm, Key, KeyKind, Order, PageRequest, checked};
 use crate::store::reader::{Reader, Reads};
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, page};
 
 use log_batch::Column as B;

@@ -11,8 +11,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::domain::Instant;
-use crate::domain::log::event::Audience;
-use crate::domain::log::retention::next_cutoff;
+use crate::domain::log::{Audience, next_cutoff};
 use crate::store::convert::Stored as _;
 use crate::store::locks::locked;
 use crate::store::log::record_rows;

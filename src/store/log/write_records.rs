@@ -5,8 +5,8 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, Statement};
 use uuid::Uuid;
 
-use crate::domain::log::record::{Class, IdRange, Record};
-use crate::store::installations::section::{Members, Section};
+use crate::domain::log::{Class, IdRange, Record};
+use crate::store::installations::{Members, Section};
 use crate::store::log::record_rows;
 use crate::store::log::record_rows::BatchPosition;
 use crate::store::{StoreError, StoreResult, Tx};

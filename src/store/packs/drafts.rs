@@ -12,11 +12,11 @@ use crate::domain::components::VersionKind;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packs::{ContentItem, DeploymentModel, DraftRow, Pack, Stamp};
 use crate::domain::text;
-use crate::store::components::{read as components, versions as component_versions};
+use crate::store::column::col;
+use crate::store::components::{component_versions_by_ids, components_by_ids};
 use crate::store::convert::Stored as _;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult};
 
 /// A draft at a revision.
@@ -121,7 +121,7 @@ async fn stamps(snapshot: &Snapshot<PublisherScope>, rows: &[Row]) -> StoreResul
         return Ok(HashMap::new());
     }
     let ids: Vec<_> = latest.into_iter().collect();
-    let versions = component_versions::by_ids(snapshot, &ids).await?;
+    let versions = component_versions_by_ids(snapshot, &ids).await?;
     Ok(versions.into_iter().map(|(id, version)| (id, Stamp { id, created_at: version.created_at })).collect())
 }
 
@@ -134,8 +134,8 @@ pub async fn items(
     content: &BTreeMap<ComponentId, ComponentVersionId>,
 ) -> StoreResult<Vec<ContentItem>> {
     let ids: (Vec<_>, Vec<_>) = content.iter().map(|(component, version)| (*component, *version)).unzip();
-    let components = components::by_ids(&snapshot.of_either(), &ids.0).await?;
-    let versions = component_versions::by_ids(snapshot, &ids.1).await?;
+    let components = components_by_ids(&snapshot.of_either(), &ids.0).await?;
+    let versions = component_versions_by_ids(snapshot, &ids.1).await?;
     let keys: Vec<(Uuid, Uuid)> = content_key::Entity::find()
         .select_only()
         .columns([content_key::Column::ComponentId, content_key::Column::ContentKey])

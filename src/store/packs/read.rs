@@ -15,12 +15,12 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, GroupId, PackId, ReleaseId};
 use crate::domain::packs::{InstallationType, Pack, PackState};
 use crate::store::by_position::by_position;
-use crate::store::components::read::nothing;
+use crate::store::column::col;
+use crate::store::components::nothing;
 use crate::store::convert::Stored as _;
-use crate::store::installations::counts;
+use crate::store::installations::added_up;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The publisher's packs with these ids. Deleted packs are included, because the history still refers to them.
@@ -192,7 +192,7 @@ fn installations(query: bool) -> Expr {
     }
     let sum = Query::select()
         .expr(Func::coalesce([
-            counts::added_up(tally::Column::Installations, tally::Column::AllInstallations),
+            added_up(tally::Column::Installations, tally::Column::AllInstallations),
             Expr::cust("0"),
         ]))
         .from(tally::Entity)

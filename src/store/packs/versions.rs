@@ -12,11 +12,11 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilt
 use crate::domain::components::ComponentType;
 use crate::domain::id::{AccountId, PackId, PackVersionId};
 use crate::domain::packs::{ContentItem, PackVersion};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked};
 use crate::store::reader::Reader;
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The publisher's versions with these ids.
@@ -173,5 +173,5 @@ pub async fn installation_counts(
     snapshot: &Snapshot<PublisherScope>,
     ids: &[PackVersionId],
 ) -> StoreResult<HashMap<PackVersionId, i64>> {
-    crate::store::installations::counts::of_versions(snapshot, ids).await
+    crate::store::installations::installations_of_versions(snapshot, ids).await
 }

@@ -51,7 +51,7 @@ pub async fn hold_visible(tx: &Tx, scope: &ManagedScope, id: PackId, now: Instan
         .and_where(installation::Column::AccountId.eq(account))
         .and_where(installation::Column::UninstalledAt.is_null())
         .to_owned();
-    let granted = crate::store::sharing::write_grants::granted_accounts(id)
+    let granted = crate::store::sharing::granted_accounts(id)
         .and_where(account_group_member::Column::AccountId.eq(account))
         .to_owned();
     let released = Condition::any()
@@ -157,13 +157,18 @@ pub(in crate::store) fn row(pack: &Pack) -> StoreResult<integration_pack::Active
     })
 }
 
-pub(in crate::store) fn change(id: PackId) -> integration_pack::ActiveModel {
+fn change(id: PackId) -> integration_pack::ActiveModel {
     integration_pack::ActiveModel { id: Set(id.into()), ..Default::default() }
 }
 
-pub(in crate::store) async fn save(tx: &Tx, row: integration_pack::ActiveModel) -> StoreResult<()> {
+async fn save(tx: &Tx, row: integration_pack::ActiveModel) -> StoreResult<()> {
     integration_pack::Entity::update(row).exec(tx.conn()).await?;
     Ok(())
+}
+
+/// Saves the number of a pack's newest version.
+pub(in crate::store) async fn save_last_number(tx: &Tx, id: PackId, number: i32) -> StoreResult<()> {
+    save(tx, integration_pack::ActiveModel { last_number: Set(number), ..change(id) }).await
 }
 
 /// Saves a pack's name, description and support data.

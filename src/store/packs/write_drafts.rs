@@ -14,8 +14,8 @@ use crate::domain::Instant;
 use crate::domain::components::VersionKind;
 use crate::domain::id::{ComponentId, ComponentVersionId, ContentKey, PackId, PackVersionId};
 use crate::domain::packs::{Assessment, Content, DraftRow, Pack, Stamp};
+use crate::store::column::col;
 use crate::store::locks::shared_lock;
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, Tx};
 
 /// The number of packs that one statement saves.

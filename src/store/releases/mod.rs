@@ -3,3 +3,5 @@
 pub mod read;
 pub mod windows;
 pub mod write;
+
+pub(in crate::store) use read::OPEN as OPEN_STATES;

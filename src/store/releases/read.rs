@@ -13,14 +13,15 @@ use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::installations::UpdateState;
-use crate::domain::log::event::Progress;
+use crate::domain::log::Progress;
 use crate::domain::releases::{Release, ReleaseSchedule, ReleaseState};
-use crate::store::components::read::nothing;
+use crate::store::column::col;
+use crate::store::components::nothing;
 use crate::store::convert::Stored as _;
 use crate::store::installations::progress;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked};
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::{col, entitled, of_living_pack};
+use crate::store::sharing::{entitled, of_living_pack};
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// A release, and whether its pack still exists.

@@ -7,9 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
-use crate::domain::releases::ReleaseState;
-use crate::domain::releases::window::Window;
-use crate::domain::releases::zone::DataVersion;
+use crate::domain::releases::{DataVersion, ReleaseState, Window};
 use crate::store::convert::{self, Stored as _};
 use crate::store::reader::Reads;
 use crate::store::{StoreResult, Tx, WholeServer};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::pack_release::{ActiveModel, Column, Entity};
-use entity::{integration_pack, pack_version, pack_version_item};
+use entity::{pack_version, pack_version_item};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect as _};
 use uuid::Uuid;
 
@@ -12,9 +12,9 @@ use crate::domain::id::{ComponentId, ComponentVersionId, PackId, PackVersionId, 
 use crate::domain::packs::PackVersion;
 use crate::domain::releases::Release;
 use crate::store::convert::{self, Stored as _};
-use crate::store::installations::{tallies, write_counts as counts};
+use crate::store::installations::{add_remaining, installations_of_pack};
 use crate::store::locks::{ActorColumns, locked};
-use crate::store::packs::write as packs;
+use crate::store::packs::save_last_number;
 use crate::store::scope::PublisherScope;
 use crate::store::{Snapshot, StoreResult, Tx};
 
@@ -113,8 +113,8 @@ pub async fn insert(tx: &Tx, release: &Release) -> StoreResult<()> {
     if release.previous_version_id.is_none() {
         return Ok(());
     }
-    let remaining = counts::of_pack(tx, release.pack_id).await?;
-    tallies::add_remaining(tx, (release.id, release.pack_id), release.created_at, remaining).await
+    let remaining = installations_of_pack(tx, release.pack_id).await?;
+    add_remaining(tx, (release.id, release.pack_id), release.created_at, remaining).await
 }
 
 pub async fn save(tx: &Tx, release: &Release) -> StoreResult<()> {
@@ -138,11 +138,7 @@ pub async fn insert_version(
     pack_version::Entity::insert(version_row(version)).exec_without_returning(tx.conn()).await?;
     let items = item_rows(version.id, content);
     pack_version_item::Entity::insert_many(items).exec_without_returning(tx.conn()).await?;
-    packs::save(
-        tx,
-        integration_pack::ActiveModel { last_number: Set(version.number), ..packs::change(version.pack_id) },
-    )
-    .await
+    save_last_number(tx, version.pack_id, version.number).await
 }
 
 pub(in crate::store) fn version_row(version: &PackVersion) -> pack_version::ActiveModel {

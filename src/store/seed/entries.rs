@@ -4,7 +4,7 @@
 use entity::audit_entry::{Column, Entity};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, IdenStatic as _, Iterable as _, QueryTrait as _};
 
-use crate::domain::log::audit::Recorded;
+use crate::domain::log::Recorded;
 use crate::store::log::journal::entry_row;
 use crate::store::{StoreResult, Tx};
 

@@ -13,13 +13,11 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, AccountGroup, ApiToken};
-use crate::domain::components::label::Whole;
-use crate::domain::components::{Component, ComponentVersion, ManifestEntry};
+use crate::domain::components::{Component, ComponentVersion, ManifestEntry, Whole};
 use crate::domain::id::{AccountId, ComponentId, ComponentVersionId, ContentKey, GroupId, PackId, ReleaseId};
-use crate::domain::installations::adoption::Tally;
-use crate::domain::installations::{Installation, InstallationUpdate};
+use crate::domain::installations::{Installation, InstallationUpdate, Tally};
 use crate::domain::library::LibraryProcess;
-use crate::domain::log::audit::Recorded;
+use crate::domain::log::Recorded;
 use crate::domain::packs::{DraftRow, InstallationType, Pack, PackVersion};
 use crate::domain::releases::Release;
 use crate::store::accounts::write as accounts;

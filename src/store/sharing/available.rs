@@ -64,12 +64,13 @@ use crate::domain::installations::{SkipReason, UpdateState};
 use crate::domain::packs::{ContentItem, InstallationType, Pack, PackVersion};
 use crate::domain::releases::{Release, ReleaseState};
 use crate::domain::{Instant, text};
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
-use crate::store::packs::versions as pack_versions;
+use crate::store::packs::version_contents_of;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{ManagedScope, Scope};
 use crate::store::sharing::grants::{
-    col, granted, has_current, has_installed, installation_is_visible, is_current, pack_is_available,
+    granted, has_current, has_installed, installation_is_visible, is_current, pack_is_available,
 };
 use crate::store::{Snapshot, StoreResult, convert, page};
 
@@ -192,7 +193,7 @@ pub async fn contents(
     ids: &[AvailableVersionId],
 ) -> StoreResult<HashMap<AvailableVersionId, Arc<Vec<ContentItem>>>> {
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
-    let found = pack_versions::contents_of(snapshot.reader(), snapshot.scope().publisher_id(), &ids).await?;
+    let found = version_contents_of(snapshot.reader(), snapshot.scope().publisher_id(), &ids).await?;
     Ok(found.into_iter().map(|(id, content)| (AvailableVersionId(id), content)).collect())
 }
 

@@ -5,17 +5,13 @@ use std::collections::HashSet;
 
 use entity::{account_group_member as member, installation, integration_pack as pack, pack_share as share};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-use sea_orm::{ColumnTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, InstallationId};
+use crate::store::column::col;
 use crate::store::scope::Scope;
 use crate::store::{Snapshot, StoreResult};
-
-/// A column, qualified with its table's name.
-pub(in crate::store) fn col<C: ColumnTrait>(column: C) -> Expr {
-    column.into_expr()
-}
 
 /// The condition that at least one group grants `pack` to `account` (R48).
 pub(in crate::store) fn granted(account: Expr, pack: Expr) -> Expr {

@@ -8,9 +8,9 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::accounts::AccountGroup;
 use crate::domain::id::{AccountId, GroupId, LibraryProcessId, PackId};
+use crate::store::column::col;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
-use crate::store::sharing::grants::col;
 use crate::store::{Snapshot, StoreResult, convert, page};
 
 /// The groups among `ids` that belong to the publisher.

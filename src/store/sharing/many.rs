@@ -18,10 +18,10 @@ use crate::domain::id::{AccountId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{SkipReason, UpdateState};
 use crate::domain::packs::{Pack, PackVersion};
 use crate::domain::releases::Release;
+use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::scope::ManagedScope;
 use crate::store::sharing::available::{AvailablePack, AvailableVersion};
-use crate::store::sharing::grants::col;
 use crate::store::{StoreResult, WholeServer, convert};
 
 /// The most accounts in a statement. Both databases accept that many.

@@ -11,7 +11,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::domain::id::{AccountId, PackId};
-use crate::store::sharing::grants::{col, granted};
+use crate::store::column::col;
+use crate::store::sharing::grants::granted;
 use crate::store::{StoreResult, Tx};
 
 /// A pack and an account.

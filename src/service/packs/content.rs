@@ -10,7 +10,7 @@ use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 
 /// The token of a pack's content. It depends only on the pack and on its components and their versions.
 #[must_use]
-pub fn content_token(pack: PackId, content: &BTreeMap<ComponentId, ComponentVersionId>) -> String {
+pub(crate) fn content_token(pack: PackId, content: &BTreeMap<ComponentId, ComponentVersionId>) -> String {
     let mut hash = Sha256::new();
     hash.update(pack.0.as_bytes());
     for (component, version) in content {
