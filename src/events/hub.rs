@@ -42,7 +42,8 @@ impl<E: Into<Failure>> From<E> for StreamEnd {
     }
 }
 
-/// A callback with the number of subscribers that are about to get events.
+/// A callback with the number of subscribers that are about to get events. It is called after the events were read, and
+/// before the first subscriber can get them.
 pub type OnNews = Box<dyn Fn(usize) + Send + Sync>;
 
 pub struct Hub {
@@ -93,7 +94,7 @@ struct Place {
 }
 
 impl Hub {
-    /// A hub for the log of a migrated database. `on_news` is called before subscribers are woken.
+    /// A hub for the log of a migrated database.
     pub async fn open(db: Db, clock: Clock, on_news: OnNews) -> StoreResult<Self> {
         let server = db.whole_server();
         let sealer = Sealer::new(event_log::cursor_secret(&server).await?);
@@ -238,6 +239,9 @@ impl Hub {
         let snapshot = self.snapshot(listener.scope);
         let next = events::after(&snapshot, last, &listener.interest, PAGE).await?;
         self.check_kept(&snapshot, last).await?;
+        if !next.events.is_empty() {
+            (self.on_news)(1);
+        }
         Ok(next)
     }
 }

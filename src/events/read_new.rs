@@ -107,14 +107,16 @@ async fn read_new(hub: &Hub, is_first: bool) -> StoreResult<()> {
     }
     let woken = {
         let mut recent = hub.recent();
-        let woken = recent.extend(announced, head);
+        let woken = recent.listeners_of(&announced);
+        // Under the lock, because a listener that is awake takes an event as soon as it is there.
+        if !woken.is_empty() {
+            (hub.on_news)(woken.len());
+        }
+        recent.extend(announced, head);
         // These events were read without regard to listeners that have come since.
         recent.send_to_log(newcomer);
         woken
     };
-    if !woken.is_empty() {
-        (hub.on_news)(woken.len());
-    }
     for (listener, sequence) in woken {
         listener.wake_for(sequence);
     }

@@ -158,10 +158,10 @@ impl RecentEvents {
         self.audience.insert(Arc::new(audience)).clone()
     }
 
-    /// Adds new events up to a new end of the log. Returns the listeners of those, each with its first event.
-    pub(super) fn extend(&mut self, events: Vec<Arc<Announced>>, head: Position) -> Vec<(Arc<Listener>, i64)> {
+    /// The listeners of events, each with its first event.
+    pub(super) fn listeners_of(&self, events: &[Arc<Announced>]) -> Vec<(Arc<Listener>, i64)> {
         let mut first: HashMap<u64, (Arc<Listener>, i64)> = HashMap::new();
-        for announced in &events {
+        for announced in events {
             let sequence = announced.event.sequence;
             let event = &announced.event.event;
             let accounts = event.account_id.iter().chain([&event.publisher_id]).chain(&announced.readers);
@@ -171,13 +171,17 @@ impl RecentEvents {
                 }
             }
         }
+        first.into_values().collect()
+    }
+
+    /// Adds new events up to a new end of the log.
+    pub(super) fn extend(&mut self, events: Vec<Arc<Announced>>, head: Position) {
         self.hearers += events.iter().map(|announced| announced.readers.len()).sum::<usize>();
         self.events.extend(events);
         while self.events.len() > RECENT_MAX || self.hearers > HEARERS {
             self.drop_first();
         }
         self.head = head;
-        first.into_values().collect()
     }
 
     fn drop_first(&mut self) {

@@ -22,7 +22,7 @@ fn is_look(sql: &str) -> bool {
 }
 
 /// The statement that checks all tokens.
-fn is_check_of_tokens(sql: &str) -> bool {
+pub(crate) fn is_check_of_tokens(sql: &str) -> bool {
     sql.contains(r#"COUNT("api_token"."id")"#)
 }
 

@@ -1,14 +1,15 @@
 //! Watches the tokens of open subscriptions: one statement checks them all, however many subscriptions there are (R4).
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 use crate::domain::Instant;
-use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, TokenId};
 use crate::service::Shared;
 use crate::service::access::{Bearer, Viewer};
@@ -18,7 +19,7 @@ use crate::store::accounts::bearers;
 
 /// How often all watched tokens are checked.
 const CHECK: Duration = Duration::from_secs(3);
-/// The pause after a check that failed because the database wasn't available.
+/// The pause after a check that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The tokens of the process's open subscriptions.
@@ -38,9 +39,7 @@ struct State {
     tokens: HashMap<Key, Slot>,
     /// The tokens that subscriptions wait for.
     awaited: Vec<Arc<Token>>,
-    /// The news at the beginning of the last check of all tokens.
-    checked_at: u64,
-    /// How many subscriptions the last news were for.
+    /// How many subscriptions the news since the last check of all tokens were for.
     concerned: usize,
     is_running: bool,
 }
@@ -48,6 +47,13 @@ struct State {
 struct Slot {
     token: Arc<Token>,
     subscriptions: usize,
+}
+
+impl Slot {
+    fn of(key: Key) -> Self {
+        let token = Token { key, valid_at: AtomicU64::new(0), refused: OnceLock::new(), changed: Notify::new() };
+        Self { token: Arc::new(token), subscriptions: 0 }
+    }
 }
 
 /// The identity of a watched token.
@@ -91,10 +97,12 @@ impl TokenWatch {
             Bearer::Signed { until } => Key::Signed(viewer.account.id, until),
         };
         let mut state = watch.state();
-        let slot = state.tokens.entry(key).or_insert_with(|| {
-            let token = Token { key, valid_at: AtomicU64::new(0), refused: OnceLock::new(), changed: Notify::new() };
-            Slot { token: Arc::new(token), subscriptions: 0 }
-        });
+        let slot = state.tokens.entry(key).or_insert_with(|| Slot::of(key));
+        // The viewer was let in since the refusal: a suspended account was reactivated. The refused subscriptions keep
+        // their refusal.
+        if slot.token.refused.get().is_some() {
+            *slot = Slot::of(key);
+        }
         slot.subscriptions += 1;
         let token = slot.token.clone();
         if !std::mem::replace(&mut state.is_running, true) {
@@ -103,10 +111,11 @@ impl TokenWatch {
         Watched { services: services.clone(), token }
     }
 
-    /// Reports that events were read for this number of subscriptions. A token that was revoked before isn't shown
-    /// them.
+    /// Reports that events were read for this number of subscriptions, before the subscriptions get them. A token that
+    /// was revoked before isn't shown them.
     pub fn news_for(&self, subscriptions: usize) {
-        self.state().concerned = subscriptions;
+        let mut state = self.state();
+        state.concerned += subscriptions;
         self.news.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -126,10 +135,10 @@ impl TokenWatch {
         let mut awaited = std::mem::take(&mut state.awaited);
         // A check since may have found them valid.
         awaited.retain(|token| token.valid_at.load(Ordering::Acquire) <= news);
-        if !all && (state.checked_at == news || state.concerned * 4 < state.tokens.len()) {
+        if !all && state.concerned * 4 < state.tokens.len() {
             return Some((awaited, news));
         }
-        state.checked_at = news;
+        state.concerned = 0;
         Some((state.tokens.values().map(|slot| slot.token.clone()).collect(), news))
     }
 }
@@ -172,7 +181,7 @@ impl Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         let mut state = self.services.token_watch.state();
-        if let Some(slot) = state.tokens.get_mut(&self.token.key) {
+        if let Some(slot) = state.tokens.get_mut(&self.token.key).filter(|slot| Arc::ptr_eq(&slot.token, &self.token)) {
             slot.subscriptions -= 1;
             if slot.subscriptions == 0 {
                 state.tokens.remove(&self.token.key);
@@ -198,22 +207,25 @@ async fn run(services: Shared) {
         if tokens.is_empty() {
             continue;
         }
-        match check(&services, &tokens, news).await {
-            Ok(()) => watch.checked.notify_waiters(),
-            Err(failure) => {
-                // An unavailable database proves nothing about a token.
-                tracing::warn!(?failure, "the tokens of subscriptions were not checked; they are checked again");
-                tokio::time::sleep(PAUSE).await;
-                watch.state().awaited.extend(tokens);
-                watch.requested.notify_one();
+        // The panic hook logs a panic's message.
+        let checked = AssertUnwindSafe(check(&services, &tokens, news)).catch_unwind().await;
+        let checked = checked.unwrap_or_else(|_| Err(Failure::bug("a check of tokens panicked")));
+        if let Err(failure) = checked {
+            // An unavailable database proves nothing about a token.
+            tracing::warn!(?failure, "the tokens of subscriptions were not checked; they are checked again");
+            tokio::time::sleep(PAUSE).await;
+            if all {
+                due = tokio::time::Instant::now();
             }
         }
+        // A check that failed may have found some tokens valid. The subscriptions of the others ask again.
+        watch.checked.notify_waiters();
     }
 }
 
 /// Checks tokens, and refuses those that aren't valid any more.
 async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<(), Failure> {
-    let now = services.clock.now();
+    let (server, now) = (services.db.whole_server(), services.clock.now());
     let (mut stored, mut signed) = (HashMap::new(), Vec::new());
     for token in tokens {
         match token.key {
@@ -222,15 +234,15 @@ async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<()
         }
     }
     let pass = |token: &Token, verdict: Result<(), Failure>| match verdict {
-        Ok(()) => token.valid_at.store(news + 1, Ordering::Release),
+        Ok(()) => _ = token.valid_at.fetch_max(news + 1, Ordering::AcqRel),
         Err(failure) => token.refuse(failure),
     };
     let ids: Vec<_> = stored.keys().copied().collect();
     // Most checks find all tokens valid, and a number shows it.
-    if bearers::count_valid(&services.db.whole_server(), &ids, now).await? == ids.len() {
+    if bearers::count_valid(&server, &ids, now).await? == ids.len() {
         stored.values().for_each(|token| pass(token, Ok(())));
     } else {
-        let mut found = bearers::by_tokens(&services.db.whole_server(), &ids).await?;
+        let mut found = bearers::by_tokens(&server, &ids).await?;
         for (id, token) in stored {
             pass(
                 token,
@@ -244,13 +256,14 @@ async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<()
     }
     if !signed.is_empty() {
         let accounts = signed.iter().map(|(account, ..)| *account).collect();
-        let found: HashMap<AccountId, AccountStatus> = bearers::statuses(&services.db.whole_server(), accounts).await?;
+        let found = bearers::statuses(&server, accounts).await?;
         for (account, until, token) in signed {
             pass(
                 token,
                 match found.get(&account) {
-                    Some(status) if now < until => check_status_of(*status),
-                    _ => Err(REFUSED),
+                    Some(Ok(status)) if now < until => check_status_of(*status),
+                    Some(Err(unreadable)) => Err(unreadable.clone().into()),
+                    Some(Ok(_)) | None => Err(REFUSED),
                 },
             );
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use entity::{account, api_token};
 use quick_cache::sync::Cache;
 use sea_orm::sea_query::{ExprTrait as _, Query, SelectStatement};
-use sea_orm::{ConnectionTrait as _, FromQueryResult as _, IdenStatic as _, Iterable as _, QueryResult};
+use sea_orm::{ConnectionTrait as _, IdenStatic as _, Iterable as _, QueryResult};
 use uuid::Uuid;
 
 use crate::domain::Instant;
@@ -16,7 +16,7 @@ use crate::domain::id::{AccountId, TokenId};
 use crate::store::column::col;
 use crate::store::combined_reads::CombinedReads;
 use crate::store::convert::Stored as _;
-use crate::store::{StoreResult, WholeServer, convert};
+use crate::store::{StoreError, StoreResult, WholeServer, convert, tolerant};
 
 /// An API token and its account.
 pub type Bearer = (ApiToken, Account);
@@ -183,8 +183,11 @@ pub async fn by_tokens(server: &WholeServer, ids: &[TokenId]) -> StoreResult<Has
     Ok(found)
 }
 
-/// The statuses of accounts.
-pub async fn statuses(server: &WholeServer, ids: Vec<AccountId>) -> StoreResult<HashMap<AccountId, AccountStatus>> {
+/// The statuses of accounts. A status that can't be read has its own error.
+pub async fn statuses(
+    server: &WholeServer,
+    ids: Vec<AccountId>,
+) -> StoreResult<HashMap<AccountId, StoreResult<AccountStatus>>> {
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(IDS_MAX) {
         let select = Query::select()
@@ -194,8 +197,9 @@ pub async fn statuses(server: &WholeServer, ids: Vec<AccountId>) -> StoreResult<
             .and_where(server.reader().any_of(col(account::Column::Id), ids.iter().map(|id| id.0)))
             .take();
         for row in server.conn().query_all(&select).await? {
-            let (id, status): (Uuid, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-            found.insert(id.into(), AccountStatus::read(&status)?);
+            let id: Uuid = row.try_get_by_index(0)?;
+            let status = row.try_get_by_index::<String>(1).map_err(StoreError::from);
+            found.insert(id.into(), status.and_then(|status| AccountStatus::read(&status)));
         }
     }
     Ok(found)
@@ -216,7 +220,7 @@ fn tokens_and_accounts() -> SelectStatement {
 }
 
 fn read(row: &QueryResult) -> StoreResult<Bearer> {
-    let token = api_token::Model::from_query_result(row, OF_TOKEN)?;
-    let account = account::Model::from_query_result(row, OF_ACCOUNT)?;
+    let token: api_token::Model = tolerant::row(row, OF_TOKEN)?;
+    let account: account::Model = tolerant::row(row, OF_ACCOUNT)?;
     Ok((convert::token(token)?, convert::account(account)?))
 }
