@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::FutureExt as _;
@@ -148,7 +148,7 @@ impl Entrance {
         response
     }
 
-    async fn route(&self, id: &str, request: Request<Body>) -> Response {
+    async fn route(&self, id: &str, mut request: Request<Body>) -> Response {
         let encodings = Encodings::of(request.headers());
         let response = match pages::lead(&self.state.options, &request) {
             Some(page) => page,
@@ -159,10 +159,17 @@ impl Entrance {
                 "/graphql/stream" => {
                     cross_site(&self.state, request, |request| stream::handle(&self.state, id, request)).await
                 }
-                _ => match self.pages.call(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                },
+                _ => {
+                    // The web framework would empty the body, by whose size the coding is chosen. The HTTP library
+                    // sends no body in answer to a HEAD.
+                    if *request.method() == Method::HEAD {
+                        *request.method_mut() = Method::GET;
+                    }
+                    match self.pages.call(request).await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
+                    }
+                }
             },
         };
         encodings.apply(response).await

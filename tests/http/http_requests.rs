@@ -41,6 +41,42 @@ async fn other_paths_answer_in_json_too() {
 }
 
 #[tokio::test]
+async fn a_head_of_a_page_has_the_headers_of_its_get() {
+    let app = TestApp::new().await;
+    let http = HttpOptions { graphiql: true, ..HttpOptions::default() };
+    let server = Server::with(&app, http, ConnectionOptions::default()).await;
+    let headers = async |method: &str, path: &str, encoding: &str| {
+        let mut socket = server.connect().await;
+        let ask = Ask::new(method, path).accept("text/html").with("accept-encoding", encoding);
+        // The second request shows that no body has come before its answer.
+        for ask in [&ask, &Ask::new("GET", "/livez")] {
+            socket.write_all(&ask.bytes(server.address)).await.unwrap();
+        }
+        let reply = if method == "HEAD" { Reply::read_head(&mut socket).await } else { Reply::read(&mut socket).await };
+        assert_eq!(Reply::read(&mut socket).await.status, 200, "{method} {path}");
+        reply
+    };
+    for path in ["/", "/graphiql", "/graphiql/form", "/graphiql/form.js", "/graphiql/icon.svg", "/schema.graphql"]
+        .into_iter()
+        .chain(["/graphiql/operations.json", "/livez", "/readyz", "/nothing"])
+    {
+        for encoding in ["identity", "gzip", "br", "zstd;q=0.5, *;q=0"] {
+            let [head, get] = [headers("HEAD", path, encoding).await, headers("GET", path, encoding).await];
+            assert_eq!(head.status, get.status, "{path}");
+            let lasting = |reply: &Reply| -> Vec<_> {
+                let mut all = reply.headers().to_vec();
+                // `transfer-encoding` is about the body alone.
+                let other = ["date", "x-request-id", "transfer-encoding"];
+                all.retain(|(name, _)| !other.contains(&name.as_str()));
+                all.sort();
+                all
+            };
+            assert_eq!(lasting(&head), lasting(&get), "{path} in {encoding}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_mutation_by_get_is_refused_by_the_operation_that_is_picked() {
     let app = TestApp::new().await;
     let server = Server::start(&app).await;

@@ -188,6 +188,11 @@ impl Reply {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
+    /// The names, in lower case, and the values of all headers.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).expect("a body in UTF-8")
     }
