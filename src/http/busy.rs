@@ -41,6 +41,12 @@ pub(super) fn timed_out(kind: OperationKind, limit: Duration) -> Answer {
     Answer { phase: Phase::Executed, ..answer }
 }
 
+/// The answer to an operation on a connection that is closed because the server ends.
+pub(super) fn ending() -> Answer {
+    let message = "The server ends, and the operation was not executed; send it again on another connection.";
+    retried(Answer::refused("UNAVAILABLE", message), Phase::Overloaded)
+}
+
 /// The answer when an operation got no turn in time.
 pub(super) fn turned_away(busy: Busy, waited: Duration) -> Answer {
     let waited = waited.as_secs_f64();

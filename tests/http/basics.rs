@@ -79,6 +79,29 @@ async fn a_client_that_closes_its_half_after_the_request_gets_the_answer() {
 }
 
 #[tokio::test]
+async fn a_server_that_ends_closes_idle_connections_and_answers_a_begun_check_503() {
+    let app = TestApp::new().await;
+    let server = Server::start(&app).await;
+    let get = Ask::new("GET", "/readyz").bytes(server.address);
+    let (first, rest) = get.split_at(get.len() - 2);
+    let [mut begun, mut idle, mut untouched] = [server.connect().await, server.connect().await, server.connect().await];
+    begun.write_all(first).await.unwrap();
+    idle.write_all(&get).await.unwrap();
+    assert_eq!(Reply::read(&mut idle).await.status, 200);
+    server.end.send_replace(true);
+    for socket in [&mut idle, &mut untouched] {
+        let mut rest = Vec::new();
+        timeout(TIME_LIMIT, socket.read_to_end(&mut rest)).await.expect("the end").unwrap();
+        assert!(rest.is_empty(), "{rest:?}");
+    }
+    begun.write_all(rest).await.unwrap();
+    let mut answer = String::new();
+    timeout(TIME_LIMIT, begun.read_to_string(&mut answer)).await.expect("and the end").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("the server ends"), "{answer}");
+    assert!(tokio::net::TcpStream::connect(server.address).await.is_err(), "it listens no more");
+}
+
+#[tokio::test]
 async fn a_browser_is_redirected_to_graphiql_or_gets_a_page_that_says_what_this_is() {
     let app = TestApp::new().await;
     let with_graphiql = with(&app, HttpOptions { graphiql: true, ..HttpOptions::default() }).await;

@@ -71,6 +71,11 @@ impl Operations for Script {
         async move {
             let answers = match query.as_str() {
                 "once" => stream::iter([answer("once")]).boxed(),
+                "once, after a second" => stream::once(async {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    answer("late")
+                })
+                .boxed(),
                 "once, and large" => {
                     let begun = begun.clone();
                     stream::once(async move {
@@ -464,4 +469,71 @@ async fn a_server_that_ends_says_so() {
     assert_eq!(client.receive_json().await, json!({ "type": "pong" }));
     client.end.send_replace(true);
     assert_eq!(client.closed().await, 1001);
+}
+
+/// Whether a message refuses an operation because the server ends.
+fn is_refused(message: &Value, id: &str) -> bool {
+    let code = "/payload/0/extensions/code";
+    message.text("/type") == "error" && message.text("/id") == id && message.text(code) == "UNAVAILABLE"
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_refuses_what_comes_while_it_answers() {
+    let mut client = Client::authenticated(10).await;
+    client.subscribe("a", "once, after a second");
+    client.send_message(json!({ "type": "ping" }));
+    assert_eq!(client.receive_json().await, json!({ "type": "pong" }));
+    client.end.send_replace(true);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for id in ["b", "c"] {
+        client.subscribe(id, "once");
+        let refused = client.receive_json().await;
+        assert!(is_refused(&refused, id), "{refused}");
+        assert_eq!(refused.int("/payload/0/extensions/retryAfterSeconds"), 1);
+    }
+    assert_eq!(client.receive_json().await.text("/payload/data"), "late");
+    assert_eq!(client.receive_json().await.text("/type"), "complete");
+    assert_eq!(client.receive_json().await["closed"], 1001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_leaves_no_operation_unanswered_that_has_come_before() {
+    for _ in 0..30 {
+        let mut client = Client::authenticated(10).await;
+        client.end.send_replace(true);
+        client.subscribe("a", "once");
+        client.subscribe("b", "once");
+        let mut answered = Vec::new();
+        loop {
+            let message = client.receive_json().await;
+            if message.get("closed").is_some() {
+                assert_eq!(message["closed"], 1001);
+                break;
+            }
+            if message.text("/type") == "complete" || is_refused(&message, &message.text("/id")) {
+                answered.push(message.text("/id"));
+            }
+        }
+        answered.sort();
+        assert_eq!(answered, ["a", "b"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_stops_does_not_keep_a_server_from_ending() {
+    let mut client = Client::authenticated(1_000).await;
+    let began = Instant::now();
+    client.end.send_replace(true);
+    let to_server = client.to_server.clone();
+    let flood = tokio::spawn(async move {
+        while to_server.send(Message::Ping(axum::body::Bytes::new())).is_ok() {
+            for _ in 0..100 {
+                let _ = to_server.send(Message::Ping(axum::body::Bytes::new()));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    assert_eq!(client.closed().await, 1001);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    flood.abort();
 }

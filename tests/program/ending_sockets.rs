@@ -111,6 +111,18 @@ async fn ends_in_order(signal: &str) {
     let begun = std::time::Instant::now();
     until("the end of listening", async || tokio::net::TcpStream::connect(&address).await.is_err()).await;
     assert!(begun.elapsed() < Duration::from_secs(2), "it listened for {:?} more", begun.elapsed());
+    // What comes after the signal is refused. The socket may hear of the signal later than the listener.
+    for id in 2.. {
+        let late = json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": "{ __typename }" } });
+        changing.send(Message::text(late.to_string())).await.expect("sent");
+        let answer = receive(&mut changing).await;
+        assert_eq!(answer.text("/id"), id.to_string());
+        if answer.text("/type") == "error" {
+            assert_eq!(answer.text("/payload/0/extensions/code"), "UNAVAILABLE");
+            break;
+        }
+        assert_eq!(receive(&mut changing).await.text("/type"), "complete");
+    }
     lock.rollback().await.expect("let go");
     let changed = receive(&mut changing).await;
     assert_eq!(changed.text("/payload/data/updateIntegrationPack/integrationPack/description"), "Changed.");

@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use super::machine::{Action, Close, Machine};
 use super::message::{Payload, ServerMessage};
 use crate::http::answer::{Answer, Phase};
+use crate::http::busy;
 use crate::http::request::GraphqlRequest;
 use crate::http::settings::ended;
 use crate::service::error::Failure;
@@ -99,8 +100,8 @@ pub struct Session<S> {
     turns: Arc<Semaphore>,
     /// Each operation that may be a query or a mutation holds a clone until its last answer waits to be sent.
     at_work: Arc<()>,
-    /// Whether the server ends. Then no operation is started.
-    is_ending: bool,
+    /// Since when the server ends. From then on no operation is started.
+    ending_since: Option<Instant>,
     speak: mpsc::Sender<Tagged>,
     events: mpsc::Receiver<Tagged>,
 }
@@ -114,8 +115,8 @@ where
         let (speak, events) = mpsc::channel(EVENTS_MAX);
         let machine = Machine::new(limits.operations);
         let turns = Arc::new(Semaphore::new(ONCE_MAX));
-        let (at_work, is_ending) = (Arc::new(()), false);
-        Self { socket, operations, machine, limits, tasks: HashMap::new(), turns, at_work, is_ending, speak, events }
+        let (at_work, ending_since) = (Arc::new(()), None);
+        Self { socket, operations, machine, limits, tasks: HashMap::new(), turns, at_work, ending_since, speak, events }
     }
 
     /// Serves the connection to its end.
@@ -144,20 +145,23 @@ where
             if self.machine.is_running() || !self.operations.is_anonymous() {
                 idle_since = Instant::now();
             }
-            // Subscriptions get no `complete`, after which a client would not subscribe again.
-            if self.is_ending && Arc::strong_count(&self.at_work) == 1 && self.events.is_empty() {
-                return Err(Close::new(1001, "The server ends"));
+            if let Some(since) = self.ending_since
+                && Arc::strong_count(&self.at_work) == 1
+                && self.events.is_empty()
+            {
+                // A message that has come already is answered before the end, unless they come without end.
+                let Some(received) = self.socket.next().now_or_never().filter(|_| since.elapsed() < LINGER) else {
+                    // Subscriptions get no `complete`, after which a client would not subscribe again.
+                    return Err(Close::new(1001, "The server ends"));
+                };
+                if self.receive_next(received).await? {
+                    return Ok(());
+                }
+                continue;
             }
             tokio::select! {
-                received = self.socket.next() => match received {
-                    None => return Ok(()),
-                    Some(Err(error)) => return broken(&error),
-                    Some(Ok(message)) => {
-                        self.machine.received();
-                        if self.receive(message).await? {
-                            return Ok(());
-                        }
-                    }
+                received = self.socket.next() => if self.receive_next(received).await? {
+                    return Ok(());
                 },
                 Some(event) = self.events.recv() => self.send_event(event).await?,
                 () = tokio::time::sleep_until(init_until), if self.machine.awaits_init() => {
@@ -169,8 +173,20 @@ where
                     }
                 }
                 _ = ping.tick() => self.send_pings().await?,
-                () = ended(&mut shutdown), if !self.is_ending => self.is_ending = true,
-                () = tokio::time::sleep(LOOK), if self.is_ending => {}
+                () = ended(&mut shutdown), if self.ending_since.is_none() => self.ending_since = Some(Instant::now()),
+                () = tokio::time::sleep(LOOK), if self.ending_since.is_some() => {}
+            }
+        }
+    }
+
+    /// Handles what the socket has read. Returns whether the connection has ended.
+    async fn receive_next(&mut self, received: Option<Result<Message, E>>) -> SessionResult<bool> {
+        match received {
+            None => Ok(true),
+            Some(Err(error)) => broken(&error).map(|()| true),
+            Some(Ok(message)) => {
+                self.machine.received();
+                self.receive(message).await
             }
         }
     }
@@ -207,10 +223,10 @@ where
                 self.machine.authenticated();
                 self.send_message(&ServerMessage::ConnectionAck).await
             }
-            // The client asks again on its next connection.
-            Action::Start { id, .. } if self.is_ending => {
+            // A client that gets no answer would not know that it may send a mutation again.
+            Action::Start { id, .. } if self.ending_since.is_some() => {
                 self.machine.ended(&id);
-                Ok(())
+                self.refuse(&id, &busy::ending()).await
             }
             Action::Start { id, number, request } => {
                 self.start(id.into(), number, *request);
