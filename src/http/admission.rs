@@ -42,6 +42,9 @@ pub struct Admitted {
     pub(super) prepared: Prepared,
     pub(super) allowance: Option<Allowance>,
     pub(super) stream_cursor: Option<Arc<StreamCursor>>,
+    peer: Option<IpAddr>,
+    /// What the request was charged as.
+    charged: u64,
     /// The owner whose share the operation uses; `None` for an operation of the process itself.
     pub(super) owner: Option<Owner>,
     /// The key of the cached answer; only for introspection.
@@ -127,7 +130,21 @@ impl Engine {
         let per_byte = if is_kept { BYTES_PER_COST_KEPT } else { BYTES_PER_COST };
         let cost = prepared.cost.saturating_add(prepared.introspection_bytes / per_byte);
         let allowance = self.charge(caller, peer, cost)?;
-        Ok(Admitted { checked, prepared, allowance, stream_cursor: None, owner: owner(caller, peer), kept })
+        let owner = owner(caller, peer);
+        Ok(Admitted { checked, prepared, allowance, stream_cursor: None, peer, charged: cost, owner, kept })
+    }
+
+    /// Charges for a second execution of a request. Returns what is left then; `None` if requests aren't limited.
+    pub(super) fn charge_again(&self, caller: &Caller, admitted: &Admitted) -> Option<Allowance> {
+        let now = tokio::time::Instant::now();
+        match (caller, &self.allowances, &self.peers, admitted.peer) {
+            (Caller::Viewer(viewer), Some(tokens), ..) => {
+                Some(tokens.charge_again(viewer.token.id.into(), admitted.charged, now))
+            }
+            (Caller::Viewer(_), ..) => None,
+            (_, _, Some(peers), Some(peer)) => Some(peers.charge_again(peers::network(peer), admitted.charged, now)),
+            _ => None,
+        }
     }
 
     fn charge(&self, caller: &Caller, peer: Option<IpAddr>, cost: u64) -> Result<Option<Allowance>, Box<Answer>> {

@@ -52,6 +52,15 @@ impl<K: Copy + Eq + Hash> Allowances<K> {
         })
     }
 
+    /// Charges for another execution of a request that was admitted. It isn't refused: a bucket that doesn't hold as much
+    /// gets into debt, and later requests wait until the debt is paid.
+    pub fn charge_again(&self, whom: K, cost: u64, now: Instant) -> Allowance {
+        self.with_bucket(whom, now, |bucket| {
+            bucket.left -= self.charged(cost);
+            self.allowance(bucket.left)
+        })
+    }
+
     /// Checks whether a cost could be charged, without charging it.
     ///
     /// # Errors

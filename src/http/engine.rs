@@ -13,7 +13,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use crate::gate::{Gate, OperationKind};
-use crate::graphql::{self, ConnectionHandle, PackwrightSchema, Panics, Written};
+use crate::graphql::{self, ConnectionHandle, PackwrightSchema, Panics};
 use crate::service::access::Caller;
 use crate::service::error::Failure;
 use crate::service::{Commits, Shared, on_behalf_of};
@@ -43,7 +43,7 @@ pub type Readiness = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Se
 pub struct Engine {
     pub services: Shared,
     pub readiness: Readiness,
-    schema: PackwrightSchema,
+    pub(super) schema: PackwrightSchema,
     prepare: Prepare,
     pub(super) gate: Gate,
     pub(super) allowances: Option<Allowances>,
@@ -52,7 +52,7 @@ pub struct Engine {
     pub(super) logins: Option<Allowances<IpAddr>>,
     pub(super) workload: Workload,
     pub(super) kept: Kept,
-    parsed: Parsed,
+    pub(super) parsed: Parsed,
     /// Only one introspection that isn't cached runs at a time, because it keeps a processor busy.
     introspecting: Semaphore,
     execution_limit: Duration,
@@ -166,68 +166,6 @@ impl Engine {
         self.workload.acquire(owner, mutates, cost, self.execution_limit).await.map(Some)
     }
 
-    async fn resolve(&self, caller: &Arc<Caller>, request_id: &str, admitted: &Admitted, panics: &Panics) -> Answer {
-        if admitted.kind() == OperationKind::Query && admitted.prepared.introspection_bytes == 0 {
-            let document = self.parsed.get(&admitted.checked);
-            let expects_one_read = document.as_ref().is_some_and(|document| document.reads.expect_one());
-            let mut tried = self.try_bare(caller, request_id, admitted, &document, panics, expects_one_read).await;
-            if let Err(Again::WithSnapshot) = tried {
-                tried = Box::pin(self.try_bare(caller, request_id, admitted, &document, panics, false)).await;
-            }
-            if let Ok(answer) = tried {
-                return answer;
-            }
-        }
-        let (request, _) = self.request(caller.clone(), admitted, self.parsed.get(&admitted.checked), panics);
-        let executed = Box::pin(self.schema.execute(request));
-        match AssertUnwindSafe(executed).catch_unwind().await {
-            Ok(response) => executed_answer(response, panics, request_id),
-            // The panic hook has logged the panic's message.
-            Err(_) => Answer::failed(&Failure::bug("the execution panicked"), request_id),
-        }
-    }
-
-    /// Executes a query in the schema without guards. If it can't be answered so, it is executed again, because a query
-    /// has no effects: after a panic in the guarded schema, which finds the field that panicked; and in a snapshot when
-    /// it was wrong to expect a single read.
-    async fn try_bare(
-        &self,
-        caller: &Arc<Caller>,
-        request_id: &str,
-        admitted: &Admitted,
-        document: &Option<Document>,
-        panics: &Panics,
-        expects_one_read: bool,
-    ) -> Result<Answer, Again> {
-        let allows_parts = document.as_ref().is_some_and(|document| document.allows_parts);
-        let (request, connection) = self.request(caller.clone(), admitted, document.clone(), panics);
-        if expects_one_read {
-            connection.expect_one_read();
-        }
-        let written = Written::default();
-        let request = if allows_parts { request.data(written.clone()) } else { request };
-        let executed = pin!(self.schema.execute_without_extensions(request));
-        let executed = AssertUnwindSafe(executed).catch_unwind();
-        let tried = tokio::select! {
-            biased;
-            executed = executed => match executed {
-                Ok(response) => {
-                    let answer = executed_answer(response, panics, request_id);
-                    Ok(Answer { parts: written.take(), ..answer })
-                }
-                // The panic hook has logged the panic's message.
-                Err(_) => Err(Again::WithGuards),
-            },
-            () = connection.wants_more() => Err(Again::WithSnapshot),
-        };
-        // An execution that failed after one read says nothing of how often others read.
-        let tells = connection.reads() > 1 || tried.as_ref().is_ok_and(|answer| answer.response.errors.is_empty());
-        if let Some(document) = document.as_ref().filter(|_| tells) {
-            document.reads.record(connection.reads());
-        }
-        tried
-    }
-
     /// The answer to an introspection, which is the same each time, so it is cached.
     async fn introspect(
         &self,
@@ -321,7 +259,7 @@ impl Engine {
     }
 
     /// The framework's request, with the document as the gate printed it.
-    fn request(
+    pub(super) fn request(
         &self,
         caller: Arc<Caller>,
         admitted: &Admitted,
@@ -344,11 +282,12 @@ impl Engine {
 
     /// Fills `extensions.cost` and the allowance. A request without a cost gets no `extensions.cost`.
     fn report_cost(&self, answer: &mut Answer, admitted: &Admitted) {
-        answer.allowance = admitted.allowance;
+        // A second execution has left less than the first one.
+        let allowance = answer.allowance.or(admitted.allowance);
+        answer.allowance = allowance;
         if admitted.prepared.cost == 0 {
             return;
         }
-        let allowance = admitted.allowance;
         answer.cost = Some(Cost {
             requested: admitted.prepared.cost,
             limit: self.gate.limits().cost,
@@ -357,14 +296,6 @@ impl Engine {
             reset_seconds: allowance.map(|allowance| allowance.reset_seconds),
         });
     }
-}
-
-/// How a query must be executed again.
-enum Again {
-    /// In the guarded schema, because a resolver panicked.
-    WithGuards,
-    /// In a snapshot, because it reads more than once.
-    WithSnapshot,
 }
 
 /// Converts the variables to the framework's type.
@@ -383,7 +314,7 @@ fn remove_locations(answer: &mut Answer) {
 }
 
 /// The framework's answer, with the errors of fields that panicked.
-fn executed_answer(mut response: Response, panics: &Panics, request_id: &str) -> Answer {
+pub(super) fn executed_answer(mut response: Response, panics: &Panics, request_id: &str) -> Answer {
     response.errors.extend(panics.take());
     let is_coded = |error: &ServerError| error.extensions.as_ref().is_some_and(|values| values.get("code").is_some());
     if never_began(&response) {

@@ -25,6 +25,7 @@ mod refusals;
 mod replaceable;
 mod reply;
 mod request;
+mod resolve;
 mod router;
 mod schema;
 mod settings;

@@ -31,7 +31,7 @@ pub(super) struct Reads(AtomicU32);
 
 impl Reads {
     /// After how many such executions the next one is expected to read once too. Each wrong guess executes a request
-    /// twice, so guesses are rarer than they would be right.
+    /// twice, and charges its caller twice, so guesses are rarer than they would be right.
     const IN_A_ROW: u32 = 8;
 
     /// Whether the next execution will probably read at most once.

@@ -1,6 +1,8 @@
 //! Rate limits: each token is charged by cost, its allowance refills evenly, and headers and answers show it.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -50,6 +52,16 @@ fn a_request_that_costs_more_than_a_minutes_allowance_waits_for_a_full_bucket() 
     assert_eq!(allowances.charge(token, 5_000, now).expect("full").remaining, 0);
     assert_eq!(allowances.charge(token, 5_000, now).expect_err("empty").retry_after_seconds, Some(60));
     assert!(allowances.charge(token, 5_000, now + Duration::from_secs(60)).is_ok());
+}
+
+#[test]
+fn a_second_execution_is_charged_even_if_the_bucket_gets_into_debt() {
+    let (allowances, now, token) = (allowances(600), Instant::now(), Uuid::from_u128(1));
+    assert_eq!(allowances.charge(token, 400, now).expect("full").remaining, 200);
+    let left = allowances.charge_again(token, 400, now);
+    assert_eq!((left.remaining, left.reset_seconds, left.retry_after_seconds), (0, 80, None));
+    assert_eq!(allowances.charge(token, 100, now).expect_err("in debt").retry_after_seconds, Some(30));
+    assert!(allowances.charge(token, 100, now + Duration::from_secs(30)).is_ok());
 }
 
 fn number(reply: &Reply, header: &str) -> u64 {
@@ -107,4 +119,62 @@ async fn nothing_is_counted_where_there_is_no_limit() {
         assert_eq!((reply.status, reply.header("x-ratelimit-limit")), (200, None));
         assert!(reply.json().at("/extensions/cost").get("remaining").is_none());
     }
+}
+
+/// The same document reads once or several times, as `$more` says.
+const CHANGEABLE: &str = "query($more: Boolean!) { integrationPacks(first: 100) { edges { node { id
+    versions(first: 2) @include(if: $more) { edges { node { id } } } } } } }";
+
+fn changeable(more: bool, token: &str) -> Ask {
+    Ask::post(&json!({ "query": CHANGEABLE, "variables": { "more": more } })).token(token)
+}
+
+/// Sends requests at the same time. Returns how often the server has executed them, by the statements for a page of
+/// packs, and what they cost each. Fails unless the token was charged for each execution.
+async fn executions(app: &TestApp, server: &Server, requests: usize) -> usize {
+    let pages = Arc::new(AtomicUsize::new(0));
+    let seen = pages.clone();
+    app.after_statements(move |sql| {
+        if sql.contains("integration_pack") && sql.contains("ORDER BY") {
+            seen.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let began = Instant::now();
+    let before = number(&server.send(&Ask::query(CHEAP).token(&app.publisher)).await, "x-ratelimit-remaining");
+    let asks: Vec<_> = (0..requests).map(|_| changeable(true, &app.publisher)).collect();
+    let replies = futures_util::future::join_all(asks.iter().map(|ask| server.send(ask))).await;
+    let after = replies.iter().map(|reply| number(reply, "x-ratelimit-remaining")).min().expect("a reply");
+    let executions = pages.load(Ordering::Relaxed);
+    let cost = u64::try_from(replies[0].json().int("/extensions/cost/requested")).expect("a cost");
+    let refilled = PER_MINUTE * u64::try_from(began.elapsed().as_millis()).expect("a short time") / 60_000 + 1;
+    let (charged, expected) = (before - after, cost * executions as u64);
+    assert!(
+        (expected.saturating_sub(refilled)..=expected).contains(&charged),
+        "{executions} executions for {cost} each were charged as {charged}"
+    );
+    executions
+}
+
+const PER_MINUTE: u64 = 60_000;
+
+/// After executions that read once, a server tries to answer a document without a transaction. When it must execute the
+/// document once more, this is charged too.
+#[tokio::test]
+async fn each_execution_of_a_document_is_charged() {
+    let app = app(PER_MINUTE).await;
+    let orders = app.pack_with("Orders", &["Import"]).await;
+    app.release_now(&orders.id).await;
+    let server = Server::start(&app).await;
+    let read_once = async || {
+        for _ in 0..8 {
+            assert_eq!(server.send(&changeable(false, &app.publisher)).await.status, 200);
+        }
+    };
+    read_once().await;
+    assert_eq!(executions(&app, &server, 1).await, 2, "the server expected a single read");
+    assert_eq!(executions(&app, &server, 1).await, 1, "it learned");
+    // Several begin before the first one tells that it reads more than once.
+    read_once().await;
+    assert!(executions(&app, &server, 5).await > 6);
+    assert_eq!(executions(&app, &server, 1).await, 1);
 }
