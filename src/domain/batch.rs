@@ -6,8 +6,8 @@ use std::time::Duration;
 pub const FIRST: u64 = 250;
 /// The smallest size, however slow the batches are.
 pub const LEAST: u64 = 50;
-/// The most objects of a batch, unless an operator sets another number. Each object is an event, and a server keeps the
-/// 10,240 newest events in memory for subscribers, so two batches fit.
+/// The most objects of a batch, unless an operator sets another number. An object is about one event. When a batch has
+/// more events than the hub of events keeps at hand, each subscriber must read them from the log by itself.
 pub const MOST: u64 = 5_000;
 /// How long a batch should take. A batch holds its locks all that time.
 pub const TARGET: Duration = Duration::from_millis(250);

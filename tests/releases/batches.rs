@@ -5,11 +5,12 @@ use std::time::Duration;
 use packwright::app::{App, AppOptions};
 use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
 use packwright::service::Settings;
-use packwright::service::followup::batches_at_once;
+use packwright::service::followup::{batches_at_once, run_one_batch};
 use packwright::store::DbOptions;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
 
 use crate::program::kill::until;
+use crate::releases::stuck::{allow, refuse};
 use crate::support::rows::{database_url, tables};
 use crate::support::{At, Pack, Setup, TestApp, uuid_of};
 
@@ -62,6 +63,36 @@ async fn r49_a_server_measures_its_batches_and_makes_them_larger() {
     assert!(done.took > Duration::ZERO);
     let read = app.read_release(&release, "progress { applied }").await;
     assert_eq!(read.int("/progress/applied"), 5);
+}
+
+/// Batches of a rollout fail before any batch has shown how large one may be.
+#[tokio::test]
+async fn r49_a_failed_batch_halves_its_size() {
+    let settings = Settings { batch_size: 1_000, batch_time: Some(Duration::from_secs(600)), ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    for n in 0..FIRST / 4 + 8 {
+        app.install_as(&acme, "Orders", &format!("number {n}")).await;
+    }
+    app.tick().await;
+    let counts = || app.app.services.follow_ups.by_kind().get("ROLL_OUT").copied().unwrap_or_default();
+    refuse(&app, "broken", "UPDATE OF version_id ON installation", "TRUE").await;
+    let release = app.update_now(&pack).await;
+    app.clock_only_by(5);
+    run_one_batch(&app.app.services).await.expect_err("it fails again");
+    assert_eq!((counts().batches, counts().failures, app.progress(&release).await.int("/applied")), (0, 2, 0));
+    allow(&app, "broken", "installation").await;
+    app.clock_only_by(5);
+    let mut sizes = Vec::new();
+    while app.release_state(&release).await != "SUCCEEDED" {
+        let before = counts().objects;
+        assert!(run_one_batch(&app.app.services).await.expect("a batch"));
+        sizes.push(counts().objects - before);
+    }
+    assert_eq!(sizes, [FIRST / 4, 8]);
 }
 
 #[tokio::test]

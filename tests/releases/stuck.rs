@@ -47,7 +47,7 @@ async fn open_tasks(app: &TestApp) -> Vec<task::Model> {
 }
 
 /// Makes every statement of a kind fail, such as `UPDATE ON task`.
-async fn refuse(app: &TestApp, name: &str, what: &str, when: &str) {
+pub(crate) async fn refuse(app: &TestApp, name: &str, what: &str, when: &str) {
     let statements = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => vec![
             format!(
@@ -64,7 +64,8 @@ async fn refuse(app: &TestApp, name: &str, what: &str, when: &str) {
     }
 }
 
-async fn allow(app: &TestApp, name: &str, table: &str) {
+/// Removes what [`refuse`] has made.
+pub(crate) async fn allow(app: &TestApp, name: &str, table: &str) {
     let statement = match tables(app).get_database_backend() {
         DatabaseBackend::Postgres => format!("DROP TRIGGER {name} ON {table}"),
         _ => format!("DROP TRIGGER {name}"),

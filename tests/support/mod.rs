@@ -261,6 +261,11 @@ impl TestApp {
         self.clock.advance_to(to);
     }
 
+    /// [`TestApp::clock_only`] to the time in so many seconds.
+    pub(crate) fn clock_only_by(&self, seconds: i64) {
+        self.clock.advance_to(self.now() + chrono::Duration::seconds(seconds));
+    }
+
     /// [`TestApp::advance_to`] the time in so many seconds.
     pub(crate) async fn advance_by(&self, seconds: i64) {
         self.clock.advance_to(self.now() + chrono::Duration::seconds(seconds));

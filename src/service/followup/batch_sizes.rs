@@ -56,11 +56,14 @@ impl BatchSizes {
 
     /// Counts a batch that failed. The next one has half its size, because it may have been too large: for a statement's
     /// values, or for a time limit.
-    pub(super) fn count_failure(&self, kind: &'static str) {
+    pub(super) fn count_failure(&self, kind: &'static str, settings: &Settings) {
+        let failed = self.size(kind, settings);
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = kinds.entry(kind).or_default();
         kind.done.failures += 1;
-        kind.size = kind.size.map(|size| (size / 2).max(LEAST));
+        if settings.batch_time.is_some() {
+            kind.size = Some((failed / 2).max(LEAST));
+        }
     }
 
     /// The measurements by kind of work.

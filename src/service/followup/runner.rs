@@ -104,7 +104,7 @@ pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) ->
         // A release window has opened meanwhile. The batch runs after the window was carried out.
         Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, postponed: false }),
         Err(failure) => {
-            cx.follow_ups.count_failure(task.work.kind());
+            cx.follow_ups.count_failure(task.work.kind(), &cx.settings);
             let failures = task.failures.saturating_add(1);
             let pause = Duration::seconds((1_i64 << failures.clamp(0, 6)).min(LONGEST_PAUSE_SECONDS));
             let (why, again) = (format!("{failure:?}"), cx.clock.now() + pause);
