@@ -147,6 +147,12 @@ impl ServeArgs {
         if self.database.database_url.is_some() {
             return refused("The demo has a database of its own: leave --database-url (PACKWRIGHT_DATABASE_URL) out.");
         }
+        if self.database.database_password_file.is_some() {
+            return refused(
+                "The demo's database has no password: leave --database-password-file \
+                 (PACKWRIGHT_DATABASE_PASSWORD_FILE) out.",
+            );
+        }
         if self.no_migrate {
             return refused("The demo makes its database: leave --no-migrate (PACKWRIGHT_NO_MIGRATE) out.");
         }
@@ -174,6 +180,8 @@ impl ServeArgs {
             Ok(address) => address.to_string(),
             Err(_) => "not to be read".to_owned(),
         };
+        let password_file = self.database.database_password_file.as_ref();
+        let password_file = password_file.map_or_else(String::new, |file| file.display().to_string());
         let zones = match self.zones.location() {
             DataLocation::Directory(directory) => directory.display().to_string(),
             DataLocation::Usual | DataLocation::BuiltIn => {
@@ -184,6 +192,7 @@ impl ServeArgs {
             ("listen", self.listen.to_string()),
             ("public-host", self.public_host.join(",")),
             ("database-url", database),
+            ("database-password-file", password_file),
             ("database-connections", self.database.database_connections.to_string()),
             ("no-migrate", self.no_migrate.to_string()),
             ("demo", self.demo.to_string()),

@@ -1,5 +1,7 @@
 //! The settings of the database.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::numbers::number;
@@ -21,6 +23,11 @@ pub struct DatabaseArgs {
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     pub database_url: Option<String>,
 
+    /// A file that holds the password of PostgreSQL's user, as it is and not percent-encoded; line breaks at its end
+    /// don't count. The address has no password then. The server reads the file once, when it starts
+    #[arg(long, value_name = "FILE", env = "PACKWRIGHT_DATABASE_PASSWORD_FILE")]
+    pub database_password_file: Option<PathBuf>,
+
     /// How many connections to the database may be open at a time. In PostgreSQL half of them are for writing, the
     /// others for reading; in SQLite one is for writing. The calls of one account use all but one of those for writing
     /// at most
@@ -30,7 +37,8 @@ pub struct DatabaseArgs {
 
 impl DatabaseArgs {
     /// The address from the option, else from `PACKWRIGHT_DATABASE_URL`, else from `DATABASE_URL`, else the file in the
-    /// working directory. An error's message begins with the source of the address.
+    /// working directory; with the password of the password file, if there is one. An error's message begins with the
+    /// source of the address.
     pub fn address(&self) -> Result<Address, AddressError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let (name, address) = match &self.database_url {
@@ -41,11 +49,30 @@ impl DatabaseArgs {
                 None => ("", DEFAULT_FILE.to_owned()),
             },
         };
-        Address::parse(&address).map_err(|error| error.of(name))
+        let address = Address::parse(&address).map_err(|error| error.of(name))?;
+        match &self.database_password_file {
+            Some(file) => address.with_password(&password(file)?),
+            None => Ok(address),
+        }
     }
 
     /// [`Self::address`] for a command that only reads: a missing file is an error, and isn't created.
     pub fn existing_address(&self) -> Result<Address, AddressError> {
         Ok(self.address()?.existing())
     }
+}
+
+/// The password in a file.
+fn password(file: &Path) -> Result<String, AddressError> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        AddressError::new(format!("The password file {shown} can't be read: {error}. Check --database-password-file."))
+    })?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() || password.contains(['\r', '\n', '\0']) {
+        return Err(AddressError::new(format!(
+            "The password file {shown} must hold the password in one line, and nothing else."
+        )));
+    }
+    Ok(password.to_owned())
 }

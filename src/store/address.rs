@@ -12,6 +12,12 @@ use url::Url;
 pub struct AddressError(String);
 
 impl AddressError {
+    /// An error with this text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// Adds the name of the setting that holds the address.
     #[must_use]
     pub fn of(self, setting: &str) -> Self {
@@ -139,6 +145,20 @@ impl Address {
             Self::Sqlite { file, .. } => Self::Sqlite { file, create: false },
             postgresql @ Self::Postgresql(_) => postgresql,
         }
+    }
+
+    /// The same address with a password from elsewhere. Fails for an SQLite file, and for an address that holds a
+    /// password already.
+    pub fn with_password(self, password: &str) -> Result<Self, AddressError> {
+        let Self::Postgresql(mut url) = self else {
+            return Err(wrong("An SQLite file has no password: leave the password file out."));
+        };
+        if url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password") {
+            return Err(wrong("The address holds a password beside the password file: leave one of them out."));
+        }
+        // A parameter takes every character, and works for an address without a host, too.
+        url.query_pairs_mut().append_pair("password", password);
+        Ok(Self::Postgresql(url))
     }
 
     /// The address in the form that the driver parses. It may hold a password.

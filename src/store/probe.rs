@@ -247,10 +247,15 @@ fn may_be_starting(error: &sqlx::Error) -> bool {
 fn is_foreign(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData && !is_about_certificates(error),
         sqlx::Error::Tls(error) => error.to_string().contains("SSLRequest"),
         _ => false,
     }
+}
+
+/// Whether TLS refuses a certificate. The driver's error has no type for it.
+fn is_about_certificates(error: &std::io::Error) -> bool {
+    error.to_string().contains("certificate")
 }
 
 /// The server that the driver connects to, by the address and PostgreSQL's variables.
@@ -287,6 +292,10 @@ impl Server {
             ),
             _ if is_foreign(error) => format!(
                 "Something else than PostgreSQL answers at {endpoint}: check the host and the port of the database's address."
+            ),
+            sqlx::Error::Io(error) if is_about_certificates(error) => format!(
+                "No encrypted connection to PostgreSQL at {endpoint}: {error}. Check sslmode and sslrootcert in the \
+                 database's address."
             ),
             sqlx::Error::Io(error) => format!(
                 "PostgreSQL at {endpoint} can't be reached: {error}. Check the host and the port of the database's address."

@@ -1,4 +1,4 @@
-//! PostgreSQL restarts, stands still, and takes no writes for a while, under load. Each request is answered within its
+//! PostgreSQL restarts, fails over to a standby, stands still, and takes no writes for a while, under load. Each request is answered within its
 //! limit: done, refused by a rule, or `UNAVAILABLE` with `Retry-After`. The servers recover within five seconds.
 
 use std::sync::Arc;
@@ -46,6 +46,22 @@ async fn a_postgresql_that_restarts_under_load_loses_and_doubles_nothing() {
         // In turn, sessions are ended, and the server crashes.
         postgres.restart(["INT", "QUIT"][round % 2]).await;
         recovered(&field, "restarted").await;
+    }
+    field.come_to_an_end(load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_takes_over_under_load_loses_and_doubles_nothing() {
+    let Some(mut postgres) = Postgres::start().await else { return };
+    let mut dice = Dice::new("failover");
+    let field = field_on(&postgres).await;
+    let load = Load::start(&field, &mut dice);
+    for _ in 0..short_or_long(1, 10) {
+        let standby = postgres.standby().await;
+        field.acknowledges(3).await;
+        tokio::time::sleep(dice.within(Duration::from_millis(500))).await;
+        postgres.fail_over_to(standby).await;
+        recovered(&field, "failed over").await;
     }
     field.come_to_an_end(load).await;
 }

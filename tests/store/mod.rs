@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod bounded_calls;
 pub(crate) mod clocks;
 pub(crate) mod consistent_reads;
+pub(crate) mod credentials;
 pub(crate) mod damaged_rows;
 pub(crate) mod database_failures;
 pub(crate) mod derived_reads;

@@ -59,7 +59,7 @@ pub(crate) use dice::{Dice, short_or_long};
 pub(crate) use installing::Installed;
 pub(crate) use json::{At, instant, uuid_of};
 pub(crate) use mover::FailingMover;
-pub(crate) use postgres::{Postgres, mount};
+pub(crate) use postgres::{Postgres, give_to_nobody, mount};
 pub(crate) use program::Program;
 pub(crate) use releasing::{NOTES, immediately, on_date};
 pub(crate) use server::{Ask, Reply, Server, read_chunk};

@@ -70,17 +70,13 @@ impl Postgres {
             }
             None => false,
         };
-        if is_root() {
-            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
-            std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");
-        }
+        give_to_nobody(folder.path(), 0o755);
         let made = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
         let mut command = as_nobody(&programs.join("initdb"), folder.path());
         command.args(made).arg("--wal-segsize=1").arg("--pgdata").arg(folder.path().join("data"));
         let output = command.output().await.expect("initdb runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
+        let port = free_port();
         let child = spawn(&programs, folder.path(), port);
         let mut server = Self { child, programs, folder, port, is_mounted };
         server.answers().await;
@@ -109,6 +105,11 @@ impl Postgres {
         let pid = self.pid();
         send(&[pid], signal);
         tokio::time::timeout(TIME_LIMIT, self.child.wait()).await.expect("it ends").expect("its status");
+        self.spawn_again().await;
+    }
+
+    /// Starts the ended server again.
+    async fn spawn_again(&mut self) {
         // Some of its processes may have the port for a moment longer.
         let begun = Instant::now();
         loop {
@@ -120,6 +121,44 @@ impl Postgres {
             assert!(begun.elapsed() < TIME_LIMIT, "it doesn't start again");
         }
         self.answers().await;
+    }
+
+    /// Makes a standby: a server that has each commit before a client hears of it.
+    pub(crate) async fn standby(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        give_to_nobody(folder.path(), 0o755);
+        let mut copy = as_nobody(&self.programs.join("pg_basebackup"), folder.path());
+        copy.args(["--host=127.0.0.1", "--username=postgres", "--checkpoint=fast", "--no-sync"]);
+        copy.arg(format!("--port={}", self.port)).arg("--write-recovery-conf");
+        let output = copy.arg("--pgdata").arg(folder.path().join("data")).output().await.expect("pg_basebackup runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (programs, port) = (self.programs.clone(), free_port());
+        let child = spawn(&programs, folder.path(), port);
+        let mut standby = Self { child, programs, folder, port, is_mounted: false };
+        standby.answers().await;
+        self.run("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
+        self.run("SELECT pg_reload_conf()").await;
+        standby
+    }
+
+    /// Ends this server like a machine that is lost. Its standby takes over its address.
+    pub(crate) async fn fail_over_to(&mut self, standby: Self) {
+        let mut lost = std::mem::replace(self, standby);
+        let mut all = lost.others();
+        all.push(lost.pid());
+        send(&all, "KILL");
+        tokio::time::timeout(TIME_LIMIT, lost.child.wait()).await.expect("it ends").expect("its status");
+        send(&[self.pid()], "INT");
+        tokio::time::timeout(TIME_LIMIT, self.child.wait()).await.expect("it ends").expect("its status");
+        self.port = lost.port;
+        self.spawn_again().await;
+        self.run("SELECT pg_promote()").await;
+    }
+
+    /// Replaces the rules of who may connect how (`pg_hba.conf`).
+    pub(crate) async fn admit(&self, rules: &str) {
+        std::fs::write(self.folder().join("data/pg_hba.conf"), rules).expect("the rules");
+        self.run("SELECT pg_reload_conf()").await;
     }
 
     /// Stops all its processes, as a machine that stands still does.
@@ -172,6 +211,18 @@ impl Drop for Postgres {
             let _ = Blocking::new("umount").arg("--lazy").arg(self.folder.path()).status();
         }
     }
+}
+
+/// Makes a file or folder the server's, when the tests run as root. The server runs as another user then.
+pub(crate) fn give_to_nobody(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("permissions");
+    if is_root() {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("an owner");
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port()
 }
 
 /// Mounts a file system in memory.
