@@ -26,6 +26,7 @@ pub struct Model {
     pub pending_version_id: Option<Uuid>,
     pub pending_starts_at: Option<DateTimeUtc>,
     pub running_release_id: Option<Uuid>,
+    pub release_paused: bool,
     pub tally_base_id: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -30,6 +30,13 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     pub ended_at: Option<DateTimeUtc>,
     pub progressed_at: Option<DateTimeUtc>,
+    pub paused_at: Option<DateTimeUtc>,
+    pub pause_reason: Option<String>,
+    pub pause_actor_kind: Option<String>,
+    pub pause_actor_name: Option<String>,
+    pub pause_actor_token_id: Option<Uuid>,
+    pub pause_actor_account_id: Option<Uuid>,
+    pub resumed_at: Option<DateTimeUtc>,
     pub tally_base_id: i64,
 }
 

@@ -164,6 +164,9 @@ CREATE TABLE integration_pack (
     pending_version_id $uuid,
     pending_starts_at $instant,
     running_release_id $uuid,
+    -- Whether the pending or the running release is paused. Then nobody is moved to its version, and its window doesn't
+    -- open (R56).
+    release_paused boolean NOT NULL DEFAULT false,
     -- The id of the first row of installation_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0,
     created_at $instant NOT NULL,
@@ -247,6 +250,15 @@ CREATE TABLE pack_release (
     started_at $instant,
     ended_at $instant,
     progressed_at $instant,
+    -- Since when the release is paused, why and by whom; null while it isn't (R56).
+    paused_at $instant,
+    pause_reason text,
+    pause_actor_kind text,
+    pause_actor_name text,
+    pause_actor_token_id $uuid,
+    pause_actor_account_id $uuid,
+    -- When the release was resumed last.
+    resumed_at $instant,
     -- The id of the first row of release_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0
 );

@@ -227,6 +227,10 @@ pub enum EventKind {
     ReleaseProgressed,
     /// It reached its final state.
     ReleaseCompleted,
+    /// Nobody is moved to its version any more, until it is resumed.
+    ReleasePaused,
+    /// It goes on.
+    ReleaseResumed,
     /// An installation can apply a release early.
     UpdateOffered,
     /// An installation update changed its state.

@@ -301,6 +301,8 @@ impl HistoryBuilder<'_> {
             promoted_at: None,
             started_at: None,
             ended_at: None,
+            pause: None,
+            resumed_at: None,
         };
         self.history.issues.push(GeneratedRelease {
             version,

@@ -2,8 +2,9 @@
 
 use std::slice::from_ref;
 
+use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
-use crate::domain::id::{InstallationId, PackId, UpdateId};
+use crate::domain::id::{InstallationId, PackId, PackVersionId, UpdateId};
 use crate::domain::installations::{
     EarlyApplyDecision, Installation, InstallationRefusal, UpdateMethod, UpdateState, decide_early_apply,
 };
@@ -73,7 +74,7 @@ async fn try_install(
     let pack = visible_pack(cx, &tx, caller, pack).await?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
     let name = check_install(&tx, caller, &pack, override_name).await?;
-    let version_id = pack.standing.at(journal.now).current_version.ok_or(Failure::NotFound)?;
+    let version_id = version_to_install(&tx, &pack, journal.now).await?;
     let installation = Installation {
         id: cx.ids.next(),
         pack_id: pack.id,
@@ -108,14 +109,27 @@ async fn try_install(
             .concerning(caller.id())
             .set("version", number),
     );
-    if let Some(pending) = pack.standing.at(journal.now).pending {
-        tallies::add_remaining(&tx, (pending.release_id, pack.id), journal.now, 1).await?;
+    let standing = pack.standing.at(journal.now);
+    let pending = standing.pending.map(|pending| pending.release_id);
+    if let Some(release) = pending.or(standing.paused_rollout()) {
+        tallies::add_remaining(&tx, (release, pack.id), journal.now, 1).await?;
     }
     offer_to(&tx, &mut journal, from_ref(&pack), from_ref(&installation), "installPack").await?;
     call.remember(&tx, &[installation.id.0]).await?;
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(installation.id)
+}
+
+/// The version that an installation gets: the current one, or the former one while the rollout of the current one is
+/// paused (R31, R43, R56).
+async fn version_to_install(tx: &Tx, pack: &Pack, now: Instant) -> Result<PackVersionId, Failure> {
+    let standing = pack.standing.at(now);
+    if let Some(paused) = standing.paused_rollout() {
+        let release = releases::get(tx, pack.id, paused).await?;
+        return release.and_then(|release| release.previous_version_id).ok_or(Failure::NotFound);
+    }
+    standing.current_version.ok_or(Failure::NotFound)
 }
 
 /// A pack that the account can see: granted and released, or installed by it (R2). The pack is held.
@@ -268,7 +282,7 @@ async fn derived_update(
     pack: &Pack,
     installation: &Installation,
     update_rows: &[UpdateRow],
-    now: crate::domain::Instant,
+    now: Instant,
 ) -> Result<Option<UpdateRow>, Failure> {
     let standing = pack.standing.at(now);
     let Some(id) = standing.pending.map(|p| p.release_id).or(standing.running_release) else { return Ok(None) };
@@ -294,7 +308,7 @@ async fn derived_update(
 /// Applies an offered update early (R26). Returns whether it had been applied before this call.
 ///
 /// # Errors
-/// NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS; not found.
+/// NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS, RELEASE_PAUSED; not found.
 pub async fn apply_early(cx: &Services, caller: &Managed, update: UpdateId) -> Outcome<bool, InstallationRefusal> {
     caller.viewer.require(Privilege::ApplyUpdates)?;
     let pack =
@@ -330,11 +344,12 @@ async fn try_apply_early(
         return Err(refusal.into());
     }
     let mut row = row.filter(|row| row.update.id == update).ok_or(Failure::NotFound)?;
-    match decide_early_apply(row.update.state, release.state_at(journal.now), entitled) {
+    match decide_early_apply(row.update.state, release.state_at(journal.now), release.is_paused(), entitled) {
         EarlyApplyDecision::AlreadyApplied => return Ok(true),
         EarlyApplyDecision::Withdrawn => return Err(InstallationRefusal::UpdateWithdrawn.into()),
         EarlyApplyDecision::NotEntitled => return Err(InstallationRefusal::NotEntitled.into()),
         EarlyApplyDecision::InProgress => return Err(InstallationRefusal::ReleaseInProgress.into()),
+        EarlyApplyDecision::Paused => return Err(InstallationRefusal::ReleasePaused.into()),
         EarlyApplyDecision::Apply => {}
     }
     cx.mover

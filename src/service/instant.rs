@@ -45,14 +45,25 @@ impl Services {
     /// [`Failure::Overtaken`] when a pack's window has opened and that wasn't carried out yet.
     pub(super) fn instant<'p>(&self, tx: &Tx, packs: impl IntoIterator<Item = &'p Pack>) -> Result<Instant, Failure> {
         let now = self.now(tx);
-        let is_due = |pack: &Pack| pack.standing.pending.is_some_and(|pending| pending.starts_at <= now);
-        if packs.into_iter().any(is_due) { Err(Failure::Overtaken) } else { Ok(now) }
+        if packs.into_iter().any(|pack| pack.standing.is_due(now)) { Err(Failure::Overtaken) } else { Ok(now) }
     }
 
     /// The same for packs by their ids.
     pub(super) async fn instant_of(&self, tx: &Tx, packs: &[PackId]) -> Result<Instant, Failure> {
         let now = self.now(tx);
         if windows::any_due(tx, Publishers::All, packs, now).await? { Err(Failure::Overtaken) } else { Ok(now) }
+    }
+
+    /// Carries out the due windows of these packs.
+    pub(super) async fn open_what_is_due(&self, touched: Touched) -> Result<(), Failure> {
+        let now = self.clock.now();
+        match touched {
+            Touched::Pack(publisher, pack) => {
+                open_if_due(self, Publishers::Only(publisher), pack, now).await?;
+                Ok(())
+            }
+            Touched::PacksOf(publisher) => open_all_due(self, publisher, now).await,
+        }
     }
 
     /// Carries out the due windows of the packs that a use case touches, and then runs the use case. Repeats both while
@@ -65,13 +76,7 @@ impl Services {
         F: Future<Output = Outcome<T, R>>,
     {
         for _ in 0..TRIES {
-            let now = self.clock.now();
-            match touched {
-                Touched::Pack(publisher, pack) => {
-                    open_if_due(self, Publishers::Only(publisher), pack, now).await?;
-                }
-                Touched::PacksOf(publisher) => open_all_due(self, publisher, now).await?,
-            }
+            self.open_what_is_due(touched).await?;
             match attempt().await {
                 Err(Error::Failed(Failure::Overtaken)) => {}
                 other => return other,

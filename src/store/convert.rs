@@ -20,7 +20,7 @@ use crate::domain::log::{Audience, Event, EventKind, NewEvent, Recorded, Subject
 use crate::domain::packs::{
     Assessment, DeploymentModel, InstallationType, Pack, PackStanding, PackVersion, PendingRelease,
 };
-use crate::domain::releases::{DataVersion, Release, ReleaseSchedule, ReleaseState, Window};
+use crate::domain::releases::{DataVersion, Pause, Release, ReleaseSchedule, ReleaseState, Window};
 
 /// An enum that is stored by name. An enum of the GraphQL schema has the same names there.
 pub trait Stored: Sized + Copy {
@@ -81,7 +81,7 @@ stored! {
     EventKind {
         ReleaseScheduled = "RELEASE_SCHEDULED", ReleaseRescheduled = "RELEASE_RESCHEDULED", WindowMoved = "WINDOW_MOVED", ReleaseCanceled = "RELEASE_CANCELED",
         ReleaseSuperseded = "RELEASE_SUPERSEDED", ReleaseStarted = "RELEASE_STARTED", ReleaseProgressed = "RELEASE_PROGRESSED",
-        ReleaseCompleted = "RELEASE_COMPLETED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED",
+        ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED",
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
     }
@@ -225,6 +225,7 @@ pub fn pack(m: row::integration_pack::Model) -> StoreResult<Pack> {
             current_version: m.current_version_id.map(Into::into),
             pending,
             running_release: m.running_release_id.map(Into::into),
+            is_paused: m.release_paused,
         },
         created_at: m.created_at,
         created_by: actor(&m.actor_kind, m.actor_name, m.actor_token_id, m.actor_account_id)?,
@@ -256,6 +257,14 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
         }),
         _ => None,
     };
+    let pause = match (m.paused_at, m.pause_actor_kind, m.pause_actor_name) {
+        (Some(at), Some(kind), Some(name)) => Some(Pause {
+            at,
+            reason: m.pause_reason.unwrap_or_default(),
+            by: actor(&kind, name, m.pause_actor_token_id, m.pause_actor_account_id)?,
+        }),
+        _ => None,
+    };
     Ok(Release {
         id: m.id.into(),
         pack_id: m.pack_id.into(),
@@ -272,6 +281,8 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
         promoted_at: m.promoted_at,
         started_at: m.started_at,
         ended_at: m.ended_at,
+        pause,
+        resumed_at: m.resumed_at,
     })
 }
 

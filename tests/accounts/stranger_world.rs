@@ -19,6 +19,7 @@ pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "northwind-admin",
     "northwind-second-token",
     "notes of what waits for its first window",
+    "why it was paused",
 ];
 /// Texts that only Acme and the publisher may see, among them its name.
 pub(crate) const SECRETS_OF_ACME: &[&str] = &[
@@ -118,6 +119,7 @@ async fn northwind(app: &TestApp, acme: &Managed, globex: &Managed) {
     superseded_once(app, acme, globex).await;
     withdrawn(app, acme, &gold).await;
     in_its_testing_period(app, acme, globex).await;
+    paused(app, acme, globex).await;
     app.tick().await;
 }
 
@@ -190,6 +192,13 @@ async fn in_its_testing_period(app: &TestApp, acme: &Managed, globex: &Managed) 
     app.update_on(&testing.pack, "2026-12-01").await;
     app.apply(acme, &testing.installations[0]).await;
     app.package_newer(&testing.pack).await;
+}
+
+async fn paused(app: &TestApp, acme: &Managed, globex: &Managed) {
+    let paused = app.installed_pack("Paused", &[acme, globex]).await;
+    let release = app.update_on(&paused.pack, "2026-12-01").await;
+    let input = json!({ "releaseId": release, "reason": "why it was paused" });
+    app.ok(&app.publisher, "pauseRelease", input, "").await;
 }
 
 /// Enrols a managed account of any publisher. Returns its token.

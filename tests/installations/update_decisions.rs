@@ -48,12 +48,13 @@ fn early_table() -> String {
     let mut lines = Vec::new();
     for update in STATES {
         for release in ReleaseState::ALL {
-            let decision = |entitled| match decide_early_apply(update, release, entitled) {
+            let decision = |entitled| match decide_early_apply(update, release, false, entitled) {
                 EarlyApplyDecision::Apply => "apply",
                 EarlyApplyDecision::AlreadyApplied => "no-op, says so",
                 EarlyApplyDecision::NotEntitled => "NOT_ENTITLED",
                 EarlyApplyDecision::Withdrawn => "UPDATE_WITHDRAWN",
                 EarlyApplyDecision::InProgress => "RELEASE_IN_PROGRESS",
+                EarlyApplyDecision::Paused => "RELEASE_PAUSED",
             };
             lines.push(format!(
                 "{:<10} {:<18} granted: {:<20} not granted: {}",
@@ -78,11 +79,11 @@ fn r26_only_an_offer_of_a_scheduled_release_with_a_grant_is_applied() {
         for release in ReleaseState::ALL {
             for entitled in [true, false] {
                 let applies = update == UpdateState::Offered && release == ReleaseState::Scheduled && entitled;
-                assert_eq!(
-                    decide_early_apply(update, release, entitled) == EarlyApplyDecision::Apply,
-                    applies,
-                    "{update:?} {release:?} {entitled}"
-                );
+                let decide = |is_paused| decide_early_apply(update, release, is_paused, entitled);
+                let told = format!("{update:?} {release:?} {entitled}");
+                assert_eq!(decide(false) == EarlyApplyDecision::Apply, applies, "{told}");
+                assert_ne!(decide(true), EarlyApplyDecision::Apply, "R56: {told}");
+                assert!(!applies || decide(true) == EarlyApplyDecision::Paused, "R56: {told}");
             }
         }
     }

@@ -176,11 +176,12 @@ fn r30_the_state_of_a_pack_is_derived_from_its_row_and_now() {
     let release = ReleaseId(Uuid::from_u128(3));
     let starts_at = instant("2026-11-30T23:00:00Z");
     let pending = Some(PendingRelease { release_id: release, version_id: new, starts_at });
-    let stored = PackStanding { current_version: Some(old), pending, running_release: None };
+    let stored = PackStanding { current_version: Some(old), pending, ..PackStanding::default() };
     let just_before = stored.at(starts_at - Duration::microseconds(1));
     assert_eq!((just_before, just_before.state(), just_before.in_force()), (stored, PackState::Testing, Some(new)));
     let opened = stored.at(starts_at);
-    let expected = PackStanding { current_version: Some(new), pending: None, running_release: Some(release) };
+    let running_release = Some(release);
+    let expected = PackStanding { current_version: Some(new), running_release, ..PackStanding::default() };
     assert_eq!((opened, opened.state(), opened.in_force()), (expected, PackState::Releasing, Some(new)));
     let first = PackStanding { pending, ..PackStanding::default() };
     assert_eq!(

@@ -58,7 +58,19 @@ fn r29_nothing_leads_to_superseded_but_superseding_and_nothing_leads_away() {
     for state in ReleaseState::ALL {
         for command in Command::ALL {
             let superseded = transition(state, command) == Ok(ReleaseState::Superseded);
-            assert_eq!(superseded, state == ReleaseState::Scheduled && command == Command::Supersede);
+            let waits = state == ReleaseState::Scheduled && command == Command::Supersede;
+            let paused = state == ReleaseState::InProgress && command == Command::SupersedePaused;
+            assert_eq!(superseded, waits || paused, "{state:?} {command:?}");
+        }
+    }
+}
+
+#[test]
+fn r56_pausing_is_no_state() {
+    for command in [Command::Pause, Command::Resume] {
+        for state in ReleaseState::ALL {
+            let moves = matches!(state, ReleaseState::Scheduled | ReleaseState::InProgress);
+            assert_eq!(transition(state, command).ok(), moves.then_some(state), "{state:?} {command:?}");
         }
     }
 }

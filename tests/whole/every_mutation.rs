@@ -139,6 +139,8 @@ async fn releases(caller: &mut Caller, begun: &Begun) {
     let release = made.text("/release/id");
     let date = json!({ "releaseId": release, "onDate": "2026-12-02" });
     caller.publisher("rescheduleRelease", date).await;
+    caller.publisher("pauseRelease", json!({ "releaseId": release, "reason": "A fault." })).await;
+    caller.publisher("resumeRelease", json!({ "releaseId": release })).await;
     let offered = "query($id: ID!) { installation(id: $id) { pendingUpdate { id } } }";
     let offered = caller.app.gql(token, offered, json!({ "id": installation })).await;
     let update = offered.text("/installation/pendingUpdate/id");

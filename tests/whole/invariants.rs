@@ -36,6 +36,8 @@ fn command() -> impl Strategy<Value = Command> {
         1 => n.clone().prop_map(|pack| Command::Promote { pack }),
         1 => n.clone().prop_map(|pack| Command::Cancel { pack }),
         1 => n.clone().prop_map(|pack| Command::RetryFailed { pack }),
+        2 => n.clone().prop_map(|pack| Command::Pause { pack }),
+        2 => n.clone().prop_map(|pack| Command::Resume { pack }),
         1 => (n.clone(), prop::bool::weighted(0.15)).prop_map(|(pack, so)| if so { Command::DeletePack { pack } } else { Command::Tick }),
         4 => (n.clone(), n.clone()).prop_map(|(account, pack)| Command::Install { account, pack }),
         3 => (n.clone(), n.clone()).prop_map(|(account, update)| Command::ApplyEarly { account, update }),
@@ -74,9 +76,26 @@ fn kept_out() -> impl Strategy<Value = Vec<Command>> {
     })
 }
 
+/// A release of a pack is paused while it waits or is rolled out, and mostly resumed.
+fn paused() -> impl Strategy<Value = Vec<Command>> {
+    let way = (any::<bool>(), prop::bool::weighted(0.7), prop::collection::vec(command(), 0..4));
+    (0..4_usize, way).prop_map(|(pack, (dated, is_resumed, meanwhile))| {
+        // Of a legacy pack, number 3, the publication is newer.
+        let newer = Command::Package { component: pack, shareable: true };
+        let mut commands = vec![newer, Command::Publish { component: pack }];
+        commands.push(if dated { Command::ReleaseOn { pack, days: 1 } } else { Command::ReleaseNow { pack } });
+        commands.push(Command::Pause { pack });
+        commands.extend(meanwhile);
+        if is_resumed {
+            commands.push(Command::Resume { pack });
+        }
+        commands
+    })
+}
+
 /// A story: mostly single commands, and sometimes one of these sequences.
 pub(crate) fn story() -> impl Strategy<Value = Vec<Command>> {
-    let part = prop_oneof![8 => command().prop_map(|one| vec![one]), 1 => kept_out()];
+    let part = prop_oneof![8 => command().prop_map(|one| vec![one]), 1 => kept_out(), 1 => paused()];
     prop::collection::vec(part, STEPS / 2..STEPS).prop_map(|parts| parts.into_iter().flatten().collect())
 }
 

@@ -31,6 +31,7 @@ impl Checker {
         rows_are_sound(&rows, step);
         snapshots_never_change(&self.last, &rows, step);
         self.nothing_is_moved_without_a_grant(&rows, step);
+        self.nothing_is_moved_while_it_is_paused(&rows, step);
         self.eligible_installations_have_the_version(&rows, step);
         self.one_entry_per_change_and_none_per_refusal(&rows, outcome, step);
         read_equals_computed(story, &rows, step).await;
@@ -82,6 +83,19 @@ impl Checker {
                 let granted = self.last.is_granted(installation) || rows.is_granted(installation);
                 assert!(granted, "{step}: a frozen installation was moved: {installation:?}");
                 assert!(before.uninstalled_at.is_none(), "{step}: what was uninstalled was moved: {installation:?}");
+            }
+        }
+    }
+
+    /// Nobody is moved to the version of a release that was paused before the step and still is (R56).
+    fn nothing_is_moved_while_it_is_paused(&self, rows: &Rows, step: &str) {
+        for release in rows.releases.values().filter(|release| release.paused_at.is_some()) {
+            if self.last.releases.get(&release.id).and_then(|last| last.paused_at) != release.paused_at {
+                continue;
+            }
+            for (id, installation) in rows.installations.iter().filter(|(_, i)| i.version_id == release.version_id) {
+                let before = self.last.installations.get(id).map(|before| before.version_id);
+                assert_eq!(before, Some(release.version_id), "{step}: moved while it is paused: {installation:?}");
             }
         }
     }
@@ -194,6 +208,8 @@ pub(crate) fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {
                 rows.releases.values().filter(|r| r.pack_id == pack.id && r.state == state).map(|r| r.id).collect();
             assert_eq!(found, named.into_iter().collect::<Vec<_>>(), "{step}: {state} releases of {}", pack.name);
         }
+        let paused = rows.releases.values().any(|r| r.pack_id == pack.id && r.paused_at.is_some());
+        assert_eq!(paused, pack.release_paused, "{step}: whether a release of {} is paused", pack.name);
     }
 }
 
@@ -417,7 +433,7 @@ async fn read_equals_computed(story: &Story, rows: &Rows, step: &str) {
             "{step}: rows of {} with something newer",
             pack.name
         );
-        let due = pack.pending_starts_at.is_some_and(|at| at <= story.app.now());
+        let due = !pack.release_paused && pack.pending_starts_at.is_some_and(|at| at <= story.app.now());
         assert_eq!(read.at("/pendingRelease").is_null(), due || pack.pending_release_id.is_none(), "{step}: {read:#}");
         let current = if due { pack.pending_version_id } else { pack.current_version_id };
         let read_current = read.pointer("/currentVersion/id").and_then(Value::as_str).map(uuid_of);

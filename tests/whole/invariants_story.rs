@@ -68,6 +68,12 @@ pub(crate) enum Command {
     RetryFailed {
         pack: usize,
     },
+    Pause {
+        pack: usize,
+    },
+    Resume {
+        pack: usize,
+    },
     DeletePack {
         pack: usize,
     },
@@ -219,6 +225,8 @@ impl Story {
             Command::Promote { pack } => self.newest_release("promoteRelease", pack, json!({})).await,
             Command::Cancel { pack } => self.newest_release("cancelRelease", pack, json!({})).await,
             Command::RetryFailed { pack } => self.newest_release("retryFailedUpdates", pack, json!({})).await,
+            Command::Pause { pack } => self.newest_release("pauseRelease", pack, json!({ "reason": "A fault." })).await,
+            Command::Resume { pack } => self.newest_release("resumeRelease", pack, json!({})).await,
             Command::DeletePack { pack } => self.delete_pack(pack).await,
             Command::Install { account, pack } => self.install(account, pack).await,
             Command::ApplyEarly { account, update } => self.apply(account, update).await,
@@ -250,8 +258,11 @@ impl Story {
         }
     }
 
-    /// Runs the scheduler until no work waits any more.
+    /// Resumes what is paused, and runs the scheduler until no work waits any more.
     pub(crate) async fn let_everything_end(&mut self) {
+        for pack in 0..self.packs.len() {
+            self.newest_release("resumeRelease", pack, json!({})).await;
+        }
         for _ in 0..60 {
             match self.app.tick().await {
                 Some(next) => self.app.clock.advance_to(next.max(self.app.now())),

@@ -22,7 +22,7 @@ use crate::whole::pairs_rows::{Beginning, all_tables};
 use crate::whole::pairs_world::{self, OPENS, UseCase};
 
 /// The moments at which pairs meet.
-const MOMENTS: [&str; 3] = ["testing", "due", "rolling out"];
+const MOMENTS: [&str; 5] = ["testing", "waiting, paused", "due", "rolling out", "rolling out, paused"];
 /// How many statements of a pair are drawn at which the first use case is held.
 const HOLDS: usize = 3;
 /// Pairs that had a fault once. They meet at each of their statements.
@@ -67,10 +67,20 @@ impl Field {
         let mut field = Self { app, other, cases, beginnings: Vec::new(), back: Vec::new(), runs: AtomicUsize::new(0) };
         for (number, moment) in MOMENTS.iter().enumerate() {
             match *moment {
-                "due" => field.app.clock_only(OPENS),
+                // On to the next moment after it, a release is resumed.
+                "waiting, paused" => {
+                    field.case("pauseRelease").run(&field.app.app).await;
+                }
+                "due" => {
+                    field.case("resumeRelease").run(&field.app.app).await;
+                    field.app.clock_only(OPENS);
+                }
                 "rolling out" => {
                     field.case("open").run(&field.app.app).await;
                     field.case("batch").run(&field.app.app).await;
+                }
+                "rolling out, paused" => {
+                    field.case("pauseRelease").run(&field.app.app).await;
                 }
                 _ => {}
             }

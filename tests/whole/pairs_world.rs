@@ -152,6 +152,8 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
         ("rescheduleRelease", json!({ "releaseId": release, "onDate": "2026-12-03" })),
         ("promoteRelease", json!({ "releaseId": release })),
         ("cancelRelease", json!({ "releaseId": release })),
+        ("pauseRelease", json!({ "releaseId": release, "reason": "A fault." })),
+        ("resumeRelease", json!({ "releaseId": release })),
         ("retryFailedUpdates", json!({ "releaseId": failed })),
         ("deleteIntegrationPack", json!({ "packId": pack.id, "confirmInstallations": 3 })),
         ("createAccountGroup", json!({ "name": "Bronze" })),

@@ -186,17 +186,29 @@ pub enum EarlyApplyDecision {
     Withdrawn,
     /// The window has opened: the rollout moves the installation (R30).
     InProgress,
+    /// The release is paused: nobody is moved to its version (R56).
+    Paused,
 }
 
-/// Decides an early apply (R26, R30, R45). `release` is the state as of now, not the stored one.
+/// Decides an early apply (R26, R30, R45, R56). `release` is the state as of now, not the stored one.
 #[must_use]
-pub fn decide_early_apply(update: UpdateState, release: ReleaseState, entitled: bool) -> EarlyApplyDecision {
+pub fn decide_early_apply(
+    update: UpdateState,
+    release: ReleaseState,
+    is_paused: bool,
+    entitled: bool,
+) -> EarlyApplyDecision {
     match (effective_state(update, release), release) {
         // The cancel will move the installation back.
         (UpdateState::Applied, ReleaseState::Canceled) if entitled => EarlyApplyDecision::Withdrawn,
         (UpdateState::Applied, _) => EarlyApplyDecision::AlreadyApplied,
         (_, _) if !entitled => EarlyApplyDecision::NotEntitled,
         (UpdateState::Withdrawn, _) => EarlyApplyDecision::Withdrawn,
+        (UpdateState::Offered | UpdateState::Failed, ReleaseState::Scheduled | ReleaseState::InProgress)
+            if is_paused =>
+        {
+            EarlyApplyDecision::Paused
+        }
         (UpdateState::Offered, ReleaseState::Scheduled) => EarlyApplyDecision::Apply,
         (UpdateState::Offered | UpdateState::Failed, ReleaseState::InProgress) => EarlyApplyDecision::InProgress,
         (UpdateState::Offered | UpdateState::Skipped | UpdateState::Failed, _) => EarlyApplyDecision::Withdrawn,

@@ -12,6 +12,7 @@ pub enum InstallationRefusal {
     OverrideNameTaken { existing: Option<InstallationId> },
     UpdateWithdrawn,
     ReleaseInProgress,
+    ReleasePaused,
 }
 
 impl Refusal for InstallationRefusal {
@@ -33,6 +34,7 @@ impl Refusal for InstallationRefusal {
             Self::ReleaseInProgress => {
                 "The release window has opened: the server moves this installation now; there is nothing to do."
             }
+            Self::ReleasePaused => "The publisher has paused the release; apply the update when the release goes on.",
         }
         .into()
     }
@@ -43,7 +45,11 @@ impl Refusal for InstallationRefusal {
             Self::OverrideNameNotAllowed | Self::OverrideNameInvalid | Self::OverrideNameTaken { .. } => {
                 path(&["overrideName"])
             }
-            Self::NotEntitled | Self::AlreadyInstalled { .. } | Self::UpdateWithdrawn | Self::ReleaseInProgress => None,
+            Self::NotEntitled
+            | Self::AlreadyInstalled { .. }
+            | Self::UpdateWithdrawn
+            | Self::ReleaseInProgress
+            | Self::ReleasePaused => None,
         }
     }
 }

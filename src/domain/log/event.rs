@@ -20,6 +20,8 @@ pub enum EventKind {
     ReleaseStarted,
     ReleaseProgressed,
     ReleaseCompleted,
+    ReleasePaused,
+    ReleaseResumed,
     UpdateOffered,
     InstallationUpdated,
     InstallationFrozen,
@@ -30,7 +32,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -39,6 +41,8 @@ impl EventKind {
         Self::ReleaseStarted,
         Self::ReleaseProgressed,
         Self::ReleaseCompleted,
+        Self::ReleasePaused,
+        Self::ReleaseResumed,
         Self::UpdateOffered,
         Self::InstallationUpdated,
         Self::InstallationFrozen,
@@ -59,7 +63,9 @@ impl EventKind {
             | Self::ReleaseSuperseded
             | Self::ReleaseStarted
             | Self::ReleaseProgressed
-            | Self::ReleaseCompleted => true,
+            | Self::ReleaseCompleted
+            | Self::ReleasePaused
+            | Self::ReleaseResumed => true,
             Self::UpdateOffered
             | Self::InstallationUpdated
             | Self::InstallationFrozen
@@ -209,6 +215,9 @@ pub struct EventData {
     /// How many installations a deleted pack had: for the publisher in all, for a managed account its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uninstalled_count: Option<i64>,
+    /// Why somebody did it; for the publisher alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// An event before it is stored. The database assigns its sequence number.

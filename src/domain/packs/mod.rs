@@ -69,19 +69,35 @@ pub struct PackStanding {
     pub current_version: Option<PackVersionId>,
     pub pending: Option<PendingRelease>,
     pub running_release: Option<ReleaseId>,
+    /// Whether the pending or the running release is paused: nobody is moved to its version, and its window doesn't open
+    /// (R56).
+    pub is_paused: bool,
 }
 
 impl PackStanding {
+    /// Whether the pending release's window has opened by `now`. The window of a paused release doesn't open (R56).
+    #[must_use]
+    pub fn is_due(self, now: Instant) -> bool {
+        !self.is_paused && self.pending.is_some_and(|pending| pending.starts_at <= now)
+    }
+
+    /// The running release, if it is paused.
+    #[must_use]
+    pub fn paused_rollout(self) -> Option<ReleaseId> {
+        self.running_release.filter(|_| self.is_paused)
+    }
+
     /// The standing at `now`. When the pending release's window has opened, its version is current and its rollout is
     /// running, whether or not the scheduler has carried that out (R30).
     #[must_use]
     pub fn at(self, now: Instant) -> Self {
         match self.pending {
-            Some(due) if due.starts_at <= now => Self {
+            Some(due) if self.is_due(now) => Self {
                 current_version: Some(due.version_id),
                 pending: None,
                 // A first release moves no installation, so it has succeeded once its window opens (R23).
                 running_release: self.current_version.map(|_| due.release_id),
+                is_paused: false,
             },
             _ => self,
         }

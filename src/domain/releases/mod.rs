@@ -1,10 +1,12 @@
 //! Releases and their state machine (R21–R30).
 
+mod pausing;
 mod preview;
 mod refusal;
 mod window;
 mod zone;
 
+pub use pausing::{Pause, REASON_MAX, decide_pause, decide_resume};
 pub use preview::{GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings};
 pub(crate) use preview::{Mismatch, Occurrence};
 pub use refusal::ReleaseRefusal;
@@ -64,6 +66,10 @@ pub enum Command {
     Cancel,
     /// An immediate release replaces it (R29).
     Supersede,
+    /// An immediate release replaces a rollout that is paused (R56).
+    SupersedePaused,
+    Pause,
+    Resume,
     /// No installation failed to move.
     CompleteAllWell,
     /// Some installations failed to move.
@@ -74,12 +80,15 @@ pub enum Command {
 }
 
 impl Command {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Open,
         Self::Reschedule,
         Self::Promote,
         Self::Cancel,
         Self::Supersede,
+        Self::SupersedePaused,
+        Self::Pause,
+        Self::Resume,
         Self::CompleteAllWell,
         Self::CompleteSomeFailed,
         Self::CompleteAllFailed,
@@ -108,9 +117,10 @@ pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState,
     use ReleaseState as S;
     match (state, command) {
         (S::Scheduled, C::Open | C::Promote) => Ok(S::InProgress),
-        (S::Scheduled, C::Reschedule) => Ok(S::Scheduled),
+        (S::Scheduled, C::Reschedule | C::Pause | C::Resume) => Ok(S::Scheduled),
         (S::Scheduled, C::Cancel) => Ok(S::Canceled),
-        (S::Scheduled, C::Supersede) => Ok(S::Superseded),
+        (S::Scheduled, C::Supersede) | (S::InProgress, C::SupersedePaused) => Ok(S::Superseded),
+        (S::InProgress, C::Pause | C::Resume) => Ok(S::InProgress),
         (S::InProgress, C::CompleteAllWell) => Ok(S::Succeeded),
         (S::InProgress, C::CompleteSomeFailed) => Ok(S::PartiallySucceeded),
         (S::InProgress, C::CompleteAllFailed) => Ok(S::Failed),
@@ -118,7 +128,8 @@ pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState,
         (
             S::Scheduled | S::Canceled,
             C::RetryFailed | C::CompleteAllWell | C::CompleteSomeFailed | C::CompleteAllFailed,
-        ) => Err(TransitionFault::NotStarted),
+        )
+        | (S::Scheduled, C::SupersedePaused) => Err(TransitionFault::NotStarted),
         (S::Superseded, C::RetryFailed) => Err(TransitionFault::Superseded),
         (S::Succeeded, C::RetryFailed) => Err(TransitionFault::NothingToRetry),
         (S::InProgress, _) => Err(TransitionFault::InProgress),
@@ -160,6 +171,10 @@ pub struct Release {
     pub promoted_at: Option<Instant>,
     pub started_at: Option<Instant>,
     pub ended_at: Option<Instant>,
+    /// Why and since when nobody is moved to its version; `None` while it isn't paused (R56).
+    pub pause: Option<Pause>,
+    /// When it was resumed last.
+    pub resumed_at: Option<Instant>,
 }
 
 impl Release {
@@ -181,10 +196,13 @@ impl Release {
         }
     }
 
-    /// Whether the window has opened and the stored state doesn't show it yet.
+    /// Whether the window has opened and the stored state doesn't show it yet. A paused release's window doesn't open
+    /// (R56).
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
-        self.state == ReleaseState::Scheduled && self.window.as_ref().is_some_and(|w| w.starts_at <= now)
+        self.state == ReleaseState::Scheduled
+            && !self.is_paused()
+            && self.window.as_ref().is_some_and(|w| w.starts_at <= now)
     }
 
     /// The start and the end of the testing period, in which accounts may apply the update early (R26). It ends when
@@ -233,7 +251,7 @@ pub struct Decision {
     pub content: BTreeMap<ComponentId, ComponentVersionId>,
     /// `None` for an immediate release.
     pub window: Option<Window>,
-    /// The pending release that this one supersedes (R29).
+    /// The release that this one supersedes: the pending one (R29), or a rollout that is paused (R56).
     pub supersedes: Option<ReleaseId>,
 }
 
@@ -260,13 +278,15 @@ pub fn decide(facts: &ReleaseFacts<'_>, schedule: RequestedSchedule, now: Instan
     if !without.is_empty() {
         return Err(ReleaseRefusal::NoShareableVersion { components: without });
     }
-    if let Some(blocking) = facts.standing.running_release.or(facts.moving) {
+    // A paused rollout moves nobody, and an immediate release may take its place.
+    let paused = facts.standing.paused_rollout().filter(|_| schedule == RequestedSchedule::Immediately);
+    if let Some(blocking) = facts.standing.running_release.or(facts.moving).filter(|it| Some(*it) != paused) {
         return Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) });
     }
     let pending = facts.standing.pending.map(|p| p.release_id);
     match schedule {
         RequestedSchedule::Invalid => Err(ReleaseRefusal::InvalidSchedule),
-        RequestedSchedule::Immediately => Ok(Decision { content, window: None, supersedes: pending }),
+        RequestedSchedule::Immediately => Ok(Decision { content, window: None, supersedes: pending.or(paused) }),
         RequestedSchedule::OnDate(date) => {
             if let Some(blocking) = pending {
                 return Err(ReleaseRefusal::ReleaseAlreadyPending { blocking });

@@ -25,6 +25,11 @@ pub enum ReleaseRefusal {
     DateDoesNotExist { earliest: NaiveDate, time_zone: String },
     DateNotInFuture { earliest: NaiveDate, time_zone: String },
     DateTooFar { latest: NaiveDate, time_zone: String },
+    ReasonRequired,
+    Paused,
+    AlreadyPaused,
+    NotPaused,
+    NotPausable,
 }
 
 impl Refusal for ReleaseRefusal {
@@ -57,6 +62,13 @@ impl Refusal for ReleaseRefusal {
             }
             Self::DateNotInFuture { earliest, time_zone } => format!("Choose a date from {earliest} on, in {time_zone}."),
             Self::DateTooFar { latest, time_zone } => format!("Choose a date not after {latest}, in {time_zone}."),
+            Self::ReasonRequired => "Give a reason of 1 to 2,000 characters.".into(),
+            Self::Paused => "The release is paused; resume it first.".into(),
+            Self::AlreadyPaused => "The release is paused already; resumeRelease goes on with it.".into(),
+            Self::NotPaused => "The release isn't paused; there is nothing to resume.".into(),
+            Self::NotPausable => {
+                "Only a release on a date that waits for it, other than the pack's first one, and a rollout can be paused.".into()
+            }
         }
     }
 
@@ -68,6 +80,7 @@ impl Refusal for ReleaseRefusal {
             Self::InvalidSchedule => path(&["schedule", "immediately"]),
             Self::NotesRequired | Self::NotesTooLong => path(&["notes"]),
             Self::DateDoesNotExist { .. } | Self::DateNotInFuture { .. } | Self::DateTooFar { .. } => path(&["onDate"]),
+            Self::ReasonRequired => path(&["reason"]),
             Self::EmptyPack
             | Self::NothingToRelease
             | Self::NoShareableVersion { .. }
@@ -77,7 +90,11 @@ impl Refusal for ReleaseRefusal {
             | Self::NotStarted
             | Self::Superseded
             | Self::NothingToRetry
-            | Self::TimeZoneRequired => None,
+            | Self::TimeZoneRequired
+            | Self::Paused
+            | Self::AlreadyPaused
+            | Self::NotPaused
+            | Self::NotPausable => None,
         }
     }
 }

@@ -98,8 +98,15 @@ impl InstallationUpdate {
     /// Whether the caller may now apply it early.
     async fn viewer_can_apply(&self, ctx: &Context<'_>) -> Result<bool> {
         // A managed account sees an open offer only while a group grants the pack, so no check is needed (R45).
-        let open = self.0.update.state == UpdateState::Offered && self.0.release_state == ReleaseState::Scheduled;
+        let open = self.0.update.state == UpdateState::Offered
+            && self.0.release_state == ReleaseState::Scheduled
+            && !self.0.is_paused;
         Ok(open && may_here(ctx, Privilege::ApplyUpdates)?)
+    }
+
+    /// Whether the release is paused: nobody is moved to its version now.
+    async fn is_paused(&self) -> bool {
+        self.0.is_paused
     }
 }
 

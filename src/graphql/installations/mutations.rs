@@ -136,7 +136,7 @@ impl Installations {
         Ok(UninstallPackPayload { uninstalled_id: done.map(|()| input.installation_id), errors })
     }
 
-    /// Managed account: applies an offered update early. Doing it twice, or when the window has moved it meanwhile, succeeds and says so. Codes: NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS.
+    /// Managed account: applies an offered update early. Doing it twice, or when the window has moved it meanwhile, succeeds and says so. Codes: NOT_ENTITLED, UPDATE_WITHDRAWN, RELEASE_IN_PROGRESS, RELEASE_PAUSED.
     async fn apply_pending_update(
         &self,
         ctx: &Context<'_>,

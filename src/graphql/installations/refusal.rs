@@ -63,6 +63,8 @@ pub(crate) enum InstallationErrorCode {
     ReleaseInProgress,
     /// The same ID came with another input.
     ClientRequestIdReused,
+    /// The release is paused.
+    ReleasePaused,
 }
 
 impl From<&InstallationRefusal> for InstallationErrorCode {
@@ -77,6 +79,7 @@ impl From<&InstallationRefusal> for InstallationErrorCode {
             R::OverrideNameTaken { .. } => Self::OverrideNameTaken,
             R::UpdateWithdrawn => Self::UpdateWithdrawn,
             R::ReleaseInProgress => Self::ReleaseInProgress,
+            R::ReleasePaused => Self::ReleasePaused,
         }
     }
 }

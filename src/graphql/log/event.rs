@@ -171,6 +171,11 @@ event_type! {
         async fn progress(&self) -> Option<ReleaseProgress> {
             self.0.event().data.progress.filter(|_| self.0.is_for_publisher()).map(Into::into)
         }
+
+        /// For RELEASE_PAUSED, to the publisher: why. Null for a managed account.
+        async fn reason(&self) -> Option<String> {
+            self.0.event().data.reason.clone().filter(|_| self.0.is_for_publisher())
+        }
     }
 }
 
@@ -259,7 +264,9 @@ impl Event {
             | Kind::ReleaseSuperseded
             | Kind::ReleaseStarted
             | Kind::ReleaseProgressed
-            | Kind::ReleaseCompleted => Self::ReleaseEvent(view.into()),
+            | Kind::ReleaseCompleted
+            | Kind::ReleasePaused
+            | Kind::ReleaseResumed => Self::ReleaseEvent(view.into()),
             Kind::UpdateOffered | Kind::InstallationUpdated | Kind::InstallationFrozen => {
                 Self::InstallationEvent(view.into())
             }

@@ -6,6 +6,7 @@ mod mutations;
 mod progress;
 mod refusal;
 mod release;
+mod release_pause;
 mod release_preview;
 mod release_schedule;
 mod release_warning;

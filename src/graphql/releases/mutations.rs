@@ -10,7 +10,8 @@ use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
 use crate::graphql::scalars::{Date, Markdown};
 use crate::service::releases::{
-    ReleaseRequest, cancel_release, promote_release, reschedule_release, retry_failed_updates,
+    ReleaseRequest, cancel_release, pause_release, promote_release, reschedule_release, resume_release,
+    retry_failed_updates,
 };
 
 use crate::graphql::mutations::{PayloadField, answer, count, publisher};
@@ -91,6 +92,40 @@ struct CancelReleasePayload {
     errors: Vec<ReleaseError>,
 }
 
+/// Input of `pauseRelease`.
+#[derive(InputObject)]
+struct PauseReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+    /// Why, 1 to 2,000 characters.
+    reason: String,
+}
+
+/// Answer of `pauseRelease`.
+#[derive(SimpleObject)]
+struct PauseReleasePayload {
+    /// The release; null when refused.
+    release: PayloadField<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
+/// Input of `resumeRelease`.
+#[derive(InputObject)]
+struct ResumeReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+}
+
+/// Answer of `resumeRelease`.
+#[derive(SimpleObject)]
+struct ResumeReleasePayload {
+    /// The release; null when refused.
+    release: PayloadField<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
 /// Input of `retryFailedUpdates`.
 #[derive(InputObject)]
 struct RetryFailedUpdatesInput {
@@ -152,7 +187,7 @@ impl Releases {
         Ok(RescheduleReleasePayload { release, errors })
     }
 
-    /// Starts a pending release now instead of in its window. Codes: RELEASE_IN_PROGRESS, NOT_PENDING.
+    /// Starts a pending release now instead of in its window. Codes: RELEASE_IN_PROGRESS, NOT_PENDING, RELEASE_PAUSED.
     async fn promote_release(
         &self,
         ctx: &Context<'_>,
@@ -176,6 +211,32 @@ impl Releases {
         let outcome = cancel_release(ctx.services(), &caller, id).await;
         let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
         Ok(CancelReleasePayload { release, errors })
+    }
+
+    /// Keeps everybody from being moved to a release's version, until it is resumed. Codes: REASON_REQUIRED, ALREADY_PAUSED, NOT_PAUSABLE.
+    async fn pause_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The release to pause, and the reason.")] input: PauseReleaseInput,
+    ) -> Result<PauseReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = pause_release(ctx.services(), &caller, id, &input.reason).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(PauseReleasePayload { release, errors })
+    }
+
+    /// Goes on with a paused release. A window that has passed meanwhile opens at once. Codes: NOT_PAUSED.
+    async fn resume_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The paused release.")] input: ResumeReleaseInput,
+    ) -> Result<ResumeReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let outcome = resume_release(ctx.services(), &caller, id).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(ResumeReleasePayload { release, errors })
     }
 
     /// Tries the failed updates of a release again, now. Codes: NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, NOTHING_TO_RETRY.

@@ -150,6 +150,16 @@ pub(crate) enum ReleaseErrorCode {
     ContentChanged,
     /// The same ID came with another input.
     ClientRequestIdReused,
+    /// The reason is empty or longer than 2,000 characters.
+    ReasonRequired,
+    /// It is paused.
+    ReleasePaused,
+    /// It is paused already.
+    AlreadyPaused,
+    /// It isn't paused.
+    NotPaused,
+    /// It can't be paused in its present state.
+    NotPausable,
 }
 
 impl From<&ReleaseRefusal> for ReleaseErrorCode {
@@ -175,6 +185,11 @@ impl From<&ReleaseRefusal> for ReleaseErrorCode {
             R::DateDoesNotExist { .. } => Self::DateDoesNotExist,
             R::DateNotInFuture { .. } => Self::ReleaseDateNotInFuture,
             R::DateTooFar { .. } => Self::ReleaseDateTooFar,
+            R::ReasonRequired => Self::ReasonRequired,
+            R::Paused => Self::ReleasePaused,
+            R::AlreadyPaused => Self::AlreadyPaused,
+            R::NotPaused => Self::NotPaused,
+            R::NotPausable => Self::NotPausable,
         }
     }
 }

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::ReleaseId;
-use crate::domain::releases::{Command, RetryFacts, decide_retry, transition};
+use crate::domain::releases::{Command, RetryFacts, decide_pause, decide_resume, decide_retry, transition};
 use crate::domain::{Instant, releases as domain};
 use crate::graphql::accounts::Actor;
 use crate::graphql::connection::{PageArgs, connection};
@@ -19,6 +19,7 @@ use crate::graphql::installations::{
 };
 use crate::graphql::packs::{IntegrationPack, PackDiff, PackVersion};
 use crate::graphql::releases::progress::ReleaseProgress;
+use crate::graphql::releases::release_pause::ReleasePause;
 use crate::graphql::releases::release_window::ReleaseWindow;
 use crate::graphql::releases::testing_period::TestingPeriod;
 use crate::graphql::scalars::{DateTime, Markdown};
@@ -74,7 +75,9 @@ impl Release {
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, command: Command) -> Result<bool> {
-        Ok(ctx.viewer()?.may(Privilege::IntegrationPack) && transition(self.state, command).is_ok())
+        let held_up = command == Command::Promote && self.release.is_paused();
+        let may = ctx.viewer()?.may(Privilege::IntegrationPack);
+        Ok(may && !held_up && transition(self.state, command).is_ok())
     }
 }
 
@@ -218,5 +221,20 @@ impl Release {
             failed: loaders.releases.retriable.one(self.release.id).await.or_failure()?.unwrap_or(0),
         };
         Ok(decide_retry(&facts).is_ok())
+    }
+
+    /// Since when and why nobody is moved to its version; null while it isn't paused.
+    pub async fn pause(&self) -> Option<ReleasePause> {
+        self.release.pause.clone().map(Into::into)
+    }
+
+    /// Whether the caller may now pause it.
+    pub async fn viewer_can_pause(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(ctx.viewer()?.may(Privilege::IntegrationPack) && decide_pause(&self.release, self.now).is_ok())
+    }
+
+    /// Whether the caller may now resume it.
+    pub async fn viewer_can_resume(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(ctx.viewer()?.may(Privilege::IntegrationPack) && decide_resume(&self.release).is_ok())
     }
 }

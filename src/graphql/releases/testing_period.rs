@@ -13,7 +13,7 @@ pub struct TestingPeriod {
     starts_at: DateTime,
     /// When the window opens, or when the release was promoted, canceled or superseded.
     ends_at: DateTime,
-    /// Whether it is open now.
+    /// Whether it is open now; not while the release is paused.
     is_open: bool,
 }
 
@@ -22,7 +22,7 @@ impl TestingPeriod {
     #[must_use]
     pub fn of(release: &Release, now: Instant) -> Option<Self> {
         let (starts_at, ends_at) = release.testing_period()?;
-        let is_open = starts_at <= now && now < ends_at;
+        let is_open = starts_at <= now && now < ends_at && !release.is_paused();
         Some(Self { starts_at: starts_at.into(), ends_at: ends_at.into(), is_open })
     }
 }

@@ -83,6 +83,10 @@ pub(super) async fn catch_up(
     for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
         let releasing = current(installation.pack_id).and_then(|current| in_force_releases.get(&current));
         let (Some(in_force), Some(standing)) = (releasing, standings.get(&installation.pack_id)) else { continue };
+        if standing.is_paused && standing.running_release.is_some() {
+            // Nobody is moved to the current version. The rollout does it when it goes on (R56).
+            continue;
+        }
         let running = standing.running_release == Some(in_force.id);
         let row = rows.remove(&(installation.id, in_force.id));
         match (decide_catch_up(row.as_ref().map(|row| row.update.state), running), row) {

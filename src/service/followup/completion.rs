@@ -28,9 +28,12 @@ pub(in crate::service) async fn complete(
     release.state = transition(before, outcome(progress.failed.max(left), progress.applied))
         .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
     release.ended_at = Some(journal.now);
+    // Giving a rollout up ends it even while it is paused.
+    release.pause = None;
     journal.began = release.started_at;
     releases::save(tx, &release).await?;
     pack.standing.running_release = None;
+    pack.standing.is_paused = false;
     packs::save_standing(tx, pack.id, &pack.standing).await?;
     tallies::compact(tx, &release, journal.now, ROWS_MAX).await?;
     counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::store::Tx;
-use crate::store::followup::tasks::Task;
+use crate::store::followup::tasks::{Task, Work};
 
 use super::Services;
 use super::error::Failure;
@@ -76,6 +76,8 @@ pub(super) enum Next {
     More(Uuid),
     /// All objects were processed, but some must be tried again at this instant. The id is the last processed object's.
     Again(Instant, Option<Uuid>),
+    /// The task goes on with other work, from its first object on.
+    Then(Work),
     /// The task is done.
     Done,
 }

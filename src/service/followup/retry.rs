@@ -13,6 +13,7 @@ use crate::service::followup::completion::{announce_progress, complete, pack_and
 use crate::service::followup::updates::{VersionNumbers, applied, given_up, record_update};
 use crate::service::journal::Journal;
 use crate::store::Tx;
+use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
 use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
@@ -36,6 +37,9 @@ impl FollowUp for Retry {
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
+        if release.is_paused() {
+            return Ok(Next::Again(journal.now + LONGEST_PAUSE, task.resume_after));
+        }
         let failed = updates::failed_after(tx, release.id, task.resume_after, size).await?;
         let last = failed.last().map(|row| row.update.id.installation.into());
         let is_tried = try_failed(services, tx, journal, &pack, &release, &failed).await?;
@@ -53,6 +57,10 @@ impl FollowUp for Retry {
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
             return Ok(Next::Again(next, last.or(task.resume_after)));
+        }
+        if release.resumed_at.is_some() {
+            // While it was paused, an account may have installed the former version or become eligible.
+            return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
         }
         complete(tx, journal, pack, release, 0).await?;
         Ok(Next::Done)

@@ -19,6 +19,7 @@ use crate::service::followup::completion::{announce_progress, complete, pack_and
 use crate::service::followup::updates::{VersionNumbers, applied, give_up, offered, record_update, skip};
 use crate::service::journal::Journal;
 use crate::store::Tx;
+use crate::store::followup::tasks::LONGEST_PAUSE;
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes::{First, InstallationFacts};
 use crate::store::installations::section::Members;
@@ -27,6 +28,7 @@ use crate::store::installations::write_updates::UpdateRow;
 use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
+use super::catch_up::catch_up;
 use super::class_change::{ClassChange, record_change};
 use super::eligibility::Eligibility;
 use super::{Batch, FollowUp, Next};
@@ -78,6 +80,10 @@ impl FollowUp for RollOut {
         let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
+        if self.mode == Mode::Move && release.is_paused() {
+            // It begins anew: an account may install the former version meanwhile, or become eligible.
+            return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, None));
+        }
         let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
         let found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
         rollout.update_by_class(&mut batch.journal, &found).await?;
@@ -109,8 +115,12 @@ impl Rollout<'_> {
         let versions = classes.keys().map(|class| class.version).chain([self.release.version_id]);
         let numbers = VersionNumbers::of(self.tx, versions).await?;
         let mut changes = Changes::new(self.tx, self.release, journal.now);
-        let mut failed = Failed::new();
+        let (mut failed, mut catching_up) = (Failed::new(), Vec::new());
         for (class, mut members) in classes {
+            let was_skipped = class.update.is_some_and(|(state, _)| state == UpdateState::Skipped);
+            if was_skipped && class.skip.is_none() {
+                catching_up.extend(members.iter().map(|installation| installation.id));
+            }
             let decision = decide_rollout(
                 class.update.map(|(state, _)| state),
                 class.version == self.release.version_id,
@@ -152,6 +162,7 @@ impl Rollout<'_> {
             record_change(journal, &class_change, &members);
         }
         changes.end().await?;
+        self.catch_up(journal, &catching_up).await?;
         if failed.is_empty() {
             return Ok(());
         }
@@ -159,6 +170,16 @@ impl Rollout<'_> {
         let live = installations::lock_live(self.tx, &ids).await?;
         let stored = updates::of_release(self.tx, self.release.id, &ids).await?;
         self.update_each(journal, &live, stored, &failed).await
+    }
+
+    /// Moves installations that became eligible while the release was paused, after they were skipped (R45, R46, R56).
+    async fn catch_up(&self, journal: &mut Journal<'_>, ids: &[InstallationId]) -> Result<(), Failure> {
+        if ids.is_empty() || self.mode == Mode::GiveUp {
+            return Ok(());
+        }
+        let live = installations::lock_live(self.tx, ids).await?;
+        catch_up(self.services, self.tx, journal, std::slice::from_ref(self.pack), live).await?;
+        Ok(())
     }
 
     /// Tries to move an installation. A failure is added to `failed`.

@@ -9,7 +9,7 @@ use crate::service::journal::Journal;
 use crate::service::releases::ReleaseLog;
 use crate::store::followup::tasks::{NextRun, Task, Work};
 pub use crate::store::followup::turns::Turns;
-use crate::store::followup::{tasks, turns};
+use crate::store::followup::{paused, tasks, turns};
 use crate::store::{DatabaseKind, Tx};
 
 use super::catch_up::CatchUp;
@@ -133,6 +133,7 @@ async fn work(cx: &Services, tx: Tx, task: &Task, alone: bool) -> Result<(), Fai
             let pause_ends = at.clamp(now + Duration::seconds(1), now + tasks::LONGEST_PAUSE);
             tasks::advance(&tx, task, resume_after, 0, NextRun::After(pause_ends)).await?;
         }
+        Next::Then(work) => paused::begin(&tx, task.id, work, now).await?,
         Next::Done => tasks::finish(&tx, task.id).await?,
     }
     let log = ReleaseLog::of(&journal);

@@ -1,6 +1,7 @@
 //! Creates releases, and changes pending ones (R21–R33, R35–R38).
 
 mod opening;
+mod pausing;
 mod pending;
 mod release_log;
 mod retries;
@@ -8,6 +9,7 @@ mod windows;
 
 pub(in crate::service) use opening::open_all_due;
 pub use opening::open_if_due;
+pub(crate) use pausing::{pause_release, resume_release};
 pub(in crate::service) use release_log::ReleaseLog;
 pub(crate) use retries::retry_failed_updates;
 pub(crate) use windows::recompute_windows;
@@ -160,6 +162,8 @@ async fn make_release(
         promoted_at: None,
         started_at: None,
         ended_at: None,
+        pause: None,
+        resumed_at: None,
     };
     let entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
         .set("version", version.number)
@@ -182,6 +186,10 @@ async fn make_release(
         if let Some(old) = superseded
             && let Some(mut old) = releases::lock(tx, pack.id, old).await?
         {
+            if old.state == ReleaseState::InProgress {
+                // Nobody is ever moved to a version whose rollout was paused for good, not even back to it.
+                release.previous_version_id = old.previous_version_id;
+            }
             end_pending(tx, journal, &mut pack, &mut old, Ending::SupersededBy(id)).await?;
         }
         follow.extend(start(cx, tx, journal, &mut pack, &mut release, Start::New).await?);

@@ -53,7 +53,7 @@ pub async fn open_if_due(
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(None) };
     // Read again after waiting for the lock, because the release's lateness is measured up to here (R39).
     let now = cx.now(&tx);
-    let Some(due) = pack.standing.pending.filter(|p| p.starts_at <= now) else { return Ok(None) };
+    let Some(due) = pack.standing.pending.filter(|_| pack.standing.is_due(now)) else { return Ok(None) };
     let mut release = releases::lock(&tx, pack.id, due.release_id)
         .await?
         .ok_or_else(|| Failure::bug("a pack's pending release has no row"))?;
@@ -99,6 +99,7 @@ pub(in crate::service) async fn start(
     pack.standing.current_version = Some(release.version_id);
     pack.standing.pending = None;
     pack.standing.running_release = (!first).then_some(release.id);
+    pack.standing.is_paused = false;
     let action = match why {
         Start::New => None,
         Start::Promoted => Some("promoteRelease"),

@@ -6,7 +6,9 @@ use crate::domain::accounts::Privilege;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::log::{EventData, EventKind};
 use crate::domain::packs::{Pack, PendingRelease};
-use crate::domain::releases::{Command, Release, ReleaseRefusal, TransitionFault, future_window, transition};
+use crate::domain::releases::{
+    Command, Release, ReleaseRefusal, ReleaseState, TransitionFault, future_window, transition,
+};
 use crate::service::Services;
 use crate::service::access::Publisher;
 use crate::service::ending::{commit, commit_and_begin};
@@ -16,6 +18,7 @@ use crate::service::journal::{Entry, Journal, JournalEvent, Subject, window_fact
 use crate::service::packs::reassess;
 use crate::service::releases::opening::{Start, start};
 use crate::store::convert::Stored as _;
+use crate::store::followup::paused;
 use crate::store::followup::tasks::Work;
 use crate::store::installations::write_updates as updates;
 use crate::store::packs::write as packs;
@@ -89,7 +92,7 @@ pub async fn reschedule_release(
 /// Starts a pending release now instead of in its window (R30).
 ///
 /// # Errors
-/// RELEASE_IN_PROGRESS, NOT_PENDING; not found.
+/// RELEASE_IN_PROGRESS, NOT_PENDING, RELEASE_PAUSED; not found.
 pub async fn promote_release(cx: &Services, caller: &Publisher, release: ReleaseId) -> Outcome<(), ReleaseRefusal> {
     let Changing { tx, mut pack, mut release, mut journal } = change(cx, caller, release, Command::Promote).await?;
     let follow = start(cx, &tx, &mut journal, &mut pack, &mut release, Start::Promoted).await?;
@@ -136,6 +139,7 @@ async fn try_change<'a>(
     let release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
     let journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
     match transition(release.state_at(journal.now), command) {
+        Ok(_) if command == Command::Promote && release.is_paused() => Err(ReleaseRefusal::Paused.into()),
         Ok(_) => Ok(Changing { tx, pack, release, journal }),
         Err(TransitionFault::InProgress) => {
             Err(ReleaseRefusal::ReleaseInProgress { blocking: Some(release.id) }.into())
@@ -144,8 +148,8 @@ async fn try_change<'a>(
     }
 }
 
-/// Ends a pending release before its window: it is canceled or superseded (R29, R30, R47). The caller must save the
-/// changed `pack.standing`.
+/// Ends a pending release before its window: it is canceled or superseded (R29, R30, R47). A rollout that is paused can
+/// be superseded too (R56). The caller must save the changed `pack.standing`.
 pub(in crate::service) async fn end_pending(
     tx: &Tx,
     journal: &mut Journal<'_>,
@@ -154,11 +158,19 @@ pub(in crate::service) async fn end_pending(
     ending: Ending,
 ) -> Result<(), StoreError> {
     let before = release.state;
-    release.state = transition(before, ending.command())
+    let was_running = before == ReleaseState::InProgress;
+    let command = if was_running { Command::SupersedePaused } else { ending.command() };
+    release.state = transition(before, command)
         .map_err(|fault| StoreError::Fault(format!("a pending release can't be ended: {fault:?}")))?;
     release.ended_at = Some(journal.now);
+    release.pause = None;
     releases::save(tx, release).await?;
+    if was_running {
+        paused::drop_all(tx, release.id).await?;
+        pack.standing.running_release = None;
+    }
     pack.standing.pending = None;
+    pack.standing.is_paused = false;
     let (kind, action, superseded_by) = match ending {
         Ending::Canceled(action) => (EventKind::ReleaseCanceled, action, None),
         Ending::SupersededBy(by) => (EventKind::ReleaseSuperseded, "releaseIntegrationPack", Some(by)),

@@ -47,6 +47,8 @@ fn message(kind: EventKind) -> Option<&'static str> {
         EventKind::ReleaseSuperseded => "a release was superseded",
         EventKind::ReleaseStarted => "a release has started",
         EventKind::ReleaseCompleted => "a release has ended",
+        EventKind::ReleasePaused => "a release was paused",
+        EventKind::ReleaseResumed => "a release was resumed",
         _ => return None,
     })
 }

@@ -117,7 +117,7 @@ async fn move_window(cx: &Services, pack: PackId, release: ReleaseId, by: Initia
     let tx = cx.db.begin().await?;
     let Some(mut pack) = packs::lock_any(&tx, pack).await? else { return Ok(false) };
     let now = cx.now(&tx);
-    let Some(pending) = pack.standing.pending.filter(|p| p.release_id == release && p.starts_at > now) else {
+    let Some(pending) = pack.standing.at(now).pending.filter(|p| p.release_id == release) else {
         return Ok(false);
     };
     let mut release = releases::lock(&tx, pack.id, release)

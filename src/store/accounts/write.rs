@@ -303,7 +303,11 @@ pub async fn pending_in_other_zones(
         .filter(pack_release::Column::PublisherId.eq(Uuid::from(publisher)))
         // A literal for SQLite's partial index `release_pending`.
         .filter(Expr::cust("state = 'SCHEDULED'"))
-        .filter(pack_release::Column::StartsAt.gt(now));
+        .filter(
+            Condition::any()
+                .add(pack_release::Column::StartsAt.gt(now))
+                .add(pack_release::Column::PausedAt.is_not_null()),
+        );
     if let Some(zone) = zone {
         select = select.filter(pack_release::Column::TimeZone.ne(zone));
     }

@@ -15,6 +15,7 @@ use crate::domain::Instant;
 use crate::domain::id::ComponentVersionId;
 use crate::store::column::col;
 use crate::store::library::is_offered;
+use crate::store::packs::is_not_due;
 use crate::store::page::checked;
 use crate::store::scope::PublisherScope;
 use crate::store::{Snapshot, StoreResult};
@@ -80,7 +81,6 @@ fn in_force(snapshot: &Snapshot<PublisherScope>, ids: &[ComponentVersionId]) -> 
     let (scope, now) = (snapshot.scope(), snapshot.now());
     let is = |column| col(column).eq(col(pack_version::Column::Id));
     // When the window opens, the pending version becomes the current one (R30).
-    let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
     Query::select()
         .column((item::Entity, item::Column::ComponentVersionId))
         .from(item::Entity)
@@ -88,6 +88,6 @@ fn in_force(snapshot: &Snapshot<PublisherScope>, ids: &[ComponentVersionId]) -> 
         .inner_join(pack::Entity, col(pack::Column::Id).eq(col(pack_version::Column::PackId)))
         .and_where(snapshot.any_of(col(item::Column::ComponentVersionId), ids.iter().map(|id| id.0)))
         .and_where(own(scope))
-        .and_where(is(pack::Column::PendingVersionId).or(is(pack::Column::CurrentVersionId).and(not_due)))
+        .and_where(is(pack::Column::PendingVersionId).or(is(pack::Column::CurrentVersionId).and(is_not_due(now))))
         .take()
 }

@@ -14,6 +14,7 @@ use crate::domain::Instant;
 use crate::domain::id::{ComponentId, ComponentVersionId, PackId};
 use crate::domain::packs::DeploymentModel;
 use crate::store::convert::Stored as _;
+use crate::store::packs::is_not_due;
 use crate::store::{StoreResult, Tx};
 
 fn col<C: ColumnTrait>(column: C) -> Expr {
@@ -51,9 +52,9 @@ pub async fn packs_with(
 pub async fn packs_holding(tx: &Tx, version: ComponentVersionId, now: Instant, limit: u64) -> StoreResult<Vec<PackId>> {
     let version = Uuid::from(version);
     // When the window opens, the pending version becomes the current one, and the former is out of force (R30).
-    let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
     let pinned = rows([pack_id()], col(draft_row::Column::PinnedVersionId).eq(version));
-    let is_in_force = col(item::Column::ComponentVersionId).eq(version).and(pending().or(current().and(not_due)));
+    let is_in_force =
+        col(item::Column::ComponentVersionId).eq(version).and(pending().or(current().and(is_not_due(now))));
     let holding = union(pinned, items([pack_id()], is_in_force));
     let found: Vec<Uuid> = pack::Entity::find()
         .select_only()

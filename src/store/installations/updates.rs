@@ -14,6 +14,7 @@ use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState
 use crate::domain::releases::ReleaseState;
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
+use crate::store::packs::is_pending;
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest};
 use crate::store::scope::Scope;
 use crate::store::sharing::{TAKEN_BACK, pack_is_visible, update_row_is_shown};
@@ -28,6 +29,8 @@ pub struct VisibleUpdate {
     pub update: InstallationUpdate,
     /// The state of its release at the time of reading.
     pub release_state: ReleaseState,
+    /// Whether its release is paused (R56).
+    pub is_paused: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -41,6 +44,7 @@ pub(in crate::store) struct Row {
     release_version_id: Uuid,
     release_state: String,
     starts_at: Option<DateTimeUtc>,
+    paused_at: Option<DateTimeUtc>,
     effective_state: String,
     how: Option<String>,
     skip_reason: Option<String>,
@@ -86,8 +90,9 @@ impl Row {
             actor_account_id: self.actor_account_id,
         })?;
         let stored = ReleaseState::read(&self.release_state)?;
-        let due = stored == ReleaseState::Scheduled && self.starts_at.is_some_and(|at| at <= now);
-        Ok(VisibleUpdate { update, release_state: if due { ReleaseState::InProgress } else { stored } })
+        let is_paused = self.paused_at.is_some();
+        let due = stored == ReleaseState::Scheduled && !is_paused && self.starts_at.is_some_and(|at| at <= now);
+        Ok(VisibleUpdate { update, release_state: if due { ReleaseState::InProgress } else { stored }, is_paused })
     }
 }
 
@@ -177,6 +182,7 @@ fn columns(select: &mut SelectStatement) {
         .expr_as(col(R::VersionId), "release_version_id")
         .expr_as(col(R::State), "release_state")
         .expr_as(col(R::StartsAt), "starts_at")
+        .expr_as(col(R::PausedAt), "paused_at")
         .expr_as(effective_state(), "effective_state")
         .expr_as(col(U::How), "how")
         .expr_as(col(U::SkipReason), "skip_reason")
@@ -202,7 +208,7 @@ pub(in crate::store) fn pending(scope: Scope, now: Instant) -> SelectStatement {
     let mut select = visible(scope, now);
     select
         .inner_join(pack::Entity, col(pack::Column::PendingReleaseId).eq(col(release::Column::Id)))
-        .and_where(col(pack::Column::PendingStartsAt).gt(now))
+        .and_where(is_pending(now))
         .and_where(col(installation::Column::UninstalledAt).is_null())
         .and_where(entitled())
         .and_where(has_row().not().or(col(update::Column::State).eq(UpdateState::Offered.stored())));
@@ -231,7 +237,7 @@ pub(in crate::store) fn has_pending(now: Instant) -> Expr {
         .expr(Expr::cust("1"))
         .from(pack::Entity)
         .and_where(col(pack::Column::Id).eq(col(installation::Column::PackId)))
-        .and_where(col(pack::Column::PendingStartsAt).gt(now))
+        .and_where(is_pending(now))
         .and_where(Expr::exists(is_settled).not())
         .and_where(derived)
         .take();

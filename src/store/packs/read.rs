@@ -19,6 +19,7 @@ use crate::store::column::col;
 use crate::store::components::nothing;
 use crate::store::convert::Stored as _;
 use crate::store::installations::added_up;
+use crate::store::packs::due::{is_due, is_not_due, is_not_pending, is_pending};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::PublisherScope;
 use crate::store::{Snapshot, StoreResult, convert, page};
@@ -136,7 +137,7 @@ by_position!(PackRow(pack::Model, installations) {
     last_number: LastNumber, component_count: ComponentCount, newer_count: NewerCount,
     has_unreleased_changes: HasUnreleasedChanges, draft_revision: DraftRevision, current_version_id: CurrentVersionId,
     pending_release_id: PendingReleaseId, pending_version_id: PendingVersionId, pending_starts_at: PendingStartsAt,
-    running_release_id: RunningReleaseId, tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
+    running_release_id: RunningReleaseId, release_paused: ReleasePaused, tally_base_id: TallyBaseId, created_at: CreatedAt, updated_at: UpdatedAt,
     actor_kind: ActorKind, actor_name: ActorName, actor_token_id: ActorTokenId, actor_account_id: ActorAccountId,
     deleted_at: DeletedAt,
 });
@@ -202,31 +203,17 @@ fn installations(query: bool) -> Expr {
     SubQueryStatement::from(sum).into()
 }
 
-/// Whether the window of a pending release has opened at `now`. From then on the release is running and its version is
-/// the current one, even if the stored row isn't updated yet (R30).
-fn due(now: Instant) -> Expr {
-    col(pack::Column::PendingStartsAt).is_not_null().and(col(pack::Column::PendingStartsAt).lte(now))
-}
-
-fn pending(now: Instant) -> Expr {
-    col(pack::Column::PendingStartsAt).is_not_null().and(col(pack::Column::PendingStartsAt).gt(now))
-}
-
-fn not_pending(now: Instant) -> Expr {
-    col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).lte(now))
-}
-
 /// The SQL condition for [`PackStanding::state`](crate::domain::packs::PackStanding::state) at `now`.
 fn in_state(state: PackState, now: Instant) -> Expr {
     let running = || col(pack::Column::RunningReleaseId);
     let resting = || running().is_null().and(col(pack::Column::PendingStartsAt).is_null());
     let current = || col(pack::Column::CurrentVersionId);
     match state {
-        PackState::Releasing => running().is_not_null().or(due(now).and(current().is_not_null())),
-        PackState::Testing => running().is_null().and(pending(now)).and(current().is_not_null()),
-        PackState::FirstReleaseScheduled => running().is_null().and(pending(now)).and(current().is_null()),
+        PackState::Releasing => running().is_not_null().or(is_due(now).and(current().is_not_null())),
+        PackState::Testing => running().is_null().and(is_pending(now)).and(current().is_not_null()),
+        PackState::FirstReleaseScheduled => running().is_null().and(is_pending(now)).and(current().is_null()),
         // A first release moves no installations, so it succeeds as soon as its window opens (R23).
-        PackState::Current => resting().and(current().is_not_null()).or(due(now).and(current().is_null())),
+        PackState::Current => resting().and(current().is_not_null()).or(is_due(now).and(current().is_null())),
         PackState::NeverReleased => resting().and(current().is_null()),
     }
 }
@@ -245,7 +232,7 @@ fn narrow(select: &mut SelectStatement, now: Instant, filter: &PackFilter) {
         .and_where_option(filter.installation_type.map(|t| col(pack::Column::InstallationType).eq(t.stored())))
         .and_where_option(filter.states.as_ref().map(in_states))
         .and_where_option(filter.has_newer.map(|yes| if yes { has_newer() } else { has_newer().not() }))
-        .and_where_option(filter.has_pending.map(|yes| if yes { pending(now) } else { not_pending(now) }))
+        .and_where_option(filter.has_pending.map(|yes| if yes { is_pending(now) } else { is_not_pending(now) }))
         .and_where_option(filter.has_unreleased_changes.map(|yes| col(pack::Column::HasUnreleasedChanges).eq(yes)));
 }
 
@@ -290,11 +277,7 @@ fn in_force(with: Expr, now: Instant) -> SelectStatement {
         .and_where(
             col(pack::Column::PendingVersionId)
                 .eq(version())
-                .or(col(pack::Column::CurrentVersionId).eq(version()).and(not_due(now))),
+                .or(col(pack::Column::CurrentVersionId).eq(version()).and(is_not_due(now))),
         )
         .take()
-}
-
-fn not_due(now: Instant) -> Expr {
-    col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now))
 }

@@ -14,6 +14,7 @@ use crate::domain::packs::{Pack, PackStanding, SupportInfo};
 use crate::domain::{Instant, text};
 use crate::store::convert::{self, Stored as _, to_json};
 use crate::store::locks::{ActorColumns, locked, shared_lock};
+use crate::store::packs::due::is_due;
 use crate::store::scope::{ManagedScope, PublisherScope};
 use crate::store::{StoreResult, Tx};
 
@@ -54,9 +55,7 @@ pub async fn hold_visible(tx: &Tx, scope: &ManagedScope, id: PackId, now: Instan
     let granted = crate::store::sharing::granted_accounts(id)
         .and_where(account_group_member::Column::AccountId.eq(account))
         .to_owned();
-    let released = Condition::any()
-        .add(integration_pack::Column::CurrentVersionId.is_not_null())
-        .add(integration_pack::Column::PendingStartsAt.lte(now));
+    let released = Condition::any().add(integration_pack::Column::CurrentVersionId.is_not_null()).add(is_due(now));
     let select = integration_pack::Entity::find_by_id(Uuid::from(id))
         .filter(integration_pack::Column::PublisherId.eq(Uuid::from(scope.publisher_id())))
         .filter(integration_pack::Column::DeletedAt.is_null())
@@ -146,6 +145,7 @@ pub(in crate::store) fn row(pack: &Pack) -> StoreResult<integration_pack::Active
         pending_version_id: Set(pending.map(|pending| pending.version_id.into())),
         pending_starts_at: Set(pending.map(|pending| pending.starts_at)),
         running_release_id: Set(pack.standing.running_release.map(Into::into)),
+        release_paused: Set(pack.standing.is_paused),
         tally_base_id: NotSet,
         created_at: Set(pack.created_at),
         updated_at: Set(pack.updated_at),
@@ -207,6 +207,7 @@ pub async fn save_standing(tx: &Tx, id: PackId, standing: &PackStanding) -> Stor
         pending_version_id: Set(standing.pending.map(|p| p.version_id.into())),
         pending_starts_at: Set(standing.pending.map(|p| p.starts_at)),
         running_release_id: Set(standing.running_release.map(Into::into)),
+        release_paused: Set(standing.is_paused),
         ..change(id)
     };
     save(tx, row).await

@@ -100,14 +100,15 @@ fn filtered(scope: PublisherScope, now: Instant, filter: &ReleaseFilter) -> Sele
 }
 
 /// The SQL condition for [`Release::state_at`]. The stored state may be outdated: after its window has opened, a
-/// scheduled release is in progress, or has succeeded if it is the first (R23, R30).
+/// scheduled release is in progress, or has succeeded if it is the first (R23, R30). A paused one's window doesn't open.
 fn in_state(state: ReleaseState, now: Instant) -> Expr {
     let stored = |state: ReleaseState| col(release::Column::State).eq(state.stored());
     let starts_at = || col(release::Column::StartsAt);
     let previous = || col(release::Column::PreviousVersionId);
-    let due = || stored(ReleaseState::Scheduled).and(starts_at().lte(now));
+    let is_paused = || col(release::Column::PausedAt).is_not_null();
+    let due = || stored(ReleaseState::Scheduled).and(starts_at().lte(now)).and(is_paused().not());
     match state {
-        ReleaseState::Scheduled => stored(state).and(starts_at().gt(now)),
+        ReleaseState::Scheduled => stored(state).and(starts_at().gt(now).or(is_paused())),
         ReleaseState::InProgress => stored(state).or(due().and(previous().is_not_null())),
         ReleaseState::Succeeded => stored(state).or(due().and(previous().is_null())),
         _ => stored(state),

@@ -9,6 +9,7 @@ use crate::domain::Instant;
 use crate::domain::id::{AccountId, PackId, ReleaseId};
 use crate::domain::releases::{DataVersion, ReleaseState, Window};
 use crate::store::convert::{self, Stored as _};
+use crate::store::packs::is_due;
 use crate::store::reader::Reads;
 use crate::store::{StoreResult, Tx, WholeServer};
 
@@ -24,7 +25,7 @@ pub async fn due(server: &WholeServer, of: Publishers, now: Instant, limit: u64)
     let found: Vec<Uuid> = packs_of(of)
         .select_only()
         .column(integration_pack::Column::Id)
-        .filter(integration_pack::Column::PendingStartsAt.lte(now))
+        .filter(is_due(now))
         .order_by_asc(integration_pack::Column::PendingStartsAt)
         .order_by_asc(integration_pack::Column::Id)
         .limit(limit)
@@ -40,6 +41,7 @@ pub async fn next(server: &WholeServer, but: &[PackId]) -> StoreResult<Option<In
         .select_only()
         .column(integration_pack::Column::PendingStartsAt)
         .filter(integration_pack::Column::PendingStartsAt.is_not_null())
+        .filter(integration_pack::Column::ReleasePaused.eq(false))
         .filter(integration_pack::Column::Id.is_not_in(but.iter().map(|id| Uuid::from(*id))))
         .order_by_asc(integration_pack::Column::PendingStartsAt)
         .limit(1)
@@ -59,7 +61,7 @@ pub(crate) async fn any_due(from: &impl Reads, of: Publishers, packs: &[PackId],
         .select_only()
         .column(integration_pack::Column::Id)
         .filter(integration_pack::Column::Id.is_in(packs.iter().map(|id| Uuid::from(*id))))
-        .filter(integration_pack::Column::PendingStartsAt.lte(now))
+        .filter(is_due(now))
         .limit(1)
         .into_tuple()
         .one(from.source())

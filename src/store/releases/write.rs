@@ -76,6 +76,8 @@ pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreRes
 pub(in crate::store) fn row(release: &Release) -> ActiveModel {
     let actor = ActorColumns::from(&release.created_by);
     let window = release.window.as_ref();
+    let pause = release.pause.as_ref();
+    let paused_by = pause.map(|pause| ActorColumns::from(&pause.by));
     ActiveModel {
         id: Set(release.id.into()),
         pack_id: Set(release.pack_id.into()),
@@ -99,6 +101,13 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
         promoted_at: Set(release.promoted_at),
         started_at: Set(release.started_at),
         ended_at: Set(release.ended_at),
+        paused_at: Set(pause.map(|pause| pause.at)),
+        pause_reason: Set(pause.map(|pause| pause.reason.clone())),
+        pause_actor_kind: Set(paused_by.as_ref().map(|by| by.kind.clone())),
+        pause_actor_name: Set(paused_by.as_ref().map(|by| by.name.clone())),
+        pause_actor_token_id: Set(paused_by.as_ref().and_then(|by| by.token_id)),
+        pause_actor_account_id: Set(paused_by.as_ref().and_then(|by| by.account_id)),
+        resumed_at: Set(release.resumed_at),
         progressed_at: sea_orm::ActiveValue::NotSet,
         tally_base_id: sea_orm::ActiveValue::NotSet,
     }

@@ -10,6 +10,7 @@ use sea_orm::{EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use crate::domain::Instant;
 use crate::domain::id::{AccountId, InstallationId};
 use crate::store::column::col;
+use crate::store::packs::{is_due, is_not_due};
 use crate::store::scope::Scope;
 use crate::store::{Snapshot, StoreResult};
 
@@ -47,15 +48,13 @@ pub(in crate::store) fn has_installed(account: AccountId, pack: Expr) -> Expr {
 /// The condition that a pack has a current version at `now`, also if its window has opened but the release isn't
 /// started yet (R30).
 pub(in crate::store) fn has_current(now: Instant) -> Expr {
-    col(pack::Column::CurrentVersionId).is_not_null().or(col(pack::Column::PendingStartsAt).lte(now))
+    col(pack::Column::CurrentVersionId).is_not_null().or(is_due(now))
 }
 
 /// The condition that `version` is its pack's current version at `now` (R30).
 pub(in crate::store) fn is_current(version: Expr, now: Instant) -> Expr {
-    let due = col(pack::Column::PendingStartsAt).is_not_null().and(col(pack::Column::PendingStartsAt).lte(now));
-    let not_due = col(pack::Column::PendingStartsAt).is_null().or(col(pack::Column::PendingStartsAt).gt(now));
-    let by_window = due.and(col(pack::Column::PendingVersionId).eq(version.clone()));
-    by_window.or(not_due.and(col(pack::Column::CurrentVersionId).eq(version)))
+    let by_window = is_due(now).and(col(pack::Column::PendingVersionId).eq(version.clone()));
+    by_window.or(is_not_due(now).and(col(pack::Column::CurrentVersionId).eq(version)))
 }
 
 /// The condition that a managed account may see a pack (R2): it is granted and has a current version, or is installed.

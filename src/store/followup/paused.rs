@@ -1,0 +1,71 @@
+//! The tasks of a release that is paused (R56). They wait, and look again now and then, so that nothing depends on being
+//! woken.
+
+use entity::task::{ActiveModel, Column, Entity};
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+use sea_orm::{IntoActiveModel as _, Select};
+use uuid::Uuid;
+
+use crate::domain::Instant;
+use crate::domain::id::ReleaseId;
+use crate::store::followup::tasks::Task;
+use crate::store::followup::work::Work;
+use crate::store::locks::locked;
+use crate::store::{StoreResult, Tx};
+
+/// The tasks that move installations to a release or end its rollout.
+fn of(release: ReleaseId) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::ReleaseId.eq(Uuid::from(release)))
+        .filter(Column::Kind.is_in(["ROLL_OUT", "RETRY", "GIVE_UP"]))
+        .order_by_asc(Column::Id)
+}
+
+/// Locks the tasks of a release, after the batch at hand if there is one. To be called before its pack is locked.
+pub async fn lock(tx: &Tx, release: ReleaseId) -> StoreResult<Vec<Task>> {
+    Ok(locked(of(release)).all(tx.conn()).await?.iter().filter_map(Task::of).collect())
+}
+
+/// Makes locked tasks due. A rollout begins anew: while it was paused, an account may have installed the former version
+/// or become eligible where the rollout has been already.
+pub async fn go_on(tx: &Tx, tasks: &[Task], now: Instant) -> StoreResult<()> {
+    tx.notify();
+    for task in tasks {
+        let mut row =
+            ActiveModel { id: Set(task.id), not_before: Set(now), deferred: Set(false), ..Default::default() };
+        if matches!(task.work, Work::RollOut(..)) {
+            row.resume_after = Set(None);
+        }
+        Entity::update(row).exec(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+/// Ends the tasks of a release that was superseded while it was paused. The caller has locked the pack. A task that
+/// another transaction has locked is left: its batch waits for the pack, and then finds nothing to do.
+pub async fn drop_all(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
+    let found = of(release).lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked).all(tx.conn()).await?;
+    for task in found {
+        Entity::delete(task.into_active_model()).exec(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+/// Gives a task other work, which begins with the first object.
+pub async fn begin(tx: &Tx, id: Uuid, work: Work, now: Instant) -> StoreResult<()> {
+    let row = ActiveModel {
+        id: Set(id),
+        kind: Set(work.kind().into()),
+        resume_after: Set(None),
+        not_before: Set(now),
+        deferred: Set(false),
+        failures: Set(0),
+        last_failure: Set(None),
+        ..Default::default()
+    };
+    Entity::update(row).exec(tx.conn()).await?;
+    Ok(())
+}
