@@ -18,8 +18,9 @@ pub(super) const CHANNEL: &str = "packwright_events";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The silence after which the connection is tried. The network may have dropped it without a word.
 const SILENCE: Duration = Duration::from_secs(10);
-/// The pause before connecting again.
+/// The first pause before connecting again, and the longest: each failure doubles the pause.
 const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// Hints until it is dropped. Without LISTEN there are none.
 pub struct Hints {
@@ -58,13 +59,15 @@ impl Drop for Hints {
 }
 
 async fn keep_listening(options: PgConnectOptions, positions: watch::Sender<i64>) {
-    let mut is_lost = false;
+    let (mut is_lost, mut pause) = (false, PAUSE);
     loop {
         let Err(error) = listen(&options, &positions, &mut is_lost).await;
         if !std::mem::replace(&mut is_lost, true) {
+            pause = PAUSE;
             tracing::warn!(%error, "other servers' events are found by polling alone, until LISTEN works again");
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = PAUSE_MAX.min(pause * 2);
     }
 }
 

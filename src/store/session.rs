@@ -197,9 +197,10 @@ impl Session {
             return Err(error::as_db_err(error.clone()).into());
         }
         self.observe_script("COMMIT");
-        // In the same round trip. The end of the sequence is the newest event's position, because transactions append
-        // events one after the other.
-        let hint = format!("SELECT pg_notify('{CHANNEL}', last_value::text) FROM event_sequence_seq; COMMIT");
+        // In the same round trip. The transaction has appended events, so the sequence's current value is the position of
+        // the last one.
+        let last = "currval(pg_get_serial_sequence('event', 'sequence'))";
+        let hint = format!("SELECT pg_notify('{CHANNEL}', {last}::text); COMMIT");
         let is_hinted = announces && self.pool.is_of_postgresql();
         match self.send(Command::Script(if is_hinted { &hint } else { "COMMIT" })).await {
             Ok(_) => {
