@@ -6,14 +6,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
+use tokio::sync::Semaphore;
 
 use super::cursor::Sealer;
 use super::listener::Listener;
 use super::read_new;
 pub use super::recent::Announced;
-use super::recent::{RecentEvents, Taken};
+use super::recent::{FromLog, RecentEvents, Step};
+pub use super::shown::is_fresh;
 use crate::clock::Clock;
 use crate::domain::log::Position;
 use crate::service::error::Failure;
@@ -24,6 +27,11 @@ use crate::store::{Db, Snapshot, StoreResult};
 
 /// How many events a subscriber reads from the log at once.
 const PAGE: u32 = 100;
+
+/// How many subscribers read the log at a time. Queries need the other connections.
+const READERS: usize = 2;
+/// The pause after a read of the log that failed because the database wasn't available.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a subscriber gets no further events.
 #[derive(Clone, Debug)]
@@ -43,8 +51,8 @@ impl<E: Into<Failure>> From<E> for StreamEnd {
 }
 
 /// A callback with the number of subscribers that are about to get events. It is called after the events were read, and
-/// before the first subscriber can get them.
-pub type OnNews = Box<dyn Fn(usize) + Send + Sync>;
+/// before the first subscriber can get them. Returns the number of the news.
+pub type OnNews = Box<dyn Fn(usize) -> u64 + Send + Sync>;
 
 pub struct Hub {
     pub(super) db: Db,
@@ -52,6 +60,8 @@ pub struct Hub {
     sealer: Sealer,
     recent: Mutex<RecentEvents>,
     followers: Arc<AtomicUsize>,
+    /// The turns to read the log for subscribers.
+    readers: Semaphore,
     pub(super) on_news: OnNews,
 }
 
@@ -99,7 +109,8 @@ impl Hub {
         let server = db.whole_server();
         let sealer = Sealer::new(event_log::cursor_secret(&server).await?);
         let head = event_log::extent(&server).await?.head();
-        Ok(Self { db, clock, sealer, recent: Mutex::new(RecentEvents::new(head)), followers: Arc::default(), on_news })
+        let (recent, readers) = (Mutex::new(RecentEvents::new(head)), Semaphore::new(READERS));
+        Ok(Self { db, clock, sealer, recent, followers: Arc::default(), readers, on_news })
     }
 
     #[must_use]
@@ -149,7 +160,7 @@ impl Hub {
 
     /// The events that a reader may see and wants: first those after the position `after`, then new ones; without a
     /// position, only new ones. The stream ends only with a [`StreamEnd`]: a fault, events pruned before a slow reader
-    /// got them, or a log that lost events that the reader got.
+    /// got them, or a log that lost events that the reader got. While the database isn't available, the reader waits.
     ///
     /// # Errors
     /// [`StreamEnd`] when the position isn't valid any more, or the log can't be read.
@@ -160,8 +171,7 @@ impl Hub {
         interest: Interest,
     ) -> Result<BoxStream<'static, Result<Arc<Announced>, StreamEnd>>, StreamEnd> {
         // Registers before reading the log's end; otherwise an event could come between both.
-        let registered = self.register(scope, interest, after.is_some());
-        let losses = self.recent().losses;
+        let (registered, losses) = self.register(scope, interest, after.map(|position| position.sequence));
         let got = match after {
             Some(position) => {
                 self.check(&self.snapshot(scope), position).await?;
@@ -169,79 +179,111 @@ impl Hub {
             }
             None => event_log::extent(&self.db.whole_server()).await?.head(),
         };
-        let mut last_sequence = Place { got, last: got.sequence, losses };
+        let mut place = Place { got, last: got.sequence, losses };
         let mut waits = None;
         Ok(Box::pin(async_stream::try_stream! {
             loop {
                 let (hub, listener) = (&registered.hub, &*registered.listener);
-                if listener.take_behind() {
-                    let end = hub.recent().head.sequence;
-                    // The reads are boxed, so that a waiting subscriber needs no memory for them.
-                    Box::pin(hub.take_losses_into_account(listener, &mut last_sequence)).await?;
-                    loop {
-                        let next = Box::pin(hub.read_log(listener, last_sequence.last)).await?;
-                        for event in next.events {
-                            last_sequence.last = event.sequence;
-                            last_sequence.got = event.position();
-                            yield Announced::of(event);
-                        }
-                        let Some(more_after) = next.more_after else { break };
-                        last_sequence.last = last_sequence.last.max(more_after);
-                    }
-                    last_sequence.last = last_sequence.last.max(end);
-                } else if let Some(pending) = listener.take_pending() {
-                    last_sequence.last = last_sequence.last.max(pending - 1);
-                    let taken = hub.recent().take(listener, last_sequence.last);
-                    match taken {
-                        Taken::TooOld => listener.send_to_log(),
-                        Taken::Events(events) => {
-                            for announced in events {
-                                last_sequence.last = announced.event.sequence;
-                                last_sequence.got = announced.event.position();
-                                yield announced;
+                let step = hub.recent().next_step(listener, place.last);
+                match step {
+                    Step::ReadLog(FromLog { after, end, losses }) => {
+                        place.last = after;
+                        // The reads are boxed, so that a waiting subscriber needs no memory for them.
+                        Box::pin(hub.take_losses_into_account(listener, losses, &mut place)).await?;
+                        loop {
+                            let (next, news) = Box::pin(hub.read_log(listener, place.last)).await?;
+                            for event in next.events {
+                                place.last = event.sequence;
+                                place.got = event.position();
+                                yield Announced::read(event, news);
                             }
+                            let Some(more_after) = next.more_after else { break };
+                            place.last = place.last.max(more_after);
+                        }
+                        place.last = place.last.max(end);
+                    }
+                    Step::Show(events) => {
+                        for announced in events {
+                            place.last = announced.event.sequence;
+                            place.got = announced.event.position();
+                            yield announced;
                         }
                     }
-                } else {
-                    waits.get_or_insert_with(|| Follower::new(&hub.followers));
-                    listener.wait().await;
+                    Step::Wait => {
+                        waits.get_or_insert_with(|| Follower::new(&hub.followers));
+                        listener.wait().await;
+                    }
                 }
             }
         }))
     }
 
-    fn register(self: &Arc<Self>, scope: Scope, interest: Interest, is_behind: bool) -> Registered {
+    /// Registers a listener. Returns the losses of the log that were known before.
+    fn register(self: &Arc<Self>, scope: Scope, interest: Interest, after: Option<i64>) -> (Registered, u64) {
         let mut recent = self.recent();
-        let listener = recent.add(scope, interest, is_behind);
+        let listener = recent.add(scope, interest, after);
         if !std::mem::replace(&mut recent.is_followed, true) {
             // Subscribes to changes now, so that no later commit goes unnoticed.
             tokio::spawn(read_new::follow_log(self.clone(), self.db.changes()));
         }
+        let losses = recent.losses;
         drop(recent);
-        Registered { hub: self.clone(), listener }
+        (Registered { hub: self.clone(), listener }, losses)
     }
 
     /// After events were lost, checks whether the last one that the reader got is one of them. If not, the reader goes
     /// on from there.
-    async fn take_losses_into_account(&self, listener: &Listener, last_sequence: &mut Place) -> Result<(), StreamEnd> {
-        let losses = self.recent().losses;
-        if losses != last_sequence.losses {
-            self.check(&self.snapshot(listener.scope), last_sequence.got).await?;
-            last_sequence.losses = losses;
-            last_sequence.last = last_sequence.got.sequence;
+    async fn take_losses_into_account(
+        &self,
+        listener: &Listener,
+        losses: u64,
+        place: &mut Place,
+    ) -> Result<(), StreamEnd> {
+        if losses != place.losses {
+            self.check_got(listener, place.got).await?;
+            place.losses = losses;
+            place.last = place.got.sequence;
         }
         Ok(())
     }
 
-    async fn read_log(&self, listener: &Listener, last: i64) -> Result<events::Next, StreamEnd> {
+    async fn check_got(&self, listener: &Listener, got: Position) -> Result<(), StreamEnd> {
+        loop {
+            let turn = self.readers.acquire().await;
+            let checked = self.check(&self.snapshot(listener.scope), got).await;
+            drop(turn);
+            if !is_tried_again(&checked) {
+                return checked;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The reader's next events after a position of the log.
+    async fn read_log(&self, listener: &Listener, last: i64) -> Result<(events::Next, u64), StreamEnd> {
+        loop {
+            let turn = self.readers.acquire().await;
+            let read = self.read_page(listener, last).await;
+            drop(turn);
+            if !is_tried_again(&read) {
+                return read;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn read_page(&self, listener: &Listener, last: i64) -> Result<(events::Next, u64), StreamEnd> {
         // The events and the floor are of one state, so that no pruning comes between. The connection is returned
         // before the events are sent.
         let snapshot = self.snapshot(listener.scope);
         let next = events::after(&snapshot, last, &listener.interest, PAGE).await?;
         self.check_kept(&snapshot, last).await?;
-        if !next.events.is_empty() {
-            (self.on_news)(1);
-        }
-        Ok(next)
+        let news = if next.events.is_empty() { 0 } else { (self.on_news)(1) };
+        Ok((next, news))
     }
+}
+
+/// Whether a read for a subscriber is tried again: while the database isn't available, the subscriber waits.
+fn is_tried_again<T>(read: &Result<T, StreamEnd>) -> bool {
+    matches!(read, Err(StreamEnd::Failed(Failure::Unavailable(_))))
 }

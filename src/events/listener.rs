@@ -1,6 +1,6 @@
 //! A listener: the state that the hub and one subscription share.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -10,29 +10,40 @@ use crate::store::scope::Scope;
 
 use super::recent::Announced;
 
-/// The mark for no event.
-const NONE: i64 = 0;
-
 /// One subscription's part in the hub. It isn't woken before there is an event for it.
 pub(super) struct Listener {
     /// Increases with each listener of the process.
     pub(super) number: u64,
     pub(super) scope: Scope,
     pub(super) interest: Interest,
-    /// The sequence number of the first event in the tail that is for the listener and that it hasn't taken.
-    pending: AtomicI64,
-    /// Whether the listener must read the log, because the tail lacks events for it.
-    is_behind: AtomicBool,
+    waiting: Mutex<Waiting>,
     woken: Notify,
 }
 
+/// What waits for a listener. It changes only under the lock of the [newest events](super::recent::RecentEvents).
+#[derive(Default)]
+struct Waiting {
+    /// The first event in memory that is for the listener and that it hasn't taken.
+    pending: Option<i64>,
+    /// The last event that was ever marked.
+    last_marked: i64,
+    /// The listener must read the log after this position, because memory lacks events for it. It has got all earlier
+    /// ones, or is about to.
+    behind: Option<i64>,
+}
+
 impl Listener {
-    pub(super) fn new(number: u64, scope: Scope, interest: Interest, is_behind: bool) -> Self {
-        let pending = AtomicI64::new(NONE);
-        Self { number, scope, interest, pending, is_behind: AtomicBool::new(is_behind), woken: Notify::new() }
+    /// A listener that begins after a position of the log, or with the next event.
+    pub(super) fn new(number: u64, scope: Scope, interest: Interest, after: Option<i64>) -> Self {
+        let waiting = Mutex::new(Waiting { behind: after, ..Waiting::default() });
+        Self { number, scope, interest, waiting, woken: Notify::new() }
     }
 
-    /// Whether an event in the tail is for this listener.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an event in memory is for this listener.
     pub(super) fn concerns(&self, announced: &Announced) -> bool {
         self.may_receive(&announced.event) && (!announced.is_for_installed() || announced.is_visible_to(self.scope))
     }
@@ -43,37 +54,45 @@ impl Listener {
         self.interest.may_concern(self.scope, &event.event)
     }
 
-    /// Marks an event in the tail as not taken, unless an earlier one is.
+    /// Marks an event in memory as not taken, unless an earlier one is.
     pub(super) fn mark(&self, sequence: i64) {
-        let earlier = |pending| (pending == NONE || sequence < pending).then_some(sequence);
-        // An error means that an earlier event is marked.
-        let _ = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, earlier);
+        let mut waiting = self.waiting();
+        waiting.pending = Some(waiting.pending.map_or(sequence, |pending| pending.min(sequence)));
+        waiting.last_marked = waiting.last_marked.max(sequence);
     }
 
-    /// Wakes the listener for an event in the tail.
-    pub(super) fn wake_for(&self, sequence: i64) {
-        self.mark(sequence);
-        self.woken.notify_one();
+    /// The last event that was ever marked. Later ones in memory aren't for the listener.
+    pub(super) fn last_marked(&self) -> i64 {
+        self.waiting().last_marked
     }
 
-    /// Wakes the listener to read the log.
-    pub(super) fn send_to_log(&self) {
-        self.is_behind.store(true, Ordering::Release);
-        self.woken.notify_one();
+    /// Makes the listener read the log. Memory had all of its events up to `complete_to`.
+    pub(super) fn send_to_log(&self, complete_to: i64) {
+        let mut waiting = self.waiting();
+        let after = waiting.pending.take().map_or(complete_to, |pending| pending - 1);
+        waiting.behind.get_or_insert(after);
+        drop(waiting);
+        self.wake();
     }
 
-    /// Whether the listener must read the log now. Forgets the marked event, because the log has it too.
-    pub(super) fn take_behind(&self) -> bool {
-        let is_behind = self.is_behind.swap(false, Ordering::AcqRel);
-        if is_behind {
-            self.pending.store(NONE, Ordering::Release);
+    /// The position after which the listener must read the log now. Forgets the marked event, because the log has it
+    /// too.
+    pub(super) fn take_behind(&self) -> Option<i64> {
+        let mut waiting = self.waiting();
+        let behind = waiting.behind.take();
+        if behind.is_some() {
+            waiting.pending = None;
         }
-        is_behind
+        behind
     }
 
     /// Takes the mark of the first event that wasn't taken.
     pub(super) fn take_pending(&self) -> Option<i64> {
-        Some(self.pending.swap(NONE, Ordering::AcqRel)).filter(|sequence| *sequence != NONE)
+        self.waiting().pending.take()
+    }
+
+    pub(super) fn wake(&self) {
+        self.woken.notify_one();
     }
 
     /// Waits for an event.

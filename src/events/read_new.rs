@@ -1,33 +1,77 @@
 //! The task that reads new events once for all listeners.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::hub::Hub;
-use super::recent::{Announced, RECENT_MAX};
-use crate::domain::log::{Audience, Position};
+use super::recent::{Announced, Audiences, RECENT_MAX};
+use crate::domain::id::AccountId;
+use crate::domain::log::{Audience, Event};
 use crate::service::error::Failure;
-use crate::store::log::event_log::Extent;
 use crate::store::log::{event_log, feed};
-use crate::store::{StoreResult, WholeServer};
+use crate::store::{StoreError, StoreResult, WholeServer};
 
 /// How long a commit of another server can go unnoticed if no hint comes.
 const POLL: Duration = Duration::from_secs(1);
 /// The pause between two looks while events come, so that a look finds several.
 const PAUSE: Duration = Duration::from_millis(5);
-/// The most events of a look. When there are more, listeners read the log.
+/// The most events of a look. Of a publisher that has more, the listeners read the log.
 const LOOK_MAX: u32 = RECENT_MAX as u32;
+/// The most publishers that a look leaves out because they have too many events.
+const LEFT_OUT_MAX: usize = 16;
+/// After how many failures the listeners read the events themselves that the task can't read.
+const FAILURES_MAX: u32 = 3;
+/// The time between two warnings that events can't be read.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// Why a look found no events.
+enum Failed {
+    /// The database can't be read at all.
+    Away(StoreError),
+    /// The end of the log can be read, but not the events before it.
+    Stuck(StoreError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Stuck(error)
+    }
+}
+
+/// The failures of the looks.
+#[derive(Default)]
+struct Failures {
+    /// How many looks in a row were stuck.
+    stuck: u32,
+    warned: Option<Instant>,
+}
+
+impl Failures {
+    /// Records a failure. Returns whether the listeners must read the log themselves.
+    fn record(&mut self, failed: Failed) -> bool {
+        let is_stuck = matches!(failed, Failed::Stuck(_));
+        let (Failed::Away(error) | Failed::Stuck(error)) = failed;
+        if self.warned.is_none_or(|warned| warned.elapsed() >= WARN_EVERY) {
+            self.warned = Some(Instant::now());
+            let failure = Failure::from(error);
+            tracing::warn!(?failure, "new events can't be read; subscribers wait, and it is tried again");
+        }
+        self.stuck += u32::from(is_stuck);
+        self.stuck >= FAILURES_MAX
+    }
+}
 
 /// Reads new events until nobody listens: after commits of this process, after hints of other servers, and every
 /// second.
 pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>) {
     let mut hints = hub.db.hints();
-    let (mut is_first, mut is_failing) = (true, false);
+    let (mut is_first, mut failures) = (true, Failures::default());
     loop {
         {
             let mut recent = hub.recent();
@@ -37,18 +81,13 @@ pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>)
             }
         }
         changes.borrow_and_update();
-        match AssertUnwindSafe(read_new(&hub, is_first)).catch_unwind().await {
-            Ok(Ok(())) => (is_first, is_failing) = (false, false),
-            Ok(Err(error)) => {
-                if !std::mem::replace(&mut is_failing, true) {
-                    let failure = Failure::from(error);
-                    tracing::warn!(?failure, "new events can't be read; subscribers wait, and it is tried again");
-                }
-                tokio::time::sleep(POLL).await;
-            }
-            // The panic hook has logged the panic's message.
-            Err(_) => {
-                hub.recent().send_to_log(0);
+        let looked = AssertUnwindSafe(read_new(&hub, is_first)).catch_unwind().await;
+        // The panic hook has logged a panic's message.
+        match looked.unwrap_or_else(|_| Err(Failed::Stuck(StoreError::Fault("a look at the log panicked".into())))) {
+            Ok(()) => (is_first, failures.stuck) = (false, 0),
+            Err(failed) => {
+                // Then the next look lets the listeners read the log.
+                is_first |= failures.record(failed);
                 tokio::time::sleep(POLL).await;
             }
         }
@@ -65,11 +104,11 @@ pub(super) async fn follow_log(hub: Arc<Hub>, mut changes: watch::Receiver<u64>)
     }
 }
 
-/// Reads the events since the last look, and wakes the listeners that they are for. At the first look since nobody
-/// listened, the few listeners read the log instead.
-async fn read_new(hub: &Hub, is_first: bool) -> StoreResult<()> {
+/// Reads the events since the last look, and wakes the listeners that they are for. With `only_end`, the listeners read
+/// the log instead: at the first look since nobody listened, when they are few, and when the events can't be read here.
+async fn read_new(hub: &Hub, only_end: bool) -> Result<(), Failed> {
     let server = &hub.db.whole_server();
-    let extent = event_log::extent(server).await?;
+    let extent = event_log::extent(server).await.map_err(Failed::Away)?;
     let (read_from, audience, newcomer) = {
         let mut recent = hub.recent();
         recent.prune(extent.begin);
@@ -78,60 +117,73 @@ async fn read_new(hub: &Hub, is_first: bool) -> StoreResult<()> {
     if extent.head() == read_from {
         return Ok(());
     }
-    if is_first {
+    if only_end {
         hub.recent().begin_at(extent.head());
         return Ok(());
     }
-    if is_lost(server, read_from, &extent).await? {
-        let end = event_log::extent(server).await?.head();
-        let mut recent = hub.recent();
-        recent.losses += 1;
-        recent.begin_at(end);
-        return Ok(());
-    }
-    let found = feed::read_after(server, read_from.sequence, &audience.records, LOOK_MAX).await?;
+    let mut left_out = Vec::new();
+    let found = loop {
+        let found = feed::read_after(server, read_from, &audience.records, &left_out, LOOK_MAX).await?;
+        match found.busiest {
+            Some(publisher) if left_out.len() < LEFT_OUT_MAX => left_out.push(publisher),
+            _ => break found,
+        }
+    };
     let head = found.extent.head();
     // If events were pruned before they were read, nobody knows whom they concern.
-    if found.is_too_long || found.extent.begin > read_from.sequence && head != read_from {
-        hub.recent().begin_at(head);
+    let is_pruned = found.extent.begin > read_from.sequence && head != read_from;
+    if found.is_lost || is_pruned || found.busiest.is_some() {
+        let mut recent = hub.recent();
+        recent.losses += u64::from(found.is_lost);
+        recent.begin_at(head);
         return Ok(());
     }
-    let mut announced = Vec::with_capacity(found.events.len());
-    for event in found.events {
-        let is_for_installed = event.event.audience == Audience::PublisherAndInstalled;
-        let readers = match audience.of_releases.get(&event.event.publisher_id) {
-            Some(accounts) if is_for_installed => feed::hearers(server, &event, accounts).await?,
-            _ => HashSet::new(),
-        };
-        announced.push(Announced::new(event, readers));
-    }
+    let mut readers = readers_of(server, &found.events, &audience).await?;
+    let announced: Vec<_> = found
+        .events
+        .into_iter()
+        .map(|event| {
+            let readers = readers.remove(&event.sequence).unwrap_or_default();
+            Announced::new(event, readers)
+        })
+        .collect();
     let woken = {
         let mut recent = hub.recent();
-        let woken = recent.listeners_of(&announced);
+        // The events were read without regard to listeners that have come since, and to these publishers.
+        if recent.next_number > newcomer || !left_out.is_empty() {
+            recent.send_to_log(|listener| {
+                listener.number >= newcomer || left_out.contains(&listener.scope.publisher_id())
+            });
+        }
+        let marked = recent.mark(&announced);
         // Under the lock, because a listener that is awake takes an event as soon as it is there.
-        if !woken.is_empty() {
-            (hub.on_news)(woken.len());
+        if !marked.is_empty() {
+            let news = (hub.on_news)(marked.len());
+            announced.iter().for_each(|announced| announced.belongs_to(news));
         }
         recent.extend(announced, head);
-        // These events were read without regard to listeners that have come since.
-        recent.send_to_log(newcomer);
-        woken
+        marked
     };
-    for (listener, sequence) in woken {
-        listener.wake_for(sequence);
-    }
+    woken.iter().for_each(|listener| listener.wake());
     Ok(())
 }
 
-/// Whether the event at the former end of the log is gone without having been pruned. Events were lost then, and its
-/// sequence number may belong to another event.
-async fn is_lost(server: &WholeServer, head: Position, extent: &Extent) -> StoreResult<bool> {
-    if head.event == Position::ORIGIN.event {
-        return Ok(head.sequence > extent.end);
+/// The listening accounts that hear each event, of the events to all that have their pack installed. One statement for
+/// each publisher.
+async fn readers_of(
+    server: &WholeServer,
+    events: &[Event],
+    audience: &Audiences,
+) -> StoreResult<HashMap<i64, HashSet<AccountId>>> {
+    let mut of_publishers: HashMap<AccountId, Vec<&Event>> = HashMap::new();
+    for event in events.iter().filter(|event| event.event.audience == Audience::PublisherAndInstalled) {
+        of_publishers.entry(event.event.publisher_id).or_default().push(event);
     }
-    if event_log::event_at(server, head.sequence).await? == Some(head.event) {
-        return Ok(false);
+    let mut readers = HashMap::new();
+    for (publisher, events) in of_publishers {
+        if let Some(accounts) = audience.of_releases.get(&publisher) {
+            readers.extend(feed::hearers(server, &events, accounts).await?);
+        }
     }
-    // Read again: the event may have been pruned meanwhile.
-    Ok(head.sequence > event_log::extent(server).await?.begin)
+    Ok(readers)
 }

@@ -1,19 +1,18 @@
 //! The newest events in memory, and the listeners that are told of new ones.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, OnceLock, Weak};
-
-use tokio::sync::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::domain::id::AccountId;
 use crate::domain::log::{Audience, Event, Position};
 use crate::store::log::events::Interest;
 use crate::store::log::feed::Listening;
 use crate::store::scope::Scope;
-use crate::store::sharing::many::VisibleToMany;
 
 use super::listener::Listener;
+use super::shown::SharedState;
 
 /// How many events are kept. A listener that is further behind reads the log instead.
 pub(super) const RECENT_MAX: usize = 10_240;
@@ -29,20 +28,40 @@ pub struct Announced {
     /// The listening accounts that hear it, if it is for all that have its pack installed.
     pub(super) readers: HashSet<AccountId>,
     /// What the hearers see of the event's pack and releases.
-    pub(super) seen: OnceCell<Weak<VisibleToMany>>,
+    pub(super) seen: Mutex<Option<SharedState>>,
+    /// The number of the news that the event belongs to.
+    news: AtomicU64,
     /// What showing the event to its listeners shares.
     shared: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Announced {
     pub(super) fn new(event: Event, readers: HashSet<AccountId>) -> Arc<Self> {
-        Arc::new(Self { event, readers, seen: OnceCell::new(), shared: OnceLock::new() })
+        let (seen, news, shared) = (Mutex::default(), AtomicU64::new(0), OnceLock::new());
+        Arc::new(Self { event, readers, seen, news, shared })
     }
 
-    /// An event that one reader has read from the log.
+    /// An event that one reader has read.
     #[must_use]
     pub fn of(event: Event) -> Arc<Self> {
         Self::new(event, HashSet::new())
+    }
+
+    /// An event that a listener has read from the log, as a part of these news.
+    pub(super) fn read(event: Event, news: u64) -> Arc<Self> {
+        let read = Self::of(event);
+        read.belongs_to(news);
+        read
+    }
+
+    pub(super) fn belongs_to(&self, news: u64) {
+        self.news.store(news, Ordering::Release);
+    }
+
+    /// The number of the news that the event belongs to. A token must have been checked since.
+    #[must_use]
+    pub fn news(&self) -> u64 {
+        self.news.load(Ordering::Acquire)
     }
 
     /// Whether the event is for the publisher and all accounts that have its pack installed.
@@ -71,7 +90,8 @@ pub(super) struct RecentEvents {
     events: VecDeque<Arc<Announced>>,
     /// How many hearers `events` name.
     hearers: usize,
-    listeners: HashMap<AccountId, Vec<Arc<Listener>>>,
+    /// The listeners of each account, by their numbers.
+    listeners: HashMap<AccountId, BTreeMap<u64, Arc<Listener>>>,
     /// The number of the next listener.
     pub(super) next_number: u64,
     /// The listeners as the store needs to know them; `None` after a change.
@@ -89,11 +109,24 @@ pub(super) struct Audiences {
     pub(super) of_releases: HashMap<AccountId, Vec<AccountId>>,
 }
 
-/// The events that a listener takes from the tail.
-pub(super) enum Taken {
-    Events(Vec<Arc<Announced>>),
-    /// The tail doesn't have all events any more.
-    TooOld,
+/// What a listener does next.
+pub(super) enum Step {
+    /// Reads the log.
+    ReadLog(FromLog),
+    /// Shows these events.
+    Show(Vec<Arc<Announced>>),
+    /// Waits for an event.
+    Wait,
+}
+
+/// The part of the log that a listener reads.
+pub(super) struct FromLog {
+    /// The listener has got all of its events up to here.
+    pub(super) after: i64,
+    /// The end of memory. After the log's events the listener has got all of its events up to here.
+    pub(super) end: i64,
+    /// The losses of the log so far.
+    pub(super) losses: u64,
 }
 
 impl RecentEvents {
@@ -115,10 +148,12 @@ impl RecentEvents {
         !self.listeners.is_empty()
     }
 
-    pub(super) fn add(&mut self, scope: Scope, interest: Interest, is_behind: bool) -> Arc<Listener> {
-        let listener = Arc::new(Listener::new(self.next_number, scope, interest, is_behind));
+    /// Adds a listener that begins at a position of the log, or with the next event.
+    pub(super) fn add(&mut self, scope: Scope, interest: Interest, after: Option<i64>) -> Arc<Listener> {
+        let number = self.next_number;
         self.next_number += 1;
-        self.listeners.entry(scope.account_id()).or_default().push(listener.clone());
+        let listener = Arc::new(Listener::new(number, scope, interest, after));
+        self.listeners.entry(scope.account_id()).or_default().insert(number, listener.clone());
         self.audience = None;
         listener
     }
@@ -126,7 +161,7 @@ impl RecentEvents {
     pub(super) fn remove(&mut self, listener: &Listener) {
         let account = listener.scope.account_id();
         if let Some(of_account) = self.listeners.get_mut(&account) {
-            of_account.retain(|other| other.number != listener.number);
+            of_account.remove(&listener.number);
             if of_account.is_empty() {
                 self.listeners.remove(&account);
             }
@@ -140,8 +175,8 @@ impl RecentEvents {
         }
         let mut audience = Audiences::default();
         for (account, listeners) in &self.listeners {
-            let Some(scope) = listeners.first().map(|listener| listener.scope) else { continue };
-            let wants = |of_releases: bool| listeners.iter().any(|listener| listener.interest.wants(of_releases));
+            let Some(scope) = listeners.values().next().map(|listener| listener.scope) else { continue };
+            let wants = |of_releases: bool| listeners.values().any(|listener| listener.interest.wants(of_releases));
             let of_records = match scope {
                 Scope::Publisher(_) => &mut audience.records.publishers,
                 Scope::Managed(_) => &mut audience.records.accounts,
@@ -158,20 +193,22 @@ impl RecentEvents {
         self.audience.insert(Arc::new(audience)).clone()
     }
 
-    /// The listeners of events, each with its first event.
-    pub(super) fn listeners_of(&self, events: &[Arc<Announced>]) -> Vec<(Arc<Listener>, i64)> {
-        let mut first: HashMap<u64, (Arc<Listener>, i64)> = HashMap::new();
+    /// Marks new events for their listeners, and returns these listeners. Each event is marked before it is
+    /// [added](Self::extend).
+    pub(super) fn mark(&self, events: &[Arc<Announced>]) -> Vec<Arc<Listener>> {
+        let mut marked: HashMap<u64, Arc<Listener>> = HashMap::new();
         for announced in events {
             let sequence = announced.event.sequence;
             let event = &announced.event.event;
             let accounts = event.account_id.iter().chain([&event.publisher_id]).chain(&announced.readers);
-            for listener in accounts.filter_map(|account| self.listeners.get(account)).flatten() {
+            for (number, listener) in accounts.filter_map(|account| self.listeners.get(account)).flatten() {
                 if listener.concerns(announced) {
-                    first.entry(listener.number).or_insert_with(|| (listener.clone(), sequence));
+                    listener.mark(sequence);
+                    marked.entry(*number).or_insert_with(|| listener.clone());
                 }
             }
         }
-        first.into_values().collect()
+        marked.into_values().collect()
     }
 
     /// Adds new events up to a new end of the log.
@@ -200,30 +237,49 @@ impl RecentEvents {
 
     /// Begins anew at the end of the log, and sends all listeners to the log.
     pub(super) fn begin_at(&mut self, head: Position) {
+        self.send_to_log(|_| true);
         self.events.clear();
         self.hearers = 0;
         self.from = head.sequence;
         self.head = head;
-        self.send_to_log(0);
     }
 
-    /// Sends the listeners to the log that have this number or a later one.
-    pub(super) fn send_to_log(&self, number: u64) {
-        let later = self.listeners.values().flatten().filter(|listener| listener.number >= number);
-        later.for_each(|listener| listener.send_to_log());
+    /// Sends listeners to the log for the events after the last look.
+    pub(super) fn send_to_log(&self, is_sent: impl Fn(&Listener) -> bool) {
+        let listeners = self.listeners.values().flat_map(BTreeMap::values);
+        listeners.filter(|listener| is_sent(listener)).for_each(|listener| listener.send_to_log(self.head.sequence));
+    }
+
+    /// What a listener does next, which has got its events up to `last`.
+    pub(super) fn next_step(&self, listener: &Listener, last: i64) -> Step {
+        let read_log =
+            |from: i64| Step::ReadLog(FromLog { after: last.max(from), end: self.head.sequence, losses: self.losses });
+        if let Some(from) = listener.take_behind() {
+            return read_log(from);
+        }
+        let Some(pending) = listener.take_pending() else { return Step::Wait };
+        let after = last.max(pending - 1);
+        // Memory doesn't have all events any more.
+        if after < self.from {
+            return read_log(after);
+        }
+        Step::Show(self.take(listener, after))
     }
 
     /// A listener's next events after a position. Marks the first that is left.
-    pub(super) fn take(&self, listener: &Listener, after: i64) -> Taken {
-        if after < self.from {
-            return Taken::TooOld;
-        }
+    fn take(&self, listener: &Listener, after: i64) -> Vec<Arc<Announced>> {
         let begin = self.events.partition_point(|announced| announced.event.sequence <= after);
-        let mut for_listener = self.events.range(begin..).filter(|announced| listener.concerns(announced));
+        // The rest of the events isn't for it.
+        let last = listener.last_marked();
+        let mut for_listener = self
+            .events
+            .range(begin..)
+            .take_while(|announced| announced.event.sequence <= last)
+            .filter(|announced| listener.concerns(announced));
         let taken = for_listener.by_ref().take(PAGE).cloned().collect();
         if let Some(left) = for_listener.next() {
             listener.mark(left.event.sequence);
         }
-        Taken::Events(taken)
+        taken
     }
 }

@@ -1,24 +1,48 @@
-//! What all who are shown an event share, so that ten thousand selections of it cost a few statements.
+//! What all share who are shown an event, so that ten thousand selections of it cost a few statements.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
 
 use crate::store::sharing::many::{VisibleToMany, seen_by};
 
 use super::hub::Hub;
 use super::recent::Announced;
 
-/// How long it is kept what the hearers of an event see. Whoever is shown the event later reads for itself.
-const KEPT: Duration = Duration::from_secs(2);
+/// How long a state of the database is shown to all who are shown an event. Whoever is shown the event later is shown a
+/// later state.
+const SHOWN_FOR: Duration = Duration::from_millis(500);
+
+/// A state of the database that is read once for all, and a time before the read. An empty reference if it can't be read.
+pub(super) type SharedState = (Instant, Arc<OnceCell<Weak<VisibleToMany>>>);
+
+/// Whether a state that was read after `read_after` may be shown to a subscription, which was shown nothing that was
+/// read after `not_before`.
+#[must_use]
+pub fn is_fresh(read_after: Instant, not_before: Instant) -> bool {
+    read_after >= not_before && read_after.elapsed() < SHOWN_FOR
+}
 
 impl Hub {
-    /// What the accounts that hear an event see of its pack and releases, read once for all of them. `None` for an
-    /// event that is for one account, and for a listener that comes too late.
-    pub async fn visible_to_readers(&self, announced: &Announced) -> Option<Arc<VisibleToMany>> {
+    /// What the accounts that hear an event see of its pack and releases, in one state that isn't older than
+    /// `not_before`, read once for all of them. `None` for an event that is for one account, when the state is older, and
+    /// when it can't be read.
+    pub async fn visible_to_readers(&self, announced: &Announced, not_before: Instant) -> Option<Arc<VisibleToMany>> {
         if announced.readers.len() < 2 {
             return None;
         }
-        announced.seen.get_or_init(|| self.read_for_readers(announced)).await.upgrade()
+        let state = {
+            let mut state = announced.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*state {
+                Some((read_after, shared)) if read_after.elapsed() < SHOWN_FOR => {
+                    // A listener that was shown something later reads for itself: reads for all happen seldom.
+                    is_fresh(*read_after, not_before).then(|| shared.clone())?
+                }
+                _ => state.insert((Instant::now(), Arc::default())).1.clone(),
+            }
+        };
+        state.get_or_init(|| self.read_for_readers(announced)).await.upgrade()
     }
 
     async fn read_for_readers(&self, announced: &Announced) -> Weak<VisibleToMany> {
@@ -29,12 +53,12 @@ impl Hub {
         match seen_by(&server, self.clock.now(), event.pack_id, &releases, &accounts).await {
             Ok(seen) => {
                 let seen = Arc::new(seen);
-                let weak = Arc::downgrade(&seen);
+                let shared = Arc::downgrade(&seen);
                 tokio::spawn(async move {
-                    tokio::time::sleep(KEPT).await;
+                    tokio::time::sleep(SHOWN_FOR).await;
                     drop(seen);
                 });
-                weak
+                shared
             }
             Err(error) => {
                 tracing::warn!(%error, "what an announcement shows was not read for all at once; each reads for itself");

@@ -1,15 +1,16 @@
 //! The data that is attached to a request, and its access for resolvers.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use async_graphql::{ContextBase, Result};
 
 use super::error::{ResultExt as _, bug};
 use super::loaders::Loaders;
 use super::written::Rendered;
-use crate::domain::Instant;
+use crate::domain;
 use crate::domain::log::Event;
-use crate::events::hub::{Announced, Hub};
+use crate::events::hub::{Announced, Hub, is_fresh};
 use crate::graphql::log::StreamCursor;
 use crate::scheduler::Scheduler;
 use crate::service::access::{Caller, Managed, Publisher, Viewer};
@@ -24,7 +25,18 @@ pub struct RequestData {
     pub scheduler: Arc<Scheduler>,
     pub caller: Arc<Caller>,
     pub rendered: Arc<Rendered>,
-    slot: Mutex<Arc<Loaders>>,
+    slot: Mutex<Slot>,
+}
+
+/// The loaders in use, and how they came about.
+struct Slot {
+    loaders: Arc<Loaders>,
+    /// Whether others use the loaders, or what they show.
+    is_shared: bool,
+    /// Whether the answer that the loaders were used for isn't sent.
+    is_dropped: bool,
+    /// All that the subscription was shown was read before.
+    shown_at: Instant,
 }
 
 impl RequestData {
@@ -37,14 +49,23 @@ impl RequestData {
         rendered: Arc<Rendered>,
         caller: Arc<Caller>,
     ) -> Self {
-        let slot = Mutex::new(Arc::new(Loaders::new(&services, &caller)));
+        let loaders = Arc::new(Loaders::new(&services, &caller));
+        let slot = Mutex::new(Slot { loaders, is_shared: false, is_dropped: false, shown_at: Instant::now() });
         Self { services, hub, scheduler, caller, rendered, slot }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces the loaders. Later reads see the new time and a new state of the database.
     pub fn renew(&self) {
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Loaders::new(&self.services, &self.caller));
+        self.replace(Arc::new(Loaders::new(&self.services, &self.caller)), false);
+    }
+
+    fn replace(&self, loaders: Arc<Loaders>, is_shared: bool) {
+        let mut slot = self.slot();
+        (slot.loaders, slot.is_shared, slot.is_dropped) = (loaders, is_shared, false);
     }
 
     /// Releases the connection that the snapshot holds. Reads until the next [`RequestData::renew`] use no snapshot.
@@ -55,19 +76,50 @@ impl RequestData {
     }
 
     /// Takes loaders for an event that is shown. Everybody who is shown it at the same time in the same scope shares
-    /// them, if the event names the account; to all that hear it for their installations, what they see was read at
-    /// once.
-    pub async fn show(&self, announced: &Announced) {
+    /// them, if the event names the account. To all that hear it for their installations, what they see was read at
+    /// once; with `needs_pack` they are asked for that. What is shared isn't older than anything that the subscription
+    /// was shown before.
+    pub async fn show(&self, announced: &Announced, needs_pack: bool) {
+        let not_before = self.slot().shown_at;
         let seen = match self.caller.viewer().map(Viewer::scope) {
-            Ok(Scope::Managed(_)) => self.hub.visible_to_readers(announced).await,
+            Ok(Scope::Managed(_)) if needs_pack => self.hub.visible_to_readers(announced, not_before).await,
             _ => None,
         };
-        let make = || Arc::new(Loaders::of_event(&self.services, &self.caller, seen));
-        let loaders = match announced.shared(SharedLoaders::default) {
-            Some(shared) => shared.of(&self.caller, &announced.event, make),
-            None => make(),
+        let shared = match seen {
+            Some(seen) => Some(Arc::new(Loaders::of_event(&self.services, &self.caller, seen))),
+            None => announced.shared(SharedLoaders::default).and_then(|shared| {
+                let make = || Loaders::new(&self.services, &self.caller);
+                shared.of(&self.caller, &announced.event, not_before, make)
+            }),
         };
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = loaders;
+        match shared {
+            Some(shared) => self.replace(shared, true),
+            None => self.renew(),
+        }
+    }
+
+    /// Whether others use the loaders, or what they show. What fails then may have failed because of the others.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.slot().is_shared
+    }
+
+    /// Called with each answer of a subscription. Returns whether it isn't sent: it needs more than was shared, or
+    /// something failed that was shared. The event is then [shown again](Self::is_shown_again) from a state of its own.
+    pub fn drops_answer(&self, has_errors: bool) -> bool {
+        let mut slot = self.slot();
+        slot.shown_at = slot.loaders.read_by();
+        slot.is_dropped = slot.is_shared && (has_errors || slot.loaders.lacks_something());
+        slot.is_dropped
+    }
+
+    /// Whether the last answer wasn't sent, and its event must be shown again. Takes loaders of its own then.
+    pub fn is_shown_again(&self) -> bool {
+        let is_dropped = self.slot().is_dropped;
+        if is_dropped {
+            self.renew();
+        }
+        is_dropped
     }
 
     /// Drops what was loaded, and the connection that the snapshot holds. A subscription keeps nothing of an event until
@@ -77,35 +129,47 @@ impl RequestData {
         if let Some(snapshot) = loaders.snapshot() {
             snapshot.end();
         }
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = loaders;
+        let mut slot = self.slot();
+        (slot.loaders, slot.is_shared) = (loaders, false);
     }
 
     /// The current loaders.
     #[must_use]
     pub fn loaders(&self) -> Arc<Loaders> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.slot().loaders.clone()
     }
 }
 
-/// The loaders that are in use for an event, of its publisher and of the account that it names.
+/// Loaders that are in use for an event, with the time at which they were made.
+type InUse = Mutex<Option<(Instant, Weak<Loaders>)>>;
+
+/// The loaders that are in use for an event: those of its publisher, and those of the account that it names.
 #[derive(Default)]
-struct SharedLoaders([Mutex<Weak<Loaders>>; 2]);
+struct SharedLoaders([InUse; 2]);
 
 impl SharedLoaders {
-    fn of(&self, caller: &Caller, event: &Event, make: impl FnOnce() -> Arc<Loaders>) -> Arc<Loaders> {
-        let Ok(viewer) = caller.viewer() else { return make() };
+    fn of(
+        &self,
+        caller: &Caller,
+        event: &Event,
+        not_before: Instant,
+        make: impl FnOnce() -> Loaders,
+    ) -> Option<Arc<Loaders>> {
+        let viewer = caller.viewer().ok()?;
         let reader = viewer.account.id;
         let slot = match viewer.scope() {
             Scope::Publisher(_) if reader == event.event.publisher_id => &self.0[0],
             Scope::Managed(_) if Some(reader) == event.event.account_id => &self.0[1],
-            _ => return make(),
+            _ => return None,
         };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.upgrade().unwrap_or_else(|| {
-            let made = make();
-            *slot = Arc::downgrade(&made);
+        let fresh = slot.as_ref().filter(|(made_at, _)| is_fresh(*made_at, not_before));
+        let fresh = fresh.and_then(|(_, loaders)| loaders.upgrade());
+        Some(fresh.unwrap_or_else(|| {
+            let (made_at, made) = (Instant::now(), Arc::new(make()));
+            *slot = Some((made_at, Arc::downgrade(&made)));
             made
-        })
+        }))
     }
 }
 
@@ -191,7 +255,7 @@ pub trait ContextExt {
     }
 
     /// The time that all reads of the current loaders refer to.
-    fn now(&self) -> Instant {
+    fn now(&self) -> domain::Instant {
         self.loaders().now()
     }
 }

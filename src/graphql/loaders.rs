@@ -15,8 +15,8 @@ use super::packs::PackLoaders;
 use super::releases::ReleaseLoaders;
 use super::sharing::SharingLoaders;
 use crate::domain::Instant;
+use crate::service::Shared;
 use crate::service::access::Caller;
-use crate::service::{Services, Shared};
 use crate::store::Snapshot;
 use crate::store::sharing::many::VisibleToMany;
 
@@ -59,15 +59,20 @@ impl Loaders {
     /// A set for a caller, at the current time.
     #[must_use]
     pub fn new(services: &Shared, caller: &Caller) -> Self {
-        Self::of_event(services, caller, None)
+        Self::at(services, caller, services.clock.now(), None)
     }
 
-    /// A set for an event, with what was read at once for all who are shown it.
+    /// A set for an event, which has only what was read at once for all who are shown the event. Each read of anything
+    /// else is refused, because it would see another state.
     #[must_use]
-    pub fn of_event(services: &Shared, caller: &Caller, seen: Option<Arc<VisibleToMany>>) -> Self {
-        let Services { db, clock, .. } = &**services;
-        let now = clock.now();
-        let snapshot = caller.viewer().ok().map(|viewer| db.snapshot(viewer.scope(), now));
+    pub fn of_event(services: &Shared, caller: &Caller, seen: Arc<VisibleToMany>) -> Self {
+        let loaders = Self::at(services, caller, seen.now(), Some(seen));
+        loaders.base.snapshot.iter().for_each(Snapshot::close);
+        loaders
+    }
+
+    fn at(services: &Shared, caller: &Caller, now: Instant, seen: Option<Arc<VisibleToMany>>) -> Self {
+        let snapshot = caller.viewer().ok().map(|viewer| services.db.snapshot(viewer.scope(), now));
         let base = Arc::new(Base { snapshot, seen });
         Self {
             accounts: LazyLoaders::new(&base, AccountLoaders::new),
@@ -87,6 +92,18 @@ impl Loaders {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// Whether a read was refused, because the set has only what was read at once for all who are shown an event.
+    #[must_use]
+    pub fn lacks_something(&self) -> bool {
+        self.base.seen.is_some() && self.snapshot().is_some_and(|snapshot| snapshot.reads() > 0)
+    }
+
+    /// A time after all reads of this set.
+    #[must_use]
+    pub fn read_by(&self) -> std::time::Instant {
+        self.base.seen.as_ref().map_or_else(std::time::Instant::now, |seen| seen.read_by())
     }
 
     /// What this set reads, for single reads; `None` without a token.

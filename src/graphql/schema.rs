@@ -213,6 +213,15 @@ impl ConnectionHandle {
         self.0.rest();
     }
 
+    /// Called with each answer of a subscription. Releases the connection. `None` if the answer isn't sent, because the
+    /// subscription shows its event again from a state of its own.
+    #[must_use]
+    pub fn end_answer(&self, answer: Response) -> Option<Response> {
+        let is_dropped = self.0.drops_answer(!answer.errors.is_empty());
+        self.release();
+        (!is_dropped).then_some(answer)
+    }
+
     /// Makes the request do without a transaction, because it will probably read once.
     pub fn expect_one_read(&self) {
         if let Some(snapshot) = self.0.loaders().snapshot() {

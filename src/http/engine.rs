@@ -1,5 +1,6 @@
 //! Executes documents. All transports use the schema only through the engine.
 
+use std::future::ready;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -236,13 +237,12 @@ impl Engine {
         let (request, connection) = self.request(Arc::new(caller), &admitted, document, &panics);
         // Reads before the first event use no shared snapshot.
         connection.release();
-        let answers = self.schema.execute_stream(request);
+        let answers =
+            self.schema.execute_stream(request).filter_map(move |answer| ready(connection.end_answer(answer)));
         let (mut is_first, is_moved, error_limits) = (true, admitted.is_moved(), self.error_limits);
         let answers = AssertUnwindSafe(answers).catch_unwind().map(move |answer| match answer {
             Ok(response) => {
                 let _room = &room;
-                // Releases the snapshot before the client reads the answer, and until the next event.
-                connection.release();
                 let never_subscribed = std::mem::take(&mut is_first) && never_subscribed(&response);
                 let mut answer = executed_answer(response, &panics, &request_id);
                 if is_moved {

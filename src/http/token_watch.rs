@@ -21,13 +21,13 @@ pub(super) fn while_token_valid(
             let refused = tokio::select! {
                 answer = answers.next() => {
                     let Some(answer) = answer else { return };
-                    // The stream holds no connection between two answers.
-                    match watched.check().await {
-                        Ok(()) => {
+                    // Before an event was shown, the token was checked.
+                    match watched.refusal() {
+                        None => {
                             yield answer;
                             continue;
                         }
-                        Err(failure) => failure,
+                        Some(refusal) => refusal.clone(),
                     }
                 }
                 failure = watched.refused() => failure,

@@ -35,7 +35,8 @@ pub enum Failure {
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
     /// The objects changed while the transaction waited for locks: a pack's window has opened, or a component was added
-    /// to another pack. The use case starts again; clients never see this failure.
+    /// to another pack. Or an event is shown from a state that lacks something. It starts again; clients never see this
+    /// failure.
     #[error("The server can't do this at the moment; try again.")]
     Overtaken,
     /// A bug. Its text is only logged.
@@ -52,6 +53,7 @@ impl From<StoreError> for Failure {
             StoreError::Conflict(text) => Self::Unavailable(text),
             StoreError::OutcomeUnknown(text) => Self::OutcomeUnknown(text),
             StoreError::Timeout(text) => Self::Timeout(text),
+            StoreError::NotRead => Self::Overtaken,
             StoreError::Fault(text) => Self::Fault(text),
         }
     }

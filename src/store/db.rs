@@ -91,6 +91,8 @@ const SQLITE_CACHE_KIB: u32 = 64 * 1024;
 pub struct Db {
     shared: Arc<Shared>,
     present: Line<ReadFrom>,
+    /// The same on a connection of its own.
+    apart: Line<ReadFrom>,
 }
 
 struct Shared {
@@ -98,6 +100,8 @@ struct Shared {
     /// On SQLite it has one connection, so that writers queue fairly and never find the file busy. Separate from `read`
     /// on both databases, so that writers that wait for each other don't delay readers.
     write: Arc<Pool>,
+    /// One connection, which is opened at the first use, for reads that may not wait for others' reads.
+    apart: Arc<Pool>,
     /// In front of `write`.
     lines: Lines,
     health: Arc<Health>,
@@ -165,21 +169,26 @@ impl Db {
             }
         };
         let (health, generation) = (Arc::<Health>::default(), Arc::default());
-        let open = async |size: u32, opener: Opener, limits: Limits| -> StoreResult<Arc<Pool>> {
+        let unopened = |size: u32, opener: Opener, limits: Limits| {
             let (observer, health) = (options.observer.clone(), health.clone());
-            let pool = Pool::new(opener, size, limits, observer, health, Arc::clone(&generation));
+            Arc::new(Pool::new(opener, size, limits, observer, health, Arc::clone(&generation)))
+        };
+        let open = async |size: u32, opener: Opener, limits: Limits| -> StoreResult<Arc<Pool>> {
+            let pool = unopened(size, opener, limits);
             pool.open_first().await?;
-            Ok(Arc::new(pool))
+            Ok(pool)
         };
         let write = open(writers, opener.clone(), limits).await?;
         // Direct sessions keep their settings, so that a single read needs no transaction.
         let of_session = Limits { are_of_session: opener.is_direct(), ..limits };
         let settings = limits.settings(limits.reader_stillness());
         let opener = if opener.is_direct() { opener.with_settings(settings) } else { opener };
+        let apart = unopened(1, opener.clone(), of_session);
         let read = open(readers, opener, of_session).await?;
         let migration = for_migration(url, kind).await?;
         let shared = Shared {
             read: read.clone(),
+            apart: apart.clone(),
             lines: Lines::before(write.size()),
             write,
             health,
@@ -190,7 +199,8 @@ impl Db {
             cache: cache::Cache::default(),
             bearers: Bearers::default(),
         };
-        Ok(Self { shared: Arc::new(shared), present: Line(ReadFrom::new(read)) })
+        let (present, apart) = (Line(ReadFrom::new(read)), Line(ReadFrom::new(apart)));
+        Ok(Self { shared: Arc::new(shared), present, apart })
     }
 
     #[must_use]
@@ -266,13 +276,18 @@ impl Db {
 
     /// Closes all connections, for a server that ends.
     pub async fn close(self) -> StoreResult<()> {
-        tokio::join!(self.shared.read.close(), self.shared.write.close());
+        tokio::join!(self.shared.read.close(), self.shared.apart.close(), self.shared.write.close());
         Ok(self.shared.migration.close_by_ref().await?)
     }
 
     /// Reads of the present state, each on its own.
     pub(super) fn present(&self) -> &Line<ReadFrom> {
         &self.present
+    }
+
+    /// The same on a connection of its own.
+    pub(super) fn apart(&self) -> &Line<ReadFrom> {
+        &self.apart
     }
 
     /// The cache of tokens.

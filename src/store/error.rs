@@ -18,9 +18,20 @@ pub enum StoreError {
     /// A statement exceeded its time limit.
     #[error("a statement took too long: {0}")]
     Timeout(String),
+    /// A source of reads that shows only what was read before was asked for something else.
+    #[error("more was asked for than was read before")]
+    NotRead,
     /// A bug of the program.
     #[error("the database refused: {0}")]
     Fault(String),
+}
+
+/// The text of the entity library's error for [`StoreError::NotRead`].
+const NOT_READ: &str = "not read before";
+
+/// The entity library's error for [`StoreError::NotRead`].
+pub(super) fn not_read() -> DbErr {
+    DbErr::Custom(NOT_READ.into())
 }
 
 /// The meaning of a database error for the caller.
@@ -181,6 +192,7 @@ impl From<DbErr> for StoreError {
         let cause = match &error {
             DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause,
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => return Self::Unavailable(text),
+            DbErr::Custom(which) if which == NOT_READ => return Self::NotRead,
             _ => return Self::Fault(text),
         };
         let meaning = match code(cause) {
@@ -205,6 +217,7 @@ impl StoreError {
             Self::Unavailable(text) => Self::Unavailable(hide(text)),
             Self::OutcomeUnknown(text) => Self::OutcomeUnknown(hide(text)),
             Self::Timeout(text) => Self::Timeout(hide(text)),
+            Self::NotRead => Self::NotRead,
             Self::Fault(text) => Self::Fault(hide(text)),
         }
     }

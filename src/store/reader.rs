@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::cache::Cache;
 use super::connection::{Command, Reply};
+use super::error::not_read;
 use super::pool::Pool;
 use super::session::{Begin, Line, RunsStatements, Session, SharedSession, unavailable};
 use super::{DatabaseKind, Db, Tx};
@@ -30,6 +31,8 @@ struct OneState {
     /// Whether there will probably be a single read, which needs no transaction.
     expects_one_read: AtomicBool,
     wants_more: Notify,
+    /// Whether nothing may be read.
+    is_closed: AtomicBool,
 }
 
 impl ReadFrom {
@@ -58,6 +61,13 @@ impl ReadFrom {
         }
     }
 
+    /// Refuses each later read. [`ReadFrom::reads`] counts the refusals.
+    pub(super) fn close(&self) {
+        if let Some(state) = &self.state {
+            state.is_closed.store(true, Ordering::Release);
+        }
+    }
+
     /// How many reads have begun.
     pub(super) fn reads(&self) -> u32 {
         self.state.as_ref().map_or(0, |state| state.reads.load(Ordering::Acquire))
@@ -82,6 +92,10 @@ impl RunsStatements for ReadFrom {
 
     async fn run(&self, command: Command<'_>) -> Result<Reply, DbErr> {
         match &self.state {
+            Some(state) if state.is_closed.load(Ordering::Acquire) => {
+                state.reads.fetch_add(1, Ordering::AcqRel);
+                Err(not_read())
+            }
             Some(state) if !state.has_ended.load(Ordering::Acquire) => {
                 let mut session = state.session.lock().await;
                 let earlier = state.reads.fetch_add(1, Ordering::AcqRel);

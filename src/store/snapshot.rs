@@ -52,6 +52,12 @@ impl<S: Copy> Snapshot<S> {
         self.reader.line.0.wants_more().await;
     }
 
+    /// Refuses each later read with [`StoreError::NotRead`](super::StoreError::NotRead), because everything that may be
+    /// shown was read before. [`Snapshot::reads`] counts the refusals.
+    pub fn close(&self) {
+        self.reader.line.0.close();
+    }
+
     /// How many reads have begun.
     #[must_use]
     pub fn reads(&self) -> u32 {
@@ -163,5 +169,12 @@ impl Db {
     #[must_use]
     pub fn whole_server(&self) -> WholeServer {
         WholeServer(Reader { db: self.clone(), line: self.present().clone() })
+    }
+
+    /// The same on a connection of its own, for reads that may not wait until others' reads end: the checks of
+    /// subscriptions' tokens. It is opened at the first use.
+    #[must_use]
+    pub fn whole_server_apart(&self) -> WholeServer {
+        WholeServer(Reader { db: self.clone(), line: self.apart().clone() })
     }
 }

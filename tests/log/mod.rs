@@ -9,6 +9,8 @@ pub(crate) mod events;
 pub(crate) mod events_audience;
 pub(crate) mod events_packs;
 pub(crate) mod events_socket;
+pub(crate) mod listener_log;
+pub(crate) mod listener_states;
 pub(crate) mod listener_tokens;
 pub(crate) mod listeners;
 pub(crate) mod live_events;

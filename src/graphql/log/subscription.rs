@@ -22,7 +22,11 @@ use crate::graphql::log::event::{
     EventView, InstallationEvent, NewerShareableEvent, ReleaseEvent, ReleaseProgressItem,
 };
 use crate::graphql::log::event_log::{EventFilter, position, stream_end_error, visible_pack};
-use crate::graphql::releases::Release;
+use crate::graphql::releases::{Release, ReleaseProgress};
+use crate::service::accounts::{TokenWatch, Watched};
+
+/// The fields of an event that show its pack and releases.
+const OF_PACK: [&str; 3] = ["pack", "release", "supersededBy"];
 
 /// The most events of a release that are sent as one item.
 const COALESCED_MAX: usize = 250;
@@ -136,15 +140,29 @@ async fn follow_from(ctx: &Context<'_>, after: Option<Position>, interest: Inter
     Ok(events.map(move |event| event.map_err(|stream_end| stream_end_error(&hub, scope, stream_end))).boxed())
 }
 
+/// Watches the caller's token. Before each event is shown, the token must have been checked since the event was read.
+/// While the database isn't available, the check waits, so that nothing is shown that can't be read.
+fn watched(ctx: &Context<'_>) -> Result<Watched> {
+    Ok(TokenWatch::watch(&ctx.data_of_request().services, ctx.viewer()?))
+}
+
 /// Sends each event, with new loaders. Ends with the first error.
 fn visible_events<T: From<EventView>>(ctx: &Context<'_>, mut events: Events) -> impl Stream<Item = Result<T>> {
     async_stream::try_stream! {
+        let (data, watched) = (ctx.data_of_request(), watched(ctx)?);
+        let needs_pack = OF_PACK.iter().any(|field| ctx.look_ahead().field(field).exists());
         while let Some(event) = events.next().await {
             let event = event?;
-            Box::pin(ctx.data_of_request().show(&event)).await;
-            let view = EventView::new(ctx, event)?;
-            advance_to(ctx, view.cursor());
-            yield T::from(view);
+            Box::pin(watched.check(event.news())).await.or_failure()?;
+            Box::pin(data.show(&event, needs_pack)).await;
+            loop {
+                let view = EventView::new(ctx, event.clone())?;
+                advance_to(ctx, view.cursor());
+                yield T::from(view);
+                if !data.is_shown_again() {
+                    break;
+                }
+            }
         }
     }
 }
@@ -164,20 +182,32 @@ fn progress(
     events: Events,
 ) -> impl Stream<Item = Result<ReleaseProgressItem>> {
     async_stream::try_stream! {
+        let (data, watched) = (ctx.data_of_request(), watched(ctx)?);
         let mut events = events.ready_chunks(COALESCED_MAX);
         let (mut position, mut last) = (begin, None::<Arc<Announced>>);
         loop {
             match last.take() {
-                Some(event) => Box::pin(ctx.data_of_request().show(&event)).await,
+                Some(event) => {
+                    Box::pin(watched.check(event.news())).await.or_failure()?;
+                    Box::pin(data.show(&event, false)).await;
+                }
                 None => ctx.renew(),
             }
-            let release = Box::pin(Release::by_id(ctx, id)).await?;
-            let release = release.ok_or_else(|| not_found(&ids::Gid::Release(id).encode()))?;
-            let ended = has_ended(Box::pin(release.state(ctx)).await?);
-            let cursor = ctx.data_of_request().hub.sealer().seal(ctx.scope()?.account_id(), position);
-            let progress = Box::pin(release.progress(ctx)).await?;
-            advance_to(ctx, &cursor);
-            yield ReleaseProgressItem::new(cursor, release, progress);
+            let cursor = data.hub.sealer().seal(ctx.scope()?.account_id(), position);
+            let ended = loop {
+                let read = Box::pin(progress_now(ctx, id)).await;
+                // It may have failed because of the others.
+                if read.is_err() && data.is_shared() {
+                    ctx.renew();
+                    continue;
+                }
+                let (release, progress, ended) = read?;
+                advance_to(ctx, &cursor);
+                yield ReleaseProgressItem::new(cursor.clone(), release, progress);
+                if !data.is_shown_again() {
+                    break ended;
+                }
+            };
             if ended {
                 break;
             }
@@ -189,6 +219,15 @@ fn progress(
             }
         }
     }
+}
+
+/// A release, its progress, and whether it has ended.
+async fn progress_now(ctx: &Context<'_>, id: ReleaseId) -> Result<(Release, ReleaseProgress, bool)> {
+    let release = Release::by_id(ctx, id).await?;
+    let release = release.ok_or_else(|| not_found(&ids::Gid::Release(id).encode()))?;
+    let ended = has_ended(release.state(ctx).await?);
+    let progress = release.progress(ctx).await?;
+    Ok((release, progress, ended))
 }
 
 fn has_ended(state: ReleaseState) -> bool {

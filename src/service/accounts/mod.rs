@@ -10,7 +10,7 @@ mod tokens;
 pub(crate) use enrolment::{Enrollable, reissue_enrolment};
 pub(crate) use token_rotation::Rotated;
 pub use token_rotation::{Rotation, rotate_token_of};
-pub(crate) use token_watch::TokenWatch;
+pub(crate) use token_watch::{TokenWatch, Watched};
 pub use tokens::{IssuedToken, authenticate, check_token_valid, create_token_for, create_token_with_secret, tokens_of};
 pub(in crate::service) use tokens::{REFUSED, check_status};
 pub(crate) use tokens::{TokenUses, create_token, revoke_token, revoke_token_of, save_token_uses};

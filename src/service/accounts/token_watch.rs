@@ -112,11 +112,11 @@ impl TokenWatch {
     }
 
     /// Reports that events were read for this number of subscriptions, before the subscriptions get them. A token that
-    /// was revoked before isn't shown them.
-    pub fn news_for(&self, subscriptions: usize) {
+    /// was revoked before isn't shown them. Returns the number of the news, for [`Watched::check`].
+    pub fn news_for(&self, subscriptions: usize) -> u64 {
         let mut state = self.state();
         state.concerned += subscriptions;
-        self.news.fetch_add(1, Ordering::AcqRel);
+        self.news.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -155,14 +155,19 @@ impl Watched {
         }
     }
 
-    /// Waits until the token was checked after the last news. While the database isn't available, an answer must wait.
+    /// The refusal of the token, if it is known.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Failure> {
+        self.token.refused.get()
+    }
+
+    /// Waits until the token was checked after these news. While the database isn't available, what is new must wait.
     ///
     /// # Errors
     /// The reason why the token is refused.
-    pub async fn check(&self) -> Result<(), Failure> {
+    pub async fn check(&self, news: u64) -> Result<(), Failure> {
         let watch = &self.services.token_watch;
-        let requested = watch.news.load(Ordering::Acquire) + 1;
-        let is_valid = || self.token.valid_at.load(Ordering::Acquire) >= requested;
+        let is_valid = || self.token.valid_at.load(Ordering::Acquire) > news;
         loop {
             let checked = watch.checked.notified();
             if let Some(failure) = self.token.refused.get() {
@@ -225,7 +230,8 @@ async fn run(services: Shared) {
 
 /// Checks tokens, and refuses those that aren't valid any more.
 async fn check(services: &Shared, tokens: &[Arc<Token>], news: u64) -> Result<(), Failure> {
-    let (server, now) = (services.db.whole_server(), services.clock.now());
+    // A check that waited for a connection would be late.
+    let (server, now) = (services.db.whole_server_apart(), services.clock.now());
     let (mut stored, mut signed) = (HashMap::new(), Vec::new());
     for token in tokens {
         match token.key {

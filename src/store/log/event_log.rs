@@ -20,6 +20,8 @@ pub struct Extent {
     pub end: i64,
     /// The event at the end; `None` if all events were pruned.
     pub newest: Option<EventId>,
+    /// The position of the last event that is stored as a record.
+    pub recorded_to: i64,
 }
 
 impl Extent {
@@ -74,7 +76,8 @@ pub(crate) async fn extent(from: &impl Reads) -> StoreResult<Extent> {
     let newest = std::cmp::max(sequence.zip(id), recorded);
     // If all events were pruned, the log ends at `pruned_to`.
     let end = newest.map_or(begin, |(sequence, _)| std::cmp::max(sequence, begin));
-    Ok(Extent { begin, end, newest: newest.map(|(_, id)| id.into()) })
+    let recorded_to = recorded.map_or(0, |(sequence, _)| sequence);
+    Ok(Extent { begin, end, newest: newest.map(|(_, id)| id.into()), recorded_to })
 }
 
 /// The event at a position of the log, if one is stored there.

@@ -8,6 +8,7 @@ pub(crate) mod event_records;
 pub mod events;
 pub mod feed;
 pub mod journal;
+mod record_lines;
 pub(crate) mod record_rows;
 pub(crate) mod records;
 pub mod retention;

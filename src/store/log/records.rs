@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entity::{event_log, log_batch, log_record};
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait as _, Func, Order as Way, Query, SelectStatement};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _, prelude::Uuid};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryTrait as _};
 
 use crate::domain::log::IdRange;
 use crate::store::column::col;
+use crate::store::log::record_lines::{BatchLine, Joined, RecordLine};
 use crate::store::log::record_rows;
 use crate::store::page::{COUNT_MAX, CursorForm, Key, KeyKind, Order, PageRequest, checked};
 use crate::store::reader::{Reader, Reads};
@@ -80,19 +82,6 @@ impl Located {
     /// The record; `None` before [`fill`] has read it.
     pub(in crate::store) fn record(&self) -> Option<&log_record::Model> {
         self.record.as_ref()
-    }
-}
-
-/// A record with its batch.
-struct Joined {
-    batch: Arc<log_batch::Model>,
-    record: log_record::Model,
-}
-
-impl FromQueryResult for Joined {
-    fn from_query_result(row: &sea_orm::QueryResult, pre: &str) -> Result<Self, sea_orm::DbErr> {
-        let batch = Arc::new(log_batch::Model::from_query_result(row, pre)?);
-        Ok(Self { batch, record: log_record::Model::from_query_result(row, pre)? })
     }
 }
 
@@ -242,18 +231,18 @@ pub(in crate::store) async fn find(
         Found::Nothing => Ok(Vec::new()),
         Found::Batches(found_by) => {
             let keys = match query.log {
-                Log::Events => |row: &log_batch::Model| vec![Key::Number(row.first_sequence)],
-                Log::Entries => |row: &log_batch::Model| vec![Key::Number(row.first_entry.unwrap_or(0))],
+                Log::Events => |BatchLine(row): &BatchLine| vec![Key::Number(row.first_sequence)],
+                Log::Entries => |BatchLine(row): &BatchLine| vec![Key::Number(row.first_entry.unwrap_or(0))],
             };
             let order = Order::new(IN_ORDER, vec![query.log.first()], keys);
             let parts = found_by.iter().map(|found_by| query.batches_in(found_by, range)).collect();
             let (mut batches, _) = page::rows_of_parts(reader, parts, order, &request).await?;
-            batches.sort_by_key(|batch| batch.first_sequence);
+            batches.sort_by_key(|BatchLine(batch)| batch.first_sequence);
             if range.from_end {
                 batches.reverse();
             }
             let all_located =
-                batches.into_iter().flat_map(|batch| positions_of(query.log, Arc::new(batch), range, limit));
+                batches.into_iter().flat_map(|BatchLine(batch)| positions_of(query.log, Arc::new(batch), range, limit));
             Ok(all_located.take(limit).collect())
         }
         Found::Records(found_by) => {
@@ -264,7 +253,7 @@ pub(in crate::store) async fn find(
             let all_located = records.into_iter().map(|Joined { batch, record }| {
                 let sequence = record.sequence;
                 let position = query.log.first_of(&batch) + sequence - batch.first_sequence;
-                Located { position, batch, sequence, record: Some(record) }
+                Located { position, batch, sequence, record: record.read }
             });
             Ok(all_located.collect())
         }
@@ -295,9 +284,12 @@ pub(in crate::store) async fn fill(reader: &Reader, all_located: Vec<&mut Locate
     if unread.is_empty() {
         return Ok(());
     }
-    let found =
-        log_record::Entity::find().filter(reader.any_of_numbers(col(R::Sequence), unread)).all(reader.conn()).await?;
-    let mut found: BTreeMap<i64, log_record::Model> = found.into_iter().map(|row| (row.sequence, row)).collect();
+    let found: Vec<RecordLine> = log_record::Entity::find()
+        .filter(reader.any_of_numbers(col(R::Sequence), unread))
+        .into_model()
+        .all(reader.conn())
+        .await?;
+    let mut found: BTreeMap<_, _> = found.into_iter().filter_map(|line| Some((line.sequence, line.read?))).collect();
     for located in all_located {
         located.record = located.record.take().or_else(|| found.remove(&located.sequence));
     }
@@ -339,8 +331,9 @@ pub(in crate::store) async fn by_ids(
     if log == Log::Events {
         select = select.filter(checked(col(B::FirstSequence).gt(pruned_to())));
     }
-    let batches = select.all(reader.conn()).await?;
-    let batches: BTreeMap<_, _> = batches.into_iter().map(|batch| (batch.id_base, Arc::new(batch))).collect();
+    let batches: Vec<BatchLine> = select.into_model().all(reader.conn()).await?;
+    let batches: BTreeMap<_, _> =
+        batches.into_iter().map(|BatchLine(batch)| (batch.id_base, Arc::new(batch))).collect();
     let mut all_located: Vec<(Uuid, Located)> = Vec::new();
     for id in ids {
         let Some(batch) = batches.get(&IdRange::base_of(id)) else { continue };
@@ -362,8 +355,10 @@ pub(in crate::store) async fn at(from: &impl Reads, position: i64) -> StoreResul
         .filter(checked(col(B::FirstSequence).gt(pruned_to())))
         .order_by_desc(B::FirstSequence)
         .limit(1)
+        .into_model()
         .one(from.source())
         .await?;
-    let batch = found.filter(|batch| position <= batch.last_sequence && batch.kind.is_some());
+    let batch =
+        found.map(|BatchLine(batch)| batch).filter(|batch| position <= batch.last_sequence && batch.kind.is_some());
     Ok(batch.map(|batch| Located { position, batch: Arc::new(batch), sequence: position, record: None }))
 }

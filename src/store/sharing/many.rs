@@ -1,7 +1,7 @@
 //! What many managed accounts see of one pack, read at once for an event that all of them are shown (R2).
 //!
 //! The conditions are those of [`available`](super::available), for as much as an announcement reaches. An account that
-//! finds nothing here reads for itself.
+//! finds nothing here is shown the event from a state of its own.
 
 use std::collections::HashMap;
 
@@ -34,6 +34,7 @@ pub struct VisibleToMany {
     versions: HashMap<PackVersionId, PackVersion>,
     accounts: HashMap<AccountId, Facts>,
     now: Instant,
+    read_by: std::time::Instant,
 }
 
 /// What an account has to do with the pack.
@@ -62,6 +63,18 @@ impl Facts {
 }
 
 impl VisibleToMany {
+    /// The instant that the reads referred to.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// A time after all reads.
+    #[must_use]
+    pub fn read_by(&self) -> std::time::Instant {
+        self.read_by
+    }
+
     /// The pack and the facts, if the account may see the pack.
     fn seen(&self, scope: ManagedScope) -> Option<(&Pack, &Facts)> {
         let pack = self.pack.as_ref().filter(|pack| pack.publisher_id == scope.publisher_id())?;
@@ -197,5 +210,6 @@ pub async fn seen_by(
         versions: versions.into_iter().map(convert::pack_version).map(|version| (version.id, version)).collect(),
         accounts: facts,
         now,
+        read_by: std::time::Instant::now(),
     })
 }
