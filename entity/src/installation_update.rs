@@ -27,6 +27,7 @@ pub struct Model {
     pub actor_name: Option<String>,
     pub actor_token_id: Option<Uuid>,
     pub actor_account_id: Option<Uuid>,
+    pub outcome: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -34,3 +34,4 @@ pub mod past_visibility;
 pub mod release_tally;
 pub mod server_secret;
 pub mod task;
+pub mod update_outcome;

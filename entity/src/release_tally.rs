@@ -23,6 +23,8 @@ pub struct Model {
     pub now_skipped: i32,
     pub now_failed: i32,
     pub now_withdrawn: i32,
+    pub now_works: i32,
+    pub now_broken: i32,
     pub remaining: i32,
 }
 

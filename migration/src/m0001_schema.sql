@@ -358,6 +358,8 @@ CREATE TABLE installation_update (
     actor_name text,
     actor_token_id $uuid,
     actor_account_id $uuid,
+    -- The outcome of the newest report; null when there is none (R57).
+    outcome text,
     -- One row for each installation and release: an installation moves at most once (R41).
     PRIMARY KEY (installation_id, release_id)
 );
@@ -367,6 +369,27 @@ CREATE INDEX update_in_batches ON installation_update (release_id, installation_
 CREATE INDEX update_with_failure ON installation_update (release_id, installation_id) WHERE failure_code IS NOT NULL;
 CREATE INDEX update_to_be_tried_again ON installation_update (release_id, next_attempt_at)
     WHERE next_attempt_at IS NOT NULL;
+
+-- Accounts' reports of how an update went: all of them are kept, and the newest one counts (R57).
+CREATE TABLE update_outcome (
+    id $uuid PRIMARY KEY,
+    installation_id $uuid NOT NULL REFERENCES installation (id),
+    release_id $uuid NOT NULL REFERENCES pack_release (id),
+    account_id $uuid NOT NULL REFERENCES account (id),
+    publisher_id $uuid NOT NULL REFERENCES account (id),
+    pack_id $uuid NOT NULL REFERENCES integration_pack (id),
+    outcome text NOT NULL,
+    comment text NOT NULL,
+    -- Later than that of the update's report before.
+    reported_at $instant NOT NULL,
+    actor_kind text NOT NULL,
+    actor_name text NOT NULL,
+    actor_token_id $uuid,
+    actor_account_id $uuid,
+    -- The account's name when it reported.
+    account_name text NOT NULL
+);
+CREATE UNIQUE INDEX outcome_newest ON update_outcome (installation_id, release_id, reported_at);
 
 -- How many updates of a release reached each state. Each transaction that saves updates inserts one row for each
 -- release and instant; rows never change.
@@ -389,6 +412,9 @@ CREATE TABLE release_tally (
     now_skipped integer NOT NULL,
     now_failed integer NOT NULL,
     now_withdrawn integer NOT NULL,
+    -- The change in the number of applied updates by their newest report (R57).
+    now_works integer NOT NULL DEFAULT 0,
+    now_broken integer NOT NULL DEFAULT 0,
     -- The change in the number of installations that the release has still to reach: they exist, have another version
     -- and no update by the release.
     remaining integer NOT NULL

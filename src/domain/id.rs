@@ -44,6 +44,8 @@ ids! {
     ReleaseId
     /// A pack in a managed account.
     InstallationId
+    /// A report of how an update went.
+    OutcomeReportId
     /// A process in the process library.
     LibraryProcessId
     /// An event of the log.

@@ -156,6 +156,16 @@ pub enum UpdateFailureCode {
     Internal,
 }
 
+/// How an update went.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::installations::UpdateOutcome")]
+pub enum UpdateOutcome {
+    /// It works.
+    Works,
+    /// It doesn't.
+    Broken,
+}
+
 /// Whether an installation gets updates.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InstallationState {
@@ -235,6 +245,8 @@ pub enum EventKind {
     UpdateOffered,
     /// An installation update changed its state.
     InstallationUpdated,
+    /// An account reported how an update went; to the publisher and to that account.
+    UpdateOutcomeReported,
     /// An installation lost its last grant.
     InstallationFrozen,
     /// A pack can be installed.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::id::{
     AccountId, AuditEntryId, ComponentId, ComponentVersionId, EventId, GroupId, InstallationId, LibraryProcessId,
-    PackId, PackVersionId, ReleaseId, TokenId, UpdateId,
+    OutcomeReportId, PackId, PackVersionId, ReleaseId, TokenId, UpdateId,
 };
 
 use super::error::not_found;
@@ -43,7 +43,7 @@ macro_rules! bytes_of_uuid {
 }
 
 bytes_of_uuid! {
-    AccountId AuditEntryId ComponentId ComponentVersionId EventId GroupId InstallationId LibraryProcessId PackId PackVersionId ReleaseId TokenId
+    AccountId AuditEntryId ComponentId ComponentVersionId EventId GroupId InstallationId LibraryProcessId OutcomeReportId PackId PackVersionId ReleaseId TokenId
 }
 
 impl Bytes for UpdateId {
@@ -155,6 +155,7 @@ gids! {
     PackagedComponent(ComponentVersionId) = "pkg", packaged_component_id, packaged_component_ids;
     Installation(InstallationId) = "inst", installation_id, installation_ids;
     InstallationUpdate(UpdateId) = "upd", update_id, update_ids;
+    UpdateOutcomeReport(OutcomeReportId) = "out", outcome_report_id, outcome_report_ids;
     PublisherAccount(AccountId) = "pub", publisher_account_id, publisher_account_ids;
     OwnAccount(AccountId) = "own", own_account_id, own_account_ids;
     ManagedAccount(AccountId) = "acct", managed_account_id, managed_account_ids;

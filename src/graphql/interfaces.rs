@@ -15,7 +15,7 @@ use super::error::{ResultExt as _, bug};
 use super::scalars::{DateTime, Markdown, TimeZoneName};
 use crate::graphql::accounts::{AccountError, Actor, ApiToken, ManagedAccount, OwnAccount, PublisherAccount};
 use crate::graphql::components::{Component, PackagedComponent, PackagingError};
-use crate::graphql::installations::{Installation, InstallationError, InstallationUpdate};
+use crate::graphql::installations::{Installation, InstallationError, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::library::{AvailableProcess, LibraryError, Publication, PublishedProcess};
 use crate::graphql::log::{
     AuditEntry, InstallationEvent, NewerShareableEvent, PackDeletedEvent, ReleaseEvent, SharingEvent,
@@ -41,6 +41,7 @@ pub enum Node {
     AnnouncedRelease(AnnouncedRelease),
     Installation(Installation),
     InstallationUpdate(InstallationUpdate),
+    UpdateOutcomeReport(UpdateOutcomeReport),
     PublisherAccount(PublisherAccount),
     OwnAccount(OwnAccount),
     ManagedAccount(ManagedAccount),

@@ -9,7 +9,7 @@ use super::ids::Gid;
 use super::interfaces::Node;
 use crate::graphql::accounts::{ApiToken, ManagedAccount, OwnAccount, PublisherAccount};
 use crate::graphql::components::{Component, PackagedComponent};
-use crate::graphql::installations::{Installation, InstallationUpdate};
+use crate::graphql::installations::{Installation, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::library::{AvailableProcess, Publication, PublishedProcess};
 use crate::graphql::log::{AuditEntry, event_by_id};
 use crate::graphql::packs::{IntegrationPack, PackVersion};
@@ -69,6 +69,7 @@ pub async fn visible_node(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Gid::PackagedComponent(id) => PackagedComponent::by_id(ctx, id).await?.map(Into::into),
         Gid::Installation(id) => Installation::by_id(ctx, id).await?.map(Into::into),
         Gid::InstallationUpdate(id) => InstallationUpdate::by_id(ctx, id).await?.map(Into::into),
+        Gid::UpdateOutcomeReport(id) => UpdateOutcomeReport::by_id(ctx, id).await?.map(Into::into),
         Gid::PublisherAccount(id) => PublisherAccount::by_id(ctx, id).await?.map(Into::into),
         Gid::OwnAccount(id) => OwnAccount::by_id(ctx, id).await?.map(Into::into),
         Gid::ManagedAccount(id) => ManagedAccount::by_id(ctx, id).await?.map(Into::into),

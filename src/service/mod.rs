@@ -14,6 +14,7 @@ mod instant;
 pub mod journal;
 pub mod library;
 pub mod log;
+pub(crate) mod outcomes;
 pub mod packs;
 pub mod releases;
 mod requests;

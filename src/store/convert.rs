@@ -13,7 +13,7 @@ use crate::domain::accounts::{Account, AccountGroup, AccountKind, AccountStatus,
 use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind, Whole};
 use crate::domain::id::UpdateId;
 use crate::domain::installations::{
-    Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateState,
+    Failure, FailureCode, Installation, InstallationUpdate, SkipReason, UpdateMethod, UpdateOutcome, UpdateState,
 };
 use crate::domain::library::LibraryProcess;
 use crate::domain::log::{Audience, Event, EventKind, NewEvent, Recorded, Subject, SubjectKey};
@@ -73,6 +73,7 @@ stored! {
     UpdateState { Offered = "OFFERED", Applied = "APPLIED", Skipped = "SKIPPED", Failed = "FAILED", Withdrawn = "WITHDRAWN" }
     UpdateMethod { Early = "EARLY", Automatic = "AUTOMATIC", Immediate = "IMMEDIATE", CatchUp = "CATCH_UP", CanceledBack = "CANCELED_BACK" }
     SkipReason { NotEntitled = "NOT_ENTITLED", AccountSuspended = "ACCOUNT_SUSPENDED" }
+    UpdateOutcome { Works = "WORKS", Broken = "BROKEN" }
     FailureCode { Temporary = "TEMPORARY", Internal = "INTERNAL" }
     Audience {
         Publisher = "PUBLISHER", Account = "ACCOUNT", PublisherAndAccount = "PUBLISHER_AND_ACCOUNT",
@@ -81,7 +82,7 @@ stored! {
     EventKind {
         ReleaseScheduled = "RELEASE_SCHEDULED", ReleaseRescheduled = "RELEASE_RESCHEDULED", WindowMoved = "WINDOW_MOVED", ReleaseCanceled = "RELEASE_CANCELED",
         ReleaseSuperseded = "RELEASE_SUPERSEDED", ReleaseStarted = "RELEASE_STARTED", ReleaseProgressed = "RELEASE_PROGRESSED",
-        ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED",
+        ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED", UpdateOutcomeReported = "UPDATE_OUTCOME_REPORTED",
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
     }
@@ -91,11 +92,11 @@ fn unknown(what: &str, name: &str) -> StoreError {
     StoreError::Unavailable(format!("this version of the program doesn't know the {what} {name}: update it"))
 }
 
-fn read<T: Stored>(name: &str) -> StoreResult<T> {
+pub(in crate::store) fn read<T: Stored>(name: &str) -> StoreResult<T> {
     T::read(name)
 }
 
-fn read_some<T: Stored>(name: Option<&str>) -> StoreResult<Option<T>> {
+pub(in crate::store) fn read_some<T: Stored>(name: Option<&str>) -> StoreResult<Option<T>> {
     name.map(T::read).transpose()
 }
 

@@ -192,6 +192,12 @@ async fn r03_a_mutation_answers_not_found_for_what_is_hidden_as_for_what_does_no
         ),
         ("uninstallPack", "Installation", globex, Box::new(|id| json!({ "installationId": id }))),
         ("applyPendingUpdate", "InstallationUpdate", globex, Box::new(|id| json!({ "updateId": id }))),
+        (
+            "reportUpdateOutcome",
+            "InstallationUpdate",
+            globex,
+            Box::new(|id| json!({ "updateId": id, "outcome": "WORKS" })),
+        ),
     ];
     let rows = all_rows(&world.app).await;
     for (mutation, type_name, token, input) in cases {

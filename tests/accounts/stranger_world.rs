@@ -29,6 +29,7 @@ pub(crate) const SECRETS_OF_ACME: &[&str] = &[
     "Template for Acme",
     "Acme's own copy",
     "acme-second-token",
+    "what Acme says of it",
 ];
 /// Texts that only Globex and the publisher may see.
 pub(crate) const SECRETS_OF_GLOBEX: &[&str] = &["Globex Industries", "Only for Globex", "Globex's own name"];
@@ -190,7 +191,9 @@ async fn withdrawn(app: &TestApp, acme: &Managed, gold: &str) {
 async fn in_its_testing_period(app: &TestApp, acme: &Managed, globex: &Managed) {
     let testing = app.installed_pack("In its testing period", &[acme, globex]).await;
     app.update_on(&testing.pack, "2026-12-01").await;
-    app.apply(acme, &testing.installations[0]).await;
+    let update = app.apply(acme, &testing.installations[0]).await;
+    let input = json!({ "updateId": update, "outcome": "BROKEN", "comment": "what Acme says of it" });
+    app.ok(&acme.token, "reportUpdateOutcome", input, "").await;
     app.package_newer(&testing.pack).await;
 }
 

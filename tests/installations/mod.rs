@@ -4,4 +4,5 @@ pub(crate) mod adoption;
 pub(crate) mod applying;
 pub(crate) mod catching_up;
 pub(crate) mod installing;
+pub(crate) mod outcomes;
 pub(crate) mod update_decisions;

@@ -129,6 +129,8 @@ fn object_of(mutation: &str) -> &'static str {
         "installPack" | "renameInstallation" => "installation { id }",
         "uninstallPack" => "uninstalledId",
         "applyPendingUpdate" => "update { id } alreadyApplied",
+        "reportUpdateOutcome" => "update { id } report { id }",
+        "pauseRelease" | "resumeRelease" | "setHaltRule" => "release { id }",
         _ => "",
     }
 }

@@ -145,6 +145,8 @@ async fn releases(caller: &mut Caller, begun: &Begun) {
     let offered = caller.app.gql(token, offered, json!({ "id": installation })).await;
     let update = offered.text("/installation/pendingUpdate/id");
     caller.call(token, "applyPendingUpdate", json!({ "updateId": update })).await;
+    let reported = json!({ "updateId": update, "outcome": "BROKEN", "comment": "No.", "clientRequestId": "report" });
+    caller.call(token, "reportUpdateOutcome", reported).await;
     caller.publisher("cancelRelease", json!({ "releaseId": release })).await;
     let release = caller.app.release_on(pack, "2026-12-03").await;
     caller.publisher("promoteRelease", json!({ "releaseId": release })).await;

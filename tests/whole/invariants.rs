@@ -41,6 +41,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (n.clone(), prop::bool::weighted(0.15)).prop_map(|(pack, so)| if so { Command::DeletePack { pack } } else { Command::Tick }),
         4 => (n.clone(), n.clone()).prop_map(|(account, pack)| Command::Install { account, pack }),
         3 => (n.clone(), n.clone()).prop_map(|(account, update)| Command::ApplyEarly { account, update }),
+        2 => (n.clone(), n.clone(), any::<bool>()).prop_map(|(account, update, works)| Command::Report { account, update, works }),
         1 => (n.clone(), n.clone()).prop_map(|(account, installation)| Command::Uninstall { account, installation }),
         2 => (n.clone(), n.clone()).prop_map(|(pack, group)| Command::Share { pack, group }),
         1 => (n.clone(), n.clone()).prop_map(|(pack, group)| Command::Unshare { pack, group }),

@@ -144,7 +144,8 @@ impl Checker {
                     kind == "RELEASE_SUPERSEDED" || (kind == "RELEASE_CANCELED" && mutation == "deleteIntegrationPack")
                 };
                 let events_of: Vec<_> = events_of.filter(|e| e.update_state.is_some() || aside(&e.kind)).collect();
-                let expected = events_of.len() + usize::from(mutation != "applyPendingUpdate");
+                let alone = ["applyPendingUpdate", "reportUpdateOutcome"].contains(&mutation);
+                let expected = events_of.len() + usize::from(!alone);
                 assert_eq!(own, expected, "{step}: {new:#?}");
                 assert_eq!(by_caller.count(), own, "{step}: {new:#?}");
             }
@@ -292,6 +293,9 @@ pub(crate) fn nothing_starts_before_its_window(rows: &Rows, step: &str) {
 fn each_change_has_one_event(rows: &Rows, step: &str) {
     let mut events_of: BTreeMap<(Uuid, Uuid), Vec<&str>> = BTreeMap::new();
     for event in &rows.events {
+        if event.kind == "UPDATE_OUTCOME_REPORTED" {
+            continue;
+        }
         if let (Some(installation), Some(release), Some(state)) =
             (event.installation_id, event.release_id, &event.update_state)
         {
@@ -373,7 +377,7 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
 
 /// The tallies of current states equal the states of the updates.
 fn states_are_counted_right(rows: &Rows, step: &str) {
-    let mut tallied: BTreeMap<Uuid, [i32; 6]> = BTreeMap::new();
+    let mut tallied: BTreeMap<Uuid, [i32; 8]> = BTreeMap::new();
     for row in rows.tallies.iter().filter(|row| row.id >= rows.releases[&row.release_id].tally_base_id) {
         let change = [
             row.now_offered,
@@ -382,13 +386,15 @@ fn states_are_counted_right(rows: &Rows, step: &str) {
             row.now_skipped,
             row.now_failed,
             row.now_withdrawn,
+            row.now_works,
+            row.now_broken,
         ];
         let sums = tallied.entry(row.release_id).or_default();
         sums.iter_mut().zip(change).for_each(|(sum, change)| *sum += change);
     }
     // A release that nobody has an update of yet can have a tally: of the updates that are still to come.
-    tallied.retain(|_, sums| *sums != [0; 6]);
-    let mut counted: BTreeMap<Uuid, [i32; 6]> = BTreeMap::new();
+    tallied.retain(|_, sums| *sums != [0; 8]);
+    let mut counted: BTreeMap<Uuid, [i32; 8]> = BTreeMap::new();
     for update in rows.updates.values() {
         let sums = counted.entry(update.release_id).or_default();
         match update.state.as_str() {
@@ -396,6 +402,8 @@ fn states_are_counted_right(rows: &Rows, step: &str) {
             "APPLIED" => {
                 sums[1] += 1;
                 sums[2] += i32::from(update.how.as_deref() == Some("EARLY"));
+                sums[6] += i32::from(update.outcome.as_deref() == Some("WORKS"));
+                sums[7] += i32::from(update.outcome.as_deref() == Some("BROKEN"));
             }
             "SKIPPED" => sums[3] += 1,
             "FAILED" => sums[4] += 1,

@@ -85,6 +85,11 @@ pub(crate) enum Command {
         account: usize,
         update: usize,
     },
+    Report {
+        account: usize,
+        update: usize,
+        works: bool,
+    },
     Uninstall {
         account: usize,
         installation: usize,
@@ -230,6 +235,7 @@ impl Story {
             Command::DeletePack { pack } => self.delete_pack(pack).await,
             Command::Install { account, pack } => self.install(account, pack).await,
             Command::ApplyEarly { account, update } => self.apply(account, update).await,
+            Command::Report { account, update, works } => self.report(account, update, works).await,
             Command::Uninstall { account, installation } => self.uninstall(account, installation).await,
             Command::Share { pack, group } => self.share("sharePack", pack, group).await,
             Command::Unshare { pack, group } => self.share("unsharePack", pack, group).await,
@@ -401,6 +407,24 @@ impl Story {
         }
         let input = json!({ "updateId": pick(&updates, update) });
         self.call(&pick(&self.accounts, account).token, "applyPendingUpdate", input).await
+    }
+
+    /// Reports how one of the updates of the account's installations went.
+    async fn report(&self, account: usize, update: usize, works: bool) -> Outcome {
+        let query = "{ installations(first: 100) { edges { node { updates(first: 3) { edges { node { id } } } } } } }";
+        let token = &pick(&self.accounts, account).token;
+        let answer = self.app.gql_raw(Some(token), query, json!(null)).await;
+        if code_of(&answer).is_some() {
+            return Outcome::Nothing;
+        }
+        let installations = answer.nodes("/data/installations");
+        let updates: Vec<_> =
+            installations.iter().flat_map(|installation| installation.texts("/updates", "/id")).collect();
+        if updates.is_empty() {
+            return Outcome::Nothing;
+        }
+        let outcome = if works { "WORKS" } else { "BROKEN" };
+        self.call(token, "reportUpdateOutcome", json!({ "updateId": pick(&updates, update), "outcome": outcome })).await
     }
 
     async fn uninstall(&self, account: usize, installation: usize) -> Outcome {

@@ -184,6 +184,7 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
         (&acme.token, "uninstallPack", json!({ "installationId": installations[0] })),
         (&acme.token, "uninstallPack failed", json!({ "installationId": two })),
         (&acme.token, "applyPendingUpdate", json!({ "updateId": orders_of_acme })),
+        (&acme.token, "reportUpdateOutcome", json!({ "updateId": orders_of_acme, "outcome": "BROKEN" })),
         (&globex.token, "applyPendingUpdate other", json!({ "updateId": orders_of_globex })),
     ];
     let by_publisher = by_publisher.map(|(name, input)| (&app.publisher, name, input));

@@ -5,7 +5,7 @@ use std::ops::{AddAssign, Mul};
 use chrono::{Months, TimeDelta};
 
 use crate::domain::Instant;
-use crate::domain::installations::{UpdateMethod, UpdateState};
+use crate::domain::installations::{UpdateMethod, UpdateOutcome, UpdateState};
 use crate::domain::log::Progress;
 
 /// Counts of updates by the state that they reached. Most counters only grow; `failed` and `now` also go down. Tallies
@@ -26,6 +26,9 @@ pub struct Tally {
     pub now: Progress,
     /// The change in the number of installations that the release has not reached yet.
     pub remaining: i64,
+    /// The change in the number of applied updates that their accounts reported to work, and to be broken (R57).
+    pub works: i64,
+    pub broken: i64,
 }
 
 impl Tally {
@@ -39,6 +42,8 @@ impl Tally {
         failed: 0,
         now: Progress::NONE,
         remaining: -1,
+        works: 0,
+        broken: 0,
     };
 
     /// The tally of one update's move from `before` (`None` for a new update) to `after`. Nothing counts while the
@@ -67,6 +72,13 @@ impl Tally {
         tally
     }
 
+    /// The tally of one report that follows on the report `before`. Without `after`, the applied update is taken back.
+    #[must_use]
+    pub fn of_report(before: Option<UpdateOutcome>, after: Option<UpdateOutcome>) -> Self {
+        let count = |outcome| i64::from(after == Some(outcome)) - i64::from(before == Some(outcome));
+        Self { works: count(UpdateOutcome::Works), broken: count(UpdateOutcome::Broken), ..Self::default() }
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -90,6 +102,8 @@ impl Mul<i64> for Tally {
             failed: self.failed * count,
             now: self.now * count,
             remaining: self.remaining * count,
+            works: self.works * count,
+            broken: self.broken * count,
         }
     }
 }
@@ -104,6 +118,8 @@ impl AddAssign for Tally {
         self.failed += other.failed;
         self.now += other.now;
         self.remaining += other.remaining;
+        self.works += other.works;
+        self.broken += other.broken;
     }
 }
 

@@ -1,10 +1,13 @@
 //! Installations and their updates (R26, R27, R31, R43–R46).
 
 mod adoption;
+mod outcome;
 mod refusal;
 
 pub use adoption::{CurveFault, CurvePart};
 pub(crate) use adoption::{CurvePoint, POINTS_MAX, POINTS_MIN, ReachedState, Tally};
+pub(crate) use outcome::COMMENT_MAX;
+pub use outcome::{OutcomeCounts, OutcomeReport, UpdateOutcome, may_report};
 pub(crate) use refusal::InstallationRefusal;
 
 use crate::domain::Instant;

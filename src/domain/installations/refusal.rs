@@ -13,6 +13,8 @@ pub enum InstallationRefusal {
     UpdateWithdrawn,
     ReleaseInProgress,
     ReleasePaused,
+    OutcomeNotAllowed,
+    CommentTooLong,
 }
 
 impl Refusal for InstallationRefusal {
@@ -34,6 +36,10 @@ impl Refusal for InstallationRefusal {
             Self::ReleaseInProgress => {
                 "The release window has opened: the server moves this installation now; there is nothing to do."
             }
+            Self::OutcomeNotAllowed => {
+                "Report only an update that is applied, while its installation still has the update's version."
+            }
+            Self::CommentTooLong => "Shorten the comment to 2,000 characters.",
             Self::ReleasePaused => "The publisher has paused the release; apply the update when the release goes on.",
         }
         .into()
@@ -49,7 +55,9 @@ impl Refusal for InstallationRefusal {
             | Self::AlreadyInstalled { .. }
             | Self::UpdateWithdrawn
             | Self::ReleaseInProgress
-            | Self::ReleasePaused => None,
+            | Self::ReleasePaused
+            | Self::OutcomeNotAllowed => None,
+            Self::CommentTooLong => path(&["comment"]),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::ops::{AddAssign, Mul, Neg};
 
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
-use crate::domain::id::{AccountId, ComponentVersionId, EventId, GroupId, InstallationId, PackId, ReleaseId};
+use crate::domain::id::{
+    AccountId, ComponentVersionId, EventId, GroupId, InstallationId, OutcomeReportId, PackId, ReleaseId,
+};
 use crate::domain::installations::{UpdateMethod, UpdateState, effective_state};
 use crate::domain::releases::ReleaseState;
 
@@ -24,6 +26,7 @@ pub enum EventKind {
     ReleaseResumed,
     UpdateOffered,
     InstallationUpdated,
+    UpdateOutcomeReported,
     InstallationFrozen,
     PackShared,
     PackUnshared,
@@ -32,7 +35,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -45,6 +48,7 @@ impl EventKind {
         Self::ReleaseResumed,
         Self::UpdateOffered,
         Self::InstallationUpdated,
+        Self::UpdateOutcomeReported,
         Self::InstallationFrozen,
         Self::PackShared,
         Self::PackUnshared,
@@ -68,6 +72,7 @@ impl EventKind {
             | Self::ReleaseResumed => true,
             Self::UpdateOffered
             | Self::InstallationUpdated
+            | Self::UpdateOutcomeReported
             | Self::InstallationFrozen
             | Self::PackShared
             | Self::PackUnshared
@@ -218,6 +223,9 @@ pub struct EventData {
     /// Why somebody did it; for the publisher alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What an account reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome_report: Option<OutcomeReportId>,
 }
 
 /// An event before it is stored. The database assigns its sequence number.

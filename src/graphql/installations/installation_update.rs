@@ -9,11 +9,12 @@ use crate::domain::releases::ReleaseState;
 use crate::graphql::accounts::Actor;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::ContextExt as _;
-use crate::graphql::enums::{InstallationUpdateState, SkipReason, UpdateFailureCode, UpdateMethod};
+use crate::graphql::enums::{InstallationUpdateState, SkipReason, UpdateFailureCode, UpdateMethod, UpdateOutcome};
 use crate::graphql::error::{ResultExt as _, bug};
 use crate::graphql::filters::all;
 use crate::graphql::ids::Gid;
 use crate::graphql::installations::installation::{Installation, may_here, version};
+use crate::graphql::installations::outcome::{UpdateOutcomeReport, UpdateOutcomeReportConnection, reports_connection};
 use crate::graphql::interfaces::{PackRelease, PackSnapshot};
 use crate::graphql::packs::PackDiff;
 use crate::graphql::scalars::DateTime;
@@ -108,6 +109,28 @@ impl InstallationUpdate {
     async fn is_paused(&self) -> bool {
         self.0.is_paused
     }
+
+    /// The newest report of how it went; null when there is none.
+    async fn outcome(&self, ctx: &Context<'_>) -> Result<Option<UpdateOutcomeReport>> {
+        UpdateOutcomeReport::newest_of(ctx, self.0.update.id).await
+    }
+
+    /// All reports of how it went, newest first.
+    async fn outcomes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 when no size is given.")] first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end; not with `first`.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<UpdateOutcomeReportConnection> {
+        reports_connection(ctx, self.0.update.id, PageArgs::new(first, after, last, before)).await
+    }
+
+    /// Whether the caller may now report how it went.
+    async fn viewer_can_report_outcome(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.0.can_be_reported && may_here(ctx, Privilege::ApplyUpdates)?)
+    }
 }
 
 impl InstallationUpdate {
@@ -150,13 +173,16 @@ pub struct InstallationUpdateFilter {
     states: Option<Vec<InstallationUpdateState>>,
     /// Came about in one of these ways.
     how: Option<Vec<UpdateMethod>>,
+    /// The newest report of how it went is one of these.
+    outcomes: Option<Vec<UpdateOutcome>>,
 }
 
 impl From<InstallationUpdateFilter> for UpdateFilter {
     fn from(filter: InstallationUpdateFilter) -> Self {
         let states = filter.states.map(all);
         let how = filter.how.map(all);
-        Self { states, how }
+        let outcomes = filter.outcomes.map(all);
+        Self { states, how, outcomes }
     }
 }
 

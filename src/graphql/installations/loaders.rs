@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::domain::Instant;
-use crate::domain::id::{InstallationId, PackId, PackVersionId, UpdateId};
-use crate::domain::installations::{CurvePoint, Installation};
+use crate::domain::id::{InstallationId, OutcomeReportId, PackId, PackVersionId, UpdateId};
+use crate::domain::installations::{CurvePoint, Installation, OutcomeReport};
 use crate::graphql::batch::{Base, Batch};
 use crate::store::installations::adoption::{AdoptionOf, Distribution};
 use crate::store::installations::curves::{self, CurveKey};
 use crate::store::installations::read::InstallationFilter;
 use crate::store::installations::updates::{UpdatesKey, VisibleUpdate};
-use crate::store::installations::{adoption, read as installations, updates};
+use crate::store::installations::{adoption, outcomes, read as installations, updates};
 use crate::store::packs::versions as pack_versions;
 use crate::store::page::{Page, PageRequest};
 use crate::store::sharing::grants;
@@ -25,6 +25,9 @@ pub struct InstallationLoaders {
     pub pending: Batch<InstallationId, VisibleUpdate>,
     pub updates: Batch<UpdateId, VisibleUpdate>,
     pub update_pages: Batch<UpdatesKey, Page<VisibleUpdate>>,
+    pub outcomes: Batch<OutcomeReportId, OutcomeReport>,
+    pub newest_outcomes: Batch<UpdateId, OutcomeReport>,
+    pub outcome_pages: Batch<(UpdateId, PageRequest), Page<OutcomeReport>>,
     /// Versions without installations have no value.
     pub version_counts: Batch<PackVersionId, i64>,
     pub pack_counts: Batch<PackId, i64>,
@@ -49,6 +52,9 @@ impl InstallationLoaders {
             pending: Batch::scoped(base, async |snapshot, ids| updates::pending_of(&snapshot, &ids).await),
             updates: Batch::scoped(base, async |snapshot, ids| updates::by_ids(&snapshot, &ids).await),
             update_pages: Batch::scoped(base, async |snapshot, keys| updates::pages(&snapshot, &keys).await),
+            outcomes: Batch::scoped(base, async |snapshot, ids| outcomes::by_ids(&snapshot, &ids).await),
+            newest_outcomes: Batch::scoped(base, async |snapshot, ids| outcomes::newest(&snapshot, &ids).await),
+            outcome_pages: Batch::scoped(base, async |snapshot, keys| outcomes::pages(&snapshot, &keys).await),
             version_counts: Batch::of_publisher(base, async |snapshot, ids| {
                 pack_versions::installation_counts(&snapshot, &ids).await
             }),

@@ -5,6 +5,7 @@ mod installation;
 mod installation_update;
 mod loaders;
 mod mutations;
+mod outcome;
 mod query;
 mod refusal;
 mod version_count;
@@ -19,6 +20,7 @@ pub use installation_update::{
 };
 pub(in crate::graphql) use loaders::InstallationLoaders;
 pub(in crate::graphql) use mutations::Installations;
+pub use outcome::{OutcomeCounts, UpdateOutcomeReport, UpdateOutcomeReportConnection};
 pub use query::ManagedQuery;
 pub use refusal::InstallationError;
 pub use version_count::VersionCount;

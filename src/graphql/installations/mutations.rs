@@ -4,11 +4,15 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
 use crate::graphql::context::ContextExt as _;
+use crate::graphql::enums::UpdateOutcome;
 use crate::graphql::ids;
 use crate::graphql::installations::installation::Installation;
 use crate::graphql::installations::installation_update::InstallationUpdate;
+use crate::graphql::installations::outcome::UpdateOutcomeReport;
 use crate::graphql::installations::refusal::InstallationError;
+use crate::graphql::scalars::Markdown;
 use crate::service::installations::{apply_early, rename_installation, uninstall};
+use crate::service::outcomes::{OutcomeRequest, report_outcome};
 
 use crate::graphql::mutations::{PayloadField, answer, managed, result_and_errors};
 
@@ -84,6 +88,31 @@ struct ApplyPendingUpdatePayload {
     errors: Vec<InstallationError>,
 }
 
+/// Input of `reportUpdateOutcome`.
+#[derive(InputObject)]
+struct ReportUpdateOutcomeInput {
+    /// The ID of an InstallationUpdate.
+    update_id: ID,
+    /// How it went.
+    outcome: UpdateOutcome,
+    /// Up to 2,000 characters.
+    #[graphql(default_with = "Markdown(String::new())")]
+    comment: Markdown,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `reportUpdateOutcome`.
+#[derive(SimpleObject)]
+struct ReportUpdateOutcomePayload {
+    /// The update; null when refused.
+    update: PayloadField<InstallationUpdate>,
+    /// The report; null when refused.
+    report: PayloadField<UpdateOutcomeReport>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<InstallationError>,
+}
+
 /// Installations and early updates.
 #[derive(Default)]
 pub(in crate::graphql) struct Installations;
@@ -148,5 +177,28 @@ impl Installations {
         let already_applied = outcome.as_ref().ok().copied();
         let (update, errors) = answer(ctx, outcome, |_| InstallationUpdate::by_id(ctx, id)).await?;
         Ok(ApplyPendingUpdatePayload { update, already_applied, errors })
+    }
+
+    /// Managed account: reports how an applied update went. Codes: CLIENT_REQUEST_ID_REUSED, OUTCOME_NOT_ALLOWED, COMMENT_TOO_LONG.
+    async fn report_update_outcome(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The applied update, and how it went.")] input: ReportUpdateOutcomeInput,
+    ) -> Result<ReportUpdateOutcomePayload> {
+        let caller = managed(ctx, Privilege::ApplyUpdates)?;
+        let id = ids::update_id(&input.update_id)?;
+        let request = OutcomeRequest {
+            update: id,
+            outcome: input.outcome.into(),
+            comment: input.comment.0,
+            client_request_id: input.client_request_id,
+        };
+        let outcome = report_outcome(ctx.services(), &caller, request).await;
+        let (report, errors) = answer(ctx, outcome, |id| UpdateOutcomeReport::by_id(ctx, id)).await?;
+        let update = match report {
+            Some(_) => InstallationUpdate::by_id(ctx, id).await.transpose(),
+            None => None,
+        };
+        Ok(ReportUpdateOutcomePayload { update, report, errors })
     }
 }

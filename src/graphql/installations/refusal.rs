@@ -65,6 +65,10 @@ pub(crate) enum InstallationErrorCode {
     ClientRequestIdReused,
     /// The release is paused.
     ReleasePaused,
+    /// The update isn't applied, or the installation has another version by now.
+    OutcomeNotAllowed,
+    /// The comment is longer than 2,000 characters.
+    CommentTooLong,
 }
 
 impl From<&InstallationRefusal> for InstallationErrorCode {
@@ -80,6 +84,8 @@ impl From<&InstallationRefusal> for InstallationErrorCode {
             R::UpdateWithdrawn => Self::UpdateWithdrawn,
             R::ReleaseInProgress => Self::ReleaseInProgress,
             R::ReleasePaused => Self::ReleasePaused,
+            R::OutcomeNotAllowed => Self::OutcomeNotAllowed,
+            R::CommentTooLong => Self::CommentTooLong,
         }
     }
 }

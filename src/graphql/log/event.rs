@@ -18,7 +18,7 @@ use crate::graphql::scalars::DateTime;
 use crate::store::scope::Scope;
 
 use crate::graphql::accounts::Actor;
-use crate::graphql::installations::{Installation, InstallationUpdate};
+use crate::graphql::installations::{Installation, InstallationUpdate, UpdateOutcomeReport};
 use crate::graphql::releases::{Release, ReleaseProgress, ReleaseWindow};
 use crate::graphql::sharing::AccountGroup;
 
@@ -180,7 +180,7 @@ event_type! {
 }
 
 event_type! {
-    /// UPDATE_OFFERED, INSTALLATION_UPDATED (whatever the new state) or INSTALLATION_FROZEN.
+    /// UPDATE_OFFERED, INSTALLATION_UPDATED (whatever the new state), UPDATE_OUTCOME_REPORTED or INSTALLATION_FROZEN.
     InstallationEvent {
         /// The installation as it is now; null when it is gone.
         async fn installation(&self, ctx: &Context<'_>) -> Result<Option<Installation>> {
@@ -201,6 +201,14 @@ event_type! {
         /// The update's state when it happened; null for INSTALLATION_FROZEN.
         async fn state(&self) -> Option<InstallationUpdateState> {
             self.0.event().update_state.map(Into::into)
+        }
+
+        /// For UPDATE_OUTCOME_REPORTED: the report.
+        async fn outcome(&self, ctx: &Context<'_>) -> Result<Option<UpdateOutcomeReport>> {
+            match self.0.event().data.outcome_report {
+                Some(id) => UpdateOutcomeReport::by_id(ctx, id).await,
+                None => Ok(None),
+            }
         }
 
         /// The number of the version that the installation had after it.
@@ -267,9 +275,10 @@ impl Event {
             | Kind::ReleaseCompleted
             | Kind::ReleasePaused
             | Kind::ReleaseResumed => Self::ReleaseEvent(view.into()),
-            Kind::UpdateOffered | Kind::InstallationUpdated | Kind::InstallationFrozen => {
-                Self::InstallationEvent(view.into())
-            }
+            Kind::UpdateOffered
+            | Kind::InstallationUpdated
+            | Kind::UpdateOutcomeReported
+            | Kind::InstallationFrozen => Self::InstallationEvent(view.into()),
             Kind::PackShared | Kind::PackUnshared => Self::SharingEvent(view.into()),
             Kind::NewerShareablePackaged => Self::NewerShareableEvent(view.into()),
             Kind::PackDeleted => Self::PackDeletedEvent(view.into()),

@@ -15,7 +15,7 @@ use crate::graphql::enums::{ReleaseSchedule, ReleaseState};
 use crate::graphql::error::ResultExt as _;
 use crate::graphql::ids::Gid;
 use crate::graphql::installations::{
-    Adoption, InstallationUpdateConnection, InstallationUpdateFilter, updates_connection,
+    Adoption, InstallationUpdateConnection, InstallationUpdateFilter, OutcomeCounts, updates_connection,
 };
 use crate::graphql::packs::{IntegrationPack, PackDiff, PackVersion};
 use crate::graphql::releases::progress::ReleaseProgress;
@@ -226,6 +226,11 @@ impl Release {
     /// Since when and why nobody is moved to its version; null while it isn't paused.
     pub async fn pause(&self) -> Option<ReleasePause> {
         self.release.pause.clone().map(Into::into)
+    }
+
+    /// How its updates went, by the newest report of each.
+    pub async fn outcomes(&self, ctx: &Context<'_>) -> Result<OutcomeCounts> {
+        Ok(ctx.loaders().releases.outcomes.must(self.release.id).await.or_failure()?.into())
     }
 
     /// Whether the caller may now pause it.

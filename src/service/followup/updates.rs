@@ -38,6 +38,7 @@ pub(in crate::service) fn offered(installation: &Installation, release: &Release
         stored: None,
         attempts: 0,
         next_attempt_at: None,
+        outcome: None,
     }
 }
 

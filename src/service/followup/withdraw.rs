@@ -131,6 +131,7 @@ async fn withdraw_updates(
         };
         let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
         changes.make(Some(before), change, Members::Listed(&ids)).await?;
+        changes.take_back(members.iter().filter_map(|installation| installation.outcome));
         if after != version {
             let movement = Move { pack: pack.id, from: version, to: after, at: journal.now };
             installations::move_alike(tx, Members::Listed(&ids), movement).await?;

@@ -6,7 +6,9 @@ use sea_orm::{ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTr
 
 use crate::domain::Instant;
 use crate::domain::id::InstallationId;
-use crate::domain::installations::{FailureCode, ReachedState, SkipReason, Tally, UpdateMethod, UpdateState};
+use crate::domain::installations::{
+    FailureCode, ReachedState, SkipReason, Tally, UpdateMethod, UpdateOutcome, UpdateState,
+};
 use crate::domain::releases::Release;
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
@@ -68,6 +70,13 @@ impl<'a> Changes<'a> {
         }
         self.tally += tally * count;
         Ok(())
+    }
+
+    /// Tallies applied updates that are taken back together with their newest reports (R57).
+    pub fn take_back(&mut self, outcomes: impl IntoIterator<Item = UpdateOutcome>) {
+        for outcome in outcomes {
+            self.tally += Tally::of_report(Some(outcome), None);
+        }
     }
 
     /// An update's version before is read from its installation, so call this before the installations are moved.

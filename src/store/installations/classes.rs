@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId, ReleaseId};
-use crate::domain::installations::{ReachedState, UpdateMethod, UpdateState};
+use crate::domain::installations::{ReachedState, UpdateMethod, UpdateOutcome, UpdateState};
 use crate::domain::releases::Release;
 use crate::store::column::col;
-use crate::store::convert::Stored as _;
+use crate::store::convert::{Stored as _, read_some};
 use crate::store::installations::section::Section;
 use crate::store::locks::locked;
 use crate::store::packed::{packed, unpacked};
@@ -37,6 +37,8 @@ pub struct InstallationFacts {
     pub update: Option<ReachedState>,
     /// Whether an attempt of the update failed and another one will follow.
     pub is_tried_again: bool,
+    /// The outcome of the update's newest report (R57).
+    pub outcome: Option<UpdateOutcome>,
     /// Whether a group grants the pack to the account.
     pub is_entitled: bool,
     pub status: AccountStatus,
@@ -121,13 +123,13 @@ fn of(tx: &Tx, pack: PackId, granted: &Granted) -> SelectStatement {
         .take()
 }
 
-/// The stored updates, by installation: the state, and whether another attempt will follow.
-type Updates = BTreeMap<Uuid, (ReachedState, bool)>;
+/// The stored updates, by installation: the state, whether another attempt will follow, and the newest report.
+type Updates = BTreeMap<Uuid, (ReachedState, bool, Option<UpdateOutcome>)>;
 
 /// The updates of a release that meet a condition. They are ordered like the index that should be used: PostgreSQL has
 /// no statistics on a new release, and might choose another index otherwise.
 async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<Updates> {
-    let columns = [update::Column::InstallationId, update::Column::State, update::Column::How];
+    let columns = [update::Column::InstallationId, update::Column::State, update::Column::How, update::Column::Outcome];
     let select = Query::select()
         .columns(columns.map(|column| (update::Entity, column)))
         .expr_as(col(update::Column::NextAttemptAt).is_not_null(), "is_tried_again")
@@ -137,14 +139,17 @@ async fn updates(tx: &Tx, release: ReleaseId, which: Condition) -> StoreResult<U
         .order_by((update::Entity, update::Column::InstallationId), Order::Asc)
         .take();
     let mut found = Updates::new();
-    for row in
-        tx.conn().query_all(&grouped(tx, select, &["installation_id"], &["state", "how", "is_tried_again"])).await?
+    for row in tx
+        .conn()
+        .query_all(&grouped(tx, select, &["installation_id"], &["state", "how", "outcome", "is_tried_again"]))
+        .await?
     {
         let how: Option<String> = row.try_get("", "how")?;
         let how = how.as_deref().map(UpdateMethod::read).transpose()?;
         let reached = (UpdateState::read(&row.try_get::<String>("", "state")?)?, how);
-        let is_tried_again = row.try_get("", "is_tried_again")?;
-        found.extend(ids(tx, &row, "installation_id")?.into_iter().map(|id| (id, (reached, is_tried_again))));
+        let outcome: Option<String> = row.try_get("", "outcome")?;
+        let found_here = (reached, row.try_get("", "is_tried_again")?, read_some(outcome.as_deref())?);
+        found.extend(ids(tx, &row, "installation_id")?.into_iter().map(|id| (id, found_here)));
     }
     Ok(found)
 }
@@ -184,8 +189,9 @@ async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> 
                 account_id: account.into(),
                 version_id: class.version_id.into(),
                 is_live: class.is_live,
-                update: update.map(|(reached, _)| *reached),
-                is_tried_again: update.is_some_and(|(_, is_tried_again)| *is_tried_again),
+                update: update.map(|(reached, ..)| *reached),
+                is_tried_again: update.is_some_and(|(_, is_tried_again, _)| *is_tried_again),
+                outcome: update.and_then(|(.., outcome)| *outcome),
                 is_entitled: class.is_entitled,
                 status,
             });
@@ -198,8 +204,9 @@ async fn judged(tx: &Tx, installations: &SelectStatement, updates: &Updates) -> 
 /// Adds the states of `updates` to the facts of their installations.
 fn add_updates(found: &mut [InstallationFacts], updates: &Updates) {
     for installation in found {
-        if let Some((reached, is_tried_again)) = updates.get(&installation.id.0) {
+        if let Some((reached, is_tried_again, outcome)) = updates.get(&installation.id.0) {
             (installation.update, installation.is_tried_again) = (Some(*reached), *is_tried_again);
+            installation.outcome = *outcome;
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod changes;
 pub mod classes;
 pub mod counts;
 pub mod curves;
+pub mod outcomes;
 pub mod progress;
 pub mod read;
 pub mod section;
@@ -12,6 +13,7 @@ pub mod tallies;
 pub mod updates;
 pub mod write;
 pub mod write_counts;
+pub mod write_outcomes;
 pub mod write_updates;
 
 pub(in crate::store) use counts::{added_up, of_versions as installations_of_versions};

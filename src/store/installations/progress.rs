@@ -9,7 +9,7 @@ use crate::domain::log::Progress;
 use crate::store::column::col;
 use crate::store::{StoreResult, Tx};
 
-const SUMS: [(tally::Column, &str); 7] = [
+const SUMS: [(tally::Column, &str); 9] = [
     (tally::Column::NowOffered, "offered"),
     (tally::Column::NowApplied, "applied"),
     (tally::Column::NowAppliedEarly, "applied_early"),
@@ -17,6 +17,8 @@ const SUMS: [(tally::Column, &str); 7] = [
     (tally::Column::NowFailed, "failed"),
     (tally::Column::NowWithdrawn, "withdrawn"),
     (tally::Column::Remaining, "coming"),
+    (tally::Column::NowWorks, "works"),
+    (tally::Column::NowBroken, "broken"),
 ];
 
 /// The tallies of releases that add up to the present numbers: the rows since the last compaction.
@@ -35,6 +37,9 @@ pub struct Kept {
     pub updates: Progress,
     /// The number of installations that the release has still to reach.
     pub remaining: i64,
+    /// The number of applied updates that were reported to work, and to be broken (R57).
+    pub works: i64,
+    pub broken: i64,
 }
 
 /// Adds the sums of tallies to a statement.
@@ -57,7 +62,7 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
         failed: sum("failed")?,
         withdrawn: sum("withdrawn")?,
     };
-    Ok(Kept { updates, remaining: sum("coming")? })
+    Ok(Kept { updates, remaining: sum("coming")?, works: sum("works")?, broken: sum("broken")? })
 }
 
 pub(in crate::store) async fn of_release(tx: &Tx, id: ReleaseId) -> StoreResult<Kept> {

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::installations::Tally;
+use crate::domain::installations::{Tally, UpdateState};
 use crate::domain::releases::Release;
 use crate::store::column::col;
-use crate::store::installations::progress;
+use crate::store::installations::progress::{self, Kept};
 use crate::store::{StoreResult, Tx, WholeServer};
 
 /// Adds tallies for updates that are being saved: one row for each release and instant.
@@ -88,7 +88,8 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
     let (count, last): (i64, Option<i64>) = (row.try_get("", "count")?, row.try_get("", "last")?);
     let Some(last) = last.filter(|_| count > most) else { return Ok(()) };
     let kept = progress::of_release(tx, release.id).await?;
-    let tally = Tally { now: kept.updates, remaining: kept.remaining, ..Tally::default() };
+    let Kept { updates: now, remaining, works, broken } = kept;
+    let tally = Tally { now, remaining, works, broken, ..Tally::default() };
     // Written even if the sums are zero, because the present numbers are summed from this row on.
     let row = active(release.id, release.pack_id, at, &tally);
     release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
@@ -102,7 +103,7 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
 /// (R49), and with its state since its `settled_at`.
 fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
     let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
-    for UpdateRow { update, stored, .. } in rows {
+    for UpdateRow { update, stored, outcome, .. } in rows {
         let mut count = |at, tally: Tally| {
             if !tally.is_empty() {
                 *tallies.entry((update.id.release, at, update.pack_id)).or_default() += tally;
@@ -111,7 +112,12 @@ fn of(rows: &[UpdateRow]) -> BTreeMap<(ReleaseId, Instant, PackId), Tally> {
         if stored.is_none() {
             count(update.offered_at, Tally::OFFER);
         }
-        count(update.settled_at.unwrap_or(update.offered_at), Tally::of_change(*stored, (update.state, update.how)));
+        let mut tally = Tally::of_change(*stored, (update.state, update.how));
+        let was_applied = stored.is_some_and(|(state, _)| state == UpdateState::Applied);
+        if was_applied && update.state != UpdateState::Applied {
+            tally += Tally::of_report(*outcome, None);
+        }
+        count(update.settled_at.unwrap_or(update.offered_at), tally);
     }
     tallies
 }
@@ -141,5 +147,7 @@ pub(in crate::store) fn active(
         now_failed: count(tally.now.failed),
         now_withdrawn: count(tally.now.withdrawn),
         remaining: count(tally.remaining),
+        now_works: count(tally.works),
+        now_broken: count(tally.broken),
     }
 }

@@ -9,8 +9,8 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, FromQueryResult};
 
 use crate::domain::Instant;
-use crate::domain::id::{InstallationId, PackId, ReleaseId, UpdateId};
-use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
+use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId, UpdateId};
+use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateOutcome, UpdateState, may_report};
 use crate::domain::releases::ReleaseState;
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
@@ -31,6 +31,8 @@ pub struct VisibleUpdate {
     pub release_state: ReleaseState,
     /// Whether its release is paused (R56).
     pub is_paused: bool,
+    /// Whether its account may report how it went (R57).
+    pub can_be_reported: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -68,6 +70,7 @@ impl Row {
     pub(in crate::store) fn into_visible(self, now: Instant) -> StoreResult<VisibleUpdate> {
         let withdrawn = self.effective_state == UpdateState::Withdrawn.stored();
         let withdrawn_at = if withdrawn { self.ended_at.or(self.uninstalled_at) } else { None };
+        let (installed, is_live) = (PackVersionId(self.installed_version_id), self.uninstalled_at.is_none());
         let update = convert::update(update::Model {
             installation_id: self.installation_id,
             release_id: self.release_id,
@@ -88,11 +91,14 @@ impl Row {
             actor_name: self.actor_name,
             actor_token_id: self.actor_token_id,
             actor_account_id: self.actor_account_id,
+            outcome: None,
         })?;
         let stored = ReleaseState::read(&self.release_state)?;
         let is_paused = self.paused_at.is_some();
         let due = stored == ReleaseState::Scheduled && !is_paused && self.starts_at.is_some_and(|at| at <= now);
-        Ok(VisibleUpdate { update, release_state: if due { ReleaseState::InProgress } else { stored }, is_paused })
+        let release_state = if due { ReleaseState::InProgress } else { stored };
+        let can_be_reported = may_report(update.state, is_live, installed == update.to_version_id);
+        Ok(VisibleUpdate { update, release_state, is_paused, can_be_reported })
     }
 }
 
@@ -289,6 +295,8 @@ pub enum UpdatesOf {
 pub struct UpdateFilter {
     pub states: Option<Vec<UpdateState>>,
     pub how: Option<Vec<UpdateMethod>>,
+    /// The outcomes of the newest report.
+    pub outcomes: Option<Vec<UpdateOutcome>>,
 }
 
 /// A page of a list of updates.
@@ -353,6 +361,9 @@ pub async fn pages(snapshot: &Snapshot, keys: &[UpdatesKey]) -> StoreResult<Hash
         }
         if let Some(how) = &filter.how {
             select.and_where(col(update::Column::How).is_in(how.iter().map(|how| how.stored())));
+        }
+        if let Some(outcomes) = &filter.outcomes {
+            select.and_where(col(update::Column::Outcome).is_in(outcomes.iter().map(|outcome| outcome.stored())));
         }
         (key.clone(), ListQuery { select, order: of.order(), request: request.clone() })
     });

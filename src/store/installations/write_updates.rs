@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use entity::{account, installation, installation_update as update};
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder as _, QuerySelect as _,
-    Select,
+    ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder as _,
+    QuerySelect as _, Select,
 };
 use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
 use crate::domain::id::{InstallationId, ReleaseId, UpdateId};
-use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateState};
+use crate::domain::installations::{InstallationUpdate, UpdateMethod, UpdateOutcome, UpdateState};
 use crate::store::column::col;
-use crate::store::convert::{self, Stored as _};
+use crate::store::convert::{self, Stored as _, read_some};
 use crate::store::followup::LONGEST_PAUSE;
 use crate::store::installations::progress::Kept;
 use crate::store::installations::tallies;
@@ -33,6 +33,8 @@ pub struct UpdateRow {
     /// The number of failed attempts.
     pub attempts: i32,
     pub next_attempt_at: Option<Instant>,
+    /// The outcome of the newest report (R57). Only a report changes it.
+    pub outcome: Option<UpdateOutcome>,
 }
 
 impl UpdateRow {
@@ -46,8 +48,9 @@ impl UpdateRow {
 
 fn row_of(m: update::Model) -> StoreResult<UpdateRow> {
     let (attempts, next_attempt_at) = (m.attempts, m.next_attempt_at);
+    let outcome = read_some(m.outcome.as_deref())?;
     let update = convert::update(m)?;
-    Ok(UpdateRow { stored: Some((update.state, update.how)), update, attempts, next_attempt_at })
+    Ok(UpdateRow { stored: Some((update.state, update.how)), update, attempts, next_attempt_at, outcome })
 }
 
 /// The stored updates of these installations by one release.
@@ -183,6 +186,7 @@ pub(in crate::store) fn active(row: &UpdateRow) -> update::ActiveModel {
         actor_name: Set(name),
         actor_token_id: Set(token),
         actor_account_id: Set(account),
+        outcome: NotSet,
     }
 }
 

@@ -253,7 +253,7 @@ impl Rows {
 
     pub fn update(&mut self, update: InstallationUpdate, attempts: i32) {
         self.count += 1;
-        let row = UpdateRow { update, stored: None, attempts, next_attempt_at: None };
+        let row = UpdateRow { update, stored: None, attempts, next_attempt_at: None, outcome: None };
         self.updates.push(updates::active(&row));
     }
 

@@ -1,0 +1,129 @@
+//! Accounts report how their updates went (R57).
+
+use chrono::TimeDelta;
+
+use crate::domain::accounts::Privilege;
+use crate::domain::id::{OutcomeReportId, PackId, UpdateId};
+use crate::domain::installations::{
+    COMMENT_MAX, InstallationRefusal, OutcomeReport, SkipReason, UpdateOutcome, UpdateState, may_report,
+};
+use crate::domain::log::{Audience, EventData, EventKind};
+use crate::domain::releases::ReleaseState;
+use crate::domain::text::{self, TextFault};
+use crate::service::ending::commit;
+use crate::store::convert::Stored as _;
+use crate::store::installations::{write as installations, write_outcomes as outcomes, write_updates as updates};
+use crate::store::packs::write as packs;
+use crate::store::releases::write as releases;
+use crate::store::sharing::write_grants as grants;
+
+use super::Services;
+use super::access::Managed;
+use super::error::{CONTROL_CHARACTER, Failure, Outcome};
+use super::instant::Touched;
+use super::journal::{Entry, Journal, JournalEvent, Subject};
+use super::requests::{Repeatable, single};
+
+/// An account's report.
+#[derive(Clone, Debug)]
+pub(crate) struct OutcomeRequest {
+    pub(crate) update: UpdateId,
+    pub(crate) outcome: UpdateOutcome,
+    pub(crate) comment: String,
+    pub(crate) client_request_id: Option<String>,
+}
+
+/// Reports how an applied update of the caller's account went. Returns the report.
+///
+/// # Errors
+/// CLIENT_REQUEST_ID_REUSED, OUTCOME_NOT_ALLOWED, COMMENT_TOO_LONG; not found.
+pub(crate) async fn report_outcome(
+    cx: &Services,
+    caller: &Managed,
+    request: OutcomeRequest,
+) -> Outcome<OutcomeReportId, InstallationRefusal> {
+    caller.viewer.require(Privilege::ApplyUpdates)?;
+    let own = installations::pack_of_own(&cx.look_up(caller.scope), request.update.installation).await?;
+    let pack = own.ok_or(Failure::NotFound)?;
+    let touched = Touched::Pack(caller.scope.publisher_id(), pack);
+    cx.after_due_windows(touched, || try_report(cx, caller, pack, &request)).await
+}
+
+async fn try_report(
+    cx: &Services,
+    caller: &Managed,
+    pack: PackId,
+    request: &OutcomeRequest,
+) -> Outcome<OutcomeReportId, InstallationRefusal> {
+    let OutcomeRequest { update, outcome, comment, client_request_id } = request;
+    let input = (update, outcome.stored(), comment);
+    let call = Repeatable::call(caller.id(), "reportUpdateOutcome", client_request_id.as_deref(), &input)?;
+    let tx = cx.db.begin().await?;
+    let reused = InstallationRefusal::ClientRequestIdReused;
+    if let Some(made) = call.made_before(&tx, cx.now(&tx), reused).await? {
+        return Ok(single(&made)?);
+    }
+    let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
+    let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;
+    let found = installations::lock_own(&tx, &caller.scope, update.installation).await?;
+    let installation = found.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
+    let row = updates::own(&tx, &caller.scope, *update).await?;
+    // An account doesn't see an update that was skipped because the pack wasn't granted to it.
+    let row = row.filter(|row| row.update.skip_reason != Some(SkipReason::NotEntitled));
+    // An update that no batch has stored is offered.
+    let state = row.as_ref().map_or(UpdateState::Offered, |row| row.update.state);
+    let (is_live, has_version) = (installation.uninstalled_at.is_none(), installation.version_id == release.version_id);
+    if !may_report(state, is_live, has_version) {
+        // An offer, stored or not, is seen only while a group grants the pack.
+        let is_open = matches!(release.state, ReleaseState::Scheduled | ReleaseState::InProgress);
+        let is_offered = row.is_some() || is_live && !has_version && is_open;
+        let is_settled = state != UpdateState::Offered;
+        if is_settled || is_offered && !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty() {
+            return Err(InstallationRefusal::OutcomeNotAllowed.into());
+        }
+        return Err(Failure::NotFound.into());
+    }
+    let comment = match text::prose(comment, COMMENT_MAX) {
+        Ok(comment) => comment,
+        Err(TextFault::ControlCharacter) => return Err(Failure::BadInput(CONTROL_CHARACTER.into()).into()),
+        Err(TextFault::Empty | TextFault::TooLong) => return Err(InstallationRefusal::CommentTooLong.into()),
+    };
+    let before = outcomes::newest(&tx, *update).await?;
+    let after_it = before.as_ref().map(|before| before.reported_at + TimeDelta::microseconds(1));
+    let report = OutcomeReport {
+        id: cx.ids.next(),
+        update: *update,
+        account_id: caller.id(),
+        publisher_id: pack.publisher_id,
+        pack_id: pack.id,
+        outcome: *outcome,
+        comment,
+        reported_at: after_it.map_or(journal.now, |after_it| after_it.max(journal.now)),
+        reported_by: journal.actor().clone(),
+        account_name: caller.viewer.account.name.clone(),
+    };
+    outcomes::add(&tx, &report, before.as_ref().map(|before| before.outcome)).await?;
+    let number = packs::version_number(&tx, release.version_id).await?;
+    let before = before.map(|before| before.outcome.stored().to_owned());
+    let entry = Entry::of("reportUpdateOutcome", Subject::InstallationUpdate(*update), pack.name.clone());
+    journal.append_entry(
+        entry.concerning(caller.id()).change("outcome", before, Some(outcome.stored().into())).change(
+            "comment",
+            None,
+            Some(report.comment.clone()).filter(|comment| !comment.is_empty()),
+        ),
+    );
+    journal.append_event(JournalEvent {
+        audience: Audience::PublisherAndAccount,
+        account_id: Some(caller.id()),
+        release_id: Some(update.release),
+        installation_id: Some(update.installation),
+        update_state: Some(UpdateState::Applied),
+        data: EventData { version_number: Some(number), outcome_report: Some(report.id), ..EventData::default() },
+        ..JournalEvent::of(EventKind::UpdateOutcomeReported, &pack)
+    });
+    call.remember(&tx, &[report.id.0]).await?;
+    commit(tx, journal).await?;
+    Ok(report.id)
+}

@@ -1,0 +1,53 @@
+//! Writes accounts' reports of how updates went (R57).
+
+use entity::{installation_update as update, update_outcome as outcome};
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use uuid::Uuid;
+
+use crate::domain::id::UpdateId;
+use crate::domain::installations::{OutcomeReport, Tally, UpdateOutcome};
+use crate::store::convert::Stored as _;
+use crate::store::installations::{outcomes, tallies};
+use crate::store::locks::ActorColumns;
+use crate::store::{StoreResult, Tx};
+
+/// The newest report of an update. The caller has locked the installation.
+pub async fn newest(tx: &Tx, id: UpdateId) -> StoreResult<Option<OutcomeReport>> {
+    let newest = outcome::Entity::find()
+        .filter(outcome::Column::InstallationId.eq(Uuid::from(id.installation)))
+        .filter(outcome::Column::ReleaseId.eq(Uuid::from(id.release)))
+        .order_by_desc(outcome::Column::ReportedAt)
+        .one(tx.conn())
+        .await?;
+    newest.map(outcomes::report).transpose()
+}
+
+/// Adds the newest report of an applied update, and tallies it. `before` is the outcome until then.
+pub async fn add(tx: &Tx, report: &OutcomeReport, before: Option<UpdateOutcome>) -> StoreResult<()> {
+    let actor = ActorColumns::from(&report.reported_by);
+    let row = outcome::ActiveModel {
+        id: Set(report.id.into()),
+        installation_id: Set(report.update.installation.into()),
+        release_id: Set(report.update.release.into()),
+        account_id: Set(report.account_id.into()),
+        publisher_id: Set(report.publisher_id.into()),
+        pack_id: Set(report.pack_id.into()),
+        outcome: Set(report.outcome.stored().into()),
+        comment: Set(report.comment.clone()),
+        reported_at: Set(report.reported_at),
+        actor_kind: Set(actor.kind),
+        actor_name: Set(actor.name),
+        actor_token_id: Set(actor.token_id),
+        actor_account_id: Set(actor.account_id),
+        account_name: Set(report.account_name.clone()),
+    };
+    outcome::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+    update::Entity::update_many()
+        .set(update::ActiveModel { outcome: Set(Some(report.outcome.stored().into())), ..Default::default() })
+        .filter(update::Column::InstallationId.eq(Uuid::from(report.update.installation)))
+        .filter(update::Column::ReleaseId.eq(Uuid::from(report.update.release)))
+        .exec(tx.conn())
+        .await?;
+    let tally = Tally::of_report(before, Some(report.outcome));
+    tallies::add_one(tx, report.update.release, report.pack_id, report.reported_at, &tally).await
+}
