@@ -95,7 +95,8 @@ async fn r49_a_later_event_never_shows_an_older_state() {
     let mut of_acme = app.subscribe(&acme.token, document, json!({})).await;
     let mut of_globex = app.subscribe(&globex.token, document, json!({})).await;
     let release = app.update_on(&installed.pack, "2026-12-01").await;
-    (of_acme.next().await, of_globex.next().await);
+    of_acme.next().await;
+    of_globex.next().await;
     app.tick().await;
     app.reschedule(&release, "2026-12-02").await;
     let kinds: Vec<_> = of_globex.collect(2).await.iter().map(|item| item.text("/events/kind")).collect();

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use packwright::service::accounts::authenticate;
+use packwright::store::DatabaseKind;
+use packwright::store::log::events;
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
@@ -39,8 +42,9 @@ async fn r04_an_event_that_is_read_from_the_log_is_not_shown_to_a_token_that_was
     let variables = async_graphql::Variables::from_json(json!({ "after": cursor }));
     let request = async_graphql::Request::new(document).variables(variables);
     let mut behind = app.app.execute_stream(Some(&token), request).await.expect("let in");
+    app.package_newer(&installed.pack).await;
     revoke(&app, &acme.token, &token).await;
-    app.update_on(&installed.pack, "2026-12-01").await;
+    app.release_on(&installed.pack.id, "2026-12-01").await;
     let item = tokio::time::timeout(TIME_LIMIT, behind.next()).await.expect("an answer").expect("an item");
     let item = serde_json::to_value(item).expect("JSON");
     assert_eq!(code_of(&item).as_deref(), Some("UNAUTHENTICATED"), "{item}");
@@ -96,4 +100,28 @@ async fn r04_after_a_reactivation_a_token_works_though_a_refused_subscription_wa
     app.update_on(&installed.pack, "2026-12-01").await;
     assert_eq!(again.next().await.text("/releaseAnnounced/kind"), "RELEASE_SCHEDULED");
     assert_eq!(unread.until_the_end().await[0].text("/errors/0/extensions/code"), "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn r04_tokens_are_checked_though_others_use_all_connections() {
+    let app = TestApp::new().await;
+    let acme = app.managed("Acme").await;
+    let token = app.token(&acme.token, "SUPPORT").await;
+    let subscription = app.subscribe(&token, KINDS, json!({})).await;
+    // As somebody else changes the table, so that nothing of the server is needed for it.
+    let named = "UPDATE api_token SET revoked_at = created_at WHERE name = 'a token of role SUPPORT'";
+    let changed = tables(&app).execute_unprepared(named).await.expect("revoked");
+    assert_eq!(changed.rows_affected(), 1);
+    let caller = authenticate(&app.app.services, Some(&app.publisher), None).await.expect("let in");
+    let db = &app.app.services.db;
+    let readers = if db.kind() == DatabaseKind::Postgresql { 2 } else { 3 };
+    let mut held = Vec::new();
+    for _ in 0..readers {
+        let snapshot = db.snapshot(caller.viewer().expect("a viewer").scope(), app.now());
+        events::position(&snapshot).await.expect("read");
+        held.push(snapshot);
+    }
+    let items = subscription.until_the_end().await;
+    assert_eq!(items[0].text("/errors/0/extensions/code"), "UNAUTHENTICATED");
+    drop(held);
 }
