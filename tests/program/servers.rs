@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use packwright::service::Settings;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
 use crate::program::kill::until;
@@ -59,16 +59,14 @@ async fn a_second_server_on_one_file_is_refused_and_commands_work_beside_the_fir
 async fn hanging(app: &TestApp) -> i64 {
     let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()
                AND application_name = 'doomed' AND wait_event = 'PgSleep'";
-    let row = tables(app).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
-    row.expect("the database's activity").expect("one row").try_get("", "n").expect("a number")
+    app.number(sql).await
 }
 
 #[tokio::test]
 async fn r41_a_batch_of_a_dead_server_is_taken_within_a_second() {
     let settings = Settings { batch_size: 3, ..Settings::default() };
     let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
-    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
-        // An SQLite file has one server at a time.
+    if app.has_one_writer() {
         return;
     }
     let acme = app.managed("Acme").await;

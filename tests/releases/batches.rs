@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use packwright::app::{App, AppOptions};
 use packwright::domain::batch::{FIRST, LEAST, MOST, TARGET, next_size};
 use packwright::service::Settings;
 use packwright::service::followup::{batches_at_once, run_one_batch};
-use packwright::store::DbOptions;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
 
 use crate::program::kill::until;
 use crate::releases::stuck::{allow, refuse};
-use crate::support::rows::{database_url, tables};
-use crate::support::{At, Pack, Setup, TestApp, uuid_of};
+use crate::support::{At, Setup, TestApp, several_writers, uuid_of};
 
 fn next(size: u64, objects: u64, millis: u64) -> u64 {
     next_size(size, objects, Duration::from_millis(millis), TARGET, MOST)
@@ -99,8 +95,7 @@ async fn r49_a_failed_batch_halves_its_size() {
 async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
-    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
-        // SQLite has one writer, and no row locks to wait for.
+    if app.has_one_writer() {
         assert_eq!(batches_at_once(&app.app.services), 1);
         return;
     }
@@ -111,18 +106,13 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     );
     app.tick().await;
     let releases = [app.update_now(&slow.pack).await, app.update_now(&quick.pack).await];
-    let db = DbOptions { max_connections: 10, ..DbOptions::default() };
-    let options =
-        AppOptions { settings, migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
-    let server = App::build(options).await.expect("a server with several writers");
+    let server = app.server_beside(settings, several_writers(), "").await;
     assert_eq!(batches_at_once(&server.services), 2);
-    let lock_tx = tables(&app).begin().await.expect("a transaction");
-    let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&slow.pack.id));
-    lock_tx.execute_unprepared(&lock).await.expect("the pack is held");
+    let held = app.hold("integration_pack", &slow.pack.id).await;
     let others = async {
         until("the end of the quick release", async || app.release_state(&releases[1]).await == "SUCCEEDED").await;
         assert_eq!(app.progress(&releases[0]).await.int("/applied"), 1, "the slow one waits");
-        lock_tx.rollback().await.expect("it lets go");
+        held.rollback().await.expect("it lets go");
     };
     let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
     ticked.expect("a pass");
@@ -130,22 +120,12 @@ async fn r49_a_task_that_waits_for_a_lock_keeps_no_other_from_its_batches() {
     server.services.db.clone().close().await.expect("closed");
 }
 
-/// How many transactions of servers wait for a lock.
-async fn waiting(app: &TestApp) -> i64 {
-    let sql = "SELECT count(*) AS n FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let row = tables(app).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
-    row.expect("the database's activity").expect("one row").try_get("", "n").expect("a number")
-}
-
 /// Of two batches at work, one ends and the other one waits. The window of a third pack opens then, which takes long.
 #[tokio::test]
 async fn r49_a_batch_goes_on_while_windows_open() {
     let settings = Settings { batch_size: 1, ..Settings::default() };
     let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
-    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
-        // SQLite has one writer: no window opens beside a batch.
-        assert_eq!(batches_at_once(&app.app.services), 1);
+    if app.has_one_writer() {
         return;
     }
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;
@@ -156,31 +136,18 @@ async fn r49_a_batch_goes_on_while_windows_open() {
     let window = app.update_on(&packs[2], "2026-12-01").await;
     app.tick().await;
     let releases = [app.update_now(&packs[0]).await, app.update_now(&packs[1]).await];
-    let db = DbOptions { max_connections: 10, ..DbOptions::default() };
-    let options = AppOptions {
-        settings,
-        migrate: false,
-        db,
-        mover: app.mover.clone(),
-        ..AppOptions::new(database_url(&app).await, app.clock.clone())
-    };
-    let server = App::build(options).await.expect("a server with several writers");
-    let hold = async |pack: &Pack| {
-        let lock_tx = tables(&app).begin().await.expect("a transaction");
-        let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&pack.id));
-        lock_tx.execute_unprepared(&lock).await.expect("the pack is held");
-        lock_tx
-    };
-    let (second, third) = (hold(&packs[1]).await, hold(&packs[2]).await);
+    let server = app.server_beside(settings, several_writers(), "").await;
+    let second = app.hold("integration_pack", &packs[1].id).await;
+    let third = app.hold("integration_pack", &packs[2].id).await;
     // The window's time comes while the first pack's batch runs, so it opens after this batch.
     let clock = app.clock.clone();
     app.mover.before_next(move || clock.advance_to("2026-11-30T23:00:00Z".parse().expect("an instant")));
     let others = async {
-        until("the window that opens", async || waiting(&app).await == 2).await;
+        until("the window that opens", async || app.waiting().await == 2).await;
         assert_eq!(app.progress(&releases[1]).await.int("/applied"), 1, "its batch waits");
         second.rollback().await.expect("it lets go");
         until("the end of the batch", async || app.progress(&releases[1]).await.int("/applied") == 2).await;
-        assert_eq!(waiting(&app).await, 1, "the window isn't open yet");
+        assert_eq!(app.waiting().await, 1, "the window isn't open yet");
         third.rollback().await.expect("it lets go");
     };
     let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
@@ -194,8 +161,7 @@ async fn r49_a_batch_goes_on_while_windows_open() {
 #[tokio::test]
 async fn r27_a_window_that_waits_for_its_pack_keeps_no_other_from_opening() {
     let app = TestApp::new().await;
-    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
-        // SQLite has one writer, and no row locks to wait for.
+    if app.has_one_writer() {
         return;
     }
     let acme = app.managed("Acme").await;
@@ -205,25 +171,17 @@ async fn r27_a_window_that_waits_for_its_pack_keeps_no_other_from_opening() {
     }
     app.tick().await;
     app.clock_only("2026-11-30T23:00:00Z");
-    let db = DbOptions { max_connections: 10, ..DbOptions::default() };
-    let options = AppOptions { migrate: false, db, ..AppOptions::new(database_url(&app).await, app.clock.clone()) };
-    let server = App::build(options).await.expect("a server with several writers");
-    let lock_tx = tables(&app).begin().await.expect("a transaction");
+    let server = app.server_beside(Settings::default(), several_writers(), "").await;
     // The first window in the order in which they open.
-    let ids = packs.each_ref().map(|installed| uuid_of(&installed.pack.id));
-    let first = ids.iter().min().expect("a pack");
-    lock_tx
-        .execute_unprepared(&format!("SELECT id FROM integration_pack WHERE id = '{first}' FOR UPDATE"))
-        .await
-        .expect("the pack is held");
+    let first = packs.iter().min_by_key(|installed| uuid_of(&installed.pack.id)).expect("a pack");
+    let held = app.hold("integration_pack", &first.pack.id).await;
     let others = async {
         until("the start of the other release", async || {
-            let begun = "SELECT id FROM pack_release WHERE state <> 'SCHEDULED' AND starts_at IS NOT NULL";
-            let begun = Statement::from_string(DatabaseBackend::Postgres, begun);
-            tables(&app).query_all_raw(begun).await.expect("an answer").len() == 1
+            let begun = "SELECT count(*) AS n FROM pack_release WHERE state <> 'SCHEDULED' AND starts_at IS NOT NULL";
+            app.number(begun).await == 1
         })
         .await;
-        lock_tx.rollback().await.expect("it lets go");
+        held.rollback().await.expect("it lets go");
     };
     let (ticked, ()) = tokio::join!(server.scheduler.tick(), others);
     ticked.expect("a pass");

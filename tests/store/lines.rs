@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
-use packwright::app::{App, AppOptions};
+use packwright::app::App;
+use packwright::service::Settings;
 use packwright::store::DbOptions;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, TransactionTrait as _};
 use serde_json::{Value, json};
 
-use crate::support::rows::{LogMark, database_url, tables};
-use crate::support::{At as _, TestApp, uuid_of};
+use crate::support::rows::{LogMark, tables};
+use crate::support::{At as _, TestApp};
 
 /// How long a call may take that has nothing to wait for. A lock is waited for twice as long.
 const PROMPT: Duration = Duration::from_millis(2_500);
@@ -19,13 +20,9 @@ const RENAME: &str = "mutation($id: ID!, $name: String!) {
 const COMPONENT: &str = "mutation($name: String!) {
     createComponent(input: { name: $name, type: PROCESS }) { component { name } errors { __typename } } }";
 
-/// A server with the limits of the program, whose connections have a name.
+/// A server with the limits of the program.
 async fn server(app: &TestApp, connections: u32) -> App {
-    let url = database_url(app).await;
-    let url = if url.starts_with("postgres") { format!("{url}?application_name=lines") } else { url };
-    let db = DbOptions::of_server(connections, Duration::from_secs(10));
-    let options = AppOptions { migrate: false, db, ..AppOptions::new(url, app.clock.clone()) };
-    App::build(options).await.expect("the server builds")
+    app.server_beside(Settings::default(), DbOptions::of_server(connections, Duration::from_secs(10)), "").await
 }
 
 async fn ask(server: &App, token: &str, document: &str, variables: Value) -> Value {
@@ -33,19 +30,10 @@ async fn ask(server: &App, token: &str, document: &str, variables: Value) -> Val
     serde_json::to_value(server.execute(Some(token), request).await).expect("an answer is JSON")
 }
 
-/// How many of the server's transactions wait for a lock.
-async fn waiting(app: &TestApp) -> i64 {
-    let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name = 'lines' AND wait_event_type = 'Lock'";
-    let row = tables(app).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
-    row.expect("the database's activity").expect("one row").try_get("", "n").expect("a number")
-}
-
 #[tokio::test]
 async fn calls_of_an_account_that_wait_for_one_lock_keep_no_other_account_waiting() {
     let app = TestApp::new().await;
-    if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
-        // SQLite has one writer, and no row locks to wait for.
+    if app.has_one_writer() {
         let db = &server(&app, 10).await.services.db;
         assert_eq!((db.writers(), db.writers_of_account()), (1, 1));
         return;
@@ -55,9 +43,7 @@ async fn calls_of_an_account_that_wait_for_one_lock_keep_no_other_account_waitin
         let neighbour = app.another_publisher(&format!("Southwind {connections}")).await;
         let server = server(&app, connections).await;
         assert_eq!(server.services.db.writers_of_account(), of_account);
-        let held = tables(&app).begin().await.expect("a transaction");
-        let lock = format!("SELECT id FROM integration_pack WHERE id = '{}' FOR UPDATE", uuid_of(&pack));
-        held.execute_unprepared(&lock).await.expect("the pack is held");
+        let held = app.hold("integration_pack", &pack).await;
         let renames = (0..20).map(|n| {
             let variables = json!({ "id": pack, "name": format!("Orders {n} with {connections}") });
             ask(&server, &app.publisher, RENAME, variables)
@@ -66,7 +52,7 @@ async fn calls_of_an_account_that_wait_for_one_lock_keep_no_other_account_waitin
         let other = async {
             // All transactions that the account may have wait: others have no less room while nothing waits.
             let all = async {
-                while waiting(&app).await < i64::try_from(of_account).expect("a small number") {
+                while app.waiting().await < i64::try_from(of_account).expect("a small number") {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             };
@@ -76,7 +62,7 @@ async fn calls_of_an_account_that_wait_for_one_lock_keep_no_other_account_waitin
                 let answer = tokio::time::timeout(PROMPT, call).await.expect("another account's call is answered");
                 assert_eq!(answer.text("/data/createComponent/component/name"), name);
             }
-            assert_eq!(waiting(&app).await, i64::try_from(of_account).expect("a small number"));
+            assert_eq!(app.waiting().await, i64::try_from(of_account).expect("a small number"));
             held.rollback().await.expect("it lets go");
         };
         let (renamed, ()) = tokio::join!(renames, other);

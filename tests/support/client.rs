@@ -94,7 +94,7 @@ pub(super) fn request(query: &str, variables: Value) -> Request {
 }
 
 /// The document of a mutation with one `$input`.
-fn document(mutation: &str, selection: &str) -> String {
+pub(crate) fn document(mutation: &str, selection: &str) -> String {
     let (input, errors) = (input_type(mutation), errors_of(mutation));
     format!("mutation($input: {input}!) {{ {mutation}(input: $input) {{ {selection} errors {{ {errors} }} }} }}")
 }

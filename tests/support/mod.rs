@@ -31,6 +31,7 @@ pub(crate) mod rows;
 mod server;
 mod subscription;
 mod world;
+mod writers;
 mod zoneinfo;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,6 +65,7 @@ pub(crate) use program::Program;
 pub(crate) use releasing::{NOTES, immediately, on_date};
 pub(crate) use server::{Ask, Reply, Server, read_chunk};
 pub(crate) use subscription::Subscription;
+pub(crate) use writers::{meanwhile, mutate_on, several_writers};
 pub(crate) use zoneinfo::{ZoneDirectory, tzif, zone};
 
 /// The time at which tests begin, unless their [`Setup`] has another: a Sunday, 10:00 in Berlin.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant as Tick};
 
 use packwright::app::App;
 use packwright::service::Settings;
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use sea_orm::ConnectionTrait as _;
 
 use crate::support::rows::tables;
 use crate::support::{Dice, Setup, TestApp, short_or_long};
@@ -59,7 +59,7 @@ impl Field {
         // A batch has one installation, so that a task has several transactions.
         let settings = Settings { batch_size: 1, ..Settings::default() };
         let app = TestApp::with(Setup { settings: settings.clone(), ..Setup::default() }).await;
-        if tables(&app).get_database_backend() != DatabaseBackend::Postgres {
+        if app.has_one_writer() {
             return None;
         }
         let cases = pairs_world::build(&app).await;
@@ -151,14 +151,6 @@ impl Field {
         std::mem::take(&mut *seen)
     }
 
-    /// Whether a transaction waits for a lock of another one.
-    async fn someone_waits(&self) -> bool {
-        let sql = "SELECT count(*) AS n FROM pg_stat_activity
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        let row = tables(&self.app).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
-        row.expect("the activity").expect("a row").try_get::<i64>("", "n").expect("a number") > 0
-    }
-
     /// `a` is held after statement number `at` while `b` runs to its end or to a lock.
     async fn held(self: &Arc<Self>, moment: usize, a: &UseCase, b: &UseCase, at: usize) -> Outcome {
         self.begin(moment).await;
@@ -188,7 +180,7 @@ impl Field {
         let (field, case) = (self.clone(), b.clone());
         let of_b = tokio::spawn(async move { case.run(&field.other).await });
         let begun = Tick::now();
-        while !of_b.is_finished() && !self.someone_waits().await {
+        while !of_b.is_finished() && self.app.waiting().await == 0 {
             assert!(begun.elapsed() < TIME_LIMIT, "{} neither ends nor waits", b.name);
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

@@ -1,0 +1,91 @@
+//! Servers beside the test app's own, with several connections for writing, and what makes their transactions wait.
+
+use async_graphql::{Request, Variables};
+use packwright::app::{App, AppOptions};
+use packwright::service::Settings;
+use packwright::store::DbOptions;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseTransaction, Statement, TransactionTrait as _};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::client::document;
+use super::rows::{database_url, tables};
+use super::{At as _, TestApp, Watched, uuid_of};
+
+/// Connections of a server that has several writers.
+pub(crate) fn several_writers() -> DbOptions {
+    DbOptions { max_connections: 10, ..DbOptions::default() }
+}
+
+/// The payload of a mutation on another server.
+pub(crate) async fn mutate_on(server: &App, token: &str, mutation: &str, input: Value, selection: &str) -> Value {
+    let variables = Variables::from_json(json!({ "input": input }));
+    let request = Request::new(document(mutation, selection)).variables(variables);
+    let answer = serde_json::to_value(server.execute(Some(token), request).await).expect("an answer is JSON");
+    answer.at(&format!("/data/{mutation}")).clone()
+}
+
+/// Does something to its end, while a server's thread stands still. It has a thread of its own: waiting in this one
+/// would swallow what wakes the server up. The test's runtime must have several threads.
+pub(crate) fn meanwhile<F: Future<Output = ()>>(act: impl FnOnce() -> F + Send + 'static) {
+    let runtime = Handle::current();
+    let thread = std::thread::spawn(move || runtime.block_on(act()));
+    tokio::task::block_in_place(|| thread.join()).expect("it is done");
+}
+
+impl Watched {
+    /// Does something after the first further statement that is meant, before the server goes on.
+    pub(crate) fn once_after<F: Future<Output = ()>>(
+        &self,
+        mut is_meant: impl FnMut(&str) -> bool + Send + 'static,
+        act: impl FnOnce() -> F + Send + 'static,
+    ) {
+        let mut act = Some(act);
+        self.after_statements(move |sql| {
+            if act.is_some() && is_meant(sql) {
+                act.take().into_iter().for_each(meanwhile);
+            }
+        });
+    }
+}
+
+impl TestApp {
+    /// Whether the database is SQLite, which has one writer and no locks of rows to wait for.
+    pub(crate) fn has_one_writer(&self) -> bool {
+        let is_postgresql = tables(self).get_database_backend() == DatabaseBackend::Postgres;
+        assert!(is_postgresql || self.app.services.db.writers() == 1);
+        !is_postgresql
+    }
+
+    /// A server with the app's clock and mover. PostgreSQL's address gets the parameters.
+    pub(crate) async fn server_beside(&self, settings: Settings, db: DbOptions, parameters: &str) -> App {
+        let mut url = database_url(self).await;
+        if !self.has_one_writer() {
+            url += parameters;
+        }
+        let (clock, mover) = (self.clock.clone(), self.mover.clone());
+        let options = AppOptions { settings, migrate: false, db, mover, ..AppOptions::new(url, clock) };
+        App::build(options).await.expect("a server beside the app's own")
+    }
+
+    /// Locks a row of a table on PostgreSQL until the transaction ends.
+    pub(crate) async fn hold(&self, table: &str, id: &str) -> DatabaseTransaction {
+        let held = tables(self).begin().await.expect("a transaction");
+        let lock = format!("SELECT id FROM {table} WHERE id = '{}' FOR UPDATE", uuid_of(id));
+        held.execute_unprepared(&lock).await.expect("the row is held");
+        held
+    }
+
+    /// The number `n` that a statement selects on PostgreSQL.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let row = tables(self).query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
+        row.expect("an answer").expect("one row").try_get("", "n").expect("a number")
+    }
+
+    /// How many transactions on the app's database wait for a lock.
+    pub(crate) async fn waiting(&self) -> i64 {
+        let sql = "SELECT count(*) AS n FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        self.number(sql).await
+    }
+}
