@@ -34,9 +34,9 @@ pub enum Failure {
     /// The database took too long. The same call may succeed later, or when it requests less.
     #[error("The database did not answer in time; ask for less at once, or try again.")]
     Timeout(String),
-    /// The objects changed while the transaction waited for locks: a pack's window has opened, or a component was added
-    /// to another pack. Or an event is shown from a state that lacks something. It starts again; clients never see this
-    /// failure.
+    /// The objects changed while the transaction was at work: a pack's window has opened, a component was added to another
+    /// pack, an account was suspended. Or an event is shown from a state that lacks something. It starts again; clients
+    /// never see this failure.
     #[error("The server can't do this at the moment; try again.")]
     Overtaken,
     /// A bug. Its text is only logged.

@@ -1,6 +1,8 @@
 //! The journal of a use case: collects events and audit entries, and writes them at the end of the use case's
 //! transaction (R49, R51).
 
+use std::collections::BTreeSet;
+
 use crate::domain::Instant;
 use crate::domain::accounts::{Account, Actor, ActorKind};
 use crate::domain::id::{
@@ -12,6 +14,7 @@ use crate::domain::log::{
 use crate::domain::packs::Pack;
 use crate::domain::releases::Window;
 use crate::store::Tx;
+use crate::store::accounts::authority;
 use crate::store::installations::section::Section;
 use crate::store::log::journal::{Addition, RecordBatch, append};
 
@@ -156,6 +159,8 @@ pub struct Journal<'a> {
     pub now: Instant,
     /// The task, if the use case is a batch of one.
     pub(super) task: Option<uuid::Uuid>,
+    /// The accounts whose installations the use case moves because they are active.
+    pub(super) active: BTreeSet<AccountId>,
     /// When the release began that this use case completes.
     pub(super) began: Option<Instant>,
     additions: Vec<Addition>,
@@ -178,6 +183,7 @@ impl<'a> Journal<'a> {
             authority: None,
             now,
             task: None,
+            active: BTreeSet::new(),
             began: None,
             additions: Vec::new(),
         }
@@ -376,12 +382,14 @@ impl<'a> Journal<'a> {
     ///
     /// # Errors
     /// [`Failure::Unauthenticated`] or [`Failure::Forbidden`] when the caller has lost its rights (R4).
+    /// [`Failure::Overtaken`] when an account was suspended meanwhile whose installations are moved (R46).
     pub async fn write(mut self, tx: &Tx) -> Result<(), Failure> {
         if let Some(authority) = self.authority.take() {
             authority.check(self.services, tx).await?;
         }
         let additions = std::mem::take(&mut self.additions);
         let rows = additions.into_iter().flat_map(|addition| self.rows_of(addition)).collect();
-        Ok(append(tx, rows).await?)
+        append(tx, rows).await?;
+        if authority::any_suspended(tx, self.active.iter().copied()).await? { Err(Failure::Overtaken) } else { Ok(()) }
     }
 }

@@ -1,9 +1,10 @@
 //! Suspending accounts, and catching up after they are reactivated (R4, R46).
 
+use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::rows::LogMark;
-use crate::support::{At, Installed, Managed, Setup, TestApp, refusal};
+use crate::support::{At, Installed, Managed, Setup, TestApp, meanwhile, mutate_on, refusal};
 
 async fn world() -> (TestApp, [Managed; 2], Installed) {
     let app = TestApp::new().await;
@@ -179,4 +180,29 @@ async fn r46_an_account_that_regains_the_grant_while_suspended_catches_up_when_r
     app.reactivate(&acme).await;
     assert_eq!(app.installed_number(&acme, installation).await, 2);
     assert_eq!(app.update_of(&release, installation).await.text("/how"), "CATCH_UP");
+}
+
+/// The account is suspended after a batch has read that it is active, and before the batch writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r46_a_batch_moves_nothing_of_an_account_that_is_suspended_meanwhile() {
+    let (app, [acme, globex], installed) = world().await;
+    if app.has_one_writer() {
+        return;
+    }
+    let other = app.another_server_of(Settings::default()).await;
+    let (token, account) = (app.publisher.clone(), acme.id.clone());
+    app.mover.before_next(move || {
+        meanwhile(move || async move {
+            let payload = mutate_on(&other, &token, "suspendAccount", json!({ "accountId": account }), "").await;
+            assert_eq!(payload.at("/errors"), &json!([]));
+        });
+    });
+    let release = app.update_now(&installed.pack).await;
+    app.tick().await;
+    let skipped = app.update_of(&release, &installed.installations[0]).await;
+    assert_eq!((skipped.text("/state"), skipped.text("/skipReason")), ("SKIPPED".into(), "ACCOUNT_SUSPENDED".into()));
+    assert_eq!(app.installed_number(&globex, &installed.installations[1]).await, 2);
+    assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+    app.reactivate(&acme).await;
+    assert_eq!(app.installed_number(&acme, &installed.installations[0]).await, 2);
 }

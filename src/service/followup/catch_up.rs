@@ -159,6 +159,7 @@ async fn save_changes(
     let current = |pack: PackId| packs.get(&pack)?.standing.at(now).current_version;
     let moved: Vec<(InstallationId, PackVersionId)> =
         changes.moved.iter().filter_map(|i| Some((i.id, current(i.pack_id)?))).collect();
+    journal.active.extend(changes.moved.iter().map(|i| i.account_id));
     let left: BTreeMap<_, _> = changes.moved.iter().map(|i| (i.id, i.version_id)).collect();
     let of_rows = changes.rows.iter().filter_map(|row| current(row.update.pack_id));
     let versions: Vec<_> = left.values().copied().chain(of_rows).collect();

@@ -137,6 +137,7 @@ impl Rollout<'_> {
                 }
                 RolloutDecision::Move => {
                     members.retain(|installation| self.try_move(installation.id, &mut failed));
+                    journal.active.extend(members.iter().map(|installation| installation.account_id));
                     version = self.release.version_id;
                     Change { how: Some(self.release.method()), ..Change::to(UpdateState::Applied) }
                 }
@@ -237,6 +238,7 @@ impl Rollout<'_> {
             }
             let version = if row.update.state == UpdateState::Applied {
                 moved.push(installation.id);
+                journal.active.insert(installation.account_id);
                 release.version_id
             } else {
                 installation.version_id

@@ -101,7 +101,7 @@ async fn try_first_batch(cx: &Services, task: Uuid) -> Result<(), Failure> {
 pub async fn run_claimed(cx: &Services, Claimed { tx, task, alone }: Claimed) -> Result<(), BatchFailure> {
     match work(cx, tx, &task, alone).await {
         Ok(()) => Ok(()),
-        // A release window has opened meanwhile. The batch runs after the window was carried out.
+        // A release window has opened meanwhile, or an account was suspended. The batch begins again.
         Err(failure @ Failure::Overtaken) => Err(BatchFailure { failure, postponed: false }),
         Err(failure) => {
             cx.follow_ups.count_failure(task.work.kind(), &cx.settings);

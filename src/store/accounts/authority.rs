@@ -1,7 +1,8 @@
 //! Reads a caller's token and account again within the transaction that uses their permission.
 
 use entity::{account, api_token};
-use sea_orm::EntityTrait as _;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use uuid::Uuid;
 
 use crate::domain::accounts::{Account, ApiToken};
@@ -13,6 +14,26 @@ use crate::store::{StoreResult, Tx, convert};
 /// Holds a token, so that nobody can revoke it before the transaction ends.
 pub async fn token(tx: &Tx, id: TokenId) -> StoreResult<Option<ApiToken>> {
     shared_lock(api_token::Entity::find_by_id(Uuid::from(id))).one(tx.conn()).await?.map(convert::token).transpose()
+}
+
+/// Whether one of these accounts is suspended by now. A transaction asks this after it has appended to the logs: only one
+/// at a time does that, so each suspension has committed before, or comes later in the logs. On SQLite nothing has
+/// changed since the transaction began, because it is the only writer.
+pub(crate) async fn any_suspended(tx: &Tx, ids: impl ExactSizeIterator<Item = AccountId>) -> StoreResult<bool> {
+    if !tx.is_postgresql() || ids.len() == 0 {
+        return Ok(false);
+    }
+    let found: Option<Uuid> = account::Entity::find()
+        .select_only()
+        .column(account::Column::Id)
+        // A literal, so that PostgreSQL sees that the index of accounts that aren't active matches.
+        .filter(Expr::cust("\"account\".\"status\" <> 'ACTIVE'"))
+        .filter(tx.any_of(account::Column::Id.into_expr(), ids.map(Uuid::from)))
+        .limit(1)
+        .into_tuple()
+        .one(tx.conn())
+        .await?;
+    Ok(found.is_some())
 }
 
 /// An account as it is now. A transaction doesn't hold it, because a suspension may have to wait for locks of the
