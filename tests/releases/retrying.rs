@@ -1,10 +1,11 @@
 //! Retrying failed updates with `retryFailedUpdates` (section 6 of the rules).
 
 use packwright::domain::installations::FailureCode;
+use packwright::service::Settings;
 use serde_json::{Value, json};
 
 use crate::support::rows::LogMark;
-use crate::support::{At, Installed, Managed, TestApp, refusal};
+use crate::support::{At, Installed, Managed, TestApp, meanwhile, mutate_on, refusal};
 
 /// Three accounts have Orders installed, and a release failed to move those in `failing`.
 async fn failed(failing: &[usize]) -> (TestApp, [Managed; 3], Installed, String) {
@@ -198,4 +199,51 @@ async fn r41_a_release_is_not_retried_once_the_window_of_the_next_one_has_opened
     assert_eq!(refusal(&retry(&app, &release).await).code, "SUPERSEDED", "a later release took its place");
     app.tick().await;
     assert_eq!(app.release_state(&next).await, "SUCCEEDED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r46_a_retry_moves_nothing_of_an_account_that_is_suspended_meanwhile() {
+    let (app, accounts, installed, release) = failed(&[0, 1]).await;
+    if app.has_one_writer() {
+        return;
+    }
+    app.mover.repair();
+    let other = app.another_server_of(Settings::default()).await;
+    let (token, account) = (app.publisher.clone(), accounts[0].id.clone());
+    app.mover.before_next(move || {
+        meanwhile(move || async move {
+            let payload = mutate_on(&other, &token, "suspendAccount", json!({ "accountId": account }), "").await;
+            assert_eq!(payload.at("/errors"), &json!([]));
+        });
+    });
+    retry(&app, &release).await;
+    let_it_end(&app).await;
+    assert_eq!(app.update_of(&release, &installed.installations[0]).await.text("/state"), "FAILED");
+    assert_eq!(app.update_of(&release, &installed.installations[1]).await.text("/state"), "APPLIED");
+    assert_eq!(app.release_state(&release).await, "PARTIALLY_SUCCEEDED");
+}
+
+/// Each batch of a retry takes as many statements, however many installations it moves.
+#[tokio::test]
+async fn r49_a_retry_of_many_takes_as_many_statements_as_one_of_few() {
+    let mut counts = Vec::new();
+    for number in [3, 30] {
+        let app = TestApp::new().await;
+        let acme = app.managed("Acme").await;
+        let pack = app.multi_pack_with("Orders", &["Import"]).await;
+        app.share_with_all(&pack.id).await;
+        app.release_now(&pack.id).await;
+        for n in 0..number {
+            let installation = app.install_as(&acme, "Orders", &format!("number {n}")).await;
+            app.mover.fail(&installation, u32::MAX, FailureCode::Temporary);
+        }
+        let release = app.update_now(&pack).await;
+        let_it_end(&app).await;
+        app.mover.repair();
+        let (payload, statements) = app.statements_with_values_of(retry(&app, &release)).await;
+        assert_eq!(payload.int("/retriedCount"), number);
+        assert_eq!(app.release_state(&release).await, "SUCCEEDED");
+        counts.push(statements.len());
+    }
+    assert_eq!(counts[0], counts[1]);
 }

@@ -3,22 +3,28 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Instant;
-use crate::domain::id::{PackId, ReleaseId};
-use crate::domain::installations::{Failure as UpdateFailure, UpdateState, pause_in_round};
+use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
+use crate::domain::installations::{
+    Failure as UpdateFailure, FailureCode, ReachedState, UpdateState, pause_in_round, reason_to_skip,
+};
 use crate::domain::packs::Pack;
 use crate::domain::releases::{Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
-use crate::service::followup::updates::{VersionNumbers, applied, given_up, record_update};
+use crate::service::followup::updates::VersionNumbers;
 use crate::service::journal::Journal;
 use crate::store::Tx;
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
+use crate::store::installations::changes::{Change, Changes};
+use crate::store::installations::classes::InstallationFacts;
+use crate::store::installations::section::Members;
+use crate::store::installations::write_counts::Move;
 use crate::store::installations::write_updates::UpdateRow;
-use crate::store::installations::{write as installations, write_updates as updates};
+use crate::store::installations::{classes, write as installations, write_updates as updates};
 use crate::store::packs::write as packs;
 
-use super::eligibility::Eligibility;
+use super::class_change::{ClassChange, record_change};
 use super::{Batch, FollowUp, Next};
 
 /// Retries failed updates. The last batch completes the release.
@@ -67,7 +73,8 @@ impl FollowUp for Retry {
     }
 }
 
-/// Returns whether an installation was tried. Those of accounts that lost their right meanwhile are given up.
+/// Tries failed updates again, by classes. Gives up those whose installation may no longer be moved. Returns whether an
+/// installation was tried.
 async fn try_failed(
     cx: &Services,
     tx: &Tx,
@@ -76,45 +83,74 @@ async fn try_failed(
     release: &Release,
     rows: &[UpdateRow],
 ) -> Result<bool, Failure> {
-    let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
-    let live = installations::lock_live(tx, &ids).await?;
-    // Read again under the installations' locks: one may have been uninstalled meanwhile.
-    let rows = updates::of_release(tx, release.id, &ids).await?;
-    let eligible = Eligibility::of(tx, &live.iter().collect::<Vec<_>>()).await?;
-    let versions = live.iter().map(|i| i.version_id).chain(std::iter::once(release.version_id));
-    let numbers = VersionNumbers::of(tx, versions).await?;
-    let by_id: BTreeMap<_, _> = live.iter().map(|installation| (installation.id, installation)).collect();
-    let (mut changed, mut moved, mut is_tried) = (Vec::new(), Vec::new(), false);
-    for mut row in rows.into_values().filter(|row| row.update.state == UpdateState::Failed) {
-        let installation = by_id.get(&row.update.id.installation);
-        let entitled = installation.filter(|i| eligible.reason_to_skip(i).is_none());
-        let Some(installation) = entitled else {
-            changed.extend(given_up(row));
-            continue;
-        };
-        is_tried = true;
-        attempt_again(cx, &mut row, release, journal.now);
-        if row.update.state == UpdateState::Applied {
-            let before = Some(UpdateState::Failed);
-            let version_change = numbers.change(installation.version_id, release.version_id);
-            record_update(journal, pack, &row.update, before, version_change, "scheduler.applyUpdate");
-            moved.push(row.update.id.installation);
-        }
-        changed.push(row);
+    if rows.is_empty() {
+        return Ok(false);
     }
-    installations::move_to(tx, &moved, release.version_id, journal.now).await?;
-    updates::save(tx, &changed).await?;
+    let ids: Vec<_> = rows.iter().map(|row| row.update.id.installation).collect();
+    installations::lock_live(tx, &ids).await?;
+    // Read again under the installations' locks: one may have been uninstalled meanwhile.
+    let judged = classes::of_installations(tx, release, &ids).await?;
+    let mut classes: BTreeMap<(ReachedState, PackVersionId), Vec<&InstallationFacts>> = BTreeMap::new();
+    let mut over = Vec::new();
+    for installation in &judged {
+        let Some(before) = installation.update.filter(|(state, _)| *state == UpdateState::Failed) else { continue };
+        if installation.is_live && reason_to_skip(installation.is_entitled, installation.status).is_none() {
+            classes.entry((before, installation.version_id)).or_default().push(installation);
+        } else if installation.is_tried_again {
+            over.push(installation.id);
+        }
+    }
+    let is_tried = !classes.is_empty();
+    let versions = classes.keys().map(|(_, version)| *version).chain([release.version_id]);
+    let numbers = VersionNumbers::of(tx, versions).await?;
+    let mut changes = Changes::new(tx, release, journal.now);
+    changes.give_up(&over).await?;
+    let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
+    for ((before, version), mut members) in classes {
+        members.retain(|installation| match cx.mover.move_installation(installation.id, release.id) {
+            Ok(()) => true,
+            Err(code) => failed.insert(installation.id, code).is_some(),
+        });
+        journal.active.extend(members.iter().map(|installation| installation.account_id));
+        let change = Change { how: Some(release.method()), ..Change::to(UpdateState::Applied) };
+        let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
+        changes.make(Some(before), change, Members::Listed(&ids)).await?;
+        if version != release.version_id {
+            let movement = Move { pack: pack.id, from: version, to: release.version_id, at: journal.now };
+            installations::move_alike(tx, Members::Listed(&ids), movement).await?;
+        }
+        let class_change = ClassChange {
+            pack,
+            release,
+            change,
+            before: Some(before.0),
+            version: numbers.change(version, release.version_id),
+            action: "scheduler.applyUpdate",
+            section: None,
+        };
+        record_change(journal, &class_change, &members);
+    }
+    changes.end().await?;
+    if !failed.is_empty() {
+        plan_next(tx, release, &failed, journal.now).await?;
+    }
     Ok(is_tried)
 }
 
-/// Tries once more to move an installation. When it fails again, the update stays FAILED.
-fn attempt_again(cx: &Services, row: &mut UpdateRow, release: &Release, now: Instant) {
-    match cx.mover.move_installation(row.update.id.installation, release.id) {
-        Ok(()) => applied(row, release, now),
-        Err(code) => {
-            row.attempts = row.attempts.saturating_add(1);
-            row.update.failure = Some(UpdateFailure { code, attempts: row.attempts });
-            row.next_attempt_at = pause_in_round(row.attempts).map(|pause| now + pause);
-        }
+/// Plans the next attempts of updates that have failed again. They stay FAILED.
+async fn plan_next(
+    tx: &Tx,
+    release: &Release,
+    failed: &BTreeMap<InstallationId, FailureCode>,
+    now: Instant,
+) -> Result<(), Failure> {
+    let ids: Vec<_> = failed.keys().copied().collect();
+    let mut rows: Vec<_> = updates::of_release(tx, release.id, &ids).await?.into_values().collect();
+    for row in &mut rows {
+        let Some(code) = failed.get(&row.update.id.installation) else { continue };
+        row.attempts = row.attempts.saturating_add(1);
+        row.update.failure = Some(UpdateFailure { code: *code, attempts: row.attempts });
+        row.next_attempt_at = pause_in_round(row.attempts).map(|pause| now + pause);
     }
+    Ok(updates::save(tx, &rows).await?)
 }

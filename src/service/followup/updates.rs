@@ -188,12 +188,6 @@ pub(in crate::service) fn hide(row: &mut UpdateRow) {
     row.update.skip_reason = Some(SkipReason::NotEntitled);
 }
 
-/// Stops the retries of an update whose installation must no longer be moved, because it is gone or has no grant (R45).
-/// `None` if no retry was planned.
-pub(in crate::service) fn given_up(mut row: UpdateRow) -> Option<UpdateRow> {
-    row.next_attempt_at.take().map(|_| row)
-}
-
 /// Marks an update as withdrawn. `how` is set if its installation was moved back.
 pub(in crate::service) fn withdraw_row(row: &mut UpdateRow, how: Option<UpdateMethod>, now: Instant) {
     row.update.state = UpdateState::Withdrawn;
