@@ -114,10 +114,7 @@ async fn try_delete_group(cx: &Services, caller: &Publisher, group: GroupId) -> 
     let tx = cx.db.begin().await?;
     let packs = packs_to_change(&tx, caller, group).await?;
     let group = editable_group(&tx, caller, group).await?;
-    if grants::packs_of(&tx, group.id).await? != packs {
-        // A pack was shared with the group, or unshared, while this call waited.
-        return Err(Failure::Overtaken.into());
-    }
+    check_packs(&tx, group.id, &packs).await?;
     let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
     grants::unshare_all(&tx, group.id).await?;
     let frozen = grants::count_frozen(&tx, &packs, LostGrants::MembersOf(group.id)).await?;
@@ -202,6 +199,7 @@ async fn try_change_members(
     if let Some(unknown) = unknown {
         return Err(unknown.into());
     }
+    check_packs(&tx, group.id, &packs).await?;
     let mut journal = Journal::of(cx, caller, cx.instant_of(&tx, &packs).await?);
     if group.is_all_accounts {
         return Err(SharingRefusal::AllAccountsIsFixed.into());
@@ -347,6 +345,11 @@ async fn packs_to_change(tx: &Tx, caller: &Publisher, group: GroupId) -> Outcome
     } else {
         Err(Failure::none_of(group).into())
     }
+}
+
+/// Checks that a locked group still has the locked packs: none was shared with it, or unshared, while this call waited.
+async fn check_packs(tx: &Tx, group: GroupId, locked: &[PackId]) -> Result<(), Failure> {
+    if grants::packs_of(tx, group).await? == locked { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
 async fn follow(

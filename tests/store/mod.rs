@@ -15,6 +15,7 @@ pub(crate) mod large_world;
 pub(crate) mod lines;
 pub(crate) mod loaders;
 pub(crate) mod lock_order;
+pub(crate) mod meetings;
 pub(crate) mod planned;
 pub(crate) mod plans;
 pub(crate) mod pooler;
