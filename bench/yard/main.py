@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from . import document, growth, info, listeners, midnight, once, page, rollout, servers
+from . import document, growth, info, listeners, midnight, once, page, rollout, servers, several
 from .databases import Postgres
 from .servers import ROOT, Trouble
 
@@ -24,6 +24,7 @@ STEPS = {
     "rollout-sqlite": rollout.run_sqlite,
     "midnight": midnight.run,
     "listeners": listeners.run,
+    "several": several.run,
     "seed": once.run_seed,
     "build": once.run_build,
     "start": once.run_start,
