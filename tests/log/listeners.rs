@@ -138,6 +138,24 @@ async fn r25_progress_costs_the_same_statements_however_many_watch_it() {
 const SHOWN: &str = "cursor pack { id name } release { id createdAt notes version { number } }";
 
 #[tokio::test]
+async fn the_accounts_of_many_listeners_are_joined_and_not_compared_with_each_row() {
+    let app = TestApp::new().await;
+    let accounts = accounts(&app, 201).await;
+    let installed = app.installed_pack("Orders", &accounts.iter().collect::<Vec<_>>()).await;
+    let release = app.update_on(&installed.pack, "2026-12-01").await;
+    app.tick().await;
+    let mut listeners = listen(&app, &accounts, SHOWN).await;
+    announce(&app, &release, "2026-12-04", &mut listeners).await;
+    let (items, statements) = app.statements_of(announce(&app, &release, "2026-12-02", &mut listeners)).await;
+    assert_eq!(items.len(), 201);
+    if tables(&app).get_database_backend() == DatabaseBackend::Postgres {
+        let compared: Vec<_> = statements.iter().filter(|sql| sql.contains(r#""account_id" = ANY(CAST"#)).collect();
+        assert!(compared.is_empty(), "{compared:#?}");
+        assert!(statements.iter().any(|sql| sql.contains("unnest(")), "{statements:#?}");
+    }
+}
+
+#[tokio::test]
 async fn listeners_cost_no_statements_while_nothing_happens_but_those_of_the_server() {
     let app = TestApp::new().await;
     let accounts = accounts(&app, 5).await;
