@@ -37,6 +37,9 @@ pub struct Model {
     pub pause_actor_token_id: Option<Uuid>,
     pub pause_actor_account_id: Option<Uuid>,
     pub resumed_at: Option<DateTimeUtc>,
+    pub reason: Option<String>,
+    pub roll_back_began_at: Option<DateTimeUtc>,
+    pub roll_back_installations: Option<i64>,
     pub tally_base_id: i64,
 }
 

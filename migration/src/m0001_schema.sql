@@ -259,12 +259,17 @@ CREATE TABLE pack_release (
     pause_actor_account_id $uuid,
     -- When the release was resumed last.
     resumed_at $instant,
+    -- Why it was taken back, if somebody said (R59).
+    reason text,
+    -- When its roll back began, and how many installations that had to move (R59).
+    roll_back_began_at $instant,
+    roll_back_installations bigint,
     -- The id of the first row of release_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0
 );
 -- Enforces R28 and R29 when two calls race.
 CREATE UNIQUE INDEX one_pending_release ON pack_release (pack_id) WHERE state = 'SCHEDULED';
-CREATE UNIQUE INDEX one_running_release ON pack_release (pack_id) WHERE state = 'IN_PROGRESS';
+CREATE UNIQUE INDEX one_running_release ON pack_release (pack_id) WHERE state IN ('IN_PROGRESS', 'ROLLING_BACK');
 CREATE INDEX release_pending ON pack_release (publisher_id, starts_at) WHERE state = 'SCHEDULED';
 CREATE INDEX release_newest_of_pack ON pack_release (pack_id, created_at, id);
 CREATE INDEX release_newest ON pack_release (publisher_id, created_at, id);

@@ -87,6 +87,10 @@ pub enum ReleaseState {
     Canceled,
     /// An immediate release took its place.
     Superseded,
+    /// Installations are being moved back.
+    RollingBack,
+    /// The former version is in its place again.
+    RolledBack,
 }
 
 /// The state of a release, without information about other accounts.
@@ -102,6 +106,8 @@ pub enum AnnouncedReleaseState {
     Canceled,
     /// An immediate release took its place.
     Superseded,
+    /// The former version is, or is being put, in its place again.
+    RolledBack,
 }
 
 /// The state of an installation update.
@@ -116,7 +122,7 @@ pub enum InstallationUpdateState {
     Skipped,
     /// A fault; see the failure.
     Failed,
-    /// Withdrawn: the installation was uninstalled, or the release was canceled or superseded.
+    /// Withdrawn: the installation was uninstalled, or the release was canceled, superseded or rolled back.
     Withdrawn,
 }
 
@@ -134,6 +140,8 @@ pub enum UpdateMethod {
     CatchUp,
     /// Applied early, and moved back when the release was canceled.
     CanceledBack,
+    /// Moved back when the release was rolled back.
+    RolledBack,
 }
 
 /// The reason why an installation is skipped.
@@ -241,6 +249,10 @@ pub enum EventKind {
     ReleasePaused,
     /// It goes on.
     ReleaseResumed,
+    /// Installations are being moved back.
+    ReleaseRollingBack,
+    /// The former version is in its place again.
+    ReleaseRolledBack,
     /// An installation can apply a release early.
     UpdateOffered,
     /// An installation update changed its state.
@@ -321,6 +333,7 @@ impl From<crate::domain::releases::ReleaseState> for AnnouncedReleaseState {
             S::Succeeded | S::PartiallySucceeded | S::Failed => Self::Ended,
             S::Canceled => Self::Canceled,
             S::Superseded => Self::Superseded,
+            S::RollingBack | S::RolledBack => Self::RolledBack,
         }
     }
 }

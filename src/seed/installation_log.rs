@@ -145,6 +145,7 @@ fn how(how: UpdateMethod) -> &'static str {
         UpdateMethod::Immediate => "IMMEDIATE",
         UpdateMethod::CatchUp => "CATCH_UP",
         UpdateMethod::CanceledBack => "CANCELED_BACK",
+        UpdateMethod::RolledBack => "ROLLED_BACK",
     }
 }
 

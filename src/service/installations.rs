@@ -9,7 +9,6 @@ use crate::domain::installations::{
     EarlyApplyDecision, Installation, InstallationRefusal, UpdateMethod, UpdateState, decide_early_apply,
 };
 use crate::domain::packs::{InstallationType, Pack};
-use crate::domain::releases::ReleaseState;
 use crate::domain::text::{self, NAME_MAX, TextFault};
 use crate::service::followup::offer_to;
 use crate::store::accounts::write as accounts;
@@ -287,7 +286,9 @@ async fn derived_update(
     let standing = pack.standing.at(now);
     let Some(id) = standing.pending.map(|p| p.release_id).or(standing.running_release) else { return Ok(None) };
     let Some(release) = releases::get(tx, pack.id, id).await? else { return Ok(None) };
-    let concerned = release.version_id != installation.version_id && release.previous_version_id.is_some();
+    let concerned = release.version_id != installation.version_id
+        && release.previous_version_id.is_some()
+        && !release.state.is_taken_back();
     if !concerned || update_rows.iter().any(|row| row.update.id.release == id) {
         return Ok(None);
     }
@@ -337,8 +338,9 @@ async fn try_apply_early(
         None => None,
     };
     let entitled = !grants::entitled(&tx, pack.id, &[caller.id()]).await?.is_empty();
-    let was_withdrawn = matches!(release.state, ReleaseState::Canceled | ReleaseState::Superseded);
-    if row.is_none() && was_withdrawn && release.ended_at.is_some_and(|end| installation.installed_at <= end) {
+    let was_offered = installation.version_id != release.version_id
+        && release.taken_back_at().is_some_and(|end| installation.installed_at <= end);
+    if row.is_none() && was_offered {
         // The offer was visible although no batch had saved it, and ended with the release.
         let refusal = if entitled { InstallationRefusal::UpdateWithdrawn } else { InstallationRefusal::NotEntitled };
         return Err(refusal.into());

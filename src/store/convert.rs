@@ -20,7 +20,7 @@ use crate::domain::log::{Audience, Event, EventKind, NewEvent, Recorded, Subject
 use crate::domain::packs::{
     Assessment, DeploymentModel, InstallationType, Pack, PackStanding, PackVersion, PendingRelease,
 };
-use crate::domain::releases::{DataVersion, Pause, Release, ReleaseSchedule, ReleaseState, Window};
+use crate::domain::releases::{DataVersion, Pause, Release, ReleaseSchedule, ReleaseState, RollBack, Window};
 
 /// An enum that is stored by name. An enum of the GraphQL schema has the same names there.
 pub trait Stored: Sized + Copy {
@@ -69,9 +69,13 @@ stored! {
     ReleaseState {
         Scheduled = "SCHEDULED", InProgress = "IN_PROGRESS", Succeeded = "SUCCEEDED",
         PartiallySucceeded = "PARTIALLY_SUCCEEDED", Failed = "FAILED", Canceled = "CANCELED", Superseded = "SUPERSEDED",
+        RollingBack = "ROLLING_BACK", RolledBack = "ROLLED_BACK",
     }
     UpdateState { Offered = "OFFERED", Applied = "APPLIED", Skipped = "SKIPPED", Failed = "FAILED", Withdrawn = "WITHDRAWN" }
-    UpdateMethod { Early = "EARLY", Automatic = "AUTOMATIC", Immediate = "IMMEDIATE", CatchUp = "CATCH_UP", CanceledBack = "CANCELED_BACK" }
+    UpdateMethod {
+        Early = "EARLY", Automatic = "AUTOMATIC", Immediate = "IMMEDIATE", CatchUp = "CATCH_UP", CanceledBack = "CANCELED_BACK",
+        RolledBack = "ROLLED_BACK",
+    }
     SkipReason { NotEntitled = "NOT_ENTITLED", AccountSuspended = "ACCOUNT_SUSPENDED" }
     UpdateOutcome { Works = "WORKS", Broken = "BROKEN" }
     FailureCode { Temporary = "TEMPORARY", Internal = "INTERNAL" }
@@ -85,6 +89,7 @@ stored! {
         ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED", UpdateOutcomeReported = "UPDATE_OUTCOME_REPORTED",
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
+        ReleaseRollingBack = "RELEASE_ROLLING_BACK", ReleaseRolledBack = "RELEASE_ROLLED_BACK",
     }
 }
 
@@ -284,6 +289,11 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
         ended_at: m.ended_at,
         pause,
         resumed_at: m.resumed_at,
+        reason: m.reason,
+        roll_back: match (m.roll_back_began_at, m.roll_back_installations) {
+            (Some(began_at), Some(installations)) => Some(RollBack { began_at, installations }),
+            _ => None,
+        },
     })
 }
 

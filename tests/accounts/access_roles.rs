@@ -7,7 +7,7 @@ use crate::support::rows::{all_rows, assert_same_rows, code_of, unknown_like};
 use crate::support::{At, TestApp, input_type};
 
 /// Each mutation with the kind of account that may call it and the privilege that it needs.
-const TABLE: [(&str, Kinds, &str); 45] = [
+const TABLE: [(&str, Kinds, &str); 46] = [
     ("createComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("createPackagedComponents", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
     ("deletePackagedComponent", Kinds::Publisher, "PACKAGED_COMPONENT_MANAGEMENT"),
@@ -33,6 +33,7 @@ const TABLE: [(&str, Kinds, &str); 45] = [
     ("pauseRelease", Kinds::Publisher, "INTEGRATION_PACK"),
     ("resumeRelease", Kinds::Publisher, "INTEGRATION_PACK"),
     ("retryFailedUpdates", Kinds::Publisher, "INTEGRATION_PACK"),
+    ("rollBackRelease", Kinds::Publisher, "INTEGRATION_PACK"),
     ("createAccountGroup", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
     ("updateAccountGroup", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),
     ("deleteAccountGroup", Kinds::Publisher, "ACCOUNT_GROUP_MANAGEMENT"),

@@ -20,6 +20,7 @@ pub(crate) const SECRETS_OF_PUBLISHER: &[&str] = &[
     "northwind-second-token",
     "notes of what waits for its first window",
     "why it was paused",
+    "reason of a roll back",
 ];
 /// Texts that only Acme and the publisher may see, among them its name.
 pub(crate) const SECRETS_OF_ACME: &[&str] = &[
@@ -119,6 +120,7 @@ async fn northwind(app: &TestApp, acme: &Managed, globex: &Managed) {
     canceled_once(app, acme, globex).await;
     superseded_once(app, acme, globex).await;
     withdrawn(app, acme, &gold).await;
+    rolled_back(app, acme, globex).await;
     in_its_testing_period(app, acme, globex).await;
     paused(app, acme, globex).await;
     app.tick().await;
@@ -186,6 +188,14 @@ async fn withdrawn(app: &TestApp, acme: &Managed, gold: &str) {
     let frozen = app.installed_pack_in("Taken back from Gold", gold, &[acme]).await;
     app.unshare(&frozen.pack.id, &[gold]).await;
     app.update_now(&frozen.pack).await;
+}
+
+async fn rolled_back(app: &TestApp, acme: &Managed, globex: &Managed) {
+    let rolled = app.installed_pack("Rolled back once", &[acme]).await;
+    let release = app.update_now(&rolled.pack).await;
+    app.install(globex, "Rolled back once").await;
+    let back = json!({ "releaseId": release, "reason": "reason of a roll back", "atMost": 2 });
+    app.ok(&app.publisher, "rollBackRelease", back, "release { id }").await;
 }
 
 async fn in_its_testing_period(app: &TestApp, acme: &Managed, globex: &Managed) {

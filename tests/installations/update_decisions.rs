@@ -93,8 +93,9 @@ fn r26_only_an_offer_of_a_scheduled_release_with_a_grant_is_applied() {
 fn r29_an_offer_ends_with_its_release_before_a_batch_has_come_to_it() {
     for update in STATES {
         for release in ReleaseState::ALL {
-            let ended =
-                matches!(release, ReleaseState::Canceled | ReleaseState::Superseded) && update == UpdateState::Offered;
+            let taken_back =
+                [ReleaseState::Canceled, ReleaseState::Superseded, ReleaseState::RollingBack, ReleaseState::RolledBack];
+            let ended = taken_back.contains(&release) && update == UpdateState::Offered;
             let expected = if ended { UpdateState::Withdrawn } else { update };
             assert_eq!(effective_state(update, release), expected, "{update:?} {release:?}");
         }

@@ -154,3 +154,52 @@ async fn moved_once(app: &TestApp, mark: &LogMark, release: &str, installations:
     let late = app.read_release(release, "window { late }").await;
     assert_eq!(late.at("/window/late"), true, "it started long after its window");
 }
+
+#[tokio::test]
+async fn r59_a_server_that_is_killed_in_a_roll_back_goes_on_where_it_was() {
+    // In the first batch of the program, in a middle one, in the last one.
+    for dies_at in [4, 5, 9, 10] {
+        let settings = Settings { batch_size: 3, ..Settings::default() };
+        let app = TestApp::with(Setup { start: "2024-11-22T09:00:00Z", settings, ..Setup::default() }).await;
+        let acme = app.managed("Acme").await;
+        let pack = app.multi_pack_with("Orders", &["Import"]).await;
+        app.share_with_all(&pack.id).await;
+        app.release_now(&pack.id).await;
+        let mut installations = Vec::new();
+        for index in 0..INSTALLATIONS {
+            installations.push(app.install_as(&acme, "Orders", &format!("number {index}")).await);
+        }
+        let release = app.update_now(&pack).await;
+        app.tick().await;
+        let mark = LogMark::now(&app).await;
+        // The call does the first batch of three.
+        assert_eq!(app.roll_back(&release).await, 10);
+        set_trap(&app, dies_at).await;
+        let mut doomed = start(&app).await;
+        let before_the_trap = i64::try_from((dies_at - 1) / 3 * 3).expect("few");
+        until("what the doomed server does before the trap", async || {
+            app.progress(&release).await.int("/withdrawn") == before_the_trap
+        })
+        .await;
+        tokio::time::sleep(BETWEEN).await;
+        doomed.kill().await.expect("killed");
+        remove_trap(&app).await;
+        assert_eq!(app.progress(&release).await.int("/withdrawn"), before_the_trap);
+        assert_eq!(app.release_state(&release).await, "ROLLING_BACK");
+
+        let mut heir = start(&app).await;
+        until("the end of the roll back", async || app.release_state(&release).await == "ROLLED_BACK").await;
+        heir.kill().await.expect("killed");
+        let (events, entries) = (mark.events(&app).await, mark.entries(&app).await);
+        for installation in &installations {
+            let id = uuids_of(installation)[0];
+            let announced = events.iter().filter(|event| event.installation_id == Some(id)).count();
+            let noted = entries.iter().filter(|entry| entry.subject_id.contains(&id.to_string())).count();
+            assert_eq!((announced, noted), (1, 1), "events and audit entries of {installation}");
+            assert_eq!(app.as_publisher(installation, "version { number }").await.int("/version/number"), 1);
+        }
+        for kind in ["RELEASE_ROLLING_BACK", "RELEASE_ROLLED_BACK"] {
+            assert_eq!(events.iter().filter(|event| event.kind == kind).count(), 1, "{kind}");
+        }
+    }
+}

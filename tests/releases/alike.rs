@@ -60,6 +60,33 @@ async fn r49_a_batch_of_installations_that_are_alike_lists_none_of_them() {
 }
 
 #[tokio::test]
+async fn r59_a_roll_back_of_installations_that_are_alike_lists_none_of_them() {
+    let settings = Settings { batch_size: 40, ..Settings::default() };
+    let app = TestApp::with(Setup { settings, ..Setup::default() }).await;
+    let acme = app.managed("Acme").await;
+    let pack = app.multi_pack_with("Orders", &["Import"]).await;
+    app.share_with_all(&pack.id).await;
+    app.release_now(&pack.id).await;
+    for n in 0..30 {
+        app.install_as(&acme, "Orders", &format!("number {n}")).await;
+    }
+    app.tick().await;
+    let release = app.update_now(&pack).await;
+    let (moved, statements) = app.statements_with_values_of(app.roll_back(&release)).await;
+    assert_eq!(moved, 30);
+    let tables = ["\"installation_update\" ", "\"log_record\" (", "UPDATE \"installation\" "];
+    let is_write = |sql: &str| !sql.starts_with("SELECT") && tables.iter().any(|table| sql.contains(table));
+    let writes: Vec<_> = statements.iter().filter(|statement| is_write(&statement.sql)).collect();
+    assert_eq!(writes.len(), 3, "{statements:#?}");
+    for statement in writes {
+        let values: Vec<_> = statement.values.iter().flat_map(|values| &values.0).collect();
+        assert!(values.len() <= 20, "{statement:?}");
+    }
+    assert_eq!(app.release_state(&release).await, "ROLLED_BACK");
+    assert_eq!(app.progress(&release).await.int("/withdrawn"), 30);
+}
+
+#[tokio::test]
 async fn r44_what_was_uninstalled_before_the_window_stays_as_it_is_when_all_others_move() {
     let app = TestApp::new().await;
     let accounts = app.managed_accounts(["Acme", "Globex", "Initech"]).await;

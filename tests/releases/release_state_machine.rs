@@ -28,7 +28,7 @@ fn r30_only_a_scheduled_release_can_be_rescheduled_promoted_or_canceled() {
         for state in ReleaseState::ALL {
             let expected = match state {
                 ReleaseState::Scheduled => None,
-                ReleaseState::InProgress => Some(TransitionFault::InProgress),
+                ReleaseState::InProgress | ReleaseState::RollingBack => Some(TransitionFault::InProgress),
                 _ => Some(TransitionFault::NotPending),
             };
             assert_eq!(transition(state, command).err(), expected, "{state:?} {command:?}");
@@ -37,19 +37,23 @@ fn r30_only_a_scheduled_release_can_be_rescheduled_promoted_or_canceled() {
 }
 
 #[test]
-fn r27_an_ended_release_changes_only_by_a_retry() {
+fn r27_an_ended_release_changes_only_by_a_retry_or_a_roll_back() {
     for state in [
         ReleaseState::Succeeded,
         ReleaseState::PartiallySucceeded,
         ReleaseState::Failed,
         ReleaseState::Canceled,
         ReleaseState::Superseded,
+        ReleaseState::RolledBack,
     ] {
-        for command in Command::ALL.into_iter().filter(|c| *c != Command::RetryFailed) {
+        let others = |command: &Command| ![Command::RetryFailed, Command::RollBack].contains(command);
+        for command in Command::ALL.into_iter().filter(others) {
             assert!(transition(state, command).is_err(), "{state:?} {command:?}");
         }
         let retried = matches!(state, ReleaseState::PartiallySucceeded | ReleaseState::Failed);
         assert_eq!(transition(state, Command::RetryFailed).is_ok(), retried, "{state:?}");
+        let rolled_back = retried || state == ReleaseState::Succeeded;
+        assert_eq!(transition(state, Command::RollBack).is_ok(), rolled_back, "{state:?}");
     }
 }
 
@@ -71,6 +75,28 @@ fn r56_pausing_is_no_state() {
         for state in ReleaseState::ALL {
             let moves = matches!(state, ReleaseState::Scheduled | ReleaseState::InProgress);
             assert_eq!(transition(state, command).ok(), moves.then_some(state), "{state:?} {command:?}");
+        }
+    }
+}
+
+#[test]
+fn r59_a_roll_back_begins_where_installations_may_have_the_version_and_ends_for_good() {
+    for state in ReleaseState::ALL {
+        for command in Command::ALL {
+            let reached = transition(state, command).ok();
+            let begins = command == Command::RollBack
+                && matches!(
+                    state,
+                    ReleaseState::InProgress
+                        | ReleaseState::Succeeded
+                        | ReleaseState::PartiallySucceeded
+                        | ReleaseState::Failed
+                );
+            assert_eq!(reached == Some(ReleaseState::RollingBack), begins, "{state:?} {command:?}");
+            let ends = state == ReleaseState::RollingBack && command == Command::CompleteRollBack;
+            assert_eq!(reached == Some(ReleaseState::RolledBack), ends, "{state:?} {command:?}");
+            assert!(ends || state != ReleaseState::RollingBack || reached.is_none(), "nothing else leads away");
+            assert!(state != ReleaseState::RolledBack || reached.is_none(), "{command:?}");
         }
     }
 }

@@ -118,6 +118,9 @@ impl Family {
                 let on = json!({ "packId": pack, "schedule": { "onDate": "2026-12-20" } });
                 vec![p(on, &[Gone::Pack, Share, Installation, Release, Package])]
             }
+            "rollBackPreview" => {
+                vec![p(json!({ "id": self.pending }), &[Gone::Pack, Share, Installation, Release, Account])]
+            }
             "releaseWindow" => vec![p(json!({ "date": "2026-12-20", "timeZone": "Europe/Berlin" }), &[Gone::Pack])],
             "releases" => vec![p(none, &[Gone::Pack, Installation, Release])],
             "serverInfo" => vec![p(none, &[Gone::Pack])],

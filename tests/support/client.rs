@@ -143,7 +143,7 @@ fn errors_of(mutation: &str) -> &'static str {
         | "deletePackagedComponent"
         | "restorePackagedComponent"
         | "publishComponent" => "code message field takenBy { id version } packs { id name }",
-        "releaseIntegrationPack" | "rescheduleRelease" | "promoteRelease" | "cancelRelease" => {
+        "releaseIntegrationPack" | "rescheduleRelease" | "promoteRelease" | "cancelRelease" | "rollBackRelease" => {
             "code message field earliestDate latestDate timeZone blockingRelease { id state } components { id } currentRevision"
         }
         "createAccountGroup"

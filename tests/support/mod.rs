@@ -26,7 +26,7 @@ mod json;
 mod mover;
 mod postgres;
 mod program;
-mod releasing;
+pub(crate) mod releasing;
 pub(crate) mod rows;
 mod server;
 mod subscription;

@@ -78,3 +78,32 @@ impl TestApp {
             .and_then(Value::as_i64)
     }
 }
+
+/// An input of `rollBackRelease` that moves any number of installations.
+pub(crate) fn back(release: &str) -> Value {
+    json!({ "releaseId": release, "reason": "It breaks imports.", "atMost": 1_000 })
+}
+
+/// Roll backs.
+impl TestApp {
+    /// Tries to roll a release back: the payload with `release { id state reason endedAt } installationCount`.
+    pub(crate) async fn try_roll_back(&self, input: Value) -> Value {
+        let selection = "release { id state reason endedAt } installationCount";
+        self.mutate(&self.publisher, "rollBackRelease", input, selection).await
+    }
+
+    /// Rolls a release back. Returns how many installations that moves.
+    pub(crate) async fn roll_back(&self, release: &str) -> i64 {
+        let payload = super::accepted(self.try_roll_back(back(release)).await);
+        assert_eq!(payload.text("/release/id"), release);
+        payload.int("/installationCount")
+    }
+
+    /// The preview of a roll back.
+    pub(crate) async fn roll_back_preview(&self, release: &str) -> Value {
+        let query = "query($id: ID!) { rollBackPreview(releaseId: $id) { release { id state } backTo { number }
+            willMoveCount willSkip { reason installationCount } refusals { code message field blockingRelease { id } }
+            diff { fromNumber toNumber changed { from { version } to { version } } } } }";
+        self.gql(&self.publisher, query, json!({ "id": release })).await.at("/rollBackPreview").clone()
+    }
+}

@@ -156,6 +156,8 @@ async fn releases(caller: &mut Caller, begun: &Begun) {
     caller.app.live_until("2026-11-22T10:00:00Z").await;
     caller.app.mover.repair();
     caller.publisher("retryFailedUpdates", json!({ "releaseId": release })).await;
+    let back = json!({ "releaseId": release, "reason": "It was better before.", "atMost": 1 });
+    caller.publisher("rollBackRelease", back).await;
 }
 
 async fn accounts(caller: &mut Caller, begun: &Begun) {

@@ -38,6 +38,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => n.clone().prop_map(|pack| Command::RetryFailed { pack }),
         2 => n.clone().prop_map(|pack| Command::Pause { pack }),
         2 => n.clone().prop_map(|pack| Command::Resume { pack }),
+        2 => (n.clone(), 0..2_usize).prop_map(|(pack, number)| Command::RollBack { pack, number }),
         1 => (n.clone(), prop::bool::weighted(0.15)).prop_map(|(pack, so)| if so { Command::DeletePack { pack } } else { Command::Tick }),
         4 => (n.clone(), n.clone()).prop_map(|(account, pack)| Command::Install { account, pack }),
         3 => (n.clone(), n.clone()).prop_map(|(account, update)| Command::ApplyEarly { account, update }),
@@ -94,9 +95,44 @@ fn paused() -> impl Strategy<Value = Vec<Command>> {
     })
 }
 
+/// Another such sequence: a release that is rolled back, with somebody who can't be moved back at that moment, or whose
+/// move fails.
+fn rolled_back() -> impl Strategy<Value = Vec<Command>> {
+    let packs_and_groups = prop::sample::select(vec![(0_usize, 1_usize), (2, 2)]);
+    let way = (prop::option::of(1..3_u64), 0..4_usize, any::<bool>(), any::<bool>());
+    (packs_and_groups, 0..3_usize, way).prop_map(|((pack, group), account, (days, hindrance, ticks, installs))| {
+        let mut commands = vec![Command::Package { component: pack, shareable: true }];
+        match days {
+            None => commands.push(Command::ReleaseNow { pack }),
+            Some(days) => commands.extend([
+                Command::ReleaseOn { pack, days },
+                Command::ApplyEarly { account, update: 0 },
+                Command::Wait { hours: 60, tick: ticks },
+            ]),
+        }
+        if installs {
+            commands.push(Command::Install { account, pack });
+        }
+        commands.push(match hindrance {
+            0 => Command::Leave { group, account },
+            1 => Command::Suspend { account },
+            2 => Command::Fault { installation: account, times: 3 },
+            _ => Command::Tick,
+        });
+        commands.push(Command::RollBack { pack, number: 0 });
+        commands.push(match hindrance {
+            0 => Command::Join { group, account },
+            1 => Command::Reactivate { account },
+            _ => Command::Tick,
+        });
+        commands
+    })
+}
+
 /// A story: mostly single commands, and sometimes one of these sequences.
 pub(crate) fn story() -> impl Strategy<Value = Vec<Command>> {
-    let part = prop_oneof![8 => command().prop_map(|one| vec![one]), 1 => kept_out(), 1 => paused()];
+    let single = command().prop_map(|one| vec![one]);
+    let part = prop_oneof![16 => single, 2 => kept_out(), 2 => paused(), 1 => rolled_back()];
     prop::collection::vec(part, STEPS / 2..STEPS).prop_map(|parts| parts.into_iter().flatten().collect())
 }
 

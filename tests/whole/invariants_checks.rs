@@ -47,18 +47,21 @@ impl Checker {
         self.eligible_installations_have_the_version(&rows, "the end");
         for release in rows.releases.values() {
             assert!(
-                !["SCHEDULED", "IN_PROGRESS"].contains(&release.state.as_str()),
+                !["SCHEDULED", "IN_PROGRESS", "ROLLING_BACK"].contains(&release.state.as_str()),
                 "a release never ended: {release:?}"
             );
         }
         for update in rows.updates.values() {
-            assert_ne!(update.state, "OFFERED", "an offer that nobody settled: {update:?}");
+            // An attempt to move it back has failed, and since then it may not be moved.
+            let waits = rows.releases[&update.release_id].state == "ROLLED_BACK" && update.attempts > 0;
+            assert!(waits || update.state != "OFFERED", "an offer that nobody settled: {update:?}");
         }
         for pack in rows.packs.values() {
             assert!(pack.pending_release_id.is_none() && pack.running_release_id.is_none(), "{pack:?}");
         }
         for installation in rows.installations.values().filter(|i| i.uninstalled_at.is_none()) {
             is_at_its_version(&rows, installation);
+            has_no_version_that_was_rolled_back(&rows, installation);
         }
         read_equals_computed(story, &rows, "the end").await;
     }
@@ -180,6 +183,15 @@ pub(crate) fn is_at_its_version(rows: &Rows, installation: &entity::installation
     assert!(update.is_some_and(|u| u.state == "FAILED"), "left behind: {installation:?}, {update:?}");
 }
 
+/// After ROLLED_BACK no entitled, active installation has the release's version (R59).
+pub(crate) fn has_no_version_that_was_rolled_back(rows: &Rows, installation: &entity::installation::Model) {
+    let release = &rows.releases[&rows.versions[&installation.version_id].release_id];
+    if release.state == "ROLLED_BACK" {
+        let may_move = rows.is_granted(installation) && rows.is_active(installation);
+        assert!(!may_move, "{release:?} left {installation:?} behind");
+    }
+}
+
 /// No foreign key holds what a rollout writes: an update's installation, release and versions, and the version of an
 /// installation.
 fn references_are_valid(rows: &Rows, step: &str) {
@@ -204,10 +216,12 @@ fn references_are_valid(rows: &Rows, step: &str) {
 
 pub(crate) fn at_most_one_pending_and_one_running(rows: &Rows, step: &str) {
     for pack in rows.packs.values() {
-        for (state, named) in [("SCHEDULED", pack.pending_release_id), ("IN_PROGRESS", pack.running_release_id)] {
-            let found: Vec<_> =
-                rows.releases.values().filter(|r| r.pack_id == pack.id && r.state == state).map(|r| r.id).collect();
-            assert_eq!(found, named.into_iter().collect::<Vec<_>>(), "{step}: {state} releases of {}", pack.name);
+        let running: &[&str] = &["IN_PROGRESS", "ROLLING_BACK"];
+        let expected = [(&["SCHEDULED"][..], pack.pending_release_id), (running, pack.running_release_id)];
+        for (states, named) in expected {
+            let of_pack = rows.releases.values().filter(|r| r.pack_id == pack.id);
+            let found: Vec<_> = of_pack.filter(|r| states.contains(&r.state.as_str())).map(|r| r.id).collect();
+            assert_eq!(found, named.into_iter().collect::<Vec<_>>(), "{step}: {states:?} releases of {}", pack.name);
         }
         let paused = rows.releases.values().any(|r| r.pack_id == pack.id && r.paused_at.is_some());
         assert_eq!(paused, pack.release_paused, "{step}: whether a release of {} is paused", pack.name);
@@ -246,7 +260,8 @@ pub(crate) fn stored_equals_computed(rows: &Rows, step: &str) {
     }
 }
 
-/// No content in force and no pinned row has a deleted package (R8), and the newest shareable package of each component
+/// No content in force and no pinned row has a deleted package (R8), unless it came into force again by a roll back after
+/// the package was deleted (R59), and the newest shareable package of each component
 /// is stored correctly (R19).
 pub(crate) fn nothing_deleted_is_held(rows: &Rows, step: &str) {
     let deleted = |id: &Uuid| rows.packages[id].deleted_at.is_some();
@@ -254,6 +269,9 @@ pub(crate) fn nothing_deleted_is_held(rows: &Rows, step: &str) {
     for pack in rows.packs.values().filter(|pack| there(&pack.id)) {
         for version in [pack.current_version_id, pack.pending_version_id] {
             let in_content = rows.content(version);
+            if rows.came_back(pack.id, version) {
+                continue;
+            }
             assert!(!in_content.values().any(deleted), "{step}: {} holds a deleted package: {in_content:?}", pack.name);
         }
     }
@@ -311,6 +329,7 @@ fn each_change_has_one_event(rows: &Rows, step: &str) {
             ["APPLIED", "WITHDRAWN"] => update.state == "WITHDRAWN",
             ["SKIPPED", "APPLIED"] => update.state == "APPLIED" && update.how.as_deref() == Some("CATCH_UP"),
             ["FAILED", "APPLIED"] => update.state == "APPLIED",
+            ["SKIPPED" | "FAILED", "APPLIED", "WITHDRAWN"] => update.how.as_deref() == Some("ROLLED_BACK"),
             _ => false,
         };
         assert!(possible, "{step}: the events {life:?} of an update that is {}: {update:?}", update.state);
@@ -322,11 +341,17 @@ fn each_change_has_one_event(rows: &Rows, step: &str) {
         let retries =
             rows.entries.values().filter(|e| e.action == "retryFailedUpdates" && e.subject_id == about).count();
         let ended = ["SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED"].contains(&release.state.as_str());
+        let taken_back = ["ROLLING_BACK", "ROLLED_BACK"].contains(&release.state.as_str());
         // Each retry starts and ends the release once more.
         let starts = usize::from(release.started_at.is_some()) + retries;
+        // A roll back may have come before the end.
+        let completed = if taken_back { of("RELEASE_COMPLETED") } else { retries };
+        assert!(completed == starts || completed + 1 == starts || starts == 0, "{step}: the ends of {release:?}");
         let expected = [
             ("RELEASE_STARTED", starts),
-            ("RELEASE_COMPLETED", if ended { starts } else { retries }),
+            ("RELEASE_COMPLETED", if ended { starts } else { completed }),
+            ("RELEASE_ROLLING_BACK", usize::from(taken_back)),
+            ("RELEASE_ROLLED_BACK", usize::from(release.state == "ROLLED_BACK")),
             ("RELEASE_CANCELED", usize::from(release.state == "CANCELED")),
             ("RELEASE_SUPERSEDED", usize::from(release.state == "SUPERSEDED")),
             ("RELEASE_SCHEDULED", usize::from(release.starts_at.is_some())),
@@ -361,10 +386,11 @@ pub(crate) fn each_change_is_tallied_once(rows: &Rows, step: &str) {
     for update in rows.updates.values() {
         let mut count = |at, what| *computed.entry((update.release_id, at, what)).or_default() += 1;
         count(Some(update.offered_at), "OFFERED");
-        match (update.state.as_str(), update.how.as_deref()) {
+        let (state, how, settled_at) = rows.before_roll_back(update);
+        match (state.as_str(), how.as_deref()) {
             ("APPLIED", Some("EARLY")) | (_, Some("CANCELED_BACK")) => count(None, "EARLY"),
-            ("APPLIED", Some("AUTOMATIC")) => count(update.settled_at, "AUTOMATIC"),
-            ("APPLIED", Some("IMMEDIATE")) => count(update.settled_at, "IMMEDIATE"),
+            ("APPLIED", Some("AUTOMATIC")) => count(settled_at, "AUTOMATIC"),
+            ("APPLIED", Some("IMMEDIATE")) => count(settled_at, "IMMEDIATE"),
             ("SKIPPED", _) | (_, Some("CATCH_UP")) => count(None, "SKIPPED"),
             ("FAILED", _) => count(None, "FAILED"),
             _ => {}

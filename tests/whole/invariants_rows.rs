@@ -76,6 +76,44 @@ impl Rows {
         self.grants.contains(&(installation.pack_id, installation.account_id))
     }
 
+    /// Whether a version is its pack's current one again because a later one was rolled back (R59).
+    pub(crate) fn came_back(&self, pack: Uuid, version: Option<Uuid>) -> bool {
+        let taken_back =
+            |release: &&pack_release::Model| ["ROLLING_BACK", "ROLLED_BACK"].contains(&release.state.as_str());
+        let of_pack = self.releases.values().filter(|release| release.pack_id == pack);
+        let of_versions: Vec<_> = of_pack.filter(taken_back).map(|release| release.version_id).collect();
+        let number = |version: Uuid| self.versions[&version].number;
+        version.is_some_and(|version| of_versions.iter().any(|of| number(*of) > number(version)))
+    }
+
+    /// State, method and time of an update before its installation was moved back by a roll back, as the audit log has
+    /// them; else as they are.
+    pub(crate) fn before_roll_back(
+        &self,
+        update: &installation_update::Model,
+    ) -> (String, Option<String>, Option<packwright::domain::Instant>) {
+        if update.how.as_deref() != Some("ROLLED_BACK") {
+            return (update.state.clone(), update.how.clone(), update.settled_at);
+        }
+        let applied = self.events.iter().find(|event| {
+            let of = (event.installation_id, event.release_id, event.update_state.as_deref());
+            of == (Some(update.installation_id), Some(update.release_id), Some("APPLIED"))
+        });
+        // It was installed with the version.
+        let Some(applied) = applied else { return ("WITHDRAWN".into(), None, update.settled_at) };
+        let of_it = |entry: &&audit_entry::Model| {
+            let actions = ["scheduler.applyUpdate", "applyPendingUpdate"];
+            actions.contains(&entry.action.as_str())
+                && entry.occurred_at == applied.occurred_at
+                && entry.subject_id.contains(&update.installation_id.to_string())
+                && entry.changes.contains("update.how")
+        };
+        let methods = ["EARLY", "AUTOMATIC", "IMMEDIATE", "CATCH_UP"];
+        let entry = self.entries.values().find(of_it).expect("an entry of its move");
+        let how = methods.into_iter().find(|how| entry.changes.contains(&format!("\"{how}\"")));
+        ("APPLIED".into(), how.map(Into::into), Some(applied.occurred_at))
+    }
+
     /// Whether an installation's account is active.
     pub(crate) fn is_active(&self, installation: &installation::Model) -> bool {
         self.accounts[&installation.account_id].status == "ACTIVE"

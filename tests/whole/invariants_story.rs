@@ -74,6 +74,11 @@ pub(crate) enum Command {
     Resume {
         pack: usize,
     },
+    /// Rolls the newest release back, or the one before.
+    RollBack {
+        pack: usize,
+        number: usize,
+    },
     DeletePack {
         pack: usize,
     },
@@ -232,6 +237,7 @@ impl Story {
             Command::RetryFailed { pack } => self.newest_release("retryFailedUpdates", pack, json!({})).await,
             Command::Pause { pack } => self.newest_release("pauseRelease", pack, json!({ "reason": "A fault." })).await,
             Command::Resume { pack } => self.newest_release("resumeRelease", pack, json!({})).await,
+            Command::RollBack { pack, number } => self.roll_back(pack, number).await,
             Command::DeletePack { pack } => self.delete_pack(pack).await,
             Command::Install { account, pack } => self.install(account, pack).await,
             Command::ApplyEarly { account, update } => self.apply(account, update).await,
@@ -349,6 +355,18 @@ impl Story {
         let mut input = json!({ "releaseId": release });
         input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         self.publish(mutation, input).await
+    }
+
+    /// Rolls back a release of a pack; number 0 is the newest.
+    async fn roll_back(&self, pack: usize, number: usize) -> Outcome {
+        let query = "query($id: ID!) { integrationPack(id: $id) { releases(first: 3) { edges { node { id } } } } }";
+        let id = json!({ "id": pick(&self.packs, pack) });
+        let seen = self.app.gql_raw(Some(&self.app.publisher), query, id).await;
+        if seen.pointer("/data/integrationPack").is_none_or(Value::is_null) {
+            return Outcome::Nothing;
+        }
+        let releases = seen.texts("/data/integrationPack/releases", "/id");
+        self.publish("rollBackRelease", crate::support::releasing::back(pick(&releases, number).as_str())).await
     }
 
     /// Deletes a pack with the correct confirmation.

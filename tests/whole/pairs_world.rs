@@ -9,6 +9,7 @@ use packwright::service::releases::open_if_due;
 use packwright::store::releases::windows::Publishers;
 use serde_json::{Value, json};
 
+use crate::support::releasing::back;
 use crate::support::rows::{code_of, refusal_of};
 use crate::support::{At as _, TestApp, immediately, input_type, instant, on_date, uuid_of};
 
@@ -155,6 +156,8 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
         ("pauseRelease", json!({ "releaseId": release, "reason": "A fault." })),
         ("resumeRelease", json!({ "releaseId": release })),
         ("retryFailedUpdates", json!({ "releaseId": failed })),
+        ("rollBackRelease", back(&release)),
+        ("rollBackRelease failed", back(&failed)),
         ("deleteIntegrationPack", json!({ "packId": pack.id, "confirmInstallations": 3 })),
         ("createAccountGroup", json!({ "name": "Bronze" })),
         ("updateAccountGroup", json!({ "groupId": gold, "name": "Bronze" })),

@@ -48,6 +48,8 @@ pub enum UpdateMethod {
     Immediate,
     CatchUp,
     CanceledBack,
+    /// Moved back, because the release was rolled back (R59).
+    RolledBack,
 }
 
 /// Why a release doesn't move an installation.
@@ -92,12 +94,12 @@ pub struct Failure {
     pub attempts: i32,
 }
 
-/// The state that a reader sees. Canceling or superseding a release withdraws its offers at once, although batches
-/// store that later (R49).
+/// The state that a reader sees. Canceling, superseding or rolling back a release withdraws its offers at once, although
+/// batches store that later (R49).
 #[must_use]
 pub fn effective_state(stored: UpdateState, release: ReleaseState) -> UpdateState {
     match (stored, release) {
-        (UpdateState::Offered, ReleaseState::Canceled | ReleaseState::Superseded) => UpdateState::Withdrawn,
+        (UpdateState::Offered, release) if release.is_taken_back() => UpdateState::Withdrawn,
         _ => stored,
     }
 }
@@ -153,12 +155,42 @@ pub fn pause_in_round(attempts: i32) -> Option<chrono::Duration> {
     pause_after((attempts - 1).rem_euclid(ATTEMPTS_MAX) + 1)
 }
 
+/// What a roll back does with an installation (R59).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RollBackDecision {
+    /// It moves to the former version, whichever way it got the release's version.
+    MoveBack,
+    /// It wasn't moved by the release: its offer ends.
+    EndOffer,
+    /// Nothing more is tried with it.
+    GiveUp,
+    LeaveAlone,
+}
+
+/// What a roll back does with one installation. `update` is the stored state of its update by the release, if it has
+/// one; `has_version` is whether it has the release's version; `skip` comes from [`reason_to_skip`]; `is_tried_again` is
+/// whether an attempt to move it failed and another one was planned.
+#[must_use]
+pub fn decide_roll_back(
+    update: Option<UpdateState>,
+    has_version: bool,
+    skip: Option<SkipReason>,
+    is_tried_again: bool,
+) -> RollBackDecision {
+    match (update, skip) {
+        (_, None) if has_version => RollBackDecision::MoveBack,
+        (Some(UpdateState::Offered), _) => RollBackDecision::EndOffer,
+        _ if is_tried_again => RollBackDecision::GiveUp,
+        _ => RollBackDecision::LeaveAlone,
+    }
+}
+
 /// What catching up does with an installation (R45, R46).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUpDecision {
     /// The release in force skipped it: its update is applied now.
     Settle,
-    /// It is at the version of a release that may have been canceled since: it moves to the current version.
+    /// It has the version of a release that was canceled or rolled back: it moves to the current version.
     MoveBack,
     /// The rollout will move it, or has tried and failed.
     LeaveAlone,
@@ -166,10 +198,13 @@ pub enum CatchUpDecision {
 
 /// What catching up does with an installation that is not at the current version, of an active account that is entitled
 /// to the pack. `update` is the state of its update by the release in force, if it has one; `running` is whether that
-/// release is being rolled out.
+/// release is being rolled out; `came_too_far` is whether its version is that of a later release, which was canceled or
+/// rolled back.
 #[must_use]
-pub fn decide_catch_up(update: Option<UpdateState>, running: bool) -> CatchUpDecision {
+pub fn decide_catch_up(update: Option<UpdateState>, running: bool, came_too_far: bool) -> CatchUpDecision {
     match update {
+        // Its update by the release in force says nothing of it: a rollout of that release has been there already.
+        _ if came_too_far => CatchUpDecision::MoveBack,
         Some(UpdateState::Skipped) => CatchUpDecision::Settle,
         Some(UpdateState::Offered | UpdateState::Failed) => CatchUpDecision::LeaveAlone,
         None if running => CatchUpDecision::LeaveAlone,
@@ -202,8 +237,12 @@ pub fn decide_early_apply(
     entitled: bool,
 ) -> EarlyApplyDecision {
     match (effective_state(update, release), release) {
-        // The cancel will move the installation back.
-        (UpdateState::Applied, ReleaseState::Canceled) if entitled => EarlyApplyDecision::Withdrawn,
+        // The cancel or the roll back will move the installation back.
+        (UpdateState::Applied, ReleaseState::Canceled | ReleaseState::RollingBack | ReleaseState::RolledBack)
+            if entitled =>
+        {
+            EarlyApplyDecision::Withdrawn
+        }
         (UpdateState::Applied, _) => EarlyApplyDecision::AlreadyApplied,
         (_, _) if !entitled => EarlyApplyDecision::NotEntitled,
         (UpdateState::Withdrawn, _) => EarlyApplyDecision::Withdrawn,

@@ -24,6 +24,8 @@ pub enum EventKind {
     ReleaseCompleted,
     ReleasePaused,
     ReleaseResumed,
+    ReleaseRollingBack,
+    ReleaseRolledBack,
     UpdateOffered,
     InstallationUpdated,
     UpdateOutcomeReported,
@@ -35,7 +37,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -46,6 +48,8 @@ impl EventKind {
         Self::ReleaseCompleted,
         Self::ReleasePaused,
         Self::ReleaseResumed,
+        Self::ReleaseRollingBack,
+        Self::ReleaseRolledBack,
         Self::UpdateOffered,
         Self::InstallationUpdated,
         Self::UpdateOutcomeReported,
@@ -69,7 +73,9 @@ impl EventKind {
             | Self::ReleaseProgressed
             | Self::ReleaseCompleted
             | Self::ReleasePaused
-            | Self::ReleaseResumed => true,
+            | Self::ReleaseResumed
+            | Self::ReleaseRollingBack
+            | Self::ReleaseRolledBack => true,
             Self::UpdateOffered
             | Self::InstallationUpdated
             | Self::UpdateOutcomeReported
@@ -175,8 +181,8 @@ impl Progress {
         }
     }
 
-    /// The progress that a reader sees while the release is in this state. Canceling or superseding a release withdraws
-    /// its offers at once, although batches store that later (R49).
+    /// The progress that a reader sees while the release is in this state. Canceling, superseding or
+    /// rolling back a release withdraws its offers at once, although batches store that later (R49).
     #[must_use]
     pub fn read_in(mut self, release: ReleaseState) -> Self {
         if effective_state(UpdateState::Offered, release) == UpdateState::Withdrawn {

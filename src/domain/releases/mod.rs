@@ -3,6 +3,7 @@
 mod pausing;
 mod preview;
 mod refusal;
+mod rolling_back;
 mod window;
 mod zone;
 
@@ -10,6 +11,7 @@ pub use pausing::{Pause, REASON_MAX, decide_pause, decide_resume};
 pub use preview::{GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings};
 pub(crate) use preview::{Mismatch, Occurrence};
 pub use refusal::ReleaseRefusal;
+pub use rolling_back::{RollBack, RollBackFacts, check_bound, decide_roll_back};
 pub(crate) use window::DateRange;
 pub use window::{Window, WindowFault, is_representable, lateness, moved, release_dates, release_window};
 pub use zone::Zone;
@@ -41,11 +43,14 @@ pub enum ReleaseState {
     Failed,
     Canceled,
     Superseded,
+    /// Installations are being moved back to the former version (R59).
+    RollingBack,
+    RolledBack,
 }
 
 impl ReleaseState {
     /// Every state, in the order of a release's life.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Scheduled,
         Self::InProgress,
         Self::Succeeded,
@@ -53,7 +58,19 @@ impl ReleaseState {
         Self::Failed,
         Self::Canceled,
         Self::Superseded,
+        Self::RollingBack,
+        Self::RolledBack,
     ];
+
+    /// Whether the release was taken back: its offers end, and installations that it moved are moved back (R29, R30,
+    /// R59).
+    #[must_use]
+    pub fn is_taken_back(self) -> bool {
+        match self {
+            Self::Canceled | Self::Superseded | Self::RollingBack | Self::RolledBack => true,
+            Self::Scheduled | Self::InProgress | Self::Succeeded | Self::PartiallySucceeded | Self::Failed => false,
+        }
+    }
 }
 
 /// An action on an existing release, by a caller or by the server.
@@ -77,10 +94,14 @@ pub enum Command {
     /// Installations failed to move, and none moved.
     CompleteAllFailed,
     RetryFailed,
+    /// The former version takes the release's place again (R59).
+    RollBack,
+    /// Every installation that could be moved back was moved back.
+    CompleteRollBack,
 }
 
 impl Command {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Open,
         Self::Reschedule,
         Self::Promote,
@@ -93,6 +114,8 @@ impl Command {
         Self::CompleteSomeFailed,
         Self::CompleteAllFailed,
         Self::RetryFailed,
+        Self::RollBack,
+        Self::CompleteRollBack,
     ];
 }
 
@@ -109,6 +132,8 @@ pub enum TransitionFault {
     Superseded,
     /// None of the release's updates has failed.
     NothingToRetry,
+    /// The release was canceled, superseded or rolled back.
+    NotInForce,
 }
 
 /// The state machine: the state after `command`.
@@ -125,15 +150,20 @@ pub fn transition(state: ReleaseState, command: Command) -> Result<ReleaseState,
         (S::InProgress, C::CompleteSomeFailed) => Ok(S::PartiallySucceeded),
         (S::InProgress, C::CompleteAllFailed) => Ok(S::Failed),
         (S::PartiallySucceeded | S::Failed, C::RetryFailed) => Ok(S::InProgress),
+        (S::InProgress | S::Succeeded | S::PartiallySucceeded | S::Failed, C::RollBack) => Ok(S::RollingBack),
+        (S::RollingBack, C::CompleteRollBack) => Ok(S::RolledBack),
         (
             S::Scheduled | S::Canceled,
             C::RetryFailed | C::CompleteAllWell | C::CompleteSomeFailed | C::CompleteAllFailed,
         )
-        | (S::Scheduled, C::SupersedePaused) => Err(TransitionFault::NotStarted),
+        | (S::Scheduled, C::SupersedePaused | C::RollBack | C::CompleteRollBack) => Err(TransitionFault::NotStarted),
+        (S::Canceled | S::Superseded | S::RolledBack, C::RollBack | C::CompleteRollBack) => {
+            Err(TransitionFault::NotInForce)
+        }
         (S::Superseded, C::RetryFailed) => Err(TransitionFault::Superseded),
-        (S::Succeeded, C::RetryFailed) => Err(TransitionFault::NothingToRetry),
-        (S::InProgress, _) => Err(TransitionFault::InProgress),
-        (S::Succeeded | S::PartiallySucceeded | S::Failed | S::Canceled | S::Superseded, _) => {
+        (S::Succeeded | S::RolledBack, C::RetryFailed) => Err(TransitionFault::NothingToRetry),
+        (S::InProgress | S::RollingBack, _) => Err(TransitionFault::InProgress),
+        (S::Succeeded | S::PartiallySucceeded | S::Failed | S::Canceled | S::Superseded | S::RolledBack, _) => {
             Err(TransitionFault::NotPending)
         }
     }
@@ -175,6 +205,9 @@ pub struct Release {
     pub pause: Option<Pause>,
     /// When it was resumed last.
     pub resumed_at: Option<Instant>,
+    /// Why the release was taken back, if somebody said (R59).
+    pub reason: Option<String>,
+    pub roll_back: Option<RollBack>,
 }
 
 impl Release {
@@ -194,6 +227,15 @@ impl Release {
             (true, Some(_)) => ReleaseState::InProgress,
             (true, None) => ReleaseState::Succeeded,
         }
+    }
+
+    /// When the release was taken back: canceled, superseded, or begun to be rolled back.
+    #[must_use]
+    pub fn taken_back_at(&self) -> Option<Instant> {
+        if !self.state.is_taken_back() {
+            return None;
+        }
+        self.roll_back.map(|it| it.began_at).or(self.ended_at)
     }
 
     /// Whether the window has opened and the stored state doesn't show it yet. A paused release's window doesn't open
@@ -335,7 +377,8 @@ pub fn decide_retry(facts: &RetryFacts) -> Result<ReleaseState, ReleaseRefusal> 
     let refusal = match facts.state {
         S::Scheduled | S::Canceled => Some(ReleaseRefusal::NotStarted),
         S::Superseded => Some(ReleaseRefusal::Superseded),
-        S::InProgress => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(facts.release) }),
+        S::InProgress | S::RollingBack => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(facts.release) }),
+        S::RolledBack => Some(ReleaseRefusal::NothingToRetry),
         S::Succeeded | S::PartiallySucceeded | S::Failed => match (facts.pending, facts.moving) {
             _ if !facts.newest => Some(ReleaseRefusal::Superseded),
             (_, Some(blocking)) => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) }),

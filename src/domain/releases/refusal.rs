@@ -30,6 +30,8 @@ pub enum ReleaseRefusal {
     AlreadyPaused,
     NotPaused,
     NotPausable,
+    NotRollableBack,
+    MoreInstallations { installations: i64 },
 }
 
 impl Refusal for ReleaseRefusal {
@@ -48,7 +50,7 @@ impl Refusal for ReleaseRefusal {
             Self::NoShareableVersion { .. } => {
                 "Package a shareable version of the components named (publish them, for a legacy pack), pin a version of them, or remove them from the pack.".into()
             }
-            Self::ReleaseInProgress { .. } => "A rollout of the pack is running; wait until it has ended.".into(),
+            Self::ReleaseInProgress { .. } => "A rollout or a roll back of the pack is running; wait until it has ended.".into(),
             Self::ReleaseAlreadyPending { .. } => {
                 "A release of the pack waits for its date; reschedule, promote or cancel it, or release at once.".into()
             }
@@ -69,6 +71,10 @@ impl Refusal for ReleaseRefusal {
             Self::NotPausable => {
                 "Only a release on a date that waits for it, other than the pack's first one, and a rollout can be paused.".into()
             }
+            Self::NotRollableBack => "Only the release whose version is the pack's current one can be rolled back, and not a first release; roll back that one, or cancel a release that waits for its date.".into(),
+            Self::MoreInstallations { installations } => {
+                format!("It would move {installations} installations; look at the preview, and say with `atMost` how many it may move.")
+            }
         }
     }
 
@@ -80,6 +86,7 @@ impl Refusal for ReleaseRefusal {
             Self::InvalidSchedule => path(&["schedule", "immediately"]),
             Self::NotesRequired | Self::NotesTooLong => path(&["notes"]),
             Self::DateDoesNotExist { .. } | Self::DateNotInFuture { .. } | Self::DateTooFar { .. } => path(&["onDate"]),
+            Self::MoreInstallations { .. } => path(&["atMost"]),
             Self::ReasonRequired => path(&["reason"]),
             Self::EmptyPack
             | Self::NothingToRelease
@@ -94,7 +101,8 @@ impl Refusal for ReleaseRefusal {
             | Self::Paused
             | Self::AlreadyPaused
             | Self::NotPaused
-            | Self::NotPausable => None,
+            | Self::NotPausable
+            | Self::NotRollableBack => None,
         }
     }
 }

@@ -172,7 +172,7 @@ event_type! {
             self.0.event().data.progress.filter(|_| self.0.is_for_publisher()).map(Into::into)
         }
 
-        /// For RELEASE_PAUSED, to the publisher: why. Null for a managed account.
+        /// For RELEASE_PAUSED and RELEASE_ROLLING_BACK, to the publisher: why. Null for a managed account.
         async fn reason(&self) -> Option<String> {
             self.0.event().data.reason.clone().filter(|_| self.0.is_for_publisher())
         }
@@ -274,7 +274,9 @@ impl Event {
             | Kind::ReleaseProgressed
             | Kind::ReleaseCompleted
             | Kind::ReleasePaused
-            | Kind::ReleaseResumed => Self::ReleaseEvent(view.into()),
+            | Kind::ReleaseResumed
+            | Kind::ReleaseRollingBack
+            | Kind::ReleaseRolledBack => Self::ReleaseEvent(view.into()),
             Kind::UpdateOffered
             | Kind::InstallationUpdated
             | Kind::UpdateOutcomeReported

@@ -38,7 +38,7 @@ pub struct Subscription;
 /// Events as they happen: each at least once, in order for each pack. Each item has a `cursor`; give the last one that you handled as `after`, and nothing is missed. Without `after` a subscription starts with the next event. A cursor that is older than the kept events, or whose event is gone since a backup was restored, ends the subscription with the error CURSOR_EXPIRED and `extensions.oldestCursor`: read the state again and subscribe after `viewer.eventCursor`. Do so after a long silence too, so that your cursor doesn't expire. A subscription also ends when the token is revoked or expires, or its account is suspended.
 #[Subscription]
 impl Subscription {
-    /// A release was scheduled, rescheduled, canceled, superseded, started, paused, resumed or completed: of the publisher's packs, or of packs that the managed account has installed.
+    /// A release was scheduled, rescheduled, canceled, superseded, started, paused, resumed, completed or rolled back: of the publisher's packs, or of packs that the managed account has installed.
     async fn release_announced(
         &self,
         ctx: &Context<'_>,
@@ -56,6 +56,8 @@ impl Subscription {
             EventKind::ReleaseCompleted,
             EventKind::ReleasePaused,
             EventKind::ReleaseResumed,
+            EventKind::ReleaseRollingBack,
+            EventKind::ReleaseRolledBack,
         ];
         let pack_id = Box::pin(visible_pack(ctx, pack_id)).await?;
         let events =
@@ -232,11 +234,12 @@ async fn progress_now(ctx: &Context<'_>, id: ReleaseId) -> Result<(Release, Rele
 
 fn has_ended(state: ReleaseState) -> bool {
     match state {
-        ReleaseState::Scheduled | ReleaseState::InProgress => false,
+        ReleaseState::Scheduled | ReleaseState::InProgress | ReleaseState::RollingBack => false,
         ReleaseState::Succeeded
         | ReleaseState::PartiallySucceeded
         | ReleaseState::Failed
         | ReleaseState::Canceled
-        | ReleaseState::Superseded => true,
+        | ReleaseState::Superseded
+        | ReleaseState::RolledBack => true,
     }
 }

@@ -227,7 +227,7 @@ impl IntegrationPack {
         self.standing.pending.map(PendingRelease)
     }
 
-    /// The release that is being rolled out (state IN_PROGRESS); null when there is none.
+    /// The release that is being rolled out (state IN_PROGRESS) or rolled back (ROLLING_BACK); null when there is none.
     pub async fn running_release(&self, ctx: &Context<'_>) -> Option<Result<Release>> {
         Some(Release::must(ctx, self.standing.running_release?).await)
     }

@@ -20,7 +20,8 @@ use crate::graphql::filters::{
 use crate::graphql::ids;
 use crate::graphql::packs::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
 use crate::graphql::releases::{
-    Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput, ReleaseWindow, releases_connection,
+    Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput, ReleaseWindow, RollBackPreview,
+    releases_connection,
 };
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
 use crate::store::components::read as components;
@@ -177,6 +178,15 @@ impl PublisherQuery {
         >,
     ) -> Option<Result<ReleasePreview>> {
         Some(Box::pin(release_preview(ctx, &pack_id, schedule)).await)
+    }
+
+    /// Publisher: what rolling a release back would do.
+    async fn roll_back_preview(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of a Release.")] release_id: ID,
+    ) -> Result<RollBackPreview> {
+        RollBackPreview::of(ctx, one_release(ctx, &release_id).await?).await
     }
 
     /// The release window of any date in any zone. Errors: DATE_DOES_NOT_EXIST, TIME_ZONE_UNKNOWN.

@@ -11,6 +11,7 @@ mod release_preview;
 mod release_schedule;
 mod release_warning;
 mod release_window;
+mod roll_back_preview;
 mod testing_period;
 
 pub use announced_release::AnnouncedRelease;
@@ -23,4 +24,5 @@ pub use release::{Release, ReleaseConnection};
 pub use release_preview::ReleasePreview;
 pub use release_schedule::ReleaseScheduleInput;
 pub use release_window::ReleaseWindow;
+pub use roll_back_preview::RollBackPreview;
 pub use testing_period::TestingPeriod;

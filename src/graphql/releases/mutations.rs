@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::domain::accounts::Privilege;
+use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
 use crate::graphql::releases::refusal::ReleaseError;
@@ -10,8 +11,8 @@ use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
 use crate::graphql::scalars::{Date, Markdown};
 use crate::service::releases::{
-    ReleaseRequest, cancel_release, pause_release, promote_release, reschedule_release, resume_release,
-    retry_failed_updates,
+    ReleaseRequest, RollBackRequest, cancel_release, pause_release, promote_release, reschedule_release,
+    resume_release, retry_failed_updates, roll_back_release,
 };
 
 use crate::graphql::mutations::{PayloadField, answer, count, publisher};
@@ -144,6 +145,30 @@ struct RetryFailedUpdatesPayload {
     errors: Vec<ReleaseError>,
 }
 
+/// Input of `rollBackRelease`.
+#[derive(InputObject)]
+struct RollBackReleaseInput {
+    /// The ID of a Release.
+    release_id: ID,
+    /// Why: 1 to 2,000 characters.
+    reason: String,
+    /// How many installations it may move; when it would move more, MORE_INSTALLATIONS.
+    at_most: i32,
+    /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
+    client_request_id: Option<String>,
+}
+
+/// Answer of `rollBackRelease`.
+#[derive(SimpleObject)]
+struct RollBackReleasePayload {
+    /// The release; null when refused.
+    release: PayloadField<Release>,
+    /// How many installations it would move; null when refused for another reason than their number.
+    installation_count: Option<i32>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
 /// Releasing.
 #[derive(Default)]
 pub(in crate::graphql) struct Releases;
@@ -251,5 +276,26 @@ impl Releases {
         let retried_count = outcome.as_ref().ok().map(|retried| count(*retried));
         let (release, errors) = answer(ctx, outcome, |_| Release::by_id(ctx, id)).await?;
         Ok(RetryFailedUpdatesPayload { release, retried_count, errors })
+    }
+
+    /// Puts the former version in a release's place again, and moves every installation that has the release's version back to it. Codes: CLIENT_REQUEST_ID_REUSED, REASON_REQUIRED, NOT_ROLLABLE_BACK, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, MORE_INSTALLATIONS.
+    async fn roll_back_release(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which release, why, and how many installations it may move.")] input: RollBackReleaseInput,
+    ) -> Result<RollBackReleasePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let request = RollBackRequest {
+            release_id: id,
+            reason: input.reason,
+            at_most: input.at_most,
+            client_request_id: input.client_request_id,
+        };
+        let outcome = roll_back_release(ctx.services(), &caller, request).await;
+        let moved = outcome.as_ref().ok().map(|installations| int(*installations));
+        let (release, errors) = answer(ctx, outcome, |_| Release::by_id(ctx, id)).await?;
+        let installation_count = moved.or(errors.iter().find_map(ReleaseError::installations));
+        Ok(RollBackReleasePayload { release, installation_count, errors })
     }
 }

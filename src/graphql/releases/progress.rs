@@ -20,7 +20,7 @@ pub struct ReleaseProgress {
     pub skipped: i32,
     /// Not moved because of a fault, after all retries.
     pub failed: i32,
-    /// Withdrawn: the installation was uninstalled, or the release was canceled or superseded.
+    /// Withdrawn: the installation was uninstalled, or the release was canceled, superseded or rolled back.
     pub withdrawn: i32,
     /// What `releaseProgress` and a progress bar need: 0 to 100, all but `offered`; 100 when there is nothing to do.
     pub percent: f64,

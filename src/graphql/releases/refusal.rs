@@ -3,6 +3,7 @@ use async_graphql::{Context, Enum, Object, Result};
 use crate::domain::refusal::{Field, Refusal as _};
 use crate::domain::releases::ReleaseRefusal;
 use crate::graphql::components::Component;
+use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::refusals::all;
 use crate::graphql::releases::release::Release;
@@ -22,6 +23,14 @@ impl From<ReleaseRefusal> for ReleaseError {
 }
 
 impl ReleaseError {
+    /// How many installations a roll back would move, if it was refused for their number.
+    pub(in crate::graphql) fn installations(&self) -> Option<i32> {
+        match self.refusal {
+            ReleaseRefusal::MoreInstallations { installations } => Some(int(installations)),
+            _ => None,
+        }
+    }
+
     /// Adapts the path for an input with the date in `schedule`.
     #[must_use]
     pub fn in_schedule(mut self) -> Self {
@@ -148,6 +157,10 @@ pub(crate) enum ReleaseErrorCode {
     StaleRevision,
     /// The release would take other versions than the preview showed.
     ContentChanged,
+    /// It isn't the release whose version is the current one, or has no former version.
+    NotRollableBack,
+    /// It would move more installations than `atMost`.
+    MoreInstallations,
     /// The same ID came with another input.
     ClientRequestIdReused,
     /// The reason is empty or longer than 2,000 characters.
@@ -190,6 +203,8 @@ impl From<&ReleaseRefusal> for ReleaseErrorCode {
             R::AlreadyPaused => Self::AlreadyPaused,
             R::NotPaused => Self::NotPaused,
             R::NotPausable => Self::NotPausable,
+            R::NotRollableBack => Self::NotRollableBack,
+            R::MoreInstallations { .. } => Self::MoreInstallations,
         }
     }
 }

@@ -6,7 +6,9 @@ use async_graphql::{Context, ID, Object, Result};
 
 use crate::domain::accounts::Privilege;
 use crate::domain::id::ReleaseId;
-use crate::domain::releases::{Command, RetryFacts, decide_pause, decide_resume, decide_retry, transition};
+use crate::domain::releases::{
+    Command, RetryFacts, RollBackFacts, decide_pause, decide_resume, decide_retry, decide_roll_back, transition,
+};
 use crate::domain::{Instant, releases as domain};
 use crate::graphql::accounts::Actor;
 use crate::graphql::connection::{PageArgs, connection};
@@ -72,6 +74,24 @@ impl Release {
     pub(crate) async fn must(ctx: &Context<'_>, id: ReleaseId) -> Result<Self> {
         let loaders = ctx.loaders();
         Ok(Self::new(loaders.releases.by_id.must(id).await.or_failure()?.release, loaders.now()))
+    }
+
+    /// The facts that decide whether it can be rolled back now.
+    pub(crate) async fn roll_back_facts(&self, ctx: &Context<'_>) -> Result<RollBackFacts> {
+        let standing = IntegrationPack::must(ctx, self.release.pack_id).await?.standing();
+        let moving = ctx.loaders().packs.moving.one(self.release.pack_id).await.or_failure()?;
+        Ok(RollBackFacts {
+            release: self.release.id,
+            state: self.state,
+            former: self.release.previous_version_id,
+            is_current: standing.current_version == Some(self.release.version_id),
+            pending: standing.pending.map(|pending| pending.release_id),
+            moving: standing.running_release.or(moving),
+        })
+    }
+
+    pub(crate) fn release(&self) -> &domain::Release {
+        &self.release
     }
 
     fn viewer_can(&self, ctx: &Context<'_>, command: Command) -> Result<bool> {
@@ -189,6 +209,11 @@ impl Release {
         self.release.ended_at.map(Into::into)
     }
 
+    /// Why it was rolled back; null when it wasn't, or nobody said.
+    pub async fn reason(&self) -> Option<String> {
+        self.release.reason.clone()
+    }
+
     /// Whether the caller may now reschedule it.
     pub async fn viewer_can_reschedule(&self, ctx: &Context<'_>) -> Result<bool> {
         self.viewer_can(ctx, Command::Reschedule)
@@ -241,5 +266,13 @@ impl Release {
     /// Whether the caller may now resume it.
     pub async fn viewer_can_resume(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(ctx.viewer()?.may(Privilege::IntegrationPack) && decide_resume(&self.release).is_ok())
+    }
+
+    /// Whether the caller may now roll it back.
+    pub async fn viewer_can_roll_back(&self, ctx: &Context<'_>) -> Result<bool> {
+        if !ctx.viewer()?.may(Privilege::IntegrationPack) || transition(self.state, Command::RollBack).is_err() {
+            return Ok(false);
+        }
+        Ok(decide_roll_back(&self.roll_back_facts(ctx).await?).is_ok())
     }
 }

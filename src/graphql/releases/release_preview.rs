@@ -149,7 +149,7 @@ pub(crate) struct SkipCount {
 }
 
 impl SkipCount {
-    fn of(reason: crate::domain::installations::SkipReason, count: i64) -> Self {
+    pub(crate) fn of(reason: crate::domain::installations::SkipReason, count: i64) -> Self {
         Self { reason: reason.into(), installation_count: int(count) }
     }
 }

@@ -79,6 +79,7 @@ pub(super) async fn catch_up(
     let ids: Vec<_> = behind.iter().map(|i| i.id).collect();
     let mut rows = updates::of_releases(tx, &releases, &ids).await?;
     let may = Eligibility::of(tx, &behind.iter().collect::<Vec<_>>()).await?;
+    let numbers = numbers_of_taken_back(tx, &in_force_releases).await?;
     let mut changes = Changes::default();
     for installation in behind.into_iter().filter(|i| may.reason_to_skip(i).is_none()) {
         let releasing = current(installation.pack_id).and_then(|current| in_force_releases.get(&current));
@@ -88,12 +89,17 @@ pub(super) async fn catch_up(
             continue;
         }
         let running = standing.running_release == Some(in_force.id);
+        let number = |version: PackVersionId| numbers.as_ref().map(|numbers| numbers.get(version));
+        let is_taken_back = in_force_releases.get(&installation.version_id).is_some_and(|it| it.state.is_taken_back());
+        let came_too_far = is_taken_back && number(installation.version_id) > number(in_force.version_id);
+        let state = rows.get(&(installation.id, in_force.id)).map(|row| row.update.state);
+        let decision = decide_catch_up(state, running, came_too_far);
         let row = rows.remove(&(installation.id, in_force.id));
-        match (decide_catch_up(row.as_ref().map(|row| row.update.state), running), row) {
+        match (decision, row) {
             (CatchUpDecision::Settle, Some(row)) => apply_skipped(cx, &mut changes, installation, row, journal.now),
             (CatchUpDecision::MoveBack, _) => {
                 let release = in_force_releases.get(&installation.version_id);
-                move_back_canceled(cx, &mut changes, &mut rows, release, installation, journal.now);
+                move_back(cx, &mut changes, &mut rows, release, installation, journal.now);
             }
             _ => {}
         }
@@ -127,9 +133,20 @@ fn apply_skipped(cx: &Services, changes: &mut Changes, installation: Installatio
     changes.rows.push(row);
 }
 
-/// Moves an installation back that was updated early to a release that was canceled later, if it could not be moved
-/// back until now.
-fn move_back_canceled(
+/// The numbers of the versions of these releases, if one of the releases was taken back.
+async fn numbers_of_taken_back(
+    tx: &Tx,
+    releases: &BTreeMap<PackVersionId, Release>,
+) -> Result<Option<VersionNumbers>, Failure> {
+    if !releases.values().any(|release| release.state.is_taken_back()) {
+        return Ok(None);
+    }
+    Ok(Some(VersionNumbers::of(tx, releases.keys().copied()).await?))
+}
+
+/// Moves an installation back that has the version of a release that was canceled or rolled back, if it could not be
+/// moved back until now. Or that of a release that was superseded by one that was rolled back.
+fn move_back(
     cx: &Services,
     changes: &mut Changes,
     rows: &mut Rows,
@@ -137,9 +154,19 @@ fn move_back_canceled(
     installation: Installation,
     now: Instant,
 ) {
-    let Some(release) = releasing.filter(|release| release.state == ReleaseState::Canceled) else { return };
-    let row = rows.remove(&(installation.id, release.id));
-    let Some(mut row) = row.filter(|row| row.update.state == UpdateState::Applied) else { return };
+    let Some(release) = releasing else { return };
+    let is_canceled = release.state == ReleaseState::Canceled;
+    if !release.state.is_taken_back() {
+        return;
+    }
+    let mut row = match rows.remove(&(installation.id, release.id)) {
+        Some(row) if row.update.state == UpdateState::Applied => row,
+        // An attempt of the roll back has failed.
+        Some(row) if !is_canceled && row.update.state == UpdateState::Offered => row,
+        // It was installed with the release's version.
+        None if !is_canceled => offered(&installation, release, now),
+        _ => return,
+    };
     if attempt_back(cx, &mut row, release, now) {
         changes.moved.push(installation);
     } else if let Some(at) = row.next_attempt_at {
@@ -176,7 +203,7 @@ async fn save_changes(
                 record_update(journal, pack, &row.update, before, version_change, "scheduler.applyUpdate");
             }
             UpdateState::Withdrawn => {
-                let before = Some(UpdateState::Applied);
+                let before = row.stored.map(|(state, _)| state);
                 record_update(journal, pack, &row.update, before, version_change, "scheduler.withdrawUpdate");
             }
             // It could not be moved, so its version is unchanged.

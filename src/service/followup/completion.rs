@@ -5,9 +5,10 @@ use chrono::Duration;
 use crate::domain::id::ReleaseId;
 use crate::domain::log::{EventData, EventKind, Progress};
 use crate::domain::packs::Pack;
-use crate::domain::releases::{Release, ReleaseState, outcome, transition};
+use crate::domain::releases::{Command, Release, ReleaseState, outcome, transition};
 use crate::service::error::Failure;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
+use crate::store::convert::Stored as _;
 use crate::store::installations::write_counts::ROWS_MAX;
 use crate::store::installations::{tallies, write_counts as counts, write_updates as updates};
 use crate::store::packs::write as packs;
@@ -24,27 +25,9 @@ pub(in crate::service) async fn complete(
     left: i64,
 ) -> Result<(), Failure> {
     let progress = updates::progress(tx, release.id).await?.updates;
-    let before = release.state;
-    release.state = transition(before, outcome(progress.failed.max(left), progress.applied))
-        .map_err(|fault| Failure::bug(format!("a rollout can't end: {fault:?}")))?;
-    release.ended_at = Some(journal.now);
-    // Giving a rollout up ends it even while it is paused.
-    release.pause = None;
     journal.began = release.started_at;
-    releases::save(tx, &release).await?;
-    pack.standing.running_release = None;
-    pack.standing.is_paused = false;
-    packs::save_standing(tx, pack.id, &pack.standing).await?;
-    tallies::compact(tx, &release, journal.now, ROWS_MAX).await?;
-    counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;
-    use crate::store::convert::Stored as _;
-    journal.append_entry(
-        Entry::of("scheduler.completeRelease", Subject::Release(release.id), pack.name.clone()).change(
-            "state",
-            Some(before.stored().into()),
-            Some(release.state.stored().into()),
-        ),
-    );
+    let command = outcome(progress.failed.max(left), progress.applied);
+    end(tx, journal, &mut pack, &mut release, command, "scheduler.completeRelease").await?;
     journal.append_event(JournalEvent {
         data: EventData { progress: Some(progress), ..EventData::default() },
         ..JournalEvent::release(EventKind::ReleaseCompleted, &pack, release.id)
@@ -52,7 +35,49 @@ pub(in crate::service) async fn complete(
     Ok(())
 }
 
-/// Announces progress of a rollout to the publisher, at most once a second (R50).
+/// Completes a roll back: the former version is in the release's place again (R59).
+pub(in crate::service) async fn complete_roll_back(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    mut pack: Pack,
+    mut release: Release,
+) -> Result<(), Failure> {
+    journal.began = release.roll_back.map(|it| it.began_at);
+    end(tx, journal, &mut pack, &mut release, Command::CompleteRollBack, "scheduler.completeRollBack").await?;
+    journal.append_event(JournalEvent::release(EventKind::ReleaseRolledBack, &pack, release.id));
+    Ok(())
+}
+
+/// Ends a release that moved installations, forward or back.
+async fn end(
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    command: Command,
+    action: &'static str,
+) -> Result<(), Failure> {
+    let before = release.state;
+    release.state =
+        transition(before, command).map_err(|fault| Failure::bug(format!("a release can't end: {fault:?}")))?;
+    release.ended_at = Some(journal.now);
+    // Giving a rollout up ends it even while it is paused.
+    release.pause = None;
+    releases::save(tx, release).await?;
+    pack.standing.running_release = None;
+    pack.standing.is_paused = false;
+    packs::save_standing(tx, pack.id, &pack.standing).await?;
+    tallies::compact(tx, release, journal.now, ROWS_MAX).await?;
+    counts::compact(tx, pack.id, journal.now, ROWS_MAX).await?;
+    journal.append_entry(Entry::of(action, Subject::Release(release.id), pack.name.clone()).change(
+        "state",
+        Some(before.stored().into()),
+        Some(release.state.stored().into()),
+    ));
+    Ok(())
+}
+
+/// Announces progress of a rollout or a roll back to the publisher, at most once a second (R50).
 pub(super) async fn announce_progress(
     tx: &Tx,
     journal: &mut Journal<'_>,
@@ -66,7 +91,10 @@ pub(super) async fn announce_progress(
     }
     releases::save_progressed_at(tx, release.id, journal.now).await?;
     let kept = updates::progress(tx, release.id).await?;
-    let progress = Progress { offered: kept.updates.offered + kept.remaining, ..kept.updates };
+    let progress = match release.state {
+        ReleaseState::InProgress => Progress { offered: kept.updates.offered + kept.remaining, ..kept.updates },
+        state => kept.updates.read_in(state),
+    };
     journal.append_event(JournalEvent {
         release_id: Some(release.id),
         data: EventData { progress: Some(progress), ..EventData::default() },

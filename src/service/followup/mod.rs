@@ -13,6 +13,7 @@ mod mover;
 mod offer;
 mod rename;
 mod retry;
+mod roll_back;
 mod roll_out;
 mod runner;
 mod tasks;

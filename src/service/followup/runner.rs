@@ -18,6 +18,7 @@ use super::grants::{GrantsOfAccount, GrantsOfPack};
 use super::offer::Offer;
 use super::rename::Rename;
 use super::retry::Retry;
+use super::roll_back::RollBack;
 use super::roll_out::{Mode, RollOut};
 use super::withdraw::Withdraw;
 use super::{Batch, FollowUp as _, Next};
@@ -154,6 +155,7 @@ async fn run_batch(work: Work, batch: &mut Batch<'_>) -> Result<Next, Failure> {
         Work::GiveUp(pack, release) => RollOut { pack, release, mode: Mode::GiveUp }.run_batch(batch).await,
         Work::Retry(pack, release) => Retry { pack, release }.run_batch(batch).await,
         Work::Withdraw(pack, release) => Withdraw { pack, release }.run_batch(batch).await,
+        Work::RollBack(pack, release) => RollBack { pack, release }.run_batch(batch).await,
         Work::GrantsOfPack(pack) => GrantsOfPack { pack }.run_batch(batch).await,
         Work::GrantsOfAccount(account) => GrantsOfAccount { account }.run_batch(batch).await,
         Work::CatchUp(account) => CatchUp { account }.run_batch(batch).await,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::releases::ReleaseState;
 use crate::domain::text;
-use crate::service::followup::completion::{complete, pack_and_release};
+use crate::service::followup::completion::{complete, complete_roll_back, pack_and_release};
 use crate::service::followup::delete::uninstall_all;
 use crate::service::followup::runner::run_claimed;
 use crate::store::Tx;
@@ -84,7 +84,7 @@ async fn repaired(cx: &Services, id: Uuid) -> Result<Option<OpenTask>, Failure> 
 }
 
 /// Drops a task, and writes the reason to the publisher's audit log. For the command line. The task's work stays
-/// undone, except where others would wait for it: a rollout or a retry completes its release, and a deleted pack's
+/// undone, except where others would wait for it: a rollout, a retry or a roll back completes its release, and a deleted pack's
 /// installations are uninstalled without events for each account.
 ///
 /// # Errors
@@ -114,6 +114,7 @@ pub async fn drop_task(cx: &Services, id: Uuid, reason: &str) -> Result<Dropped,
                 dropped = Dropped::GivesUp;
             }
         }
+        Some(Work::RollBack(pack, release)) => end_roll_back(&tx, &mut journal, pack, release).await?,
         Some(Work::Delete(pack)) => {
             let count = uninstall_silently(cx, &tx, pack).await?;
             entry = entry.change("installations", Some(count.to_string()), None);
@@ -167,6 +168,16 @@ async fn end_release_of(
     let left = i64::from(matches!(work, Work::GiveUp(..)));
     complete(tx, journal, pack, release, left).await?;
     Ok(false)
+}
+
+/// Completes a roll back that an operator gave up. The installations that it hasn't moved keep their version until a
+/// later release moves them, or until they catch up.
+async fn end_roll_back(tx: &Tx, journal: &mut Journal<'_>, pack: PackId, release: ReleaseId) -> Result<(), Failure> {
+    let pack = packs::lock_any(tx, pack).await?;
+    let rolling_back = |state| state == ReleaseState::RollingBack;
+    let Some((pack, release)) = pack_and_release(tx, pack, release, rolling_back).await? else { return Ok(()) };
+    updates::give_up_attempts(tx, release.id).await?;
+    complete_roll_back(tx, journal, pack, release).await
 }
 
 /// Uninstalls a deleted pack's remaining installations, so that its names are free again. Returns their number.

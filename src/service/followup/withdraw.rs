@@ -161,12 +161,17 @@ async fn withdraw_updates(
     Ok(updates::save(tx, &rows).await?)
 }
 
-/// Tries to move one installation back. After a failure it is tried again with growing pauses and without limit,
-/// because a canceled version must not stay installed. Returns whether it was moved.
+/// Tries to move one installation back, after its release was canceled or rolled back. After a failure it is tried again
+/// with growing pauses and without limit, because a version that was taken back must not stay installed. Returns whether
+/// it was moved.
 pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release, now: Instant) -> bool {
     match cx.mover.move_installation(row.update.id.installation, release.id) {
         Ok(()) => {
-            withdraw_row(row, Some(UpdateMethod::CanceledBack), now);
+            let how = match release.state {
+                ReleaseState::Canceled => UpdateMethod::CanceledBack,
+                _ => UpdateMethod::RolledBack,
+            };
+            withdraw_row(row, Some(how), now);
             true
         }
         Err(code) => {
@@ -177,7 +182,7 @@ pub(super) fn attempt_back(cx: &Services, row: &mut UpdateRow, release: &Release
 }
 
 /// Plans the next attempt to move an installation back.
-fn not_back(row: &mut UpdateRow, release: &Release, code: FailureCode, now: Instant) {
+pub(super) fn not_back(row: &mut UpdateRow, release: &Release, code: FailureCode, now: Instant) {
     row.attempts = row.attempts.saturating_add(1);
     row.next_attempt_at = Some(now + pause_after(row.attempts).unwrap_or(LONGEST_PAUSE));
     tracing::warn!(installation = %row.update.id.installation.0, release = %release.id.0, ?code, "an installation could not be moved back; it is tried again");

@@ -5,6 +5,7 @@ mod pausing;
 mod pending;
 mod release_log;
 mod retries;
+mod rolling_back;
 mod windows;
 
 pub(in crate::service) use opening::open_all_due;
@@ -17,6 +18,7 @@ pub use windows::{Initiator, Recomputed, reload_time_zones};
 
 pub(in crate::service) use pending::{Ending, end_pending};
 pub use pending::{cancel_release, promote_release, reschedule_release};
+pub use rolling_back::{RollBackRequest, roll_back_release};
 
 use crate::domain::accounts::{Account, Privilege};
 use crate::domain::id::{PackId, PackVersionId, ReleaseId};
@@ -164,6 +166,8 @@ async fn make_release(
         ended_at: None,
         pause: None,
         resumed_at: None,
+        reason: None,
+        roll_back: None,
     };
     let entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
         .set("version", version.number)

@@ -76,7 +76,8 @@ async fn pause_with(
     packs::save_standing(tx, pack.id, &pack.standing).await
 }
 
-fn checked_reason(reason: &str) -> Outcome<String, ReleaseRefusal> {
+/// A reason, trimmed.
+pub(super) fn checked_reason(reason: &str) -> Outcome<String, ReleaseRefusal> {
     match text::prose(reason.trim(), REASON_MAX) {
         Ok(reason) if !reason.is_empty() => Ok(reason),
         Err(TextFault::ControlCharacter) => Err(Failure::BadInput(CONTROL_CHARACTER.into()).into()),

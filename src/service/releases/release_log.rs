@@ -49,6 +49,8 @@ fn message(kind: EventKind) -> Option<&'static str> {
         EventKind::ReleaseCompleted => "a release has ended",
         EventKind::ReleasePaused => "a release was paused",
         EventKind::ReleaseResumed => "a release was resumed",
+        EventKind::ReleaseRollingBack => "a release is being rolled back",
+        EventKind::ReleaseRolledBack => "a release was rolled back",
         _ => return None,
     })
 }

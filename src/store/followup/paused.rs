@@ -44,7 +44,7 @@ pub async fn go_on(tx: &Tx, tasks: &[Task], now: Instant) -> StoreResult<()> {
     Ok(())
 }
 
-/// Ends the tasks of a release that was superseded while it was paused. The caller has locked the pack. A task that
+/// Ends the tasks of a release that was superseded while it was paused, or that is rolled back. The caller has locked the pack. A task that
 /// another transaction has locked is left: its batch waits for the pack, and then finds nothing to do.
 pub async fn drop_all(tx: &Tx, release: ReleaseId) -> StoreResult<()> {
     let found = of(release).lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked).all(tx.conn()).await?;

@@ -19,6 +19,8 @@ pub enum Work {
     GiveUp(PackId, ReleaseId),
     /// Withdraw the offers of a canceled or superseded release, and after a cancel undo early updates (R29, R30).
     Withdraw(PackId, ReleaseId),
+    /// Move the installations that have a release's version back to the former version (R59).
+    RollBack(PackId, ReleaseId),
     /// Announce gained and lost grants of a pack to the accounts, and freeze installations without a grant (R45, R50).
     GrantsOfPack(PackId),
     /// Like [`Work::GrantsOfPack`], for all packs of one account.
@@ -41,12 +43,13 @@ enum Names {
 }
 
 /// The kinds that this program knows. A newer version may have added tasks of other kinds.
-const KINDS: [(&str, Names); 10] = [
+const KINDS: [(&str, Names); 11] = [
     ("OFFER", Names::Release),
     ("ROLL_OUT", Names::Release),
     ("RETRY", Names::Release),
     ("GIVE_UP", Names::Release),
     ("WITHDRAW", Names::Release),
+    ("ROLL_BACK", Names::Release),
     ("GRANTS_OF_PACK", Names::Pack),
     ("GRANTS_OF_ACCOUNT", Names::Account),
     ("CATCH_UP", Names::Account),
@@ -74,6 +77,7 @@ impl Work {
             Self::Retry(..) => "RETRY",
             Self::GiveUp(..) => "GIVE_UP",
             Self::Withdraw(..) => "WITHDRAW",
+            Self::RollBack(..) => "ROLL_BACK",
             Self::GrantsOfPack(_) => "GRANTS_OF_PACK",
             Self::GrantsOfAccount(_) => "GRANTS_OF_ACCOUNT",
             Self::CatchUp(_) => "CATCH_UP",
@@ -93,6 +97,7 @@ impl Work {
             ("RETRY", Some(pack), Some(release), _) => Self::Retry(pack, release),
             ("GIVE_UP", Some(pack), Some(release), _) => Self::GiveUp(pack, release),
             ("WITHDRAW", Some(pack), Some(release), _) => Self::Withdraw(pack, release),
+            ("ROLL_BACK", Some(pack), Some(release), _) => Self::RollBack(pack, release),
             ("GRANTS_OF_PACK", Some(pack), ..) => Self::GrantsOfPack(pack),
             ("GRANTS_OF_ACCOUNT", .., Some(account)) => Self::GrantsOfAccount(account),
             ("CATCH_UP", .., Some(account)) => Self::CatchUp(account),
@@ -109,7 +114,8 @@ impl Work {
             | Self::RollOut(pack, release)
             | Self::Retry(pack, release)
             | Self::GiveUp(pack, release)
-            | Self::Withdraw(pack, release) => (Some(pack.into()), Some(release.into()), None),
+            | Self::Withdraw(pack, release)
+            | Self::RollBack(pack, release) => (Some(pack.into()), Some(release.into()), None),
             Self::GrantsOfPack(pack) | Self::Rename(pack) | Self::Delete(pack) => (Some(pack.into()), None, None),
             Self::GrantsOfAccount(account) | Self::CatchUp(account) => (None, None, Some(account.into())),
         }
@@ -125,6 +131,7 @@ impl Work {
             | Self::Retry(..)
             | Self::GiveUp(..)
             | Self::Withdraw(..)
+            | Self::RollBack(..)
             | Self::Delete(_) => false,
         }
     }

@@ -5,6 +5,7 @@ pub mod changes;
 pub mod classes;
 pub mod counts;
 pub mod curves;
+pub mod moving_back;
 pub mod outcomes;
 pub mod progress;
 pub mod read;

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 
 use entity::{account, installation, pack_version as version};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryTrait as _};
+use sea_orm::{
+    ConnectionTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryResult, QueryTrait as _,
+};
 
 use crate::domain::Instant;
 use crate::domain::accounts::AccountStatus;
-use crate::domain::id::{AccountId, InstallationId, PackId};
+use crate::domain::id::{AccountId, InstallationId, PackId, PackVersionId};
 use crate::domain::installations::{Installation, SkipReason, reason_to_skip};
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
-use crate::store::installations::counts;
 use crate::store::installations::updates::has_pending;
+use crate::store::installations::{counts, moving_back};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked, contains};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::{entitled, installation_is_visible};
@@ -122,24 +124,48 @@ pub struct ReleaseImpact {
 /// The installations that a release of the publisher's pack would move or skip now.
 pub async fn impact(snapshot: &Snapshot<PublisherScope>, pack: PackId) -> StoreResult<ReleaseImpact> {
     use installation::Column as I;
-    let each = Query::select()
+    let mut each = reached(pack);
+    each.and_where(checked(col(I::PublisherId).eq(snapshot.scope().publisher_id().0)));
+    counted(&snapshot.conn().query_all(&by_class(each)).await?)
+}
+
+/// The installations that a roll back from a version of the publisher's pack would move or skip now.
+pub async fn impact_back(
+    snapshot: &Snapshot<PublisherScope>,
+    pack: PackId,
+    version: PackVersionId,
+) -> StoreResult<ReleaseImpact> {
+    moving_back::impact_back(snapshot, pack, version).await
+}
+
+/// Live installations of a pack, with what decides whether a release moves them.
+pub(super) fn reached(pack: PackId) -> SelectStatement {
+    use installation::Column as I;
+    Query::select()
         .expr_as(entitled(), "entitled")
         .expr_as(col(account::Column::Status), "status")
         .from(installation::Entity)
         .inner_join(account::Entity, col(account::Column::Id).eq(col(I::AccountId)))
         .and_where(col(I::PackId).eq(pack.0))
         .and_where(col(I::UninstalledAt).is_null())
-        .and_where(checked(col(I::PublisherId).eq(snapshot.scope().publisher_id().0)))
-        .take();
-    let counts = Query::select()
+        .take()
+}
+
+/// Counts installations that are alike.
+pub(super) fn by_class(each: SelectStatement) -> SelectStatement {
+    Query::select()
         .columns(["entitled", "status"])
         .expr_as(Expr::cust("COUNT(*)"), "count")
         .from_subquery(each, "reached")
         .group_by_columns(["entitled", "status"])
-        .take();
+        .take()
+}
+
+/// The impact of a release, from rows of [`by_class`].
+pub(super) fn counted(rows: &[QueryResult]) -> StoreResult<ReleaseImpact> {
     let mut impact = ReleaseImpact::default();
-    for row in snapshot.conn().query_all(&counts).await? {
-        let ImpactRow { entitled, status, count } = ImpactRow::from_query_result(&row, "")?;
+    for row in rows {
+        let ImpactRow { entitled, status, count } = ImpactRow::from_query_result(row, "")?;
         match reason_to_skip(entitled, AccountStatus::read(&status)?) {
             None => impact.moved += count,
             Some(reason) => match impact.skipped.iter_mut().find(|(counted, _)| *counted == reason) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use entity::{installation, installation_update as update, integration_pack as pack, pack_release as release};
 use sea_orm::prelude::{DateTimeUtc, Uuid};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait as _, FromQueryResult};
 
 use crate::domain::Instant;
@@ -57,7 +57,7 @@ pub(in crate::store) struct Row {
     since: DateTimeUtc,
     account_name_key: String,
     made_at: DateTimeUtc,
-    ended_at: Option<DateTimeUtc>,
+    taken_back_at: Option<DateTimeUtc>,
     uninstalled_at: Option<DateTimeUtc>,
     settled_at: Option<DateTimeUtc>,
     actor_kind: Option<String>,
@@ -69,7 +69,7 @@ pub(in crate::store) struct Row {
 impl Row {
     pub(in crate::store) fn into_visible(self, now: Instant) -> StoreResult<VisibleUpdate> {
         let withdrawn = self.effective_state == UpdateState::Withdrawn.stored();
-        let withdrawn_at = if withdrawn { self.ended_at.or(self.uninstalled_at) } else { None };
+        let withdrawn_at = if withdrawn { self.taken_back_at.or(self.uninstalled_at) } else { None };
         let (installed, is_live) = (PackVersionId(self.installed_version_id), self.uninstalled_at.is_none());
         let update = convert::update(update::Model {
             installation_id: self.installation_id,
@@ -199,7 +199,7 @@ fn columns(select: &mut SelectStatement) {
         .expr_as(since(), "since")
         .expr_as(col(I::AccountNameKey), "account_name_key")
         .expr_as(col(R::CreatedAt), "made_at")
-        .expr_as(col(R::EndedAt), "ended_at")
+        .expr_as(Func::coalesce([col(R::RollBackBeganAt), col(R::EndedAt)]), "taken_back_at")
         .expr_as(col(I::UninstalledAt), "uninstalled_at")
         .expr_as(col(U::SettledAt), "settled_at")
         .expr_as(col(U::ActorKind), "actor_kind")

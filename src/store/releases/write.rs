@@ -108,6 +108,9 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
         pause_actor_token_id: Set(paused_by.as_ref().and_then(|by| by.token_id)),
         pause_actor_account_id: Set(paused_by.as_ref().and_then(|by| by.account_id)),
         resumed_at: Set(release.resumed_at),
+        reason: Set(release.reason.clone()),
+        roll_back_began_at: Set(release.roll_back.map(|it| it.began_at)),
+        roll_back_installations: Set(release.roll_back.map(|it| it.installations)),
         progressed_at: sea_orm::ActiveValue::NotSet,
         tally_base_id: sea_orm::ActiveValue::NotSet,
     }

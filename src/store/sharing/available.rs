@@ -156,7 +156,8 @@ fn is_of(account: AccountId, pack: Expr) -> Expr {
 }
 
 /// The states of a release in which its open offers are withdrawn.
-pub(in crate::store) const TAKEN_BACK: [ReleaseState; 2] = [ReleaseState::Canceled, ReleaseState::Superseded];
+pub(in crate::store) const TAKEN_BACK: [ReleaseState; 4] =
+    [ReleaseState::Canceled, ReleaseState::Superseded, ReleaseState::RollingBack, ReleaseState::RolledBack];
 
 /// The id of a version that the account may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
