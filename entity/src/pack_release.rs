@@ -36,10 +36,17 @@ pub struct Model {
     pub pause_actor_name: Option<String>,
     pub pause_actor_token_id: Option<Uuid>,
     pub pause_actor_account_id: Option<Uuid>,
+    pub pause_executed: Option<i64>,
+    pub pause_bad: Option<i64>,
     pub resumed_at: Option<DateTimeUtc>,
     pub reason: Option<String>,
     pub roll_back_began_at: Option<DateTimeUtc>,
     pub roll_back_installations: Option<i64>,
+    pub halt_hundredths: Option<i32>,
+    pub halt_at_least: Option<i32>,
+    pub halt_then: Option<String>,
+    pub halt_watch_hours: Option<i32>,
+    pub halted_at: Option<DateTimeUtc>,
     pub tally_base_id: i64,
 }
 

@@ -25,6 +25,9 @@ pub struct Model {
     pub now_withdrawn: i32,
     pub now_works: i32,
     pub now_broken: i32,
+    pub executed: i32,
+    pub bad: i32,
+    pub is_sum: bool,
     pub remaining: i32,
 }
 

@@ -257,6 +257,9 @@ CREATE TABLE pack_release (
     pause_actor_name text,
     pause_actor_token_id $uuid,
     pause_actor_account_id $uuid,
+    -- The numbers that decided, if the release's halt rule paused it (R58).
+    pause_executed bigint,
+    pause_bad bigint,
     -- When the release was resumed last.
     resumed_at $instant,
     -- Why it was taken back, if somebody said (R59).
@@ -264,6 +267,13 @@ CREATE TABLE pack_release (
     -- When its roll back began, and how many installations that had to move (R59).
     roll_back_began_at $instant,
     roll_back_installations bigint,
+    -- The halt rule (R58): in hundredths of a percent; null when the release has none.
+    halt_hundredths integer,
+    halt_at_least integer,
+    halt_then text,
+    halt_watch_hours integer,
+    -- When the rule has halted it, since it was made or resumed.
+    halted_at $instant,
     -- The id of the first row of release_tally that counts: it has the sum of all rows before it.
     tally_base_id bigint NOT NULL DEFAULT 0
 );
@@ -420,6 +430,11 @@ CREATE TABLE release_tally (
     -- The change in the number of applied updates by their newest report (R57).
     now_works integer NOT NULL DEFAULT 0,
     now_broken integer NOT NULL DEFAULT 0,
+    -- The change in the numbers that a halt rule is judged by (R58). A resume subtracts what there was.
+    executed integer NOT NULL DEFAULT 0,
+    bad integer NOT NULL DEFAULT 0,
+    -- Whether the row is the sum of the rows before it, and so no change.
+    is_sum boolean NOT NULL DEFAULT false,
     -- The change in the number of installations that the release has still to reach: they exist, have another version
     -- and no update by the release.
     remaining integer NOT NULL

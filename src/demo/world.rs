@@ -163,6 +163,7 @@ impl<'a> World<'a> {
             notes: notes.into(),
             expected_content: None,
             expected_revision: None,
+            halt_when: None,
             client_request_id: None,
         };
         Ok(crate::service::releases::release(&self.app.services, &self.publisher, request).await?)

@@ -164,6 +164,16 @@ pub enum UpdateFailureCode {
     Internal,
 }
 
+/// What a halt does.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[graphql(remote = "crate::domain::releases::HaltAction")]
+pub enum HaltAction {
+    /// Pauses the release; after its end it only announces.
+    Pause,
+    /// Cancels a release whose window hasn't opened, rolls another one back.
+    RollBack,
+}
+
 /// How an update went.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[graphql(remote = "crate::domain::installations::UpdateOutcome")]
@@ -253,6 +263,8 @@ pub enum EventKind {
     ReleaseRollingBack,
     /// The former version is in its place again.
     ReleaseRolledBack,
+    /// Its halt rule decided; to the publisher.
+    ReleaseHalted,
     /// An installation can apply a release early.
     UpdateOffered,
     /// An installation update changed its state.

@@ -303,6 +303,8 @@ impl HistoryBuilder<'_> {
             ended_at: None,
             pause: None,
             resumed_at: None,
+            halt: None,
+            halted_at: None,
             reason: None,
             roll_back: None,
         };

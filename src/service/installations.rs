@@ -1,6 +1,7 @@
 //! Installs packs, applies updates early, renames installations and uninstalls them (R26, R31, R43, R44).
 
 use std::slice::from_ref;
+use std::sync::atomic::AtomicBool;
 
 use crate::domain::Instant;
 use crate::domain::accounts::Privilege;
@@ -26,6 +27,7 @@ use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::instant::Touched;
 use super::journal::{Entry, Journal, Subject};
+use super::releases::{hold_to_judge, judge_step};
 use super::requests::{CallState, Repeatable};
 use crate::service::followup::{VersionChange, hide, offered, record_update, withdraw_row};
 
@@ -315,7 +317,8 @@ pub async fn apply_early(cx: &Services, caller: &Managed, update: UpdateId) -> O
     let pack =
         installations::pack_of_own(&cx.look_up(caller.scope), update.installation).await?.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-    cx.after_due_windows(touched, || try_apply_early(cx, caller, pack, update)).await
+    let alone = AtomicBool::new(false);
+    cx.after_due_windows(touched, || try_apply_early(cx, caller, pack, update, &alone)).await
 }
 
 async fn try_apply_early(
@@ -323,10 +326,10 @@ async fn try_apply_early(
     caller: &Managed,
     pack: PackId,
     update: UpdateId,
+    alone: &AtomicBool,
 ) -> Outcome<bool, InstallationRefusal> {
     let tx = cx.db.begin().await?;
-    let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
-    let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;
+    let (mut pack, mut release) = hold_to_judge(&tx, pack, update.release, alone).await?;
     let installation =
         installations::lock_own(&tx, &caller.scope, update.installation).await?.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
@@ -369,6 +372,7 @@ async fn try_apply_early(
     record_update(&mut journal, &pack, &row.update, Some(before), version_change, "applyPendingUpdate");
     updates::save(&tx, &[row]).await?;
     installations::move_to(&tx, &[installation.id], release.version_id, journal.now).await?;
+    judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     journal.write(&tx).await?;
     tx.commit().await?;
     Ok(false)

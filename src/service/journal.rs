@@ -22,6 +22,7 @@ use super::Services;
 use super::access::{Managed, Publisher, Viewer};
 use super::authority::Authority;
 use super::error::Failure;
+pub(super) use crate::service::acting::ActingActor;
 pub(crate) use crate::service::log::Subject;
 
 /// An audit entry without the actor and the time, which the journal adds.
@@ -241,6 +242,14 @@ impl<'a> Journal<'a> {
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// Lets another act from now on, and returns the actor until now. Records of a batch have the actor at the end.
+    pub(super) fn act_as(&mut self, actor: ActingActor) -> ActingActor {
+        let ActingActor(actor, account_name, request_id) = actor;
+        let actor = std::mem::replace(&mut self.actor, actor);
+        let account_name = std::mem::replace(&mut self.actor_account_name, account_name);
+        ActingActor(actor, account_name, std::mem::replace(&mut self.request_id, request_id))
     }
 
     /// Adds an event.

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod accounts;
+mod acting;
 mod authority;
 pub mod clock;
 pub mod components;

@@ -1,5 +1,7 @@
 //! Accounts report how their updates went (R57).
 
+use std::sync::atomic::AtomicBool;
+
 use chrono::TimeDelta;
 
 use crate::domain::accounts::Privilege;
@@ -14,7 +16,6 @@ use crate::service::ending::commit;
 use crate::store::convert::Stored as _;
 use crate::store::installations::{write as installations, write_outcomes as outcomes, write_updates as updates};
 use crate::store::packs::write as packs;
-use crate::store::releases::write as releases;
 use crate::store::sharing::write_grants as grants;
 
 use super::Services;
@@ -22,6 +23,7 @@ use super::access::Managed;
 use super::error::{CONTROL_CHARACTER, Failure, Outcome};
 use super::instant::Touched;
 use super::journal::{Entry, Journal, JournalEvent, Subject};
+use super::releases::{hold_to_judge, judge_step};
 use super::requests::{Repeatable, single};
 
 /// An account's report.
@@ -46,7 +48,8 @@ pub(crate) async fn report_outcome(
     let own = installations::pack_of_own(&cx.look_up(caller.scope), request.update.installation).await?;
     let pack = own.ok_or(Failure::NotFound)?;
     let touched = Touched::Pack(caller.scope.publisher_id(), pack);
-    cx.after_due_windows(touched, || try_report(cx, caller, pack, &request)).await
+    let alone = AtomicBool::new(false);
+    cx.after_due_windows(touched, || try_report(cx, caller, pack, &request, &alone)).await
 }
 
 async fn try_report(
@@ -54,6 +57,7 @@ async fn try_report(
     caller: &Managed,
     pack: PackId,
     request: &OutcomeRequest,
+    alone: &AtomicBool,
 ) -> Outcome<OutcomeReportId, InstallationRefusal> {
     let OutcomeRequest { update, outcome, comment, client_request_id } = request;
     let input = (update, outcome.stored(), comment);
@@ -63,8 +67,7 @@ async fn try_report(
     if let Some(made) = call.made_before(&tx, cx.now(&tx), reused).await? {
         return Ok(single(&made)?);
     }
-    let pack = packs::hold(&tx, pack).await?.ok_or(Failure::NotFound)?;
-    let release = releases::get(&tx, pack.id, update.release).await?.ok_or(Failure::NotFound)?;
+    let (mut pack, mut release) = hold_to_judge(&tx, pack, update.release, alone).await?;
     let found = installations::lock_own(&tx, &caller.scope, update.installation).await?;
     let installation = found.ok_or(Failure::NotFound)?;
     let mut journal = Journal::of_managed(cx, caller, cx.instant(&tx, [&pack])?);
@@ -103,7 +106,9 @@ async fn try_report(
         reported_by: journal.actor().clone(),
         account_name: caller.viewer.account.name.clone(),
     };
-    outcomes::add(&tx, &report, before.as_ref().map(|before| before.outcome)).await?;
+    let settled_at = row.as_ref().and_then(|row| row.update.settled_at);
+    let is_judged = release.resumed_at.is_none_or(|resumed| settled_at.is_some_and(|settled| settled >= resumed));
+    outcomes::add(&tx, &report, before.as_ref().map(|before| before.outcome), is_judged).await?;
     let number = packs::version_number(&tx, release.version_id).await?;
     let before = before.map(|before| before.outcome.stored().to_owned());
     let entry = Entry::of("reportUpdateOutcome", Subject::InstallationUpdate(*update), pack.name.clone());
@@ -123,6 +128,7 @@ async fn try_report(
         data: EventData { version_number: Some(number), outcome_report: Some(report.id), ..EventData::default() },
         ..JournalEvent::of(EventKind::UpdateOutcomeReported, &pack)
     });
+    judge_step(cx, &tx, &mut journal, &mut pack, &mut release).await?;
     call.remember(&tx, &[report.id.0]).await?;
     commit(tx, journal).await?;
     Ok(report.id)

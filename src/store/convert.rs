@@ -8,6 +8,7 @@
 use entity as row;
 use sea_orm::prelude::Uuid;
 
+use super::releases::{halt_rule_of_row, pause_of_row};
 use super::{StoreError, StoreResult};
 use crate::domain::accounts::{Account, AccountGroup, AccountKind, AccountStatus, Actor, ActorKind, ApiToken, Role};
 use crate::domain::components::{Component, ComponentType, ComponentVersion, VersionKind, Whole};
@@ -20,7 +21,7 @@ use crate::domain::log::{Audience, Event, EventKind, NewEvent, Recorded, Subject
 use crate::domain::packs::{
     Assessment, DeploymentModel, InstallationType, Pack, PackStanding, PackVersion, PendingRelease,
 };
-use crate::domain::releases::{DataVersion, Pause, Release, ReleaseSchedule, ReleaseState, RollBack, Window};
+use crate::domain::releases::{DataVersion, HaltAction, Release, ReleaseSchedule, ReleaseState, RollBack, Window};
 
 /// An enum that is stored by name. An enum of the GraphQL schema has the same names there.
 pub trait Stored: Sized + Copy {
@@ -77,6 +78,7 @@ stored! {
         RolledBack = "ROLLED_BACK",
     }
     SkipReason { NotEntitled = "NOT_ENTITLED", AccountSuspended = "ACCOUNT_SUSPENDED" }
+    HaltAction { Pause = "PAUSE", RollBack = "ROLL_BACK" }
     UpdateOutcome { Works = "WORKS", Broken = "BROKEN" }
     FailureCode { Temporary = "TEMPORARY", Internal = "INTERNAL" }
     Audience {
@@ -86,7 +88,7 @@ stored! {
     EventKind {
         ReleaseScheduled = "RELEASE_SCHEDULED", ReleaseRescheduled = "RELEASE_RESCHEDULED", WindowMoved = "WINDOW_MOVED", ReleaseCanceled = "RELEASE_CANCELED",
         ReleaseSuperseded = "RELEASE_SUPERSEDED", ReleaseStarted = "RELEASE_STARTED", ReleaseProgressed = "RELEASE_PROGRESSED",
-        ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED", UpdateOutcomeReported = "UPDATE_OUTCOME_REPORTED",
+        ReleaseCompleted = "RELEASE_COMPLETED", ReleasePaused = "RELEASE_PAUSED", ReleaseResumed = "RELEASE_RESUMED", ReleaseHalted = "RELEASE_HALTED", UpdateOffered = "UPDATE_OFFERED", InstallationUpdated = "INSTALLATION_UPDATED", UpdateOutcomeReported = "UPDATE_OUTCOME_REPORTED",
         InstallationFrozen = "INSTALLATION_FROZEN", PackShared = "PACK_SHARED", PackUnshared = "PACK_UNSHARED",
         NewerShareablePackaged = "NEWER_SHAREABLE_PACKAGED", PackDeleted = "PACK_DELETED",
         ReleaseRollingBack = "RELEASE_ROLLING_BACK", ReleaseRolledBack = "RELEASE_ROLLED_BACK",
@@ -253,6 +255,7 @@ pub fn pack_version(m: row::pack_version::Model) -> PackVersion {
 }
 
 pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
+    let (pause, halt) = (pause_of_row(&m)?, halt_rule_of_row(&m)?);
     let window = match (m.date, m.time_zone, m.starts_at, m.ends_at) {
         (Some(date), Some(time_zone), Some(starts_at), Some(ends_at)) => Some(Window {
             date: date.parse().map_err(|_| StoreError::Fault(format!("no date: {date}")))?,
@@ -260,14 +263,6 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
             starts_at,
             ends_at,
             data_version: DataVersion::stored(m.time_zone_data_version.unwrap_or_default()),
-        }),
-        _ => None,
-    };
-    let pause = match (m.paused_at, m.pause_actor_kind, m.pause_actor_name) {
-        (Some(at), Some(kind), Some(name)) => Some(Pause {
-            at,
-            reason: m.pause_reason.unwrap_or_default(),
-            by: actor(&kind, name, m.pause_actor_token_id, m.pause_actor_account_id)?,
         }),
         _ => None,
     };
@@ -294,6 +289,8 @@ pub fn release(m: row::pack_release::Model) -> StoreResult<Release> {
             (Some(began_at), Some(installations)) => Some(RollBack { began_at, installations }),
             _ => None,
         },
+        halt,
+        halted_at: m.halted_at,
     })
 }
 

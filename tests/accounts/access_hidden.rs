@@ -178,6 +178,7 @@ async fn r03_a_mutation_answers_not_found_for_what_is_hidden_as_for_what_does_no
         ("pauseRelease", "Release", b, Box::new(|id| json!({ "releaseId": id, "reason": "No" }))),
         ("resumeRelease", "Release", b, Box::new(|id| json!({ "releaseId": id }))),
         ("rollBackRelease", "Release", b, Box::new(|id| json!({ "releaseId": id, "reason": "x", "atMost": 5 }))),
+        ("setHaltRule", "Release", b, Box::new(|id| json!({ "releaseId": id }))),
         ("updateAccountGroup", "AccountGroup", b, Box::new(|id| json!({ "groupId": id, "name": "Mine" }))),
         ("deleteAccountGroup", "AccountGroup", b, Box::new(|id| json!({ "groupId": id }))),
         ("reissueEnrolmentToken", "ManagedAccount", b, Box::new(|id| json!({ "accountId": id }))),

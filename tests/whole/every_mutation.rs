@@ -140,6 +140,8 @@ async fn releases(caller: &mut Caller, begun: &Begun) {
     let date = json!({ "releaseId": release, "onDate": "2026-12-02" });
     caller.publisher("rescheduleRelease", date).await;
     caller.publisher("pauseRelease", json!({ "releaseId": release, "reason": "A fault." })).await;
+    let rule = json!({ "percent": 50, "atLeast": 5 });
+    caller.publisher("setHaltRule", json!({ "releaseId": release, "haltWhen": rule })).await;
     caller.publisher("resumeRelease", json!({ "releaseId": release })).await;
     let offered = "query($id: ID!) { installation(id: $id) { pendingUpdate { id } } }";
     let offered = caller.app.gql(token, offered, json!({ "id": installation })).await;

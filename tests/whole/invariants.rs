@@ -36,6 +36,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => n.clone().prop_map(|pack| Command::Promote { pack }),
         1 => n.clone().prop_map(|pack| Command::Cancel { pack }),
         1 => n.clone().prop_map(|pack| Command::RetryFailed { pack }),
+        2 => (n.clone(), 0..3_usize).prop_map(|(pack, rule)| Command::SetRule { pack, rule }),
         2 => n.clone().prop_map(|pack| Command::Pause { pack }),
         2 => n.clone().prop_map(|pack| Command::Resume { pack }),
         2 => (n.clone(), 0..2_usize).prop_map(|(pack, number)| Command::RollBack { pack, number }),

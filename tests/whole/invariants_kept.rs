@@ -54,6 +54,24 @@ pub(crate) fn kept_numbers_equal_counts(rows: &Rows, step: &str) {
             here.filter(|i| i.version_id != release.version_id && !rows.updates.contains_key(&(i.id, release.id)));
         assert_eq!(usize::try_from(kept), Ok(remaining.count()), "{step}: what {release:?} has still to come to");
     }
+    judged_numbers_equal_counts(rows, step);
+}
+
+/// The numbers that a halt rule is judged by equal the counted updates, of releases that were neither resumed nor taken
+/// back (R58).
+fn judged_numbers_equal_counts(rows: &Rows, step: &str) {
+    let open = ["SCHEDULED", "IN_PROGRESS", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED"];
+    for release in rows.releases.values().filter(|r| r.resumed_at.is_none() && open.contains(&r.state.as_str())) {
+        let of_it = rows.tallies.iter().filter(|row| row.release_id == release.id && row.id >= release.tally_base_id);
+        let kept = of_it.fold((0, 0), |(executed, bad), row| (executed + row.executed, bad + row.bad));
+        let (mut executed, mut bad) = (0, 0);
+        for update in rows.updates.values().filter(|update| update.release_id == release.id) {
+            let failed = update.state == "FAILED";
+            executed += i32::from(failed || update.state == "APPLIED");
+            bad += i32::from(failed || update.outcome.as_deref() == Some("BROKEN"));
+        }
+        assert_eq!(kept, (executed, bad), "{step}: the numbers of {release:?}");
+    }
 }
 
 /// Compacts all counts with more than two rows.

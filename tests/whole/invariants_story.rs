@@ -68,6 +68,11 @@ pub(crate) enum Command {
     RetryFailed {
         pack: usize,
     },
+    /// Gives the newest release one of a few halt rules, or none.
+    SetRule {
+        pack: usize,
+        rule: usize,
+    },
     Pause {
         pack: usize,
     },
@@ -235,6 +240,14 @@ impl Story {
             Command::Promote { pack } => self.newest_release("promoteRelease", pack, json!({})).await,
             Command::Cancel { pack } => self.newest_release("cancelRelease", pack, json!({})).await,
             Command::RetryFailed { pack } => self.newest_release("retryFailedUpdates", pack, json!({})).await,
+            Command::SetRule { pack, rule } => {
+                let rules = [
+                    json!(null),
+                    json!({ "percent": 10, "atLeast": 1 }),
+                    json!({ "percent": 30, "atLeast": 2, "then": "ROLL_BACK" }),
+                ];
+                self.newest_release("setHaltRule", pack, json!({ "haltWhen": pick(&rules, rule) })).await
+            }
             Command::Pause { pack } => self.newest_release("pauseRelease", pack, json!({ "reason": "A fault." })).await,
             Command::Resume { pack } => self.newest_release("resumeRelease", pack, json!({})).await,
             Command::RollBack { pack, number } => self.roll_back(pack, number).await,
@@ -273,6 +286,8 @@ impl Story {
     /// Resumes what is paused, and runs the scheduler until no work waits any more.
     pub(crate) async fn let_everything_end(&mut self) {
         for pack in 0..self.packs.len() {
+            // Without a rule nothing is paused again.
+            self.newest_release("setHaltRule", pack, json!({})).await;
             self.newest_release("resumeRelease", pack, json!({})).await;
         }
         for _ in 0..60 {

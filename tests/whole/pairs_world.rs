@@ -155,6 +155,8 @@ pub(crate) async fn build(app: &TestApp) -> Vec<UseCase> {
         ("cancelRelease", json!({ "releaseId": release })),
         ("pauseRelease", json!({ "releaseId": release, "reason": "A fault." })),
         ("resumeRelease", json!({ "releaseId": release })),
+        ("setHaltRule", json!({ "releaseId": release, "haltWhen": { "percent": 1, "atLeast": 1 } })),
+        ("setHaltRule none", json!({ "releaseId": release })),
         ("retryFailedUpdates", json!({ "releaseId": failed })),
         ("rollBackRelease", back(&release)),
         ("rollBackRelease failed", back(&failed)),

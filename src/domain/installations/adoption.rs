@@ -7,6 +7,7 @@ use chrono::{Months, TimeDelta};
 use crate::domain::Instant;
 use crate::domain::installations::{UpdateMethod, UpdateOutcome, UpdateState};
 use crate::domain::log::Progress;
+use crate::domain::releases::HaltFigures;
 
 /// Counts of updates by the state that they reached. Most counters only grow; `failed` and `now` also go down. Tallies
 /// of separate periods can be added up.
@@ -29,6 +30,8 @@ pub struct Tally {
     /// The change in the number of applied updates that their accounts reported to work, and to be broken (R57).
     pub works: i64,
     pub broken: i64,
+    /// The change in the numbers that a halt rule is judged by (R58).
+    pub judged: HaltFigures,
 }
 
 impl Tally {
@@ -44,6 +47,7 @@ impl Tally {
         remaining: -1,
         works: 0,
         broken: 0,
+        judged: HaltFigures { executed: 0, bad: 0 },
     };
 
     /// The tally of one update's move from `before` (`None` for a new update) to `after`. Nothing counts while the
@@ -61,6 +65,7 @@ impl Tally {
         if before.is_some_and(|(state, _)| state == UpdateState::Failed) {
             tally.failed -= 1;
         }
+        tally.judged = judged_change(before.map(|(state, _)| state), after.0);
         match after {
             (UpdateState::Applied, Some(UpdateMethod::Early)) => tally.applied_early += 1,
             (UpdateState::Applied, Some(UpdateMethod::Automatic)) => tally.applied_automatically += 1,
@@ -79,9 +84,31 @@ impl Tally {
         Self { works: count(UpdateOutcome::Works), broken: count(UpdateOutcome::Broken), ..Self::default() }
     }
 
+    /// The tally of one report of an update. An update that was executed before its release was resumed isn't in the
+    /// numbers that a halt rule is judged by.
+    #[must_use]
+    pub fn of_judged_report(before: Option<UpdateOutcome>, after: UpdateOutcome, is_judged: bool) -> Self {
+        let tally = Self::of_report(before, Some(after));
+        let bad = if is_judged { tally.broken } else { 0 };
+        Self { judged: HaltFigures { executed: 0, bad }, ..tally }
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// The change in the numbers that a halt rule is judged by, when an update comes from one state to another. What was
+/// executed stays executed when it is taken back.
+fn judged_change(before: Option<UpdateState>, after: UpdateState) -> HaltFigures {
+    use UpdateState as S;
+    match (before, after) {
+        (Some(S::Failed), S::Applied) => HaltFigures { executed: 0, bad: -1 },
+        (Some(S::Applied | S::Failed), _) => HaltFigures::default(),
+        (_, S::Applied) => HaltFigures { executed: 1, bad: 0 },
+        (_, S::Failed) => HaltFigures { executed: 1, bad: 1 },
+        (_, S::Offered | S::Skipped | S::Withdrawn) => HaltFigures::default(),
     }
 }
 
@@ -104,6 +131,7 @@ impl Mul<i64> for Tally {
             remaining: self.remaining * count,
             works: self.works * count,
             broken: self.broken * count,
+            judged: HaltFigures { executed: self.judged.executed * count, bad: self.judged.bad * count },
         }
     }
 }
@@ -120,6 +148,7 @@ impl AddAssign for Tally {
         self.remaining += other.remaining;
         self.works += other.works;
         self.broken += other.broken;
+        self.judged += other.judged;
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::id::{
     AccountId, ComponentVersionId, EventId, GroupId, InstallationId, OutcomeReportId, PackId, ReleaseId,
 };
 use crate::domain::installations::{UpdateMethod, UpdateState, effective_state};
-use crate::domain::releases::ReleaseState;
+use crate::domain::releases::{HaltFigures, ReleaseState};
 
 /// What an event announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +26,7 @@ pub enum EventKind {
     ReleaseResumed,
     ReleaseRollingBack,
     ReleaseRolledBack,
+    ReleaseHalted,
     UpdateOffered,
     InstallationUpdated,
     UpdateOutcomeReported,
@@ -37,7 +38,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ReleaseScheduled,
         Self::ReleaseRescheduled,
         Self::WindowMoved,
@@ -50,6 +51,7 @@ impl EventKind {
         Self::ReleaseResumed,
         Self::ReleaseRollingBack,
         Self::ReleaseRolledBack,
+        Self::ReleaseHalted,
         Self::UpdateOffered,
         Self::InstallationUpdated,
         Self::UpdateOutcomeReported,
@@ -75,7 +77,8 @@ impl EventKind {
             | Self::ReleasePaused
             | Self::ReleaseResumed
             | Self::ReleaseRollingBack
-            | Self::ReleaseRolledBack => true,
+            | Self::ReleaseRolledBack
+            | Self::ReleaseHalted => true,
             Self::UpdateOffered
             | Self::InstallationUpdated
             | Self::UpdateOutcomeReported
@@ -232,6 +235,9 @@ pub struct EventData {
     /// What an account reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome_report: Option<OutcomeReportId>,
+    /// The numbers that halted a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<HaltFigures>,
 }
 
 /// An event before it is stored. The database assigns its sequence number.

@@ -1,16 +1,23 @@
 //! Releases and their state machine (R21–R30).
 
+mod halting;
 mod pausing;
 mod preview;
 mod refusal;
+mod retrying;
 mod rolling_back;
 mod window;
 mod zone;
 
+pub use halting::{
+    FiguresChange, Halt, HaltAction, HaltFigures, HaltRule, HaltVerdict, RequestedHaltRule, batch_limit, decide_halt,
+    decide_set_rule, judge, simulate,
+};
 pub use pausing::{Pause, REASON_MAX, decide_pause, decide_resume};
 pub use preview::{GoesBack, Labelled, LabelledRow, MISMATCHES_MAX, PreviewFacts, Warning, mismatches, warnings};
 pub(crate) use preview::{Mismatch, Occurrence};
 pub use refusal::ReleaseRefusal;
+pub use retrying::{RetryFacts, decide_retry};
 pub use rolling_back::{RollBack, RollBackFacts, check_bound, decide_roll_back};
 pub(crate) use window::DateRange;
 pub use window::{Window, WindowFault, is_representable, lateness, moved, release_dates, release_window};
@@ -208,6 +215,10 @@ pub struct Release {
     /// Why the release was taken back, if somebody said (R59).
     pub reason: Option<String>,
     pub roll_back: Option<RollBack>,
+    /// When it stops by itself (R58).
+    pub halt: Option<HaltRule>,
+    /// When its rule has halted it, since it was made or resumed.
+    pub halted_at: Option<Instant>,
 }
 
 impl Release {
@@ -349,46 +360,4 @@ pub fn future_window(now: Instant, date: NaiveDate, zone: &Zone, days_ahead: u16
         DateFault::NotInFuture(earliest) => ReleaseRefusal::DateNotInFuture { earliest, time_zone },
         DateFault::TooFar(latest) => ReleaseRefusal::DateTooFar { latest, time_zone },
     })
-}
-
-/// The facts about a release and its pack that [`decide_retry`] needs, as of `now`.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryFacts {
-    pub release: ReleaseId,
-    /// Derived for `now`.
-    pub state: ReleaseState,
-    /// Whether the release's version is the current one. No later release has started then.
-    pub newest: bool,
-    /// The pack's pending release.
-    pub pending: Option<ReleaseId>,
-    /// A release that still has installations to move.
-    pub moving: Option<ReleaseId>,
-    /// How many failed updates could be applied if they were retried.
-    pub failed: u64,
-}
-
-/// Decides whether the failed updates of a release are retried. Returns the release's state after it.
-///
-/// # Errors
-/// The first refusal in the order NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING,
-/// NOTHING_TO_RETRY.
-pub fn decide_retry(facts: &RetryFacts) -> Result<ReleaseState, ReleaseRefusal> {
-    use ReleaseState as S;
-    let refusal = match facts.state {
-        S::Scheduled | S::Canceled => Some(ReleaseRefusal::NotStarted),
-        S::Superseded => Some(ReleaseRefusal::Superseded),
-        S::InProgress | S::RollingBack => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(facts.release) }),
-        S::RolledBack => Some(ReleaseRefusal::NothingToRetry),
-        S::Succeeded | S::PartiallySucceeded | S::Failed => match (facts.pending, facts.moving) {
-            _ if !facts.newest => Some(ReleaseRefusal::Superseded),
-            (_, Some(blocking)) => Some(ReleaseRefusal::ReleaseInProgress { blocking: Some(blocking) }),
-            (Some(blocking), None) => Some(ReleaseRefusal::ReleaseAlreadyPending { blocking }),
-            (None, None) if facts.failed == 0 => Some(ReleaseRefusal::NothingToRetry),
-            (None, None) => None,
-        },
-    };
-    match refusal {
-        Some(refusal) => Err(refusal),
-        None => transition(facts.state, Command::RetryFailed).map_err(|_| ReleaseRefusal::NothingToRetry),
-    }
 }

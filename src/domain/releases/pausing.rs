@@ -3,7 +3,9 @@
 
 use crate::domain::Instant;
 use crate::domain::accounts::Actor;
-use crate::domain::releases::{Command, Release, ReleaseRefusal, ReleaseSchedule, ReleaseState, transition};
+use crate::domain::releases::{
+    Command, HaltFigures, Release, ReleaseRefusal, ReleaseSchedule, ReleaseState, transition,
+};
 
 /// The most characters of a reason.
 pub const REASON_MAX: usize = 2_000;
@@ -14,6 +16,8 @@ pub struct Pause {
     pub at: Instant,
     pub reason: String,
     pub by: Actor,
+    /// The numbers that decided, if the release's halt rule paused it (R58).
+    pub figures: Option<HaltFigures>,
 }
 
 impl Release {

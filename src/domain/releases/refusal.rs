@@ -32,6 +32,8 @@ pub enum ReleaseRefusal {
     NotPausable,
     NotRollableBack,
     MoreInstallations { installations: i64 },
+    InvalidHaltRule,
+    WatchIsOver,
 }
 
 impl Refusal for ReleaseRefusal {
@@ -68,6 +70,10 @@ impl Refusal for ReleaseRefusal {
             Self::Paused => "The release is paused; resume it first.".into(),
             Self::AlreadyPaused => "The release is paused already; resumeRelease goes on with it.".into(),
             Self::NotPaused => "The release isn't paused; there is nothing to resume.".into(),
+            Self::InvalidHaltRule => {
+                "Give a percent of 0.01 to 100 with at most two decimals, `atLeast` from 1 to 1,000,000, and `watchHours` from 0 to 336.".into()
+            }
+            Self::WatchIsOver => "The release has ended, and reports no longer decide about it; its halt rule stays as it is.".into(),
             Self::NotPausable => {
                 "Only a release on a date that waits for it, other than the pack's first one, and a rollout can be paused.".into()
             }
@@ -88,6 +94,7 @@ impl Refusal for ReleaseRefusal {
             Self::DateDoesNotExist { .. } | Self::DateNotInFuture { .. } | Self::DateTooFar { .. } => path(&["onDate"]),
             Self::MoreInstallations { .. } => path(&["atMost"]),
             Self::ReasonRequired => path(&["reason"]),
+            Self::InvalidHaltRule => path(&["haltWhen"]),
             Self::EmptyPack
             | Self::NothingToRelease
             | Self::NoShareableVersion { .. }
@@ -102,7 +109,8 @@ impl Refusal for ReleaseRefusal {
             | Self::AlreadyPaused
             | Self::NotPaused
             | Self::NotPausable
-            | Self::NotRollableBack => None,
+            | Self::NotRollableBack
+            | Self::WatchIsOver => None,
         }
     }
 }

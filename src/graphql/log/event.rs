@@ -19,7 +19,7 @@ use crate::store::scope::Scope;
 
 use crate::graphql::accounts::Actor;
 use crate::graphql::installations::{Installation, InstallationUpdate, UpdateOutcomeReport};
-use crate::graphql::releases::{Release, ReleaseProgress, ReleaseWindow};
+use crate::graphql::releases::{HaltFigures, Release, ReleaseProgress, ReleaseWindow};
 use crate::graphql::sharing::AccountGroup;
 
 connection!("events", EventConnection, EventEdge, Event);
@@ -176,6 +176,11 @@ event_type! {
         async fn reason(&self) -> Option<String> {
             self.0.event().data.reason.clone().filter(|_| self.0.is_for_publisher())
         }
+
+        /// For RELEASE_HALTED: the numbers that decided.
+        async fn figures(&self) -> Option<HaltFigures> {
+            self.0.event().data.figures.filter(|_| self.0.is_for_publisher()).map(Into::into)
+        }
     }
 }
 
@@ -276,7 +281,8 @@ impl Event {
             | Kind::ReleasePaused
             | Kind::ReleaseResumed
             | Kind::ReleaseRollingBack
-            | Kind::ReleaseRolledBack => Self::ReleaseEvent(view.into()),
+            | Kind::ReleaseRolledBack
+            | Kind::ReleaseHalted => Self::ReleaseEvent(view.into()),
             Kind::UpdateOffered
             | Kind::InstallationUpdated
             | Kind::UpdateOutcomeReported

@@ -20,8 +20,8 @@ use crate::graphql::filters::{
 use crate::graphql::ids;
 use crate::graphql::packs::{IntegrationPack, IntegrationPackConnection, PacksOf, packs_connection};
 use crate::graphql::releases::{
-    Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput, ReleaseWindow, RollBackPreview,
-    releases_connection,
+    HaltRuleInput, HaltRuleVerdict, Release, ReleaseConnection, ReleasePreview, ReleaseScheduleInput, ReleaseWindow,
+    RollBackPreview, releases_connection, verdicts,
 };
 use crate::graphql::scalars::{Date, DateTime, TimeZoneName};
 use crate::store::components::read as components;
@@ -187,6 +187,17 @@ impl PublisherQuery {
         #[graphql(desc = "The ID of a Release.")] release_id: ID,
     ) -> Result<RollBackPreview> {
         RollBackPreview::of(ctx, one_release(ctx, &release_id).await?).await
+    }
+
+    /// Publisher: what a halt rule would have done to the last twenty releases of a pack, newest first.
+    async fn halt_rule_on_history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ID of an IntegrationPack.")] pack_id: ID,
+        #[graphql(desc = "The rule.")] halt_when: HaltRuleInput,
+    ) -> Result<Vec<HaltRuleVerdict>> {
+        one_pack(ctx, &pack_id).await?;
+        Box::pin(verdicts(ctx, ids::pack_id(&pack_id)?, halt_when)).await
     }
 
     /// The release window of any date in any zone. Errors: DATE_DOES_NOT_EXIST, TIME_ZONE_UNKNOWN.

@@ -1,6 +1,7 @@
 //! Releases of packs: creating, previewing and following them.
 
 mod announced_release;
+mod halting;
 mod loaders;
 mod mutations;
 mod progress;
@@ -15,6 +16,8 @@ mod roll_back_preview;
 mod testing_period;
 
 pub use announced_release::AnnouncedRelease;
+pub(in crate::graphql) use halting::verdicts;
+pub use halting::{HaltFigures, HaltRule, HaltRuleInput, HaltRuleVerdict};
 pub(in crate::graphql) use loaders::ReleaseLoaders;
 pub(in crate::graphql) use mutations::Releases;
 pub use progress::ReleaseProgress;

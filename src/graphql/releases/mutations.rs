@@ -6,13 +6,14 @@ use crate::domain::accounts::Privilege;
 use crate::graphql::connection::int;
 use crate::graphql::context::ContextExt as _;
 use crate::graphql::ids;
+use crate::graphql::releases::halting::HaltRuleInput;
 use crate::graphql::releases::refusal::ReleaseError;
 use crate::graphql::releases::release::Release;
 use crate::graphql::releases::release_schedule::ReleaseScheduleInput;
 use crate::graphql::scalars::{Date, Markdown};
 use crate::service::releases::{
     ReleaseRequest, RollBackRequest, cancel_release, pause_release, promote_release, reschedule_release,
-    resume_release, retry_failed_updates, roll_back_release,
+    resume_release, retry_failed_updates, roll_back_release, set_halt_rule,
 };
 
 use crate::graphql::mutations::{PayloadField, answer, count, publisher};
@@ -30,6 +31,8 @@ struct ReleaseIntegrationPackInput {
     expected_content: Option<String>,
     /// The revision that the caller read; when the pack has another now, STALE_REVISION. Not checked when left out.
     expected_revision: Option<i32>,
+    /// When it stops by itself; never when left out.
+    halt_when: Option<HaltRuleInput>,
     /// 1 to 64 characters of the caller's choice: the same call again within 24 hours changes nothing and gets the first answer.
     client_request_id: Option<String>,
 }
@@ -127,6 +130,24 @@ struct ResumeReleasePayload {
     errors: Vec<ReleaseError>,
 }
 
+/// Input of `setHaltRule`.
+#[derive(InputObject)]
+struct SetHaltRuleInput {
+    /// The ID of a Release.
+    release_id: ID,
+    /// The rule from now on; null takes it away.
+    halt_when: Option<HaltRuleInput>,
+}
+
+/// Answer of `setHaltRule`.
+#[derive(SimpleObject)]
+struct SetHaltRulePayload {
+    /// The release; null when refused.
+    release: PayloadField<Release>,
+    /// Why it was refused; empty when it was done.
+    errors: Vec<ReleaseError>,
+}
+
 /// Input of `retryFailedUpdates`.
 #[derive(InputObject)]
 struct RetryFailedUpdatesInput {
@@ -175,7 +196,7 @@ pub(in crate::graphql) struct Releases;
 
 #[Object]
 impl Releases {
-    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR.
+    /// Releases the draft at once or on a date. Codes: CLIENT_REQUEST_ID_REUSED, STALE_REVISION, CONTENT_CHANGED, INVALID_SCHEDULE, NOTES_REQUIRED, NOTES_TOO_LONG, EMPTY_PACK, NOTHING_TO_RELEASE, NO_SHAREABLE_VERSION, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, TIME_ZONE_REQUIRED, DATE_DOES_NOT_EXIST, RELEASE_DATE_NOT_IN_FUTURE, RELEASE_DATE_TOO_FAR, INVALID_HALT_RULE.
     async fn release_integration_pack(
         &self,
         ctx: &Context<'_>,
@@ -191,6 +212,7 @@ impl Releases {
             notes: input.notes.0,
             expected_content: input.expected_content,
             expected_revision: input.expected_revision,
+            halt_when: input.halt_when.map(Into::into),
             client_request_id: input.client_request_id,
         };
         let outcome = crate::service::releases::release(ctx.services(), &caller, request).await;
@@ -262,6 +284,20 @@ impl Releases {
         let outcome = resume_release(ctx.services(), &caller, id).await;
         let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
         Ok(ResumeReleasePayload { release, errors })
+    }
+
+    /// Changes or takes away a release's halt rule. Codes: INVALID_HALT_RULE, WATCH_IS_OVER.
+    async fn set_halt_rule(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The release, and the rule.")] input: SetHaltRuleInput,
+    ) -> Result<SetHaltRulePayload> {
+        let caller = publisher(ctx, Privilege::IntegrationPack)?;
+        let id = ids::release_id(&input.release_id)?;
+        let rule = input.halt_when.map(Into::into);
+        let outcome = set_halt_rule(ctx.services(), &caller, id, rule).await;
+        let (release, errors) = answer(ctx, outcome, |()| Release::by_id(ctx, id)).await?;
+        Ok(SetHaltRulePayload { release, errors })
     }
 
     /// Tries the failed updates of a release again, now. Codes: NOT_STARTED, SUPERSEDED, RELEASE_IN_PROGRESS, RELEASE_ALREADY_PENDING, NOTHING_TO_RETRY.

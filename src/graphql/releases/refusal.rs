@@ -173,6 +173,10 @@ pub(crate) enum ReleaseErrorCode {
     NotPaused,
     /// It can't be paused in its present state.
     NotPausable,
+    /// The halt rule's numbers lie outside their bounds.
+    InvalidHaltRule,
+    /// It has ended and is watched no longer.
+    WatchIsOver,
 }
 
 impl From<&ReleaseRefusal> for ReleaseErrorCode {
@@ -205,6 +209,8 @@ impl From<&ReleaseRefusal> for ReleaseErrorCode {
             R::NotPausable => Self::NotPausable,
             R::NotRollableBack => Self::NotRollableBack,
             R::MoreInstallations { .. } => Self::MoreInstallations,
+            R::InvalidHaltRule => Self::InvalidHaltRule,
+            R::WatchIsOver => Self::WatchIsOver,
         }
     }
 }

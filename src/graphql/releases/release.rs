@@ -20,6 +20,7 @@ use crate::graphql::installations::{
     Adoption, InstallationUpdateConnection, InstallationUpdateFilter, OutcomeCounts, updates_connection,
 };
 use crate::graphql::packs::{IntegrationPack, PackDiff, PackVersion};
+use crate::graphql::releases::halting::{HaltFigures, HaltRule};
 use crate::graphql::releases::progress::ReleaseProgress;
 use crate::graphql::releases::release_pause::ReleasePause;
 use crate::graphql::releases::release_window::ReleaseWindow;
@@ -255,7 +256,22 @@ impl Release {
 
     /// How its updates went, by the newest report of each.
     pub async fn outcomes(&self, ctx: &Context<'_>) -> Result<OutcomeCounts> {
-        Ok(ctx.loaders().releases.outcomes.must(self.release.id).await.or_failure()?.into())
+        Ok(ctx.loaders().releases.outcomes.must(self.release.id).await.or_failure()?.0.into())
+    }
+
+    /// When it stops by itself; null for never.
+    pub async fn halt_when(&self) -> Option<HaltRule> {
+        self.release.halt.map(Into::into)
+    }
+
+    /// The numbers that its halt rule is judged by.
+    pub async fn halt_figures(&self, ctx: &Context<'_>) -> Result<HaltFigures> {
+        Ok(ctx.loaders().releases.outcomes.must(self.release.id).await.or_failure()?.1.into())
+    }
+
+    /// Until when reports decide; null before its end and without a rule.
+    pub async fn watched_until(&self) -> Option<DateTime> {
+        self.release.watched_until().map(Into::into)
     }
 
     /// Whether the caller may now pause it.

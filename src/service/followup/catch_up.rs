@@ -15,6 +15,7 @@ use crate::service::error::Failure;
 use crate::service::followup::updates::{VersionChange, VersionNumbers, offered, record_update};
 use crate::service::followup::withdraw::attempt_back;
 use crate::service::journal::Journal;
+use crate::service::releases::judge_step;
 use crate::store::Tx;
 use crate::store::followup::tasks;
 use crate::store::followup::tasks::{NextRun, Work};
@@ -41,8 +42,27 @@ impl FollowUp for CatchUp {
         let found = installations::of_accounts(tx, &ids, &[self.account]).await?;
         let found = found.into_iter().map(|(installation, _)| installation).collect();
         catch_up(services, tx, journal, &packs, found).await?;
+        judge_all(services, tx, journal, &packs).await?;
         Ok(Next::after(batch.processed(ids.len(), ids.last().map(|id| id.0))))
     }
+}
+
+/// Judges the running releases of locked packs after a catch-up (R58).
+pub(super) async fn judge_all(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    packs: &[Pack],
+) -> Result<(), Failure> {
+    let running: Vec<_> = packs.iter().filter_map(|pack| pack.standing.at(journal.now).running_release).collect();
+    if running.is_empty() {
+        return Ok(());
+    }
+    for mut release in releases::get_all(tx, &running).await? {
+        let Some(pack) = packs.iter().find(|pack| pack.id == release.pack_id) else { continue };
+        judge_step(cx, tx, journal, &mut pack.clone(), &mut release).await?;
+    }
+    Ok(())
 }
 
 /// The changes of one catch-up, before they are saved.

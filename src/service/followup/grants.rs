@@ -13,7 +13,7 @@ use crate::domain::log::{Audience, Change, Class, EntryClass, EventClass, EventK
 use crate::domain::packs::Pack;
 use crate::service::Services;
 use crate::service::error::Failure;
-use crate::service::followup::catch_up::{catch_up, offer_to};
+use crate::service::followup::catch_up::{catch_up, judge_all, offer_to};
 use crate::service::followup::updates::VersionNumbers;
 use crate::service::journal::Journal;
 use crate::store::Tx;
@@ -197,6 +197,7 @@ async fn freeze(
         }
     }
     let entitled_here = catch_up(cx, tx, journal, packs, entitled_here).await?;
+    judge_all(cx, tx, journal, packs).await?;
     offer_to(tx, journal, packs, &entitled_here, "scheduler.offerUpdate").await?;
     if frozen.is_empty() && unfrozen.is_empty() {
         return Ok(());

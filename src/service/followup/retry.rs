@@ -1,6 +1,8 @@
 //! Retries the failed updates of a release, in batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
 
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
@@ -8,12 +10,13 @@ use crate::domain::installations::{
     Failure as UpdateFailure, FailureCode, ReachedState, UpdateState, pause_in_round, reason_to_skip,
 };
 use crate::domain::packs::Pack;
-use crate::domain::releases::{Release, ReleaseState};
+use crate::domain::releases::{Halt, Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use crate::service::followup::updates::VersionNumbers;
 use crate::service::journal::Journal;
+use crate::service::releases::{judge_step, size_of_batch};
 use crate::store::Tx;
 use crate::store::followup::tasks::{LONGEST_PAUSE, Work};
 use crate::store::installations::changes::{Change, Changes};
@@ -40,16 +43,22 @@ impl FollowUp for Retry {
         let running = |state| state == ReleaseState::InProgress;
         let pack = packs::lock_any(tx, self.pack).await?;
         journal.now = services.now(tx);
-        let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
+        let Some((mut pack, mut release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
         if release.is_paused() {
             return Ok(Next::Again(journal.now + LONGEST_PAUSE, task.resume_after));
         }
+        let size = size_of_batch(tx, &release, size).await?;
+        batch.size = size;
         let failed = updates::failed_after(tx, release.id, task.resume_after, size).await?;
         let last = failed.last().map(|row| row.update.id.installation.into());
-        let is_tried = try_failed(services, tx, journal, &pack, &release, &failed).await?;
-        if let Some(last) = batch.processed(failed.len(), last) {
+        let is_tried = try_failed(services, tx, &mut batch.journal, &pack, &release, &failed).await?;
+        let full = batch.processed(failed.len(), last);
+        if let Some(halted) = judged(batch, &mut pack, &mut release, last.or(task.resume_after)).await? {
+            return Ok(halted);
+        }
+        if let Some(last) = full {
             // Accounts may have been suspended since the failed updates were read, so that nothing was tried.
             if is_tried {
                 announce_progress(tx, &mut batch.journal, &pack, &release).await?;
@@ -60,17 +69,36 @@ impl FollowUp for Retry {
         let due = updates::to_be_tried_again(tx, release.id, size).await?;
         let due: Vec<_> = due.into_iter().filter(|row| row.is_due(journal.now)).collect();
         try_failed(services, tx, journal, &pack, &release, &due).await?;
+        if let Some(halted) = judged(batch, &mut pack, &mut release, last.or(task.resume_after)).await? {
+            return Ok(halted);
+        }
+        let journal = &mut batch.journal;
         let left = updates::to_be_tried_again(tx, release.id, 1).await?;
         if let Some(next) = left.first().and_then(|row| row.next_attempt_at) {
             return Ok(Next::Again(next, last.or(task.resume_after)));
         }
-        if release.resumed_at.is_some() {
+        if release.resumed_at.is_some_and(|resumed| task.created_at <= resumed) {
             // While it was paused, an account may have installed the former version or become eligible.
             return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
         }
         complete(tx, journal, pack, release, 0).await?;
         Ok(Next::Done)
     }
+}
+
+/// Judges a step. Returns how the task continues if the release was halted.
+async fn judged(
+    batch: &mut Batch<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    last: Option<Uuid>,
+) -> Result<Option<Next>, Failure> {
+    let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
+    Ok(match halt {
+        None | Some(Halt::Announce) => None,
+        Some(Halt::Pause) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, last)),
+        Some(Halt::Cancel | Halt::RollBack) => Some(Next::Done),
+    })
 }
 
 /// Tries failed updates again, by classes. Gives up those whose installation may no longer be moved. Returns whether an
@@ -105,6 +133,10 @@ async fn try_failed(
     let numbers = VersionNumbers::of(tx, versions).await?;
     let mut changes = Changes::new(tx, release, journal.now);
     changes.give_up(&over).await?;
+    // What failed before the release was resumed counts from now on (R58).
+    let is_old =
+        |row: &&UpdateRow| row.update.settled_at.zip(release.resumed_at).is_some_and(|(at, resumed)| at < resumed);
+    let old: BTreeSet<_> = rows.iter().filter(is_old).map(|row| row.update.id.installation).collect();
     let mut failed: BTreeMap<InstallationId, FailureCode> = BTreeMap::new();
     for ((before, version), mut members) in classes {
         members.retain(|installation| match cx.mover.move_installation(installation.id, release.id) {
@@ -115,6 +147,7 @@ async fn try_failed(
         let change = Change { how: Some(release.method()), ..Change::to(UpdateState::Applied) };
         let ids: Vec<_> = members.iter().map(|installation| installation.id).collect();
         changes.make(Some(before), change, Members::Listed(&ids)).await?;
+        changes.count_anew(ids.iter().filter(|id| old.contains(id)).count());
         if version != release.version_id {
             let movement = Move { pack: pack.id, from: version, to: release.version_id, at: journal.now };
             installations::move_alike(tx, Members::Listed(&ids), movement).await?;

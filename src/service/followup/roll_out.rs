@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use crate::domain::Instant;
 use crate::domain::id::{InstallationId, PackId, PackVersionId, ReleaseId};
 use crate::domain::installations::{
@@ -12,14 +14,15 @@ use crate::domain::installations::{
     decide_rollout, pause_after, reason_to_skip,
 };
 use crate::domain::packs::Pack;
-use crate::domain::releases::{Release, ReleaseState};
+use crate::domain::releases::{Halt, Release, ReleaseState};
 use crate::service::Services;
 use crate::service::error::Failure;
 use crate::service::followup::completion::{announce_progress, complete, pack_and_release};
 use crate::service::followup::updates::{VersionNumbers, applied, give_up, offered, record_update, skip};
 use crate::service::journal::Journal;
+use crate::service::releases::{judge_step, size_of_batch};
 use crate::store::Tx;
-use crate::store::followup::tasks::LONGEST_PAUSE;
+use crate::store::followup::tasks::{LONGEST_PAUSE, Task, Work};
 use crate::store::installations::changes::{Change, Changes};
 use crate::store::installations::classes::{First, InstallationFacts};
 use crate::store::installations::section::Members;
@@ -77,35 +80,91 @@ impl FollowUp for RollOut {
         // it.
         let pack = packs::lock_any(tx, self.pack).await?;
         batch.journal.now = services.now(tx);
-        let Some((pack, release)) = pack_and_release(tx, pack, self.release, running).await? else {
+        let Some((mut pack, mut release)) = pack_and_release(tx, pack, self.release, running).await? else {
             return Ok(Next::Done);
         };
         if self.mode == Mode::Move && release.is_paused() {
-            // It begins anew: an account may install the former version meanwhile, or become eligible.
-            return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, None));
+            return Ok(Next::Again(batch.journal.now + LONGEST_PAUSE, task.resume_after));
         }
-        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
-        let found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
-        rollout.update_by_class(&mut batch.journal, &found).await?;
+        let limit = size_of_batch(tx, &release, size).await?;
+        let mut found = classes::first_of_pack(tx, pack.id, release.id, task.resume_after, size).await?;
+        let is_cut = found.keep(limit, |installation| moves(installation, &release));
         let last = found.installations.last().map(|installation| installation.id.0).or(task.resume_after);
-        if let Some(last) = batch.processed(found.installations.len(), last) {
+        let full = batch.processed(found.installations.len(), last).or(last.filter(|_| is_cut));
+        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
+        let skipped = rollout.update_by_class(&mut batch.journal, &found).await?;
+        // Each step is judged for itself: a later one isn't done after the step that decides.
+        if let Some(next) = self.judged(batch, &mut pack, &mut release, last).await? {
+            return Ok(next);
+        }
+        if !skipped.is_empty() && self.mode == Mode::Move {
+            let live = installations::lock_live(tx, &skipped).await?;
+            catch_up(services, tx, &mut batch.journal, std::slice::from_ref(&pack), live).await?;
+            if let Some(next) = self.judged(batch, &mut pack, &mut release, last).await? {
+                return Ok(next);
+            }
+        }
+        if let Some(last) = full {
             // The first batch announces no progress, because it runs within the command's call.
             if task.resume_after.is_some() {
                 announce_progress(tx, &mut batch.journal, &pack, &release).await?;
             }
             return Ok(Next::More(last));
         }
-        if let Some(next) = rollout.try_again(&mut batch.journal, size).await? {
+        let rollout = Rollout { services, tx, pack: &pack, release: &release, mode: self.mode };
+        let next = rollout.try_again(&mut batch.journal, limit).await?;
+        if let Some(halted) = self.judged(batch, &mut pack, &mut release, last).await? {
+            return Ok(halted);
+        }
+        if let Some(next) = next {
             return Ok(Next::Again(next, last));
+        }
+        if self.mode == Mode::Move && walks_again(task, &release) {
+            return Ok(Next::Then(Work::RollOut(pack.id, release.id)));
         }
         complete(tx, &mut batch.journal, pack, release, 0).await?;
         Ok(Next::Done)
     }
 }
 
+/// Whether a rollout comes to an installation that it may move, so that the halt rule bounds their number.
+fn moves(installation: &InstallationFacts, release: &Release) -> bool {
+    let skip = reason_to_skip(installation.is_entitled, installation.status);
+    let state = installation.update.map(|(state, _)| state);
+    let catches_up = state == Some(UpdateState::Skipped) && skip.is_none();
+    let has_version = installation.version_id == release.version_id;
+    catches_up || decide_rollout(state, has_version, skip) == RolloutDecision::Move
+}
+
+/// Whether a task has to come to all installations once more: the release was paused and resumed since it began, and an
+/// account may have installed the former version meanwhile, or have become eligible where the task has been already.
+pub(super) fn walks_again(task: &Task, release: &Release) -> bool {
+    task.resume_after.is_some() && release.resumed_at.is_some_and(|resumed| task.created_at <= resumed)
+}
+
+impl RollOut {
+    /// Judges a step. Returns how the task continues if the release was halted.
+    async fn judged(
+        &self,
+        batch: &mut Batch<'_>,
+        pack: &mut Pack,
+        release: &mut Release,
+        last: Option<Uuid>,
+    ) -> Result<Option<Next>, Failure> {
+        let halt = judge_step(batch.services, batch.tx, &mut batch.journal, pack, release).await?;
+        Ok(match (halt, self.mode) {
+            // Giving up moves nobody, and goes on while the release is paused.
+            (None | Some(Halt::Announce), _) | (Some(Halt::Pause), Mode::GiveUp) => None,
+            (Some(Halt::Pause), Mode::Move) => Some(Next::Again(batch.journal.now + LONGEST_PAUSE, last)),
+            (Some(Halt::Cancel | Halt::RollBack), _) => Some(Next::Done),
+        })
+    }
+}
+
 impl Rollout<'_> {
-    /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes.
-    async fn update_by_class(&self, journal: &mut Journal<'_>, found: &First) -> Result<(), Failure> {
+    /// Moves, gives up, skips or leaves alone installations of a locked pack, by classes. Returns the installations that
+    /// were skipped by an earlier batch and may be moved now (R45, R46, R56).
+    async fn update_by_class(&self, journal: &mut Journal<'_>, found: &First) -> Result<Vec<InstallationId>, Failure> {
         let mut classes: BTreeMap<Class, Vec<&InstallationFacts>> = BTreeMap::new();
         for installation in &found.installations {
             let skip = reason_to_skip(installation.is_entitled, installation.status);
@@ -162,25 +221,16 @@ impl Rollout<'_> {
             };
             record_change(journal, &class_change, &members);
         }
-        changes.end().await?;
-        self.catch_up(journal, &catching_up).await?;
         if failed.is_empty() {
-            return Ok(());
+            changes.end().await?;
+            return Ok(catching_up);
         }
         let ids: Vec<_> = failed.keys().copied().collect();
         let live = installations::lock_live(self.tx, &ids).await?;
         let stored = updates::of_release(self.tx, self.release.id, &ids).await?;
-        self.update_each(journal, &live, stored, &failed).await
-    }
-
-    /// Moves installations that became eligible while the release was paused, after they were skipped (R45, R46, R56).
-    async fn catch_up(&self, journal: &mut Journal<'_>, ids: &[InstallationId]) -> Result<(), Failure> {
-        if ids.is_empty() || self.mode == Mode::GiveUp {
-            return Ok(());
-        }
-        let live = installations::lock_live(self.tx, ids).await?;
-        catch_up(self.services, self.tx, journal, std::slice::from_ref(self.pack), live).await?;
-        Ok(())
+        let rows = self.update_each(journal, &live, stored, &failed).await?;
+        changes.end_with(&rows).await?;
+        Ok(catching_up)
     }
 
     /// Tries to move an installation. A failure is added to `failed`.
@@ -204,19 +254,21 @@ impl Rollout<'_> {
         let live = installations::lock_live(self.tx, &due).await?;
         // Read again under the installations' locks: one may have been uninstalled meanwhile.
         let stored = updates::of_release(self.tx, self.release.id, &due).await?;
-        self.update_each(journal, &live, stored, &Failed::new()).await?;
+        let rows = self.update_each(journal, &live, stored, &Failed::new()).await?;
+        updates::save(self.tx, &rows).await?;
         let left = updates::to_be_tried_again(self.tx, self.release.id, 1).await?;
         Ok(left.first().and_then(|row| row.next_attempt_at).map(|at| if given_up { journal.now } else { at }))
     }
 
-    /// Settles locked installations one by one. The moves in `failed` aren't tried again.
+    /// Settles locked installations one by one, and returns their updates, which the caller saves. The moves in `failed`
+    /// aren't tried again.
     async fn update_each(
         &self,
         journal: &mut Journal<'_>,
         found: &[Installation],
         mut stored: BTreeMap<InstallationId, UpdateRow>,
         failed: &Failed,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<UpdateRow>, Failure> {
         let (tx, release) = (self.tx, self.release);
         let eligible = Eligibility::of(tx, &found.iter().collect::<Vec<_>>()).await?;
         let versions = found.iter().map(|i| i.version_id).chain([release.version_id]);
@@ -250,7 +302,7 @@ impl Rollout<'_> {
             rows.push(row);
         }
         installations::move_to(tx, &moved, release.version_id, journal.now).await?;
-        Ok(updates::save(tx, &rows).await?)
+        Ok(rows)
     }
 
     /// Tries to move one installation; `failed` is the result of an attempt that this batch has already made. After a

@@ -1,5 +1,6 @@
 //! Creates releases, and changes pending ones (R21–R33, R35–R38).
 
+mod halting;
 mod opening;
 mod pausing;
 mod pending;
@@ -8,6 +9,8 @@ mod retries;
 mod rolling_back;
 mod windows;
 
+pub(crate) use halting::set_halt_rule;
+pub(in crate::service) use halting::{hold_to_judge, judge_step, size_of_batch};
 pub(in crate::service) use opening::open_all_due;
 pub use opening::open_if_due;
 pub(crate) use pausing::{pause_release, resume_release};
@@ -25,7 +28,8 @@ use crate::domain::id::{PackId, PackVersionId, ReleaseId};
 use crate::domain::log::{EventData, EventKind};
 use crate::domain::packs::{DraftRow, Pack, PackVersion, PendingRelease, next_content};
 use crate::domain::releases::{
-    Decision, Release, ReleaseFacts, ReleaseRefusal, ReleaseSchedule, ReleaseState, RequestedSchedule, decide,
+    Decision, HaltRule, Release, ReleaseFacts, ReleaseRefusal, ReleaseSchedule, ReleaseState, RequestedHaltRule,
+    RequestedSchedule, decide,
 };
 use crate::domain::text::{self, RELEASE_NOTES_MAX, TextFault};
 use crate::service::Services;
@@ -53,6 +57,8 @@ pub struct ReleaseRequest {
     /// The token of the content that the publisher saw; `None` accepts any content (R34).
     pub expected_content: Option<String>,
     pub expected_revision: Option<i32>,
+    /// When the release stops by itself (R58).
+    pub halt_when: Option<RequestedHaltRule>,
     pub client_request_id: Option<String>,
 }
 
@@ -73,7 +79,8 @@ async fn try_release(
     request: &ReleaseRequest,
 ) -> Outcome<ReleaseId, ReleaseRefusal> {
     let ReleaseRequest { pack_id, schedule, notes, expected_content, expected_revision, .. } = request;
-    let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision);
+    let halt_when = request.halt_when.map(|rule| format!("{rule:?}"));
+    let input = (pack_id, format!("{schedule:?}"), notes, expected_content, expected_revision, halt_when);
     let crid = request.client_request_id.as_deref();
     let call = Repeatable::call(caller.id(), "releaseIntegrationPack", crid, &input)?;
     let tx = cx.db.begin().await?;
@@ -92,8 +99,9 @@ async fn try_release(
     let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
     let rows = drafts::of_pack(&tx, &pack).await?;
     let notes = check_request(request, &pack, &rows)?;
+    let halt = request.halt_when.map(RequestedHaltRule::checked).transpose()?;
     let decision = decide_release(cx, &tx, &account, &pack, &rows, request.schedule, &journal).await?;
-    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, &notes, decision).await {
+    let (release, follow) = match make_release(cx, &tx, &mut journal, pack, &notes, halt, decision).await {
         // Another server has started a release in spite of the locks. The database's constraint enforces the same rule.
         Err(StoreError::Conflict(_)) => return Err(ReleaseRefusal::ReleaseInProgress { blocking: None }.into()),
         other => other?,
@@ -133,6 +141,7 @@ async fn make_release(
     journal: &mut Journal<'_>,
     mut pack: Pack,
     notes: &str,
+    halt: Option<HaltRule>,
     decision: Decision,
 ) -> Result<(ReleaseId, Vec<uuid::Uuid>), StoreError> {
     let now = journal.now;
@@ -168,11 +177,16 @@ async fn make_release(
         resumed_at: None,
         reason: None,
         roll_back: None,
+        halt,
+        halted_at: None,
     };
-    let entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
+    let mut entry = Entry::of("releaseIntegrationPack", Subject::Release(id), pack.name.clone())
         .set("version", version.number)
         .change("date", None, release.window.as_ref().map(|w| w.date.to_string()))
         .change("timeZone", None, release.window.as_ref().map(|w| w.time_zone.clone()));
+    for (name, field) in halting::FIELDS {
+        entry = entry.change(name, None, release.halt.as_ref().map(field));
+    }
     journal.append_entry(entry);
     let mut follow = Vec::new();
     if let Some(window) = release.window.clone() {

@@ -13,6 +13,7 @@ use crate::service::error::{CONTROL_CHARACTER, Failure, Outcome};
 use crate::service::instant::Touched;
 use crate::service::journal::{Entry, Journal, JournalEvent, Subject};
 use crate::store::followup::paused;
+use crate::store::installations::tallies;
 use crate::store::packs::write as packs;
 use crate::store::releases::write as releases;
 use crate::store::{StoreResult, Tx};
@@ -53,13 +54,13 @@ async fn try_pause(
             .change("isPaused", Some("false".into()), Some("true".into()))
             .set("reason", &reason),
     );
-    let pause = Pause { at: journal.now, reason, by: journal.actor().clone() };
+    let pause = Pause { at: journal.now, reason, by: journal.actor().clone(), figures: None };
     pause_with(&tx, &mut journal, &mut pack, &mut release, pause).await?;
     Ok(commit(tx, journal).await?)
 }
 
 /// Pauses a release of a locked pack, and announces it.
-async fn pause_with(
+pub(super) async fn pause_with(
     tx: &Tx,
     journal: &mut Journal<'_>,
     pack: &mut Pack,
@@ -119,6 +120,9 @@ async fn try_resume(
     decide_resume(&release)?;
     release.pause = None;
     release.resumed_at = Some(journal.now);
+    // Only what is executed from now on counts (R58).
+    release.halted_at = None;
+    tallies::begin_figures_anew(&tx, &release, journal.now).await?;
     releases::save(&tx, &release).await?;
     pack.standing.is_paused = false;
     packs::save_standing(&tx, pack.id, &pack.standing).await?;

@@ -51,6 +51,7 @@ fn message(kind: EventKind) -> Option<&'static str> {
         EventKind::ReleaseResumed => "a release was resumed",
         EventKind::ReleaseRollingBack => "a release is being rolled back",
         EventKind::ReleaseRolledBack => "a release was rolled back",
+        EventKind::ReleaseHalted => "a release was halted by its rule",
         _ => return None,
     })
 }

@@ -83,7 +83,12 @@ async fn try_roll_back(
 }
 
 /// The facts about a locked release of a locked pack, which [`decide_roll_back`] needs.
-async fn facts(tx: &Tx, pack: &Pack, release: &Release, journal: &Journal<'_>) -> Result<RollBackFacts, Failure> {
+pub(super) async fn facts(
+    tx: &Tx,
+    pack: &Pack,
+    release: &Release,
+    journal: &Journal<'_>,
+) -> Result<RollBackFacts, Failure> {
     let standing = pack.standing.at(journal.now);
     Ok(RollBackFacts {
         release: release.id,

@@ -1,6 +1,7 @@
 //! The tasks of a release that is paused (R56). They wait, and look again now and then, so that nothing depends on being
 //! woken.
 
+use chrono::TimeDelta;
 use entity::task::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::{LockBehavior, LockType};
 use sea_orm::{
@@ -29,16 +30,11 @@ pub async fn lock(tx: &Tx, release: ReleaseId) -> StoreResult<Vec<Task>> {
     Ok(locked(of(release)).all(tx.conn()).await?.iter().filter_map(Task::of).collect())
 }
 
-/// Makes locked tasks due. A rollout begins anew: while it was paused, an account may have installed the former version
-/// or become eligible where the rollout has been already.
+/// Makes locked tasks due.
 pub async fn go_on(tx: &Tx, tasks: &[Task], now: Instant) -> StoreResult<()> {
     tx.notify();
     for task in tasks {
-        let mut row =
-            ActiveModel { id: Set(task.id), not_before: Set(now), deferred: Set(false), ..Default::default() };
-        if matches!(task.work, Work::RollOut(..)) {
-            row.resume_after = Set(None);
-        }
+        let row = ActiveModel { id: Set(task.id), not_before: Set(now), deferred: Set(false), ..Default::default() };
         Entity::update(row).exec(tx.conn()).await?;
     }
     Ok(())
@@ -64,6 +60,8 @@ pub async fn begin(tx: &Tx, id: Uuid, work: Work, now: Instant) -> StoreResult<(
         deferred: Set(false),
         failures: Set(0),
         last_failure: Set(None),
+        // After the resume that it follows, even if the clock stands still.
+        created_at: Set(now + TimeDelta::microseconds(1)),
         ..Default::default()
     };
     Entity::update(row).exec(tx.conn()).await?;

@@ -27,6 +27,7 @@ pub struct Task {
     /// The number of objects that batches have processed.
     pub done: i64,
     pub failures: i32,
+    pub created_at: Instant,
 }
 
 impl Task {
@@ -38,6 +39,7 @@ impl Task {
             resume_after: row.resume_after,
             done: row.done,
             failures: row.failures,
+            created_at: row.created_at,
         })
     }
 }

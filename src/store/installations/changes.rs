@@ -9,11 +9,12 @@ use crate::domain::id::InstallationId;
 use crate::domain::installations::{
     FailureCode, ReachedState, SkipReason, Tally, UpdateMethod, UpdateOutcome, UpdateState,
 };
-use crate::domain::releases::Release;
+use crate::domain::releases::{HaltFigures, Release};
 use crate::store::column::col;
 use crate::store::convert::Stored as _;
 use crate::store::installations::section::Members;
-use crate::store::installations::tallies;
+use crate::store::installations::write_updates::UpdateRow;
+use crate::store::installations::{tallies, write_updates};
 use crate::store::{StoreError, StoreResult, Tx};
 
 /// The new state of the updates of one class.
@@ -70,6 +71,13 @@ impl<'a> Changes<'a> {
         }
         self.tally += tally * count;
         Ok(())
+    }
+
+    /// Tallies updates that failed before their release was resumed, and are applied now: only from now on they are in
+    /// the numbers that a halt rule is judged by (R58).
+    pub fn count_anew(&mut self, updates: usize) {
+        let count = i64::try_from(updates).unwrap_or(i64::MAX);
+        self.tally.judged += HaltFigures { executed: count, bad: count };
     }
 
     /// Tallies applied updates that are taken back together with their newest reports (R57).
@@ -158,6 +166,12 @@ impl<'a> Changes<'a> {
             .exec(self.tx.conn())
             .await?;
         Ok(())
+    }
+
+    /// Saves rows that are changed individually, and writes one tally of all changes of the batch.
+    pub async fn end_with(self, rows: &[UpdateRow]) -> StoreResult<()> {
+        write_updates::write(self.tx, rows).await?;
+        tallies::add(self.tx, rows, Some((self.release.id, self.release.pack_id, self.now, self.tally))).await
     }
 
     /// Writes the tally of all changes.

@@ -251,6 +251,22 @@ pub struct First {
     pub section: Option<Section>,
 }
 
+impl First {
+    /// Keeps the installations before number `limit` + 1 of those that count. Returns whether any was left out.
+    pub fn keep(&mut self, limit: u64, counts: impl Fn(&InstallationFacts) -> bool) -> bool {
+        let mut left = limit;
+        let end = self.installations.iter().position(|installation| {
+            let is_beyond = counts(installation) && left == 0;
+            left = left.saturating_sub(u64::from(counts(installation)));
+            is_beyond
+        });
+        let Some(end) = end else { return false };
+        self.installations.truncate(end);
+        self.section = None;
+        true
+    }
+}
+
 /// The facts about the live installations of a pack from after `after` to `last`. The caller has locked them.
 pub async fn of_pack(
     tx: &Tx,

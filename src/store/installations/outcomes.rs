@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{release_tally as tally, update_outcome as outcome};
+use entity::update_outcome as outcome;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryTrait as _};
@@ -10,9 +10,10 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryTra
 use crate::domain::Instant;
 use crate::domain::id::{OutcomeReportId, ReleaseId, UpdateId};
 use crate::domain::installations::{OutcomeCounts, OutcomeReport};
+use crate::domain::releases::HaltFigures;
 use crate::store::column::col;
 use crate::store::convert::{actor, read};
-use crate::store::installations::progress;
+use crate::store::installations::progress::{self, Kept};
 use crate::store::page::{CursorForm, Key, KeyKind, ListQuery, Order, Page, PageRequest, checked};
 use crate::store::scope::{PublisherScope, Scope};
 use crate::store::sharing::{of_living_pack, pack_is_visible};
@@ -105,26 +106,23 @@ pub async fn pages(
     pages.into_iter().map(|(key, page)| Ok((key, page.try_map(report)?))).collect()
 }
 
-/// How the updates of these releases went. The numbers are sums of tallies; no update is counted.
+/// How the updates of these releases went, and the numbers that a halt rule is judged by. The numbers are sums of tallies; no update is counted.
 pub async fn counts(
     snapshot: &Snapshot<PublisherScope>,
     ids: &[ReleaseId],
-) -> StoreResult<HashMap<ReleaseId, OutcomeCounts>> {
+) -> StoreResult<HashMap<ReleaseId, (OutcomeCounts, HaltFigures)>> {
     use entity::pack_release as release;
     let mut select = progress::current();
     select
         .expr_as(col(release::Column::Id), "id")
-        .expr_as(col(tally::Column::NowApplied).sum(), "applied")
-        .expr_as(col(tally::Column::NowWorks).sum(), "works")
-        .expr_as(col(tally::Column::NowBroken).sum(), "broken")
         .and_where(snapshot.any_of(col(release::Column::Id), ids.iter().map(|id| id.0)))
         .and_where(checked(col(release::Column::PublisherId).eq(snapshot.scope().publisher_id().0)))
         .add_group_by([col(release::Column::Id)]);
-    let mut found: HashMap<_, _> = ids.iter().map(|id| (*id, OutcomeCounts::default())).collect();
-    for row in snapshot.conn().query_all(&select).await? {
-        let sum = |column: &str| row.try_get::<Option<i64>>("", column).map(Option::unwrap_or_default);
-        let counts = OutcomeCounts { applied: sum("applied")?, works: sum("works")?, broken: sum("broken")? };
-        found.insert(row.try_get::<Uuid>("", "id")?.into(), counts);
+    let mut found: HashMap<_, _> = ids.iter().map(|id| (*id, Default::default())).collect();
+    for row in snapshot.conn().query_all(progress::sums(&mut select)).await? {
+        let Kept { updates, works, broken, judged, .. } = progress::read(&row)?;
+        let counts = OutcomeCounts { applied: updates.applied, works, broken };
+        found.insert(row.try_get::<Uuid>("", "id")?.into(), (counts, judged));
     }
     Ok(found)
 }

@@ -6,10 +6,11 @@ use sea_orm::{ConnectionTrait as _, QueryResult};
 
 use crate::domain::id::ReleaseId;
 use crate::domain::log::Progress;
+use crate::domain::releases::HaltFigures;
 use crate::store::column::col;
 use crate::store::{StoreResult, Tx};
 
-const SUMS: [(tally::Column, &str); 9] = [
+const SUMS: [(tally::Column, &str); 11] = [
     (tally::Column::NowOffered, "offered"),
     (tally::Column::NowApplied, "applied"),
     (tally::Column::NowAppliedEarly, "applied_early"),
@@ -19,6 +20,8 @@ const SUMS: [(tally::Column, &str); 9] = [
     (tally::Column::Remaining, "coming"),
     (tally::Column::NowWorks, "works"),
     (tally::Column::NowBroken, "broken"),
+    (tally::Column::Executed, "executed"),
+    (tally::Column::Bad, "bad"),
 ];
 
 /// The tallies of releases that add up to the present numbers: the rows since the last compaction.
@@ -40,6 +43,8 @@ pub struct Kept {
     /// The number of applied updates that were reported to work, and to be broken (R57).
     pub works: i64,
     pub broken: i64,
+    /// The numbers that a halt rule is judged by (R58).
+    pub judged: HaltFigures,
 }
 
 /// Adds the sums of tallies to a statement.
@@ -62,7 +67,8 @@ pub(in crate::store) fn read(row: &QueryResult) -> StoreResult<Kept> {
         failed: sum("failed")?,
         withdrawn: sum("withdrawn")?,
     };
-    Ok(Kept { updates, remaining: sum("coming")?, works: sum("works")?, broken: sum("broken")? })
+    let judged = HaltFigures { executed: sum("executed")?, bad: sum("bad")? };
+    Ok(Kept { updates, remaining: sum("coming")?, works: sum("works")?, broken: sum("broken")?, judged })
 }
 
 pub(in crate::store) async fn of_release(tx: &Tx, id: ReleaseId) -> StoreResult<Kept> {

@@ -13,14 +13,22 @@ use uuid::Uuid;
 use crate::domain::Instant;
 use crate::domain::id::{PackId, ReleaseId};
 use crate::domain::installations::{Tally, UpdateState};
-use crate::domain::releases::Release;
+use crate::domain::releases::{HaltFigures, Release};
 use crate::store::column::col;
 use crate::store::installations::progress::{self, Kept};
 use crate::store::{StoreResult, Tx, WholeServer};
 
-/// Adds tallies for updates that are being saved: one row for each release and instant.
-pub(in crate::store) async fn add(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
-    let tallies = of(rows);
+/// Adds tallies for updates that are being saved: one row for each release and instant. The `further` tally is of the
+/// same transaction: all changes of its instant are one row.
+pub(in crate::store) async fn add(
+    tx: &Tx,
+    rows: &[UpdateRow],
+    further: Option<(ReleaseId, PackId, Instant, Tally)>,
+) -> StoreResult<()> {
+    let mut tallies = of(rows);
+    if let Some((release, pack, at, tally)) = further.filter(|(.., tally)| !tally.is_empty()) {
+        *tallies.entry((release, at, pack)).or_default() += tally;
+    }
     if tallies.is_empty() {
         return Ok(());
     }
@@ -29,6 +37,13 @@ pub(in crate::store) async fn add(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()
         release_tally::Entity::insert_many(chunk.to_vec()).exec_without_returning(tx.conn()).await?;
     }
     Ok(())
+}
+
+/// Begins the numbers anew that the release's halt rule is judged by (R58).
+pub async fn begin_figures_anew(tx: &Tx, release: &Release, at: Instant) -> StoreResult<()> {
+    let HaltFigures { executed, bad } = progress::of_release(tx, release.id).await?.judged;
+    let tally = Tally { judged: HaltFigures { executed: -executed, bad: -bad }, ..Tally::default() };
+    add_one(tx, release.id, release.pack_id, at, &tally).await
 }
 
 /// Adds a tally of a release at an instant, unless it is empty.
@@ -88,10 +103,11 @@ pub async fn compact(tx: &Tx, release: &Release, at: Instant, most: i64) -> Stor
     let (count, last): (i64, Option<i64>) = (row.try_get("", "count")?, row.try_get("", "last")?);
     let Some(last) = last.filter(|_| count > most) else { return Ok(()) };
     let kept = progress::of_release(tx, release.id).await?;
-    let Kept { updates: now, remaining, works, broken } = kept;
-    let tally = Tally { now, remaining, works, broken, ..Tally::default() };
+    let Kept { updates: now, remaining, works, broken, judged } = kept;
+    let tally = Tally { now, remaining, works, broken, judged, ..Tally::default() };
     // Written even if the sums are zero, because the present numbers are summed from this row on.
     let row = active(release.id, release.pack_id, at, &tally);
+    let row = release_tally::ActiveModel { is_sum: Set(true), ..row };
     release_tally::Entity::insert(row).exec_without_returning(tx.conn()).await?;
     let from =
         pack_release::ActiveModel { id: Set(release.id.into()), tally_base_id: Set(last + 1), ..Default::default() };
@@ -149,5 +165,8 @@ pub(in crate::store) fn active(
         remaining: count(tally.remaining),
         now_works: count(tally.works),
         now_broken: count(tally.broken),
+        executed: count(tally.judged.executed),
+        bad: count(tally.judged.bad),
+        is_sum: Set(false),
     }
 }

@@ -22,8 +22,9 @@ pub async fn newest(tx: &Tx, id: UpdateId) -> StoreResult<Option<OutcomeReport>>
     newest.map(outcomes::report).transpose()
 }
 
-/// Adds the newest report of an applied update, and tallies it. `before` is the outcome until then.
-pub async fn add(tx: &Tx, report: &OutcomeReport, before: Option<UpdateOutcome>) -> StoreResult<()> {
+/// Adds the newest report of an applied update, and tallies it. `before` is the outcome until then. `is_judged` is
+/// whether the halt rule counts the update (R58).
+pub async fn add(tx: &Tx, report: &OutcomeReport, before: Option<UpdateOutcome>, is_judged: bool) -> StoreResult<()> {
     let actor = ActorColumns::from(&report.reported_by);
     let row = outcome::ActiveModel {
         id: Set(report.id.into()),
@@ -48,6 +49,6 @@ pub async fn add(tx: &Tx, report: &OutcomeReport, before: Option<UpdateOutcome>)
         .filter(update::Column::ReleaseId.eq(Uuid::from(report.update.release)))
         .exec(tx.conn())
         .await?;
-    let tally = Tally::of_report(before, Some(report.outcome));
+    let tally = Tally::of_judged_report(before, report.outcome, is_judged);
     tallies::add_one(tx, report.update.release, report.pack_id, report.reported_at, &tally).await
 }

@@ -134,6 +134,12 @@ pub async fn open_offers(tx: &Tx, ids: &[InstallationId]) -> StoreResult<Vec<Upd
 /// Adds or saves updates, and tallies the changes. Save each row only once, because the tally compares it with
 /// `stored`.
 pub async fn save(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
+    write(tx, rows).await?;
+    tallies::add(tx, rows, None).await
+}
+
+/// Adds or saves updates without tallying them.
+pub(in crate::store) async fn write(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
     use update::Column;
     for chunk in rows.chunks(500) {
         let settle = OnConflict::columns([Column::InstallationId, Column::ReleaseId])
@@ -156,7 +162,7 @@ pub async fn save(tx: &Tx, rows: &[UpdateRow]) -> StoreResult<()> {
             .exec_without_returning(tx.conn())
             .await?;
     }
-    tallies::add(tx, rows).await
+    Ok(())
 }
 
 pub(in crate::store) fn active(row: &UpdateRow) -> update::ActiveModel {

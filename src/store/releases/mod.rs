@@ -1,7 +1,10 @@
 //! Rows of releases and of their windows.
 
+pub mod halting;
 pub mod read;
 pub mod windows;
 pub mod write;
 
 pub(in crate::store) use read::OPEN as OPEN_STATES;
+
+pub(in crate::store) use halting::{pause as pause_of_row, rule as halt_rule_of_row};

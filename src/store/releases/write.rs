@@ -15,6 +15,7 @@ use crate::store::convert::{self, Stored as _};
 use crate::store::installations::{add_remaining, installations_of_pack};
 use crate::store::locks::{ActorColumns, locked};
 use crate::store::packs::save_last_number;
+use crate::store::releases::halting;
 use crate::store::scope::PublisherScope;
 use crate::store::{Snapshot, StoreResult, Tx};
 
@@ -76,9 +77,7 @@ pub async fn save_progressed_at(tx: &Tx, id: ReleaseId, at: Instant) -> StoreRes
 pub(in crate::store) fn row(release: &Release) -> ActiveModel {
     let actor = ActorColumns::from(&release.created_by);
     let window = release.window.as_ref();
-    let pause = release.pause.as_ref();
-    let paused_by = pause.map(|pause| ActorColumns::from(&pause.by));
-    ActiveModel {
+    let row = ActiveModel {
         id: Set(release.id.into()),
         pack_id: Set(release.pack_id.into()),
         publisher_id: Set(release.publisher_id.into()),
@@ -101,19 +100,16 @@ pub(in crate::store) fn row(release: &Release) -> ActiveModel {
         promoted_at: Set(release.promoted_at),
         started_at: Set(release.started_at),
         ended_at: Set(release.ended_at),
-        paused_at: Set(pause.map(|pause| pause.at)),
-        pause_reason: Set(pause.map(|pause| pause.reason.clone())),
-        pause_actor_kind: Set(paused_by.as_ref().map(|by| by.kind.clone())),
-        pause_actor_name: Set(paused_by.as_ref().map(|by| by.name.clone())),
-        pause_actor_token_id: Set(paused_by.as_ref().and_then(|by| by.token_id)),
-        pause_actor_account_id: Set(paused_by.as_ref().and_then(|by| by.account_id)),
         resumed_at: Set(release.resumed_at),
         reason: Set(release.reason.clone()),
         roll_back_began_at: Set(release.roll_back.map(|it| it.began_at)),
         roll_back_installations: Set(release.roll_back.map(|it| it.installations)),
+        halted_at: Set(release.halted_at),
         progressed_at: sea_orm::ActiveValue::NotSet,
         tally_base_id: sea_orm::ActiveValue::NotSet,
-    }
+        ..Default::default()
+    };
+    halting::columns(row, release.pause.as_ref(), release.halt.as_ref())
 }
 
 /// Adds a release. All installations of its pack are counted as still to be reached. A first release reaches none.

@@ -1,0 +1,208 @@
+//! Halts releases whose rule decides so, and changes rules (R58).
+//!
+//! The rule is judged in the transaction of each batch, each early application and each report, before it commits. All
+//! of these hold the pack alone while the release has a rule, so each of them sees what the ones before it did, on any
+//! number of servers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::accounts::{Actor, Privilege};
+use crate::domain::id::{PackId, PackVersionId, ReleaseId};
+use crate::domain::log::{EventData, EventKind};
+use crate::domain::packs::Pack;
+use crate::domain::releases::{
+    Halt, HaltAction, HaltFigures, HaltRule, Pause, Release, ReleaseRefusal, RequestedHaltRule, batch_limit,
+    decide_halt, decide_roll_back, decide_set_rule, judge,
+};
+use crate::service::Services;
+use crate::service::access::Publisher;
+use crate::service::ending::commit;
+use crate::service::error::{Failure, Outcome};
+use crate::service::instant::Touched;
+use crate::service::journal::{ActingActor, Entry, Journal, JournalEvent, Subject};
+use crate::service::packs::reassess;
+use crate::service::releases::pausing::pause_with;
+use crate::service::releases::rolling_back::{Cause, facts, start_roll_back};
+use crate::service::releases::{Ending, add_task, end_pending};
+use crate::store::convert::Stored as _;
+use crate::store::followup::tasks::Work;
+use crate::store::installations::{moving_back, write_updates as updates};
+use crate::store::packs::write as packs;
+use crate::store::releases::write as releases;
+use crate::store::{StoreResult, Tx};
+
+/// The most installations that the next batch of a release may come to: `size`, or fewer if the release has a rule. Only
+/// such a release costs a statement.
+pub(in crate::service) async fn size_of_batch(tx: &Tx, release: &Release, size: u64) -> StoreResult<u64> {
+    let Some(rule) = release.halt.filter(|_| release.halted_at.is_none()) else { return Ok(size) };
+    Ok(size.min(batch_limit(&rule, updates::progress(tx, release.id).await?.judged)))
+}
+
+/// Holds a pack, together with others; alone if the release has a halt rule, so that whoever judges it sees what all
+/// others did (R58). The first attempt doesn't know the rule.
+///
+/// # Errors
+/// [`Failure::Overtaken`] when the next attempt has to hold the pack alone; not found.
+pub(in crate::service) async fn hold_to_judge(
+    tx: &Tx,
+    pack: PackId,
+    release: ReleaseId,
+    alone: &AtomicBool,
+) -> Result<(Pack, Release), Failure> {
+    let is_alone = alone.load(Ordering::Relaxed);
+    let pack = if is_alone { packs::lock_any(tx, pack).await? } else { packs::hold(tx, pack).await? };
+    let pack = pack.ok_or(Failure::NotFound)?;
+    let release = releases::get(tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
+    if release.halt.is_some() && !is_alone {
+        alone.store(true, Ordering::Relaxed);
+        return Err(Failure::Overtaken);
+    }
+    Ok((pack, release))
+}
+
+/// Judges a release after a step that has changed its updates, and halts it if its rule decides so. The caller has
+/// locked the pack. Returns what became of the release; `None` if nothing did.
+pub(in crate::service) async fn judge_step(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+) -> Result<Option<Halt>, Failure> {
+    let Some(rule) = release.judged_by(journal.now) else { return Ok(None) };
+    let figures = updates::progress(tx, release.id).await?.judged;
+    if !judge(&rule, figures) {
+        return Ok(None);
+    }
+    let former = match rule.then {
+        HaltAction::RollBack => decide_roll_back(&facts(tx, pack, release, journal).await?).ok(),
+        HaltAction::Pause => None,
+    };
+    let halt = decide_halt(rule.then, release.state, former.is_some());
+    release.halted_at = Some(journal.now);
+    let caller = journal.act_as(ActingActor::default());
+    announce(journal, pack, release, figures, halt);
+    match former.filter(|_| halt == Halt::RollBack) {
+        Some(former) => roll_back(cx, tx, journal, pack, release, former, figures).await?,
+        None => carry_out(cx, tx, journal, pack, release, halt, figures).await?,
+    }
+    journal.act_as(caller);
+    Ok(Some(halt))
+}
+
+fn announce(journal: &mut Journal<'_>, pack: &Pack, release: &Release, figures: HaltFigures, halt: Halt) {
+    journal.append_entry(
+        Entry::of("scheduler.haltRelease", Subject::Release(release.id), pack.name.clone())
+            .set("executed", figures.executed)
+            .set("bad", figures.bad)
+            .set("halt", format!("{halt:?}")),
+    );
+    journal.append_event(JournalEvent {
+        release_id: Some(release.id),
+        data: EventData { figures: Some(figures), ..EventData::default() },
+        ..JournalEvent::of(EventKind::ReleaseHalted, pack)
+    });
+}
+
+async fn carry_out(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    halt: Halt,
+    figures: HaltFigures,
+) -> Result<(), Failure> {
+    match halt {
+        Halt::Pause if !release.is_paused() => {
+            let (by, reason) = (Actor::scheduler(), reason(figures));
+            let pause = Pause { at: journal.now, reason, by, figures: Some(figures) };
+            pause_with(tx, journal, pack, release, pause).await?;
+        }
+        Halt::Pause | Halt::Announce | Halt::RollBack => releases::save(tx, release).await?,
+        Halt::Cancel => {
+            end_pending(tx, journal, pack, release, Ending::Canceled("scheduler.cancelRelease")).await?;
+            packs::save_standing(tx, pack.id, &pack.standing).await?;
+            reassess(cx, tx, pack).await?;
+            let moves = updates::any_applied(tx, release.id).await?;
+            add_task(cx, tx, pack, Work::Withdraw(pack.id, release.id), moves, journal.now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Rolls a release back, of which the former version is the current one again (R59).
+async fn roll_back(
+    cx: &Services,
+    tx: &Tx,
+    journal: &mut Journal<'_>,
+    pack: &mut Pack,
+    release: &mut Release,
+    former: PackVersionId,
+    figures: HaltFigures,
+) -> Result<(), Failure> {
+    let installations = moving_back::impact_back(tx, pack.id, release.version_id).await?.moved;
+    let cause = Cause { action: "scheduler.rollBackRelease", reason: Some(reason(figures)), installations };
+    start_roll_back(cx, tx, journal, pack, release, former, cause).await?;
+    Ok(())
+}
+
+/// Why the rule halts a release, for its publisher.
+fn reason(HaltFigures { executed, bad }: HaltFigures) -> String {
+    format!("The release's halt rule decided: {bad} of {executed} updates failed or were reported broken.")
+}
+
+/// Changes or takes away a release's rule.
+///
+/// # Errors
+/// INVALID_HALT_RULE, WATCH_IS_OVER; not found.
+pub(crate) async fn set_halt_rule(
+    cx: &Services,
+    caller: &Publisher,
+    release: ReleaseId,
+    rule: Option<RequestedHaltRule>,
+) -> Outcome<(), ReleaseRefusal> {
+    caller.viewer.require(Privilege::IntegrationPack)?;
+    let pack = releases::pack_of(&cx.look_up(caller.scope), release).await?.ok_or(Failure::NotFound)?;
+    let touched = Touched::Pack(caller.id(), pack);
+    cx.after_due_windows(touched, || try_set_rule(cx, caller, pack, release, rule)).await
+}
+
+async fn try_set_rule(
+    cx: &Services,
+    caller: &Publisher,
+    pack: PackId,
+    release: ReleaseId,
+    rule: Option<RequestedHaltRule>,
+) -> Outcome<(), ReleaseRefusal> {
+    let tx = cx.db.begin().await?;
+    let pack = packs::lock(&tx, &caller.scope, pack).await?.ok_or(Failure::NotFound)?;
+    let mut release = releases::lock(&tx, pack.id, release).await?.ok_or(Failure::NotFound)?;
+    let mut journal = Journal::of(cx, caller, cx.instant(&tx, [&pack])?);
+    let rule = rule.map(RequestedHaltRule::checked).transpose()?;
+    decide_set_rule(&release, journal.now)?;
+    let before = release.halt;
+    if rule == before {
+        return Ok(());
+    }
+    release.halt = rule;
+    // The new rule is judged from the next step on.
+    release.halted_at = None;
+    releases::save(&tx, &release).await?;
+    let of = |field: fn(&HaltRule) -> String, rule: Option<HaltRule>| rule.as_ref().map(field);
+    let mut entry = Entry::of("setHaltRule", Subject::Release(release.id), pack.name.clone());
+    for (name, field) in FIELDS {
+        entry = entry.change(name, of(field, before), of(field, rule));
+    }
+    journal.append_entry(entry);
+    Ok(commit(tx, journal).await?)
+}
+
+/// The fields of a rule, for the audit log.
+type Field = (&'static str, fn(&HaltRule) -> String);
+pub(super) const FIELDS: [Field; 4] = [
+    ("haltWhen.percent", |rule| rule.percent().to_string()),
+    ("haltWhen.atLeast", |rule| rule.at_least.to_string()),
+    ("haltWhen.then", |rule| HaltAction::stored(rule.then).to_owned()),
+    ("haltWhen.watchHours", |rule| rule.watch_hours.to_string()),
+];
