@@ -66,7 +66,10 @@ impl DatabaseArgs {
 fn password(file: &Path) -> Result<String, AddressError> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| {
-        AddressError::new(format!("The password file {shown} can't be read: {error}. Check --database-password-file."))
+        AddressError::new(format!(
+            "The password file {shown} can't be read: {error}. Check --database-password-file \
+             (PACKWRIGHT_DATABASE_PASSWORD_FILE)."
+        ))
     })?;
     let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() || password.contains(['\r', '\n', '\0']) {

@@ -321,15 +321,11 @@ impl<'a> Journal<'a> {
     /// The rows to write. Records of a single installation, and all that the scheduler didn't do, become normal rows of
     /// either log.
     fn rows_of(&self, addition: Addition) -> Vec<Addition> {
+        let (by_scheduler, mut rows) = (self.actor.kind == ActorKind::Scheduler, Vec::new());
         let record_batch = match addition {
-            Addition::RecordBatch(record_batch)
-                if record_batch.records.len() == 1 || self.actor.kind != ActorKind::Scheduler =>
-            {
-                record_batch
-            }
+            Addition::RecordBatch(batch) if batch.records.len() == 1 || !by_scheduler => batch,
             addition => return vec![addition],
         };
-        let mut rows = Vec::new();
         for record in &record_batch.records {
             let event = record_batch.class.event_of(record, self.services.ids.next::<EventId>().into());
             rows.extend(event.map(|event| {
@@ -354,16 +350,15 @@ impl<'a> Journal<'a> {
 
     /// Adds an audit entry of a step that the scheduler does by rule, in whichever call it happens.
     pub fn append_entry_by_scheduler(&mut self, entry: Entry) {
-        let entry = self.recorded(entry);
         let by = Actor::scheduler();
-        let entry = Recorded { actor: by, actor_account_name: None, request_id: None, ..entry };
+        let entry = Recorded { actor: by, actor_account_name: None, request_id: None, ..self.recorded(entry) };
         self.additions.push(Addition::Entry(entry));
     }
 
     /// Adds an audit entry.
     pub fn append_entry(&mut self, entry: Entry) {
-        let entry = self.recorded(entry);
-        self.additions.push(Addition::Entry(entry));
+        let recorded = Addition::Entry(self.recorded(entry));
+        self.additions.push(recorded);
     }
 
     fn recorded(&self, entry: Entry) -> Recorded {

@@ -8,6 +8,7 @@ use crate::support::{At, TestApp};
 
 /// The fields of Query and Subscription that are for one kind of account. All others are for both.
 const FOR_PUBLISHERS: [&str; 15] = [
+    "haltRuleOnHistory",
     "releasePreview",
     "rollBackPreview",
     "integrationPacks",

@@ -76,7 +76,7 @@ async fn r49_values_of_a_newer_program_are_unavailable_and_no_fault() {
     let app = TestApp::new().await;
     let pack = app.pack_with("Orders", &["Import"]).await;
     let release = app.release_on(&pack.id, "2026-12-01").await;
-    let statement = "UPDATE pack_release SET state = 'ROLLING_BACK'";
+    let statement = "UPDATE pack_release SET state = 'OF_A_NEWER_PROGRAM'";
     tables(&app).execute_unprepared(statement).await.expect("a newer state");
     let document = "query($id: ID!) { release(id: $id) { state } }";
     let answer = app.gql_raw(Some(&app.publisher), document, json!({ "id": release })).await;

@@ -121,6 +121,10 @@ impl Family {
             "rollBackPreview" => {
                 vec![p(json!({ "id": self.pending }), &[Gone::Pack, Share, Installation, Release, Account])]
             }
+            "haltRuleOnHistory" => {
+                let rule = json!({ "percent": 5, "atLeast": 1 });
+                vec![p(json!({ "packId": pack, "rule": rule }), &[Gone::Pack, Installation, Release, Account])]
+            }
             "releaseWindow" => vec![p(json!({ "date": "2026-12-20", "timeZone": "Europe/Berlin" }), &[Gone::Pack])],
             "releases" => vec![p(none, &[Gone::Pack, Installation, Release])],
             "serverInfo" => vec![p(none, &[Gone::Pack])],
